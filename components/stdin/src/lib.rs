@@ -1,0 +1,161 @@
+//! Reads standard input, a message for each line.
+mod lines;
+
+use gopiper_abi::{
+    Error, Factory, Message, Parallel, Postponed, Produced, Source, attributes, export_component,
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    pipe::fcntl_setpipe_size,
+    stdio::stdin,
+};
+
+use crate::lines::Lines;
+
+attributes! {
+    /// Reads standard input, a message for each line.
+    pub struct Attributes {
+        /// What ends a line. It is not part of the message's data.
+        #[serde(default = "newline")]
+        pub delimiter: String,
+        /// What makes a message.
+        #[serde(default = "lines")]
+        pub split: Split,
+        /// How long a line may be, in bytes.
+        #[serde(default = "sixteen_megabytes")]
+        pub max_length: usize,
+        /// What to do with a line that is longer.
+        #[serde(default = "split")]
+        pub too_long: TooLong,
+        /// How much is read at once, in bytes.
+        #[serde(default = "block_size")]
+        pub block_size: usize,
+    }
+}
+
+attributes! {
+    /// What makes a message.
+    pub enum Split {
+        /// Each line.
+        Lines,
+        /// What one read gives: no line is looked for.
+        Blocks,
+    }
+}
+
+attributes! {
+    /// What to do with a line that is too long.
+    #[derive(Copy)]
+    pub enum TooLong {
+        /// Make several messages of it; written one after the other they are the line again.
+        Split,
+        /// Its beginning, as long as a line may be, is a failed message.
+        Fail,
+        /// Drop it, counted.
+        Drop,
+    }
+}
+
+fn newline() -> String {
+    "\n".into()
+}
+fn lines() -> Split {
+    Split::Lines
+}
+fn split() -> TooLong {
+    TooLong::Split
+}
+fn sixteen_megabytes() -> usize {
+    16 << 20
+}
+fn block_size() -> usize {
+    256 << 10
+}
+
+/// What the pipe before standard input may hold, if it is one: fewer switches between processes.
+const PIPE_SIZE: usize = 1 << 20;
+
+/// Makes the [`Stdin`].
+pub struct StdinFactory(Attributes);
+
+impl Factory for StdinFactory {
+    type Component = Stdin;
+    type Attributes = Attributes;
+
+    fn new(attributes: Attributes) -> Result<Self, Error> {
+        if !(1..=255).contains(&attributes.delimiter.len()) {
+            return Err(Error::attribute("delimiter", "must be 1 to 255 bytes long"));
+        }
+        if attributes.max_length == 0 {
+            return Err(Error::attribute("max_length", "must be 1 or more"));
+        }
+        if !(1..=1 << 30).contains(&attributes.block_size) {
+            return Err(Error::attribute("block_size", "must be 1 byte to 1 GB"));
+        }
+        Ok(StdinFactory(attributes))
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<Stdin, Error> {
+        // Not a pipe, or not allowed to grow: it works all the same.
+        let _ = fcntl_setpipe_size(stdin(), PIPE_SIZE);
+        Ok(Stdin { lines: Lines::new(&self.0, postponed.clone()), split: self.0.split.clone(), postponed })
+    }
+
+    fn parallel(&self) -> Parallel {
+        Parallel::SINGLE
+    }
+}
+
+/// The component of the one worker.
+pub struct Stdin {
+    lines: Lines,
+    split: Split,
+    postponed: Postponed,
+}
+
+impl Source for Stdin {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        if !self.wait_for_input()? {
+            return Ok(Produced::WAITING);
+        }
+        let room = self.lines.room();
+        let read = match rustix::io::read(stdin(), &mut *room) {
+            Ok(read) => read,
+            Err(Errno::INTR | Errno::AGAIN) => return Ok(Produced::MORE),
+            Err(error) => return Err(Error::new(format!("cannot read standard input: {error}"))),
+        };
+        let time = self.postponed.host().now();
+        match (read, &self.split) {
+            (0, _) => {
+                self.lines.end(time)?;
+                return Ok(Produced::FINISHED);
+            }
+            (_, Split::Lines) => self.lines.filled(read, time)?,
+            (_, Split::Blocks) => {
+                let mut message = Message::new(self.lines.take(read));
+                message.set_lacks_delimiter(true);
+                message.set_time(time);
+                self.postponed.send(message)?;
+            }
+        }
+        Ok(Produced::MORE)
+    }
+}
+
+impl Stdin {
+    /// Waits until there is something to read; false if the pipeline ends before.
+    fn wait_for_input(&self) -> Result<bool, Error> {
+        let input = stdin();
+        let mut waits = vec![PollFd::new(&input, PollFlags::IN)];
+        let stop = self.postponed.host().stop_descriptor();
+        waits.extend(stop.as_ref().map(|stop| PollFd::new(stop, PollFlags::IN)));
+        match poll(&mut waits, None) {
+            Ok(_) => Ok(waits.get(1).is_none_or(|stop| stop.revents().is_empty())),
+            Err(Errno::INTR) => Ok(true),
+            Err(error) => Err(Error::new(format!("cannot wait for standard input: {error}"))),
+        }
+    }
+}
+
+export_component!(source: StdinFactory);

@@ -1,0 +1,152 @@
+//! Writes messages to standard output, each as a line.
+use std::io;
+
+use gopiper_abi::{
+    BatchCall, Component, Error, Factory, HandleFlags, HandledCallback, Message, Parallel, Postponed,
+    Report, attributes, export_component,
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    pipe::fcntl_setpipe_size,
+    stdio::stdout,
+};
+
+attributes! {
+    /// Writes messages to standard output, each as a line.
+    pub struct Attributes {
+        /// What to write behind each message. A message that came from the end of an input without
+        /// its delimiter gets none.
+        #[serde(default = "newline")]
+        pub delimiter: String,
+    }
+}
+
+fn newline() -> String {
+    "\n".into()
+}
+
+/// What the pipe behind standard output may hold, if it is one: fewer switches between processes.
+const PIPE_SIZE: usize = 1 << 20;
+/// Pieces of this size are written as they lie in memory; smaller ones are put together first.
+const LARGE: usize = 32 << 10;
+/// So much is put together at most.
+const TOGETHER: usize = 256 << 10;
+
+/// Makes [`Stdout`]s.
+pub struct StdoutFactory(Attributes);
+
+impl Factory for StdoutFactory {
+    type Component = Stdout;
+    type Attributes = Attributes;
+
+    fn new(attributes: Attributes) -> Result<Self, Error> {
+        Ok(StdoutFactory(attributes))
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<Stdout, Error> {
+        // Not a pipe, or not allowed to grow: it works all the same.
+        let _ = fcntl_setpipe_size(stdout(), PIPE_SIZE);
+        let delimiter = self.0.delimiter.clone().into_bytes();
+        Ok(Stdout { delimiter, together: Vec::with_capacity(TOGETHER), postponed, closed: false })
+    }
+
+    fn parallel(&self) -> Parallel {
+        Parallel::SINGLE
+    }
+}
+
+/// The component of the one worker.
+pub struct Stdout {
+    delimiter: Vec<u8>,
+    together: Vec<u8>,
+    postponed: Postponed,
+    closed: bool,
+}
+
+impl Stdout {
+    /// Writes the messages; says how many were written whole, and what went wrong if not all.
+    fn write(&mut self, call: &BatchCall<'_>) -> (usize, io::Result<()>) {
+        let mut written = 0;
+        let mut waiting = 0;
+        self.together.clear();
+        for piece in call.pieces(&self.delimiter) {
+            if piece.data.len() >= LARGE || self.together.len() + piece.data.len() > TOGETHER {
+                if let Err(error) = write_all(&self.together) {
+                    return (written, Err(error));
+                }
+                written += std::mem::take(&mut waiting);
+                self.together.clear();
+            }
+            if piece.data.len() >= LARGE {
+                if let Err(error) = write_all(piece.data) {
+                    return (written, Err(error));
+                }
+            } else {
+                self.together.extend_from_slice(piece.data);
+            }
+            if piece.add_delimiter {
+                self.together.extend_from_slice(&self.delimiter);
+            }
+            waiting += piece.messages.len();
+        }
+        match write_all(&self.together) {
+            Ok(()) => (written + waiting, Ok(())),
+            Err(error) => (written, Err(error)),
+        }
+    }
+}
+
+impl Component for Stdout {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        let mut line = message.data().to_vec();
+        if !message.lacks_delimiter() {
+            line.extend_from_slice(&self.delimiter);
+        }
+        match write_all(&line) {
+            Ok(()) => handled.done(message),
+            Err(error) => handled.report(message, Report::fail(0, error.to_string())),
+        }
+    }
+
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        if self.closed {
+            return call.report_all(Report::DROP);
+        }
+        let (written, result) = self.write(&call);
+        let rest = match result {
+            Ok(()) => return call.report_all(Report::DONE),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                // Whoever reads has had enough (`| head`): no failure, and nobody to write to.
+                self.closed = true;
+                self.postponed.host().finish();
+                Report::DROP
+            }
+            Err(error) => {
+                let error = format!("cannot write to standard output: {error}");
+                self.postponed.host().fail(&error);
+                Report::fail(0, error)
+            }
+        };
+        call.report_each(|i, _| if i < written { Report::DONE } else { rest.clone() })
+    }
+}
+
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(stdout(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = &bytes[n..],
+            Err(Errno::INTR) => {}
+            // Standard output may be shared with a program that made it non-blocking.
+            Err(Errno::AGAIN) => {
+                let out = stdout();
+                poll(&mut [PollFd::new(&out, PollFlags::OUT)], None)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+export_component!(sink: StdoutFactory);

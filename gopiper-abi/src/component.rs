@@ -1,0 +1,173 @@
+//! What an author writes: a factory, and the component that it makes for each worker.
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    BatchCall, Error, HandleFlags, HandledCallback, Message, Outcome, Parallel, Postponed, Produced,
+};
+
+/// A transform or a sink at work: one for each worker, on a thread of its own.
+///
+/// The callback must be called once for each message; see [`HandledCallback`] for what happens when
+/// it isn't, and for reports that come later. Don't return before you are done with the message,
+/// unless you [`keep`](HandledCallback::keep) or [`defer`](HandledCallback::defer) it.
+///
+/// ```
+/// use gopiper_abi::{Component, HandledCallback, Message};
+///
+/// struct Upper;
+///
+/// impl Component for Upper {
+///     fn handle(&mut self, mut message: Message, handled: HandledCallback) {
+///         message.set_data(message.data().to_ascii_uppercase());
+///         handled.done(message);
+///     }
+/// }
+/// ```
+pub trait Component: Send + 'static {
+    /// Called once, on the worker's thread, before everything else.
+    ///
+    /// # Errors
+    /// The pipeline does not start.
+    fn start(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Processes a message and says what came of it. A panic fails this message alone; the component
+    /// is then made anew.
+    fn handle(&mut self, message: Message, handled: HandledCallback<'_>);
+
+    /// Processes the messages that came together. Only for components that gain by seeing several at
+    /// once (a sink that writes neighbours as one); the default hands them to
+    /// [`Component::handle`] one by one.
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        call.each(|message, handled| self.handle(message, handled))
+    }
+
+    /// The moment asked for by [`Host::wake_at`](crate::Host::wake_at) has come (or
+    /// [`Host::wake`](crate::Host::wake) was called); `now` is [`Host::monotonic`](crate::Host::monotonic).
+    ///
+    /// # Errors
+    /// The pipeline stops, and names this component.
+    fn timer(&mut self, now: i64) -> Result<(), Error> {
+        let _ = now;
+        Ok(())
+    }
+
+    /// No message comes any more: send what is kept, until `deadline` on
+    /// [`Host::monotonic`](crate::Host::monotonic). What is kept after this has failed.
+    ///
+    /// # Errors
+    /// The pipeline ends as failed, and names this component.
+    fn end(&mut self, deadline: i64) -> Result<(), Error> {
+        let _ = deadline;
+        Ok(())
+    }
+}
+
+/// A source at work, on a thread of its own.
+///
+/// ```
+/// use gopiper_abi::{Error, Message, Postponed, Produced, Source};
+///
+/// struct Countdown { left: u64, postponed: Postponed }
+///
+/// impl Source for Countdown {
+///     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+///         if self.left == 0 {
+///             return Ok(Produced::FINISHED);
+///         }
+///         self.postponed.send(Message::new(self.left.to_string()))?;
+///         self.left -= 1;
+///         Ok(Produced::MORE)
+///     }
+/// }
+/// ```
+pub trait Source: Send + 'static {
+    /// Called once, on the worker's thread, before everything else.
+    ///
+    /// # Errors
+    /// The pipeline does not start.
+    fn start(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Sends what there is through [`Postponed`], about `credit` messages at most: so many will not
+    /// block. A source with threads of its own sends from them, and returns
+    /// [`Produced::WAITING`] here until they have come to their end.
+    ///
+    /// # Errors
+    /// The pipeline drains, ends as failed, and names this component.
+    fn produce(&mut self, credit: usize) -> Result<Produced, Error>;
+
+    /// Messages `indices` of the batch that was sent under `token` have ended. Once for each
+    /// message that was sent with a token, on the worker's thread, in no particular order; also
+    /// after the source has finished. What the pipeline left behind when it ended is never told:
+    /// take it for [`Outcome::RETURNED`].
+    fn settled(&mut self, token: u64, indices: Range<u32>, outcome: Outcome) {
+        let _ = (token, indices, outcome);
+    }
+
+    /// The pipeline stops, or the source has finished: [`Source::produce`] is not called any more,
+    /// [`Source::settled`] may be.
+    ///
+    /// # Errors
+    /// The pipeline ends as failed, and names this component.
+    fn end(&mut self, deadline: i64) -> Result<(), Error> {
+        let _ = deadline;
+        Ok(())
+    }
+}
+
+/// What makes a component for each worker.
+///
+/// It is made from the attributes that stand in the pipeline's file, which it declares once: see
+/// [`attributes!`](crate::attributes).
+pub trait Factory: Sized + Send + 'static {
+    /// What it makes: a [`Component`] for a transform or a sink, a [`Source`] for a source.
+    type Component: Send + 'static;
+    /// What can be set, with its documentation. From this come the checks and their errors,
+    /// `gopiper inspect` and the reference page. `gopiper_abi::NoAttributes` for nothing.
+    type Attributes: DeserializeOwned + JsonSchema;
+
+    /// Takes the attributes, and refuses what does not fit together. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// The pipeline does not start; [`Error::attribute`] names the one that is wrong.
+    fn new(attributes: Self::Attributes) -> Result<Self, Error>;
+
+    /// Whether it could work, without side effects: `gopiper check` ends here.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Makes the component of one worker. `postponed` is how it sends messages of its own making,
+    /// and reaches the host.
+    ///
+    /// # Errors
+    /// The pipeline does not start.
+    fn create(&self, postponed: Postponed) -> Result<Self::Component, Error>;
+
+    /// How many workers it would like; the operator's `pool_size` wins.
+    fn pool_size(&self) -> usize {
+        1
+    }
+
+    /// How many messages may wait for it; the operator's `channel_size` wins.
+    fn channel_size(&self) -> usize {
+        8192
+    }
+
+    /// How many workers it bears.
+    fn parallel(&self) -> Parallel {
+        Parallel::ANY
+    }
+
+    /// Called once, after the last worker has gone.
+    fn destroy(&mut self) {}
+}

@@ -1,0 +1,223 @@
+//! From an author's factory to the entries of a `.so`.
+use std::marker::PhantomData;
+
+use crate::{
+    Component, Error, Factory, Postponed, Source, attributes, logging,
+    raw::{
+        BatchCall, HandleFlags, Host, Kind, Map, OnStop, Outcome, Parallel, Produced, RawError,
+        Report, Worker, WorkerFactory,
+    },
+};
+
+/// Makes a component of a factory: emits the note and the entries of the `.so`. Once for each crate,
+/// which is a `cdylib`; the component takes the name and the version of the package.
+///
+/// ```no_run
+/// # use gopiper_abi::*;
+/// # struct Upper;
+/// # impl Component for Upper {
+/// #     fn handle(&mut self, m: Message, h: HandledCallback) { h.done(m) }
+/// # }
+/// # struct UpperFactory;
+/// # impl Factory for UpperFactory {
+/// #     type Component = Upper;
+/// #     type Attributes = NoAttributes;
+/// #     fn new(_: NoAttributes) -> Result<Self, Error> { Ok(UpperFactory) }
+/// #     fn create(&self, _: Postponed) -> Result<Upper, Error> { Ok(Upper) }
+/// # }
+/// gopiper_abi::export_component!(transform: UpperFactory); // or source, or sink
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! export_component {
+    (source: $factory:ty) => { $crate::export_component!(@ AsSource, $factory); };
+    (transform: $factory:ty) => { $crate::export_component!(@ AsTransform, $factory); };
+    (sink: $factory:ty) => { $crate::export_component!(@ AsSink, $factory); };
+    (@ $role:ident, $factory:ty) => {
+        // The note must lie in a section of that name, and the entry have that name: both are
+        // `unsafe` attributes, and all the unsafe that a component has.
+        #[allow(unsafe_code)]
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = ".note.gopiper")]
+            static NOTE: $crate::raw::Note = $crate::raw::Note::new(
+                env!("CARGO_PKG_NAME"),
+                env!("CARGO_PKG_VERSION"),
+                <$crate::export::$role as $crate::export::HasKind>::KIND.0,
+                cfg!(panic = "unwind"),
+            );
+
+            fn module() -> $crate::raw::ComponentModule_Ref {
+                $crate::raw::module::<$crate::export::Exported<$factory, $crate::export::$role>>(
+                    env!("CARGO_PKG_NAME"),
+                    env!("CARGO_PKG_VERSION"),
+                )
+            }
+
+            extern "C" fn entry() -> $crate::raw::EntryResult {
+                $crate::raw::enter(module)
+            }
+
+            #[used]
+            #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+            static HEADER: $crate::raw::Header = $crate::raw::header(entry);
+        };
+    };
+}
+
+/// What a component is exported as. The three roles are types, so that the compiler refuses a source
+/// that produces nothing.
+pub trait Role<F: Factory> {
+    /// What the component's workers are to the raw interface.
+    type Worker: Worker;
+
+    /// Makes a worker of what the factory made.
+    fn worker(component: F::Component) -> Self::Worker;
+}
+
+/// The kind that a role stands for.
+pub trait HasKind {
+    /// The kind.
+    const KIND: Kind;
+}
+
+/// The role of what produces messages.
+#[derive(Debug)]
+pub struct AsSource;
+/// The role of what passes messages on.
+#[derive(Debug)]
+pub struct AsTransform;
+/// The role of what messages end in.
+#[derive(Debug)]
+pub struct AsSink;
+
+impl HasKind for AsSource {
+    const KIND: Kind = Kind::SOURCE;
+}
+impl HasKind for AsTransform {
+    const KIND: Kind = Kind::TRANSFORM;
+}
+impl HasKind for AsSink {
+    const KIND: Kind = Kind::SINK;
+}
+
+impl<F: Factory<Component: Source>> Role<F> for AsSource {
+    type Worker = SourceWorker<F::Component>;
+    fn worker(component: F::Component) -> Self::Worker {
+        SourceWorker(component)
+    }
+}
+impl<F: Factory<Component: Component>> Role<F> for AsTransform {
+    type Worker = ComponentWorker<F::Component>;
+    fn worker(component: F::Component) -> Self::Worker {
+        ComponentWorker(component)
+    }
+}
+impl<F: Factory<Component: Component>> Role<F> for AsSink {
+    type Worker = ComponentWorker<F::Component>;
+    fn worker(component: F::Component) -> Self::Worker {
+        ComponentWorker(component)
+    }
+}
+
+/// A factory in a role.
+#[derive(Debug)]
+pub struct Exported<F, R>(F, PhantomData<fn() -> R>);
+
+impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R> {
+    type Worker = R::Worker;
+    const KIND: Kind = R::KIND;
+
+    fn schema() -> String {
+        schemars::schema_for!(F::Attributes).as_value().to_string()
+    }
+
+    fn configure(attributes: &Map) -> Result<Self, Vec<RawError>> {
+        let attributes = attributes::read(attributes).map_err(|error| vec![error])?;
+        let factory = F::new(attributes).map_err(|error| vec![error.into()])?;
+        Ok(Exported(factory, PhantomData))
+    }
+
+    fn check(&self) -> Result<(), Vec<RawError>> {
+        self.0.check().map_err(|error| vec![error.into()])
+    }
+
+    fn pool_size(&self) -> usize {
+        self.0.pool_size()
+    }
+
+    fn channel_size(&self) -> usize {
+        self.0.channel_size()
+    }
+
+    fn parallel(&self) -> Parallel {
+        self.0.parallel()
+    }
+
+    fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError> {
+        logging::forward(&host);
+        Ok(R::worker(self.0.create(Postponed::new(host, on_stop))?))
+    }
+
+    fn destroy(&mut self) {
+        self.0.destroy();
+    }
+}
+
+/// A transform or a sink, to the raw interface.
+#[derive(Debug)]
+pub struct ComponentWorker<C>(C);
+
+impl<C: Component> Worker for ComponentWorker<C> {
+    fn start(&mut self) -> Result<(), RawError> {
+        Ok(self.0.start()?)
+    }
+
+    fn produce(&mut self, _credit: usize) -> Result<Produced, RawError> {
+        Err(Error::new("it is no source: it can't be the first component").into())
+    }
+
+    fn handle(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        self.0.handle_batch(call)
+    }
+
+    fn settled(&mut self, _token: u64, _first: u32, _count: u32, _outcome: Outcome) {}
+
+    fn timer(&mut self, now: i64) -> Result<(), RawError> {
+        Ok(self.0.timer(now)?)
+    }
+
+    fn end(&mut self, deadline: i64) -> Result<(), RawError> {
+        Ok(self.0.end(deadline)?)
+    }
+}
+
+/// A source, to the raw interface.
+#[derive(Debug)]
+pub struct SourceWorker<S>(S);
+
+impl<S: Source> Worker for SourceWorker<S> {
+    fn start(&mut self) -> Result<(), RawError> {
+        Ok(self.0.start()?)
+    }
+
+    fn produce(&mut self, credit: usize) -> Result<Produced, RawError> {
+        Ok(self.0.produce(credit)?)
+    }
+
+    fn handle(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        call.report_all(Report::fail(0, "it is a source: it takes no messages"))
+    }
+
+    fn settled(&mut self, token: u64, first: u32, count: u32, outcome: Outcome) {
+        self.0.settled(token, first..first + count, outcome);
+    }
+
+    fn timer(&mut self, _now: i64) -> Result<(), RawError> {
+        Ok(())
+    }
+
+    fn end(&mut self, deadline: i64) -> Result<(), RawError> {
+        Ok(self.0.end(deadline)?)
+    }
+}

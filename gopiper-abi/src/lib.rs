@@ -1,0 +1,84 @@
+//! What a gopiper component and its host agree on, and the author's kit.
+//!
+//! gopiper runs message processing pipelines whose parts (sources, transforms, sinks) are prebuilt
+//! shared libraries. To ship one you need this crate, any rustc from 1.85 on, and nothing else of
+//! gopiper. This is a whole component, 'keep the lines that contain a word':
+//!
+//! ```no_run
+//! use gopiper_abi::{
+//!     Component, Error, Factory, HandledCallback, Message, Postponed, attributes, export_component,
+//! };
+//! use memchr::memmem::Finder;
+//!
+//! attributes! {
+//!     /// Keeps the lines that contain a word.
+//!     pub struct Attributes {
+//!         /// The word to look for.
+//!         pub word: String,
+//!     }
+//! }
+//!
+//! pub struct KeepFactory(Attributes);
+//!
+//! impl Factory for KeepFactory {
+//!     type Component = Keep;
+//!     type Attributes = Attributes;
+//!
+//!     fn new(attributes: Attributes) -> Result<Self, Error> {
+//!         if attributes.word.is_empty() {
+//!             return Err(Error::attribute("word", "is empty: every line contains that"));
+//!         }
+//!         Ok(KeepFactory(attributes))
+//!     }
+//!
+//!     fn create(&self, _postponed: Postponed) -> Result<Keep, Error> {
+//!         Ok(Keep(Finder::new(&self.0.word).into_owned()))
+//!     }
+//! }
+//!
+//! pub struct Keep(Finder<'static>);
+//!
+//! impl Component for Keep {
+//!     fn handle(&mut self, message: Message, handled: HandledCallback) {
+//!         match self.0.find(message.data()) {
+//!             Some(_) => handled.done(message),
+//!             None => handled.drop(message),
+//!         }
+//!     }
+//! }
+//!
+//! export_component!(transform: KeepFactory);
+//! # fn main() {}
+//! ```
+//!
+//! Its `Cargo.toml` says `crate-type = ["cdylib"]` and depends on `gopiper-abi` (and on `memchr`,
+//! here); the file that comes out is what a pipeline's Lua file names:
+//! `gopiper.loadComponent('keep_component.so', { word = ' 404 ' })`. Test it without loading it with
+//! [`testing::Harness`].
+//!
+//! A panic in `handle` fails that one message; `log` and `tracing` go to the host's log. What an
+//! author need not know, but a host does, is in [`raw`].
+#![warn(missing_docs)]
+
+mod attributes;
+mod component;
+mod error;
+#[doc(hidden)]
+pub mod export;
+mod logging;
+mod postponed;
+pub mod raw;
+pub mod testing;
+
+pub use attributes::NoAttributes;
+pub use component::{Component, Factory, Source};
+pub use error::Error;
+pub use postponed::{Postponed, Unsent};
+pub use raw::{
+    Batch, BatchCall, Counter, Deferred, Deliveries, HandleFlags, HandledCallback, Host, Kept, Kind,
+    Level, Map, Message, Outcome, Parallel, Payload, PayloadMut, Piece, Produced, Report, SendStatus,
+    Trace, Value, ValueTag,
+};
+
+#[doc(hidden)]
+pub use {schemars, serde};

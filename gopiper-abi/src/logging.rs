@@ -1,0 +1,44 @@
+//! `log` and `tracing` of a component, forwarded to its host.
+use std::sync::{Once, OnceLock};
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+use crate::raw::{Host, Level, with_current_host};
+
+struct Forward;
+
+/// The host of the first component made by this library: for threads of the author's own.
+static FIRST: OnceLock<Host> = OnceLock::new();
+
+/// Forwards this library's `log` records (and so `tracing`'s events, which become such as long as
+/// nobody subscribes to them) to the host. Where a logger stands already, as in the host's own
+/// program, that one is left.
+pub(crate) fn forward(host: &Host) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if log::set_logger(&Forward).is_ok() {
+            log::set_max_level(LevelFilter::Trace);
+            let _ = FIRST.set(host.clone());
+        }
+    });
+}
+
+fn with_host<T>(f: impl FnOnce(&Host) -> T) -> Option<T> {
+    with_current_host(|current| current.or(FIRST.get()).map(f))
+}
+
+impl Log for Forward {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let level = Level(metadata.level() as u32);
+        with_host(|host| host.log_enabled(level, metadata.target())).unwrap_or(false)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let text = record.args().to_string();
+            with_host(|host| host.log(Level(record.level() as u32), record.target(), &text));
+        }
+    }
+
+    fn flush(&self) {}
+}

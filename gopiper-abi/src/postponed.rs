@@ -1,0 +1,177 @@
+//! The channel into which a component puts messages of its own making.
+use std::fmt;
+
+use crate::raw::{Batch, Deliveries, Host, Message, OnStop, SendStatus};
+
+/// How a component sends messages of its own making: a source what it reads, an aggregator what it
+/// has put together. Clones may go to any thread.
+///
+/// Sent inside `handle`, a message takes the place of the one being handled in the order, and
+/// sending never waits. Sent from elsewhere, it waits while the next component's channel is full.
+///
+/// ```
+/// use gopiper_abi::{Component, Deliveries, HandledCallback, Message, Postponed};
+///
+/// /// Joins two messages to one.
+/// struct Pairs { first: Option<(Message, Deliveries)>, postponed: Postponed }
+///
+/// impl Component for Pairs {
+///     fn handle(&mut self, message: Message, handled: HandledCallback) {
+///         let (message, mut settles) = handled.keep(message).split();
+///         match self.first.take() {
+///             None => self.first = Some((message, settles)),
+///             Some((first, earlier)) => {
+///                 settles.add(earlier);
+///                 let joined = [first.data(), message.data()].concat();
+///                 // The pipeline may be closing: then the pair has failed, and its source knows.
+///                 let _ = self.postponed.send_from(settles, [Message::new(joined)]);
+///             }
+///         }
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Postponed {
+    host: Host,
+    on_stop: OnStop,
+}
+
+/// What was not sent, and why.
+#[derive(Debug)]
+pub struct Unsent {
+    /// [`SendStatus::FULL`] or [`SendStatus::CLOSED`].
+    pub status: SendStatus,
+    /// The messages.
+    pub batch: Batch,
+    /// What they would have settled. Let go, that has failed.
+    pub deliveries: Deliveries,
+}
+
+impl Postponed {
+    pub(crate) fn new(host: Host, on_stop: OnStop) -> Self {
+        Postponed { host, on_stop }
+    }
+
+    /// The host's services: clock, log, metrics, memory, stop signal.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Has `hook` called when the pipeline stops, on any thread: to wake up what blocks.
+    pub fn on_stop(&self, hook: impl Fn() + Send + 'static) {
+        self.on_stop.call(hook);
+    }
+
+    /// An empty batch, to fill and send.
+    pub fn batch(&self) -> Batch {
+        self.host.batch()
+    }
+
+    /// Sends one message. A source that has many fills a batch instead.
+    ///
+    /// # Errors
+    /// The pipeline takes no more.
+    pub fn send(&self, message: Message) -> Result<(), Unsent> {
+        self.send_batch(self.batch_of([message]))
+    }
+
+    /// Sends one message if there is room for it.
+    ///
+    /// # Errors
+    /// There is no room, or the pipeline takes no more.
+    pub fn try_send(&self, message: Message) -> Result<(), Unsent> {
+        self.hand_over(self.batch_of([message]), None, false, Deliveries::default())
+    }
+
+    /// Sends a batch.
+    ///
+    /// # Errors
+    /// The pipeline takes no more.
+    pub fn send_batch(&self, batch: Batch) -> Result<(), Unsent> {
+        self.hand_over(batch, None, true, Deliveries::default())
+    }
+
+    /// Sends a batch of which the source wants to hear the outcomes: [`Source::settled`] gets
+    /// `token`, with the places of the messages in the batch.
+    ///
+    /// # Errors
+    /// The pipeline takes no more.
+    ///
+    /// [`Source::settled`]: crate::Source::settled
+    pub fn send_tracked(&self, batch: Batch, token: u64) -> Result<(), Unsent> {
+        self.hand_over(batch, Some(token), true, Deliveries::default())
+    }
+
+    /// As [`Postponed::send_tracked`], if there is room.
+    ///
+    /// # Errors
+    /// There is no room, or the pipeline takes no more.
+    pub fn try_send_tracked(&self, batch: Batch, token: u64) -> Result<(), Unsent> {
+        self.hand_over(batch, Some(token), false, Deliveries::default())
+    }
+
+    /// Sends what was made from kept messages: these are settled when all of `messages` are, with
+    /// the worst of their outcomes. No messages at all settle them as [`Outcome::DROPPED`].
+    ///
+    /// # Errors
+    /// The pipeline takes no more.
+    ///
+    /// [`Outcome::DROPPED`]: crate::Outcome::DROPPED
+    pub fn send_from(
+        &self,
+        kept: impl Into<Deliveries>,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> Result<(), Unsent> {
+        let batch = self.batch_of(messages);
+        let kept = kept.into();
+        if batch.is_empty() {
+            kept.settle_as_dropped();
+            return Ok(());
+        }
+        self.hand_over(batch, None, true, kept)
+    }
+
+    /// The messages in one batch, as large as need be: they settle their parents together.
+    fn batch_of(&self, messages: impl IntoIterator<Item = Message>) -> Batch {
+        let mut batch = self.host.batch();
+        for message in messages {
+            if let Err(message) = batch.push(message) {
+                batch.grow();
+                let pushed = batch.push(message);
+                debug_assert!(pushed.is_ok(), "a batch that grew has room");
+            }
+        }
+        batch
+    }
+
+    fn hand_over(
+        &self,
+        batch: Batch,
+        token: Option<u64>,
+        wait: bool,
+        deliveries: Deliveries,
+    ) -> Result<(), Unsent> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let sent = self.host.send(batch, token, wait, deliveries);
+        sent.map_err(|(status, batch, deliveries)| Unsent { status, batch, deliveries })
+    }
+}
+
+impl fmt::Debug for Postponed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Postponed")
+    }
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.status {
+            SendStatus::FULL => "the next component has no room for it now",
+            _ => "the pipeline takes no more messages",
+        })
+    }
+}
+
+impl std::error::Error for Unsent {}

@@ -1,0 +1,568 @@
+//! The messages that move together through a channel and across the boundary.
+use std::{
+    alloc::{Layout, alloc, dealloc, handle_alloc_error},
+    mem::{self, ManuallyDrop},
+    ops::Range,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU32,
+            Ordering::{Acquire, Relaxed, Release},
+            fence,
+        },
+    },
+};
+
+use abi_stable::{StableAbi, prefix_type::WithMetadata};
+
+use super::{
+    Deliveries, Delivery, Extra, HandleFlags, Message, Outcome, Payload, PayloadOwner, Settle, delivery, payload,
+};
+
+/// The capacity of the batches that hosts hand out, in messages.
+pub const DEFAULT_CAPACITY: u32 = 512;
+
+/// What the maker of a batch does for it. Any thread may call it.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = BatchVtable_Ref, prefix_fields = BatchVtable_Prefix)))]
+pub struct BatchVtable {
+    /// The last deferred message has been reported: the batch goes back to whoever waits for it.
+    pub complete: unsafe extern "C" fn(batch: *mut BatchHeader),
+    /// Frees the batch, which holds no messages any more.
+    #[sabi(last_prefix_field)]
+    pub free: unsafe extern "C" fn(batch: *mut BatchHeader),
+}
+
+/// The head of a batch.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct BatchHeader {
+    /// The slots; the first `len` hold messages.
+    pub messages: *mut Message,
+    /// How many messages.
+    pub len: u32,
+    /// How many slots.
+    pub capacity: u32,
+    /// The slot that `handle` is at: it starts there, and leaves behind `len`, or the slot after
+    /// the one that panicked.
+    pub cursor: AtomicU32,
+    /// Holds: one for the host, one for each deferred message.
+    pub holds: AtomicU32,
+    /// The batch's place in the order of its channel; the host's.
+    pub sequence: u64,
+    /// The functions of the side that made it.
+    pub vtable: BatchVtable_Ref,
+}
+
+/// Who gets a batch back when its last deferred message has been reported, on that report's thread.
+pub trait Completion: Send + Sync + 'static {
+    /// Takes the batch over. Must not block.
+    fn completed(&self, batch: Batch);
+}
+
+/// A batch, owned. Dropped with messages in it, they are settled as Returned.
+pub struct Batch(*mut BatchHeader);
+
+// SAFETY: a Batch is the only owner of its slots; deferred messages keep it from having one.
+unsafe impl Send for Batch {}
+
+/// A batch made by this side: the slots lie directly behind.
+#[repr(C, align(64))]
+struct OwnBatch {
+    header: BatchHeader,
+    completion: Option<Arc<dyn Completion>>,
+}
+
+static VALUE: WithMetadata<BatchVtable> = WithMetadata::new(BatchVtable { complete, free });
+const VTABLE: BatchVtable_Ref = BatchVtable_Ref(VALUE.static_as_prefix());
+
+fn layout(capacity: u32) -> Layout {
+    let slots = Layout::array::<Message>(capacity as usize);
+    let whole = slots.and_then(|slots| Layout::new::<OwnBatch>().extend(slots));
+    whole.expect("a batch fits into memory").0
+}
+
+impl Batch {
+    /// An empty batch with room for `capacity` messages.
+    pub fn new(capacity: u32) -> Self {
+        // SAFETY: the layout is not of size zero; the header is written before anything reads it,
+        // and the slots lie behind it, aligned, as the layout says.
+        unsafe {
+            let own = alloc(layout(capacity)).cast::<OwnBatch>();
+            if own.is_null() {
+                handle_alloc_error(layout(capacity));
+            }
+            own.write(OwnBatch {
+                header: BatchHeader {
+                    messages: own.add(1).cast(),
+                    len: 0,
+                    capacity,
+                    cursor: AtomicU32::new(0),
+                    holds: AtomicU32::new(1),
+                    sequence: 0,
+                    vtable: VTABLE,
+                },
+                completion: None,
+            });
+            Batch(own.cast())
+        }
+    }
+
+    /// # Safety
+    /// `batch` is one that somebody gave up by [`Batch::into_raw`], on either side.
+    pub unsafe fn from_raw(batch: *mut BatchHeader) -> Self {
+        Batch(batch)
+    }
+
+    /// Gives it up for the other side.
+    pub fn into_raw(self) -> *mut BatchHeader {
+        ManuallyDrop::new(self).0
+    }
+
+    /// The head of the batch.
+    pub fn header(&self) -> &BatchHeader {
+        // SAFETY: a Batch owns its memory.
+        unsafe { &*self.0 }
+    }
+
+    fn header_mut(&mut self) -> &mut BatchHeader {
+        // SAFETY: a Batch is the only owner.
+        unsafe { &mut *self.0 }
+    }
+
+    /// How many messages.
+    pub fn len(&self) -> usize {
+        self.header().len as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.header().len == 0
+    }
+
+    /// How many more fit.
+    pub fn room(&self) -> usize {
+        (self.header().capacity - self.header().len) as usize
+    }
+
+    /// The messages.
+    pub fn messages(&self) -> &[Message] {
+        // SAFETY: the first `len` slots hold messages, and nobody else has the batch.
+        unsafe { std::slice::from_raw_parts(self.header().messages, self.len()) }
+    }
+
+    /// Its place in the order of its channel.
+    pub fn sequence(&self) -> u64 {
+        self.header().sequence
+    }
+
+    /// Gives it a place in the order of its channel.
+    pub fn set_sequence(&mut self, sequence: u64) {
+        self.header_mut().sequence = sequence;
+    }
+
+    /// Puts a message at the end; gives it back when the batch is full.
+    #[inline]
+    pub fn push(&mut self, message: Message) -> Result<(), Message> {
+        if self.room() == 0 {
+            return Err(message);
+        }
+        // SAFETY: there is room, and the slot behind the last message holds nothing.
+        unsafe {
+            let header = self.header_mut();
+            header.messages.add(header.len as usize).write(message);
+            header.len += 1;
+        }
+        Ok(())
+    }
+
+    /// Puts parts of one block at the end, each as a message, until the batch is full or the parts
+    /// end; the block's count is raised once for all. `tail` bytes of delimiter lie directly behind
+    /// each part, within the block. Returns how many it took.
+    ///
+    /// # Panics
+    /// When a part, or its tail, does not lie within the block.
+    pub fn extend_slices(
+        &mut self,
+        block: &Payload,
+        tail: u8,
+        time: i64,
+        parts: impl Iterator<Item = Range<usize>>,
+    ) -> usize {
+        /// Raises the block's count also when `parts` panics half-way.
+        struct Taken<'a>(&'a Payload, usize);
+        impl Drop for Taken<'_> {
+            fn drop(&mut self) {
+                if self.1 > 0 {
+                    payload::retain(self.0.owner, self.1);
+                }
+            }
+        }
+        let mut taken = Taken(block, 0);
+        for part in parts.take(self.room()) {
+            assert!(
+                part.start <= part.end && part.end + usize::from(tail) <= block.len,
+                "{part:?} and {tail} bytes of delimiter do not lie within {} bytes",
+                block.len
+            );
+            // SAFETY: the part lies within the block, whose count `taken` raises; `take` saw to it
+            // that there is room.
+            unsafe {
+                let data = block.data.add(part.start);
+                let payload = Payload { data, len: part.len(), owner: block.owner };
+                let header = self.header_mut();
+                header.messages.add(header.len as usize).write(Message {
+                    payload,
+                    extra: ptr::null_mut(),
+                    delivery: ptr::null(),
+                    index: 0,
+                    status: 0,
+                    time,
+                    attempts: 0,
+                    tail,
+                    flags: 0,
+                    reserved: 0,
+                });
+                header.len += 1;
+            }
+            taken.1 += 1;
+        }
+        taken.1
+    }
+
+    /// Takes the messages of `other` over, if they fit; gives it back if not.
+    pub fn append(&mut self, mut other: Batch) -> Result<(), Batch> {
+        if other.len() > self.room() {
+            return Err(other);
+        }
+        // SAFETY: they fit; a message is moved by its bytes, and `other` forgets them.
+        unsafe {
+            let header = self.header_mut();
+            let end = header.messages.add(header.len as usize);
+            ptr::copy_nonoverlapping(other.header().messages, end, other.len());
+            header.len += mem::take(&mut other.header_mut().len);
+        }
+        Ok(())
+    }
+
+    /// Makes room for as many messages again.
+    pub fn grow(&mut self) {
+        let mut larger = Batch::new(self.header().capacity.saturating_mul(2).max(1));
+        larger.set_sequence(self.sequence());
+        mem::swap(self, &mut larger);
+        // A batch of twice the size has room for all of them.
+        let _ = self.append(larger);
+    }
+
+    /// Moves the messages from `at` on into a batch of their own.
+    ///
+    /// # Panics
+    /// When there are fewer than `at` messages.
+    pub fn split_off(&mut self, at: usize) -> Batch {
+        let rest = self.len().checked_sub(at).expect("split_off within the batch");
+        let mut other = Batch::new((rest as u32).max(1));
+        // SAFETY: as for `append`.
+        unsafe {
+            ptr::copy_nonoverlapping(self.header().messages.add(at), other.header().messages, rest);
+        }
+        other.header_mut().len = rest as u32;
+        self.header_mut().len = at as u32;
+        other
+    }
+
+    /// The bytes that the messages keep in memory: of each block that they lie in, all of it.
+    pub fn bytes(&self) -> usize {
+        let mut last: *const PayloadOwner = ptr::null();
+        let mut bytes = 0;
+        for message in self.messages() {
+            let owner = message.payload.owner;
+            if owner != last && !owner.is_null() {
+                last = owner;
+                // SAFETY: alive by the message's reference.
+                bytes += unsafe { (*owner).size };
+            }
+        }
+        bytes
+    }
+
+    /// Opens a delivery for the whole batch: its outcomes go to `hears`, under `token`.
+    pub fn open_delivery(&mut self, token: u64, hears: Arc<dyn Settle>) {
+        if !self.is_empty() {
+            self.attach(delivery::open(self.header().len, token, hears));
+        }
+    }
+
+    /// Makes the whole batch settle `parents`, which it takes over: what a component kept.
+    pub fn derive_delivery(&mut self, parents: Deliveries) {
+        self.attach(delivery::derive(parents.into_parents(), self.header().len));
+    }
+
+    /// Gives the messages the indices of a delivery, from 0 on.
+    fn attach(&mut self, delivery: *const Delivery) {
+        for index in 0..self.header().len {
+            // SAFETY: a slot with a message that nobody else refers to.
+            unsafe {
+                let message = &mut *self.header().messages.add(index as usize);
+                message.delivery = delivery;
+                message.index = index;
+            }
+        }
+    }
+
+    /// Whether the messages have a delivery already (all of a batch have, or none).
+    pub fn has_delivery(&self) -> bool {
+        self.messages().first().is_some_and(|message| !message.delivery.is_null())
+    }
+
+    /// Looks at each message: keeps it in the batch, in order, or settles it. Neighbours of one
+    /// block or one delivery are let go together.
+    pub fn retain(&mut self, mut judge: impl FnMut(&Message) -> Fate) {
+        let (slots, len) = (self.header().messages, self.len());
+        // Nothing is in the batch meanwhile: if `judge` panics, messages leak and none is freed twice.
+        self.header_mut().len = 0;
+        let mut kept = 0;
+        let mut runs = Runs::default();
+        for i in 0..len {
+            // SAFETY: slot `i` holds a message that was not moved yet; `kept` is at most `i`.
+            unsafe {
+                let slot = slots.add(i);
+                match judge(&*slot) {
+                    Fate::Keep => {
+                        if kept != i {
+                            ptr::copy_nonoverlapping(slot, slots.add(kept), 1);
+                        }
+                        kept += 1;
+                    }
+                    Fate::Settle(outcome) => runs.take(slot, outcome),
+                }
+            }
+        }
+        self.header_mut().len = kept as u32;
+    }
+
+    /// Settles all messages alike, and leaves the batch empty.
+    pub fn settle(&mut self, outcome: Outcome) {
+        self.retain(|_| Fate::Settle(outcome));
+    }
+
+    /// The same messages in a batch of this side: only such can wait for deferred messages.
+    pub fn into_own(self) -> Batch {
+        if self.is_own() {
+            return self;
+        }
+        let mut own = Batch::new(self.header().len.max(1));
+        match own.append(self) {
+            Ok(()) => own,
+            Err(batch) => batch,
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        ptr::eq(self.header().vtable.0.to_raw_ptr(), VTABLE.0.to_raw_ptr())
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.messages()).finish()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.settle(Outcome::RETURNED);
+        // SAFETY: the batch is empty and not used again; its maker frees it.
+        unsafe { (self.header().vtable.free())(self.0) }
+    }
+}
+
+/// A batch while components handle it. The messages can be had again when all of them are reported.
+pub struct Handling {
+    batch: ManuallyDrop<Batch>,
+    flags: HandleFlags,
+}
+
+impl Handling {
+    /// Starts with the first message of a batch of this side.
+    pub fn new(batch: Batch) -> Self {
+        let batch = batch.into_own();
+        batch.header().cursor.store(0, Relaxed);
+        Handling { batch: ManuallyDrop::new(batch), flags: HandleFlags::ALL_DONE }
+    }
+
+    /// Whether the cursor stands behind the last message.
+    pub fn is_through(&self) -> bool {
+        self.cursor() >= self.batch.header().len
+    }
+
+    /// The message that is being handled, or the first that is not yet.
+    pub fn cursor(&self) -> u32 {
+        self.batch.header().cursor.load(Relaxed)
+    }
+
+    pub(super) fn raw(&mut self) -> *mut BatchHeader {
+        self.batch.0
+    }
+
+    pub(super) fn note(&mut self, flags: HandleFlags) {
+        self.flags |= flags;
+    }
+
+    /// Whether every message is Done.
+    pub fn all_done(&self) -> bool {
+        self.flags == HandleFlags::ALL_DONE
+    }
+
+    /// The batch, or what waits for the deferred ones of its messages.
+    pub fn finish(self) -> Result<Batch, DeferredBatch> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not used again.
+        let batch = unsafe { ManuallyDrop::take(&mut this.batch) };
+        match this.flags.contains(HandleFlags::DEFERRED) {
+            false => Ok(batch),
+            true => Err(DeferredBatch(batch.into_raw())),
+        }
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        // SAFETY: not used again. With deferred messages out, whoever reports the last one drops it.
+        let batch = unsafe { ManuallyDrop::take(&mut self.batch) };
+        if self.flags.contains(HandleFlags::DEFERRED) {
+            drop(DeferredBatch(batch.into_raw()));
+        }
+    }
+}
+
+/// A batch some of whose messages were deferred. Dropped, it goes when the last one is reported.
+pub struct DeferredBatch(*mut BatchHeader);
+
+// SAFETY: only the header is touched, and that by the rules of the holds.
+unsafe impl Send for DeferredBatch {}
+
+impl DeferredBatch {
+    /// Leaves the batch to its deferred messages: when the last one is reported, `completion` gets
+    /// it, at once if that has been so already.
+    pub fn await_deferred(self, completion: Arc<dyn Completion>) {
+        // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
+        // else reads `completion` yet; it is given up by the drop.
+        unsafe { (*self.0.cast::<OwnBatch>()).completion = Some(completion) };
+    }
+}
+
+impl Drop for DeferredBatch {
+    fn drop(&mut self) {
+        // SAFETY: the host's hold, given up once.
+        unsafe { release_hold(self.0) }
+    }
+}
+
+/// What becomes of a message of a handled batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays in the batch, for the next component.
+    Keep,
+    /// It has ended.
+    Settle(Outcome),
+}
+
+/// Messages to let go of, counted together as long as they have the same owner and delivery.
+struct Runs {
+    owner: *const PayloadOwner,
+    owned: usize,
+    delivery: *const Delivery,
+    first: u32,
+    count: u32,
+    outcome: Outcome,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        let (owner, delivery) = (ptr::null(), ptr::null());
+        Runs { owner, owned: 0, delivery, first: 0, count: 0, outcome: Outcome::DELIVERED }
+    }
+}
+
+impl Runs {
+    /// # Safety
+    /// `slot` holds a message, which is not used again.
+    #[inline]
+    unsafe fn take(&mut self, slot: *mut Message, outcome: Outcome) {
+        // SAFETY: by the caller. What the message owns is counted here and let go by `flush`.
+        unsafe {
+            let message = &*slot;
+            if message.payload.owner != self.owner {
+                payload::release(self.owner, self.owned);
+                (self.owner, self.owned) = (message.payload.owner, 0);
+            }
+            self.owned += 1;
+            if !message.extra.is_null() {
+                Extra::release(message.extra);
+            }
+            let follows = message.delivery == self.delivery
+                && message.index == self.first + self.count
+                && outcome == self.outcome;
+            if follows {
+                self.count += 1;
+            } else {
+                self.settle();
+                (self.delivery, self.first, self.count) = (message.delivery, message.index, 1);
+                self.outcome = outcome;
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        // SAFETY: these indices were taken over from messages, once each.
+        unsafe { delivery::settle(self.delivery, self.first, self.count, self.outcome) };
+        self.count = 0;
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        // The memory first: whoever hears of the outcome may measure what is still held.
+        payload::release(self.owner, self.owned);
+        self.settle();
+    }
+}
+
+/// Gives up a hold; the last one completes the batch.
+///
+/// # Safety
+/// The caller has a hold, and does not use the batch again.
+pub(super) unsafe fn release_hold(header: *mut BatchHeader) {
+    // SAFETY: by the caller.
+    unsafe {
+        if (*header).holds.fetch_sub(1, Release) == 1 {
+            fence(Acquire);
+            ((*header).vtable.complete())(header);
+        }
+    }
+}
+
+unsafe extern "C" fn complete(header: *mut BatchHeader) {
+    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so this is
+    // the only one that refers to it.
+    unsafe {
+        (*header).holds.store(1, Relaxed);
+        let completion = (*header.cast::<OwnBatch>()).completion.take();
+        let batch = Batch(header);
+        match completion {
+            Some(completion) => completion.completed(batch),
+            None => drop(batch),
+        }
+    }
+}
+
+unsafe extern "C" fn free(header: *mut BatchHeader) {
+    // SAFETY: as above; the messages have gone.
+    unsafe {
+        let capacity = (*header).capacity;
+        ptr::drop_in_place(header.cast::<OwnBatch>());
+        dealloc(header.cast(), layout(capacity));
+    }
+}

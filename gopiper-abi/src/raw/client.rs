@@ -1,0 +1,228 @@
+//! A host's side of a component's entries, in safe words.
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{
+    ComponentModule_Ref, HandleFlags, Handling, Host, Kind, Map, Outcome, Parallel, Produced,
+    RawComponent, RawError, RawFactory,
+};
+
+/// A factory of a loaded component, or of one of the host's own.
+pub struct FactoryHandle {
+    module: ComponentModule_Ref,
+    raw: RawFactory,
+    attributes: Map,
+}
+
+// SAFETY: a factory may be used by any thread, one at a time (FactoryVtable): `&mut` sees to that,
+// and nothing is called through `&`.
+unsafe impl Send for FactoryHandle {}
+
+impl FactoryHandle {
+    /// A new factory, not configured yet.
+    ///
+    /// # Errors
+    /// When the component can't make one.
+    pub fn new(module: ComponentModule_Ref) -> Result<Self, RawError> {
+        let raw = module.factory()().into_result()?;
+        Ok(FactoryHandle { module, raw, attributes: Map::default() })
+    }
+
+    /// The component's name.
+    pub fn name(&self) -> &'static str {
+        self.module.name().as_str()
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &'static str {
+        self.module.version().as_str()
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.module.kind()
+    }
+
+    /// The JSON schema of its attributes.
+    pub fn schema(&self) -> String {
+        self.module.schema()().into()
+    }
+
+    /// Gives it all its attributes.
+    ///
+    /// # Errors
+    /// One for each attribute that is wrong.
+    pub fn configure(&mut self, attributes: Map) -> Result<(), Vec<RawError>> {
+        self.attributes = attributes;
+        // SAFETY: here and below: the object is the factory's own, and `&mut self` makes this the
+        // only call.
+        let done = unsafe { (self.raw.vtable.configure())(self.raw.object, &self.attributes) };
+        done.into_result().map_err(Into::into)
+    }
+
+    /// Gives it one attribute more, beside those that it has.
+    ///
+    /// # Errors
+    /// As [`FactoryHandle::configure`].
+    pub fn set_attribute(
+        &mut self,
+        key: &str,
+        value: impl Into<super::Value>,
+    ) -> Result<(), Vec<RawError>> {
+        let mut attributes = self.attributes.clone();
+        attributes.insert(key, value);
+        self.configure(attributes)
+    }
+
+    /// Whether what was configured can work, without side effects.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn check(&mut self) -> Result<(), Vec<RawError>> {
+        // SAFETY: as above.
+        let done = unsafe { (self.raw.vtable.check())(self.raw.object) };
+        done.into_result().map_err(Into::into)
+    }
+
+    /// How many workers it would like.
+    pub fn pool_size(&mut self) -> usize {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.pool_size())(self.raw.object) }
+    }
+
+    /// How many messages may wait for it.
+    pub fn channel_size(&mut self) -> usize {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.channel_size())(self.raw.object) }
+    }
+
+    /// How many workers it bears.
+    pub fn parallel(&mut self) -> Parallel {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.parallel())(self.raw.object) }
+    }
+
+    /// Makes a worker's component.
+    ///
+    /// # Errors
+    /// When the component refuses.
+    pub fn create(&mut self, host: Host) -> Result<ComponentHandle, RawError> {
+        // SAFETY: as above.
+        let raw = unsafe { (self.raw.vtable.create())(self.raw.object, host) }.into_result()?;
+        let stopper = Stopper(Arc::new(Mutex::new(Some(Stop(raw.object, raw.vtable.stop())))));
+        Ok(ComponentHandle { raw, stopper })
+    }
+
+    /// Tells it that its last worker has gone.
+    pub fn destroy(&mut self) {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.destroy())(self.raw.object) }
+    }
+}
+
+impl Drop for FactoryHandle {
+    fn drop(&mut self) {
+        // SAFETY: as above; it is not used again.
+        unsafe { (self.raw.vtable.drop())(self.raw.object) }
+    }
+}
+
+/// A worker's component.
+pub struct ComponentHandle {
+    raw: RawComponent,
+    stopper: Stopper,
+}
+
+// SAFETY: as for FactoryHandle (ComponentVtable).
+unsafe impl Send for ComponentHandle {}
+
+impl ComponentHandle {
+    /// Stops it from any thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Once, on the worker's thread, before everything else.
+    ///
+    /// # Errors
+    /// When the component can't start.
+    pub fn start(&mut self) -> Result<(), RawError> {
+        // SAFETY: here and below: the object is the component's own, and `&mut self` makes this the
+        // only call.
+        unsafe { (self.raw.vtable.start())(self.raw.object) }.into_result()
+    }
+
+    /// Asks a source for messages.
+    ///
+    /// # Errors
+    /// When the source has failed.
+    pub fn produce(&mut self, credit: usize) -> Result<Produced, RawError> {
+        let credit = u32::try_from(credit).unwrap_or(u32::MAX);
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.produce())(self.raw.object, credit) }.into_result()
+    }
+
+    /// Has it handle the messages from the cursor on. After PANICKED it must not be called again.
+    pub fn handle(&mut self, batch: &mut Handling) -> HandleFlags {
+        // SAFETY: as above; the batch is lent for the call, and then for what was deferred, which
+        // has holds of its own on it.
+        let flags = unsafe { (self.raw.vtable.handle())(self.raw.object, batch.raw()) };
+        batch.note(flags);
+        flags
+    }
+
+    /// Tells a source what became of its messages; false if it panicked.
+    pub fn settled(&mut self, token: u64, first: u32, count: u32, outcome: Outcome) -> bool {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.settled())(self.raw.object, token, first, count, outcome) }
+    }
+
+    /// The moment that it asked for has come.
+    ///
+    /// # Errors
+    /// When the component has failed.
+    pub fn timer(&mut self, now: i64) -> Result<(), RawError> {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.timer())(self.raw.object, now) }.into_result()
+    }
+
+    /// No message comes any more.
+    ///
+    /// # Errors
+    /// When the component has failed.
+    pub fn end(&mut self, deadline: i64) -> Result<(), RawError> {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.end())(self.raw.object, deadline) }.into_result()
+    }
+}
+
+impl Drop for ComponentHandle {
+    fn drop(&mut self) {
+        // No `stop` is running or will run once this is taken.
+        self.stopper.lock().take();
+        // SAFETY: as above; it is not used again.
+        unsafe { (self.raw.vtable.drop())(self.raw.object) }
+    }
+}
+
+struct Stop(*mut (), unsafe extern "C" fn(*const ()));
+
+// SAFETY: `stop` may be called from any thread (ComponentVtable).
+unsafe impl Send for Stop {}
+
+/// Stops a component, from any thread; does nothing once the component has gone.
+#[derive(Clone)]
+pub struct Stopper(Arc<Mutex<Option<Stop>>>);
+
+impl Stopper {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Stop>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whatever blocks in the component should come to an end.
+    pub fn stop(&self) {
+        if let Some(Stop(object, stop)) = &*self.lock() {
+            // SAFETY: the component is not dropped while the lock is held (ComponentHandle::drop).
+            unsafe { stop(*object) }
+        }
+    }
+}

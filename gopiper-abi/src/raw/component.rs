@@ -1,0 +1,225 @@
+//! The entries of a component: its module, its factory, its workers.
+use abi_stable::{
+    StableAbi, declare_root_module_statics,
+    library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResult, __call_root_module_loader},
+    package_version_strings,
+    sabi_types::VersionStrings,
+    std_types::{RResult, RStr, RString, RVec},
+};
+
+use super::{BatchHeader, Host, Map, Outcome};
+
+/// What a component is: an open number.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+pub struct Kind(pub u32);
+
+impl Kind {
+    /// It is first: it produces messages.
+    pub const SOURCE: Self = Kind(0);
+    /// It stands between: it gets messages and passes them on.
+    pub const TRANSFORM: Self = Kind(1);
+    /// It is last: messages end there.
+    pub const SINK: Self = Kind(2);
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::SOURCE => "source",
+            Kind::TRANSFORM => "transform",
+            Kind::SINK => "sink",
+            _ => "unknown",
+        }
+    }
+}
+
+/// How many workers a component bears: an open number; the host refuses what it doesn't know.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+pub struct Parallel(pub u32);
+
+impl Parallel {
+    /// Any number; messages go to whichever worker is free.
+    pub const ANY: Self = Parallel(0);
+    /// One worker (there is one standard input).
+    pub const SINGLE: Self = Parallel(1);
+    /// Any number; messages that agree in an attribute go to the same worker.
+    pub const KEYED: Self = Parallel(2);
+}
+
+/// What a call of `handle` left behind, for the host to look at or not. Bits.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+pub struct HandleFlags(pub u32);
+
+impl HandleFlags {
+    /// Every message from the old cursor to the new one is Done.
+    pub const ALL_DONE: Self = HandleFlags(0);
+    /// Some are not.
+    pub const NOT_ALL_DONE: Self = HandleFlags(1);
+    /// Some were deferred: the batch is complete when its last hold goes.
+    pub const DEFERRED: Self = HandleFlags(2);
+    /// The call ended by a panic, at the message before the cursor: the component must not be called
+    /// again, a new one goes on from the cursor.
+    pub const PANICKED: Self = HandleFlags(4);
+
+    /// Whether all of `other`'s bits are set.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl std::ops::BitOrAssign for HandleFlags {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// What a source did when it was asked to produce.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+pub struct Produced {
+    /// 0 more is to be had at once, 1 nothing just now, 2 nothing ever again.
+    pub state: u32,
+    /// Filler, zero.
+    pub reserved: u32,
+    /// With state 1: when to ask again unasked, by the host's monotonic clock in nanoseconds;
+    /// `i64::MAX` for never.
+    pub until: i64,
+}
+
+impl Produced {
+    /// Ask again at once.
+    pub const MORE: Self = Produced { state: 0, reserved: 0, until: 0 };
+    /// Nothing just now: ask again when the component calls [`Host::wake`].
+    pub const WAITING: Self = Produced { state: 1, reserved: 0, until: i64::MAX };
+    /// The source has come to its end.
+    pub const FINISHED: Self = Produced { state: 2, reserved: 0, until: 0 };
+
+    /// Nothing just now: ask again at this moment of [`Host::monotonic`], or when woken.
+    pub const fn waiting_until(moment: i64) -> Self {
+        Produced { until: moment, ..Self::WAITING }
+    }
+}
+
+/// Why an entry failed.
+#[repr(C)]
+#[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
+pub struct RawError {
+    /// The path of the attribute that is at fault (`retry.max_attempts`); empty for none.
+    pub attribute: RString,
+    /// What is wrong, and what was expected.
+    pub message: RString,
+}
+
+/// The entries of a worker's component. All but `stop` are called by one thread at a time.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = ComponentVtable_Ref, prefix_fields = ComponentVtable_Prefix)))]
+pub struct ComponentVtable {
+    /// Once, on the worker's thread, before everything else.
+    pub start: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RawError>,
+    /// From any thread, at any time before `drop`: whatever blocks should come to an end.
+    pub stop: unsafe extern "C" fn(object: *const ()),
+    /// A source sends what it has, about `credit` messages at most, which will not block.
+    pub produce: unsafe extern "C" fn(object: *mut (), credit: u32) -> RResult<Produced, RawError>,
+    /// Handles the messages of a batch from its cursor on.
+    pub handle: unsafe extern "C" fn(object: *mut (), batch: *mut BatchHeader) -> HandleFlags,
+    /// Messages that were sent with a token have ended.
+    pub settled: unsafe extern "C" fn(object: *mut (), token: u64, first: u32, count: u32, outcome: Outcome) -> bool,
+    /// The moment that was asked for by `wake_at`, or a call of `wake`, has come.
+    pub timer: unsafe extern "C" fn(object: *mut (), now: i64) -> RResult<(), RawError>,
+    /// No message comes any more: what is kept is to be sent, until `deadline` on the host's
+    /// monotonic clock.
+    pub end: unsafe extern "C" fn(object: *mut (), deadline: i64) -> RResult<(), RawError>,
+    /// Frees the component, on the worker's thread.
+    #[sabi(last_prefix_field)]
+    pub drop: unsafe extern "C" fn(object: *mut ()),
+}
+
+/// A worker's component.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct RawComponent {
+    /// The component's own.
+    pub object: *mut (),
+    /// Its entries.
+    pub vtable: ComponentVtable_Ref,
+}
+
+/// The entries of a factory: called by one thread at a time.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = FactoryVtable_Ref, prefix_fields = FactoryVtable_Prefix)))]
+pub struct FactoryVtable {
+    /// Takes all attributes, before anything else is called; each error names its attribute.
+    pub configure: unsafe extern "C" fn(object: *mut (), attributes: &Map) -> RResult<(), RVec<RawError>>,
+    /// Whether what was configured can work, without side effects.
+    pub check: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RVec<RawError>>,
+    /// How many workers it would like.
+    pub pool_size: unsafe extern "C" fn(object: *mut ()) -> usize,
+    /// How many messages may wait for it.
+    pub channel_size: unsafe extern "C" fn(object: *mut ()) -> usize,
+    /// How many workers it bears.
+    pub parallel: unsafe extern "C" fn(object: *mut ()) -> Parallel,
+    /// Makes a worker's component.
+    pub create: unsafe extern "C" fn(object: *mut (), host: Host) -> RResult<RawComponent, RawError>,
+    /// Once, after the last worker has gone.
+    pub destroy: unsafe extern "C" fn(object: *mut ()),
+    /// Frees the factory.
+    #[sabi(last_prefix_field)]
+    pub drop: unsafe extern "C" fn(object: *mut ()),
+}
+
+/// A factory.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct RawFactory {
+    /// The factory's own.
+    pub object: *mut (),
+    /// Its entries.
+    pub vtable: FactoryVtable_Ref,
+}
+
+/// What a component's file gives the host when it is loaded.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = ComponentModule_Ref, prefix_fields = ComponentModule_Prefix)))]
+#[sabi(missing_field(option))]
+pub struct ComponentModule {
+    /// The component's name, as in the note.
+    pub name: RStr<'static>,
+    /// Its version, as in the note.
+    pub version: RStr<'static>,
+    /// What it is, as in the note.
+    pub kind: Kind,
+    /// The JSON schema of its attributes.
+    pub schema: extern "C" fn() -> RString,
+    /// Makes a factory, not configured yet.
+    #[sabi(last_prefix_field)]
+    pub factory: extern "C" fn() -> RResult<RawFactory, RawError>,
+}
+
+impl RootModule for ComponentModule_Ref {
+    declare_root_module_statics! {ComponentModule_Ref}
+    const BASE_NAME: &'static str = "gopiper_component";
+    const NAME: &'static str = "gopiper_component";
+    const VERSION_STRINGS: VersionStrings = package_version_strings!();
+}
+
+/// The static that a component's file exports, under the name that [`abi_stable`] looks for.
+pub type Header = LibHeader;
+/// What the entry of a component's file returns.
+pub type EntryResult = RootModuleResult;
+
+/// The static that a component's file exports; called by the export macro, at compile time.
+pub const fn header(entry: extern "C" fn() -> EntryResult) -> Header {
+    // SAFETY: `entry` is made by the export macro, and returns what `enter` made of a
+    // ComponentModule_Ref, the type named here.
+    unsafe { LibHeader::from_constructor::<ComponentModule_Ref>(entry, CheckTypeLayout::Yes) }
+}
+
+/// What the entry of a component's file does; called by the export macro.
+pub fn enter(module: fn() -> ComponentModule_Ref) -> EntryResult {
+    __call_root_module_loader(module)
+}

@@ -1,0 +1,151 @@
+//! What follows a produced message until all that was made of it is settled.
+//!
+//! A delivery is the host's: one for each produced batch. A message refers to it by pointer and
+//! index, and each index is settled exactly once, by whoever holds it then: the host for what lies
+//! in a batch, a [`Kept`](super::Kept) for what a component collects.
+use std::{
+    ptr,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicI32, AtomicU32,
+            Ordering::{AcqRel, Acquire, Relaxed},
+        },
+    },
+};
+
+use abi_stable::{StableAbi, prefix_type::WithMetadata};
+
+/// The end of one produced message: an open number; of several the greatest, the worst, wins.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, StableAbi)]
+pub struct Outcome(pub i32);
+
+impl Outcome {
+    /// The last component was done with all that was made of it.
+    pub const DELIVERED: Self = Outcome(0);
+    /// It was dropped on purpose.
+    pub const DROPPED: Self = Outcome(1);
+    /// It failed, and lies with the dead letters, on disk.
+    pub const DEAD_LETTERED: Self = Outcome(2);
+    /// It failed and was discarded.
+    pub const FAILED: Self = Outcome(3);
+    /// The pipeline ended before it was settled: the source gives it again next time.
+    pub const RETURNED: Self = Outcome(4);
+
+    /// Whether the source may move past the message.
+    pub fn is_final(self) -> bool {
+        self < Self::RETURNED
+    }
+}
+
+/// What a delivery offers. Any thread may call it; it never blocks.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = DeliveryVtable_Ref, prefix_fields = DeliveryVtable_Prefix)))]
+pub struct DeliveryVtable {
+    /// Settles `count` indices from `first` on, which the caller holds and gives up.
+    #[sabi(last_prefix_field)]
+    pub settle: unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome),
+}
+
+/// The head of a delivery; the rest is the host's.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct Delivery {
+    vtable: DeliveryVtable_Ref,
+}
+
+/// Indices of a delivery that somebody holds.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, StableAbi)]
+pub struct Parent {
+    /// The delivery.
+    pub delivery: *const Delivery,
+    /// The first index.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
+// SAFETY: a delivery may be settled from any thread (DeliveryVtable).
+unsafe impl Send for Parent {}
+// SAFETY: as above.
+unsafe impl Sync for Parent {}
+
+/// Settles indices; does nothing for a message without a delivery.
+///
+/// # Safety
+/// The caller holds these indices and does not use them again.
+#[inline]
+pub(super) unsafe fn settle(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome) {
+    if !delivery.is_null() && count > 0 {
+        // SAFETY: a delivery lives until its last index is settled, and the caller holds some.
+        unsafe { ((*delivery).vtable.settle())(delivery, first, count, outcome) }
+    }
+}
+
+/// Who hears what became of produced messages. Called from any thread; must not block for long.
+pub trait Settle: Send + Sync + 'static {
+    /// `count` messages from index `first` on, of the batch that was sent under `token`, have ended.
+    fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome);
+}
+
+#[repr(C)]
+struct Record {
+    header: Delivery,
+    open: AtomicU32,
+    origin: Origin,
+}
+
+enum Origin {
+    Source { hears: Arc<dyn Settle>, token: u64 },
+    Derived { parents: Vec<Parent>, worst: AtomicI32 },
+}
+
+const VALUE: &WithMetadata<DeliveryVtable> =
+    &WithMetadata::new(DeliveryVtable { settle: settle_record });
+const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
+
+fn leak(count: u32, origin: Origin) -> *const Delivery {
+    debug_assert!(count > 0, "a delivery of nothing would never end");
+    let header = Delivery { vtable: VTABLE };
+    Box::into_raw(Box::new(Record { header, open: AtomicU32::new(count), origin })).cast_const().cast()
+}
+
+/// A delivery of `count` indices whose outcomes `hears` is told, under `token`.
+pub(super) fn open(count: u32, token: u64, hears: Arc<dyn Settle>) -> *const Delivery {
+    leak(count, Origin::Source { hears, token })
+}
+
+/// A delivery of `count` indices that settles `parents`, which it takes over, with its worst outcome.
+pub(super) fn derive(parents: Vec<Parent>, count: u32) -> *const Delivery {
+    if parents.iter().all(|parent| parent.delivery.is_null()) {
+        return ptr::null();
+    }
+    leak(count, Origin::Derived { parents, worst: AtomicI32::new(Outcome::DELIVERED.0) })
+}
+
+unsafe extern "C" fn settle_record(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome) {
+    let record = delivery.cast::<Record>();
+    // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices,
+    // so the record is alive until they are subtracted below.
+    unsafe {
+        match &(*record).origin {
+            Origin::Source { hears, token } => hears.settled(*token, first, count, outcome),
+            Origin::Derived { worst, .. } => {
+                worst.fetch_max(outcome.0, Relaxed);
+            }
+        }
+        if (*record).open.fetch_sub(count, AcqRel) != count {
+            return;
+        }
+        let record = Box::from_raw(record.cast_mut());
+        if let Origin::Derived { parents, worst } = record.origin {
+            let outcome = Outcome(worst.load(Acquire));
+            for parent in parents {
+                settle(parent.delivery, parent.first, parent.count, outcome);
+            }
+        }
+    }
+}

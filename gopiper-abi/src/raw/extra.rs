@@ -1,0 +1,118 @@
+//! What most messages lack: attributes, a structured value, a description, a trace.
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+    fence,
+};
+
+use abi_stable::{StableAbi, prefix_type::WithMetadata, std_types::RString};
+
+use super::{Map, Value};
+
+/// The trace that a message belongs to, in W3C's terms; all zero for none.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, StableAbi)]
+pub struct Trace {
+    /// The trace's id.
+    pub id: [u8; 16],
+    /// The id of the span that the message came from.
+    pub span: [u8; 8],
+    /// Flags: bit 0, sampled.
+    pub flags: u64,
+}
+
+/// How an [`Extra`] is copied and freed: by the side that made it, which knows its whole size.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = ExtraVtable_Ref, prefix_fields = ExtraVtable_Prefix)))]
+pub struct ExtraVtable {
+    /// A copy with one reference.
+    pub clone: unsafe extern "C" fn(extra: *const Extra) -> *mut Extra,
+    /// Frees it, when the last reference has gone.
+    pub free: unsafe extern "C" fn(extra: *mut Extra),
+    /// The size of the maker's `Extra`: fields past it are not there.
+    #[sabi(last_prefix_field)]
+    pub size: usize,
+}
+
+/// What most messages lack, behind one pointer. Shared, copied on the first change; fields are
+/// added at its end.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct Extra {
+    vtable: ExtraVtable_Ref,
+    references: AtomicUsize,
+    /// Keys with values.
+    pub attributes: Map,
+    /// The message as a structured value, if somebody has parsed it.
+    pub value: Value,
+    /// What the last report said of it.
+    pub description: RString,
+    /// The trace that it belongs to.
+    pub trace: Trace,
+}
+
+const VALUE: &WithMetadata<ExtraVtable> =
+    &WithMetadata::new(ExtraVtable { clone, free, size: size_of::<Extra>() });
+const VTABLE: ExtraVtable_Ref = ExtraVtable_Ref(VALUE.static_as_prefix());
+
+impl Extra {
+    fn leak(attributes: Map, value: Value, description: RString, trace: Trace) -> *mut Extra {
+        let references = AtomicUsize::new(1);
+        let vtable = VTABLE;
+        Box::into_raw(Box::new(Extra { vtable, references, attributes, value, description, trace }))
+    }
+
+    pub(super) fn new() -> *mut Extra {
+        Self::leak(Map::default(), Value::NULL, RString::new(), Trace::default())
+    }
+
+    /// # Safety
+    /// The caller holds a reference.
+    #[inline]
+    pub(super) unsafe fn retain(extra: *const Extra) {
+        // SAFETY: alive, by the caller's reference.
+        unsafe { (*extra).references.fetch_add(1, Relaxed) };
+    }
+
+    /// # Safety
+    /// The caller gives up a reference that it holds.
+    #[inline]
+    pub(super) unsafe fn release(extra: *mut Extra) {
+        // SAFETY: alive until this reference goes; the last one frees it through its maker.
+        unsafe {
+            if (*extra).references.fetch_sub(1, Release) == 1 {
+                fence(Acquire);
+                ((*extra).vtable.free())(extra);
+            }
+        }
+    }
+
+    /// The one to change: itself if it is not shared, else a copy in its place.
+    ///
+    /// # Safety
+    /// The caller holds a reference, and gives it up for the one returned.
+    pub(super) unsafe fn unshared(extra: *mut Extra) -> *mut Extra {
+        // SAFETY: alive, by the caller's reference. A count of one cannot grow behind the caller's
+        // back: only a holder can add to it.
+        unsafe {
+            if (*extra).references.load(Acquire) == 1 {
+                return extra;
+            }
+            let copy = ((*extra).vtable.clone())(extra);
+            Self::release(extra);
+            copy
+        }
+    }
+}
+
+unsafe extern "C" fn clone(extra: *const Extra) -> *mut Extra {
+    // SAFETY: this vtable is only found in extras of this side, of this size.
+    let extra = unsafe { &*extra };
+    Extra::leak(extra.attributes.clone(), extra.value.clone(), extra.description.clone(), extra.trace)
+}
+
+unsafe extern "C" fn free(extra: *mut Extra) {
+    // SAFETY: as above; it came from `leak`, and the last reference has gone.
+    drop(unsafe { Box::from_raw(extra) });
+}

@@ -1,0 +1,73 @@
+//! The fence around every entry of a component: no panic crosses the boundary.
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
+    sync::Once,
+};
+
+use super::Host;
+
+/// What a panic said, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panicked(String);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.0)
+    }
+}
+
+thread_local! {
+    static FENCED: Cell<usize> = const { Cell::new(0) };
+    static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
+    static HOST: Cell<*const Host> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Calls `f`; a panic in it comes back as words.
+#[inline]
+pub fn fence<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
+    FENCED.set(FENCED.get() + 1);
+    // What `f` leaves half-done is its component's, which is made anew after a panic.
+    let result = catch_unwind(AssertUnwindSafe(f));
+    FENCED.set(FENCED.get() - 1);
+    result.map_err(|payload| {
+        // Dropping a payload may panic again.
+        std::mem::forget(payload);
+        Panicked(SAID.take().unwrap_or_else(|| "without a word".into()))
+    })
+}
+
+/// Makes panics inside a fence speak through the report alone, once for this library; outside of
+/// one (a thread of the author's own) whatever hook there was is called.
+pub(super) fn catch_panic_messages() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |info| {
+            if FENCED.get() == 0 {
+                return before(info);
+            }
+            let text = info.payload_as_str().unwrap_or("(not a text)");
+            SAID.set(Some(match info.location() {
+                Some(place) => format!("{text} ({}:{})", place.file(), place.line()),
+                None => text.to_owned(),
+            }));
+        }));
+    });
+}
+
+/// Calls `f` with `host` as the one that `log` and `tracing` reach.
+#[inline]
+pub(super) fn within<T>(host: &Host, f: impl FnOnce() -> T) -> Result<T, Panicked> {
+    let before = HOST.replace(host);
+    let result = fence(f);
+    HOST.set(before);
+    result
+}
+
+/// The host on whose behalf this thread runs a component's code just now, if it does.
+pub(crate) fn with_current_host<T>(f: impl FnOnce(Option<&Host>) -> T) -> T {
+    // SAFETY: set by `within` alone, for as long as its reference lives.
+    f(unsafe { HOST.get().as_ref() })
+}

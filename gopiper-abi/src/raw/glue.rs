@@ -1,0 +1,294 @@
+//! A component's side of its entries: any [`WorkerFactory`] becomes a [`ComponentModule`].
+//!
+//! Each entry is fenced, and runs with its host as the one that `log` reaches.
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use abi_stable::{
+    prefix_type::{PrefixTypeTrait, WithMetadata},
+    std_types::{RErr, ROk, RResult, RStr, RString, RVec},
+};
+
+use super::{
+    BatchCall, BatchHeader, ComponentModule, ComponentModule_Ref, ComponentVtable,
+    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Map, Message,
+    Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
+    fence::{catch_panic_messages, fence, within},
+};
+
+/// What a worker's component does, in safe words: see [`ComponentVtable`] for what each means.
+#[allow(missing_docs)]
+pub trait Worker: Send + 'static {
+    fn start(&mut self) -> Result<(), RawError>;
+    fn produce(&mut self, credit: usize) -> Result<Produced, RawError>;
+    fn handle(&mut self, call: BatchCall<'_>) -> HandleFlags;
+    fn settled(&mut self, token: u64, first: u32, count: u32, outcome: Outcome);
+    fn timer(&mut self, now: i64) -> Result<(), RawError>;
+    fn end(&mut self, deadline: i64) -> Result<(), RawError>;
+}
+
+/// What a factory does, in safe words: see [`FactoryVtable`] for what each means.
+#[allow(missing_docs)]
+pub trait WorkerFactory: Send + Sized + 'static {
+    type Worker: Worker;
+    const KIND: Kind;
+    fn schema() -> String;
+    fn configure(attributes: &Map) -> Result<Self, Vec<RawError>>;
+    fn check(&self) -> Result<(), Vec<RawError>>;
+    fn pool_size(&self) -> usize;
+    fn channel_size(&self) -> usize;
+    fn parallel(&self) -> Parallel;
+    fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError>;
+    fn destroy(&mut self);
+}
+
+type Hook = Box<dyn Fn() + Send>;
+
+/// What a component wants called when its pipeline stops.
+#[derive(Clone, Default)]
+pub struct OnStop(Arc<Mutex<Vec<Hook>>>);
+
+impl OnStop {
+    /// Adds something to call, from any thread.
+    pub fn call(&self, hook: impl Fn() + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    }
+
+    fn stop(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|hook| hook());
+    }
+}
+
+/// The module of a component: what the export macro gives to the loader, and what a host uses for a
+/// component of its own.
+pub fn module<F: WorkerFactory>(name: &'static str, version: &'static str) -> ComponentModule_Ref {
+    ComponentModule {
+        name: RStr::from_str(name),
+        version: RStr::from_str(version),
+        kind: F::KIND,
+        schema: schema::<F>,
+        factory: factory::<F>,
+    }
+    .leak_into_prefix()
+}
+
+extern "C" fn schema<F: WorkerFactory>() -> RString {
+    fence(|| F::schema().into()).unwrap_or_default()
+}
+
+extern "C" fn factory<F: WorkerFactory>() -> RResult<RawFactory, RawError> {
+    catch_panic_messages();
+    let slot: Box<FactorySlot<F>> = Box::default();
+    ROk(RawFactory { object: Box::into_raw(slot).cast(), vtable: FactorySlot::<F>::VTABLE })
+}
+
+/// A factory, once it is configured.
+struct FactorySlot<F>(Option<F>);
+
+impl<F> Default for FactorySlot<F> {
+    fn default() -> Self {
+        FactorySlot(None)
+    }
+}
+
+impl<F: WorkerFactory> FactorySlot<F> {
+    const VALUE: &'static WithMetadata<FactoryVtable> = &WithMetadata::new(FactoryVtable {
+        configure: configure::<F>,
+        check: check::<F>,
+        pool_size: pool_size::<F>,
+        channel_size: channel_size::<F>,
+        parallel: parallel::<F>,
+        create: create::<F>,
+        destroy: destroy::<F>,
+        drop: drop_factory::<F>,
+    });
+    const VTABLE: FactoryVtable_Ref = FactoryVtable_Ref(Self::VALUE.static_as_prefix());
+}
+
+struct Instance<W> {
+    worker: W,
+    host: Host,
+    on_stop: OnStop,
+}
+
+impl<W: Worker> Instance<W> {
+    const VALUE: &'static WithMetadata<ComponentVtable> = &WithMetadata::new(ComponentVtable {
+        start: start::<W>,
+        stop: stop::<W>,
+        produce: produce::<W>,
+        handle: handle::<W>,
+        settled: settled::<W>,
+        timer: timer::<W>,
+        end: end::<W>,
+        drop: drop_instance::<W>,
+    });
+    const VTABLE: ComponentVtable_Ref = ComponentVtable_Ref(Self::VALUE.static_as_prefix());
+}
+
+impl From<Panicked> for RawError {
+    fn from(panicked: Panicked) -> Self {
+        RawError { attribute: RString::new(), message: panicked.to_string().into() }
+    }
+}
+
+fn flatten<T>(result: Result<Result<T, RawError>, Panicked>) -> RResult<T, RawError> {
+    match result {
+        Ok(Ok(value)) => ROk(value),
+        Ok(Err(error)) => RErr(error),
+        Err(panicked) => RErr(panicked.into()),
+    }
+}
+
+fn flatten_all<T>(result: Result<Result<T, Vec<RawError>>, Panicked>) -> RResult<T, RVec<RawError>> {
+    match result {
+        Ok(Ok(value)) => ROk(value),
+        Ok(Err(errors)) => RErr(errors.into()),
+        Err(panicked) => RErr(vec![panicked.into()].into()),
+    }
+}
+
+/// # Safety
+/// `object` is the `FactorySlot<F>` that this library made, used by nobody else meanwhile.
+unsafe fn configured<'a, F>(object: *mut ()) -> Option<&'a mut F> {
+    // SAFETY: by the caller.
+    unsafe { (*object.cast::<FactorySlot<F>>()).0.as_mut() }
+}
+
+fn not_configured() -> RawError {
+    let message = "the host must call configure before anything else".into();
+    RawError { attribute: RString::new(), message }
+}
+
+// SAFETY, for all below: each stands in one vtable alone, so its object is the FactorySlot<F> or the
+// Instance<W> that this library made; the host calls them by one thread at a time (FactoryVtable,
+// ComponentVtable), `stop` aside.
+unsafe extern "C" fn configure<F: WorkerFactory>(
+    object: *mut (),
+    attributes: &Map,
+) -> RResult<(), RVec<RawError>> {
+    flatten_all(fence(|| {
+        let factory = F::configure(attributes)?;
+        // SAFETY: see above.
+        unsafe { (*object.cast::<FactorySlot<F>>()).0 = Some(factory) };
+        Ok(())
+    }))
+}
+unsafe extern "C" fn check<F: WorkerFactory>(object: *mut ()) -> RResult<(), RVec<RawError>> {
+    // SAFETY: see above.
+    flatten_all(fence(|| match unsafe { configured::<F>(object) } {
+        Some(factory) => factory.check(),
+        None => Err(vec![not_configured()]),
+    }))
+}
+unsafe extern "C" fn pool_size<F: WorkerFactory>(object: *mut ()) -> usize {
+    // SAFETY: see above.
+    fence(|| unsafe { configured::<F>(object) }.map_or(1, |f| f.pool_size())).unwrap_or(1)
+}
+unsafe extern "C" fn channel_size<F: WorkerFactory>(object: *mut ()) -> usize {
+    // SAFETY: see above.
+    fence(|| unsafe { configured::<F>(object) }.map_or(1, |f| f.channel_size())).unwrap_or(1)
+}
+unsafe extern "C" fn parallel<F: WorkerFactory>(object: *mut ()) -> Parallel {
+    // SAFETY: see above.
+    fence(|| unsafe { configured::<F>(object) }.map_or(Parallel::SINGLE, |f| f.parallel()))
+        .unwrap_or(Parallel::SINGLE)
+}
+unsafe extern "C" fn create<F: WorkerFactory>(
+    object: *mut (),
+    host: Host,
+) -> RResult<RawComponent, RawError> {
+    let on_stop = OnStop::default();
+    flatten(within(&host.clone(), || {
+        // SAFETY: see above.
+        let factory = unsafe { configured::<F>(object) }.ok_or_else(not_configured)?;
+        let worker = factory.create(host.clone(), on_stop.clone())?;
+        let instance = Box::new(Instance { worker, host, on_stop });
+        let vtable = Instance::<F::Worker>::VTABLE;
+        Ok(RawComponent { object: Box::into_raw(instance).cast(), vtable })
+    }))
+}
+unsafe extern "C" fn destroy<F: WorkerFactory>(object: *mut ()) {
+    // SAFETY: see above.
+    let _ = fence(|| unsafe { configured::<F>(object) }.map(|factory| factory.destroy()));
+}
+unsafe extern "C" fn drop_factory<F: WorkerFactory>(object: *mut ()) {
+    // SAFETY: see above; the host gives the factory up.
+    let _ = fence(|| drop(unsafe { Box::from_raw(object.cast::<FactorySlot<F>>()) }));
+}
+
+/// Calls `f` with the worker, fenced.
+///
+/// # Safety
+/// `object` is an `Instance<W>`, whose worker nobody else uses meanwhile.
+#[inline]
+unsafe fn with<W: Worker, T>(object: *mut (), f: impl FnOnce(&mut W) -> T) -> Result<T, Panicked> {
+    let instance = object.cast::<Instance<W>>();
+    // SAFETY: by the caller. Only these two fields are borrowed: `stop` may look at the third.
+    unsafe { within(&(*instance).host, || f(&mut (*instance).worker)) }
+}
+
+unsafe extern "C" fn start<W: Worker>(object: *mut ()) -> RResult<(), RawError> {
+    // SAFETY: see above.
+    flatten(unsafe { with(object, W::start) })
+}
+unsafe extern "C" fn stop<W: Worker>(object: *const ()) {
+    // SAFETY: the host keeps the instance while this runs; the field is never changed.
+    let on_stop = unsafe { &(*object.cast::<Instance<W>>()).on_stop };
+    let _ = fence(|| on_stop.stop());
+}
+unsafe extern "C" fn produce<W: Worker>(object: *mut (), credit: u32) -> RResult<Produced, RawError> {
+    // SAFETY: see above.
+    flatten(unsafe { with(object, |worker: &mut W| worker.produce(credit as usize)) })
+}
+unsafe extern "C" fn handle<W: Worker>(object: *mut (), batch: *mut BatchHeader) -> HandleFlags {
+    // SAFETY: see above; the host gives the batch for the time of the call.
+    unsafe {
+        match with(object, |worker: &mut W| worker.handle(BatchCall::new(batch))) {
+            Ok(flags) => flags,
+            Err(panicked) => fail_rest(batch, &panicked),
+        }
+    }
+}
+unsafe extern "C" fn settled<W: Worker>(
+    object: *mut (),
+    token: u64,
+    first: u32,
+    count: u32,
+    outcome: Outcome,
+) -> bool {
+    // SAFETY: see above.
+    unsafe { with(object, |worker: &mut W| worker.settled(token, first, count, outcome)) }.is_ok()
+}
+unsafe extern "C" fn timer<W: Worker>(object: *mut (), now: i64) -> RResult<(), RawError> {
+    // SAFETY: see above.
+    flatten(unsafe { with(object, |worker: &mut W| worker.timer(now)) })
+}
+unsafe extern "C" fn end<W: Worker>(object: *mut (), deadline: i64) -> RResult<(), RawError> {
+    // SAFETY: see above.
+    flatten(unsafe { with(object, |worker: &mut W| worker.end(deadline)) })
+}
+unsafe extern "C" fn drop_instance<W: Worker>(object: *mut ()) {
+    // SAFETY: see above; the host gives the component up. Its host goes last: `log` may need it.
+    unsafe {
+        let Instance { worker, host, on_stop } = *Box::from_raw(object.cast::<Instance<W>>());
+        let _ = within(&host, || drop(worker));
+        let _ = fence(|| mem::drop(on_stop));
+    }
+}
+
+/// After a panic between messages, while a component had the whole batch: all of it has failed, for
+/// nobody knows how far it got.
+///
+/// # Safety
+/// `batch` is alive, its slots from the cursor on hold messages.
+#[cold]
+unsafe fn fail_rest(batch: *mut BatchHeader, panicked: &Panicked) -> HandleFlags {
+    // SAFETY: by the caller.
+    let call = unsafe { BatchCall::new(batch) };
+    let report = Report::fail(0, panicked.to_string());
+    let mut flags = call.report_each(|_, _: &Message| report.clone());
+    flags |= HandleFlags::PANICKED;
+    flags
+}

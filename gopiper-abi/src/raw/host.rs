@@ -1,0 +1,317 @@
+//! What the host gives to every component.
+use std::{fmt, os::fd::BorrowedFd, path::PathBuf, sync::atomic::AtomicU64, sync::atomic::Ordering::Relaxed};
+
+use abi_stable::{
+    StableAbi,
+    std_types::{RResult, RStr, RString},
+};
+
+use super::{Batch, BatchHeader, Deliveries, Parent, PayloadMut};
+
+/// How much a line of log matters: an open number, as in `log`.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, StableAbi)]
+pub struct Level(pub u32);
+
+impl Level {
+    /// Something went wrong.
+    pub const ERROR: Self = Level(1);
+    /// Something looks wrong.
+    pub const WARN: Self = Level(2);
+    /// What an operator may want to know.
+    pub const INFO: Self = Level(3);
+    /// What a developer may want to know.
+    pub const DEBUG: Self = Level(4);
+    /// Everything.
+    pub const TRACE: Self = Level(5);
+}
+
+/// What a metric is: an open number.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+pub struct MetricKind(pub u32);
+
+impl MetricKind {
+    /// It only grows.
+    pub const COUNTER: Self = MetricKind(0);
+    /// It goes up and down.
+    pub const GAUGE: Self = MetricKind(1);
+}
+
+/// A number that the host publishes. It lives as long as the process.
+#[repr(C)]
+#[derive(Debug, Default, StableAbi)]
+pub struct Metric {
+    /// The number.
+    pub value: AtomicU64,
+}
+
+/// A metric of a component, registered once.
+#[derive(Debug, Clone, Copy)]
+pub struct Counter(&'static Metric);
+
+impl Counter {
+    /// Adds to it.
+    pub fn add(self, n: u64) {
+        self.0.value.fetch_add(n, Relaxed);
+    }
+
+    /// Sets it; for a gauge.
+    pub fn set(self, n: u64) {
+        self.0.value.store(n, Relaxed);
+    }
+
+    /// What it is now.
+    pub fn get(self) -> u64 {
+        self.0.value.load(Relaxed)
+    }
+}
+
+/// How a batch is sent.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, StableAbi)]
+pub struct SendOptions {
+    /// What the source wants to hear the outcomes under; with [`SendOptions::TRACKED`].
+    pub token: u64,
+    /// Bits.
+    pub flags: u32,
+    /// How many parents.
+    pub parent_count: u32,
+    /// Whose messages this batch settles; taken over if it is sent.
+    pub parents: *const Parent,
+}
+
+impl SendOptions {
+    /// The source wants to hear the outcomes.
+    pub const TRACKED: u32 = 1;
+    /// Rather than wait for room, come back with [`SendStatus::FULL`].
+    pub const TRY: u32 = 2;
+}
+
+/// What became of a batch that was to be sent: an open number; all but SENT leave the batch and the
+/// parents with the sender.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+pub struct SendStatus(pub u32);
+
+impl SendStatus {
+    /// It is on its way.
+    pub const SENT: Self = SendStatus(0);
+    /// There is no room, and the sender did not want to wait.
+    pub const FULL: Self = SendStatus(1);
+    /// The pipeline takes no more.
+    pub const CLOSED: Self = SendStatus(2);
+}
+
+/// The host's services. Any thread may call any of them, as long as it holds the context.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = HostServices_Ref, prefix_fields = HostServices_Prefix)))]
+#[sabi(missing_field(option))]
+pub struct HostServices {
+    /// Adds a holder of the context.
+    pub retain: unsafe extern "C" fn(context: *const ()),
+    /// Lets a holder go.
+    pub release: unsafe extern "C" fn(context: *const ()),
+    /// Whether a line of this level would be written.
+    pub log_enabled: unsafe extern "C" fn(context: *const (), level: Level, target: RStr<'_>) -> bool,
+    /// Writes a line to the log.
+    pub log: unsafe extern "C" fn(context: *const (), level: Level, target: RStr<'_>, text: RStr<'_>),
+    /// Registers a metric, or finds it again.
+    pub metric: unsafe extern "C" fn(context: *const (), kind: MetricKind, name: RStr<'_>, help: RStr<'_>) -> *const Metric,
+    /// Nanoseconds since 1970.
+    pub now: unsafe extern "C" fn(context: *const ()) -> i64,
+    /// Nanoseconds of a clock that never goes back.
+    pub monotonic: unsafe extern "C" fn(context: *const ()) -> i64,
+    /// Calls `timer` (of a source: `produce`) at that moment of the monotonic clock; 0 at once,
+    /// `i64::MAX` never. One moment for each worker, the last one asked for.
+    pub wake_at: unsafe extern "C" fn(context: *const (), moment: i64),
+    /// Ends the pipeline: quietly if `error` is empty, else as failed.
+    pub stop: unsafe extern "C" fn(context: *const (), error: RStr<'_>),
+    /// Whether the pipeline is ending.
+    pub is_stopping: unsafe extern "C" fn(context: *const ()) -> bool,
+    /// A descriptor that becomes readable when the pipeline is ending; never to be read or closed.
+    /// -1 if there is none.
+    pub stop_descriptor: unsafe extern "C" fn(context: *const ()) -> i32,
+    /// A directory of the component's own, made now if it wasn't there.
+    pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RString>,
+    /// Memory for payloads: initialised, its content arbitrary.
+    pub payload: unsafe extern "C" fn(context: *const (), length: usize) -> PayloadMut,
+    /// An empty batch.
+    pub batch: unsafe extern "C" fn(context: *const ()) -> *mut BatchHeader,
+    /// Sends a batch to the next component. Inside `handle` it takes the place of the message at the
+    /// batch's cursor and never waits; elsewhere it waits for room.
+    #[sabi(last_prefix_field)]
+    pub send: unsafe extern "C" fn(context: *const (), batch: *mut BatchHeader, options: &SendOptions) -> SendStatus,
+}
+
+/// The host, as one worker's component sees it. Clones may go to any thread.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct Host {
+    context: *const (),
+    services: HostServices_Ref,
+}
+
+// SAFETY: every service may be called from any thread (HostServices).
+unsafe impl Send for Host {}
+// SAFETY: as above.
+unsafe impl Sync for Host {}
+
+impl Host {
+    /// # Safety
+    /// `context` is what the services expect, and one hold of it is given over.
+    pub(super) unsafe fn from_raw(context: *const (), services: HostServices_Ref) -> Self {
+        Host { context, services }
+    }
+
+    /// Whether a line of this level would be written.
+    pub fn log_enabled(&self, level: Level, target: &str) -> bool {
+        // SAFETY: here and below: `self` holds the context.
+        unsafe { (self.services.log_enabled())(self.context, level, target.into()) }
+    }
+
+    /// Writes a line to the host's log. `log` and `tracing` do so too, inside a component's calls.
+    pub fn log(&self, level: Level, target: &str, text: &str) {
+        // SAFETY: as above.
+        unsafe { (self.services.log())(self.context, level, target.into(), text.into()) }
+    }
+
+    /// A metric that only grows, published as `gopiper_component_NAME` with the component's labels.
+    pub fn counter(&self, name: &str, help: &str) -> Counter {
+        self.metric(MetricKind::COUNTER, name, help)
+    }
+
+    /// A metric that goes up and down.
+    pub fn gauge(&self, name: &str, help: &str) -> Counter {
+        self.metric(MetricKind::GAUGE, name, help)
+    }
+
+    fn metric(&self, kind: MetricKind, name: &str, help: &str) -> Counter {
+        // SAFETY: as above; a metric lives as long as the process.
+        Counter(unsafe { &*(self.services.metric())(self.context, kind, name.into(), help.into()) })
+    }
+
+    /// Nanoseconds since 1970.
+    pub fn now(&self) -> i64 {
+        // SAFETY: as above.
+        unsafe { (self.services.now())(self.context) }
+    }
+
+    /// Nanoseconds of a clock that never goes back. In tests the harness moves it.
+    pub fn monotonic(&self) -> i64 {
+        // SAFETY: as above.
+        unsafe { (self.services.monotonic())(self.context) }
+    }
+
+    /// Calls `timer` (of a source: `produce`) soon, on the worker's thread.
+    pub fn wake(&self) {
+        self.wake_at(0);
+    }
+
+    /// Calls `timer` (of a source: `produce`) at that moment of [`Host::monotonic`]. The last moment
+    /// asked for counts.
+    pub fn wake_at(&self, moment: i64) {
+        // SAFETY: as above.
+        unsafe { (self.services.wake_at())(self.context, moment) }
+    }
+
+    /// Ends the pipeline because nobody wants more of it: no failure. What is not delivered yet is
+    /// returned to its source.
+    pub fn finish(&self) {
+        // SAFETY: as above.
+        unsafe { (self.services.stop())(self.context, RStr::from_str("")) }
+    }
+
+    /// Ends the pipeline as failed.
+    pub fn fail(&self, error: &str) {
+        let error = if error.is_empty() { "failed without a word" } else { error };
+        // SAFETY: as above.
+        unsafe { (self.services.stop())(self.context, error.into()) }
+    }
+
+    /// Whether the pipeline is ending.
+    pub fn is_stopping(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (self.services.is_stopping())(self.context) }
+    }
+
+    /// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a
+    /// source waits for; never read it. `None` in a test, where nothing signals.
+    pub fn stop_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        // SAFETY: as above; the host keeps the descriptor open as long as the context is held.
+        unsafe {
+            let descriptor = (self.services.stop_descriptor())(self.context);
+            (descriptor >= 0).then(|| BorrowedFd::borrow_raw(descriptor))
+        }
+    }
+
+    /// A directory for what the component must remember. It is made now if it wasn't there.
+    ///
+    /// # Errors
+    /// When it can't be made, in the host's words.
+    pub fn state_directory(&self) -> Result<PathBuf, String> {
+        // SAFETY: as above.
+        let directory = unsafe { (self.services.state_directory())(self.context) };
+        directory.into_result().map(|path| PathBuf::from(path.into_string())).map_err(Into::into)
+    }
+
+    /// Memory for payloads. Its content is arbitrary: write before you freeze.
+    pub fn payload(&self, length: usize) -> PayloadMut {
+        // SAFETY: as above.
+        unsafe { (self.services.payload())(self.context, length) }
+    }
+
+    /// An empty batch.
+    pub fn batch(&self) -> Batch {
+        // SAFETY: as above; the batch is given over.
+        unsafe { Batch::from_raw((self.services.batch())(self.context)) }
+    }
+
+    /// Sends a batch; on anything but SENT it comes back with the deliveries.
+    pub(crate) fn send(
+        &self,
+        batch: Batch,
+        token: Option<u64>,
+        wait: bool,
+        deliveries: Deliveries,
+    ) -> Result<(), (SendStatus, Batch, Deliveries)> {
+        let tracked = if token.is_some() { SendOptions::TRACKED } else { 0 };
+        let parents = deliveries.into_parents();
+        let options = SendOptions {
+            token: token.unwrap_or(0),
+            flags: tracked | if wait { 0 } else { SendOptions::TRY },
+            parent_count: parents.len() as u32,
+            parents: parents.as_ptr(),
+        };
+        let batch = batch.into_raw();
+        // SAFETY: as above; on SENT the batch and the parents are the host's, else still ours.
+        unsafe {
+            match (self.services.send())(self.context, batch, &options) {
+                SendStatus::SENT => Ok(()),
+                status => Err((status, Batch::from_raw(batch), Deliveries::from_parents(parents))),
+            }
+        }
+    }
+}
+
+impl Clone for Host {
+    fn clone(&self) -> Self {
+        // SAFETY: `self` holds the context; so does the clone from here on.
+        unsafe { (self.services.retain())(self.context) };
+        Host { ..*self }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // SAFETY: the hold is given up, once.
+        unsafe { (self.services.release())(self.context) }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Host")
+    }
+}

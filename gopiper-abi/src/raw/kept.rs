@@ -1,0 +1,100 @@
+//! What a component keeps of messages that it has not passed on yet.
+use std::mem;
+
+use super::{Message, Outcome, Parent, delivery};
+
+/// A message that a component keeps, with the duty to settle it: by sending something made from it
+/// ([`Postponed::send_from`](crate::Postponed::send_from)). Let go of unsent, it has failed.
+#[derive(Debug)]
+#[must_use = "a kept message that is let go unsent has failed"]
+pub struct Kept {
+    message: Message,
+    deliveries: Deliveries,
+}
+
+impl Kept {
+    pub(super) fn new(mut message: Message) -> Self {
+        let (delivery, first) = message.take_delivery();
+        let deliveries = Deliveries { parents: vec![Parent { delivery, first, count: 1 }] };
+        Kept { message, deliveries }
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The message to change or pass on, and the duty apart from it.
+    pub fn split(self) -> (Message, Deliveries) {
+        (self.message, self.deliveries)
+    }
+}
+
+/// The duty to settle messages, without the messages: neighbours are merged, so that a window over
+/// a million messages holds a few numbers.
+///
+/// Sent along with what was made of them, they settle as that does. Let go of unsent, they have failed.
+#[derive(Debug, Default)]
+#[must_use = "deliveries that are let go unsent have failed"]
+pub struct Deliveries {
+    parents: Vec<Parent>,
+}
+
+impl Deliveries {
+    /// Takes others over.
+    pub fn add(&mut self, more: impl Into<Deliveries>) {
+        for parent in mem::take(&mut more.into().parents) {
+            match self.parents.last_mut() {
+                Some(last)
+                    if last.delivery == parent.delivery && last.first + last.count == parent.first =>
+                {
+                    last.count += parent.count;
+                }
+                _ => self.parents.push(parent),
+            }
+        }
+    }
+
+    /// How many messages wait for this.
+    pub fn len(&self) -> usize {
+        self.parents.iter().map(|parent| parent.count as usize).sum()
+    }
+
+    /// Whether no message waits for this.
+    pub fn is_empty(&self) -> bool {
+        self.parents.is_empty()
+    }
+
+    /// Nothing was made of the messages, on purpose.
+    pub(crate) fn settle_as_dropped(mut self) {
+        for parent in mem::take(&mut self.parents) {
+            // SAFETY: as for `drop`; they were taken out.
+            unsafe { delivery::settle(parent.delivery, parent.first, parent.count, Outcome::DROPPED) }
+        }
+    }
+
+    /// # Safety
+    /// The indices are held by the caller, who gives them up.
+    pub(super) unsafe fn from_parents(parents: Vec<Parent>) -> Self {
+        Deliveries { parents }
+    }
+
+    pub(super) fn into_parents(mut self) -> Vec<Parent> {
+        mem::take(&mut self.parents)
+    }
+}
+
+impl From<Kept> for Deliveries {
+    fn from(kept: Kept) -> Self {
+        kept.deliveries
+    }
+}
+
+impl Drop for Deliveries {
+    fn drop(&mut self) {
+        for parent in &self.parents {
+            // SAFETY: these indices are held here and nowhere else; they are not used again.
+            unsafe { delivery::settle(parent.delivery, parent.first, parent.count, Outcome::FAILED) }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! One unit of data with its attributes: 64 bytes, the same on both sides.
+use std::{fmt, ptr, sync::atomic::AtomicI32};
+
+use abi_stable::{StableAbi, std_types::RString};
+
+use super::{Delivery, Extra, Map, Outcome, Payload, Report, Trace, Value, delivery};
+
+/// Set in `flags`: the payload was the end of its input, without a delimiter behind it.
+const NO_DELIMITER: u8 = 1;
+
+/// Statuses of a slot while its message is with the component; all negative, none a report.
+pub(super) mod slot {
+    /// Handed out; the slot's bits are the message as it came, but owned by nobody.
+    pub(crate) const VACANT: i32 = i32::MIN;
+    /// Deferred; the slot owns the message as it came.
+    pub(crate) const LATE: i32 = i32::MIN + 1;
+}
+
+/// One unit of data with its attributes.
+///
+/// ```
+/// use gopiper_abi::Message;
+/// let mut message = Message::new("GET /index.html 404");
+/// message.set_attribute("kind", "missing");
+/// assert_eq!(message.data(), b"GET /index.html 404");
+/// assert_eq!(message.attribute("kind").and_then(|v| v.as_str()), Some("missing"));
+/// ```
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct Message {
+    pub(super) payload: Payload,
+    /// Null for none. Owned: one reference.
+    pub(super) extra: *mut Extra,
+    /// Null in an author's hands: the slot or a `Kept` holds the index meanwhile.
+    pub(super) delivery: *const Delivery,
+    pub(super) index: u32,
+    pub(super) status: i32,
+    pub(super) time: i64,
+    pub(super) attempts: u16,
+    pub(super) tail: u8,
+    pub(super) flags: u8,
+    pub(super) reserved: u32,
+}
+
+const _: () = assert!(size_of::<Message>() == 64);
+
+// SAFETY: a message owns what it refers to; what is shared (payload, extra, delivery) counts
+// atomically and is not changed while shared.
+unsafe impl Send for Message {}
+// SAFETY: as above.
+unsafe impl Sync for Message {}
+
+impl Message {
+    /// A message of these bytes, without attributes.
+    #[inline]
+    pub fn new(payload: impl Into<Payload>) -> Self {
+        Message {
+            payload: payload.into(),
+            extra: ptr::null_mut(),
+            delivery: ptr::null(),
+            index: 0,
+            status: 0,
+            time: 0,
+            attempts: 0,
+            tail: 0,
+            flags: 0,
+            reserved: 0,
+        }
+    }
+
+    /// The message with a report on it: how a source sends what it has failed with, or dropped. It
+    /// does not reach the next component.
+    pub fn with_report(mut self, report: Report) -> Self {
+        self.set_report(report);
+        self
+    }
+
+    /// The bytes.
+    #[inline]
+    pub fn data(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The bytes as something to share: cloning or slicing it copies none of them.
+    #[inline]
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// Puts other bytes in place. Attributes and all else stay.
+    pub fn set_data(&mut self, payload: impl Into<Payload>) {
+        self.payload = payload.into();
+        self.tail = 0;
+    }
+
+    /// The bytes behind the payload that are its delimiter; empty if it has none of its own.
+    #[inline]
+    pub fn delimiter(&self) -> &[u8] {
+        // SAFETY: `tail` is only set by `Batch::extend_slices`, for bytes within the owner's memory,
+        // and put back to 0 when the payload is changed.
+        unsafe { std::slice::from_raw_parts(self.payload.data.add(self.payload.len), self.tail.into()) }
+    }
+
+    #[inline]
+    pub(super) fn ends_with_own(&self, delimiter: &[u8]) -> bool {
+        self.tail != 0 && self.delimiter() == delimiter
+    }
+
+    /// Whether `next` lies directly behind this message and its delimiter, in one allocation.
+    #[inline]
+    pub(super) fn is_followed_by(&self, next: &Message) -> bool {
+        let end = self.payload.data.wrapping_add(self.payload.len + usize::from(self.tail));
+        end == next.payload.data
+            && self.payload.owner == next.payload.owner
+            && !self.payload.owner.is_null()
+    }
+
+    /// The bytes from the start of this message to the end of `last`.
+    ///
+    /// # Safety
+    /// `last` is this message, or reached from it by [`Message::is_followed_by`].
+    pub(super) unsafe fn span_to(&self, last: &Message, with_delimiter: bool) -> &[u8] {
+        let tail = if with_delimiter { usize::from(last.tail) } else { 0 };
+        // SAFETY: by the caller all lie in one allocation, which `self` keeps alive, and every byte
+        // between them belongs to immutable payloads or their delimiters.
+        unsafe {
+            let before = last.payload.data.offset_from(self.payload.data) as usize;
+            std::slice::from_raw_parts(self.payload.data, before + last.payload.len + tail)
+        }
+    }
+
+    /// Whether this was the last of its input and had no delimiter: a sink writes none either.
+    #[inline]
+    pub fn lacks_delimiter(&self) -> bool {
+        self.flags & NO_DELIMITER != 0
+    }
+
+    /// Says that no delimiter stood behind this message in its input.
+    pub fn set_lacks_delimiter(&mut self, lacks: bool) {
+        self.flags = if lacks { self.flags | NO_DELIMITER } else { self.flags & !NO_DELIMITER };
+    }
+
+    /// When it was made, in nanoseconds since 1970; 0 if nobody said.
+    pub fn time(&self) -> i64 {
+        self.time
+    }
+
+    /// Says when it was made, in nanoseconds since 1970.
+    pub fn set_time(&mut self, nanoseconds: i64) {
+        self.time = nanoseconds;
+    }
+
+    /// How often the component that has it now was given it before.
+    pub fn attempts(&self) -> u16 {
+        self.attempts
+    }
+
+    /// The status of the last report.
+    pub fn status(&self) -> i32 {
+        self.status
+    }
+
+    /// The description of the last report; empty if there was none.
+    pub fn description(&self) -> &str {
+        self.extra().map_or("", |extra| extra.description.as_str())
+    }
+
+    /// The attributes, in order; `None` if there never were any.
+    pub fn attributes(&self) -> Option<&Map> {
+        self.extra().map(|extra| &extra.attributes)
+    }
+
+    /// One attribute.
+    pub fn attribute(&self, key: &str) -> Option<&Value> {
+        self.attributes()?.get(key)
+    }
+
+    /// Sets an attribute.
+    pub fn set_attribute(&mut self, key: &str, value: impl Into<Value>) {
+        self.extra_mut().attributes.insert(key, value);
+    }
+
+    /// Takes an attribute away.
+    pub fn remove_attribute(&mut self, key: &str) -> Option<Value> {
+        self.attribute(key)?;
+        self.extra_mut().attributes.remove(key)
+    }
+
+    /// The message as a structured value, if a component has made one of it.
+    pub fn value(&self) -> Option<&Value> {
+        self.extra().map(|extra| &extra.value).filter(|value| **value != Value::NULL)
+    }
+
+    /// Sets the structured value.
+    pub fn set_value(&mut self, value: Value) {
+        self.extra_mut().value = value;
+    }
+
+    /// The trace that it belongs to, if any.
+    pub fn trace(&self) -> Option<Trace> {
+        self.extra().map(|extra| extra.trace).filter(|trace| *trace != Trace::default())
+    }
+
+    /// Sets the trace.
+    pub fn set_trace(&mut self, trace: Trace) {
+        self.extra_mut().trace = trace;
+    }
+
+    /// Another message with the same bytes and attributes, sharing them. It is a new message: what
+    /// becomes of it says nothing of this one, unless it is sent with what was kept of this one.
+    pub fn duplicate(&self) -> Message {
+        if !self.extra.is_null() {
+            // SAFETY: `self` holds a reference.
+            unsafe { Extra::retain(self.extra) }
+        }
+        Message {
+            payload: self.payload.clone(),
+            extra: self.extra,
+            delivery: ptr::null(),
+            index: 0,
+            status: 0,
+            ..*self
+        }
+    }
+
+    fn extra(&self) -> Option<&Extra> {
+        // SAFETY: null, or alive by the reference that this message owns.
+        unsafe { self.extra.as_ref() }
+    }
+
+    fn extra_mut(&mut self) -> &mut Extra {
+        // SAFETY: the message owns one reference, and gives it for the one it gets back, which
+        // nobody else refers to.
+        unsafe {
+            self.extra =
+                if self.extra.is_null() { Extra::new() } else { Extra::unshared(self.extra) };
+            &mut *self.extra
+        }
+    }
+
+    /// Puts a report on the message: what stands there for the dead letters and the next attempt.
+    pub(super) fn set_report(&mut self, report: Report) {
+        self.status = report.status;
+        if let Some(description) = report.description {
+            self.describe(&description);
+        }
+    }
+
+    pub(super) fn describe(&mut self, description: &str) {
+        self.extra_mut().description = RString::from(description);
+    }
+
+    /// Gives the index up, for somebody who holds it from here on.
+    pub(super) fn take_delivery(&mut self) -> (*const Delivery, u32) {
+        (std::mem::replace(&mut self.delivery, ptr::null()), self.index)
+    }
+
+    /// The status of a slot that another thread may be writing.
+    ///
+    /// # Safety
+    /// `slot` is a slot of a batch that is alive.
+    #[inline]
+    pub(super) unsafe fn atomic_status<'a>(slot: *mut Message) -> &'a AtomicI32 {
+        // SAFETY: by the caller; the field is aligned, and a slot's status is only touched
+        // atomically while a Deferred of it is out.
+        unsafe { AtomicI32::from_ptr(&raw mut (*slot).status) }
+    }
+}
+
+impl Drop for Message {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the message owns a reference on its extra, and the index of its delivery (both
+        // may be null); neither is used again.
+        unsafe {
+            if !self.extra.is_null() {
+                Extra::release(self.extra);
+            }
+            delivery::settle(self.delivery, self.index, 1, Outcome::FAILED);
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Message");
+        out.field("data", &self.payload).field("status", &self.status);
+        if let Some(extra) = self.extra() {
+            out.field("attributes", &extra.attributes).field("description", &extra.description);
+        }
+        out.finish()
+    }
+}

@@ -1,0 +1,69 @@
+//! What a component says of one message.
+use std::borrow::Cow;
+
+/// A status with an optional description. The ranges are the pipeline's rules:
+///
+/// | status | the pipeline |
+/// | --- | --- |
+/// | 0 | gives the message to the next component |
+/// | 1 | leaves it with the component, which keeps it |
+/// | 100–199 | gives the same component the message again, later |
+/// | 200–299 | has failed with it |
+/// | 300 and up | drops it in silence |
+/// | all others | takes it for a fault of the component, and so for a failure |
+///
+/// ```
+/// use gopiper_abi::Report;
+/// let report = Report::fail(4, "no such customer");
+/// assert_eq!(report.status(), 204);
+/// assert!(Report::DROP.is_drop());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub(super) status: i32,
+    pub(super) description: Option<Cow<'static, str>>,
+}
+
+impl Report {
+    /// The next component should process the message.
+    pub const DONE: Report = Report { status: 0, description: None };
+    /// Discard the message in silence; to the source that is a success.
+    pub const DROP: Report = Report { status: 300, description: None };
+    pub(super) const CONTINUE: i32 = 1;
+
+    /// Any status, also one out of the ranges (which the pipeline takes for a failure).
+    pub fn new(status: i32, description: impl Into<Cow<'static, str>>) -> Self {
+        Report { status, description: Some(description.into()) }
+    }
+
+    /// Try again later: the status is 100 and the last two digits of `code`.
+    pub fn retry(code: u16, description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(100 + i32::from(code) % 100, description)
+    }
+
+    /// It failed, and trying again would not help: the status is 200 and the last two digits of
+    /// `code`.
+    pub fn fail(code: u16, description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(200 + i32::from(code) % 100, description)
+    }
+
+    /// The status as a number.
+    pub fn status(&self) -> i32 {
+        self.status
+    }
+
+    /// What was said about it.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Whether the message goes on.
+    pub fn is_done(&self) -> bool {
+        self.status == 0
+    }
+
+    /// Whether the message is dropped on purpose.
+    pub fn is_drop(&self) -> bool {
+        self.status >= 300
+    }
+}

@@ -1,0 +1,421 @@
+//! Structured values that cross the boundary, also those that one side does not know yet.
+use std::{fmt, mem::ManuallyDrop};
+
+use abi_stable::{
+    StableAbi,
+    prefix_type::WithMetadata,
+    std_types::{RStr, RString, RVec},
+};
+
+use super::Payload;
+
+/// What a [`Value`] holds: an open number, so that later interfaces can add to it.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+pub struct ValueTag(pub u32);
+
+impl ValueTag {
+    /// Nothing.
+    pub const NULL: Self = ValueTag(0);
+    /// True or false.
+    pub const BOOL: Self = ValueTag(1);
+    /// A signed integer of 64 bits.
+    pub const I64: Self = ValueTag(2);
+    /// An unsigned integer of 64 bits.
+    pub const U64: Self = ValueTag(3);
+    /// A floating-point number of 64 bits.
+    pub const F64: Self = ValueTag(4);
+    /// A moment, in nanoseconds since 1970.
+    pub const TIME: Self = ValueTag(5);
+    /// Bytes, shared.
+    pub const BYTES: Self = ValueTag(6);
+    /// Text in UTF-8.
+    pub const STRING: Self = ValueTag(7);
+    /// Values in their order.
+    pub const LIST: Self = ValueTag(8);
+    /// Keys with values, in their order.
+    pub const MAP: Self = ValueTag(9);
+}
+
+/// A structured value. Integers stay integers; a map keeps its order; a tag that this side does not
+/// know is cloned, dropped and passed on.
+///
+/// ```
+/// use gopiper_abi::Value;
+/// let status = Value::from(404i64);
+/// assert_eq!(status.as_i64(), Some(404));
+/// assert_eq!(status.as_str(), None);
+/// ```
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct Value {
+    tag: ValueTag,
+    /// 1 if `bits` is a pointer to a [`ValueObject`] that this value owns.
+    heap: u32,
+    bits: ValueBits,
+}
+
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy)]
+union ValueBits {
+    signed: i64,
+    unsigned: u64,
+    float: f64,
+    object: *mut ValueObject,
+    // Never read by these names: they make the objects part of the layout check.
+    bytes: *mut Object<Payload>,
+    string: *mut Object<RString>,
+    list: *mut Object<RVec<Value>>,
+    map: *mut Object<Map>,
+}
+
+/// How the heap part of a value is cloned and freed: by the side that made it.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = ValueVtable_Ref, prefix_fields = ValueVtable_Prefix)))]
+pub struct ValueVtable {
+    /// A deep copy.
+    pub clone: unsafe extern "C" fn(object: *const ValueObject) -> *mut ValueObject,
+    /// Frees the object.
+    #[sabi(last_prefix_field)]
+    pub drop: unsafe extern "C" fn(object: *mut ValueObject),
+}
+
+/// The head of a value's heap part.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct ValueObject {
+    vtable: ValueVtable_Ref,
+}
+
+#[repr(C)]
+#[derive(StableAbi)]
+struct Object<T> {
+    header: ValueObject,
+    body: T,
+}
+
+/// A key with its value.
+#[repr(C)]
+#[derive(Debug, Clone, PartialEq, StableAbi)]
+pub struct Entry {
+    /// The key.
+    pub key: RString,
+    /// Its value.
+    pub value: Value,
+}
+
+/// Keys with values, in the order in which they were first set.
+///
+/// ```
+/// use gopiper_abi::Map;
+/// let mut map = Map::default();
+/// map.insert("host", "a.example");
+/// map.insert("status", 200i64);
+/// assert_eq!(map.get("status").and_then(|v| v.as_i64()), Some(200));
+/// assert_eq!(map.iter().next().unwrap().0, "host");
+/// ```
+#[repr(C)]
+#[derive(Debug, Clone, Default, PartialEq, StableAbi)]
+pub struct Map {
+    entries: RVec<Entry>,
+}
+
+// SAFETY: a value owns its heap part alone; what is shared inside (Payload) counts atomically.
+unsafe impl Send for Value {}
+// SAFETY: as above; nothing changes through a shared reference.
+unsafe impl Sync for Value {}
+
+impl Value {
+    /// Nothing.
+    pub const NULL: Value =
+        Value { tag: ValueTag::NULL, heap: 0, bits: ValueBits { unsigned: 0 } };
+
+    const fn plain(tag: ValueTag, bits: ValueBits) -> Self {
+        Value { tag, heap: 0, bits }
+    }
+
+    fn object<T: Clone + 'static>(tag: ValueTag, body: T) -> Self {
+        let object = Box::new(Object { header: ValueObject { vtable: Object::<T>::VTABLE }, body });
+        let bits = ValueBits { object: Box::into_raw(object).cast() };
+        Value { tag, heap: 1, bits }
+    }
+
+    /// A moment, in nanoseconds since 1970.
+    pub const fn time(nanoseconds: i64) -> Self {
+        Self::plain(ValueTag::TIME, ValueBits { signed: nanoseconds })
+    }
+
+    /// What it holds.
+    pub fn tag(&self) -> ValueTag {
+        self.tag
+    }
+
+    /// # Safety
+    /// `T` must be the body that the tag stands for.
+    unsafe fn body<T>(&self, tag: ValueTag) -> Option<&T> {
+        // SAFETY: a known heap tag always leads to an object with that body: only the constructors
+        // here, the same on both sides (the layout check compares them), make such values.
+        (self.tag == tag).then(|| unsafe { &(*self.bits.object.cast::<Object<T>>()).body })
+    }
+
+    /// The truth value, if it is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        // SAFETY: every bit pattern is a u64.
+        (self.tag == ValueTag::BOOL).then(|| unsafe { self.bits.unsigned } != 0)
+    }
+
+    /// The integer, if it is one that fits.
+    pub fn as_i64(&self) -> Option<i64> {
+        // SAFETY: every bit pattern is an integer.
+        unsafe {
+            match self.tag {
+                ValueTag::I64 => Some(self.bits.signed),
+                ValueTag::U64 => self.bits.unsigned.try_into().ok(),
+                _ => None,
+            }
+        }
+    }
+
+    /// The integer, if it is one that fits.
+    pub fn as_u64(&self) -> Option<u64> {
+        // SAFETY: every bit pattern is an integer.
+        unsafe {
+            match self.tag {
+                ValueTag::U64 => Some(self.bits.unsigned),
+                ValueTag::I64 => self.bits.signed.try_into().ok(),
+                _ => None,
+            }
+        }
+    }
+
+    /// The floating-point number, if it is one.
+    pub fn as_f64(&self) -> Option<f64> {
+        // SAFETY: every bit pattern is an f64.
+        (self.tag == ValueTag::F64).then(|| unsafe { self.bits.float })
+    }
+
+    /// The moment in nanoseconds since 1970, if it is one.
+    pub fn as_time(&self) -> Option<i64> {
+        // SAFETY: every bit pattern is an i64.
+        (self.tag == ValueTag::TIME).then(|| unsafe { self.bits.signed })
+    }
+
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        // SAFETY: the body of STRING.
+        unsafe { self.body::<RString>(ValueTag::STRING) }.map(RString::as_str)
+    }
+
+    /// The bytes, if it is bytes (not text).
+    pub fn as_bytes(&self) -> Option<&Payload> {
+        // SAFETY: the body of BYTES.
+        unsafe { self.body(ValueTag::BYTES) }
+    }
+
+    /// The list, if it is one.
+    pub fn as_list(&self) -> Option<&[Value]> {
+        // SAFETY: the body of LIST.
+        unsafe { self.body::<RVec<Value>>(ValueTag::LIST) }.map(RVec::as_slice)
+    }
+
+    /// The map, if it is one.
+    pub fn as_map(&self) -> Option<&Map> {
+        // SAFETY: the body of MAP.
+        unsafe { self.body(ValueTag::MAP) }
+    }
+}
+
+impl Clone for Value {
+    fn clone(&self) -> Self {
+        let bits = match self.heap {
+            0 => self.bits,
+            // SAFETY: `heap` says that this value owns an object, whose vtable clones it.
+            _ => unsafe {
+                let object = self.bits.object;
+                ValueBits { object: ((*object).vtable.clone())(object) }
+            },
+        };
+        Value { tag: self.tag, heap: self.heap, bits }
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        if self.heap != 0 {
+            // SAFETY: `heap` says that this value owns an object; it is not used again.
+            unsafe { ((*self.bits.object).vtable.drop())(self.bits.object) }
+        }
+    }
+}
+
+impl<T: Clone + 'static> Object<T> {
+    const VALUE: &'static WithMetadata<ValueVtable> =
+        &WithMetadata::new(ValueVtable { clone: clone_object::<T>, drop: drop_object::<T> });
+    const VTABLE: ValueVtable_Ref = ValueVtable_Ref(Self::VALUE.static_as_prefix());
+}
+
+unsafe extern "C" fn clone_object<T: Clone + 'static>(object: *const ValueObject) -> *mut ValueObject {
+    // SAFETY: the vtable is only found in objects with this body.
+    let body = unsafe { (*object.cast::<Object<T>>()).body.clone() };
+    let copy = Object { header: ValueObject { vtable: Object::<T>::VTABLE }, body };
+    Box::into_raw(Box::new(copy)).cast()
+}
+
+unsafe extern "C" fn drop_object<T>(object: *mut ValueObject) {
+    // SAFETY: the vtable is only found in boxes of this type; the owner gives it up.
+    drop(unsafe { Box::from_raw(object.cast::<Object<T>>()) });
+}
+
+impl Map {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.iter().find(|entry| entry.key.as_str() == key).map(|entry| &entry.value)
+    }
+
+    /// Sets a key; its place stays if it had one.
+    pub fn insert(&mut self, key: &str, value: impl Into<Value>) {
+        let value = value.into();
+        match self.entries.iter_mut().find(|entry| entry.key.as_str() == key) {
+            Some(entry) => entry.value = value,
+            None => self.entries.push(Entry { key: key.into(), value }),
+        }
+    }
+
+    /// Takes a key away.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let place = self.entries.iter().position(|entry| entry.key.as_str() == key)?;
+        Some(self.entries.remove(place).value)
+    }
+
+    /// The keys with their values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.entries.iter().map(|entry| (entry.key.as_str(), &entry.value))
+    }
+
+    /// How many keys.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl<K: AsRef<str>, V: Into<Value>> FromIterator<(K, V)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let mut map = Map::default();
+        for (key, value) in pairs {
+            map.insert(key.as_ref(), value);
+        }
+        map
+    }
+}
+
+impl Default for Value {
+    fn default() -> Self {
+        Value::NULL
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        if self.tag != other.tag {
+            return false;
+        }
+        match self.tag {
+            ValueTag::F64 => self.as_f64() == other.as_f64(),
+            ValueTag::STRING => self.as_str() == other.as_str(),
+            ValueTag::BYTES => self.as_bytes().map(|b| &b[..]) == other.as_bytes().map(|b| &b[..]),
+            ValueTag::LIST => self.as_list() == other.as_list(),
+            ValueTag::MAP => self.as_map() == other.as_map(),
+            // SAFETY: every bit pattern is a u64; an unknown heap value equals only itself.
+            _ => unsafe { self.bits.unsigned == other.bits.unsigned },
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.tag {
+            ValueTag::NULL => f.write_str("null"),
+            ValueTag::BOOL => write!(f, "{}", self.as_bool() == Some(true)),
+            // SAFETY: every bit pattern is an integer.
+            ValueTag::I64 | ValueTag::TIME => write!(f, "{}", unsafe { self.bits.signed }),
+            // SAFETY: as above.
+            ValueTag::U64 => write!(f, "{}", unsafe { self.bits.unsigned }),
+            ValueTag::F64 => write!(f, "{:?}", self.as_f64().unwrap_or_default()),
+            ValueTag::BYTES => fmt::Debug::fmt(self.as_bytes().unwrap_or(&Payload::empty()), f),
+            ValueTag::STRING => write!(f, "{:?}", self.as_str().unwrap_or_default()),
+            ValueTag::LIST => f.debug_list().entries(self.as_list().unwrap_or_default()).finish(),
+            ValueTag::MAP => f.debug_map().entries(self.as_map().iter().flat_map(|m| m.iter())).finish(),
+            ValueTag(tag) => write!(f, "a value of the unknown kind {tag}"),
+        }
+    }
+}
+
+macro_rules! from_plain {
+    ($($from:ty => $tag:ident, $field:ident as $as:ty;)*) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::plain(ValueTag::$tag, ValueBits { $field: value as $as })
+            }
+        }
+    )*};
+}
+from_plain! {
+    bool => BOOL, unsigned as u64;
+    i32 => I64, signed as i64;
+    i64 => I64, signed as i64;
+    u32 => I64, signed as i64;
+    u64 => U64, unsigned as u64;
+    f64 => F64, float as f64;
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::object(ValueTag::STRING, RString::from(text))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::object(ValueTag::STRING, RString::from(text))
+    }
+}
+
+impl From<RStr<'_>> for Value {
+    fn from(text: RStr<'_>) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<Payload> for Value {
+    fn from(bytes: Payload) -> Self {
+        Self::object(ValueTag::BYTES, bytes)
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(values: Vec<Value>) -> Self {
+        Self::object(ValueTag::LIST, RVec::from(values))
+    }
+}
+
+impl From<Map> for Value {
+    fn from(map: Map) -> Self {
+        Self::object(ValueTag::MAP, map)
+    }
+}
+
+impl Value {
+    /// A value with a tag of the future, as a later interface would send it; for tests.
+    #[doc(hidden)]
+    pub fn of_unknown_tag(tag: u32) -> Self {
+        let mut value = ManuallyDrop::new(Self::object(ValueTag::STRING, RString::from("later")));
+        value.tag = ValueTag(tag);
+        ManuallyDrop::into_inner(value)
+    }
+}

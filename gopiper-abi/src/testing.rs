@@ -1,0 +1,383 @@
+//! A host of one component, for authors' tests: the real entries, nothing loaded.
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+    },
+};
+
+use crate::{
+    Batch, Error, Factory, Level, Map, Message, Outcome, PayloadMut, Produced, SendStatus, Value,
+    export::{AsSource, AsTransform, Exported, HasKind, Role},
+    raw::{
+        Completion, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, RawError, Settle,
+        client::{ComponentHandle, FactoryHandle},
+        module,
+        services::{HostSide, Sending, host},
+    },
+};
+
+/// Runs one component through its real entries, on this thread.
+///
+/// ```
+/// # use gopiper_abi::*;
+/// # struct Upper;
+/// # impl Component for Upper {
+/// #     fn handle(&mut self, mut m: Message, h: HandledCallback) {
+/// #         m.set_data(m.data().to_ascii_uppercase());
+/// #         h.done(m)
+/// #     }
+/// # }
+/// # struct UpperFactory;
+/// # impl Factory for UpperFactory {
+/// #     type Component = Upper;
+/// #     type Attributes = NoAttributes;
+/// #     fn new(_: NoAttributes) -> Result<Self, Error> { Ok(UpperFactory) }
+/// #     fn create(&self, _: Postponed) -> Result<Upper, Error> { Ok(Upper) }
+/// # }
+/// use gopiper_abi::testing::Harness;
+///
+/// let mut upper = Harness::transform::<UpperFactory>([]).unwrap();
+/// let handled = upper.handle(["one", "two"]);
+/// assert_eq!(handled[0].status, 0);
+/// assert_eq!(upper.sent(), [&b"ONE"[..], b"TWO"]);
+/// ```
+pub struct Harness {
+    // Before its factory: dropped first.
+    component: ComponentHandle,
+    factory: FactoryHandle,
+    bench: Arc<Bench>,
+}
+
+/// What a component said of a message that was given to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handled {
+    /// The status of its report; 1 if it keeps the message.
+    pub status: i32,
+    /// The description of its report.
+    pub description: String,
+    /// The bytes of the message as it left the component: what goes on, to a retry, or to the dead
+    /// letters.
+    pub data: Vec<u8>,
+}
+
+/// What became of messages that a source sent with a token, or that were given to a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The token; for what was given by [`Harness::handle`], 0 for its first call, then 1, …
+    pub token: u64,
+    /// The first message's place.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+    /// What became of them.
+    pub outcome: Outcome,
+}
+
+impl Harness {
+    /// A transform or a sink with these attributes.
+    ///
+    /// # Errors
+    /// What the component says of them, or of starting.
+    pub fn transform<F: Factory>(
+        attributes: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Self, Error>
+    where
+        AsTransform: Role<F>,
+    {
+        Self::new::<F, AsTransform>(attributes)
+    }
+
+    /// A source with these attributes.
+    ///
+    /// # Errors
+    /// What the component says of them, or of starting.
+    pub fn source<F: Factory>(
+        attributes: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Self, Error>
+    where
+        AsSource: Role<F>,
+    {
+        Self::new::<F, AsSource>(attributes)
+    }
+
+    fn new<F: Factory, R: Role<F> + HasKind + 'static>(
+        attributes: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Self, Error> {
+        let said = |error: RawError| match error.attribute.as_str() {
+            "" => Error::new(error.message),
+            path => Error::attribute(path, error.message.as_str()),
+        };
+        let first = |errors: Vec<RawError>| said(errors.into_iter().next().expect("an error"));
+        let module = module::<Exported<F, R>>("component", "0.0.0");
+        let mut factory = FactoryHandle::new(module).map_err(said)?;
+        factory.configure(Map::from_iter(attributes)).map_err(first)?;
+        factory.check().map_err(first)?;
+        let bench = Arc::new(Bench::default());
+        let mut component = factory.create(host(Arc::new(Sent(bench.clone())))).map_err(said)?;
+        component.start().map_err(said)?;
+        Ok(Harness { component, factory, bench })
+    }
+
+    /// Gives it messages in one batch, and returns what it said of each, after all that it deferred
+    /// is reported. What is Done is found in [`Harness::sent`].
+    ///
+    /// # Panics
+    /// When a deferred message is not reported within ten seconds.
+    pub fn handle<M: IntoMessage>(&mut self, messages: impl IntoIterator<Item = M>) -> Vec<Handled> {
+        let mut batch = Batch::new(DEFAULT_CAPACITY);
+        for message in messages {
+            if let Err(message) = batch.push(message.into_message()) {
+                batch.grow();
+                batch.push(message).expect("a batch that grew has room");
+            }
+        }
+        let token = self.bench.lock().calls;
+        self.bench.lock().calls += 1;
+        batch.open_delivery(token, self.bench.clone());
+        let mut handling = Handling::new(batch);
+        while !handling.is_through() {
+            self.component.handle(&mut handling);
+        }
+        let mut batch = match handling.finish() {
+            Ok(batch) => batch,
+            Err(deferred) => {
+                deferred.await_deferred(self.bench.clone());
+                self.bench.wait_for_completed()
+            }
+        };
+        let handled = batch.messages().iter().map(|message| Handled {
+            status: message.status(),
+            description: message.description().to_owned(),
+            data: message.data().to_vec(),
+        });
+        let handled: Vec<Handled> = handled.collect();
+        batch.retain(|message| match message.status() {
+            0 => Fate::Keep,
+            300.. => Fate::Settle(Outcome::DROPPED),
+            _ => Fate::Settle(Outcome::FAILED),
+        });
+        self.bench.lock().sent.push_back(batch);
+        handled
+    }
+
+    /// Asks a source for messages; they are found in [`Harness::sent`].
+    ///
+    /// # Errors
+    /// What the source says.
+    pub fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
+        Ok(self.component.produce(credit).map_err(|error| Error::new(error.message))?)
+    }
+
+    /// Everything that left the component since the last call, in order: the bytes of each message.
+    /// It is settled as Delivered.
+    pub fn sent(&mut self) -> Vec<Vec<u8>> {
+        self.sent_messages().iter().map(|message| message.data().to_vec()).collect()
+    }
+
+    /// As [`Harness::sent`], the messages themselves.
+    pub fn sent_messages(&mut self) -> Vec<Message> {
+        let batches = std::mem::take(&mut self.bench.lock().sent);
+        let mut messages = Vec::new();
+        for mut batch in batches {
+            messages.extend(batch.messages().iter().map(Message::duplicate));
+            batch.settle(Outcome::DELIVERED);
+        }
+        messages
+    }
+
+    /// What was settled since the last call: of messages sent with a token, and of messages given to
+    /// [`Harness::handle`].
+    pub fn settled(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.bench.lock().settled)
+    }
+
+    /// Tells a source what was settled since the last call.
+    pub fn tell_settled(&mut self) {
+        for settled in self.settled() {
+            let Settled { token, first, count, outcome } = settled;
+            self.component.settled(token, first, count, outcome);
+        }
+    }
+
+    /// Moves the clock on, and calls `timer` if the component asked for a moment that has come by.
+    ///
+    /// # Errors
+    /// What the component says.
+    pub fn advance(&mut self, nanoseconds: i64) -> Result<(), Error> {
+        let now = self.bench.clock.fetch_add(nanoseconds, SeqCst) + nanoseconds;
+        if self.bench.wake_at.load(SeqCst) <= now {
+            self.bench.wake_at.store(i64::MAX, SeqCst);
+            self.component.timer(now).map_err(|error| Error::new(error.message))?;
+        }
+        Ok(())
+    }
+
+    /// Tells it that no message comes any more.
+    ///
+    /// # Errors
+    /// What the component says.
+    pub fn end(&mut self) -> Result<(), Error> {
+        self.component.end(i64::MAX).map_err(|error| Error::new(error.message))
+    }
+
+    /// Stops it, as a signal does.
+    pub fn stop(&mut self) {
+        self.bench.stopping.store(true, SeqCst);
+        self.component.stopper().stop();
+    }
+
+    /// The lines that it logged since the last call.
+    pub fn logged(&mut self) -> Vec<(Level, String)> {
+        std::mem::take(&mut self.bench.lock().logged)
+    }
+
+    /// With what it ended the pipeline, if it did: `None` in `Some` for quietly.
+    pub fn stopped(&self) -> Option<Option<String>> {
+        self.bench.lock().stopped.clone()
+    }
+
+    /// The factory, to look at.
+    pub fn factory(&mut self) -> &mut FactoryHandle {
+        &mut self.factory
+    }
+}
+
+/// What can be given to a component in a test.
+pub trait IntoMessage {
+    /// The message.
+    fn into_message(self) -> Message;
+}
+
+impl IntoMessage for Message {
+    fn into_message(self) -> Message {
+        self
+    }
+}
+
+impl IntoMessage for &str {
+    fn into_message(self) -> Message {
+        Message::new(self.to_owned())
+    }
+}
+
+impl IntoMessage for &[u8] {
+    fn into_message(self) -> Message {
+        Message::new(self.to_vec())
+    }
+}
+
+/// The host in a test.
+struct Bench {
+    state: Mutex<State>,
+    completed: std::sync::Condvar,
+    clock: AtomicI64,
+    wake_at: AtomicI64,
+    stopping: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    sent: VecDeque<Batch>,
+    settled: Vec<Settled>,
+    logged: Vec<(Level, String)>,
+    stopped: Option<Option<String>>,
+    completed: Option<Batch>,
+    calls: u64,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Bench {
+            state: Mutex::default(),
+            completed: std::sync::Condvar::new(),
+            clock: AtomicI64::new(0),
+            wake_at: AtomicI64::new(i64::MAX),
+            stopping: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Bench {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_completed(&self) -> Batch {
+        let limit = std::time::Duration::from_secs(10);
+        let waiting = self.completed.wait_timeout_while(self.lock(), limit, |state| {
+            state.completed.is_none()
+        });
+        let (mut state, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        state.completed.take().expect("a deferred message was not reported within ten seconds")
+    }
+}
+
+impl Settle for Bench {
+    fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
+        self.lock().settled.push(Settled { token, first, count, outcome });
+    }
+}
+
+impl Completion for Bench {
+    fn completed(&self, batch: Batch) {
+        self.lock().completed = Some(batch);
+        self.completed.notify_all();
+    }
+}
+
+/// Lets the harness be told outcomes through an `Arc` that the trait's method has not at hand.
+struct Sent(Arc<Bench>);
+
+impl HostSide for Sent {
+    fn log_enabled(&self, _level: Level, _target: &str) -> bool {
+        true
+    }
+    fn log(&self, level: Level, _target: &str, text: &str) {
+        self.0.lock().logged.push((level, text.to_owned()));
+    }
+    fn metric(&self, _kind: MetricKind, _name: &str, _help: &str) -> &'static Metric {
+        Box::leak(Box::default())
+    }
+    fn now(&self) -> i64 {
+        self.0.clock.load(SeqCst)
+    }
+    fn monotonic(&self) -> i64 {
+        self.0.clock.load(SeqCst)
+    }
+    fn wake_at(&self, moment: i64) {
+        self.0.wake_at.store(moment, SeqCst);
+    }
+    fn stop(&self, error: Option<&str>) {
+        self.0.stopping.store(true, SeqCst);
+        self.0.lock().stopped = Some(error.map(str::to_owned));
+    }
+    fn is_stopping(&self) -> bool {
+        self.0.stopping.load(SeqCst)
+    }
+    fn stop_descriptor(&self) -> i32 {
+        -1
+    }
+    fn state_directory(&self) -> Result<PathBuf, String> {
+        Err("a test has no state directory".into())
+    }
+    fn payload(&self, length: usize) -> PayloadMut {
+        PayloadMut::new(length)
+    }
+    fn batch(&self) -> Batch {
+        Batch::new(DEFAULT_CAPACITY)
+    }
+    fn send(&self, mut batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
+        if sending.deliveries.is_empty() {
+            if let Some(token) = sending.token {
+                batch.open_delivery(token, self.0.clone());
+            }
+        } else {
+            batch.derive_delivery(sending.deliveries);
+        }
+        self.0.lock().sent.push_back(batch);
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! The bytes of a component file: read once, and opened from a copy that nobody else can change.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::mem;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, memfd_create, open};
+use rustix::io::Errno;
+
+use super::refusal::{Gate, Refusal};
+
+/// More than any component has; less than would trouble the machine.
+const LARGEST_FILE: u64 = 1 << 30;
+
+/// The whole file.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
+    let refuse = |found: &str, remedy: &str| {
+        Refusal::new(
+            path,
+            Gate::File,
+            "cannot be read",
+            found,
+            "a component file (.so)",
+            remedy,
+        )
+    };
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => refuse("no such file", "check the path, or build the component"),
+        ErrorKind::PermissionDenied => refuse(
+            "permission denied",
+            "make the file, and every directory above it, readable for this user",
+        ),
+        _ => refuse(
+            &error.to_string(),
+            "check the file and the disk that it lies on",
+        ),
+    };
+    // NONBLOCK: opening a FIFO would wait for its writer otherwise.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = open(path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    let file = File::from(file);
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(refuse("a directory", "name the .so file inside it"));
+    }
+    if !metadata.is_file() {
+        return Err(refuse("a pipe, socket or device", "name a regular file"));
+    }
+    let mut bytes = Vec::new();
+    if metadata.len() > LARGEST_FILE || bytes.try_reserve_exact(metadata.len() as usize).is_err() {
+        let found = format!("a file of {} bytes", metadata.len());
+        return Err(refuse(
+            &found,
+            "name a component: even a large one has less than 1 GiB",
+        ));
+    }
+    file.take(LARGEST_FILE)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.is_empty() {
+        return Err(refuse("an empty file", "copy or build the component again"));
+    }
+    Ok(bytes)
+}
+
+/// A copy in memory, sealed: what was checked is what is opened, whatever becomes of the file.
+///
+/// The dynamic linker knows a library by its path and by device and inode. Each copy has an inode
+/// of its own, and its path `/proc/self/fd/N` is unique for as long as the descriptor is open; so
+/// whoever opens the copy as a library calls [`PrivateCopy::keep_open`].
+pub(super) struct PrivateCopy {
+    descriptor: OwnedFd,
+}
+
+impl PrivateCopy {
+    /// The name of `file` shows up in `/proc/PID/maps`, and so in debuggers and profilers.
+    pub(super) fn new(file: &Path, bytes: &[u8]) -> Result<Self, Refusal> {
+        Self::write(file, bytes).map_err(|error| {
+            Refusal::new(
+                file,
+                Gate::File,
+                "cannot be copied into memory",
+                error.to_string(),
+                format!(
+                    "{} bytes of memory behind a descriptor (memfd)",
+                    bytes.len()
+                ),
+                "free memory, or raise the limits on memory and open files (ulimit -n)",
+            )
+        })
+    }
+
+    fn write(file: &Path, bytes: &[u8]) -> std::io::Result<Self> {
+        let name = file.file_name().unwrap_or_default().as_bytes();
+        let name = &name[..name.len().min(200)]; // the kernel takes 249 bytes
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // A library is mapped, never executed. Kernels before 6.3 don't know that flag; a hardened
+        // one (vm.memfd_noexec=2) insists on it.
+        let descriptor = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+            Err(Errno::INVAL) => memfd_create(name, flags)?,
+            result => result?,
+        };
+        let mut copy = File::from(descriptor);
+        copy.write_all(bytes)?;
+        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        fcntl_add_seals(&copy, seals)?;
+        Ok(PrivateCopy {
+            descriptor: copy.into(),
+        })
+    }
+
+    /// The path under which the dynamic linker opens it.
+    pub(super) fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.descriptor.as_raw_fd()).into()
+    }
+
+    /// Keeps the descriptor open until the process ends, on purpose: were its number used again,
+    /// opening the next copy under the same path would return this library.
+    pub(super) fn keep_open(self) {
+        mem::forget(self.descriptor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn only_regular_files_with_content_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |path: &Path| {
+            let refusal = read(path).unwrap_err();
+            assert_eq!(refusal.gate, Gate::File);
+            refusal.found
+        };
+        assert_eq!(refused(dir.path()), "a directory");
+        assert_eq!(refused(&dir.path().join("missing.so")), "no such file");
+        assert_eq!(refused(Path::new("/dev/null")), "a pipe, socket or device");
+
+        let empty = dir.path().join("empty.so");
+        fs::write(&empty, b"").unwrap();
+        assert_eq!(refused(&empty), "an empty file");
+
+        let huge = dir.path().join("huge.so");
+        File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(refused(&huge), "a file of 1099511627776 bytes");
+
+        let fifo = dir.path().join("fifo.so");
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(refused(&fifo), "a pipe, socket or device");
+    }
+
+    #[test]
+    fn a_private_copy_holds_the_bytes_and_cannot_be_changed() {
+        let long_name = format!("{}.so", "é".repeat(120));
+        let copy = PrivateCopy::new(Path::new(&long_name), b"bytes").unwrap();
+        assert_eq!(fs::read(copy.path()).unwrap(), b"bytes");
+        let write = fs::OpenOptions::new().write(true).open(copy.path());
+        assert!(write.and_then(|mut file| file.write_all(b"other")).is_err());
+        assert_eq!(fs::read(copy.path()).unwrap(), b"bytes");
+    }
+}

@@ -1,0 +1,291 @@
+//! Gate 1: what a component file says of itself, and whether that may run here.
+
+use std::mem::offset_of;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use gopiper_abi::raw::{Kind, NoteDescription, UNSEALED};
+
+use super::elf::{Elf, HERE, machine_name, other_machine};
+use super::glibc::GlibcVersion;
+use super::refusal::{Gate, Refusal};
+use super::version;
+
+/// The bytes of one field of the note, as an array of its size.
+macro_rules! field {
+    ($note:expr, $field:ident) => {{
+        const SIZE: usize = size_of_field(|note| &note.$field);
+        let start = offset_of!(NoteDescription, $field);
+        $note[start..]
+            .first_chunk::<SIZE>()
+            .expect("the note's size was checked")
+    }};
+}
+
+const fn size_of_field<T>(_: fn(&NoteDescription) -> &T) -> usize {
+    size_of::<T>()
+}
+
+/// What a component file says of itself, read without running any of its code.
+///
+/// [`inspect`](super::inspect) makes one of every file whose note can be read, also of one that
+/// [`load`](super::load) would refuse: [`verdicts`](Inspection::verdicts) says why it would.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// The file, as the caller named it.
+    pub file: PathBuf,
+    /// Its size in bytes.
+    pub file_size: u64,
+    /// The component's name.
+    pub name: String,
+    /// The component's version.
+    pub version: String,
+    /// What it is: source, transform or sink.
+    pub kind: Kind,
+    /// What a panic does in it.
+    pub panic: PanicStrategy,
+    /// The version of the interface that it was built with: that of gopiper-abi.
+    pub interface: String,
+    /// The hash of that interface's layout.
+    pub layout: u64,
+    /// The target triple that it was built for.
+    pub target: String,
+    /// The compiler that built it.
+    pub rustc: String,
+    /// The machine that it is for, in words.
+    pub machine: String,
+    /// The newest glibc that it needs; `None` if it needs no particular one.
+    pub glibc: Option<GlibcVersion>,
+    /// Whether its digest fits.
+    pub seal: Seal,
+    /// BLAKE3 of the file, with the note's digest zero: what a seal that fits says.
+    pub digest: [u8; 32],
+    /// Why gates 1 and 2 refuse it, in their order; empty if they let it pass.
+    pub verdicts: Vec<Refusal>,
+    /// Where the note's digest lies in the file.
+    pub(super) digest_at: Range<usize>,
+}
+
+/// What a panic does in a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PanicStrategy {
+    /// It knows no panics: it was not written in Rust.
+    None,
+    /// It unwinds to the fence, and is a failure of one message.
+    Unwind,
+    /// It ends the process.
+    Abort,
+    /// A number that this version does not know.
+    Unknown(u32),
+}
+
+/// What the digest in a component's note says of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seal {
+    /// The file is as it was sealed.
+    Fits,
+    /// Nobody sealed it, so nothing is known.
+    Missing,
+    /// The file is not as it was sealed. This is the digest that its note has.
+    Broken([u8; 32]),
+}
+
+impl Inspection {
+    pub(super) fn of(file: &Path, bytes: &[u8]) -> Result<Self, Refusal> {
+        let elf = Elf::parse(file, bytes)?;
+        let note_at = elf.note()?;
+        let note = &bytes[note_at.clone()];
+        if note.len() != size_of::<NoteDescription>() {
+            return Err(unreadable(
+                file,
+                format!("a gopiper note of {} bytes", note.len()),
+            ));
+        }
+        let text = |what, field| text(field).ok_or_else(|| unreadable(file, no_text(what)));
+        let digest_at = note_at.start + offset_of!(NoteDescription, digest);
+        let digest_at = digest_at..digest_at + UNSEALED.len();
+        let digest = digest_without(bytes, &digest_at);
+        let mut inspection = Inspection {
+            file: file.to_owned(),
+            file_size: bytes.len() as u64,
+            name: text("name", field!(note, name))?,
+            version: text("version", field!(note, version))?,
+            kind: Kind(u32::from_le_bytes(*field!(note, kind))),
+            panic: PanicStrategy::from(u32::from_le_bytes(*field!(note, panic))),
+            interface: text("interface version", field!(note, interface))?,
+            layout: u64::from_le_bytes(*field!(note, layout)),
+            target: text("target", field!(note, target))?,
+            rustc: text("compiler version", field!(note, rustc))?,
+            machine: machine_name(elf.machine()),
+            glibc: elf.glibc_needed()?,
+            seal: match *field!(note, digest) {
+                UNSEALED => Seal::Missing,
+                noted if noted == digest => Seal::Fits,
+                noted => Seal::Broken(noted),
+            },
+            digest,
+            verdicts: Vec::new(),
+            digest_at,
+        };
+        inspection.verdicts = inspection.judge(&elf);
+        Ok(inspection)
+    }
+
+    /// The verdicts of gates 1 and 2.
+    fn judge(&self, elf: &Elf<'_>) -> Vec<Refusal> {
+        let machine = (elf.machine() != HERE)
+            .then(|| other_machine(&self.file, format!("a library for {}", self.machine)));
+        let verdicts = [
+            machine,
+            self.judge_type(elf),
+            self.judge_kind(),
+            self.judge_panic(),
+            self.judge_libc(),
+            self.judge_glibc(GlibcVersion::running()),
+            self.judge_seal(),
+            version::judge(&self.file, &self.interface, self.layout),
+        ];
+        verdicts.into_iter().flatten().collect()
+    }
+
+    fn judge_type(&self, elf: &Elf<'_>) -> Option<Refusal> {
+        (!elf.is_shared_object()).then(|| {
+            self.refusal(
+                "is not a shared library",
+                "an ELF file of another type (a program or an object file)",
+                "a shared library",
+                "build the component as a cdylib",
+            )
+        })
+    }
+
+    fn judge_kind(&self) -> Option<Refusal> {
+        (self.kind.0 > 2).then(|| {
+            self.refusal(
+                "is of a kind that this gopiper does not know",
+                format!("kind {}", self.kind.0),
+                "0 (source), 1 (transform) or 2 (sink)",
+                "install the gopiper that the component was built for",
+            )
+        })
+    }
+
+    fn judge_panic(&self) -> Option<Refusal> {
+        let found = match self.panic {
+            PanicStrategy::None | PanicStrategy::Unwind => return None,
+            PanicStrategy::Abort => "built with panic = \"abort\"".to_owned(),
+            PanicStrategy::Unknown(number) => format!("panic strategy {number}"),
+        };
+        Some(self.refusal(
+            "would take the whole process down when it panics",
+            found,
+            "panics that unwind",
+            "build it with panic = \"unwind\", the default, in its [profile]",
+        ))
+    }
+
+    /// Two C libraries in one process don't get along.
+    fn judge_libc(&self) -> Option<Refusal> {
+        let musl_here = cfg!(target_env = "musl");
+        let musl_there = self.target.contains("-musl");
+        (musl_here != musl_there).then(|| {
+            let here = if musl_here { "musl" } else { "gnu" };
+            self.refusal(
+                "is for another C library",
+                format!("built for {}", self.target),
+                format!("a target whose name ends in -{here}"),
+                format!("build it for a -{here} target"),
+            )
+        })
+    }
+
+    fn judge_glibc(&self, here: Option<GlibcVersion>) -> Option<Refusal> {
+        let (needed, here) = (self.glibc?, here?);
+        (needed > here).then(|| {
+            self.refusal(
+                "needs a newer system",
+                format!("it needs glibc {needed}"),
+                format!("at most glibc {here}, which is what is here"),
+                "build it on a system as old as this one, or run it on a newer one",
+            )
+        })
+    }
+
+    fn judge_seal(&self) -> Option<Refusal> {
+        let Seal::Broken(noted) = self.seal else {
+            return None;
+        };
+        Some(self.refusal(
+            "was changed after it was sealed",
+            format!("BLAKE3 {}", blake3::Hash::from_bytes(self.digest)),
+            format!("BLAKE3 {}", blake3::Hash::from_bytes(noted)),
+            format!(
+                "copy or build it again; or, if the change was meant (stripped, say):\n\
+                 gopiper verify --seal {}",
+                self.file.display()
+            ),
+        ))
+    }
+
+    fn refusal(
+        &self,
+        problem: &'static str,
+        found: impl Into<String>,
+        wanted: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Refusal {
+        Refusal::new(&self.file, Gate::Note, problem, found, wanted, remedy)
+    }
+}
+
+impl From<u32> for PanicStrategy {
+    fn from(number: u32) -> Self {
+        match number {
+            0 => PanicStrategy::None,
+            1 => PanicStrategy::Unwind,
+            2 => PanicStrategy::Abort,
+            other => PanicStrategy::Unknown(other),
+        }
+    }
+}
+
+/// BLAKE3 over `bytes`, with those of the digest itself zero.
+fn digest_without(bytes: &[u8], digest: &Range<usize>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update(&bytes[..digest.start])
+        .update(&UNSEALED)
+        .update(&bytes[digest.end..]);
+    hasher.finalize().into()
+}
+
+/// The text of a field that is filled up with NUL; fit for a terminal.
+fn text(field: &[u8]) -> Option<String> {
+    let length = field.iter().position(|byte| *byte == 0)?;
+    let (text, padding) = field.split_at(length);
+    let text = std::str::from_utf8(text).ok()?;
+    let fits = !text.is_empty()
+        && !text.contains(char::is_control)
+        && padding.iter().all(|byte| *byte == 0);
+    fits.then(|| text.to_owned())
+}
+
+fn no_text(what: &str) -> String {
+    format!("a {what} that is no text filled up with NUL")
+}
+
+fn unreadable(file: &Path, found: String) -> Refusal {
+    Refusal::new(
+        file,
+        Gate::Note,
+        "has a note that cannot be read",
+        found,
+        format!(
+            "the note that gopiper-abi writes, {} bytes",
+            size_of::<NoteDescription>()
+        ),
+        "build the component again, with an unchanged gopiper-abi",
+    )
+}

@@ -1,0 +1,123 @@
+//! Turns a prebuilt `.so` into a component, or says in a few lines why not.
+//!
+//! A file passes three gates, in this order:
+//!
+//! 1. **The note** ([`Inspection`]): an ELF note that the file carries, read before any of its code
+//!    runs. The file is whole, for this machine and this glibc, unwinds on panic, and is as it was
+//!    sealed.
+//! 2. **The version** of the interface that it was built with.
+//! 3. **The layout** of every type of the interface, compared by `abi_stable`. Only for this is the
+//!    file opened, and only then does code of it run.
+//!
+//! What is opened is a copy in memory of the very bytes that were checked, so a file may be
+//! replaced or deleted while it is in use. A library that was opened stays until the process ends.
+
+mod elf;
+mod file;
+mod glibc;
+mod inspection;
+mod layout;
+mod open;
+mod refusal;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod version;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use gopiper_abi::raw::ComponentModule_Ref;
+use parking_lot::Mutex;
+
+pub use glibc::GlibcVersion;
+pub use inspection::{Inspection, PanicStrategy, Seal};
+pub use refusal::{Gate, Refusal};
+pub use seal::seal;
+
+use open::OpenLibrary;
+
+/// A component that passed the three gates.
+#[non_exhaustive]
+pub struct LoadedComponent {
+    /// What its file says of itself.
+    pub inspection: Inspection,
+    /// Its root module, from which factories are made. Usable until the process ends.
+    pub module: ComponentModule_Ref,
+    /// What the operator should know, a line each.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for LoadedComponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("LoadedComponent");
+        fields
+            .field("inspection", &self.inspection)
+            .field("warnings", &self.warnings);
+        fields.finish_non_exhaustive()
+    }
+}
+
+/// What a file says of itself, without running any of its code.
+///
+/// Refuses only what can't be read as a component: why [`load`] would refuse the others is in
+/// [`Inspection::verdicts`].
+pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
+    Inspection::of(path, &file::read(path)?)
+}
+
+/// Loads the component in the file `path`.
+///
+/// Files of the same content share one library in memory. Different files never do, whatever
+/// names, types or versions they have in common.
+pub fn load(path: &Path) -> Result<LoadedComponent, Refusal> {
+    let bytes = file::read(path)?;
+    let inspection = Inspection::of(path, &bytes)?;
+    if let Some(refusal) = inspection.verdicts.first() {
+        return Err(refusal.clone());
+    }
+    let module = root_module(&inspection, &bytes)?;
+    let warnings = warnings(&inspection);
+    Ok(LoadedComponent {
+        inspection,
+        module,
+        warnings,
+    })
+}
+
+/// What came of each library that was opened, by the digest of its file.
+///
+/// Refusals too: what was opened stays in memory, and need not come there twice.
+static OPENED: Mutex<BTreeMap<[u8; 32], Result<ComponentModule_Ref, Refusal>>> =
+    Mutex::new(BTreeMap::new());
+
+fn root_module(inspection: &Inspection, bytes: &[u8]) -> Result<ComponentModule_Ref, Refusal> {
+    // Held while the library is opened, so that two threads don't open it twice.
+    let mut opened = OPENED.lock();
+    let result = match opened.get(&inspection.digest) {
+        Some(result) => result.clone(),
+        None => {
+            let library = OpenLibrary::open(&inspection.file, bytes)?;
+            let result = library.root_module(inspection);
+            opened.insert(inspection.digest, result.clone());
+            result
+        }
+    };
+    // An equal file may have another path.
+    result.map_err(|refusal| Refusal {
+        file: inspection.file.clone(),
+        ..refusal
+    })
+}
+
+fn warnings(inspection: &Inspection) -> Vec<String> {
+    let file = inspection.file.display();
+    let unsealed = (inspection.seal == Seal::Missing).then(|| {
+        format!(
+            "{file} is not sealed: damage to it would not be noticed \
+             (remedy: gopiper verify --seal {file})"
+        )
+    });
+    unsealed.into_iter().collect()
+}

@@ -1,0 +1,212 @@
+//! Opens a library that passed gates 1 and 2, and takes it through gate 3 to its root module.
+//!
+//! Only from here does code of a component run.
+#![allow(unsafe_code)]
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use abi_stable::StableAbi;
+use abi_stable::library::{
+    AbiHeader, LibHeader, LibraryError, RootModuleError, lib_header_from_path,
+};
+use gopiper_abi::raw::{ComponentModule_Ref, INTERFACE_VERSION};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+
+use super::file::PrivateCopy;
+use super::inspection::Inspection;
+use super::refusal::{Gate, Refusal, shortened};
+use super::{layout, version};
+
+/// The path under which a library stays open until the process ends.
+pub(super) struct OpenLibrary {
+    path: PathBuf,
+}
+
+impl OpenLibrary {
+    /// Opens `bytes`, the content of `file`. What cannot be opened leaves nothing behind.
+    pub(super) fn open(file: &Path, bytes: &[u8]) -> Result<Self, Refusal> {
+        let copy = PrivateCopy::new(file, bytes)?;
+        let path = copy.path();
+        // Now, not at the first call: a missing symbol is an error here, and an abort later.
+        // SAFETY: the initialisers of the library run, and nothing can be proved of them. Gate 1
+        // saw to it that the bytes are what was sealed, for this machine and this glibc; whoever
+        // names a component in a pipeline trusts its author with the process.
+        let opened = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
+        match opened {
+            Ok(library) => {
+                // Never unloaded: its threads, thread-locals and vtables may outlive any handle.
+                mem::forget(library);
+                copy.keep_open();
+                Ok(OpenLibrary { path })
+            }
+            Err(error) => Err(cannot_be_opened(file, &copy.path(), error)),
+        }
+    }
+
+    /// Gate 3: the root module, once the library has the host's layout and is what its note says.
+    pub(super) fn root_module(
+        &self,
+        inspection: &Inspection,
+    ) -> Result<ComponentModule_Ref, Refusal> {
+        let file = &inspection.file;
+        // The constructor of the root module is fenced inside the library. This fence is for what
+        // panics on our side of it.
+        let checked = catch_unwind(AssertUnwindSafe(|| {
+            let header = lib_header_from_path(&self.path).map_err(|e| in_words(file, e))?;
+            check_header(inspection, header)?;
+            // SAFETY: `check_header` found the library's layout to be that of the host's
+            // `ComponentModule_Ref`. The library is never unloaded.
+            let module =
+                unsafe { header.init_root_module_with_unchecked_layout::<ComponentModule_Ref>() };
+            let module = module.map_err(|e| in_words(file, e))?;
+            check_word(inspection, module)?;
+            Ok(module)
+        }));
+        checked.unwrap_or_else(|payload| {
+            mem::forget(payload); // its drop could panic again
+            Err(panicked(file))
+        })
+    }
+}
+
+/// The library's header says what its note says, and its layout fits the host's.
+fn check_header(inspection: &Inspection, header: &LibHeader) -> Result<(), Refusal> {
+    let interface = header.version_strings();
+    check_claim(
+        inspection,
+        "interface",
+        &inspection.interface,
+        interface.version.as_str(),
+    )?;
+    let Some(component) = header.layout() else {
+        return Err(Refusal::new(
+            &inspection.file,
+            Gate::Layout,
+            "cannot be checked",
+            "a library without a layout",
+            "the layout of every type of the interface",
+            "build the component with the export macro of gopiper-abi",
+        ));
+    };
+    let host = <ComponentModule_Ref as StableAbi>::LAYOUT;
+    let order = version::compared_with_host(&inspection.interface)
+        .expect("gate 2 lets no interface pass that is no version");
+    layout::check(&inspection.file, host, component, order)
+}
+
+/// The root module says of itself what the note says of it.
+fn check_word(inspection: &Inspection, module: ComponentModule_Ref) -> Result<(), Refusal> {
+    check_claim(inspection, "name", &inspection.name, module.name().as_str())?;
+    check_claim(
+        inspection,
+        "version",
+        &inspection.version,
+        module.version().as_str(),
+    )?;
+    check_claim(
+        inspection,
+        "kind",
+        &inspection.kind.0.to_string(),
+        &module.kind().0.to_string(),
+    )
+}
+
+fn check_claim(
+    inspection: &Inspection,
+    what: &str,
+    noted: &str,
+    found: &str,
+) -> Result<(), Refusal> {
+    if noted == found {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        &inspection.file,
+        Gate::Layout,
+        "is not what its note says",
+        format!("{what} {}", shortened(found)),
+        format!("{what} {noted}, as its note says"),
+        "build the component again; do not trust this file",
+    ))
+}
+
+fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refusal {
+    let text = match error {
+        libloading::Error::DlOpen { source } => source.to_string(),
+        other => other.to_string(),
+    };
+    // The dynamic linker starts with the path of the copy, which tells nobody anything.
+    let prefix = format!("{}: ", copy.display());
+    let (found, remedy) = if copy.exists() {
+        let text = text.strip_prefix(&prefix).unwrap_or(&text);
+        (
+            shortened(text),
+            "install what is missing, or build the component on a system like this one",
+        )
+    } else {
+        (
+            "no /proc file system".into(),
+            "mount /proc: components are opened through it",
+        )
+    };
+    let problem = "cannot be opened";
+    let wanted = "a library that the dynamic linker takes";
+    Refusal::new(file, Gate::Open, problem, found, wanted, remedy)
+}
+
+fn panicked(file: &Path) -> Refusal {
+    Refusal::new(
+        file,
+        Gate::Layout,
+        "does not start",
+        "a panic while its root module was made",
+        "a root module",
+        "see the panic's message, and report it to the component's author",
+    )
+}
+
+/// What `abi_stable` says of a library, as a refusal.
+fn in_words(file: &Path, error: LibraryError) -> Refusal {
+    let refuse = |found: String, wanted: String| {
+        let problem = "has no root module that can be used";
+        let remedy = format!("build the component again with gopiper-abi {INTERFACE_VERSION}");
+        Refusal::new(file, Gate::Layout, problem, found, wanted, remedy)
+    };
+    match error {
+        LibraryError::GetSymbolError { .. } => refuse(
+            "a note, but no root module".into(),
+            "the root module that the export macro of gopiper-abi makes".into(),
+        ),
+        LibraryError::InvalidAbiHeader(found) => refuse(
+            abi_stable_version(&found),
+            abi_stable_version(&AbiHeader::VALUE),
+        ),
+        LibraryError::InvalidCAbi { expected, found } => refuse(
+            format!("a C ABI that returns {}", shortened(&found.to_string())),
+            shortened(&expected.to_string()),
+        ),
+        LibraryError::IncompatibleVersionNumber {
+            expected_version,
+            actual_version,
+            ..
+        } => refuse(
+            format!("interface {actual_version}"),
+            format!("interface {expected_version} or later"),
+        ),
+        LibraryError::RootModule {
+            err: RootModuleError::Unwound,
+            ..
+        } => panicked(file),
+        LibraryError::RootModule {
+            err: RootModuleError::Returned(error),
+            ..
+        } => refuse(shortened(&error.to_string()), "a root module".into()),
+        other => refuse(shortened(&other.to_string()), "a root module".into()),
+    }
+}
+
+fn abi_stable_version(header: &AbiHeader) -> String {
+    format!("abi_stable {}.{}", header.abi_major, header.abi_minor)
+}

@@ -1,0 +1,66 @@
+//! Every check that a change has to pass.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::workspace::Cargo;
+use crate::{edges, soundness, test, tidy};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also what takes longer: the boundary's tests under AddressSanitizer, Miri
+    #[arg(long)]
+    full: bool,
+}
+
+pub(crate) fn ci(args: &Args) -> Result<()> {
+    let mut steps = Steps::default();
+    let result = checks(args, &mut steps);
+    // Before the tests, so that the last lines are those of `cargo test`.
+    steps.print();
+    result?;
+    Steps::default().step("test", || test::run(&[]))
+}
+
+fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
+    let cargo = Cargo::new();
+    steps.step("fmt", || cargo.run("fmt", &["--all", "--check"]))?;
+    steps.step("tidy", tidy::tidy)?;
+    steps.step("forbidden edges", edges::check)?;
+    steps.step("clippy", || {
+        let args = ["--workspace", "--all-targets", "--", "-D", "warnings"];
+        cargo.run("clippy", &args)
+    })?;
+    steps.step("doc", || {
+        let cargo = Cargo::new().env("RUSTDOCFLAGS", "-Dwarnings");
+        cargo.run("doc", &["--workspace", "--no-deps"])
+    })?;
+    if args.full {
+        steps.step("memory errors", soundness::memory_errors)?;
+        steps.step("miri", soundness::miri)?;
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Steps {
+    took: Vec<(&'static str, Duration)>,
+}
+
+impl Steps {
+    fn step(&mut self, name: &'static str, check: impl FnOnce() -> Result<()>) -> Result<()> {
+        eprintln!("\n==> {name}");
+        let start = Instant::now();
+        let result = check();
+        self.took.push((name, start.elapsed()));
+        result.with_context(|| format!("the step '{name}' failed"))
+    }
+
+    fn print(&self) {
+        eprintln!("\n==> time");
+        for (name, took) in &self.took {
+            eprintln!("{:>8.1} s  {name}", took.as_secs_f64());
+        }
+    }
+}

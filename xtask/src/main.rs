@@ -1,0 +1,61 @@
+//! The project's own commands. Links none of the other crates: it runs the built programs.
+
+mod access_log;
+mod bench;
+mod ci;
+mod edges;
+mod plugins;
+mod run;
+mod soundness;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build components into sealed NAME_component.so files
+    BuildPlugins(plugins::Args),
+    /// Build what a pipeline needs and run it
+    Run(run::Args),
+    /// Build what the tests need and run them
+    Test(test::Args),
+    /// Every check that a change has to pass
+    Ci(ci::Args),
+    /// Measure pipelines against the commands they stand in for
+    Bench(bench::Args),
+    /// Check what the compiler and clippy don't
+    Tidy,
+    /// Write the examples' input anew
+    MakeData,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::BuildPlugins(args) => plugins::build(args),
+        Command::Run(args) => run::run(args),
+        Command::Test(args) => test::test(&args),
+        Command::Ci(args) => ci::ci(&args),
+        Command::Bench(args) => bench::bench(&args),
+        Command::Tidy => tidy::tidy(),
+        Command::MakeData => access_log::make_data(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

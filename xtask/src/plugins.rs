@@ -1,0 +1,232 @@
+//! From a crate to a sealed plugin file that has been through the gates.
+
+use std::fs::{self, File};
+use std::path::{self, Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{Artifact, Metadata, Package};
+
+use crate::workspace::{
+    Cargo, build_program, components_below, has_cdylib, library_of, metadata, own_metadata,
+};
+
+/// What a user gets.
+pub(crate) const SHIPPED: &[&str] = &["components"];
+/// What the tests load besides.
+pub(crate) const FOR_TESTS: &[&str] = &["components", "gopiper-core/tests/components"];
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Build with optimisations
+    #[arg(long)]
+    release: bool,
+    /// Where the files go [default: target/plugins]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Only this package; may be given several times
+    #[arg(short, long, value_name = "NAME")]
+    package: Vec<String>,
+    /// The components of another crate or workspace
+    #[arg(long, value_name = "PATH")]
+    manifest_path: Option<PathBuf>,
+}
+
+pub(crate) fn build(args: Args) -> Result<()> {
+    let own = own_metadata()?;
+    let other = match &args.manifest_path {
+        Some(path) if path.is_dir() => Some(metadata(&path.join("Cargo.toml"))?),
+        Some(path) => Some(metadata(path)?),
+        None => None,
+    };
+    let packages = match &other {
+        _ if !args.package.is_empty() => named(other.as_ref().unwrap_or(&own), &args.package)?,
+        Some(other) => other.packages.iter().filter(|p| has_cdylib(p)).collect(),
+        None => components_below(&own, SHIPPED),
+    };
+    let cargo = match &other {
+        Some(other) => Cargo::within(other.workspace_root.as_std_path()),
+        None => Cargo::new(),
+    };
+    let out = path::absolute(args.out.unwrap_or_else(|| default_out(&own)))?;
+
+    let program = build_program(&Cargo::new().release(args.release))?;
+    let profile = if args.release { "release" } else { "dev" };
+    eprintln!("building {} components ({profile})…", packages.len());
+    let artifacts = build_libraries(&cargo.release(args.release), &packages)?;
+    for line in install(&program, &packages, &artifacts, &out, Known::Again)? {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+pub(crate) fn default_out(metadata: &Metadata) -> PathBuf {
+    metadata.target_directory.join("plugins").into()
+}
+
+/// Builds all of `packages` in one call.
+pub(crate) fn build_libraries(cargo: &Cargo, packages: &[&Package]) -> Result<Vec<Artifact>> {
+    if packages.is_empty() {
+        bail!("no component to build: no package here has a 'cdylib' target");
+    }
+    let mut args = vec!["--lib"];
+    for package in packages {
+        // By id: a dependency may have the same name.
+        args.extend(["-p", &package.id.repr]);
+    }
+    cargo.build(&args)
+}
+
+fn named<'a>(metadata: &'a Metadata, names: &[String]) -> Result<Vec<&'a Package>> {
+    let candidates: Vec<_> = metadata.packages.iter().filter(|p| has_cdylib(p)).collect();
+    names
+        .iter()
+        .map(|name| {
+            let found = candidates.iter().find(|p| p.name == name.as_str());
+            found.copied().with_context(|| {
+                let known: Vec<_> = candidates.iter().map(|p| p.name.as_str()).collect();
+                format!(
+                    "no package '{name}' with a 'cdylib' target; there are: {}",
+                    known.join(", ")
+                )
+            })
+        })
+        .collect()
+}
+
+/// What becomes of a plugin file that is already the one just built.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Known {
+    Again,
+    Keep,
+}
+
+/// Puts each package's library into `out`, sealed. Returns what `gopiper verify` said of each.
+pub(crate) fn install(
+    program: &Path,
+    packages: &[&Package],
+    artifacts: &[Artifact],
+    out: &Path,
+    known: Known,
+) -> Result<Vec<String>> {
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let mut said = Vec::new();
+    for (index, package) in packages.iter().enumerate() {
+        let library = library_of(artifacts, package)?;
+        let plugin = out.join(file_name(&package.name));
+        if known == Known::Keep && is_copy_of(&plugin, &library) {
+            continue;
+        }
+        eprintln!("[{}/{}] {}", index + 1, packages.len(), package.name);
+        said.push(seal(program, &library, &plugin)?);
+    }
+    Ok(said)
+}
+
+fn file_name(package: &str) -> String {
+    format!("{}_component.so", package.replace('-', "_"))
+}
+
+/// A plugin has its library's time to the nanosecond, so that equal times mean the same file,
+/// whichever profile or folder it came from.
+fn is_copy_of(plugin: &Path, library: &Path) -> bool {
+    let time = |file: &Path| fs::metadata(file).and_then(|m| m.modified()).ok();
+    time(plugin).is_some() && time(plugin) == time(library)
+}
+
+/// Sealed aside and then renamed: nobody ever sees half a file, and a process that has the old
+/// one mapped keeps it.
+fn seal(program: &Path, library: &Path, plugin: &Path) -> Result<String> {
+    let folder = plugin.parent().context("a plugin lies in a folder")?;
+    let aside = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempdir_in(folder)?;
+    let copy = aside
+        .path()
+        .join(plugin.file_name().context("a plugin has a name")?);
+    fs::copy(library, &copy)
+        .with_context(|| format!("cannot copy {} to {}", library.display(), copy.display()))?;
+
+    let output = Command::new(program)
+        .args(["verify", "--seal"])
+        .arg(&copy)
+        .output()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    let text = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .replace(&*copy.to_string_lossy(), &plugin.to_string_lossy())
+            .trim_end()
+            .to_owned()
+    };
+    let (said, complaint) = (text(&output.stdout), text(&output.stderr));
+    if !output.status.success() {
+        bail!(
+            "gopiper verify refused {} ({})\n{complaint}\n{said}",
+            plugin.display(),
+            output.status
+        );
+    }
+    if !complaint.is_empty() {
+        eprintln!("{complaint}");
+    }
+    let time = fs::metadata(library)?.modified()?;
+    File::options()
+        .write(true)
+        .open(&copy)?
+        .set_modified(time)?;
+    fs::rename(&copy, plugin)?;
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn script(folder: &Path, body: &str) -> PathBuf {
+        let file = folder.join("gopiper");
+        fs::write(&file, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_plugin_is_named_after_its_package() {
+        assert_eq!(file_name("grep"), "grep_component.so");
+        assert_eq!(file_name("tokio-source"), "tokio_source_component.so");
+    }
+
+    #[test]
+    fn a_sealed_plugin_is_known_as_the_copy_of_its_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = script(folder.path(), r#"printf sealed >> "$3"; echo "$3 is fine""#);
+        let library = folder.path().join("libgrep.so");
+        let plugin = folder.path().join("grep_component.so");
+        fs::write(&library, "code").unwrap();
+        assert!(!is_copy_of(&plugin, &library));
+
+        let said = seal(&program, &library, &plugin).unwrap();
+        assert_eq!(said, format!("{} is fine", plugin.display()));
+        assert_eq!(fs::read_to_string(&plugin).unwrap(), "codesealed");
+        assert!(is_copy_of(&plugin, &library));
+
+        fs::write(&library, "newer code").unwrap();
+        assert!(!is_copy_of(&plugin, &library));
+    }
+
+    #[test]
+    fn a_refused_plugin_leaves_the_old_one_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = script(folder.path(), r#"echo "$3: no note" >&2; exit 78"#);
+        let library = folder.path().join("libgrep.so");
+        let plugin = folder.path().join("grep_component.so");
+        fs::write(&library, "code").unwrap();
+        fs::write(&plugin, "old").unwrap();
+
+        let refusal = seal(&program, &library, &plugin).unwrap_err().to_string();
+        assert!(refusal.contains("no note"), "{refusal}");
+        assert!(refusal.contains("78"), "{refusal}");
+        assert!(!refusal.contains(".new-"), "{refusal}");
+        assert_eq!(fs::read_to_string(&plugin).unwrap(), "old");
+    }
+}

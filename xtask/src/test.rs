@@ -1,0 +1,73 @@
+//! The tests, with the program and the plugins that they load.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use crate::plugins::{self, Known};
+use crate::workspace::{Cargo, components_below, own_metadata, program_of};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Passed on to `cargo test`
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CARGO TEST ARGS"
+    )]
+    args: Vec<OsString>,
+}
+
+pub(crate) fn test(args: &Args) -> Result<()> {
+    run(&args.args)
+}
+
+pub(crate) fn run(args: &[OsString]) -> Result<()> {
+    let metadata = own_metadata()?;
+    // The same targets as `cargo test --workspace`, so that nothing is compiled twice.
+    let artifacts = Cargo::new().build(&["--workspace", "--all-targets"])?;
+    let program = program_of(&artifacts)?;
+    let components = components_below(&metadata, plugins::FOR_TESTS);
+    let out = metadata.target_directory.join("test-plugins");
+    plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
+
+    let all: &[&str] = if names_packages(args) {
+        &[]
+    } else {
+        &["--workspace"]
+    };
+    Cargo::new()
+        .env("GOPIPER_TEST_PLUGINS", &out)
+        .env("GOPIPER_TEST_PROGRAM", program)
+        .flags(all.iter().copied())
+        .run("test", args)
+}
+
+/// Whether cargo's own arguments choose packages: `--workspace` would silently win over them.
+fn names_packages(args: &[OsString]) -> bool {
+    args.iter()
+        .map(|arg| arg.to_string_lossy())
+        .take_while(|arg| arg != "--")
+        .any(|arg| {
+            let long = arg.strip_prefix("--package");
+            long.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+                || (arg.starts_with("-p") && !arg.starts_with("--"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_when_packages_are_chosen() {
+        let chosen =
+            |args: &[&str]| names_packages(&args.iter().map(Into::into).collect::<Vec<_>>());
+        assert!(chosen(&["-p", "gopiper-core"]));
+        assert!(chosen(&["-pgopiper-core"]));
+        assert!(chosen(&["--package=gopiper-core", "loader"]));
+        assert!(!chosen(&[]));
+        assert!(!chosen(&["loader", "--", "-p"]));
+        assert!(!chosen(&["--profile", "release"]));
+    }
+}

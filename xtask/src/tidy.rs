@@ -1,0 +1,222 @@
+//! The house rules that neither the compiler nor clippy knows.
+
+use std::fs;
+use std::path::{Component, Path};
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, bail};
+use ignore::WalkBuilder;
+use pulldown_cmark::{Event, Parser, Tag};
+use regex::Regex;
+
+use crate::workspace::root;
+
+const MOST_LINES: usize = 600;
+const MANY_LINES: usize = 400;
+
+/// Where unsafe code may be written: folders, or files.
+const UNSAFE_ROOMS: &[&str] = &[
+    "gopiper-abi/src/raw",
+    "gopiper-core/src/loader",
+    "gopiper-core/tests/components",
+];
+
+/// In two parts, because this file is checked too.
+const REGISTRIES: &[&str] = &[
+    concat!("crates", ".io"),
+    concat!("pypi", ".org"),
+    concat!("npm", "js"),
+    concat!("debian", ".org"),
+];
+const LOCK_FILE: &str = "Cargo.lock";
+
+pub(crate) fn tidy() -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut files = 0;
+    // What git would track, found without git.
+    let walk = WalkBuilder::new(root())
+        .hidden(false)
+        .parents(false)
+        .git_global(false)
+        .require_git(false)
+        .filter_entry(|entry| entry.file_name() != ".git")
+        .build();
+    for entry in walk {
+        let entry = entry?;
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let name = entry.path().strip_prefix(root())?;
+        let bytes = fs::read(entry.path()).with_context(|| format!("{}", name.display()))?;
+        wrong.extend(check(name, &String::from_utf8_lossy(&bytes)));
+        files += 1;
+    }
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("\n"));
+    }
+    eprintln!("{files} files are tidy");
+    Ok(())
+}
+
+fn check(name: &Path, text: &str) -> Vec<String> {
+    let extension = name.extension().unwrap_or_default();
+    let mut wrong = Vec::new();
+    if extension == "rs" {
+        wrong.extend(length(name, text));
+        wrong.extend(unsafe_outside_its_rooms(name, text));
+    }
+    if extension == "md" {
+        wrong.extend(dead_links(name, text, |path| root().join(path).exists()));
+    }
+    if name != Path::new(LOCK_FILE) {
+        wrong.extend(registries(name, text));
+    }
+    wrong
+}
+
+fn length(name: &Path, text: &str) -> Option<String> {
+    let lines = text.lines().count();
+    let name = name.display();
+    if (MANY_LINES + 1..=MOST_LINES).contains(&lines) {
+        eprintln!("warning: {name}: {lines} lines, more than {MANY_LINES}");
+    }
+    (lines > MOST_LINES).then(|| format!("{name}: {lines} lines, at most {MOST_LINES}"))
+}
+
+fn unsafe_outside_its_rooms(name: &Path, text: &str) -> Vec<String> {
+    static UNSAFE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\bunsafe\s+(\{|(fn|impl|extern|trait)\b)").unwrap());
+    if UNSAFE_ROOMS.iter().any(|room| name.starts_with(room)) {
+        return Vec::new();
+    }
+    numbered(text)
+        .filter(|(_, line)| UNSAFE.is_match(line.split("//").next().unwrap_or(line)))
+        .map(|(number, _)| {
+            let rooms = UNSAFE_ROOMS.join(", ");
+            format!(
+                "{}:{number}: unsafe code outside of {rooms}",
+                name.display()
+            )
+        })
+        .collect()
+}
+
+fn registries(name: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (number, line) in numbered(text) {
+        for registry in REGISTRIES
+            .iter()
+            .filter(|registry| line.contains(**registry))
+        {
+            found.push(format!("{}:{number}: names {registry}", name.display()));
+        }
+    }
+    found
+}
+
+fn dead_links(name: &Path, text: &str, exists: impl Fn(&Path) -> bool) -> Vec<String> {
+    let folder = name.parent().unwrap_or(Path::new(""));
+    let mut dead = Vec::new();
+    for (event, range) in Parser::new(text).into_offset_iter() {
+        let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = event else {
+            continue;
+        };
+        let path = dest_url.split('#').next().unwrap_or_default();
+        let elsewhere = dest_url.contains("://") || dest_url.starts_with("mailto:");
+        if !path.is_empty() && !elsewhere && !resolves(folder, path, &exists) {
+            let number = 1 + text[..range.start].matches('\n').count();
+            dead.push(format!("{}:{number}: no file {dest_url}", name.display()));
+        }
+    }
+    dead
+}
+
+/// Links out of the checkout, or to an absolute path, work on no other machine.
+fn resolves(folder: &Path, link: &str, exists: impl Fn(&Path) -> bool) -> bool {
+    let mut depth = 0i32;
+    let stays_inside = folder.join(link).components().all(|part| {
+        match part {
+            Component::ParentDir => depth -= 1,
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => depth = -1,
+        }
+        depth >= 0
+    });
+    stays_inside && exists(&folder.join(link))
+}
+
+fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_a_length() {
+        let file = Path::new("a.rs");
+        assert_eq!(length(file, &"\n".repeat(MOST_LINES)), None);
+        let long = length(file, &"\n".repeat(MOST_LINES + 1)).unwrap();
+        assert_eq!(long, "a.rs: 601 lines, at most 600");
+    }
+
+    #[test]
+    fn unsafe_code_has_its_rooms() {
+        // Put together here, so that this file passes its own check.
+        let code = |rest: &str| format!("let a = 1;\n    {}{rest}", "unsafe ");
+        let found = |file: &str, text: &str| unsafe_outside_its_rooms(Path::new(file), text);
+        for rest in [
+            "{ f() }",
+            "fn f() {}",
+            "impl Send for A {}",
+            "extern \"C\" {}",
+        ] {
+            let wrong = found("gopiper-lua/src/a.rs", &code(rest));
+            assert_eq!(wrong.len(), 1, "{rest}");
+            assert!(
+                wrong[0].starts_with("gopiper-lua/src/a.rs:2: "),
+                "{wrong:?}"
+            );
+            assert!(found("gopiper-abi/src/raw/a.rs", &code(rest)).is_empty());
+            assert!(!found("gopiper-abi/src/raws/a.rs", &code(rest)).is_empty());
+        }
+        assert!(found("a.rs", &code("is a word")).is_empty());
+        assert!(found("a.rs", &format!("// {}", code("{").trim_start())).len() == 1);
+        assert!(found("a.rs", "fn f() {} // no unsafe {} here").is_empty());
+        assert!(found("a.rs", "#![deny(unsafe_code)]").is_empty());
+    }
+
+    #[test]
+    fn registries_are_not_named() {
+        let text = format!("see docs\nhttps://{}/crates/serde", REGISTRIES[0]);
+        let wrong = check(Path::new("docs/a.txt"), &text);
+        assert_eq!(wrong.len(), 1);
+        assert!(wrong[0].starts_with("docs/a.txt:2: "));
+        assert!(check(Path::new(LOCK_FILE), &text).is_empty());
+    }
+
+    #[test]
+    fn links_lead_somewhere() {
+        let text = "[a](b.md#part) [c](../README.md) [d](#here) [e](https://x/y) `[f](no.md)`\n\
+                    ![g](missing.png)\n[h](../../outside.md) [i](/etc/passwd)\n[j][k]\n\n[k]: gone.md";
+        let there = [
+            "docs/b.md",
+            "docs/../README.md",
+            "docs/../../outside.md",
+            "/etc/passwd",
+        ];
+        let exists = |path: &Path| there.iter().any(|file| path == Path::new(file));
+        let dead = dead_links(Path::new("docs/a.md"), text, exists);
+        let expected = [
+            "docs/a.md:2: no file missing.png",
+            "docs/a.md:3: no file ../../outside.md",
+            "docs/a.md:3: no file /etc/passwd",
+            "docs/a.md:4: no file gone.md",
+        ];
+        assert_eq!(dead, expected);
+    }
+}

@@ -1,0 +1,289 @@
+//! The workspace as cargo describes it, and cargo as the commands call it.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{Artifact, CrateType, Message, Metadata, MetadataCommand, Package};
+
+pub(crate) const PROGRAM_PACKAGE: &str = "gopiper-lua";
+pub(crate) const PROGRAM: &str = "gopiper";
+
+/// The checkout.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace")
+}
+
+/// Members only: dependencies are not resolved.
+pub(crate) fn metadata(manifest: &Path) -> Result<Metadata> {
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .with_context(|| format!("cannot read {}", manifest.display()))
+}
+
+pub(crate) fn own_metadata() -> Result<Metadata> {
+    metadata(&root().join("Cargo.toml"))
+}
+
+pub(crate) fn target_folder() -> Result<PathBuf> {
+    Ok(own_metadata()?.target_directory.into())
+}
+
+pub(crate) fn has_cdylib(package: &Package) -> bool {
+    package
+        .targets
+        .iter()
+        .any(|target| target.crate_types.contains(&CrateType::CDyLib))
+}
+
+/// The members below one of `folders` of the checkout that become a shared library.
+pub(crate) fn components_below<'a>(metadata: &'a Metadata, folders: &[&str]) -> Vec<&'a Package> {
+    metadata
+        .packages
+        .iter()
+        .filter(|package| has_cdylib(package))
+        .filter(|package| {
+            folders
+                .iter()
+                .any(|folder| package.manifest_path.starts_with(root().join(folder)))
+        })
+        .collect()
+}
+
+/// How cargo is called: where, with which flags for every build, with which environment.
+pub(crate) struct Cargo {
+    directory: PathBuf,
+    flags: Vec<String>,
+    environment: Vec<(String, OsString)>,
+    quiet_when_fresh: bool,
+}
+
+impl Cargo {
+    pub(crate) fn new() -> Self {
+        Self::within(root())
+    }
+
+    /// In the folder of another workspace, so that its own cargo configuration counts.
+    pub(crate) fn within(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            flags: Vec::new(),
+            environment: Vec::new(),
+            quiet_when_fresh: false,
+        }
+    }
+
+    pub(crate) fn release(self, yes: bool) -> Self {
+        if yes { self.flags(["--release"]) } else { self }
+    }
+
+    pub(crate) fn flags<'a>(mut self, flags: impl IntoIterator<Item = &'a str>) -> Self {
+        self.flags.extend(flags.into_iter().map(str::to_owned));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment
+            .push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Says nothing on standard error when there was nothing to build.
+    pub(crate) fn quiet_when_fresh(mut self) -> Self {
+        self.quiet_when_fresh = true;
+        self
+    }
+
+    pub(crate) fn command(&self, subcommand: &str) -> Command {
+        let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .arg(subcommand)
+            .args(&self.flags)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        // What cargo told xtask about itself. Build scripts that watch these variables would
+        // run again each time someone changes between `cargo` and `cargo xtask`.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
+        command
+    }
+
+    /// Runs `cargo SUBCOMMAND ARGS` with its output passed on.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, subcommand: &str, args: &[S]) -> Result<()> {
+        succeed(self.command(subcommand).args(args))
+    }
+
+    /// Runs `cargo build ARGS`. Standard output stays free: cargo's is the list of artifacts.
+    pub(crate) fn build(&self, args: &[&str]) -> Result<Vec<Artifact>> {
+        let mut command = self.command("build");
+        command
+            .arg("--message-format=json-render-diagnostics")
+            .args(args)
+            .stdout(Stdio::piped());
+        if self.quiet_when_fresh {
+            command.stderr(Stdio::piped());
+            if io::stderr().is_terminal() {
+                command.arg("--color=always");
+            }
+        }
+        let mut child = command.spawn().context("cannot start cargo")?;
+        let echo = child
+            .stderr
+            .take()
+            .map(|stderr| thread::spawn(|| pass_on(stderr)));
+        let stdout = child.stdout.take().expect("standard output is piped");
+        let artifacts = artifacts(BufReader::new(stdout))?;
+        let status = child.wait()?;
+        if let Some(echo) = echo {
+            echo.join().expect("the echo does not panic");
+        }
+        if !status.success() {
+            bail!("cargo build failed ({status})");
+        }
+        Ok(artifacts)
+    }
+}
+
+/// Runs a command to its end with its output passed on.
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
+    let shown = shown(command);
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {shown}"))?;
+    if !status.success() {
+        bail!("failed ({status}): {shown}");
+    }
+    Ok(())
+}
+
+/// The command line, without folder and environment.
+fn shown(command: &Command) -> String {
+    let name = Path::new(command.get_program()).file_name();
+    let words: Vec<_> = name.into_iter().chain(command.get_args()).collect();
+    words.join(OsStr::new(" ")).to_string_lossy().into_owned()
+}
+
+/// Everything but the line with which cargo says that it is done.
+fn pass_on(stderr: ChildStderr) {
+    for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+        let text = String::from_utf8_lossy(&line);
+        if !(text.contains("Finished") && text.contains("target(s) in")) {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+}
+
+fn artifacts(messages: impl BufRead) -> Result<Vec<Artifact>> {
+    let mut artifacts = Vec::new();
+    for message in Message::parse_stream(messages) {
+        match message.context("cannot read what cargo build says")? {
+            Message::CompilerArtifact(artifact) => artifacts.push(artifact),
+            // What a procedural macro or a build script prints.
+            Message::TextLine(line) => eprintln!("{line}"),
+            _ => {}
+        }
+    }
+    Ok(artifacts)
+}
+
+/// The shared library of `package`, its test build left aside.
+pub(crate) fn library_of(artifacts: &[Artifact], package: &Package) -> Result<PathBuf> {
+    artifacts
+        .iter()
+        .filter(|artifact| artifact.package_id == package.id && !artifact.profile.test)
+        .filter(|artifact| artifact.target.crate_types.contains(&CrateType::CDyLib))
+        .flat_map(|artifact| &artifact.filenames)
+        .find(|file| file.extension() == Some("so"))
+        .map(|file| file.clone().into_std_path_buf())
+        .with_context(|| format!("cargo built no shared library of {}", package.name))
+}
+
+/// The program `gopiper`, its test build left aside.
+pub(crate) fn program_of(artifacts: &[Artifact]) -> Result<PathBuf> {
+    artifacts
+        .iter()
+        .filter(|artifact| artifact.target.name == PROGRAM && !artifact.profile.test)
+        .find_map(|artifact| artifact.executable.clone())
+        .map(Into::into)
+        .with_context(|| {
+            format!(
+                "cargo built no program '{PROGRAM}': has {PROGRAM_PACKAGE} a target of that name?"
+            )
+        })
+}
+
+/// Builds the program alone.
+pub(crate) fn build_program(cargo: &Cargo) -> Result<PathBuf> {
+    program_of(&cargo.build(&["-p", PROGRAM_PACKAGE, "--bin", PROGRAM])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn artifact(package: &str, kind: &str, name: &str, test: bool, file: &str) -> Value {
+        let bin = kind == "bin";
+        json!({
+            "reason": "compiler-artifact",
+            "package_id": format!("path+file:///w/{package}#0.1.0"),
+            "manifest_path": format!("/w/{package}/Cargo.toml"),
+            "target": {
+                "kind": [kind], "crate_types": [kind], "name": name, "src_path": "/w/x.rs",
+                "edition": "2024", "doc": true, "doctest": false, "test": true,
+            },
+            "profile": {
+                "opt_level": "0", "debuginfo": 0, "debug_assertions": true,
+                "overflow_checks": true, "test": test,
+            },
+            "features": [],
+            "filenames": [file],
+            "executable": (bin || test).then_some(file),
+            "fresh": false,
+        })
+    }
+
+    fn package(name: &str) -> Package {
+        serde_json::from_value(json!({
+            "name": name, "version": "0.1.0", "id": format!("path+file:///w/{name}#0.1.0"),
+            "dependencies": [], "targets": [], "features": {},
+            "manifest_path": format!("/w/{name}/Cargo.toml"),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn finds_libraries_and_the_program_among_cargos_messages() {
+        let messages = [
+            artifact("grep", "cdylib", "grep", true, "/t/deps/grep-1"),
+            artifact("grep", "cdylib", "grep", false, "/t/libgrep.so"),
+            artifact("gopiper-lua", "bin", "gopiper", true, "/t/deps/gopiper-1"),
+            artifact("gopiper-lua", "bin", "gopiper", false, "/t/gopiper"),
+            json!({ "reason": "build-finished", "success": true }),
+        ]
+        .map(|message| message.to_string())
+        .join("\n");
+        let artifacts = artifacts(messages.as_bytes()).unwrap();
+
+        let library = library_of(&artifacts, &package("grep")).unwrap();
+        assert_eq!(library, Path::new("/t/libgrep.so"));
+        assert_eq!(program_of(&artifacts).unwrap(), Path::new("/t/gopiper"));
+        let missing = library_of(&artifacts, &package("stdin")).unwrap_err();
+        assert!(missing.to_string().contains("stdin"));
+        assert!(program_of(&artifacts[..3]).is_err());
+    }
+}
