@@ -75,9 +75,9 @@ pub use component::{Component, Factory, Source};
 pub use error::Error;
 pub use postponed::{Postponed, Unsent};
 pub use raw::{
-    Batch, BatchCall, Counter, Deferred, Deliveries, HandleFlags, HandledCallback, Host, Kept, Kind,
-    Level, Map, Message, Outcome, Parallel, Payload, PayloadMut, Piece, Produced, Report, SendStatus,
-    Trace, Value, ValueTag,
+    Batch, BatchCall, Counter, Deferred, Deliveries, HandleFlags, HandledCallback, Host, Kept,
+    Kind, Level, Map, Message, Outcome, Parallel, Payload, PayloadMut, Piece, Produced, Report,
+    SendStatus, Trace, Value, ValueTag,
 };
 
 #[doc(hidden)]

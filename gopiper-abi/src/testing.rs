@@ -9,7 +9,8 @@ use std::{
 };
 
 use crate::{
-    Batch, Error, Factory, Level, Map, Message, Outcome, PayloadMut, Produced, SendStatus, Value,
+    Batch, Error, Factory, HandleFlags, Level, Map, Message, Outcome, PayloadMut, Produced,
+    SendStatus, Value,
     export::{AsSource, AsTransform, Exported, HasKind, Role},
     raw::{
         Completion, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, RawError, Settle,
@@ -106,27 +107,26 @@ impl Harness {
     fn new<F: Factory, R: Role<F> + HasKind + 'static>(
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Self, Error> {
-        let said = |error: RawError| match error.attribute.as_str() {
-            "" => Error::new(error.message),
-            path => Error::attribute(path, error.message.as_str()),
-        };
         let first = |errors: Vec<RawError>| said(errors.into_iter().next().expect("an error"));
         let module = module::<Exported<F, R>>("component", "0.0.0");
         let mut factory = FactoryHandle::new(module).map_err(said)?;
         factory.configure(Map::from_iter(attributes)).map_err(first)?;
         factory.check().map_err(first)?;
         let bench = Arc::new(Bench::default());
-        let mut component = factory.create(host(Arc::new(Sent(bench.clone())))).map_err(said)?;
-        component.start().map_err(said)?;
+        let component = started(&mut factory, &bench)?;
         Ok(Harness { component, factory, bench })
     }
 
     /// Gives it messages in one batch, and returns what it said of each, after all that it deferred
-    /// is reported. What is Done is found in [`Harness::sent`].
+    /// is reported. What is Done is found in [`Harness::sent`]. After a panic the rest is given to a
+    /// component made anew, as in a pipeline.
     ///
     /// # Panics
-    /// When a deferred message is not reported within ten seconds.
-    pub fn handle<M: IntoMessage>(&mut self, messages: impl IntoIterator<Item = M>) -> Vec<Handled> {
+    /// When a deferred message is not reported within ten seconds, or a component can't be made anew.
+    pub fn handle<M: IntoMessage>(
+        &mut self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Vec<Handled> {
         let mut batch = Batch::new(DEFAULT_CAPACITY);
         for message in messages {
             if let Err(message) = batch.push(message.into_message()) {
@@ -137,9 +137,12 @@ impl Harness {
         let token = self.bench.lock().calls;
         self.bench.lock().calls += 1;
         batch.open_delivery(token, self.bench.clone());
-        let mut handling = Handling::new(batch);
+        let handling = Handling::new(batch);
         while !handling.is_through() {
-            self.component.handle(&mut handling);
+            if self.component.handle(&handling).contains(HandleFlags::PANICKED) {
+                let anew = started(&mut self.factory, &self.bench);
+                self.component = anew.expect("a component made anew after a panic");
+            }
         }
         let mut batch = match handling.finish() {
             Ok(batch) => batch,
@@ -168,7 +171,7 @@ impl Harness {
     /// # Errors
     /// What the source says.
     pub fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
-        Ok(self.component.produce(credit).map_err(|error| Error::new(error.message))?)
+        self.component.produce(credit).map_err(said)
     }
 
     /// Everything that left the component since the last call, in order: the bytes of each message.
@@ -210,7 +213,7 @@ impl Harness {
         let now = self.bench.clock.fetch_add(nanoseconds, SeqCst) + nanoseconds;
         if self.bench.wake_at.load(SeqCst) <= now {
             self.bench.wake_at.store(i64::MAX, SeqCst);
-            self.component.timer(now).map_err(|error| Error::new(error.message))?;
+            self.component.timer(now).map_err(said)?;
         }
         Ok(())
     }
@@ -220,7 +223,7 @@ impl Harness {
     /// # Errors
     /// What the component says.
     pub fn end(&mut self) -> Result<(), Error> {
-        self.component.end(i64::MAX).map_err(|error| Error::new(error.message))
+        self.component.end(i64::MAX).map_err(said)
     }
 
     /// Stops it, as a signal does.
@@ -243,6 +246,27 @@ impl Harness {
     pub fn factory(&mut self) -> &mut FactoryHandle {
         &mut self.factory
     }
+}
+
+impl Drop for Harness {
+    fn drop(&mut self) {
+        // What nobody looked at refers to the bench by its deliveries, and the bench to it.
+        let unseen = std::mem::take(&mut self.bench.lock().sent);
+        drop(unseen);
+    }
+}
+
+fn said(error: RawError) -> Error {
+    match error.attribute.as_str() {
+        "" => Error::new(error.message),
+        path => Error::attribute(path, error.message.as_str()),
+    }
+}
+
+fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentHandle, Error> {
+    let mut component = factory.create(host(Arc::new(Sent(bench.clone())))).map_err(said)?;
+    component.start().map_err(said)?;
+    Ok(component)
 }
 
 /// What can be given to a component in a test.
@@ -307,9 +331,9 @@ impl Bench {
 
     fn wait_for_completed(&self) -> Batch {
         let limit = std::time::Duration::from_secs(10);
-        let waiting = self.completed.wait_timeout_while(self.lock(), limit, |state| {
-            state.completed.is_none()
-        });
+        let waiting = self
+            .completed
+            .wait_timeout_while(self.lock(), limit, |state| state.completed.is_none());
         let (mut state, _) = waiting.unwrap_or_else(PoisonError::into_inner);
         state.completed.take().expect("a deferred message was not reported within ten seconds")
     }

@@ -1,1 +1,9 @@
-//! placeholder
+//! The Lua module of gopiper: from a pipeline's file to pipelines that are ready to start.
+#![warn(missing_docs)]
+
+mod convert;
+mod file;
+mod module;
+mod search;
+
+pub use file::{LuaError, Settings, load};

@@ -1,1 +1,14 @@
-fn main(){}
+//! The `gopiper` program.
+mod cli;
+mod commands;
+mod logging;
+mod run;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::parse() {
+        Ok(arguments) => commands::execute(arguments),
+        Err(code) => code,
+    }
+}

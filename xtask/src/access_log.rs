@@ -33,13 +33,7 @@ const PATHS: &[&str] = &[
     "/favicon.ico",
     "/health",
 ];
-const REFERERS: &[&str] = &[
-    "-",
-    "-",
-    "-",
-    "https://example.com/",
-    "https://example.com/500",
-];
+const REFERERS: &[&str] = &["-", "-", "-", "https://example.com/", "https://example.com/500"];
 const AGENTS: &[&str] = &[
     "curl/8.5.0",
     "Mozilla/5.0 (X11) Firefox/128",
@@ -49,13 +43,8 @@ const AGENTS: &[&str] = &[
     "Go-http-client/2.0",
 ];
 /// Methods and statuses by weight.
-const METHODS: &[(&str, u64)] = &[
-    ("GET", 80),
-    ("POST", 14),
-    ("PUT", 3),
-    ("DELETE", 2),
-    ("HEAD", 1),
-];
+const METHODS: &[(&str, u64)] =
+    &[("GET", 80), ("POST", 14), ("PUT", 3), ("DELETE", 2), ("HEAD", 1)];
 const STATUSES: &[(u16, u64)] = &[
     (200, 780),
     (204, 30),
@@ -167,21 +156,14 @@ mod tests {
     fn splitmix_is_splitmix() {
         let mut random = Random(1_234_567);
         let first = [0; 3].map(|_: u8| random.next());
-        let known = [
-            6457827717110365317,
-            3203168211198807973,
-            9817491932198370423,
-        ];
+        let known = [6457827717110365317, 3203168211198807973, 9817491932198370423];
         assert_eq!(first, known);
     }
 
     #[test]
     fn the_same_for_everyone() {
         let example = fs::read_to_string(root().join("examples/data/access.log")).unwrap();
-        assert!(
-            lines(EXAMPLE_LINES) == example,
-            "run `cargo xtask make-data`"
-        );
+        assert!(lines(EXAMPLE_LINES) == example, "run `cargo xtask make-data`");
     }
 
     #[test]

@@ -102,13 +102,7 @@ impl<'a> Bench<'a> {
         let pipeline = folder.join(format!("{}.lua", row.name));
         fs::write(&pipeline, row.lua)?;
         let log = folder.join(format!("{}.log", row.name));
-        Ok(Self {
-            row,
-            built,
-            input,
-            pipeline,
-            log,
-        })
+        Ok(Self { row, built, input, pipeline, log })
     }
 
     fn shell(&self, line: &str) -> Command {
@@ -125,13 +119,7 @@ impl<'a> Bench<'a> {
     }
 
     fn measure(&self, rounds: u32) -> Result<Value> {
-        let Row {
-            name,
-            target,
-            reference,
-            ours,
-            ..
-        } = *self.row;
+        let Row { name, target, reference, ours, .. } = *self.row;
         // First, because it also shows that the pipeline works, which a shell's `|` hides.
         let messages = self.messages()?;
         let lines = self.lines()?;
@@ -152,17 +140,10 @@ impl<'a> Bench<'a> {
         println!(
             "{name}: {ratio:.3} times the reference, target {target} {met}; the reference itself again {noise:.3}"
         );
-        println!(
-            "  reference  {:.3} s  {:.2} CPU s  {reference}",
-            base.0, base.1
-        );
+        println!("  reference  {:.3} s  {:.2} CPU s  {reference}", base.0, base.1);
         println!("  ours       {:.3} s  {:.2} CPU s  {ours}", our.0, our.1);
         println!("  again      {:.3} s  {:.2} CPU s", again.0, again.1);
-        let verdict = if messages == lines {
-            "equal"
-        } else {
-            "NOT EQUAL"
-        };
+        let verdict = if messages == lines { "equal" } else { "NOT EQUAL" };
         println!("  messages   {messages} counted by gopiper, {lines} by wc -l: {verdict}");
         Ok(json!({
             "name": name, "target": target, "ratio": ratio, "noise": noise,
@@ -178,17 +159,11 @@ impl<'a> Bench<'a> {
         let start = Instant::now();
         succeed(&mut self.shell(line))?;
         let wall = start.elapsed();
-        Ok(Time {
-            wall,
-            cpu: children_cpu()? - cpu,
-        })
+        Ok(Time { wall, cpu: children_cpu()? - cpu })
     }
 
     fn messages(&self) -> Result<u64> {
-        let status = self
-            .shell(COUNTED)
-            .stderr(File::create(&self.log)?)
-            .status()?;
+        let status = self.shell(COUNTED).stderr(File::create(&self.log)?).status()?;
         let log = fs::read_to_string(&self.log)?;
         if !status.success() {
             bail!("{} failed ({status}):\n{log}", self.row.name);
@@ -198,10 +173,7 @@ impl<'a> Bench<'a> {
     }
 
     fn lines(&self) -> Result<u64> {
-        let output = self
-            .shell(r#"wc -l < "$INPUT""#)
-            .stdout(Stdio::piped())
-            .output()?;
+        let output = self.shell(r#"wc -l < "$INPUT""#).stdout(Stdio::piped()).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         text.trim().parse().context("wc -l counts no lines")
     }
@@ -222,10 +194,7 @@ struct Time {
 /// Seconds: the least wall time, and the least CPU time.
 fn fastest(times: &[Time]) -> (f64, f64) {
     let least = |of: fn(&Time) -> Duration| times.iter().map(of).min().unwrap_or_default();
-    (
-        least(|t| t.wall).as_secs_f64(),
-        least(|t| t.cpu).as_secs_f64(),
-    )
+    (least(|t| t.wall).as_secs_f64(), least(|t| t.cpu).as_secs_f64())
 }
 
 fn record(times: &[Time]) -> Value {
@@ -239,10 +208,7 @@ fn record(times: &[Time]) -> Value {
 fn children_cpu() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let spent = usage.user_time() + usage.system_time();
-    Ok(Duration::new(
-        spent.tv_sec() as u64,
-        spent.tv_usec() as u32 * 1000,
-    ))
+    Ok(Duration::new(spent.tv_sec() as u64, spent.tv_usec() as u32 * 1000))
 }
 
 /// What a component said at its end, in a log of JSON lines.
@@ -269,10 +235,8 @@ mod tests {
 
     #[test]
     fn the_fastest_round_counts() {
-        let time = |wall, cpu| Time {
-            wall: Duration::from_secs(wall),
-            cpu: Duration::from_secs(cpu),
-        };
+        let time =
+            |wall, cpu| Time { wall: Duration::from_secs(wall), cpu: Duration::from_secs(cpu) };
         assert_eq!(fastest(&[time(3, 1), time(2, 4), time(5, 2)]), (2.0, 1.0));
     }
 }

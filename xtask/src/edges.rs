@@ -28,9 +28,7 @@ struct Member {
 }
 
 pub(crate) fn check() -> Result<()> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(root().join("Cargo.toml"))
-        .exec()?;
+    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).exec()?;
     let members = members(&metadata)?;
     let wrong = violations(&members);
     if !wrong.is_empty() {
@@ -41,24 +39,16 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn members(metadata: &Metadata) -> Result<Vec<Member>> {
-    let resolve = metadata
-        .resolve
-        .as_ref()
-        .context("cargo resolved nothing")?;
+    let resolve = metadata.resolve.as_ref().context("cargo resolved nothing")?;
     let edges: BTreeMap<&PackageId, Vec<&PackageId>> = resolve
         .nodes
         .iter()
         .map(|node| {
             let built_in = node.deps.iter().filter(|dependency| {
                 let kinds = &dependency.dep_kinds;
-                kinds
-                    .iter()
-                    .any(|kind| kind.kind != DependencyKind::Development)
+                kinds.iter().any(|kind| kind.kind != DependencyKind::Development)
             });
-            (
-                &node.id,
-                built_in.map(|dependency| &dependency.pkg).collect(),
-            )
+            (&node.id, built_in.map(|dependency| &dependency.pkg).collect())
         })
         .collect();
     let mut members = Vec::new();
@@ -73,10 +63,7 @@ fn members(metadata: &Metadata) -> Result<Vec<Member>> {
         members.push(Member {
             name: package.name.to_string(),
             folder: folder.context("a member has a folder")?.to_string(),
-            reaches: reached
-                .iter()
-                .map(|id| metadata[id].name.to_string())
-                .collect(),
+            reaches: reached.iter().map(|id| metadata[id].name.to_string()).collect(),
         });
     }
     Ok(members)
@@ -84,20 +71,10 @@ fn members(metadata: &Metadata) -> Result<Vec<Member>> {
 
 fn violations(members: &[Member]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for Member {
-        name,
-        folder,
-        reaches,
-    } in members
-    {
-        let rule = RULES
-            .iter()
-            .find(|rule| Path::new(folder).starts_with(rule.0));
+    for Member { name, folder, reaches } in members {
+        let rule = RULES.iter().find(|rule| Path::new(folder).starts_with(rule.0));
         let Some((_, may, lua)) = rule else {
-            wrong.push(format!(
-                "{folder}: say in {} what it may depend on",
-                file!()
-            ));
+            wrong.push(format!("{folder}: say in {} what it may depend on", file!()));
             continue;
         };
         for other in members.iter().map(|member| &member.name) {

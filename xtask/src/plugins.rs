@@ -138,12 +138,8 @@ fn is_copy_of(plugin: &Path, library: &Path) -> bool {
 /// one mapped keeps it.
 fn seal(program: &Path, library: &Path, plugin: &Path) -> Result<String> {
     let folder = plugin.parent().context("a plugin lies in a folder")?;
-    let aside = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempdir_in(folder)?;
-    let copy = aside
-        .path()
-        .join(plugin.file_name().context("a plugin has a name")?);
+    let aside = tempfile::Builder::new().prefix(".new-").tempdir_in(folder)?;
+    let copy = aside.path().join(plugin.file_name().context("a plugin has a name")?);
     fs::copy(library, &copy)
         .with_context(|| format!("cannot copy {} to {}", library.display(), copy.display()))?;
 
@@ -170,10 +166,7 @@ fn seal(program: &Path, library: &Path, plugin: &Path) -> Result<String> {
         eprintln!("{complaint}");
     }
     let time = fs::metadata(library)?.modified()?;
-    File::options()
-        .write(true)
-        .open(&copy)?
-        .set_modified(time)?;
+    File::options().write(true).open(&copy)?.set_modified(time)?;
     fs::rename(&copy, plugin)?;
     Ok(said)
 }

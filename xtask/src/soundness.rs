@@ -12,14 +12,7 @@ use crate::workspace::{
 
 /// `-rdynamic`: a plugin takes the sanitizer's functions from the program that opens it.
 const SANITIZE: &str = "-Zsanitizer=address -Clink-arg=-rdynamic";
-const BOUNDARY: [&str; 6] = [
-    "-p",
-    "gopiper-abi",
-    "-p",
-    "gopiper-core",
-    "--lib",
-    "--tests",
-];
+const BOUNDARY: [&str; 6] = ["-p", "gopiper-abi", "-p", "gopiper-core", "--lib", "--tests"];
 
 /// AddressSanitizer; valgrind where the compiler has no runtime for it.
 pub(crate) fn memory_errors() -> Result<()> {
@@ -47,10 +40,7 @@ fn address_sanitizer(target: &str) -> Result<()> {
 }
 
 fn valgrind(target: &str) -> Result<()> {
-    let runner = format!(
-        "CARGO_TARGET_{}_RUNNER",
-        target.to_uppercase().replace('-', "_")
-    );
+    let runner = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace('-', "_"));
     succeed(Command::new("valgrind").arg("--version"))
         .context("neither AddressSanitizer nor valgrind is here: install valgrind")?;
     let cargo = Cargo::new().env(&runner, "valgrind --quiet --error-exitcode=99");
@@ -103,10 +93,7 @@ fn sanitizer_works(target: &str) -> Result<bool> {
 }
 
 fn host_target() -> Result<String> {
-    let output = Command::new("rustc")
-        .arg("-vV")
-        .output()
-        .context("cannot start rustc")?;
+    let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .find_map(|line| line.strip_prefix("host: ").map(str::to_owned))

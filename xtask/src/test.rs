@@ -10,11 +10,7 @@ use crate::workspace::{Cargo, components_below, own_metadata, program_of};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Passed on to `cargo test`
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "CARGO TEST ARGS"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CARGO TEST ARGS")]
     args: Vec<OsString>,
 }
 
@@ -31,11 +27,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
     let out = metadata.target_directory.join("test-plugins");
     plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
 
-    let all: &[&str] = if names_packages(args) {
-        &[]
-    } else {
-        &["--workspace"]
-    };
+    let all: &[&str] = if names_packages(args) { &[] } else { &["--workspace"] };
     Cargo::new()
         .env("GOPIPER_TEST_PLUGINS", &out)
         .env("GOPIPER_TEST_PROGRAM", program)
@@ -45,14 +37,11 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
 
 /// Whether cargo's own arguments choose packages: `--workspace` would silently win over them.
 fn names_packages(args: &[OsString]) -> bool {
-    args.iter()
-        .map(|arg| arg.to_string_lossy())
-        .take_while(|arg| arg != "--")
-        .any(|arg| {
-            let long = arg.strip_prefix("--package");
-            long.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-                || (arg.starts_with("-p") && !arg.starts_with("--"))
-        })
+    args.iter().map(|arg| arg.to_string_lossy()).take_while(|arg| arg != "--").any(|arg| {
+        let long = arg.strip_prefix("--package");
+        long.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+            || (arg.starts_with("-p") && !arg.starts_with("--"))
+    })
 }
 
 #[cfg(test)]

@@ -15,11 +15,8 @@ const MOST_LINES: usize = 600;
 const MANY_LINES: usize = 400;
 
 /// Where unsafe code may be written: folders, or files.
-const UNSAFE_ROOMS: &[&str] = &[
-    "gopiper-abi/src/raw",
-    "gopiper-core/src/loader",
-    "gopiper-core/tests/components",
-];
+const UNSAFE_ROOMS: &[&str] =
+    &["gopiper-abi/src/raw", "gopiper-core/src/loader", "gopiper-core/tests/components"];
 
 /// In two parts, because this file is checked too.
 const REGISTRIES: &[&str] = &[
@@ -93,10 +90,7 @@ fn unsafe_outside_its_rooms(name: &Path, text: &str) -> Vec<String> {
         .filter(|(_, line)| UNSAFE.is_match(line.split("//").next().unwrap_or(line)))
         .map(|(number, _)| {
             let rooms = UNSAFE_ROOMS.join(", ");
-            format!(
-                "{}:{number}: unsafe code outside of {rooms}",
-                name.display()
-            )
+            format!("{}:{number}: unsafe code outside of {rooms}", name.display())
         })
         .collect()
 }
@@ -104,10 +98,7 @@ fn unsafe_outside_its_rooms(name: &Path, text: &str) -> Vec<String> {
 fn registries(name: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (number, line) in numbered(text) {
-        for registry in REGISTRIES
-            .iter()
-            .filter(|registry| line.contains(**registry))
-        {
+        for registry in REGISTRIES.iter().filter(|registry| line.contains(**registry)) {
             found.push(format!("{}:{number}: names {registry}", name.display()));
         }
     }
@@ -147,9 +138,7 @@ fn resolves(folder: &Path, link: &str, exists: impl Fn(&Path) -> bool) -> bool {
 }
 
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line))
+    text.lines().enumerate().map(|(index, line)| (index + 1, line))
 }
 
 #[cfg(test)]
@@ -169,18 +158,10 @@ mod tests {
         // Put together here, so that this file passes its own check.
         let code = |rest: &str| format!("let a = 1;\n    {}{rest}", "unsafe ");
         let found = |file: &str, text: &str| unsafe_outside_its_rooms(Path::new(file), text);
-        for rest in [
-            "{ f() }",
-            "fn f() {}",
-            "impl Send for A {}",
-            "extern \"C\" {}",
-        ] {
+        for rest in ["{ f() }", "fn f() {}", "impl Send for A {}", "extern \"C\" {}"] {
             let wrong = found("gopiper-lua/src/a.rs", &code(rest));
             assert_eq!(wrong.len(), 1, "{rest}");
-            assert!(
-                wrong[0].starts_with("gopiper-lua/src/a.rs:2: "),
-                "{wrong:?}"
-            );
+            assert!(wrong[0].starts_with("gopiper-lua/src/a.rs:2: "), "{wrong:?}");
             assert!(found("gopiper-abi/src/raw/a.rs", &code(rest)).is_empty());
             assert!(!found("gopiper-abi/src/raws/a.rs", &code(rest)).is_empty());
         }
@@ -203,12 +184,7 @@ mod tests {
     fn links_lead_somewhere() {
         let text = "[a](b.md#part) [c](../README.md) [d](#here) [e](https://x/y) `[f](no.md)`\n\
                     ![g](missing.png)\n[h](../../outside.md) [i](/etc/passwd)\n[j][k]\n\n[k]: gone.md";
-        let there = [
-            "docs/b.md",
-            "docs/../README.md",
-            "docs/../../outside.md",
-            "/etc/passwd",
-        ];
+        let there = ["docs/b.md", "docs/../README.md", "docs/../../outside.md", "/etc/passwd"];
         let exists = |path: &Path| there.iter().any(|file| path == Path::new(file));
         let dead = dead_links(Path::new("docs/a.md"), text, exists);
         let expected = [

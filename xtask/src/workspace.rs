@@ -15,9 +15,7 @@ pub(crate) const PROGRAM: &str = "gopiper";
 
 /// The checkout.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }
 
 /// Members only: dependencies are not resolved.
@@ -38,10 +36,7 @@ pub(crate) fn target_folder() -> Result<PathBuf> {
 }
 
 pub(crate) fn has_cdylib(package: &Package) -> bool {
-    package
-        .targets
-        .iter()
-        .any(|target| target.crate_types.contains(&CrateType::CDyLib))
+    package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib))
 }
 
 /// The members below one of `folders` of the checkout that become a shared library.
@@ -51,9 +46,7 @@ pub(crate) fn components_below<'a>(metadata: &'a Metadata, folders: &[&str]) -> 
         .iter()
         .filter(|package| has_cdylib(package))
         .filter(|package| {
-            folders
-                .iter()
-                .any(|folder| package.manifest_path.starts_with(root().join(folder)))
+            folders.iter().any(|folder| package.manifest_path.starts_with(root().join(folder)))
         })
         .collect()
 }
@@ -91,8 +84,7 @@ impl Cargo {
     }
 
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.environment
-            .push((name.to_owned(), value.as_ref().to_owned()));
+        self.environment.push((name.to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -130,10 +122,7 @@ impl Cargo {
     /// Runs `cargo build ARGS`. Standard output stays free: cargo's is the list of artifacts.
     pub(crate) fn build(&self, args: &[&str]) -> Result<Vec<Artifact>> {
         let mut command = self.command("build");
-        command
-            .arg("--message-format=json-render-diagnostics")
-            .args(args)
-            .stdout(Stdio::piped());
+        command.arg("--message-format=json-render-diagnostics").args(args).stdout(Stdio::piped());
         if self.quiet_when_fresh {
             command.stderr(Stdio::piped());
             if io::stderr().is_terminal() {
@@ -141,10 +130,7 @@ impl Cargo {
             }
         }
         let mut child = command.spawn().context("cannot start cargo")?;
-        let echo = child
-            .stderr
-            .take()
-            .map(|stderr| thread::spawn(|| pass_on(stderr)));
+        let echo = child.stderr.take().map(|stderr| thread::spawn(|| pass_on(stderr)));
         let stdout = child.stdout.take().expect("standard output is piped");
         let artifacts = artifacts(BufReader::new(stdout))?;
         let status = child.wait()?;
@@ -161,9 +147,7 @@ impl Cargo {
 /// Runs a command to its end with its output passed on.
 pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let shown = shown(command);
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {shown}"))?;
+    let status = command.status().with_context(|| format!("cannot start {shown}"))?;
     if !status.success() {
         bail!("failed ({status}): {shown}");
     }

@@ -27,7 +27,7 @@ pub struct GrepFactory {
 
 #[derive(Clone)]
 enum Pattern {
-    Word(Finder<'static>),
+    Word(Box<Finder<'static>>),
     Regex(Regex),
 }
 
@@ -37,7 +37,7 @@ impl Factory for GrepFactory {
 
     fn new(attributes: Attributes) -> Result<Self, Error> {
         let pattern = match (attributes.word, attributes.regex) {
-            (Some(word), None) => Pattern::Word(Finder::new(&word).into_owned()),
+            (Some(word), None) => Pattern::Word(Box::new(Finder::new(&word).into_owned())),
             (None, Some(regex)) => Pattern::Regex(
                 Regex::new(&regex).map_err(|error| Error::attribute("regex", error.to_string()))?,
             ),
@@ -108,7 +108,11 @@ mod tests {
         };
         assert!(refusal(&[]).contains("either 'word' or 'regex'"));
         assert!(refusal(&[("word", "a"), ("regex", "a")]).contains("either 'word' or 'regex'"));
-        assert!(refusal(&[("regex", "(")]).starts_with("regex: "), "{}", refusal(&[("regex", "(")]));
+        assert!(
+            refusal(&[("regex", "(")]).starts_with("regex: "),
+            "{}",
+            refusal(&[("regex", "(")])
+        );
         assert!(refusal(&[("wrod", "a")]).contains("wrod"));
     }
 }

@@ -99,7 +99,11 @@ impl Factory for StdinFactory {
     fn create(&self, postponed: Postponed) -> Result<Stdin, Error> {
         // Not a pipe, or not allowed to grow: it works all the same.
         let _ = fcntl_setpipe_size(stdin(), PIPE_SIZE);
-        Ok(Stdin { lines: Lines::new(&self.0, postponed.clone()), split: self.0.split.clone(), postponed })
+        Ok(Stdin {
+            lines: Lines::new(&self.0, postponed.clone()),
+            split: self.0.split.clone(),
+            postponed,
+        })
     }
 
     fn parallel(&self) -> Parallel {

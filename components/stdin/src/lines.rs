@@ -1,4 +1,6 @@
 //! Lines out of blocks, without copying them.
+use std::{iter, ops::Range};
+
 use gopiper_abi::{Batch, Error, Message, Payload, PayloadMut, Postponed, Report};
 use memchr::{memchr_iter, memmem};
 
@@ -126,12 +128,7 @@ impl Lines {
     }
 
     /// A line that is too long, with its delimiter behind it.
-    fn send_long(
-        &mut self,
-        block: &Payload,
-        line: std::ops::Range<usize>,
-        time: i64,
-    ) -> Result<(), Error> {
+    fn send_long(&mut self, block: &Payload, line: Range<usize>, time: i64) -> Result<(), Error> {
         let mut start = line.start;
         if self.too_long != TooLong::Split {
             return self.refuse(block.slice(start..start + self.max_length), time);
@@ -140,7 +137,12 @@ impl Lines {
             self.push(part(block.slice(start..start + self.max_length), time))?;
             start += self.max_length;
         }
-        self.batch.extend_slices(block, self.delimiter.len() as u8, time, [start..line.end].into_iter());
+        self.batch.extend_slices(
+            block,
+            self.delimiter.len() as u8,
+            time,
+            iter::once(start..line.end),
+        );
         self.flush_if_full()
     }
 

@@ -2,8 +2,8 @@
 use std::io;
 
 use gopiper_abi::{
-    BatchCall, Component, Error, Factory, HandleFlags, HandledCallback, Message, Parallel, Postponed,
-    Report, attributes, export_component,
+    BatchCall, Component, Error, Factory, HandleFlags, HandledCallback, Message, Parallel,
+    Postponed, Report, attributes, export_component,
 };
 use rustix::{
     event::{PollFd, PollFlags, poll},

@@ -4,20 +4,14 @@ use std::{
     mem::{self, ManuallyDrop},
     ops::Range,
     ptr,
-    sync::{
-        Arc,
-        atomic::{
-            AtomicU32,
-            Ordering::{Acquire, Relaxed, Release},
-            fence,
-        },
-    },
+    sync::{Arc, atomic::AtomicU32},
 };
 
 use abi_stable::{StableAbi, prefix_type::WithMetadata};
 
 use super::{
-    Deliveries, Delivery, Extra, HandleFlags, Message, Outcome, Payload, PayloadOwner, Settle, delivery, payload,
+    Completion, Deliveries, Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Settle,
+    delivery, handling::complete, payload, runs::Runs,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -56,23 +50,17 @@ pub struct BatchHeader {
     pub vtable: BatchVtable_Ref,
 }
 
-/// Who gets a batch back when its last deferred message has been reported, on that report's thread.
-pub trait Completion: Send + Sync + 'static {
-    /// Takes the batch over. Must not block.
-    fn completed(&self, batch: Batch);
-}
-
 /// A batch, owned. Dropped with messages in it, they are settled as Returned.
-pub struct Batch(*mut BatchHeader);
+pub struct Batch(pub(super) *mut BatchHeader);
 
 // SAFETY: a Batch is the only owner of its slots; deferred messages keep it from having one.
 unsafe impl Send for Batch {}
 
 /// A batch made by this side: the slots lie directly behind.
 #[repr(C, align(64))]
-struct OwnBatch {
+pub(super) struct OwnBatch {
     header: BatchHeader,
-    completion: Option<Arc<dyn Completion>>,
+    pub(super) completion: Option<Arc<dyn Completion>>,
 }
 
 static VALUE: WithMetadata<BatchVtable> = WithMetadata::new(BatchVtable { complete, free });
@@ -121,8 +109,13 @@ impl Batch {
         ManuallyDrop::new(self).0
     }
 
-    /// The head of the batch.
-    pub fn header(&self) -> &BatchHeader {
+    /// Where the head of the batch lies, for code that knows the raw interface.
+    pub fn as_raw(&self) -> *mut BatchHeader {
+        self.0
+    }
+
+    /// Not public: its counters are atomic, so whoever sees them can change them.
+    pub(super) fn header(&self) -> &BatchHeader {
         // SAFETY: a Batch owns its memory.
         unsafe { &*self.0 }
     }
@@ -203,7 +196,10 @@ impl Batch {
         let mut taken = Taken(block, 0);
         for part in parts.take(self.room()) {
             assert!(
-                part.start <= part.end && part.end + usize::from(tail) <= block.len,
+                // Not `end + tail`, which can wrap around.
+                part.start <= part.end
+                    && part.end <= block.len
+                    && usize::from(tail) <= block.len - part.end,
                 "{part:?} and {tail} bytes of delimiter do not lie within {} bytes",
                 block.len
             );
@@ -294,8 +290,12 @@ impl Batch {
         }
     }
 
-    /// Makes the whole batch settle `parents`, which it takes over: what a component kept.
+    /// Makes the whole batch settle `parents`, which it takes over: what a component kept. An empty
+    /// batch settles them at once, as Dropped.
     pub fn derive_delivery(&mut self, parents: Deliveries) {
+        if self.is_empty() {
+            return parents.settle_as_dropped();
+        }
         self.attach(delivery::derive(parents.into_parents(), self.header().len));
     }
 
@@ -353,6 +353,7 @@ impl Batch {
             return self;
         }
         let mut own = Batch::new(self.header().len.max(1));
+        own.set_sequence(self.sequence());
         match own.append(self) {
             Ok(()) => own,
             Err(batch) => batch,
@@ -375,186 +376,6 @@ impl Drop for Batch {
         self.settle(Outcome::RETURNED);
         // SAFETY: the batch is empty and not used again; its maker frees it.
         unsafe { (self.header().vtable.free())(self.0) }
-    }
-}
-
-/// A batch while components handle it. The messages can be had again when all of them are reported.
-pub struct Handling {
-    batch: ManuallyDrop<Batch>,
-    flags: HandleFlags,
-}
-
-impl Handling {
-    /// Starts with the first message of a batch of this side.
-    pub fn new(batch: Batch) -> Self {
-        let batch = batch.into_own();
-        batch.header().cursor.store(0, Relaxed);
-        Handling { batch: ManuallyDrop::new(batch), flags: HandleFlags::ALL_DONE }
-    }
-
-    /// Whether the cursor stands behind the last message.
-    pub fn is_through(&self) -> bool {
-        self.cursor() >= self.batch.header().len
-    }
-
-    /// The message that is being handled, or the first that is not yet.
-    pub fn cursor(&self) -> u32 {
-        self.batch.header().cursor.load(Relaxed)
-    }
-
-    pub(super) fn raw(&mut self) -> *mut BatchHeader {
-        self.batch.0
-    }
-
-    pub(super) fn note(&mut self, flags: HandleFlags) {
-        self.flags |= flags;
-    }
-
-    /// Whether every message is Done.
-    pub fn all_done(&self) -> bool {
-        self.flags == HandleFlags::ALL_DONE
-    }
-
-    /// The batch, or what waits for the deferred ones of its messages.
-    pub fn finish(self) -> Result<Batch, DeferredBatch> {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is not used again.
-        let batch = unsafe { ManuallyDrop::take(&mut this.batch) };
-        match this.flags.contains(HandleFlags::DEFERRED) {
-            false => Ok(batch),
-            true => Err(DeferredBatch(batch.into_raw())),
-        }
-    }
-}
-
-impl Drop for Handling {
-    fn drop(&mut self) {
-        // SAFETY: not used again. With deferred messages out, whoever reports the last one drops it.
-        let batch = unsafe { ManuallyDrop::take(&mut self.batch) };
-        if self.flags.contains(HandleFlags::DEFERRED) {
-            drop(DeferredBatch(batch.into_raw()));
-        }
-    }
-}
-
-/// A batch some of whose messages were deferred. Dropped, it goes when the last one is reported.
-pub struct DeferredBatch(*mut BatchHeader);
-
-// SAFETY: only the header is touched, and that by the rules of the holds.
-unsafe impl Send for DeferredBatch {}
-
-impl DeferredBatch {
-    /// Leaves the batch to its deferred messages: when the last one is reported, `completion` gets
-    /// it, at once if that has been so already.
-    pub fn await_deferred(self, completion: Arc<dyn Completion>) {
-        // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
-        // else reads `completion` yet; it is given up by the drop.
-        unsafe { (*self.0.cast::<OwnBatch>()).completion = Some(completion) };
-    }
-}
-
-impl Drop for DeferredBatch {
-    fn drop(&mut self) {
-        // SAFETY: the host's hold, given up once.
-        unsafe { release_hold(self.0) }
-    }
-}
-
-/// What becomes of a message of a handled batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It stays in the batch, for the next component.
-    Keep,
-    /// It has ended.
-    Settle(Outcome),
-}
-
-/// Messages to let go of, counted together as long as they have the same owner and delivery.
-struct Runs {
-    owner: *const PayloadOwner,
-    owned: usize,
-    delivery: *const Delivery,
-    first: u32,
-    count: u32,
-    outcome: Outcome,
-}
-
-impl Default for Runs {
-    fn default() -> Self {
-        let (owner, delivery) = (ptr::null(), ptr::null());
-        Runs { owner, owned: 0, delivery, first: 0, count: 0, outcome: Outcome::DELIVERED }
-    }
-}
-
-impl Runs {
-    /// # Safety
-    /// `slot` holds a message, which is not used again.
-    #[inline]
-    unsafe fn take(&mut self, slot: *mut Message, outcome: Outcome) {
-        // SAFETY: by the caller. What the message owns is counted here and let go by `flush`.
-        unsafe {
-            let message = &*slot;
-            if message.payload.owner != self.owner {
-                payload::release(self.owner, self.owned);
-                (self.owner, self.owned) = (message.payload.owner, 0);
-            }
-            self.owned += 1;
-            if !message.extra.is_null() {
-                Extra::release(message.extra);
-            }
-            let follows = message.delivery == self.delivery
-                && message.index == self.first + self.count
-                && outcome == self.outcome;
-            if follows {
-                self.count += 1;
-            } else {
-                self.settle();
-                (self.delivery, self.first, self.count) = (message.delivery, message.index, 1);
-                self.outcome = outcome;
-            }
-        }
-    }
-
-    fn settle(&mut self) {
-        // SAFETY: these indices were taken over from messages, once each.
-        unsafe { delivery::settle(self.delivery, self.first, self.count, self.outcome) };
-        self.count = 0;
-    }
-}
-
-impl Drop for Runs {
-    fn drop(&mut self) {
-        // The memory first: whoever hears of the outcome may measure what is still held.
-        payload::release(self.owner, self.owned);
-        self.settle();
-    }
-}
-
-/// Gives up a hold; the last one completes the batch.
-///
-/// # Safety
-/// The caller has a hold, and does not use the batch again.
-pub(super) unsafe fn release_hold(header: *mut BatchHeader) {
-    // SAFETY: by the caller.
-    unsafe {
-        if (*header).holds.fetch_sub(1, Release) == 1 {
-            fence(Acquire);
-            ((*header).vtable.complete())(header);
-        }
-    }
-}
-
-unsafe extern "C" fn complete(header: *mut BatchHeader) {
-    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so this is
-    // the only one that refers to it.
-    unsafe {
-        (*header).holds.store(1, Relaxed);
-        let completion = (*header.cast::<OwnBatch>()).completion.take();
-        let batch = Batch(header);
-        match completion {
-            Some(completion) => completion.completed(batch),
-            None => drop(batch),
-        }
     }
 }
 

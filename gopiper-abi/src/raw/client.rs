@@ -162,12 +162,10 @@ impl ComponentHandle {
     }
 
     /// Has it handle the messages from the cursor on. After PANICKED it must not be called again.
-    pub fn handle(&mut self, batch: &mut Handling) -> HandleFlags {
+    pub fn handle(&mut self, batch: &Handling) -> HandleFlags {
         // SAFETY: as above; the batch is lent for the call, and then for what was deferred, which
         // has holds of its own on it.
-        let flags = unsafe { (self.raw.vtable.handle())(self.raw.object, batch.raw()) };
-        batch.note(flags);
-        flags
+        batch.lend(|raw| unsafe { (self.raw.vtable.handle())(self.raw.object, raw) })
     }
 
     /// Tells a source what became of its messages; false if it panicked.

@@ -1,7 +1,9 @@
 //! The entries of a component: its module, its factory, its workers.
 use abi_stable::{
     StableAbi, declare_root_module_statics,
-    library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResult, __call_root_module_loader},
+    library::{
+        __call_root_module_loader, CheckTypeLayout, LibHeader, RootModule, RootModuleResult,
+    },
     package_version_strings,
     sabi_types::VersionStrings,
     std_types::{RResult, RStr, RString, RVec},
@@ -69,6 +71,13 @@ impl HandleFlags {
     }
 }
 
+impl std::ops::BitOr for HandleFlags {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        HandleFlags(self.0 | other.0)
+    }
+}
+
 impl std::ops::BitOrAssign for HandleFlags {
     fn bitor_assign(&mut self, other: Self) {
         self.0 |= other.0;
@@ -126,7 +135,13 @@ pub struct ComponentVtable {
     /// Handles the messages of a batch from its cursor on.
     pub handle: unsafe extern "C" fn(object: *mut (), batch: *mut BatchHeader) -> HandleFlags,
     /// Messages that were sent with a token have ended.
-    pub settled: unsafe extern "C" fn(object: *mut (), token: u64, first: u32, count: u32, outcome: Outcome) -> bool,
+    pub settled: unsafe extern "C" fn(
+        object: *mut (),
+        token: u64,
+        first: u32,
+        count: u32,
+        outcome: Outcome,
+    ) -> bool,
     /// The moment that was asked for by `wake_at`, or a call of `wake`, has come.
     pub timer: unsafe extern "C" fn(object: *mut (), now: i64) -> RResult<(), RawError>,
     /// No message comes any more: what is kept is to be sent, until `deadline` on the host's
@@ -141,10 +156,10 @@ pub struct ComponentVtable {
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct RawComponent {
-    /// The component's own.
-    pub object: *mut (),
+    /// The component's own. Not public: with another component's entries it would lead nowhere.
+    pub(super) object: *mut (),
     /// Its entries.
-    pub vtable: ComponentVtable_Ref,
+    pub(super) vtable: ComponentVtable_Ref,
 }
 
 /// The entries of a factory: called by one thread at a time.
@@ -153,7 +168,8 @@ pub struct RawComponent {
 #[sabi(kind(Prefix(prefix_ref = FactoryVtable_Ref, prefix_fields = FactoryVtable_Prefix)))]
 pub struct FactoryVtable {
     /// Takes all attributes, before anything else is called; each error names its attribute.
-    pub configure: unsafe extern "C" fn(object: *mut (), attributes: &Map) -> RResult<(), RVec<RawError>>,
+    pub configure:
+        unsafe extern "C" fn(object: *mut (), attributes: &Map) -> RResult<(), RVec<RawError>>,
     /// Whether what was configured can work, without side effects.
     pub check: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RVec<RawError>>,
     /// How many workers it would like.
@@ -163,7 +179,8 @@ pub struct FactoryVtable {
     /// How many workers it bears.
     pub parallel: unsafe extern "C" fn(object: *mut ()) -> Parallel,
     /// Makes a worker's component.
-    pub create: unsafe extern "C" fn(object: *mut (), host: Host) -> RResult<RawComponent, RawError>,
+    pub create:
+        unsafe extern "C" fn(object: *mut (), host: Host) -> RResult<RawComponent, RawError>,
     /// Once, after the last worker has gone.
     pub destroy: unsafe extern "C" fn(object: *mut ()),
     /// Frees the factory.
@@ -175,10 +192,10 @@ pub struct FactoryVtable {
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct RawFactory {
-    /// The factory's own.
-    pub object: *mut (),
+    /// The factory's own. Not public: with another factory's entries it would lead nowhere.
+    pub(super) object: *mut (),
     /// Its entries.
-    pub vtable: FactoryVtable_Ref,
+    pub(super) vtable: FactoryVtable_Ref,
 }
 
 /// What a component's file gives the host when it is loaded.

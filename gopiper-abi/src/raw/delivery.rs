@@ -46,7 +46,8 @@ impl Outcome {
 pub struct DeliveryVtable {
     /// Settles `count` indices from `first` on, which the caller holds and gives up.
     #[sabi(last_prefix_field)]
-    pub settle: unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome),
+    pub settle:
+        unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome),
 }
 
 /// The head of a delivery; the rest is the host's.
@@ -85,7 +86,8 @@ pub(super) unsafe fn settle(delivery: *const Delivery, first: u32, count: u32, o
     }
 }
 
-/// Who hears what became of produced messages. Called from any thread; must not block for long.
+/// Who hears what became of produced messages. Called from any thread; must not block for long, nor
+/// panic (that would end the process).
 pub trait Settle: Send + Sync + 'static {
     /// `count` messages from index `first` on, of the batch that was sent under `token`, have ended.
     fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome);
@@ -110,7 +112,9 @@ const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 fn leak(count: u32, origin: Origin) -> *const Delivery {
     debug_assert!(count > 0, "a delivery of nothing would never end");
     let header = Delivery { vtable: VTABLE };
-    Box::into_raw(Box::new(Record { header, open: AtomicU32::new(count), origin })).cast_const().cast()
+    Box::into_raw(Box::new(Record { header, open: AtomicU32::new(count), origin }))
+        .cast_const()
+        .cast()
 }
 
 /// A delivery of `count` indices whose outcomes `hears` is told, under `token`.
@@ -126,7 +130,12 @@ pub(super) fn derive(parents: Vec<Parent>, count: u32) -> *const Delivery {
     leak(count, Origin::Derived { parents, worst: AtomicI32::new(Outcome::DELIVERED.0) })
 }
 
-unsafe extern "C" fn settle_record(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome) {
+unsafe extern "C" fn settle_record(
+    delivery: *const Delivery,
+    first: u32,
+    count: u32,
+    outcome: Outcome,
+) {
     let record = delivery.cast::<Record>();
     // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices,
     // so the record is alive until they are subtracted below.

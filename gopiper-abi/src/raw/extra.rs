@@ -35,13 +35,14 @@ pub struct ExtraVtable {
     pub size: usize,
 }
 
-/// What most messages lack, behind one pointer. Shared, copied on the first change; fields are
-/// added at its end.
+/// What most messages lack, behind one pointer. Shared, copied on the first change. It never changes
+/// (the layout check compares it field by field): a later interface puts a larger struct behind the
+/// pointer, whose head is this one, and whose size stands in the vtable.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Extra {
-    vtable: ExtraVtable_Ref,
-    references: AtomicUsize,
+    pub(super) vtable: ExtraVtable_Ref,
+    pub(super) references: AtomicUsize,
     /// Keys with values.
     pub attributes: Map,
     /// The message as a structured value, if somebody has parsed it.
@@ -109,7 +110,12 @@ impl Extra {
 unsafe extern "C" fn clone(extra: *const Extra) -> *mut Extra {
     // SAFETY: this vtable is only found in extras of this side, of this size.
     let extra = unsafe { &*extra };
-    Extra::leak(extra.attributes.clone(), extra.value.clone(), extra.description.clone(), extra.trace)
+    Extra::leak(
+        extra.attributes.clone(),
+        extra.value.clone(),
+        extra.description.clone(),
+        extra.trace,
+    )
 }
 
 unsafe extern "C" fn free(extra: *mut Extra) {

@@ -48,7 +48,11 @@ pub(super) fn catch_panic_messages() {
             if FENCED.get() == 0 {
                 return before(info);
             }
-            let text = info.payload_as_str().unwrap_or("(not a text)");
+            let payload = info.payload();
+            let text = match payload.downcast_ref::<&'static str>() {
+                Some(text) => text,
+                None => payload.downcast_ref::<String>().map_or("(not a text)", String::as_str),
+            };
             SAID.set(Some(match info.location() {
                 Some(place) => format!("{text} ({}:{})", place.file(), place.line()),
                 None => text.to_owned(),

@@ -3,7 +3,7 @@
 //! Each entry is fenced, and runs with its host as the one that `log` reaches.
 use std::{
     mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
 };
 
 use abi_stable::{
@@ -13,8 +13,8 @@ use abi_stable::{
 
 use super::{
     BatchCall, BatchHeader, ComponentModule, ComponentModule_Ref, ComponentVtable,
-    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Map, Message,
-    Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
+    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Map, Outcome,
+    Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
     fence::{catch_panic_messages, fence, within},
 };
 
@@ -53,11 +53,24 @@ pub struct OnStop(Arc<Mutex<Vec<Hook>>>);
 impl OnStop {
     /// Adds something to call, from any thread.
     pub fn call(&self, hook: impl Fn() + Send + 'static) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+        self.lock().push(Box::new(hook));
     }
 
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Hook>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls all of them, also after one has panicked.
     fn stop(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|hook| hook());
+        for hook in self.lock().iter() {
+            let _ = fence(hook);
+        }
+    }
+
+    /// Lets go of them: they may hold a [`Host`], and that this list.
+    fn clear(&self) {
+        let hooks = mem::take(&mut *self.lock());
+        let _ = fence(|| drop(hooks));
     }
 }
 
@@ -141,7 +154,9 @@ fn flatten<T>(result: Result<Result<T, RawError>, Panicked>) -> RResult<T, RawEr
     }
 }
 
-fn flatten_all<T>(result: Result<Result<T, Vec<RawError>>, Panicked>) -> RResult<T, RVec<RawError>> {
+fn flatten_all<T>(
+    result: Result<Result<T, Vec<RawError>>, Panicked>,
+) -> RResult<T, RVec<RawError>> {
     match result {
         Ok(Ok(value)) => ROk(value),
         Ok(Err(errors)) => RErr(errors.into()),
@@ -236,19 +251,30 @@ unsafe extern "C" fn start<W: Worker>(object: *mut ()) -> RResult<(), RawError> 
 unsafe extern "C" fn stop<W: Worker>(object: *const ()) {
     // SAFETY: the host keeps the instance while this runs; the field is never changed.
     let on_stop = unsafe { &(*object.cast::<Instance<W>>()).on_stop };
-    let _ = fence(|| on_stop.stop());
+    on_stop.stop();
 }
-unsafe extern "C" fn produce<W: Worker>(object: *mut (), credit: u32) -> RResult<Produced, RawError> {
+unsafe extern "C" fn produce<W: Worker>(
+    object: *mut (),
+    credit: u32,
+) -> RResult<Produced, RawError> {
     // SAFETY: see above.
     flatten(unsafe { with(object, |worker: &mut W| worker.produce(credit as usize)) })
 }
 unsafe extern "C" fn handle<W: Worker>(object: *mut (), batch: *mut BatchHeader) -> HandleFlags {
     // SAFETY: see above; the host gives the batch for the time of the call.
     unsafe {
-        match with(object, |worker: &mut W| worker.handle(BatchCall::new(batch))) {
+        let before = (*batch).cursor.load(Relaxed);
+        let flags = match with(object, |worker: &mut W| worker.handle(BatchCall::new(batch))) {
             Ok(flags) => flags,
-            Err(panicked) => fail_rest(batch, &panicked),
+            Err(panicked) => return fail_rest(batch, panicked.to_string()) | HandleFlags::PANICKED,
+        };
+        let cursor = (*batch).cursor.load(Relaxed);
+        let stopped_early = flags.contains(HandleFlags::PANICKED) && cursor > before;
+        if cursor >= (*batch).len || stopped_early {
+            return flags;
         }
+        // It let go of the call, or of what is left of it, without a word.
+        flags | fail_rest(batch, "no report".into())
     }
 }
 unsafe extern "C" fn settled<W: Worker>(
@@ -274,7 +300,7 @@ unsafe extern "C" fn drop_instance<W: Worker>(object: *mut ()) {
     unsafe {
         let Instance { worker, host, on_stop } = *Box::from_raw(object.cast::<Instance<W>>());
         let _ = within(&host, || drop(worker));
-        let _ = fence(|| mem::drop(on_stop));
+        on_stop.clear();
     }
 }
 
@@ -284,11 +310,7 @@ unsafe extern "C" fn drop_instance<W: Worker>(object: *mut ()) {
 /// # Safety
 /// `batch` is alive, its slots from the cursor on hold messages.
 #[cold]
-unsafe fn fail_rest(batch: *mut BatchHeader, panicked: &Panicked) -> HandleFlags {
+unsafe fn fail_rest(batch: *mut BatchHeader, description: String) -> HandleFlags {
     // SAFETY: by the caller.
-    let call = unsafe { BatchCall::new(batch) };
-    let report = Report::fail(0, panicked.to_string());
-    let mut flags = call.report_each(|_, _: &Message| report.clone());
-    flags |= HandleFlags::PANICKED;
-    flags
+    unsafe { BatchCall::new(batch) }.report_all(Report::fail(0, description))
 }

@@ -1,5 +1,8 @@
 //! What the host gives to every component.
-use std::{fmt, os::fd::BorrowedFd, path::PathBuf, sync::atomic::AtomicU64, sync::atomic::Ordering::Relaxed};
+use std::{
+    fmt, os::fd::BorrowedFd, path::PathBuf, sync::atomic::AtomicU64,
+    sync::atomic::Ordering::Relaxed,
+};
 
 use abi_stable::{
     StableAbi,
@@ -114,11 +117,18 @@ pub struct HostServices {
     /// Lets a holder go.
     pub release: unsafe extern "C" fn(context: *const ()),
     /// Whether a line of this level would be written.
-    pub log_enabled: unsafe extern "C" fn(context: *const (), level: Level, target: RStr<'_>) -> bool,
+    pub log_enabled:
+        unsafe extern "C" fn(context: *const (), level: Level, target: RStr<'_>) -> bool,
     /// Writes a line to the log.
-    pub log: unsafe extern "C" fn(context: *const (), level: Level, target: RStr<'_>, text: RStr<'_>),
+    pub log:
+        unsafe extern "C" fn(context: *const (), level: Level, target: RStr<'_>, text: RStr<'_>),
     /// Registers a metric, or finds it again.
-    pub metric: unsafe extern "C" fn(context: *const (), kind: MetricKind, name: RStr<'_>, help: RStr<'_>) -> *const Metric,
+    pub metric: unsafe extern "C" fn(
+        context: *const (),
+        kind: MetricKind,
+        name: RStr<'_>,
+        help: RStr<'_>,
+    ) -> *const Metric,
     /// Nanoseconds since 1970.
     pub now: unsafe extern "C" fn(context: *const ()) -> i64,
     /// Nanoseconds of a clock that never goes back.
@@ -142,7 +152,11 @@ pub struct HostServices {
     /// Sends a batch to the next component. Inside `handle` it takes the place of the message at the
     /// batch's cursor and never waits; elsewhere it waits for room.
     #[sabi(last_prefix_field)]
-    pub send: unsafe extern "C" fn(context: *const (), batch: *mut BatchHeader, options: &SendOptions) -> SendStatus,
+    pub send: unsafe extern "C" fn(
+        context: *const (),
+        batch: *mut BatchHeader,
+        options: &SendOptions,
+    ) -> SendStatus,
 }
 
 /// The host, as one worker's component sees it. Clones may go to any thread.

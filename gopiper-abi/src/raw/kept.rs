@@ -44,10 +44,13 @@ impl Deliveries {
     /// Takes others over.
     pub fn add(&mut self, more: impl Into<Deliveries>) {
         for parent in mem::take(&mut more.into().parents) {
-            match self.parents.last_mut() {
-                Some(last)
-                    if last.delivery == parent.delivery && last.first + last.count == parent.first =>
-                {
+            match self.parents.last_mut().filter(|last| last.delivery == parent.delivery) {
+                // Messages without a delivery are only counted.
+                Some(last) if last.delivery.is_null() || follows(last, &parent) => {
+                    last.count += parent.count;
+                }
+                Some(last) if follows(&parent, last) => {
+                    last.first = parent.first;
                     last.count += parent.count;
                 }
                 _ => self.parents.push(parent),
@@ -69,7 +72,9 @@ impl Deliveries {
     pub(crate) fn settle_as_dropped(mut self) {
         for parent in mem::take(&mut self.parents) {
             // SAFETY: as for `drop`; they were taken out.
-            unsafe { delivery::settle(parent.delivery, parent.first, parent.count, Outcome::DROPPED) }
+            unsafe {
+                delivery::settle(parent.delivery, parent.first, parent.count, Outcome::DROPPED)
+            }
         }
     }
 
@@ -84,6 +89,11 @@ impl Deliveries {
     }
 }
 
+/// Whether the indices of `next` begin where those of `before` end.
+fn follows(before: &Parent, next: &Parent) -> bool {
+    before.first.checked_add(before.count) == Some(next.first)
+}
+
 impl From<Kept> for Deliveries {
     fn from(kept: Kept) -> Self {
         kept.deliveries
@@ -94,7 +104,9 @@ impl Drop for Deliveries {
     fn drop(&mut self) {
         for parent in &self.parents {
             // SAFETY: these indices are held here and nowhere else; they are not used again.
-            unsafe { delivery::settle(parent.delivery, parent.first, parent.count, Outcome::FAILED) }
+            unsafe {
+                delivery::settle(parent.delivery, parent.first, parent.count, Outcome::FAILED)
+            }
         }
     }
 }

@@ -98,7 +98,9 @@ impl Message {
     pub fn delimiter(&self) -> &[u8] {
         // SAFETY: `tail` is only set by `Batch::extend_slices`, for bytes within the owner's memory,
         // and put back to 0 when the payload is changed.
-        unsafe { std::slice::from_raw_parts(self.payload.data.add(self.payload.len), self.tail.into()) }
+        unsafe {
+            std::slice::from_raw_parts(self.payload.data.add(self.payload.len), self.tail.into())
+        }
     }
 
     #[inline]
@@ -240,7 +242,7 @@ impl Message {
 
     /// Puts a report on the message: what stands there for the dead letters and the next attempt.
     pub(super) fn set_report(&mut self, report: Report) {
-        self.status = report.status;
+        self.status = report.settled_status();
         if let Some(description) = report.description {
             self.describe(&description);
         }

@@ -13,8 +13,11 @@
 #![allow(unsafe_code)]
 // The derive macros of abi_stable write such names and impls.
 #![allow(non_camel_case_types, non_local_definitions)]
+// Nor do they know that an accessor of a vtable's `clone` is no `Clone`.
+#![allow(clippy::should_implement_trait)]
 
 mod batch;
+mod call;
 pub mod client;
 mod component;
 mod delivery;
@@ -22,41 +25,58 @@ mod extra;
 mod fence;
 mod glue;
 mod handled;
+mod handling;
 mod host;
 mod kept;
 #[cfg(test)]
 mod layout_test;
+mod map;
 mod message;
 mod note;
 mod payload;
 mod report;
+mod runs;
 pub mod services;
+#[cfg(feature = "host")]
+mod shared_memory;
+#[cfg(test)]
+mod tests;
 mod value;
 
-pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, Completion, DEFAULT_CAPACITY, DeferredBatch, Fate, Handling};
+pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, DEFAULT_CAPACITY};
+pub use call::{BatchCall, Piece};
 pub use component::{
     ComponentModule, ComponentModule_Ref, ComponentVtable, ComponentVtable_Ref, EntryResult,
-    FactoryVtable, FactoryVtable_Ref, HandleFlags, Header, Kind, Parallel, Produced, RawComponent, RawError,
-    RawFactory, enter, header,
+    FactoryVtable, FactoryVtable_Ref, HandleFlags, Header, Kind, Parallel, Produced, RawComponent,
+    RawError, RawFactory, enter, header,
 };
 pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};
 pub use extra::{Extra, ExtraVtable, ExtraVtable_Ref, Trace};
-pub use fence::{Panicked, fence};
 pub(crate) use fence::with_current_host;
+pub use fence::{Panicked, fence};
 pub use glue::{OnStop, Worker, WorkerFactory, module};
-pub use handled::{BatchCall, Deferred, HandledCallback, Piece};
+pub use handled::{Deferred, HandledCallback};
+pub use handling::{Completion, DeferredBatch, Handling};
 pub use host::{
-    Counter, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions, SendStatus,
+    Counter, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
+    SendStatus,
 };
 pub use kept::{Deliveries, Kept};
+pub use map::{Entry, Map};
 pub use message::Message;
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};
 pub use payload::{Payload, PayloadMut, PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region};
 pub use report::Report;
-pub use value::{Entry, Map, Value, ValueObject, ValueTag, ValueVtable, ValueVtable_Ref};
+pub use runs::Fate;
+#[cfg(feature = "host")]
+pub use shared_memory::shared_memory;
+pub use value::{Value, ValueObject, ValueTag, ValueVtable, ValueVtable_Ref};
 
 /// The version of the interface: this crate's.
 pub const INTERFACE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What the compiler of this side said of itself.
+pub const RUSTC_VERSION: &str = env!("GOPIPER_RUSTC");
 
 /// Hash (FNV-1a) of the sizes, offsets and names of every type that crosses the boundary.
 pub const LAYOUT_HASH: u64 = {

@@ -1,7 +1,7 @@
 //! Bytes shared without copying, across allocators.
 use std::{
     fmt,
-    ops::{Bound, Deref, RangeBounds},
+    ops::{Deref, RangeBounds},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::atomic::{
@@ -68,6 +68,7 @@ pub struct PayloadOwner {
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Payload {
+    /// Never null, not even for no bytes.
     pub(super) data: *const u8,
     pub(super) len: usize,
     /// Null for bytes that live as long as the process.
@@ -98,20 +99,12 @@ impl Payload {
     /// When the range does not lie within the payload, as slicing does.
     #[inline]
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
-        let start = match range.start_bound() {
-            Bound::Included(&start) => start,
-            Bound::Excluded(&start) => start + 1,
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(&end) => end + 1,
-            Bound::Excluded(&end) => end,
-            Bound::Unbounded => self.len,
-        };
-        let part = &self[start..end];
-        let (data, len) = (part.as_ptr(), part.len());
+        let part = &self[(range.start_bound().cloned(), range.end_bound().cloned())];
+        let (start, len) = (part.as_ptr().addr() - self.data.addr(), part.len());
         retain(self.owner, 1);
-        Payload { data, len, owner: self.owner }
+        // SAFETY: `part` lies within the bytes. The pointer comes from `data` rather than from `part`:
+        // what lies behind the part may be read through it later (a sink's neighbours).
+        Payload { data: unsafe { self.data.add(start) }, len, owner: self.owner }
     }
 
     /// Where the memory can be mapped by another process; `None` if it is private to this one.

@@ -30,6 +30,7 @@ impl Report {
     /// Discard the message in silence; to the source that is a success.
     pub const DROP: Report = Report { status: 300, description: None };
     pub(super) const CONTINUE: i32 = 1;
+    const RESERVED: i32 = 2;
 
     /// Any status, also one out of the ranges (which the pipeline takes for a failure).
     pub fn new(status: i32, description: impl Into<Cow<'static, str>>) -> Self {
@@ -45,6 +46,16 @@ impl Report {
     /// `code`.
     pub fn fail(code: u16, description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(200 + i32::from(code) % 100, description)
+    }
+
+    /// The status as it stands on a message: negative numbers (a slot's own) and Continue without
+    /// keeping are faults of the component, as the reserved ones are.
+    pub(super) fn settled_status(&self) -> i32 {
+        match self.status {
+            0 => 0,
+            ..=Self::CONTINUE => Self::RESERVED,
+            status => status,
+        }
     }
 
     /// The status as a number.

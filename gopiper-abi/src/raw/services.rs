@@ -7,8 +7,8 @@ use abi_stable::{
 };
 
 use super::{
-    Batch, BatchHeader, Deliveries, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind,
-    PayloadMut, SendOptions, SendStatus,
+    Batch, BatchHeader, Deliveries, Host, HostServices, HostServices_Ref, Level, Metric,
+    MetricKind, PayloadMut, SendOptions, SendStatus,
 };
 
 /// How a component wants its batch sent.
@@ -38,7 +38,7 @@ pub trait HostSide: Send + Sync + 'static {
     fn state_directory(&self) -> Result<PathBuf, String>;
     fn payload(&self, length: usize) -> PayloadMut;
     fn batch(&self) -> Batch;
-    /// Sends, or gives back what it didn't send.
+    /// Sends, or gives back what it didn't send: that very batch, with all the deliveries.
     fn send(&self, batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)>;
 }
 
@@ -88,11 +88,20 @@ unsafe extern "C" fn release<S: HostSide>(context: *const ()) {
     // SAFETY: see above.
     unsafe { Arc::decrement_strong_count(context.cast::<S>()) }
 }
-unsafe extern "C" fn log_enabled<S: HostSide>(context: *const (), level: Level, target: RStr<'_>) -> bool {
+unsafe extern "C" fn log_enabled<S: HostSide>(
+    context: *const (),
+    level: Level,
+    target: RStr<'_>,
+) -> bool {
     // SAFETY: see above.
     unsafe { side::<S>(context) }.log_enabled(level, target.into())
 }
-unsafe extern "C" fn log<S: HostSide>(context: *const (), level: Level, target: RStr<'_>, text: RStr<'_>) {
+unsafe extern "C" fn log<S: HostSide>(
+    context: *const (),
+    level: Level,
+    target: RStr<'_>,
+    text: RStr<'_>,
+) {
     // SAFETY: see above.
     unsafe { side::<S>(context) }.log(level, target.into(), text.into());
 }
@@ -164,10 +173,12 @@ unsafe extern "C" fn send<S: HostSide>(
         };
         match side::<S>(context).send(Batch::from_raw(batch), sending) {
             Ok(()) => SendStatus::SENT,
-            Err((status, batch, sending)) => {
-                // The caller keeps both: forget them here.
-                batch.into_raw();
-                sending.deliveries.into_parents();
+            Err((status, returned, sending)) => {
+                // The caller keeps both, and refers to them still: forget them here. Were they not the
+                // same (this ends the process), it would free what was freed.
+                assert!(returned.into_raw() == batch, "a host gives back the batch that it got");
+                let parents = sending.deliveries.into_parents().len();
+                assert!(parents == options.parent_count as usize, "and the deliveries");
                 status
             }
         }

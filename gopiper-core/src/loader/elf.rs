@@ -29,15 +29,7 @@ impl<'a> Elf<'a> {
     pub(super) fn parse(file: &'a Path, bytes: &'a [u8]) -> Result<Self, Refusal> {
         match bytes {
             [0x7f, b'E', b'L', b'F', 2, 1, ..] => {}
-            [
-                0x7f,
-                b'E',
-                b'L',
-                b'F',
-                class @ (1 | 2),
-                order @ (1 | 2),
-                rest @ ..,
-            ] => {
+            [0x7f, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2), rest @ ..] => {
                 return Err(other_machine(file, in_words(*class, *order, rest)));
             }
             [0x7f, b'E', b'L', b'F', ..] => return Err(damaged(file, "a broken ELF header")),
@@ -80,17 +72,11 @@ impl<'a> Elf<'a> {
 
     /// Where the description of the one gopiper note lies in the file.
     pub(super) fn note(&self) -> Result<Range<usize>, Refusal> {
-        let segments = self
-            .segments
-            .iter()
-            .filter_map(|s| s.notes(LE, self.bytes).ok()?);
+        let segments = self.segments.iter().filter_map(|s| s.notes(LE, self.bytes).ok()?);
         let mut found: Vec<FoundNote> = segments.flat_map(|notes| self.own_notes(notes)).collect();
         // A tool that moves segments about may lose PT_NOTE, the section tells it still.
         if found.is_empty() {
-            let sections = self
-                .sections
-                .iter()
-                .filter_map(|s| s.notes(LE, self.bytes).ok()?);
+            let sections = self.sections.iter().filter_map(|s| s.notes(LE, self.bytes).ok()?);
             found = sections.flat_map(|notes| self.own_notes(notes)).collect();
         }
         let mut known = found.iter().filter(|note| note.note_type == NOTE_TYPE);
@@ -128,16 +114,13 @@ impl<'a> Elf<'a> {
     ) -> impl Iterator<Item = FoundNote> {
         let owner = &NOTE_OWNER[..NOTE_OWNER.len() - 1];
         // What a broken note of somebody else hides is not found: the file then has no note.
-        notes
-            .map_while(Result::ok)
-            .filter(move |note| note.name() == owner)
-            .map(|note| {
-                let start = note.desc().as_ptr().addr() - self.bytes.as_ptr().addr();
-                FoundNote {
-                    note_type: note.n_type(LE).0,
-                    description: start..start + note.desc().len(),
-                }
-            })
+        notes.map_while(Result::ok).filter(move |note| note.name() == owner).map(|note| {
+            let start = note.desc().as_ptr().addr() - self.bytes.as_ptr().addr();
+            FoundNote {
+                note_type: note.n_type(LE).0,
+                description: start..start + note.desc().len(),
+            }
+        })
     }
 
     /// The newest version of glibc that the dynamic linker will insist on.
@@ -152,39 +135,21 @@ impl<'a> Elf<'a> {
         let names = self.dynamic_value(elf::DT_STRTAB).ok_or_else(broken)?;
         let names = self.at_address(names).ok_or_else(broken)?;
         let needed = needed_versions(table, names).ok_or_else(broken)?;
-        Ok(needed
-            .into_iter()
-            .filter_map(GlibcVersion::from_symbol_version)
-            .max())
+        Ok(needed.into_iter().filter_map(GlibcVersion::from_symbol_version).max())
     }
 
     fn dynamic_value(&self, tag: elf::DynamicTag) -> Option<u64> {
-        let mut dynamics = self
-            .segments
-            .iter()
-            .filter_map(|s| s.dynamic(LE, self.bytes).ok()?);
-        let entries = dynamics
-            .next()?
-            .iter()
-            .take_while(|entry| entry.tag(LE) != elf::DT_NULL);
-        entries
-            .filter(|entry| entry.tag(LE) == tag)
-            .last()
-            .map(|entry| entry.val(LE))
+        let mut dynamics = self.segments.iter().filter_map(|s| s.dynamic(LE, self.bytes).ok()?);
+        let entries = dynamics.next()?.iter().take_while(|entry| entry.tag(LE) != elf::DT_NULL);
+        entries.filter(|entry| entry.tag(LE) == tag).last().map(|entry| entry.val(LE))
     }
 
     /// The bytes that are mapped at `address`, to the end of their segment.
     fn at_address(&self, address: u64) -> Option<&'a [u8]> {
-        self.segments
-            .iter()
-            .filter(|s| s.p_type(LE) == elf::PT_LOAD)
-            .find_map(|segment| {
-                let offset = address.checked_sub(segment.p_vaddr(LE))?;
-                segment
-                    .data(LE, self.bytes)
-                    .ok()?
-                    .get(usize::try_from(offset).ok()?..)
-            })
+        self.segments.iter().filter(|s| s.p_type(LE) == elf::PT_LOAD).find_map(|segment| {
+            let offset = address.checked_sub(segment.p_vaddr(LE))?;
+            segment.data(LE, self.bytes).ok()?.get(usize::try_from(offset).ok()?..)
+        })
     }
 }
 
@@ -196,7 +161,7 @@ struct FoundNote {
 /// The names in a table of needed versions (`.gnu.version_r`), but for those that may be missing.
 ///
 /// `None` if an entry lies outside of the table, or if there are too many.
-fn needed_versions<'a>(table: &'a [u8], names: &'a [u8]) -> Option<Vec<&'a [u8]>> {
+fn needed_versions<'a>(table: &[u8], names: &'a [u8]) -> Option<Vec<&'a [u8]>> {
     let mut needed = Vec::new();
     let mut seen = 0;
     let mut library_at = 0u64;
@@ -247,7 +212,7 @@ pub(super) fn not_a_component(file: &Path, found: impl Into<String>) -> Refusal 
         "is not a gopiper component",
         found,
         "a shared library built with gopiper-abi",
-        "name a component; `gopiper list` shows those that are installed",
+        "check the path, or get the component's file from its author",
     )
 }
 
@@ -308,18 +273,46 @@ pub(super) fn machine_name(machine: elf::Machine) -> String {
 /// The kind of an ELF file of another word size or byte order; `rest` is what follows these two.
 fn in_words(class: u8, order: u8, rest: &[u8]) -> String {
     let bits = if class == 1 { "32-bit" } else { "64-bit" };
-    let (order, read): (_, fn([u8; 2]) -> u16) = if order == 1 {
-        ("little", u16::from_le_bytes)
-    } else {
-        ("big", u16::from_be_bytes)
-    };
+    let (order, read): (_, fn([u8; 2]) -> u16) =
+        if order == 1 { ("little", u16::from_le_bytes) } else { ("big", u16::from_be_bytes) };
     let machine = match rest {
         // e_machine lies at byte 18, the two came at bytes 4 and 5.
         [_, _, _, _, _, _, _, _, _, _, _, _, a, b, ..] => elf::Machine(read([*a, *b])),
         _ => elf::EM_NONE,
     };
-    format!(
-        "a {bits} {order}-endian library for {}",
-        machine_name(machine)
-    )
+    format!("a {bits} {order}-endian library for {}", machine_name(machine))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table of one library with the versions `name offset, flags`, one after the other.
+    fn table(count: u16, versions: &[(u32, u16)]) -> Vec<u8> {
+        let mut table = Vec::new();
+        table.extend([1u16, count].map(u16::to_le_bytes).concat());
+        table.extend([0u32, 16, 0].map(u32::to_le_bytes).concat());
+        for (index, (name, flags)) in versions.iter().enumerate() {
+            let next = if index + 1 < versions.len() { 16u32 } else { 0 };
+            table.extend(0u32.to_le_bytes());
+            table.extend([*flags, 2].map(u16::to_le_bytes).concat());
+            table.extend([*name, next].map(u32::to_le_bytes).concat());
+        }
+        table
+    }
+
+    #[test]
+    fn needed_versions_are_those_that_must_be_there() {
+        const WEAK: u16 = 2;
+        let names = b"\0GLIBC_2.3\0GLIBC_2.99\0";
+        let needed = |table: &[u8]| needed_versions(table, names);
+        assert_eq!(needed(&table(2, &[(1, 0), (11, WEAK)])).unwrap(), [b"GLIBC_2.3"]);
+        assert_eq!(needed(&table(2, &[(1, 0), (11, 0)])).unwrap().len(), 2);
+        // A name, or an entry, outside of its table.
+        assert_eq!(needed(&table(1, &[(100, 0)])), None);
+        assert_eq!(needed(&table(2, &[(1, 0), (11, 0)])[..40]), None);
+        assert_eq!(needed(&[]), None);
+        // More than anybody needs.
+        assert_eq!(needed(&table(u16::MAX, &[(1, 0); 5000])), None);
+    }
 }

@@ -18,14 +18,7 @@ const LARGEST_FILE: u64 = 1 << 30;
 /// The whole file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
     let refuse = |found: &str, remedy: &str| {
-        Refusal::new(
-            path,
-            Gate::File,
-            "cannot be read",
-            found,
-            "a component file (.so)",
-            remedy,
-        )
+        Refusal::new(path, Gate::File, "cannot be read", found, "a component file (.so)", remedy)
     };
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => refuse("no such file", "check the path, or build the component"),
@@ -33,10 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
             "permission denied",
             "make the file, and every directory above it, readable for this user",
         ),
-        _ => refuse(
-            &error.to_string(),
-            "check the file and the disk that it lies on",
-        ),
+        _ => refuse(&error.to_string(), "check the file and the disk that it lies on"),
     };
     // NONBLOCK: opening a FIFO would wait for its writer otherwise.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -52,14 +42,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     if metadata.len() > LARGEST_FILE || bytes.try_reserve_exact(metadata.len() as usize).is_err() {
         let found = format!("a file of {} bytes", metadata.len());
-        return Err(refuse(
-            &found,
-            "name a component: even a large one has less than 1 GiB",
-        ));
+        return Err(refuse(&found, "name a component: even a large one has less than 1 GiB"));
     }
-    file.take(LARGEST_FILE)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.is_empty() {
         return Err(refuse("an empty file", "copy or build the component again"));
     }
@@ -84,10 +69,7 @@ impl PrivateCopy {
                 Gate::File,
                 "cannot be copied into memory",
                 error.to_string(),
-                format!(
-                    "{} bytes of memory behind a descriptor (memfd)",
-                    bytes.len()
-                ),
+                format!("{} bytes of memory behind a descriptor (memfd)", bytes.len()),
                 "free memory, or raise the limits on memory and open files (ulimit -n)",
             )
         })
@@ -107,9 +89,7 @@ impl PrivateCopy {
         copy.write_all(bytes)?;
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         fcntl_add_seals(&copy, seals)?;
-        Ok(PrivateCopy {
-            descriptor: copy.into(),
-        })
+        Ok(PrivateCopy { descriptor: copy.into() })
     }
 
     /// The path under which the dynamic linker opens it.

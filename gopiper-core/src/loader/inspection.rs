@@ -16,9 +16,7 @@ macro_rules! field {
     ($note:expr, $field:ident) => {{
         const SIZE: usize = size_of_field(|note| &note.$field);
         let start = offset_of!(NoteDescription, $field);
-        $note[start..]
-            .first_chunk::<SIZE>()
-            .expect("the note's size was checked")
+        $note[start..].first_chunk::<SIZE>().expect("the note's size was checked")
     }};
 }
 
@@ -98,19 +96,20 @@ impl Inspection {
         let note_at = elf.note()?;
         let note = &bytes[note_at.clone()];
         if note.len() != size_of::<NoteDescription>() {
-            return Err(unreadable(
-                file,
-                format!("a gopiper note of {} bytes", note.len()),
-            ));
+            return Err(unreadable(file, format!("a gopiper note of {} bytes", note.len())));
         }
         let text = |what, field| text(field).ok_or_else(|| unreadable(file, no_text(what)));
+        let name = text("name", field!(note, name))?;
+        if name.is_empty() {
+            return Err(unreadable(file, "a component without a name".into()));
+        }
         let digest_at = note_at.start + offset_of!(NoteDescription, digest);
         let digest_at = digest_at..digest_at + UNSEALED.len();
         let digest = digest_without(bytes, &digest_at);
         let mut inspection = Inspection {
             file: file.to_owned(),
             file_size: bytes.len() as u64,
-            name: text("name", field!(note, name))?,
+            name,
             version: text("version", field!(note, version))?,
             kind: Kind(u32::from_le_bytes(*field!(note, kind))),
             panic: PanicStrategy::from(u32::from_le_bytes(*field!(note, panic))),
@@ -254,10 +253,7 @@ impl From<u32> for PanicStrategy {
 /// BLAKE3 over `bytes`, with those of the digest itself zero.
 fn digest_without(bytes: &[u8], digest: &Range<usize>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(&bytes[..digest.start])
-        .update(&UNSEALED)
-        .update(&bytes[digest.end..]);
+    hasher.update(&bytes[..digest.start]).update(&UNSEALED).update(&bytes[digest.end..]);
     hasher.finalize().into()
 }
 
@@ -266,9 +262,7 @@ fn text(field: &[u8]) -> Option<String> {
     let length = field.iter().position(|byte| *byte == 0)?;
     let (text, padding) = field.split_at(length);
     let text = std::str::from_utf8(text).ok()?;
-    let fits = !text.is_empty()
-        && !text.contains(char::is_control)
-        && padding.iter().all(|byte| *byte == 0);
+    let fits = !text.contains(char::is_control) && padding.iter().all(|byte| *byte == 0);
     fits.then(|| text.to_owned())
 }
 
@@ -282,10 +276,7 @@ fn unreadable(file: &Path, found: String) -> Refusal {
         Gate::Note,
         "has a note that cannot be read",
         found,
-        format!(
-            "the note that gopiper-abi writes, {} bytes",
-            size_of::<NoteDescription>()
-        ),
+        format!("the note that gopiper-abi writes, {} bytes", size_of::<NoteDescription>()),
         "build the component again, with an unchanged gopiper-abi",
     )
 }

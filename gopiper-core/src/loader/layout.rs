@@ -25,11 +25,8 @@ pub(super) fn check(
     order: Ordering,
 ) -> Result<(), Refusal> {
     let host_is_interface = order != Ordering::Less;
-    let (interface, implementation) = if host_is_interface {
-        (host, component)
-    } else {
-        (component, host)
-    };
+    let (interface, implementation) =
+        if host_is_interface { (host, component) } else { (component, host) };
     // Globals of our own: those of the process would make the result depend on what was loaded
     // before. The fence is for a layout that the checker can't cope with.
     let compared = catch_unwind(AssertUnwindSafe(|| {
@@ -78,12 +75,7 @@ impl Difference {
 
 /// The one difference that says most. The text of `abi_stable` itself runs to 130 KB.
 fn explain(errors: &AbiInstabilityErrors) -> Difference {
-    let all = || {
-        errors
-            .errors
-            .iter()
-            .flat_map(|error| error.errs.iter().map(move |e| (error, e)))
-    };
+    let all = || errors.errors.iter().flat_map(|error| error.errs.iter().map(move |e| (error, e)));
     // They come outermost first. What holds a type of another size is of another size itself: the
     // smallest is the cause.
     let is_size = |e: &AbiInstability| matches!(e, A::Size(_) | A::Alignment(_));
@@ -100,22 +92,12 @@ fn explain(errors: &AbiInstabilityErrors) -> Difference {
         }) => ("function", expected.to_string(), found.to_string()),
         _ => in_words(difference),
     };
-    Difference {
-        place: place(error, difference),
-        what,
-        expected,
-        found,
-    }
+    Difference { place: place(error, difference), what, expected, found }
 }
 
 fn unknown_difference(found: &str) -> Difference {
     let place = "the root module".to_owned();
-    Difference {
-        place,
-        what: "layout",
-        expected: "the host's".into(),
-        found: found.into(),
-    }
+    Difference { place, what: "layout", expected: "the host's".into(), found: found.into() }
 }
 
 /// The type that differs, and the path from the root module to it.
@@ -250,14 +232,8 @@ mod tests {
     fn a_later_version_may_add_entries_and_an_earlier_one_lack_them() {
         compare(original::LAYOUT, Ordering::Equal).unwrap();
         compare(with_new_entry::LAYOUT, Ordering::Greater).unwrap();
-        let earlier = |order| {
-            check(
-                Path::new("a.so"),
-                with_new_entry::LAYOUT,
-                original::LAYOUT,
-                order,
-            )
-        };
+        let earlier =
+            |order| check(Path::new("a.so"), with_new_entry::LAYOUT, original::LAYOUT, order);
         earlier(Ordering::Less).unwrap();
         // What the order is for: the other direction refuses the same two.
         earlier(Ordering::Greater).unwrap_err();
@@ -267,11 +243,7 @@ mod tests {
     #[test]
     fn each_change_is_refused_with_its_place_and_both_sides() {
         let cases = [
-            (
-                with_another_type::LAYOUT,
-                "type: u64\nin ComponentModule.make.y",
-                "type: u32",
-            ),
+            (with_another_type::LAYOUT, "type: u64\nin ComponentModule.make.y", "type: u32"),
             (
                 with_another_name::LAYOUT,
                 "field: b of type u32\nin ComponentModule",
@@ -293,10 +265,7 @@ mod tests {
         }
         let function = compare(with_another_function::LAYOUT, Ordering::Equal).unwrap_err();
         assert!(function.found.contains("u8, "), "{function}");
-        assert!(
-            function.found.contains("in ComponentModule.make"),
-            "{function}"
-        );
+        assert!(function.found.contains("in ComponentModule.make"), "{function}");
         assert!(!function.wanted.contains("u8, "), "{function}");
     }
 

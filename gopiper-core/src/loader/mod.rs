@@ -52,9 +52,7 @@ pub struct LoadedComponent {
 impl fmt::Debug for LoadedComponent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("LoadedComponent");
-        fields
-            .field("inspection", &self.inspection)
-            .field("warnings", &self.warnings);
+        fields.field("inspection", &self.inspection).field("warnings", &self.warnings);
         fields.finish_non_exhaustive()
     }
 }
@@ -79,11 +77,7 @@ pub fn load(path: &Path) -> Result<LoadedComponent, Refusal> {
     }
     let module = root_module(&inspection, &bytes)?;
     let warnings = warnings(&inspection);
-    Ok(LoadedComponent {
-        inspection,
-        module,
-        warnings,
-    })
+    Ok(LoadedComponent { inspection, module, warnings })
 }
 
 /// What came of each library that was opened, by the digest of its file.
@@ -105,10 +99,7 @@ fn root_module(inspection: &Inspection, bytes: &[u8]) -> Result<ComponentModule_
         }
     };
     // An equal file may have another path.
-    result.map_err(|refusal| Refusal {
-        file: inspection.file.clone(),
-        ..refusal
-    })
+    result.map_err(|refusal| Refusal { file: inspection.file.clone(), ..refusal })
 }
 
 fn warnings(inspection: &Inspection) -> Vec<String> {

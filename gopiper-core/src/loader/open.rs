@@ -74,12 +74,7 @@ impl OpenLibrary {
 /// The library's header says what its note says, and its layout fits the host's.
 fn check_header(inspection: &Inspection, header: &LibHeader) -> Result<(), Refusal> {
     let interface = header.version_strings();
-    check_claim(
-        inspection,
-        "interface",
-        &inspection.interface,
-        interface.version.as_str(),
-    )?;
+    check_claim(inspection, "interface", &inspection.interface, interface.version.as_str())?;
     let Some(component) = header.layout() else {
         return Err(Refusal::new(
             &inspection.file,
@@ -99,18 +94,8 @@ fn check_header(inspection: &Inspection, header: &LibHeader) -> Result<(), Refus
 /// The root module says of itself what the note says of it.
 fn check_word(inspection: &Inspection, module: ComponentModule_Ref) -> Result<(), Refusal> {
     check_claim(inspection, "name", &inspection.name, module.name().as_str())?;
-    check_claim(
-        inspection,
-        "version",
-        &inspection.version,
-        module.version().as_str(),
-    )?;
-    check_claim(
-        inspection,
-        "kind",
-        &inspection.kind.0.to_string(),
-        &module.kind().0.to_string(),
-    )
+    check_claim(inspection, "version", &inspection.version, module.version().as_str())?;
+    check_claim(inspection, "kind", &inspection.kind.0.to_string(), &module.kind().0.to_string())
 }
 
 fn check_claim(
@@ -146,10 +131,7 @@ fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refus
             "install what is missing, or build the component on a system like this one",
         )
     } else {
-        (
-            "no /proc file system".into(),
-            "mount /proc: components are opened through it",
-        )
+        ("no /proc file system".into(), "mount /proc: components are opened through it")
     };
     let problem = "cannot be opened";
     let wanted = "a library that the dynamic linker takes";
@@ -179,30 +161,21 @@ fn in_words(file: &Path, error: LibraryError) -> Refusal {
             "a note, but no root module".into(),
             "the root module that the export macro of gopiper-abi makes".into(),
         ),
-        LibraryError::InvalidAbiHeader(found) => refuse(
-            abi_stable_version(&found),
-            abi_stable_version(&AbiHeader::VALUE),
-        ),
+        LibraryError::InvalidAbiHeader(found) => {
+            refuse(abi_stable_version(&found), abi_stable_version(&AbiHeader::VALUE))
+        }
         LibraryError::InvalidCAbi { expected, found } => refuse(
             format!("a C ABI that returns {}", shortened(&found.to_string())),
             shortened(&expected.to_string()),
         ),
-        LibraryError::IncompatibleVersionNumber {
-            expected_version,
-            actual_version,
-            ..
-        } => refuse(
+        LibraryError::IncompatibleVersionNumber { expected_version, actual_version, .. } => refuse(
             format!("interface {actual_version}"),
             format!("interface {expected_version} or later"),
         ),
-        LibraryError::RootModule {
-            err: RootModuleError::Unwound,
-            ..
-        } => panicked(file),
-        LibraryError::RootModule {
-            err: RootModuleError::Returned(error),
-            ..
-        } => refuse(shortened(&error.to_string()), "a root module".into()),
+        LibraryError::RootModule { err: RootModuleError::Unwound, .. } => panicked(file),
+        LibraryError::RootModule { err: RootModuleError::Returned(error), .. } => {
+            refuse(shortened(&error.to_string()), "a root module".into())
+        }
         other => refuse(shortened(&other.to_string()), "a root module".into()),
     }
 }

@@ -88,14 +88,8 @@ mod tests {
 
     #[test]
     fn display_has_four_labelled_lines() {
-        let refusal = Refusal::new(
-            Path::new("a.so"),
-            Gate::Note,
-            "is broken",
-            "one\ntwo",
-            "three",
-            "four",
-        );
+        let refusal =
+            Refusal::new(Path::new("a.so"), Gate::Note, "is broken", "one\ntwo", "three", "four");
         let text = "refused: a.so is broken\n  found:   one\n           two\n  wanted:  three\n  remedy:  four";
         assert_eq!(refusal.to_string(), text);
     }

@@ -38,16 +38,10 @@ pub fn seal(path: &Path) -> Result<[u8; 32], Refusal> {
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A link stays one: what it leads to is replaced.
     let path = fs::canonicalize(path)?;
-    let directory = path
-        .parent()
-        .expect("a canonical path of a file has a parent");
-    let mut aside = tempfile::Builder::new()
-        .prefix(".gopiper-seal-")
-        .tempfile_in(directory)?;
+    let directory = path.parent().expect("a canonical path of a file has a parent");
+    let mut aside = tempfile::Builder::new().prefix(".gopiper-seal-").tempfile_in(directory)?;
     aside.write_all(bytes)?;
-    aside
-        .as_file()
-        .set_permissions(fs::metadata(&path)?.permissions())?;
+    aside.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
     aside.as_file().sync_all()?;
     aside.persist(&path)?;
     File::open(directory)?.sync_all()
@@ -75,22 +69,12 @@ mod tests {
 
         let digest = seal(&link).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o751
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o751);
         let mut expected = forged.bytes.clone();
         let at = forged.note_at + offset_of!(NoteDescription, digest);
         expected[at..at + 32].copy_from_slice(&digest);
-        assert!(
-            fs::read(&path).unwrap() == expected,
-            "only the digest has changed"
-        );
-        assert_eq!(
-            fs::read_dir(dir.path()).unwrap().count(),
-            2,
-            "nothing is left beside it"
-        );
+        assert!(fs::read(&path).unwrap() == expected, "only the digest has changed");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside it");
         let inspection = inspect(&path).unwrap();
         assert_eq!((inspection.seal, inspection.digest), (Seal::Fits, digest));
 

@@ -34,20 +34,11 @@ impl Forged {
     pub(super) fn new() -> Self {
         let mut forged = Self::without_text();
         forged.set(offset_of!(NoteDescription, panic), &1u32.to_le_bytes());
-        forged.set(
-            offset_of!(NoteDescription, layout),
-            &LAYOUT_HASH.to_le_bytes(),
-        );
+        forged.set(offset_of!(NoteDescription, layout), &LAYOUT_HASH.to_le_bytes());
         forged.set(offset_of!(NoteDescription, name), b"forged");
         forged.set(offset_of!(NoteDescription, version), b"1.2.3");
-        forged.set(
-            offset_of!(NoteDescription, interface),
-            INTERFACE_VERSION.as_bytes(),
-        );
-        forged.set(
-            offset_of!(NoteDescription, target),
-            b"x86_64-unknown-linux-gnu",
-        );
+        forged.set(offset_of!(NoteDescription, interface), INTERFACE_VERSION.as_bytes());
+        forged.set(offset_of!(NoteDescription, target), b"x86_64-unknown-linux-gnu");
         forged.set(offset_of!(NoteDescription, rustc), b"rustc 1.85.0");
         forged
     }
@@ -91,11 +82,7 @@ impl Forged {
     /// The problem of each verdict.
     pub(super) fn verdicts(&self) -> Vec<&'static str> {
         let inspection = Inspection::of(Path::new("forged.so"), &self.bytes).unwrap();
-        inspection
-            .verdicts
-            .iter()
-            .map(|refusal| refusal.problem)
-            .collect()
+        inspection.verdicts.iter().map(|refusal| refusal.problem).collect()
     }
 
     fn refusal(&self) -> Refusal {
@@ -107,10 +94,7 @@ impl Forged {
 fn patch_note_segment(bytes: &mut [u8], start: u64, size: u64) {
     let header = FileHeader64::<LE>::parse(&*bytes).unwrap();
     let segments = header.program_headers(LE, &*bytes).unwrap();
-    let index = segments
-        .iter()
-        .position(|s| s.p_type(LE) == elf::PT_NOTE)
-        .unwrap();
+    let index = segments.iter().position(|s| s.p_type(LE) == elf::PT_NOTE).unwrap();
     let at = header.e_phoff(LE) as usize + index * size_of::<ProgramHeader64<LE>>();
     bytes[at + 8..at + 16].copy_from_slice(&start.to_le_bytes());
     bytes[at + 32..at + 40].copy_from_slice(&size.to_le_bytes());
@@ -123,10 +107,7 @@ fn refused(bytes: &[u8]) -> Refusal {
     fs::write(&path, bytes).unwrap();
     let refusal = load(&path).unwrap_err();
     assert_eq!(refusal.file, path);
-    assert!(
-        (4..=6).contains(&refusal.to_string().lines().count()),
-        "{refusal}"
-    );
+    assert!((4..=6).contains(&refusal.to_string().lines().count()), "{refusal}");
     refusal
 }
 
@@ -157,14 +138,8 @@ fn foreign_files_are_named() {
         assert_eq!(refusal.problem, "is not a gopiper component");
         refusal.found
     };
-    assert_eq!(
-        found(b"local gopiper = require('gopiper')\n"),
-        "a text file"
-    );
-    assert_eq!(
-        found(b"/* GNU ld script */ GROUP ( /lib/libc.so.6 )"),
-        "a text file"
-    );
+    assert_eq!(found(b"local gopiper = require('gopiper')\n"), "a text file");
+    assert_eq!(found(b"/* GNU ld script */ GROUP ( /lib/libc.so.6 )"), "a text file");
     assert_eq!(found(b"MZ\x90\x00\x03"), "a Windows program or DLL");
     assert_eq!(found(b"!<arch>\n"), "a static library");
     assert_eq!(found(&[0; 100]), "not an ELF file");
@@ -177,10 +152,7 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
     let mut forged = Forged::new();
     forged.seal_in(dir.path());
     let bytes = &forged.bytes;
-    let ends = (0..bytes.len())
-        .step_by(1024)
-        .chain(1..128)
-        .chain(bytes.len() - 128..bytes.len());
+    let ends = (0..bytes.len()).step_by(1024).chain(1..128).chain(bytes.len() - 128..bytes.len());
     for end in ends {
         let refusal = refused(&bytes[..end]);
         let wanted = if end == 0 { Gate::File } else { Gate::Note };
@@ -200,9 +172,7 @@ fn no_changed_byte_makes_reading_panic() {
     let mut bytes = forged.bytes;
     let note = forged.note_at - 20;
     // The headers, the note, and a sample of everything else, the tables of symbol versions included.
-    let places = (0..1024)
-        .chain(note..bytes.len())
-        .chain((1024..note).step_by(97));
+    let places = (0..1024).chain(note..bytes.len()).chain((1024..note).step_by(97));
     for at in places {
         for change in [0x01, 0x80, 0xff] {
             bytes[at] ^= change;
@@ -230,17 +200,11 @@ fn another_machine_is_named_in_words() {
     let mut forged = Forged::new();
     forged.bytes[4] = 1;
     forged.bytes[18..20].copy_from_slice(&elf::EM_ARM.0.to_le_bytes());
-    assert_eq!(
-        forged.refusal().found,
-        "a 32-bit little-endian library for Arm (32-bit)"
-    );
+    assert_eq!(forged.refusal().found, "a 32-bit little-endian library for Arm (32-bit)");
     let mut forged = Forged::new();
     forged.bytes[5] = 2;
     forged.bytes[18..20].copy_from_slice(&elf::EM_S390.0.to_be_bytes());
-    assert_eq!(
-        forged.refusal().found,
-        "a 64-bit big-endian library for IBM Z (s390x)"
-    );
+    assert_eq!(forged.refusal().found, "a 64-bit big-endian library for IBM Z (s390x)");
 }
 
 #[test]
@@ -255,10 +219,7 @@ fn what_cannot_run_here_is_shown_and_refused() {
     assert_eq!(kind(2), [""; 0]);
     assert_eq!(kind(3), ["is of a kind that this gopiper does not know"]);
     assert_eq!(
-        verdicts(
-            offset_of!(NoteDescription, target),
-            b"x86_64-unknown-linux-musl"
-        ),
+        verdicts(offset_of!(NoteDescription, target), b"x86_64-unknown-linux-musl"),
         ["is for another C library"]
     );
     assert_eq!(
@@ -266,10 +227,7 @@ fn what_cannot_run_here_is_shown_and_refused() {
         ["was built for another version of the interface"]
     );
     assert_eq!(
-        verdicts(
-            offset_of!(NoteDescription, layout),
-            &(!LAYOUT_HASH).to_le_bytes()
-        ),
+        verdicts(offset_of!(NoteDescription, layout), &(!LAYOUT_HASH).to_le_bytes()),
         ["was built for another version of the interface"]
     );
 
@@ -280,26 +238,24 @@ fn what_cannot_run_here_is_shown_and_refused() {
 
 #[test]
 fn a_glibc_that_is_too_new_is_refused() {
-    let mut forged = Forged::new();
-    // Turns GLIBC_2.x into GLIBC_9.x, in every place.
-    let places: Vec<_> = forged
-        .bytes
-        .windows(8)
-        .enumerate()
-        .filter(|(_, w)| w == b"GLIBC_2.")
-        .collect();
-    let places: Vec<_> = places.into_iter().map(|(at, _)| at + 6).collect();
-    assert!(!places.is_empty());
-    for at in places {
-        forged.bytes[at] = b'9';
-    }
-    assert_eq!(forged.verdicts(), ["needs a newer system"]);
-    let text = refused(&forged.bytes).to_string();
+    // Each GLIBC_2.x in the file, by itself, becomes GLIBC_9.x.
+    let names = Forged::new().bytes;
+    let places = (0..names.len()).filter(|at| names[*at..].starts_with(b"GLIBC_2."));
+    let refusals = places.filter_map(|at| {
+        let mut forged = Forged::new();
+        forged.bytes[at + 6] = b'9';
+        // One that is only needed weakly is no reason.
+        (!forged.verdicts().is_empty()).then(|| refused(&forged.bytes))
+    });
     let here = GlibcVersion::running().unwrap();
-    assert!(
-        text.contains("glibc 9.") && text.contains(&format!("glibc {here},")),
-        "{text}"
-    );
+    let mut count = 0;
+    for refusal in refusals {
+        let text = refusal.to_string();
+        assert_eq!(refusal.problem, "needs a newer system");
+        assert!(text.contains("glibc 9.") && text.contains(&format!("glibc {here},")), "{text}");
+        count += 1;
+    }
+    assert!(count > 0);
 }
 
 #[test]
@@ -309,18 +265,13 @@ fn a_note_that_cannot_be_read_is_refused() {
     let name = offset_of!(NoteDescription, name);
     assert_eq!(problem(name, &[0xff, 0xfe]), unreadable, "not UTF-8");
     assert_eq!(problem(name, &[b'x'; 64]), unreadable, "no NUL");
-    assert_eq!(
-        problem(name, b"\x1b[2J"),
-        unreadable,
-        "a terminal's escape sequence"
-    );
+    assert_eq!(problem(name, b"\x1b[2J"), unreadable, "a terminal's escape sequence");
     assert_eq!(problem(name, b"a\0bcdef"), unreadable, "text after the NUL");
     assert_eq!(problem(name, b"\0orged"), unreadable, "empty, then text");
-    assert_eq!(
-        Forged::without_text().refusal().problem,
-        unreadable,
-        "empty"
-    );
+    assert_eq!(Forged::without_text().refusal().found, "a component without a name");
+
+    // The compiler's version may be unknown.
+    assert_eq!(Forged::new().set(offset_of!(NoteDescription, rustc), &[0; 64]).verdicts(), [""; 0]);
 
     let mut other_size = Forged::new();
     let size = other_size.note_at - 16;
@@ -330,10 +281,7 @@ fn a_note_that_cannot_be_read_is_refused() {
     let mut other_type = Forged::new();
     let note_type = other_type.note_at - 12;
     other_type.bytes[note_type] = 7;
-    assert_eq!(
-        other_type.refusal().problem,
-        "is a component of another generation"
-    );
+    assert_eq!(other_type.refusal().problem, "is a component of another generation");
 }
 
 #[test]
@@ -360,13 +308,7 @@ fn a_library_with_a_note_alone_is_refused_at_the_last_gate() {
     fs::remove_file(&path).unwrap();
     let other = dir.path().join("other-name.so");
     fs::write(&other, &forged.bytes).unwrap();
-    assert_eq!(
-        load(&other).unwrap_err(),
-        Refusal {
-            file: other,
-            ..refusal
-        }
-    );
+    assert_eq!(load(&other).unwrap_err(), Refusal { file: other, ..refusal });
 
     // A file with any other content is a library of its own.
     let mut second = Forged::new();
@@ -384,18 +326,18 @@ fn a_library_with_a_note_alone_is_refused_at_the_last_gate() {
 
 #[test]
 fn what_the_dynamic_linker_says_is_shown_without_the_copys_path() {
-    let mut forged = Forged::new();
-    // A library that is nowhere: libc.so.6 by another name.
-    let at = forged
-        .bytes
-        .windows(10)
-        .position(|w| w == b"libc.so.6\0")
-        .unwrap();
-    forged.bytes[at..at + 4].copy_from_slice(b"zzzz");
-    let refusal = refused(&forged.bytes);
-    assert_eq!(refusal.gate, Gate::Open);
-    assert!(
-        refusal.found.starts_with("zzzz.so.6: cannot open"),
-        "{refusal}"
-    );
+    let refusal_without = |name: &[u8]| {
+        let mut forged = Forged::new();
+        let length = name.len();
+        let at = forged.bytes.windows(length).position(|w| w == name);
+        forged.bytes[at.unwrap()] = b'z';
+        let refusal = refused(&forged.bytes);
+        assert_eq!(refusal.gate, Gate::Open);
+        refusal.found
+    };
+    let library = refusal_without(b"libc.so.6\0");
+    assert!(library.starts_with("zibc.so.6: cannot open"), "{library}");
+    // At once, not when it is first called.
+    let symbol = refusal_without(b"abort\0");
+    assert!(symbol.starts_with("undefined symbol: zbort"), "{symbol}");
 }

@@ -25,23 +25,12 @@ fn host() -> Version {
 fn judge_against(file: &Path, interface: &str, layout: u64, host: &Version) -> Option<Refusal> {
     let refuse = |found: String, wanted: String, remedy: String| {
         let problem = "was built for another version of the interface";
-        Some(Refusal::new(
-            file,
-            Gate::Version,
-            problem,
-            found,
-            wanted,
-            remedy,
-        ))
+        Some(Refusal::new(file, Gate::Version, problem, found, wanted, remedy))
     };
     let rebuild = format!("build the component again with gopiper-abi {host}");
     let wanted = accepted(host);
     let Ok(component) = Version::parse(interface) else {
-        return refuse(
-            format!("interface {interface}, which is no version"),
-            wanted,
-            rebuild,
-        );
+        return refuse(format!("interface {interface}, which is no version"), wanted, rebuild);
     };
     if !is_accepted(&component, host) {
         let remedy = format!("{rebuild},\nor install a gopiper of interface {component}");
@@ -70,9 +59,7 @@ fn is_accepted(component: &Version, host: &Version) -> bool {
 fn accepted(host: &Version) -> String {
     match host {
         Version { pre, .. } if !pre.is_empty() => format!("interface {host}"),
-        Version {
-            major: 0, minor, ..
-        } => format!("interface 0.{minor}.x"),
+        Version { major: 0, minor, .. } => format!("interface 0.{minor}.x"),
         Version { major, .. } => format!("interface {major}.x"),
     }
 }
@@ -82,12 +69,7 @@ mod tests {
     use super::*;
 
     fn verdict(component: &str, layout: u64, host: &str) -> Option<Refusal> {
-        judge_against(
-            Path::new("a.so"),
-            component,
-            layout,
-            &Version::parse(host).unwrap(),
-        )
+        judge_against(Path::new("a.so"), component, layout, &Version::parse(host).unwrap())
     }
 
     #[test]
@@ -124,12 +106,9 @@ mod tests {
     #[test]
     fn a_refusal_says_both_versions_and_both_ways_out() {
         let text = verdict("2.1.0", 0, "1.4.2").unwrap().to_string();
-        for part in [
-            "interface 2.1.0",
-            "interface 1.x",
-            "gopiper-abi 1.4.2",
-            "gopiper of interface 2.1.0",
-        ] {
+        for part in
+            ["interface 2.1.0", "interface 1.x", "gopiper-abi 1.4.2", "gopiper of interface 2.1.0"]
+        {
             assert!(text.contains(part), "{part} in\n{text}");
         }
     }

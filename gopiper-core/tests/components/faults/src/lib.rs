@@ -1,1 +1,198 @@
-//! placeholder
+//! Every kind of misbehaviour: for tests. What a message says is what is done with it; faults that
+//! are not about a message are attributes.
+use std::{mem, thread, time::Duration};
+
+use gopiper_abi::{
+    Component, Error, Factory, HandledCallback, Kept, Message, Postponed, Report, attributes,
+    export_component,
+};
+
+attributes! {
+    /// Misbehaves. A message says what is to be done with it; see the source.
+    pub struct Attributes {
+        /// Where it panics, or fails.
+        #[serde(default)]
+        pub at: Option<Place>,
+        /// Whether it fails there with an error, rather than panics.
+        #[serde(default)]
+        pub with_error: bool,
+    }
+}
+
+attributes! {
+    /// A place to misbehave in.
+    #[derive(Copy)]
+    pub enum Place {
+        /// When the factory is made.
+        New,
+        /// When it is checked.
+        Check,
+        /// When a worker's component is made.
+        Create,
+        /// When it starts.
+        Start,
+        /// At the timer, which it asks for at each message.
+        Timer,
+        /// At the end of the input.
+        End,
+        /// When the component is dropped.
+        Drop,
+        /// When the factory is told that all workers have gone.
+        Destroy,
+    }
+}
+
+/// Makes [`Faults`].
+pub struct FaultsFactory(Attributes);
+
+impl Attributes {
+    fn reach(&self, place: Place) -> Result<(), Error> {
+        match self.at {
+            Some(at) if at == place && self.with_error => {
+                Err(Error::new(format!("fails at {at:?}")))
+            }
+            Some(at) if at == place => panic!("at {at:?}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Factory for FaultsFactory {
+    type Component = Faults;
+    type Attributes = Attributes;
+
+    fn new(attributes: Attributes) -> Result<Self, Error> {
+        attributes.reach(Place::New)?;
+        Ok(FaultsFactory(attributes))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.0.reach(Place::Check)
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<Faults, Error> {
+        self.0.reach(Place::Create)?;
+        log::info!("made a component");
+        let attributes = self.0.clone();
+        Ok(Faults { attributes, postponed, stashed: Vec::new(), kept: Vec::new() })
+    }
+
+    fn destroy(&mut self) {
+        let _ = self.0.reach(Place::Destroy);
+    }
+}
+
+/// The component of one worker.
+pub struct Faults {
+    attributes: Attributes,
+    postponed: Postponed,
+    stashed: Vec<Message>,
+    kept: Vec<Kept>,
+}
+
+impl Component for Faults {
+    fn start(&mut self) -> Result<(), Error> {
+        self.attributes.reach(Place::Start)
+    }
+
+    fn handle(&mut self, mut message: Message, handled: HandledCallback) {
+        if self.attributes.at == Some(Place::Timer) {
+            self.postponed.host().wake();
+        }
+        let what = String::from_utf8_lossy(message.data()).into_owned();
+        if what != "done" {
+            message.set_data("changed");
+            message.set_attribute("changed", true);
+        }
+        match what.as_str() {
+            "fail" => handled.report(message, Report::fail(4, "as told")),
+            "drop" => handled.drop(message),
+            "retry" => handled.report(message, Report::retry(1, "as told")),
+            "reserved" => handled.report(message, Report::new(50, "a reserved status")),
+            "negative" => handled.report(message, Report::new(-7, "a negative status")),
+            "continue" => handled.report(message, Report::new(1, "kept without keeping")),
+            "panic" => panic!("as told"),
+            "panic after done" => {
+                handled.done(message);
+                panic!("as told")
+            }
+            "panic with a fierce payload" => std::panic::panic_any(Fierce),
+            "silent" => {}
+            "forget" => {
+                let _ = mem::ManuallyDrop::new(handled);
+                mem::forget(message);
+            }
+            "stash" => self.stashed.push(message),
+            "send the stashed" => {
+                for stashed in self.stashed.drain(..) {
+                    let _ = self.postponed.send(stashed);
+                }
+                handled.done(message);
+            }
+            "keep" => self.kept.push(handled.keep(message)),
+            "keep and let go" => drop(handled.keep(message)),
+            "send the kept" => {
+                for kept in self.kept.drain(..) {
+                    let (kept, settles) = kept.split();
+                    let _ = self.postponed.send_from(settles, [kept.duplicate(), kept]);
+                }
+                handled.done(message);
+            }
+            "twice" => {
+                let (message, settles) = handled.keep(message).split();
+                let _ = self.postponed.send_from(settles, [message.duplicate(), message]);
+            }
+            "defer" => handled.defer().done(message),
+            "defer and let go" => drop(handled.defer()),
+            "defer and panic" => {
+                let _deferred = handled.defer();
+                panic!("as told")
+            }
+            "late" => {
+                let deferred = handled.defer();
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(2));
+                    deferred.done(message);
+                });
+            }
+            "late fail" => {
+                let deferred = handled.defer();
+                thread::spawn(move || deferred.report(message, Report::fail(5, "late")));
+            }
+            "stop" => {
+                self.postponed.host().fail("told to stop");
+                handled.done(message);
+            }
+            "finish" => {
+                self.postponed.host().finish();
+                handled.drop(message);
+            }
+            _ => handled.done(message),
+        }
+    }
+
+    fn timer(&mut self, _now: i64) -> Result<(), Error> {
+        self.attributes.reach(Place::Timer)
+    }
+
+    fn end(&mut self, _deadline: i64) -> Result<(), Error> {
+        self.attributes.reach(Place::End)
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        let _ = self.attributes.reach(Place::Drop);
+    }
+}
+
+/// A panic's payload whose drop panics again.
+struct Fierce;
+
+impl Drop for Fierce {
+    fn drop(&mut self) {
+        panic!("and again")
+    }
+}
+
+export_component!(transform: FaultsFactory);

@@ -1,0 +1,248 @@
+//! One call of `handle`: a batch whose messages are handed out one by one, and taken back.
+//!
+//! A message is handed out by value, so a component may do what it likes with it: change it, drop
+//! it, stash it away, panic. Its slot meanwhile keeps the bits of the message as it came, and the
+//! index of its delivery; a reference on the payload's owner and on the extra pins what these bits
+//! lead to. Only the report Done puts the component's message into the slot; every other end leaves
+//! the one that came, for the retry or the dead letters. So nothing that a component does, or fails
+//! to do, loses a message.
+use std::{cell::Cell, marker::PhantomData, ptr, slice, sync::atomic::Ordering::Relaxed};
+
+use super::{
+    BatchHeader, Extra, HandleFlags, HandledCallback, Message, PayloadOwner, Report, fence,
+    message::slot, payload,
+};
+
+/// What a sink writes at once: see [`BatchCall::pieces`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// The messages, by their places in [`BatchCall::messages`].
+    pub messages: std::ops::Range<usize>,
+    /// Their bytes, with the delimiters that lie between and behind them.
+    pub data: &'a [u8],
+    /// Whether a delimiter is to be written behind.
+    pub add_delimiter: bool,
+}
+
+/// The batch of one call.
+pub struct BatchCall<'b> {
+    batch: *mut BatchHeader,
+    _call: PhantomData<&'b mut BatchHeader>,
+}
+
+/// What the messages that are handed out in one call share.
+pub(super) struct Frame {
+    pub(super) batch: *mut BatchHeader,
+    /// Whether the message that is out was deferred. Its slot then belongs to the `Deferred`, on
+    /// whatever thread, and may have been reported already: only this says so, not its status.
+    pub(super) deferred: Cell<bool>,
+}
+
+impl BatchCall<'_> {
+    /// # Safety
+    /// `batch` is alive, holds messages from its cursor on, and nobody else uses it for the lifetime
+    /// of the result, deferred messages aside.
+    pub(super) unsafe fn new(batch: *mut BatchHeader) -> Self {
+        BatchCall { batch, _call: PhantomData }
+    }
+
+    fn range(&self) -> std::ops::Range<usize> {
+        // SAFETY: alive for as long as the call (`new`).
+        unsafe { (*self.batch).cursor.load(Relaxed) as usize..(*self.batch).len as usize }
+    }
+
+    /// The messages, to look at.
+    pub fn messages(&self) -> &[Message] {
+        let range = self.range();
+        // SAFETY: the slots from the cursor on hold messages (`new`); they are handed out only by
+        // the methods that consume the call. Those before it are not touched: a deferred message
+        // may be written there.
+        unsafe { slice::from_raw_parts((*self.batch).messages.add(range.start), range.len()) }
+    }
+
+    /// The messages as a sink that ends each with `delimiter` writes them: neighbours in memory, with
+    /// that delimiter behind each, are one piece.
+    pub fn pieces<'a>(&'a self, delimiter: &'a [u8]) -> impl Iterator<Item = Piece<'a>> {
+        let messages = self.messages();
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let first = messages.get(next)?;
+            let start = next;
+            let mut last = first;
+            next += 1;
+            while last.ends_with_own(delimiter) {
+                match messages.get(next).filter(|message| last.is_followed_by(message)) {
+                    Some(message) => last = message,
+                    None => break,
+                }
+                next += 1;
+            }
+            // SAFETY: each message up to `last` was seen to be followed by the next.
+            let data = unsafe { first.span_to(last, last.ends_with_own(delimiter)) };
+            let add_delimiter = !last.ends_with_own(delimiter) && !last.lacks_delimiter();
+            Some(Piece { messages: start..next, data, add_delimiter })
+        })
+    }
+
+    /// The head of the batch, for code that knows the raw interface (C, a foreign runtime): the
+    /// slots from the cursor on hold messages. A slot may be changed only together with its status
+    /// being set to 0; [`BatchCall::reported`] ends the call.
+    pub fn header(&mut self) -> *mut BatchHeader {
+        self.batch
+    }
+
+    /// Ends a call in which the statuses of the slots were set through [`BatchCall::header`].
+    pub fn reported(self) -> HandleFlags {
+        let all_done = self.messages().iter().all(|message| message.status == 0);
+        self.end(if all_done { HandleFlags::ALL_DONE } else { HandleFlags::NOT_ALL_DONE })
+    }
+
+    /// Reports the same of all messages, as they came.
+    pub fn report_all(self, report: Report) -> HandleFlags {
+        self.report_each(|_, _| report.clone())
+    }
+
+    /// Reports of each message, as it came: `report` gets its place in [`BatchCall::messages`].
+    pub fn report_each(self, mut report: impl FnMut(usize, &Message) -> Report) -> HandleFlags {
+        let mut flags = HandleFlags::ALL_DONE;
+        let range = self.range();
+        for i in range.clone() {
+            // SAFETY: the slot holds a message that nobody else refers to.
+            let message = unsafe { &mut *(*self.batch).messages.add(i) };
+            let report = report(i - range.start, message);
+            if !report.is_done() {
+                flags = HandleFlags::NOT_ALL_DONE;
+            }
+            message.set_report(report);
+        }
+        self.end(flags)
+    }
+
+    fn end(self, flags: HandleFlags) -> HandleFlags {
+        // SAFETY: alive for as long as the call (`new`).
+        unsafe { (*self.batch).cursor.store((*self.batch).len, Relaxed) };
+        flags
+    }
+
+    /// Hands the messages out, one after the other. A panic of `handle` ends the call early, with
+    /// that one message failed and the cursor behind it.
+    #[inline]
+    pub fn each(self, mut handle: impl FnMut(Message, HandledCallback<'_>)) -> HandleFlags {
+        let mut range = self.range();
+        let batch = self.batch;
+        let frame = Frame { batch, deferred: Cell::new(false) };
+        let mut pin = Pin(ptr::null());
+        let mut flags = HandleFlags::ALL_DONE;
+        let mut handed_out: Option<(*mut Message, *mut Extra)> = None;
+        let result = fence(|| {
+            for i in range.by_ref() {
+                // SAFETY: slot `i` holds a message that nobody else refers to. It is read out by
+                // parts, so that the slot keeps its delivery; `settle_slot` makes the slot whole
+                // again, whatever `handle` did.
+                unsafe {
+                    (*batch).cursor.store(i as u32, Relaxed);
+                    let slot = (*batch).messages.add(i);
+                    let extra = (*slot).extra;
+                    pin.on((*slot).payload.owner);
+                    if !extra.is_null() {
+                        Extra::retain(extra);
+                    }
+                    let mut message = ptr::read(slot);
+                    message.delivery = ptr::null();
+                    message.index = 0;
+                    Message::atomic_status(slot).store(slot::VACANT, Relaxed);
+                    handed_out = Some((slot, extra));
+                    handle(message, HandledCallback::new(slot, &frame));
+                    flags |= settle_slot(slot, extra, &frame, "no report");
+                }
+            }
+        });
+        if let (Err(panicked), Some((slot, extra))) = (result, handed_out) {
+            // SAFETY: as above; the panic left the loop before `settle_slot`.
+            flags |= unsafe { settle_slot(slot, extra, &frame, &panicked.to_string()) };
+            flags |= HandleFlags::PANICKED;
+        }
+        // SAFETY: alive for as long as the call (`new`).
+        unsafe { (*batch).cursor.store(range.start as u32, Relaxed) };
+        flags
+    }
+}
+
+/// Makes a slot whole after its message was handed out, and says what has become of it. `extra` is
+/// what the slot led to before, with the reference that pinned it.
+///
+/// # Safety
+/// The slot was handed out, its payload's owner is pinned, and `extra` is null or pinned.
+#[inline]
+unsafe fn settle_slot(
+    slot: *mut Message,
+    extra: *mut Extra,
+    frame: &Frame,
+    otherwise: &str,
+) -> HandleFlags {
+    if frame.deferred.get() {
+        // The slot is the Deferred's from here on, the pin of the extra included.
+        frame.deferred.set(false);
+        return HandleFlags::DEFERRED;
+    }
+    // SAFETY: by the caller. Not deferred, so nobody else refers to the slot.
+    unsafe {
+        match (*slot).status {
+            0 => {
+                release_pin(extra);
+                HandleFlags::ALL_DONE
+            }
+            Report::CONTINUE => {
+                release_pin(extra);
+                HandleFlags::NOT_ALL_DONE
+            }
+            slot::VACANT => {
+                fail_vacant(slot, otherwise);
+                HandleFlags::NOT_ALL_DONE
+            }
+            // Reported by `HandledCallback::report`: the slot owns what came, the pin included.
+            _ => HandleFlags::NOT_ALL_DONE,
+        }
+    }
+}
+
+/// # Safety
+/// `extra` is null, or the caller gives up a reference on it.
+#[inline]
+pub(super) unsafe fn release_pin(extra: *mut Extra) {
+    if !extra.is_null() {
+        // SAFETY: the pin is a reference, given up here.
+        unsafe { Extra::release(extra) }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn fail_vacant(slot: *mut Message, description: &str) {
+    // SAFETY: the slot's bits are the message as it came; the pin keeps its payload's owner alive
+    // until this reference makes the slot own it. The extra's pin becomes the slot's reference.
+    unsafe {
+        payload::retain((*slot).payload.owner, 1);
+        (*slot).set_report(Report::fail(0, description.to_owned()));
+    }
+}
+
+/// A reference on the owner of the payloads that are being handed out: one for a whole run.
+struct Pin(*const PayloadOwner);
+
+impl Pin {
+    #[inline]
+    fn on(&mut self, owner: *const PayloadOwner) {
+        if self.0 != owner {
+            payload::retain(owner, 1);
+            payload::release(self.0, 1);
+            self.0 = owner;
+        }
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        payload::release(self.0, 1);
+    }
+}

@@ -1,0 +1,138 @@
+//! A batch while components handle it, and while it waits for what they deferred.
+use std::{
+    cell::Cell,
+    mem::ManuallyDrop,
+    sync::{
+        Arc,
+        atomic::{
+            Ordering::{Acquire, Relaxed, Release},
+            fence,
+        },
+    },
+};
+
+use super::{Batch, BatchHeader, HandleFlags, batch::OwnBatch};
+
+/// Who gets a batch back when its last deferred message has been reported, on that report's thread.
+pub trait Completion: Send + Sync + 'static {
+    /// Takes the batch over. Must not block.
+    fn completed(&self, batch: Batch);
+}
+
+/// A batch while components handle it. The messages can be had again when all of them are reported.
+pub struct Handling {
+    batch: ManuallyDrop<Batch>,
+    flags: Cell<HandleFlags>,
+    lent: Cell<bool>,
+}
+
+impl Handling {
+    /// Starts with the first message of a batch of this side.
+    pub fn new(batch: Batch) -> Self {
+        let batch = batch.into_own();
+        batch.header().cursor.store(0, Relaxed);
+        let flags = Cell::new(HandleFlags::ALL_DONE);
+        Handling { batch: ManuallyDrop::new(batch), flags, lent: Cell::new(false) }
+    }
+
+    /// Whether the cursor stands behind the last message.
+    pub fn is_through(&self) -> bool {
+        self.cursor() >= self.batch.header().len
+    }
+
+    /// The message that is being handled, or the first that is not yet.
+    pub fn cursor(&self) -> u32 {
+        self.batch.header().cursor.load(Relaxed)
+    }
+
+    /// Lends the batch to one component: its messages from the cursor on are that one's meanwhile.
+    ///
+    /// # Panics
+    /// When it is lent already (a component that is called inside another's call).
+    pub(super) fn lend(&self, to: impl FnOnce(*mut BatchHeader) -> HandleFlags) -> HandleFlags {
+        assert!(!self.lent.replace(true), "a batch that is being handled is given to a component");
+        let flags = to(self.batch.0);
+        self.lent.set(false);
+        let mut all = self.flags.get();
+        all |= flags;
+        self.flags.set(all);
+        flags
+    }
+
+    /// Whether every message is Done.
+    pub fn all_done(&self) -> bool {
+        self.flags.get() == HandleFlags::ALL_DONE
+    }
+
+    /// The batch, or what waits for the deferred ones of its messages.
+    pub fn finish(self) -> Result<Batch, DeferredBatch> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not used again.
+        let batch = unsafe { ManuallyDrop::take(&mut this.batch) };
+        // The holds say it, not the flags: those are a component's word. One hold is this one; seeing
+        // that the others have gone, one sees all that was done before they went.
+        match batch.header().holds.load(Acquire) {
+            1 => Ok(batch),
+            _ => Err(DeferredBatch(batch.into_raw())),
+        }
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        // SAFETY: not used again. With deferred messages out, whoever reports the last one drops it.
+        let batch = unsafe { ManuallyDrop::take(&mut self.batch) };
+        drop(DeferredBatch(batch.into_raw()));
+    }
+}
+
+/// A batch some of whose messages were deferred. Dropped, it goes when the last one is reported.
+pub struct DeferredBatch(*mut BatchHeader);
+
+// SAFETY: only the header is touched, and that by the rules of the holds.
+unsafe impl Send for DeferredBatch {}
+
+impl DeferredBatch {
+    /// Leaves the batch to its deferred messages: when the last one is reported, `completion` gets
+    /// it, at once if that has been so already.
+    pub fn await_deferred(self, completion: Arc<dyn Completion>) {
+        // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
+        // else reads `completion` yet; it is given up by the drop.
+        unsafe { (*self.0.cast::<OwnBatch>()).completion = Some(completion) };
+    }
+}
+
+impl Drop for DeferredBatch {
+    fn drop(&mut self) {
+        // SAFETY: the host's hold, given up once.
+        unsafe { release_hold(self.0) }
+    }
+}
+
+/// Gives up a hold; the last one completes the batch.
+///
+/// # Safety
+/// The caller has a hold, and does not use the batch again.
+pub(super) unsafe fn release_hold(header: *mut BatchHeader) {
+    // SAFETY: by the caller.
+    unsafe {
+        if (*header).holds.fetch_sub(1, Release) == 1 {
+            fence(Acquire);
+            ((*header).vtable.complete())(header);
+        }
+    }
+}
+
+pub(super) unsafe extern "C" fn complete(header: *mut BatchHeader) {
+    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so this is
+    // the only one that refers to it.
+    unsafe {
+        (*header).holds.store(1, Relaxed);
+        let completion = (*header.cast::<OwnBatch>()).completion.take();
+        let batch = Batch(header);
+        match completion {
+            Some(completion) => completion.completed(batch),
+            None => drop(batch),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Messages that are let go of in runs: one call for all that share an owner or a delivery.
+use std::ptr;
+
+use super::{Delivery, Extra, Message, Outcome, PayloadOwner, delivery, payload};
+
+/// What becomes of a message of a handled batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays in the batch, for the next component.
+    Keep,
+    /// It has ended.
+    Settle(Outcome),
+}
+
+/// Messages to let go of, counted together as long as they have the same owner and delivery.
+pub(super) struct Runs {
+    owner: *const PayloadOwner,
+    owned: usize,
+    delivery: *const Delivery,
+    first: u32,
+    count: u32,
+    outcome: Outcome,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        let (owner, delivery) = (ptr::null(), ptr::null());
+        Runs { owner, owned: 0, delivery, first: 0, count: 0, outcome: Outcome::DELIVERED }
+    }
+}
+
+impl Runs {
+    /// # Safety
+    /// `slot` holds a message, which is not used again.
+    #[inline]
+    pub(super) unsafe fn take(&mut self, slot: *mut Message, outcome: Outcome) {
+        // SAFETY: by the caller. What the message owns is counted here and let go by `flush`.
+        unsafe {
+            let message = &*slot;
+            if message.payload.owner != self.owner {
+                payload::release(self.owner, self.owned);
+                (self.owner, self.owned) = (message.payload.owner, 0);
+            }
+            self.owned += 1;
+            if !message.extra.is_null() {
+                Extra::release(message.extra);
+            }
+            let follows = message.delivery == self.delivery
+                && message.index == self.first.wrapping_add(self.count)
+                && outcome == self.outcome;
+            if follows {
+                self.count += 1;
+            } else {
+                self.settle();
+                (self.delivery, self.first, self.count) = (message.delivery, message.index, 1);
+                self.outcome = outcome;
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        // SAFETY: these indices were taken over from messages, once each.
+        unsafe { delivery::settle(self.delivery, self.first, self.count, self.outcome) };
+        self.count = 0;
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        // The memory first: whoever hears of the outcome may measure what is still held.
+        payload::release(self.owner, self.owned);
+        self.settle();
+    }
+}

@@ -1,0 +1,76 @@
+//! What a component has done so far.
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use gopiper_abi::raw::Outcome;
+
+/// Counters of one stage, added to once for each batch.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) received: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) kept: AtomicU64,
+    pub(crate) panics: AtomicU64,
+}
+
+/// What a component has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ComponentCounts {
+    /// Messages that came to it.
+    pub received: u64,
+    /// Messages that it passed on, or made itself, or (a sink) delivered.
+    pub sent: u64,
+    /// Messages that it dropped on purpose.
+    pub dropped: u64,
+    /// Messages that it failed with.
+    pub failed: u64,
+    /// Messages that it kept, to make something of them.
+    pub kept: u64,
+    /// How often it panicked.
+    pub panics: u64,
+}
+
+impl Counters {
+    pub(crate) fn read(&self) -> ComponentCounts {
+        ComponentCounts {
+            received: self.received.load(Relaxed),
+            sent: self.sent.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            kept: self.kept.load(Relaxed),
+            panics: self.panics.load(Relaxed),
+        }
+    }
+}
+
+/// What became of the messages that a pipeline's components made themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OutcomeCounts {
+    /// The last component was done with all that was made of them.
+    pub delivered: u64,
+    /// They were dropped on purpose.
+    pub dropped: u64,
+    /// They failed and were discarded.
+    pub failed: u64,
+    /// The pipeline ended before they were settled.
+    pub returned: u64,
+}
+
+/// Outcomes, counted as they come.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes([AtomicU64; 5]);
+
+impl Outcomes {
+    pub(crate) fn add(&self, outcome: Outcome, count: u32) {
+        // An outcome of a later interface is worse than all that are known here.
+        let place = usize::try_from(outcome.0).unwrap_or(4).min(4);
+        self.0[place].fetch_add(u64::from(count), Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> OutcomeCounts {
+        let [delivered, dropped, _dead_lettered, failed, returned] =
+            [0, 1, 2, 3, 4].map(|i: usize| self.0[i].load(Relaxed));
+        OutcomeCounts { delivered, dropped, failed, returned }
+    }
+}

@@ -1,0 +1,233 @@
+//! The host, as one worker's component sees it.
+use std::{
+    cell::RefCell,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
+};
+
+use gopiper_abi::{
+    Kind, Level, PayloadMut, SendStatus,
+    raw::{
+        Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, Settle,
+        services::{HostSide, Sending},
+    },
+};
+use parking_lot::Mutex;
+use scoped_tls::scoped_thread_local;
+
+use crate::{channel::Ticket, clock, stage::Stage, wake::Wake};
+
+/// What one worker is to the rest: its component's host, and where others leave things for it.
+pub(crate) struct Side {
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) wake: Arc<Wake>,
+    /// Batches whose deferred messages are all reported.
+    pub(crate) completed: Mutex<Vec<Handled>>,
+    /// Outcomes that the source wants to hear: token, first, count, outcome.
+    pub(crate) settled: Mutex<Vec<(u64, u32, u32, Outcome)>>,
+    /// Itself, for deliveries that settle here.
+    me: std::sync::Weak<Side>,
+}
+
+/// A batch that a component has handled, and what it sent meanwhile.
+pub(crate) struct Handled {
+    pub(crate) batch: Batch,
+    pub(crate) sequence: u64,
+    pub(crate) ticket: Ticket,
+    /// Batches sent inside `handle`, each with the place of the message that was being handled.
+    pub(crate) emitted: Vec<(u32, Batch)>,
+    /// The first message that was not handled, because the component could not go on.
+    pub(crate) through: u32,
+}
+
+/// A call of `handle`, while it runs.
+pub(crate) struct Call {
+    pub(crate) side: *const Side,
+    pub(crate) handling: Handling,
+    pub(crate) emitted: RefCell<Vec<(u32, Batch)>>,
+}
+
+scoped_thread_local!(pub(crate) static CALL: Call);
+
+impl Side {
+    pub(crate) fn new(stage: Arc<Stage>) -> Arc<Self> {
+        let wake = Arc::new(Wake::new());
+        stage.ledger.wakes.lock().push(wake.clone());
+        Arc::new_cyclic(|me| Side {
+            stage,
+            wake,
+            completed: Mutex::default(),
+            settled: Mutex::default(),
+            me: me.clone(),
+        })
+    }
+
+    /// Puts the batch with what was emitted in the running call, if this thread is in one of this
+    /// worker's.
+    fn emit_in_call(&self, batch: Batch) -> Result<(), Batch> {
+        if !CALL.is_set() {
+            return Err(batch);
+        }
+        CALL.with(|call| {
+            if !std::ptr::eq(call.side, self) {
+                return Err(batch);
+            }
+            call.emitted.borrow_mut().push((call.handling.cursor(), batch));
+            Ok(())
+        })
+    }
+
+    /// Takes out what a source sent as failed or dropped.
+    fn settle_reported(&self, batch: &mut Batch) {
+        if batch.messages().iter().all(|message| message.status() == 0) {
+            return;
+        }
+        let counters = &self.stage.counters;
+        batch.retain(|message| match message.status() {
+            0 => Fate::Keep,
+            300.. => {
+                counters.dropped.fetch_add(1, Relaxed);
+                Fate::Settle(Outcome::DROPPED)
+            }
+            status => {
+                counters.failed.fetch_add(1, Relaxed);
+                self.stage.tell_failure(status, message.description());
+                Fate::Settle(Outcome::FAILED)
+            }
+        });
+    }
+}
+
+impl HostSide for Side {
+    fn log_enabled(&self, level: Level, _target: &str) -> bool {
+        match level {
+            Level::ERROR => tracing::enabled!(target: "gopiper::component", tracing::Level::ERROR),
+            Level::WARN => tracing::enabled!(target: "gopiper::component", tracing::Level::WARN),
+            Level::INFO => tracing::enabled!(target: "gopiper::component", tracing::Level::INFO),
+            Level::DEBUG => tracing::enabled!(target: "gopiper::component", tracing::Level::DEBUG),
+            _ => tracing::enabled!(target: "gopiper::component", tracing::Level::TRACE),
+        }
+    }
+
+    fn log(&self, level: Level, target: &str, text: &str) {
+        // An event's level must be known at compile time.
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::event!(
+                    target: "gopiper::component",
+                    tracing::Level::$level,
+                    component = %self.stage.name,
+                    module = target,
+                    "{text}"
+                )
+            };
+        }
+        match level {
+            Level::ERROR => event!(ERROR),
+            Level::WARN => event!(WARN),
+            Level::INFO => event!(INFO),
+            Level::DEBUG => event!(DEBUG),
+            _ => event!(TRACE),
+        }
+    }
+
+    fn metric(&self, _kind: MetricKind, name: &str, _help: &str) -> &'static Metric {
+        let mut metrics = self.stage.metrics.lock();
+        metrics.entry(name.to_owned()).or_insert_with(|| Box::leak(Box::default()))
+    }
+
+    fn now(&self) -> i64 {
+        clock::now()
+    }
+
+    fn monotonic(&self) -> i64 {
+        clock::monotonic()
+    }
+
+    fn wake_at(&self, moment: i64) {
+        self.wake.set_due(moment);
+    }
+
+    fn stop(&self, error: Option<&str>) {
+        match error {
+            Some(error) => self.stage.fail(error),
+            None => self.stage.finish(),
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stage.stop.is_requested()
+    }
+
+    fn stop_descriptor(&self) -> i32 {
+        self.stage.stop.descriptor()
+    }
+
+    fn state_directory(&self) -> Result<PathBuf, String> {
+        let base = self.stage.state_directory.as_ref();
+        let directory = base.ok_or("this pipeline has no state directory")?.join(&self.stage.name);
+        std::fs::create_dir_all(&directory)
+            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+        Ok(directory)
+    }
+
+    fn payload(&self, length: usize) -> PayloadMut {
+        self.stage.blocks.get(length)
+    }
+
+    fn batch(&self) -> Batch {
+        Batch::new(DEFAULT_CAPACITY)
+    }
+
+    fn send(&self, batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
+        let stage = &self.stage;
+        let Some(outlet) = &stage.outlet else {
+            return Err((SendStatus::CLOSED, batch, sending));
+        };
+        if outlet.is_closed() {
+            return Err((SendStatus::CLOSED, batch, sending));
+        }
+        if !sending.wait && !outlet.has_room_for(&batch) {
+            return Err((SendStatus::FULL, batch, sending));
+        }
+        let mut batch = batch.into_own();
+        if !sending.deliveries.is_empty() {
+            batch.derive_delivery(sending.deliveries);
+        } else {
+            stage.ledger.open(batch.len());
+            let hears: Arc<dyn Settle> = match (sending.token, self.me.upgrade()) {
+                (Some(_), Some(me)) => me,
+                _ => stage.clone(),
+            };
+            batch.open_delivery(sending.token.unwrap_or(0), hears);
+        }
+        if stage.kind == Kind::SOURCE {
+            self.settle_reported(&mut batch);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if let Err(batch) = self.emit_in_call(batch) {
+            // Closed meanwhile: the batch has its delivery, so its end is told there.
+            drop(stage.pass_on(batch));
+        }
+        Ok(())
+    }
+}
+
+/// Hears the outcomes that a source asked for.
+impl Settle for Side {
+    fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
+        self.settled.lock().push((token, first, count, outcome));
+        self.stage.ledger.settle(count, outcome);
+        self.wake.nudge();
+    }
+}
+
+/// Whether nothing that a component made itself is under way any more.
+pub(crate) fn all_settled(stage: &Stage) -> bool {
+    stage.ledger.open.load(SeqCst) == 0
+}

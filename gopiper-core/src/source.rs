@@ -1,0 +1,77 @@
+//! A worker of a source: one thread around one component that produces.
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use gopiper_abi::raw::{Produced, RawError, client::ComponentHandle};
+
+use crate::{
+    side::{Side, all_settled},
+    worker::create,
+};
+
+/// One thread around one component that produces.
+pub(crate) struct SourceWorker {
+    side: Arc<Side>,
+    component: ComponentHandle,
+    /// Every other stage has ended: what is still open will never be settled.
+    drained: Arc<AtomicBool>,
+}
+
+impl SourceWorker {
+    pub(crate) fn new(side: Arc<Side>, drained: Arc<AtomicBool>) -> Result<Self, RawError> {
+        let component = create(&side)?;
+        let wake = side.wake.clone();
+        side.stage.stop.on_stop(move || wake.nudge());
+        Ok(SourceWorker { side, component, drained })
+    }
+
+    /// Produces until the source or the pipeline ends.
+    pub(crate) fn produce(&mut self) {
+        let stage = self.side.stage.clone();
+        while !stage.stop.is_requested() {
+            self.tell_settled();
+            self.side.wake.take_due();
+            let credit = stage.outlet.as_ref().map_or(0, |outlet| outlet.credit());
+            match self.component.produce(credit) {
+                Ok(Produced { state: 0, .. }) => {}
+                Ok(Produced { state: 1, until, .. }) => self.wait(until),
+                Ok(_) => break,
+                Err(_) if stage.stop.is_requested() => break,
+                Err(error) => stage.fail(&error.message),
+            }
+        }
+        if let Err(error) = self.component.end(i64::MAX) {
+            stage.fail(&error.message);
+        }
+    }
+
+    /// Tells the source the last outcomes; what it produced is under way meanwhile.
+    pub(crate) fn hear_out(mut self) {
+        loop {
+            self.tell_settled();
+            if self.drained.load(SeqCst) || all_settled(&self.side.stage) {
+                self.tell_settled();
+                return;
+            }
+            self.wait(i64::MAX);
+        }
+    }
+
+    fn wait(&self, until: i64) {
+        if !self.side.wake.take_nudge() {
+            self.side.wake.wait(None, until);
+            self.side.wake.take_nudge();
+        }
+    }
+
+    fn tell_settled(&mut self) {
+        let settled = std::mem::take(&mut *self.side.settled.lock());
+        for (token, first, count, outcome) in settled {
+            if !self.component.settled(token, first, count, outcome) {
+                self.side.stage.fail("it panicked when it was told an outcome");
+            }
+        }
+    }
+}

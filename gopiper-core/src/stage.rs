@@ -1,0 +1,184 @@
+//! One component of a running pipeline: what its workers share.
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+};
+
+use gopiper_abi::{
+    Kind,
+    raw::{Batch, Metric, Outcome, Settle, client::FactoryHandle},
+};
+use parking_lot::Mutex;
+
+use crate::{
+    channel::{Channel, Ticket},
+    counters::{Counters, Outcomes},
+    memory::Blocks,
+    sequencer::Sequencer,
+    stop::{Stop, StopReason},
+    wake::Wake,
+};
+
+/// What the workers of one component share.
+pub(crate) struct Stage {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) factory: Mutex<FactoryHandle>,
+    pub(crate) counters: Counters,
+    /// What comes in; None for a source.
+    pub(crate) inlet: Option<Arc<Channel>>,
+    /// What goes out; None for a sink.
+    pub(crate) outlet: Option<Arc<Channel>>,
+    /// None if the order doesn't matter.
+    pub(crate) sequencer: Option<Sequencer<Output>>,
+    pub(crate) ledger: Ledger,
+    pub(crate) stop: Arc<Stop>,
+    pub(crate) blocks: Arc<Blocks>,
+    pub(crate) state_directory: Option<PathBuf>,
+    pub(crate) metrics: Mutex<BTreeMap<String, &'static Metric>>,
+    /// Workers that may still send.
+    pub(crate) senders: AtomicUsize,
+    pub(crate) workers: AtomicUsize,
+    /// The component has no use for more: what it drops from then on is returned.
+    pub(crate) finished: AtomicBool,
+    /// How many failures were written to the log.
+    pub(crate) failures_told: AtomicU64,
+}
+
+/// What a worker made of one batch: what goes on, in order, and the room that the batch took.
+#[derive(Default)]
+pub(crate) struct Output {
+    /// Most batches go on as one: that needs no allocation.
+    pub(crate) first: Option<Batch>,
+    pub(crate) more: Vec<Batch>,
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl Output {
+    /// Puts a batch behind the others, into the last one of them if it has room.
+    pub(crate) fn push(&mut self, batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let last = self.more.last_mut().or(self.first.as_mut());
+        let batch = match last {
+            Some(last) => match last.append(batch) {
+                Ok(()) => return,
+                Err(batch) => batch,
+            },
+            None => batch,
+        };
+        match self.first {
+            None => self.first = Some(batch),
+            Some(_) => self.more.push(batch),
+        }
+    }
+}
+
+impl Stage {
+    /// Hands on what became of a batch, in its place.
+    pub(crate) fn put(&self, sequence: u64, output: Output) {
+        match &self.sequencer {
+            Some(sequencer) => sequencer.put(sequence, output, |output| self.emit(output)),
+            None => self.emit(output),
+        }
+    }
+
+    fn emit(&self, output: Output) {
+        for batch in output.first.into_iter().chain(output.more) {
+            if let Err(batch) = self.pass_on(batch) {
+                // The next stage has gone: the messages are returned, as the batch is dropped.
+                drop(batch);
+            }
+        }
+        if let (Some(ticket), Some(inlet)) = (output.ticket, &self.inlet) {
+            inlet.give(ticket);
+        }
+    }
+
+    /// Sends a batch to the next component; behind the last one it has been delivered. Waits for
+    /// room.
+    pub(crate) fn pass_on(&self, mut batch: Batch) -> Result<(), Batch> {
+        let messages = batch.len() as u64;
+        match &self.outlet {
+            Some(outlet) => outlet.send(batch)?,
+            None => batch.settle(Outcome::DELIVERED),
+        }
+        self.counters.sent.fetch_add(messages, Relaxed);
+        Ok(())
+    }
+
+    /// Says of a failed message what it was, but not of each: a thousand a second would drown
+    /// everything else.
+    pub(crate) fn tell_failure(&self, status: i32, description: &str) {
+        const TOLD: u64 = 10;
+        let told = self.failures_told.fetch_add(1, Relaxed);
+        if told < TOLD {
+            tracing::error!(component = %self.name, status, "a message failed: {description}");
+        }
+        if told + 1 == TOLD {
+            tracing::error!(component = %self.name, "more failures are only counted");
+        }
+    }
+
+    pub(crate) fn fail(&self, error: &str) {
+        let component = self.name.clone();
+        self.stop.request(StopReason::Failed { component, error: error.to_owned() });
+    }
+
+    pub(crate) fn finish(&self) {
+        self.finished.store(true, SeqCst);
+        self.stop.request(StopReason::Finished { component: self.name.clone() });
+    }
+
+    /// A worker sends nothing any more; after the last one, the next stage's input has ended.
+    pub(crate) fn sender_ended(&self) {
+        if self.senders.fetch_sub(1, SeqCst) == 1
+            && let Some(outlet) = &self.outlet {
+                outlet.close();
+            }
+    }
+
+    /// A worker has gone; after the last one, the factory is told.
+    pub(crate) fn worker_ended(&self) {
+        if self.workers.fetch_sub(1, SeqCst) == 1 {
+            self.factory.lock().destroy();
+        }
+    }
+}
+
+/// What became of the messages that a component made itself.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) open: AtomicU64,
+    pub(crate) outcomes: Outcomes,
+    /// Wakes the workers when nothing is open any more.
+    pub(crate) wakes: Mutex<Vec<Arc<Wake>>>,
+}
+
+impl Ledger {
+    pub(crate) fn open(&self, messages: usize) {
+        self.open.fetch_add(messages as u64, SeqCst);
+    }
+
+    pub(crate) fn settle(&self, count: u32, outcome: Outcome) {
+        self.outcomes.add(outcome, count);
+        if self.open.fetch_sub(u64::from(count), SeqCst) == u64::from(count) {
+            self.wakes.lock().iter().for_each(|wake| wake.nudge());
+        }
+    }
+}
+
+/// Hears the outcomes that no source asked for.
+impl Settle for Stage {
+    fn settled(&self, _token: u64, _first: u32, count: u32, outcome: Outcome) {
+        self.ledger.settle(count, outcome);
+    }
+}

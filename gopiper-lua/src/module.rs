@@ -1,0 +1,236 @@
+//! What `require('gopiper')` gives.
+use std::{cell::RefCell, path::Path};
+
+use gopiper_abi::raw::{RawError, client::FactoryHandle};
+use gopiper_core::{
+    ComponentOptions, ComponentSpec, PayloadMemory, Pipeline, PipelineOptions, loader,
+};
+use mlua::{AnyUserData, Error, FromLua, Lua, Table, UserData, Value};
+
+use crate::{convert, file::Settings, search::SearchPath};
+
+/// What the file has made so far.
+#[derive(Default)]
+pub(crate) struct Made {
+    pub(crate) pipelines: Vec<Pipeline>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A component that was loaded, until a pipeline takes it.
+struct Component(RefCell<Option<ComponentSpec>>);
+
+impl UserData for Component {}
+
+/// Registers the module, so that `require('gopiper')` finds it.
+pub(crate) fn register(lua: &Lua, search: SearchPath, settings: Settings) -> mlua::Result<()> {
+    lua.set_app_data(Made::default());
+    let module = lua.create_table()?;
+    module.set(
+        "loadComponent",
+        lua.create_function(move |lua, arguments: (Value, Value, Value)| {
+            load_component(lua, &search, arguments)
+                .map_err(|error| here(lua, "loadComponent", &error))
+        })?,
+    )?;
+    module.set(
+        "createPipeline",
+        lua.create_function(move |lua, arguments: (Value, Value)| {
+            create_pipeline(lua, &settings, arguments)
+                .map_err(|error| here(lua, "createPipeline", &error))
+        })?,
+    )?;
+    lua.register_module("gopiper", module)
+}
+
+/// An error that names the line of the Lua file that called the function.
+fn here(lua: &Lua, function: &str, error: &str) -> Error {
+    let place = lua.inspect_stack(1, |frame| {
+        let source = frame.source().short_src.unwrap_or_default().into_owned();
+        frame.current_line().map(|line| format!("{source}:{line}: "))
+    });
+    Error::runtime(format!("{}{function}: {error}", place.flatten().unwrap_or_default()))
+}
+
+fn load_component(
+    lua: &Lua,
+    search: &SearchPath,
+    (file, attributes, options): (Value, Value, Value),
+) -> Result<Value, String> {
+    let file: String = argument(lua, file, "1 (the file)")?;
+    let attributes: Option<Table> = argument(lua, attributes, "2 (the attributes)")?;
+    let options: Option<Table> = argument(lua, options, "3 (the options)")?;
+    let path = search.find(&file).map_err(|tried| {
+        let tried: Vec<_> = tried.iter().map(|path| format!("\n  {}", path.display())).collect();
+        format!("there is no '{file}'; looked for it at{}", tried.concat())
+    })?;
+    let component = loader::load(&path).map_err(|refusal| refusal.to_string())?;
+    if let Some(mut made) = lua.app_data_mut::<Made>() {
+        made.warnings.extend(component.warnings);
+    }
+    let options = options.map(|table| component_options(&table)).transpose()?.unwrap_or_default();
+    let named = |error: RawError| describe(&file, &path, error);
+    let mut factory = FactoryHandle::new(component.module).map_err(named)?;
+    let attributes = match attributes {
+        Some(table) => convert::map(&table, "").map_err(|error| format!("{file}: {error}"))?,
+        None => Default::default(),
+    };
+    factory.configure(attributes).map_err(|errors| {
+        let errors: Vec<_> =
+            errors.into_iter().map(|error| describe(&file, &path, error)).collect();
+        errors.join("\n")
+    })?;
+    let spec = ComponentSpec { factory, options };
+    let component = lua.create_userdata(Component(RefCell::new(Some(spec))));
+    component.map(Value::UserData).map_err(|error| error.to_string())
+}
+
+fn describe(file: &str, path: &Path, error: RawError) -> String {
+    let remedy = format!("(gopiper inspect {} shows what can be set)", path.display());
+    match error.attribute.as_str() {
+        "" => format!("{file}: {} {remedy}", error.message),
+        attribute => format!("{file}: attribute {attribute}: {} {remedy}", error.message),
+    }
+}
+
+fn create_pipeline(
+    lua: &Lua,
+    settings: &Settings,
+    (components, options): (Value, Value),
+) -> Result<(), String> {
+    let components: Table = argument(lua, components, "1 (the list of components)")?;
+    let options: Option<Table> = argument(lua, options, "2 (the options)")?;
+    let mut specs = Vec::new();
+    for (i, item) in components.sequence_values::<Value>().enumerate() {
+        let item = item.map_err(|error| error.to_string())?;
+        specs.push(take_component(&item).map_err(|error| format!("component {}: {error}", i + 1))?);
+    }
+    if components.pairs::<Value, Value>().count() != specs.len() {
+        return Err("the list of components has holes in it, or keys that are no numbers".into());
+    }
+    let mut made = lua.app_data_mut::<Made>().ok_or("called outside of a pipeline's file")?;
+    let mut options =
+        options.map(|table| pipeline_options(&table)).transpose()?.unwrap_or_default();
+    options.state_directory = settings.state_directory.clone();
+    let number = made.pipelines.len() + 1;
+    let name = options.name.get_or_insert_with(|| match number {
+        1 => "main".into(),
+        _ => format!("main_{number}"),
+    });
+    if made.pipelines.iter().any(|pipeline| pipeline.name() == name) {
+        return Err(format!("there is a pipeline '{name}' already: give one another name"));
+    }
+    let pipeline = Pipeline::new(specs, options)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    made.pipelines.push(pipeline);
+    Ok(())
+}
+
+fn take_component(item: &Value) -> Result<ComponentSpec, String> {
+    let expected = "expected what loadComponent returned";
+    let data: &AnyUserData =
+        item.as_userdata().ok_or_else(|| format!("{expected}, not a {}", item.type_name()))?;
+    let component = data.borrow::<Component>().map_err(|_| expected.to_owned())?;
+    let spec = component.0.borrow_mut().take();
+    spec.ok_or_else(|| "it is in a pipeline already: load it once for each place".into())
+}
+
+fn component_options(table: &Table) -> Result<ComponentOptions, String> {
+    let mut options = ComponentOptions::default();
+    for_each_option(table, |key, value| {
+        match key {
+            "name" => options.name = Some(option(key, value, "a string")?),
+            "pool_size" => options.pool_size = Some(option(key, value, "a whole number")?),
+            "channel_size" => options.channel_size = Some(option(key, value, "a whole number")?),
+            "channel_bytes" => options.channel_bytes = Some(option(key, value, "a whole number")?),
+            "ordered" => options.ordered = Some(option(key, value, "true or false")?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(options)
+}
+
+fn pipeline_options(table: &Table) -> Result<PipelineOptions, String> {
+    let mut options = PipelineOptions::default();
+    for_each_option(table, |key, value| {
+        match key {
+            "name" => options.name = Some(option(key, value, "a string")?),
+            "shared_memory" => {
+                let shared: bool = option(key, value, "true or false")?;
+                options.memory =
+                    if shared { PayloadMemory::Shared } else { PayloadMemory::Private };
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(options)
+}
+
+/// Goes through a table of options; `set` says whether it knows the key.
+fn for_each_option(
+    table: &Table,
+    mut set: impl FnMut(&str, Value) -> Result<bool, String>,
+) -> Result<(), String> {
+    for pair in table.pairs::<String, Value>() {
+        let (key, value) = pair.map_err(|_| "an option's name must be a string".to_owned())?;
+        if !set(&key, value)? {
+            return Err(format!("there is no option '{key}'"));
+        }
+    }
+    Ok(())
+}
+
+fn option<T: FromLuaExactly>(key: &str, value: Value, expected: &str) -> Result<T, String> {
+    let shown = shown(&value);
+    T::from_lua_exactly(value)
+        .ok_or_else(|| format!("option {key}: expected {expected}, not {shown}"))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("'{}'", text.to_string_lossy()),
+        Value::Number(_) | Value::Integer(_) | Value::Boolean(_) => {
+            value.to_string().unwrap_or_default()
+        }
+        other => format!("a {}", other.type_name()),
+    }
+}
+
+/// Without Lua's own conversions: `'5'` is no number here.
+trait FromLuaExactly: Sized {
+    fn from_lua_exactly(value: Value) -> Option<Self>;
+}
+
+impl FromLuaExactly for String {
+    fn from_lua_exactly(value: Value) -> Option<Self> {
+        Some(value.as_string()?.to_str().ok()?.to_owned())
+    }
+}
+
+impl FromLuaExactly for bool {
+    fn from_lua_exactly(value: Value) -> Option<Self> {
+        value.as_boolean()
+    }
+}
+
+impl FromLuaExactly for usize {
+    fn from_lua_exactly(value: Value) -> Option<Self> {
+        match value {
+            Value::Integer(number) => number.try_into().ok(),
+            Value::Number(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => {
+                Some(number as usize)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn argument<T: FromLua>(lua: &Lua, value: Value, which: &str) -> Result<T, String> {
+    let found = value.type_name();
+    T::from_lua(value, lua).map_err(|_| {
+        let wanted = std::any::type_name::<T>();
+        let wanted = if wanted.contains("Table") { "a table" } else { "a string" };
+        format!("argument {which} must be {wanted}, not a {found}")
+    })
+}

@@ -1,0 +1,138 @@
+//! `gopiper run`.
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{self, ExitCode},
+    thread,
+};
+
+use gopiper_core::{Control, Pipeline, StopReason, Summary};
+use gopiper_lua::Settings;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use tracing::{error, info, warn};
+
+use crate::cli::{RunArguments, exit};
+
+/// Runs the pipelines of a file until they have ended.
+pub(crate) fn run(arguments: RunArguments) -> ExitCode {
+    let settings = Settings {
+        component_path: arguments.component_path,
+        state_directory: arguments.state_dir.or_else(|| default_state_directory(&arguments.file)),
+    };
+    let (mut pipelines, warnings) = match gopiper_lua::load(&arguments.file, &settings) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error),
+    };
+    warnings.iter().for_each(|warning| warn!("{warning}"));
+    for pipeline in &mut pipelines {
+        if let Err(errors) = pipeline.check() {
+            errors.iter().for_each(|error| eprintln!("gopiper: {error}"));
+            return ExitCode::from(exit::CONFIGURATION);
+        }
+    }
+    let signals = match Signals::new([SIGINT, SIGTERM]) {
+        Ok(signals) => signals,
+        Err(error) => return refuse(&error),
+    };
+    match start_all(pipelines, signals) {
+        Ok(summaries) => {
+            let failures = summaries.iter().filter(|summary| !report(summary)).count();
+            if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) }
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("gopiper: {error}");
+    ExitCode::from(exit::CONFIGURATION)
+}
+
+/// Starts the pipelines, and waits for all of them.
+fn start_all(
+    pipelines: Vec<Pipeline>,
+    signals: Signals,
+) -> Result<Vec<Summary>, gopiper_core::PipelineError> {
+    let mut running = Vec::new();
+    for pipeline in pipelines {
+        match pipeline.start() {
+            Ok(pipeline) => running.push(pipeline),
+            Err(error) => {
+                for pipeline in running {
+                    pipeline.stop();
+                    report(&pipeline.wait());
+                }
+                return Err(error);
+            }
+        }
+    }
+    let controls: Vec<Control> = running.iter().map(|pipeline| pipeline.control()).collect();
+    let watcher = thread::Builder::new().name("signals".into());
+    if let Err(error) = watcher.spawn(move || watch(signals, &controls)) {
+        warn!("signals will end the program at once: {error}");
+    }
+    Ok(running.into_iter().map(|pipeline| pipeline.wait()).collect())
+}
+
+/// The first signal drains, the second one ends the program, and says what it leaves.
+fn watch(mut signals: Signals, controls: &[Control]) {
+    let mut pending = signals.forever();
+    if pending.next().is_none() {
+        return;
+    }
+    info!("stopping: the sources stop, the rest drains; once more ends at once");
+    controls.iter().for_each(Control::stop);
+    if pending.next().is_none() {
+        return;
+    }
+    for control in controls {
+        for (component, messages) in control.left() {
+            error!(pipeline = control.name(), component, messages, "left unprocessed");
+        }
+    }
+    process::exit(i32::from(exit::FAILED));
+}
+
+/// Says how a pipeline has ended; whether that was well.
+fn report(summary: &Summary) -> bool {
+    let pipeline = summary.pipeline.as_str();
+    for (component, counts) in &summary.components {
+        info!(
+            pipeline,
+            component,
+            received = counts.received,
+            sent = counts.sent,
+            dropped = counts.dropped,
+            failed = counts.failed,
+            kept = counts.kept,
+            panics = counts.panics,
+            "component finished"
+        );
+    }
+    match &summary.stopped {
+        Some(StopReason::Failed { component, error }) => {
+            error!(pipeline, component, "{error}");
+        }
+        Some(StopReason::Finished { component }) => info!(pipeline, component, "wants no more"),
+        Some(StopReason::Requested) => info!(pipeline, "stopped"),
+        None => {}
+    }
+    if summary.outcomes.failed > 0 {
+        error!(pipeline, messages = summary.outcomes.failed, "failed, and were discarded");
+    }
+    if !summary.is_success() && summary.outcomes.returned + summary.unsettled > 0 {
+        let messages = summary.outcomes.returned + summary.unsettled;
+        error!(pipeline, messages, "were left unprocessed");
+    }
+    summary.is_success()
+}
+
+/// Under the name of the Lua file, in XDG's state folder.
+fn default_state_directory(file: &Path) -> Option<PathBuf> {
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home)?;
+    Some(state.join("gopiper").join(file.file_stem()?))
+}
