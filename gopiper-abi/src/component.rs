@@ -39,13 +39,6 @@ pub trait Component: Send + 'static {
     /// is then made anew.
     fn handle(&mut self, message: Message, handled: HandledCallback<'_>);
 
-    /// Processes the messages that came together. Only for components that gain by seeing several at
-    /// once (a sink that writes neighbours as one); the default hands them to
-    /// [`Component::handle`] one by one.
-    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
-        call.each(|message, handled| self.handle(message, handled))
-    }
-
     /// The moment asked for by [`Host::wake_at`](crate::Host::wake_at) has come (or
     /// [`Host::wake`](crate::Host::wake) was called); `now` is [`Host::monotonic`](crate::Host::monotonic).
     ///
@@ -64,6 +57,59 @@ pub trait Component: Send + 'static {
     fn end(&mut self, deadline: i64) -> Result<(), Error> {
         let _ = deadline;
         Ok(())
+    }
+}
+
+/// A transform or a sink that gains by seeing the messages that came together (a sink that writes
+/// neighbours as one). Every [`Component`] is one: implement either.
+pub trait BatchComponent: Send + 'static {
+    /// As [`Component::start`].
+    ///
+    /// # Errors
+    /// The pipeline does not start.
+    fn start(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Processes the messages that came together. A panic outside of [`BatchCall::each`] fails all of
+    /// them: nobody knows how far it got.
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags;
+
+    /// As [`Component::timer`].
+    ///
+    /// # Errors
+    /// The pipeline stops, and names this component.
+    fn timer(&mut self, now: i64) -> Result<(), Error> {
+        let _ = now;
+        Ok(())
+    }
+
+    /// As [`Component::end`].
+    ///
+    /// # Errors
+    /// The pipeline ends as failed, and names this component.
+    fn end(&mut self, deadline: i64) -> Result<(), Error> {
+        let _ = deadline;
+        Ok(())
+    }
+}
+
+impl<C: Component> BatchComponent for C {
+    fn start(&mut self) -> Result<(), Error> {
+        Component::start(self)
+    }
+
+    #[inline]
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        call.each(|message, handled| self.handle(message, handled))
+    }
+
+    fn timer(&mut self, now: i64) -> Result<(), Error> {
+        Component::timer(self, now)
+    }
+
+    fn end(&mut self, deadline: i64) -> Result<(), Error> {
+        Component::end(self, deadline)
     }
 }
 
@@ -126,7 +172,8 @@ pub trait Source: Send + 'static {
 /// It is made from the attributes that stand in the pipeline's file, which it declares once: see
 /// [`attributes!`](crate::attributes).
 pub trait Factory: Sized + Send + 'static {
-    /// What it makes: a [`Component`] for a transform or a sink, a [`Source`] for a source.
+    /// What it makes: a [`Component`] (or a [`BatchComponent`]) for a transform or a sink, a
+    /// [`Source`] for a source.
     type Component: Send + 'static;
     /// What can be set, with its documentation. From this come the checks and their errors,
     /// `gopiper inspect` and the reference page. `gopiper_abi::NoAttributes` for nothing.

@@ -2,7 +2,7 @@
 use std::marker::PhantomData;
 
 use crate::{
-    Component, Error, Factory, Postponed, Source, attributes, logging,
+    BatchComponent, Error, Factory, Postponed, Source, attributes, logging,
     raw::{
         BatchCall, HandleFlags, Host, Kind, Map, OnStop, Outcome, Parallel, Produced, RawError,
         Report, Worker, WorkerFactory,
@@ -107,13 +107,13 @@ impl<F: Factory<Component: Source>> Role<F> for AsSource {
         SourceWorker(component)
     }
 }
-impl<F: Factory<Component: Component>> Role<F> for AsTransform {
+impl<F: Factory<Component: BatchComponent>> Role<F> for AsTransform {
     type Worker = ComponentWorker<F::Component>;
     fn worker(component: F::Component) -> Self::Worker {
         ComponentWorker(component)
     }
 }
-impl<F: Factory<Component: Component>> Role<F> for AsSink {
+impl<F: Factory<Component: BatchComponent>> Role<F> for AsSink {
     type Worker = ComponentWorker<F::Component>;
     fn worker(component: F::Component) -> Self::Worker {
         ComponentWorker(component)
@@ -168,7 +168,7 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
 #[derive(Debug)]
 pub struct ComponentWorker<C>(C);
 
-impl<C: Component> Worker for ComponentWorker<C> {
+impl<C: BatchComponent> Worker for ComponentWorker<C> {
     fn start(&mut self) -> Result<(), RawError> {
         Ok(self.0.start()?)
     }

@@ -71,7 +71,7 @@ pub mod raw;
 pub mod testing;
 
 pub use attributes::NoAttributes;
-pub use component::{Component, Factory, Source};
+pub use component::{BatchComponent, Component, Factory, Source};
 pub use error::Error;
 pub use postponed::{Postponed, Unsent};
 pub use raw::{

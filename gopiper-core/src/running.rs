@@ -7,6 +7,8 @@ use std::{
     thread::JoinHandle,
 };
 
+use gopiper_abi::raw::Metric;
+
 use crate::{
     counters::{ComponentCounts, OutcomeCounts},
     stage::Stage,
@@ -150,6 +152,18 @@ impl Control {
                 returned: sum.returned + one.returned,
             }
         })
+    }
+
+    /// The metrics that components have registered: component, metric, value.
+    pub fn metrics(&self) -> Vec<(String, String, u64)> {
+        let of = |stage: &Arc<Stage>| {
+            let metrics = stage.metrics.lock();
+            let read = |(name, metric): (&String, &&Metric)| {
+                (stage.name.clone(), name.clone(), metric.value.load(SeqCst))
+            };
+            metrics.iter().map(read).collect::<Vec<_>>()
+        };
+        self.stages.iter().flat_map(of).collect()
     }
 
     /// The messages that wait for a component or are in its hands, by name.

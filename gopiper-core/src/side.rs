@@ -152,6 +152,7 @@ impl HostSide for Side {
     }
 
     fn stop(&self, error: Option<&str>) {
+        self.stage.finished.store(true, SeqCst);
         match error {
             Some(error) => self.stage.fail(error),
             None => self.stage.finish(),

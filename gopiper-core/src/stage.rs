@@ -46,7 +46,7 @@ pub(crate) struct Stage {
     /// Workers that may still send.
     pub(crate) senders: AtomicUsize,
     pub(crate) workers: AtomicUsize,
-    /// The component has no use for more: what it drops from then on is returned.
+    /// The component has ended the pipeline: what it does not get done from then on is returned.
     pub(crate) finished: AtomicBool,
     /// How many failures were written to the log.
     pub(crate) failures_told: AtomicU64,
@@ -134,16 +134,16 @@ impl Stage {
     }
 
     pub(crate) fn finish(&self) {
-        self.finished.store(true, SeqCst);
         self.stop.request(StopReason::Finished { component: self.name.clone() });
     }
 
     /// A worker sends nothing any more; after the last one, the next stage's input has ended.
     pub(crate) fn sender_ended(&self) {
         if self.senders.fetch_sub(1, SeqCst) == 1
-            && let Some(outlet) = &self.outlet {
-                outlet.close();
-            }
+            && let Some(outlet) = &self.outlet
+        {
+            outlet.close();
+        }
     }
 
     /// A worker has gone; after the last one, the factory is told.

@@ -64,9 +64,10 @@ impl Worker {
             }
         }
         if let Some(mut component) = self.component.take()
-            && let Err(error) = component.end(i64::MAX) {
-                self.side.stage.fail(&error.message);
-            }
+            && let Err(error) = component.end(i64::MAX)
+        {
+            self.side.stage.fail(&error.message);
+        }
     }
 
     /// Looks at what others have left for this worker, and at the clock.
@@ -79,9 +80,10 @@ impl Worker {
             }
         }
         if let (Some(now), Some(component)) = (self.side.wake.take_due(), &mut self.component)
-            && let Err(error) = component.timer(now) {
-                self.side.stage.fail(&error.message);
-            }
+            && let Err(error) = component.timer(now)
+        {
+            self.side.stage.fail(&error.message);
+        }
     }
 
     fn handle(&mut self, Queued { batch, ticket }: Queued) {
@@ -165,7 +167,7 @@ impl Worker {
                     kept += 1;
                     Fate::Settle(Outcome::DELIVERED)
                 }
-                300.. if finished => Fate::Settle(Outcome::RETURNED),
+                _ if finished => Fate::Settle(Outcome::RETURNED),
                 300.. => {
                     dropped += 1;
                     Fate::Settle(Outcome::DROPPED)

@@ -2,8 +2,8 @@
 use std::io;
 
 use gopiper_abi::{
-    BatchCall, Component, Error, Factory, HandleFlags, HandledCallback, Message, Parallel,
-    Postponed, Report, attributes, export_component,
+    BatchCall, BatchComponent, Error, Factory, HandleFlags, Parallel, Postponed, Report,
+    attributes, export_component,
 };
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -97,38 +97,26 @@ impl Stdout {
     }
 }
 
-impl Component for Stdout {
-    fn handle(&mut self, message: Message, handled: HandledCallback) {
-        let mut line = message.data().to_vec();
-        if !message.lacks_delimiter() {
-            line.extend_from_slice(&self.delimiter);
-        }
-        match write_all(&line) {
-            Ok(()) => handled.done(message),
-            Err(error) => handled.report(message, Report::fail(0, error.to_string())),
-        }
-    }
-
+impl BatchComponent for Stdout {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         if self.closed {
             return call.report_all(Report::DROP);
         }
         let (written, result) = self.write(&call);
-        let rest = match result {
+        match result {
             Ok(()) => return call.report_all(Report::DONE),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 // Whoever reads has had enough (`| head`): no failure, and nobody to write to.
-                self.closed = true;
                 self.postponed.host().finish();
-                Report::DROP
             }
             Err(error) => {
                 let error = format!("cannot write to standard output: {error}");
                 self.postponed.host().fail(&error);
-                Report::fail(0, error)
             }
-        };
-        call.report_each(|i, _| if i < written { Report::DONE } else { rest.clone() })
+        }
+        // What is not done after the pipeline was ended is returned to its source.
+        self.closed = true;
+        call.report_each(|i, _| if i < written { Report::DONE } else { Report::DROP })
     }
 }
 

@@ -317,29 +317,46 @@ impl Batch {
     }
 
     /// Looks at each message: keeps it in the batch, in order, or settles it. Neighbours of one
-    /// block or one delivery are let go together.
+    /// block or one delivery are let go together. When `judge` panics, the messages that it did not
+    /// settle stay.
     pub fn retain(&mut self, mut judge: impl FnMut(&Message) -> Fate) {
+        /// Closes the gap between what was kept and what was not looked at, also when `judge` panics.
+        struct Sieve {
+            header: *mut BatchHeader,
+            kept: usize,
+            next: usize,
+            len: usize,
+        }
+        impl Drop for Sieve {
+            fn drop(&mut self) {
+                let rest = self.len - self.next;
+                // SAFETY: the slots from `next` to `len` hold messages, those between hold none.
+                unsafe {
+                    let slots = (*self.header).messages;
+                    ptr::copy(slots.add(self.next), slots.add(self.kept), rest);
+                    (*self.header).len = (self.kept + rest) as u32;
+                }
+            }
+        }
         let (slots, len) = (self.header().messages, self.len());
-        // Nothing is in the batch meanwhile: if `judge` panics, messages leak and none is freed twice.
-        self.header_mut().len = 0;
-        let mut kept = 0;
         let mut runs = Runs::default();
-        for i in 0..len {
-            // SAFETY: slot `i` holds a message that was not moved yet; `kept` is at most `i`.
+        let mut sieve = Sieve { header: self.0, kept: 0, next: 0, len };
+        while sieve.next < len {
+            // SAFETY: slot `next` holds a message that was not moved yet; `kept` is at most `next`.
             unsafe {
-                let slot = slots.add(i);
+                let slot = slots.add(sieve.next);
                 match judge(&*slot) {
                     Fate::Keep => {
-                        if kept != i {
-                            ptr::copy_nonoverlapping(slot, slots.add(kept), 1);
+                        if sieve.kept != sieve.next {
+                            ptr::copy_nonoverlapping(slot, slots.add(sieve.kept), 1);
                         }
-                        kept += 1;
+                        sieve.kept += 1;
                     }
                     Fate::Settle(outcome) => runs.take(slot, outcome),
                 }
             }
+            sieve.next += 1;
         }
-        self.header_mut().len = kept as u32;
     }
 
     /// Settles all messages alike, and leaves the batch empty.

@@ -32,8 +32,10 @@ pub fn fence<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
     let result = catch_unwind(AssertUnwindSafe(f));
     FENCED.set(FENCED.get() - 1);
     result.map_err(|payload| {
-        // Dropping a payload may panic again.
-        std::mem::forget(payload);
+        // Dropping a payload may panic again, unless it is what `panic!` makes.
+        if !payload.is::<&'static str>() && !payload.is::<String>() {
+            std::mem::forget(payload);
+        }
         Panicked(SAID.take().unwrap_or_else(|| "without a word".into()))
     })
 }

@@ -87,6 +87,7 @@ impl Drop for Handling {
 }
 
 /// A batch some of whose messages were deferred. Dropped, it goes when the last one is reported.
+#[derive(Debug)]
 pub struct DeferredBatch(*mut BatchHeader);
 
 // SAFETY: only the header is touched, and that by the rules of the holds.

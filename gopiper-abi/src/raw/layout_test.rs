@@ -132,8 +132,8 @@ fn a_difference_is_shown() {
     let shown = diff(GOLDEN, &changed);
     assert_eq!(shown.lines().count(), 3, "{shown}");
     assert!(shown.contains("Message of gopiper-abi"), "{shown}");
-    assert!(shown.contains("-     32  index: u32"), "{shown}");
-    assert!(shown.contains("+     32  index: u64"), "{shown}");
+    assert!(shown.contains("-    40  index: u32"), "{shown}");
+    assert!(shown.contains("+    40  index: u64"), "{shown}");
 }
 
 /// Each type's id and body, by its name.

@@ -105,7 +105,7 @@ impl Message {
 
     #[inline]
     pub(super) fn ends_with_own(&self, delimiter: &[u8]) -> bool {
-        self.tail != 0 && self.delimiter() == delimiter
+        self.delimiter() == delimiter
     }
 
     /// Whether `next` lies directly behind this message and its delimiter, in one allocation.

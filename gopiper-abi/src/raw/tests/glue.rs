@@ -1,0 +1,338 @@
+//! What stands between a host and a worker: the entries, with workers that keep to nothing.
+use std::{cell::RefCell, sync::atomic::AtomicU64};
+
+use client::{ComponentHandle, FactoryHandle};
+use services::{HostSide, Sending, host};
+
+use super::*;
+
+type Behaviour = fn(BatchCall<'_>) -> HandleFlags;
+
+/// A worker that does with a batch what its factory's attribute says.
+struct Unruly(Behaviour);
+
+struct UnrulyFactory(String);
+
+thread_local! {
+    /// The hooks of the last worker that was made.
+    static HOOKS: RefCell<OnStop> = RefCell::default();
+}
+
+fn behaviour(name: &str) -> Behaviour {
+    match name {
+        "lets go" => |_| HandleFlags::ALL_DONE,
+        "forgets" => |call| {
+            std::mem::forget(call);
+            HandleFlags::ALL_DONE
+        },
+        "pretends to panic" => |_| HandleFlags::PANICKED,
+        "panics" => |_| panic!("between messages"),
+        "panics after all" => |call| {
+            call.report_all(Report::DONE);
+            panic!("after all");
+        },
+        "panics half-way" => |call| {
+            call.report_each(|place, _| if place == 1 { panic!("half-way") } else { Report::DONE })
+        },
+        "panics at the second" => |call| {
+            call.each(|message, handled| match message.data() {
+                b"1" => panic!("at the second"),
+                _ => handled.done(message),
+            })
+        },
+        "hides what it deferred" => |call| {
+            call.each(|message, handled| {
+                let deferred = handled.defer();
+                std::thread::spawn(move || {
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                    deferred.done(message);
+                });
+            });
+            HandleFlags::ALL_DONE
+        },
+        _ => |call| call.report_all(Report::DONE),
+    }
+}
+
+impl WorkerFactory for UnrulyFactory {
+    type Worker = Unruly;
+    const KIND: Kind = Kind::TRANSFORM;
+
+    fn schema() -> String {
+        panic!("has no schema")
+    }
+    fn configure(attributes: &Map) -> Result<Self, Vec<RawError>> {
+        match attributes.get("does").and_then(Value::as_str) {
+            Some("panics when configured") => panic!("when configured"),
+            Some(does) => Ok(UnrulyFactory(does.to_owned())),
+            None => Err(vec![RawError { attribute: "does".into(), message: "is missing".into() }]),
+        }
+    }
+    fn check(&self) -> Result<(), Vec<RawError>> {
+        match self.0.as_str() {
+            "panics when checked" => panic!("when checked"),
+            _ => Ok(()),
+        }
+    }
+    fn pool_size(&self) -> usize {
+        panic!("has no size")
+    }
+    fn channel_size(&self) -> usize {
+        7
+    }
+    fn parallel(&self) -> Parallel {
+        Parallel::ANY
+    }
+    fn create(&self, _host: Host, on_stop: OnStop) -> Result<Unruly, RawError> {
+        match self.0.as_str() {
+            "panics when created" => panic!("when created"),
+            does => {
+                HOOKS.set(on_stop);
+                Ok(Unruly(behaviour(does)))
+            }
+        }
+    }
+    fn destroy(&mut self) {
+        panic!("when destroyed");
+    }
+}
+
+impl Worker for Unruly {
+    fn start(&mut self) -> Result<(), RawError> {
+        Ok(())
+    }
+    fn produce(&mut self, credit: usize) -> Result<Produced, RawError> {
+        panic!("asked for {credit}")
+    }
+    fn handle(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        (self.0)(call)
+    }
+    fn settled(&mut self, token: u64, _first: u32, _count: u32, _outcome: Outcome) {
+        assert_eq!(token, 1);
+    }
+    fn timer(&mut self, now: i64) -> Result<(), RawError> {
+        panic!("at {now}")
+    }
+    fn end(&mut self, _deadline: i64) -> Result<(), RawError> {
+        Err(RawError { attribute: "".into(), message: "did not end well".into() })
+    }
+}
+
+impl Drop for Unruly {
+    fn drop(&mut self) {
+        panic!("when dropped");
+    }
+}
+
+/// A host that does nothing, and takes nothing.
+struct Silent;
+
+static METRIC: Metric = Metric { value: AtomicU64::new(0) };
+
+#[rustfmt::skip]
+impl HostSide for Silent {
+    fn log_enabled(&self, _: Level, _: &str) -> bool { false }
+    fn log(&self, _: Level, _: &str, _: &str) {}
+    fn metric(&self, _: MetricKind, _: &str, _: &str) -> &'static Metric { &METRIC }
+    fn now(&self) -> i64 { 1 }
+    fn monotonic(&self) -> i64 { 2 }
+    fn wake_at(&self, _: i64) {}
+    fn stop(&self, _: Option<&str>) {}
+    fn is_stopping(&self) -> bool { false }
+    fn stop_descriptor(&self) -> i32 { -1 }
+    fn state_directory(&self) -> Result<std::path::PathBuf, String> { Err("none".into()) }
+    fn payload(&self, length: usize) -> PayloadMut { PayloadMut::new(length) }
+    fn batch(&self) -> Batch { Batch::new(4) }
+    fn send(&self, batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
+        match sending.wait {
+            true => Err((SendStatus::CLOSED, batch, sending)),
+            false => Err((SendStatus::FULL, batch, sending)),
+        }
+    }
+}
+
+fn factory(does: &str) -> FactoryHandle {
+    let mut factory = FactoryHandle::new(module::<UnrulyFactory>("unruly", "1.2.3")).unwrap();
+    factory.configure(Map::from_iter([("does", does)])).unwrap();
+    factory
+}
+
+fn worker(does: &str) -> ComponentHandle {
+    factory(does).create(host(Arc::new(Silent))).unwrap()
+}
+
+/// Gives three messages to a worker that `does`, and a fresh one after each panic; each message's
+/// status with its description.
+fn handle(does: &str) -> Vec<(i32, String)> {
+    let (books, ledger) = (Books::default(), Ledger::open());
+    let mut batch = Batch::new(4);
+    (0..3).for_each(|i| batch.push(Message::new(books.payload(i.to_string()))).unwrap());
+    batch.open_delivery(0, ledger.clone());
+    let handling = Handling::new(batch);
+    let mut calls = 0;
+    let mut component = worker(does);
+    while !handling.is_through() {
+        calls += 1;
+        assert!(calls < 5, "{does}: the cursor does not move");
+        if component.handle(&handling).contains(HandleFlags::PANICKED) {
+            component = worker(does);
+        }
+    }
+    let batch = match handling.finish() {
+        Ok(batch) => batch,
+        Err(deferred) => {
+            let completed = Arc::new(Completed::default());
+            deferred.await_deferred(completed.clone());
+            completed.wait()
+        }
+    };
+    let said = |m: &Message| (m.status(), m.description().to_owned());
+    let said = batch.messages().iter().map(said).collect();
+    assert_eq!(texts(&batch), ["0", "1", "2"]);
+    drop(batch);
+    assert_eq!(ledger.outcomes(0, 3), [Some(Outcome::RETURNED); 3]);
+    assert_eq!(books.alive(), 0);
+    said
+}
+
+#[test]
+fn a_worker_that_reports_is_believed() {
+    assert_eq!(handle("reports"), [(0, String::new()), (0, String::new()), (0, String::new())]);
+}
+
+#[test]
+fn a_worker_that_lets_go_of_the_batch_has_not_reported() {
+    for does in ["lets go", "forgets", "pretends to panic"] {
+        let no_report = (200, "no report".to_owned());
+        assert_eq!(handle(does), [no_report.clone(), no_report.clone(), no_report], "{does}");
+    }
+}
+
+#[test]
+fn a_panic_between_messages_fails_the_batch() {
+    for (does, said) in [("panics", "between messages"), ("panics half-way", "half-way")] {
+        for (status, description) in handle(does) {
+            assert_eq!(status, 200);
+            assert!(description.starts_with(&format!("panicked: {said} (")), "{description}");
+        }
+    }
+}
+
+#[test]
+fn a_panic_after_all_messages_fails_none() {
+    let said = handle("panics after all");
+    assert!(said.iter().all(|(status, _)| *status == 0), "{said:?}");
+}
+
+#[test]
+fn a_panic_at_one_message_fails_that_one() {
+    let said = handle("panics at the second");
+    let statuses: Vec<i32> = said.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [0, 200, 0]);
+    assert!(said[1].1.starts_with("panicked: at the second (gopiper-abi/src/raw/tests/glue.rs:"));
+}
+
+/// A batch with deferred messages is never given on, whatever a worker says of it.
+#[test]
+fn what_was_deferred_is_waited_for_though_the_worker_hides_it() {
+    let said = handle("hides what it deferred");
+    assert!(said.iter().all(|(status, _)| *status == 0), "{said:?}");
+}
+
+#[test]
+fn a_panic_in_any_entry_comes_back_as_an_error() {
+    let mut unruly = worker("reports");
+    assert!(unruly.start().is_ok());
+    assert!(unruly.produce(3).unwrap_err().message.starts_with("panicked: asked for 3 ("));
+    assert!(unruly.timer(9).unwrap_err().message.starts_with("panicked: at 9 ("));
+    assert_eq!(unruly.end(0).unwrap_err().message, "did not end well");
+    assert!(unruly.settled(1, 0, 1, Outcome::DELIVERED));
+    assert!(!unruly.settled(2, 0, 1, Outcome::DELIVERED));
+    drop(unruly);
+
+    let mut factory = FactoryHandle::new(module::<UnrulyFactory>("unruly", "1.2.3")).unwrap();
+    assert_eq!(
+        (factory.name(), factory.version(), factory.kind()),
+        ("unruly", "1.2.3", Kind::TRANSFORM)
+    );
+    assert_eq!(factory.schema(), "");
+    assert_eq!((factory.pool_size(), factory.channel_size()), (1, 1));
+    let error = |result: Result<(), Vec<RawError>>| result.unwrap_err().remove(0);
+    assert!(error(factory.check()).message.contains("configure"));
+    let refused = factory.create(host(Arc::new(Silent))).err().unwrap();
+    assert!(refused.message.contains("configure"));
+    assert_eq!(error(factory.configure(Map::default())).attribute, "does");
+    let panicked = error(factory.set_attribute("does", "panics when configured"));
+    assert!(panicked.message.starts_with("panicked: when configured"));
+    factory.set_attribute("does", "panics when checked").unwrap();
+    assert!(error(factory.check()).message.starts_with("panicked: when checked"));
+    factory.set_attribute("does", "panics when created").unwrap();
+    let panicked = factory.create(host(Arc::new(Silent))).err().unwrap();
+    assert!(panicked.message.starts_with("panicked: when created"));
+    assert_eq!((factory.pool_size(), factory.channel_size()), (1, 7));
+    factory.destroy();
+}
+
+#[test]
+fn hooks_are_called_until_the_component_has_gone() {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let mut factory = factory("reports");
+    let component = factory.create(host(Arc::new(Silent))).unwrap();
+    let on_stop = HOOKS.take();
+    on_stop.call(|| panic!("in a hook"));
+    let clone = heard.clone();
+    on_stop.call(move || {
+        clone.fetch_add(1, SeqCst);
+    });
+    // A hook may hold what holds the hooks.
+    let cycle = on_stop.clone();
+    on_stop.call(move || drop(cycle.clone()));
+    let stopper = component.stopper();
+    stopper.stop();
+    std::thread::spawn(move || stopper.stop()).join().unwrap();
+    assert_eq!(heard.load(SeqCst), 2, "also behind one that panics");
+    let stopper = component.stopper();
+    drop(component);
+    stopper.stop();
+    assert_eq!((heard.load(SeqCst), Arc::strong_count(&heard)), (2, 1));
+}
+
+#[test]
+fn what_a_host_does_not_send_comes_back_whole() {
+    let (books, ledger) = (Books::default(), Ledger::open());
+    let host = host(Arc::new(Silent));
+    let kept = {
+        let mut batch = Batch::new(2);
+        (0..2).for_each(|_| batch.push(Message::new("parent")).unwrap());
+        batch.open_delivery(0, ledger.clone());
+        let mut kept = Deliveries::default();
+        let handling = Handling::new(batch);
+        handling.lend(|raw| {
+            // SAFETY: the batch is lent to this call.
+            unsafe { BatchCall::new(raw) }.each(|message, handled| kept.add(handled.keep(message)))
+        });
+        kept
+    };
+    let mut batch = host.batch();
+    batch.push(Message::new(books.payload("child"))).unwrap();
+    let (status, batch, kept) = host.send(batch, None, true, kept).unwrap_err();
+    assert_eq!((status, texts(&batch), kept.len()), (SendStatus::CLOSED, vec!["child".into()], 2));
+    let (status, batch, kept) = host.send(batch, Some(4), false, kept).unwrap_err();
+    assert_eq!((status, ledger.outcomes(0, 2)), (SendStatus::FULL, vec![None; 2]));
+    drop((batch, kept));
+    assert_eq!((books.alive(), ledger.outcomes(0, 2)), (0, vec![Some(Outcome::FAILED); 2]));
+}
+
+#[test]
+fn the_services_reach_the_host() {
+    let host = host(Arc::new(Silent));
+    let clone = host.clone();
+    drop(host);
+    assert_eq!((clone.now(), clone.monotonic(), clone.is_stopping()), (1, 2, false));
+    assert_eq!(clone.state_directory(), Err("none".into()));
+    assert!(clone.stop_descriptor().is_none());
+    assert_eq!(clone.payload(5).len(), 5);
+    let counter = clone.counter("seen", "how many");
+    counter.add(2);
+    assert_eq!(counter.get(), 2);
+}

@@ -1,0 +1,99 @@
+use super::*;
+
+fn references(message: &Message) -> usize {
+    // SAFETY: null, or alive by the message's reference.
+    unsafe { message.extra.as_ref() }.map_or(0, |extra| extra.references.load(SeqCst))
+}
+
+#[test]
+fn a_plain_message_carries_nothing_extra() {
+    let message = Message::new("plain");
+    assert_eq!((message.attributes(), message.value(), message.trace()), (None, None, None));
+    assert_eq!((message.description(), references(&message)), ("", 0));
+    assert_eq!(references(&message.duplicate()), 0);
+}
+
+#[test]
+fn a_duplicate_shares_until_one_of_them_changes() {
+    let books = Books::default();
+    let mut one = Message::new(books.payload("data"));
+    one.set_attribute("k", "one");
+    let mut other = one.duplicate();
+    assert_eq!((references(&one), one.extra), (2, other.extra));
+    other.set_attribute("k", "other");
+    assert_ne!(one.extra, other.extra);
+    assert_eq!((references(&one), references(&other)), (1, 1));
+    assert_eq!(one.attribute("k").unwrap().as_str(), Some("one"));
+    assert_eq!(other.attribute("k").unwrap().as_str(), Some("other"));
+    one.set_data(books.payload("changed"));
+    assert_eq!(other.data(), b"data");
+    drop(one);
+    assert_eq!((books.alive(), other.attribute("k").unwrap().as_str()), (1, Some("other")));
+    drop(other);
+    assert_eq!(books.alive(), 0);
+}
+
+#[test]
+fn what_nobody_shares_is_changed_in_place() {
+    let mut message = Message::new("data");
+    message.set_attribute("k", 1i64);
+    let before = message.extra;
+    message.set_value(Value::from(vec![Value::NULL]));
+    message.set_trace(Trace { id: [1; 16], span: [2; 8], flags: 1 });
+    assert_eq!(message.remove_attribute("k"), Some(1i64.into()));
+    assert_eq!(message.extra, before);
+    assert_eq!(message.trace().unwrap().span, [2; 8]);
+    assert_eq!(message.value().unwrap().as_list().unwrap().len(), 1);
+}
+
+#[test]
+fn taking_away_what_is_not_there_copies_nothing() {
+    let mut one = Message::new("data");
+    assert_eq!(one.remove_attribute("k"), None);
+    assert_eq!(references(&one), 0);
+    one.set_attribute("k", 1i64);
+    let mut other = one.duplicate();
+    assert_eq!(other.remove_attribute("other"), None);
+    assert_eq!(references(&one), 2);
+}
+
+#[test]
+fn threads_may_change_what_they_share() {
+    let books = Books::default();
+    let mut message = Message::new("data");
+    message.set_attribute("bytes", books.payload("b"));
+    std::thread::scope(|scope| {
+        for i in 0..4i64 {
+            let mut mine = message.duplicate();
+            scope.spawn(move || {
+                mine.set_attribute("mine", i);
+                assert_eq!(mine.duplicate().attribute("mine"), Some(&i.into()));
+            });
+        }
+    });
+    assert_eq!(message.attributes().unwrap().len(), 1);
+    drop(message);
+    assert_eq!(books.alive(), 0);
+}
+
+#[test]
+fn other_bytes_have_no_delimiter_behind_them() {
+    let block = Payload::from(b"one\ntwo\n".to_vec());
+    let mut batch = Batch::new(2);
+    batch.extend_slices(&block, 1, 5, [0..3, 4..7].into_iter());
+    let mut message = batch.messages()[0].duplicate();
+    assert_eq!((message.delimiter(), message.time()), (&b"\n"[..], 5));
+    message.set_data("other");
+    assert_eq!(message.delimiter(), b"");
+}
+
+#[test]
+fn a_report_stands_on_the_message() {
+    let message = Message::new("data").with_report(Report::retry(7, "later"));
+    assert_eq!((message.status(), message.description()), (107, "later"));
+    // A duplicate is a new message: the report was not about it.
+    assert_eq!(message.duplicate().status(), 0);
+    for (status, stands) in [(i32::MIN, 2), (-1, 2), (0, 0), (1, 2), (2, 2), (99, 99), (300, 300)] {
+        assert_eq!(Message::new("").with_report(Report::new(status, "")).status(), stands);
+    }
+}

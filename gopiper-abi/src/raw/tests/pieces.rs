@@ -1,0 +1,117 @@
+use super::*;
+
+/// The pieces that a sink would write, each with its messages, and `+` where it adds a delimiter.
+fn pieces(batch: Batch, delimiter: &[u8]) -> Vec<(std::ops::Range<usize>, String)> {
+    let mut found = Vec::new();
+    let handling = Handling::new(batch);
+    handling.lend(|raw| {
+        // SAFETY: the batch is lent to this call.
+        let call = unsafe { BatchCall::new(raw) };
+        for piece in call.pieces(delimiter) {
+            let mut text = String::from_utf8(piece.data.to_vec()).unwrap();
+            text.extend(piece.add_delimiter.then_some('+'));
+            found.push((piece.messages, text));
+        }
+        call.report_all(Report::DONE)
+    });
+    found
+}
+
+fn lines(text: &str, tail: u8) -> Batch {
+    let block = Payload::from(text.as_bytes().to_vec());
+    let mut batch = Batch::new(16);
+    let mut start = 0;
+    let parts = text.split_inclusive('\n').map(|line| {
+        let end = start + line.trim_end_matches(['\r', '\n']).len();
+        let part = start..end;
+        start += line.len();
+        part
+    });
+    let parts: Vec<_> = parts.collect();
+    let count = parts.len();
+    assert_eq!(batch.extend_slices(&block, tail, 0, parts.into_iter()), count);
+    batch
+}
+
+fn piece(messages: std::ops::Range<usize>, text: &str) -> (std::ops::Range<usize>, String) {
+    (messages, text.into())
+}
+
+#[test]
+fn neighbours_with_their_delimiters_are_one_piece() {
+    assert_eq!(pieces(lines("a\nbb\n\nc\n", 1), b"\n"), [piece(0..4, "a\nbb\n\nc\n")]);
+    assert_eq!(pieces(lines("a\r\nb\r\n", 2), b"\r\n"), [piece(0..2, "a\r\nb\r\n")]);
+    assert_eq!(pieces(Batch::new(1), b"\n"), []);
+}
+
+#[test]
+fn another_delimiter_is_written_instead() {
+    let expected = [piece(0..1, "a+"), piece(1..2, "b+")];
+    assert_eq!(pieces(lines("a\nb\n", 1), b";"), expected);
+    assert_eq!(pieces(lines("a\nb\n", 1), b"\r\n"), expected);
+    assert_eq!(pieces(lines("a\r\nb\r\n", 2), b"\n"), expected);
+    assert_eq!(pieces(lines("a\nb\n", 1), b""), expected);
+}
+
+#[test]
+fn without_a_delimiter_neighbours_are_one_piece() {
+    let block = Payload::from(b"abcdef".to_vec());
+    let mut batch = Batch::new(4);
+    batch.extend_slices(&block, 0, 0, [0..2, 2..4, 5..6].into_iter());
+    assert_eq!(pieces(batch, b""), [piece(0..2, "abcd"), piece(2..3, "f")]);
+}
+
+#[test]
+fn the_last_line_without_a_delimiter_gets_none() {
+    let block = Payload::from(b"a\nb".to_vec());
+    let mut batch = Batch::new(3);
+    batch.extend_slices(&block, 1, 0, std::iter::once(0..1));
+    let mut last = Message::new(block.slice(2..));
+    last.set_lacks_delimiter(true);
+    batch.push(last).unwrap();
+    batch.push(Message::new("c")).unwrap();
+    assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\nb"), piece(2..3, "c+")]);
+}
+
+#[test]
+fn what_lies_in_no_allocation_is_never_merged() {
+    static TEXT: &[u8] = b"ab";
+    let mut batch = Batch::new(2);
+    batch.push(Message::new(Payload::from_static(&TEXT[..1]))).unwrap();
+    batch.push(Message::new(Payload::from_static(&TEXT[1..]))).unwrap();
+    assert_eq!(pieces(batch, b""), [piece(0..1, "a"), piece(1..2, "b")]);
+}
+
+#[test]
+fn two_blocks_are_never_merged() {
+    let mut batch = lines("a\nb\n", 1);
+    batch.append(lines("c\nd\n", 1)).unwrap();
+    assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\nb\n"), piece(2..4, "c\nd\n")]);
+}
+
+#[test]
+fn a_message_that_was_removed_between_parts_the_piece() {
+    let mut batch = lines("a\nb\nc\nd\n", 1);
+    batch.retain(|message| match message.data() {
+        b"b" => Fate::Settle(Outcome::DROPPED),
+        _ => Fate::Keep,
+    });
+    assert_eq!(pieces(batch, b"\n"), [piece(0..1, "a\n"), piece(1..3, "c\nd\n")]);
+}
+
+#[test]
+fn a_message_that_was_changed_between_parts_the_piece() {
+    let handling = Handling::new(lines("a\nb\nc\n", 1));
+    handling.lend(|raw| {
+        // SAFETY: the batch is lent to this call.
+        unsafe { BatchCall::new(raw) }.each(|mut message, handled| {
+            if message.data() == b"b" {
+                let shorter = message.payload().slice(..0);
+                message.set_data(shorter);
+            }
+            handled.done(message);
+        })
+    });
+    let batch = handling.finish().unwrap();
+    assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\n+"), piece(2..3, "c\n")]);
+}

@@ -1,0 +1,235 @@
+//! What the scheduler does with components, good and bad: real `.so` files between a source and a
+//! sink of the test's own.
+mod common;
+
+use common::{Probe, load, run, with_workers};
+use gopiper_abi::{Outcome, Value};
+use gopiper_core::{
+    ComponentOptions, ComponentSpec, Pipeline, PipelineError, PipelineOptions, StopReason, Summary,
+};
+
+const DELIVERED: Outcome = Outcome::DELIVERED;
+const DROPPED: Outcome = Outcome::DROPPED;
+const FAILED: Outcome = Outcome::FAILED;
+
+/// Sends messages through `faults`; what each says is what is done with it.
+fn through_faults(messages: &[&str], batch: usize) -> (Probe, Summary) {
+    let probe = Probe::new(messages.iter().copied());
+    let (summary, _) = run(vec![probe.source(batch), load("faults", []), probe.sink()]);
+    assert_eq!(summary.unsettled, 0);
+    (probe, summary)
+}
+
+#[test]
+fn each_way_out_of_handle_has_its_outcome() {
+    let ways = [
+        ("done", DELIVERED),
+        ("anything else is changed and done", DELIVERED),
+        ("drop", DROPPED),
+        ("fail", FAILED),
+        ("reserved", FAILED),
+        ("negative", FAILED),
+        ("continue", FAILED),
+        ("silent", FAILED),
+        ("forget", FAILED),
+        ("stash", FAILED),
+        ("keep and let go", FAILED),
+        ("twice", DELIVERED),
+        ("defer", DELIVERED),
+        ("defer and let go", FAILED),
+        ("late", DELIVERED),
+        ("late fail", FAILED),
+        ("panic", FAILED),
+        ("panic after done", DELIVERED),
+        ("defer and panic", FAILED),
+        ("panic with a fierce payload", FAILED),
+        ("done", DELIVERED),
+    ];
+    let messages: Vec<_> = ways.iter().map(|(what, _)| *what).collect();
+    let expected: Vec<_> = ways.iter().map(|(_, outcome)| *outcome).collect();
+    for batch in [1, 2, 5, ways.len()] {
+        let (probe, summary) = through_faults(&messages, batch);
+        assert_eq!(probe.outcomes(), expected, "in batches of {batch}");
+        assert_eq!(
+            probe.output(),
+            // "twice" sends two, in its place; so do the late ones keep theirs.
+            ["done", "changed", "changed", "changed", "changed", "changed", "changed", "done"],
+        );
+        let counts = summary.components[1].1;
+        assert_eq!(counts.received, ways.len() as u64);
+        assert_eq!(counts.panics, 4);
+        assert!(!summary.is_success(), "messages have failed");
+    }
+}
+
+#[test]
+fn the_rest_of_a_batch_goes_on_after_a_panic_with_a_component_made_anew() {
+    let (probe, summary) = through_faults(&["stash", "panic", "send the stashed", "done"], 4);
+    // The new component has nothing stashed: it does not get what the old one had.
+    assert_eq!(probe.output(), ["changed", "done"]);
+    assert_eq!(probe.outcomes(), [FAILED, FAILED, DELIVERED, DELIVERED]);
+    assert_eq!(summary.components[1].1.panics, 1);
+}
+
+#[test]
+fn what_was_stashed_without_a_word_is_sent_as_a_new_message() {
+    let (probe, summary) = through_faults(&["stash", "send the stashed"], 2);
+    assert_eq!(probe.output(), ["changed", "changed"]);
+    assert_eq!(probe.outcomes(), [FAILED, DELIVERED]);
+    assert_eq!(summary.outcomes.delivered, 2, "the new one counts too");
+}
+
+#[test]
+fn kept_messages_settle_with_what_was_sent_of_them() {
+    let (probe, _) = through_faults(&["keep", "keep", "done", "send the kept"], 3);
+    assert_eq!(probe.output(), ["done", "changed", "changed", "changed", "changed", "changed"]);
+    assert_eq!(probe.outcomes(), [DELIVERED; 4]);
+    let (probe, _) = through_faults(&["keep", "panic", "done"], 3);
+    assert_eq!(probe.outcomes(), [FAILED, FAILED, DELIVERED], "kept by what panicked");
+    let (probe, _) = through_faults(&["keep", "done"], 2);
+    assert_eq!(probe.outcomes(), [FAILED, DELIVERED], "kept until the end");
+}
+
+#[test]
+fn order_is_kept_by_four_workers() {
+    let lines: Vec<String> = (0..5000).map(|n| format!("{n} late")).collect();
+    let probe = Probe::new(lines.iter().cloned());
+    let grep = with_workers(load("grep", [("word", "7".into())]), 4);
+    let faults = with_workers(load("faults", []), 3);
+    let (summary, _) = run(vec![probe.source(16), grep, faults, probe.sink()]);
+    let kept: Vec<_> = lines.iter().filter(|line| line.contains('7')).collect();
+    assert_eq!(probe.output().len(), kept.len());
+    assert!(summary.is_success());
+
+    let probe = Probe::new(lines.iter().cloned());
+    let grep = with_workers(load("grep", [("word", "7".into())]), 4);
+    run(vec![probe.source(16), grep, probe.sink()]);
+    assert_eq!(probe.output(), kept.into_iter().cloned().collect::<Vec<_>>());
+}
+
+#[test]
+fn late_reports_from_many_threads_keep_the_order() {
+    let words: Vec<String> =
+        (0..200).map(|n| if n % 3 == 0 { "late".into() } else { n.to_string() }).collect();
+    let probe = Probe::new(words);
+    let (summary, _) =
+        run(vec![probe.source(7), with_workers(load("faults", []), 2), probe.sink()]);
+    assert_eq!(probe.outcomes(), [DELIVERED; 200]);
+    assert!(summary.is_success());
+}
+
+#[test]
+fn a_channel_of_one_message_and_few_bytes_still_moves_everything() {
+    let probe = Probe::new((0..300).map(|n| "x".repeat(n)));
+    let mut grep = load("grep", [("word", "y".into()), ("invert", true.into())]);
+    grep.options = ComponentOptions {
+        channel_size: Some(1),
+        channel_bytes: Some(10),
+        pool_size: Some(3),
+        ..Default::default()
+    };
+    let (summary, _) = run(vec![probe.source(50), grep, probe.sink()]);
+    assert_eq!(probe.output().len(), 300);
+    assert!(summary.is_success());
+}
+
+#[test]
+fn a_component_that_fails_ends_the_pipeline_and_is_named() {
+    for (place, with_error) in [("timer", true), ("timer", false), ("end", true), ("end", false)] {
+        let probe = Probe::new(["a"]);
+        let faults = load("faults", [("at", place.into()), ("with_error", with_error.into())]);
+        let (summary, _) = run(vec![probe.source(1), faults, probe.sink()]);
+        let Some(StopReason::Failed { component, error }) = &summary.stopped else {
+            panic!("{place}: {summary:?}");
+        };
+        assert_eq!(component, "faults");
+        let said = if with_error { "fails at" } else { "panicked: at" };
+        assert!(error.contains(said), "{place}: {error}");
+        assert!(!summary.is_success());
+    }
+}
+
+#[test]
+fn panics_in_drop_and_destroy_hurt_nobody() {
+    for place in ["drop", "destroy"] {
+        let probe = Probe::new(["panic", "done"]);
+        let faults = load("faults", [("at", place.into())]);
+        let (_, _) = run(vec![probe.source(2), faults, probe.sink()]);
+        assert_eq!(probe.output(), ["done"], "{place}");
+    }
+}
+
+#[test]
+fn a_component_that_cannot_start_keeps_the_pipeline_from_starting() {
+    for (place, with_error) in
+        [("create", true), ("create", false), ("start", true), ("start", false)]
+    {
+        let probe = Probe::new(["a"]);
+        let faults = load("faults", [("at", place.into()), ("with_error", with_error.into())]);
+        let components = vec![probe.source(1), with_workers(faults, 2), probe.sink()];
+        let pipeline = Pipeline::new(components, PipelineOptions::default()).ok().expect("it fits");
+        let error = pipeline.start().err().expect("refused").to_string();
+        assert!(error.starts_with("faults can't start: "), "{error}");
+        assert!(probe.output().is_empty());
+    }
+}
+
+#[test]
+fn a_component_may_end_the_pipeline() {
+    let (_, summary) = through_faults(&["done", "stop"], 1);
+    assert!(
+        matches!(&summary.stopped, Some(StopReason::Failed { error, .. }) if error == "told to stop")
+    );
+
+    let (probe, summary) = through_faults(&["done", "finish"], 2);
+    assert!(matches!(summary.stopped, Some(StopReason::Finished { .. })));
+    assert_eq!(probe.outcomes(), [DELIVERED, Outcome::RETURNED]);
+    assert!(summary.is_success(), "nobody wanted more: {summary:?}");
+}
+
+#[test]
+fn a_stop_drains_what_is_under_way() {
+    let probe = Probe::new((0..100_000).map(|n| n.to_string()));
+    let grep = load("grep", [("word", "".into())]);
+    let pipeline = Pipeline::new(vec![probe.source(10), grep, probe.sink()], Default::default());
+    let running = pipeline.ok().expect("it fits").start().expect("started");
+    while running.control().outcomes().delivered == 0 {
+        std::thread::yield_now();
+    }
+    running.stop();
+    let summary = running.wait();
+    let sent = summary.components[0].1.sent;
+    assert!(sent < 100_000, "it was stopped");
+    assert_eq!(probe.output().len() as u64, sent, "all that was sent arrived");
+    assert_eq!(probe.outcomes().len() as u64, sent, "and the source heard so");
+    assert!(summary.is_success());
+}
+
+fn refusal(components: Vec<ComponentSpec>) -> Vec<PipelineError> {
+    Pipeline::new(components, PipelineOptions::default()).err().expect("refused")
+}
+
+#[test]
+fn components_that_do_not_fit_are_refused_all_at_once() {
+    let probe = Probe::new::<&str>([]);
+    let grep = || load("grep", [("word", Value::from("x"))]);
+    let errors = refusal(vec![grep(), probe.source(1), grep()]);
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(errors[0].contains("grep is a transform: it can't be the first"), "{}", errors[0]);
+
+    assert_eq!(refusal(vec![probe.source(1)]), [PipelineError::TooShort(1)]);
+
+    let mut same = vec![probe.source(1), grep(), probe.sink()];
+    same[1].options.name = Some("feed".into());
+    assert_eq!(refusal(same), [PipelineError::SameName("feed".into())]);
+
+    let errors = refusal(vec![with_workers(probe.source(1), 2), grep(), probe.sink()]);
+    assert_eq!(errors, [PipelineError::Single { component: "feed".into(), pool_size: 2 }]);
+
+    let mut wide = vec![probe.source(1), with_workers(grep(), 0), probe.sink()];
+    wide[2].options.channel_size = Some(0);
+    let errors: Vec<_> = refusal(wide).iter().map(ToString::to_string).collect();
+    assert!(errors[0].contains("pool_size = 0 is out of range: 1 to 1024"), "{errors:?}");
+    assert!(errors[1].contains("channel_size = 0 is out of range"), "{errors:?}");
+}
