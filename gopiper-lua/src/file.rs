@@ -48,13 +48,21 @@ pub enum LuaError {
 pub fn load(file: &Path, settings: &Settings) -> Result<(Vec<Pipeline>, Vec<String>), LuaError> {
     let source = fs::read(file).map_err(|error| LuaError::Read { file: file.into(), error })?;
     let lua = Lua::new();
+    // LuaJIT shows sixty letters of a name: the path is put before it afterwards.
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let search = SearchPath::new(file, &settings.component_path);
     let run = || {
         module::register(&lua, search, settings.clone())?;
         require_from(&lua, file)?;
-        lua.load(source).set_name(format!("@{}", file.display())).exec()
+        lua.load(source).set_name(format!("@{name}")).exec()
     };
-    run().map_err(|error| LuaError::Lua(first_cause(&error)))?;
+    run().map_err(|error| {
+        let text = first_cause(&error);
+        LuaError::Lua(match text.strip_prefix(&format!("{name}:")) {
+            Some(rest) => format!("{}:{rest}", file.display()),
+            None => text,
+        })
+    })?;
     let made = lua.remove_app_data::<Made>().unwrap_or_default();
     if made.pipelines.is_empty() {
         return Err(LuaError::NoPipeline(file.into()));

@@ -1,0 +1,71 @@
+//! Runs the program as an operator does.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+};
+
+/// The workspace.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace is there")
+}
+
+fn from_environment(name: &str, default: &str) -> PathBuf {
+    let path = std::env::var_os(name).map_or_else(|| root().join(default), PathBuf::from);
+    assert!(path.exists(), "{} is not there; run: cargo xtask test", path.display());
+    path
+}
+
+/// Where the components are.
+pub fn plugins() -> PathBuf {
+    from_environment("GOPIPER_TEST_PLUGINS", "target/test-plugins")
+}
+
+/// The program, which finds its components and nothing else of this machine's.
+pub fn gopiper() -> Command {
+    let mut command =
+        Command::new(from_environment("GOPIPER_TEST_PROGRAM", "target/debug/gopiper"));
+    command.env_clear().env("GOPIPER_COMPONENT_PATH", plugins()).current_dir(root());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it with this input.
+pub fn run(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");
+    let feeder = feed(&mut child, input.to_vec());
+    let output = child.wait_with_output().expect("the program ends");
+    feeder.join().expect("the input was given");
+    output
+}
+
+/// Gives it input from a thread; a program that doesn't read to the end is no failure.
+pub fn feed(child: &mut Child, input: Vec<u8>) -> thread::JoinHandle<()> {
+    let mut stdin = child.stdin.take().expect("standard input is a pipe");
+    thread::spawn(move || drop(stdin.write_all(&input)))
+}
+
+/// What it wrote to standard error.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A file with a pipeline of these components between standard input and output.
+pub fn pipeline(between: &str, stdin: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".lua").tempfile().expect("a temporary file");
+    write!(
+        file,
+        "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so', {stdin}),
+  {between}
+  gopiper.loadComponent('stdout_component.so', {{}}),
+}})
+"
+    )
+    .expect("written");
+    file
+}

@@ -1,0 +1,2 @@
+local gopiper = require('gopiper')
+local grep = gopiper.loadComponent('grep_component.so', { word = 5 })

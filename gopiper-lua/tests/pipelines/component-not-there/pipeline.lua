@@ -1,0 +1,3 @@
+local gopiper = require('gopiper')
+
+gopiper.loadComponent('gerp_component.so', {})

@@ -1,0 +1,3 @@
+local gopiper = require('gopiper')
+
+gopiper.loadComponent('./pipeline.lua', {})

@@ -1,0 +1,5 @@
+local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('grep_component.so', { word = 'a' }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})

@@ -1,0 +1,9 @@
+local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.loadComponent('stdout_component.so', {}),
+}, { name = 'first' })
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.loadComponent('stdout_component.so', {}),
+}, { name = 'second' })
