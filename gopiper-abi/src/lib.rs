@@ -82,3 +82,12 @@ pub use raw::{
 
 #[doc(hidden)]
 pub use {schemars, serde};
+
+/// The code that the documentation shows compiles.
+#[cfg(doctest)]
+mod documentation {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/authors.md")]
+    struct Authors;
+}

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Batch, Error, Factory, HandleFlags, Level, Map, Message, Outcome, PayloadMut, Produced,
+    Batch, Error, Factory, HandleFlags, Level, Map, Message, Outcome, PayloadMut, Produced, Report,
     SendStatus, Value,
     export::{AsSource, AsTransform, Exported, HasKind, Role},
     raw::{
@@ -185,7 +185,7 @@ impl Harness {
         let batches = std::mem::take(&mut self.bench.lock().sent);
         let mut messages = Vec::new();
         for mut batch in batches {
-            messages.extend(batch.messages().iter().map(Message::duplicate));
+            messages.extend(batch.messages().iter().map(with_its_report));
             batch.settle(Outcome::DELIVERED);
         }
         messages
@@ -267,6 +267,14 @@ fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentH
     let mut component = factory.create(host(Arc::new(Sent(bench.clone())))).map_err(said)?;
     component.start().map_err(said)?;
     Ok(component)
+}
+
+fn with_its_report(message: &Message) -> Message {
+    let copy = message.duplicate();
+    match message.status() {
+        0 => copy,
+        status => copy.with_report(Report::new(status, message.description().to_owned())),
+    }
 }
 
 /// What can be given to a component in a test.

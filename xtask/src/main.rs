@@ -9,11 +9,14 @@ mod run;
 mod soundness;
 mod test;
 mod tidy;
+mod variants;
 mod workspace;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::workspace::EndedWith;
 
 /// The project's own commands.
 #[derive(Parser)]
@@ -29,6 +32,8 @@ enum Command {
     BuildPlugins(plugins::Args),
     /// Build what a pipeline needs and run it
     Run(run::Args),
+    /// Build the component files that the loader's tests want refused, or taken against the odds
+    Variants,
     /// Build what the tests need and run them
     Test(test::Args),
     /// Every check that a change has to pass
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::BuildPlugins(args) => plugins::build(args),
         Command::Run(args) => run::run(args),
+        Command::Variants => variants::build().map(|folder| println!("{}", folder.display())),
         Command::Test(args) => test::test(&args),
         Command::Ci(args) => ci::ci(&args),
         Command::Bench(args) => bench::bench(&args),
@@ -55,7 +61,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            let ended = error.chain().find_map(|cause| cause.downcast_ref::<EndedWith>());
+            ended.map_or(ExitCode::FAILURE, |ended| ExitCode::from(ended.code))
         }
     }
 }

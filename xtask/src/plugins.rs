@@ -4,11 +4,12 @@ use std::fs::{self, File};
 use std::path::{self, Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use cargo_metadata::{Artifact, Metadata, Package};
 
 use crate::workspace::{
-    Cargo, build_program, components_below, has_cdylib, library_of, metadata, own_metadata,
+    Cargo, EndedWith, PROGRAM_ARGS, components_below, has_cdylib, library_of, metadata,
+    own_metadata, program_of,
 };
 
 /// What a user gets.
@@ -44,16 +45,19 @@ pub(crate) fn build(args: Args) -> Result<()> {
         Some(other) => other.packages.iter().filter(|p| has_cdylib(p)).collect(),
         None => components_below(&own, SHIPPED),
     };
-    let cargo = match &other {
-        Some(other) => Cargo::within(other.workspace_root.as_std_path()),
-        None => Cargo::new(),
-    };
     let out = path::absolute(args.out.unwrap_or_else(|| default_out(&own)))?;
 
-    let program = build_program(&Cargo::new().release(args.release))?;
     let profile = if args.release { "release" } else { "dev" };
     eprintln!("building {} components ({profile})…", packages.len());
-    let artifacts = build_libraries(&cargo.release(args.release), &packages)?;
+    let ours = Cargo::new().release(args.release);
+    let (program, artifacts) = match &other {
+        Some(other) if other.workspace_root != own.workspace_root => {
+            let theirs = Cargo::within(other.workspace_root.as_std_path()).release(args.release);
+            let program = program_of(&ours.build(&PROGRAM_ARGS)?)?;
+            (program, theirs.build(&library_args(&packages)?)?)
+        }
+        _ => build_with_program(&ours, &packages)?,
+    };
     for line in install(&program, &packages, &artifacts, &out, Known::Again)? {
         println!("{line}");
     }
@@ -64,8 +68,18 @@ pub(crate) fn default_out(metadata: &Metadata) -> PathBuf {
     metadata.target_directory.join("plugins").into()
 }
 
-/// Builds all of `packages` in one call.
-pub(crate) fn build_libraries(cargo: &Cargo, packages: &[&Package]) -> Result<Vec<Artifact>> {
+/// Builds the program, and the libraries of `packages`, which are of our workspace. In one call, so
+/// that what they have in common is compiled once: by themselves they would want other features of it.
+pub(crate) fn build_with_program(
+    cargo: &Cargo,
+    packages: &[&Package],
+) -> Result<(PathBuf, Vec<Artifact>)> {
+    let args: Vec<&str> = PROGRAM_ARGS.into_iter().chain(library_args(packages)?).collect();
+    let artifacts = cargo.build(&args)?;
+    Ok((program_of(&artifacts)?, artifacts))
+}
+
+fn library_args<'a>(packages: &[&'a Package]) -> Result<Vec<&'a str>> {
     if packages.is_empty() {
         bail!("no component to build: no package here has a 'cdylib' target");
     }
@@ -74,7 +88,7 @@ pub(crate) fn build_libraries(cargo: &Cargo, packages: &[&Package]) -> Result<Ve
         // By id: a dependency may have the same name.
         args.extend(["-p", &package.id.repr]);
     }
-    cargo.build(&args)
+    Ok(args)
 }
 
 fn named<'a>(metadata: &'a Metadata, names: &[String]) -> Result<Vec<&'a Package>> {
@@ -156,19 +170,35 @@ fn seal(program: &Path, library: &Path, plugin: &Path) -> Result<String> {
     };
     let (said, complaint) = (text(&output.stdout), text(&output.stderr));
     if !output.status.success() {
-        bail!(
-            "gopiper verify refused {} ({})\n{complaint}\n{said}",
-            plugin.display(),
-            output.status
-        );
+        let (plugin, status) = (plugin.display(), output.status);
+        let said = format!("gopiper verify refused {plugin} ({status})\n{complaint}\n{said}");
+        // A signal has no code.
+        let code = status.code().and_then(|code| code.try_into().ok()).unwrap_or(1);
+        return Err(Error::new(EndedWith { code, said: said.trim_end().to_owned() }));
     }
     if !complaint.is_empty() {
         eprintln!("{complaint}");
     }
-    let time = fs::metadata(library)?.modified()?;
-    File::options().write(true).open(&copy)?.set_modified(time)?;
-    fs::rename(&copy, plugin)?;
+    put_in_place(&copy, library, plugin)?;
     Ok(said)
+}
+
+/// The same, without a seal.
+pub(crate) fn copy_if_newer(library: &Path, copy: &Path) -> Result<()> {
+    if is_copy_of(copy, library) {
+        return Ok(());
+    }
+    let folder = copy.parent().context("a copy lies in a folder")?;
+    let aside = tempfile::Builder::new().prefix(".new-").tempdir_in(folder)?;
+    let aside = aside.path().join("copy");
+    fs::copy(library, &aside).with_context(|| format!("cannot copy {}", library.display()))?;
+    put_in_place(&aside, library, copy)
+}
+
+fn put_in_place(aside: &Path, library: &Path, plugin: &Path) -> Result<()> {
+    let time = fs::metadata(library)?.modified()?;
+    File::options().write(true).open(aside)?.set_modified(time)?;
+    Ok(fs::rename(aside, plugin)?)
 }
 
 #[cfg(test)]
@@ -216,7 +246,9 @@ mod tests {
         fs::write(&library, "code").unwrap();
         fs::write(&plugin, "old").unwrap();
 
-        let refusal = seal(&program, &library, &plugin).unwrap_err().to_string();
+        let refusal = seal(&program, &library, &plugin).unwrap_err();
+        assert_eq!(refusal.downcast_ref::<EndedWith>().unwrap().code, 78);
+        let refusal = refusal.to_string();
         assert!(refusal.contains("no note"), "{refusal}");
         assert!(refusal.contains("78"), "{refusal}");
         assert!(!refusal.contains(".new-"), "{refusal}");

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::plugins::{self, Known};
-use crate::workspace::{Cargo, build_program, components_below, own_metadata};
+use crate::workspace::{Cargo, components_below, own_metadata};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -49,9 +49,8 @@ pub(crate) struct Built {
 pub(crate) fn release() -> Result<Built> {
     let metadata = own_metadata()?;
     let cargo = Cargo::new().release(true).quiet_when_fresh();
-    let program = build_program(&cargo)?;
     let components = components_below(&metadata, plugins::SHIPPED);
-    let artifacts = plugins::build_libraries(&cargo, &components)?;
+    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
     let plugins = plugins::default_out(&metadata);
     plugins::install(&program, &components, &artifacts, &plugins, Known::Keep)?;
     Ok(Built { program, plugins })

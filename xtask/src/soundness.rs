@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::plugins::{self, Known};
+use crate::variants;
 use crate::workspace::{
-    Cargo, build_program, components_below, own_metadata, succeed, target_folder,
+    Cargo, components_below, own_metadata, succeed, target_folder,
 };
 
 /// `-rdynamic`: a plugin takes the sanitizer's functions from the program that opens it.
@@ -49,14 +50,15 @@ fn valgrind(target: &str) -> Result<()> {
 
 fn test_boundary(cargo: Cargo, plugins: &str) -> Result<()> {
     let metadata = own_metadata()?;
-    let program = build_program(&cargo)?;
     let components = components_below(&metadata, plugins::FOR_TESTS);
-    let artifacts = plugins::build_libraries(&cargo, &components)?;
+    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
     let out = metadata.target_directory.join(plugins);
     plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
     cargo
         .env("GOPIPER_TEST_PLUGINS", &out)
         .env("GOPIPER_TEST_PROGRAM", &program)
+        // Those of the usual build: what happens to them does not depend on how they were built.
+        .env("GOPIPER_TEST_VARIANTS", variants::build()?)
         .run("test", &BOUNDARY)
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use crate::plugins::{self, Known};
+use crate::variants;
 use crate::workspace::{Cargo, components_below, own_metadata, program_of};
 
 #[derive(clap::Args)]
@@ -27,10 +28,12 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
     let out = metadata.target_directory.join("test-plugins");
     plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
 
+    let variants = variants::build()?;
     let all: &[&str] = if names_packages(args) { &[] } else { &["--workspace"] };
     Cargo::new()
         .env("GOPIPER_TEST_PLUGINS", &out)
         .env("GOPIPER_TEST_PROGRAM", program)
+        .env("GOPIPER_TEST_VARIANTS", variants)
         .flags(all.iter().copied())
         .run("test", args)
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, Stdio};
@@ -10,8 +11,8 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Artifact, CrateType, Message, Metadata, MetadataCommand, Package};
 
-pub(crate) const PROGRAM_PACKAGE: &str = "gopiper-lua";
-pub(crate) const PROGRAM: &str = "gopiper";
+const PROGRAM_PACKAGE: &str = "gopiper-lua";
+const PROGRAM: &str = "gopiper";
 
 /// The checkout.
 pub(crate) fn root() -> &'static Path {
@@ -119,9 +120,14 @@ impl Cargo {
         succeed(self.command(subcommand).args(args))
     }
 
-    /// Runs `cargo build ARGS`. Standard output stays free: cargo's is the list of artifacts.
+    /// Runs `cargo build ARGS`.
     pub(crate) fn build(&self, args: &[&str]) -> Result<Vec<Artifact>> {
-        let mut command = self.command("build");
+        self.artifacts("build", args)
+    }
+
+    /// Runs `cargo SUBCOMMAND ARGS`. Standard output stays free: cargo's is the list of artifacts.
+    pub(crate) fn artifacts(&self, subcommand: &str, args: &[&str]) -> Result<Vec<Artifact>> {
+        let mut command = self.command(subcommand);
         command.arg("--message-format=json-render-diagnostics").args(args).stdout(Stdio::piped());
         if self.quiet_when_fresh {
             command.stderr(Stdio::piped());
@@ -138,7 +144,7 @@ impl Cargo {
             echo.join().expect("the echo does not panic");
         }
         if !status.success() {
-            bail!("cargo build failed ({status})");
+            bail!("cargo {subcommand} failed ({status})");
         }
         Ok(artifacts)
     }
@@ -210,10 +216,23 @@ pub(crate) fn program_of(artifacts: &[Artifact]) -> Result<PathBuf> {
         })
 }
 
-/// Builds the program alone.
-pub(crate) fn build_program(cargo: &Cargo) -> Result<PathBuf> {
-    program_of(&cargo.build(&["-p", PROGRAM_PACKAGE, "--bin", PROGRAM])?)
+/// What builds the program.
+pub(crate) const PROGRAM_ARGS: [&str; 4] = ["-p", PROGRAM_PACKAGE, "--bin", PROGRAM];
+
+/// Why xtask ends, if it ends as a program did that it started.
+#[derive(Debug)]
+pub(crate) struct EndedWith {
+    pub(crate) code: u8,
+    pub(crate) said: String,
 }
+
+impl fmt::Display for EndedWith {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+impl std::error::Error for EndedWith {}
 
 #[cfg(test)]
 mod tests {

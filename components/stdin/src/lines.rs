@@ -1,4 +1,7 @@
 //! Lines out of blocks, without copying them.
+#[cfg(test)]
+mod tests;
+
 use std::{iter, ops::Range};
 
 use gopiper_abi::{Batch, Error, Message, Payload, PayloadMut, Postponed, Report};
@@ -59,21 +62,24 @@ impl Lines {
     /// `read` bytes more are in the room: sends the lines that end in them.
     pub(crate) fn filled(&mut self, read: usize, time: i64) -> Result<(), Error> {
         let filled = self.begun + read;
+        // The last bytes may be the beginning of the delimiter.
+        let unsure = self.delimiter.len() - 1;
         self.find_ends(filled);
         let Some(&last) = self.ends.last() else {
             self.begun = filled;
-            return self.limit_the_begun(time);
+            return self.limit_the_begun(unsure, time);
         };
         let cut = last + self.delimiter.len();
         let block = self.block.split_to(cut);
         self.begun = filled - cut;
         self.send_lines(&block, time)?;
-        self.limit_the_begun(time)?;
+        self.limit_the_begun(unsure, time)?;
         self.flush()
     }
 
     /// The input has ended: what has begun is a line without a delimiter.
     pub(crate) fn end(&mut self, time: i64) -> Result<(), Error> {
+        self.limit_the_begun(0, time)?;
         let rest = self.block.split_to(std::mem::take(&mut self.begun));
         if !rest.is_empty() && !self.skipping {
             self.push(part(rest, time))?;
@@ -146,10 +152,9 @@ impl Lines {
         self.flush_if_full()
     }
 
-    /// Sees to it that what has begun does not grow past the limit.
-    fn limit_the_begun(&mut self, time: i64) -> Result<(), Error> {
-        // The last bytes may be the beginning of the delimiter.
-        let unsure = self.delimiter.len() - 1;
+    /// Sees to it that what has begun does not grow past the limit; of its last `unsure` bytes nobody
+    /// knows yet whether they belong to it.
+    fn limit_the_begun(&mut self, unsure: usize, time: i64) -> Result<(), Error> {
         if self.skipping {
             self.drop_begun(self.begun.saturating_sub(unsure));
             return Ok(());
@@ -164,7 +169,7 @@ impl Lines {
                     let payload = self.drop_begun(self.max_length);
                     self.refuse(payload, time)?;
                     self.skipping = true;
-                    return self.limit_the_begun(time);
+                    return self.limit_the_begun(unsure, time);
                 }
             }
         }

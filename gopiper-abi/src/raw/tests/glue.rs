@@ -1,5 +1,8 @@
 //! What stands between a host and a worker: the entries, with workers that keep to nothing.
-use std::{cell::RefCell, sync::atomic::AtomicU64};
+use std::{
+    cell::RefCell,
+    sync::{OnceLock, atomic::AtomicU64},
+};
 
 use client::{ComponentHandle, FactoryHandle};
 use services::{HostSide, Sending, host};
@@ -151,8 +154,14 @@ impl HostSide for Silent {
     }
 }
 
+/// Its module, made once: modules live as long as the process.
+fn unruly_module() -> ComponentModule_Ref {
+    static MODULE: OnceLock<ComponentModule_Ref> = OnceLock::new();
+    *MODULE.get_or_init(|| module::<UnrulyFactory>("unruly", "1.2.3"))
+}
+
 fn factory(does: &str) -> FactoryHandle {
-    let mut factory = FactoryHandle::new(module::<UnrulyFactory>("unruly", "1.2.3")).unwrap();
+    let mut factory = FactoryHandle::new(unruly_module()).unwrap();
     factory.configure(Map::from_iter([("does", does)])).unwrap();
     factory
 }
@@ -250,7 +259,7 @@ fn a_panic_in_any_entry_comes_back_as_an_error() {
     assert!(!unruly.settled(2, 0, 1, Outcome::DELIVERED));
     drop(unruly);
 
-    let mut factory = FactoryHandle::new(module::<UnrulyFactory>("unruly", "1.2.3")).unwrap();
+    let mut factory = FactoryHandle::new(unruly_module()).unwrap();
     assert_eq!(
         (factory.name(), factory.version(), factory.kind()),
         ("unruly", "1.2.3", Kind::TRANSFORM)

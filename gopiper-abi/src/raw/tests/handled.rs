@@ -121,7 +121,7 @@ fn ways() -> Vec<Way> {
             panic!("boom");
         }),
         way("panic without words", Left::Came(200, "panicked: (not a text)"), |_, _, _| {
-            panic_any(7)
+            panic_any(())
         }),
         way("changed, done, panic", Left::Changed, |_, m, h| {
             h.done(changed(m));

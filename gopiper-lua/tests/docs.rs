@@ -1,0 +1,114 @@
+//! Every command that the documentation shows is run here, as it stands there.
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use common::{gopiper, plugins, root, stderr};
+
+/// The blocks of a document that are marked so, each as its lines.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(document)).expect("the document is there");
+    let fences = text.split("```").collect::<Vec<_>>();
+    let inside = fences.iter().skip(1).step_by(2);
+    let blocks = inside.filter_map(|block| block.strip_prefix(&format!("{language}\n")));
+    blocks.map(str::to_owned).collect()
+}
+
+/// Runs a shell's command where the program is on the path.
+fn shell(command: &str, folder: &Path) -> Output {
+    let program = PathBuf::from(gopiper().get_program());
+    let beside = program.parent().expect("a folder").display().to_string();
+    let path = format!("{beside}:{}", std::env::var("PATH").unwrap_or_default());
+    Command::new("sh")
+        .args(["-ec", command])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env("GOPIPER_COMPONENT_PATH", plugins())
+        .output()
+        .expect("a shell")
+}
+
+fn runs(command: &str, folder: &Path) -> String {
+    let output = shell(command, folder);
+    assert!(output.status.success(), "{command}: {}\n{}", output.status, stderr(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn the_readmes() {
+    let commands = blocks("README.md", "sh").concat();
+    let commands: Vec<_> = commands.lines().collect();
+    let [quickstart, test] = commands[..] else { panic!("two commands: {commands:?}") };
+    // The first builds and then does this; the second is what runs this test.
+    let run = quickstart.replace("cargo xtask run", "gopiper run");
+    let lines = runs(&run, &root());
+    assert_eq!(lines.lines().count(), 239);
+    assert!(lines.lines().all(|line| line.contains("\" 500 ")));
+    assert_eq!(test, "cargo xtask test");
+    // The pipeline that is shown is the one that is run.
+    let shown = blocks("README.md", "lua").concat();
+    let file = fs::read_to_string(root().join("examples/quickstart.lua")).expect("the example");
+    assert!(
+        file.ends_with(&shown),
+        "README.md shows another pipeline than examples/quickstart.lua"
+    );
+}
+
+#[test]
+fn the_operators() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["examples", "grep_component.so"] {
+        let target = if name == "examples" { root().join(name) } else { plugins().join(name) };
+        std::os::unix::fs::symlink(target, folder.path().join(name)).expect("a link");
+    }
+    let commands = blocks("docs/operators.md", "sh").concat();
+    assert_eq!(commands.lines().count(), 3, "{commands}");
+    commands.lines().for_each(|command| drop(runs(command, folder.path())));
+    let lua = blocks("docs/operators.md", "lua").concat();
+    fs::write(folder.path().join("pipeline.lua"), lua).expect("written");
+    assert_eq!(runs("printf 'a 503 b\\nc\\n' | gopiper run", folder.path()), "a 503 b\n");
+}
+
+/// Takes half a minute: it compiles the interface crate in release, as an author does.
+#[test]
+fn the_authors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = folder.path().join("src/lib.rs");
+    fs::create_dir(folder.path().join("src")).expect("a folder");
+    let rust = blocks("docs/authors.md", "rust");
+    let tests = blocks("docs/authors.md", "rust,ignore").concat();
+    let tests = format!("#[cfg(test)]\nmod tests {{\nuse super::*;\n{tests}\n}}\n");
+    fs::write(source, format!("{}\n{tests}", rust[0])).expect("written");
+    let abi = format!("gopiper-abi = {{ path = {:?} }}", root().join("gopiper-abi"));
+    let manifest = blocks("docs/authors.md", "toml").concat();
+    assert!(manifest.contains("gopiper-abi = \"0.1\""));
+    let manifest = manifest.replace("gopiper-abi = \"0.1\"", &abi) + "\n[workspace]\n";
+    fs::write(folder.path().join("Cargo.toml"), manifest).expect("written");
+    fs::copy(root().join("Cargo.lock"), folder.path().join("Cargo.lock")).expect("copied");
+    let shared = root().join("target/docs");
+    let here = format!("ln -s {} target", shared.display());
+    fs::create_dir_all(&shared).expect("a folder");
+    runs(&here, folder.path());
+
+    for command in blocks("docs/authors.md", "sh").concat().lines() {
+        // The test may run in a workspace with another folder for what is built.
+        let said = runs(&format!("unset CARGO_TARGET_DIR; {command}"), folder.path());
+        if command.starts_with("gopiper verify") {
+            assert!(said.contains("transform keep 0.1.0") && said.contains(", sealed,"), "{said}");
+        }
+    }
+    let lua = common::pipeline(
+        &format!(
+            "gopiper.loadComponent('{}/keep_component.so', {{ word = 'b' }}),",
+            folder.path().display()
+        ),
+        "{}",
+    );
+    let run = format!("printf 'abc\\nxyz\\n' | gopiper run {}", lua.path().display());
+    assert_eq!(runs(&run, folder.path()), "abc\n");
+    runs("unset CARGO_TARGET_DIR; cargo test --release", folder.path());
+}
