@@ -167,7 +167,7 @@ fn a_component_that_cannot_start_keeps_the_pipeline_from_starting() {
         let probe = Probe::new(["a"]);
         let faults = load("faults", [("at", place.into()), ("with_error", with_error.into())]);
         let components = vec![probe.source(1), with_workers(faults, 2), probe.sink()];
-        let pipeline = Pipeline::new(components, PipelineOptions::default()).ok().expect("it fits");
+        let pipeline = Pipeline::new(components, PipelineOptions::default()).expect("it fits");
         let error = pipeline.start().err().expect("refused").to_string();
         assert!(error.starts_with("faults can't start: "), "{error}");
         assert!(probe.output().is_empty());
@@ -192,7 +192,7 @@ fn a_stop_drains_what_is_under_way() {
     let probe = Probe::new((0..100_000).map(|n| n.to_string()));
     let grep = load("grep", [("word", "".into())]);
     let pipeline = Pipeline::new(vec![probe.source(10), grep, probe.sink()], Default::default());
-    let running = pipeline.ok().expect("it fits").start().expect("started");
+    let running = pipeline.expect("it fits").start().expect("started");
     while running.control().outcomes().delivered == 0 {
         std::thread::yield_now();
     }

@@ -7,9 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::plugins::{self, Known};
 use crate::variants;
-use crate::workspace::{
-    Cargo, components_below, own_metadata, succeed, target_folder,
-};
+use crate::workspace::{Cargo, components_below, own_metadata, succeed, target_folder};
 
 /// `-rdynamic`: a plugin takes the sanitizer's functions from the program that opens it.
 const SANITIZE: &str = "-Zsanitizer=address -Clink-arg=-rdynamic";

@@ -66,7 +66,7 @@ pub fn run_with(components: Vec<ComponentSpec>, options: PipelineOptions) -> (Su
     let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
     let control = running.control();
     let (tell, hear) = mpsc::channel();
-    thread::spawn(move || tell.send(running.wait()));
+    thread::spawn(move || drop(tell.send(running.wait())));
     let summary = hear.recv_timeout(Duration::from_secs(30));
     (summary.unwrap_or_else(|_| panic!("the pipeline hangs; left: {:?}", control.left())), control)
 }

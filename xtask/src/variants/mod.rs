@@ -16,7 +16,7 @@ use cargo_metadata::Artifact;
 use crate::plugins::copy_if_newer;
 use crate::workspace::{Cargo, own_metadata, root};
 use difference::Variant;
-use workspace::{ALL_FEATURES, Files, host_of, library};
+use workspace::{Files, host_of, library};
 
 const FIXTURES: &str = "gopiper-core/tests/variants";
 
@@ -129,6 +129,7 @@ fn install(variants: &[Variant], artifacts: &[Artifact], out: &Path) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use super::workspace::ALL_FEATURES;
     use super::*;
 
     #[test]

@@ -49,7 +49,8 @@ fn workspace_manifest(members: &[impl AsRef<str>]) -> Result<String> {
     let own = fs::read_to_string(root().join("Cargo.toml"))?;
     let rest = own.find("[workspace.package]").context("Cargo.toml has no [workspace.package]")?;
     let rest = own[rest..].replace("path = \"", &format!("path = \"{}/", root().display()));
-    let members: String = members.iter().map(|name| format!("    {:?},\n", name.as_ref())).collect();
+    let members: String =
+        members.iter().map(|name| format!("    {:?},\n", name.as_ref())).collect();
     Ok(format!("[workspace]\nresolver = \"3\"\nmembers = [\n{members}]\n\n{rest}"))
 }
 

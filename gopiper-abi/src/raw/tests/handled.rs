@@ -468,6 +468,36 @@ fn a_batch_that_nobody_finishes_goes_with_its_last_report() {
     assert_eq!(given.ledger.outcomes(0, 2), [Some(Outcome::RETURNED); 2]);
 }
 
+/// After a panic the next component sees what is left, and nothing of what may still be deferred.
+#[test]
+fn after_a_panic_the_rest_is_left() {
+    catch_panic_messages();
+    let mut batch = Batch::new(3);
+    ["a", "b", "c"].iter().for_each(|text| batch.push(Message::new(*text)).unwrap());
+    let handling = Handling::new(batch);
+    let flags = handling.lend(|raw| {
+        // SAFETY: the batch is lent to this call.
+        unsafe { BatchCall::new(raw) }.each(|message, handled| match message.data() {
+            b"a" => handled.done(message),
+            _ => panic!("at b"),
+        })
+    });
+    assert!(flags.contains(HandleFlags::PANICKED | HandleFlags::NOT_ALL_DONE));
+    handling.lend(|raw| {
+        // SAFETY: as above.
+        let call = unsafe { BatchCall::new(raw) };
+        let seen: Vec<&[u8]> = call.messages().iter().map(Message::data).collect();
+        assert_eq!(seen, [b"c"]);
+        call.report_each(|place, message| {
+            assert_eq!((place, message.data()), (0, &b"c"[..]));
+            Report::DROP
+        })
+    });
+    let batch = handling.finish().unwrap();
+    let statuses: Vec<i32> = batch.messages().iter().map(Message::status).collect();
+    assert_eq!(statuses, [0, 200, 300]);
+}
+
 #[test]
 fn a_batch_is_lent_to_one_component_at_a_time() {
     let mut batch = Batch::new(1);

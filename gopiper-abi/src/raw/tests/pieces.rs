@@ -89,6 +89,19 @@ fn two_blocks_are_never_merged() {
     assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\nb\n"), piece(2..4, "c\nd\n")]);
 }
 
+/// Two allocations may be neighbours in memory: one slice over both would still be wrong.
+#[test]
+fn two_owners_side_by_side_are_never_merged() {
+    static KEPT: Mutex<usize> = Mutex::new(0);
+    let both: &'static mut [u8] = Box::leak(Box::new(*b"abcd"));
+    *KEPT.lock().unwrap() = both.as_ptr() as usize;
+    let (front, back) = both.split_at_mut(2);
+    let mut batch = Batch::new(2);
+    batch.push(Message::new(PayloadMut::from_owner(front, None).freeze())).unwrap();
+    batch.push(Message::new(PayloadMut::from_owner(back, None).freeze())).unwrap();
+    assert_eq!(pieces(batch, b""), [piece(0..1, "ab"), piece(1..2, "cd")]);
+}
+
 #[test]
 fn a_message_that_was_removed_between_parts_the_piece() {
     let mut batch = lines("a\nb\nc\nd\n", 1);

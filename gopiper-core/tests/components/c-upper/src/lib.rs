@@ -2,13 +2,16 @@
 //! interface (`gopiper.h`). This shell only exports it.
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
+
 use gopiper_abi::{
-    BatchCall, BatchComponent, Error, Factory, HandleFlags, Host, NoAttributes, Postponed,
-    export_component, raw::BatchHeader,
+    BatchCall, BatchComponent, Error, Factory, HandleFlags, NoAttributes, Postponed,
+    export_component,
 };
 
 unsafe extern "C" {
-    fn upper_handle(host: *const Host, batch: *mut BatchHeader) -> u32;
+    // A gp_host and a gp_batch: what gopiper.h knows of Host and BatchHeader.
+    fn upper_handle(host: *const c_void, batch: *mut c_void) -> u32;
 }
 
 /// Makes [`Upper`]s.
@@ -33,7 +36,9 @@ pub struct Upper(Postponed);
 impl BatchComponent for Upper {
     fn handle_batch(&mut self, mut call: BatchCall<'_>) -> HandleFlags {
         // SAFETY: the C function keeps the rules of a slot (gopiper.h), and moves the cursor.
-        HandleFlags(unsafe { upper_handle(self.0.host(), call.header()) })
+        HandleFlags(unsafe {
+            upper_handle(std::ptr::from_ref(self.0.host()).cast(), call.header().cast())
+        })
     }
 }
 
