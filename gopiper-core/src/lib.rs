@@ -8,23 +8,25 @@
 mod channel;
 mod clock;
 mod counters;
+mod error;
 pub mod loader;
 mod memory;
+mod options;
 mod pipeline;
 mod running;
 mod sequencer;
 mod side;
 mod source;
 mod stage;
+mod start;
 mod stop;
 mod wake;
 mod worker;
 
 pub use counters::{ComponentCounts, OutcomeCounts};
+pub use error::PipelineError;
 pub use memory::PayloadMemory;
-pub use pipeline::{
-    ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, Pipeline, PipelineError,
-    PipelineOptions,
-};
+pub use options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, PipelineOptions};
+pub use pipeline::Pipeline;
 pub use running::{Control, Running, Summary};
 pub use stop::StopReason;

@@ -11,16 +11,8 @@ use thiserror::Error;
 use crate::{
     module::{self, Made},
     search::SearchPath,
+    settings::Settings,
 };
-
-/// What the operator says beside the file.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// More directories to look for components in.
-    pub component_path: Vec<PathBuf>,
-    /// Where components may keep what they must remember.
-    pub state_directory: Option<PathBuf>,
-}
 
 /// Why a file makes no pipeline.
 #[derive(Debug, Error)]

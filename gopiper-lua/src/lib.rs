@@ -5,5 +5,7 @@ mod convert;
 mod file;
 mod module;
 mod search;
+mod settings;
 
-pub use file::{LuaError, Settings, load};
+pub use file::{LuaError, load};
+pub use settings::Settings;

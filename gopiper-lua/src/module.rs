@@ -7,7 +7,7 @@ use gopiper_core::{
 };
 use mlua::{AnyUserData, Error, FromLua, Lua, Table, UserData, Value};
 
-use crate::{convert, file::Settings, search::SearchPath};
+use crate::{convert, search::SearchPath, settings::Settings};
 
 /// What the file has made so far.
 #[derive(Default)]

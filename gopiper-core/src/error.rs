@@ -1,0 +1,80 @@
+//! Why a pipeline can't run.
+use gopiper_abi::raw::RawError;
+use thiserror::Error;
+
+/// Why a pipeline can't run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PipelineError {
+    /// It has no beginning and end.
+    #[error("a pipeline needs a source and a sink at least, this one has {0} component(s)")]
+    TooShort(usize),
+    /// A component stands where its kind can't.
+    #[error(
+        "{component} is a {kind}: it can't be {place} of a pipeline, which is a {wanted}'s place"
+    )]
+    WrongPlace {
+        /// The component.
+        component: String,
+        /// What it is.
+        kind: &'static str,
+        /// Where it stands.
+        place: &'static str,
+        /// What belongs there.
+        wanted: &'static str,
+    },
+    /// Two components have one name.
+    #[error("two components are called '{0}': give one of them another name (option 'name')")]
+    SameName(String),
+    /// An option is out of its range.
+    #[error("{component}: {option} = {value} is out of range: {wanted}")]
+    OutOfRange {
+        /// The component.
+        component: String,
+        /// The option.
+        option: &'static str,
+        /// What it is.
+        value: usize,
+        /// What it may be.
+        wanted: String,
+    },
+    /// A component bears one worker only.
+    #[error("{component}: pool_size = {pool_size}, but {component} bears one worker only")]
+    Single {
+        /// The component.
+        component: String,
+        /// What was asked for.
+        pool_size: usize,
+    },
+    /// A component asks for something that this host doesn't know.
+    #[error(
+        "{component} wants its workers run in a way ({parallel}) that this gopiper doesn't know"
+    )]
+    UnknownParallel {
+        /// The component.
+        component: String,
+        /// The number that it gave.
+        parallel: u32,
+    },
+    /// A component can't start.
+    #[error("{component} can't start: {error}")]
+    Start {
+        /// The component.
+        component: String,
+        /// What it said.
+        error: String,
+    },
+    /// The system lacks something.
+    #[error("the pipeline can't start: {0}")]
+    System(String),
+}
+
+impl PipelineError {
+    /// What a component said when it was asked to start.
+    pub(crate) fn cannot_start(component: &str, error: RawError) -> Self {
+        let error = match error.attribute.as_str() {
+            "" => error.message.into(),
+            attribute => format!("attribute {attribute}: {}", error.message),
+        };
+        PipelineError::Start { component: component.to_owned(), error }
+    }
+}

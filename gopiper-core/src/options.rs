@@ -1,0 +1,42 @@
+//! What the operator wants of components and pipelines.
+use std::path::PathBuf;
+
+use gopiper_abi::raw::client::FactoryHandle;
+
+use crate::memory::PayloadMemory;
+
+/// The bytes that may wait for a component, unless somebody says otherwise.
+pub const DEFAULT_CHANNEL_BYTES: usize = 8 << 20;
+/// A configured component, with what the operator wants of it.
+pub struct ComponentSpec {
+    /// Its factory, configured.
+    pub factory: FactoryHandle,
+    /// What the operator wants.
+    pub options: ComponentOptions,
+}
+
+/// What the operator wants of one component; what is `None` is left to the component.
+#[derive(Debug, Clone, Default)]
+pub struct ComponentOptions {
+    /// What it is called, in the log, the metrics and the threads.
+    pub name: Option<String>,
+    /// How many workers.
+    pub pool_size: Option<usize>,
+    /// How many messages may wait for it.
+    pub channel_size: Option<usize>,
+    /// How many bytes may wait for it.
+    pub channel_bytes: Option<usize>,
+    /// Whether messages leave it in the order in which they came; they do unless this is false.
+    pub ordered: Option<bool>,
+}
+
+/// What the operator wants of a pipeline.
+#[derive(Debug, Clone, Default)]
+pub struct PipelineOptions {
+    /// What it is called.
+    pub name: Option<String>,
+    /// Where its components may keep what they must remember; made when one does.
+    pub state_directory: Option<PathBuf>,
+    /// Where payloads live.
+    pub memory: PayloadMemory,
+}
