@@ -1,6 +1,7 @@
 //! A host of one component, for authors' tests: the real entries, nothing loaded.
 use std::{
-    collections::VecDeque,
+    any::Any,
+    collections::{BTreeMap, VecDeque},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -108,7 +109,7 @@ impl Harness {
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Self, Error> {
         let first = |errors: Vec<RawError>| said(errors.into_iter().next().expect("an error"));
-        let module = module::<Exported<F, R>>("component", "0.0.0");
+        let module = keep(module::<Exported<F, R>>("component", "0.0.0"));
         let mut factory = FactoryHandle::new(module).map_err(said)?;
         factory.configure(Map::from_iter(attributes)).map_err(first)?;
         factory.check().map_err(first)?;
@@ -237,6 +238,12 @@ impl Harness {
         std::mem::take(&mut self.bench.lock().logged)
     }
 
+    /// What a counter or a gauge of the component is now; 0 if it has registered none of that name.
+    pub fn metric(&self, name: &str) -> u64 {
+        let state = self.bench.lock();
+        state.metrics.get(name).map_or(0, |metric| metric.value.load(SeqCst))
+    }
+
     /// With what it ended the pipeline, if it did: `None` in `Some` for quietly.
     pub fn stopped(&self) -> Option<Option<String>> {
         self.bench.lock().stopped.clone()
@@ -254,6 +261,13 @@ impl Drop for Harness {
         let unseen = std::mem::take(&mut self.bench.lock().sent);
         drop(unseen);
     }
+}
+
+/// Holds on to what lives as long as the process, so that no leak checker takes it for lost.
+fn keep<T: Send + Copy + 'static>(kept: T) -> T {
+    static KEPT: Mutex<Vec<Box<dyn Any + Send>>> = Mutex::new(Vec::new());
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(kept));
+    kept
 }
 
 fn said(error: RawError) -> Error {
@@ -318,6 +332,7 @@ struct State {
     stopped: Option<Option<String>>,
     completed: Option<Batch>,
     calls: u64,
+    metrics: BTreeMap<String, &'static Metric>,
 }
 
 impl Default for Bench {
@@ -370,8 +385,9 @@ impl HostSide for Sent {
     fn log(&self, level: Level, _target: &str, text: &str) {
         self.0.lock().logged.push((level, text.to_owned()));
     }
-    fn metric(&self, _kind: MetricKind, _name: &str, _help: &str) -> &'static Metric {
-        Box::leak(Box::default())
+    fn metric(&self, _kind: MetricKind, name: &str, _help: &str) -> &'static Metric {
+        let mut state = self.0.lock();
+        state.metrics.entry(name.to_owned()).or_insert_with(|| keep(Box::leak(Box::default())))
     }
     fn now(&self) -> i64 {
         self.0.clock.load(SeqCst)

@@ -6,7 +6,7 @@
 //! lead to. Only the report Done puts the component's message into the slot; every other end leaves
 //! the one that came, for the retry or the dead letters. So nothing that a component does, or fails
 //! to do, loses a message.
-use std::{cell::Cell, marker::PhantomData, ptr, slice, sync::atomic::Ordering::Relaxed};
+use std::{cell::Cell, ptr, slice, sync::atomic::Ordering::Relaxed};
 
 use super::{
     BatchHeader, Extra, HandleFlags, HandledCallback, Message, PayloadOwner, Report, fence,
@@ -27,7 +27,8 @@ pub struct Piece<'a> {
 /// The batch of one call.
 pub struct BatchCall<'b> {
     batch: *mut BatchHeader,
-    _call: PhantomData<&'b mut BatchHeader>,
+    /// What has been found out of the call: the glue's. What a component returns is only its word.
+    said: &'b Cell<HandleFlags>,
 }
 
 /// What the messages that are handed out in one call share.
@@ -38,12 +39,12 @@ pub(super) struct Frame {
     pub(super) deferred: Cell<bool>,
 }
 
-impl BatchCall<'_> {
+impl<'b> BatchCall<'b> {
     /// # Safety
     /// `batch` is alive, holds messages from its cursor on, and nobody else uses it for the lifetime
     /// of the result, deferred messages aside.
-    pub(super) unsafe fn new(batch: *mut BatchHeader) -> Self {
-        BatchCall { batch, _call: PhantomData }
+    pub(super) unsafe fn new(batch: *mut BatchHeader, said: &'b Cell<HandleFlags>) -> Self {
+        BatchCall { batch, said }
     }
 
     fn range(&self) -> std::ops::Range<usize> {
@@ -121,6 +122,7 @@ impl BatchCall<'_> {
     fn end(self, flags: HandleFlags) -> HandleFlags {
         // SAFETY: alive for as long as the call (`new`).
         unsafe { (*self.batch).cursor.store((*self.batch).len, Relaxed) };
+        self.said.set(self.said.get() | flags);
         flags
     }
 
@@ -164,6 +166,7 @@ impl BatchCall<'_> {
         }
         // SAFETY: alive for as long as the call (`new`).
         unsafe { (*batch).cursor.store(range.start as u32, Relaxed) };
+        self.said.set(self.said.get() | flags);
         flags
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Each entry is fenced, and runs with its host as the one that `log` reaches.
 use std::{
+    cell::Cell,
     mem,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
 };
@@ -263,18 +264,21 @@ unsafe extern "C" fn produce<W: Worker>(
 unsafe extern "C" fn handle<W: Worker>(object: *mut (), batch: *mut BatchHeader) -> HandleFlags {
     // SAFETY: see above; the host gives the batch for the time of the call.
     unsafe {
-        let before = (*batch).cursor.load(Relaxed);
-        let flags = match with(object, |worker: &mut W| worker.handle(BatchCall::new(batch))) {
-            Ok(flags) => flags,
-            Err(panicked) => return fail_rest(batch, panicked.to_string()) | HandleFlags::PANICKED,
-        };
-        let cursor = (*batch).cursor.load(Relaxed);
-        let stopped_early = flags.contains(HandleFlags::PANICKED) && cursor > before;
-        if cursor >= (*batch).len || stopped_early {
-            return flags;
+        let said = Cell::new(HandleFlags::ALL_DONE);
+        let done = with(object, |worker: &mut W| {
+            // What it returns says nothing that `said` does not.
+            worker.handle(BatchCall::new(batch, &said));
+        });
+        if let Err(panicked) = done {
+            fail_rest(batch, panicked.to_string(), &said);
+            return said.get() | HandleFlags::PANICKED;
         }
-        // It let go of the call, or of what is left of it, without a word.
-        flags | fail_rest(batch, "no report".into())
+        let through = (*batch).cursor.load(Relaxed) >= (*batch).len;
+        if !through && !said.get().contains(HandleFlags::PANICKED) {
+            // It let go of the call without a word.
+            fail_rest(batch, "no report".into(), &said);
+        }
+        said.get()
     }
 }
 unsafe extern "C" fn settled<W: Worker>(
@@ -310,7 +314,7 @@ unsafe extern "C" fn drop_instance<W: Worker>(object: *mut ()) {
 /// # Safety
 /// `batch` is alive, its slots from the cursor on hold messages.
 #[cold]
-unsafe fn fail_rest(batch: *mut BatchHeader, description: String) -> HandleFlags {
+unsafe fn fail_rest(batch: *mut BatchHeader, description: String, said: &Cell<HandleFlags>) {
     // SAFETY: by the caller.
-    unsafe { BatchCall::new(batch) }.report_all(Report::fail(0, description))
+    unsafe { BatchCall::new(batch, said) }.report_all(Report::fail(0, description));
 }

@@ -2,7 +2,7 @@
 use std::{io, os::fd::AsRawFd};
 
 use memmap2::{MmapMut, MmapOptions};
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 
 use super::{PayloadMut, Region};
 
@@ -23,9 +23,11 @@ impl AsMut<[u8]> for Shared {
 /// # Errors
 /// When the system has no descriptor or no memory for it.
 pub fn shared_memory(length: usize) -> io::Result<PayloadMut> {
-    let descriptor = memfd_create("gopiper-payload", MemfdFlags::CLOEXEC)?;
+    let descriptor =
+        memfd_create("gopiper-payload", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     ftruncate(&descriptor, length as u64)?;
-    // SAFETY: the memfd was made here, and nobody shrinks it. Whoever maps it in another process is
+    fcntl_add_seals(&descriptor, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    // SAFETY: the memfd was made here, and nobody can shrink it: it is sealed. Whoever maps it in another process is
     // given it to read; a child that writes is as trusted as the component that started it.
     let mapping = unsafe { MmapOptions::new().len(length).map_mut(&descriptor)? };
     let region = Region {
@@ -35,4 +37,29 @@ pub fn shared_memory(length: usize) -> io::Result<PayloadMut> {
         base: mapping.as_ptr(),
     };
     Ok(PayloadMut::from_owner(Shared { mapping, _descriptor: descriptor }, Some(region)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::BorrowedFd;
+
+    use super::*;
+
+    #[test]
+    fn another_process_can_map_it_and_can_not_shrink_it() {
+        let mut memory = shared_memory(8192).unwrap();
+        memory[4096..4100].copy_from_slice(b"here");
+        let payload = memory.freeze();
+        let part = payload.slice(4096..4100);
+        drop(payload);
+        let region = part.region().unwrap();
+        // SAFETY: open as long as `part` lives.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(region.descriptor) };
+        let place = part.as_ptr().addr() - region.base.addr();
+        // SAFETY: nobody writes the memory any more.
+        let mapped =
+            unsafe { memmap2::Mmap::map(&descriptor.try_clone_to_owned().unwrap()).unwrap() };
+        assert_eq!(&mapped[place..place + part.len()], b"here");
+        assert!(ftruncate(descriptor, 0).is_err());
+    }
 }

@@ -167,7 +167,11 @@ fn shown<T: Debug>(what: &'static str, v: &ExpectedFound<T>) -> (&'static str, S
 }
 
 fn field(field: &TLField) -> String {
-    format!("{} of type {}", field.name(), field.full_type())
+    // The name that abi_stable has for the type of every function.
+    match field.full_type().to_string() {
+        function if function == "AFunctionPointer" => format!("{}, a function", field.name()),
+        other => format!("{} of type {other}", field.name()),
+    }
 }
 
 #[cfg(test)]

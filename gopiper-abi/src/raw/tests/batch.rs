@@ -201,10 +201,7 @@ fn a_batch_of_the_other_side_becomes_one_of_this_side() {
 
     let handling = Handling::new(foreign);
     assert_eq!((FREED.load(SeqCst), handling.cursor()), (1, 0));
-    handling.lend(|raw| {
-        // SAFETY: the batch is lent to this call.
-        unsafe { BatchCall::new(raw) }.report_all(Report::DONE)
-    });
+    lend(&handling, |call| call.report_all(Report::DONE));
     let batch = handling.finish().unwrap();
     assert_eq!((batch.sequence(), texts(&batch).concat()), (31, "ab".into()));
     drop(batch);

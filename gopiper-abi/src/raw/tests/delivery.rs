@@ -12,10 +12,7 @@ fn batch_of(count: u32, token: u64, ledger: &Arc<Ledger>) -> Batch {
 fn kept(batch: Batch) -> Vec<Kept> {
     let mut kept = Vec::new();
     let handling = Handling::new(batch);
-    handling.lend(|raw| {
-        // SAFETY: the batch is lent to this call.
-        unsafe { BatchCall::new(raw) }.each(|message, handled| kept.push(handled.keep(message)))
-    });
+    lend(&handling, |call| call.each(|message, handled| kept.push(handled.keep(message))));
     handling.finish().unwrap();
     kept
 }

@@ -25,6 +25,8 @@ fn behaviour(name: &str) -> Behaviour {
     match name {
         "lets go" => |_| HandleFlags::ALL_DONE,
         "forgets" => |call| {
+            // Nothing more than dropping it, as long as it has no Drop.
+            #[allow(clippy::forget_non_drop)]
             std::mem::forget(call);
             HandleFlags::ALL_DONE
         },
@@ -42,6 +44,10 @@ fn behaviour(name: &str) -> Behaviour {
                 b"1" => panic!("at the second"),
                 _ => handled.done(message),
             })
+        },
+        "hides that it failed" => |call| {
+            call.report_all(Report::fail(7, "hidden"));
+            HandleFlags::ALL_DONE
         },
         "hides what it deferred" => |call| {
             call.each(|message, handled| {
@@ -187,6 +193,7 @@ fn handle(does: &str) -> Vec<(i32, String)> {
             component = worker(does);
         }
     }
+    let all_done = handling.all_done();
     let batch = match handling.finish() {
         Ok(batch) => batch,
         Err(deferred) => {
@@ -195,6 +202,7 @@ fn handle(does: &str) -> Vec<(i32, String)> {
             completed.wait()
         }
     };
+    assert!(!all_done || batch.messages().iter().all(|message| message.status() == 0), "{does}");
     let said = |m: &Message| (m.status(), m.description().to_owned());
     let said = batch.messages().iter().map(said).collect();
     assert_eq!(texts(&batch), ["0", "1", "2"]);
@@ -239,6 +247,13 @@ fn a_panic_at_one_message_fails_that_one() {
     let statuses: Vec<i32> = said.iter().map(|(status, _)| *status).collect();
     assert_eq!(statuses, [0, 200, 0]);
     assert!(said[1].1.starts_with("panicked: at the second (gopiper-abi/src/raw/tests/glue.rs:"));
+}
+
+/// A host that is told 'all done' does not look at the messages.
+#[test]
+fn what_failed_is_known_though_the_worker_hides_it() {
+    let said = handle("hides that it failed");
+    assert_eq!(said, vec![(207, "hidden".to_owned()); 3]);
 }
 
 /// A batch with deferred messages is never given on, whatever a worker says of it.
@@ -316,10 +331,7 @@ fn what_a_host_does_not_send_comes_back_whole() {
         batch.open_delivery(0, ledger.clone());
         let mut kept = Deliveries::default();
         let handling = Handling::new(batch);
-        handling.lend(|raw| {
-            // SAFETY: the batch is lent to this call.
-            unsafe { BatchCall::new(raw) }.each(|message, handled| kept.add(handled.keep(message)))
-        });
+        lend(&handling, |call| call.each(|message, handled| kept.add(handled.keep(message))));
         kept
     };
     let mut batch = host.batch();

@@ -1,216 +1,11 @@
 //! Every way out of `handle`, alone and all in one batch.
-use std::{mem::ManuallyDrop, panic::panic_any, thread::JoinHandle, time::Duration};
-
 use proptest::{collection::vec, prelude::*};
 
-use super::*;
+use super::{
+    ways::{Left, Stage, Way, changed, ways},
+    *,
+};
 use crate::raw::fence::catch_panic_messages;
-
-/// A component that does with each message what it is told to.
-#[derive(Default)]
-struct Stage {
-    stash: Vec<Message>,
-    forgotten: Vec<ManuallyDrop<Message>>,
-    late: Vec<(Deferred, Message)>,
-    kept: Vec<Kept>,
-    sent: Vec<Batch>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        self.forgotten.drain(..).for_each(|message| drop(ManuallyDrop::into_inner(message)));
-    }
-}
-
-/// What must be found in the slot afterwards.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Left {
-    /// The message as the component gave it back.
-    Changed,
-    /// The message as it came, with this status and description.
-    Came(i32, &'static str),
-    /// The message as it came, with any status of a fault of the component.
-    Fault,
-    /// Nothing: the component has it, and the index. The outcome of the index.
-    Kept(Outcome),
-}
-
-/// A way out of `handle`.
-struct Way {
-    name: &'static str,
-    left: Left,
-    take: fn(&mut Stage, Message, HandledCallback<'_>),
-}
-
-fn change(message: &mut Message) {
-    message.set_data(b"changed".to_vec());
-    message.set_attribute("k", "changed");
-}
-
-fn changed(mut message: Message) -> Message {
-    change(&mut message);
-    message
-}
-
-const NO_REPORT: Left = Left::Came(200, "no report");
-
-fn ways() -> Vec<Way> {
-    fn way(
-        name: &'static str,
-        left: Left,
-        take: fn(&mut Stage, Message, HandledCallback<'_>),
-    ) -> Way {
-        Way { name, left, take }
-    }
-    vec![
-        way("done", Left::Came(0, ""), |_, m, h| h.done(m)),
-        way("changed, done", Left::Changed, |_, m, h| h.done(changed(m))),
-        way("changed, done with words", Left::Changed, |_, m, h| {
-            h.report(changed(m), Report::new(0, "words"));
-        }),
-        way("another one, done", Left::Changed, |stage, m, h| {
-            stage.stash.push(m);
-            h.done(changed(Message::new("other")));
-        }),
-        way("drop", Left::Came(300, ""), |_, m, h| h.drop(m)),
-        way("changed, drop", Left::Came(300, ""), |_, m, h| h.drop(changed(m))),
-        way("changed, fail", Left::Came(205, "why"), |_, m, h| {
-            h.report(changed(m), Report::fail(5, "why"));
-        }),
-        way("only the attributes changed, fail", Left::Came(205, "why"), |_, mut m, h| {
-            m.set_attribute("k", "changed");
-            h.report(m, Report::fail(5, "why"));
-        }),
-        way("changed, retry", Left::Came(103, "later"), |_, m, h| {
-            h.report(changed(m), Report::retry(3, "later"));
-        }),
-        way("another one, fail", Left::Came(200, "why"), |stage, m, h| {
-            stage.stash.push(m);
-            h.report(Message::new("other"), Report::fail(0, "why"));
-        }),
-        way("a part of it, fail", Left::Came(200, "why"), |stage, m, h| {
-            let part = Message::new(m.payload().slice(1..));
-            stage.stash.push(changed(m));
-            h.report(part, Report::fail(0, "why"));
-        }),
-        way("a status of a slot", Left::Fault, |_, m, h| h.report(m, Report::new(i32::MIN, "?"))),
-        way("another status of a slot", Left::Fault, |_, m, h| {
-            h.report(changed(m), Report::new(i32::MIN + 1, "?"));
-        }),
-        way("negative", Left::Fault, |_, m, h| h.report(changed(m), Report::new(-7, "?"))),
-        way("continue without keeping", Left::Fault, |_, m, h| h.report(m, Report::new(1, "?"))),
-        way("reserved", Left::Fault, |_, m, h| h.report(changed(m), Report::new(2, "?"))),
-        way("reserved to the end", Left::Fault, |_, m, h| h.report(m, Report::new(99, "?"))),
-        way("both let go", NO_REPORT, |_, m, h| drop((m, h))),
-        way("changed, both let go", NO_REPORT, |_, m, h| drop((changed(m), h))),
-        way("both forgotten", NO_REPORT, |stage, m, h| {
-            // As after `mem::forget`, only that the test can free it in the end.
-            stage.forgotten.push(ManuallyDrop::new(m));
-            std::mem::forget(h);
-        }),
-        way("stashed", NO_REPORT, |stage, m, _| stage.stash.push(m)),
-        way("stashed and changed", NO_REPORT, |stage, m, _| stage.stash.push(changed(m))),
-        way("panic", Left::Came(200, "panicked: boom"), |_, _, _| panic!("boom")),
-        way("changed, panic", Left::Came(200, "panicked: boom"), |_, m, _h| {
-            let _changed = changed(m);
-            panic!("boom");
-        }),
-        way("stashed, panic", Left::Came(200, "panicked: boom"), |stage, m, _| {
-            stage.stash.push(m);
-            panic!("boom");
-        }),
-        way("panic without words", Left::Came(200, "panicked: (not a text)"), |_, _, _| {
-            panic_any(())
-        }),
-        way("changed, done, panic", Left::Changed, |_, m, h| {
-            h.done(changed(m));
-            panic!("after the report");
-        }),
-        way("fail, panic", Left::Came(204, "why"), |_, m, h| {
-            h.report(changed(m), Report::fail(4, "why"));
-            panic!("after the report");
-        }),
-        way("kept, let go", Left::Kept(Outcome::FAILED), |_, m, h| drop(h.keep(m))),
-        way("kept for long", Left::Kept(Outcome::FAILED), |stage, m, h| stage.kept.push(h.keep(m))),
-        way("kept, panic", Left::Kept(Outcome::FAILED), |_, m, h| {
-            let _kept = h.keep(m);
-            panic!("boom");
-        }),
-        way("kept, sent", Left::Kept(Outcome::DELIVERED), |stage, m, h| {
-            let (message, deliveries) = h.keep(m).split();
-            assert_eq!(message.status(), 0);
-            let mut batch = Batch::new(2);
-            batch.push(message.duplicate()).unwrap();
-            batch.push(changed(message)).unwrap();
-            batch.derive_delivery(deliveries);
-            stage.sent.push(batch);
-        }),
-        way("kept, made into nothing", Left::Kept(Outcome::DROPPED), |_, m, h| {
-            Batch::new(1).derive_delivery(h.keep(m).into());
-        }),
-        way("deferred, done at once", Left::Changed, |_, m, h| h.defer().done(changed(m))),
-        way("deferred, unchanged, done at once", Left::Came(0, ""), |_, m, h| h.defer().done(m)),
-        way("deferred, fail at once", Left::Came(206, "late"), |_, m, h| {
-            h.defer().report(changed(m), Report::fail(6, "late"));
-        }),
-        way("deferred, drop at once", Left::Came(300, ""), |_, m, h| {
-            h.defer().report(changed(m), Report::DROP);
-        }),
-        way("deferred, a fault", Left::Fault, |_, m, h| h.defer().report(m, Report::new(1, "?"))),
-        way("deferred, a status of a slot", Left::Fault, |_, m, h| {
-            h.defer().report(changed(m), Report::new(i32::MIN + 1, "?"));
-        }),
-        way("deferred, let go", NO_REPORT, |_, m, h| drop((h.defer(), changed(m)))),
-        way("deferred, panic", NO_REPORT, |_, m, h| {
-            let _deferred = h.defer();
-            change(&mut { m });
-            panic!("boom");
-        }),
-        way("deferred, done, panic", Left::Changed, |_, m, h| {
-            h.defer().done(changed(m));
-            panic!("boom");
-        }),
-        way("deferred, done by a thread", Left::Changed, |stage, m, h| {
-            let deferred = h.defer();
-            stage.threads.push(std::thread::spawn(move || deferred.done(changed(m))));
-        }),
-        way("deferred, done by a slow thread", Left::Changed, |stage, m, h| {
-            let deferred = h.defer();
-            stage.threads.push(std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_micros(100));
-                deferred.done(changed(m));
-            }));
-        }),
-        way("deferred, retry by a thread", Left::Came(101, "late"), |stage, m, h| {
-            let deferred = h.defer();
-            stage.threads.push(std::thread::spawn(move || {
-                deferred.report(changed(m), Report::retry(1, "late"));
-            }));
-        }),
-        way("deferred, let go by a thread that panics", NO_REPORT, |stage, m, h| {
-            let deferred = h.defer();
-            stage.threads.push(std::thread::spawn(move || {
-                let _ = fence(|| {
-                    let (_deferred, _message) = (deferred, changed(m));
-                    panic!("on its own thread");
-                });
-            }));
-        }),
-        way("deferred to a thread, panic", Left::Changed, |stage, m, h| {
-            let deferred = h.defer();
-            stage.threads.push(std::thread::spawn(move || deferred.done(changed(m))));
-            panic!("boom");
-        }),
-        way("deferred, done after the call", Left::Changed, |stage, m, h| {
-            stage.late.push((h.defer(), changed(m)));
-        }),
-        way("deferred to after the call, panic", Left::Changed, |stage, m, h| {
-            stage.late.push((h.defer(), changed(m)));
-            panic!("boom");
-        }),
-    ]
-}
 
 /// Messages of every kind: of shared blocks that interleave, of their own, of none; with and without
 /// an extra, shared or not.
@@ -279,9 +74,8 @@ fn run(ways: &[&Way], kinds: &[u32]) {
     let handling = Handling::new(batch);
     let mut at = 0;
     while !handling.is_through() {
-        let flags = handling.lend(|raw| {
-            // SAFETY: the batch is lent to this call.
-            unsafe { BatchCall::new(raw) }.each(|message, handled| {
+        let flags = lend(&handling, |call| {
+            call.each(|message, handled| {
                 at += 1;
                 (ways[at - 1].take)(&mut stage, message, handled);
             })
@@ -416,10 +210,8 @@ fn late_reports_race_with_the_end_of_the_call() {
         (0..64).for_each(|kind| batch.push(given.message(kind)).unwrap());
         batch.open_delivery(0, given.ledger.clone());
         let handling = Handling::new(batch);
-        handling.lend(|raw| {
-            // SAFETY: the batch is lent to this call.
-            unsafe { BatchCall::new(raw) }
-                .each(|message, handled| sender.send((handled.defer(), message)).unwrap())
+        lend(&handling, |call| {
+            call.each(|message, handled| sender.send((handled.defer(), message)).unwrap())
         });
         let batch = match handling.finish() {
             Ok(batch) => batch,
@@ -455,11 +247,7 @@ fn a_batch_that_nobody_finishes_goes_with_its_last_report() {
     batch.open_delivery(0, given.ledger.clone());
     let handling = Handling::new(batch);
     let mut late = Vec::new();
-    handling.lend(|raw| {
-        // SAFETY: the batch is lent to this call.
-        unsafe { BatchCall::new(raw) }
-            .each(|message, handled| late.push((handled.defer(), message)))
-    });
+    lend(&handling, |call| call.each(|message, handled| late.push((handled.defer(), message))));
     drop(handling);
     assert_eq!(given.ledger.outcomes(0, 2), [None; 2]);
     for (deferred, message) in late {
@@ -475,17 +263,14 @@ fn after_a_panic_the_rest_is_left() {
     let mut batch = Batch::new(3);
     ["a", "b", "c"].iter().for_each(|text| batch.push(Message::new(*text)).unwrap());
     let handling = Handling::new(batch);
-    let flags = handling.lend(|raw| {
-        // SAFETY: the batch is lent to this call.
-        unsafe { BatchCall::new(raw) }.each(|message, handled| match message.data() {
+    let flags = lend(&handling, |call| {
+        call.each(|message, handled| match message.data() {
             b"a" => handled.done(message),
             _ => panic!("at b"),
         })
     });
     assert!(flags.contains(HandleFlags::PANICKED | HandleFlags::NOT_ALL_DONE));
-    handling.lend(|raw| {
-        // SAFETY: as above.
-        let call = unsafe { BatchCall::new(raw) };
+    lend(&handling, |call| {
         let seen: Vec<&[u8]> = call.messages().iter().map(Message::data).collect();
         assert_eq!(seen, [b"c"]);
         call.report_each(|place, message| {

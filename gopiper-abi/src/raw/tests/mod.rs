@@ -7,8 +7,10 @@ mod message;
 mod payload;
 mod pieces;
 mod value;
+mod ways;
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::{
         Arc, Condvar, Mutex,
@@ -108,6 +110,17 @@ impl Completed {
             }
         }
     }
+}
+
+/// Lends a batch to `component` for one call, as a worker's `handle` does.
+fn lend(handling: &Handling, component: impl FnOnce(BatchCall<'_>) -> HandleFlags) -> HandleFlags {
+    handling.lend(|raw| {
+        let said = Cell::new(HandleFlags::ALL_DONE);
+        // SAFETY: the batch is lent to this call.
+        let returned = component(unsafe { BatchCall::new(raw, &said) });
+        assert_eq!(returned, said.get());
+        returned
+    })
 }
 
 fn texts(batch: &Batch) -> Vec<String> {

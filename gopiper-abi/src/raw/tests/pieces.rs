@@ -4,9 +4,7 @@ use super::*;
 fn pieces(batch: Batch, delimiter: &[u8]) -> Vec<(std::ops::Range<usize>, String)> {
     let mut found = Vec::new();
     let handling = Handling::new(batch);
-    handling.lend(|raw| {
-        // SAFETY: the batch is lent to this call.
-        let call = unsafe { BatchCall::new(raw) };
+    lend(&handling, |call| {
         for piece in call.pieces(delimiter) {
             let mut text = String::from_utf8(piece.data.to_vec()).unwrap();
             text.extend(piece.add_delimiter.then_some('+'));
@@ -92,14 +90,16 @@ fn two_blocks_are_never_merged() {
 /// Two allocations may be neighbours in memory: one slice over both would still be wrong.
 #[test]
 fn two_owners_side_by_side_are_never_merged() {
-    static KEPT: Mutex<usize> = Mutex::new(0);
-    let both: &'static mut [u8] = Box::leak(Box::new(*b"abcd"));
-    *KEPT.lock().unwrap() = both.as_ptr() as usize;
+    let memory: *mut [u8] = Box::into_raw(Box::new(*b"abcd"));
+    // SAFETY: leaked just before, and freed when nothing refers to it any more.
+    let both: &'static mut [u8] = unsafe { &mut *memory };
     let (front, back) = both.split_at_mut(2);
     let mut batch = Batch::new(2);
     batch.push(Message::new(PayloadMut::from_owner(front, None).freeze())).unwrap();
     batch.push(Message::new(PayloadMut::from_owner(back, None).freeze())).unwrap();
     assert_eq!(pieces(batch, b""), [piece(0..1, "ab"), piece(1..2, "cd")]);
+    // SAFETY: both owners have gone with the batch.
+    drop(unsafe { Box::from_raw(memory) });
 }
 
 #[test]
@@ -115,9 +115,8 @@ fn a_message_that_was_removed_between_parts_the_piece() {
 #[test]
 fn a_message_that_was_changed_between_parts_the_piece() {
     let handling = Handling::new(lines("a\nb\nc\n", 1));
-    handling.lend(|raw| {
-        // SAFETY: the batch is lent to this call.
-        unsafe { BatchCall::new(raw) }.each(|mut message, handled| {
+    lend(&handling, |call| {
+        call.each(|mut message, handled| {
             if message.data() == b"b" {
                 let shorter = message.payload().slice(..0);
                 message.set_data(shorter);
