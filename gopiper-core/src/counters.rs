@@ -11,6 +11,7 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) kept: AtomicU64,
+    pub(crate) retries: AtomicU64,
     pub(crate) panics: AtomicU64,
 }
 
@@ -27,6 +28,8 @@ pub struct ComponentCounts {
     pub failed: u64,
     /// Messages that it kept, to make something of them.
     pub kept: u64,
+    /// How often it was given a message again.
+    pub retries: u64,
     /// How often it panicked.
     pub panics: u64,
 }
@@ -39,6 +42,7 @@ impl Counters {
             dropped: self.dropped.load(Relaxed),
             failed: self.failed.load(Relaxed),
             kept: self.kept.load(Relaxed),
+            retries: self.retries.load(Relaxed),
             panics: self.panics.load(Relaxed),
         }
     }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use gopiper_abi::raw::client::FactoryHandle;
 
-use crate::memory::PayloadMemory;
+use crate::{memory::PayloadMemory, retry::RetryPolicy, stage::OnFail};
 
 /// The bytes that may wait for a component, unless somebody says otherwise.
 pub const DEFAULT_CHANNEL_BYTES: usize = 8 << 20;
@@ -28,6 +28,10 @@ pub struct ComponentOptions {
     pub channel_bytes: Option<usize>,
     /// Whether messages leave it in the order in which they came; they do unless this is false.
     pub ordered: Option<bool>,
+    /// How often and when it gets a message again that it reported as Retry.
+    pub retry: RetryPolicy,
+    /// What becomes of a message that has failed for good.
+    pub on_fail: OnFail,
 }
 
 /// What the operator wants of a pipeline.

@@ -7,6 +7,8 @@ use crate::{
     channel::{MAX_BYTES, MAX_MESSAGES},
     error::PipelineError,
     options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, PipelineOptions},
+    retry::RetryPolicy,
+    stage::OnFail,
 };
 
 /// More workers than this are a mistake.
@@ -27,6 +29,8 @@ pub(crate) struct Part {
     pub(crate) channel_size: usize,
     pub(crate) channel_bytes: usize,
     pub(crate) ordered: bool,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) on_fail: OnFail,
 }
 
 impl Pipeline {
@@ -126,7 +130,18 @@ impl Part {
         let channel_bytes = options.channel_bytes.unwrap_or(DEFAULT_CHANNEL_BYTES);
         within("channel_bytes", channel_bytes, MAX_BYTES)?;
         let ordered = options.ordered.unwrap_or(true);
-        Ok(move |factory| Part { factory, name, pool_size, channel_size, channel_bytes, ordered })
+        let (retry, on_fail) = (options.retry, options.on_fail);
+        within("retry.max_attempts", usize::from(retry.max_attempts), usize::from(u16::MAX))?;
+        Ok(move |factory| Part {
+            factory,
+            name,
+            pool_size,
+            channel_size,
+            channel_bytes,
+            ordered,
+            retry,
+            on_fail,
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
-use crate::{channel::Ticket, clock, stage::Stage, wake::Wake};
+use crate::{clock, handled::Handled, stage::Stage, wake::Wake};
 
 /// What one worker is to the rest: its component's host, and where others leave things for it.
 pub(crate) struct Side {
@@ -30,17 +30,6 @@ pub(crate) struct Side {
     pub(crate) settled: Mutex<Vec<(u64, u32, u32, Outcome)>>,
     /// Itself, for deliveries that settle here.
     me: std::sync::Weak<Side>,
-}
-
-/// A batch that a component has handled, and what it sent meanwhile.
-pub(crate) struct Handled {
-    pub(crate) batch: Batch,
-    pub(crate) sequence: u64,
-    pub(crate) ticket: Ticket,
-    /// Batches sent inside `handle`, each with the place of the message that was being handled.
-    pub(crate) emitted: Vec<(u32, Batch)>,
-    /// The first message that was not handled, because the component could not go on.
-    pub(crate) through: u32,
 }
 
 /// A call of `handle`, while it runs.

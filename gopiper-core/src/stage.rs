@@ -21,6 +21,7 @@ use crate::{
     channel::{Channel, Ticket},
     counters::{Counters, Outcomes},
     memory::Blocks,
+    retry::RetryPolicy,
     sequencer::Sequencer,
     stop::{Stop, StopReason},
     wake::Wake,
@@ -36,6 +37,8 @@ pub(crate) struct Stage {
     pub(crate) inlet: Option<Arc<Channel>>,
     /// What goes out; None for a sink.
     pub(crate) outlet: Option<Arc<Channel>>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) on_fail: OnFail,
     /// None if the order doesn't matter.
     pub(crate) sequencer: Option<Sequencer<Output>>,
     pub(crate) ledger: Ledger,
@@ -50,6 +53,16 @@ pub(crate) struct Stage {
     pub(crate) finished: AtomicBool,
     /// How many failures were written to the log.
     pub(crate) failures_told: AtomicU64,
+}
+
+/// What becomes of a message that has failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFail {
+    /// It is discarded; its source hears that it failed.
+    #[default]
+    Discard,
+    /// The pipeline stops, and its source gets it back.
+    Stop,
 }
 
 /// What a worker made of one batch: what goes on, in order, and the room that the batch took.

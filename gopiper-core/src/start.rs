@@ -38,6 +38,8 @@ impl Pipeline {
                 counters: Default::default(),
                 inlet: inlet.clone(),
                 outlet,
+                retry: part.retry,
+                on_fail: part.on_fail,
                 sequencer: in_order.then(Sequencer::new),
                 ledger: Default::default(),
                 stop: stop.clone(),

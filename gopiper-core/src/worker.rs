@@ -6,14 +6,15 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, TryRecvError};
 use gopiper_abi::raw::{
-    Batch, Completion, Fate, HandleFlags, Handling, Outcome, RawError, client::ComponentHandle,
-    services::host,
+    Batch, Completion, HandleFlags, Handling, RawError, client::ComponentHandle, services::host,
 };
 use parking_lot::Mutex;
 
 use crate::{
-    channel::{Queued, Ticket},
-    side::{CALL, Call, Handled, Side},
+    channel::Queued,
+    handled::{Context, Handled},
+    retry::Waiting,
+    side::{CALL, Call, Side},
     stage::Output,
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct Worker {
     queue: Receiver<Queued>,
     /// Batches that wait for deferred messages.
     deferred: usize,
+    /// Messages that wait for another attempt.
+    retries: Waiting,
 }
 
 /// Makes a component, on the thread that is to use it.
@@ -40,7 +43,7 @@ pub(crate) fn create(side: &Arc<Side>) -> Result<ComponentHandle, RawError> {
 impl Worker {
     pub(crate) fn new(side: Arc<Side>, queue: Receiver<Queued>) -> Result<Self, RawError> {
         let component = Some(create(&side)?);
-        Ok(Worker { side, component, queue, deferred: 0 })
+        Ok(Worker { side, component, queue, deferred: 0, retries: Waiting::default() })
     }
 
     /// Works until nothing comes any more and all is handed on.
@@ -48,20 +51,23 @@ impl Worker {
         loop {
             self.attend();
             if self.deferred >= MAX_DEFERRED {
-                self.side.wake.wait(None, i64::MAX);
+                self.side.wake.wait(None, self.retries.next());
                 continue;
             }
             match self.queue.try_recv() {
-                Ok(queued) => self.handle(queued),
-                Err(TryRecvError::Empty) => self.side.wake.wait(Some(&self.queue), i64::MAX),
+                Ok(queued) => self.take(queued),
+                Err(TryRecvError::Empty) => {
+                    self.side.wake.wait(Some(&self.queue), self.retries.next());
+                }
                 Err(TryRecvError::Disconnected) => break,
             }
         }
-        while self.deferred > 0 {
+        loop {
             self.attend();
-            if self.deferred > 0 {
-                self.side.wake.wait(None, i64::MAX);
+            if self.deferred == 0 && self.retries.is_empty() {
+                break;
             }
+            self.side.wake.wait(None, self.retries.next());
         }
         if let Some(mut component) = self.component.take()
             && let Err(error) = component.end(i64::MAX)
@@ -76,8 +82,11 @@ impl Worker {
             let completed = std::mem::take(&mut *self.side.completed.lock());
             for handled in completed {
                 self.deferred -= 1;
-                self.hand_on(handled);
+                self.conclude(handled);
             }
+        }
+        while let Some(handled) = self.retries.take_due() {
+            self.handle(handled);
         }
         if let (Some(now), Some(component)) = (self.side.wake.take_due(), &mut self.component)
             && let Err(error) = component.timer(now)
@@ -86,9 +95,14 @@ impl Worker {
         }
     }
 
-    fn handle(&mut self, Queued { batch, ticket }: Queued) {
+    fn take(&mut self, Queued { batch, ticket }: Queued) {
         self.side.stage.counters.received.fetch_add(batch.len() as u64, Relaxed);
-        let sequence = batch.sequence();
+        let (sequence, ticket) = (batch.sequence(), Some(ticket));
+        self.handle(Handled { batch, context: Context { sequence, ticket, ..Context::default() } });
+    }
+
+    /// Has the component handle a batch, and hands it on unless some of it was deferred.
+    fn handle(&mut self, Handled { batch, mut context }: Handled) {
         let handling = Handling::new(batch);
         let call = Call { side: Arc::as_ptr(&self.side), handling, emitted: Default::default() };
         while !call.handling.is_through() {
@@ -102,22 +116,49 @@ impl Worker {
                 self.component = None;
             }
         }
-        let through = call.handling.cursor();
-        let emitted = call.emitted.into_inner();
-        let all_done = call.handling.all_done() && call.handling.is_through() && emitted.is_empty();
+        let all_done = call.handling.all_done() && call.handling.is_through();
+        context.through = call.handling.cursor();
+        context.emitted = call.emitted.into_inner();
         match call.handling.finish() {
-            Ok(batch) if all_done => {
-                let output = Output { first: Some(batch), more: Vec::new(), ticket: Some(ticket) };
-                self.side.stage.put(sequence, output);
+            Ok(batch) if all_done && context.emitted.is_empty() && context.origin.is_none() => {
+                let output =
+                    Output { first: Some(batch), more: Vec::new(), ticket: context.ticket };
+                self.side.stage.put(context.sequence, output);
             }
-            Ok(batch) => self.hand_on(Handled { batch, sequence, ticket, emitted, through }),
+            Ok(batch) => self.conclude(Handled { batch, context }),
             Err(deferred) => {
                 self.deferred += 1;
-                let rest = Mutex::new(Some((ticket, emitted)));
-                let side = self.side.clone();
-                deferred.await_deferred(Arc::new(Parked { side, sequence, through, rest }));
+                let (side, context) = (self.side.clone(), Mutex::new(Some(context)));
+                deferred.await_deferred(Arc::new(Parked { side, context }));
             }
         }
+    }
+
+    /// Puts away what is to be tried again, and hands on the rest: in order, so with all that waits,
+    /// or at once if the order is given up.
+    fn conclude(&mut self, handled: Handled) {
+        let mut handled = handled.rejoined();
+        let stage = self.side.stage.clone();
+        let gave_up = self.component.is_none();
+        let retries = match gave_up || stage.finished.load(SeqCst) {
+            true => None,
+            false => handled.take_retries(stage.retry.max_attempts),
+        };
+        let Some((batch, places)) = retries else {
+            return stage.put(handled.context.sequence, handled.into_output(&stage, gave_up));
+        };
+        stage.counters.retries.fetch_add(batch.len() as u64, Relaxed);
+        let attempt =
+            batch.messages().iter().map(|message| message.attempts()).max().unwrap_or(0) + 1;
+        let sequence = handled.context.sequence;
+        let mut again = Context { sequence, ..Context::default() };
+        if stage.sequencer.is_some() {
+            again.origin = Some(Box::new((handled, places)));
+        } else {
+            again.ticket = handled.context.ticket.take();
+            stage.put(sequence, handled.into_output(&stage, gave_up));
+        }
+        self.retries.add(&stage.retry, attempt, Handled { batch, context: again });
     }
 
     /// A panic leaves a component in no known state: another one takes its place.
@@ -132,77 +173,18 @@ impl Worker {
             }
         }
     }
-
-    /// Settles what ends here, and hands on the rest, with what was sent meanwhile in its place.
-    fn hand_on(&mut self, handled: Handled) {
-        let Handled { mut batch, sequence, ticket, emitted, through } = handled;
-        let mut output = Output { ticket: Some(ticket), ..Output::default() };
-        let mut offset = 0;
-        for (place, sent) in emitted {
-            let mut before = batch;
-            batch = before.split_off((place - offset) as usize);
-            self.settle(&mut before, through.saturating_sub(offset));
-            output.push(before);
-            output.push(sent);
-            offset = place;
-        }
-        self.settle(&mut batch, through.saturating_sub(offset));
-        output.push(batch);
-        self.side.stage.put(sequence, output);
-    }
-
-    /// Leaves in the batch what is Done. Messages from `through` on were not handled.
-    fn settle(&mut self, batch: &mut Batch, through: u32) {
-        let stage = &self.side.stage;
-        let finished = stage.finished.load(SeqCst);
-        let (mut dropped, mut failed, mut kept, mut place) = (0, 0, 0, 0);
-        batch.retain(|message| {
-            place += 1;
-            if place > through {
-                return Fate::Settle(Outcome::RETURNED);
-            }
-            match message.status() {
-                0 => Fate::Keep,
-                1 => {
-                    kept += 1;
-                    Fate::Settle(Outcome::DELIVERED)
-                }
-                _ if finished => Fate::Settle(Outcome::RETURNED),
-                300.. => {
-                    dropped += 1;
-                    Fate::Settle(Outcome::DROPPED)
-                }
-                status => {
-                    failed += 1;
-                    stage.tell_failure(status, message.description());
-                    Fate::Settle(Outcome::FAILED)
-                }
-            }
-        });
-        let counters = &stage.counters;
-        counters.dropped.fetch_add(dropped, Relaxed);
-        counters.failed.fetch_add(failed, Relaxed);
-        counters.kept.fetch_add(kept, Relaxed);
-    }
 }
 
-type Rest = (Ticket, Vec<(u32, Batch)>);
-
-/// A batch that waits for its deferred messages.
+/// A batch that waits for its deferred messages; taken by the one call of `completed`.
 struct Parked {
     side: Arc<Side>,
-    sequence: u64,
-    through: u32,
-    /// Taken by the one call of `completed`.
-    rest: Mutex<Option<Rest>>,
+    context: Mutex<Option<Context>>,
 }
 
 impl Completion for Parked {
     fn completed(&self, batch: Batch) {
-        if let Some((ticket, emitted)) = self.rest.lock().take() {
-            let Parked { sequence, through, .. } = *self;
-            let handled = Handled { batch, sequence, ticket, emitted, through };
-            self.side.completed.lock().push(handled);
+        if let Some(context) = self.context.lock().take() {
+            self.side.completed.lock().push(Handled { batch, context });
             self.side.wake.nudge();
         }
     }

@@ -146,6 +146,12 @@ impl Batch {
         unsafe { std::slice::from_raw_parts(self.header().messages, self.len()) }
     }
 
+    /// The messages, to change or exchange.
+    pub fn messages_mut(&mut self) -> &mut [Message] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.header().messages, self.len()) }
+    }
+
     /// Its place in the order of its channel.
     pub fn sequence(&self) -> u64 {
         self.header().sequence

@@ -75,6 +75,23 @@ impl Message {
         self
     }
 
+    /// What stands in a place whose message was taken out: nothing, and settled by nobody. For hosts.
+    pub fn vacated() -> Self {
+        let mut message = Message::new(Payload::empty());
+        message.status = Report::CONTINUE;
+        message
+    }
+
+    /// Puts a status on it, without a description. For hosts.
+    pub fn set_status(&mut self, status: i32) {
+        self.status = status;
+    }
+
+    /// How often the component that gets it next was given it before. For hosts.
+    pub fn set_attempts(&mut self, attempts: u16) {
+        self.attempts = attempts;
+    }
+
     /// The bytes.
     #[inline]
     pub fn data(&self) -> &[u8] {

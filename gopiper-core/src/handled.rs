@@ -1,0 +1,144 @@
+//! A batch that a component has handled, on its way out of the stage.
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use gopiper_abi::{
+    Message,
+    raw::{Batch, Fate, Outcome},
+};
+
+use crate::{
+    channel::Ticket,
+    stage::{OnFail, Output, Stage},
+};
+
+/// A batch that a component has handled.
+pub(crate) struct Handled {
+    pub(crate) batch: Batch,
+    pub(crate) context: Context,
+}
+
+/// What belongs to a batch while it is in a stage.
+#[derive(Default)]
+pub(crate) struct Context {
+    /// Its place in the order of what came in.
+    pub(crate) sequence: u64,
+    /// The room that it takes in the channel.
+    pub(crate) ticket: Option<Ticket>,
+    /// Batches sent inside `handle`, each with the place of the message that was being handled.
+    pub(crate) emitted: Vec<(u32, Batch)>,
+    /// The first message that was not handled, because the component could not go on.
+    pub(crate) through: u32,
+    /// What these messages were taken out of for another attempt, and their places there.
+    pub(crate) origin: Option<Box<(Handled, Vec<u32>)>>,
+}
+
+impl Handled {
+    /// Puts messages that had another attempt back to their places.
+    pub(crate) fn rejoined(mut self) -> Self {
+        let Some(origin) = self.context.origin.take() else {
+            return self;
+        };
+        let (mut whole, places) = *origin;
+        let returned = self.batch.messages_mut().iter_mut().zip(&places).enumerate();
+        for (i, (message, place)) in returned {
+            let mut message = std::mem::replace(message, Message::vacated());
+            if i as u32 >= self.context.through {
+                // It was not even tried again: `settle` returns it.
+                message.set_status(RETRY.start);
+            } else if message.status() == 0 {
+                message.set_attempts(0);
+            }
+            whole.batch.messages_mut()[*place as usize] = message;
+        }
+        let emitted = std::mem::take(&mut self.context.emitted);
+        let emitted = emitted.into_iter().map(|(i, batch)| (places[i as usize], batch));
+        whole.context.emitted.extend(emitted);
+        whole.context.emitted.sort_by_key(|(place, _)| *place);
+        whole
+    }
+
+    /// Takes out the messages that are to be tried again, with their attempts counted.
+    pub(crate) fn take_retries(&mut self, max_attempts: u16) -> Option<(Batch, Vec<u32>)> {
+        let wants = |message: &Message| {
+            RETRY.contains(&message.status()) && message.attempts() + 1 < max_attempts
+        };
+        let through = self.context.through as usize;
+        let handled = &self.batch.messages()[..through];
+        let count = handled.iter().filter(|message| wants(message)).count();
+        if count == 0 {
+            return None;
+        }
+        let (mut retries, mut places) = (Batch::new(count as u32), Vec::with_capacity(count));
+        for (place, message) in self.batch.messages_mut().iter_mut().enumerate() {
+            if place < through && wants(message) {
+                let mut message = std::mem::replace(message, Message::vacated());
+                message.set_attempts(message.attempts() + 1);
+                message.set_status(0);
+                places.push(place as u32);
+                let full = retries.push(message).is_err();
+                debug_assert!(!full, "there is room for all that were counted");
+            }
+        }
+        Some((retries, places))
+    }
+
+    /// Settles what ends here, and puts the rest together, with what was sent meanwhile in its place.
+    pub(crate) fn into_output(self, stage: &Stage, gave_up: bool) -> Output {
+        let Handled { mut batch, context: Context { ticket, emitted, through, .. } } = self;
+        let mut output = Output { ticket, ..Output::default() };
+        let mut offset = 0;
+        for (place, sent) in emitted {
+            let mut before = batch;
+            batch = before.split_off((place - offset) as usize);
+            settle(stage, &mut before, through.saturating_sub(offset), gave_up);
+            output.push(before);
+            output.push(sent);
+            offset = place;
+        }
+        settle(stage, &mut batch, through.saturating_sub(offset), gave_up);
+        output.push(batch);
+        output
+    }
+}
+
+/// The statuses of Retry.
+const RETRY: std::ops::Range<i32> = 100..200;
+
+/// Leaves in the batch what is Done. Messages from `through` on were not handled.
+fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool) {
+    let (mut dropped, mut failed, mut kept, mut place) = (0, 0, 0, 0);
+    batch.retain(|message| {
+        place += 1;
+        if place > through {
+            return Fate::Settle(Outcome::RETURNED);
+        }
+        match message.status() {
+            0 => Fate::Keep,
+            1 => {
+                kept += 1;
+                Fate::Settle(Outcome::DELIVERED)
+            }
+            _ if stage.finished.load(SeqCst) => Fate::Settle(Outcome::RETURNED),
+            status if gave_up && RETRY.contains(&status) => Fate::Settle(Outcome::RETURNED),
+            300.. => {
+                dropped += 1;
+                Fate::Settle(Outcome::DROPPED)
+            }
+            status => {
+                failed += 1;
+                stage.tell_failure(status, message.description());
+                match stage.on_fail {
+                    OnFail::Discard => Fate::Settle(Outcome::FAILED),
+                    OnFail::Stop => {
+                        stage.fail("a message failed, and on_fail = 'stop'");
+                        Fate::Settle(Outcome::RETURNED)
+                    }
+                }
+            }
+        }
+    });
+    let counters = &stage.counters;
+    counters.dropped.fetch_add(dropped, Relaxed);
+    counters.failed.fetch_add(failed, Relaxed);
+    counters.kept.fetch_add(kept, Relaxed);
+}
