@@ -17,7 +17,11 @@ pub(crate) fn forward(host: &Host) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if log::set_logger(&Forward).is_ok() {
-            log::set_max_level(LevelFilter::Trace);
+            // What the host would throw away is not even put together.
+            let written = LevelFilter::iter()
+                .skip(1)
+                .take_while(|level| host.log_enabled(Level(*level as u32), module_path!()));
+            log::set_max_level(written.last().unwrap_or(LevelFilter::Off));
             let _ = FIRST.set(host.clone());
         }
     });

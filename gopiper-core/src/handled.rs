@@ -114,7 +114,8 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool) {
         }
         match message.status() {
             0 => Fate::Keep,
-            1 => {
+            // Its delivery went along with what was kept. If not, nobody keeps it.
+            1 if !message.has_delivery() => {
                 kept += 1;
                 Fate::Settle(Outcome::DELIVERED)
             }

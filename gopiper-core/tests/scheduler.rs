@@ -3,9 +3,12 @@
 mod common;
 
 use common::{Probe, load, run, with_workers};
+use std::time::Duration;
+
 use gopiper_abi::{Outcome, Value};
 use gopiper_core::{
-    ComponentOptions, ComponentSpec, Pipeline, PipelineError, PipelineOptions, StopReason, Summary,
+    ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError, PipelineOptions, RetryPolicy,
+    StopReason, Summary,
 };
 
 const DELIVERED: Outcome = Outcome::DELIVERED;
@@ -185,6 +188,72 @@ fn a_component_may_end_the_pipeline() {
     assert!(matches!(summary.stopped, Some(StopReason::Finished { .. })));
     assert_eq!(probe.outcomes(), [DELIVERED, Outcome::RETURNED]);
     assert!(summary.is_success(), "nobody wanted more: {summary:?}");
+}
+
+/// Tries again after a millisecond, so often at most.
+fn retrying(mut spec: ComponentSpec, max_attempts: u16) -> ComponentSpec {
+    let millisecond = Duration::from_millis(1);
+    spec.options.retry =
+        RetryPolicy { max_attempts, initial_backoff: millisecond, max_backoff: millisecond };
+    spec
+}
+
+#[test]
+fn a_retry_gets_the_message_again_as_it_first_came_in_and_in_its_place() {
+    for workers in [1, 3] {
+        let messages = ["done", "retry 2", "drop", "twice", "retry 3", "done", "retry 9", "late"];
+        let probe = Probe::new(messages);
+        let faults = with_workers(retrying(load("faults", []), 4), workers);
+        let (summary, _) = run(vec![probe.source(3), faults, probe.sink()]);
+        let [done, twice] = ["done", "changed"].map(str::to_owned);
+        // "retry 2" is done at the attempt after the second; what it changed before is not seen.
+        let [second, third] = ["retry 2", "retry 3"].map(|what| format!("{what} done"));
+        let late = twice.clone();
+        assert_eq!(
+            probe.output(),
+            [done.clone(), second, twice.clone(), twice, third, done, late],
+            "{workers} workers"
+        );
+        let mut expected = [DELIVERED; 8];
+        (expected[2], expected[6]) = (DROPPED, FAILED);
+        assert_eq!(probe.outcomes(), expected);
+        let counts = summary.components[1].1;
+        assert_eq!((counts.received, counts.retries), (8, 2 + 3 + 3));
+    }
+}
+
+#[test]
+fn unordered_a_retry_holds_nothing_back() {
+    let probe = Probe::new(["retry 3", "done", "done"]);
+    let mut faults = retrying(load("faults", []), 9);
+    faults.options.ordered = Some(false);
+    run(vec![probe.source(3), faults, probe.sink()]);
+    assert_eq!(probe.output(), ["done", "done", "retry 3 done"]);
+    assert_eq!(probe.outcomes(), [DELIVERED; 3]);
+}
+
+#[test]
+fn retries_that_wait_take_room_in_the_channel() {
+    let probe = Probe::new((0..200).map(|n| if n == 0 { "retry 5".into() } else { n.to_string() }));
+    let mut faults = retrying(load("faults", []), 9);
+    faults.options.channel_size = Some(4);
+    let (summary, _) = run(vec![probe.source(2), faults, probe.sink()]);
+    assert_eq!(probe.output().len(), 200);
+    assert_eq!(probe.output()[0], "retry 5 done", "in its place");
+    assert!(summary.is_success());
+}
+
+#[test]
+fn on_fail_stop_returns_what_failed_and_stops() {
+    let probe = Probe::new(["done", "fail", "done", "done"]);
+    let mut faults = load("faults", []);
+    faults.options.on_fail = OnFail::Stop;
+    let (summary, _) = run(vec![probe.source(1), faults, probe.sink()]);
+    assert_eq!(probe.outcomes()[..2], [DELIVERED, Outcome::RETURNED]);
+    assert!(
+        matches!(&summary.stopped, Some(StopReason::Failed { component, .. }) if component == "faults")
+    );
+    assert!(!summary.is_success());
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What `require('gopiper')` gives.
-use std::{cell::RefCell, path::Path};
+use std::{cell::RefCell, path::Path, time::Duration};
 
 use gopiper_abi::raw::{RawError, client::FactoryHandle};
 use gopiper_core::{
-    ComponentOptions, ComponentSpec, PayloadMemory, Pipeline, PipelineOptions, loader,
+    ComponentOptions, ComponentSpec, OnFail, PayloadMemory, Pipeline, PipelineOptions, RetryPolicy,
+    loader,
 };
 use mlua::{AnyUserData, Error, FromLua, Lua, Table, UserData, Value};
 
@@ -143,11 +144,49 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
             "channel_size" => options.channel_size = Some(option(key, value, "a whole number")?),
             "channel_bytes" => options.channel_bytes = Some(option(key, value, "a whole number")?),
             "ordered" => options.ordered = Some(option(key, value, "true or false")?),
+            "retry" => options.retry = retry(&option(key, value, "a table")?)?,
+            "on_fail" => {
+                let shown = shown(&value);
+                options.on_fail =
+                    match value.as_string().map(|text| text.as_bytes().to_vec()).as_deref() {
+                        Some(b"discard") => OnFail::Discard,
+                        Some(b"stop") => OnFail::Stop,
+                        _ => {
+                            return Err(format!(
+                                "option on_fail: expected 'discard' or 'stop', not {shown}"
+                            ));
+                        }
+                    };
+            }
             _ => return Ok(false),
         }
         Ok(true)
     })?;
     Ok(options)
+}
+
+fn retry(table: &Table) -> Result<RetryPolicy, String> {
+    let mut policy = RetryPolicy::default();
+    for_each_option(table, |key, value| {
+        let seconds = "a number of seconds";
+        match key {
+            "max_attempts" => {
+                let shown = shown(&value);
+                let attempts: usize = option("retry.max_attempts", value, "a whole number")?;
+                policy.max_attempts = attempts.try_into().map_err(|_| {
+                    format!("option retry.max_attempts: expected 1 to 65535, not {shown}")
+                })?;
+            }
+            "initial_backoff" => {
+                policy.initial_backoff = option("retry.initial_backoff", value, seconds)?
+            }
+            "max_backoff" => policy.max_backoff = option("retry.max_backoff", value, seconds)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })
+    .map_err(|error| error.replace("there is no option '", "there is no option 'retry."))?;
+    Ok(policy)
 }
 
 fn pipeline_options(table: &Table) -> Result<PipelineOptions, String> {
@@ -211,6 +250,19 @@ impl FromLuaExactly for String {
 impl FromLuaExactly for bool {
     fn from_lua_exactly(value: Value) -> Option<Self> {
         value.as_boolean()
+    }
+}
+
+impl FromLuaExactly for Table {
+    fn from_lua_exactly(value: Value) -> Option<Self> {
+        value.as_table().cloned()
+    }
+}
+
+impl FromLuaExactly for Duration {
+    fn from_lua_exactly(value: Value) -> Option<Self> {
+        let seconds = value.as_integer().map(|n| n as f64).or(value.as_number())?;
+        Duration::try_from_secs_f64(seconds).ok()
     }
 }
 

@@ -108,6 +108,7 @@ fn report(summary: &Summary) -> bool {
             dropped = counts.dropped,
             failed = counts.failed,
             kept = counts.kept,
+            retries = counts.retries,
             panics = counts.panics,
             "component finished"
         );

@@ -49,29 +49,44 @@ type Hook = Box<dyn Fn() + Send>;
 
 /// What a component wants called when its pipeline stops.
 #[derive(Clone, Default)]
-pub struct OnStop(Arc<Mutex<Vec<Hook>>>);
+pub struct OnStop(Arc<Mutex<Hooks>>);
+
+#[derive(Default)]
+struct Hooks {
+    stopped: bool,
+    waiting: Vec<Hook>,
+}
 
 impl OnStop {
-    /// Adds something to call, from any thread.
+    /// Has something called when the pipeline stops, from any thread; now, if it has.
     pub fn call(&self, hook: impl Fn() + Send + 'static) {
-        self.lock().push(Box::new(hook));
+        let mut hooks = self.lock();
+        if !hooks.stopped {
+            return hooks.waiting.push(Box::new(hook));
+        }
+        drop(hooks);
+        hook();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Hook>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Hooks> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls all of them, also after one has panicked.
+    /// Calls all of them, also after one has panicked; none of them under the lock.
     fn stop(&self) {
-        for hook in self.lock().iter() {
+        let mut hooks = self.lock();
+        hooks.stopped = true;
+        let waiting = mem::take(&mut hooks.waiting);
+        drop(hooks);
+        for hook in waiting {
             let _ = fence(hook);
         }
     }
 
     /// Lets go of them: they may hold a [`Host`], and that this list.
     fn clear(&self) {
-        let hooks = mem::take(&mut *self.lock());
-        let _ = fence(|| drop(hooks));
+        let waiting = mem::take(&mut self.lock().waiting);
+        let _ = fence(|| drop(waiting));
     }
 }
 

@@ -82,6 +82,11 @@ impl Message {
         message
     }
 
+    /// Whether somebody waits for what becomes of it. For hosts: an author's message never says so.
+    pub fn has_delivery(&self) -> bool {
+        !self.delivery.is_null()
+    }
+
     /// Puts a status on it, without a description. For hosts.
     pub fn set_status(&mut self, status: i32) {
         self.status = status;

@@ -107,6 +107,15 @@ impl Component for Faults {
         match what.as_str() {
             "fail" => handled.report(message, Report::fail(4, "as told")),
             "drop" => handled.drop(message),
+            retry if retry.starts_with("retry ") => {
+                let times = retry[6..].parse().unwrap_or(u16::MAX);
+                if message.attempts() < times {
+                    handled.report(message, Report::retry(1, "not yet"));
+                } else {
+                    message.set_data(format!("{retry} done"));
+                    handled.done(message);
+                }
+            }
             "retry" => handled.report(message, Report::retry(1, "as told")),
             "reserved" => handled.report(message, Report::new(50, "a reserved status")),
             "negative" => handled.report(message, Report::new(-7, "a negative status")),
