@@ -1,0 +1,51 @@
+//! Takes every message and counts it: where a pipeline may end that is only measured or tried.
+use gopiper_abi::{
+    BatchCall, BatchComponent, Counter, Error, Factory, HandleFlags, NoAttributes, Postponed,
+    Report, export_component,
+};
+
+/// Makes [`Null`]s.
+pub struct NullFactory;
+
+impl Factory for NullFactory {
+    type Component = Null;
+    type Attributes = NoAttributes;
+
+    fn new(_: NoAttributes) -> Result<Self, Error> {
+        Ok(NullFactory)
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<Null, Error> {
+        let bytes = postponed.host().counter("bytes_total", "bytes of the messages that came");
+        Ok(Null { bytes })
+    }
+}
+
+/// The component of one worker. The messages are counted by the host; the bytes here.
+pub struct Null {
+    bytes: Counter,
+}
+
+impl BatchComponent for Null {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        let bytes: usize = call.messages().iter().map(|message| message.data().len()).sum();
+        self.bytes.add(bytes as u64);
+        call.report_all(Report::DONE)
+    }
+}
+
+export_component!(sink: NullFactory);
+
+#[cfg(test)]
+mod tests {
+    use gopiper_abi::testing::Harness;
+
+    use super::*;
+
+    #[test]
+    fn counts_the_bytes() {
+        let mut null = Harness::transform::<NullFactory>([]).unwrap();
+        assert!(null.handle(["one", "", "three"]).iter().all(|handled| handled.status == 0));
+        assert_eq!(null.metric("bytes_total"), 8);
+    }
+}

@@ -1,0 +1,31 @@
+//! Passes every message on as it is: for measuring what a stage costs.
+use gopiper_abi::{
+    Component, Error, Factory, HandledCallback, Message, NoAttributes, Postponed, export_component,
+};
+
+/// Makes [`Pass`]es.
+pub struct PassFactory;
+
+impl Factory for PassFactory {
+    type Component = Pass;
+    type Attributes = NoAttributes;
+
+    fn new(_: NoAttributes) -> Result<Self, Error> {
+        Ok(PassFactory)
+    }
+
+    fn create(&self, _postponed: Postponed) -> Result<Pass, Error> {
+        Ok(Pass)
+    }
+}
+
+/// The component of one worker.
+pub struct Pass;
+
+impl Component for Pass {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        handled.done(message);
+    }
+}
+
+export_component!(transform: PassFactory);
