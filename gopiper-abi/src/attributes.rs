@@ -1,11 +1,20 @@
 //! From what stands in the pipeline's file to the author's struct.
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value as Json};
 
-use crate::raw::{Map, RawError, Value, ValueTag};
+use crate::{
+    raw::{Map, RawError, Value, ValueTag},
+    refusal::refusal,
+};
 
 /// Declares a component's attributes: an ordinary struct, its fields with doc comments. A field with
 /// `#[serde(default)]` or an `Option` may be left out; one that doesn't exist is refused.
+///
+/// Structs and enums of their own for its fields are declared in the same way. A struct derives
+/// `Debug`, `Clone`, serde's `Deserialize` and schemars' `JsonSchema`; an enum `PartialEq` and `Eq`
+/// too, and its variants are texts in snake_case. More can be derived, `Default` for example; further
+/// attributes of serde and schemars work as ever.
 ///
 /// ```
 /// gopiper_abi::attributes! {
@@ -16,6 +25,41 @@ use crate::raw::{Map, RawError, Value, ValueTag};
 ///         /// Keep the lines without it instead.
 ///         #[serde(default)]
 ///         pub invert: bool,
+///         /// What counts as a letter.
+///         #[serde(default)]
+///         pub letters: Letters,
+///         /// How long it may take, in milliseconds.
+///         #[serde(default = "one_second")]
+///         pub timeout_ms: u64,
+///         /// Where to look; everywhere if it is not given.
+///         pub within: Option<Within>,
+///     }
+/// }
+///
+/// fn one_second() -> u64 {
+///     1000
+/// }
+///
+/// gopiper_abi::attributes! {
+///     /// What counts as a letter.
+///     #[derive(Copy, Default)]
+///     pub enum Letters {
+///         /// A to Z: `'ascii'`.
+///         #[default]
+///         Ascii,
+///         /// What Unicode says: `'all_of_unicode'`.
+///         AllOfUnicode,
+///     }
+/// }
+///
+/// gopiper_abi::attributes! {
+///     /// A part of a line, in bytes.
+///     pub struct Within {
+///         /// Where it begins.
+///         #[serde(default)]
+///         pub from: usize,
+///         /// Where it ends.
+///         pub to: usize,
 ///     }
 /// }
 /// ```
@@ -27,6 +71,8 @@ macro_rules! attributes {
         #[schemars(crate = "gopiper_abi::schemars")]
         $(#[$outer])*
         $vis struct $name { $($body)* }
+
+        impl $crate::DeclaredAttributes for $name {}
     };
     ($(#[$outer:meta])* $vis:vis enum $name:ident { $($body:tt)* }) => {
         #[derive(Debug, Clone, PartialEq, Eq, $crate::serde::Deserialize, $crate::schemars::JsonSchema)]
@@ -34,26 +80,33 @@ macro_rules! attributes {
         #[schemars(crate = "gopiper_abi::schemars")]
         $(#[$outer])*
         $vis enum $name { $($body)* }
+
+        impl $crate::DeclaredAttributes for $name {}
     };
 }
+
+/// What [`attributes!`](crate::attributes) declares. Implement it for a type of your own that serde
+/// reads and schemars describes; unknown attributes are then refused only if it says so.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not declared with `attributes!`",
+    label = "not declared with `gopiper_abi::attributes!`",
+    note = "write `gopiper_abi::attributes! {{ pub struct … {{ … }} }}`, or take `gopiper_abi::NoAttributes`"
+)]
+pub trait DeclaredAttributes: DeserializeOwned + JsonSchema {}
 
 /// For a component without attributes.
 #[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoAttributes {}
 
+impl DeclaredAttributes for NoAttributes {}
+
 /// Reads attributes into the author's struct; the error names the attribute and its value.
-pub(crate) fn read<A: DeserializeOwned>(attributes: &Map) -> Result<A, RawError> {
+pub(crate) fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, RawError> {
     let json = Json::Object(attributes.iter().map(|(k, v)| (k.to_owned(), to_json(v))).collect());
     serde_path_to_error::deserialize(&json).map_err(|error| {
-        let path = error.path().to_string();
-        let attribute = if path == "." { String::new() } else { path };
-        let found = attribute.split('.').try_fold(&json, |at, key| at.get(key));
-        let mut message = error.into_inner().to_string();
-        if let Some(found) = found {
-            message = format!("{message} (it is {found})");
-        }
-        RawError { attribute: attribute.into(), message: message.into() }
+        let path = error.path().iter().cloned().collect();
+        refusal(path, &error.inner().to_string(), &json, &schemars::schema_for!(A).to_value())
     })
 }
 
@@ -82,7 +135,7 @@ fn to_json(value: &Value) -> Json {
 mod tests {
     use super::*;
 
-    #[derive(Debug, serde::Deserialize)]
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Outer {
         size: u64,
@@ -90,7 +143,9 @@ mod tests {
         inner: Option<Inner>,
     }
 
-    #[derive(Debug, serde::Deserialize)]
+    impl DeclaredAttributes for Outer {}
+
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
     struct Inner {
         name: String,
     }
@@ -102,22 +157,5 @@ mod tests {
         map.insert("inner", inner);
         let outer: Outer = read(&map).unwrap();
         assert_eq!((outer.size, outer.inner.unwrap().name.as_str()), (u64::MAX, "a"));
-    }
-
-    #[test]
-    fn an_error_names_the_path_and_the_value() {
-        let mut map = Map::from_iter([("size", 1i64)]);
-        map.insert("inner", Map::from_iter([("name", 5i64)]));
-        let error = read::<Outer>(&map).unwrap_err();
-        assert_eq!(error.attribute, "inner.name");
-        assert!(error.message.contains("it is 5"), "{}", error.message);
-        let error = read::<Outer>(&Map::from_iter([("size", -1i64)])).unwrap_err();
-        assert_eq!(error.attribute, "size");
-    }
-
-    #[test]
-    fn an_unknown_attribute_is_refused_by_its_name() {
-        let error = read::<Outer>(&Map::from_iter([("size", 1i64), ("sise", 2)])).unwrap_err();
-        assert!(error.message.contains("sise"), "{}", error.message);
     }
 }

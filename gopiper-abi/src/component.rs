@@ -1,11 +1,9 @@
 //! What an author writes: a factory, and the component that it makes for each worker.
 use std::ops::Range;
 
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-
 use crate::{
-    BatchCall, Error, HandleFlags, HandledCallback, Message, Outcome, Parallel, Postponed, Produced,
+    BatchCall, DeclaredAttributes, Error, HandleFlags, HandledCallback, Message, Outcome, Parallel,
+    Postponed, Produced,
 };
 
 /// A transform or a sink at work: one for each worker, on a thread of its own.
@@ -26,6 +24,11 @@ use crate::{
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a transform nor a sink",
+    label = "neither `Component` nor `BatchComponent` is implemented for it",
+    note = "if it is a `Source`, export it as `source:` and test it with `Harness::source`"
+)]
 pub trait Component: Send + 'static {
     /// Called once, on the worker's thread, before everything else.
     ///
@@ -62,6 +65,11 @@ pub trait Component: Send + 'static {
 
 /// A transform or a sink that gains by seeing the messages that came together (a sink that writes
 /// neighbours as one). Every [`Component`] is one: implement either.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a transform nor a sink",
+    label = "neither `Component` nor `BatchComponent` is implemented for it",
+    note = "if it is a `Source`, export it as `source:` and test it with `Harness::source`"
+)]
 pub trait BatchComponent: Send + 'static {
     /// As [`Component::start`].
     ///
@@ -94,6 +102,7 @@ pub trait BatchComponent: Send + 'static {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C: Component> BatchComponent for C {
     fn start(&mut self) -> Result<(), Error> {
         Component::start(self)
@@ -131,6 +140,11 @@ impl<C: Component> BatchComponent for C {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no source",
+    label = "`Source` is not implemented for it",
+    note = "if it is a `Component`, export it as `transform:` or `sink:`, and test it with `Harness::transform` or `Harness::sink`"
+)]
 pub trait Source: Send + 'static {
     /// Called once, on the worker's thread, before everything else.
     ///
@@ -175,17 +189,20 @@ pub trait Factory: Sized + Send + 'static {
     /// What it makes: a [`Component`] (or a [`BatchComponent`]) for a transform or a sink, a
     /// [`Source`] for a source.
     type Component: Send + 'static;
-    /// What can be set, with its documentation. From this come the checks and their errors,
-    /// `gopiper inspect` and the reference page. `gopiper_abi::NoAttributes` for nothing.
-    type Attributes: DeserializeOwned + JsonSchema;
+    /// What can be set, with its documentation, declared with [`attributes!`](crate::attributes).
+    /// From this come the checks and their errors, and what `gopiper inspect --load` shows.
+    /// [`NoAttributes`](crate::NoAttributes) for nothing.
+    type Attributes: DeclaredAttributes;
 
-    /// Takes the attributes, and refuses what does not fit together. Nothing is opened yet.
+    /// Takes the attributes, and refuses what does not fit together. Nothing is opened yet, and there
+    /// is no host yet: what is logged here is lost.
     ///
     /// # Errors
     /// The pipeline does not start; [`Error::attribute`] names the one that is wrong.
     fn new(attributes: Self::Attributes) -> Result<Self, Error>;
 
-    /// Whether it could work, without side effects: `gopiper check` ends here.
+    /// Whether it could work, without side effects: called once before the pipeline starts. As in
+    /// [`Factory::new`], there is no host yet.
     ///
     /// # Errors
     /// What stands in the way.
@@ -210,7 +227,8 @@ pub trait Factory: Sized + Send + 'static {
         8192
     }
 
-    /// How many workers it bears.
+    /// How many workers it bears: [`Parallel::SINGLE`] if what it keeps or writes must be in one
+    /// place.
     fn parallel(&self) -> Parallel {
         Parallel::ANY
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use crate::raw::RawError;
 
 /// Why a component refuses, or fails: words for the operator, and the attribute at fault if one is.
-/// Any error of a library becomes one by `?`.
+/// Whatever implements [`std::error::Error`] becomes one by `?`; text does not (it implements nothing
+/// of the kind): that is `Err(Error::new("…"))`.
 ///
 /// ```
 /// use gopiper_abi::Error;

@@ -63,6 +63,11 @@ macro_rules! export_component {
             static HEADER: $crate::raw::Header = $crate::raw::header(entry);
         };
     };
+    ($($other:tt)*) => {
+        compile_error!(
+            "export_component! takes what it is and its factory: `source: F`, `transform: F` or `sink: F`"
+        );
+    };
 }
 
 /// What a component is exported as. The three roles are types, so that the compiler refuses a source

@@ -42,7 +42,7 @@
 //!     fn handle(&mut self, message: Message, handled: HandledCallback) {
 //!         match self.0.find(message.data()) {
 //!             Some(_) => handled.done(message),
-//!             None => handled.drop(message),
+//!             None => handled.discard(message),
 //!         }
 //!     }
 //! }
@@ -56,8 +56,8 @@
 //! `gopiper.loadComponent('keep_component.so', { word = ' 404 ' })`. Test it without loading it with
 //! [`testing::Harness`].
 //!
-//! A panic in `handle` fails that one message; `log` and `tracing` go to the host's log. What an
-//! author need not know, but a host does, is in [`raw`].
+//! A panic in `handle` fails that one message; `log` and `tracing` go to the host's log (from threads
+//! of your own, within [`Host::scope`]). What an author need not know, but a host does, is in [`raw`].
 #![warn(missing_docs)]
 
 mod attributes;
@@ -68,12 +68,14 @@ pub mod export;
 mod logging;
 mod postponed;
 pub mod raw;
+mod refusal;
 pub mod testing;
 
-pub use attributes::NoAttributes;
+pub use attributes::{DeclaredAttributes, NoAttributes};
 pub use component::{BatchComponent, Component, Factory, Source};
 pub use error::Error;
 pub use postponed::{Postponed, Unsent};
+#[doc(inline)]
 pub use raw::{
     Batch, BatchCall, Counter, Deferred, Deliveries, HandleFlags, HandledCallback, Host, Kept,
     Kind, Level, Map, Message, Outcome, Parallel, Payload, PayloadMut, Piece, Produced, Report,

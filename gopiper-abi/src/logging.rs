@@ -7,7 +7,8 @@ use crate::raw::{Host, Level, with_current_host};
 
 struct Forward;
 
-/// The host of the first component made by this library: for threads of the author's own.
+/// The host of the first component made by this library: for threads of the author's own that are in
+/// no [`Host::scope`].
 static FIRST: OnceLock<Host> = OnceLock::new();
 
 /// Forwards this library's `log` records (and so `tracing`'s events, which become such as long as

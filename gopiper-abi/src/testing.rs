@@ -2,6 +2,7 @@
 use std::{
     any::Any,
     collections::{BTreeMap, VecDeque},
+    fmt,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -10,9 +11,9 @@ use std::{
 };
 
 use crate::{
-    Batch, Error, Factory, HandleFlags, Level, Map, Message, Outcome, PayloadMut, Produced, Report,
-    SendStatus, Value,
-    export::{AsSource, AsTransform, Exported, HasKind, Role},
+    Batch, Error, Factory, HandleFlags, Kind, Level, Map, Message, Outcome, PayloadMut, Produced,
+    Report, SendStatus, Value,
+    export::{AsSink, AsSource, AsTransform, Exported, HasKind, Role},
     raw::{
         Completion, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, RawError, Settle,
         client::{ComponentHandle, FactoryHandle},
@@ -51,10 +52,12 @@ pub struct Harness {
     component: ComponentHandle,
     factory: FactoryHandle,
     bench: Arc<Bench>,
+    /// Until when a source waits, as it said itself.
+    waits_until: Option<i64>,
 }
 
 /// What a component said of a message that was given to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Handled {
     /// The status of its report; 1 if it keeps the message.
     pub status: i32,
@@ -79,7 +82,7 @@ pub struct Settled {
 }
 
 impl Harness {
-    /// A transform or a sink with these attributes.
+    /// A transform with these attributes.
     ///
     /// # Errors
     /// What the component says of them, or of starting.
@@ -90,6 +93,19 @@ impl Harness {
         AsTransform: Role<F>,
     {
         Self::new::<F, AsTransform>(attributes)
+    }
+
+    /// A sink with these attributes.
+    ///
+    /// # Errors
+    /// What the component says of them, or of starting.
+    pub fn sink<F: Factory>(
+        attributes: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Self, Error>
+    where
+        AsSink: Role<F>,
+    {
+        Self::new::<F, AsSink>(attributes)
     }
 
     /// A source with these attributes.
@@ -115,7 +131,7 @@ impl Harness {
         factory.check().map_err(first)?;
         let bench = Arc::new(Bench::default());
         let component = started(&mut factory, &bench)?;
-        Ok(Harness { component, factory, bench })
+        Ok(Harness { component, factory, bench, waits_until: None })
     }
 
     /// Gives it messages in one batch, and returns what it said of each, after all that it deferred
@@ -160,8 +176,7 @@ impl Harness {
         let handled: Vec<Handled> = handled.collect();
         batch.retain(|message| match message.status() {
             0 => Fate::Keep,
-            300.. => Fate::Settle(Outcome::DROPPED),
-            _ => Fate::Settle(Outcome::FAILED),
+            status => Fate::Settle(outcome_of(status)),
         });
         self.bench.lock().sent.push_back(batch);
         handled
@@ -172,22 +187,47 @@ impl Harness {
     /// # Errors
     /// What the source says.
     pub fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
-        self.component.produce(credit).map_err(said)
+        self.waits_until = None;
+        let produced = self.component.produce(credit).map_err(said)?;
+        self.waits_until = (produced.state == Produced::WAITING.state).then_some(produced.until);
+        Ok(produced)
     }
 
     /// Everything that left the component since the last call, in order: the bytes of each message.
-    /// It is settled as Delivered.
+    /// It is settled as Delivered; what a source sent with a report on it, as that says.
     pub fn sent(&mut self) -> Vec<Vec<u8>> {
-        self.sent_messages().iter().map(|message| message.data().to_vec()).collect()
+        self.sent_as(Outcome::DELIVERED)
+    }
+
+    /// As [`Harness::sent`], but this becomes of it: so a source hears of failures too.
+    ///
+    /// ```
+    /// # use gopiper_abi::{Outcome, testing::Harness};
+    /// # fn example(mut source: Harness) -> Result<(), gopiper_abi::Error> {
+    /// source.produce(10)?;
+    /// assert_eq!(source.sent_as(Outcome::RETURNED), [b"one"]);
+    /// source.tell_settled();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sent_as(&mut self, outcome: Outcome) -> Vec<Vec<u8>> {
+        self.take_sent(outcome).iter().map(|message| message.data().to_vec()).collect()
     }
 
     /// As [`Harness::sent`], the messages themselves.
     pub fn sent_messages(&mut self) -> Vec<Message> {
+        self.take_sent(Outcome::DELIVERED)
+    }
+
+    fn take_sent(&mut self, outcome: Outcome) -> Vec<Message> {
         let batches = std::mem::take(&mut self.bench.lock().sent);
         let mut messages = Vec::new();
         for mut batch in batches {
             messages.extend(batch.messages().iter().map(with_its_report));
-            batch.settle(Outcome::DELIVERED);
+            batch.retain(|message| match message.status() {
+                0 => Fate::Settle(outcome),
+                status => Fate::Settle(outcome_of(status)),
+            });
         }
         messages
     }
@@ -208,18 +248,36 @@ impl Harness {
 
     /// Moves the clock on, and calls `timer` if the component asked for a moment that has come by.
     ///
+    /// A source is asked to produce instead, if the moment has come that it waited for (it returned
+    /// [`Produced::waiting_until`], or called [`Host::wake`](crate::Host::wake)), and again for as
+    /// long as it has something now, as in a pipeline; after 512 messages that nobody has looked at,
+    /// the channel behind it counts as full. The test may call [`Harness::produce`] at any time
+    /// besides.
+    ///
     /// # Errors
     /// What the component says.
     pub fn advance(&mut self, nanoseconds: i64) -> Result<(), Error> {
         let now = self.bench.clock.fetch_add(nanoseconds, SeqCst) + nanoseconds;
-        if self.bench.wake_at.load(SeqCst) <= now {
+        let asked = self.bench.wake_at.load(SeqCst) <= now;
+        if asked {
             self.bench.wake_at.store(i64::MAX, SeqCst);
-            self.component.timer(now).map_err(said)?;
+        }
+        if self.factory.kind() != Kind::SOURCE {
+            return if asked { self.component.timer(now).map_err(said) } else { Ok(()) };
+        }
+        if self.waits_until.is_none_or(|until| until > now && !asked) {
+            return Ok(());
+        }
+        while let credit @ 1.. = self.bench.room() {
+            let produced = self.produce(credit)?;
+            if produced != Produced::MORE && self.waits_until.is_none_or(|until| until > now) {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Tells it that no message comes any more.
+    /// Tells it that no message comes any more; a source, that it is not asked any more.
     ///
     /// # Errors
     /// What the component says.
@@ -255,6 +313,22 @@ impl Harness {
     }
 }
 
+impl fmt::Debug for Harness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harness").field("kind", &self.factory.kind()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handled")
+            .field("status", &self.status)
+            .field("description", &self.description)
+            .field("data", &format_args!("\"{}\"", self.data.escape_ascii()))
+            .finish()
+    }
+}
+
 impl Drop for Harness {
     fn drop(&mut self) {
         // What nobody looked at refers to the bench by its deliveries, and the bench to it.
@@ -281,6 +355,11 @@ fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentH
     let mut component = factory.create(host(Arc::new(Sent(bench.clone())))).map_err(said)?;
     component.start().map_err(said)?;
     Ok(component)
+}
+
+/// What becomes of a message that does not go on.
+fn outcome_of(status: i32) -> Outcome {
+    if status >= 300 { Outcome::DROPPED } else { Outcome::FAILED }
 }
 
 fn with_its_report(message: &Message) -> Message {
@@ -350,6 +429,12 @@ impl Default for Bench {
 impl Bench {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many messages more would fit into a channel behind the component.
+    fn room(&self) -> usize {
+        let waiting: usize = self.lock().sent.iter().map(Batch::len).sum();
+        (DEFAULT_CAPACITY as usize).saturating_sub(waiting)
     }
 
     fn wait_for_completed(&self) -> Batch {

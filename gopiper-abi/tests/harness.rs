@@ -92,7 +92,7 @@ impl Component for Keep {
                 tracing::warn!(line = self.seen, "an empty line");
                 handled.report(message, Report::fail(4, "empty"));
             }
-            None => handled.drop(message),
+            None => handled.discard(message),
         }
     }
 }
@@ -154,7 +154,7 @@ fn log_and_tracing_reach_the_host_of_the_call() {
 #[test]
 fn an_attribute_that_is_wrong_is_named_with_its_value() {
     let refused = |attributes: Vec<(&'static str, Value)>| {
-        Harness::transform::<KeepFactory>(attributes).err().expect("refused").to_string()
+        Harness::transform::<KeepFactory>(attributes).unwrap_err().to_string()
     };
     let look = |from: Value| Value::from(gopiper_abi::Map::from_iter([("from", from)]));
     let word = || ("word", Value::from("a"));
@@ -224,7 +224,7 @@ impl Source for Countdown {
     }
 
     fn settled(&mut self, token: u64, indices: Range<u32>, outcome: Outcome) {
-        log::info!("{token}: {indices:?} {}", outcome.0);
+        log::info!("{token}: {indices:?} {outcome:?}");
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {
@@ -247,8 +247,89 @@ fn a_source_produces_and_hears_what_became_of_it() {
     assert_eq!(source.sent(), [b"3", b"2", b"1"]);
     source.tell_settled();
     let said: Vec<String> = source.logged().into_iter().map(|(_, text)| text).collect();
-    assert_eq!(said, ["1: 0..2 0", "2: 0..1 0"]);
+    assert_eq!(said, ["1: 0..2 DELIVERED", "2: 0..1 DELIVERED"]);
     source.end().unwrap();
+}
+
+#[test]
+fn a_source_hears_of_any_outcome() {
+    let mut source = Harness::source::<CountdownFactory>([]).unwrap();
+    for outcome in [Outcome::FAILED, Outcome::RETURNED] {
+        source.produce(1).unwrap();
+        assert_eq!(source.sent_as(outcome).len(), 1);
+        source.tell_settled();
+    }
+    let said: Vec<String> = source.logged().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(said, ["1: 0..1 FAILED", "2: 0..1 RETURNED"]);
+}
+
+/// Ticks every hundred nanoseconds, four times; tells how much it may send.
+struct Ticks {
+    next: i64,
+    postponed: Postponed,
+}
+
+struct TicksFactory;
+
+impl Factory for TicksFactory {
+    type Component = Ticks;
+    type Attributes = NoAttributes;
+
+    fn new(_: NoAttributes) -> Result<Self, Error> {
+        Ok(TicksFactory)
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<Ticks, Error> {
+        Ok(Ticks { next: 100, postponed })
+    }
+}
+
+impl Source for Ticks {
+    fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
+        assert!(credit > 0);
+        if self.postponed.host().monotonic() < self.next {
+            return Ok(Produced::waiting_until(self.next));
+        }
+        if self.next > 400 {
+            return Ok(Produced::FINISHED);
+        }
+        self.postponed.send(Message::new(self.next.to_string()))?;
+        self.next += 100;
+        Ok(if self.next == 200 { Produced::WAITING } else { Produced::MORE })
+    }
+}
+
+#[test]
+fn the_clock_drives_a_source() {
+    let mut ticks = Harness::source::<TicksFactory>([]).unwrap();
+    ticks.advance(50).unwrap();
+    assert_eq!(ticks.produce(1).unwrap(), Produced::waiting_until(100));
+    ticks.advance(49).unwrap();
+    assert_eq!(ticks.sent(), Vec::<Vec<u8>>::new());
+    ticks.advance(1).unwrap();
+    assert_eq!(ticks.sent(), [b"100"]);
+    ticks.advance(1000).unwrap();
+    assert_eq!(ticks.sent(), Vec::<Vec<u8>>::new(), "it waits until it is woken");
+    assert_eq!(ticks.produce(1).unwrap(), Produced::MORE);
+    assert_eq!(ticks.sent(), [b"200"]);
+    assert_eq!(format!("{ticks:?}"), "Harness { kind: SOURCE, .. }");
+}
+
+#[test]
+fn numbers_are_shown_by_their_names() {
+    let shown = format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?}",
+        Outcome::DEAD_LETTERED,
+        Outcome(17),
+        Level::INFO,
+        Produced::waiting_until(7),
+        Produced::WAITING,
+        Produced::FINISHED,
+    );
+    assert_eq!(shown, "DEAD_LETTERED 17 INFO waiting_until(7) WAITING FINISHED");
+    let handled = Handled { status: 0, description: String::new(), data: b"a\n\xff".to_vec() };
+    let shown = format!("{handled:?}");
+    assert_eq!(shown, r#"Handled { status: 0, description: "", data: "a\n\xff" }"#);
 }
 
 /// Joins messages: three, or those that came within a hundred nanoseconds.
@@ -389,9 +470,11 @@ impl Factory for LateFactory {
         let host = postponed.host().clone();
         std::thread::spawn(move || {
             for (mut message, deferred) in receiver {
-                host.log(Level::INFO, "late", "one");
+                host.scope(|| log::info!("one"));
                 match message.data() {
                     b"fail" => deferred.report(message, Report::fail(1, "late")),
+                    b"drop" => deferred.discard(message),
+                    b"give up" => deferred.fail(message, "given up"),
                     b"forget" => drop(deferred),
                     data => {
                         let louder = [data, b"!"].concat();
@@ -415,10 +498,10 @@ impl Component for Late {
 #[test]
 fn late_reports_are_waited_for() {
     let mut late = Harness::transform::<LateFactory>([]).unwrap();
-    let handled = late.handle(["a", "fail", "forget", "b"]);
-    assert_eq!(statuses(&handled), [0, 201, 200, 0]);
+    let handled = late.handle(["a", "fail", "forget", "drop", "give up", "b"]);
+    assert_eq!(statuses(&handled), [0, 201, 200, 300, 200, 0]);
     let said: Vec<&str> = handled.iter().map(|handled| handled.description.as_str()).collect();
-    assert_eq!(said, ["", "late", "no report", ""]);
+    assert_eq!(said, ["", "late", "no report", "", "given up", ""]);
     assert_eq!(late.sent(), [b"a!", b"b!"]);
-    assert_eq!(late.logged().len(), 4);
+    assert_eq!(late.logged().len(), 6);
 }

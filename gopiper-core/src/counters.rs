@@ -11,6 +11,8 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) kept: AtomicU64,
+    pub(crate) unsent: AtomicU64,
+    pub(crate) returned: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) panics: AtomicU64,
 }
@@ -28,6 +30,10 @@ pub struct ComponentCounts {
     pub failed: u64,
     /// Messages that it kept, to make something of them.
     pub kept: u64,
+    /// Kept messages that it let go without sending anything: they have failed.
+    pub unsent: u64,
+    /// Messages that went back to their source, because the pipeline ended there.
+    pub returned: u64,
     /// How often it was given a message again.
     pub retries: u64,
     /// How often it panicked.
@@ -42,6 +48,8 @@ impl Counters {
             dropped: self.dropped.load(Relaxed),
             failed: self.failed.load(Relaxed),
             kept: self.kept.load(Relaxed),
+            unsent: self.unsent.load(Relaxed),
+            returned: self.returned.load(Relaxed),
             retries: self.retries.load(Relaxed),
             panics: self.panics.load(Relaxed),
         }

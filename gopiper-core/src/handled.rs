@@ -106,13 +106,11 @@ const RETRY: std::ops::Range<i32> = 100..200;
 
 /// Leaves in the batch what is Done. Messages from `through` on were not handled.
 fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool) {
-    let (mut dropped, mut failed, mut kept, mut place) = (0, 0, 0, 0);
+    let (mut dropped, mut failed, mut kept, mut returned, mut place) = (0, 0, 0, 0, 0);
     batch.retain(|message| {
         place += 1;
-        if place > through {
-            return Fate::Settle(Outcome::RETURNED);
-        }
-        match message.status() {
+        let fate = match message.status() {
+            _ if place > through => Fate::Settle(Outcome::RETURNED),
             0 => Fate::Keep,
             // Its delivery went along with what was kept. If not, nobody keeps it.
             1 if !message.has_delivery() => {
@@ -136,10 +134,15 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool) {
                     }
                 }
             }
+        };
+        if fate == Fate::Settle(Outcome::RETURNED) {
+            returned += 1;
         }
+        fate
     });
     let counters = &stage.counters;
     counters.dropped.fetch_add(dropped, Relaxed);
     counters.failed.fetch_add(failed, Relaxed);
     counters.kept.fetch_add(kept, Relaxed);
+    counters.returned.fetch_add(returned, Relaxed);
 }

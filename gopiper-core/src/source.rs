@@ -39,11 +39,11 @@ impl SourceWorker {
                 Ok(Produced { state: 1, until, .. }) => self.wait(until),
                 Ok(_) => break,
                 Err(_) if stage.stop.is_requested() => break,
-                Err(error) => stage.fail(&error.message),
+                Err(error) => stage.fail(&format!("it can't produce: {}", error.message)),
             }
         }
         if let Err(error) = self.component.end(i64::MAX) {
-            stage.fail(&error.message);
+            stage.fail(&format!("it can't end well: {}", error.message));
         }
     }
 

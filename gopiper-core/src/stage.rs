@@ -23,6 +23,7 @@ use crate::{
     memory::Blocks,
     retry::RetryPolicy,
     sequencer::Sequencer,
+    side::note_unsent,
     stop::{Stop, StopReason},
     wake::Wake,
 };
@@ -192,6 +193,7 @@ impl Ledger {
 /// Hears the outcomes that no source asked for.
 impl Settle for Stage {
     fn settled(&self, _token: u64, _first: u32, count: u32, outcome: Outcome) {
+        note_unsent(count, outcome);
         self.ledger.settle(count, outcome);
     }
 }

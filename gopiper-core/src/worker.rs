@@ -69,10 +69,16 @@ impl Worker {
             }
             self.side.wake.wait(None, self.retries.next());
         }
-        if let Some(mut component) = self.component.take()
-            && let Err(error) = component.end(i64::MAX)
-        {
-            self.side.stage.fail(&error.message);
+        if let Some(mut component) = self.component.take() {
+            let side = self.side.clone();
+            let ended = side.inside(|| {
+                let ended = component.end(i64::MAX);
+                drop(component);
+                ended
+            });
+            if let Err(error) = ended {
+                side.stage.fail(&format!("it can't end well: {}", error.message));
+            }
         }
     }
 
@@ -89,9 +95,9 @@ impl Worker {
             self.handle(handled);
         }
         if let (Some(now), Some(component)) = (self.side.wake.take_due(), &mut self.component)
-            && let Err(error) = component.timer(now)
+            && let Err(error) = self.side.inside(|| component.timer(now))
         {
-            self.side.stage.fail(&error.message);
+            self.side.stage.fail(&format!("its timer has failed: {}", error.message));
         }
     }
 
@@ -108,7 +114,7 @@ impl Worker {
         while !call.handling.is_through() {
             let Some(component) = &mut self.component else { break };
             let cursor = call.handling.cursor();
-            let flags = CALL.set(&call, || component.handle(&call.handling));
+            let flags = self.side.inside(|| CALL.set(&call, || component.handle(&call.handling)));
             if flags.contains(HandleFlags::PANICKED) {
                 self.renew();
             } else if call.handling.cursor() <= cursor {
@@ -165,7 +171,7 @@ impl Worker {
     fn renew(&mut self) {
         let stage = &self.side.stage;
         stage.counters.panics.fetch_add(1, Relaxed);
-        drop(self.component.take());
+        self.side.inside(|| drop(self.component.take()));
         match create(&self.side) {
             Ok(component) => self.component = Some(component),
             Err(error) => {

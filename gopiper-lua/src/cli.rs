@@ -59,6 +59,9 @@ pub(crate) enum Command {
     Inspect {
         /// The component's file.
         file: PathBuf,
+        /// Load it too, and show the attributes that can be set.
+        #[arg(long)]
+        load: bool,
     },
     /// Take a component's file through the gates that it must pass to be loaded
     Verify {

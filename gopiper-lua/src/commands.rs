@@ -6,6 +6,7 @@ use gopiper_core::loader::{self, Inspection, PanicStrategy, Refusal, Seal};
 use serde_json::json;
 
 use crate::{
+    attributes,
     cli::{Arguments, Command, exit},
     logging,
     run::run,
@@ -19,7 +20,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
     }
     match arguments.command {
         Command::Run(arguments) => run(arguments),
-        Command::Inspect { file } => or_refusal(inspect(&file)),
+        Command::Inspect { file, load } => or_refusal(inspect(&file, load)),
         Command::Verify { file, seal } => or_refusal(verify(&file, seal)),
         Command::Version { json } => version(json),
     }
@@ -32,8 +33,8 @@ fn or_refusal(result: Result<ExitCode, Refusal>) -> ExitCode {
     })
 }
 
-/// Shows the note, and why the file would be refused if it would.
-fn inspect(file: &Path) -> Result<ExitCode, Refusal> {
+/// Shows the note, and why the file would be refused if it would; then what can be set.
+fn inspect(file: &Path, load: bool) -> Result<ExitCode, Refusal> {
     let inspection = loader::inspect(file)?;
     let glibc = inspection.glibc.map_or("any".into(), |version| version.to_string());
     let panic = match inspection.panic {
@@ -63,11 +64,15 @@ fn inspect(file: &Path) -> Result<ExitCode, Refusal> {
     ] {
         println!("{what:<10} {value}");
     }
-    if inspection.verdicts.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    if !inspection.verdicts.is_empty() {
+        inspection.verdicts.iter().for_each(|refusal| eprintln!("{refusal}"));
+        return Ok(ExitCode::from(exit::CONFIGURATION));
     }
-    inspection.verdicts.iter().for_each(|refusal| eprintln!("{refusal}"));
-    Ok(ExitCode::from(exit::CONFIGURATION))
+    if load {
+        let schema = loader::load(file)?.module.schema()();
+        attributes::show(&schema);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes the file through all gates.

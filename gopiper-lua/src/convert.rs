@@ -2,6 +2,8 @@
 use gopiper_abi::{Map, Payload, Value};
 use mlua::{Table, Value as LuaValue};
 
+use crate::module::a;
+
 /// Whole numbers up to this are exact in Lua.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -53,7 +55,7 @@ fn value(value: LuaValue, path: &str) -> Result<Value, String> {
 }
 
 fn not_a_value(path: &str, kind: &str) -> String {
-    format!("attribute {path}: a {kind} is no value for an attribute")
+    format!("attribute {path}: {} is no value for an attribute", a(kind))
 }
 
 fn list(table: &Table, path: &str) -> Result<Value, String> {

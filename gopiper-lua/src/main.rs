@@ -1,4 +1,5 @@
 //! The `gopiper` program.
+mod attributes;
 mod cli;
 mod commands;
 mod logging;

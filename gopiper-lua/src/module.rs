@@ -86,7 +86,7 @@ fn load_component(
 }
 
 fn describe(file: &str, path: &Path, error: RawError) -> String {
-    let remedy = format!("(gopiper inspect {} shows what can be set)", path.display());
+    let remedy = format!("(gopiper inspect --load {} shows what can be set)", path.display());
     match error.attribute.as_str() {
         "" => format!("{file}: {} {remedy}", error.message),
         attribute => format!("{file}: attribute {attribute}: {} {remedy}", error.message),
@@ -129,7 +129,7 @@ fn create_pipeline(
 fn take_component(item: &Value) -> Result<ComponentSpec, String> {
     let expected = "expected what loadComponent returned";
     let data: &AnyUserData =
-        item.as_userdata().ok_or_else(|| format!("{expected}, not a {}", item.type_name()))?;
+        item.as_userdata().ok_or_else(|| format!("{expected}, not {}", a(item.type_name())))?;
     let component = data.borrow::<Component>().map_err(|_| expected.to_owned())?;
     let spec = component.0.borrow_mut().take();
     spec.ok_or_else(|| "it is in a pipeline already: load it once for each place".into())
@@ -137,7 +137,9 @@ fn take_component(item: &Value) -> Result<ComponentSpec, String> {
 
 fn component_options(table: &Table) -> Result<ComponentOptions, String> {
     let mut options = ComponentOptions::default();
-    for_each_option(table, |key, value| {
+    let known =
+        ["name", "pool_size", "channel_size", "channel_bytes", "ordered", "retry", "on_fail"];
+    for_each_option(table, &known, |key, value| {
         match key {
             "name" => options.name = Some(option(key, value, "a string")?),
             "pool_size" => options.pool_size = Some(option(key, value, "a whole number")?),
@@ -167,7 +169,7 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
 
 fn retry(table: &Table) -> Result<RetryPolicy, String> {
     let mut policy = RetryPolicy::default();
-    for_each_option(table, |key, value| {
+    for_each_option(table, &["max_attempts", "initial_backoff", "max_backoff"], |key, value| {
         let seconds = "a number of seconds";
         match key {
             "max_attempts" => {
@@ -191,7 +193,7 @@ fn retry(table: &Table) -> Result<RetryPolicy, String> {
 
 fn pipeline_options(table: &Table) -> Result<PipelineOptions, String> {
     let mut options = PipelineOptions::default();
-    for_each_option(table, |key, value| {
+    for_each_option(table, &["name", "shared_memory"], |key, value| {
         match key {
             "name" => options.name = Some(option(key, value, "a string")?),
             "shared_memory" => {
@@ -209,12 +211,13 @@ fn pipeline_options(table: &Table) -> Result<PipelineOptions, String> {
 /// Goes through a table of options; `set` says whether it knows the key.
 fn for_each_option(
     table: &Table,
+    known: &[&str],
     mut set: impl FnMut(&str, Value) -> Result<bool, String>,
 ) -> Result<(), String> {
     for pair in table.pairs::<String, Value>() {
         let (key, value) = pair.map_err(|_| "an option's name must be a string".to_owned())?;
         if !set(&key, value)? {
-            return Err(format!("there is no option '{key}'"));
+            return Err(format!("there is no option '{key}'; there are {}", known.join(", ")));
         }
     }
     Ok(())
@@ -232,8 +235,14 @@ fn shown(value: &Value) -> String {
         Value::Number(_) | Value::Integer(_) | Value::Boolean(_) => {
             value.to_string().unwrap_or_default()
         }
-        other => format!("a {}", other.type_name()),
+        other => a(other.type_name()),
     }
+}
+
+/// With its article.
+pub(crate) fn a(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
 }
 
 /// Without Lua's own conversions: `'5'` is no number here.
@@ -283,6 +292,6 @@ fn argument<T: FromLua>(lua: &Lua, value: Value, which: &str) -> Result<T, Strin
     T::from_lua(value, lua).map_err(|_| {
         let wanted = std::any::type_name::<T>();
         let wanted = if wanted.contains("Table") { "a table" } else { "a string" };
-        format!("argument {which} must be {wanted}, not a {found}")
+        format!("argument {which} must be {wanted}, not {}", a(found))
     })
 }

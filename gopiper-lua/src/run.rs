@@ -108,6 +108,8 @@ fn report(summary: &Summary) -> bool {
             dropped = counts.dropped,
             failed = counts.failed,
             kept = counts.kept,
+            unsent = counts.unsent,
+            returned = counts.returned,
             retries = counts.retries,
             panics = counts.panics,
             "component finished"

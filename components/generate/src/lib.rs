@@ -163,6 +163,6 @@ mod tests {
     #[test]
     fn a_rate_of_nothing_is_refused() {
         let refused = Harness::source::<GenerateFactory>([("rate", 0.0.into())]);
-        assert!(refused.err().unwrap().to_string().starts_with("rate: must be more than 0"));
+        assert!(refused.unwrap_err().to_string().starts_with("rate: must be more than 0"));
     }
 }

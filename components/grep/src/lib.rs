@@ -63,7 +63,7 @@ impl Component for Grep {
             Pattern::Word(word) => word.find(message.data()).is_some(),
             Pattern::Regex(regex) => regex.is_match(message.data()),
         };
-        if found != self.invert { handled.done(message) } else { handled.drop(message) }
+        if found != self.invert { handled.done(message) } else { handled.discard(message) }
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
     fn refuses_both_and_none_and_a_broken_regex() {
         let refusal = |attributes: &[(&'static str, &str)]| {
             let attributes = attributes.iter().map(|&(key, value)| (key, Value::from(value)));
-            Harness::transform::<GrepFactory>(attributes).err().expect("refused").to_string()
+            Harness::transform::<GrepFactory>(attributes).unwrap_err().to_string()
         };
         assert!(refusal(&[]).contains("either 'word' or 'regex'"));
         assert!(refusal(&[("word", "a"), ("regex", "a")]).contains("either 'word' or 'regex'"));

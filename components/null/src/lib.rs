@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn counts_the_bytes() {
-        let mut null = Harness::transform::<NullFactory>([]).unwrap();
+        let mut null = Harness::sink::<NullFactory>([]).unwrap();
         assert!(null.handle(["one", "", "three"]).iter().all(|handled| handled.status == 0));
         assert_eq!(null.metric("bytes_total"), 8);
     }

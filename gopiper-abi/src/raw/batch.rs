@@ -98,22 +98,6 @@ impl Batch {
         }
     }
 
-    /// # Safety
-    /// `batch` is one that somebody gave up by [`Batch::into_raw`], on either side.
-    pub unsafe fn from_raw(batch: *mut BatchHeader) -> Self {
-        Batch(batch)
-    }
-
-    /// Gives it up for the other side.
-    pub fn into_raw(self) -> *mut BatchHeader {
-        ManuallyDrop::new(self).0
-    }
-
-    /// Where the head of the batch lies, for code that knows the raw interface.
-    pub fn as_raw(&self) -> *mut BatchHeader {
-        self.0
-    }
-
     /// Not public: its counters are atomic, so whoever sees them can change them.
     pub(super) fn header(&self) -> &BatchHeader {
         // SAFETY: a Batch owns its memory.
@@ -150,16 +134,6 @@ impl Batch {
     pub fn messages_mut(&mut self) -> &mut [Message] {
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts_mut(self.header().messages, self.len()) }
-    }
-
-    /// Its place in the order of its channel.
-    pub fn sequence(&self) -> u64 {
-        self.header().sequence
-    }
-
-    /// Gives it a place in the order of its channel.
-    pub fn set_sequence(&mut self, sequence: u64) {
-        self.header_mut().sequence = sequence;
     }
 
     /// Puts a message at the end; gives it back when the batch is full.
@@ -289,6 +263,51 @@ impl Batch {
         bytes
     }
 
+    /// Gives the messages the indices of a delivery, from 0 on.
+    fn attach(&mut self, delivery: *const Delivery) {
+        for index in 0..self.header().len {
+            // SAFETY: a slot with a message that nobody else refers to.
+            unsafe {
+                let message = &mut *self.header().messages.add(index as usize);
+                message.delivery = delivery;
+                message.index = index;
+            }
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        ptr::eq(self.header().vtable.0.to_raw_ptr(), VTABLE.0.to_raw_ptr())
+    }
+}
+
+/// For hosts: components have no use for these.
+impl Batch {
+    /// # Safety
+    /// `batch` is one that somebody gave up by [`Batch::into_raw`], on either side.
+    pub unsafe fn from_raw(batch: *mut BatchHeader) -> Self {
+        Batch(batch)
+    }
+
+    /// Gives it up for the other side.
+    pub fn into_raw(self) -> *mut BatchHeader {
+        ManuallyDrop::new(self).0
+    }
+
+    /// Where the head of the batch lies, for code that knows the raw interface.
+    pub fn as_raw(&self) -> *mut BatchHeader {
+        self.0
+    }
+
+    /// Its place in the order of its channel.
+    pub fn sequence(&self) -> u64 {
+        self.header().sequence
+    }
+
+    /// Gives it a place in the order of its channel.
+    pub fn set_sequence(&mut self, sequence: u64) {
+        self.header_mut().sequence = sequence;
+    }
+
     /// Opens a delivery for the whole batch: its outcomes go to `hears`, under `token`.
     pub fn open_delivery(&mut self, token: u64, hears: Arc<dyn Settle>) {
         if !self.is_empty() {
@@ -303,18 +322,6 @@ impl Batch {
             return parents.settle_as_dropped();
         }
         self.attach(delivery::derive(parents.into_parents(), self.header().len));
-    }
-
-    /// Gives the messages the indices of a delivery, from 0 on.
-    fn attach(&mut self, delivery: *const Delivery) {
-        for index in 0..self.header().len {
-            // SAFETY: a slot with a message that nobody else refers to.
-            unsafe {
-                let message = &mut *self.header().messages.add(index as usize);
-                message.delivery = delivery;
-                message.index = index;
-            }
-        }
     }
 
     /// Whether the messages have a delivery already (all of a batch have, or none).
@@ -381,10 +388,6 @@ impl Batch {
             Ok(()) => own,
             Err(batch) => batch,
         }
-    }
-
-    fn is_own(&self) -> bool {
-        ptr::eq(self.header().vtable.0.to_raw_ptr(), VTABLE.0.to_raw_ptr())
     }
 }
 

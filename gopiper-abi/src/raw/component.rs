@@ -1,20 +1,23 @@
 //! The entries of a component: its module, its factory, its workers.
+use std::fmt;
+
 use abi_stable::{
     StableAbi, declare_root_module_statics,
-    library::{
-        __call_root_module_loader, CheckTypeLayout, LibHeader, RootModule, RootModuleResult,
-    },
+    library::{CheckTypeLayout, LibHeader, RootModule, RootModuleError, RootModuleResult},
     package_version_strings,
+    prefix_type::PrefixRefTrait,
     sabi_types::VersionStrings,
-    std_types::{RResult, RStr, RString, RVec},
+    std_types::{RErr, ROk, RResult, RStr, RString, RVec},
 };
 
-use super::{BatchHeader, Host, Map, Outcome};
+use super::{BatchHeader, Host, Map, Outcome, fence};
 
 /// What a component is: an open number.
 #[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+#[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct Kind(pub u32);
+
+shown_by_name!(Kind: SOURCE TRANSFORM SINK);
 
 impl Kind {
     /// It is first: it produces messages.
@@ -37,8 +40,10 @@ impl Kind {
 
 /// How many workers a component bears: an open number; the host refuses what it doesn't know.
 #[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+#[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct Parallel(pub u32);
+
+shown_by_name!(Parallel: ANY SINGLE KEYED);
 
 impl Parallel {
     /// Any number; messages go to whichever worker is free.
@@ -86,7 +91,7 @@ impl std::ops::BitOrAssign for HandleFlags {
 
 /// What a source did when it was asked to produce.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+#[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct Produced {
     /// 0 more is to be had at once, 1 nothing just now, 2 nothing ever again.
     pub state: u32,
@@ -108,6 +113,18 @@ impl Produced {
     /// Nothing just now: ask again at this moment of [`Host::monotonic`], or when woken.
     pub const fn waiting_until(moment: i64) -> Self {
         Produced { until: moment, ..Self::WAITING }
+    }
+}
+
+impl fmt::Debug for Produced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.state, self.until) {
+            (0, _) => f.write_str("MORE"),
+            (1, i64::MAX) => f.write_str("WAITING"),
+            (1, until) => write!(f, "waiting_until({until})"),
+            (2, _) => f.write_str("FINISHED"),
+            (state, _) => write!(f, "{state}"),
+        }
     }
 }
 
@@ -238,5 +255,10 @@ pub const fn header(entry: extern "C" fn() -> EntryResult) -> Header {
 
 /// What the entry of a component's file does; called by the export macro.
 pub fn enter(module: fn() -> ComponentModule_Ref) -> EntryResult {
-    __call_root_module_loader(module)
+    // Not abi_stable's own: it drops what was panicked with outside of a fence.
+    match fence(module) {
+        // SAFETY: erased as abi_stable's own loader does; `header` names the type.
+        Ok(module) => ROk(unsafe { module.to_prefix_ref().cast() }),
+        Err(_) => RErr(RootModuleError::Unwound),
+    }
 }

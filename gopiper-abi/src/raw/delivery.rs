@@ -18,8 +18,10 @@ use abi_stable::{StableAbi, prefix_type::WithMetadata};
 
 /// The end of one produced message: an open number; of several the greatest, the worst, wins.
 #[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, StableAbi)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, StableAbi)]
 pub struct Outcome(pub i32);
+
+shown_by_name!(Outcome: DELIVERED DROPPED DEAD_LETTERED FAILED RETURNED);
 
 impl Outcome {
     /// The last component was done with all that was made of it.

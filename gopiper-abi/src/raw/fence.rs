@@ -63,17 +63,37 @@ pub(super) fn catch_panic_messages() {
     });
 }
 
-/// Calls `f` with `host` as the one that `log` and `tracing` reach.
+/// Calls `f`, fenced, with `host` as the one that `log` and `tracing` reach.
 #[inline]
 pub(super) fn within<T>(host: &Host, f: impl FnOnce() -> T) -> Result<T, Panicked> {
-    let before = HOST.replace(host);
-    let result = fence(f);
-    HOST.set(before);
-    result
+    fence(|| host.scope(f))
+}
+
+impl Host {
+    /// Calls `f` with this host as the one that `log` and `tracing` reach from this thread: for
+    /// threads of the author's own. Inside a component's calls it is so anyway.
+    ///
+    /// ```
+    /// # fn example(postponed: gopiper_abi::Postponed) {
+    /// let host = postponed.host().clone();
+    /// std::thread::spawn(move || host.scope(|| log::info!("listening")));
+    /// # }
+    /// ```
+    #[inline]
+    pub fn scope<T>(&self, f: impl FnOnce() -> T) -> T {
+        struct Restore(*const Host);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                HOST.set(self.0);
+            }
+        }
+        let _restore = Restore(HOST.replace(self));
+        f()
+    }
 }
 
 /// The host on whose behalf this thread runs a component's code just now, if it does.
 pub(crate) fn with_current_host<T>(f: impl FnOnce(Option<&Host>) -> T) -> T {
-    // SAFETY: set by `within` alone, for as long as its reference lives.
+    // SAFETY: set by `scope` alone, for as long as its reference lives.
     f(unsafe { HOST.get().as_ref() })
 }

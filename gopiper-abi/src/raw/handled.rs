@@ -1,5 +1,6 @@
 //! Through which a component says what it did with a message: at once, or later from any thread.
 use std::{
+    borrow::Cow,
     mem::ManuallyDrop,
     ptr,
     sync::atomic::Ordering::{Relaxed, Release},
@@ -16,7 +17,8 @@ use super::{
 /// Through which a component says what it did with one message, exactly once. Let go without a
 /// word, the message has failed ('no report').
 ///
-/// It can't leave the call of `handle`; [`HandledCallback::defer`] makes something that can.
+/// It can't leave the call of `handle`, so the compiler refuses to send it to another thread or to
+/// put it away: [`HandledCallback::defer`] makes a [`Deferred`] of it, which can.
 #[must_use = "a callback that is let go without a word fails its message"]
 pub struct HandledCallback<'b> {
     slot: *mut Message,
@@ -42,8 +44,14 @@ impl<'b> HandledCallback<'b> {
 
     /// Drops the message, on purpose and in silence: shorthand for `report(message, Report::DROP)`.
     #[inline]
-    pub fn drop(self, message: Message) {
+    pub fn discard(self, message: Message) {
         self.report(message, Report::DROP);
+    }
+
+    /// The message has failed: shorthand for `report(message, Report::fail(0, description))`.
+    #[inline]
+    pub fn fail(self, message: Message, description: impl Into<Cow<'static, str>>) {
+        self.report(message, Report::fail(0, description));
     }
 
     /// Reports any status. Unless it is Done, what goes to a retry or to the dead letters is the
@@ -140,6 +148,16 @@ impl Deferred {
     /// The next component gets this message.
     pub fn done(self, message: Message) {
         self.report(message, Report::DONE);
+    }
+
+    /// Drops the message, as [`HandledCallback::discard`] does.
+    pub fn discard(self, message: Message) {
+        self.report(message, Report::DROP);
+    }
+
+    /// The message has failed: as [`HandledCallback::fail`].
+    pub fn fail(self, message: Message, description: impl Into<Cow<'static, str>>) {
+        self.report(message, Report::fail(0, description));
     }
 
     /// Reports any status, as [`HandledCallback::report`] does. Never blocks.

@@ -1,6 +1,6 @@
 //! What the host gives to every component.
 use std::{
-    fmt, os::fd::BorrowedFd, path::PathBuf, sync::atomic::AtomicU64,
+    fmt, io, os::fd::BorrowedFd, path::PathBuf, sync::atomic::AtomicU64,
     sync::atomic::Ordering::Relaxed,
 };
 
@@ -13,8 +13,10 @@ use super::{Batch, BatchHeader, Deliveries, Parent, PayloadMut};
 
 /// How much a line of log matters: an open number, as in `log`.
 #[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, StableAbi)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, StableAbi)]
 pub struct Level(pub u32);
+
+shown_by_name!(Level: ERROR WARN INFO DEBUG TRACE);
 
 impl Level {
     /// Something went wrong.
@@ -31,8 +33,10 @@ impl Level {
 
 /// What a metric is: an open number.
 #[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+#[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct MetricKind(pub u32);
+
+shown_by_name!(MetricKind: COUNTER GAUGE);
 
 impl MetricKind {
     /// It only grows.
@@ -94,8 +98,10 @@ impl SendOptions {
 /// What became of a batch that was to be sent: an open number; all but SENT leave the batch and the
 /// parents with the sender.
 #[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+#[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct SendStatus(pub u32);
+
+shown_by_name!(SendStatus: SENT FULL CLOSED);
 
 impl SendStatus {
     /// It is on its way.
@@ -185,7 +191,8 @@ impl Host {
         unsafe { (self.services.log_enabled())(self.context, level, target.into()) }
     }
 
-    /// Writes a line to the host's log. `log` and `tracing` do so too, inside a component's calls.
+    /// Writes a line to the host's log. `log` and `tracing` do so too, inside a component's calls
+    /// and a [`Host::scope`].
     pub fn log(&self, level: Level, target: &str, text: &str) {
         // SAFETY: as above.
         unsafe { (self.services.log())(self.context, level, target.into(), text.into()) }
@@ -223,21 +230,23 @@ impl Host {
         self.wake_at(0);
     }
 
-    /// Calls `timer` (of a source: `produce`) at that moment of [`Host::monotonic`]. The last moment
-    /// asked for counts.
+    /// Calls `timer` (of a source: `produce`) at that moment of [`Host::monotonic`], once. There is
+    /// one moment for each worker: a later call replaces it, `i64::MAX` takes it back. Calls that
+    /// nobody asked for may come too.
     pub fn wake_at(&self, moment: i64) {
         // SAFETY: as above.
         unsafe { (self.services.wake_at())(self.context, moment) }
     }
 
-    /// Ends the pipeline because nobody wants more of it: no failure. What is not delivered yet is
-    /// returned to its source.
+    /// Ends the pipeline because nobody wants more of it: no failure. What this component does not
+    /// get done from now on is returned to its source.
     pub fn finish(&self) {
         // SAFETY: as above.
         unsafe { (self.services.stop())(self.context, RStr::from_str("")) }
     }
 
-    /// Ends the pipeline as failed.
+    /// Ends the pipeline as failed. What this component does not get done from now on is returned to
+    /// its source.
     pub fn fail(&self, error: &str) {
         let error = if error.is_empty() { "failed without a word" } else { error };
         // SAFETY: as above.
@@ -264,10 +273,11 @@ impl Host {
     ///
     /// # Errors
     /// When it can't be made, in the host's words.
-    pub fn state_directory(&self) -> Result<PathBuf, String> {
+    pub fn state_directory(&self) -> io::Result<PathBuf> {
         // SAFETY: as above.
         let directory = unsafe { (self.services.state_directory())(self.context) };
-        directory.into_result().map(|path| PathBuf::from(path.into_string())).map_err(Into::into)
+        let directory = directory.into_result().map_err(|error| io::Error::other(error.as_str()));
+        directory.map(|path| PathBuf::from(path.into_string()))
     }
 
     /// Memory for payloads. Its content is arbitrary: write before you freeze.

@@ -75,28 +75,6 @@ impl Message {
         self
     }
 
-    /// What stands in a place whose message was taken out: nothing, and settled by nobody. For hosts.
-    pub fn vacated() -> Self {
-        let mut message = Message::new(Payload::empty());
-        message.status = Report::CONTINUE;
-        message
-    }
-
-    /// Whether somebody waits for what becomes of it. For hosts: an author's message never says so.
-    pub fn has_delivery(&self) -> bool {
-        !self.delivery.is_null()
-    }
-
-    /// Puts a status on it, without a description. For hosts.
-    pub fn set_status(&mut self, status: i32) {
-        self.status = status;
-    }
-
-    /// How often the component that gets it next was given it before. For hosts.
-    pub fn set_attempts(&mut self, attempts: u16) {
-        self.attempts = attempts;
-    }
-
     /// The bytes.
     #[inline]
     pub fn data(&self) -> &[u8] {
@@ -288,6 +266,31 @@ impl Message {
         // SAFETY: by the caller; the field is aligned, and a slot's status is only touched
         // atomically while a Deferred of it is out.
         unsafe { AtomicI32::from_ptr(&raw mut (*slot).status) }
+    }
+}
+
+/// For hosts: components have no use for these.
+impl Message {
+    /// What stands in a place whose message was taken out: nothing, and settled by nobody.
+    pub fn vacated() -> Self {
+        let mut message = Message::new(Payload::empty());
+        message.status = Report::CONTINUE;
+        message
+    }
+
+    /// Whether somebody waits for what becomes of it: an author's message never says so.
+    pub fn has_delivery(&self) -> bool {
+        !self.delivery.is_null()
+    }
+
+    /// Puts a status on it, without a description.
+    pub fn set_status(&mut self, status: i32) {
+        self.status = status;
+    }
+
+    /// How often the component that gets it next was given it before.
+    pub fn set_attempts(&mut self, attempts: u16) {
+        self.attempts = attempts;
     }
 }
 

@@ -16,6 +16,20 @@
 // Nor do they know that an accessor of a vtable's `clone` is no `Clone`.
 #![allow(clippy::should_implement_trait)]
 
+/// Shows an open number by its name; one that this side does not know, as the number.
+macro_rules! shown_by_name {
+    ($type:ident: $($name:ident)*) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match *self {
+                    $(Self::$name => f.write_str(stringify!($name)),)*
+                    _ => write!(f, "{}", self.0),
+                }
+            }
+        }
+    };
+}
+
 mod batch;
 mod call;
 pub mod client;

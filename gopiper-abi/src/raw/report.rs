@@ -16,6 +16,7 @@ use std::borrow::Cow;
 /// use gopiper_abi::Report;
 /// let report = Report::fail(4, "no such customer");
 /// assert_eq!(report.status(), 204);
+/// assert_eq!(Report::fail(200, "no such customer").status(), 299);
 /// assert!(Report::DROP.is_drop());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,15 +38,16 @@ impl Report {
         Report { status, description: Some(description.into()) }
     }
 
-    /// Try again later: the status is 100 and the last two digits of `code`.
-    pub fn retry(code: u16, description: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(100 + i32::from(code) % 100, description)
+    /// Try again later: the status is 100 and `code`, your number for the reason; one above 99
+    /// counts as 99.
+    pub fn retry(code: u8, description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(100 + i32::from(code.min(99)), description)
     }
 
-    /// It failed, and trying again would not help: the status is 200 and the last two digits of
-    /// `code`.
-    pub fn fail(code: u16, description: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(200 + i32::from(code) % 100, description)
+    /// It failed, and trying again would not help: the status is 200 and `code`, your number for the
+    /// reason; one above 99 counts as 99.
+    pub fn fail(code: u8, description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(200 + i32::from(code.min(99)), description)
     }
 
     /// The status as it stands on a message: negative numbers (a slot's own) and Continue without

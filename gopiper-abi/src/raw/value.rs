@@ -11,8 +11,10 @@ use super::{Map, Payload};
 
 /// What a [`Value`] holds: an open number, so that later interfaces can add to it.
 #[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
+#[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct ValueTag(pub u32);
+
+shown_by_name!(ValueTag: NULL BOOL I64 U64 F64 TIME BYTES STRING LIST MAP);
 
 impl ValueTag {
     /// Nothing.

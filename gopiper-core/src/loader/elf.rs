@@ -4,8 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use gopiper_abi::raw::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE};
-use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64, Vernaux, Verneed};
-use object::read::elf::{Dyn, FileHeader, NoteIterator, ProgramHeader, SectionHeader};
+use object::elf::{
+    self, FileHeader64, NoteHeader64, ProgramHeader64, SectionHeader64, Vernaux, Verneed,
+};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 use object::{LittleEndian, ReadRef};
 
 use super::glibc::GlibcVersion;
@@ -72,12 +74,20 @@ impl<'a> Elf<'a> {
 
     /// Where the description of the one gopiper note lies in the file.
     pub(super) fn note(&self) -> Result<Range<usize>, Refusal> {
-        let segments = self.segments.iter().filter_map(|s| s.notes(LE, self.bytes).ok()?);
-        let mut found: Vec<FoundNote> = segments.flat_map(|notes| self.own_notes(notes)).collect();
+        let is_note = |segment: &&ProgramHeader64<_>| segment.p_type(LE) == elf::PT_NOTE;
+        let segments =
+            self.segments.iter().filter(is_note).filter_map(|segment| {
+                Some((segment.data(LE, self.bytes).ok()?, segment.p_align(LE)))
+            });
+        let mut found: Vec<FoundNote> =
+            segments.flat_map(|(notes, align)| self.own_notes(notes, align)).collect();
         // A tool that moves segments about may lose PT_NOTE, the section tells it still.
         if found.is_empty() {
-            let sections = self.sections.iter().filter_map(|s| s.notes(LE, self.bytes).ok()?);
-            found = sections.flat_map(|notes| self.own_notes(notes)).collect();
+            let is_note = |section: &&SectionHeader64<_>| section.sh_type(LE) == elf::SHT_NOTE;
+            let sections = self.sections.iter().filter(is_note).filter_map(|section| {
+                Some((section.data(LE, self.bytes).ok()?, section.sh_addralign(LE)))
+            });
+            found = sections.flat_map(|(notes, align)| self.own_notes(notes, align)).collect();
         }
         let mut known = found.iter().filter(|note| note.note_type == NOTE_TYPE);
         match known.clone().count() {
@@ -108,19 +118,22 @@ impl<'a> Elf<'a> {
         }
     }
 
-    fn own_notes(
-        &self,
-        notes: NoteIterator<'a, FileHeader64<LittleEndian>>,
-    ) -> impl Iterator<Item = FoundNote> {
-        let owner = &NOTE_OWNER[..NOTE_OWNER.len() - 1];
+    /// Read here and not by `object`, which gives up at an alignment other than 4 and 8: that of a
+    /// file built with AddressSanitizer is 32, and there are zeros behind its note.
+    fn own_notes(&self, notes: &'a [u8], align: u64) -> Vec<FoundNote> {
+        let align = if align == 8 { 8 } else { 4 };
+        let start = notes.as_ptr().addr() - self.bytes.as_ptr().addr();
+        let mut found = Vec::new();
+        let mut at = 0;
         // What a broken note of somebody else hides is not found: the file then has no note.
-        notes.map_while(Result::ok).filter(move |note| note.name() == owner).map(|note| {
-            let start = note.desc().as_ptr().addr() - self.bytes.as_ptr().addr();
-            FoundNote {
-                note_type: note.n_type(LE).0,
-                description: start..start + note.desc().len(),
+        while let Some((note, next)) = note_at(notes, at, align) {
+            if notes[note.name] == NOTE_OWNER {
+                let description = start + note.description.start..start + note.description.end;
+                found.push(FoundNote { note_type: note.note_type, description });
             }
-        })
+            at = next;
+        }
+        found
     }
 
     /// The newest version of glibc that the dynamic linker will insist on.
@@ -156,6 +169,26 @@ impl<'a> Elf<'a> {
 struct FoundNote {
     note_type: u32,
     description: Range<usize>,
+}
+
+struct RawNote {
+    note_type: u32,
+    name: Range<usize>,
+    description: Range<usize>,
+}
+
+/// The note at `at`, and where the next one is.
+fn note_at(notes: &[u8], at: usize, align: usize) -> Option<(RawNote, usize)> {
+    let header = notes.read_at::<NoteHeader64<LittleEndian>>(at as u64).ok()?;
+    let name = at + size_of::<NoteHeader64<LittleEndian>>();
+    let name = name..name.checked_add(header.n_namesz.get(LE) as usize)?;
+    let description = name.end.checked_next_multiple_of(align)?;
+    let description = description..description.checked_add(header.n_descsz.get(LE) as usize)?;
+    if description.end > notes.len() {
+        return None;
+    }
+    let next = description.end.checked_next_multiple_of(align)?;
+    Some((RawNote { note_type: header.n_type.get(LE).0, name, description }, next))
 }
 
 /// The names in a table of needed versions (`.gnu.version_r`), but for those that may be missing.

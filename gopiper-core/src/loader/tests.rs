@@ -90,8 +90,9 @@ impl Forged {
     }
 }
 
-/// Makes the (first) note segment of an ELF file the bytes `start..start + size`.
-fn patch_note_segment(bytes: &mut [u8], start: u64, size: u64) {
+/// Makes the (first) note segment of an ELF file the bytes `start..start + size`. Returns where its
+/// header is.
+fn patch_note_segment(bytes: &mut [u8], start: u64, size: u64) -> usize {
     let header = FileHeader64::<LE>::parse(&*bytes).unwrap();
     let segments = header.program_headers(LE, &*bytes).unwrap();
     let index = segments.iter().position(|s| s.p_type(LE) == elf::PT_NOTE).unwrap();
@@ -99,6 +100,7 @@ fn patch_note_segment(bytes: &mut [u8], start: u64, size: u64) {
     bytes[at + 8..at + 16].copy_from_slice(&start.to_le_bytes());
     bytes[at + 32..at + 40].copy_from_slice(&size.to_le_bytes());
     bytes[at + 48..at + 56].copy_from_slice(&4u64.to_le_bytes());
+    at
 }
 
 fn refused(bytes: &[u8]) -> Refusal {
@@ -282,6 +284,23 @@ fn a_note_that_cannot_be_read_is_refused() {
     let note_type = other_type.note_at - 12;
     other_type.bytes[note_type] = 7;
     assert_eq!(other_type.refusal().problem, "is a component of another generation");
+}
+
+/// As AddressSanitizer leaves it: aligned to 32 bytes, zeros behind it.
+#[test]
+fn a_note_is_found_whatever_its_alignment() {
+    let mut forged = Forged::new();
+    let start = forged.note_at - 20;
+    forged.bytes.extend([0; 92]);
+    let size = forged.bytes.len() - start;
+    let at = patch_note_segment(&mut forged.bytes, start as u64, size as u64);
+    for align in [0u64, 1, 4, 16, 32, 64] {
+        forged.bytes[at + 48..at + 56].copy_from_slice(&align.to_le_bytes());
+        assert_eq!(forged.verdicts(), [""; 0], "{align}");
+    }
+    // Cut off in the middle of the description.
+    forged.bytes[at + 32..at + 40].copy_from_slice(&100u64.to_le_bytes());
+    assert_eq!(forged.refusal().found, "no .note.gopiper section");
 }
 
 #[test]

@@ -49,9 +49,13 @@ fn workspace_manifest(members: &[impl AsRef<str>]) -> Result<String> {
     let own = fs::read_to_string(root().join("Cargo.toml"))?;
     let rest = own.find("[workspace.package]").context("Cargo.toml has no [workspace.package]")?;
     let rest = own[rest..].replace("path = \"", &format!("path = \"{}/", root().display()));
-    let members: String =
-        members.iter().map(|name| format!("    {:?},\n", name.as_ref())).collect();
-    Ok(format!("[workspace]\nresolver = \"3\"\nmembers = [\n{members}]\n\n{rest}"))
+    let listed: String = members.iter().map(|name| format!("    {:?},\n", name.as_ref())).collect();
+    // Fast to build, and small. What they depend on stays as it is, or it would be built again.
+    let profile = "opt-level = 0\ndebug = false\nstrip = \"debuginfo\"\n";
+    let profiles =
+        members.iter().map(|name| format!("\n[profile.dev.package.{}]\n{profile}", name.as_ref()));
+    let profiles: String = profiles.collect();
+    Ok(format!("[workspace]\nresolver = \"3\"\nmembers = [\n{listed}]\n\n{rest}{profiles}"))
 }
 
 /// A package that depends on what all of our own do: where it is built too, their dependencies have
@@ -151,8 +155,6 @@ fn interface(variant: &Variant, host: &Version) -> Result<Files> {
     once(manifest, "name = \"gopiper-abi\"", &format!("name = \"{name}\""), &mut copied)?;
     let of_workspace = "\nversion.workspace = true";
     once(manifest, of_workspace, &format!("\nversion = \"{version}\""), &mut copied)?;
-    let library = "[lib]\nname = \"gopiper_abi\"\ndoctest = false\n\n[dependencies]\n";
-    once(manifest, "[dependencies]\n", library, &mut copied)?;
     let main = "fn main() {\n";
     let renamed = format!("{main}    {}\n", named(ABI));
     once(Path::new("abi/build.rs"), main, &renamed, &mut copied)?;

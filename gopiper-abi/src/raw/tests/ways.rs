@@ -70,8 +70,8 @@ pub(super) fn ways() -> Vec<Way> {
             stage.stash.push(m);
             h.done(changed(Message::new("other")));
         }),
-        way("drop", Left::Came(300, ""), |_, m, h| h.drop(m)),
-        way("changed, drop", Left::Came(300, ""), |_, m, h| h.drop(changed(m))),
+        way("drop", Left::Came(300, ""), |_, m, h| h.discard(m)),
+        way("changed, drop", Left::Came(300, ""), |_, m, h| h.discard(changed(m))),
         way("changed, fail", Left::Came(205, "why"), |_, m, h| {
             h.report(changed(m), Report::fail(5, "why"));
         }),

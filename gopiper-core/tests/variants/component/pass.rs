@@ -1,9 +1,7 @@
 //! Passes every message on, and leaves a mark when its library is opened.
 use std::{env, fs::OpenOptions, io::Write};
 
-use gopiper_abi::{
-    Component, Error, Factory, HandledCallback, Message, NoAttributes, Postponed,
-};
+use gopiper_abi::{Component, Error, Factory, HandledCallback, Message, NoAttributes, Postponed};
 
 pub struct PassFactory;
 

@@ -31,7 +31,7 @@ typedef struct {
 } gp_payload;
 
 /* 64 bytes. A slot holds the message as it came. Change it only together with status = 0 (Done); any
- * other status leaves the message as it is. */
+ * other status leaves the message as it is. payload.data is never NULL, also for no bytes. */
 typedef struct {
   gp_payload payload;
   void *extra;
@@ -49,7 +49,7 @@ _Static_assert(sizeof(gp_message) == 64, "a message is one cache line");
 typedef struct {
   gp_message *messages;
   uint32_t len, capacity;
-  uint32_t cursor; /* handle from here on; len when through */
+  uint32_t cursor; /* handle from here on */
   uint32_t holds;
   uint64_t sequence;
   const void *vtable;
@@ -66,7 +66,5 @@ typedef struct {
   const void *context;
   const gp_services *services;
 } gp_host;
-
-enum { GP_ALL_DONE = 0, GP_NOT_ALL_DONE = 1 };
 
 #endif

@@ -11,7 +11,7 @@ use gopiper_abi::{
 
 unsafe extern "C" {
     // A gp_host and a gp_batch: what gopiper.h knows of Host and BatchHeader.
-    fn upper_handle(host: *const c_void, batch: *mut c_void) -> u32;
+    fn upper_handle(host: *const c_void, batch: *mut c_void);
 }
 
 /// Makes [`Upper`]s.
@@ -35,10 +35,10 @@ pub struct Upper(Postponed);
 
 impl BatchComponent for Upper {
     fn handle_batch(&mut self, mut call: BatchCall<'_>) -> HandleFlags {
-        // SAFETY: the C function keeps the rules of a slot (gopiper.h), and moves the cursor.
-        HandleFlags(unsafe {
-            upper_handle(std::ptr::from_ref(self.0.host()).cast(), call.header().cast())
-        })
+        let host = std::ptr::from_ref(self.0.host()).cast();
+        // SAFETY: the C function keeps the rules of a slot (gopiper.h).
+        unsafe { upper_handle(host, call.header().cast()) };
+        call.reported()
     }
 }
 

@@ -3,14 +3,12 @@
 
 #include <ctype.h>
 
-uint32_t upper_handle(const gp_host *host, gp_batch *batch) {
-  uint32_t flags = GP_ALL_DONE;
-  for (; batch->cursor < batch->len; batch->cursor++) {
-    gp_message *message = &batch->messages[batch->cursor];
+void upper_handle(const gp_host *host, gp_batch *batch) {
+  for (uint32_t at = batch->cursor; at < batch->len; at++) {
+    gp_message *message = &batch->messages[at];
     gp_payload old = message->payload;
     if (old.len > 0 && (old.data[0] == '#' || old.data[0] == '!')) {
       message->status = old.data[0] == '#' ? 300 : 242;
-      flags = GP_NOT_ALL_DONE;
       continue;
     }
     gp_payload new = host->services->payload(host->context, old.len);
@@ -20,5 +18,4 @@ uint32_t upper_handle(const gp_host *host, gp_batch *batch) {
     message->status = 0;
     if (old.owner) old.owner->vtable->release(old.owner, 1);
   }
-  return flags;
 }

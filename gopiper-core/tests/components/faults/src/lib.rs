@@ -106,7 +106,7 @@ impl Component for Faults {
         }
         match what.as_str() {
             "fail" => handled.report(message, Report::fail(4, "as told")),
-            "drop" => handled.drop(message),
+            "drop" => handled.discard(message),
             retry if retry.starts_with("retry ") => {
                 let times = retry[6..].parse().unwrap_or(u16::MAX);
                 if message.attempts() < times {
@@ -174,7 +174,7 @@ impl Component for Faults {
             }
             "finish" => {
                 self.postponed.host().finish();
-                handled.drop(message);
+                handled.discard(message);
             }
             _ => handled.done(message),
         }

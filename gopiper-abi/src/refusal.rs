@@ -1,0 +1,288 @@
+//! What is wrong with an attribute, in an operator's words.
+use serde_json::Value as Json;
+use serde_path_to_error::Segment;
+
+use crate::raw::RawError;
+
+/// No value is shown at greater length.
+const SHOWN: usize = 100;
+
+/// Makes of what serde says, at a place in the attributes, what an operator can read.
+pub(crate) fn refusal(
+    mut path: Vec<Segment>,
+    message: &str,
+    attributes: &Json,
+    schema: &Json,
+) -> RawError {
+    let message = if let Some(field) = quoted(message, "missing field ") {
+        path.push(Segment::Map { key: field.to_owned() });
+        match schema_at(schema, &path).and_then(|schema| schema.get("description")?.as_str()) {
+            Some(doc) => format!("is missing: {}", doc.lines().next().unwrap_or_default()),
+            None => "is missing".into(),
+        }
+    } else if let Some(field) = quoted(message, "unknown field ") {
+        // The path leads to the field or to what it is in.
+        if path.last().and_then(key) != Some(field) {
+            path.push(Segment::Map { key: field.to_owned() });
+        }
+        match message.rsplit_once(", expected ") {
+            Some((_, known)) => {
+                let known = known.replace("one of ", "").replace(" or ", ", ").replace('`', "'");
+                format!("does not exist; what can be set is {known}")
+            }
+            None => "does not exist; nothing can be set".into(),
+        }
+    } else {
+        let said = expected(message, choices(schema, &path));
+        let value = path.iter().try_fold(attributes, |at, segment| match segment {
+            Segment::Seq { index } => at.get(index),
+            other => at.get(key(other)?),
+        });
+        match value.filter(|_| !path.is_empty()) {
+            Some(value) => format!("{said} (it is {})", shown(value)),
+            None => said,
+        }
+    };
+    RawError { attribute: written(&path).into(), message: message.into() }
+}
+
+/// The name that stands in backquotes behind `before`.
+fn quoted<'m>(message: &'m str, before: &str) -> Option<&'m str> {
+    Some(message.strip_prefix(before)?.strip_prefix('`')?.split_once('`')?.0)
+}
+
+fn key(segment: &Segment) -> Option<&str> {
+    match segment {
+        Segment::Map { key } => Some(key),
+        Segment::Enum { variant } => Some(variant),
+        Segment::Seq { .. } | Segment::Unknown => None,
+    }
+}
+
+/// A path as Lua has it: places in lists count from 1.
+fn written(path: &[Segment]) -> String {
+    let mut written = String::new();
+    for segment in path {
+        match (segment, written.as_str()) {
+            (Segment::Seq { index }, _) => written += &format!("[{}]", index + 1),
+            (other, "") => written += key(other).unwrap_or("?"),
+            (other, _) => written = format!("{written}.{}", key(other).unwrap_or("?")),
+        }
+    }
+    written
+}
+
+fn shown(value: &Json) -> String {
+    let whole = value.to_string();
+    match whole.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &whole[..end]),
+        None => whole,
+    }
+}
+
+/// The part of the schema that describes the attribute at `path`.
+fn schema_at<'s>(schema: &'s Json, path: &[Segment]) -> Option<&'s Json> {
+    path.iter().try_fold(schema, |at, segment| {
+        let at = resolved(schema, at);
+        match segment {
+            Segment::Seq { .. } => at.get("items"),
+            other => at.get("properties")?.get(key(other)?),
+        }
+    })
+}
+
+/// What a part of the schema refers to, also if it may be left out.
+fn resolved<'s>(schema: &'s Json, part: &'s Json) -> &'s Json {
+    let either = part.get("anyOf").and_then(Json::as_array).into_iter().flatten();
+    let reference = std::iter::once(part).chain(either).find_map(|part| part.get("$ref")?.as_str());
+    reference.and_then(|it| schema.pointer(it.strip_prefix('#')?)).unwrap_or(part)
+}
+
+/// What may be given for an attribute that takes one of several texts.
+fn choices(schema: &Json, path: &[Segment]) -> Option<String> {
+    let part = resolved(schema, schema_at(schema, path)?);
+    let texts: Vec<_> = match part.get("enum").and_then(Json::as_array) {
+        Some(plain) => plain.iter().map(Json::as_str).collect::<Option<_>>()?,
+        None => {
+            let documented = part.get("oneOf")?.as_array()?.iter();
+            documented.map(|one| one.get("const")?.as_str()).collect::<Option<_>>()?
+        }
+    };
+    Some(format!("one of '{}'", texts.join("', '")))
+}
+
+/// What was expected, where serde says that; else what it says.
+fn expected(message: &str, choices: Option<String>) -> String {
+    let kinds = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
+    match message.rsplit_once(", expected ") {
+        Some((found, expected)) if kinds.iter().any(|kind| found.starts_with(kind)) => {
+            format!("must be {}", choices.unwrap_or_else(|| type_in_words(expected)))
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// A type as serde calls it, in an operator's words.
+fn type_in_words(expected: &str) -> String {
+    let (least, number) = match expected.strip_prefix("a nonzero ") {
+        Some(number) => (1, number),
+        None => (0, expected),
+    };
+    match number {
+        "u8" => format!("a whole number from {least} to {}", u8::MAX),
+        "u16" => format!("a whole number from {least} to {}", u16::MAX),
+        "u32" => format!("a whole number from {least} to {}", u32::MAX),
+        "u64" | "usize" => format!("a whole number, {least} or more"),
+        "i8" => format!("a whole number from {} to {}", i8::MIN, i8::MAX),
+        "i16" => format!("a whole number from {} to {}", i16::MIN, i16::MAX),
+        "i32" => format!("a whole number from {} to {}", i32::MIN, i32::MAX),
+        "i64" | "isize" => "a whole number".into(),
+        "f32" | "f64" => "a number".into(),
+        "a boolean" => "true or false".into(),
+        "a string" | "a borrowed string" | "path string" => "text".into(),
+        "a character" => "one character".into(),
+        "a sequence" => "a list".into(),
+        "a map" => "a table".into(),
+        "string or map" => "text or a table".into(),
+        _ if number.starts_with("struct ") => "a table".into(),
+        _ if number.starts_with("an array of length ")
+            || number.starts_with("a tuple of size ") =>
+        {
+            format!("a list of {}", number.rsplit(' ').next().unwrap_or_default())
+        }
+        _ => number.replace('`', "'"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, num::NonZeroU16};
+
+    use super::*;
+    use crate::{
+        attributes::read,
+        raw::{Map, Value},
+    };
+
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Attributes {
+        /// Where it lies.
+        ///
+        /// Anywhere.
+        path: String,
+        size: Option<u32>,
+        #[serde(default)]
+        port: Option<NonZeroU16>,
+        #[serde(default)]
+        ratio: f64,
+        #[serde(default)]
+        flag: bool,
+        #[serde(default)]
+        modes: Vec<Mode>,
+        #[serde(default)]
+        inner: Option<Inner>,
+        #[serde(default)]
+        pair: Option<(u8, u8)>,
+        #[serde(default)]
+        count: u64,
+        #[serde(default)]
+        names: HashMap<String, i64>,
+        #[serde(default)]
+        plain: Option<Plain>,
+    }
+
+    impl crate::DeclaredAttributes for Attributes {}
+
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    enum Mode {
+        /// To read.
+        Read,
+        /// To read and write.
+        ReadWrite,
+    }
+
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+    enum Plain {
+        One,
+        Two,
+    }
+
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Inner {
+        /// What it is called.
+        name: String,
+    }
+
+    /// What is said when one attribute is set beside `path`.
+    fn said(key: &str, value: impl Into<Value>) -> String {
+        let mut map = Map::from_iter([("path", "a")]);
+        map.insert(key, value);
+        let RawError { attribute, message } = read::<Attributes>(&map).unwrap_err();
+        format!("{attribute} {message}")
+    }
+
+    fn list(values: impl IntoIterator<Item = &'static str>) -> Value {
+        Value::from(values.into_iter().map(Value::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_documentation() {
+        let RawError { attribute, message } = read::<Attributes>(&Map::default()).unwrap_err();
+        assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Where it lies."));
+        assert_eq!(said("inner", Map::default()), "inner.name is missing: What it is called.");
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named_with_what_does() {
+        let said_of = said("pth", "b");
+        assert!(
+            said_of.starts_with("pth does not exist; what can be set is 'path', 'size', "),
+            "{said_of}"
+        );
+        let inner = Map::from_iter([("name", "a"), ("nome", "b")]);
+        assert_eq!(said("inner", inner), "inner.nome does not exist; what can be set is 'name'");
+        let map = Map::from_iter([("path", "a")]);
+        let error = read::<crate::NoAttributes>(&map).unwrap_err();
+        assert_eq!(
+            (&error.attribute[..], &error.message[..]),
+            ("path", "does not exist; nothing can be set")
+        );
+    }
+
+    #[test]
+    fn types_are_said_in_an_operators_words() {
+        let whole = "must be a whole number from";
+        assert_eq!(said("size", "x"), format!("size {whole} 0 to 4294967295 (it is \"x\")"));
+        assert_eq!(said("size", -1i64), format!("size {whole} 0 to 4294967295 (it is -1)"));
+        assert_eq!(said("size", 1.5), format!("size {whole} 0 to 4294967295 (it is 1.5)"));
+        assert_eq!(said("port", 0i64), format!("port {whole} 1 to 65535 (it is 0)"));
+        assert_eq!(said("count", -1i64), "count must be a whole number, 0 or more (it is -1)");
+        assert_eq!(said("ratio", "x"), "ratio must be a number (it is \"x\")");
+        assert_eq!(said("flag", 1i64), "flag must be true or false (it is 1)");
+        assert_eq!(said("path", 7i64), "path must be text (it is 7)");
+        assert_eq!(said("modes", "x"), "modes must be a list (it is \"x\")");
+        assert_eq!(said("inner", 7i64), "inner must be a table (it is 7)");
+        assert_eq!(said("pair", list(["x"])), format!("pair[1] {whole} 0 to 255 (it is \"x\")"));
+        assert_eq!(
+            said("names", Map::from_iter([("a", "b")])),
+            "names.a must be a whole number (it is \"b\")"
+        );
+        let long = said("ratio", "x".repeat(200));
+        assert!(long.ends_with("xxx…)") && long.len() < 150, "{long}");
+    }
+
+    #[test]
+    fn one_of_several_texts_is_said_with_all_of_them() {
+        let choices = "must be one of 'read', 'read_write'";
+        let refused = said("modes", list(["read", "rwad"]));
+        assert_eq!(refused, format!("modes[2] {choices} (it is \"rwad\")"));
+        let refused = said("modes", Value::from(vec![Value::from(7i64)]));
+        assert_eq!(refused, format!("modes[1] {choices} (it is 7)"));
+        assert_eq!(said("plain", "Three"), "plain must be one of 'One', 'Two' (it is \"Three\")");
+    }
+}
