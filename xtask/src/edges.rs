@@ -12,7 +12,8 @@ use crate::workspace::root;
 /// reaches. The first that fits counts.
 const RULES: &[(&str, &[&str], bool)] = &[
     ("gopiper-abi", &[], false),
-    ("gopiper-core/tests/components", &["gopiper-abi"], false),
+    // Any Lua of its own is a test component's business (one proves that it can have one).
+    ("gopiper-core/tests/components", &["gopiper-abi"], true),
     ("gopiper-core", &["gopiper-abi"], false),
     ("gopiper-lua", &["gopiper-abi", "gopiper-core"], true),
     ("components", &["gopiper-abi"], false),

@@ -18,7 +18,7 @@ use gopiper_abi::{
     Component, Error, Factory, HandledCallback, Map, Message, Outcome, Parallel, Postponed,
     Produced, Source, Value, attributes,
     export::{AsSink, AsSource, Exported},
-    raw::{client::FactoryHandle, module},
+    raw::{ComponentModule_Ref, client::FactoryHandle, module},
 };
 use gopiper_core::{
     ComponentOptions, ComponentSpec, Control, Pipeline, PipelineOptions, Summary, loader,
@@ -44,8 +44,14 @@ pub fn program(name: &str) -> PathBuf {
 
 /// A component out of a `.so`, configured.
 pub fn load<const N: usize>(name: &str, attributes: [(&str, Value); N]) -> ComponentSpec {
-    let component = loader::load(&plugin(name)).unwrap_or_else(|refusal| panic!("{refusal}"));
-    let mut factory = FactoryHandle::new(component.module).expect("a factory");
+    // Read and checked once in a process: an unoptimised file has twenty megabytes.
+    static MODULES: Mutex<BTreeMap<String, ComponentModule_Ref>> = Mutex::new(BTreeMap::new());
+    let mut modules = MODULES.lock().unwrap_or_else(|error| error.into_inner());
+    let module = *modules.entry(name.to_owned()).or_insert_with(|| {
+        loader::load(&plugin(name)).unwrap_or_else(|refusal| panic!("{refusal}")).module
+    });
+    drop(modules);
+    let mut factory = FactoryHandle::new(module).expect("a factory");
     factory.configure(Map::from_iter(attributes)).expect("configured");
     ComponentSpec { factory, options: ComponentOptions::default() }
 }
