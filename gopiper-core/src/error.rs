@@ -25,6 +25,11 @@ pub enum PipelineError {
     /// Two components have one name.
     #[error("two components are called '{0}': give one of them another name (option 'name')")]
     SameName(String),
+    /// A name that can't be a folder's.
+    #[error(
+        "a component can't be called '{0}': its name is a folder's in the state directory, so no '/'"
+    )]
+    BadName(String),
     /// An option is out of its range.
     #[error("{component}: {option} = {value} is out of range: {wanted}")]
     OutOfRange {

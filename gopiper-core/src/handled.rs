@@ -1,5 +1,5 @@
 //! A batch that a component has handled, on its way out of the stage.
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 
 use gopiper_abi::{
     Message,
@@ -28,13 +28,20 @@ pub(crate) struct Context {
     pub(crate) emitted: Vec<(u32, Batch)>,
     /// The first message that was not handled, because the component could not go on.
     pub(crate) through: u32,
-    /// What these messages were taken out of for another attempt, and their places there.
+    /// Whether these messages had an attempt before.
+    pub(crate) again: bool,
+    /// What they were taken out of for another attempt, and their places there.
     pub(crate) origin: Option<Box<(Handled, Vec<u32>)>>,
 }
 
 impl Handled {
     /// Puts messages that had another attempt back to their places.
     pub(crate) fn rejoined(mut self) -> Self {
+        if self.context.again {
+            // The next component counts anew.
+            let done = self.batch.messages_mut().iter_mut().filter(|message| message.status() == 0);
+            done.for_each(|message| message.set_attempts(0));
+        }
         let Some(origin) = self.context.origin.take() else {
             return self;
         };
@@ -45,13 +52,14 @@ impl Handled {
             if i as u32 >= self.context.through {
                 // It was not even tried again: `settle` returns it.
                 message.set_status(RETRY.start);
-            } else if message.status() == 0 {
-                message.set_attempts(0);
             }
             whole.batch.messages_mut()[*place as usize] = message;
         }
         let emitted = std::mem::take(&mut self.context.emitted);
-        let emitted = emitted.into_iter().map(|(i, batch)| (places[i as usize], batch));
+        // What was sent after the last message was reported goes behind all of them.
+        let end = whole.batch.len() as u32;
+        let place = |i: u32| places.get(i as usize).copied().unwrap_or(end);
+        let emitted = emitted.into_iter().map(|(i, batch)| (place(i), batch));
         whole.context.emitted.extend(emitted);
         whole.context.emitted.sort_by_key(|(place, _)| *place);
         whole
@@ -60,7 +68,7 @@ impl Handled {
     /// Takes out the messages that are to be tried again, with their attempts counted.
     pub(crate) fn take_retries(&mut self, max_attempts: u16) -> Option<(Batch, Vec<u32>)> {
         let wants = |message: &Message| {
-            RETRY.contains(&message.status()) && message.attempts() + 1 < max_attempts
+            RETRY.contains(&message.status()) && message.attempts().saturating_add(1) < max_attempts
         };
         let through = self.context.through as usize;
         let handled = &self.batch.messages()[..through];
@@ -72,7 +80,7 @@ impl Handled {
         for (place, message) in self.batch.messages_mut().iter_mut().enumerate() {
             if place < through && wants(message) {
                 let mut message = std::mem::replace(message, Message::vacated());
-                message.set_attempts(message.attempts() + 1);
+                message.set_attempts(message.attempts().saturating_add(1));
                 message.set_status(0);
                 places.push(place as u32);
                 let full = retries.push(message).is_err();
@@ -101,6 +109,8 @@ impl Handled {
     }
 }
 
+/// The status of a place whose message was taken out for another attempt.
+const VACATED: i32 = Message::VACATED;
 /// The statuses of Retry.
 const RETRY: std::ops::Range<i32> = 100..200;
 
@@ -117,7 +127,8 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool) {
                 kept += 1;
                 Fate::Settle(Outcome::DELIVERED)
             }
-            _ if stage.finished.load(SeqCst) => Fate::Settle(Outcome::RETURNED),
+            VACATED => Fate::Settle(Outcome::DELIVERED),
+            _ if stage.is_done_with() => Fate::Settle(Outcome::RETURNED),
             status if gave_up && RETRY.contains(&status) => Fate::Settle(Outcome::RETURNED),
             300.. => {
                 dropped += 1;

@@ -43,9 +43,11 @@ impl AsMut<[u8]> for Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let mut spare = self.home.lock();
-        if spare.len() < SPARE_BLOCKS {
-            spare.push(std::mem::take(&mut self.bytes));
+        if spare.len() == SPARE_BLOCKS {
+            // The oldest: perhaps of a size that nobody asks for any more.
+            spare.remove(0);
         }
+        spare.push(std::mem::take(&mut self.bytes));
     }
 }
 

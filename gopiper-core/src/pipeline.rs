@@ -57,6 +57,9 @@ impl Pipeline {
             if count >= 2 {
                 errors.extend(wrong_place(&name, component.factory.kind(), i, count));
             }
+            if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
+                errors.push(PipelineError::BadName(name.clone()));
+            }
             match Part::new(name, &mut component.factory, &component.options) {
                 Ok(settings) => parts.push(settings(component.factory)),
                 Err(error) => errors.push(error),

@@ -1,5 +1,5 @@
 //! Messages that their component wants again, later.
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{clock, handled::Handled};
 
@@ -38,7 +38,7 @@ impl RetryPolicy {
 /// What waits for its next attempt, by the moment of that.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    by_moment: BTreeMap<(i64, Reverse<u64>), Handled>,
+    by_moment: BTreeMap<(i64, u64), Handled>,
     count: u64,
 }
 
@@ -48,7 +48,7 @@ impl Waiting {
         let backoff = i64::try_from(policy.backoff(attempt).as_nanos()).unwrap_or(i64::MAX);
         self.count += 1;
         let moment = clock::monotonic().saturating_add(backoff);
-        self.by_moment.insert((moment, Reverse(self.count)), handled);
+        self.by_moment.insert((moment, self.count), handled);
     }
 
     /// When the next one is due; `i64::MAX` for never.
@@ -56,12 +56,15 @@ impl Waiting {
         self.by_moment.keys().next().map_or(i64::MAX, |(moment, _)| *moment)
     }
 
-    /// One that is due.
-    pub(crate) fn take_due(&mut self) -> Option<Handled> {
-        if self.next() == i64::MAX || self.next() > clock::monotonic() {
-            return None;
-        }
-        self.by_moment.pop_first().map(|(_, handled)| handled)
+    /// The moment up to which what waits is due; 0 if nothing waits, for a look at the clock costs.
+    pub(crate) fn now(&self) -> i64 {
+        if self.is_empty() { 0 } else { clock::monotonic() }
+    }
+
+    /// One that is due at `now`: always before what was put away since.
+    pub(crate) fn take_due(&mut self, now: i64) -> Option<Handled> {
+        let due = self.next() <= now && !self.is_empty();
+        due.then(|| self.by_moment.pop_first())?.map(|(_, handled)| handled)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -7,6 +7,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use gopiper_abi::raw::Metric;
 
 use crate::{
@@ -21,6 +22,9 @@ pub struct Running {
     pub(crate) stages: Vec<Arc<Stage>>,
     stop: Arc<Stop>,
     pub(crate) drained: Arc<AtomicBool>,
+    /// Sources wait until this is dropped.
+    hold: Option<Sender<()>>,
+    pub(crate) held: Receiver<()>,
     sources: Vec<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
 }
@@ -60,12 +64,26 @@ impl Summary {
 
 impl Running {
     pub(crate) fn new(name: String, stop: Arc<Stop>) -> Self {
-        let drained = Arc::default();
-        Running { name, stages: Vec::new(), stop, drained, sources: Vec::new(), others: Vec::new() }
+        let (hold, held) = bounded(0);
+        Running {
+            name,
+            stages: Vec::new(),
+            stop,
+            drained: Arc::default(),
+            hold: Some(hold),
+            held,
+            sources: Vec::new(),
+            others: Vec::new(),
+        }
     }
 
     pub(crate) fn add_thread(&mut self, is_source: bool, thread: JoinHandle<()>) {
         if is_source { self.sources.push(thread) } else { self.others.push(thread) }
+    }
+
+    /// Lets the sources of a pipeline go that was started held.
+    pub fn release(&mut self) {
+        self.hold.take();
     }
 
     /// Ends what has started of a pipeline that can't start whole.
@@ -78,6 +96,7 @@ impl Running {
             }
         }
         self.drained.store(true, SeqCst);
+        self.release();
         self.join();
     }
 
@@ -94,6 +113,7 @@ impl Running {
 
     /// Waits until it has ended.
     pub fn wait(mut self) -> Summary {
+        self.release();
         self.join();
         let control = self.control();
         let open = |stage: &Arc<Stage>| stage.ledger.open.load(SeqCst);

@@ -12,6 +12,7 @@ use gopiper_abi::{
     Kind, Level, PayloadMut, SendStatus,
     raw::{
         Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, Settle,
+        client::Stopper,
         services::{HostSide, Sending},
     },
 };
@@ -28,6 +29,8 @@ pub(crate) struct Side {
     pub(crate) completed: Mutex<Vec<Handled>>,
     /// Outcomes that the source wants to hear: token, first, count, outcome.
     pub(crate) settled: Mutex<Vec<(u64, u32, u32, Outcome)>>,
+    /// Stops the component that is there now.
+    stopper: Mutex<Option<Stopper>>,
     /// Itself, for deliveries that settle here.
     me: std::sync::Weak<Side>,
 }
@@ -49,13 +52,32 @@ impl Side {
     pub(crate) fn new(stage: Arc<Stage>) -> Arc<Self> {
         let wake = Arc::new(Wake::new());
         stage.ledger.wakes.lock().push(wake.clone());
-        Arc::new_cyclic(|me| Side {
+        let side = Arc::new_cyclic(|me| Side {
             stage,
             wake,
             completed: Mutex::default(),
             settled: Mutex::default(),
+            stopper: Mutex::default(),
             me: me.clone(),
-        })
+        });
+        let me = side.me.clone();
+        side.stage.stop.on_stop(move || {
+            let Some(side) = me.upgrade() else { return };
+            side.wake.nudge();
+            let stopper = side.stopper.lock().clone();
+            if let Some(stopper) = stopper {
+                stopper.stop();
+            }
+        });
+        side
+    }
+
+    /// From here on this one is stopped when the pipeline is; now, if it is already.
+    pub(crate) fn set_stopper(&self, stopper: Stopper) {
+        *self.stopper.lock() = Some(stopper.clone());
+        if self.stage.stop.is_requested() {
+            stopper.stop();
+        }
     }
 
     /// Calls the component: `f` does.
@@ -150,7 +172,7 @@ impl HostSide for Side {
     }
 
     fn stop(&self, error: Option<&str>) {
-        self.stage.finished.store(true, SeqCst);
+        self.stage.stop.done_up_to(self.stage.position);
         match error {
             Some(error) => self.stage.fail(error),
             None => self.stage.finish(),
@@ -198,7 +220,7 @@ impl HostSide for Side {
         } else {
             stage.ledger.open(batch.len());
             let hears: Arc<dyn Settle> = match (sending.token, self.me.upgrade()) {
-                (Some(_), Some(me)) => me,
+                (Some(_), Some(me)) if stage.kind == Kind::SOURCE => me,
                 _ => stage.clone(),
             };
             batch.open_delivery(sending.token.unwrap_or(0), hears);

@@ -22,8 +22,6 @@ pub(crate) struct SourceWorker {
 impl SourceWorker {
     pub(crate) fn new(side: Arc<Side>, drained: Arc<AtomicBool>) -> Result<Self, RawError> {
         let component = create(&side)?;
-        let wake = side.wake.clone();
-        side.stage.stop.on_stop(move || wake.nudge());
         Ok(SourceWorker { side, component, drained })
     }
 
@@ -55,6 +53,8 @@ impl SourceWorker {
                 self.tell_settled();
                 return;
             }
+            // It is not asked to produce any more, whatever it has asked for.
+            self.side.wake.take_due();
             self.wait(i64::MAX);
         }
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicU64, AtomicUsize,
+            AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -50,8 +50,8 @@ pub(crate) struct Stage {
     /// Workers that may still send.
     pub(crate) senders: AtomicUsize,
     pub(crate) workers: AtomicUsize,
-    /// The component has ended the pipeline: what it does not get done from then on is returned.
-    pub(crate) finished: AtomicBool,
+    /// Its place in the pipeline; the source's is 0.
+    pub(crate) position: usize,
     /// How many failures were written to the log.
     pub(crate) failures_told: AtomicU64,
 }
@@ -142,13 +142,21 @@ impl Stage {
         }
     }
 
+    /// Ends the pipeline as failed, and says so at once: a later failure must not go unheard.
     pub(crate) fn fail(&self, error: &str) {
+        tracing::error!(component = %self.name, "{error}");
         let component = self.name.clone();
         self.stop.request(StopReason::Failed { component, error: error.to_owned() });
     }
 
+    /// Ends the pipeline because the component has no use for more.
     pub(crate) fn finish(&self) {
         self.stop.request(StopReason::Finished { component: self.name.clone() });
+    }
+
+    /// Whether what comes here is only returned to its source.
+    pub(crate) fn is_done_with(&self) -> bool {
+        self.stop.is_done_with(self.position)
     }
 
     /// A worker sends nothing any more; after the last one, the next stage's input has ended.

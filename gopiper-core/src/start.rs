@@ -1,9 +1,6 @@
 //! From a pipeline that fits together to one at work.
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     thread,
 };
 
@@ -21,18 +18,30 @@ impl Pipeline {
     /// # Errors
     /// When a component can't start; then none runs any more.
     pub fn start(self) -> Result<Running, PipelineError> {
+        let mut running = self.start_held()?;
+        running.release();
+        Ok(running)
+    }
+
+    /// Starts all workers, but the sources wait for [`Running::release`]: so that several pipelines
+    /// start all or none.
+    ///
+    /// # Errors
+    /// When a component can't start; then none runs any more.
+    pub fn start_held(self) -> Result<Running, PipelineError> {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
         let stop = Arc::new(Stop::new().map_err(system)?);
         let blocks = Arc::new(Blocks::new(self.options.memory));
         let mut stages: Vec<(Arc<Stage>, usize)> = Vec::new();
         let mut outlet = None;
-        for part in self.parts.into_iter().rev() {
+        for (position, part) in self.parts.into_iter().enumerate().rev() {
             let kind = part.factory.kind();
             let channel = || Arc::new(Channel::new(part.channel_size, part.channel_bytes));
             let inlet = (kind != Kind::SOURCE).then(channel);
             let in_order = part.ordered && kind == Kind::TRANSFORM;
             let stage = Stage {
                 name: part.name,
+                position,
                 kind,
                 factory: part.factory.into(),
                 counters: Default::default(),
@@ -48,7 +57,6 @@ impl Pipeline {
                 metrics: Default::default(),
                 senders: AtomicUsize::new(part.pool_size),
                 workers: AtomicUsize::new(part.pool_size),
-                finished: AtomicBool::new(false),
                 failures_told: Default::default(),
             };
             outlet = inlet;
@@ -75,12 +83,18 @@ fn start_workers(
     let (tell, hear) = crossbeam_channel::bounded(pool_size);
     for _ in 0..pool_size {
         let (stage, tell, drained) = (stage.clone(), tell.clone(), running.drained.clone());
+        let held = running.held.clone();
         // The kernel shows 15 bytes of a thread's name.
         let name = stage.name.chars().take(15).collect();
         let is_source = stage.kind == Kind::SOURCE;
         let work = move || {
             let _gone = OnDrop(|| stage.worker_ended());
             let sent_all = OnDrop(|| stage.sender_ended());
+            let _fault = OnDrop(|| {
+                if thread::panicking() {
+                    stage.fail("its worker's thread has panicked: a fault of gopiper");
+                }
+            });
             let side = Side::new(stage.clone());
             if let Some(inlet) = &stage.inlet {
                 match Worker::new(side, inlet.receiver()) {
@@ -94,6 +108,8 @@ fn start_workers(
                 match SourceWorker::new(side, drained) {
                     Ok(mut source) => {
                         let _ = tell.send(Ok(()));
+                        // Disconnected when the pipeline is released; nothing is ever sent.
+                        let _ = held.recv();
                         source.produce();
                         drop(sent_all);
                         source.hear_out();

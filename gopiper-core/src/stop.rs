@@ -2,10 +2,12 @@
 use std::{
     io,
     os::fd::{AsRawFd, OwnedFd},
-    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    sync::atomic::{
+        AtomicBool, AtomicIsize,
+        Ordering::{Relaxed, SeqCst},
+    },
 };
 
-use gopiper_abi::raw::client::Stopper;
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -31,6 +33,9 @@ pub enum StopReason {
 /// The stop of one pipeline: asked for once, the first reason counts.
 pub(crate) struct Stop {
     requested: AtomicBool,
+    /// The last stage whose component has no use for more: what comes to it or those before it is
+    /// returned. -1 for none; stages are counted from the source, 0.
+    done_up_to: AtomicIsize,
     reason: Mutex<Option<StopReason>>,
     /// Becomes readable, for sources that wait in `poll`.
     event: OwnedFd,
@@ -43,15 +48,11 @@ impl Stop {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Stop {
             requested: AtomicBool::new(false),
+            done_up_to: AtomicIsize::new(-1),
             reason: Mutex::new(None),
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             on_stop: Mutex::new(Vec::new()),
         })
-    }
-
-    /// Has a component stopped when the pipeline is; now, if it is already.
-    pub(crate) fn register(&self, stopper: Stopper) {
-        self.on_stop(move || stopper.stop());
     }
 
     /// Has `hook` called when the pipeline stops; now, if it does already.
@@ -64,8 +65,14 @@ impl Stop {
         hooks.push(Box::new(hook));
     }
 
+    /// Ends the pipeline. The first reason counts, but for a failure: that is worse than all others.
     pub(crate) fn request(&self, reason: StopReason) {
-        self.reason.lock().get_or_insert(reason);
+        let mut first = self.reason.lock();
+        let failed = |reason: &StopReason| matches!(reason, StopReason::Failed { .. });
+        if first.as_ref().is_none_or(|first| failed(&reason) && !failed(first)) {
+            *first = Some(reason);
+        }
+        drop(first);
         if self.requested.swap(true, SeqCst) {
             return;
         }
@@ -73,6 +80,16 @@ impl Stop {
         let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
         let hooks = std::mem::take(&mut *self.on_stop.lock());
         hooks.iter().for_each(|hook| hook());
+    }
+
+    /// Nobody from stage `position` on, back to the source, has use for more messages.
+    pub(crate) fn done_up_to(&self, position: usize) {
+        self.done_up_to.fetch_max(position as isize, SeqCst);
+    }
+
+    /// Whether what comes to stage `position` is only returned.
+    pub(crate) fn is_done_with(&self, position: usize) -> bool {
+        self.done_up_to.load(Relaxed) >= position as isize
     }
 
     pub(crate) fn is_requested(&self) -> bool {

@@ -35,7 +35,7 @@ impl Wake {
 
     /// Whether there was a nudge since the last call.
     pub(crate) fn take_nudge(&self) -> bool {
-        self.nudged.load(Relaxed) && self.nudged.swap(false, SeqCst)
+        self.nudged.load(SeqCst) && self.nudged.swap(false, SeqCst)
     }
 
     pub(crate) fn set_due(&self, moment: i64) {

@@ -170,7 +170,7 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
 fn retry(table: &Table) -> Result<RetryPolicy, String> {
     let mut policy = RetryPolicy::default();
     for_each_option(table, &["max_attempts", "initial_backoff", "max_backoff"], |key, value| {
-        let seconds = "a number of seconds";
+        let seconds = "a number of seconds, 0 or more";
         match key {
             "max_attempts" => {
                 let shown = shown(&value);

@@ -3,10 +3,11 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::{self, ExitCode},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-use gopiper_core::{Control, Pipeline, StopReason, Summary};
+use gopiper_core::{Control, Pipeline, PipelineError, StopReason, Summary};
 use gopiper_lua::Settings;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -51,44 +52,60 @@ fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(exit::CONFIGURATION)
 }
 
-/// Starts the pipelines, and waits for all of them.
-fn start_all(
-    pipelines: Vec<Pipeline>,
-    signals: Signals,
-) -> Result<Vec<Summary>, gopiper_core::PipelineError> {
+/// The pipelines that signals stop.
+type Controls = Arc<Mutex<Vec<Control>>>;
+
+/// Starts the pipelines, all or none, and waits for all of them.
+fn start_all(pipelines: Vec<Pipeline>, signals: Signals) -> Result<Vec<Summary>, PipelineError> {
+    let controls = Controls::default();
+    let (watcher, watched) = (thread::Builder::new().name("signals".into()), controls.clone());
+    if let Err(error) = watcher.spawn(move || watch(signals, &watched)) {
+        warn!("signals will end the program at once: {error}");
+    }
     let mut running = Vec::new();
     for pipeline in pipelines {
-        match pipeline.start() {
+        match pipeline.start_held() {
             Ok(pipeline) => running.push(pipeline),
             Err(error) => {
+                // Their sources are still held: stopped like that, they produce nothing.
                 for pipeline in running {
                     pipeline.stop();
-                    report(&pipeline.wait());
+                    pipeline.wait();
                 }
                 return Err(error);
             }
         }
     }
-    let controls: Vec<Control> = running.iter().map(|pipeline| pipeline.control()).collect();
-    let watcher = thread::Builder::new().name("signals".into());
-    if let Err(error) = watcher.spawn(move || watch(signals, &controls)) {
-        warn!("signals will end the program at once: {error}");
-    }
+    *lock(&controls) = running.iter().map(|pipeline| pipeline.control()).collect();
+    running.iter_mut().for_each(|pipeline| pipeline.release());
     Ok(running.into_iter().map(|pipeline| pipeline.wait()).collect())
 }
 
-/// The first signal drains, the second one ends the program, and says what it leaves.
-fn watch(mut signals: Signals, controls: &[Control]) {
+fn lock(controls: &Controls) -> MutexGuard<'_, Vec<Control>> {
+    controls.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first signal drains, the second one ends the program, and says what it leaves. A signal that
+/// comes before all has started ends the program too.
+fn watch(mut signals: Signals, controls: &Controls) {
     let mut pending = signals.forever();
     if pending.next().is_none() {
         return;
     }
-    info!("stopping: the sources stop, the rest drains; once more ends at once");
-    controls.iter().for_each(Control::stop);
+    let started = lock(controls).clone();
+    if started.is_empty() {
+        error!("stopped before everything had started");
+        process::exit(i32::from(exit::FAILED));
+    }
+    warn!("stopping: the sources stop, the rest drains; a second signal ends at once");
+    // On a thread of its own: what components do when they are stopped must not keep the second
+    // signal from being heard.
+    let stopping = started.clone();
+    thread::spawn(move || stopping.iter().for_each(Control::stop));
     if pending.next().is_none() {
         return;
     }
-    for control in controls {
+    for control in started {
         for (component, messages) in control.left() {
             error!(pipeline = control.name(), component, messages, "left unprocessed");
         }
@@ -116,17 +133,16 @@ fn report(summary: &Summary) -> bool {
         );
     }
     match &summary.stopped {
-        Some(StopReason::Failed { component, error }) => {
-            error!(pipeline, component, "{error}");
-        }
+        // Said when it happened.
+        Some(StopReason::Failed { .. }) | None => {}
         Some(StopReason::Finished { component }) => info!(pipeline, component, "wants no more"),
         Some(StopReason::Requested) => info!(pipeline, "stopped"),
-        None => {}
     }
     if summary.outcomes.failed > 0 {
         error!(pipeline, messages = summary.outcomes.failed, "failed, and were discarded");
     }
-    if !summary.is_success() && summary.outcomes.returned + summary.unsettled > 0 {
+    let finished = matches!(summary.stopped, Some(StopReason::Finished { .. }));
+    if !finished && summary.outcomes.returned + summary.unsettled > 0 {
         let messages = summary.outcomes.returned + summary.unsettled;
         error!(pipeline, messages, "were left unprocessed");
     }

@@ -9,7 +9,8 @@ use crate::{edges, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also what takes longer: the boundary's tests under AddressSanitizer, Miri
+    /// Also what takes longer: the boundary's tests under AddressSanitizer, Miri, ten thousand cases
+    /// of the scheduler's model
     #[arg(long)]
     full: bool,
 }
@@ -20,7 +21,8 @@ pub(crate) fn ci(args: &Args) -> Result<()> {
     // Before the tests, so that the last lines are those of `cargo test`.
     steps.print();
     result?;
-    Steps::default().step("test", || test::run(&[]))
+    let model_cases = if args.full { 10_000 } else { 200 };
+    Steps::default().step("test", || test::run(&[], model_cases))
 }
 
 fn checks(args: &Args, steps: &mut Steps) -> Result<()> {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::plugins::{self, Known};
 use crate::variants;
-use crate::workspace::{Cargo, components_below, own_metadata, succeed, target_folder};
+use crate::workspace::{Cargo, components_below, own_metadata, program_of, succeed, target_folder};
 
 /// `-rdynamic`: a plugin takes the sanitizer's functions from the program that opens it.
 const SANITIZE: &str = "-Zsanitizer=address -Clink-arg=-rdynamic";
@@ -49,7 +49,9 @@ fn valgrind(target: &str) -> Result<()> {
 fn test_boundary(cargo: Cargo, plugins: &str) -> Result<()> {
     let metadata = own_metadata()?;
     let components = components_below(&metadata, plugins::FOR_TESTS);
-    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
+    // With the programs that the test components bring along.
+    let artifacts = cargo.build(&["--workspace", "--exclude", "xtask", "--lib", "--bins"])?;
+    let program = program_of(&artifacts)?;
     let out = metadata.target_directory.join(plugins);
     plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
     cargo

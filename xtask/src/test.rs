@@ -16,10 +16,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn test(args: &Args) -> Result<()> {
-    run(&args.args)
+    run(&args.args, 200)
 }
 
-pub(crate) fn run(args: &[OsString]) -> Result<()> {
+/// `model_cases`: how many random pipelines the scheduler's model is held against.
+pub(crate) fn run(args: &[OsString], model_cases: u32) -> Result<()> {
     let metadata = own_metadata()?;
     // The same targets as `cargo test --workspace`, so that nothing is compiled twice.
     let artifacts = Cargo::new().build(&["--workspace", "--all-targets"])?;
@@ -34,6 +35,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
         .env("GOPIPER_TEST_PLUGINS", &out)
         .env("GOPIPER_TEST_PROGRAM", program)
         .env("GOPIPER_TEST_VARIANTS", variants)
+        .env("GOPIPER_MODEL_CASES", model_cases.to_string())
         .flags(all.iter().copied())
         .run("test", args)
 }

@@ -85,7 +85,7 @@ impl Generate {
         // Message 0 is due at once, each other one its part of a second later.
         match due.min(BURST) + 1.0 {
             due if due >= 1.0 => Ok(due as u64),
-            _ => Err(self.started + (self.next as f64 / rate * 1e9).ceil() as i64),
+            _ => Err(self.started.saturating_add((self.next as f64 / rate * 1e9).ceil() as i64)),
         }
     }
 }
@@ -103,7 +103,10 @@ impl Source for Generate {
         };
         let time = self.postponed.host().now();
         let mut batch = self.postponed.batch();
-        let count = left.min(due).min(batch.room() as u64).min(credit.max(1) as u64);
+        // Large messages are not all made before the first one goes: a megabyte at a time.
+        let by_size = (1 << 20) / self.attributes.size.unwrap_or(1).max(1) as u64;
+        let count =
+            by_size.max(1).min(left).min(due).min(batch.room() as u64).min(credit.max(1) as u64);
         for _ in 0..count {
             if batch.push(self.message(time)).is_err() {
                 break;

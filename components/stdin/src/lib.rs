@@ -1,6 +1,8 @@
 //! Reads standard input, a message for each line.
 mod lines;
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use gopiper_abi::{
     Error, Factory, Message, Parallel, Postponed, Produced, Source, attributes, export_component,
 };
@@ -76,6 +78,9 @@ fn block_size() -> usize {
 /// What the pipe before standard input may hold, if it is one: fewer switches between processes.
 const PIPE_SIZE: usize = 1 << 20;
 
+/// Whether somebody reads standard input: two would cut each other's lines.
+static READ: AtomicBool = AtomicBool::new(false);
+
 /// Makes the [`Stdin`].
 pub struct StdinFactory(Attributes);
 
@@ -97,6 +102,11 @@ impl Factory for StdinFactory {
     }
 
     fn create(&self, postponed: Postponed) -> Result<Stdin, Error> {
+        let Ok(_) = READ.compare_exchange(false, true, SeqCst, SeqCst) else {
+            return Err(Error::new(
+                "standard input is read already, by another stdin of this process",
+            ));
+        };
         // Not a pipe, or not allowed to grow: it works all the same.
         let _ = fcntl_setpipe_size(stdin(), PIPE_SIZE);
         Ok(Stdin {
@@ -131,10 +141,7 @@ impl Source for Stdin {
         };
         let time = self.postponed.host().now();
         match (read, &self.split) {
-            (0, _) => {
-                self.lines.end(time)?;
-                return Ok(Produced::FINISHED);
-            }
+            (0, _) => return Ok(Produced::FINISHED),
             (_, Split::Lines) => self.lines.filled(read, time)?,
             (_, Split::Blocks) => {
                 let mut message = Message::new(self.lines.take(read));
@@ -144,6 +151,17 @@ impl Source for Stdin {
             }
         }
         Ok(Produced::MORE)
+    }
+
+    fn end(&mut self, _deadline: i64) -> Result<(), Error> {
+        // What was read is never lost: also the beginning of a line, if the pipeline stops there.
+        self.lines.end(self.postponed.host().now())
+    }
+}
+
+impl Drop for Stdin {
+    fn drop(&mut self) {
+        READ.store(false, SeqCst);
     }
 }
 

@@ -157,7 +157,7 @@ impl Lines {
     fn limit_the_begun(&mut self, unsure: usize, time: i64) -> Result<(), Error> {
         if self.skipping {
             self.drop_begun(self.begun.saturating_sub(unsure));
-            return Ok(());
+            return self.flush();
         }
         while self.begun > self.max_length + unsure {
             match self.too_long {

@@ -129,7 +129,10 @@ fn write_all(mut bytes: &[u8]) -> io::Result<()> {
             // Standard output may be shared with a program that made it non-blocking.
             Err(Errno::AGAIN) => {
                 let out = stdout();
-                poll(&mut [PollFd::new(&out, PollFlags::OUT)], None)?;
+                match poll(&mut [PollFd::new(&out, PollFlags::OUT)], None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             Err(error) => return Err(error.into()),
         }

@@ -89,6 +89,7 @@ impl<'b> HandledCallback<'b> {
         unsafe {
             // The last report was of this message, not of what will be sent in its place.
             message.status = 0;
+            message.attempts = 0;
             message.delivery = (*self.slot).delivery;
             message.index = (*self.slot).index;
             let mut vacated = Message::new(super::Payload::empty());

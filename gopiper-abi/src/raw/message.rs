@@ -221,6 +221,7 @@ impl Message {
             delivery: ptr::null(),
             index: 0,
             status: 0,
+            attempts: 0,
             ..*self
         }
     }
@@ -271,10 +272,13 @@ impl Message {
 
 /// For hosts: components have no use for these.
 impl Message {
+    /// The status of what [`Message::vacated`] makes.
+    pub const VACATED: i32 = i32::MIN + 2;
+
     /// What stands in a place whose message was taken out: nothing, and settled by nobody.
     pub fn vacated() -> Self {
         let mut message = Message::new(Payload::empty());
-        message.status = Report::CONTINUE;
+        message.status = Self::VACATED;
         message
     }
 
