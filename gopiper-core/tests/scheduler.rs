@@ -2,10 +2,13 @@
 //! sink of the test's own.
 mod common;
 
-use common::{Probe, load, run, with_workers};
+use common::{Probe, in_process, load, run, with_workers};
 use std::time::Duration;
 
-use gopiper_abi::{Outcome, Value};
+use gopiper_abi::{
+    BatchCall, BatchComponent, Error, Factory, HandleFlags, Message, NoAttributes, Outcome,
+    Postponed, Report, Value,
+};
 use gopiper_core::{
     ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError, PipelineOptions, RetryPolicy,
     StopReason, Summary,
@@ -230,6 +233,95 @@ fn unordered_a_retry_holds_nothing_back() {
     run(vec![probe.source(3), faults, probe.sink()]);
     assert_eq!(probe.output(), ["done", "done", "retry 3 done"]);
     assert_eq!(probe.outcomes(), [DELIVERED; 3]);
+}
+
+#[test]
+fn the_next_stage_counts_attempts_anew() {
+    for ordered in [true, false] {
+        let probe = Probe::new(["retry 3"]);
+        let stage = |name: &str| {
+            let mut faults = retrying(load("faults", []), 9);
+            faults.options.ordered = Some(ordered);
+            faults.options.name = Some(name.into());
+            faults
+        };
+        // The second one is given "retry 3 done" by the first, which it takes for "retry" without end.
+        let (summary, _) = run(vec![probe.source(1), stage("one"), stage("two"), probe.sink()]);
+        let counts = |place: usize| summary.components[place].1;
+        assert_eq!((counts(1).retries, counts(2).retries), (3, 8), "ordered: {ordered}");
+        assert_eq!((counts(1).kept, counts(2).failed), (0, 1));
+    }
+}
+
+/// Reports Retry for a batch the first time, and sends a message of its own behind the report.
+struct Afterthought(Postponed);
+
+struct AfterthoughtFactory;
+
+impl Factory for AfterthoughtFactory {
+    type Component = Afterthought;
+    type Attributes = NoAttributes;
+
+    fn new(_: NoAttributes) -> Result<Self, Error> {
+        Ok(AfterthoughtFactory)
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<Afterthought, Error> {
+        Ok(Afterthought(postponed))
+    }
+}
+
+impl BatchComponent for Afterthought {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        let flags = call.report_each(|_, message| match message.attempts() {
+            0 => Report::retry(0, "once more"),
+            _ => Report::DONE,
+        });
+        let _ = self.0.send(Message::new("afterthought"));
+        flags
+    }
+}
+
+#[test]
+fn what_is_sent_behind_the_last_report_comes_last() {
+    let probe = Probe::new(["a", "b"]);
+    let afterthought = retrying(in_process::<AfterthoughtFactory>("afterthought"), 3);
+    let (summary, _) = run(vec![probe.source(2), afterthought, probe.sink()]);
+    assert_eq!(probe.output(), ["a", "b", "afterthought", "afterthought"]);
+    assert!(summary.is_success(), "{summary:?}");
+}
+
+#[test]
+fn what_is_deferred_until_the_end_is_reported_there() {
+    // More of them than a worker was once allowed to have open.
+    let words = std::iter::repeat_n("defer until the end", 100).chain(["done"]);
+    let probe = Probe::new(words);
+    let (summary, _) = run(vec![probe.source(1), load("faults", []), probe.sink()]);
+    assert_eq!(probe.outcomes(), [DELIVERED; 101]);
+    assert!(summary.is_success());
+}
+
+#[test]
+fn a_failure_after_a_stop_is_heard() {
+    let probe = Probe::new((0..1_000_000).map(|n| n.to_string()));
+    let faults = load("faults", [("at", "end".into()), ("with_error", true.into())]);
+    let pipeline = Pipeline::new(vec![probe.source(10), faults, probe.sink()], Default::default());
+    let running = pipeline.expect("it fits").start().expect("started");
+    running.stop();
+    let summary = running.wait();
+    assert!(
+        matches!(&summary.stopped, Some(StopReason::Failed { component, .. }) if component == "faults")
+    );
+    assert!(!summary.is_success());
+}
+
+#[test]
+fn a_pipeline_that_is_held_produces_nothing_until_it_is_released() {
+    let probe = Probe::new(["a"]);
+    let pipeline = Pipeline::new(vec![probe.source(1), probe.sink()], Default::default());
+    let running = pipeline.expect("it fits").start_held().expect("started");
+    running.stop();
+    assert_eq!(running.wait().components[0].1.sent, 0, "stopped before it was released");
 }
 
 #[test]

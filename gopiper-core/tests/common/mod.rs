@@ -17,7 +17,7 @@ use std::{
 use gopiper_abi::{
     Component, Error, Factory, HandledCallback, Map, Message, Outcome, Parallel, Postponed,
     Produced, Source, Value, attributes,
-    export::{AsSink, AsSource, Exported},
+    export::{AsSink, AsSource, AsTransform, Exported, Role},
     raw::{ComponentModule_Ref, client::FactoryHandle, module},
 };
 use gopiper_core::{
@@ -53,6 +53,18 @@ pub fn load<const N: usize>(name: &str, attributes: [(&str, Value); N]) -> Compo
     drop(modules);
     let mut factory = FactoryHandle::new(module).expect("a factory");
     factory.configure(Map::from_iter(attributes)).expect("configured");
+    ComponentSpec { factory, options: ComponentOptions::default() }
+}
+
+/// A transform of the test's own, without attributes.
+pub fn in_process<F>(name: &'static str) -> ComponentSpec
+where
+    F: Factory,
+    AsTransform: Role<F>,
+{
+    let module = module::<Exported<F, AsTransform>>(name, "0.0.0");
+    let mut factory = FactoryHandle::new(module).expect("a factory");
+    factory.configure(Map::default()).expect("configured");
     ComponentSpec { factory, options: ComponentOptions::default() }
 }
 

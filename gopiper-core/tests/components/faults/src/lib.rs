@@ -3,8 +3,8 @@
 use std::{mem, thread, time::Duration};
 
 use gopiper_abi::{
-    Component, Error, Factory, HandledCallback, Kept, Message, Postponed, Report, attributes,
-    export_component,
+    Component, Deferred, Error, Factory, HandledCallback, Kept, Message, Postponed, Report,
+    attributes, export_component,
 };
 
 attributes! {
@@ -74,7 +74,13 @@ impl Factory for FaultsFactory {
         self.0.reach(Place::Create)?;
         log::info!("made a component");
         let attributes = self.0.clone();
-        Ok(Faults { attributes, postponed, stashed: Vec::new(), kept: Vec::new() })
+        Ok(Faults {
+            attributes,
+            postponed,
+            stashed: Vec::new(),
+            kept: Vec::new(),
+            deferred: Vec::new(),
+        })
     }
 
     fn destroy(&mut self) {
@@ -88,6 +94,7 @@ pub struct Faults {
     postponed: Postponed,
     stashed: Vec<Message>,
     kept: Vec<Kept>,
+    deferred: Vec<(Deferred, Message)>,
 }
 
 impl Component for Faults {
@@ -151,6 +158,7 @@ impl Component for Faults {
                 let (message, settles) = handled.keep(message).split();
                 let _ = self.postponed.send_from(settles, [message.duplicate(), message]);
             }
+            "defer until the end" => self.deferred.push((handled.defer(), message)),
             "defer" => handled.defer().done(message),
             "defer and let go" => drop(handled.defer()),
             "defer and panic" => {
@@ -185,6 +193,9 @@ impl Component for Faults {
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {
+        for (deferred, message) in self.deferred.drain(..) {
+            deferred.done(message);
+        }
         self.attributes.reach(Place::End)
     }
 }
