@@ -53,7 +53,6 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the pipelines of a Lua file until their sources end
-    #[command(visible_alias = "pipe")]
     Run(RunArguments),
     /// Show what a component's file says of itself, without running any of its code
     Inspect {

@@ -15,30 +15,85 @@ use crate::run::{self, Built};
 use crate::workspace::{succeed, target_folder};
 
 /// A pipeline in the place of a command. Both are lines for `sh`, which finds in its environment
-/// $INPUT, $GOPIPER (the program) and $PIPELINE (the file with `lua` in it).
+/// $INPUT, $GOPIPER (the program), $PIPELINE (a file with `between` between standard input and
+/// output) and $SEED (one with nothing between).
 struct Row {
     name: &'static str,
-    /// The wall time of ours, as a multiple of the reference's, that we mean to stay below.
+    /// What the figure should not exceed.
     target: f64,
-    lua: &'static str,
+    figure: Figure,
+    between: &'static [&'static str],
     reference: &'static str,
     ours: &'static str,
 }
 
-const ROWS: &[Row] = &[Row {
-    name: "seed",
-    target: 1.05,
-    lua: "\
-local gopiper = require('gopiper')
-local components = {
-  gopiper.loadComponent('stdin_component.so', {}),
-  gopiper.loadComponent('stdout_component.so', {}),
+/// What is told of a row.
+enum Figure {
+    /// The wall time of ours, as a multiple of the reference's.
+    Wall,
+    /// What ours costs in CPU time above the reference, for each message in each component between.
+    NanosecondsAStage,
 }
-gopiper.createPipeline(components)
-",
-    reference: r#"cat "$INPUT" | cat | cat"#,
-    ours: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
-}];
+
+const PASS: &str = "gopiper.loadComponent('pass_component.so')";
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "seed",
+        target: 1.05,
+        figure: Figure::Wall,
+        between: &[],
+        reference: r#"cat "$INPUT" | cat | cat"#,
+        ours: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+    },
+    Row {
+        name: "file",
+        target: 0.5,
+        figure: Figure::Wall,
+        between: &[],
+        reference: r#"mawk 1 "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    Row {
+        name: "stages",
+        target: 10.0,
+        figure: Figure::NanosecondsAStage,
+        between: &[PASS; 8],
+        reference: r#""$GOPIPER" run "$SEED" < "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    // One line of a hundred.
+    Row {
+        name: "grep",
+        target: 1.5,
+        figure: Figure::Wall,
+        between: &[r#"gopiper.loadComponent('grep_component.so', { word = '" 503 ' })"#],
+        reference: r#"LC_ALL=C grep -F '" 503 ' < "$INPUT" | cat"#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT" | cat"#,
+    },
+];
+
+impl Figure {
+    fn unit(&self) -> &'static str {
+        match self {
+            Figure::Wall => "times the reference",
+            Figure::NanosecondsAStage => "ns a message and stage",
+        }
+    }
+}
+
+/// The file that makes a pipeline of standard input, these, and standard output.
+fn lua(between: &[&str]) -> String {
+    let between: String = between.iter().map(|component| format!("  {component},\n")).collect();
+    format!(
+        "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so', {{}}),
+{between}  gopiper.loadComponent('stdout_component.so', {{}}),
+}})
+"
+    )
+}
 
 /// Once more, with what it counted on standard error.
 const COUNTED: &str = r#""$GOPIPER" run -v --log-format json "$PIPELINE" < "$INPUT""#;
@@ -94,15 +149,18 @@ struct Bench<'a> {
     built: &'a Built,
     input: &'a Path,
     pipeline: PathBuf,
+    seed: PathBuf,
     log: PathBuf,
 }
 
 impl<'a> Bench<'a> {
     fn new(row: &'a Row, built: &'a Built, folder: &Path, input: &'a Path) -> Result<Self> {
         let pipeline = folder.join(format!("{}.lua", row.name));
-        fs::write(&pipeline, row.lua)?;
+        fs::write(&pipeline, lua(row.between))?;
+        let seed = folder.join("nothing-between.lua");
+        fs::write(&seed, lua(&[]))?;
         let log = folder.join(format!("{}.log", row.name));
-        Ok(Self { row, built, input, pipeline, log })
+        Ok(Self { row, built, input, pipeline, seed, log })
     }
 
     fn shell(&self, line: &str) -> Command {
@@ -112,6 +170,7 @@ impl<'a> Bench<'a> {
             .env("INPUT", self.input)
             .env("GOPIPER", &self.built.program)
             .env("PIPELINE", &self.pipeline)
+            .env("SEED", &self.seed)
             .env("GOPIPER_COMPONENT_PATH", &self.built.plugins)
             .stdin(Stdio::null())
             .stdout(Stdio::null());
@@ -134,11 +193,16 @@ impl<'a> Bench<'a> {
             eprintln!("{name} {round}/{rounds}: {} s", last.join("  "));
         }
         let [base, our, again] = [&times.reference, &times.ours, &times.again].map(|t| fastest(t));
-        let (ratio, noise) = (our.0 / base.0, again.0 / base.0);
-
-        let met = if ratio <= target { "met" } else { "missed" };
+        let figure = |time: (f64, f64)| match self.row.figure {
+            Figure::Wall => time.0 / base.0,
+            Figure::NanosecondsAStage => {
+                (time.1 - base.1) * 1e9 / (lines * self.row.between.len() as u64) as f64
+            }
+        };
+        let (figure, noise, unit) = (figure(our), figure(again), self.row.figure.unit());
+        let met = if figure <= target { "met" } else { "missed" };
         println!(
-            "{name}: {ratio:.3} times the reference, target {target} {met}; the reference itself again {noise:.3}"
+            "{name}: {figure:.3} {unit}, target {target} {met}; the reference itself again {noise:.3}"
         );
         println!("  reference  {:.3} s  {:.2} CPU s  {reference}", base.0, base.1);
         println!("  ours       {:.3} s  {:.2} CPU s  {ours}", our.0, our.1);
@@ -146,7 +210,7 @@ impl<'a> Bench<'a> {
         let verdict = if messages == lines { "equal" } else { "NOT EQUAL" };
         println!("  messages   {messages} counted by gopiper, {lines} by wc -l: {verdict}");
         Ok(json!({
-            "name": name, "target": target, "ratio": ratio, "noise": noise,
+            "name": name, "target": target, "figure": figure, "unit": unit, "noise": noise,
             "messages": messages, "lines": lines,
             "reference": record(&times.reference),
             "ours": record(&times.ours),
