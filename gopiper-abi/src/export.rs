@@ -171,7 +171,7 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
 
 /// A transform or a sink, to the raw interface.
 #[derive(Debug)]
-pub struct ComponentWorker<C>(C);
+pub struct ComponentWorker<C>(pub(crate) C);
 
 impl<C: BatchComponent> Worker for ComponentWorker<C> {
     fn start(&mut self) -> Result<(), RawError> {
@@ -199,7 +199,7 @@ impl<C: BatchComponent> Worker for ComponentWorker<C> {
 
 /// A source, to the raw interface.
 #[derive(Debug)]
-pub struct SourceWorker<S>(S);
+pub struct SourceWorker<S>(pub(crate) S);
 
 impl<S: Source> Worker for SourceWorker<S> {
     fn start(&mut self) -> Result<(), RawError> {

@@ -66,6 +66,7 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 mod logging;
+pub mod own;
 mod postponed;
 pub mod raw;
 mod refusal;

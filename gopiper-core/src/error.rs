@@ -76,10 +76,6 @@ pub enum PipelineError {
 impl PipelineError {
     /// What a component said when it was asked to start.
     pub(crate) fn cannot_start(component: &str, error: RawError) -> Self {
-        let error = match error.attribute.as_str() {
-            "" => error.message.into(),
-            attribute => format!("attribute {attribute}: {}", error.message),
-        };
-        PipelineError::Start { component: component.to_owned(), error }
+        PipelineError::Start { component: component.to_owned(), error: error.to_string() }
     }
 }

@@ -86,11 +86,7 @@ fn load_component(
 }
 
 fn describe(file: &str, path: &Path, error: RawError) -> String {
-    let remedy = format!("(gopiper inspect --load {} shows what can be set)", path.display());
-    match error.attribute.as_str() {
-        "" => format!("{file}: {} {remedy}", error.message),
-        attribute => format!("{file}: attribute {attribute}: {} {remedy}", error.message),
-    }
+    format!("{file}: {error} (gopiper inspect --load {} shows what can be set)", path.display())
 }
 
 fn create_pipeline(

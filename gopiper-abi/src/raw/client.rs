@@ -2,8 +2,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    ComponentModule_Ref, HandleFlags, Handling, Host, Kind, Map, Outcome, Parallel, Produced,
-    RawComponent, RawError, RawFactory,
+    ComponentModule_Ref, HandleFlags, Handling, Host, INTERFACE_VERSION, Kind, Map, Outcome,
+    Parallel, Produced, RawComponent, RawError, RawFactory, WorkerFactory, glue::own_factory,
+    module,
 };
 
 /// A factory of a loaded component, or of one of the host's own.
@@ -25,6 +26,12 @@ impl FactoryHandle {
     pub fn new(module: ComponentModule_Ref) -> Result<Self, RawError> {
         let raw = module.factory()().into_result()?;
         Ok(FactoryHandle { module, raw, attributes: Map::default() })
+    }
+
+    /// A factory that the host has made itself: see [`own`](crate::own).
+    pub(crate) fn own<F: WorkerFactory>(name: &'static str, factory: F) -> Self {
+        let module = module::<F>(name, INTERFACE_VERSION);
+        FactoryHandle { module, raw: own_factory(factory), attributes: Map::default() }
     }
 
     /// The component's name.

@@ -138,6 +138,17 @@ pub struct RawError {
     pub message: RString,
 }
 
+impl std::fmt::Display for RawError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.attribute.as_str() {
+            "" => f.write_str(&self.message),
+            attribute => write!(f, "attribute {attribute}: {}", self.message),
+        }
+    }
+}
+
+impl std::error::Error for RawError {}
+
 /// The entries of a worker's component. All but `stop` are called by one thread at a time.
 #[repr(C)]
 #[derive(StableAbi)]

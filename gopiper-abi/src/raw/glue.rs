@@ -113,6 +113,13 @@ extern "C" fn factory<F: WorkerFactory>() -> RResult<RawFactory, RawError> {
     ROk(RawFactory { object: Box::into_raw(slot).cast(), vtable: FactorySlot::<F>::VTABLE })
 }
 
+/// A factory of the host's own, which needs no configuring.
+pub(super) fn own_factory<F: WorkerFactory>(factory: F) -> RawFactory {
+    catch_panic_messages();
+    let slot = Box::new(FactorySlot(Some(factory)));
+    RawFactory { object: Box::into_raw(slot).cast(), vtable: FactorySlot::<F>::VTABLE }
+}
+
 /// A factory, once it is configured.
 struct FactorySlot<F>(Option<F>);
 

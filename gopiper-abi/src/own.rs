@@ -1,0 +1,77 @@
+//! Components of a host program's own, beside loaded ones: for programs that embed gopiper.
+//!
+//! They are written as an author's are, but made by a closure, so that they can hold what the program
+//! has: channels, connections, counters. Each call of the closure makes the component of one worker.
+use crate::{
+    BatchComponent, Error, Kind, Map, Parallel, Postponed, Source,
+    export::{ComponentWorker, SourceWorker},
+    raw::{Host, OnStop, RawError, Worker, WorkerFactory, client::FactoryHandle},
+};
+
+/// A source; it has one worker.
+pub fn source<S: Source>(
+    name: &'static str,
+    make: impl Fn(Postponed) -> Result<S, Error> + Send + 'static,
+) -> FactoryHandle {
+    let make = move |postponed| make(postponed).map(SourceWorker);
+    FactoryHandle::own(name, Own::<_, { Kind::SOURCE.0 }>(make))
+}
+
+/// A transform.
+pub fn transform<C: BatchComponent>(
+    name: &'static str,
+    make: impl Fn(Postponed) -> Result<C, Error> + Send + 'static,
+) -> FactoryHandle {
+    let make = move |postponed| make(postponed).map(ComponentWorker);
+    FactoryHandle::own(name, Own::<_, { Kind::TRANSFORM.0 }>(make))
+}
+
+/// A sink.
+pub fn sink<C: BatchComponent>(
+    name: &'static str,
+    make: impl Fn(Postponed) -> Result<C, Error> + Send + 'static,
+) -> FactoryHandle {
+    let make = move |postponed| make(postponed).map(ComponentWorker);
+    FactoryHandle::own(name, Own::<_, { Kind::SINK.0 }>(make))
+}
+
+struct Own<M, const KIND: u32>(M);
+
+impl<W, M, const KIND: u32> WorkerFactory for Own<M, KIND>
+where
+    W: Worker,
+    M: Fn(Postponed) -> Result<W, Error> + Send + 'static,
+{
+    type Worker = W;
+    const KIND: Kind = Kind(KIND);
+
+    fn schema() -> String {
+        "{}".into()
+    }
+
+    fn configure(_: &Map) -> Result<Self, Vec<RawError>> {
+        Err(vec![Error::new("a component of the program's own has no attributes").into()])
+    }
+
+    fn check(&self) -> Result<(), Vec<RawError>> {
+        Ok(())
+    }
+
+    fn pool_size(&self) -> usize {
+        1
+    }
+
+    fn channel_size(&self) -> usize {
+        8192
+    }
+
+    fn parallel(&self) -> Parallel {
+        if Self::KIND == Kind::SOURCE { Parallel::SINGLE } else { Parallel::ANY }
+    }
+
+    fn create(&self, host: Host, on_stop: OnStop) -> Result<W, RawError> {
+        Ok((self.0)(Postponed::new(host, on_stop))?)
+    }
+
+    fn destroy(&mut self) {}
+}
