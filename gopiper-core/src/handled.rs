@@ -8,7 +8,8 @@ use gopiper_abi::{
 
 use crate::{
     channel::Ticket,
-    stage::{OnFail, Output, Stage},
+    policy::OnFail,
+    stage::{Output, Stage},
 };
 
 /// A batch that a component has handled.

@@ -3,7 +3,10 @@ use std::path::PathBuf;
 
 use gopiper_abi::raw::client::FactoryHandle;
 
-use crate::{memory::PayloadMemory, retry::RetryPolicy, stage::OnFail};
+use crate::{
+    memory::PayloadMemory,
+    policy::{OnFail, RetryPolicy},
+};
 
 /// The bytes that may wait for a component, unless somebody says otherwise.
 pub const DEFAULT_CHANNEL_BYTES: usize = 8 << 20;

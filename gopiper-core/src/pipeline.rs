@@ -7,8 +7,7 @@ use crate::{
     channel::{MAX_BYTES, MAX_MESSAGES},
     error::PipelineError,
     options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, PipelineOptions},
-    retry::RetryPolicy,
-    stage::OnFail,
+    policy::{OnFail, RetryPolicy},
 };
 
 /// More workers than this are a mistake.

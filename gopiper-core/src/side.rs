@@ -44,10 +44,6 @@ pub(crate) struct Call {
 
 scoped_thread_local!(pub(crate) static CALL: Call);
 
-// The worker whose component's code runs on this thread: what fails meanwhile without a report was
-// kept by it, and let go.
-scoped_thread_local!(static INSIDE: Side);
-
 impl Side {
     pub(crate) fn new(stage: Arc<Stage>) -> Arc<Self> {
         let wake = Arc::new(Wake::new());
@@ -78,11 +74,6 @@ impl Side {
         if self.stage.stop.is_requested() {
             stopper.stop();
         }
-    }
-
-    /// Calls the component: `f` does.
-    pub(crate) fn inside<T>(&self, f: impl FnOnce() -> T) -> T {
-        INSIDE.set(self, f)
     }
 
     /// Puts the batch with what was emitted in the running call, if this thread is in one of this
@@ -242,7 +233,7 @@ impl HostSide for Side {
 /// Hears the outcomes that a source asked for.
 impl Settle for Side {
     fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
-        note_unsent(count, outcome);
+        Stage::note_unsent(count, outcome);
         self.settled.lock().push((token, first, count, outcome));
         self.stage.ledger.settle(count, outcome);
         self.wake.nudge();
@@ -252,19 +243,4 @@ impl Settle for Side {
 /// Whether nothing that a component made itself is under way any more.
 pub(crate) fn all_settled(stage: &Stage) -> bool {
     stage.ledger.open.load(SeqCst) == 0
-}
-
-/// Tells the component that runs on this thread, if one does, of kept messages that it let go.
-pub(crate) fn note_unsent(count: u32, outcome: Outcome) {
-    if outcome != Outcome::FAILED || !INSIDE.is_set() {
-        return;
-    }
-    INSIDE.with(|side| {
-        if side.stage.kind != Kind::SOURCE {
-            side.stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
-            let said =
-                format!("{count} kept message(s) were let go, and nothing was sent for them");
-            side.stage.tell_failure(0, &said);
-        }
-    });
 }

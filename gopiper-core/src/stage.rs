@@ -16,14 +16,14 @@ use gopiper_abi::{
     raw::{Batch, Metric, Outcome, Settle, client::FactoryHandle},
 };
 use parking_lot::Mutex;
+use scoped_tls::scoped_thread_local;
 
 use crate::{
     channel::{Channel, Ticket},
     counters::{Counters, Outcomes},
     memory::Blocks,
-    retry::RetryPolicy,
+    policy::{OnFail, RetryPolicy},
     sequencer::Sequencer,
-    side::note_unsent,
     stop::{Stop, StopReason},
     wake::Wake,
 };
@@ -56,16 +56,6 @@ pub(crate) struct Stage {
     pub(crate) failures_told: AtomicU64,
 }
 
-/// What becomes of a message that has failed for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnFail {
-    /// It is discarded; its source hears that it failed.
-    #[default]
-    Discard,
-    /// The pipeline stops, and its source gets it back.
-    Stop,
-}
-
 /// What a worker made of one batch: what goes on, in order, and the room that the batch took.
 #[derive(Default)]
 pub(crate) struct Output {
@@ -96,7 +86,31 @@ impl Output {
     }
 }
 
+// The stage whose component's code runs on this thread: what fails meanwhile without a report was kept
+// by it, and let go.
+scoped_thread_local!(static INSIDE: Stage);
+
 impl Stage {
+    /// Calls a component of this stage: `f` does.
+    pub(crate) fn inside<T>(&self, f: impl FnOnce() -> T) -> T {
+        INSIDE.set(self, f)
+    }
+
+    /// Tells the component that runs on this thread, if one does, of kept messages that it let go.
+    pub(crate) fn note_unsent(count: u32, outcome: Outcome) {
+        if outcome != Outcome::FAILED || !INSIDE.is_set() {
+            return;
+        }
+        INSIDE.with(|stage| {
+            if stage.kind != Kind::SOURCE {
+                stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
+                let said =
+                    format!("{count} kept message(s) were let go, and nothing was sent for them");
+                stage.tell_failure(0, &said);
+            }
+        });
+    }
+
     /// Hands on what became of a batch, in its place.
     pub(crate) fn put(&self, sequence: u64, output: Output) {
         match &self.sequencer {
@@ -201,7 +215,7 @@ impl Ledger {
 /// Hears the outcomes that no source asked for.
 impl Settle for Stage {
     fn settled(&self, _token: u64, _first: u32, count: u32, outcome: Outcome) {
-        note_unsent(count, outcome);
+        Stage::note_unsent(count, outcome);
         self.ledger.settle(count, outcome);
     }
 }

@@ -77,7 +77,7 @@ impl Worker {
     /// still holds itself is let go with it.
     fn end(&mut self) {
         let side = self.side.clone();
-        let ended = side.inside(|| {
+        let ended = side.stage.inside(|| {
             let mut component = self.component.take()?;
             let ended = component.end(i64::MAX);
             drop(component);
@@ -105,7 +105,7 @@ impl Worker {
             self.handle(handled);
         }
         if let (Some(now), Some(component)) = (self.side.wake.take_due(), &mut self.component)
-            && let Err(error) = self.side.inside(|| component.timer(now))
+            && let Err(error) = self.side.stage.inside(|| component.timer(now))
         {
             self.side.stage.fail(&format!("its timer has failed: {}", error.message));
             // It may have panicked, and be in no known state.
@@ -130,10 +130,11 @@ impl Worker {
             }
             let Some(component) = &mut self.component else { break };
             let cursor = call.handling.cursor();
-            let flags = self.side.inside(|| CALL.set(&call, || component.handle(&call.handling)));
+            let flags =
+                self.side.stage.inside(|| CALL.set(&call, || component.handle(&call.handling)));
             if flags.contains(HandleFlags::PANICKED) {
                 self.side.stage.counters.panics.fetch_add(1, Relaxed);
-                self.side.inside(|| drop(self.component.take()));
+                self.side.stage.inside(|| drop(self.component.take()));
             } else if call.handling.cursor() <= cursor {
                 self.side.stage.fail("it handles no messages: its `handle` returns too early");
                 self.give_up();
@@ -201,7 +202,7 @@ impl Worker {
 
     fn give_up(&mut self) {
         self.gave_up = true;
-        self.side.inside(|| drop(self.component.take()));
+        self.side.stage.inside(|| drop(self.component.take()));
     }
 }
 

@@ -2,8 +2,6 @@
 use gopiper_abi::{Map, Payload, Value};
 use mlua::{Table, Value as LuaValue};
 
-use crate::module::a;
-
 /// Whole numbers up to this are exact in Lua.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -68,6 +66,12 @@ fn list(table: &Table, path: &str) -> Result<Value, String> {
         return Err(format!("attribute {path}: a table is either a list or has keys, not both"));
     }
     Ok(items.into())
+}
+
+/// With its article.
+pub(crate) fn a(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
 }
 
 /// The value of an int64_t or uint64_t cdata.

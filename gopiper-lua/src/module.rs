@@ -8,7 +8,11 @@ use gopiper_core::{
 };
 use mlua::{AnyUserData, Error, FromLua, Lua, Table, UserData, Value};
 
-use crate::{convert, search::SearchPath, settings::Settings};
+use crate::{
+    convert::{self, a},
+    search::SearchPath,
+    settings::Settings,
+};
 
 /// What the file has made so far.
 #[derive(Default)]
@@ -233,12 +237,6 @@ fn shown(value: &Value) -> String {
         }
         other => a(other.type_name()),
     }
-}
-
-/// With its article.
-pub(crate) fn a(noun: &str) -> String {
-    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-    format!("{article} {noun}")
 }
 
 /// Without Lua's own conversions: `'5'` is no number here.
