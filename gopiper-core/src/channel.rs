@@ -8,6 +8,8 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use gopiper_abi::raw::Batch;
 use parking_lot::{Condvar, Mutex, RwLock};
 
+use crate::partition::partition;
+
 /// The bytes in a channel are counted in so many bits, the messages in the others.
 const BYTE_BITS: u32 = 40;
 /// More messages than this can't be counted.
@@ -56,9 +58,11 @@ pub(crate) struct Queued {
 /// back when the batch has left the stage, in order. So what a worker has in hand, and what waits to
 /// be put in order, counts too, and the queue itself needs no bound.
 pub(crate) struct Channel {
-    /// None when nothing comes any more.
-    sender: RwLock<Option<Sender<Queued>>>,
-    receiver: Receiver<Queued>,
+    /// None when nothing comes any more. One for all workers, or one for each.
+    senders: RwLock<Option<Vec<Sender<Queued>>>>,
+    receivers: Vec<Receiver<Queued>>,
+    /// The attribute by which messages are given to workers; None: to whichever is free.
+    partition_by: Option<String>,
     limit: Load,
     used: AtomicU64,
     sequence: AtomicU64,
@@ -70,10 +74,20 @@ pub(crate) struct Channel {
 impl Channel {
     /// Room for so many messages and bytes; a larger batch travels alone.
     pub(crate) fn new(messages: usize, bytes: usize) -> Self {
-        let (sender, receiver) = unbounded();
+        Self::with_lanes(messages, bytes, 1, None)
+    }
+
+    /// The same for so many workers, each of which gets the messages that agree in an attribute.
+    pub(crate) fn partitioned(messages: usize, bytes: usize, workers: usize, by: String) -> Self {
+        Self::with_lanes(messages, bytes, workers, Some(by))
+    }
+
+    fn with_lanes(messages: usize, bytes: usize, lanes: usize, by: Option<String>) -> Self {
+        let (senders, receivers) = (0..lanes).map(|_| unbounded()).unzip();
         Channel {
-            sender: RwLock::new(Some(sender)),
-            receiver,
+            senders: RwLock::new(Some(senders)),
+            receivers,
+            partition_by: by,
             limit: Load::new(messages, bytes),
             used: AtomicU64::new(0),
             sequence: AtomicU64::new(0),
@@ -83,8 +97,9 @@ impl Channel {
         }
     }
 
-    pub(crate) fn receiver(&self) -> Receiver<Queued> {
-        self.receiver.clone()
+    /// Where worker number `worker` gets its batches.
+    pub(crate) fn receiver(&self, worker: usize) -> Receiver<Queued> {
+        self.receivers[worker % self.receivers.len()].clone()
     }
 
     /// The messages in the channel and in the hands of its workers.
@@ -98,7 +113,7 @@ impl Channel {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.sender.read().is_none()
+        self.senders.read().is_none()
     }
 
     /// Whether the batch could be sent now without waiting.
@@ -108,15 +123,26 @@ impl Channel {
 
     /// Sends a batch, in parts if it is larger than the channel, and waits for room. Gives back
     /// what it could not send because the channel has closed.
-    pub(crate) fn send(&self, mut batch: Batch) -> Result<(), Batch> {
+    pub(crate) fn send(&self, batch: Batch) -> Result<(), Batch> {
+        let Some(by) = &self.partition_by else {
+            return self.send_to(0, batch);
+        };
+        for (lane, part) in partition(batch, by, self.receivers.len()) {
+            // What is not sent any more is returned: the parts are no batch again.
+            drop(self.send_to(lane, part));
+        }
+        Ok(())
+    }
+
+    fn send_to(&self, lane: usize, mut batch: Batch) -> Result<(), Batch> {
         loop {
             let load = Load::of(&batch);
             if load.is_within(self.limit) || batch.len() < 2 {
-                return self.send_part(batch, load);
+                return self.send_part(lane, batch, load);
             }
             let half = (batch.len() / 2).min(self.limit.messages().max(1) as usize);
             let rest = batch.split_off(half);
-            if let Err(mut unsent) = self.send(batch) {
+            if let Err(mut unsent) = self.send_to(lane, batch) {
                 // Both parts were one batch: together again.
                 return match unsent.append(rest) {
                     Ok(()) => Err(unsent),
@@ -133,18 +159,18 @@ impl Channel {
         }
     }
 
-    fn send_part(&self, mut batch: Batch, load: Load) -> Result<(), Batch> {
+    fn send_part(&self, lane: usize, mut batch: Batch, load: Load) -> Result<(), Batch> {
         self.take(load);
-        let sender = self.sender.read();
-        match &*sender {
-            Some(sender) => {
+        let senders = self.senders.read();
+        match &*senders {
+            Some(senders) => {
                 batch.set_sequence(self.sequence.fetch_add(1, Relaxed));
                 let queued = Queued { batch, ticket: Ticket(load) };
                 // A receiver is kept here, so the queue takes it.
-                sender.send(queued).map_err(|unsent| unsent.into_inner().batch)
+                senders[lane].send(queued).map_err(|unsent| unsent.into_inner().batch)
             }
             None => {
-                drop(sender);
+                drop(senders);
                 self.give(Ticket(load));
                 Err(batch)
             }
@@ -153,7 +179,7 @@ impl Channel {
 
     /// Nothing comes any more: the workers end when the queue is empty.
     pub(crate) fn close(&self) {
-        self.sender.write().take();
+        self.senders.write().take();
     }
 
     fn fits(&self, used: Load, load: Load) -> bool {
@@ -218,7 +244,7 @@ mod tests {
     }
 
     fn sizes(channel: &Channel) -> Vec<usize> {
-        let receiver = channel.receiver();
+        let receiver = channel.receiver(0);
         let mut sizes = Vec::new();
         while let Ok(queued) = receiver.try_recv() {
             sizes.push(queued.batch.len());
@@ -232,7 +258,7 @@ mod tests {
         let channel = Arc::new(Channel::new(4, 1000));
         let sender = channel.clone();
         let sending = thread::spawn(move || sender.send(batch(10, 1)).unwrap());
-        let (receiver, mut seen) = (channel.receiver(), 0);
+        let (receiver, mut seen) = (channel.receiver(0), 0);
         while seen < 10 {
             let queued = receiver.recv().unwrap();
             assert!(queued.batch.len() <= 4);

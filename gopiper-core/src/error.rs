@@ -50,6 +50,16 @@ pub enum PipelineError {
         /// What was asked for.
         pool_size: usize,
     },
+    /// A component bears several workers only if messages are given to them by an attribute.
+    #[error(
+        "{component}: pool_size = {pool_size}, but {component} bears several workers only with option 'partition_by', the attribute by which they share the messages"
+    )]
+    NotPartitioned {
+        /// The component.
+        component: String,
+        /// What was asked for.
+        pool_size: usize,
+    },
     /// A component asks for something that this host doesn't know.
     #[error(
         "{component} wants its workers run in a way ({parallel}) that this gopiper doesn't know"

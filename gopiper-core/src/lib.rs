@@ -13,6 +13,7 @@ mod handled;
 pub mod loader;
 mod memory;
 mod options;
+mod partition;
 mod pipeline;
 mod policy;
 mod retry;

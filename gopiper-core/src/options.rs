@@ -31,6 +31,9 @@ pub struct ComponentOptions {
     pub channel_bytes: Option<usize>,
     /// Whether messages leave it in the order in which they came; they do unless this is false.
     pub ordered: Option<bool>,
+    /// The attribute by which messages are given to its workers: those that agree in it go to the
+    /// same one.
+    pub partition_by: Option<String>,
     /// How often and when it gets a message again that it reported as Retry.
     pub retry: RetryPolicy,
     /// What becomes of a message that has failed for good.

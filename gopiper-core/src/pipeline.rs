@@ -28,6 +28,7 @@ pub(crate) struct Part {
     pub(crate) channel_size: usize,
     pub(crate) channel_bytes: usize,
     pub(crate) ordered: bool,
+    pub(crate) partition_by: Option<String>,
     pub(crate) retry: RetryPolicy,
     pub(crate) on_fail: OnFail,
 }
@@ -115,6 +116,8 @@ impl Part {
         let parallel = factory.parallel();
         let pool_size = options.pool_size.unwrap_or_else(|| match parallel {
             Parallel::SINGLE => 1,
+            // What it would like is no use without knowing the attribute.
+            Parallel::KEYED if options.partition_by.is_none() => 1,
             _ => factory.pool_size(),
         });
         within("pool_size", pool_size, MAX_POOL_SIZE)?;
@@ -122,7 +125,10 @@ impl Part {
             Parallel::SINGLE if pool_size > 1 => {
                 return Err(PipelineError::Single { component: name, pool_size });
             }
-            Parallel::SINGLE | Parallel::ANY => {}
+            Parallel::KEYED if pool_size > 1 && options.partition_by.is_none() => {
+                return Err(PipelineError::NotPartitioned { component: name, pool_size });
+            }
+            Parallel::SINGLE | Parallel::ANY | Parallel::KEYED => {}
             Parallel(parallel) => {
                 return Err(PipelineError::UnknownParallel { component: name, parallel });
             }
@@ -134,6 +140,7 @@ impl Part {
         let ordered = options.ordered.unwrap_or(true);
         let (retry, on_fail) = (options.retry, options.on_fail);
         within("retry.max_attempts", usize::from(retry.max_attempts), usize::from(u16::MAX))?;
+        let partition_by = options.partition_by.clone();
         Ok(move |factory| Part {
             factory,
             name,
@@ -141,6 +148,7 @@ impl Part {
             channel_size,
             channel_bytes,
             ordered,
+            partition_by,
             retry,
             on_fail,
         })

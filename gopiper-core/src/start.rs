@@ -36,7 +36,11 @@ impl Pipeline {
         let mut outlet = None;
         for (position, part) in self.parts.into_iter().enumerate().rev() {
             let kind = part.factory.kind();
-            let channel = || Arc::new(Channel::new(part.channel_size, part.channel_bytes));
+            let (messages, bytes) = (part.channel_size, part.channel_bytes);
+            let channel = || match part.partition_by {
+                Some(by) => Arc::new(Channel::partitioned(messages, bytes, part.pool_size, by)),
+                None => Arc::new(Channel::new(messages, bytes)),
+            };
             let inlet = (kind != Kind::SOURCE).then(channel);
             let in_order = part.ordered && kind == Kind::TRANSFORM;
             let stage = Stage {
@@ -81,7 +85,7 @@ fn start_workers(
     pool_size: usize,
 ) -> Result<(), PipelineError> {
     let (tell, hear) = crossbeam_channel::bounded(pool_size);
-    for _ in 0..pool_size {
+    for worker in 0..pool_size {
         let (stage, tell, drained) = (stage.clone(), tell.clone(), running.drained.clone());
         let held = running.held.clone();
         // The kernel shows 15 bytes of a thread's name.
@@ -97,7 +101,7 @@ fn start_workers(
             });
             let side = Side::new(stage.clone());
             if let Some(inlet) = &stage.inlet {
-                match Worker::new(side, inlet.receiver()) {
+                match Worker::new(side, inlet.receiver(worker)) {
                     Ok(worker) => {
                         let _ = tell.send(Ok(()));
                         worker.run();

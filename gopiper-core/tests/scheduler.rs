@@ -6,8 +6,8 @@ use common::{Probe, in_process, load, run, with_workers};
 use std::time::Duration;
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, Error, Factory, HandleFlags, Message, NoAttributes, Outcome,
-    Postponed, Report, Value,
+    BatchCall, BatchComponent, Component, Error, Factory, HandleFlags, HandledCallback, Message,
+    NoAttributes, Outcome, Parallel, Postponed, Report, Value, own,
 };
 use gopiper_core::{
     ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError, PipelineOptions, RetryPolicy,
@@ -94,6 +94,48 @@ fn kept_messages_settle_with_what_was_sent_of_them() {
     assert_eq!(probe.outcomes(), [FAILED, FAILED, DELIVERED], "kept by what panicked");
     let (probe, _) = through_faults(&["keep", "done"], 2);
     assert_eq!(probe.outcomes(), [FAILED, DELIVERED], "kept until the end");
+}
+
+/// Counts the messages of each key that this worker has seen: of no use if a key has two workers.
+struct CountKeys(std::collections::BTreeMap<String, u32>);
+
+impl Component for CountKeys {
+    fn handle(&mut self, mut message: Message, handled: HandledCallback) {
+        let key = message.attribute("key").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let count = self.0.entry(key.clone()).or_default();
+        *count += 1;
+        message.set_data(format!("{key} {count}"));
+        handled.done(message);
+    }
+}
+
+#[test]
+fn messages_that_agree_in_an_attribute_go_to_one_worker() {
+    let keyed = |n: u32| {
+        let mut message = Message::new(n.to_string());
+        message.set_attribute("key", format!("k{}", n % 7));
+        message
+    };
+    let probe = Probe::new((0..700).map(keyed));
+    let factory = own::transform("count_keys", |_| Ok(CountKeys(Default::default())));
+    let mut count = ComponentSpec { factory, options: ComponentOptions::default() };
+    count.options.partition_by = Some("key".into());
+    count.options.channel_size = Some(50);
+    let (summary, _) = run(vec![probe.source(30), with_workers(count, 3), probe.sink()]);
+    let mut expected: Vec<_> = (0..700).map(|n| format!("k{} {}", n % 7, n / 7 + 1)).collect();
+    let mut output = probe.output();
+    // Each key in its order.
+    for key in 0..7 {
+        let of = |lines: &[String]| -> Vec<String> {
+            lines.iter().filter(|line| line.starts_with(&format!("k{key} "))).cloned().collect()
+        };
+        assert_eq!(of(&output), of(&expected));
+    }
+    output.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(output, expected);
+    assert!(summary.is_success());
+    assert_eq!(probe.outcomes(), [DELIVERED; 700]);
 }
 
 #[test]
@@ -368,6 +410,42 @@ fn a_stop_drains_what_is_under_way() {
 
 fn refusal(components: Vec<ComponentSpec>) -> Vec<PipelineError> {
     Pipeline::new(components, PipelineOptions::default()).err().expect("refused")
+}
+
+/// Bears several workers only if they share the messages by an attribute.
+struct KeyedFactory;
+
+impl Factory for KeyedFactory {
+    type Component = CountKeys;
+    type Attributes = NoAttributes;
+
+    fn new(_: NoAttributes) -> Result<Self, Error> {
+        Ok(KeyedFactory)
+    }
+
+    fn create(&self, _postponed: Postponed) -> Result<CountKeys, Error> {
+        Ok(CountKeys(Default::default()))
+    }
+
+    fn pool_size(&self) -> usize {
+        4
+    }
+
+    fn parallel(&self) -> Parallel {
+        Parallel::KEYED
+    }
+}
+
+#[test]
+fn a_keyed_component_has_several_workers_only_with_a_key() {
+    let probe = Probe::new::<&str>([]);
+    let keyed = || in_process::<KeyedFactory>("keyed");
+    let errors = refusal(vec![probe.source(1), with_workers(keyed(), 2), probe.sink()]);
+    let component = "keyed".to_owned();
+    assert_eq!(errors, [PipelineError::NotPartitioned { component, pool_size: 2 }]);
+    // Left to itself it has one.
+    let (summary, _) = run(vec![probe.source(1), keyed(), probe.sink()]);
+    assert!(summary.is_success());
 }
 
 #[test]

@@ -137,8 +137,16 @@ fn take_component(item: &Value) -> Result<ComponentSpec, String> {
 
 fn component_options(table: &Table) -> Result<ComponentOptions, String> {
     let mut options = ComponentOptions::default();
-    let known =
-        ["name", "pool_size", "channel_size", "channel_bytes", "ordered", "retry", "on_fail"];
+    let known = [
+        "name",
+        "pool_size",
+        "channel_size",
+        "channel_bytes",
+        "ordered",
+        "partition_by",
+        "retry",
+        "on_fail",
+    ];
     for_each_option(table, &known, |key, value| {
         match key {
             "name" => options.name = Some(option(key, value, "a string")?),
@@ -146,6 +154,7 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
             "channel_size" => options.channel_size = Some(option(key, value, "a whole number")?),
             "channel_bytes" => options.channel_bytes = Some(option(key, value, "a whole number")?),
             "ordered" => options.ordered = Some(option(key, value, "true or false")?),
+            "partition_by" => options.partition_by = Some(option(key, value, "a string")?),
             "retry" => options.retry = retry(&option(key, value, "a table")?)?,
             "on_fail" => {
                 let shown = shown(&value);
