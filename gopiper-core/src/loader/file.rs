@@ -1,13 +1,17 @@
-//! The bytes of a component file: read once, and opened from a copy that nobody else can change.
+//! The bytes of a component file: copied once, and opened from the copy, which nobody can change.
+#![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, memfd_create, open};
+use memmap2::{Mmap, MmapOptions};
+use rustix::fs::{
+    MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, memfd_create, open, sendfile,
+};
 use rustix::io::Errno;
 
 use super::refusal::{Gate, Refusal};
@@ -15,12 +19,12 @@ use super::refusal::{Gate, Refusal};
 /// More than any component has; less than would trouble the machine.
 const LARGEST_FILE: u64 = 1 << 30;
 
-/// The whole file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
+/// Opens a component's file to be read, if it is one that can.
+fn open_regular(path: &Path) -> Result<File, Refusal> {
     let refuse = |found: &str, remedy: &str| {
         Refusal::new(path, Gate::File, "cannot be read", found, "a component file (.so)", remedy)
     };
-    let failed = |error: std::io::Error| match error.kind() {
+    let failed = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => refuse("no such file", "check the path, or build the component"),
         ErrorKind::PermissionDenied => refuse(
             "permission denied",
@@ -39,16 +43,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
     if !metadata.is_file() {
         return Err(refuse("a pipe, socket or device", "name a regular file"));
     }
-    let mut bytes = Vec::new();
-    if metadata.len() > LARGEST_FILE || bytes.try_reserve_exact(metadata.len() as usize).is_err() {
+    if metadata.len() > LARGEST_FILE {
         let found = format!("a file of {} bytes", metadata.len());
         return Err(refuse(&found, "name a component: even a large one has less than 1 GiB"));
     }
-    file.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.is_empty() {
+    if metadata.len() == 0 {
         return Err(refuse("an empty file", "copy or build the component again"));
     }
-    Ok(bytes)
+    Ok(file)
 }
 
 /// A copy in memory, sealed: what was checked is what is opened, whatever becomes of the file.
@@ -58,38 +60,54 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
 /// whoever opens the copy as a library calls [`PrivateCopy::keep_open`].
 pub(super) struct PrivateCopy {
     descriptor: OwnedFd,
+    bytes: Mmap,
 }
 
 impl PrivateCopy {
     /// The name of `file` shows up in `/proc/PID/maps`, and so in debuggers and profilers.
-    pub(super) fn new(file: &Path, bytes: &[u8]) -> Result<Self, Refusal> {
-        Self::write(file, bytes).map_err(|error| {
+    pub(super) fn of(file: &Path) -> Result<Self, Refusal> {
+        let from = open_regular(file)?;
+        Self::copy(file, &from).map_err(|error| {
             Refusal::new(
                 file,
                 Gate::File,
                 "cannot be copied into memory",
                 error.to_string(),
-                format!("{} bytes of memory behind a descriptor (memfd)", bytes.len()),
+                "memory of the file's size behind a descriptor (memfd)",
                 "free memory, or raise the limits on memory and open files (ulimit -n)",
             )
         })
     }
 
-    fn write(file: &Path, bytes: &[u8]) -> std::io::Result<Self> {
+    fn copy(file: &Path, from: &File) -> io::Result<Self> {
         let name = file.file_name().unwrap_or_default().as_bytes();
         let name = &name[..name.len().min(200)]; // the kernel takes 249 bytes
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         // A library is mapped, never executed. Kernels before 6.3 don't know that flag; a hardened
         // one (vm.memfd_noexec=2) insists on it.
-        let descriptor = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        let copy = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
             Err(Errno::INVAL) => memfd_create(name, flags)?,
             result => result?,
         };
-        let mut copy = File::from(descriptor);
-        copy.write_all(bytes)?;
+        // Within the kernel: the bytes need no memory of ours.
+        let mut length = 0;
+        while length <= LARGEST_FILE {
+            match sendfile(&copy, from, None, 1 << 30)? {
+                0 => break,
+                sent => length += sent as u64,
+            }
+        }
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         fcntl_add_seals(&copy, seals)?;
-        Ok(PrivateCopy { descriptor: copy.into() })
+        // SAFETY: the seals see to it that nobody, in this process or another, changes or shortens
+        // what is mapped.
+        let bytes = unsafe { MmapOptions::new().populate().map(&copy)? };
+        Ok(PrivateCopy { descriptor: copy, bytes })
+    }
+
+    /// What the file held when it was copied.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The path under which the dynamic linker opens it.
@@ -108,12 +126,13 @@ impl PrivateCopy {
 mod tests {
     use super::*;
     use std::fs;
+    use std::io::Write;
 
     #[test]
     fn only_regular_files_with_content_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let refused = |path: &Path| {
-            let refusal = read(path).unwrap_err();
+            let refusal = PrivateCopy::of(path).err().expect("refused");
             assert_eq!(refusal.gate, Gate::File);
             refusal.found
         };
@@ -137,8 +156,12 @@ mod tests {
 
     #[test]
     fn a_private_copy_holds_the_bytes_and_cannot_be_changed() {
-        let long_name = format!("{}.so", "é".repeat(120));
-        let copy = PrivateCopy::new(Path::new(&long_name), b"bytes").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(format!("{}.so", "é".repeat(120)));
+        fs::write(&file, b"bytes").unwrap();
+        let copy = PrivateCopy::of(&file).unwrap();
+        fs::write(&file, b"other").unwrap();
+        assert_eq!(copy.bytes(), b"bytes");
         assert_eq!(fs::read(copy.path()).unwrap(), b"bytes");
         let write = fs::OpenOptions::new().write(true).open(copy.path());
         assert!(write.and_then(|mut file| file.write_all(b"other")).is_err());

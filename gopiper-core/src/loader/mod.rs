@@ -36,6 +36,7 @@ pub use inspection::{Inspection, PanicStrategy, Seal};
 pub use refusal::{Gate, Refusal};
 pub use seal::seal;
 
+use file::PrivateCopy;
 use open::OpenLibrary;
 
 /// A component that passed the three gates.
@@ -62,7 +63,7 @@ impl fmt::Debug for LoadedComponent {
 /// Refuses only what can't be read as a component: why [`load`] would refuse the others is in
 /// [`Inspection::verdicts`].
 pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
-    Inspection::of(path, &file::read(path)?)
+    Inspection::of(path, PrivateCopy::of(path)?.bytes())
 }
 
 /// Loads the component in the file `path`.
@@ -70,12 +71,12 @@ pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
 /// Files of the same content share one library in memory. Different files never do, whatever
 /// names, types or versions they have in common.
 pub fn load(path: &Path) -> Result<LoadedComponent, Refusal> {
-    let bytes = file::read(path)?;
-    let inspection = Inspection::of(path, &bytes)?;
+    let copy = PrivateCopy::of(path)?;
+    let inspection = Inspection::of(path, copy.bytes())?;
     if let Some(refusal) = inspection.verdicts.first() {
         return Err(refusal.clone());
     }
-    let module = root_module(&inspection, &bytes)?;
+    let module = root_module(&inspection, copy)?;
     let warnings = warnings(&inspection);
     Ok(LoadedComponent { inspection, module, warnings })
 }
@@ -86,13 +87,13 @@ pub fn load(path: &Path) -> Result<LoadedComponent, Refusal> {
 static OPENED: Mutex<BTreeMap<[u8; 32], Result<ComponentModule_Ref, Refusal>>> =
     Mutex::new(BTreeMap::new());
 
-fn root_module(inspection: &Inspection, bytes: &[u8]) -> Result<ComponentModule_Ref, Refusal> {
+fn root_module(inspection: &Inspection, copy: PrivateCopy) -> Result<ComponentModule_Ref, Refusal> {
     // Held while the library is opened, so that two threads don't open it twice.
     let mut opened = OPENED.lock();
     let result = match opened.get(&inspection.digest) {
         Some(result) => result.clone(),
         None => {
-            let library = OpenLibrary::open(&inspection.file, bytes)?;
+            let library = OpenLibrary::open(&inspection.file, copy)?;
             let result = library.root_module(inspection);
             opened.insert(inspection.digest, result.clone());
             result

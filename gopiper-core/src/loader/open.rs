@@ -25,9 +25,8 @@ pub(super) struct OpenLibrary {
 }
 
 impl OpenLibrary {
-    /// Opens `bytes`, the content of `file`. What cannot be opened leaves nothing behind.
-    pub(super) fn open(file: &Path, bytes: &[u8]) -> Result<Self, Refusal> {
-        let copy = PrivateCopy::new(file, bytes)?;
+    /// Opens the copy of `file`. What cannot be opened leaves nothing behind.
+    pub(super) fn open(file: &Path, copy: PrivateCopy) -> Result<Self, Refusal> {
         let path = copy.path();
         // Now, not at the first call: a missing symbol is an error here, and an abort later.
         // SAFETY: the initialisers of the library run, and nothing can be proved of them. Gate 1

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::file;
+use super::file::PrivateCopy;
 use super::inspection::{Inspection, Seal};
 use super::refusal::{Gate, Refusal};
 
@@ -14,7 +14,7 @@ use super::refusal::{Gate, Refusal};
 /// machine; one that is sealed and fits stays untouched; one that was changed since it was sealed
 /// is sealed as it is now, so seal only what you know to be whole.
 pub fn seal(path: &Path) -> Result<[u8; 32], Refusal> {
-    let mut bytes = file::read(path)?;
+    let mut bytes = PrivateCopy::of(path)?.bytes().to_vec();
     let inspection = Inspection::of(path, &bytes)?;
     if inspection.seal != Seal::Fits {
         bytes[inspection.digest_at].copy_from_slice(&inspection.digest);

@@ -181,6 +181,7 @@ fn host_program(variant: &Variant, pages: &Files, loader: &Files) -> Files {
         "abi_stable",
         "blake3",
         "libloading",
+        "memmap2",
         "object",
         "parking_lot",
         "rustix",
