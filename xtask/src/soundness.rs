@@ -49,8 +49,9 @@ fn valgrind(target: &str) -> Result<()> {
 fn test_boundary(cargo: Cargo, plugins: &str) -> Result<()> {
     let metadata = own_metadata()?;
     let components = components_below(&metadata, plugins::FOR_TESTS);
-    // With the programs that the test components bring along.
-    let artifacts = cargo.build(&["--workspace", "--exclude", "xtask", "--lib", "--bins"])?;
+    // With the programs that tests run.
+    let artifacts =
+        cargo.build(&["--workspace", "--exclude", "xtask", "--lib", "--bins", "--examples"])?;
     let program = program_of(&artifacts)?;
     let out = metadata.target_directory.join(plugins);
     plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
