@@ -3,6 +3,7 @@ mod batch;
 mod delivery;
 mod glue;
 mod handled;
+mod lent;
 mod message;
 mod payload;
 mod pieces;
