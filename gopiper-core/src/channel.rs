@@ -48,6 +48,13 @@ impl Load {
 #[must_use = "room that isn't given back is lost to the channel"]
 pub(crate) struct Ticket(Load);
 
+impl Ticket {
+    /// Takes the room of another one over.
+    pub(crate) fn add(&mut self, other: Ticket) {
+        self.0.0 += other.0.0;
+    }
+}
+
 /// A batch in a channel, with the room that it takes.
 pub(crate) struct Queued {
     pub(crate) batch: Batch,

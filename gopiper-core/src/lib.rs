@@ -5,17 +5,22 @@
 //! channels of batches between them.
 #![warn(missing_docs)]
 
+mod attendance;
 mod channel;
 mod clock;
 mod counters;
+mod deferred;
 mod error;
+mod gathered;
 mod handled;
+mod instance;
 pub mod loader;
 mod memory;
 mod options;
 mod partition;
 mod pipeline;
 mod policy;
+mod pool;
 mod retry;
 mod running;
 mod sequencer;
@@ -24,9 +29,13 @@ mod source;
 mod stage;
 mod start;
 mod stop;
+mod take_over;
 mod wake;
+mod watchdog;
+mod watched;
 mod worker;
 
+pub use clock::{Clock, ManualClock};
 pub use counters::{ComponentCounts, OutcomeCounts};
 pub use error::PipelineError;
 pub use memory::PayloadMemory;
