@@ -34,13 +34,14 @@ pub(super) fn svg(rows: &[Measured], title: &str) -> String {
             part if row.row.target.is_met_by(row.figure) => (part, MET),
             part => (part, MISSED),
         };
-        let off = row.spread() / row.figure.abs() * part;
-        let (left, right, middle) = (x(part - off), x(part + off), y + 33.0);
+        let end = |figure| x(row.row.target.part_used_by(figure));
+        let (one, other) = (end(row.figure - row.spread()), end(row.figure + row.spread()));
+        let middle = y + 33.0;
         let _ = write!(
             svg,
             "<text x=\"{MARGIN}\" y=\"{}\"><tspan font-weight=\"bold\">{}</tspan>: {}</text>\n\
              <rect x=\"{MARGIN}\" y=\"{}\" width=\"{:.1}\" height=\"14\" fill=\"{colour}\"/>\n\
-             <path d=\"M{left:.1} {middle}H{right:.1}M{left:.1} {}v8M{right:.1} {}v8\" \
+             <path d=\"M{one:.1} {middle}H{other:.1}M{one:.1} {}v8M{other:.1} {}v8\" \
              stroke=\"black\" stroke-width=\"1.5\"/>\n\
              <text x=\"{MARGIN}\" y=\"{}\" font-size=\"11\" fill=\"#555\">{}</text>\n",
             y + 20.0,

@@ -144,8 +144,9 @@ pub(super) const ROWS: &[Row] = &[
             "$STAGE" "$INPUT" $((LINES / 20)) work 1 && wait $!"#,
         ours: r#""$STAGE" "$INPUT" $((LINES / 20 * 2)) work 2"#,
     },
-    // The writer of the pipe is faster than its reader, so the channels are full. `sh` and `cat` are
-    // smaller than gopiper, so the most of all is gopiper's.
+    // The writer of the pipe is faster than its reader, so the channels are full. `sh`, `cat` and
+    // xtask itself, whose memory a child has until it becomes another program, are smaller than
+    // gopiper: so the most of all is gopiper's.
     Row {
         name: "memory",
         what: "the most memory, stdin to stdout",
