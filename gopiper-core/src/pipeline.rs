@@ -112,7 +112,10 @@ impl Part {
                 component: name.clone(),
                 option,
                 value,
-                wanted: format!("1 to {max}"),
+                wanted: match max {
+                    usize::MAX => "more than 0".into(),
+                    max => format!("1 to {max}"),
+                },
             }),
         };
         let parallel = factory.parallel();
@@ -141,6 +144,9 @@ impl Part {
         within("channel_bytes", channel_bytes, MAX_BYTES)?;
         let ordered = options.ordered.unwrap_or(true);
         let (timeout, linger) = (options.timeout, options.linger);
+        if timeout == Some(Duration::ZERO) {
+            within("timeout", 0, usize::MAX)?;
+        }
         let (retry, on_fail) = (options.retry, options.on_fail);
         within("retry.max_attempts", usize::from(retry.max_attempts), usize::from(u16::MAX))?;
         let partition_by = options.partition_by.clone();

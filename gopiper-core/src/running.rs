@@ -132,26 +132,25 @@ impl Running {
     /// Waits for the workers: first all but the sources, which stay until all that they produced is
     /// settled. Returns what is left when that takes too long.
     fn drain(&self) -> Vec<(String, u64)> {
-        let mut left = Vec::new();
-        if !self.wait_until(|| self.attendance.others_gone(), self.shutdown_timeout) {
-            left = self.control().left();
+        if !self.wait_until(|| self.attendance.others_gone()) {
             self.control().abort();
-            self.wait_until(|| self.attendance.others_gone(), Some(LEAVING));
+            self.wait_until(|| self.attendance.others_gone());
         }
         self.stop.drained();
         self.nudge_workers();
         if let Some(watchdog) = &self.watchdog {
             watchdog.nudge();
         }
-        let limit = if left.is_empty() { self.shutdown_timeout } else { Some(LEAVING) };
-        self.wait_until(|| self.attendance.all_gone(), limit);
-        left
+        self.wait_until(|| self.attendance.all_gone());
+        self.stop.left()
     }
 
-    /// Whether it is so before the pipeline was told to stop and so much time has passed since.
-    fn wait_until(&self, is_so: impl Fn() -> bool, limit: Option<Duration>) -> bool {
+    /// Whether it is so before the time is over that draining may take; or leaving, once the pipeline
+    /// ends at once.
+    fn wait_until(&self, is_so: impl Fn() -> bool) -> bool {
         let wake = &self.attendance.wake;
-        let mut until = i64::MAX;
+        let (mut until, aborted) = (i64::MAX, self.stop.is_aborted());
+        let limit = if aborted { Some(LEAVING) } else { self.shutdown_timeout };
         loop {
             wake.take_nudge();
             if is_so() {
@@ -161,7 +160,7 @@ impl Running {
                 until = wake.clock.after(limit);
             }
             let time_is_over = until != i64::MAX && wake.clock.monotonic() >= until;
-            if time_is_over || (self.stop.is_aborted() && limit != Some(LEAVING)) {
+            if time_is_over || self.stop.is_aborted() != aborted {
                 return false;
             }
             wake.wait(None, until);
@@ -186,7 +185,7 @@ impl Control {
 
     /// Ends it at once: what is not settled goes back to its source.
     pub fn abort(&self) {
-        self.stop.abort(StopReason::Requested);
+        self.stop.abort(self.left());
         self.nudge_workers();
         self.attendance.wake.nudge();
     }

@@ -38,8 +38,8 @@ pub(crate) struct Stop {
     done_up_to: AtomicIsize,
     /// All but the sources have ended.
     drained: AtomicBool,
-    /// It is to end at once, whatever is left.
-    aborted: AtomicBool,
+    /// It is to end at once: what was left then, by component.
+    aborted: Mutex<Option<Vec<(String, u64)>>>,
     reason: Mutex<Option<StopReason>>,
     /// Becomes readable, for sources that wait in `poll`.
     event: OwnedFd,
@@ -54,7 +54,7 @@ impl Stop {
             requested: AtomicBool::new(false),
             done_up_to: AtomicIsize::new(-1),
             drained: AtomicBool::new(false),
-            aborted: AtomicBool::new(false),
+            aborted: Mutex::new(None),
             reason: Mutex::new(None),
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             on_stop: Mutex::new(Vec::new()),
@@ -107,14 +107,19 @@ impl Stop {
     }
 
     /// Ends it at once: what has not been settled goes back to its source.
-    pub(crate) fn abort(&self, reason: StopReason) {
-        self.aborted.store(true, SeqCst);
+    pub(crate) fn abort(&self, left: Vec<(String, u64)>) {
+        self.aborted.lock().get_or_insert(left);
         self.done_up_to.store(isize::MAX, SeqCst);
-        self.request(reason);
+        self.request(StopReason::Requested);
     }
 
     pub(crate) fn is_aborted(&self) -> bool {
-        self.aborted.load(SeqCst)
+        self.aborted.lock().is_some()
+    }
+
+    /// What was left when it was ended at once, by component.
+    pub(crate) fn left(&self) -> Vec<(String, u64)> {
+        self.aborted.lock().clone().unwrap_or_default()
     }
 
     pub(crate) fn is_requested(&self) -> bool {

@@ -89,6 +89,10 @@ pub(crate) struct RunArguments {
     /// Where components keep what they must remember [default: $XDG_STATE_HOME/gopiper/NAME].
     #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Seconds that the pipelines may take to drain after the first signal; what is left then is
+    /// reported, and not processed.
+    #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) shutdown_timeout: u32,
 }
 
 /// Reads the command line; what clap has to say is said here.

@@ -112,6 +112,7 @@ fn create_pipeline(
     let mut options =
         options.map(|table| pipeline_options(&table)).transpose()?.unwrap_or_default();
     options.state_directory = settings.state_directory.clone();
+    options.shutdown_timeout = settings.shutdown_timeout;
     let number = made.pipelines.len() + 1;
     let name = options.name.get_or_insert_with(|| match number {
         1 => "main".into(),
@@ -135,6 +136,9 @@ fn take_component(item: &Value) -> Result<ComponentSpec, String> {
     spec.ok_or_else(|| "it is in a pipeline already: load it once for each place".into())
 }
 
+/// What a time is written as.
+const SECONDS: &str = "a number of seconds, 0 or more";
+
 fn component_options(table: &Table) -> Result<ComponentOptions, String> {
     let mut options = ComponentOptions::default();
     let known = [
@@ -144,6 +148,8 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
         "channel_bytes",
         "ordered",
         "partition_by",
+        "timeout",
+        "linger",
         "retry",
         "on_fail",
     ];
@@ -155,6 +161,8 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
             "channel_bytes" => options.channel_bytes = Some(option(key, value, "a whole number")?),
             "ordered" => options.ordered = Some(option(key, value, "true or false")?),
             "partition_by" => options.partition_by = Some(option(key, value, "a string")?),
+            "timeout" => options.timeout = Some(option(key, value, SECONDS)?),
+            "linger" => options.linger = Some(option(key, value, SECONDS)?),
             "retry" => options.retry = retry(&option(key, value, "a table")?)?,
             "on_fail" => {
                 let shown = shown(&value);
@@ -179,7 +187,6 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
 fn retry(table: &Table) -> Result<RetryPolicy, String> {
     let mut policy = RetryPolicy::default();
     for_each_option(table, &["max_attempts", "initial_backoff", "max_backoff"], |key, value| {
-        let seconds = "a number of seconds, 0 or more";
         match key {
             "max_attempts" => {
                 let shown = shown(&value);
@@ -189,9 +196,9 @@ fn retry(table: &Table) -> Result<RetryPolicy, String> {
                 })?;
             }
             "initial_backoff" => {
-                policy.initial_backoff = option("retry.initial_backoff", value, seconds)?
+                policy.initial_backoff = option("retry.initial_backoff", value, SECONDS)?
             }
-            "max_backoff" => policy.max_backoff = option("retry.max_backoff", value, seconds)?,
+            "max_backoff" => policy.max_backoff = option("retry.max_backoff", value, SECONDS)?,
             _ => return Ok(false),
         }
         Ok(true)

@@ -5,6 +5,7 @@ use std::{
     process::{self, ExitCode},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use gopiper_core::{Control, Pipeline, PipelineError, StopReason, Summary};
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: RunArguments) -> ExitCode {
     let settings = Settings {
         component_path: arguments.component_path,
         state_directory: arguments.state_dir.or_else(|| default_state_directory(&arguments.file)),
+        shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
     };
     let (mut pipelines, warnings) = match gopiper_lua::load(&arguments.file, &settings) {
         Ok(loaded) => loaded,
@@ -85,8 +87,8 @@ fn lock(controls: &Controls) -> MutexGuard<'_, Vec<Control>> {
     controls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The first signal drains, the second one ends the program, and says what it leaves. A signal that
-/// comes before all has started ends the program too.
+/// The first signal drains, the second one ends the pipelines at once, and a third one the program.
+/// A signal that comes before all has started ends the program too.
 fn watch(mut signals: Signals, controls: &Controls) {
     let mut pending = signals.forever();
     if pending.next().is_none() {
@@ -105,10 +107,10 @@ fn watch(mut signals: Signals, controls: &Controls) {
     if pending.next().is_none() {
         return;
     }
-    for control in started {
-        for (component, messages) in control.left() {
-            error!(pipeline = control.name(), component, messages, "left unprocessed");
-        }
+    warn!("ending at once: what is left goes back to where it came from");
+    thread::spawn(move || started.iter().for_each(Control::abort));
+    if pending.next().is_none() {
+        return;
     }
     process::exit(i32::from(exit::FAILED));
 }
@@ -129,8 +131,13 @@ fn report(summary: &Summary) -> bool {
             returned = counts.returned,
             retries = counts.retries,
             panics = counts.panics,
+            abandoned = counts.abandoned,
+            late = counts.late,
             "component finished"
         );
+    }
+    for (component, messages) in &summary.left {
+        error!(pipeline, component, messages, "left unprocessed");
     }
     match &summary.stopped {
         // Said when it happened.

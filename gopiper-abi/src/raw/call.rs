@@ -145,10 +145,6 @@ impl<'b> BatchCall<'b> {
         call.fetch_or(CallFlags::SINGLY, Relaxed);
         let result = fence(|| {
             for i in range.by_ref() {
-                if call.load(Relaxed) & CallFlags::GIVEN_UP != 0 {
-                    // Somebody else goes on with copies of the rest.
-                    return;
-                }
                 // SAFETY: slot `i` holds a message that nobody else refers to. It is read out by
                 // parts, so that the slot keeps its delivery; `settle_slot` makes the slot whole
                 // again, whatever `handle` did.
@@ -168,6 +164,10 @@ impl<'b> BatchCall<'b> {
                     handed_out = Some((slot, extra));
                     handle(message, HandledCallback::new(slot, &frame));
                     flags |= settle_slot(slot, extra, &frame, "no report");
+                }
+                if call.load(Relaxed) & CallFlags::GIVEN_UP != 0 {
+                    // Somebody else goes on with copies of the rest.
+                    return;
                 }
             }
         });

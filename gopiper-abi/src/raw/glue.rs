@@ -13,7 +13,7 @@ use abi_stable::{
 };
 
 use super::{
-    BatchCall, BatchHeader, ComponentModule, ComponentModule_Ref, ComponentVtable,
+    BatchCall, BatchHeader, CallFlags, ComponentModule, ComponentModule_Ref, ComponentVtable,
     ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Map, Outcome,
     Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
     fence::{catch_panic_messages, fence, within},
@@ -296,7 +296,8 @@ unsafe extern "C" fn handle<W: Worker>(object: *mut (), batch: *mut BatchHeader)
             return said.get() | HandleFlags::PANICKED;
         }
         let through = (*batch).cursor.load(Relaxed) >= (*batch).len;
-        if !through && !said.get().contains(HandleFlags::PANICKED) {
+        let given_up = (*batch).call.load(Relaxed) & CallFlags::GIVEN_UP != 0;
+        if !through && !given_up && !said.get().contains(HandleFlags::PANICKED) {
             // It let go of the call without a word.
             fail_rest(batch, "no report".into(), &said);
         }
