@@ -8,6 +8,7 @@
 mod channel;
 mod clock;
 mod counters;
+mod credit;
 mod error;
 mod handled;
 pub mod loader;
