@@ -1,8 +1,9 @@
 //! Room in a channel: who has taken how much of it, and who waits for some.
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use gopiper_abi::raw::Batch;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard};
 
 /// The bytes in a channel are counted in so many bits, the messages in the others but one.
 const BYTE_BITS: u32 = 39;
@@ -14,7 +15,7 @@ pub(crate) const MAX_MESSAGES: usize = (1 << (63 - BYTE_BITS - 1)) - 1;
 /// More bytes than this can't be counted.
 pub(crate) const MAX_BYTES: usize = (1 << (BYTE_BITS - 1)) - 1;
 /// How often a sender looks for room before it queues up.
-const LOOKS: u32 = 10;
+const LOOKS: u32 = if cfg!(all(test, loom)) { 1 } else { 10 };
 
 /// Messages and bytes as one number, so that both are taken in one step: taking one and waiting for
 /// the other could leave two senders waiting for each other.

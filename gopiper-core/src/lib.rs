@@ -13,6 +13,8 @@ mod error;
 mod handled;
 pub mod loader;
 mod memory;
+#[cfg(all(test, loom))]
+mod models;
 mod options;
 mod partition;
 mod pipeline;
@@ -25,6 +27,7 @@ mod source;
 mod stage;
 mod start;
 mod stop;
+mod sync;
 mod wake;
 mod worker;
 

@@ -4,6 +4,8 @@ mod delivery;
 mod glue;
 mod handled;
 mod message;
+#[cfg(loom)]
+mod models;
 mod payload;
 mod pieces;
 mod value;
