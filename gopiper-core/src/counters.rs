@@ -15,6 +15,8 @@ pub(crate) struct Counters {
     pub(crate) returned: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) panics: AtomicU64,
+    pub(crate) abandoned: AtomicU64,
+    pub(crate) late: AtomicU64,
 }
 
 /// What a component has done so far.
@@ -38,6 +40,10 @@ pub struct ComponentCounts {
     pub retries: u64,
     /// How often it panicked.
     pub panics: u64,
+    /// Its workers that were given up, because they were stuck.
+    pub abandoned: u64,
+    /// Its reports that came when nobody waited for them any more.
+    pub late: u64,
 }
 
 impl Counters {
@@ -52,6 +58,8 @@ impl Counters {
             returned: self.returned.load(Relaxed),
             retries: self.retries.load(Relaxed),
             panics: self.panics.load(Relaxed),
+            abandoned: self.abandoned.load(Relaxed),
+            late: self.late.load(Relaxed),
         }
     }
 }

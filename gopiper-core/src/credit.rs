@@ -53,6 +53,11 @@ impl Load {
 pub(crate) struct Ticket(Load);
 
 impl Ticket {
+    /// Takes the room of another one over.
+    pub(crate) fn add(&mut self, other: Ticket) {
+        self.0.0 += other.0.0;
+    }
+
     /// Takes the room of a part out, as far as there is so much.
     pub(crate) fn split(&mut self, part: Load) -> Ticket {
         let (messages, bytes) =

@@ -5,12 +5,16 @@
 //! channels of batches between them.
 #![warn(missing_docs)]
 
+mod attendance;
 mod channel;
 mod clock;
 mod counters;
 mod credit;
+mod deferred;
 mod error;
+mod gathered;
 mod handled;
+mod instance;
 pub mod loader;
 mod memory;
 #[cfg(all(test, loom))]
@@ -19,6 +23,7 @@ mod options;
 mod partition;
 mod pipeline;
 mod policy;
+mod pool;
 mod retry;
 mod running;
 mod sequencer;
@@ -28,9 +33,13 @@ mod stage;
 mod start;
 mod stop;
 mod sync;
+mod take_over;
 mod wake;
+mod watchdog;
+mod watched;
 mod worker;
 
+pub use clock::{Clock, ManualClock};
 pub use counters::{ComponentCounts, OutcomeCounts};
 pub use error::PipelineError;
 pub use memory::PayloadMemory;

@@ -1,15 +1,17 @@
 //! What the operator wants of components and pipelines.
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use gopiper_abi::raw::client::FactoryHandle;
 
 use crate::{
+    clock::Clock,
     memory::PayloadMemory,
     policy::{OnFail, RetryPolicy},
 };
 
 /// The bytes that may wait for a component, unless somebody says otherwise.
 pub const DEFAULT_CHANNEL_BYTES: usize = 8 << 20;
+
 /// A configured component, with what the operator wants of it.
 pub struct ComponentSpec {
     /// Its factory, configured.
@@ -34,6 +36,11 @@ pub struct ComponentOptions {
     /// The attribute by which messages are given to its workers: those that agree in it go to the
     /// same one.
     pub partition_by: Option<String>,
+    /// How long one call of it may take, and a deferred report wait; as long as it likes if `None`.
+    /// A worker that is stuck is left alone, and another one takes its place.
+    pub timeout: Option<Duration>,
+    /// How long a worker waits for more messages to handle at once; if `None`, not at all.
+    pub linger: Option<Duration>,
     /// How often and when it gets a message again that it reported as Retry.
     pub retry: RetryPolicy,
     /// What becomes of a message that has failed for good.
@@ -49,4 +56,9 @@ pub struct PipelineOptions {
     pub state_directory: Option<PathBuf>,
     /// Where payloads live.
     pub memory: PayloadMemory,
+    /// How long it may take to drain once it is told to stop; then what is left goes back to its
+    /// source. As long as it takes if `None`.
+    pub shutdown_timeout: Option<Duration>,
+    /// The time that it goes by.
+    pub clock: Clock,
 }

@@ -1,5 +1,5 @@
 //! A pipeline: components that fit together.
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use gopiper_abi::{Kind, Parallel, raw::client::FactoryHandle};
 
@@ -29,6 +29,8 @@ pub(crate) struct Part {
     pub(crate) channel_bytes: usize,
     pub(crate) ordered: bool,
     pub(crate) partition_by: Option<String>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) linger: Option<Duration>,
     pub(crate) retry: RetryPolicy,
     pub(crate) on_fail: OnFail,
 }
@@ -138,6 +140,7 @@ impl Part {
         let channel_bytes = options.channel_bytes.unwrap_or(DEFAULT_CHANNEL_BYTES);
         within("channel_bytes", channel_bytes, MAX_BYTES)?;
         let ordered = options.ordered.unwrap_or(true);
+        let (timeout, linger) = (options.timeout, options.linger);
         let (retry, on_fail) = (options.retry, options.on_fail);
         within("retry.max_attempts", usize::from(retry.max_attempts), usize::from(u16::MAX))?;
         let partition_by = options.partition_by.clone();
@@ -149,6 +152,8 @@ impl Part {
             channel_bytes,
             ordered,
             partition_by,
+            timeout,
+            linger,
             retry,
             on_fail,
         })

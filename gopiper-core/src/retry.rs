@@ -1,7 +1,7 @@
 //! Messages that their component wants again, later.
 use std::collections::BTreeMap;
 
-use crate::{clock, handled::Handled, policy::RetryPolicy};
+use crate::{clock::Clock, handled::Handled, policy::RetryPolicy};
 
 /// What waits for its next attempt, by the moment of that.
 #[derive(Default)]
@@ -12,21 +12,21 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Puts messages away until their attempt number `attempt` is due.
-    pub(crate) fn add(&mut self, policy: &RetryPolicy, attempt: u16, handled: Handled) {
-        let backoff = i64::try_from(policy.backoff(attempt).as_nanos()).unwrap_or(i64::MAX);
+    pub(crate) fn add(
+        &mut self,
+        clock: &Clock,
+        policy: &RetryPolicy,
+        attempt: u16,
+        handled: Handled,
+    ) {
         self.count += 1;
-        let moment = clock::monotonic().saturating_add(backoff);
+        let moment = clock.after(policy.backoff(attempt));
         self.by_moment.insert((moment, self.count), handled);
     }
 
     /// When the next one is due; `i64::MAX` for never.
     pub(crate) fn next(&self) -> i64 {
         self.by_moment.keys().next().map_or(i64::MAX, |(moment, _)| *moment)
-    }
-
-    /// The moment up to which what waits is due; 0 if nothing waits, for a look at the clock costs.
-    pub(crate) fn now(&self) -> i64 {
-        if self.is_empty() { 0 } else { clock::monotonic() }
     }
 
     /// One that is due at `now`: always before what was put away since.

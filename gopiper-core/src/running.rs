@@ -1,32 +1,34 @@
 //! A pipeline at work.
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
-    thread::JoinHandle,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gopiper_abi::raw::Metric;
 
 use crate::{
+    attendance::Attendance,
     counters::{ComponentCounts, OutcomeCounts},
     stage::Stage,
     stop::{Stop, StopReason},
+    wake::Wake,
 };
+
+/// How long threads may take to leave, once there is nothing to wait for: those that do not are stuck.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// A pipeline at work. It ends by itself when its sources do.
 pub struct Running {
     name: String,
-    pub(crate) stages: Vec<Arc<Stage>>,
+    stages: Vec<Arc<Stage>>,
     stop: Arc<Stop>,
-    pub(crate) drained: Arc<AtomicBool>,
+    attendance: Arc<Attendance>,
+    shutdown_timeout: Option<Duration>,
+    pub(crate) watchdog: Option<Arc<Wake>>,
     /// Sources wait until this is dropped.
     hold: Option<Sender<()>>,
     pub(crate) held: Receiver<()>,
-    sources: Vec<JoinHandle<()>>,
-    others: Vec<JoinHandle<()>>,
 }
 
 /// Stops a pipeline from any thread, and looks at it.
@@ -35,6 +37,7 @@ pub struct Control {
     name: String,
     stages: Vec<Arc<Stage>>,
     stop: Arc<Stop>,
+    attendance: Arc<Attendance>,
 }
 
 /// How a pipeline has ended.
@@ -50,6 +53,9 @@ pub struct Summary {
     pub stopped: Option<StopReason>,
     /// Messages that nobody settled: kept by a component that has ended all the same.
     pub unsettled: u64,
+    /// What waited for components or was in their hands when the time for draining was over, by
+    /// name.
+    pub left: Vec<(String, u64)>,
 }
 
 impl Summary {
@@ -58,27 +64,24 @@ impl Summary {
         let finished = matches!(self.stopped, Some(StopReason::Finished { .. }));
         let failed = matches!(self.stopped, Some(StopReason::Failed { .. }));
         let left = self.outcomes.returned + self.unsettled > 0 && !finished;
+        let left = left || !self.left.is_empty();
         !failed && !left && self.outcomes.failed == 0
     }
 }
 
 impl Running {
-    pub(crate) fn new(name: String, stop: Arc<Stop>) -> Self {
+    pub(crate) fn new(
+        name: String,
+        stages: Vec<Arc<Stage>>,
+        stop: Arc<Stop>,
+        attendance: Arc<Attendance>,
+        shutdown_timeout: Option<Duration>,
+    ) -> Self {
         let (hold, held) = bounded(0);
-        Running {
-            name,
-            stages: Vec::new(),
-            stop,
-            drained: Arc::default(),
-            hold: Some(hold),
-            held,
-            sources: Vec::new(),
-            others: Vec::new(),
-        }
-    }
-
-    pub(crate) fn add_thread(&mut self, is_source: bool, thread: JoinHandle<()>) {
-        if is_source { self.sources.push(thread) } else { self.others.push(thread) }
+        let told = attendance.clone();
+        stop.on_stop(move || told.wake.nudge());
+        let (hold, watchdog) = (Some(hold), None);
+        Running { name, stages, stop, attendance, shutdown_timeout, watchdog, hold, held }
     }
 
     /// Lets the sources of a pipeline go that was started held.
@@ -87,23 +90,21 @@ impl Running {
     }
 
     /// Ends what has started of a pipeline that can't start whole.
-    pub(crate) fn abort(&mut self) {
+    pub(crate) fn cancel(&mut self) {
         self.stop.request(StopReason::Requested);
-        let stages = std::mem::take(&mut self.stages);
-        for stage in &stages {
+        for stage in &self.stages {
             if let Some(inlet) = &stage.inlet {
                 inlet.close();
             }
         }
-        self.drained.store(true, SeqCst);
         self.release();
-        self.join();
+        self.drain();
     }
 
     /// What stops it from another thread.
     pub fn control(&self) -> Control {
         let (name, stages, stop) = (self.name.clone(), self.stages.clone(), self.stop.clone());
-        Control { name, stages, stop }
+        Control { name, stages, stop, attendance: self.attendance.clone() }
     }
 
     /// Ends it: the sources stop, the rest drains.
@@ -111,10 +112,11 @@ impl Running {
         self.stop.request(StopReason::Requested);
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended. Once it is told to stop that takes no longer than its
+    /// `shutdown_timeout`, and a second for what is left to go back to its source.
     pub fn wait(mut self) -> Summary {
         self.release();
-        self.join();
+        let left = self.drain();
         let control = self.control();
         let open = |stage: &Arc<Stage>| stage.ledger.open.load(SeqCst);
         Summary {
@@ -122,26 +124,52 @@ impl Running {
             outcomes: control.outcomes(),
             stopped: self.stop.reason(),
             unsettled: self.stages.iter().map(open).sum(),
+            left,
             pipeline: self.name,
         }
     }
 
-    /// The sources stay until all that they produced is settled, or everybody else has ended.
-    fn join(&mut self) {
-        for thread in self.others.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!(pipeline = %self.name, "a worker's thread has panicked: a fault of gopiper");
+    /// Waits for the workers: first all but the sources, which stay until all that they produced is
+    /// settled. Returns what is left when that takes too long.
+    fn drain(&self) -> Vec<(String, u64)> {
+        let mut left = Vec::new();
+        if !self.wait_until(|| self.attendance.others_gone(), self.shutdown_timeout) {
+            left = self.control().left();
+            self.control().abort();
+            self.wait_until(|| self.attendance.others_gone(), Some(LEAVING));
+        }
+        self.stop.drained();
+        self.nudge_workers();
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.nudge();
+        }
+        let limit = if left.is_empty() { self.shutdown_timeout } else { Some(LEAVING) };
+        self.wait_until(|| self.attendance.all_gone(), limit);
+        left
+    }
+
+    /// Whether it is so before the pipeline was told to stop and so much time has passed since.
+    fn wait_until(&self, is_so: impl Fn() -> bool, limit: Option<Duration>) -> bool {
+        let wake = &self.attendance.wake;
+        let mut until = i64::MAX;
+        loop {
+            wake.take_nudge();
+            if is_so() {
+                return true;
             }
-        }
-        self.drained.store(true, SeqCst);
-        for stage in &self.stages {
-            stage.ledger.wakes.lock().iter().for_each(|wake| wake.nudge());
-        }
-        for thread in self.sources.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!(pipeline = %self.name, "a source's thread has panicked: a fault of gopiper");
+            if let (i64::MAX, Some(limit), true) = (until, limit, self.stop.is_requested()) {
+                until = wake.clock.after(limit);
             }
+            let time_is_over = until != i64::MAX && wake.clock.monotonic() >= until;
+            if time_is_over || (self.stop.is_aborted() && limit != Some(LEAVING)) {
+                return false;
+            }
+            wake.wait(None, until);
         }
+    }
+
+    fn nudge_workers(&self) {
+        self.control().nudge_workers();
     }
 }
 
@@ -154,6 +182,19 @@ impl Control {
     /// Ends it: the sources stop, the rest drains.
     pub fn stop(&self) {
         self.stop.request(StopReason::Requested);
+    }
+
+    /// Ends it at once: what is not settled goes back to its source.
+    pub fn abort(&self) {
+        self.stop.abort(StopReason::Requested);
+        self.nudge_workers();
+        self.attendance.wake.nudge();
+    }
+
+    fn nudge_workers(&self) {
+        for stage in &self.stages {
+            stage.ledger.wakes.lock().iter().for_each(|wake| wake.nudge());
+        }
     }
 
     /// What each component has done so far, by name, in order.

@@ -1,10 +1,13 @@
 //! The host, as one worker's component sees it.
 use std::{
-    cell::RefCell,
+    cell::Cell,
     path::PathBuf,
     sync::{
         Arc,
-        atomic::Ordering::{Relaxed, SeqCst},
+        atomic::{
+            AtomicBool,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
 };
 
@@ -19,14 +22,17 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
-use crate::{clock, handled::Handled, stage::Stage, wake::Wake};
+use crate::{deferred::Inbox, stage::Stage};
 
-/// What one worker is to the rest: its component's host, and where others leave things for it.
+/// The host of one worker's component.
 pub(crate) struct Side {
     pub(crate) stage: Arc<Stage>,
-    pub(crate) wake: Arc<Wake>,
-    /// Batches whose deferred messages are all reported.
-    pub(crate) completed: Mutex<Vec<Handled>>,
+    pub(crate) inbox: Arc<Inbox>,
+    /// What was sent inside the running call of `handle`, each with the place of the message that
+    /// was being handled.
+    emitted: Mutex<Vec<(u32, Batch)>>,
+    /// The worker goes on with another component: this one's words have no effect any more.
+    given_up: AtomicBool,
     /// Outcomes that the source wants to hear: token, first, count, outcome.
     pub(crate) settled: Mutex<Vec<(u64, u32, u32, Outcome)>>,
     /// Stops the component that is there now.
@@ -39,19 +45,19 @@ pub(crate) struct Side {
 pub(crate) struct Call {
     pub(crate) side: *const Side,
     pub(crate) handling: Handling,
-    pub(crate) emitted: RefCell<Vec<(u32, Batch)>>,
+    /// Whether there is something in the side's `emitted`.
+    pub(crate) emitted: Cell<bool>,
 }
 
 scoped_thread_local!(pub(crate) static CALL: Call);
 
 impl Side {
-    pub(crate) fn new(stage: Arc<Stage>) -> Arc<Self> {
-        let wake = Arc::new(Wake::new());
-        stage.ledger.wakes.lock().push(wake.clone());
+    pub(crate) fn new(stage: Arc<Stage>, inbox: Arc<Inbox>) -> Arc<Self> {
         let side = Arc::new_cyclic(|me| Side {
             stage,
-            wake,
-            completed: Mutex::default(),
+            inbox,
+            emitted: Mutex::default(),
+            given_up: AtomicBool::new(false),
             settled: Mutex::default(),
             stopper: Mutex::default(),
             me: me.clone(),
@@ -59,7 +65,7 @@ impl Side {
         let me = side.me.clone();
         side.stage.stop.on_stop(move || {
             let Some(side) = me.upgrade() else { return };
-            side.wake.nudge();
+            side.inbox.wake.nudge();
             let stopper = side.stopper.lock().clone();
             if let Some(stopper) = stopper {
                 stopper.stop();
@@ -86,9 +92,31 @@ impl Side {
             if !std::ptr::eq(call.side, self) {
                 return Err(batch);
             }
-            call.emitted.borrow_mut().push((call.handling.cursor(), batch));
+            let mut emitted = self.emitted.lock();
+            if self.given_up.load(SeqCst) {
+                return Err(batch);
+            }
+            call.emitted.set(true);
+            emitted.push((call.handling.cursor(), batch));
             Ok(())
         })
+    }
+
+    /// What was sent inside the call that has ended.
+    pub(crate) fn take_emitted(&self) -> Vec<(u32, Batch)> {
+        std::mem::take(&mut *self.emitted.lock())
+    }
+
+    /// Gives the component up, on any thread; returns what was sent inside the call.
+    pub(crate) fn give_up(&self) -> Vec<(u32, Batch)> {
+        let mut emitted = self.emitted.lock();
+        self.given_up.store(true, SeqCst);
+        self.inbox.wake.take_due_back();
+        std::mem::take(&mut *emitted)
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.given_up.load(Relaxed)
     }
 
     /// Takes out what a source sent as failed or dropped.
@@ -151,18 +179,23 @@ impl HostSide for Side {
     }
 
     fn now(&self) -> i64 {
-        clock::now()
+        self.stage.clock.now()
     }
 
     fn monotonic(&self) -> i64 {
-        clock::monotonic()
+        self.stage.clock.monotonic()
     }
 
     fn wake_at(&self, moment: i64) {
-        self.wake.set_due(moment);
+        if !self.is_given_up() {
+            self.inbox.wake.set_due(moment);
+        }
     }
 
     fn stop(&self, error: Option<&str>) {
+        if self.is_given_up() {
+            return;
+        }
         self.stage.stop.done_up_to(self.stage.position);
         match error {
             Some(error) => self.stage.fail(error),
@@ -199,7 +232,7 @@ impl HostSide for Side {
         let Some(outlet) = &stage.outlet else {
             return Err((SendStatus::CLOSED, batch, sending));
         };
-        if outlet.is_closed() {
+        if outlet.is_closed() || self.is_given_up() {
             return Err((SendStatus::CLOSED, batch, sending));
         }
         let room = if sending.wait { None } else { outlet.try_reserve(&batch) };
@@ -244,7 +277,7 @@ impl Settle for Side {
         Stage::note_unsent(count, outcome);
         self.settled.lock().push((token, first, count, outcome));
         self.stage.ledger.settle(count, outcome);
-        self.wake.nudge();
+        self.inbox.wake.nudge();
     }
 }
 

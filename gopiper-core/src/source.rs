@@ -1,28 +1,27 @@
 //! A worker of a source: one thread around one component that produces.
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
-};
+use std::sync::Arc;
 
 use gopiper_abi::raw::{Produced, RawError, client::ComponentHandle};
 
 use crate::{
+    deferred::Inbox,
+    instance::create,
     side::{Side, all_settled},
-    worker::create,
+    stage::Stage,
 };
 
 /// One thread around one component that produces.
 pub(crate) struct SourceWorker {
     side: Arc<Side>,
     component: ComponentHandle,
-    /// Every other stage has ended: what is still open will never be settled.
-    drained: Arc<AtomicBool>,
 }
 
 impl SourceWorker {
-    pub(crate) fn new(side: Arc<Side>, drained: Arc<AtomicBool>) -> Result<Self, RawError> {
+    pub(crate) fn new(stage: Arc<Stage>) -> Result<Self, RawError> {
+        let inbox = Inbox::new(&stage);
+        let side = Side::new(stage, inbox);
         let component = create(&side)?;
-        Ok(SourceWorker { side, component, drained })
+        Ok(SourceWorker { side, component })
     }
 
     /// Produces until the source or the pipeline ends.
@@ -30,7 +29,7 @@ impl SourceWorker {
         let stage = self.side.stage.clone();
         while !stage.stop.is_requested() {
             self.tell_settled();
-            self.side.wake.take_due();
+            self.side.inbox.wake.take_due();
             let credit = stage.outlet.as_ref().map_or(0, |outlet| outlet.credit());
             match self.component.produce(credit) {
                 Ok(Produced { state: 0, .. }) => {}
@@ -49,20 +48,21 @@ impl SourceWorker {
     pub(crate) fn hear_out(mut self) {
         loop {
             self.tell_settled();
-            if self.drained.load(SeqCst) || all_settled(&self.side.stage) {
+            // Every other stage has ended: what is still open will never be settled.
+            if self.side.stage.stop.is_drained() || all_settled(&self.side.stage) {
                 self.tell_settled();
                 return;
             }
             // It is not asked to produce any more, whatever it has asked for.
-            self.side.wake.take_due();
+            self.side.inbox.wake.take_due();
             self.wait(i64::MAX);
         }
     }
 
     fn wait(&self, until: i64) {
-        if !self.side.wake.take_nudge() {
-            self.side.wake.wait(None, until);
-            self.side.wake.take_nudge();
+        if !self.side.inbox.wake.take_nudge() {
+            self.side.inbox.wake.wait(None, until);
+            self.side.inbox.wake.take_nudge();
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
             Ordering::{Relaxed, SeqCst},
         },
     },
+    time::Duration,
 };
 
 use gopiper_abi::{
@@ -20,6 +21,7 @@ use scoped_tls::scoped_thread_local;
 
 use crate::{
     channel::{Channel, Ticket},
+    clock::Clock,
     counters::{Counters, Outcomes},
     memory::Blocks,
     policy::{OnFail, RetryPolicy},
@@ -42,6 +44,10 @@ pub(crate) struct Stage {
     pub(crate) on_fail: OnFail,
     /// None if the order doesn't matter.
     pub(crate) sequencer: Option<Sequencer<Output>>,
+    /// How long a message may be with the component; None for as long as it likes.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) linger: Linger,
+    pub(crate) clock: Clock,
     pub(crate) ledger: Ledger,
     pub(crate) stop: Arc<Stop>,
     pub(crate) blocks: Arc<Blocks>,
@@ -54,6 +60,15 @@ pub(crate) struct Stage {
     pub(crate) position: usize,
     /// How many failures were written to the log.
     pub(crate) failures_told: AtomicU64,
+}
+
+/// How long a worker waits for more messages, and for how many.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Linger {
+    /// Zero for not at all: a batch is what is there.
+    pub(crate) time: Duration,
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
 }
 
 /// What a worker made of one batch: what goes on, in order, and the room that the batch took.

@@ -1,15 +1,20 @@
 //! From a pipeline that fits together to one at work.
-use std::{
-    sync::{Arc, atomic::AtomicUsize},
-    thread,
-};
+use std::sync::{Arc, atomic::AtomicUsize};
 
-use gopiper_abi::Kind;
+use gopiper_abi::{Kind, raw::DEFAULT_CAPACITY};
 
 use crate::{
-    channel::Channel, error::PipelineError, memory::Blocks, pipeline::Pipeline, running::Running,
-    sequencer::Sequencer, side::Side, source::SourceWorker, stage::Stage, stop::Stop,
-    worker::Worker,
+    attendance::Attendance,
+    channel::Channel,
+    error::PipelineError,
+    memory::Blocks,
+    pipeline::Pipeline,
+    pool::Pool,
+    running::Running,
+    sequencer::Sequencer,
+    stage::{Linger, Stage},
+    stop::Stop,
+    watchdog,
 };
 
 impl Pipeline {
@@ -32,7 +37,9 @@ impl Pipeline {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
         let stop = Arc::new(Stop::new().map_err(system)?);
         let blocks = Arc::new(Blocks::new(self.options.memory));
-        let mut stages: Vec<(Arc<Stage>, usize)> = Vec::new();
+        let clock = self.options.clock;
+        let attendance = Arc::new(Attendance::new(clock.clone()));
+        let mut pools: Vec<(Arc<Pool>, usize)> = Vec::new();
         let mut outlet = None;
         for (position, part) in self.parts.into_iter().enumerate().rev() {
             let kind = part.factory.kind();
@@ -54,6 +61,14 @@ impl Pipeline {
                 retry: part.retry,
                 on_fail: part.on_fail,
                 sequencer: in_order.then(Sequencer::new),
+                timeout: part.timeout,
+                linger: Linger {
+                    time: part.linger.unwrap_or_default(),
+                    // Half of the channel at most, among all: the rest has to come in meanwhile.
+                    messages: (messages / (2 * part.pool_size)).clamp(1, DEFAULT_CAPACITY as usize),
+                    bytes: bytes / (2 * part.pool_size),
+                },
+                clock: clock.clone(),
                 ledger: Default::default(),
                 stop: stop.clone(),
                 blocks: blocks.clone(),
@@ -64,87 +79,25 @@ impl Pipeline {
                 failures_told: Default::default(),
             };
             outlet = inlet;
-            stages.push((Arc::new(stage), part.pool_size));
+            pools.push((Pool::new(Arc::new(stage), attendance.clone()), part.pool_size));
         }
-        let mut running = Running::new(self.name, stop);
-        for (stage, pool_size) in stages {
-            running.stages.insert(0, stage.clone());
-            if let Err(error) = start_workers(&mut running, &stage, pool_size) {
-                running.abort();
+        let stages = pools.iter().rev().map(|(pool, _)| pool.stage.clone()).collect();
+        let limit = self.options.shutdown_timeout;
+        let mut running = Running::new(self.name, stages, stop, attendance.clone(), limit);
+        for (pool, workers) in &pools {
+            if let Err(error) = pool.start(*workers, &running.held) {
+                running.cancel();
                 return Err(error);
             }
         }
-        Ok(running)
-    }
-}
-
-/// Starts a stage's workers, each on its thread, and waits until their components have started.
-fn start_workers(
-    running: &mut Running,
-    stage: &Arc<Stage>,
-    pool_size: usize,
-) -> Result<(), PipelineError> {
-    let (tell, hear) = crossbeam_channel::bounded(pool_size);
-    for worker in 0..pool_size {
-        let (stage, tell, drained) = (stage.clone(), tell.clone(), running.drained.clone());
-        let held = running.held.clone();
-        // The kernel shows 15 bytes of a thread's name.
-        let name = stage.name.chars().take(15).collect();
-        let is_source = stage.kind == Kind::SOURCE;
-        let work = move || {
-            let _gone = OnDrop(|| stage.worker_ended());
-            let sent_all = OnDrop(|| stage.sender_ended());
-            let _fault = OnDrop(|| {
-                if thread::panicking() {
-                    stage.fail("its worker's thread has panicked: a fault of gopiper");
-                }
-            });
-            let side = Side::new(stage.clone());
-            if let Some(inlet) = &stage.inlet {
-                match Worker::new(side, inlet.receiver(worker)) {
-                    Ok(worker) => {
-                        let _ = tell.send(Ok(()));
-                        worker.run();
-                    }
-                    Err(error) => drop(tell.send(Err(error))),
-                }
-            } else {
-                match SourceWorker::new(side, drained) {
-                    Ok(mut source) => {
-                        let _ = tell.send(Ok(()));
-                        // Disconnected when the pipeline is released; nothing is ever sent.
-                        let _ = held.recv();
-                        source.produce();
-                        drop(sent_all);
-                        source.hear_out();
-                    }
-                    Err(error) => drop(tell.send(Err(error))),
-                }
-            }
-        };
-        let spawned = thread::Builder::new().name(name).spawn(work);
-        let spawned = spawned.map_err(|error| PipelineError::System(error.to_string()))?;
-        running.add_thread(is_source, spawned);
-    }
-    drop(tell);
-    for _ in 0..pool_size {
-        match hear.recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(PipelineError::cannot_start(&stage.name, error)),
-            Err(_) => {
-                let error = "its thread ended before it started".into();
-                return Err(PipelineError::Start { component: stage.name.clone(), error });
+        let pools = pools.into_iter().map(|(pool, _)| pool).collect();
+        match watchdog::start(pools, attendance, clock) {
+            Ok(watchdog) => running.watchdog = watchdog,
+            Err(error) => {
+                running.cancel();
+                return Err(system(error));
             }
         }
-    }
-    Ok(())
-}
-
-/// Does something when a worker's thread comes to that point, however it does.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
+        Ok(running)
     }
 }

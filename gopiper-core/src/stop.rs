@@ -36,6 +36,10 @@ pub(crate) struct Stop {
     /// The last stage whose component has no use for more: what comes to it or those before it is
     /// returned. -1 for none; stages are counted from the source, 0.
     done_up_to: AtomicIsize,
+    /// All but the sources have ended.
+    drained: AtomicBool,
+    /// It is to end at once, whatever is left.
+    aborted: AtomicBool,
     reason: Mutex<Option<StopReason>>,
     /// Becomes readable, for sources that wait in `poll`.
     event: OwnedFd,
@@ -49,6 +53,8 @@ impl Stop {
         Ok(Stop {
             requested: AtomicBool::new(false),
             done_up_to: AtomicIsize::new(-1),
+            drained: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
             reason: Mutex::new(None),
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             on_stop: Mutex::new(Vec::new()),
@@ -90,6 +96,25 @@ impl Stop {
     /// Whether what comes to stage `position` is only returned.
     pub(crate) fn is_done_with(&self, position: usize) -> bool {
         self.done_up_to.load(Relaxed) >= position as isize
+    }
+
+    pub(crate) fn drained(&self) {
+        self.drained.store(true, SeqCst);
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drained.load(SeqCst)
+    }
+
+    /// Ends it at once: what has not been settled goes back to its source.
+    pub(crate) fn abort(&self, reason: StopReason) {
+        self.aborted.store(true, SeqCst);
+        self.done_up_to.store(isize::MAX, SeqCst);
+        self.request(reason);
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted.load(SeqCst)
     }
 
     pub(crate) fn is_requested(&self) -> bool {

@@ -1,15 +1,12 @@
 //! How a worker that waits for messages is reached otherwise.
-use std::{
-    sync::atomic::{
-        AtomicBool, AtomicI64,
-        Ordering::{Relaxed, SeqCst},
-    },
-    time::Duration,
+use std::sync::atomic::{
+    AtomicBool, AtomicI64,
+    Ordering::{Relaxed, SeqCst},
 };
 
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
-use crate::{channel::Queued, clock};
+use crate::{channel::Queued, clock::Clock};
 
 /// Reaches one worker: by a nudge now, or at a moment.
 pub(crate) struct Wake {
@@ -18,13 +15,16 @@ pub(crate) struct Wake {
     due: AtomicI64,
     sender: Sender<()>,
     receiver: Receiver<()>,
+    pub(crate) clock: Clock,
 }
 
 impl Wake {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         // One nudge in the channel is enough: whoever takes it looks at everything.
         let (sender, receiver) = bounded(1);
-        Wake { nudged: AtomicBool::new(false), due: AtomicI64::new(i64::MAX), sender, receiver }
+        clock.add_sleeper(&sender);
+        let due = AtomicI64::new(i64::MAX);
+        Wake { nudged: AtomicBool::new(false), due, sender, receiver, clock }
     }
 
     /// Makes the worker look around.
@@ -49,12 +49,26 @@ impl Wake {
         if due == i64::MAX {
             return None;
         }
-        let now = clock::monotonic();
+        let now = self.clock.monotonic();
         let taken = now >= due && self.due.compare_exchange(due, i64::MAX, SeqCst, SeqCst).is_ok();
         taken.then_some(now)
     }
 
-    /// Waits for a nudge, the due moment or `until`, or a batch.
+    /// Forgets the moment.
+    pub(crate) fn take_due_back(&self) {
+        self.due.store(i64::MAX, SeqCst);
+    }
+
+    /// Waits for `until`, and lets the nudges be.
+    pub(crate) fn sleep(&self, until: i64) {
+        match self.clock.until(until) {
+            None => _ = self.receiver.recv(),
+            Some(left) => _ = self.receiver.recv_timeout(left),
+        }
+    }
+
+    /// Waits for a nudge, the due moment or `until`, or a batch; or for nothing, if a clock was moved
+    /// by hand.
     pub(crate) fn wait(&self, queue: Option<&Receiver<Queued>>, until: i64) {
         let until = until.min(self.due.load(SeqCst));
         let mut select = Select::new();
@@ -62,11 +76,9 @@ impl Wake {
         if let Some(queue) = queue {
             select.recv(queue);
         }
-        if until == i64::MAX {
-            select.ready();
-        } else {
-            let left = until.saturating_sub(clock::monotonic()).max(0);
-            let _ = select.ready_timeout(Duration::from_nanos(left as u64));
+        match if until == i64::MAX { None } else { self.clock.until(until) } {
+            None => _ = select.ready(),
+            Some(left) => _ = select.ready_timeout(left),
         }
         // The flag tells what this told.
         let _ = self.receiver.try_recv();

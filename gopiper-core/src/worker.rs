@@ -1,49 +1,68 @@
-//! A worker of a transform or a sink: one thread around one component.
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+//! A worker of a transform or a sink: what it has in hand, and what it does with it.
+//!
+//! A worker runs on one thread, with one [`Instance`]. While that has a batch under a limit of time,
+//! the worker itself lies in a [`Watched`]: should the component not come back, another thread goes
+//! on as this worker, and the first one finds that it is none any more.
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use gopiper_abi::raw::{
-    Batch, Completion, HandleFlags, Handling, RawError, client::ComponentHandle, services::host,
-};
-use parking_lot::Mutex;
+use gopiper_abi::raw::{Guard, HandleFlags, Handling, Lent, Watch};
 
 use crate::{
     channel::Queued,
+    deferred::{Inbox, Parked},
+    gathered::Gathered,
     handled::{Context, Handled},
+    instance::Instance,
     retry::Waiting,
-    side::{CALL, Call, Side},
-    stage::Output,
+    stage::{Output, Stage},
+    watched::Watched,
 };
 
-/// One thread around one component.
+/// What a worker has in hand.
 pub(crate) struct Worker {
-    side: Arc<Side>,
-    component: Option<ComponentHandle>,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) inbox: Arc<Inbox>,
     queue: Receiver<Queued>,
-    /// Batches that wait for deferred messages.
+    /// What a linger collects.
+    gathered: Option<Gathered>,
+    /// How many batches wait for deferred messages.
     deferred: usize,
+    /// Those of them with a limit of time, in the order of that.
+    parked: VecDeque<(i64, Arc<Parked>)>,
+    /// What the component has kept of batches with a limit of time.
+    kept: Vec<Guard>,
     /// Messages that wait for another attempt.
     retries: Waiting,
     /// There is no component, and there will be none: what comes is returned.
     gave_up: bool,
 }
 
-/// Makes a component, on the thread that is to use it.
-pub(crate) fn create(side: &Arc<Side>) -> Result<ComponentHandle, RawError> {
-    let mut component = side.stage.factory.lock().create(host(side.clone()))?;
-    component.start()?;
-    side.set_stopper(component.stopper());
-    Ok(component)
+/// What belongs to a call of `handle` under a limit of time, while it runs.
+pub(crate) struct Called {
+    pub(crate) worker: Box<Worker>,
+    pub(crate) lent: Lent,
+    pub(crate) context: Context,
+    pub(crate) watch: Watch,
 }
 
+/// The worker, unless another thread goes on as it.
+pub(crate) type Still = Option<Box<Worker>>;
+
 impl Worker {
-    pub(crate) fn new(side: Arc<Side>, queue: Receiver<Queued>) -> Result<Self, RawError> {
-        let component = Some(create(&side)?);
-        Ok(Worker {
-            side,
-            component,
+    pub(crate) fn new(stage: Arc<Stage>, queue: Receiver<Queued>) -> Box<Self> {
+        let inbox = Inbox::new(&stage);
+        Box::new(Worker {
+            stage,
+            inbox,
             queue,
+            gathered: None,
             deferred: 0,
+            parked: VecDeque::new(),
+            kept: Vec::new(),
             retries: Waiting::default(),
             gave_up: false,
         })
@@ -51,125 +70,199 @@ impl Worker {
 
     /// Works until nothing comes any more and all is handed on. What is deferred holds room in the
     /// channel until it is reported, so it needs no limit of its own.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(
+        mut self: Box<Self>,
+        instance: &mut Instance,
+        watched: &Watched<Called>,
+        begun: Option<Handled>,
+    ) -> Still {
+        if let Some(handled) = begun {
+            self = self.handle(instance, watched, handled)?;
+        }
         loop {
-            self.attend();
+            self = self.attend(instance, watched)?;
             match self.queue.try_recv() {
-                Ok(queued) => self.take(queued),
-                Err(TryRecvError::Empty) => {
-                    self.side.wake.wait(Some(&self.queue), self.retries.next());
-                }
-                Err(TryRecvError::Disconnected) if self.retries.is_empty() => {
-                    // It may have waited for the end with what it deferred. If some of that is to
-                    // be tried again, a component is made for it, and ended again.
-                    self.end();
-                    if self.deferred == 0 {
-                        return;
+                Ok(queued) => self = self.take(instance, watched, queued)?,
+                Err(TryRecvError::Empty) => self.inbox.wake.wait(Some(&self.queue), self.next()),
+                Err(TryRecvError::Disconnected) => {
+                    if let Some(gathered) = self.gathered.take() {
+                        self = self.handle(instance, watched, gathered.into())?;
+                    } else if self.retries.is_empty() {
+                        // It may have waited for the end with what it deferred. If some of that is
+                        // to be tried again, a component is made for it, and ended again.
+                        if let Err(error) = instance.end() {
+                            self.stage.fail(&format!("it can't end well: {}", error.message));
+                        }
+                        if self.deferred == 0 {
+                            return Some(self);
+                        }
+                        self.inbox.wake.wait(None, self.next());
+                    } else {
+                        self.inbox.wake.wait(None, self.next());
                     }
-                    self.side.wake.wait(None, i64::MAX);
                 }
-                Err(TryRecvError::Disconnected) => self.side.wake.wait(None, self.retries.next()),
             }
         }
     }
 
-    /// Tells the component that nothing comes any more, and lets it go: what it has deferred and
-    /// still holds itself is let go with it.
-    fn end(&mut self) {
-        let side = self.side.clone();
-        let ended = side.stage.inside(|| {
-            let mut component = self.component.take()?;
-            let ended = component.end(i64::MAX);
-            drop(component);
-            ended.err()
-        });
-        if let Some(error) = ended {
-            side.stage.fail(&format!("it can't end well: {}", error.message));
-        }
+    /// When there is something to do though nothing comes.
+    fn next(&self) -> i64 {
+        let parked = self.parked.front().map_or(i64::MAX, |(until, _)| *until);
+        let gathered = self.gathered.as_ref().map_or(i64::MAX, |gathered| gathered.until);
+        self.retries.next().min(parked).min(gathered)
     }
 
     /// Looks at what others have left for this worker, and at the clock.
-    fn attend(&mut self) {
-        if self.side.wake.take_nudge() {
-            let completed = std::mem::take(&mut *self.side.completed.lock());
-            for handled in completed {
+    fn attend(mut self: Box<Self>, instance: &mut Instance, watched: &Watched<Called>) -> Still {
+        if self.inbox.wake.take_nudge() {
+            for handled in self.inbox.take() {
                 self.deferred -= 1;
                 self.conclude(handled);
             }
         }
-        let now = match self.side.stage.is_done_with() {
-            true => i64::MAX,
-            false => self.retries.now(),
+        let now = match self.next() {
+            _ if self.stage.is_done_with() => i64::MAX,
+            // A look at the clock costs.
+            i64::MAX => 0,
+            _ => self.stage.clock.monotonic(),
         };
+        while self.parked.front().is_some_and(|(until, _)| *until <= now) {
+            self.parked.pop_front().inspect(|(_, parked)| parked.expire());
+        }
         while let Some(handled) = self.retries.take_due(now) {
-            self.handle(handled);
+            self = self.handle(instance, watched, handled)?;
         }
-        if let (Some(now), Some(component)) = (self.side.wake.take_due(), &mut self.component)
-            && let Err(error) = self.side.stage.inside(|| component.timer(now))
-        {
-            self.side.stage.fail(&format!("its timer has failed: {}", error.message));
+        if let Some(gathered) = self.gathered.take_if(|gathered| gathered.until <= now) {
+            self = self.handle(instance, watched, gathered.into())?;
+        }
+        if let Err(error) = instance.timer() {
+            self.stage.fail(&format!("its timer has failed: {}", error.message));
             // It may have panicked, and be in no known state.
-            self.give_up();
+            self.give_up(instance);
         }
+        Some(self)
     }
 
-    fn take(&mut self, Queued { batch, ticket }: Queued) {
-        let stage = &self.side.stage;
-        stage.counters.received.fetch_add(batch.len() as u64, Relaxed);
-        let (sequence, ticket) = (batch.sequence(), Some(ticket));
-        self.handle(Handled { batch, context: Context { sequence, ticket, ..Context::default() } });
+    fn take(
+        mut self: Box<Self>,
+        instance: &mut Instance,
+        watched: &Watched<Called>,
+        queued: Queued,
+    ) -> Still {
+        self.stage.counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
+        if self.stage.linger.time.is_zero() {
+            return self.handle(instance, watched, queued.into());
+        }
+        if let Some(gathered) = self.gathered.take_if(|gathered| !gathered.has_room_for(&queued)) {
+            self = self.handle(instance, watched, gathered.into())?;
+        }
+        match &mut self.gathered {
+            Some(gathered) => gathered.add(queued, &self.stage),
+            None => self.gathered = Some(Gathered::new(queued, &self.stage)),
+        }
+        match self.gathered.take_if(|gathered| gathered.is_full()) {
+            Some(gathered) => self.handle(instance, watched, gathered.into()),
+            None => Some(self),
+        }
     }
 
     /// Has the component handle a batch, and hands it on unless some of it was deferred.
-    fn handle(&mut self, Handled { batch, mut context }: Handled) {
-        let handling = Handling::new(batch);
-        let call = Call { side: Arc::as_ptr(&self.side), handling, emitted: Default::default() };
-        while !call.handling.is_through() && !self.side.stage.is_done_with() {
-            if self.component.is_none() {
-                self.renew();
+    fn handle(
+        mut self: Box<Self>,
+        instance: &mut Instance,
+        watched: &Watched<Called>,
+        Handled { batch, mut context }: Handled,
+    ) -> Still {
+        let (mut lent, batch) = match self.stage.timeout {
+            None => (None, batch),
+            Some(_) => {
+                let (lent, copy) = Lent::new(batch);
+                (Some(lent), copy)
             }
-            let Some(component) = &mut self.component else { break };
+        };
+        let call = instance.call(Handling::resume(batch, context.through));
+        while !call.handling.is_through() && !self.gave_up && !self.stage.is_done_with() {
+            if let Err(error) = instance.make() {
+                self.stage.fail(&format!("it could not be made anew: {}", error.message));
+                self.give_up(instance);
+                break;
+            }
             let cursor = call.handling.cursor();
-            let flags =
-                self.side.stage.inside(|| CALL.set(&call, || component.handle(&call.handling)));
-            if flags.contains(HandleFlags::PANICKED) {
-                self.side.stage.counters.panics.fetch_add(1, Relaxed);
-                self.side.stage.inside(|| drop(self.component.take()));
-            } else if call.handling.cursor() <= cursor {
-                self.side.stage.fail("it handles no messages: its `handle` returns too early");
-                self.give_up();
+            let flags = match lent {
+                None => instance.handle(&call),
+                Some(with) => {
+                    let watch = call.handling.watch();
+                    watched.begin(Called { worker: self, lent: with, context, watch });
+                    let flags = instance.handle(&call);
+                    match watched.end() {
+                        Ok(called) => {
+                            (self, context, lent) =
+                                (called.worker, called.context, Some(called.lent));
+                        }
+                        Err(first) => {
+                            let late = call.handling.cursor().saturating_sub(first);
+                            let counters = &instance.side.stage.counters;
+                            counters.late.fetch_add(u64::from(late), Relaxed);
+                            return None;
+                        }
+                    }
+                    flags
+                }
+            };
+            if !flags.contains(HandleFlags::PANICKED) && call.handling.cursor() <= cursor {
+                self.stage.fail("it handles no messages: its `handle` returns too early");
+                self.give_up(instance);
             }
         }
         let all_done = call.handling.all_done() && call.handling.is_through() && !context.again;
         context.through = call.handling.cursor();
-        context.emitted = call.emitted.into_inner();
+        if call.emitted.get() {
+            context.emitted.append(&mut instance.side.take_emitted());
+        }
         match call.handling.finish() {
-            Ok(batch) if all_done && context.emitted.is_empty() && context.origin.is_none() => {
-                let output =
-                    Output { first: Some(batch), more: Vec::new(), ticket: context.ticket };
-                self.side.stage.put(context.sequence, output);
+            Ok(mut batch) => {
+                if let Some(mut lent) = lent {
+                    lent.reunite(&mut batch);
+                    self.keep(lent.guard());
+                }
+                if all_done && context.emitted.is_empty() && context.origin.is_none() {
+                    let output =
+                        Output { first: Some(batch), more: Vec::new(), ticket: context.ticket };
+                    self.stage.put(context.sequence, output);
+                } else {
+                    self.conclude(Handled { batch, context });
+                }
             }
-            Ok(batch) => self.conclude(Handled { batch, context }),
-            Err(deferred) => {
+            Err(mut deferred) => {
                 self.deferred += 1;
-                let (side, context) = (self.side.clone(), Mutex::new(Some(context)));
-                deferred.await_deferred(Arc::new(Parked { side, context }));
+                let reported = lent.map(|mut lent| {
+                    let mut reported = deferred.take_reported();
+                    lent.reunite(&mut reported);
+                    self.keep(lent.guard());
+                    (reported, lent)
+                });
+                let (stage, inbox) = (self.stage.clone(), self.inbox.clone());
+                let parked = Parked::new(stage, inbox, context, reported);
+                if let Some(timeout) = self.stage.timeout {
+                    self.parked.push_back((self.stage.clock.after(timeout), parked.clone()));
+                }
+                deferred.await_deferred(parked);
             }
         }
+        Some(self)
     }
 
     /// Puts away what is to be tried again, and hands on the rest: in order, so with all that waits,
     /// or at once if the order is given up.
     fn conclude(&mut self, handled: Handled) {
         let mut handled = handled.rejoined();
-        let stage = self.side.stage.clone();
-        let gave_up = self.gave_up;
+        let (stage, gave_up) = (&self.stage, self.gave_up);
         let retries = match gave_up || stage.is_done_with() {
             true => None,
             false => handled.take_retries(stage.retry.max_attempts),
         };
         let Some((batch, places)) = retries else {
-            return stage.put(handled.context.sequence, handled.into_output(&stage, gave_up));
+            return stage.put(handled.context.sequence, handled.into_output(stage, gave_up));
         };
         stage.counters.retries.fetch_add(batch.len() as u64, Relaxed);
         let attempt =
@@ -180,43 +273,34 @@ impl Worker {
             context.origin = Some(Box::new((handled, places)));
         } else {
             context.ticket = handled.context.ticket.take();
-            stage.put(sequence, handled.into_output(&stage, gave_up));
+            stage.put(sequence, handled.into_output(stage, gave_up));
         }
-        self.retries.add(&stage.retry, attempt, Handled { batch, context });
+        self.retries.add(&stage.clock, &stage.retry, attempt, Handled { batch, context });
     }
 
-    /// Makes a component where there is none: a panic leaves one in no known state, and the end of
-    /// the input lets it go.
-    fn renew(&mut self) {
-        if self.gave_up {
-            return;
-        }
-        match create(&self.side) {
-            Ok(component) => self.component = Some(component),
-            Err(error) => {
-                self.side.stage.fail(&format!("it could not be made anew: {}", error.message));
-                self.give_up();
-            }
-        }
-    }
-
-    fn give_up(&mut self) {
+    fn give_up(&mut self, instance: &mut Instance) {
         self.gave_up = true;
-        self.side.stage.inside(|| drop(self.component.take()));
+        instance.let_go();
     }
-}
 
-/// A batch that waits for its deferred messages; taken by the one call of `completed`.
-struct Parked {
-    side: Arc<Side>,
-    context: Mutex<Option<Context>>,
-}
+    /// Remembers what the component keeps under a limit of time.
+    fn keep(&mut self, guard: Option<Guard>) {
+        if let Some(guard) = guard {
+            self.kept.retain(Guard::is_open);
+            self.kept.push(guard);
+        }
+    }
 
-impl Completion for Parked {
-    fn completed(&self, batch: Batch) {
-        if let Some(context) = self.context.lock().take() {
-            self.side.completed.lock().push(Handled { batch, context });
-            self.side.wake.nudge();
+    /// Gives up all that a component has which does not come back; on the watchdog's thread.
+    pub(crate) fn forsake(&mut self, kept: Option<Guard>) {
+        for (_, parked) in self.parked.drain(..) {
+            parked.expire();
+        }
+        let kept: u64 = self.kept.drain(..).chain(kept).map(|guard| guard.fail()).sum();
+        if kept > 0 {
+            self.stage.counters.unsent.fetch_add(kept, Relaxed);
+            let said = format!("{kept} message(s) were kept by a component that was stuck");
+            self.stage.tell_failure(0, &said);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! An access log like a web server's, the same for everyone: input of the examples and the bench.
+//! What a web server was asked, the same for everyone: input of the examples and the bench.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -73,8 +73,8 @@ impl Random {
         self.next() % limit
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len() as u64) as usize]
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
     }
 
     fn weighted<T: Copy>(&mut self, from: &[(T, u64)]) -> T {
@@ -89,15 +89,30 @@ impl Random {
     }
 }
 
-fn write_lines(out: &mut impl Write, lines: u64) -> io::Result<()> {
-    let random = &mut Random(SEED);
-    let mut now = 0;
-    for _ in 0..lines {
+/// How a request is written down.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Format {
+    AccessLog,
+    Json,
+}
+
+struct Request {
+    seconds: u64,
+    host: [u64; 3],
+    method: &'static str,
+    path: &'static str,
+    status: u16,
+    size: u64,
+    referer: &'static str,
+    agent: &'static str,
+}
+
+impl Request {
+    fn next(random: &mut Random, now: &mut u64) -> Self {
         if random.below(LINES_A_SECOND) == 0 {
-            now += 1;
+            *now += 1;
         }
-        let (day, hour) = (1 + now / 86_400 % 28, now / 3600 % 24);
-        let (minute, second) = (now / 60 % 60, now % 60);
+        // In the order of the fields below, with the size behind the status that it hangs on.
         let host = [0; 3].map(|_: u8| 1 + random.below(254));
         let status = random.weighted(STATUSES);
         let size = match status {
@@ -105,30 +120,51 @@ fn write_lines(out: &mut impl Write, lines: u64) -> io::Result<()> {
             500 => 170 + random.below(60),
             _ => 100 + random.below(20_000),
         };
-        writeln!(
-            out,
-            "10.{}.{}.{} - - [{day:02}/Mar/2026:{hour:02}:{minute:02}:{second:02} +0000] \
-             \"{} {} HTTP/1.1\" {status} {size} \"{}\" \"{}\"",
-            host[0],
-            host[1],
-            host[2],
-            random.weighted(METHODS),
-            random.pick(PATHS),
-            random.pick(REFERERS),
-            random.pick(AGENTS),
-        )?;
+        Self {
+            seconds: *now,
+            host,
+            status,
+            size,
+            method: random.weighted(METHODS),
+            path: random.pick(PATHS),
+            referer: random.pick(REFERERS),
+            agent: random.pick(AGENTS),
+        }
     }
-    Ok(())
+
+    fn write(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
+        let Self { host: [a, b, c], method, path, status, size, referer, agent, .. } = self;
+        let (day, hour) = (1 + self.seconds / 86_400 % 28, self.seconds / 3600 % 24);
+        let (minute, second) = (self.seconds / 60 % 60, self.seconds % 60);
+        match format {
+            Format::AccessLog => writeln!(
+                out,
+                "10.{a}.{b}.{c} - - [{day:02}/Mar/2026:{hour:02}:{minute:02}:{second:02} +0000] \
+                 \"{method} {path} HTTP/1.1\" {status} {size} \"{referer}\" \"{agent}\"",
+            ),
+            Format::Json => writeln!(
+                out,
+                "{{\"time\":\"2026-03-{day:02}T{hour:02}:{minute:02}:{second:02}Z\",\
+                 \"host\":\"10.{a}.{b}.{c}\",\"method\":\"{method}\",\"path\":\"{path}\",\
+                 \"status\":{status},\"size\":{size},\"referer\":\"{referer}\",\"agent\":\"{agent}\"}}",
+            ),
+        }
+    }
+}
+
+fn write_lines(out: &mut impl Write, format: Format, lines: u64) -> io::Result<()> {
+    let (random, mut now) = (&mut Random(SEED), 0);
+    (0..lines).try_for_each(|_| Request::next(random, &mut now).write(format, out))
 }
 
 /// Written aside and renamed, so that a file of that name is always whole.
-pub(crate) fn write_file(file: &Path, lines: u64) -> Result<()> {
+pub(crate) fn write_file(file: &Path, format: Format, lines: u64) -> Result<()> {
     let write = || -> io::Result<()> {
         let folder = file.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let aside = file.with_extension("new");
         let mut out = BufWriter::with_capacity(1 << 20, File::create(&aside)?);
-        write_lines(&mut out, lines)?;
+        write_lines(&mut out, format, lines)?;
         out.into_inner()?;
         fs::rename(aside, file)
     };
@@ -137,7 +173,7 @@ pub(crate) fn write_file(file: &Path, lines: u64) -> Result<()> {
 
 pub(crate) fn make_data() -> Result<()> {
     let file = root().join("examples/data/access.log");
-    write_file(&file, EXAMPLE_LINES)?;
+    write_file(&file, Format::AccessLog, EXAMPLE_LINES)?;
     println!("{}: {EXAMPLE_LINES} lines", file.display());
     Ok(())
 }
@@ -146,9 +182,9 @@ pub(crate) fn make_data() -> Result<()> {
 mod tests {
     use super::*;
 
-    fn lines(count: u64) -> String {
+    fn lines(format: Format, count: u64) -> String {
         let mut text = Vec::new();
-        write_lines(&mut text, count).unwrap();
+        write_lines(&mut text, format, count).unwrap();
         String::from_utf8(text).unwrap()
     }
 
@@ -163,12 +199,12 @@ mod tests {
     #[test]
     fn the_same_for_everyone() {
         let example = fs::read_to_string(root().join("examples/data/access.log")).unwrap();
-        assert!(lines(EXAMPLE_LINES) == example, "run `cargo xtask make-data`");
+        assert!(lines(Format::AccessLog, EXAMPLE_LINES) == example, "run `cargo xtask make-data`");
     }
 
     #[test]
     fn the_search_for_a_status_is_a_real_one() {
-        let text = lines(EXAMPLE_LINES);
+        let text = lines(Format::AccessLog, EXAMPLE_LINES);
         let status = |line: &str| line.split("\" ").nth(1).unwrap().starts_with("500 ");
         let found: Vec<_> = text.lines().filter(|l| l.contains("\" 500 ")).collect();
         assert!(found.iter().all(|line| status(line)));
@@ -179,5 +215,22 @@ mod tests {
         assert!(text.lines().filter(|l| l.contains(" 500 ")).count() > 2 * found.len());
         let mean = text.len() / EXAMPLE_LINES as usize;
         assert!((114..=122).contains(&mean), "{mean} bytes a line");
+    }
+    #[test]
+    fn the_same_requests_as_json() {
+        let (log, json) = (lines(Format::AccessLog, 1000), lines(Format::Json, 1000));
+        for (line, object) in log.lines().zip(json.lines()) {
+            let object: serde_json::Value = serde_json::from_str(object).unwrap();
+            let asked = format!(
+                "\"{} {} HTTP/1.1\" {} {} ",
+                object["method"].as_str().unwrap(),
+                object["path"].as_str().unwrap(),
+                object["status"],
+                object["size"]
+            );
+            assert!(line.contains(&asked), "{line} {object}");
+        }
+        let mean = json.len() / 1000;
+        assert!((165..=190).contains(&mean), "{mean} bytes an object");
     }
 }

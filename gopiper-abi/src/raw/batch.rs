@@ -48,6 +48,19 @@ pub struct BatchHeader {
     pub sequence: u64,
     /// The functions of the side that made it.
     pub vtable: BatchVtable_Ref,
+    /// How far the component and the host have come with this call: bits of [`CallFlags`].
+    pub call: AtomicU32,
+}
+
+/// Bits of [`BatchHeader::call`]. They are open: one that this side doesn't know means nothing to it.
+#[allow(missing_docs, reason = "each constant says it")]
+pub struct CallFlags;
+
+impl CallFlags {
+    /// The component gets the messages one by one: those before the cursor are reported.
+    pub const SINGLY: u32 = 1;
+    /// The host has given the call up: no more messages are to be handed out.
+    pub const GIVEN_UP: u32 = 2;
 }
 
 /// A batch, owned. Dropped with messages in it, they are settled as Returned.
@@ -91,6 +104,7 @@ impl Batch {
                     holds: AtomicU32::new(1),
                     sequence: 0,
                     vtable: VTABLE,
+                    call: AtomicU32::new(0),
                 },
                 completion: None,
             });

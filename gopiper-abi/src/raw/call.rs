@@ -6,11 +6,15 @@
 //! lead to. Only the report Done puts the component's message into the slot; every other end leaves
 //! the one that came, for the retry or the dead letters. So nothing that a component does, or fails
 //! to do, loses a message.
-use std::{cell::Cell, ptr, slice, sync::atomic::Ordering::Relaxed};
+use std::{
+    cell::Cell,
+    ptr, slice,
+    sync::atomic::Ordering::{Relaxed, Release},
+};
 
 use super::{
-    BatchHeader, Extra, HandleFlags, HandledCallback, Message, PayloadOwner, Report, fence,
-    message::slot, payload,
+    BatchHeader, CallFlags, Extra, HandleFlags, HandledCallback, Message, PayloadOwner, Report,
+    fence, message::slot, payload,
 };
 
 /// What a sink writes at once: see [`BatchCall::pieces`].
@@ -136,13 +140,21 @@ impl<'b> BatchCall<'b> {
         let mut pin = Pin(ptr::null());
         let mut flags = HandleFlags::ALL_DONE;
         let mut handed_out: Option<(*mut Message, *mut Extra)> = None;
+        // SAFETY: alive for as long as the call (`new`).
+        let call = unsafe { &(*batch).call };
+        call.fetch_or(CallFlags::SINGLY, Relaxed);
         let result = fence(|| {
             for i in range.by_ref() {
+                if call.load(Relaxed) & CallFlags::GIVEN_UP != 0 {
+                    // Somebody else goes on with copies of the rest.
+                    return;
+                }
                 // SAFETY: slot `i` holds a message that nobody else refers to. It is read out by
                 // parts, so that the slot keeps its delivery; `settle_slot` makes the slot whole
                 // again, whatever `handle` did.
                 unsafe {
-                    (*batch).cursor.store(i as u32, Relaxed);
+                    // Release: whoever sees it may read what lies before it (`Watch`).
+                    (*batch).cursor.store(i as u32, Release);
                     let slot = (*batch).messages.add(i);
                     let extra = (*slot).extra;
                     pin.on((*slot).payload.owner);

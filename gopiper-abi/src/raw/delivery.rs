@@ -57,7 +57,7 @@ pub struct DeliveryVtable {
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Delivery {
-    vtable: DeliveryVtable_Ref,
+    pub(super) vtable: DeliveryVtable_Ref,
 }
 
 /// Indices of a delivery that somebody holds.

@@ -38,7 +38,7 @@ impl<'b> HandledCallback<'b> {
         // SAFETY: the slot was handed out to this callback alone; its bits are owned by nobody.
         unsafe {
             write_back(self.slot, message);
-            Message::atomic_status(self.slot).store(0, Relaxed);
+            Message::atomic_status(self.slot).store(0, Release);
         }
     }
 
@@ -69,7 +69,7 @@ impl<'b> HandledCallback<'b> {
                 let mut message = message;
                 message.set_report(report);
                 write_back(slot, message);
-                return Message::atomic_status(slot).store(0, Relaxed);
+                return Message::atomic_status(slot).store(0, Release);
             }
             if message.payload.owner == (*slot).payload.owner {
                 release_pin(ManuallyDrop::new(message).extra);
@@ -77,7 +77,10 @@ impl<'b> HandledCallback<'b> {
                 payload::retain((*slot).payload.owner, 1);
                 drop(message);
             }
-            (*slot).set_report(report);
+            if let Some(description) = &report.description {
+                (*slot).describe(description);
+            }
+            Message::atomic_status(slot).store(report.settled_status(), Release);
         }
     }
 
@@ -92,9 +95,10 @@ impl<'b> HandledCallback<'b> {
             message.attempts = 0;
             message.delivery = (*self.slot).delivery;
             message.index = (*self.slot).index;
-            let mut vacated = Message::new(super::Payload::empty());
-            vacated.status = Report::CONTINUE;
-            self.slot.write(vacated);
+            (*self.slot).delivery = ptr::null();
+            (*self.slot).index = 0;
+            write_back(self.slot, Message::vacated());
+            Message::atomic_status(self.slot).store(Report::CONTINUE, Release);
         }
         Kept::new(message)
     }

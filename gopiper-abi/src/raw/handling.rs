@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{Batch, BatchHeader, HandleFlags, batch::OwnBatch};
+use super::{Batch, BatchHeader, CallFlags, HandleFlags, Message, batch::OwnBatch, message::slot};
 
 /// Who gets a batch back when its last deferred message has been reported, on that report's thread.
 pub trait Completion: Send + Sync + 'static {
@@ -28,8 +28,25 @@ impl Handling {
     pub fn new(batch: Batch) -> Self {
         let batch = batch.into_own();
         batch.header().cursor.store(0, Relaxed);
+        batch.header().call.store(0, Relaxed);
         let flags = Cell::new(HandleFlags::ALL_DONE);
         Handling { batch: ManuallyDrop::new(batch), flags, lent: Cell::new(false) }
+    }
+
+    /// Goes on with a batch whose messages before `cursor` are reported already.
+    pub fn resume(batch: Batch, cursor: u32) -> Self {
+        let handling = Self::new(batch);
+        handling.batch.header().cursor.store(cursor, Relaxed);
+        if cursor > 0 {
+            handling.flags.set(HandleFlags::NOT_ALL_DONE);
+        }
+        handling
+    }
+
+    /// For another thread, while a component has the batch.
+    pub fn watch(&self) -> Watch {
+        self.batch.header().holds.fetch_add(1, Relaxed);
+        Watch(self.batch.0)
     }
 
     /// Whether the cursor stands behind the last message.
@@ -91,12 +108,86 @@ pub struct DeferredBatch(*mut BatchHeader);
 unsafe impl Send for DeferredBatch {}
 
 impl DeferredBatch {
+    /// Takes out what is reported: the places of the deferred messages hold
+    /// [`Message::vacated`] instead, and so do the others' in the batch that is awaited.
+    pub fn take_reported(&mut self) -> Batch {
+        // SAFETY: alive by this hold. A slot whose status is not LATE is the host's alone: its
+        // component's call has ended, and no Deferred of it is out any more.
+        unsafe {
+            let mut reported = Batch::new((*self.0).len.max(1));
+            for i in 0..(*self.0).len as usize {
+                let slot = (*self.0).messages.add(i);
+                let message = match Message::atomic_status(slot).load(Acquire) {
+                    slot::LATE => Message::vacated(),
+                    _ => slot.replace(Message::vacated()),
+                };
+                let full = reported.push(message).is_err();
+                debug_assert!(!full, "there is room for all");
+            }
+            reported
+        }
+    }
+
     /// Leaves the batch to its deferred messages: when the last one is reported, `completion` gets
     /// it, at once if that has been so already.
     pub fn await_deferred(self, completion: Arc<dyn Completion>) {
         // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
         // else reads `completion` yet; it is given up by the drop.
         unsafe { (*self.0.cast::<OwnBatch>()).completion = Some(completion) };
+    }
+}
+
+/// Looks after a batch that a component has, from another thread. It is to be dropped before
+/// [`Handling::finish`], for it holds the batch.
+#[derive(Debug)]
+pub struct Watch(*mut BatchHeader);
+
+// SAFETY: it holds the batch; what it reads is written by the component's thread before, and
+// published by the cursor and the statuses.
+unsafe impl Send for Watch {}
+
+impl Watch {
+    /// Gives the call up: the component gets no further message of the batch (but for one that it is
+    /// being given at this moment). Returns copies of what it has reported, by place, without their
+    /// deliveries; `None` where it has the message and has not reported. What lies behind was not
+    /// begun.
+    pub fn give_up(&self) -> Vec<Option<Message>> {
+        // SAFETY: alive by the hold. Only slots that the component's thread has published are read:
+        // those before the cursor, and those whose status says that they are reported.
+        unsafe {
+            let header = self.0;
+            let call = (*header).call.fetch_or(CallFlags::GIVEN_UP, Relaxed);
+            let (cursor, len) = ((*header).cursor.load(Acquire), (*header).len);
+            let singly = call & CallFlags::SINGLY != 0;
+            let begun = if singly { len.min(cursor + 1) } else { len };
+            let copy = |i: u32| match singly || i < cursor {
+                true => copy_reported((*header).messages.add(i as usize)),
+                false => None,
+            };
+            (0..begun).map(copy).collect()
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // SAFETY: its hold, given up once.
+        unsafe { release_hold(self.0) }
+    }
+}
+
+/// # Safety
+/// `slot` is a slot of a batch that is alive, and was handed out or is behind the cursor.
+unsafe fn copy_reported(slot: *mut Message) -> Option<Message> {
+    // SAFETY: by the caller; a slot whose status is no slot's own is not written any more.
+    unsafe {
+        let status = Message::atomic_status(slot).load(Acquire);
+        if status == slot::VACANT || status == slot::LATE {
+            return None;
+        }
+        let mut copy = (*slot).duplicate();
+        (copy.status, copy.attempts) = (status, (*slot).attempts);
+        Some(copy)
     }
 }
 

@@ -104,7 +104,7 @@ fn the_offsets_are_the_compilers() {
         )*};
     }
     check! {
-        BatchHeader { messages, len, capacity, cursor, holds, sequence, vtable }
+        BatchHeader { messages, len, capacity, cursor, holds, sequence, vtable, call }
         Entry { key, value }
         Extra { attributes, value, description, trace, vtable, references }
         Message {

@@ -44,6 +44,7 @@ mod host;
 mod kept;
 #[cfg(test)]
 mod layout_test;
+mod lent;
 mod map;
 mod message;
 mod note;
@@ -57,7 +58,7 @@ mod shared_memory;
 mod tests;
 mod value;
 
-pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, DEFAULT_CAPACITY};
+pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, CallFlags, DEFAULT_CAPACITY};
 pub use call::{BatchCall, Piece};
 pub use component::{
     ComponentModule, ComponentModule_Ref, ComponentVtable, ComponentVtable_Ref, EntryResult,
@@ -70,12 +71,13 @@ pub(crate) use fence::with_current_host;
 pub use fence::{Panicked, fence};
 pub use glue::{OnStop, Worker, WorkerFactory, module};
 pub use handled::{Deferred, HandledCallback};
-pub use handling::{Completion, DeferredBatch, Handling};
+pub use handling::{Completion, DeferredBatch, Handling, Watch};
 pub use host::{
     Counter, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
     SendStatus,
 };
 pub use kept::{Deliveries, Kept};
+pub use lent::{Guard, Lent};
 pub use map::{Entry, Map};
 pub use message::Message;
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};

@@ -3,6 +3,7 @@ mod batch;
 mod delivery;
 mod glue;
 mod handled;
+mod lent;
 mod message;
 #[cfg(loom)]
 mod models;

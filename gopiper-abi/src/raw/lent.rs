@@ -1,0 +1,175 @@
+//! A batch that a host has lent out under a limit of time, and may take back.
+//!
+//! The component gets copies of the messages, whose deliveries are a guard's; the messages as they
+//! came, and their deliveries, stay with the host. Each place is the component's to settle until it
+//! comes back or is taken back, whichever is first: what is settled through the guard afterwards has
+//! no effect. So a component that comes to life again can't settle anything twice.
+use std::{
+    ptr,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool,
+            Ordering::{AcqRel, Acquire},
+        },
+    },
+};
+
+use abi_stable::prefix_type::WithMetadata;
+
+use super::{Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, Outcome, delivery};
+
+#[repr(C)]
+struct Record {
+    header: Delivery,
+    places: Box<[Place]>,
+}
+
+struct Place {
+    /// Whether it is the component's still.
+    open: AtomicBool,
+    delivery: *const Delivery,
+    index: u32,
+}
+
+// SAFETY: a delivery may be settled from any thread (DeliveryVtable); the rest is atomic.
+unsafe impl Send for Record {}
+// SAFETY: as above.
+unsafe impl Sync for Record {}
+
+const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable { settle });
+const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
+
+/// What a host keeps of a batch that it has lent out.
+pub struct Lent {
+    came: Batch,
+    guard: Guard,
+}
+
+/// What components still hold of a lent batch.
+#[derive(Clone)]
+pub struct Guard(Arc<Record>);
+
+impl Lent {
+    /// Keeps the batch, and makes the copy to lend.
+    pub fn new(came: Batch) -> (Self, Batch) {
+        let place = |message: &Message| Place {
+            open: AtomicBool::new(true),
+            delivery: message.delivery,
+            index: message.index,
+        };
+        let places = came.messages().iter().map(place).collect();
+        let record = Arc::new(Record { header: Delivery { vtable: VTABLE }, places });
+        let mut copy = Batch::new((came.len() as u32).max(1));
+        copy.set_sequence(came.sequence());
+        for (index, message) in came.messages().iter().enumerate() {
+            let mut lent = message.duplicate();
+            (lent.status, lent.attempts) = (message.status, message.attempts);
+            if message.has_delivery() {
+                // One count of the record for each place, given back when it is settled.
+                lent.delivery = Arc::into_raw(record.clone()).cast();
+                lent.index = index as u32;
+            }
+            let full = copy.push(lent).is_err();
+            debug_assert!(!full, "there is room for all");
+        }
+        (Lent { came, guard: Guard(record) }, copy)
+    }
+
+    /// How many messages were lent.
+    pub fn len(&self) -> usize {
+        self.came.len()
+    }
+
+    /// Whether none were.
+    pub fn is_empty(&self) -> bool {
+        self.came.is_empty()
+    }
+
+    /// Takes a place back from the component: its message as it came, or `instead`, with its
+    /// delivery.
+    pub fn take_back(&mut self, place: usize, instead: Option<Message>) -> Message {
+        let came = &mut self.came.messages_mut()[place];
+        let mut message = std::mem::replace(came, Message::vacated());
+        let (delivery, index) = match self.guard.0.places[place].open.swap(false, AcqRel) {
+            true => message.take_delivery(),
+            false => (ptr::null(), 0),
+        };
+        // Not the host's any more, if it was settled through the guard.
+        message.take_delivery();
+        let mut message = instead.unwrap_or(message);
+        (message.delivery, message.index) = (delivery, index);
+        message
+    }
+
+    /// Gives the messages that have come back in time their deliveries back. What a component keeps
+    /// stays with the guard; so do the places that hold [`Message::vacated`].
+    pub fn reunite(&mut self, back: &mut Batch) {
+        for (place, slot) in back.messages_mut().iter_mut().enumerate() {
+            let (guard, _) = slot.take_delivery();
+            if guard.is_null() {
+                continue;
+            }
+            let message = std::mem::replace(slot, Message::vacated());
+            *slot = self.take_back(place, Some(message));
+            // SAFETY: the count that went along with the message's delivery.
+            unsafe { Arc::decrement_strong_count(guard.cast::<Record>()) }
+        }
+    }
+
+    /// What components still hold, if anything.
+    pub fn guard(&self) -> Option<Guard> {
+        self.guard.is_open().then(|| self.guard.clone())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // What was not taken back is the guard's to settle.
+        for message in self.came.messages_mut() {
+            message.take_delivery();
+        }
+    }
+}
+
+impl Guard {
+    /// Whether components hold some of the messages.
+    pub fn is_open(&self) -> bool {
+        let open = |place: &Place| !place.delivery.is_null() && place.open.load(Acquire);
+        self.0.places.iter().any(open)
+    }
+
+    /// Takes all back that components hold, as failed: how many that were.
+    pub fn fail(&self) -> u64 {
+        let mut failed = 0;
+        for place in &self.0.places {
+            if !place.delivery.is_null() && place.settle(Outcome::FAILED) {
+                failed += 1;
+            }
+        }
+        failed
+    }
+}
+
+impl Place {
+    fn settle(&self, outcome: Outcome) -> bool {
+        let open = self.open.swap(false, AcqRel);
+        if open {
+            // SAFETY: an open place holds its index of the delivery.
+            unsafe { delivery::settle(self.delivery, self.index, 1, outcome) }
+        }
+        open
+    }
+}
+
+unsafe extern "C" fn settle(guard: *const Delivery, first: u32, count: u32, outcome: Outcome) {
+    let record = guard.cast::<Record>();
+    // SAFETY: this vtable is only found in records of this side; the caller holds a count for each
+    // of these places.
+    unsafe {
+        for place in &(&(*record).places)[first as usize..(first + count) as usize] {
+            place.settle(outcome);
+        }
+        (0..count).for_each(|_| Arc::decrement_strong_count(record));
+    }
+}

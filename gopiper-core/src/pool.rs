@@ -1,0 +1,180 @@
+//! The threads of a component's workers.
+use std::{io, sync::Arc, thread};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use gopiper_abi::raw::RawError;
+use parking_lot::Mutex;
+
+use crate::{
+    attendance::Attendance,
+    error::PipelineError,
+    handled::Handled,
+    instance::Instance,
+    side::Side,
+    source::SourceWorker,
+    stage::Stage,
+    watched::Watched,
+    worker::{Called, Worker},
+};
+
+/// The workers of one component.
+pub(crate) struct Pool {
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) attendance: Arc<Attendance>,
+    /// Who has what at the moment: what a watchdog looks at.
+    pub(crate) posts: Mutex<Vec<Post>>,
+}
+
+/// One worker's thread, as others see it.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) side: Arc<Side>,
+    pub(crate) watched: Arc<Watched<Called>>,
+}
+
+type Started = Result<(), RawError>;
+
+impl Pool {
+    pub(crate) fn new(stage: Arc<Stage>, attendance: Arc<Attendance>) -> Arc<Self> {
+        Arc::new(Pool { stage, attendance, posts: Mutex::default() })
+    }
+
+    /// Starts so many workers, each on its thread, and waits until their components have started.
+    /// Sources wait until `held` is disconnected.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        workers: usize,
+        held: &Receiver<()>,
+    ) -> Result<(), PipelineError> {
+        let (tell, hear) = bounded(workers);
+        for number in 0..workers {
+            let (tell, held) = (tell.clone(), held.clone());
+            let spawned = match &self.stage.inlet {
+                None => self.spawn_source(tell, held),
+                Some(inlet) => {
+                    let worker = Worker::new(self.stage.clone(), inlet.receiver(number));
+                    self.spawn_worker(worker, None, move |instance| {
+                        let made = instance.make();
+                        let started = made.is_ok();
+                        let _ = tell.send(made);
+                        started
+                    })
+                }
+            };
+            spawned.map_err(|error| PipelineError::System(error.to_string()))?;
+        }
+        drop(tell);
+        for _ in 0..workers {
+            match hear.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(PipelineError::cannot_start(&self.stage.name, error)),
+                Err(_) => {
+                    let error = "its thread ended before it started".into();
+                    let component = self.stage.name.clone();
+                    return Err(PipelineError::Start { component, error });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a new thread go on as a worker that was stuck, with what it had in hand.
+    pub(crate) fn replace(
+        self: &Arc<Self>,
+        stuck: &Post,
+        worker: Box<Worker>,
+        begun: Handled,
+    ) -> io::Result<()> {
+        self.posts.lock().retain(|post| !Arc::ptr_eq(&post.side, &stuck.side));
+        self.spawn_worker(worker, Some(begun), |_| true)
+    }
+
+    fn spawn_worker(
+        self: &Arc<Self>,
+        worker: Box<Worker>,
+        begun: Option<Handled>,
+        start: impl FnOnce(&mut Instance) -> bool + Send + 'static,
+    ) -> io::Result<()> {
+        let side = Side::new(self.stage.clone(), worker.inbox.clone());
+        let post = Post { side, watched: Arc::new(Watched::new()) };
+        if self.stage.timeout.is_some() {
+            self.posts.lock().push(post.clone());
+        }
+        let present = Present::new(self, begun.is_some());
+        self.spawn(move || {
+            let mut instance = Instance::new(post.side);
+            if start(&mut instance) && worker.run(&mut instance, &post.watched, begun).is_none() {
+                present.stay();
+            }
+        })
+    }
+
+    fn spawn_source(self: &Arc<Self>, tell: Sender<Started>, held: Receiver<()>) -> io::Result<()> {
+        let present = Present::new(self, false);
+        let stage = self.stage.clone();
+        self.spawn(move || {
+            let mut present = present;
+            match SourceWorker::new(stage) {
+                Ok(mut source) => {
+                    let _ = tell.send(Ok(()));
+                    // Disconnected when the pipeline is released; nothing is ever sent.
+                    let _ = held.recv();
+                    source.produce();
+                    present.has_sent_all();
+                    source.hear_out();
+                }
+                Err(error) => drop(tell.send(Err(error))),
+            }
+        })
+    }
+
+    fn spawn(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        // The kernel shows 15 bytes of a thread's name.
+        let name = self.stage.name.chars().take(15).collect();
+        thread::Builder::new().name(name).spawn(work).map(drop)
+    }
+}
+
+/// A worker that is at work; when it goes, however it does, the others hear of it.
+struct Present {
+    pool: Arc<Pool>,
+    sends: bool,
+    stays: bool,
+}
+
+impl Present {
+    /// `again`: another thread goes on as a worker that is present already.
+    fn new(pool: &Arc<Pool>, again: bool) -> Self {
+        if !again {
+            pool.attendance.enter(pool.stage.kind);
+        }
+        Present { pool: pool.clone(), sends: true, stays: false }
+    }
+
+    fn has_sent_all(&mut self) {
+        if std::mem::take(&mut self.sends) {
+            self.pool.stage.sender_ended();
+        }
+    }
+
+    /// Another thread is this worker now.
+    fn stay(mut self) {
+        self.stays = true;
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
+        let stage = &self.pool.stage;
+        if thread::panicking() {
+            stage.fail("its worker's thread has panicked: a fault of gopiper");
+        }
+        self.has_sent_all();
+        let stage = &self.pool.stage;
+        stage.worker_ended();
+        self.pool.attendance.leave(stage.kind);
+    }
+}

@@ -1,0 +1,37 @@
+//! How a worker goes on without a component that does not come back.
+use gopiper_abi::{Message, Report, raw::Batch};
+
+use crate::{
+    handled::Handled,
+    side::Side,
+    worker::{Called, Worker},
+};
+
+/// Takes a worker out of the call in which it is stuck, on another thread. Returns the first message
+/// that was not reported, the worker, and what is to be made of the batch: what was reported stands,
+/// what the component was at has failed, and the rest was not begun.
+pub(crate) fn take_over(called: Called, side: &Side) -> (u32, (Box<Worker>, Handled)) {
+    let Called { mut worker, mut lent, mut context, watch } = called;
+    let reported = watch.give_up();
+    let first = reported.iter().position(Option::is_none).unwrap_or(reported.len());
+    context.through = reported.len() as u32;
+    context.emitted.extend(side.give_up());
+    let mut batch = Batch::new((lent.len() as u32).max(1));
+    let mut reported = reported.into_iter();
+    for place in 0..lent.len() {
+        let message = match reported.next() {
+            // Kept, or taken out: its place in the batch says so.
+            Some(Some(gone)) if gone.status() == 1 || gone.status() == Message::VACATED => gone,
+            Some(Some(message)) => lent.take_back(place, Some(message)),
+            Some(None) => {
+                let report = Report::fail(0, "timed out: the component was stuck with it");
+                lent.take_back(place, None).with_report(report)
+            }
+            None => lent.take_back(place, None),
+        };
+        let full = batch.push(message).is_err();
+        debug_assert!(!full, "there is room for all");
+    }
+    worker.forsake(lent.guard());
+    (first as u32, (worker, Handled { batch, context }))
+}

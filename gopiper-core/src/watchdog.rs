@@ -1,0 +1,94 @@
+//! Looks after components that may take only so long.
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    attendance::Attendance,
+    clock::Clock,
+    pool::{Pool, Post},
+    take_over::take_over,
+    wake::Wake,
+};
+
+/// Calls are looked at so often in the time that they may take.
+const LOOKS: u32 = 8;
+
+/// A call that is running: seen first at a moment, the same since.
+struct Seen {
+    post: Post,
+    number: u64,
+    since: i64,
+}
+
+/// Starts the thread that gives up workers which are stuck in `handle`, and puts others in their
+/// place; none if no pool has a limit of time. It ends after the workers.
+pub(crate) fn start(
+    pools: Vec<Arc<Pool>>,
+    attendance: Arc<Attendance>,
+    clock: Clock,
+) -> io::Result<Option<Arc<Wake>>> {
+    let pools: Vec<_> = pools.into_iter().filter(|pool| pool.stage.timeout.is_some()).collect();
+    if pools.is_empty() {
+        return Ok(None);
+    }
+    let wake = Arc::new(Wake::new(clock.clone()));
+    let (waits, mut seen) = (wake.clone(), Vec::new());
+    let work = move || {
+        let limits = pools.iter().filter_map(|pool| pool.stage.timeout);
+        let step = limits.min().unwrap_or_default() / LOOKS;
+        while !attendance.others_gone() {
+            let now = clock.monotonic();
+            for pool in &pools {
+                look(pool, &mut seen, now);
+            }
+            waits.wait(None, clock.after(step.max(Duration::from_millis(1))));
+        }
+    };
+    thread::Builder::new().name("watchdog".into()).spawn(work)?;
+    Ok(Some(wake))
+}
+
+/// A call is stuck when it is still the same after the limit. Its beginning is not stamped: that
+/// would cost every call a look at the clock.
+fn look(pool: &Arc<Pool>, seen: &mut Vec<Seen>, now: i64) {
+    let limit = pool.stage.timeout.map_or(i64::MAX, |limit| limit.as_nanos() as i64);
+    let posts = pool.posts.lock().clone();
+    for post in posts {
+        let known = seen.iter_mut().find(|one| Arc::ptr_eq(&one.post.watched, &post.watched));
+        let Some(number) = post.watched.running() else { continue };
+        match known {
+            Some(one) if one.number == number => {
+                if now.saturating_sub(one.since) >= limit {
+                    replace(pool, &post, number);
+                }
+            }
+            Some(one) => (one.number, one.since) = (number, now),
+            None => seen.push(Seen { post, number, since: now }),
+        }
+    }
+    // Those that were given up are not looked at again.
+    let at_work = |one: &Seen| {
+        let posts = pool.posts.lock();
+        !Arc::ptr_eq(&one.post.side.stage, &pool.stage)
+            || posts.iter().any(|post| Arc::ptr_eq(&post.watched, &one.post.watched))
+    };
+    seen.retain(at_work);
+}
+
+fn replace(pool: &Arc<Pool>, stuck: &Post, number: u64) {
+    let taken = stuck.watched.give_up(number, |called| take_over(called, &stuck.side));
+    let Some((worker, begun)) = taken else { return };
+    let (stage, limit) = (&pool.stage, pool.stage.timeout.unwrap_or_default());
+    stage.counters.abandoned.fetch_add(1, Relaxed);
+    tracing::error!(
+        component = %stage.name,
+        "stuck in `handle` for {limit:?}: another worker takes its place, its thread is left alone"
+    );
+    if let Err(error) = pool.replace(stuck, worker, begun) {
+        stage.fail(&format!("no other worker can take the place of one that is stuck: {error}"));
+    }
+}

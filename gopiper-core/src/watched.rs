@@ -1,0 +1,64 @@
+//! A call under a limit of time, and what another thread needs to go on without it.
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use parking_lot::Mutex;
+
+/// What belongs to a call lies here while it runs. Whoever takes it out goes on with it: the thread
+/// that called, when the call has ended; another one, when it has taken too long.
+pub(crate) struct Watched<T> {
+    call: Mutex<State<T>>,
+    /// How many calls there were, to know one again.
+    calls: AtomicU64,
+}
+
+enum State<T> {
+    None,
+    Running(T),
+    /// The call is still running, but nobody waits for it: how far it had come.
+    GivenUp(u32),
+}
+
+impl<T> Watched<T> {
+    pub(crate) fn new() -> Self {
+        Watched { call: Mutex::new(State::None), calls: AtomicU64::new(0) }
+    }
+
+    /// A call begins.
+    pub(crate) fn begin(&self, with: T) {
+        let mut call = self.call.lock();
+        self.calls.fetch_add(1, SeqCst);
+        *call = State::Running(with);
+    }
+
+    /// It has ended: what belongs to it, or how far it had come when it was given up.
+    pub(crate) fn end(&self) -> Result<T, u32> {
+        match std::mem::replace(&mut *self.call.lock(), State::None) {
+            State::Running(with) => Ok(with),
+            State::GivenUp(at) => Err(at),
+            State::None => unreachable!("a call ends that has begun"),
+        }
+    }
+
+    /// The number of the call that is running, if one is.
+    pub(crate) fn running(&self) -> Option<u64> {
+        let call = self.call.lock();
+        matches!(*call, State::Running(_)).then(|| self.calls.load(SeqCst))
+    }
+
+    /// Goes on without call number `number`, if that is still running: `take_over` says how far it
+    /// has come. The call can't end meanwhile.
+    pub(crate) fn give_up<R>(
+        &self,
+        number: u64,
+        take_over: impl FnOnce(T) -> (u32, R),
+    ) -> Option<R> {
+        let mut call = self.call.lock();
+        if self.calls.load(SeqCst) != number || !matches!(*call, State::Running(_)) {
+            return None;
+        }
+        let State::Running(with) = std::mem::replace(&mut *call, State::None) else { return None };
+        let (at, taken) = take_over(with);
+        *call = State::GivenUp(at);
+        Some(taken)
+    }
+}

@@ -1,0 +1,200 @@
+//! Pipelines measured against the commands whose place they take.
+
+mod commands;
+mod measured;
+mod plot;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use self::commands::Commands;
+use self::measured::Measured;
+use self::rows::{Input, ROWS, Row};
+use crate::access_log::{self, Format};
+use crate::run::{self, Built};
+use crate::workspace::{Cargo, root, succeed, target_folder};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Rows to measure [default: all]
+    rows: Vec<String>,
+    /// Lines of input
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(100..))]
+    lines: u64,
+    /// Rounds, of which the fastest counts
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+}
+
+pub(crate) fn bench(args: &Args) -> Result<()> {
+    let rows = chosen(&args.rows)?;
+    let folder = target_folder()?.join("bench");
+    let bench = Bench::new(run::release()?, stage_program()?, folder, args.lines, args.rounds)?;
+    bench.run(&rows)
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Row>> {
+    if let Some(name) = names.iter().find(|name| !ROWS.iter().any(|row| row.name == **name)) {
+        let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+        bail!("no row '{name}'; there are: {}", known.join(", "));
+    }
+    let wanted = |row: &&Row| names.is_empty() || names.iter().any(|name| name == row.name);
+    Ok(ROWS.iter().filter(wanted).collect())
+}
+
+const STAGE_PROGRAM: &str = "bench_stage";
+
+fn stage_program() -> Result<PathBuf> {
+    let cargo = Cargo::new().release(true).quiet_when_fresh();
+    let artifacts = cargo.build(&["-p", "gopiper-core", "--example", STAGE_PROGRAM])?;
+    let program = artifacts
+        .into_iter()
+        .filter(|artifact| artifact.target.name == STAGE_PROGRAM)
+        .find_map(|artifact| artifact.executable);
+    Ok(program.with_context(|| format!("cargo built no example '{STAGE_PROGRAM}'"))?.into())
+}
+
+struct Bench {
+    built: Built,
+    /// The example of gopiper-core.
+    stage: PathBuf,
+    /// The program in C.
+    dlopen: PathBuf,
+    folder: PathBuf,
+    lines: u64,
+    rounds: u32,
+}
+
+impl Bench {
+    fn new(built: Built, stage: PathBuf, folder: PathBuf, lines: u64, rounds: u32) -> Result<Self> {
+        fs::create_dir_all(&folder)?;
+        let dlopen = folder.join("dlopen");
+        let source = root().join("xtask/src/bench/dlopen.c");
+        succeed(Command::new("cc").args(["-O2", "-o"]).arg(&dlopen).arg(source).arg("-ldl"))?;
+        Ok(Self { built, stage, dlopen, folder, lines, rounds })
+    }
+
+    fn run(&self, rows: &[&'static Row]) -> Result<()> {
+        let mut measured = Vec::new();
+        for row in rows {
+            let one = self.measure(row)?;
+            one.print();
+            measured.push(one);
+        }
+        let title = format!("gopiper, {} lines, best of {} rounds", self.lines, self.rounds);
+        self.write("bench.svg", &plot::svg(&measured, &title))?;
+        let report = json!({
+            "lines": self.lines,
+            "cores": available_parallelism()?,
+            "rounds": self.rounds,
+            "rows": measured.iter().map(Measured::record).collect::<Vec<_>>(),
+        });
+        self.write("bench.json", &format!("{report:#}\n"))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let file = self.folder.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("{}", file.display());
+        Ok(())
+    }
+
+    fn measure(&self, row: &'static Row) -> Result<Measured> {
+        let input = self.input(row.input)?;
+        let commands = self.commands(row, &input)?;
+        // First, because it also shows that the pipeline works, which a shell's `|` hides.
+        let counts = match row.between {
+            Some(_) => Some((self.messages(row, &commands)?, lines(&commands)?)),
+            None => None,
+        };
+        Measured::new(row, &commands, self.rounds, self.lines, counts)
+    }
+
+    fn input(&self, input: Input) -> Result<PathBuf> {
+        let Input::Requests(format) = input else { return Ok("/dev/null".into()) };
+        let name = match format {
+            Format::AccessLog => format!("access-{}.log", self.lines),
+            Format::Json => format!("access-{}.json", self.lines),
+        };
+        let file = self.folder.join(name);
+        if !file.exists() {
+            eprintln!("writing {}…", file.display());
+            access_log::write_file(&file, format, self.lines)?;
+        }
+        Ok(file)
+    }
+
+    fn commands(&self, row: &Row, input: &Path) -> Result<Commands> {
+        let pipeline = self.folder.join(format!("{}.lua", row.name));
+        fs::write(&pipeline, lua(row.between.unwrap_or_default()))?;
+        let nothing_between = self.folder.join("nothing-between.lua");
+        fs::write(&nothing_between, lua(&[]))?;
+        let plugin = |name| self.built.plugins.join(format!("{name}_component.so")).into();
+        Ok(Commands {
+            variables: vec![
+                ("INPUT", input.into()),
+                ("LINES", self.lines.to_string().into()),
+                ("GOPIPER", self.built.program.clone().into()),
+                ("GOPIPER_COMPONENT_PATH", self.built.plugins.clone().into()),
+                ("PIPELINE", pipeline.into()),
+                ("NOTHING_BETWEEN", nothing_between.into()),
+                ("STAGE", self.stage.clone().into()),
+                ("DLOPEN", self.dlopen.clone().into()),
+                ("STDIN", plugin("stdin")),
+                ("STDOUT", plugin("stdout")),
+                ("GREP", plugin("grep")),
+            ],
+            echoes: self.lines.min(2000) as u32,
+        })
+    }
+
+    fn messages(&self, row: &Row, commands: &Commands) -> Result<u64> {
+        let file = self.folder.join(format!("{}.log", row.name));
+        let status = commands.shell(COUNTED).stderr(File::create(&file)?).status()?;
+        let log = fs::read_to_string(&file)?;
+        if !status.success() {
+            bail!("{} failed ({status}):\n{log}", row.name);
+        }
+        sent_by(SOURCE, &log)
+            .with_context(|| format!("{} does not say what '{SOURCE}' sent", file.display()))
+    }
+}
+
+/// Once more, with what it counted on standard error.
+const COUNTED: &str = r#""$GOPIPER" run -v --log-format json "$PIPELINE" < "$INPUT""#;
+const SOURCE: &str = "stdin";
+
+/// The file that makes a pipeline of standard input, these, and standard output.
+fn lua(between: &[&str]) -> String {
+    let between: String = between.iter().map(|component| format!("  {component},\n")).collect();
+    format!(
+        "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so', {{}}),
+{between}  gopiper.loadComponent('stdout_component.so', {{}}),
+}})
+"
+    )
+}
+
+fn lines(commands: &Commands) -> Result<u64> {
+    let output = commands.shell(r#"wc -l < "$INPUT""#).stdout(Stdio::piped()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().context("wc -l counts no lines")
+}
+
+/// What a component said at its end, in a log of JSON lines.
+fn sent_by(component: &str, log: &str) -> Option<u64> {
+    log.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|entry| entry["message"] == "component finished" && entry["component"] == component)
+        .and_then(|entry| entry["sent"].as_u64())
+}

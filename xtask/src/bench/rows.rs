@@ -1,0 +1,226 @@
+//! What is measured, against what, and what is to be reached.
+
+use crate::access_log::Format;
+
+/// One comparison. Both sides are command lines that find their files in variables (`Commands`).
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    pub(super) target: Target,
+    pub(super) figure: Figure,
+    pub(super) how: How,
+    pub(super) input: Input,
+    /// $PIPELINE has these between standard input and output; a row without does not use it.
+    pub(super) between: Option<&'static [&'static str]>,
+    pub(super) reference: &'static str,
+    pub(super) ours: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// What is told of a row.
+#[derive(Clone, Copy)]
+pub(super) enum Figure {
+    /// Our wall time, as a multiple of the reference's.
+    Wall,
+    /// Our CPU time, as a multiple of the reference's.
+    Cpu,
+    /// The reference's wall time, as a multiple of ours.
+    Speed,
+    /// What ours costs in CPU time above the reference, for each message in each component between.
+    NanosecondsAStage,
+    /// The most memory that one of our processes ever had.
+    Megabytes,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum How {
+    /// By `sh`.
+    Shell,
+    /// Without a shell, whose own start would be part of both sides; and often.
+    Start,
+    /// By `sh`; one line each millisecond is written to it and read back. The wall time is the
+    /// median from written to read.
+    Echo,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Input {
+    Nothing,
+    Requests(Format),
+}
+
+const LOG: Input = Input::Requests(Format::AccessLog);
+const JSON: Input = Input::Requests(Format::Json);
+const PASS: &str = "gopiper.loadComponent('pass_component.so')";
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: "seed",
+        what: "stdin to stdout, in the place of the middle cat of three",
+        target: Target::AtMost(1.05),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[]),
+        reference: r#"cat "$INPUT" | cat | cat"#,
+        ours: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+    },
+    Row {
+        name: "file",
+        what: "a file to /dev/null, against mawk 1",
+        target: Target::AtMost(0.5),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[]),
+        reference: r#"mawk 1 "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    Row {
+        name: "stages",
+        what: "each of 8 further stages that pass on",
+        target: Target::AtMost(10.0),
+        figure: Figure::NanosecondsAStage,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[PASS; 8]),
+        reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    // The interface is on both sides: told is what it costs that the code lies in a file of its own,
+    // built by whomever, and cannot be inlined. What the interface costs is the row before.
+    Row {
+        name: "substring",
+        what: "a search in each message by a .so, against the same compiled into the host",
+        target: Target::AtMost(1.2),
+        figure: Figure::Cpu,
+        how: How::Shell,
+        input: LOG,
+        between: None,
+        reference: r#""$STAGE" "$INPUT" "$LINES" compiled '" 503 '"#,
+        ours: r#""$STAGE" "$INPUT" "$LINES" loaded "$GREP" '" 503 '"#,
+    },
+    // One line of a hundred.
+    Row {
+        name: "grep",
+        what: "a search in lines, into a pipe, against grep -F",
+        target: Target::AtMost(1.5),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[r#"gopiper.loadComponent('grep_component.so', { word = '" 503 ' })"#]),
+        reference: r#"LC_ALL=C grep -F '" 503 ' < "$INPUT" | cat"#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT" | cat"#,
+    },
+    Row {
+        name: "json",
+        what: "the same in lines of JSON",
+        target: Target::AtMost(1.5),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: JSON,
+        between: Some(&[
+            r#"gopiper.loadComponent('grep_component.so', { word = '"status":503,' })"#,
+        ]),
+        reference: r#"LC_ALL=C grep -F '"status":503,' < "$INPUT" | cat"#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT" | cat"#,
+    },
+    // Either gain is over one process with one worker and all of the messages: that time stands in
+    // both, so what remains of their ratio is the one time over the other.
+    Row {
+        name: "workers",
+        what: "a stage of 2 µs: the gain of 2 workers, as a share of the gain of 2 processes",
+        target: Target::AtLeast(0.9),
+        figure: Figure::Speed,
+        how: How::Shell,
+        input: LOG,
+        between: None,
+        reference: r#""$STAGE" "$INPUT" $((LINES / 20)) work 1 &
+            "$STAGE" "$INPUT" $((LINES / 20)) work 1 && wait $!"#,
+        ours: r#""$STAGE" "$INPUT" $((LINES / 20 * 2)) work 2"#,
+    },
+    // The writer of the pipe is faster than its reader, so the channels are full. `sh`, `cat` and
+    // xtask itself, whose memory a child has until it becomes another program, are smaller than
+    // gopiper: so the most of all is gopiper's.
+    Row {
+        name: "memory",
+        what: "the most memory, stdin to stdout",
+        target: Target::AtMost(32.0),
+        figure: Figure::Megabytes,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[]),
+        reference: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+        ours: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+    },
+    Row {
+        name: "start",
+        what: "start to exit with two components and no input, against dlopen of both in C",
+        target: Target::AtMost(3.0),
+        figure: Figure::Wall,
+        how: How::Start,
+        input: Input::Nothing,
+        between: Some(&[]),
+        reference: "$DLOPEN $STDIN $STDOUT",
+        ours: "$GOPIPER run $PIPELINE",
+    },
+    Row {
+        name: "latency",
+        what: "a line each millisecond, from written to read back, against two cats",
+        target: Target::AtMost(3.0),
+        figure: Figure::Wall,
+        how: How::Echo,
+        input: LOG,
+        between: Some(&[]),
+        reference: "cat | cat",
+        ours: r#""$GOPIPER" run "$PIPELINE""#,
+    },
+];
+
+impl Target {
+    pub(super) fn is_met_by(self, figure: f64) -> bool {
+        self.part_used_by(figure) <= 1.0
+    }
+
+    /// 1 at the target, more if it is missed.
+    pub(super) fn part_used_by(self, figure: f64) -> f64 {
+        match self {
+            Target::AtMost(most) => figure / most,
+            Target::AtLeast(least) => least / figure,
+        }
+    }
+
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Target::AtMost(most) => format!("{most} or less"),
+            Target::AtLeast(least) => format!("{least} or more"),
+        }
+    }
+}
+
+impl How {
+    /// How often each side runs in a round.
+    pub(super) fn turns(self) -> u32 {
+        match self {
+            How::Start => 25,
+            How::Shell | How::Echo => 1,
+        }
+    }
+}
+
+impl Figure {
+    pub(super) fn unit(self) -> &'static str {
+        match self {
+            Figure::Wall => "times the reference",
+            Figure::Cpu => "times the reference's CPU time",
+            Figure::Speed => "of the reference's gain",
+            Figure::NanosecondsAStage => "ns of CPU a message and stage",
+            Figure::Megabytes => "MB",
+        }
+    }
+}
