@@ -1,59 +1,15 @@
 //! The channel before a pool of workers: batches, bounded in messages and in bytes.
-use std::sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{Relaxed, SeqCst},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use gopiper_abi::raw::Batch;
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::RwLock;
 
-use crate::partition::partition;
-
-/// The bytes in a channel are counted in so many bits, the messages in the others.
-const BYTE_BITS: u32 = 40;
-/// More messages than this can't be counted.
-pub(crate) const MAX_MESSAGES: usize = (1 << (64 - BYTE_BITS - 1)) - 1;
-/// More bytes than this can't be counted.
-pub(crate) const MAX_BYTES: usize = (1 << (BYTE_BITS - 1)) - 1;
-
-/// Messages and bytes as one number, so that both are taken in one step: taking one and waiting for
-/// the other could leave two senders waiting for each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Load(u64);
-
-impl Load {
-    fn new(messages: usize, bytes: usize) -> Self {
-        Load((messages.min(MAX_MESSAGES) as u64) << BYTE_BITS | bytes.min(MAX_BYTES) as u64)
-    }
-
-    fn of(batch: &Batch) -> Self {
-        Self::new(batch.len(), batch.bytes())
-    }
-
-    fn messages(self) -> u64 {
-        self.0 >> BYTE_BITS
-    }
-
-    fn bytes(self) -> u64 {
-        self.0 & ((1 << BYTE_BITS) - 1)
-    }
-
-    fn is_within(self, limit: Load) -> bool {
-        self.messages() <= limit.messages() && self.bytes() <= limit.bytes()
-    }
-}
-
-/// Room in a channel, taken by a batch; given back when the batch has left the stage.
-#[must_use = "room that isn't given back is lost to the channel"]
-pub(crate) struct Ticket(Load);
-
-impl Ticket {
-    /// Takes the room of another one over.
-    pub(crate) fn add(&mut self, other: Ticket) {
-        self.0.0 += other.0.0;
-    }
-}
+pub(crate) use crate::credit::{MAX_BYTES, MAX_MESSAGES, Ticket};
+use crate::{
+    credit::{Credit, Load},
+    partition::partition,
+};
 
 /// A batch in a channel, with the room that it takes.
 pub(crate) struct Queued {
@@ -70,12 +26,8 @@ pub(crate) struct Channel {
     receivers: Vec<Receiver<Queued>>,
     /// The attribute by which messages are given to workers; None: to whichever is free.
     partition_by: Option<String>,
-    limit: Load,
-    used: AtomicU64,
+    credit: Credit,
     sequence: AtomicU64,
-    waiting: AtomicU32,
-    wait: Mutex<()>,
-    freed: Condvar,
 }
 
 impl Channel {
@@ -95,12 +47,8 @@ impl Channel {
             senders: RwLock::new(Some(senders)),
             receivers,
             partition_by: by,
-            limit: Load::new(messages, bytes),
-            used: AtomicU64::new(0),
+            credit: Credit::new(messages, bytes),
             sequence: AtomicU64::new(0),
-            waiting: AtomicU32::new(0),
-            wait: Mutex::new(()),
-            freed: Condvar::new(),
         }
     }
 
@@ -111,21 +59,35 @@ impl Channel {
 
     /// The messages in the channel and in the hands of its workers.
     pub(crate) fn messages(&self) -> u64 {
-        Load(self.used.load(Relaxed)).messages()
+        self.credit.messages()
     }
 
     /// How many messages can be sent without waiting.
     pub(crate) fn credit(&self) -> usize {
-        self.limit.messages().saturating_sub(self.messages()) as usize
+        self.credit.limit().saturating_sub(self.messages()) as usize
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.senders.read().is_none()
     }
 
-    /// Whether the batch could be sent now without waiting.
-    pub(crate) fn has_room_for(&self, batch: &Batch) -> bool {
-        self.fits(Load(self.used.load(SeqCst)), Load::of(batch))
+    /// Takes the room for a batch if there is some, for `send_reserved`; a batch larger than the
+    /// channel gets it if nothing is in the channel, and travels alone.
+    pub(crate) fn try_reserve(&self, batch: &Batch) -> Option<Ticket> {
+        self.credit.try_take(Load::of(batch))
+    }
+
+    /// Sends a batch, or what was left of it, into the room that was taken for it: never waits.
+    pub(crate) fn send_reserved(&self, batch: Batch, mut ticket: Ticket) -> Result<(), Batch> {
+        let Some(by) = &self.partition_by else {
+            return self.send_part(0, batch, ticket);
+        };
+        for (lane, part) in partition(batch, by, self.receivers.len()) {
+            let room = ticket.split(Load::of(&part));
+            drop(self.send_part(lane, part, room));
+        }
+        self.give(ticket);
+        Ok(())
     }
 
     /// Sends a batch, in parts if it is larger than the channel, and waits for room. Gives back
@@ -144,10 +106,10 @@ impl Channel {
     fn send_to(&self, lane: usize, mut batch: Batch) -> Result<(), Batch> {
         loop {
             let load = Load::of(&batch);
-            if load.is_within(self.limit) || batch.len() < 2 {
-                return self.send_part(lane, batch, load);
+            if self.credit.is_usual(load) || batch.len() < 2 {
+                return self.send_part(lane, batch, self.credit.take(load));
             }
-            let half = (batch.len() / 2).min(self.limit.messages().max(1) as usize);
+            let half = (batch.len() / 2).min(self.credit.limit().max(1) as usize);
             let rest = batch.split_off(half);
             if let Err(mut unsent) = self.send_to(lane, batch) {
                 // Both parts were one batch: together again.
@@ -166,19 +128,18 @@ impl Channel {
         }
     }
 
-    fn send_part(&self, lane: usize, mut batch: Batch, load: Load) -> Result<(), Batch> {
-        self.take(load);
+    fn send_part(&self, lane: usize, mut batch: Batch, ticket: Ticket) -> Result<(), Batch> {
         let senders = self.senders.read();
         match &*senders {
             Some(senders) => {
                 batch.set_sequence(self.sequence.fetch_add(1, Relaxed));
-                let queued = Queued { batch, ticket: Ticket(load) };
+                let queued = Queued { batch, ticket };
                 // A receiver is kept here, so the queue takes it.
                 senders[lane].send(queued).map_err(|unsent| unsent.into_inner().batch)
             }
             None => {
                 drop(senders);
-                self.give(Ticket(load));
+                self.give(ticket);
                 Err(batch)
             }
         }
@@ -189,48 +150,9 @@ impl Channel {
         self.senders.write().take();
     }
 
-    fn fits(&self, used: Load, load: Load) -> bool {
-        used.0 == 0 || Load(used.0 + load.0).is_within(self.limit)
-    }
-
-    fn try_take(&self, load: Load) -> bool {
-        let taken = self.used.fetch_update(SeqCst, SeqCst, |used| {
-            self.fits(Load(used), load).then_some(used + load.0)
-        });
-        taken.is_ok()
-    }
-
-    /// Takes room, waiting for it.
-    fn take(&self, load: Load) {
-        // A short spin saves two switches when the worker is just about to give room back.
-        for turn in 0..10 {
-            if self.try_take(load) {
-                return;
-            }
-            if turn < 6 {
-                (0..1 << turn).for_each(|_| std::hint::spin_loop());
-            } else {
-                std::thread::yield_now();
-            }
-        }
-        let mut guard = self.wait.lock();
-        self.waiting.fetch_add(1, SeqCst);
-        while !self.try_take(load) {
-            self.freed.wait(&mut guard);
-        }
-        self.waiting.fetch_sub(1, SeqCst);
-    }
-
     /// Gives room back.
     pub(crate) fn give(&self, ticket: Ticket) {
-        let left = Load(self.used.fetch_sub(ticket.0.0, SeqCst) - ticket.0.0);
-        // Waking a sender at every batch would switch threads at every batch: wait until half of the
-        // room is free. That moment comes, because all that is in the channel leaves it.
-        let half = Load::new(self.limit.messages() as usize / 2, self.limit.bytes() as usize / 2);
-        if self.waiting.load(SeqCst) > 0 && left.is_within(half) {
-            drop(self.wait.lock());
-            self.freed.notify_all();
-        }
+        self.credit.give(ticket);
     }
 }
 
@@ -281,10 +203,51 @@ mod tests {
     fn a_message_larger_than_the_channel_travels_alone() {
         let channel = Channel::new(4, 10);
         channel.send(batch(1, 1000)).unwrap();
-        assert!(!channel.has_room_for(&batch(1, 1)));
+        assert!(channel.try_reserve(&batch(1, 1)).is_none());
         assert_eq!(sizes(&channel), [1]);
-        assert!(channel.has_room_for(&batch(4, 2)));
-        assert!(!channel.fits(Load::new(1, 1), Load::new(1, 10)));
+        channel.send(batch(4, 2)).unwrap();
+        assert_eq!(sizes(&channel), [4]);
+    }
+
+    #[test]
+    fn what_has_its_room_is_sent_whole_and_without_waiting() {
+        let channel = Channel::new(4, 1000);
+        let first = batch(3, 1);
+        let room = channel.try_reserve(&first).unwrap();
+        assert!(channel.try_reserve(&batch(2, 1)).is_none(), "it is taken before it is sent");
+        channel.send_reserved(first, room).unwrap();
+        assert_eq!(sizes(&channel), [3]);
+        let larger = batch(10, 1);
+        let room = channel.try_reserve(&larger).unwrap();
+        channel.send_reserved(larger, room).unwrap();
+        assert_eq!(sizes(&channel), [10]);
+        let late = batch(1, 1);
+        let room = channel.try_reserve(&late).unwrap();
+        channel.close();
+        assert_eq!(channel.send_reserved(late, room).unwrap_err().len(), 1);
+        assert_eq!(channel.messages(), 0);
+    }
+
+    #[test]
+    fn parts_for_several_workers_share_the_room_of_the_whole() {
+        let channel = Channel::partitioned(40, 100_000, 3, "key".into());
+        let mut whole = batch(20, 5);
+        for (n, message) in whole.messages_mut().iter_mut().enumerate() {
+            message.set_attribute("key", n as i64);
+        }
+        let room = channel.try_reserve(&whole).unwrap();
+        drop(whole.split_off(15));
+        channel.send_reserved(whole, room).unwrap();
+        assert_eq!(channel.messages(), 15, "what was not sent has given its room back");
+        let mut received = 0;
+        for worker in 0..3 {
+            while let Ok(queued) = channel.receiver(worker).try_recv() {
+                received += queued.batch.len();
+                channel.give(queued.ticket);
+            }
+        }
+        assert_eq!((received, channel.messages()), (15, 0));
+        assert!(channel.try_reserve(&batch(40, 0)).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Puts what several workers made of a channel's batches back into the order of the channel.
 use std::collections::VecDeque;
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What leaves a stage, in the order of what entered it.
 ///

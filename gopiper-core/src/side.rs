@@ -235,7 +235,8 @@ impl HostSide for Side {
         if outlet.is_closed() || self.is_given_up() {
             return Err((SendStatus::CLOSED, batch, sending));
         }
-        if !sending.wait && !outlet.has_room_for(&batch) {
+        let room = if sending.wait { None } else { outlet.try_reserve(&batch) };
+        if !sending.wait && room.is_none() {
             return Err((SendStatus::FULL, batch, sending));
         }
         let mut batch = batch.into_own();
@@ -252,12 +253,19 @@ impl HostSide for Side {
         if stage.kind == Kind::SOURCE {
             self.settle_reported(&mut batch);
         }
-        if batch.is_empty() {
-            return Ok(());
-        }
-        if let Err(batch) = self.emit_in_call(batch) {
-            // Closed meanwhile: the batch has its delivery, so its end is told there.
-            drop(stage.pass_on(batch));
+        let outside = if batch.is_empty() { None } else { self.emit_in_call(batch).err() };
+        // If it has closed meanwhile: the batch has its delivery, so its end is told there.
+        match (outside, room) {
+            (Some(batch), None) => drop(stage.pass_on(batch)),
+            (Some(batch), Some(room)) => {
+                let messages = batch.len() as u64;
+                if outlet.send_reserved(batch, room).is_ok() {
+                    stage.counters.sent.fetch_add(messages, Relaxed);
+                }
+            }
+            // Nothing is left of it, or it goes on with what the call made.
+            (None, Some(room)) => outlet.give(room),
+            (None, None) => {}
         }
         Ok(())
     }

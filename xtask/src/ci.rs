@@ -9,8 +9,8 @@ use crate::{edges, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also what takes longer: the boundary's tests under AddressSanitizer, Miri, ten thousand cases
-    /// of the scheduler's model
+    /// Also what takes longer: models of threads in every interleaving, tests under AddressSanitizer,
+    /// ThreadSanitizer and Miri, ten thousand cases of the scheduler's model
     #[arg(long)]
     full: bool,
 }
@@ -39,7 +39,9 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
         cargo.run("doc", &["--workspace", "--no-deps"])
     })?;
     if args.full {
+        steps.step("loom", soundness::models)?;
         steps.step("memory errors", soundness::memory_errors)?;
+        steps.step("data races", soundness::data_races)?;
         steps.step("miri", soundness::miri)?;
     }
     Ok(())

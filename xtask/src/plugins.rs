@@ -91,12 +91,16 @@ fn library_args<'a>(packages: &[&'a Package]) -> Result<Vec<&'a str>> {
     Ok(args)
 }
 
-fn named<'a>(metadata: &'a Metadata, names: &[String]) -> Result<Vec<&'a Package>> {
+pub(crate) fn named<'a>(
+    metadata: &'a Metadata,
+    names: &[impl AsRef<str>],
+) -> Result<Vec<&'a Package>> {
     let candidates: Vec<_> = metadata.packages.iter().filter(|p| has_cdylib(p)).collect();
     names
         .iter()
         .map(|name| {
-            let found = candidates.iter().find(|p| p.name == name.as_str());
+            let name = name.as_ref();
+            let found = candidates.iter().find(|p| p.name == name);
             found.copied().with_context(|| {
                 let known: Vec<_> = candidates.iter().map(|p| p.name.as_str()).collect();
                 format!(

@@ -1,6 +1,7 @@
 //! The boundary's tests under tools that see what a passing test does not.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -63,19 +64,62 @@ fn test_boundary(cargo: Cargo, plugins: &str) -> Result<()> {
         .run("test", &BOUNDARY)
 }
 
+/// The models of threads, in every interleaving.
+pub(crate) fn models() -> Result<()> {
+    // A folder of its own: the flag is for all crates.
+    Cargo::new()
+        .env("CARGO_TARGET_DIR", target_folder()?.join("loom"))
+        .env("RUSTFLAGS", "--cfg loom")
+        .run(
+            "test",
+            &["-p", "gopiper-abi", "-p", "gopiper-core", "--lib", "models::", "--", "--nocapture"],
+        )
+}
+
 pub(crate) fn miri() -> Result<()> {
-    let cargo = Cargo::new();
-    let here = cargo
-        .command("miri")
-        .arg("--version")
-        .stdout(Stdio::null())
+    let found = [Cargo::new(), Cargo::new().nightly()]
+        .into_iter()
+        .find(|cargo| works(cargo.command("miri").arg("--version")));
+    match found {
+        Some(cargo) => cargo.run("miri", &["test", "-p", "gopiper-abi", "--lib"]),
+        None => {
+            eprintln!("skipped: neither this toolchain nor a nightly one has 'cargo miri'");
+            Ok(())
+        }
+    }
+}
+
+/// ThreadSanitizer, which has to see the standard library too: so that is built as well.
+pub(crate) fn data_races() -> Result<()> {
+    let sysroot = Command::new("rustup")
+        .args(["run", "nightly", "rustc", "--print", "sysroot"])
         .stderr(Stdio::null())
-        .status()?;
-    if !here.success() {
-        eprintln!("skipped: this toolchain has no 'cargo miri' (a component of nightly ones)");
+        .output();
+    let sysroot = sysroot.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let library = Path::new(&sysroot.unwrap_or_default()).join("lib/rustlib/src/rust/library");
+    if !library.is_dir() {
+        eprintln!("skipped: there is no nightly toolchain with the component rust-src");
         return Ok(());
     }
-    cargo.run("miri", &["test", "-p", "gopiper-abi", "--lib"])
+    let metadata = own_metadata()?;
+    let cargo = Cargo::new()
+        .nightly()
+        .flags(["--target", &host_target()?, "-Zbuild-std"])
+        .env("CARGO_TARGET_DIR", metadata.target_directory.join("tsan"))
+        .env("RUSTFLAGS", "-Zsanitizer=thread -Clink-arg=-rdynamic");
+    let components = plugins::named(&metadata, &["faults", "grep", "null", "pass"])?;
+    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
+    let out = metadata.target_directory.join("tsan-plugins");
+    plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
+    let tests = ["--lib", "--test", "scheduler", "--test", "backpressure"];
+    cargo
+        .env("GOPIPER_TEST_PLUGINS", &out)
+        .run("test", &[["-p", "gopiper-abi", "-p", "gopiper-core"].as_slice(), &tests].concat())
+}
+
+fn works(command: &mut Command) -> bool {
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn sanitizer_works(target: &str) -> Result<bool> {

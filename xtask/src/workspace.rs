@@ -54,6 +54,7 @@ pub(crate) fn components_below<'a>(metadata: &'a Metadata, folders: &[&str]) -> 
 
 /// How cargo is called: where, with which flags for every build, with which environment.
 pub(crate) struct Cargo {
+    nightly: bool,
     directory: PathBuf,
     flags: Vec<String>,
     environment: Vec<(String, OsString)>,
@@ -68,11 +69,17 @@ impl Cargo {
     /// In the folder of another workspace, so that its own cargo configuration counts.
     pub(crate) fn within(directory: &Path) -> Self {
         Self {
+            nightly: false,
             directory: directory.to_owned(),
             flags: Vec::new(),
             environment: Vec::new(),
             quiet_when_fresh: false,
         }
+    }
+
+    /// That of the nightly toolchain, which need not be there.
+    pub(crate) fn nightly(self) -> Self {
+        Self { nightly: true, ..self }
     }
 
     pub(crate) fn release(self, yes: bool) -> Self {
@@ -96,8 +103,13 @@ impl Cargo {
     }
 
     pub(crate) fn command(&self, subcommand: &str) -> Command {
-        let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(program);
+        let mut command = match self.nightly {
+            true => Command::new("rustup"),
+            false => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+        };
+        if self.nightly {
+            command.args(["run", "nightly", "cargo"]);
+        }
         command
             .current_dir(&self.directory)
             .stdin(Stdio::null())

@@ -3,18 +3,19 @@
 //! A delivery is the host's: one for each produced batch. A message refers to it by pointer and
 //! index, and each index is settled exactly once, by whoever holds it then: the host for what lies
 //! in a batch, a [`Kept`](super::Kept) for what a component collects.
+#[cfg(not(all(test, loom)))]
+use std::sync::atomic::{AtomicI32, AtomicU32};
 use std::{
     ptr,
     sync::{
         Arc,
-        atomic::{
-            AtomicI32, AtomicU32,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
+        atomic::Ordering::{AcqRel, Acquire, Relaxed},
     },
 };
 
 use abi_stable::{StableAbi, prefix_type::WithMetadata};
+#[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicI32, AtomicU32};
 
 /// The end of one produced message: an open number; of several the greatest, the worst, wins.
 #[repr(transparent)]

@@ -5,6 +5,8 @@ mod glue;
 mod handled;
 mod lent;
 mod message;
+#[cfg(loom)]
+mod models;
 mod payload;
 mod pieces;
 mod value;
