@@ -154,6 +154,11 @@ impl Channel {
     pub(crate) fn give(&self, ticket: Ticket) {
         self.credit.give(ticket);
     }
+
+    /// Wakes a sender that waits though there is room for it.
+    pub(crate) fn wake_sender(&self) {
+        self.credit.wake_head();
+    }
 }
 
 #[cfg(test)]

@@ -165,6 +165,17 @@ impl Credit {
         }
     }
 
+    /// Wakes the sender at the head if there is room for it: what is in the channel may stay there
+    /// for long, waiting to be tried again.
+    pub(crate) fn wake_head(&self) {
+        if self.used.load(Relaxed) & CLAIMED != 0 {
+            let wanted = self.wanted.lock();
+            if self.fits(self.used.load(Relaxed) & !CLAIMED, *wanted) {
+                self.freed.notify_one();
+            }
+        }
+    }
+
     /// Wakes the sender at the head if so little is used now that it should go on.
     #[cold]
     fn tell_head(&self, left: u64) {

@@ -94,7 +94,9 @@ impl Side {
             }
             let mut emitted = self.emitted.lock();
             if self.given_up.load(SeqCst) {
-                return Err(batch);
+                // Nobody hears of it any more.
+                drop(batch);
+                return Ok(());
             }
             call.emitted.set(true);
             emitted.push((call.handling.cursor(), batch));

@@ -83,7 +83,12 @@ impl Worker {
             self = self.attend(instance, watched)?;
             match self.queue.try_recv() {
                 Ok(queued) => self = self.take(instance, watched, queued)?,
-                Err(TryRecvError::Empty) => self.inbox.wake.wait(Some(&self.queue), self.next()),
+                Err(TryRecvError::Empty) => {
+                    if let Some(inlet) = &self.stage.inlet {
+                        inlet.wake_sender();
+                    }
+                    self.inbox.wake.wait(Some(&self.queue), self.next());
+                }
                 Err(TryRecvError::Disconnected) => {
                     if let Some(gathered) = self.gathered.take() {
                         self = self.handle(instance, watched, gathered.into())?;
