@@ -158,12 +158,15 @@ impl Worker {
         if self.stage.linger.time.is_zero() {
             return self.handle(instance, watched, queued.into());
         }
-        if let Some(gathered) = self.gathered.take_if(|gathered| !gathered.has_room_for(&queued)) {
-            self = self.handle(instance, watched, gathered.into())?;
-        }
         match &mut self.gathered {
-            Some(gathered) => gathered.add(queued, &self.stage),
-            None => self.gathered = Some(Gathered::new(queued, &self.stage)),
+            Some(gathered) if gathered.has_room_for(&queued) => gathered.add(queued, &self.stage),
+            gathered => {
+                // Into the worker's hands first: this thread may get stuck in `handle`.
+                let before = gathered.replace(Gathered::new(queued, &self.stage));
+                if let Some(before) = before {
+                    self = self.handle(instance, watched, before.into())?;
+                }
+            }
         }
         match self.gathered.take_if(|gathered| gathered.is_full()) {
             Some(gathered) => self.handle(instance, watched, gathered.into()),

@@ -1,16 +1,30 @@
-//! Random pipelines against a plain model: every message has the one outcome that its words ask
-//! for, what comes out comes in order, and the counters add up. Nothing hangs: each case is given
-//! thirty seconds.
+//! Random pipelines against a plain model: every message has the one outcome that its words and the
+//! stages behind ask for, what comes out comes in order, and the counters add up. Nothing hangs: each
+//! case is given ten minutes, by a clock that the test moves.
 mod common;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
 
-use common::{Probe, load, run};
-use gopiper_abi::Outcome;
-use gopiper_core::{ComponentSpec, RetryPolicy};
+use common::{Probe, load};
+use gopiper_abi::{
+    Component, Deliveries, Error, HandledCallback, Message, Outcome, Postponed, own,
+};
+use gopiper_core::{
+    ComponentOptions, ComponentSpec, Control, ManualClock, Pipeline, PipelineOptions, RetryPolicy,
+    Summary,
+};
 use proptest::prelude::*;
 
 const DELIVERED: Outcome = Outcome::DELIVERED;
+const DROPPED: Outcome = Outcome::DROPPED;
 const FAILED: Outcome = Outcome::FAILED;
 
 /// What `faults` does with a message of these words: its outcome, and what comes out.
@@ -24,7 +38,7 @@ const WAYS: &[(&str, Outcome, &[&str])] = &[
     ("retry 1", DELIVERED, &["retry 1 done"]),
     ("retry 2", DELIVERED, &["retry 2 done"]),
     ("retry 9", FAILED, &[]),
-    ("drop", Outcome::DROPPED, &[]),
+    ("drop", DROPPED, &[]),
     ("fail", FAILED, &[]),
     ("reserved", FAILED, &[]),
     ("silent", FAILED, &[]),
@@ -41,30 +55,205 @@ struct Stage {
     workers: usize,
     channel_size: usize,
     channel_bytes: usize,
+    linger: Option<Duration>,
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
     let bytes = prop_oneof![1usize..200, Just(8 << 20)];
-    (1usize..4, 1usize..40, bytes).prop_map(|(workers, channel_size, channel_bytes)| Stage {
-        workers,
-        channel_size,
-        channel_bytes,
-    })
+    let linger = prop::option::of((0u64..3).prop_map(Duration::from_millis));
+    (1usize..4, 1usize..40, bytes, linger).prop_map(
+        |(workers, channel_size, channel_bytes, linger)| Stage {
+            workers,
+            channel_size,
+            channel_bytes,
+            linger,
+        },
+    )
 }
 
 fn with(mut spec: ComponentSpec, stage: &Stage, ordered: bool) -> ComponentSpec {
-    spec.options.pool_size = Some(stage.workers);
-    spec.options.channel_size = Some(stage.channel_size);
-    spec.options.channel_bytes = Some(stage.channel_bytes);
-    spec.options.ordered = Some(ordered);
-    let backoff = Duration::from_micros(50);
-    spec.options.retry =
-        RetryPolicy { max_attempts: 4, initial_backoff: backoff, max_backoff: backoff };
+    let backoff = Duration::from_millis(1);
+    spec.options = ComponentOptions {
+        pool_size: Some(stage.workers),
+        channel_size: Some(stage.channel_size),
+        channel_bytes: Some(stage.channel_bytes),
+        linger: stage.linger,
+        ordered: Some(ordered),
+        retry: RetryPolicy { max_attempts: 4, initial_backoff: backoff, max_backoff: backoff },
+        ..spec.options
+    };
     spec
+}
+
+fn of(factory: gopiper_abi::raw::client::FactoryHandle) -> ComponentSpec {
+    ComponentSpec { factory, options: ComponentOptions::default() }
+}
+
+/// Makes several messages of each, or none.
+struct Split(usize, Postponed);
+
+impl Component for Split {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        let (message, settles) = handled.keep(message).split();
+        let parts: Vec<_> = (0..self.0).map(|_| message.duplicate()).collect();
+        let _ = self.1.send_from(settles, parts);
+    }
+}
+
+/// Makes one message of several.
+struct Merge {
+    count: usize,
+    parts: Vec<Vec<u8>>,
+    settles: Deliveries,
+    postponed: Postponed,
+}
+
+impl Merge {
+    fn send(&mut self) {
+        let parts = std::mem::take(&mut self.parts);
+        if !parts.is_empty() {
+            let settles = std::mem::take(&mut self.settles);
+            let _ = self.postponed.send_from(settles, [Message::new(parts.join(&b","[..]))]);
+        }
+    }
+}
+
+impl Component for Merge {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        self.parts.push(message.data().to_vec());
+        self.settles.add(handled.keep(message));
+        if self.parts.len() == self.count {
+            self.send();
+        }
+    }
+
+    fn end(&mut self, _deadline: i64) -> Result<(), Error> {
+        self.send();
+        Ok(())
+    }
+}
+
+/// Fails with what is long, and drops what is short.
+struct Judge;
+
+fn verdict(text: &str) -> Outcome {
+    match text.len() {
+        ..5 => DROPPED,
+        24.. => FAILED,
+        _ => DELIVERED,
+    }
+}
+
+impl Component for Judge {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        match verdict(&String::from_utf8_lossy(message.data())) {
+            DROPPED => handled.discard(message),
+            FAILED => handled.fail(message, "too long"),
+            _ => handled.done(message),
+        }
+    }
+}
+
+/// Where components hang, and what hangs there.
+#[derive(Default)]
+struct Gate {
+    hanging: AtomicUsize,
+    open: AtomicBool,
+}
+
+/// Gets stuck at messages of that name, until all is over.
+struct Stuck(Arc<Gate>);
+
+const HANG: &str = "hang";
+
+impl Component for Stuck {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        if message.data() == HANG.as_bytes() {
+            self.0.hanging.fetch_add(1, SeqCst);
+            while !self.0.open.load(SeqCst) {
+                thread::park_timeout(Duration::from_millis(1));
+            }
+        }
+        handled.done(message);
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Runs it to its end, by a clock that goes on whenever nothing else does: in steps that are small
+/// against the limit, but for a component that is stuck, whose stage has one worker.
+fn run(components: Vec<ComponentSpec>, gate: &Gate) -> (Summary, Control) {
+    let clock = ManualClock::new();
+    let options = PipelineOptions { clock: clock.clock(), ..PipelineOptions::default() };
+    let pipeline = Pipeline::new(components, options).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
+    let (tell, hear) = mpsc::channel();
+    let control = running.control();
+    thread::spawn(move || drop(tell.send(running.wait())));
+    let step = Duration::from_millis(2);
+    for _ in 0..300_000 {
+        if let Ok(summary) = hear.recv_timeout(Duration::from_micros(100)) {
+            return (summary, control);
+        }
+        let given_up: u64 = control.counts().iter().map(|(_, counts)| counts.abandoned).sum();
+        let is_stuck = gate.hanging.load(SeqCst) as u64 > given_up;
+        clock.advance(if is_stuck { LIMIT / 4 } else { step });
+    }
+    panic!("the pipeline hangs; left: {:?}", control.left());
+}
+
+/// What one input has become so far, in the model: what is under way of it, and the worst outcome.
+type Way = (&'static str, Outcome, &'static [&'static str]);
+
+/// A message under way in the model: its text, and the inputs that it was made of.
+type Item = (String, Vec<usize>);
+
+/// What comes out in the end, and what became of each input.
+fn model(
+    ways: &[Way],
+    split: Option<usize>,
+    merge: Option<usize>,
+    judged: bool,
+) -> (Vec<String>, Vec<Outcome>) {
+    let mut outcomes: Vec<_> = ways.iter().map(|(_, outcome, _)| *outcome).collect();
+    let mut items: Vec<Item> = Vec::new();
+    for (input, (_, _, out)) in ways.iter().enumerate() {
+        items.extend(out.iter().map(|text| (text.to_string(), vec![input])));
+    }
+    let mut settle = |inputs: &[usize], outcome: Outcome| {
+        inputs.iter().for_each(|input| outcomes[*input] = outcomes[*input].max(outcome));
+    };
+    if let Some(count) = split {
+        if count == 0 {
+            items.iter().for_each(|(_, inputs)| settle(inputs, DROPPED));
+        }
+        items = items.into_iter().flat_map(|item| vec![item; count]).collect();
+    }
+    if let Some(count) = merge {
+        let together = |items: &[Item]| {
+            let texts: Vec<_> = items.iter().map(|(text, _)| text.as_str()).collect();
+            (texts.join(","), items.iter().flat_map(|(_, inputs)| inputs.clone()).collect())
+        };
+        items = items.chunks(count).map(together).collect();
+    }
+    if judged {
+        items.iter().for_each(|(text, inputs)| settle(inputs, verdict(text)));
+        items.retain(|(text, _)| verdict(text) == DELIVERED);
+    }
+    (items.into_iter().map(|(text, _)| text).collect(), outcomes)
 }
 
 fn cases() -> u32 {
     std::env::var("GOPIPER_MODEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)
+}
+
+/// The parts of what was merged, in no order: where it is given up, what is merged with what is
+/// chance.
+fn parts(texts: Vec<String>) -> Vec<String> {
+    let mut parts: Vec<_> =
+        texts.iter().flat_map(|text| text.split(',').map(str::to_owned)).collect();
+    parts.sort_unstable();
+    parts
 }
 
 proptest! {
@@ -74,45 +263,84 @@ proptest! {
     #[test]
     fn a_pipeline_does_what_its_messages_say(
         ways in prop::collection::vec(0..WAYS.len(), 0..80),
+        hangs in prop::collection::vec(0usize..80, 0..3),
         batch in 1usize..30,
         faults in stage(),
         before in prop::option::of(stage()),
         after in prop::option::of(stage()),
+        split in prop::option::of(0usize..4),
+        merge in prop::option::of(1usize..5),
+        judged in any::<bool>(),
         ordered in any::<bool>(),
     ) {
-        let probe = Probe::new(ways.iter().map(|&way| WAYS[way].0));
+        let mut ways: Vec<Way> = ways.iter().map(|&way| WAYS[way]).collect();
+        for place in &hangs {
+            ways.insert(place % (ways.len() + 1), (HANG, FAILED, &[]));
+        }
+        // What is merged with what would be chance, and so its outcome.
+        let judged = judged && (ordered || merge.is_none());
+        let one_worker = Stage { workers: 1, ..faults.clone() };
+        let probe = Probe::new(ways.iter().map(|way| way.0));
+        let gate = Arc::new(Gate::default());
         let neutral = || load("grep", [("word", "\0".into()), ("invert", true.into())]);
         let mut components = vec![probe.source(batch)];
         components.extend(before.as_ref().map(|stage| with(neutral(), stage, ordered)));
+        if !hangs.is_empty() {
+            let gate = gate.clone();
+            let mut stuck = of(own::transform("stuck", move |_| Ok(Stuck(gate.clone()))));
+            stuck.options.timeout = Some(LIMIT);
+            components.push(with(stuck, &one_worker, ordered));
+        }
         components.push(with(load("faults", []), &faults, ordered));
+        if let Some(count) = split {
+            let split = of(own::transform("split", move |postponed| Ok(Split(count, postponed))));
+            components.push(with(split, &faults, ordered));
+        }
+        if let Some(count) = merge {
+            let merge = of(own::transform("merge", move |postponed| {
+                let (parts, settles) = (Vec::new(), Deliveries::default());
+                Ok(Merge { count, parts, settles, postponed })
+            }));
+            components.push(with(merge, &one_worker, ordered));
+        }
         components.extend(after.as_ref().map(|stage| with(neutral(), stage, ordered)));
+        if judged {
+            components.push(with(of(own::transform("judge", |_| Ok(Judge))), &faults, ordered));
+        }
         components.push(probe.sink());
-        let (summary, control) = run(components);
+        let (summary, control) = run(components, &gate);
 
-        let ways: Vec<_> = ways.iter().map(|&way| WAYS[way]).collect();
-        let expected: Vec<_> = ways.iter().map(|(_, outcome, _)| *outcome).collect();
+        let (mut output, expected) = model(&ways, split, merge, judged);
+        let came_out = output.len() as u64;
         prop_assert_eq!(probe.outcomes(), expected.clone());
-        let mut output: Vec<_> = ways.iter().flat_map(|(_, _, out)| out.iter().copied()).collect();
         let mut found = probe.output();
         if !ordered {
-            output.sort_unstable();
-            found.sort_unstable();
+            (found, output) = (parts(found), parts(output));
         }
-        prop_assert_eq!(found, output.clone());
+        prop_assert_eq!(found, output);
 
-        let count = |outcome| expected.iter().filter(|one| **one == outcome).count() as u64;
-        let outcomes = summary.outcomes;
-        prop_assert_eq!(outcomes.delivered, count(DELIVERED));
-        prop_assert_eq!(outcomes.dropped, count(Outcome::DROPPED));
-        prop_assert_eq!((outcomes.failed, outcomes.returned), (count(FAILED), 0));
-        prop_assert_eq!((summary.unsettled, control.left().len()), (0, 0));
-        let of = |name: &str| {
+        let counts = |name: &str| {
             let found = summary.components.iter().find(|(component, _)| component == name);
             found.map(|(_, counts)| *counts).unwrap_or_default()
         };
-        prop_assert_eq!(of("feed").sent, ways.len() as u64);
-        prop_assert_eq!(of("faults").received, ways.len() as u64);
-        prop_assert_eq!(of("collect").received, output.len() as u64);
-        prop_assert_eq!(of("faults").failed + of("faults").unsent, count(FAILED));
+        let of = |outcome| expected.iter().filter(|one| **one == outcome).count() as u64;
+        let outcomes = summary.outcomes;
+        prop_assert_eq!(outcomes.delivered, of(DELIVERED));
+        prop_assert_eq!(outcomes.dropped, of(DROPPED));
+        prop_assert_eq!((outcomes.failed, outcomes.returned), (of(FAILED), 0));
+        prop_assert_eq!((summary.unsettled, control.left().len()), (0, 0));
+        prop_assert_eq!(counts("feed").sent, ways.len() as u64);
+        prop_assert_eq!(counts("faults").received, (ways.len() - hangs.len()) as u64);
+        prop_assert_eq!(counts("stuck").abandoned, hangs.len() as u64);
+        prop_assert_eq!(counts("collect").received, came_out);
+        let failed = ways.iter().filter(|way| way.1 == FAILED).count() - hangs.len();
+        prop_assert_eq!(counts("faults").failed + counts("faults").unsent, failed as u64);
+
+        // What was stuck comes to life again: it is counted, and that is all.
+        gate.open.store(true, SeqCst);
+        while control.counts().iter().map(|(_, counts)| counts.late).sum::<u64>() < hangs.len() as u64 {
+            thread::yield_now();
+        }
+        prop_assert_eq!(probe.outcomes(), expected);
     }
 }
