@@ -176,6 +176,9 @@ impl Component for Faults {
                 let deferred = handled.defer();
                 thread::spawn(move || deferred.report(message, Report::fail(5, "late")));
             }
+            "hang" => loop {
+                thread::park();
+            },
             "stop" => {
                 self.postponed.host().fail("told to stop");
                 handled.done(message);
