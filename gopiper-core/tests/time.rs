@@ -237,9 +237,8 @@ fn a_worker_that_gets_stuck_again_and_again_is_given_up_each_time() {
 fn a_whole_batch_has_failed_if_its_component_takes_it_at_once() {
     let story = Story::of(&["one", "hang", "two"]);
     let gate = story.gate.clone();
-    let make = move |_| Ok(HangsWithAll(gate.clone()));
     let component = ComponentSpec {
-        factory: own::transform("all", move |postponed| make(postponed)),
+        factory: own::transform("all", move |_| Ok(HangsWithAll(gate.clone()))),
         options: story.options.clone(),
     };
     let running = story.start_with(component, 2);
