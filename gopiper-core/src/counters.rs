@@ -71,6 +71,8 @@ pub struct OutcomeCounts {
     pub delivered: u64,
     /// They were dropped on purpose.
     pub dropped: u64,
+    /// They failed, and are kept with the dead letters.
+    pub dead_lettered: u64,
     /// They failed and were discarded.
     pub failed: u64,
     /// The pipeline ended before they were settled.
@@ -89,8 +91,8 @@ impl Outcomes {
     }
 
     pub(crate) fn read(&self) -> OutcomeCounts {
-        let [delivered, dropped, _dead_lettered, failed, returned] =
+        let [delivered, dropped, dead_lettered, failed, returned] =
             [0, 1, 2, 3, 4].map(|i: usize| self.0[i].load(Relaxed));
-        OutcomeCounts { delivered, dropped, failed, returned }
+        OutcomeCounts { delivered, dropped, dead_lettered, failed, returned }
     }
 }

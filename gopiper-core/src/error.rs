@@ -70,6 +70,29 @@ pub enum PipelineError {
         /// The number that it gave.
         parallel: u32,
     },
+    /// What has failed can't go there.
+    #[error("{component} is a {kind}: dead letters go to a sink")]
+    DeadLetterKind {
+        /// The component.
+        component: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// There is no state directory, and no sink for what has failed.
+    #[error(
+        "{0}: on_fail = 'dead_letter', but there is no place for dead letters: give the pipeline a state directory or a dead_letter component"
+    )]
+    NoPlaceForDeadLetters(String),
+    /// A pipeline has no component of that name.
+    #[error(
+        "pipeline {pipeline} has no component '{component}': dead letters go to the one that has failed with them, so it must have its name still"
+    )]
+    NoSuchComponent {
+        /// The pipeline.
+        pipeline: String,
+        /// The component.
+        component: String,
+    },
     /// A component can't start.
     #[error("{component} can't start: {error}")]
     Start {

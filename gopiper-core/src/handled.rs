@@ -99,12 +99,12 @@ impl Handled {
         for (place, sent) in emitted {
             let mut before = batch;
             batch = before.split_off((place - offset) as usize);
-            settle(stage, &mut before, through.saturating_sub(offset), gave_up);
+            settle(stage, &mut before, through.saturating_sub(offset), gave_up, &mut output);
             output.push(before);
             output.push(sent);
             offset = place;
         }
-        settle(stage, &mut batch, through.saturating_sub(offset), gave_up);
+        settle(stage, &mut batch, through.saturating_sub(offset), gave_up, &mut output);
         output.push(batch);
         output
     }
@@ -115,9 +115,11 @@ const VACATED: i32 = Message::VACATED;
 /// The statuses of Retry.
 const RETRY: std::ops::Range<i32> = 100..200;
 
-/// Leaves in the batch what is Done. Messages from `through` on were not handled.
-fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool) {
+/// Leaves in the batch what is Done, and puts what is to be kept with the dead letters into the output.
+/// Messages from `through` on were not handled.
+fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output: &mut Output) {
     let (mut dropped, mut failed, mut kept, mut returned, mut place) = (0, 0, 0, 0, 0);
+    let mut dead_letters = 0;
     batch.retain(|message| {
         place += 1;
         let fate = match message.status() {
@@ -139,6 +141,10 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool) {
                 failed += 1;
                 stage.tell_failure(status, message.description());
                 match stage.on_fail {
+                    OnFail::DeadLetter => {
+                        dead_letters += 1;
+                        Fate::Keep
+                    }
                     OnFail::Discard => Fate::Settle(Outcome::FAILED),
                     OnFail::Stop => {
                         stage.fail("a message failed, and on_fail = 'stop'");
@@ -152,9 +158,28 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool) {
         }
         fate
     });
+    if dead_letters > 0 {
+        take_failed(batch, dead_letters, output);
+    }
     let counters = &stage.counters;
     counters.dropped.fetch_add(dropped, Relaxed);
     counters.failed.fetch_add(failed, Relaxed);
     counters.kept.fetch_add(kept, Relaxed);
     counters.returned.fetch_add(returned, Relaxed);
+}
+
+/// Moves the failed ones that `settle` has left in the batch out of it.
+fn take_failed(batch: &mut Batch, count: u32, output: &mut Output) {
+    let failed = output.failed.get_or_insert_with(|| Batch::new(count));
+    while failed.room() < count as usize {
+        failed.grow();
+    }
+    for slot in batch.messages_mut().iter_mut().filter(|message| message.status() != 0) {
+        let full = failed.push(std::mem::replace(slot, Message::vacated())).is_err();
+        debug_assert!(!full, "there is room for all that were counted");
+    }
+    batch.retain(|message| match message.status() {
+        VACATED => Fate::Settle(Outcome::DELIVERED),
+        _ => Fate::Keep,
+    });
 }

@@ -10,6 +10,7 @@ mod channel;
 mod clock;
 mod counters;
 mod credit;
+pub mod dead_letters;
 mod deferred;
 mod error;
 mod gathered;

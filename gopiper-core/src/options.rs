@@ -43,8 +43,9 @@ pub struct ComponentOptions {
     pub linger: Option<Duration>,
     /// How often and when it gets a message again that it reported as Retry.
     pub retry: RetryPolicy,
-    /// What becomes of a message that has failed for good.
-    pub on_fail: OnFail,
+    /// What becomes of a message that has failed for good; if `None`, it is kept with the dead letters,
+    /// or discarded where there is no place for them.
+    pub on_fail: Option<OnFail>,
 }
 
 /// What the operator wants of a pipeline.
@@ -54,6 +55,9 @@ pub struct PipelineOptions {
     pub name: Option<String>,
     /// Where its components may keep what they must remember; made when one does.
     pub state_directory: Option<PathBuf>,
+    /// How many bytes of dead letters are kept in the state directory; then the pipeline stands still.
+    /// A gigabyte if `None`.
+    pub dead_letter_limit: Option<u64>,
     /// Where payloads live.
     pub memory: PayloadMemory,
     /// How long it may take to drain once it is told to stop; then what is left goes back to its

@@ -5,6 +5,7 @@ use gopiper_abi::{Kind, Parallel, raw::client::FactoryHandle};
 
 use crate::{
     channel::{MAX_BYTES, MAX_MESSAGES},
+    dead_letters,
     error::PipelineError,
     options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, PipelineOptions},
     policy::{OnFail, RetryPolicy},
@@ -12,11 +13,15 @@ use crate::{
 
 /// More workers than this are a mistake.
 const MAX_POOL_SIZE: usize = 1024;
+/// Bytes of dead letters, unless the operator says otherwise.
+const DEAD_LETTER_LIMIT: u64 = 1 << 30;
 
 /// A pipeline that is ready to start: its components fit together.
 pub struct Pipeline {
     pub(crate) name: String,
     pub(crate) parts: Vec<Part>,
+    /// The sink of what has failed, if the operator has named one.
+    pub(crate) dead_letter: Option<Part>,
     pub(crate) options: PipelineOptions,
 }
 
@@ -32,7 +37,7 @@ pub(crate) struct Part {
     pub(crate) timeout: Option<Duration>,
     pub(crate) linger: Option<Duration>,
     pub(crate) retry: RetryPolicy,
-    pub(crate) on_fail: OnFail,
+    pub(crate) on_fail: Option<OnFail>,
 }
 
 impl Pipeline {
@@ -71,7 +76,84 @@ impl Pipeline {
             return Err(errors);
         }
         let name = options.name.clone().unwrap_or_else(|| "main".into());
-        Ok(Pipeline { name, parts, options })
+        Ok(Pipeline { name, parts, dead_letter: None, options })
+    }
+
+    /// Sends the messages that have failed to this sink, not to the state directory.
+    ///
+    /// # Errors
+    /// Everything that doesn't fit.
+    pub fn dead_letters_to(mut self, mut sink: ComponentSpec) -> Result<Self, Vec<PipelineError>> {
+        let names: BTreeSet<_> = self.parts.iter().map(|part| part.name.clone()).collect();
+        let name = free_name(&sink, &names);
+        let kind = sink.factory.kind();
+        if kind != Kind::SINK {
+            return Err(vec![PipelineError::DeadLetterKind { component: name, kind: kind.name() }]);
+        }
+        if names.contains(&name) {
+            return Err(vec![PipelineError::SameName(name)]);
+        }
+        match Part::new(name, &mut sink.factory, &sink.options) {
+            Ok(settings) => self.dead_letter = Some(settings(sink.factory)),
+            Err(error) => return Err(vec![error]),
+        }
+        Ok(self)
+    }
+
+    /// Puts the dead letters of one component in the source's place: those in the state directory
+    /// that this pipeline has written and that are not done with. They go to the component that has
+    /// failed with them, or, `from_start`, to the first one behind the source.
+    ///
+    /// # Errors
+    /// When there is no such component, or the state directory can't be read.
+    pub fn replaying(mut self, component: &str, from_start: bool) -> Result<Self, PipelineError> {
+        let place = self.parts.iter().position(|part| part.name == component);
+        let Some(place) = place else {
+            return Err(PipelineError::NoSuchComponent {
+                pipeline: self.name,
+                component: component.to_owned(),
+            });
+        };
+        let directory = self.options.state_directory.clone().unwrap_or_default();
+        let segments = dead_letters::segments(&directory.join(dead_letters::FOLDER))
+            .map_err(|error| PipelineError::System(error.to_string()))?;
+        let mut factory = dead_letters::replay(segments, self.name.clone(), component.to_owned());
+        let options = ComponentOptions { on_fail: self.parts[0].on_fail, ..Default::default() };
+        let source = Part::new("replay".into(), &mut factory, &options)?(factory);
+        let first = if from_start { 1 } else { place.max(1) };
+        self.parts.splice(..first, [source]);
+        Ok(self)
+    }
+
+    /// The sink of what has failed: the operator's, or the one that writes to the state directory;
+    /// none if nothing is to be kept.
+    pub(crate) fn take_dead_letter(&mut self) -> Result<Option<Part>, PipelineError> {
+        let directory = self.options.state_directory.as_ref();
+        let has_place = self.dead_letter.is_some() || directory.is_some();
+        for part in &mut self.parts {
+            let on_fail = part.on_fail.get_or_insert(match has_place {
+                true => OnFail::DeadLetter,
+                false => OnFail::Discard,
+            });
+            if *on_fail == OnFail::DeadLetter && !has_place {
+                return Err(PipelineError::NoPlaceForDeadLetters(part.name.clone()));
+            }
+        }
+        let keeps = self.parts.iter().any(|part| part.on_fail == Some(OnFail::DeadLetter));
+        if !keeps || self.dead_letter.is_some() {
+            return Ok(self.dead_letter.take().filter(|_| keeps));
+        }
+        let Some(directory) = directory else { return Ok(None) };
+        let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
+        let mut factory = dead_letters::sink(directory.join(dead_letters::FOLDER), limit);
+        let names: BTreeSet<_> = self.parts.iter().map(|part| part.name.clone()).collect();
+        // What can't be written is tried again for as long as it takes: the pipeline stands still.
+        let retry = RetryPolicy { max_attempts: u16::MAX, ..RetryPolicy::default() };
+        let options =
+            ComponentOptions { retry, on_fail: Some(OnFail::Stop), ..ComponentOptions::default() };
+        let name = (0..).map(|n| format!("dead_letters{}", "_".repeat(n)));
+        let name = name.into_iter().find(|name| !names.contains(name)).unwrap_or_default();
+        Part::new(name, &mut factory, &options).map(|settings| Some(settings(factory)))
     }
 
     /// What it is called.

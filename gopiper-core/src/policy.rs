@@ -2,10 +2,11 @@
 use std::time::Duration;
 
 /// What becomes of a message that has failed for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFail {
+    /// It is kept with the dead letters.
+    DeadLetter,
     /// It is discarded; its source hears that it failed.
-    #[default]
     Discard,
     /// The pipeline stops, and its source gets it back.
     Stop,

@@ -208,6 +208,7 @@ impl Control {
             OutcomeCounts {
                 delivered: sum.delivered + one.delivered,
                 dropped: sum.dropped + one.dropped,
+                dead_lettered: sum.dead_lettered + one.dead_lettered,
                 failed: sum.failed + one.failed,
                 returned: sum.returned + one.returned,
             }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use gopiper_abi::{
-    Kind, Level, PayloadMut, SendStatus,
+    Kind, Level, Message, PayloadMut, SendStatus,
     raw::{
         Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, Settle,
         client::Stopper,
@@ -22,7 +22,7 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
-use crate::{deferred::Inbox, stage::Stage};
+use crate::{dead_letters::Outbox, deferred::Inbox, stage::Stage};
 
 /// The host of one worker's component.
 pub(crate) struct Side {
@@ -127,8 +127,12 @@ impl Side {
             return;
         }
         let counters = &self.stage.counters;
+        if let Some(dead_letters) = &self.stage.dead_letters {
+            self.bury(batch, dead_letters);
+        }
         batch.retain(|message| match message.status() {
             0 => Fate::Keep,
+            Message::VACATED => Fate::Settle(Outcome::DELIVERED),
             300.. => {
                 counters.dropped.fetch_add(1, Relaxed);
                 Fate::Settle(Outcome::DROPPED)
@@ -139,6 +143,22 @@ impl Side {
                 Fate::Settle(Outcome::FAILED)
             }
         });
+    }
+
+    /// Sends what a source has failed with to the dead letters.
+    fn bury(&self, batch: &mut Batch, dead_letters: &Outbox) {
+        let failed = |message: &Message| !matches!(message.status(), 0 | 300..);
+        let count = batch.messages().iter().filter(|message| failed(message)).count();
+        let mut buried = Batch::new(count.max(1) as u32);
+        for slot in batch.messages_mut().iter_mut().filter(|message| failed(message)) {
+            self.stage.tell_failure(slot.status(), slot.description());
+            let full = buried.push(std::mem::replace(slot, Message::vacated())).is_err();
+            debug_assert!(!full, "there is room for all that were counted");
+        }
+        self.stage.counters.failed.fetch_add(count as u64, Relaxed);
+        if count > 0 {
+            dead_letters.put(&self.stage.name, buried);
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     channel::{Channel, Ticket},
     clock::Clock,
     counters::{Counters, Outcomes},
+    dead_letters::Outbox,
     memory::Blocks,
     policy::{OnFail, RetryPolicy},
     sequencer::Sequencer,
@@ -42,6 +43,10 @@ pub(crate) struct Stage {
     pub(crate) outlet: Option<Arc<Channel>>,
     pub(crate) retry: RetryPolicy,
     pub(crate) on_fail: OnFail,
+    /// Where it puts messages that have failed, if they are kept.
+    pub(crate) dead_letters: Option<Arc<Outbox>>,
+    /// What has become of a message behind the last stage: this, if it is one.
+    pub(crate) delivers: Outcome,
     /// None if the order doesn't matter.
     pub(crate) sequencer: Option<Sequencer<Output>>,
     /// How long a message may be with the component; None for as long as it likes.
@@ -78,6 +83,8 @@ pub(crate) struct Output {
     pub(crate) first: Option<Batch>,
     pub(crate) more: Vec<Batch>,
     pub(crate) ticket: Option<Ticket>,
+    /// What has failed, on its way to the dead letters.
+    pub(crate) failed: Option<Batch>,
 }
 
 impl Output {
@@ -141,6 +148,9 @@ impl Stage {
                 drop(batch);
             }
         }
+        if let (Some(failed), Some(dead_letters)) = (output.failed, &self.dead_letters) {
+            dead_letters.put(&self.name, failed);
+        }
         if let (Some(ticket), Some(inlet)) = (output.ticket, &self.inlet) {
             inlet.give(ticket);
         }
@@ -152,7 +162,7 @@ impl Stage {
         let messages = batch.len() as u64;
         match &self.outlet {
             Some(outlet) => outlet.send(batch)?,
-            None => batch.settle(Outcome::DELIVERED),
+            None => batch.settle(self.delivers),
         }
         self.counters.sent.fetch_add(messages, Relaxed);
         Ok(())
@@ -190,10 +200,14 @@ impl Stage {
 
     /// A worker sends nothing any more; after the last one, the next stage's input has ended.
     pub(crate) fn sender_ended(&self) {
-        if self.senders.fetch_sub(1, SeqCst) == 1
-            && let Some(outlet) = &self.outlet
-        {
+        if self.senders.fetch_sub(1, SeqCst) > 1 {
+            return;
+        }
+        if let Some(outlet) = &self.outlet {
             outlet.close();
+        }
+        if let Some(dead_letters) = &self.dead_letters {
+            dead_letters.sender_ended();
         }
     }
 

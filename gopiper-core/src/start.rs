@@ -1,14 +1,23 @@
 //! From a pipeline that fits together to one at work.
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
-use gopiper_abi::{Kind, raw::DEFAULT_CAPACITY};
+use gopiper_abi::{
+    Kind,
+    raw::{DEFAULT_CAPACITY, Outcome},
+};
 
 use crate::{
     attendance::Attendance,
     channel::Channel,
+    clock::Clock,
+    dead_letters::Outbox,
     error::PipelineError,
     memory::Blocks,
-    pipeline::Pipeline,
+    pipeline::{Part, Pipeline},
+    policy::OnFail,
     pool::Pool,
     running::Running,
     sequencer::Sequencer,
@@ -33,55 +42,42 @@ impl Pipeline {
     ///
     /// # Errors
     /// When a component can't start; then none runs any more.
-    pub fn start_held(self) -> Result<Running, PipelineError> {
+    pub fn start_held(mut self) -> Result<Running, PipelineError> {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
-        let stop = Arc::new(Stop::new().map_err(system)?);
-        let blocks = Arc::new(Blocks::new(self.options.memory));
-        let clock = self.options.clock;
-        let attendance = Arc::new(Attendance::new(clock.clone()));
+        let dead_letter = self.take_dead_letter()?;
+        let common = Common {
+            stop: Arc::new(Stop::new().map_err(system)?),
+            blocks: Arc::new(Blocks::new(self.options.memory)),
+            clock: self.options.clock.clone(),
+            state_directory: self.options.state_directory.clone(),
+        };
+        let attendance = Arc::new(Attendance::new(common.clock.clone()));
         let mut pools: Vec<(Arc<Pool>, usize)> = Vec::new();
+        let mut add = |stage: Stage, workers| {
+            pools.push((Pool::new(Arc::new(stage), attendance.clone()), workers));
+        };
+        let count = self.parts.len();
+        let keeps = |part: &Part| part.on_fail == Some(OnFail::DeadLetter);
+        let senders = self.parts.iter().filter(|part| keeps(part)).count();
+        let outbox = dead_letter.map(|part| {
+            let (workers, inlet) = (part.pool_size, inlet(&part));
+            let mut stage = common.stage(part, count, Some(inlet.clone()), None, None);
+            stage.delivers = Outcome::DEAD_LETTERED;
+            add(stage, workers);
+            Outbox::new(self.name.clone(), inlet, senders)
+        });
         let mut outlet = None;
         for (position, part) in self.parts.into_iter().enumerate().rev() {
-            let kind = part.factory.kind();
-            let (messages, bytes) = (part.channel_size, part.channel_bytes);
-            let channel = || match part.partition_by {
-                Some(by) => Arc::new(Channel::partitioned(messages, bytes, part.pool_size, by)),
-                None => Arc::new(Channel::new(messages, bytes)),
-            };
-            let inlet = (kind != Kind::SOURCE).then(channel);
-            let in_order = part.ordered && kind == Kind::TRANSFORM;
-            let stage = Stage {
-                name: part.name,
-                position,
-                kind,
-                factory: part.factory.into(),
-                counters: Default::default(),
-                inlet: inlet.clone(),
-                outlet,
-                retry: part.retry,
-                on_fail: part.on_fail,
-                sequencer: in_order.then(Sequencer::new),
-                timeout: part.timeout,
-                linger: Linger {
-                    time: part.linger.unwrap_or_default(),
-                    // Half of the channel at most, among all: the rest has to come in meanwhile.
-                    messages: (messages / (2 * part.pool_size)).clamp(1, DEFAULT_CAPACITY as usize),
-                    bytes: bytes / (2 * part.pool_size),
-                },
-                clock: clock.clone(),
-                ledger: Default::default(),
-                stop: stop.clone(),
-                blocks: blocks.clone(),
-                state_directory: self.options.state_directory.clone(),
-                metrics: Default::default(),
-                senders: AtomicUsize::new(part.pool_size),
-                workers: AtomicUsize::new(part.pool_size),
-                failures_told: Default::default(),
-            };
+            let workers = part.pool_size;
+            let inlet = (part.factory.kind() != Kind::SOURCE).then(|| inlet(&part));
+            let outbox = outbox.clone().filter(|_| keeps(&part));
+            add(common.stage(part, position, inlet.clone(), outlet, outbox), workers);
             outlet = inlet;
-            pools.push((Pool::new(Arc::new(stage), attendance.clone()), part.pool_size));
         }
-        let stages = pools.iter().rev().map(|(pool, _)| pool.stage.clone()).collect();
+        let Common { stop, clock, .. } = common;
+        let mut stages: Vec<_> = pools.iter().map(|(pool, _)| pool.stage.clone()).collect();
+        // In their order; behind them the dead letters, which start first and end last.
+        stages.sort_by_key(|stage| stage.position);
         let limit = self.options.shutdown_timeout;
         let mut running = Running::new(self.name, stages, stop, attendance.clone(), limit);
         for (pool, workers) in &pools {
@@ -99,5 +95,66 @@ impl Pipeline {
             }
         }
         Ok(running)
+    }
+}
+
+/// What all stages of a pipeline share.
+struct Common {
+    stop: Arc<Stop>,
+    blocks: Arc<Blocks>,
+    clock: Clock,
+    state_directory: Option<PathBuf>,
+}
+
+fn inlet(part: &Part) -> Arc<Channel> {
+    let (messages, bytes) = (part.channel_size, part.channel_bytes);
+    Arc::new(match &part.partition_by {
+        Some(by) => Channel::partitioned(messages, bytes, part.pool_size, by.clone()),
+        None => Channel::new(messages, bytes),
+    })
+}
+
+impl Common {
+    fn stage(
+        &self,
+        part: Part,
+        position: usize,
+        inlet: Option<Arc<Channel>>,
+        outlet: Option<Arc<Channel>>,
+        dead_letters: Option<Arc<Outbox>>,
+    ) -> Stage {
+        let kind = part.factory.kind();
+        let in_order = part.ordered && kind == Kind::TRANSFORM;
+        Stage {
+            name: part.name,
+            position,
+            kind,
+            factory: part.factory.into(),
+            counters: Default::default(),
+            inlet,
+            outlet,
+            retry: part.retry,
+            on_fail: part.on_fail.unwrap_or(OnFail::Discard),
+            dead_letters,
+            delivers: Outcome::DELIVERED,
+            sequencer: in_order.then(Sequencer::new),
+            timeout: part.timeout,
+            linger: Linger {
+                time: part.linger.unwrap_or_default(),
+                // Half of the channel at most, among all: the rest has to come in meanwhile.
+                messages: (part.channel_size / (2 * part.pool_size))
+                    .clamp(1, DEFAULT_CAPACITY as usize),
+                bytes: part.channel_bytes / (2 * part.pool_size),
+            },
+            clock: self.clock.clone(),
+            ledger: Default::default(),
+            stop: self.stop.clone(),
+            blocks: self.blocks.clone(),
+            state_directory: self.state_directory.clone(),
+            metrics: Default::default(),
+            senders: AtomicUsize::new(part.pool_size),
+            workers: AtomicUsize::new(part.pool_size),
+            failures_told: Default::default(),
+        }
     }
 }

@@ -234,8 +234,8 @@ impl Worker {
                     self.keep(lent.guard());
                 }
                 if all_done && context.emitted.is_empty() && context.origin.is_none() {
-                    let output =
-                        Output { first: Some(batch), more: Vec::new(), ticket: context.ticket };
+                    let (first, ticket) = (Some(batch), context.ticket);
+                    let output = Output { first, ticket, ..Output::default() };
                     self.stage.put(context.sequence, output);
                 } else {
                     self.conclude(Handled { batch, context });

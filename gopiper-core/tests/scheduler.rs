@@ -381,7 +381,7 @@ fn retries_that_wait_take_room_in_the_channel() {
 fn on_fail_stop_returns_what_failed_and_stops() {
     let probe = Probe::new(["done", "fail", "done", "done"]);
     let mut faults = load("faults", []);
-    faults.options.on_fail = OnFail::Stop;
+    faults.options.on_fail = Some(OnFail::Stop);
     let (summary, _) = run(vec![probe.source(1), faults, probe.sink()]);
     assert_eq!(probe.outcomes()[..2], [DELIVERED, Outcome::RETURNED]);
     assert!(

@@ -166,16 +166,20 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
             "retry" => options.retry = retry(&option(key, value, "a table")?)?,
             "on_fail" => {
                 let shown = shown(&value);
-                options.on_fail =
-                    match value.as_string().map(|text| text.as_bytes().to_vec()).as_deref() {
-                        Some(b"discard") => OnFail::Discard,
-                        Some(b"stop") => OnFail::Stop,
-                        _ => {
-                            return Err(format!(
-                                "option on_fail: expected 'discard' or 'stop', not {shown}"
-                            ));
-                        }
-                    };
+                options.on_fail = match value
+                    .as_string()
+                    .map(|text| text.as_bytes().to_vec())
+                    .as_deref()
+                {
+                    Some(b"dead_letter") => Some(OnFail::DeadLetter),
+                    Some(b"discard") => Some(OnFail::Discard),
+                    Some(b"stop") => Some(OnFail::Stop),
+                    _ => {
+                        return Err(format!(
+                            "option on_fail: expected 'dead_letter', 'discard' or 'stop', not {shown}"
+                        ));
+                    }
+                };
             }
             _ => return Ok(false),
         }

@@ -1,0 +1,177 @@
+//! What is kept of a failed message.
+use gopiper_abi::{Map, Message, Payload, Value, ValueTag};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// The attributes by which a failed message says what has become of it, on its way to the dead
+/// letters.
+pub mod about {
+    /// The pipeline.
+    pub const PIPELINE: &str = "gopiper.pipeline";
+    /// The component that has failed with it.
+    pub const COMPONENT: &str = "gopiper.component";
+    /// The status of the last report.
+    pub const STATUS: &str = "gopiper.status";
+    /// The description of the last report.
+    pub const DESCRIPTION: &str = "gopiper.description";
+    /// How often the component was given it.
+    pub const ATTEMPTS: &str = "gopiper.attempts";
+}
+
+/// A failed message, as it came to the component that has failed with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Letter {
+    /// When it was written, in nanoseconds since 1970.
+    pub time: i64,
+    /// The pipeline.
+    pub pipeline: String,
+    /// The component that has failed with it.
+    pub component: String,
+    /// The status of the last report.
+    pub status: i64,
+    /// The description of the last report.
+    pub description: String,
+    /// How often the component was given it.
+    pub attempts: u64,
+    /// When the message was made, in nanoseconds since 1970; 0 if nobody said.
+    pub message_time: i64,
+    /// Whether it was the end of its input, without a delimiter.
+    pub lacks_delimiter: bool,
+    attributes: Vec<(String, Stored)>,
+    value: Stored,
+    payload: ByteBuf,
+}
+
+/// A value, as it is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Stored {
+    Null,
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Time(i64),
+    Bytes(ByteBuf),
+    String(String),
+    List(Vec<Stored>),
+    Map(Vec<(String, Stored)>),
+}
+
+impl Letter {
+    /// The letter of a message that carries the attributes of [`about`].
+    pub(crate) fn of(message: &Message, time: i64) -> Self {
+        let text = |key| message.attribute(key).and_then(Value::as_str).unwrap_or_default().into();
+        let number = |key| message.attribute(key).and_then(Value::as_i64).unwrap_or_default();
+        let own = |key: &str| !key.starts_with("gopiper.");
+        let attributes = message.attributes().into_iter().flat_map(Map::iter);
+        Letter {
+            time,
+            pipeline: text(about::PIPELINE),
+            component: text(about::COMPONENT),
+            status: number(about::STATUS),
+            description: text(about::DESCRIPTION),
+            attempts: number(about::ATTEMPTS).unsigned_abs(),
+            message_time: message.time(),
+            lacks_delimiter: message.lacks_delimiter(),
+            attributes: attributes
+                .filter(|(key, _)| own(key))
+                .map(|(key, value)| (key.to_owned(), value.into()))
+                .collect(),
+            value: message.value().map_or(Stored::Null, Stored::from),
+            payload: ByteBuf::from(message.data()),
+        }
+    }
+
+    /// The message, as it came to the component that has failed with it.
+    pub fn message(&self) -> Message {
+        let mut message = Message::new(self.payload.to_vec());
+        for (key, value) in &self.attributes {
+            message.set_attribute(key, Value::from(value));
+        }
+        if self.value != Stored::Null {
+            message.set_value(Value::from(&self.value));
+        }
+        message.set_time(self.message_time);
+        message.set_lacks_delimiter(self.lacks_delimiter);
+        message
+    }
+
+    /// The bytes of the message.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl From<&Value> for Stored {
+    fn from(value: &Value) -> Self {
+        let stored = match value.tag() {
+            ValueTag::BOOL => value.as_bool().map(Stored::Bool),
+            ValueTag::I64 => value.as_i64().map(Stored::I64),
+            ValueTag::U64 => value.as_u64().map(Stored::U64),
+            ValueTag::F64 => value.as_f64().map(Stored::F64),
+            ValueTag::TIME => value.as_time().map(Stored::Time),
+            ValueTag::BYTES => {
+                value.as_bytes().map(|bytes| Stored::Bytes(ByteBuf::from(&bytes[..])))
+            }
+            ValueTag::STRING => value.as_str().map(|text| Stored::String(text.into())),
+            ValueTag::LIST => {
+                value.as_list().map(|list| Stored::List(list.iter().map(Stored::from).collect()))
+            }
+            ValueTag::MAP => value.as_map().map(|map| {
+                Stored::Map(map.iter().map(|(key, value)| (key.into(), value.into())).collect())
+            }),
+            // Null, and what a later interface may have: nothing here could read it again.
+            _ => None,
+        };
+        stored.unwrap_or(Stored::Null)
+    }
+}
+
+impl From<&Stored> for Value {
+    fn from(stored: &Stored) -> Self {
+        match stored {
+            Stored::Null => Value::NULL,
+            Stored::Bool(truth) => (*truth).into(),
+            Stored::I64(number) => (*number).into(),
+            Stored::U64(number) => (*number).into(),
+            Stored::F64(number) => (*number).into(),
+            Stored::Time(nanoseconds) => Value::time(*nanoseconds),
+            Stored::Bytes(bytes) => Payload::from(bytes.to_vec()).into(),
+            Stored::String(text) => text.as_str().into(),
+            Stored::List(items) => items.iter().map(Value::from).collect::<Vec<_>>().into(),
+            Stored::Map(entries) => {
+                Map::from_iter(entries.iter().map(|(key, value)| (key, Value::from(value)))).into()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_read_as_it_was_written() {
+        let mut message = Message::new(&b"\xff\0 bytes"[..]);
+        let list = vec![Value::from(1i64), Value::NULL, Value::from(u64::MAX), Value::from(0.5)];
+        message.set_attribute("list", list);
+        message.set_attribute("map", Map::from_iter([("b", Value::time(3)), ("a", true.into())]));
+        message.set_attribute("bytes", Payload::from(vec![0xff]));
+        message.set_value("a value".into());
+        message.set_time(77);
+        message.set_lacks_delimiter(true);
+        let attributes = message.attributes().cloned();
+        message.set_attribute(about::COMPONENT, "grep");
+        message.set_attribute(about::STATUS, 204i64);
+        let letter = Letter::of(&message, 5);
+        assert_eq!((letter.component.as_str(), letter.status), ("grep", 204));
+        let bytes = rmp_serde::to_vec_named(&letter).unwrap();
+        let read: Letter = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(read, letter);
+        let again = read.message();
+        assert_eq!(again.data(), message.data());
+        assert_eq!(again.attributes().cloned(), attributes, "without what was said about it");
+        assert_eq!(again.value(), message.value());
+        assert_eq!((again.time(), again.lacks_delimiter()), (77, true));
+    }
+}

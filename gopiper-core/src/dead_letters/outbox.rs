@@ -1,0 +1,49 @@
+//! The way of failed messages to the dead letters.
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use gopiper_abi::raw::Batch;
+
+use super::about;
+use crate::channel::Channel;
+
+/// Where the stages of a pipeline put messages that have failed.
+pub(crate) struct Outbox {
+    pipeline: String,
+    inlet: Arc<Channel>,
+    /// Stages that may still put something in.
+    senders: AtomicUsize,
+}
+
+impl Outbox {
+    pub(crate) fn new(pipeline: String, inlet: Arc<Channel>, senders: usize) -> Arc<Self> {
+        Arc::new(Outbox { pipeline, inlet, senders: AtomicUsize::new(senders) })
+    }
+
+    /// Sends failed messages on their way, each with what is known of its failure. Waits for room:
+    /// if the dead letters can't be written, the pipeline stands still.
+    pub(crate) fn put(&self, component: &str, mut batch: Batch) {
+        for message in batch.messages_mut() {
+            let (status, attempts) = (message.status(), message.attempts());
+            let description = message.description().to_owned();
+            message.set_attribute(about::PIPELINE, self.pipeline.as_str());
+            message.set_attribute(about::COMPONENT, component);
+            message.set_attribute(about::STATUS, i64::from(status));
+            message.set_attribute(about::DESCRIPTION, description);
+            message.set_attribute(about::ATTEMPTS, i64::from(attempts) + 1);
+            message.set_status(0);
+            message.set_attempts(0);
+        }
+        // Closed: the pipeline has ended at once, and the messages are returned.
+        drop(self.inlet.send(batch));
+    }
+
+    /// A stage puts nothing in any more; after the last one, the dead letters have ended.
+    pub(crate) fn sender_ended(&self) {
+        if self.senders.fetch_sub(1, SeqCst) == 1 {
+            self.inlet.close();
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Files of letters: appended to by one process, read by any.
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use memchr::memmem;
+use rustix::fs::{FlockOperation, flock};
+
+use super::Letter;
+
+/// What a segment begins with; the last byte is the version of the format.
+const MAGIC: &[u8; 8] = b"GPDEAD\0\x01";
+/// What an entry begins with: by it the next one is found behind a damaged one.
+const MARK: &[u8; 4] = b"\xd1GPL";
+/// The mark, the length, and the digests of the body and of these.
+const HEAD: usize = 4 + 4 + 8 + 4;
+const EXTENSION: &str = "letters";
+
+pub(super) fn digest<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut short = [0; N];
+    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..N]);
+    short
+}
+
+/// A segment that this process writes.
+pub(super) struct Segment {
+    file: File,
+    path: PathBuf,
+    /// Up to here all is synced.
+    length: u64,
+}
+
+impl Segment {
+    /// A new one. It is locked for as long as it is written, and there for good: its name is synced.
+    pub(super) fn create(folder: &Path, now: i64) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let pid = std::process::id();
+        for n in 0.. {
+            let path = folder.join(format!("{now:020}-{pid}-{n}.{EXTENSION}"));
+            let made =
+                OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
+            let file = match made {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                file => file?,
+            };
+            flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+            let mut segment = Segment { file, path, length: 0 };
+            segment.write(MAGIC)?;
+            File::open(folder)?.sync_all()?;
+            return Ok(segment);
+        }
+        unreachable!("one of all numbers is free")
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Writes letters, and syncs them: all or, as far as others can see, none.
+    pub(super) fn append(&mut self, letters: impl Iterator<Item = Letter>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for letter in letters {
+            let body = rmp_serde::to_vec_named(&letter).map_err(io::Error::other)?;
+            let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+            let start = bytes.len();
+            bytes.extend_from_slice(MARK);
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(&digest::<8>(&body));
+            let head = digest::<4>(&bytes[start..]);
+            bytes.extend_from_slice(&head);
+            bytes.extend_from_slice(&body);
+        }
+        self.write(&bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written =
+            self.file.write_all_at(bytes, self.length).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => {
+                self.length += bytes.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // A part of it must not be taken for damage. If that fails too, readers will say so.
+                let _ = self.file.set_len(self.length);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if self.length <= MAGIC.len() as u64 {
+            // Nothing is in it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The segments in a folder, oldest first; none if there is no folder.
+///
+/// # Errors
+/// When the folder can't be read.
+pub fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Part of a segment that can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it begins.
+    pub offset: u64,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+/// A letter in a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where it begins: by this it is known.
+    pub offset: u64,
+    /// What it is.
+    pub letter: Letter,
+}
+
+/// Reads a segment from its beginning. Damage is passed over, and told.
+pub struct SegmentReader {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl SegmentReader {
+    /// Opens a segment.
+    ///
+    /// # Errors
+    /// When it can't be read, or is no segment of a version that is known here.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let bytes = fs::read(path)?;
+        if bytes.get(..MAGIC.len()) != Some(MAGIC) {
+            let error = "not a segment of dead letters, or one of another version of gopiper";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        Ok(SegmentReader { bytes, at: MAGIC.len() })
+    }
+
+    /// The entry at `at`, and where it ends.
+    fn entry(&self, at: usize) -> Option<(Letter, usize)> {
+        let head = self.bytes.get(at..at + HEAD)?;
+        let whole = head.starts_with(MARK) && head[16..] == digest::<4>(&head[..16]);
+        let length = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
+        let body = self.bytes.get(at + HEAD..at + HEAD + length).filter(|_| whole)?;
+        if head[8..16] != digest::<8>(body) {
+            return None;
+        }
+        Some((rmp_serde::from_slice(body).ok()?, at + HEAD + length))
+    }
+}
+
+impl Iterator for SegmentReader {
+    type Item = Result<Entry, Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.at;
+        if start >= self.bytes.len() {
+            return None;
+        }
+        if let Some((letter, end)) = self.entry(start) {
+            self.at = end;
+            return Some(Ok(Entry { offset: start as u64, letter }));
+        }
+        // The next one that is whole; a mark may also be part of a payload.
+        let next = memmem::find_iter(&self.bytes[start + 1..], MARK)
+            .map(|found| start + 1 + found)
+            .find(|at| self.entry(*at).is_some());
+        self.at = next.unwrap_or(self.bytes.len());
+        Some(Err(Damage { offset: start as u64, bytes: (self.at - start) as u64 }))
+    }
+}

@@ -1,0 +1,81 @@
+//! The sink that keeps dead letters on disk.
+use std::{fs, io, path::PathBuf};
+
+use gopiper_abi::{
+    BatchCall, BatchComponent, HandleFlags, Level, Postponed, Report, own,
+    raw::client::FactoryHandle,
+};
+
+use super::{Letter, segment::Segment, segments};
+
+/// A segment is not made larger than about this.
+const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Writes what comes into segments, synced before it is reported.
+struct DeadLetterSink {
+    folder: PathBuf,
+    limit: u64,
+    segment: Option<Segment>,
+    postponed: Postponed,
+}
+
+/// A sink that keeps letters in `folder`, which is made when the first one comes. While the segments
+/// there have `limit` bytes, it has every message tried again.
+pub(crate) fn sink(folder: PathBuf, limit: u64) -> FactoryHandle {
+    own::sink("dead_letters", move |postponed| {
+        Ok(DeadLetterSink { folder: folder.clone(), limit, segment: None, postponed })
+    })
+}
+
+impl DeadLetterSink {
+    fn write(&mut self, call: &BatchCall<'_>) -> Result<(), String> {
+        let full = self.segment.as_ref().is_some_and(|segment| segment.length() >= SEGMENT_BYTES);
+        let used = self.used().map_err(|error| format!("can't read {}: {error}", self.shown()))?;
+        if full || used >= self.limit {
+            // Unlocked, so that it can be purged.
+            self.segment = None;
+        }
+        if used >= self.limit {
+            return Err(format!(
+                "the dead letters in {} have reached their limit of {} bytes: nothing is overwritten, \
+                 so the pipeline stands still; replay them, or see 'gopiper dlq purge'",
+                self.shown(),
+                self.limit
+            ));
+        }
+        let now = self.postponed.host().now();
+        let letters = call.messages().iter().map(|message| Letter::of(message, now));
+        let written = match &mut self.segment {
+            Some(segment) => segment.append(letters),
+            none => Segment::create(&self.folder, now)
+                .and_then(|segment| none.insert(segment).append(letters)),
+        };
+        written.map_err(|error| format!("can't write to {}: {error}", self.folder.display()))
+    }
+
+    fn shown(&self) -> impl std::fmt::Display + '_ {
+        self.folder.display()
+    }
+
+    fn used(&self) -> io::Result<u64> {
+        let mut used = 0;
+        for path in segments(&self.folder)? {
+            // It may just have been purged.
+            used += fs::metadata(path).map_or(0, |metadata| metadata.len());
+        }
+        Ok(used)
+    }
+}
+
+impl BatchComponent for DeadLetterSink {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        match self.write(&call) {
+            Ok(()) => call.report_all(Report::DONE),
+            Err(error) => {
+                let host = self.postponed.host();
+                host.log(Level::ERROR, module_path!(), &error);
+                call.report_all(Report::retry(0, error))
+            }
+        }
+    }
+}
