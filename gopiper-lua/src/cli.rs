@@ -70,12 +70,69 @@ pub(crate) enum Command {
         #[arg(long)]
         seal: bool,
     },
+    /// Look at dead letters: messages that have failed for good; replay them, or remove them
+    Dlq {
+        #[command(subcommand)]
+        command: DlqCommand,
+    },
     /// Show the versions of the program, the interface, LuaJIT and the compiler
     Version {
         /// As a JSON object.
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// List them, a line each: the id first
+    List {
+        #[command(flatten)]
+        state: StateArguments,
+        /// A JSON object for each line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one, with its attributes and its bytes
+    Show {
+        /// The id that `list` shows.
+        id: String,
+        /// Its bytes alone, as they are.
+        #[arg(long)]
+        payload: bool,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+    /// Send them through the pipeline again, from the component that has failed with them
+    Replay {
+        /// Those of one component alone.
+        #[arg(long, value_name = "NAME")]
+        component: Option<String>,
+        /// Send them through the whole pipeline.
+        #[arg(long)]
+        from_start: bool,
+        #[command(flatten)]
+        run: RunArguments,
+    },
+    /// Remove those that were replayed
+    Purge {
+        /// Remove the others too.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+}
+
+/// Where the state of a pipeline's file lies.
+#[derive(Debug, Args)]
+pub(crate) struct StateArguments {
+    /// The file that says what the pipelines are made of.
+    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
+    pub(crate) file: PathBuf,
+    /// Where components keep what they must remember [default: $XDG_STATE_HOME/gopiper/NAME].
+    #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     attributes,
     cli::{Arguments, Command, exit},
-    logging,
+    dlq, logging,
     run::run,
 };
 
@@ -19,9 +19,10 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
         return ExitCode::from(exit::USAGE);
     }
     match arguments.command {
-        Command::Run(arguments) => run(arguments),
+        Command::Run(arguments) => run(&arguments),
         Command::Inspect { file, load } => or_refusal(inspect(&file, load)),
         Command::Verify { file, seal } => or_refusal(verify(&file, seal)),
+        Command::Dlq { command } => dlq::execute(command),
         Command::Version { json } => version(json),
     }
 }

@@ -2,6 +2,7 @@
 mod attributes;
 mod cli;
 mod commands;
+mod dlq;
 mod logging;
 mod run;
 

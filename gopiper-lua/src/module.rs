@@ -109,7 +109,7 @@ fn create_pipeline(
         return Err("the list of components has holes in it, or keys that are no numbers".into());
     }
     let mut made = lua.app_data_mut::<Made>().ok_or("called outside of a pipeline's file")?;
-    let mut options =
+    let (mut options, dead_letter) =
         options.map(|table| pipeline_options(&table)).transpose()?.unwrap_or_default();
     options.state_directory = settings.state_directory.clone();
     options.shutdown_timeout = settings.shutdown_timeout;
@@ -121,7 +121,11 @@ fn create_pipeline(
     if made.pipelines.iter().any(|pipeline| pipeline.name() == name) {
         return Err(format!("there is a pipeline '{name}' already: give one another name"));
     }
-    let pipeline = Pipeline::new(specs, options)
+    let pipeline = Pipeline::new(specs, options).and_then(|pipeline| match dead_letter {
+        Some(sink) => pipeline.dead_letters_to(sink),
+        None => Ok(pipeline),
+    });
+    let pipeline = pipeline
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     made.pipelines.push(pipeline);
     Ok(())
@@ -211,11 +215,22 @@ fn retry(table: &Table) -> Result<RetryPolicy, String> {
     Ok(policy)
 }
 
-fn pipeline_options(table: &Table) -> Result<PipelineOptions, String> {
-    let mut options = PipelineOptions::default();
-    for_each_option(table, &["name", "shared_memory"], |key, value| {
+/// The options of a pipeline, and its sink of dead letters if one is named.
+fn pipeline_options(table: &Table) -> Result<(PipelineOptions, Option<ComponentSpec>), String> {
+    let (mut options, mut dead_letter) = (PipelineOptions::default(), None);
+    let known = ["name", "shared_memory", "dead_letter", "dead_letter_limit"];
+    for_each_option(table, &known, |key, value| {
         match key {
             "name" => options.name = Some(option(key, value, "a string")?),
+            "dead_letter" => {
+                let component = take_component(&value);
+                dead_letter =
+                    Some(component.map_err(|error| format!("option dead_letter: {error}"))?);
+            }
+            "dead_letter_limit" => {
+                let bytes: usize = option(key, value, "a whole number of bytes")?;
+                options.dead_letter_limit = Some(bytes as u64);
+            }
             "shared_memory" => {
                 let shared: bool = option(key, value, "true or false")?;
                 options.memory =
@@ -225,7 +240,7 @@ fn pipeline_options(table: &Table) -> Result<PipelineOptions, String> {
         }
         Ok(true)
     })?;
-    Ok(options)
+    Ok((options, dead_letter))
 }
 
 /// Goes through a table of options; `set` says whether it knows the key.

@@ -19,37 +19,57 @@ use tracing::{error, info, warn};
 use crate::cli::{RunArguments, exit};
 
 /// Runs the pipelines of a file until they have ended.
-pub(crate) fn run(arguments: RunArguments) -> ExitCode {
+pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
+    match load(arguments).map(drive) {
+        Ok(Outcome::Ended { code, .. } | Outcome::Refused(code)) | Err(code) => code,
+    }
+}
+
+/// The pipelines of a file.
+pub(crate) fn load(arguments: &RunArguments) -> Result<Vec<Pipeline>, ExitCode> {
+    let default = || default_state_directory(&arguments.file);
     let settings = Settings {
-        component_path: arguments.component_path,
-        state_directory: arguments.state_dir.or_else(|| default_state_directory(&arguments.file)),
+        component_path: arguments.component_path.clone(),
+        state_directory: arguments.state_dir.clone().or_else(default),
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
     };
-    let (mut pipelines, warnings) = match gopiper_lua::load(&arguments.file, &settings) {
-        Ok(loaded) => loaded,
-        Err(error) => return refuse(&error),
-    };
+    let (pipelines, warnings) =
+        gopiper_lua::load(&arguments.file, &settings).map_err(|error| refuse(&error))?;
     warnings.iter().for_each(|warning| warn!("{warning}"));
+    Ok(pipelines)
+}
+
+/// How it went.
+pub(crate) enum Outcome {
+    /// They ran, and have ended.
+    Ended { summaries: Vec<Summary>, code: ExitCode },
+    /// They could not start.
+    Refused(ExitCode),
+}
+
+/// Runs pipelines until they have ended.
+pub(crate) fn drive(mut pipelines: Vec<Pipeline>) -> Outcome {
     for pipeline in &mut pipelines {
         if let Err(errors) = pipeline.check() {
             errors.iter().for_each(|error| eprintln!("gopiper: {error}"));
-            return ExitCode::from(exit::CONFIGURATION);
+            return Outcome::Refused(ExitCode::from(exit::CONFIGURATION));
         }
     }
     let signals = match Signals::new([SIGINT, SIGTERM]) {
         Ok(signals) => signals,
-        Err(error) => return refuse(&error),
+        Err(error) => return Outcome::Refused(refuse(&error)),
     };
     match start_all(pipelines, signals) {
         Ok(summaries) => {
             let failures = summaries.iter().filter(|summary| !report(summary)).count();
-            if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) }
+            let code = if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) };
+            Outcome::Ended { summaries, code }
         }
-        Err(error) => refuse(&error),
+        Err(error) => Outcome::Refused(refuse(&error)),
     }
 }
 
-fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
+pub(crate) fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("gopiper: {error}");
     ExitCode::from(exit::CONFIGURATION)
 }
@@ -145,6 +165,10 @@ fn report(summary: &Summary) -> bool {
         Some(StopReason::Finished { component }) => info!(pipeline, component, "wants no more"),
         Some(StopReason::Requested) => info!(pipeline, "stopped"),
     }
+    if summary.outcomes.dead_lettered > 0 {
+        let messages = summary.outcomes.dead_lettered;
+        warn!(pipeline, messages, "failed, and are dead letters: see gopiper dlq list");
+    }
     if summary.outcomes.failed > 0 {
         error!(pipeline, messages = summary.outcomes.failed, "failed, and were discarded");
     }
@@ -157,7 +181,7 @@ fn report(summary: &Summary) -> bool {
 }
 
 /// Under the name of the Lua file, in XDG's state folder.
-fn default_state_directory(file: &Path) -> Option<PathBuf> {
+pub(crate) fn default_state_directory(file: &Path) -> Option<PathBuf> {
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home)?;
     Some(state.join("gopiper").join(file.file_stem()?))

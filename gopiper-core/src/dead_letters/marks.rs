@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::segment::digest;
+use super::digest::digest;
 
 const EXTENSION: &str = "done";
 /// An offset and its digest.

@@ -3,6 +3,7 @@
 //! Every failed message of a pipeline goes to one more sink of it. Unless the operator names another
 //! one, that is [`sink`], which writes [`Letter`]s into segments: files that are only appended to, each
 //! by the process that made it.
+mod digest;
 mod letter;
 mod marks;
 mod outbox;
@@ -14,7 +15,7 @@ pub use letter::{Letter, about};
 pub use marks::done;
 pub(crate) use outbox::Outbox;
 pub(crate) use replay::replay;
-pub use segment::{Damage, Entry, SegmentReader, segments};
+pub use segment::{Damage, Entry, SegmentReader, is_written, remove, segments};
 pub(crate) use sink::sink;
 
 /// The folder of the dead letters, in the state directory.

@@ -7,9 +7,12 @@ use std::{
 };
 
 use memchr::memmem;
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 
-use super::Letter;
+use super::{Letter, digest::digest, marks};
 
 /// What a segment begins with; the last byte is the version of the format.
 const MAGIC: &[u8; 8] = b"GPDEAD\0\x01";
@@ -18,12 +21,6 @@ const MARK: &[u8; 4] = b"\xd1GPL";
 /// The mark, the length, and the digests of the body and of these.
 const HEAD: usize = 4 + 4 + 8 + 4;
 const EXTENSION: &str = "letters";
-
-pub(super) fn digest<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut short = [0; N];
-    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..N]);
-    short
-}
 
 /// A segment that this process writes.
 pub(super) struct Segment {
@@ -120,6 +117,24 @@ pub fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a process is writing a segment.
+pub fn is_written(segment: &Path) -> bool {
+    let Ok(file) = File::open(segment) else { return false };
+    flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+}
+
+/// Removes a segment, and what is known of its letters.
+///
+/// # Errors
+/// When it can't be removed.
+pub fn remove(segment: &Path) -> io::Result<()> {
+    fs::remove_file(segment)?;
+    match fs::remove_file(marks::path(segment)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Part of a segment that can't be read.

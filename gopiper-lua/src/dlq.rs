@@ -1,0 +1,218 @@
+//! `gopiper dlq`: dead letters, looked at, replayed and purged.
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use gopiper_core::dead_letters::{self, Entry, Letter, SegmentReader, segments};
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::warn;
+
+use crate::{
+    cli::{DlqCommand, RunArguments, StateArguments, exit},
+    run::{self, Outcome},
+};
+
+/// Does what a subcommand of `dlq` says.
+pub(crate) fn execute(command: DlqCommand) -> ExitCode {
+    let done = match command {
+        DlqCommand::List { state, json } => list(&folder(&state), json),
+        DlqCommand::Show { id, payload, state } => show(&folder(&state), &id, payload),
+        DlqCommand::Replay { component, from_start, run } => {
+            return replay(component.as_deref(), from_start, &run);
+        }
+        DlqCommand::Purge { all, state } => purge(&folder(&state), all),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("gopiper: {error}");
+        ExitCode::from(exit::FAILED)
+    })
+}
+
+fn folder(state: &StateArguments) -> PathBuf {
+    let directory = state.state_dir.clone().or_else(|| run::default_state_directory(&state.file));
+    directory.unwrap_or_default().join(dead_letters::FOLDER)
+}
+
+/// A letter, and whether it is done with.
+struct Found {
+    id: String,
+    entry: Entry,
+    done: bool,
+}
+
+/// Reads a segment; what is damaged is told.
+fn read(segment: &Path) -> io::Result<Vec<Found>> {
+    let failed =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", segment.display()));
+    let stem = segment.file_stem().unwrap_or_default().to_string_lossy();
+    let done = dead_letters::done(segment).map_err(failed)?;
+    let mut found = Vec::new();
+    for entry in SegmentReader::open(segment).map_err(failed)? {
+        match entry {
+            Ok(entry) => found.push(Found {
+                id: format!("{stem}:{}", entry.offset),
+                done: done.contains(&entry.offset),
+                entry,
+            }),
+            // Its writer may be at it.
+            Err(_) if dead_letters::is_written(segment) => {}
+            Err(damage) => warn!(
+                segment = %segment.display(), offset = damage.offset, bytes = damage.bytes,
+                "damaged, or not written to its end: passed over"
+            ),
+        }
+    }
+    Ok(found)
+}
+
+/// Reads all segments; one that can't be read is told, and does not keep the others from it.
+fn read_all(folder: &Path) -> io::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for segment in segments(folder)? {
+        match read(&segment) {
+            Ok(letters) => found.extend(letters),
+            Err(error) => warn!("{error}: passed over"),
+        }
+    }
+    Ok(found)
+}
+
+fn time(nanoseconds: i64) -> String {
+    Timestamp::from_nanosecond(nanoseconds.into())
+        .map_or_else(|_| nanoseconds.to_string(), |time| format!("{time:.3}"))
+}
+
+fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    for Found { id, entry: Entry { letter, .. }, done } in read_all(folder)? {
+        if as_json {
+            writeln!(out, "{}", described(&id, &letter, done))?;
+            continue;
+        }
+        let Letter { pipeline, component, status, description, attempts, .. } = &letter;
+        writeln!(
+            out,
+            "{id}  {}  {pipeline}/{component}  {status} {description}  {attempts} attempt(s)  {} bytes{}",
+            time(letter.time),
+            letter.payload().len(),
+            if done { "  replayed" } else { "" }
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
+    json!({
+        "id": id,
+        "time": time(letter.time),
+        "pipeline": letter.pipeline,
+        "component": letter.component,
+        "status": letter.status,
+        "description": letter.description,
+        "attempts": letter.attempts,
+        "bytes": letter.payload().len(),
+        "replayed": done,
+    })
+}
+
+fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
+    let found = read_all(folder)?.into_iter().find(|found| found.id == id);
+    let Some(Found { entry: Entry { letter, .. }, done, .. }) = found else {
+        let said = format!("there is no dead letter '{id}' in {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, said));
+    };
+    let mut out = io::stdout().lock();
+    if !payload_alone {
+        writeln!(out, "{:#}", described(id, &letter, done))?;
+        let message = letter.message();
+        for (key, value) in message.attributes().into_iter().flat_map(gopiper_abi::Map::iter) {
+            writeln!(out, "{key}: {value:?}")?;
+        }
+        writeln!(out)?;
+    }
+    out.write_all(letter.payload())?;
+    if !payload_alone {
+        writeln!(out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes segments that nobody writes: those that are done with, or all.
+fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
+    let (mut removed, mut left) = (0, 0);
+    for segment in segments(folder)? {
+        let letters = read(&segment);
+        let undone =
+            letters.as_ref().map_or(1, |found| found.iter().filter(|found| !found.done).count());
+        if dead_letters::is_written(&segment) || (undone > 0 && !all) {
+            left += letters.map_or(0, |found| found.len());
+            continue;
+        }
+        removed += letters.map_or(0, |found| found.len());
+        dead_letters::remove(&segment)?;
+    }
+    if removed > 0 {
+        File::open(folder)?.sync_all()?;
+        // It was made for them alone.
+        let _ = fs::remove_dir(folder);
+    }
+    println!("{removed} dead letter(s) removed, {left} left");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sends the letters of each component again, one component after the other.
+fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> ExitCode {
+    let state =
+        StateArguments { file: arguments.file.clone(), state_dir: arguments.state_dir.clone() };
+    let found = match read_all(&folder(&state)) {
+        Ok(found) => found,
+        Err(error) => return run::refuse(&error),
+    };
+    let wanted: BTreeSet<(String, String)> = found
+        .into_iter()
+        .filter(|found| !found.done)
+        .map(|found| (found.entry.letter.pipeline, found.entry.letter.component))
+        .filter(|(_, component)| only.is_none_or(|only| only == component))
+        .collect();
+    if wanted.is_empty() {
+        println!("there are no dead letters to replay");
+    }
+    for (name, component) in wanted {
+        let pipelines = match run::load(arguments) {
+            Ok(pipelines) => pipelines,
+            Err(code) => return code,
+        };
+        let Some(pipeline) = pipelines.into_iter().find(|pipeline| pipeline.name() == name) else {
+            let error = format!("{} has no pipeline '{name}'", arguments.file.display());
+            return run::refuse(&error);
+        };
+        let pipeline = match pipeline.replaying(&component, from_start) {
+            Ok(pipeline) => pipeline,
+            Err(error) => return run::refuse(&error),
+        };
+        match run::drive(vec![pipeline]) {
+            Outcome::Ended { summaries, code } => {
+                for summary in &summaries {
+                    let of = &summary.outcomes;
+                    println!(
+                        "{name}/{component}: {} delivered, {} dropped, {} failed again, {} left",
+                        of.delivered,
+                        of.dropped,
+                        of.dead_lettered + of.failed,
+                        of.returned + summary.unsettled
+                    );
+                }
+                if code != ExitCode::SUCCESS {
+                    return code;
+                }
+            }
+            Outcome::Refused(code) => return code,
+        }
+    }
+    ExitCode::SUCCESS
+}
