@@ -1,5 +1,9 @@
 //! The threads of a component's workers.
-use std::{io, sync::Arc, thread};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    thread,
+};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gopiper_abi::raw::RawError;
@@ -85,6 +89,8 @@ impl Pool {
         worker: Box<Worker>,
         begun: Handled,
     ) -> io::Result<()> {
+        // The stuck one is still there, with its component: the factory has to outlive it.
+        self.stage.workers.fetch_add(1, SeqCst);
         self.posts.lock().retain(|post| !Arc::ptr_eq(&post.side, &stuck.side));
         self.spawn_worker(worker, Some(begun), |_| true)
     }
@@ -165,10 +171,10 @@ impl Present {
 
 impl Drop for Present {
     fn drop(&mut self) {
-        if self.stays {
-            return;
-        }
         let stage = &self.pool.stage;
+        if self.stays {
+            return stage.worker_ended();
+        }
         if thread::panicking() {
             stage.fail("its worker's thread has panicked: a fault of gopiper");
         }

@@ -2,9 +2,12 @@
 use std::{
     io,
     os::fd::{AsRawFd, OwnedFd},
-    sync::atomic::{
-        AtomicBool, AtomicIsize,
-        Ordering::{Relaxed, SeqCst},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicIsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
 };
 
@@ -46,7 +49,7 @@ pub(crate) struct Stop {
     on_stop: Mutex<Vec<Hook>>,
 }
 
-type Hook = Box<dyn Fn() + Send>;
+type Hook = Arc<dyn Fn() + Send + Sync>;
 
 impl Stop {
     pub(crate) fn new() -> io::Result<Self> {
@@ -61,14 +64,13 @@ impl Stop {
         })
     }
 
-    /// Has `hook` called when the pipeline stops; now, if it does already.
-    pub(crate) fn on_stop(&self, hook: impl Fn() + Send + 'static) {
-        let mut hooks = self.on_stop.lock();
+    /// Has `hook` called whenever a stop is asked for; now, if one was already.
+    pub(crate) fn on_stop(&self, hook: impl Fn() + Send + Sync + 'static) {
+        let hook: Hook = Arc::new(hook);
+        self.on_stop.lock().push(hook.clone());
         if self.is_requested() {
-            drop(hooks);
-            return hook();
+            hook();
         }
-        hooks.push(Box::new(hook));
     }
 
     /// Ends the pipeline. The first reason counts, but for a failure: that is worse than all others.
@@ -79,12 +81,12 @@ impl Stop {
             *first = Some(reason);
         }
         drop(first);
-        if self.requested.swap(true, SeqCst) {
-            return;
+        if !self.requested.swap(true, SeqCst) {
+            // The counter of an eventfd has room for the one.
+            let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
         }
-        // The counter of an eventfd has room for the one.
-        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
-        let hooks = std::mem::take(&mut *self.on_stop.lock());
+        // Also for a later one: that may be the first which has no use for what is left.
+        let hooks = self.on_stop.lock().clone();
         hooks.iter().for_each(|hook| hook());
     }
 

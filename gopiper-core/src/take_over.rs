@@ -7,13 +7,13 @@ use crate::{
     worker::{Called, Worker},
 };
 
-/// Takes a worker out of the call in which it is stuck, on another thread. Returns the first message
-/// that was not reported, the worker, and what is to be made of the batch: what was reported stands,
+/// Takes a worker out of the call in which it is stuck, on another thread. Returns how many messages
+/// were not reported, the worker, and what is to be made of the batch: what was reported stands,
 /// what the component was at has failed, and the rest was not begun.
 pub(crate) fn take_over(called: Called, side: &Side) -> (u32, (Box<Worker>, Handled)) {
     let Called { mut worker, mut lent, mut context, watch } = called;
     let reported = watch.give_up();
-    let first = reported.iter().position(Option::is_none).unwrap_or(reported.len());
+    let missing = reported.iter().filter(|reported| reported.is_none()).count();
     context.through = reported.len() as u32;
     context.emitted.extend(side.give_up());
     let mut batch = Batch::new((lent.len() as u32).max(1));
@@ -33,5 +33,5 @@ pub(crate) fn take_over(called: Called, side: &Side) -> (u32, (Box<Worker>, Hand
         debug_assert!(!full, "there is room for all");
     }
     worker.forsake(lent.guard());
-    (first as u32, (worker, Handled { batch, context }))
+    (missing as u32, (worker, Handled { batch, context }))
 }

@@ -14,7 +14,7 @@ pub(crate) struct Watched<T> {
 enum State<T> {
     None,
     Running(T),
-    /// The call is still running, but nobody waits for it: how far it had come.
+    /// The call is still running, but nobody waits for it, nor for so many reports.
     GivenUp(u32),
 }
 
@@ -30,7 +30,7 @@ impl<T> Watched<T> {
         *call = State::Running(with);
     }
 
-    /// It has ended: what belongs to it, or how far it had come when it was given up.
+    /// It has ended: what belongs to it, or how many reports nobody waits for, if it was given up.
     pub(crate) fn end(&self) -> Result<T, u32> {
         match std::mem::replace(&mut *self.call.lock(), State::None) {
             State::Running(with) => Ok(with),
@@ -45,8 +45,8 @@ impl<T> Watched<T> {
         matches!(*call, State::Running(_)).then(|| self.calls.load(SeqCst))
     }
 
-    /// Goes on without call number `number`, if that is still running: `take_over` says how far it
-    /// has come. The call can't end meanwhile.
+    /// Goes on without call number `number`, if that is still running: `take_over` says how many
+    /// reports nobody waits for any more. The call can't end meanwhile.
     pub(crate) fn give_up<R>(
         &self,
         number: u64,

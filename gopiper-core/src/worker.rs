@@ -207,8 +207,7 @@ impl Worker {
                             (self, context, lent) =
                                 (called.worker, called.context, Some(called.lent));
                         }
-                        Err(first) => {
-                            let late = call.handling.cursor().saturating_sub(first);
+                        Err(late) => {
                             let counters = &instance.side.stage.counters;
                             counters.late.fetch_add(u64::from(late), Relaxed);
                             return None;

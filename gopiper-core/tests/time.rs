@@ -2,15 +2,19 @@
 mod common;
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
 
-use common::{Probe, load};
+use common::{Probe, in_process, load};
 use gopiper_abi::{
-    BatchCall, BatchComponent, Component, Deferred, HandleFlags, HandledCallback, Kept, Message,
-    Outcome, Postponed, Report, own,
+    BatchCall, BatchComponent, Component, Deferred, Deliveries, Error, Factory, HandleFlags,
+    HandledCallback, Kept, Message, NoAttributes, Outcome, Postponed, Report, own,
 };
 use gopiper_core::{
     ComponentCounts, ComponentOptions, ComponentSpec, Control, ManualClock, Pipeline,
@@ -77,6 +81,15 @@ impl Component for Hangs {
                 let _ = self.postponed.send(Message::new("sent late"));
             }
             b"keep" => self.kept.push(handled.keep(message)),
+            b"send kept" => {
+                let kept = std::mem::take(&mut self.kept);
+                let made = kept.into_iter().fold(Deliveries::default(), |mut all, one| {
+                    all.add(one);
+                    all
+                });
+                let _ = self.postponed.send_from(made, [Message::new("made of kept")]);
+                handled.done(message);
+            }
             b"defer" => self.deferred.lock().push((handled.defer(), message)),
             _ => handled.done(message),
         }
@@ -217,6 +230,91 @@ fn what_was_sent_before_a_worker_got_stuck_stands_and_nothing_after() {
 }
 
 #[test]
+fn what_was_made_of_kept_messages_before_a_worker_got_stuck_stands() {
+    let story = Story::of(&["keep", "send kept", "keep", "hang"]);
+    let running = story.start_with(story.hangs(), 4);
+    let summary = story.end_when_hanging(running, 1);
+    assert_eq!(story.probe.output(), ["made of kept", "send kept"]);
+    assert_eq!(story.probe.outcomes(), [DELIVERED, DELIVERED, FAILED, FAILED]);
+    let counts = summary.components[1].1;
+    assert_eq!((counts.kept, counts.unsent), (2, 1), "one was sent");
+    story.gate.open();
+}
+
+#[test]
+fn only_what_was_not_reported_in_time_is_late() {
+    let story = Story::of(&["defer", "one", "hang", "two"]);
+    let running = story.start_with(story.hangs(), 4);
+    let control = running.control();
+    story.end_when_hanging(running, 1);
+    assert_eq!(story.probe.outcomes(), [FAILED, DELIVERED, FAILED, DELIVERED]);
+    story.gate.open();
+    await_late(&control, 2);
+}
+
+static STUCK: LazyLock<Gate> = LazyLock::new(Gate::default);
+/// Components that were dropped, and then 100 for their factory.
+static ENDED: AtomicUsize = AtomicUsize::new(0);
+
+struct Fleeting;
+struct HangsFleetingly;
+
+impl Factory for Fleeting {
+    type Component = HangsFleetingly;
+    type Attributes = NoAttributes;
+
+    fn new(_: NoAttributes) -> Result<Self, Error> {
+        Ok(Fleeting)
+    }
+
+    fn create(&self, _: Postponed) -> Result<HangsFleetingly, Error> {
+        Ok(HangsFleetingly)
+    }
+
+    fn destroy(&mut self) {
+        ENDED.fetch_add(100, SeqCst);
+    }
+}
+
+impl Component for HangsFleetingly {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        if message.data() == b"hang" {
+            STUCK.hang();
+            assert_eq!(ENDED.load(SeqCst), 1, "only the one in its place has gone");
+        }
+        handled.done(message);
+    }
+}
+
+impl Drop for HangsFleetingly {
+    fn drop(&mut self) {
+        ENDED.fetch_add(1, SeqCst);
+    }
+}
+
+#[test]
+fn a_factory_outlives_a_component_that_is_stuck() {
+    let mut story = Story::of(&["hang", "one"]);
+    story.gate = STUCK.clone();
+    let options = story.options.clone();
+    let component = ComponentSpec { options, ..in_process::<Fleeting>("fleeting") };
+    let running = story.start_with(component, 2);
+    let control = running.control();
+    story.end_when_hanging(running, 1);
+    assert_eq!(ENDED.load(SeqCst), 1, "one component has gone, and not its factory");
+    story.gate.open();
+    let counts = await_late(&control, 1);
+    assert_eq!(counts.panics, 0);
+    for _ in 0..3000 {
+        if ENDED.load(SeqCst) == 102 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the factory was not told: {}", ENDED.load(SeqCst));
+}
+
+#[test]
 fn a_worker_that_gets_stuck_again_and_again_is_given_up_each_time() {
     let story = Story::of(&["hang", "hang", "one", "hang"]);
     let running = story.start_with(story.hangs(), 4);
@@ -287,6 +385,25 @@ fn a_deferred_message_that_is_reported_in_time_goes_on_as_usual() {
     reports.join().expect("reported");
     assert_eq!(story.probe.output(), ["one", "defer", "two"]);
     assert!(summary.is_success());
+}
+
+#[test]
+fn of_deferred_messages_only_those_without_a_report_are_tried_again() {
+    let mut story = Story::of(&["defer", "defer", "one"]);
+    story.options.retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    let running = story.start_with(story.hangs(), 3);
+    let control = running.control();
+    while story.deferred.lock().len() < 2 {
+        thread::yield_now();
+    }
+    let (deferred, message) = story.deferred.lock().remove(0);
+    deferred.done(message);
+    story.end(running, SECOND / 4);
+    assert_eq!(story.probe.output(), ["defer", "one"]);
+    assert_eq!(story.probe.outcomes(), [DELIVERED, FAILED, DELIVERED]);
+    let (deferred, message) = story.deferred.lock().remove(0);
+    deferred.done(message);
+    await_late(&control, 1);
 }
 
 /// Notes how many messages come at once.
@@ -389,4 +506,39 @@ fn a_pipeline_can_be_ended_at_once() {
     assert_eq!(story.probe.outcomes(), returned, "they wait for the one that is tried again");
     assert_eq!(summary.left, [("faults".to_owned(), 3)]);
     assert!(!summary.is_success());
+}
+
+/// Hangs, and then has no use for more.
+struct HasEnough(Gate, Postponed);
+
+impl Component for HasEnough {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        self.0.hang();
+        self.1.host().finish();
+        handled.done(message);
+    }
+}
+
+#[test]
+fn who_waits_hears_that_nobody_wants_more_also_after_a_stop() {
+    let mut story = Story::of(&["retry", "done"]);
+    let hour = Duration::from_secs(3600);
+    story.options.retry = RetryPolicy { max_attempts: 2, initial_backoff: hour, max_backoff: hour };
+    story.options.ordered = Some(false);
+    let component = ComponentSpec { options: story.options.clone(), ..load("faults", []) };
+    let gate = story.gate.clone();
+    let sink = own::sink("enough", move |postponed| Ok(HasEnough(gate.clone(), postponed)));
+    let sink = ComponentSpec { factory: sink, options: ComponentOptions::default() };
+    let running = story.start(vec![story.probe.source(2), component, sink]);
+    let control = running.control();
+    story.gate.await_hanging(1);
+    control.stop();
+    // So that it waits for the hour to pass.
+    thread::sleep(Duration::from_millis(50));
+    story.gate.open();
+    let (tell, hear) = mpsc::channel();
+    thread::spawn(move || drop(tell.send(running.wait())));
+    // The clock stands still.
+    hear.recv_timeout(10 * SECOND).expect("it ends");
+    assert_eq!(story.probe.outcomes(), [Outcome::RETURNED, DELIVERED]);
 }

@@ -11,7 +11,7 @@ use abi_stable::{StableAbi, prefix_type::WithMetadata};
 
 use super::{
     Completion, Deliveries, Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Settle,
-    delivery, handling::complete, payload, runs::Runs,
+    delivery, handling::complete, lent, payload, runs::Runs,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -59,6 +59,8 @@ pub struct CallFlags;
 impl CallFlags {
     /// The component gets the messages one by one: those before the cursor are reported.
     pub const SINGLY: u32 = 1;
+    /// The component has got all that it gets one by one: what lies from the cursor on was not begun.
+    pub const SETTLED: u32 = 4;
     /// The host has given the call up: no more messages are to be handed out.
     pub const GIVEN_UP: u32 = 2;
 }
@@ -335,7 +337,12 @@ impl Batch {
         if self.is_empty() {
             return parents.settle_as_dropped();
         }
-        self.attach(delivery::derive(parents.into_parents(), self.header().len));
+        let mut resolved = Vec::new();
+        for parent in parents.into_parents() {
+            // SAFETY: taken out of the deliveries, which held them.
+            unsafe { lent::resolve(parent, &mut resolved) }
+        }
+        self.attach(delivery::derive(resolved, self.header().len));
     }
 
     /// Whether the messages have a delivery already (all of a batch have, or none).

@@ -125,7 +125,7 @@ impl<'b> BatchCall<'b> {
 
     fn end(self, flags: HandleFlags) -> HandleFlags {
         // SAFETY: alive for as long as the call (`new`).
-        unsafe { (*self.batch).cursor.store((*self.batch).len, Relaxed) };
+        unsafe { (*self.batch).cursor.store((*self.batch).len, Release) };
         self.said.set(self.said.get() | flags);
         flags
     }
@@ -149,8 +149,6 @@ impl<'b> BatchCall<'b> {
                 // parts, so that the slot keeps its delivery; `settle_slot` makes the slot whole
                 // again, whatever `handle` did.
                 unsafe {
-                    // Release: whoever sees it may read what lies before it (`Watch`).
-                    (*batch).cursor.store(i as u32, Release);
                     let slot = (*batch).messages.add(i);
                     let extra = (*slot).extra;
                     pin.on((*slot).payload.owner);
@@ -161,6 +159,9 @@ impl<'b> BatchCall<'b> {
                     message.delivery = ptr::null();
                     message.index = 0;
                     Message::atomic_status(slot).store(slot::VACANT, Relaxed);
+                    // Release: whoever sees it sees that this one is out, and may read what lies
+                    // before it (`Watch`).
+                    (*batch).cursor.store(i as u32, Release);
                     handed_out = Some((slot, extra));
                     handle(message, HandledCallback::new(slot, &frame));
                     flags |= settle_slot(slot, extra, &frame, "no report");
@@ -176,8 +177,9 @@ impl<'b> BatchCall<'b> {
             flags |= unsafe { settle_slot(slot, extra, &frame, &panicked.to_string()) };
             flags |= HandleFlags::PANICKED;
         }
+        call.fetch_xor(CallFlags::SINGLY | CallFlags::SETTLED, Relaxed);
         // SAFETY: alive for as long as the call (`new`).
-        unsafe { (*batch).cursor.store(range.start as u32, Relaxed) };
+        unsafe { (*batch).cursor.store(range.start as u32, Release) };
         self.said.set(self.said.get() | flags);
         flags
     }
@@ -238,7 +240,9 @@ unsafe fn fail_vacant(slot: *mut Message, description: &str) {
     // until this reference makes the slot own it. The extra's pin becomes the slot's reference.
     unsafe {
         payload::retain((*slot).payload.owner, 1);
-        (*slot).set_report(Report::fail(0, description.to_owned()));
+        (*slot).describe(description);
+        let status = Report::fail(0, "").settled_status();
+        Message::atomic_status(slot).store(status, Release);
     }
 }
 

@@ -65,6 +65,7 @@ impl Handling {
     /// When it is lent already (a component that is called inside another's call).
     pub(super) fn lend(&self, to: impl FnOnce(*mut BatchHeader) -> HandleFlags) -> HandleFlags {
         assert!(!self.lent.replace(true), "a batch that is being handled is given to a component");
+        self.batch.header().call.fetch_and(CallFlags::GIVEN_UP, Relaxed);
         let flags = to(self.batch.0);
         self.lent.set(false);
         let mut all = self.flags.get();
@@ -156,10 +157,22 @@ impl Watch {
         // those before the cursor, and those whose status says that they are reported.
         unsafe {
             let header = self.0;
-            let call = (*header).call.fetch_or(CallFlags::GIVEN_UP, Relaxed);
-            let (cursor, len) = ((*header).cursor.load(Acquire), (*header).len);
+            (*header).call.fetch_or(CallFlags::GIVEN_UP, Relaxed);
+            let (mut cursor, len) = ((*header).cursor.load(Acquire), (*header).len);
+            // What the flags say goes with the cursor, if that is still the same.
+            let call = loop {
+                let call = (*header).call.load(Acquire);
+                match (*header).cursor.load(Acquire) {
+                    same if same == cursor => break call,
+                    moved => cursor = moved,
+                }
+            };
             let singly = call & CallFlags::SINGLY != 0;
-            let begun = if singly { len.min(cursor + 1) } else { len };
+            let begun = match call & (CallFlags::SINGLY | CallFlags::SETTLED) {
+                CallFlags::SINGLY => len.min(cursor + 1),
+                CallFlags::SETTLED => cursor,
+                _ => len,
+            };
             let copy = |i: u32| match singly || i < cursor {
                 true => copy_reported((*header).messages.add(i as usize)),
                 false => None,

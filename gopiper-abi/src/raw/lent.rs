@@ -17,7 +17,9 @@ use std::{
 
 use abi_stable::prefix_type::WithMetadata;
 
-use super::{Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, Outcome, delivery};
+use super::{
+    Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, Outcome, Parent, delivery,
+};
 
 #[repr(C)]
 struct Record {
@@ -159,6 +161,30 @@ impl Place {
             unsafe { delivery::settle(self.delivery, self.index, 1, outcome) }
         }
         open
+    }
+}
+
+/// Takes what stands behind a guard out of it, for somebody who holds it from here on: what a component
+/// has sent is not the component's any more. Places that were taken back are gone.
+///
+/// # Safety
+/// The caller holds these indices, and gives them up.
+pub(super) unsafe fn resolve(parent: Parent, into: &mut Vec<Parent>) {
+    // SAFETY: by the caller, who holds a count of the record for each place, if it is a guard's.
+    unsafe {
+        let is_guard = !parent.delivery.is_null()
+            && ptr::eq((*parent.delivery).vtable.0.to_raw_ptr(), VTABLE.0.to_raw_ptr());
+        if !is_guard {
+            return into.push(parent);
+        }
+        let record = parent.delivery.cast::<Record>();
+        let places = parent.first as usize..(parent.first + parent.count) as usize;
+        for place in &(&(*record).places)[places] {
+            if place.open.swap(false, AcqRel) {
+                into.push(Parent { delivery: place.delivery, first: place.index, count: 1 });
+            }
+        }
+        (0..parent.count).for_each(|_| Arc::decrement_strong_count(record));
     }
 }
 

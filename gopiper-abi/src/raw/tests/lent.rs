@@ -2,7 +2,7 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::raw::{Lent, Watch};
+use crate::raw::{Lent, Watch, fence::catch_panic_messages};
 
 const DELIVERED: Option<Outcome> = Some(Outcome::DELIVERED);
 const FAILED: Option<Outcome> = Some(Outcome::FAILED);
@@ -131,5 +131,141 @@ fn what_is_reported_is_taken_out_while_the_rest_is_waited_for() {
     late.done(message);
     assert_eq!(hear.recv().unwrap(), [Message::VACATED, 0, Message::VACATED]);
     assert_eq!(ledger.outcomes(0, 3), [DELIVERED; 3]);
+    assert_eq!(books.alive(), 0);
+}
+
+/// Lends a batch on a thread that gets stuck when `component` says so, and gives the call up then:
+/// the statuses of what was reported.
+fn give_up_when_stuck(
+    texts: &[&str],
+    component: impl FnOnce(&Handling, &dyn Fn()) + Send + 'static,
+) -> Vec<Option<i32>> {
+    catch_panic_messages();
+    let (books, ledger) = (Books::default(), Ledger::open());
+    let (lent, copy) = Lent::new(batch(&books, &ledger, texts));
+    let (stuck, is_stuck) = mpsc::channel::<Watch>();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let handling = Handling::new(copy);
+        component(&handling, &|| {
+            stuck.send(handling.watch()).unwrap();
+            goes_on.recv().unwrap();
+        });
+    });
+    let reported = is_stuck.recv().unwrap().give_up();
+    go_on.send(()).unwrap();
+    thread.join().unwrap();
+    drop(lent);
+    reported.into_iter().map(|copy| copy.map(|message| message.status())).collect()
+}
+
+fn panics_at_panic(message: Message, handled: HandledCallback<'_>) {
+    match message.data() {
+        b"panic" => panic!("as it was told"),
+        _ => handled.done(message),
+    }
+}
+
+#[test]
+fn what_lies_behind_a_panic_was_not_begun() {
+    let reported = give_up_when_stuck(&["done", "panic", "rest", "r"], |handling, get_stuck| {
+        lend(handling, |call| {
+            let flags = call.each(panics_at_panic);
+            get_stuck();
+            flags
+        });
+    });
+    assert_eq!(reported, [Some(0), Some(200)]);
+}
+
+#[test]
+fn what_was_handed_out_singly_before_says_nothing_of_the_next_call() {
+    let reported = give_up_when_stuck(&["done", "panic", "all", "a"], |handling, get_stuck| {
+        lend(handling, |call| call.each(panics_at_panic));
+        lend(handling, |call| {
+            get_stuck();
+            call.report_all(Report::DONE)
+        });
+    });
+    assert_eq!(reported, [Some(0), Some(200), None, None]);
+}
+
+#[test]
+fn all_of_a_batch_that_is_reported_at_once_is_reported() {
+    let reported = give_up_when_stuck(&["a", "b"], |handling, get_stuck| {
+        lend(handling, |call| {
+            let flags = call.report_all(Report::DROP);
+            get_stuck();
+            flags
+        });
+    });
+    assert_eq!(reported, [Some(300), Some(300)]);
+}
+
+/// Any moment is one at which a call may be given up: what is being handed out just then, or failed
+/// because its component said nothing, is never taken for reported, nor read while it is written.
+#[test]
+fn a_call_may_be_given_up_at_any_moment() {
+    let rounds = if cfg!(miri) { 20 } else { 3000 };
+    let texts: Vec<_> = (0..32).map(|n| if n % 3 == 0 { "silent" } else { "done" }).collect();
+    let (books, ledger) = (Books::default(), Ledger::open());
+    for round in 0..rounds {
+        let (lent, copy) = Lent::new(batch(&books, &ledger, &texts));
+        let (watch, watches) = mpsc::channel::<Watch>();
+        let (begin, begins) = mpsc::channel::<()>();
+        let component = std::thread::spawn(move || {
+            let handling = Handling::new(copy);
+            watch.send(handling.watch()).unwrap();
+            lend(&handling, |call| {
+                begins.recv().unwrap();
+                call.each(|mut message, handled| match message.data() {
+                    b"silent" => drop((message, handled)),
+                    _ => {
+                        message.set_data("changed");
+                        handled.done(message);
+                    }
+                })
+            });
+            // What it does to the batch from here on must wait for the one who gives up.
+            begins.recv().unwrap();
+        });
+        let watch = watches.recv().unwrap();
+        begin.send(()).unwrap();
+        (0..round % 300).for_each(|_| std::hint::spin_loop());
+        for copy in watch.give_up().into_iter().flatten() {
+            match copy.status() {
+                0 => assert_eq!(copy.data(), b"changed", "in round {round}"),
+                _ => assert_eq!((copy.data(), copy.description()), (&b"silent"[..], "no report")),
+            }
+        }
+        drop(watch);
+        begin.send(()).unwrap();
+        component.join().unwrap();
+        drop(lent);
+    }
+    assert_eq!(books.alive(), 0);
+}
+
+#[test]
+fn what_was_made_of_a_kept_message_and_sent_is_not_its_components_any_more() {
+    let (books, ledger) = (Books::default(), Ledger::open());
+    let (mut lent, copy) = Lent::new(batch(&books, &ledger, &["a", "b", "c", "kept"]));
+    let handling = Handling::new(copy);
+    let mut kept = Vec::new();
+    lend(&handling, |call| call.each(|message, handled| kept.push(handled.keep(message))));
+    lent.reunite(&mut handling.finish().unwrap());
+    let guard = lent.guard().expect("they are kept");
+    drop(lent);
+    let left = kept.pop();
+    let mut deliveries = Deliveries::default();
+    kept.into_iter().for_each(|kept| deliveries.add(kept));
+    let mut made = Batch::new(1);
+    made.push(Message::new(books.payload("made"))).unwrap();
+    made.derive_delivery(deliveries);
+    assert_eq!(guard.fail(), 1, "one is left");
+    made.settle(Outcome::DELIVERED);
+    assert_eq!(ledger.outcomes(0, 4), [DELIVERED, DELIVERED, DELIVERED, FAILED]);
+    drop((left, guard));
+    assert_eq!(Arc::strong_count(&ledger), 1);
     assert_eq!(books.alive(), 0);
 }
