@@ -1,7 +1,7 @@
 //! Messages that have failed for good, kept: on disk, or with a component of the operator's choice.
 //!
 //! Every failed message of a pipeline goes to one more sink of it. Unless the operator names another
-//! one, that is [`sink`], which writes [`Letter`]s into segments: files that are only appended to, each
+//! one, that is ours, which writes [`Letter`]s into segments: files that are only appended to, each
 //! by the process that made it.
 mod digest;
 mod letter;

@@ -1,0 +1,63 @@
+//! Dead letters, as an operator meets them.
+mod common;
+
+use std::{fs, path::Path};
+
+use common::{gopiper, run, stderr};
+
+fn write_pipeline(file: &Path, middle: &str) {
+    let text = format!(
+        "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so', {{}}),
+  {middle},
+  gopiper.loadComponent('stdout_component.so', {{}}),
+}})
+"
+    );
+    fs::write(file, text).expect("written");
+}
+
+#[test]
+fn what_has_failed_is_listed_shown_replayed_and_purged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    let dlq = |arguments: &[&str]| {
+        let mut command = gopiper();
+        command.arg("dlq").args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state);
+        let output = run(&mut command, b"");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
+    assert_eq!(dlq(&["list"]), "");
+    let mut command = gopiper();
+    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
+    let output = run(&mut command, b"done\nfail\npanic\ndone\n");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "kept, so nothing is lost: {said}");
+    assert_eq!(output.stdout, b"done\ndone\n");
+    assert!(said.contains("gopiper dlq list"), "{said}");
+
+    let listed = dlq(&["list"]);
+    let lines: Vec<_> = listed.lines().collect();
+    assert_eq!(lines.len(), 2, "{listed}");
+    assert!(lines[0].contains("main/faults  204 as told  1 attempt(s)  4 bytes"), "{listed}");
+    let id = lines[0].split("  ").next().expect("the id comes first");
+    assert_eq!(dlq(&["show", "--payload", id]), "fail");
+    assert!(dlq(&["show", id]).contains("\"description\": \"as told\""));
+    assert!(dlq(&["list", "--json"]).lines().all(|line| line.starts_with("{\"")));
+    assert_eq!(dlq(&["purge"]), "0 dead letter(s) removed, 2 left\n");
+
+    // The operator mends it.
+    write_pipeline(&file, "gopiper.loadComponent('pass_component.so', {}, { name = 'faults' })");
+    let replayed = dlq(&["replay"]);
+    assert_eq!(
+        replayed,
+        "fail\npanic\nmain/faults: 2 delivered, 0 dropped, 0 failed again, 0 left\n"
+    );
+    assert_eq!(dlq(&["replay"]), "there are no dead letters to replay\n");
+    assert!(dlq(&["list"]).lines().all(|line| line.ends_with("replayed")));
+    assert_eq!(dlq(&["purge"]), "2 dead letter(s) removed, 0 left\n");
+    assert_eq!(dlq(&["list"]), "");
+}
