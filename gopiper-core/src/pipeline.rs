@@ -172,7 +172,7 @@ impl Pipeline {
     /// What stands in the way, by component.
     pub fn check(&mut self) -> Result<(), Vec<PipelineError>> {
         let mut errors = Vec::new();
-        for part in &mut self.parts {
+        for part in self.parts.iter_mut().chain(&mut self.dead_letter) {
             for error in part.factory.check().err().into_iter().flatten() {
                 errors.push(PipelineError::cannot_start(&part.name, error));
             }

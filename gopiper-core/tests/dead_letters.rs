@@ -4,9 +4,10 @@ mod common;
 use std::{fs, path::Path, thread, time::Duration};
 
 use common::{Probe, load};
-use gopiper_abi::{Message, Outcome, Value};
+use gopiper_abi::{Component, HandledCallback, Message, Outcome, Postponed, Report, Value, own};
 use gopiper_core::{
-    ComponentSpec, OnFail, Pipeline, PipelineError, PipelineOptions, RetryPolicy, Summary,
+    ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError, PipelineOptions, RetryPolicy,
+    Summary,
     dead_letters::{self, Letter, SegmentReader, segments},
 };
 
@@ -108,6 +109,39 @@ fn replayed_letters_are_done_with_unless_they_come_back() {
         panic!("replayed")
     };
     assert!(matches!(error, PipelineError::NoSuchComponent { .. }), "{error}");
+}
+
+/// Passes the first message on, and can't go on at the second.
+struct Breaks(bool, Postponed);
+
+impl Component for Breaks {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        if self.0 {
+            self.1.host().fail("broken");
+            return handled.report(message, Report::retry(0, "broken"));
+        }
+        self.0 = true;
+        handled.done(message);
+    }
+}
+
+#[test]
+fn a_replay_that_ends_half_way_goes_on_where_it_was() {
+    let state = tempfile::tempdir().unwrap();
+    let probe = Probe::new(["fail", "panic", "silent"]);
+    run(through_faults(&probe, state.path()));
+    let again = Probe::new([""; 0]);
+    let factory = own::transform("faults", |postponed| Ok(Breaks(false, postponed)));
+    let breaks = ComponentSpec { factory, options: ComponentOptions::default() };
+    let replay = pipeline(vec![again.source(1), breaks, again.sink()], options(state.path()));
+    assert!(!run(replay.replaying("faults", false).unwrap()).is_success());
+    assert_eq!((again.output(), undone(state.path())), (vec!["fail".to_owned()], 2));
+    let mut pass = load("grep", [("word", "\0".into()), ("invert", true.into())]);
+    pass.options.name = Some("faults".into());
+    let replay = pipeline(vec![again.source(1), pass, again.sink()], options(state.path()));
+    assert!(run(replay.replaying("faults", false).unwrap()).is_success());
+    assert_eq!(again.output(), ["fail", "panic", "silent"]);
+    assert_eq!(undone(state.path()), 0);
 }
 
 #[test]
