@@ -142,7 +142,7 @@ impl<'b> BatchCall<'b> {
         let mut handed_out: Option<(*mut Message, *mut Extra)> = None;
         // SAFETY: alive for as long as the call (`new`).
         let call = unsafe { &(*batch).call };
-        call.fetch_or(CallFlags::SINGLY, Relaxed);
+        let mut is_first = true;
         let result = fence(|| {
             for i in range.by_ref() {
                 // SAFETY: slot `i` holds a message that nobody else refers to. It is read out by
@@ -162,6 +162,11 @@ impl<'b> BatchCall<'b> {
                     // Release: whoever sees it sees that this one is out, and may read what lies
                     // before it (`Watch`).
                     (*batch).cursor.store(i as u32, Release);
+                    if is_first {
+                        // Not before: the slot at the cursor must be out by then.
+                        call.fetch_or(CallFlags::SINGLY, Release);
+                        is_first = false;
+                    }
                     handed_out = Some((slot, extra));
                     handle(message, HandledCallback::new(slot, &frame));
                     flags |= settle_slot(slot, extra, &frame, "no report");
@@ -177,7 +182,7 @@ impl<'b> BatchCall<'b> {
             flags |= unsafe { settle_slot(slot, extra, &frame, &panicked.to_string()) };
             flags |= HandleFlags::PANICKED;
         }
-        call.fetch_xor(CallFlags::SINGLY | CallFlags::SETTLED, Relaxed);
+        call.fetch_or(CallFlags::SETTLED, Relaxed);
         // SAFETY: alive for as long as the call (`new`).
         unsafe { (*batch).cursor.store(range.start as u32, Release) };
         self.said.set(self.said.get() | flags);

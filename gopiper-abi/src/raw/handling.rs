@@ -168,10 +168,10 @@ impl Watch {
                 }
             };
             let singly = call & CallFlags::SINGLY != 0;
-            let begun = match call & (CallFlags::SINGLY | CallFlags::SETTLED) {
-                CallFlags::SINGLY => len.min(cursor + 1),
-                CallFlags::SETTLED => cursor,
-                _ => len,
+            let begun = match singly {
+                _ if call & CallFlags::SETTLED != 0 => cursor,
+                true => len.min(cursor + 1),
+                false => len,
             };
             let copy = |i: u32| match singly || i < cursor {
                 true => copy_reported((*header).messages.add(i as usize)),
