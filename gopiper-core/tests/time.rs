@@ -387,25 +387,6 @@ fn a_deferred_message_that_is_reported_in_time_goes_on_as_usual() {
     assert!(summary.is_success());
 }
 
-#[test]
-fn of_deferred_messages_only_those_without_a_report_are_tried_again() {
-    let mut story = Story::of(&["defer", "defer", "one"]);
-    story.options.retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
-    let running = story.start_with(story.hangs(), 3);
-    let control = running.control();
-    while story.deferred.lock().len() < 2 {
-        thread::yield_now();
-    }
-    let (deferred, message) = story.deferred.lock().remove(0);
-    deferred.done(message);
-    story.end(running, SECOND / 4);
-    assert_eq!(story.probe.output(), ["defer", "one"]);
-    assert_eq!(story.probe.outcomes(), [DELIVERED, FAILED, DELIVERED]);
-    let (deferred, message) = story.deferred.lock().remove(0);
-    deferred.done(message);
-    await_late(&control, 1);
-}
-
 /// Notes how many messages come at once.
 struct Sizes(Arc<Mutex<Vec<usize>>>);
 
