@@ -39,7 +39,8 @@ unsafe impl Send for Record {}
 // SAFETY: as above.
 unsafe impl Sync for Record {}
 
-const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable { settle });
+// A static has one address, by which `resolve` knows a guard.
+static VALUE: WithMetadata<DeliveryVtable> = WithMetadata::new(DeliveryVtable { settle });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// What a host keeps of a batch that it has lent out.
