@@ -245,7 +245,7 @@ unsafe fn fail_vacant(slot: *mut Message, description: &str) {
     // until this reference makes the slot own it. The extra's pin becomes the slot's reference.
     unsafe {
         payload::retain((*slot).payload.owner, 1);
-        (*slot).describe(description);
+        Message::describe_slot(slot, description);
         let status = Report::fail(0, "").settled_status();
         Message::atomic_status(slot).store(status, Release);
     }

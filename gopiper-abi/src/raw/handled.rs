@@ -78,7 +78,7 @@ impl<'b> HandledCallback<'b> {
                 drop(message);
             }
             if let Some(description) = &report.description {
-                (*slot).describe(description);
+                Message::describe_slot(slot, description);
             }
             Message::atomic_status(slot).store(report.settled_status(), Release);
         }
@@ -190,7 +190,7 @@ impl Deferred {
                 other => {
                     drop(other);
                     if let Some(description) = report.description.take() {
-                        (*slot).describe(&description);
+                        Message::describe_slot(slot, &description);
                     }
                 }
             }

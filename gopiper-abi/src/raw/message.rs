@@ -235,10 +235,16 @@ impl Message {
         // SAFETY: the message owns one reference, and gives it for the one it gets back, which
         // nobody else refers to.
         unsafe {
-            self.extra =
-                if self.extra.is_null() { Extra::new() } else { Extra::unshared(self.extra) };
+            self.extra = Self::unshared(self.extra);
             &mut *self.extra
         }
+    }
+
+    /// # Safety
+    /// `extra` is null, or the caller gives its reference for the one returned.
+    unsafe fn unshared(extra: *mut Extra) -> *mut Extra {
+        // SAFETY: by the caller.
+        if extra.is_null() { Extra::new() } else { unsafe { Extra::unshared(extra) } }
     }
 
     /// Puts a report on the message: what stands there for the dead letters and the next attempt.
@@ -249,8 +255,22 @@ impl Message {
         }
     }
 
-    pub(super) fn describe(&mut self, description: &str) {
+    fn describe(&mut self, description: &str) {
         self.extra_mut().description = RString::from(description);
+    }
+
+    /// Describes what has become of the message in a slot. Another thread may read the slot's status
+    /// meanwhile (`Watch`): a reference to the whole message would lie over that.
+    ///
+    /// # Safety
+    /// `slot` owns its extra, and nobody else touches that before the status is stored.
+    pub(super) unsafe fn describe_slot(slot: *mut Message, description: &str) {
+        // SAFETY: by the caller. The slot gives its reference for the one it gets back.
+        unsafe {
+            let extra = Self::unshared((*slot).extra);
+            (*slot).extra = extra;
+            (*extra).description = RString::from(description);
+        }
     }
 
     /// Gives the index up, for somebody who holds it from here on.

@@ -202,27 +202,44 @@ fn all_of_a_batch_that_is_reported_at_once_is_reported() {
     assert_eq!(reported, [Some(300), Some(300)]);
 }
 
-/// Any moment is one at which a call may be given up: what is being handed out just then, or failed
-/// because its component said nothing, is never taken for reported, nor read while it is written.
+/// Any moment is one at which a call may be given up: what is being handed out or reported just then, on
+/// whatever thread, is never taken for reported, nor read while it is written.
 #[test]
 fn a_call_may_be_given_up_at_any_moment() {
     let rounds = if cfg!(miri) { 20 } else { 3000 };
-    let texts: Vec<_> = (0..32).map(|n| if n % 3 == 0 { "silent" } else { "done" }).collect();
+    let texts: Vec<_> = ["silent", "done", "fail", "defer", "keep"].repeat(6);
     let (books, ledger) = (Books::default(), Ledger::open());
+    let (late, reports) = mpsc::channel::<(Deferred, Message)>();
+    let reporter = std::thread::spawn(move || {
+        for (n, (deferred, message)) in reports.into_iter().enumerate() {
+            match n % 2 {
+                0 => deferred.done(message),
+                _ => deferred.fail(message, "said late"),
+            }
+        }
+    });
     for round in 0..rounds {
         let (lent, copy) = Lent::new(batch(&books, &ledger, &texts));
         let (watch, watches) = mpsc::channel::<Watch>();
         let (begin, begins) = mpsc::channel::<()>();
+        let late = late.clone();
         let component = std::thread::spawn(move || {
             let handling = Handling::new(copy);
+            let mut kept = Vec::new();
             watch.send(handling.watch()).unwrap();
             lend(&handling, |call| {
                 begins.recv().unwrap();
                 call.each(|mut message, handled| match message.data() {
                     b"silent" => drop((message, handled)),
-                    _ => {
+                    b"fail" => handled.fail(message, "said"),
+                    b"keep" => kept.push(handled.keep(message)),
+                    text => {
+                        let is_late = text == b"defer";
                         message.set_data("changed");
-                        handled.done(message);
+                        match is_late {
+                            true => late.send((handled.defer(), message)).unwrap(),
+                            false => handled.done(message),
+                        }
                     }
                 })
             });
@@ -233,16 +250,25 @@ fn a_call_may_be_given_up_at_any_moment() {
         begin.send(()).unwrap();
         (0..round % 300).for_each(|_| std::hint::spin_loop());
         for copy in watch.give_up().into_iter().flatten() {
-            match copy.status() {
-                0 => assert_eq!(copy.data(), b"changed", "in round {round}"),
-                _ => assert_eq!((copy.data(), copy.description()), (&b"silent"[..], "no report")),
-            }
+            let said = match copy.data() {
+                b"changed" => (0, ""),
+                b"silent" => (200, "no report"),
+                b"fail" => (200, "said"),
+                b"defer" => (200, "said late"),
+                data => {
+                    assert!(data.is_empty(), "in round {round}");
+                    (1, "")
+                }
+            };
+            assert_eq!((copy.status(), copy.description()), said, "in round {round}");
         }
         drop(watch);
         begin.send(()).unwrap();
         component.join().unwrap();
         drop(lent);
     }
+    drop(late);
+    reporter.join().unwrap();
     assert_eq!(books.alive(), 0);
 }
 
