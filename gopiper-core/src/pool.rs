@@ -1,9 +1,5 @@
 //! The threads of a component's workers.
-use std::{
-    io,
-    sync::{Arc, atomic::Ordering::SeqCst},
-    thread,
-};
+use std::{io, sync::Arc, thread};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gopiper_abi::raw::RawError;
@@ -89,8 +85,6 @@ impl Pool {
         worker: Box<Worker>,
         begun: Handled,
     ) -> io::Result<()> {
-        // The stuck one is still there, with its component: the factory has to outlive it.
-        self.stage.workers.fetch_add(1, SeqCst);
         self.posts.lock().retain(|post| !Arc::ptr_eq(&post.side, &stuck.side));
         self.spawn_worker(worker, Some(begun), |_| true)
     }
@@ -108,10 +102,11 @@ impl Pool {
         }
         let present = Present::new(self, begun.is_some());
         self.spawn(move || {
+            // It goes after the instance: the factory has to outlive that.
+            let mut present = present;
             let mut instance = Instance::new(post.side);
-            if start(&mut instance) && worker.run(&mut instance, &post.watched, begun).is_none() {
-                present.stay();
-            }
+            present.stays =
+                start(&mut instance) && worker.run(&mut instance, &post.watched, begun).is_none();
         })
     }
 
@@ -145,6 +140,7 @@ impl Pool {
 struct Present {
     pool: Arc<Pool>,
     sends: bool,
+    /// Another thread is this worker now.
     stays: bool,
 }
 
@@ -161,11 +157,6 @@ impl Present {
         if std::mem::take(&mut self.sends) {
             self.pool.stage.sender_ended();
         }
-    }
-
-    /// Another thread is this worker now.
-    fn stay(mut self) {
-        self.stays = true;
     }
 }
 

@@ -1,4 +1,6 @@
 //! How a worker goes on without a component that does not come back.
+use std::sync::atomic::Ordering::SeqCst;
+
 use gopiper_abi::{Message, Report, raw::Batch};
 
 use crate::{
@@ -12,6 +14,9 @@ use crate::{
 /// what the component was at has failed, and the rest was not begun.
 pub(crate) fn take_over(called: Called, side: &Side) -> (u32, (Box<Worker>, Handled)) {
     let Called { mut worker, mut lent, mut context, watch } = called;
+    // One more from here on: the factory has to outlive the component that is stuck, whose thread goes
+    // on as soon as the call is given up.
+    side.stage.workers.fetch_add(1, SeqCst);
     let reported = watch.give_up();
     let missing = reported.iter().filter(|reported| reported.is_none()).count();
     context.through = reported.len() as u32;
