@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use gopiper_abi::Kind;
 
-use crate::{clock::Clock, wake::Wake};
+use crate::{clock::Clock, stop::HearsStop, wake::Wake};
 
 /// Counts the workers of a pipeline. Threads are not joined: one may be stuck for ever, while another
 /// works in its place.
@@ -12,6 +12,12 @@ pub(crate) struct Attendance {
     others: AtomicUsize,
     /// Reaches whoever waits for the end.
     pub(crate) wake: Wake,
+}
+
+impl HearsStop for Attendance {
+    fn stop_requested(&self) {
+        self.wake.nudge();
+    }
 }
 
 impl Attendance {

@@ -24,6 +24,7 @@ impl Inbox {
     pub(crate) fn new(stage: &Stage) -> Arc<Self> {
         let wake = Arc::new(Wake::new(stage.clock.clone()));
         stage.ledger.wakes.lock().push(wake.clone());
+        stage.stop.add_worker(wake.clone());
         Arc::new(Inbox { wake, completed: Mutex::default() })
     }
 

@@ -78,8 +78,7 @@ impl Running {
         shutdown_timeout: Option<Duration>,
     ) -> Self {
         let (hold, held) = bounded(0);
-        let told = attendance.clone();
-        stop.on_stop(move || told.wake.nudge());
+        stop.tell(&attendance);
         let (hold, watchdog) = (Some(hold), None);
         Running { name, stages, stop, attendance, shutdown_timeout, watchdog, hold, held }
     }

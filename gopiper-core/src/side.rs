@@ -22,7 +22,7 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
-use crate::{dead_letters::Outbox, deferred::Inbox, stage::Stage};
+use crate::{dead_letters::Outbox, deferred::Inbox, stage::Stage, stop::HearsStop};
 
 /// The host of one worker's component.
 pub(crate) struct Side {
@@ -62,15 +62,7 @@ impl Side {
             stopper: Mutex::default(),
             me: me.clone(),
         });
-        let me = side.me.clone();
-        side.stage.stop.on_stop(move || {
-            let Some(side) = me.upgrade() else { return };
-            side.inbox.wake.nudge();
-            let stopper = side.stopper.lock().clone();
-            if let Some(stopper) = stopper {
-                stopper.stop();
-            }
-        });
+        side.stage.stop.tell(&side);
         side
     }
 
@@ -158,6 +150,16 @@ impl Side {
         self.stage.counters.failed.fetch_add(count as u64, Relaxed);
         if count > 0 {
             dead_letters.put(&self.stage.name, buried);
+        }
+    }
+}
+
+impl HearsStop for Side {
+    fn stop_requested(&self) {
+        self.inbox.wake.nudge();
+        let stopper = self.stopper.lock().clone();
+        if let Some(stopper) = stopper {
+            stopper.stop();
         }
     }
 }

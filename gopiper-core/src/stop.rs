@@ -3,7 +3,7 @@ use std::{
     io,
     os::fd::{AsRawFd, OwnedFd},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{
             AtomicBool, AtomicIsize,
             Ordering::{Relaxed, SeqCst},
@@ -13,6 +13,8 @@ use std::{
 
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
+
+use crate::wake::Wake;
 
 /// Why a pipeline ends before its sources do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +48,16 @@ pub(crate) struct Stop {
     reason: Mutex<Option<StopReason>>,
     /// Becomes readable, for sources that wait in `poll`.
     event: OwnedFd,
-    on_stop: Mutex<Vec<Hook>>,
+    /// Who is told of the first stop.
+    hear: Mutex<Vec<Weak<dyn HearsStop>>>,
+    /// Of all workers: what they wait with may have become useless.
+    wakes: Mutex<Vec<Arc<Wake>>>,
 }
 
-type Hook = Arc<dyn Fn() + Send + Sync>;
+/// Is told when the pipeline is to stop, on the thread of whoever asks for that.
+pub(crate) trait HearsStop: Send + Sync {
+    fn stop_requested(&self);
+}
 
 impl Stop {
     pub(crate) fn new() -> io::Result<Self> {
@@ -60,17 +68,27 @@ impl Stop {
             aborted: Mutex::new(None),
             reason: Mutex::new(None),
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            on_stop: Mutex::new(Vec::new()),
+            hear: Mutex::default(),
+            wakes: Mutex::default(),
         })
     }
 
-    /// Has `hook` called whenever a stop is asked for; now, if one was already.
-    pub(crate) fn on_stop(&self, hook: impl Fn() + Send + Sync + 'static) {
-        let hook: Hook = Arc::new(hook);
-        self.on_stop.lock().push(hook.clone());
+    /// Has somebody told when the first stop is asked for; now, if it was already. Those that have
+    /// gone are forgotten: every worker that takes another one's place comes here too.
+    pub(crate) fn tell(&self, who: &Arc<impl HearsStop + 'static>) {
+        let mut hear = self.hear.lock();
         if self.is_requested() {
-            hook();
+            drop(hear);
+            return who.stop_requested();
         }
+        hear.retain(|one| one.strong_count() > 0);
+        let who = Arc::downgrade(who);
+        hear.push(who);
+    }
+
+    /// Has a worker woken when what it has is of no use any more.
+    pub(crate) fn add_worker(&self, wake: Arc<Wake>) {
+        self.wakes.lock().push(wake);
     }
 
     /// Ends the pipeline. The first reason counts, but for a failure: that is worse than all others.
@@ -81,18 +99,21 @@ impl Stop {
             *first = Some(reason);
         }
         drop(first);
-        if !self.requested.swap(true, SeqCst) {
-            // The counter of an eventfd has room for the one.
-            let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+        if self.requested.swap(true, SeqCst) {
+            // Components are told once: one that is being told may ask for a stop itself.
+            return;
         }
-        // Also for a later one: that may be the first which has no use for what is left.
-        let hooks = self.on_stop.lock().clone();
-        hooks.iter().for_each(|hook| hook());
+        // The counter of an eventfd has room for the one.
+        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+        let hear = std::mem::take(&mut *self.hear.lock());
+        hear.iter().filter_map(Weak::upgrade).for_each(|one| one.stop_requested());
     }
 
-    /// Nobody from stage `position` on, back to the source, has use for more messages.
+    /// Nobody from stage `position` on, back to the source, has use for more messages. Workers hear of
+    /// it though a stop was asked for before.
     pub(crate) fn done_up_to(&self, position: usize) {
         self.done_up_to.fetch_max(position as isize, SeqCst);
+        self.wakes.lock().iter().for_each(|wake| wake.nudge());
     }
 
     /// Whether what comes to stage `position` is only returned.
@@ -134,5 +155,31 @@ impl Stop {
 
     pub(crate) fn descriptor(&self) -> i32 {
         self.event.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    impl HearsStop for AtomicUsize {
+        fn stop_requested(&self) {
+            self.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn each_is_told_once_and_who_has_gone_is_forgotten() {
+        let stop = Stop::new().unwrap();
+        let told = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        stop.tell(&told[0]);
+        (0..1000).for_each(|_| stop.tell(&Arc::new(AtomicUsize::new(0))));
+        assert!(stop.hear.lock().len() <= 2);
+        stop.request(StopReason::Requested);
+        stop.request(StopReason::Requested);
+        stop.tell(&told[1]);
+        assert_eq!(told.map(|told| told.load(SeqCst)), [1, 1]);
     }
 }

@@ -526,3 +526,33 @@ fn who_waits_hears_that_nobody_wants_more_also_after_a_stop() {
     hear.recv_timeout(10 * SECOND).expect("it ends");
     assert_eq!(story.probe.outcomes(), [Outcome::RETURNED, DELIVERED]);
 }
+
+#[test]
+fn a_component_that_is_stopped_may_ask_for_a_stop() {
+    let story = Story::of(&["hang"]);
+    let gate = story.gate.clone();
+    let transform = own::transform("complains", move |postponed: Postponed| {
+        let (gate, host) = (gate.clone(), postponed.host().clone());
+        let opens = gate.clone();
+        postponed.on_stop(move || {
+            host.fail("it was not done yet");
+            opens.open();
+        });
+        Ok(HangsWithAll(gate))
+    });
+    let component = ComponentSpec { factory: transform, options: ComponentOptions::default() };
+    let running = story.start_with(component, 1);
+    story.gate.await_hanging(1);
+    let control = running.control();
+    let (tell, hear) = mpsc::channel();
+    thread::spawn(move || {
+        control.stop();
+        drop(tell.send(running.wait()));
+    });
+    let summary = hear.recv_timeout(10 * SECOND).expect("it ends");
+    let error = "it was not done yet".to_owned();
+    assert_eq!(
+        summary.stopped,
+        Some(StopReason::Failed { component: "complains".to_owned(), error })
+    );
+}
