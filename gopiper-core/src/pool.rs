@@ -50,7 +50,7 @@ impl Pool {
         for number in 0..workers {
             let (tell, held) = (tell.clone(), held.clone());
             let spawned = match &self.stage.inlet {
-                None => self.spawn_source(tell, held),
+                None => self.spawn_source(tell, held).map_err(|(error, _)| error),
                 Some(inlet) => {
                     let worker = Worker::new(self.stage.clone(), inlet.receiver(number));
                     self.spawn_worker(worker, None, move |instance| {
@@ -59,6 +59,7 @@ impl Pool {
                         let _ = tell.send(made);
                         started
                     })
+                    .map_err(|(error, _)| error)
                 }
             };
             spawned.map_err(|error| PipelineError::System(error.to_string()))?;
@@ -78,15 +79,19 @@ impl Pool {
         Ok(())
     }
 
-    /// Has a new thread go on as a worker that was stuck, with what it had in hand.
-    pub(crate) fn replace(
-        self: &Arc<Self>,
-        stuck: &Post,
-        worker: Box<Worker>,
-        begun: Handled,
-    ) -> io::Result<()> {
+    /// Has a new thread go on as a worker that was stuck, with what it had in hand. If there can be
+    /// none the pipeline has failed, and this one returns what comes until nothing does: else those who
+    /// send to the worker would wait for ever.
+    pub(crate) fn replace(self: &Arc<Self>, stuck: &Post, worker: Box<Worker>, begun: Handled) {
         self.posts.lock().retain(|post| !Arc::ptr_eq(&post.side, &stuck.side));
-        self.spawn_worker(worker, Some(begun), |_| true)
+        if let Err((error, work)) = self.spawn_worker(worker, Some(begun), |_| true) {
+            let stage = &self.stage;
+            // Before it goes on: so no component is called, nor made, on this thread.
+            stage.stop.done_up_to(stage.position);
+            stage
+                .fail(&format!("no other worker can take the place of one that is stuck: {error}"));
+            work();
+        }
     }
 
     fn spawn_worker(
@@ -94,7 +99,7 @@ impl Pool {
         worker: Box<Worker>,
         begun: Option<Handled>,
         start: impl FnOnce(&mut Instance) -> bool + Send + 'static,
-    ) -> io::Result<()> {
+    ) -> Result<(), (io::Error, impl FnOnce())> {
         let side = Side::new(self.stage.clone(), worker.inbox.clone());
         let post = Post { side, watched: Arc::new(Watched::new()) };
         if self.stage.timeout.is_some() {
@@ -110,7 +115,11 @@ impl Pool {
         })
     }
 
-    fn spawn_source(self: &Arc<Self>, tell: Sender<Started>, held: Receiver<()>) -> io::Result<()> {
+    fn spawn_source(
+        self: &Arc<Self>,
+        tell: Sender<Started>,
+        held: Receiver<()>,
+    ) -> Result<(), (io::Error, impl FnOnce())> {
         let present = Present::new(self, false);
         let stage = self.stage.clone();
         self.spawn(move || {
@@ -129,10 +138,22 @@ impl Pool {
         })
     }
 
-    fn spawn(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    /// Gives the work back if there can be no thread for it.
+    fn spawn<W: FnOnce() + Send + 'static>(&self, work: W) -> Result<(), (io::Error, W)> {
         // The kernel shows 15 bytes of a thread's name.
         let name = self.stage.name.chars().take(15).collect();
-        thread::Builder::new().name(name).spawn(work).map(drop)
+        // The new thread takes it out: a thread that can't start would drop what it is given.
+        let work = Arc::new(Mutex::new(Some(work)));
+        let its = work.clone();
+        let spawned = thread::Builder::new().name(name).spawn(move || {
+            let work = its.lock().take();
+            if let Some(work) = work {
+                work();
+            }
+        });
+        let Err(error) = spawned else { return Ok(()) };
+        let work = work.lock().take();
+        work.map_or(Ok(()), |work| Err((error, work)))
     }
 }
 

@@ -2,6 +2,8 @@
 mod common;
 
 use std::{
+    env, fs,
+    process::Command,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -555,4 +557,58 @@ fn a_component_that_is_stopped_may_ask_for_a_stop() {
         summary.stopped,
         Some(StopReason::Failed { component: "complains".to_owned(), error })
     );
+}
+
+/// The address space of this process.
+fn kilobytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    size.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Nothing as large as a thread's stack can be had from here on.
+fn have_no_more_threads() {
+    let limit = Some((kilobytes() + 1024) * 1024);
+    let limit = rustix::process::Rlimit { current: limit, maximum: limit };
+    rustix::process::setrlimit(rustix::process::Resource::As, limit).unwrap();
+}
+
+#[test]
+fn a_pipeline_ends_though_nobody_can_take_the_place_of_a_stuck_worker() {
+    const NAME: &str = "a_pipeline_ends_though_nobody_can_take_the_place_of_a_stuck_worker";
+    if kilobytes() > 1 << 32 {
+        // A sanitizer's: it needs what it can get.
+        return;
+    }
+    if env::var_os("GOPIPER_TEST_ALONE").is_none() {
+        // The limit is a process's. With one arena the allocator needs no more large pieces.
+        let status = Command::new(env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .envs([("GOPIPER_TEST_ALONE", "1"), ("MALLOC_ARENA_MAX", "1")])
+            .status();
+        return assert!(status.unwrap().success());
+    }
+    let messages: Vec<_> = (0..100).map(|n| if n == 1 { "hang" } else { "one" }).collect();
+    let mut story = Story::of(&messages);
+    // Its source waits for room, so it hears of the end only if somebody makes some.
+    story.options.channel_size = Some(4);
+    let running = story.start_with(story.hangs(), 1);
+    let (tell, hear) = mpsc::channel();
+    thread::spawn(move || drop(tell.send(running.wait())));
+    story.gate.await_hanging(1);
+    have_no_more_threads();
+    for _ in 0..1000 {
+        let Ok(summary) = hear.recv_timeout(Duration::from_millis(10)) else {
+            story.clock.advance(SECOND / 4);
+            continue;
+        };
+        assert!(matches!(summary.stopped, Some(StopReason::Failed { .. })));
+        assert_eq!(summary.unsettled, 0);
+        let outcomes = story.probe.outcomes();
+        assert_eq!(outcomes[0], DELIVERED);
+        // That it had failed is not said any more.
+        assert_eq!(outcomes[1..], vec![Outcome::RETURNED; outcomes.len() - 1]);
+        return;
+    }
+    panic!("it hangs");
 }
