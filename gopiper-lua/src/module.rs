@@ -142,6 +142,8 @@ fn take_component(item: &Value) -> Result<ComponentSpec, String> {
 
 /// What a time is written as.
 const SECONDS: &str = "a number of seconds, 0 or more";
+/// A limit of no time at all would be one that nothing keeps.
+const SOME_SECONDS: &str = "a number of seconds, more than 0";
 
 fn component_options(table: &Table) -> Result<ComponentOptions, String> {
     let mut options = ComponentOptions::default();
@@ -165,7 +167,7 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
             "channel_bytes" => options.channel_bytes = Some(option(key, value, "a whole number")?),
             "ordered" => options.ordered = Some(option(key, value, "true or false")?),
             "partition_by" => options.partition_by = Some(option(key, value, "a string")?),
-            "timeout" => options.timeout = Some(option(key, value, SECONDS)?),
+            "timeout" => options.timeout = Some(option(key, value, SOME_SECONDS)?),
             "linger" => options.linger = Some(option(key, value, SECONDS)?),
             "retry" => options.retry = retry(&option(key, value, "a table")?)?,
             "on_fail" => {

@@ -167,15 +167,15 @@ fn report(summary: &Summary) -> bool {
     }
     if summary.outcomes.dead_lettered > 0 {
         let messages = summary.outcomes.dead_lettered;
-        warn!(pipeline, messages, "failed, and are dead letters: see gopiper dlq list");
+        warn!(pipeline, messages, "messages failed, and are dead letters: see gopiper dlq list");
     }
     if summary.outcomes.failed > 0 {
-        error!(pipeline, messages = summary.outcomes.failed, "failed, and were discarded");
+        error!(pipeline, messages = summary.outcomes.failed, "messages failed, and were discarded");
     }
     let finished = matches!(summary.stopped, Some(StopReason::Finished { .. }));
     if !finished && summary.outcomes.returned + summary.unsettled > 0 {
         let messages = summary.outcomes.returned + summary.unsettled;
-        error!(pipeline, messages, "were left unprocessed");
+        error!(pipeline, messages, "messages were left unprocessed");
     }
     summary.is_success()
 }
