@@ -111,7 +111,17 @@ pub(crate) fn data_races() -> Result<()> {
     let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
     let out = metadata.target_directory.join("tsan-plugins");
     plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
-    let tests = ["--lib", "--test", "scheduler", "--test", "backpressure", "--test", "time"];
+    let tests = [
+        "--lib",
+        "--test",
+        "scheduler",
+        "--test",
+        "backpressure",
+        "--test",
+        "time",
+        "--test",
+        "stuck",
+    ];
     cargo
         .env("GOPIPER_TEST_PLUGINS", &out)
         .run("test", &[["-p", "gopiper-abi", "-p", "gopiper-core"].as_slice(), &tests].concat())

@@ -1,6 +1,8 @@
 //! Components of the tests' own, real ones from `.so` files, and a pipeline of both.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+pub mod story;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
