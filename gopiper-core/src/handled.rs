@@ -146,10 +146,7 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
                         Fate::Keep
                     }
                     OnFail::Discard => Fate::Settle(Outcome::FAILED),
-                    OnFail::Stop => {
-                        stage.fail("a message failed, and on_fail = 'stop'");
-                        Fate::Settle(Outcome::RETURNED)
-                    }
+                    OnFail::Stop => Fate::Settle(Outcome::RETURNED),
                 }
             }
         };
@@ -163,7 +160,10 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
     }
     let counters = &stage.counters;
     counters.dropped.fetch_add(dropped, Relaxed);
-    counters.failed.fetch_add(failed, Relaxed);
+    let failed_before = counters.failed.fetch_add(failed, Relaxed);
+    if failed > 0 && failed_before == 0 && stage.on_fail == OnFail::Stop {
+        stage.fail("a message failed, and on_fail = 'stop'");
+    }
     counters.kept.fetch_add(kept, Relaxed);
     counters.returned.fetch_add(returned, Relaxed);
 }

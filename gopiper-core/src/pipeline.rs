@@ -145,15 +145,16 @@ impl Pipeline {
         }
         let Some(directory) = directory else { return Ok(None) };
         let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
-        let mut factory = dead_letters::sink(directory.join(dead_letters::FOLDER), limit);
+        let factory = dead_letters::sink(directory.join(dead_letters::FOLDER), limit);
         let names: BTreeSet<_> = self.parts.iter().map(|part| part.name.clone()).collect();
         // What can't be written is tried again for as long as it takes: the pipeline stands still.
         let retry = RetryPolicy { max_attempts: u16::MAX, ..RetryPolicy::default() };
         let options =
             ComponentOptions { retry, on_fail: Some(OnFail::Stop), ..ComponentOptions::default() };
-        let name = (0..).map(|n| format!("dead_letters{}", "_".repeat(n)));
-        let name = name.into_iter().find(|name| !names.contains(name)).unwrap_or_default();
-        Part::new(name, &mut factory, &options).map(|settings| Some(settings(factory)))
+        let mut sink = ComponentSpec { factory, options };
+        let name = free_name(&sink, &names);
+        let settings = Part::new(name, &mut sink.factory, &sink.options)?;
+        Ok(Some(settings(sink.factory)))
     }
 
     /// What it is called.

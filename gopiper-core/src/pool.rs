@@ -30,6 +30,8 @@ pub(crate) struct Pool {
 pub(crate) struct Post {
     pub(crate) side: Arc<Side>,
     pub(crate) watched: Arc<Watched<Called>>,
+    /// The call that the watchdog has seen last, and when first.
+    pub(crate) seen: (u64, i64),
 }
 
 type Started = Result<(), RawError>;
@@ -101,7 +103,7 @@ impl Pool {
         start: impl FnOnce(&mut Instance) -> bool + Send + 'static,
     ) -> Result<(), (io::Error, impl FnOnce())> {
         let side = Side::new(self.stage.clone(), worker.inbox.clone());
-        let post = Post { side, watched: Arc::new(Watched::new()) };
+        let post = Post { side, watched: Arc::new(Watched::new()), seen: (0, 0) };
         if self.stage.timeout.is_some() {
             self.posts.lock().push(post.clone());
         }

@@ -112,7 +112,7 @@ impl Running {
     }
 
     /// Waits until it has ended. Once it is told to stop that takes no longer than its
-    /// `shutdown_timeout`, and a second for what is left to go back to its source.
+    /// `shutdown_timeout`, and a second or two for what is left to go back to its source.
     pub fn wait(mut self) -> Summary {
         self.release();
         let left = self.drain();
@@ -136,7 +136,6 @@ impl Running {
             self.wait_until(|| self.attendance.others_gone());
         }
         self.stop.drained();
-        self.nudge_workers();
         if let Some(watchdog) = &self.watchdog {
             watchdog.nudge();
         }
@@ -165,10 +164,6 @@ impl Running {
             wake.wait(None, until);
         }
     }
-
-    fn nudge_workers(&self) {
-        self.control().nudge_workers();
-    }
 }
 
 impl Control {
@@ -185,14 +180,7 @@ impl Control {
     /// Ends it at once: what is not settled goes back to its source.
     pub fn abort(&self) {
         self.stop.abort(self.left());
-        self.nudge_workers();
         self.attendance.wake.nudge();
-    }
-
-    fn nudge_workers(&self) {
-        for stage in &self.stages {
-            stage.ledger.wakes.lock().iter().for_each(|wake| wake.nudge());
-        }
     }
 
     /// What each component has done so far, by name, in order.

@@ -113,6 +113,10 @@ impl Stop {
     /// it though a stop was asked for before.
     pub(crate) fn done_up_to(&self, position: usize) {
         self.done_up_to.fetch_max(position as isize, SeqCst);
+        self.nudge_workers();
+    }
+
+    fn nudge_workers(&self) {
         self.wakes.lock().iter().for_each(|wake| wake.nudge());
     }
 
@@ -121,8 +125,10 @@ impl Stop {
         self.done_up_to.load(Relaxed) >= position as isize
     }
 
+    /// All but the sources have ended: those need not wait any longer.
     pub(crate) fn drained(&self) {
         self.drained.store(true, SeqCst);
+        self.nudge_workers();
     }
 
     pub(crate) fn is_drained(&self) -> bool {
@@ -132,7 +138,7 @@ impl Stop {
     /// Ends it at once: what has not been settled goes back to its source.
     pub(crate) fn abort(&self, left: Vec<(String, u64)>) {
         self.aborted.lock().get_or_insert(left);
-        self.done_up_to.store(isize::MAX, SeqCst);
+        self.done_up_to(isize::MAX as usize);
         self.request(StopReason::Requested);
     }
 

@@ -17,13 +17,6 @@ use crate::{
 /// Calls are looked at so often in the time that they may take.
 const LOOKS: u32 = 8;
 
-/// A call that is running: seen first at a moment, the same since.
-struct Seen {
-    post: Post,
-    number: u64,
-    since: i64,
-}
-
 /// Starts the thread that gives up workers which are stuck in `handle`, and puts others in their
 /// place; none if no pool has a limit of time. It ends after the workers.
 pub(crate) fn start(
@@ -36,14 +29,14 @@ pub(crate) fn start(
         return Ok(None);
     }
     let wake = Arc::new(Wake::new(clock.clone()));
-    let (waits, mut seen) = (wake.clone(), Vec::new());
+    let waits = wake.clone();
     let work = move || {
         let limits = pools.iter().filter_map(|pool| pool.stage.timeout);
         let step = limits.min().unwrap_or_default() / LOOKS;
         while !attendance.others_gone() {
             let now = clock.monotonic();
             for pool in &pools {
-                look(pool, &mut seen, now);
+                look(pool, now);
             }
             waits.wait(None, clock.after(step.max(Duration::from_millis(1))));
         }
@@ -54,29 +47,20 @@ pub(crate) fn start(
 
 /// A call is stuck when it is still the same after the limit. Its beginning is not stamped: that
 /// would cost every call a look at the clock.
-fn look(pool: &Arc<Pool>, seen: &mut Vec<Seen>, now: i64) {
+fn look(pool: &Arc<Pool>, now: i64) {
     let limit = pool.stage.timeout.map_or(i64::MAX, |limit| limit.as_nanos() as i64);
-    let posts = pool.posts.lock().clone();
-    for post in posts {
-        let known = seen.iter_mut().find(|one| Arc::ptr_eq(&one.post.watched, &post.watched));
+    let mut stuck = Vec::new();
+    for post in &mut *pool.posts.lock() {
         let Some(number) = post.watched.running() else { continue };
-        match known {
-            Some(one) if one.number == number => {
-                if now.saturating_sub(one.since) >= limit {
-                    replace(pool, &post, number);
-                }
-            }
-            Some(one) => (one.number, one.since) = (number, now),
-            None => seen.push(Seen { post, number, since: now }),
+        if post.seen.0 != number {
+            post.seen = (number, now);
+        } else if now.saturating_sub(post.seen.1) >= limit {
+            stuck.push((post.clone(), number));
         }
     }
-    // Those that were given up are not looked at again.
-    let at_work = |one: &Seen| {
-        let posts = pool.posts.lock();
-        !Arc::ptr_eq(&one.post.side.stage, &pool.stage)
-            || posts.iter().any(|post| Arc::ptr_eq(&post.watched, &one.post.watched))
-    };
-    seen.retain(at_work);
+    for (post, number) in stuck {
+        replace(pool, &post, number);
+    }
 }
 
 fn replace(pool: &Arc<Pool>, stuck: &Post, number: u64) {

@@ -92,7 +92,9 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => {
                     if let Some(gathered) = self.gathered.take() {
                         self = self.handle(instance, watched, gathered.into())?;
-                    } else if self.retries.is_empty() {
+                        continue;
+                    }
+                    if self.retries.is_empty() {
                         // It may have waited for the end with what it deferred. If some of that is
                         // to be tried again, a component is made for it, and ended again.
                         if let Err(error) = instance.end() {
@@ -101,10 +103,8 @@ impl Worker {
                         if self.deferred == 0 {
                             return Some(self);
                         }
-                        self.inbox.wake.wait(None, self.next());
-                    } else {
-                        self.inbox.wake.wait(None, self.next());
                     }
+                    self.inbox.wake.wait(None, self.next());
                 }
             }
         }
