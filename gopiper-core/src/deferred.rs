@@ -3,7 +3,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use gopiper_abi::{
     Message, Report,
-    raw::{Batch, Completion, Lent},
+    raw::{Awaited, Batch, Completion, Lent},
 };
 use parking_lot::Mutex;
 
@@ -48,8 +48,28 @@ pub(crate) struct Parked {
 
 struct Waits {
     context: Context,
-    /// Of a batch with a limit of time: what was reported at once, with gaps, and what it lacks.
-    reported: Option<(Batch, Lent)>,
+    limited: Option<Limited>,
+}
+
+/// A batch with a limit of time.
+pub(crate) struct Limited {
+    /// What was reported at once, with gaps.
+    pub(crate) reported: Batch,
+    pub(crate) lent: Lent,
+    /// What fills the gaps.
+    pub(crate) awaited: Arc<Awaited>,
+}
+
+impl Limited {
+    /// Fills gaps with what has been reported meanwhile.
+    fn fill(&mut self, mut late: Batch) {
+        self.lent.reunite(&mut late);
+        for (slot, late) in self.reported.messages_mut().iter_mut().zip(late.messages_mut()) {
+            if slot.status() == Message::VACATED {
+                std::mem::swap(slot, late);
+            }
+        }
+    }
 }
 
 impl Parked {
@@ -57,42 +77,43 @@ impl Parked {
         stage: Arc<Stage>,
         inbox: Arc<Inbox>,
         context: Context,
-        reported: Option<(Batch, Lent)>,
+        limited: Option<Limited>,
     ) -> Arc<Self> {
-        Arc::new(Parked { stage, inbox, waits: Mutex::new(Some(Waits { context, reported })) })
+        Arc::new(Parked { stage, inbox, waits: Mutex::new(Some(Waits { context, limited })) })
     }
 
     /// Ends the waiting: what is still missing is to be tried again. The batch goes to the worker,
-    /// unless it is there already.
+    /// unless it is there already, or on its way.
     pub(crate) fn expire(&self) {
-        let Some(waits) = self.waits.lock().take() else { return };
-        let Some((mut batch, mut lent)) = waits.reported else { return };
+        let mut waits = self.waits.lock();
+        let limited = waits.as_ref().and_then(|waits| waits.limited.as_ref());
+        let Some(in_time) = limited.and_then(|limited| limited.awaited.take_reported()) else {
+            return;
+        };
+        let Some(Waits { context, limited: Some(mut limited) }) = waits.take() else { return };
+        limited.fill(in_time);
+        let Limited { reported: mut batch, mut lent, .. } = limited;
         for (place, slot) in batch.messages_mut().iter_mut().enumerate() {
             if slot.status() == Message::VACATED {
                 let report = Report::retry(0, "timed out: no report on the deferred message");
                 *slot = lent.take_back(place, None).with_report(report);
             }
         }
-        self.inbox.put(Handled { batch, context: waits.context });
+        self.inbox.put(Handled { batch, context });
     }
 }
 
 impl Completion for Parked {
     fn completed(&self, mut batch: Batch) {
-        let Some(waits) = self.waits.lock().take() else {
+        let Some(Waits { context, limited }) = self.waits.lock().take() else {
             let late = batch.messages().iter().filter(|one| one.status() != Message::VACATED);
             self.stage.counters.late.fetch_add(late.count() as u64, Relaxed);
             return;
         };
-        if let Some((mut reported, mut lent)) = waits.reported {
-            lent.reunite(&mut batch);
-            for (slot, late) in reported.messages_mut().iter_mut().zip(batch.messages_mut()) {
-                if slot.status() == Message::VACATED {
-                    std::mem::swap(slot, late);
-                }
-            }
-            batch = reported;
+        if let Some(mut limited) = limited {
+            limited.fill(batch);
+            batch = limited.reported;
         }
-        self.inbox.put(Handled { batch, context: waits.context });
+        self.inbox.put(Handled { batch, context });
     }
 }

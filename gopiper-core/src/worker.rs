@@ -13,7 +13,7 @@ use gopiper_abi::raw::{Guard, HandleFlags, Handling, Lent, Watch};
 
 use crate::{
     channel::Queued,
-    deferred::{Inbox, Parked},
+    deferred::{Inbox, Limited, Parked},
     gathered::Gathered,
     handled::{Context, Handled},
     instance::Instance,
@@ -242,14 +242,14 @@ impl Worker {
             }
             Err(mut deferred) => {
                 self.deferred += 1;
-                let reported = lent.map(|mut lent| {
+                let limited = lent.map(|mut lent| {
                     let mut reported = deferred.take_reported();
                     lent.reunite(&mut reported);
                     self.keep(lent.guard());
-                    (reported, lent)
+                    Limited { reported, lent, awaited: deferred.awaited() }
                 });
                 let (stage, inbox) = (self.stage.clone(), self.inbox.clone());
-                let parked = Parked::new(stage, inbox, context, reported);
+                let parked = Parked::new(stage, inbox, context, limited);
                 if let Some(timeout) = self.stage.timeout {
                     self.parked.push_back((self.stage.clock.after(timeout), parked.clone()));
                 }

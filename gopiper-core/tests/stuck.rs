@@ -210,6 +210,28 @@ fn a_deferred_message_that_is_not_reported_in_time_is_tried_again() {
 }
 
 #[test]
+fn of_deferred_messages_only_those_without_a_report_are_tried_again() {
+    let mut story = Story::of(&["defer", "defer", "one"]);
+    story.options.retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    let running = story.start_with(story.hangs(), 3);
+    let control = running.control();
+    while story.deferred.lock().len() < 2 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // The call has ended, most probably: reports before that are no news.
+    thread::sleep(Duration::from_millis(5));
+    let (deferred, message) = story.deferred.lock().remove(0);
+    deferred.done(message);
+    let (summary, _) = story.end(running, SECOND);
+    assert_eq!(story.probe.output(), ["defer", "one"]);
+    assert_eq!(story.probe.outcomes(), [DELIVERED, FAILED, DELIVERED]);
+    assert_eq!(summary.components[1].1.late, 0);
+    let (deferred, message) = story.deferred.lock().remove(0);
+    deferred.done(message);
+    await_late(&control, 1);
+}
+
+#[test]
 fn a_deferred_message_that_is_reported_in_time_goes_on_as_usual() {
     let story = Story::of(&["one", "defer", "two"]);
     let running = story.start_with(story.hangs(), 3);

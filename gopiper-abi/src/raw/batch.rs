@@ -10,7 +10,7 @@ use std::{
 use abi_stable::{StableAbi, prefix_type::WithMetadata};
 
 use super::{
-    Completion, Deliveries, Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Settle,
+    Awaited, Completion, Deliveries, Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Settle,
     delivery, handling::complete, lent, payload, runs::Runs,
 };
 
@@ -76,6 +76,7 @@ unsafe impl Send for Batch {}
 pub(super) struct OwnBatch {
     header: BatchHeader,
     pub(super) completion: Option<Arc<dyn Completion>>,
+    pub(super) awaited: Option<Arc<Awaited>>,
 }
 
 static VALUE: WithMetadata<BatchVtable> = WithMetadata::new(BatchVtable { complete, free });
@@ -109,6 +110,7 @@ impl Batch {
                     call: AtomicU32::new(0),
                 },
                 completion: None,
+                awaited: None,
             });
             Batch(own.cast())
         }

@@ -3,7 +3,7 @@ use std::{
     cell::Cell,
     mem::ManuallyDrop,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::Ordering::{Acquire, Relaxed, Release},
     },
 };
@@ -112,21 +112,17 @@ impl DeferredBatch {
     /// Takes out what is reported: the places of the deferred messages hold
     /// [`Message::vacated`] instead, and so do the others' in the batch that is awaited.
     pub fn take_reported(&mut self) -> Batch {
-        // SAFETY: alive by this hold. A slot whose status is not LATE is the host's alone: its
-        // component's call has ended, and no Deferred of it is out any more.
-        unsafe {
-            let mut reported = Batch::new((*self.0).len.max(1));
-            for i in 0..(*self.0).len as usize {
-                let slot = (*self.0).messages.add(i);
-                let message = match Message::atomic_status(slot).load(Acquire) {
-                    slot::LATE => Message::vacated(),
-                    _ => slot.replace(Message::vacated()),
-                };
-                let full = reported.push(message).is_err();
-                debug_assert!(!full, "there is room for all");
-            }
-            reported
-        }
+        // SAFETY: alive by this hold.
+        unsafe { take_reported(self.0) }
+    }
+
+    /// For looking at it while it is awaited.
+    pub fn awaited(&mut self) -> Arc<Awaited> {
+        let awaited = Arc::new(Awaited(Mutex::new(Some(Waiting(self.0)))));
+        // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
+        // else reads `awaited` yet.
+        unsafe { (*self.0.cast::<OwnBatch>()).awaited = Some(awaited.clone()) };
+        awaited
     }
 
     /// Leaves the batch to its deferred messages: when the last one is reported, `completion` gets
@@ -135,6 +131,49 @@ impl DeferredBatch {
         // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
         // else reads `completion` yet; it is given up by the drop.
         unsafe { (*self.0.cast::<OwnBatch>()).completion = Some(completion) };
+    }
+}
+
+/// A batch that waits for its deferred messages, as its host sees it.
+#[derive(Debug)]
+pub struct Awaited(Mutex<Option<Waiting>>);
+
+#[derive(Debug)]
+struct Waiting(*mut BatchHeader);
+
+// SAFETY: only used under the lock of [`Awaited`], and by the rules of the slots.
+unsafe impl Send for Waiting {}
+
+impl Awaited {
+    /// Takes out what has been reported so far; `None` if the last report has come, and the
+    /// [`Completion`] gets the batch, or has got it.
+    pub fn take_reported(&self) -> Option<Batch> {
+        // SAFETY: alive: whoever completes it takes it out of here first, under the lock.
+        self.lock().as_ref().map(|waiting| unsafe { take_reported(waiting.0) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// # Safety
+/// The batch is alive, and no component's call on it is running.
+unsafe fn take_reported(header: *mut BatchHeader) -> Batch {
+    // SAFETY: by the caller. A slot whose status is not LATE is the host's alone: its component's
+    // call has ended, and no Deferred of it is out any more.
+    unsafe {
+        let mut reported = Batch::new((*header).len.max(1));
+        for i in 0..(*header).len as usize {
+            let slot = (*header).messages.add(i);
+            let message = match Message::atomic_status(slot).load(Acquire) {
+                slot::LATE => Message::vacated(),
+                _ => slot.replace(Message::vacated()),
+            };
+            let full = reported.push(message).is_err();
+            debug_assert!(!full, "there is room for all");
+        }
+        reported
     }
 }
 
@@ -231,6 +270,9 @@ pub(super) unsafe extern "C" fn complete(header: *mut BatchHeader) {
     // the only one that refers to it.
     unsafe {
         (*header).holds.store(1, Relaxed);
+        if let Some(awaited) = (*header.cast::<OwnBatch>()).awaited.take() {
+            awaited.lock().take();
+        }
         let completion = (*header.cast::<OwnBatch>()).completion.take();
         let batch = Batch(header);
         match completion {

@@ -71,7 +71,7 @@ pub(crate) use fence::with_current_host;
 pub use fence::{Panicked, fence};
 pub use glue::{OnStop, Worker, WorkerFactory, module};
 pub use handled::{Deferred, HandledCallback};
-pub use handling::{Completion, DeferredBatch, Handling, Watch};
+pub use handling::{Awaited, Completion, DeferredBatch, Handling, Watch};
 pub use host::{
     Counter, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
     SendStatus,
