@@ -27,7 +27,7 @@ pub enum PipelineError {
     SameName(String),
     /// A name that can't be a folder's.
     #[error(
-        "a component can't be called '{0}': its name is a folder's in the state directory, so no '/'"
+        "a component or a pipeline can't be called '{0}': its name is a folder's in the state directory, so no '/'"
     )]
     BadName(String),
     /// An option is out of its range.
@@ -41,6 +41,14 @@ pub enum PipelineError {
         value: usize,
         /// What it may be.
         wanted: String,
+    },
+    /// An option that means nothing to a source, which gets no messages.
+    #[error("{component}: a source gets no messages, so it has no option {option}")]
+    NotForSources {
+        /// The component.
+        component: String,
+        /// The option.
+        option: &'static str,
     },
     /// A component bears one worker only.
     #[error("{component}: pool_size = {pool_size}, but {component} bears one worker only")]
@@ -93,6 +101,9 @@ pub enum PipelineError {
         /// The component.
         component: String,
     },
+    /// The state directory can't be used.
+    #[error("{0}")]
+    State(String),
     /// A component can't start.
     #[error("{component} can't start: {error}")]
     Start {

@@ -160,9 +160,9 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
     }
     let counters = &stage.counters;
     counters.dropped.fetch_add(dropped, Relaxed);
-    let failed_before = counters.failed.fetch_add(failed, Relaxed);
-    if failed > 0 && failed_before == 0 && stage.on_fail == OnFail::Stop {
-        stage.fail("a message failed, and on_fail = 'stop'");
+    counters.failed.fetch_add(failed, Relaxed);
+    if failed > 0 && stage.on_fail == OnFail::Stop {
+        stage.stop_on_failure();
     }
     counters.kept.fetch_add(kept, Relaxed);
     counters.returned.fetch_add(returned, Relaxed);

@@ -12,7 +12,7 @@ use crate::side::{CALL, Call, Side};
 /// So many panics in a row are answered at once.
 const PANICS_AT_ONCE: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The component that a worker has at the moment.
 pub(crate) struct Instance {
@@ -52,7 +52,7 @@ impl Instance {
         let backoff = FIRST_BACKOFF.saturating_mul(1 << doublings.min(20)).min(MAX_BACKOFF);
         let (stage, wake) = (&self.side.stage, &self.side.inbox.wake);
         tracing::warn!(
-            component = %stage.name, panics = self.panics, ?backoff,
+            pipeline = %stage.pipeline, component = %stage.name, panics = self.panics, ?backoff,
             "it panics again and again, and is made anew after a while"
         );
         let until = wake.clock.after(backoff);

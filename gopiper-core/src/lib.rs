@@ -32,6 +32,7 @@ mod side;
 mod source;
 mod stage;
 mod start;
+pub mod state;
 mod stop;
 mod sync;
 mod take_over;

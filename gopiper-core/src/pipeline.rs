@@ -9,6 +9,7 @@ use crate::{
     error::PipelineError,
     options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, PipelineOptions},
     policy::{OnFail, RetryPolicy},
+    state,
 };
 
 /// More workers than this are a mistake.
@@ -50,6 +51,18 @@ impl Pipeline {
         options: PipelineOptions,
     ) -> Result<Self, Vec<PipelineError>> {
         let mut errors = Vec::new();
+        let pipeline = options.name.clone().unwrap_or_else(|| "main".into());
+        if is_no_folder(&pipeline) {
+            errors.push(PipelineError::BadName(pipeline.clone()));
+        }
+        if options.dead_letter_limit == Some(0) {
+            errors.push(PipelineError::OutOfRange {
+                component: pipeline.clone(),
+                option: "dead_letter_limit",
+                value: 0,
+                wanted: "more than 0; to keep none, on_fail = 'discard'".into(),
+            });
+        }
         let count = components.len();
         if count < 2 {
             errors.push(PipelineError::TooShort(count));
@@ -64,7 +77,7 @@ impl Pipeline {
             if count >= 2 {
                 errors.extend(wrong_place(&name, component.factory.kind(), i, count));
             }
-            if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
+            if is_no_folder(&name) {
                 errors.push(PipelineError::BadName(name.clone()));
             }
             match Part::new(name, &mut component.factory, &component.options) {
@@ -75,8 +88,7 @@ impl Pipeline {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let name = options.name.clone().unwrap_or_else(|| "main".into());
-        Ok(Pipeline { name, parts, dead_letter: None, options })
+        Ok(Pipeline { name: pipeline, parts, dead_letter: None, options })
     }
 
     /// Sends the messages that have failed to this sink, not to the state directory.
@@ -144,8 +156,9 @@ impl Pipeline {
             return Ok(self.dead_letter.take().filter(|_| keeps));
         }
         let Some(directory) = directory else { return Ok(None) };
+        state::check(directory).map_err(PipelineError::State)?;
         let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
-        let factory = dead_letters::sink(directory.join(dead_letters::FOLDER), limit);
+        let factory = dead_letters::sink(directory.clone(), limit);
         let names: BTreeSet<_> = self.parts.iter().map(|part| part.name.clone()).collect();
         // What can't be written is tried again for as long as it takes: the pipeline stands still.
         let retry = RetryPolicy { max_attempts: u16::MAX, ..RetryPolicy::default() };
@@ -231,6 +244,17 @@ impl Part {
             within("timeout", 0, usize::MAX)?;
         }
         let (retry, on_fail) = (options.retry, options.on_fail);
+        if factory.kind() == Kind::SOURCE {
+            let means_nothing = [
+                ("timeout", timeout.is_some()),
+                ("linger", linger.is_some()),
+                ("retry", retry != RetryPolicy::default()),
+                ("partition_by", options.partition_by.is_some()),
+            ];
+            if let Some((option, _)) = means_nothing.into_iter().find(|(_, given)| *given) {
+                return Err(PipelineError::NotForSources { component: name, option });
+            }
+        }
         within("retry.max_attempts", usize::from(retry.max_attempts), usize::from(u16::MAX))?;
         let partition_by = options.partition_by.clone();
         Ok(move |factory| Part {
@@ -247,6 +271,11 @@ impl Part {
             on_fail,
         })
     }
+}
+
+/// Whether a name can't be a folder's.
+fn is_no_folder(name: &str) -> bool {
+    name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".."
 }
 
 /// The name that the operator gave, or the component's own, numbered if it is taken.

@@ -132,6 +132,12 @@ impl Running {
     /// settled. Returns what is left when that takes too long.
     fn drain(&self) -> Vec<(String, u64)> {
         if !self.wait_until(|| self.attendance.others_gone()) {
+            if let (Some(limit), false) = (self.shutdown_timeout, self.stop.is_aborted()) {
+                tracing::error!(
+                    pipeline = self.name,
+                    "it has not drained in {limit:?}: what is left goes back to where it came from"
+                );
+            }
             self.control().abort();
             self.wait_until(|| self.attendance.others_gone());
         }

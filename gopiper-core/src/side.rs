@@ -22,7 +22,7 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
-use crate::{dead_letters::Outbox, deferred::Inbox, stage::Stage, stop::HearsStop};
+use crate::{dead_letters::Outbox, deferred::Inbox, policy::OnFail, stage::Stage, stop::HearsStop};
 
 /// The host of one worker's component.
 pub(crate) struct Side {
@@ -132,7 +132,13 @@ impl Side {
             status => {
                 counters.failed.fetch_add(1, Relaxed);
                 self.stage.tell_failure(status, message.description());
-                Fate::Settle(Outcome::FAILED)
+                match self.stage.on_fail {
+                    OnFail::Stop => {
+                        self.stage.stop_on_failure();
+                        Fate::Settle(Outcome::RETURNED)
+                    }
+                    OnFail::Discard | OnFail::DeadLetter => Fate::Settle(Outcome::FAILED),
+                }
             }
         });
     }
@@ -182,6 +188,7 @@ impl HostSide for Side {
                 tracing::event!(
                     target: "gopiper::component",
                     tracing::Level::$level,
+                    pipeline = %self.stage.pipeline,
                     component = %self.stage.name,
                     module = target,
                     "{text}"
@@ -236,11 +243,7 @@ impl HostSide for Side {
     }
 
     fn state_directory(&self) -> Result<PathBuf, String> {
-        let base = self.stage.state_directory.as_ref();
-        let directory = base.ok_or("this pipeline has no state directory")?.join(&self.stage.name);
-        std::fs::create_dir_all(&directory)
-            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
-        Ok(directory)
+        self.stage.state.folder()
     }
 
     fn payload(&self, length: usize) -> PayloadMut {

@@ -1,11 +1,10 @@
 //! One component of a running pipeline: what its workers share.
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{
-            AtomicU64, AtomicUsize,
+            AtomicBool, AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -27,12 +26,14 @@ use crate::{
     memory::Blocks,
     policy::{OnFail, RetryPolicy},
     sequencer::Sequencer,
+    state::ComponentState,
     stop::{Stop, StopReason},
     wake::Wake,
 };
 
 /// What the workers of one component share.
 pub(crate) struct Stage {
+    pub(crate) pipeline: Arc<str>,
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) factory: Mutex<FactoryHandle>,
@@ -56,7 +57,7 @@ pub(crate) struct Stage {
     pub(crate) ledger: Ledger,
     pub(crate) stop: Arc<Stop>,
     pub(crate) blocks: Arc<Blocks>,
-    pub(crate) state_directory: Option<PathBuf>,
+    pub(crate) state: ComponentState,
     pub(crate) metrics: Mutex<BTreeMap<String, &'static Metric>>,
     /// Workers that may still send.
     pub(crate) senders: AtomicUsize,
@@ -65,6 +66,8 @@ pub(crate) struct Stage {
     pub(crate) position: usize,
     /// How many failures were written to the log.
     pub(crate) failures_told: AtomicU64,
+    /// Whether a failure has stopped the pipeline.
+    pub(crate) failure_stops: AtomicBool,
 }
 
 /// How long a worker waits for more messages, and for how many.
@@ -174,16 +177,28 @@ impl Stage {
         const TOLD: u64 = 10;
         let told = self.failures_told.fetch_add(1, Relaxed);
         if told < TOLD {
-            tracing::error!(component = %self.name, status, "a message failed: {description}");
+            tracing::error!(
+                pipeline = %self.pipeline, component = %self.name, status,
+                "a message failed: {description}"
+            );
         }
         if told + 1 == TOLD {
-            tracing::error!(component = %self.name, "more failures are only counted");
+            tracing::error!(
+                pipeline = %self.pipeline, component = %self.name, "more failures are only counted"
+            );
+        }
+    }
+
+    /// A message has failed, and the operator wants the pipeline to stop then.
+    pub(crate) fn stop_on_failure(&self) {
+        if !self.failure_stops.swap(true, Relaxed) {
+            self.fail("a message failed, and on_fail = 'stop'");
         }
     }
 
     /// Ends the pipeline as failed, and says so at once: a later failure must not go unheard.
     pub(crate) fn fail(&self, error: &str) {
-        tracing::error!(component = %self.name, "{error}");
+        tracing::error!(pipeline = %self.pipeline, component = %self.name, "{error}");
         let component = self.name.clone();
         self.stop.request(StopReason::Failed { component, error: error.to_owned() });
     }

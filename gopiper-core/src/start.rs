@@ -22,6 +22,7 @@ use crate::{
     running::Running,
     sequencer::Sequencer,
     stage::{Linger, Stage},
+    state::ComponentState,
     stop::Stop,
     watchdog,
 };
@@ -49,6 +50,7 @@ impl Pipeline {
             stop: Arc::new(Stop::new().map_err(system)?),
             blocks: Arc::new(Blocks::new(self.options.memory)),
             clock: self.options.clock.clone(),
+            pipeline: self.name.as_str().into(),
             state_directory: self.options.state_directory.clone(),
         };
         let attendance = Arc::new(Attendance::new(common.clock.clone()));
@@ -100,6 +102,7 @@ impl Pipeline {
 
 /// What all stages of a pipeline share.
 struct Common {
+    pipeline: Arc<str>,
     stop: Arc<Stop>,
     blocks: Arc<Blocks>,
     clock: Clock,
@@ -125,7 +128,9 @@ impl Common {
     ) -> Stage {
         let kind = part.factory.kind();
         let in_order = part.ordered && kind == Kind::TRANSFORM;
+        let state = ComponentState::new(self.state_directory.clone(), &self.pipeline, &part.name);
         Stage {
+            pipeline: self.pipeline.clone(),
             name: part.name,
             position,
             kind,
@@ -150,11 +155,12 @@ impl Common {
             ledger: Default::default(),
             stop: self.stop.clone(),
             blocks: self.blocks.clone(),
-            state_directory: self.state_directory.clone(),
+            state,
             metrics: Default::default(),
             senders: AtomicUsize::new(part.pool_size),
             workers: AtomicUsize::new(part.pool_size),
             failures_told: Default::default(),
+            failure_stops: Default::default(),
         }
     }
 }

@@ -69,7 +69,7 @@ fn replace(pool: &Arc<Pool>, stuck: &Post, number: u64) {
     let (stage, limit) = (&pool.stage, pool.stage.timeout.unwrap_or_default());
     stage.counters.abandoned.fetch_add(1, Relaxed);
     tracing::error!(
-        component = %stage.name,
+        pipeline = %stage.pipeline, component = %stage.name,
         "stuck in `handle` for {limit:?}: another worker takes its place, its thread is left alone"
     );
     pool.replace(stuck, worker, begun);

@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     parked: VecDeque<(i64, Arc<Parked>)>,
     /// What the component has kept of batches with a limit of time.
     kept: Vec<Guard>,
+    /// How many of these there may be before it is looked which are still open.
+    kept_limit: usize,
     /// Messages that wait for another attempt.
     retries: Waiting,
     /// There is no component, and there will be none: what comes is returned.
@@ -63,6 +65,7 @@ impl Worker {
             deferred: 0,
             parked: VecDeque::new(),
             kept: Vec::new(),
+            kept_limit: 0,
             retries: Waiting::default(),
             gave_up: false,
         })
@@ -293,7 +296,10 @@ impl Worker {
     /// Remembers what the component keeps under a limit of time.
     fn keep(&mut self, guard: Option<Guard>) {
         if let Some(guard) = guard {
-            self.kept.retain(Guard::is_open);
+            if self.kept.len() >= self.kept_limit {
+                self.kept.retain(Guard::is_open);
+                self.kept_limit = 2 * self.kept.len() + 8;
+            }
             self.kept.push(guard);
         }
     }

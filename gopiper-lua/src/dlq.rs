@@ -165,6 +165,21 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A name that no pipeline has is a mistake.
+fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
+    let Some(name) = name else { return ExitCode::SUCCESS };
+    match run::load(arguments) {
+        Ok(pipelines) if pipelines.iter().any(|one| one.components().any(|own| own == name)) => {
+            ExitCode::SUCCESS
+        }
+        Ok(_) => {
+            let file = arguments.file.display();
+            run::refuse(&format!("no pipeline of {file} has a component '{name}'"))
+        }
+        Err(code) => code,
+    }
+}
+
 /// Sends the letters of each component again, one component after the other.
 fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> ExitCode {
     let state =
@@ -181,6 +196,7 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
         .collect();
     if wanted.is_empty() {
         println!("there are no dead letters to replay");
+        return has_component(only, arguments);
     }
     for (name, component) in wanted {
         let pipelines = match run::load(arguments) {

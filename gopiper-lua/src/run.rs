@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use gopiper_core::{Control, Pipeline, PipelineError, StopReason, Summary};
+use gopiper_core::{Control, Pipeline, PipelineError, StopReason, Summary, state};
 use gopiper_lua::Settings;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -27,7 +27,13 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
 
 /// The pipelines of a file.
 pub(crate) fn load(arguments: &RunArguments) -> Result<Vec<Pipeline>, ExitCode> {
-    let default = || default_state_directory(&arguments.file);
+    // Nobody has asked for this one: what can't be used need not be.
+    let default = || {
+        let directory = default_state_directory(&arguments.file)?;
+        let usable = state::check(&directory);
+        usable.inspect_err(|error| warn!("{error}; what fails is only counted")).ok()?;
+        Some(directory)
+    };
     let settings = Settings {
         component_path: arguments.component_path.clone(),
         state_directory: arguments.state_dir.clone().or_else(default),

@@ -61,3 +61,41 @@ fn what_has_failed_is_listed_shown_replayed_and_purged() {
     assert_eq!(dlq(&["purge"]), "2 dead letter(s) removed, 0 left\n");
     assert_eq!(dlq(&["list"]), "");
 }
+
+#[test]
+fn a_state_directory_that_can_not_be_used_is_refused_before_anything_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, no_folder) = (folder.path().join("p.lua"), folder.path().join("file"));
+    write_pipeline(&file, "gopiper.loadComponent('pass_component.so', {})");
+    fs::write(&no_folder, "").expect("written");
+    let state = no_folder.join("state");
+    let mut command = gopiper();
+    let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("is no directory"), "{said}");
+    assert_eq!(output.stdout, b"");
+    // Nobody has asked for the usual one: without it, what fails is only counted.
+    let mut command = gopiper();
+    let output = run(command.arg("run").arg(&file).env("XDG_STATE_HOME", &state), b"one\n");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("what fails is only counted"), "{said}");
+    assert_eq!(output.stdout, b"one\n");
+}
+
+#[test]
+fn a_component_that_no_pipeline_has_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("p.lua");
+    write_pipeline(&file, "gopiper.loadComponent('pass_component.so', {})");
+    let replay = |component| {
+        let mut command = gopiper();
+        command.args(["dlq", "replay", "--component", component]).arg(&file);
+        run(command.env("GOPIPER_STATE_DIR", folder.path().join("state")), b"")
+    };
+    assert_eq!(replay("pass").status.code(), Some(0));
+    let output = replay("pas");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(stderr(&output).contains("has a component 'pas'"), "{}", stderr(&output));
+}

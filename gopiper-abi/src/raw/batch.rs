@@ -10,8 +10,8 @@ use std::{
 use abi_stable::{StableAbi, prefix_type::WithMetadata};
 
 use super::{
-    Awaited, Completion, Deliveries, Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Settle,
-    delivery, handling::complete, lent, payload, runs::Runs,
+    Awaited, Completion, Deliveries, Delivery, Fate, Message, Outcome, Payload, PayloadOwner,
+    Settle, delivery, handling::complete, lent, payload, runs::Runs,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.

@@ -14,8 +14,8 @@ use abi_stable::{
 
 use super::{
     BatchCall, BatchHeader, CallFlags, ComponentModule, ComponentModule_Ref, ComponentVtable,
-    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Map, Outcome,
-    Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
+    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Level, Map,
+    Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
     fence::{catch_panic_messages, fence, within},
 };
 
@@ -326,8 +326,15 @@ unsafe extern "C" fn drop_instance<W: Worker>(object: *mut ()) {
     // SAFETY: see above; the host gives the component up. Its host goes last: `log` may need it.
     unsafe {
         let Instance { worker, host, on_stop } = *Box::from_raw(object.cast::<Instance<W>>());
-        let _ = within(&host, || drop(worker));
+        log_panic(&host, within(&host, || drop(worker)));
         on_stop.clear();
+    }
+}
+
+/// What nobody waits for is at least said.
+fn log_panic<T>(host: &Host, done: Result<T, Panicked>) {
+    if let Err(panicked) = done {
+        host.log(Level::ERROR, module_path!(), &format!("when it was dropped it {panicked}"));
     }
 }
 

@@ -33,7 +33,6 @@ pub(super) struct Segment {
 impl Segment {
     /// A new one. It is locked for as long as it is written, and there for good: its name is synced.
     pub(super) fn create(folder: &Path, now: i64) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
         let pid = std::process::id();
         for n in 0.. {
             let path = folder.join(format!("{now:020}-{pid}-{n}.{EXTENSION}"));

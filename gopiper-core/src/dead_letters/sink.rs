@@ -6,24 +6,27 @@ use gopiper_abi::{
     raw::client::FactoryHandle,
 };
 
-use super::{Letter, segment::Segment, segments};
+use super::{FOLDER, Letter, segment::Segment, segments};
+use crate::state;
 
 /// A segment is not made larger than about this.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
 /// Writes what comes into segments, synced before it is reported.
 struct DeadLetterSink {
+    state: PathBuf,
     folder: PathBuf,
     limit: u64,
     segment: Option<Segment>,
     postponed: Postponed,
 }
 
-/// A sink that keeps letters in `folder`, which is made when the first one comes. While the segments
-/// there have `limit` bytes, it has every message tried again.
-pub(crate) fn sink(folder: PathBuf, limit: u64) -> FactoryHandle {
+/// A sink that keeps letters in a state directory, which is made when the first one comes. While the
+/// segments there have `limit` bytes, it has every message tried again.
+pub(crate) fn sink(state: PathBuf, limit: u64) -> FactoryHandle {
     own::sink("dead_letters", move |postponed| {
-        Ok(DeadLetterSink { folder: folder.clone(), limit, segment: None, postponed })
+        let (state, folder) = (state.clone(), state.join(FOLDER));
+        Ok(DeadLetterSink { state, folder, limit, segment: None, postponed })
     })
 }
 
@@ -47,8 +50,11 @@ impl DeadLetterSink {
         let letters = call.messages().iter().map(|message| Letter::of(message, now));
         let written = match &mut self.segment {
             Some(segment) => segment.append(letters),
-            none => Segment::create(&self.folder, now)
-                .and_then(|segment| none.insert(segment).append(letters)),
+            none => {
+                state::make(&self.state, FOLDER.as_ref())?;
+                Segment::create(&self.folder, now)
+                    .and_then(|segment| none.insert(segment).append(letters))
+            }
         };
         written.map_err(|error| format!("can't write to {}: {error}", self.folder.display()))
     }

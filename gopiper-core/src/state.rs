@@ -1,0 +1,208 @@
+//! The state directory: what pipelines must remember from one run to the next.
+//!
+//! ```text
+//! version                      of the layout
+//! dead-letters/                segments, each written by one process
+//! pipelines/PIPELINE/COMPONENT what one component keeps; locked by the process that runs it
+//! ```
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use parking_lot::Mutex;
+use rustix::{
+    fs::{Access, FlockOperation, access, flock},
+    io::Errno,
+};
+
+/// The version of the layout.
+const VERSION: u32 = 1;
+
+/// Whether a state directory is there and can be used, or could be made; nothing is written.
+///
+/// # Errors
+/// What stands in the way, and what to do.
+pub fn check(directory: &Path) -> Result<(), String> {
+    let shown = directory.display();
+    let there = directory.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
+    let there = there.unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(format!(
+            "the state directory {shown} can't be made: {} is no directory",
+            there.display()
+        ));
+    }
+    access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        let error = io::Error::from(error);
+        format!(
+            "the state directory {shown} can't be used: {} can't be written to ({error})",
+            there.display()
+        )
+    })?;
+    match read_version(directory)? {
+        Some(version) if version != VERSION => Err(format!(
+            "the state directory {shown} has version {version}, and this gopiper knows version \
+             {VERSION}: run the gopiper that has written it, or give another --state-dir"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn version_file(directory: &Path) -> PathBuf {
+    directory.join("version")
+}
+
+/// `None` if it has none yet.
+fn read_version(directory: &Path) -> Result<Option<u32>, String> {
+    let file = version_file(directory);
+    match fs::read_to_string(&file) {
+        Ok(text) => text.trim().parse().map(Some).map_err(|_| {
+            format!("{} is no version ({text:?}): is this a state directory?", file.display())
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read {}: {error}", file.display())),
+    }
+}
+
+/// Makes a folder in the state directory, and the directory itself with its version.
+pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
+    check(directory)?;
+    let folder = directory.join(folder);
+    let failed = |path: &Path, error: io::Error| format!("cannot make {}: {error}", path.display());
+    make_synced(&folder).map_err(|error| failed(&folder, error))?;
+    let file = version_file(directory);
+    let made = OpenOptions::new().write(true).create_new(true).open(&file);
+    let written = match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(folder),
+        made => made.and_then(|mut made| {
+            writeln!(made, "{VERSION}")?;
+            made.sync_all()?;
+            File::open(directory)?.sync_all()
+        }),
+    };
+    written.map_err(|error| failed(&file, error))?;
+    Ok(folder)
+}
+
+/// Makes a folder with those above it, there for good.
+fn make_synced(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above {
+        make_synced(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and_then(|()| File::open(above.unwrap_or(Path::new(".")))?.sync_all()),
+    }
+}
+
+/// What one component of a pipeline keeps in the state directory.
+pub(crate) struct ComponentState {
+    directory: Option<PathBuf>,
+    folder: PathBuf,
+    /// The folder's lock, once it was asked for.
+    lock: Mutex<Option<File>>,
+}
+
+impl ComponentState {
+    pub(crate) fn new(directory: Option<PathBuf>, pipeline: &str, component: &str) -> Self {
+        let folder = Path::new("pipelines").join(pipeline).join(component);
+        ComponentState { directory, folder, lock: Mutex::default() }
+    }
+
+    /// The component's folder, made and locked now if it wasn't.
+    pub(crate) fn folder(&self) -> Result<PathBuf, String> {
+        let directory = self.directory.as_ref().ok_or(
+            "this pipeline has no state directory: give it one (--state-dir, GOPIPER_STATE_DIR)",
+        )?;
+        let mut lock = self.lock.lock();
+        if lock.is_some() {
+            return Ok(directory.join(&self.folder));
+        }
+        let folder = make(directory, &self.folder)?;
+        *lock = Some(lock_folder(&folder)?);
+        Ok(folder)
+    }
+}
+
+/// Locks a folder for this process, for as long as the file is open.
+fn lock_folder(folder: &Path) -> Result<File, String> {
+    let path = folder.join("lock");
+    let failed = |error: io::Error| format!("cannot lock {}: {error}", path.display());
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = opened.map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            return Err(format!(
+                "{} is in use by {}: two processes can't share what a component keeps; stop that \
+                 one, or give this one another --state-dir",
+                folder.display(),
+                holder.trim()
+            ));
+        }
+        Err(error) => return Err(failed(error.into())),
+    }
+    let words: Vec<_> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    // For people only: what counts is the lock.
+    let said = format!("process {} ({})\n", std::process::id(), words.join(" "));
+    file.set_len(0).and_then(|()| file.write_all(said.as_bytes())).map_err(failed)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_made_when_it_is_needed_and_knows_its_version() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("a/b");
+        check(&directory).unwrap();
+        assert!(!place.path().join("a").exists(), "looking at it leaves no trace");
+        let state = ComponentState::new(Some(directory.clone()), "main", "file");
+        let folder = state.folder().unwrap();
+        assert!(folder.is_dir() && folder.starts_with(&directory));
+        assert_eq!(state.folder().unwrap(), folder);
+        assert_eq!(fs::read_to_string(directory.join("version")).unwrap(), "1\n");
+        fs::write(directory.join("version"), "2").unwrap();
+        let refused = ComponentState::new(Some(directory.clone()), "main", "other").folder();
+        assert!(refused.unwrap_err().contains("has version 2, and this gopiper knows version 1"));
+        fs::write(directory.join("version"), "?").unwrap();
+        assert!(check(&directory).unwrap_err().contains("is no version"));
+    }
+
+    #[test]
+    fn what_a_component_keeps_is_locked_and_the_lock_says_by_whom() {
+        let place = tempfile::tempdir().unwrap();
+        let of = |component| ComponentState::new(Some(place.path().into()), "main", component);
+        let (first, second) = (of("file"), of("file"));
+        first.folder().unwrap();
+        let refused = second.folder().unwrap_err();
+        assert!(
+            refused.contains(&format!("in use by process {}", std::process::id())),
+            "{refused}"
+        );
+        of("other").folder().unwrap();
+        drop(first);
+        second.folder().unwrap();
+    }
+
+    #[test]
+    fn what_is_no_directory_is_said() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, "").unwrap();
+        let refused = check(&file.join("state")).unwrap_err();
+        assert!(refused.contains("is no directory"), "{refused}");
+        assert!(ComponentState::new(None, "a", "b").folder().unwrap_err().contains("--state-dir"));
+    }
+}
