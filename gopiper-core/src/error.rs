@@ -91,6 +91,12 @@ pub enum PipelineError {
         "{0}: on_fail = 'dead_letter', but there is no place for dead letters: give the pipeline a state directory or a dead_letter component"
     )]
     NoPlaceForDeadLetters(String),
+    /// A buffer has no place on disk.
+    #[error("{0}: a buffer keeps messages on disk: give the pipeline a state directory")]
+    NoPlaceForBuffer(String),
+    /// A buffer stands where nothing can come before it, or behind.
+    #[error("{0}: a buffer stands between two components")]
+    BufferAtTheEnd(String),
     /// A pipeline has no component of that name.
     #[error(
         "pipeline {pipeline} has no component '{component}': dead letters go to the one that has failed with them, so it must have its name still"

@@ -6,12 +6,14 @@
 #![warn(missing_docs)]
 
 mod attendance;
+mod buffer;
 mod channel;
 mod clock;
 mod counters;
 mod credit;
 pub mod dead_letters;
 mod deferred;
+mod digest;
 mod error;
 mod gathered;
 mod handled;
@@ -34,6 +36,7 @@ mod stage;
 mod start;
 pub mod state;
 mod stop;
+mod stored;
 mod sync;
 mod take_over;
 mod wake;
@@ -41,6 +44,7 @@ mod watchdog;
 mod watched;
 mod worker;
 
+pub use buffer::{BufferOptions, WhenFull};
 pub use clock::{Clock, ManualClock};
 pub use counters::{ComponentCounts, OutcomeCounts};
 pub use error::PipelineError;

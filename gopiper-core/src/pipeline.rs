@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 use gopiper_abi::{Kind, Parallel, raw::client::FactoryHandle};
 
 use crate::{
+    buffer::{self, BufferOptions, Shared},
     channel::{MAX_BYTES, MAX_MESSAGES},
     dead_letters,
     error::PipelineError,
@@ -112,6 +113,56 @@ impl Pipeline {
         Ok(self)
     }
 
+    /// Keeps messages on disk between two components; `behind` so many of those that are there.
+    ///
+    /// # Errors
+    /// When it can't stand there, or there is no state directory.
+    pub fn with_buffer(
+        mut self,
+        behind: usize,
+        options: BufferOptions,
+    ) -> Result<Self, PipelineError> {
+        let names = || self.parts.iter().map(|part| part.name.as_str());
+        let name = options.name.clone().unwrap_or_else(|| {
+            let numbered = (2..).map(|n| format!("buffer_{n}"));
+            let free = std::iter::once("buffer".to_owned()).chain(numbered);
+            free.into_iter().find(|name| names().all(|taken| taken != name)).unwrap_or_default()
+        });
+        let out = format!("{name}.out");
+        if let Some(taken) = names().find(|taken| **taken == name || **taken == out) {
+            return Err(PipelineError::SameName(taken.to_owned()));
+        }
+        if is_no_folder(&name) {
+            return Err(PipelineError::BadName(name));
+        }
+        if self.options.state_directory.is_none() {
+            return Err(PipelineError::NoPlaceForBuffer(name));
+        }
+        if !(1..self.parts.len()).contains(&behind) {
+            return Err(PipelineError::BufferAtTheEnd(name));
+        }
+        if options.max_bytes == 0 {
+            let (component, wanted) = (name, "more than 0".into());
+            return Err(PipelineError::OutOfRange {
+                component,
+                option: "max_bytes",
+                value: 0,
+                wanted,
+            });
+        }
+        let shared = Shared::new(options);
+        let part =
+            |name, mut factory, options| Ok(Part::new(name, &mut factory, &options)?(factory));
+        let inlet = part(
+            name,
+            buffer::inlet(shared.clone()),
+            ComponentOptions { pool_size: Some(1), ..tried_for_ever() },
+        )?;
+        let outlet = part(out, buffer::outlet(shared), ComponentOptions::default())?;
+        self.parts.splice(behind..behind, [inlet, outlet]);
+        Ok(self)
+    }
+
     /// Puts the dead letters of one component in the source's place: those in the state directory
     /// that this pipeline has written and that are not done with. They go to the component that has
     /// failed with them, or, `from_start`, to the first one behind the source.
@@ -160,11 +211,7 @@ impl Pipeline {
         let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
         let factory = dead_letters::sink(directory.clone(), limit);
         let names: BTreeSet<_> = self.parts.iter().map(|part| part.name.clone()).collect();
-        // What can't be written is tried again for as long as it takes: the pipeline stands still.
-        let retry = RetryPolicy { max_attempts: u16::MAX, ..RetryPolicy::default() };
-        let options =
-            ComponentOptions { retry, on_fail: Some(OnFail::Stop), ..ComponentOptions::default() };
-        let mut sink = ComponentSpec { factory, options };
+        let mut sink = ComponentSpec { factory, options: tried_for_ever() };
         let name = free_name(&sink, &names);
         let settings = Part::new(name, &mut sink.factory, &sink.options)?;
         Ok(Some(settings(sink.factory)))
@@ -271,6 +318,12 @@ impl Part {
             on_fail,
         })
     }
+}
+
+/// What can't be written is tried again for as long as it takes: the pipeline stands still.
+fn tried_for_ever() -> ComponentOptions {
+    let retry = RetryPolicy { max_attempts: u16::MAX, ..RetryPolicy::default() };
+    ComponentOptions { retry, on_fail: Some(OnFail::Stop), ..ComponentOptions::default() }
 }
 
 /// Whether a name can't be a folder's.

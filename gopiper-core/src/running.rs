@@ -146,6 +146,7 @@ impl Running {
             watchdog.nudge();
         }
         self.wait_until(|| self.attendance.all_gone());
+        self.stages.iter().for_each(|stage| stage.state.unlock());
         self.stop.left()
     }
 

@@ -105,7 +105,7 @@ fn make_synced(folder: &Path) -> io::Result<()> {
 pub(crate) struct ComponentState {
     directory: Option<PathBuf>,
     folder: PathBuf,
-    /// The folder's lock, once it was asked for.
+    /// The folder's lock, once it was asked for, until the pipeline has ended.
     lock: Mutex<Option<File>>,
 }
 
@@ -127,6 +127,11 @@ impl ComponentState {
         let folder = make(directory, &self.folder)?;
         *lock = Some(lock_folder(&folder)?);
         Ok(folder)
+    }
+
+    /// The pipeline has ended.
+    pub(crate) fn unlock(&self) {
+        self.lock.lock().take();
     }
 }
 

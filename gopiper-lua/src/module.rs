@@ -3,8 +3,8 @@ use std::{cell::RefCell, path::Path, time::Duration};
 
 use gopiper_abi::raw::{RawError, client::FactoryHandle};
 use gopiper_core::{
-    ComponentOptions, ComponentSpec, OnFail, PayloadMemory, Pipeline, PipelineOptions, RetryPolicy,
-    loader,
+    BufferOptions, ComponentOptions, ComponentSpec, OnFail, PayloadMemory, Pipeline,
+    PipelineOptions, RetryPolicy, WhenFull, loader,
 };
 use mlua::{AnyUserData, Error, FromLua, Lua, Table, UserData, Value};
 
@@ -26,6 +26,11 @@ struct Component(RefCell<Option<ComponentSpec>>);
 
 impl UserData for Component {}
 
+/// A buffer between two components.
+struct Buffer(BufferOptions);
+
+impl UserData for Buffer {}
+
 /// Registers the module, so that `require('gopiper')` finds it.
 pub(crate) fn register(lua: &Lua, search: SearchPath, settings: Settings) -> mlua::Result<()> {
     lua.set_app_data(Made::default());
@@ -35,6 +40,14 @@ pub(crate) fn register(lua: &Lua, search: SearchPath, settings: Settings) -> mlu
         lua.create_function(move |lua, arguments: (Value, Value, Value)| {
             load_component(lua, &search, arguments)
                 .map_err(|error| here(lua, "loadComponent", &error))
+        })?,
+    )?;
+    module.set(
+        "buffer",
+        lua.create_function(|lua, options: Value| {
+            let made = argument::<Option<Table>>(lua, options, "1 (the options)");
+            let made = made.and_then(|table| table.map_or(Ok(Default::default()), buffer_options));
+            made.map(Buffer).map_err(|error| here(lua, "buffer", &error))
         })?,
     )?;
     module.set(
@@ -100,12 +113,17 @@ fn create_pipeline(
 ) -> Result<(), String> {
     let components: Table = argument(lua, components, "1 (the list of components)")?;
     let options: Option<Table> = argument(lua, options, "2 (the options)")?;
-    let mut specs = Vec::new();
+    let (mut specs, mut buffers) = (Vec::new(), Vec::new());
     for (i, item) in components.sequence_values::<Value>().enumerate() {
         let item = item.map_err(|error| error.to_string())?;
-        specs.push(take_component(&item).map_err(|error| format!("component {}: {error}", i + 1))?);
+        match item.as_userdata().and_then(|data| data.borrow::<Buffer>().ok()) {
+            Some(buffer) => buffers.push((specs.len(), buffer.0.clone())),
+            None => specs.push(
+                take_component(&item).map_err(|error| format!("component {}: {error}", i + 1))?,
+            ),
+        }
     }
-    if components.pairs::<Value, Value>().count() != specs.len() {
+    if components.pairs::<Value, Value>().count() != specs.len() + buffers.len() {
         return Err("the list of components has holes in it, or keys that are no numbers".into());
     }
     let mut made = lua.app_data_mut::<Made>().ok_or("called outside of a pipeline's file")?;
@@ -125,6 +143,10 @@ fn create_pipeline(
         Some(sink) => pipeline.dead_letters_to(sink),
         None => Ok(pipeline),
     });
+    // The last one first: then so many components stand before the others as in the list.
+    let pipeline = buffers.into_iter().rev().fold(pipeline, |pipeline, (behind, options)| {
+        pipeline?.with_buffer(behind, options).map_err(|error| vec![error])
+    });
     let pipeline = pipeline
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     made.pipelines.push(pipeline);
@@ -132,7 +154,7 @@ fn create_pipeline(
 }
 
 fn take_component(item: &Value) -> Result<ComponentSpec, String> {
-    let expected = "expected what loadComponent returned";
+    let expected = "expected what loadComponent or buffer returned";
     let data: &AnyUserData =
         item.as_userdata().ok_or_else(|| format!("{expected}, not {}", a(item.type_name())))?;
     let component = data.borrow::<Component>().map_err(|_| expected.to_owned())?;
@@ -171,21 +193,12 @@ fn component_options(table: &Table) -> Result<ComponentOptions, String> {
             "linger" => options.linger = Some(option(key, value, SECONDS)?),
             "retry" => options.retry = retry(&option(key, value, "a table")?)?,
             "on_fail" => {
-                let shown = shown(&value);
-                options.on_fail = match value
-                    .as_string()
-                    .map(|text| text.as_bytes().to_vec())
-                    .as_deref()
-                {
-                    Some(b"dead_letter") => Some(OnFail::DeadLetter),
-                    Some(b"discard") => Some(OnFail::Discard),
-                    Some(b"stop") => Some(OnFail::Stop),
-                    _ => {
-                        return Err(format!(
-                            "option on_fail: expected 'dead_letter', 'discard' or 'stop', not {shown}"
-                        ));
-                    }
-                };
+                let words = [
+                    ("dead_letter", OnFail::DeadLetter),
+                    ("discard", OnFail::Discard),
+                    ("stop", OnFail::Stop),
+                ];
+                options.on_fail = Some(one_of(key, &value, &words)?);
             }
             _ => return Ok(false),
         }
@@ -215,6 +228,40 @@ fn retry(table: &Table) -> Result<RetryPolicy, String> {
     })
     .map_err(|error| error.replace("there is no option '", "there is no option 'retry."))?;
     Ok(policy)
+}
+
+fn buffer_options(table: Table) -> Result<BufferOptions, String> {
+    let mut options = BufferOptions::default();
+    for_each_option(&table, &["name", "max_bytes", "when_full"], |key, value| {
+        match key {
+            "name" => options.name = Some(option(key, value, "a string")?),
+            "max_bytes" => {
+                let bytes: usize = option(key, value, "a whole number of bytes")?;
+                options.max_bytes = bytes as u64;
+            }
+            "when_full" => {
+                options.when_full = one_of(
+                    key,
+                    &value,
+                    &[("block", WhenFull::Block), ("drop_newest", WhenFull::DropNewest)],
+                )?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(options)
+}
+
+/// One of some words, as what it stands for.
+fn one_of<T: Copy>(key: &str, value: &Value, words: &[(&str, T)]) -> Result<T, String> {
+    let text = value.as_string().map(|text| text.as_bytes().to_vec());
+    let found = words.iter().find(|(word, _)| text.as_deref() == Some(word.as_bytes()));
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let quoted: Vec<_> = words.iter().map(|(word, _)| format!("'{word}'")).collect();
+        let (last, others) = quoted.split_last().map_or(("", &[][..]), |(l, o)| (l.as_str(), o));
+        format!("option {key}: expected {} or {last}, not {}", others.join(", "), shown(value))
+    })
 }
 
 /// The options of a pipeline, and its sink of dead letters if one is named.

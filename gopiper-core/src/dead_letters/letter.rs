@@ -1,7 +1,9 @@
 //! What is kept of a failed message.
-use gopiper_abi::{Map, Message, Payload, Value, ValueTag};
+use gopiper_abi::{Map, Message, Value};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+
+use crate::stored::Stored;
 
 /// The attributes by which a failed message says what has become of it, on its way to the dead
 /// letters.
@@ -40,21 +42,6 @@ pub struct Letter {
     attributes: Vec<(String, Stored)>,
     value: Stored,
     payload: ByteBuf,
-}
-
-/// A value, as it is written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Stored {
-    Null,
-    Bool(bool),
-    I64(i64),
-    U64(u64),
-    F64(f64),
-    Time(i64),
-    Bytes(ByteBuf),
-    String(String),
-    List(Vec<Stored>),
-    Map(Vec<(String, Stored)>),
 }
 
 impl Letter {
@@ -102,52 +89,10 @@ impl Letter {
     }
 }
 
-impl From<&Value> for Stored {
-    fn from(value: &Value) -> Self {
-        let stored = match value.tag() {
-            ValueTag::BOOL => value.as_bool().map(Stored::Bool),
-            ValueTag::I64 => value.as_i64().map(Stored::I64),
-            ValueTag::U64 => value.as_u64().map(Stored::U64),
-            ValueTag::F64 => value.as_f64().map(Stored::F64),
-            ValueTag::TIME => value.as_time().map(Stored::Time),
-            ValueTag::BYTES => {
-                value.as_bytes().map(|bytes| Stored::Bytes(ByteBuf::from(&bytes[..])))
-            }
-            ValueTag::STRING => value.as_str().map(|text| Stored::String(text.into())),
-            ValueTag::LIST => {
-                value.as_list().map(|list| Stored::List(list.iter().map(Stored::from).collect()))
-            }
-            ValueTag::MAP => value.as_map().map(|map| {
-                Stored::Map(map.iter().map(|(key, value)| (key.into(), value.into())).collect())
-            }),
-            // Null, and what a later interface may have: nothing here could read it again.
-            _ => None,
-        };
-        stored.unwrap_or(Stored::Null)
-    }
-}
-
-impl From<&Stored> for Value {
-    fn from(stored: &Stored) -> Self {
-        match stored {
-            Stored::Null => Value::NULL,
-            Stored::Bool(truth) => (*truth).into(),
-            Stored::I64(number) => (*number).into(),
-            Stored::U64(number) => (*number).into(),
-            Stored::F64(number) => (*number).into(),
-            Stored::Time(nanoseconds) => Value::time(*nanoseconds),
-            Stored::Bytes(bytes) => Payload::from(bytes.to_vec()).into(),
-            Stored::String(text) => text.as_str().into(),
-            Stored::List(items) => items.iter().map(Value::from).collect::<Vec<_>>().into(),
-            Stored::Map(entries) => {
-                Map::from_iter(entries.iter().map(|(key, value)| (key, Value::from(value)))).into()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use gopiper_abi::Payload;
+
     use super::*;
 
     #[test]

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::digest::digest;
+use crate::digest::digest;
 
 const EXTENSION: &str = "done";
 /// An offset and its digest.

@@ -3,7 +3,6 @@
 //! Every failed message of a pipeline goes to one more sink of it. Unless the operator names another
 //! one, that is ours, which writes [`Letter`]s into segments: files that are only appended to, each
 //! by the process that made it.
-mod digest;
 mod letter;
 mod marks;
 mod outbox;

@@ -12,7 +12,8 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Letter, digest::digest, marks};
+use super::{Letter, marks};
+use crate::digest::digest;
 
 /// What a segment begins with; the last byte is the version of the format.
 const MAGIC: &[u8; 8] = b"GPDEAD\0\x01";

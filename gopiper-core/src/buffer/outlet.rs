@@ -1,0 +1,96 @@
+//! The source that reads from a buffer.
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+
+use gopiper_abi::{
+    Error, Level, Outcome, Postponed, Produced, Source, own, raw::client::FactoryHandle,
+};
+
+use super::{block, shared::Shared, store::StoreError};
+
+/// How long it waits before it reads again what the disk did not give.
+const PAUSE: Duration = Duration::from_millis(500);
+
+struct Outlet {
+    shared: Arc<Shared>,
+    /// The number of the block that is read next, or of one before it.
+    next: u64,
+    /// What is under way, by block.
+    sent: BTreeMap<u64, Sent>,
+    postponed: Postponed,
+}
+
+struct Sent {
+    /// Messages of which nothing was heard yet.
+    open: u32,
+    /// Some have come back: they stay for the next run.
+    returned: bool,
+}
+
+/// The source behind a buffer.
+pub(crate) fn outlet(shared: Arc<Shared>) -> FactoryHandle {
+    own::source("buffer.out", move |postponed| {
+        shared.enter();
+        shared.outlet_is(postponed.host().clone());
+        Ok(Outlet { shared: shared.clone(), next: 0, sent: BTreeMap::new(), postponed })
+    })
+}
+
+impl Outlet {
+    fn take_out(&self, at_once: bool) {
+        if let Err(error) = self.shared.take_out(at_once) {
+            let error = format!("{error}; what is done with may come again");
+            self.postponed.host().log(Level::ERROR, module_path!(), &error);
+        }
+    }
+}
+
+impl Source for Outlet {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        // Asked before it is read: what comes in between wakes this source.
+        let ended = self.shared.has_ended();
+        let (number, bytes) = match self.shared.next(self.next) {
+            Ok(Some(found)) => found,
+            Ok(None) if ended => return Ok(Produced::FINISHED),
+            Ok(None) => return Ok(Produced::WAITING),
+            Err(error @ StoreError::Damaged { .. }) => return Err(error.into()),
+            Err(error) => {
+                let host = self.postponed.host();
+                host.log(Level::ERROR, module_path!(), &format!("{error}; it is read again soon"));
+                let until = host.monotonic() + PAUSE.as_nanos() as i64;
+                return Ok(Produced::waiting_until(until));
+            }
+        };
+        let mut batch = self.postponed.batch();
+        block::read(bytes, &mut batch).map_err(|_| self.shared.damaged(number))?;
+        self.next = number + 1;
+        self.sent.insert(number, Sent { open: batch.len() as u32, returned: false });
+        self.postponed.send_tracked(batch, number)?;
+        Ok(Produced::MORE)
+    }
+
+    fn settled(&mut self, number: u64, indices: Range<u32>, outcome: Outcome) {
+        let Some(sent) = self.sent.get_mut(&number) else { return };
+        sent.open -= indices.end - indices.start;
+        sent.returned |= !outcome.is_final();
+        if sent.open > 0 {
+            return;
+        }
+        if !sent.returned {
+            self.shared.done(number);
+        }
+        self.sent.remove(&number);
+        self.take_out(self.sent.is_empty());
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.take_out(true);
+        let left = self.shared.messages();
+        if left > 0 {
+            let said = format!("{left} message(s) stay in the buffer, for the next run");
+            self.postponed.host().log(Level::INFO, module_path!(), &said);
+        }
+        self.shared.leave();
+    }
+}

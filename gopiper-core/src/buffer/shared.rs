@@ -1,0 +1,222 @@
+//! What the two halves of a buffer share.
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use gopiper_abi::{Counter, Host};
+use parking_lot::{Condvar, Mutex};
+
+use super::{
+    BufferOptions, WhenFull,
+    store::{Store, StoreError},
+};
+
+/// Blocks that are done with are taken out together.
+const TAKEN_AT_ONCE: usize = 32;
+
+/// What the two halves of a buffer share.
+pub(crate) struct Shared {
+    options: BufferOptions,
+    /// There from the start of the inlet on, so before there is any message.
+    opened: OnceLock<Opened>,
+    state: Mutex<State>,
+    /// There may be room.
+    changed: Condvar,
+    /// To be woken when there is something to read.
+    outlet: OnceLock<Host>,
+    /// How many of the halves are there.
+    halves: AtomicUsize,
+}
+
+struct Opened {
+    store: Store,
+    messages: Counter,
+    bytes: Counter,
+}
+
+#[derive(Default)]
+struct State {
+    /// The blocks in the store: their bytes and messages.
+    blocks: BTreeMap<u64, (u64, u64)>,
+    bytes: u64,
+    messages: u64,
+    next: u64,
+    /// Blocks that are done with, and are in the store still.
+    done: Vec<u64>,
+    /// The inlet waits for room.
+    waits: bool,
+    ended: bool,
+}
+
+impl State {
+    fn add(&mut self, number: u64, bytes: u64, messages: u64) {
+        self.blocks.insert(number, (bytes, messages));
+        self.bytes += bytes;
+        self.messages += messages;
+        self.next = self.next.max(number + 1);
+    }
+
+    fn remove(&mut self, numbers: &[u64]) {
+        for (bytes, messages) in numbers.iter().filter_map(|number| self.blocks.remove(number)) {
+            self.bytes -= bytes;
+            self.messages -= messages;
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(options: BufferOptions) -> Arc<Self> {
+        Arc::new(Shared {
+            options,
+            opened: OnceLock::new(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            outlet: OnceLock::new(),
+            halves: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn open(&self, folder: &Path, host: &Host) -> Result<(), StoreError> {
+        if self.opened.get().is_some() {
+            return Ok(());
+        }
+        let (store, content) = Store::open(folder)?;
+        let mut state = self.state.lock();
+        state.next = content.next;
+        for block in content.blocks {
+            state.add(block.number, block.bytes, block.messages);
+        }
+        let messages = host.gauge("buffer_messages", "Messages in the buffer.");
+        let bytes = host.gauge("buffer_bytes", "Bytes in the buffer.");
+        let opened = self.opened.get_or_init(|| Opened { store, messages, bytes });
+        self.show(opened, &state);
+        Ok(())
+    }
+
+    pub(super) fn enter(&self) {
+        self.halves.fetch_add(1, SeqCst);
+    }
+
+    /// The last one to go lets go of the file.
+    pub(super) fn leave(&self) {
+        if self.halves.fetch_sub(1, SeqCst) == 1
+            && let Some(opened) = self.opened.get()
+        {
+            opened.store.close();
+        }
+    }
+
+    pub(super) fn outlet_is(&self, host: Host) {
+        let _ = self.outlet.set(host);
+    }
+
+    fn opened(&self) -> &Opened {
+        self.opened.get().expect("the inlet starts before there are messages")
+    }
+
+    fn show(&self, opened: &Opened, state: &State) {
+        opened.messages.set(state.messages);
+        opened.bytes.set(state.bytes);
+    }
+
+    /// Whether there is room for a block, or it need not be asked for; waits for it if the operator
+    /// wants that.
+    pub(super) fn await_room(&self, bytes: u64, is_stopping: impl Fn() -> bool) -> bool {
+        let mut state = self.state.lock();
+        // One that is larger than the buffer goes in alone.
+        while state.bytes > 0 && state.bytes + bytes > self.options.max_bytes && !is_stopping() {
+            if self.options.when_full == WhenFull::DropNewest {
+                return false;
+            }
+            state.waits = true;
+            self.changed.wait(&mut state);
+        }
+        state.waits = false;
+        true
+    }
+
+    /// Has whoever waits look again.
+    pub(super) fn nudge(&self) {
+        let _state = self.state.lock();
+        self.changed.notify_all();
+    }
+
+    /// Waits before another attempt, or until it is nudged.
+    pub(super) fn pause(&self, time: Duration) {
+        self.changed.wait_for(&mut self.state.lock(), time);
+    }
+
+    /// Puts a block in, synced; what is done with goes out at the same time.
+    pub(super) fn append(&self, block: &[u8], messages: u64) -> Result<(), StoreError> {
+        let number = self.state.lock().next;
+        self.change(Some((number, block, messages)))?;
+        if let Some(outlet) = self.outlet.get() {
+            outlet.wake();
+        }
+        Ok(())
+    }
+
+    fn change(&self, put: Option<(u64, &[u8], u64)>) -> Result<(), StoreError> {
+        let opened = self.opened();
+        let done = std::mem::take(&mut self.state.lock().done);
+        let changed = opened.store.change(put.map(|(number, block, _)| (number, block)), &done);
+        let mut state = self.state.lock();
+        if let Err(error) = changed {
+            state.done.extend(done);
+            return Err(error);
+        }
+        if let Some((number, block, messages)) = put {
+            state.add(number, block.len() as u64, messages);
+        }
+        state.remove(&done);
+        self.show(opened, &state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The first block from this number on.
+    pub(super) fn next(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        self.opened().store.next(from)
+    }
+
+    pub(super) fn damaged(&self, number: u64) -> StoreError {
+        self.opened().store.damaged(number)
+    }
+
+    /// Nobody needs this block any more.
+    pub(super) fn done(&self, number: u64) {
+        self.state.lock().done.push(number);
+    }
+
+    /// Takes out what is done with, if that is much, or somebody waits for it, or `at_once`.
+    /// Otherwise it goes with the next block that comes in.
+    pub(super) fn take_out(&self, at_once: bool) -> Result<(), StoreError> {
+        let state = self.state.lock();
+        let (done, at_once) = (state.done.len(), at_once || state.waits);
+        drop(state);
+        if done >= TAKEN_AT_ONCE || (at_once && done > 0) { self.change(None) } else { Ok(()) }
+    }
+
+    /// Nothing comes in any more.
+    pub(super) fn end(&self) {
+        self.state.lock().ended = true;
+        if let Some(outlet) = self.outlet.get() {
+            outlet.wake();
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.lock().ended
+    }
+
+    /// Messages in the buffer.
+    pub(super) fn messages(&self) -> u64 {
+        self.state.lock().messages
+    }
+}

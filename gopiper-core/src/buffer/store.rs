@@ -1,0 +1,299 @@
+//! Blocks of messages on disk, by number.
+//!
+//! The database falls back to the commit before the last one if that is damaged: for it that is a
+//! commit that was interrupted. So the number of the next block is also kept in a file beside it,
+//! written when a commit has been synced, and not synced itself: it can only be behind, after a crash
+//! of the machine.
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use parking_lot::RwLock;
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
+use thiserror::Error;
+
+use super::block;
+use crate::digest::digest;
+
+/// The number in the name is the version of what a block is.
+const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks.1");
+/// `next`: the number of the block that is put in next.
+const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers.1");
+const NEXT: &str = "next";
+/// What is read again is mostly read soon; the system has a cache too.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// Why the disk does not do what it should.
+#[derive(Debug, Error)]
+pub(super) enum StoreError {
+    /// No attempt can mend it.
+    #[error(
+        "{path} is damaged ({error}); to go on without what is in it, move it away while gopiper is \
+         stopped, and buffer.next beside it"
+    )]
+    Damaged { path: PathBuf, error: String },
+    /// It may be well again.
+    #[error("{path}: {error}")]
+    Disk { path: PathBuf, error: redb::Error },
+}
+
+/// What was there when the store was opened.
+pub(super) struct Content {
+    pub(super) blocks: Vec<Found>,
+    /// The number of the block that is put in next.
+    pub(super) next: u64,
+}
+
+/// A block.
+pub(super) struct Found {
+    pub(super) number: u64,
+    pub(super) bytes: u64,
+    pub(super) messages: u64,
+}
+
+/// Blocks in a file.
+pub(super) struct Store {
+    path: PathBuf,
+    /// None after an error of the disk, until it is opened again.
+    database: RwLock<Option<Database>>,
+    /// The number of the next block, outside of the database.
+    next: File,
+}
+
+impl Store {
+    /// Opens the store in `folder`, or makes it, and looks whether all of it is as it was written.
+    pub(super) fn open(folder: &Path) -> Result<(Self, Content), StoreError> {
+        let path = folder.join("buffer.redb");
+        let failed =
+            |error: io::Error| StoreError::Disk { path: path.clone(), error: error.into() };
+        let (next, expected) = open_next(&folder.join("buffer.next")).map_err(failed)?;
+        let synced = || File::open(folder)?.sync_all();
+        let store = Store { path: path.clone(), database: RwLock::new(None), next };
+        store.reopen(true)?;
+        synced().map_err(failed)?;
+        let content = store.with(|database| {
+            let transaction = database.begin_read()?;
+            let next = transaction.open_table(NUMBERS)?.get(NEXT)?.map_or(0, |next| next.value());
+            let mut blocks = Vec::new();
+            for entry in transaction.open_table(BLOCKS)?.iter()? {
+                let (number, block) = entry?;
+                let messages = block::count(block.value())
+                    .map_err(|_| corrupted(&format!("block {}", number.value())))?;
+                blocks.push(Found {
+                    number: number.value(),
+                    bytes: block.value().len() as u64,
+                    messages: messages.into(),
+                });
+            }
+            Ok(Content { blocks, next })
+        })?;
+        if content.next < expected {
+            let missing = expected - content.next;
+            return Err(store.failed(corrupted(&format!("{missing} block(s) are missing"))));
+        }
+        store.write_next(content.next);
+        Ok((store, content))
+    }
+
+    fn reopen(&self, check: bool) -> Result<(), StoreError> {
+        let mut database = self.database.write();
+        if database.is_some() {
+            return Ok(());
+        }
+        let opened = || -> Result<Database, redb::Error> {
+            let opened = Builder::new()
+                .set_cache_size(CACHE_BYTES)
+                .set_check_integrity_on_open(check)
+                .create(&self.path)?;
+            let transaction = opened.begin_write()?;
+            transaction.open_table(BLOCKS)?;
+            transaction.open_table(NUMBERS)?;
+            transaction.commit()?;
+            Ok(opened)
+        };
+        *database = Some(opened().map_err(|error| self.failed(error))?);
+        Ok(())
+    }
+
+    /// Lets go of the file, until it is needed again.
+    pub(super) fn close(&self) {
+        *self.database.write() = None;
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        self.reopen(false)?;
+        let done = match &*self.database.read() {
+            Some(database) => work(database),
+            None => Err(io::Error::other("the file was closed").into()),
+        };
+        done.map_err(|error| {
+            // It takes nothing more after an error of the disk.
+            self.close();
+            self.failed(error)
+        })
+    }
+
+    fn failed(&self, error: redb::Error) -> StoreError {
+        let path = self.path.clone();
+        match error {
+            redb::Error::Corrupted(error) => StoreError::Damaged { path, error },
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                StoreError::Damaged { path, error: error.to_string() }
+            }
+            error => StoreError::Disk { path, error },
+        }
+    }
+
+    /// Puts a block in, and takes others out: synced, all or nothing.
+    pub(super) fn change(&self, put: Option<(u64, &[u8])>, take: &[u64]) -> Result<(), StoreError> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut blocks = transaction.open_table(BLOCKS)?;
+                for number in take {
+                    blocks.remove(number)?;
+                }
+                if let Some((number, block)) = put {
+                    blocks.insert(number, block)?;
+                    transaction.open_table(NUMBERS)?.insert(NEXT, number + 1)?;
+                }
+            }
+            Ok(transaction.commit()?)
+        })?;
+        if let Some((number, _)) = put {
+            self.write_next(number + 1);
+        }
+        Ok(())
+    }
+
+    fn write_next(&self, next: u64) {
+        let number = next.to_le_bytes();
+        let bytes = [number, digest::<8>(&number)].concat();
+        if let Err(error) = self.next.write_all_at(&bytes, 0) {
+            // Without it only damage to the last block would go unnoticed.
+            tracing::warn!(path = %self.path.display(), "the number of the next block: {error}");
+        }
+    }
+
+    /// The first block from this number on.
+    pub(super) fn next(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        self.with(|database| {
+            let blocks = database.begin_read()?.open_table(BLOCKS)?;
+            let first = blocks.range(from..)?.next().transpose()?;
+            Ok(first.map(|(number, block)| (number.value(), block.value().to_vec())))
+        })
+    }
+
+    /// What a block says that can't be read.
+    pub(super) fn damaged(&self, number: u64) -> StoreError {
+        self.failed(corrupted(&format!("block {number}")))
+    }
+}
+
+/// Opens the file of the next block's number, and reads it; 0 if it says nothing.
+fn open_next(path: &Path) -> io::Result<(File, u64)> {
+    let said = fs::read(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(Vec::new()),
+        _ => Err(error),
+    })?;
+    let number = said.first_chunk::<8>().filter(|number| said[8..] == digest::<8>(&number[..]));
+    if number.is_none() && !said.is_empty() {
+        let path = path.display();
+        tracing::warn!("{path} is damaged: whether the last block is whole can't be said");
+    }
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    Ok((file, number.map_or(0, |number| u64::from_le_bytes(*number))))
+}
+
+fn corrupted(what: &str) -> redb::Error {
+    redb::Error::Corrupted(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        panic::{AssertUnwindSafe, catch_unwind},
+    };
+
+    use gopiper_abi::Message;
+
+    use super::*;
+
+    fn written(text: &str) -> Vec<u8> {
+        block::write(&[Message::new(text.to_owned())])
+    }
+
+    fn content(store: &Store) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let (mut all, mut from) = (Vec::new(), 0);
+        while let Some((number, block)) = store.next(from)? {
+            all.push((number, block));
+            from = number + 1;
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn what_was_put_in_is_there_when_it_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, found) = Store::open(folder.path()).unwrap();
+        assert_eq!((found.blocks.len(), found.next), (0, 0));
+        for number in 0..5 {
+            store.change(Some((number, &written(&format!("block {number}")))), &[]).unwrap();
+        }
+        store.change(None, &[0, 2]).unwrap();
+        drop(store);
+        let (store, found) = Store::open(folder.path()).unwrap();
+        assert_eq!(found.blocks.iter().map(|one| one.number).collect::<Vec<_>>(), [1, 3, 4]);
+        assert!(found.blocks.iter().all(|one| one.messages == 1));
+        assert_eq!(found.next, 5);
+        assert_eq!(content(&store).unwrap()[1], (3, written("block 3")));
+    }
+
+    /// Takes seconds: each place is one opening.
+    #[test]
+    fn a_flipped_bit_is_told_or_does_no_harm() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        for number in 0..20 {
+            let text = format!("block {number} {}", "x".repeat(300 * number as usize));
+            store.change(Some((number, &written(&text))), &[]).unwrap();
+        }
+        store.change(None, &[1, 2, 3]).unwrap();
+        store.change(Some((20, &written("the last one"))), &[]).unwrap();
+        let expected = content(&store).unwrap();
+        let path = store.path.clone();
+        let while_open = fs::read(&path).unwrap();
+        drop(store);
+        let closed = fs::read(&path).unwrap();
+        let next = fs::read(folder.path().join("buffer.next")).unwrap();
+        let (mut told, mut harmless) = (0, 0);
+        for whole in [while_open, closed] {
+            for at in (0..whole.len()).filter(|at| *at < 320 || at % 509 == 0) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1 << (at % 8);
+                fs::write(&path, bytes).unwrap();
+                fs::write(folder.path().join("buffer.next"), &next).unwrap();
+                let read = catch_unwind(AssertUnwindSafe(|| {
+                    Store::open(folder.path()).and_then(|(store, _)| content(&store))
+                }));
+                match read {
+                    // What was taken out may come again.
+                    Ok(Ok(read)) if expected.iter().all(|block| read.contains(block)) => {
+                        harmless += 1;
+                    }
+                    Ok(Err(_)) => told += 1,
+                    Ok(Ok(_)) => panic!("a bit flipped in byte {at}: blocks are missing silently"),
+                    Err(_) => panic!("a bit flipped in byte {at}: a panic"),
+                }
+            }
+        }
+        assert!(told > 100 && harmless > 100, "told {told}, harmless {harmless}");
+    }
+}

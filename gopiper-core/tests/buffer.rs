@@ -1,0 +1,250 @@
+//! Messages that are kept on disk between two components.
+mod common;
+
+use std::{path::Path, thread, time::Duration};
+
+use common::{Probe, story::Gate};
+use gopiper_abi::{
+    BatchCall, BatchComponent, Component, HandleFlags, HandledCallback, Message, Outcome,
+    Postponed, Report, own,
+};
+use gopiper_core::{
+    BufferOptions, ComponentOptions, ComponentSpec, Control, Pipeline, PipelineError,
+    PipelineOptions, Summary, WhenFull,
+};
+
+const DELIVERED: Outcome = Outcome::DELIVERED;
+
+fn options(state: &Path) -> PipelineOptions {
+    PipelineOptions { state_directory: Some(state.into()), ..PipelineOptions::default() }
+}
+
+fn buffered(source: ComponentSpec, sink: ComponentSpec, state: &Path) -> Pipeline {
+    with_buffer(source, sink, state, BufferOptions::default())
+}
+
+fn with_buffer(
+    source: ComponentSpec,
+    sink: ComponentSpec,
+    state: &Path,
+    buffer: BufferOptions,
+) -> Pipeline {
+    let pipeline = Pipeline::new(vec![source, sink], options(state));
+    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+    pipeline.with_buffer(1, buffer).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn run(pipeline: Pipeline) -> Summary {
+    pipeline.start().unwrap_or_else(|error| panic!("{error}")).wait()
+}
+
+fn numbers(count: usize) -> Vec<String> {
+    (0..count).map(|n| n.to_string()).collect()
+}
+
+fn gauge(control: &Control, name: &str) -> u64 {
+    control.metrics().into_iter().find(|(_, metric, _)| metric == name).expect("it is there").2
+}
+
+/// Waits at the gate, and passes on what comes then.
+struct Waits(Gate);
+
+impl BatchComponent for Waits {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        self.0.hang();
+        call.report_all(Report::DONE)
+    }
+}
+
+/// Takes so many messages, and then can't go on.
+struct Breaks(usize, Postponed);
+
+impl Component for Breaks {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        if self.0 == 0 {
+            self.1.host().fail("broken");
+            return handled.report(message, Report::retry(0, "broken"));
+        }
+        self.0 -= 1;
+        handled.done(message);
+    }
+}
+
+fn sink<C: BatchComponent>(make: impl Fn(Postponed) -> C + Send + 'static) -> ComponentSpec {
+    let factory = own::sink("sink", move |postponed| Ok(make(postponed)));
+    ComponentSpec { factory, options: ComponentOptions::default() }
+}
+
+#[test]
+fn all_goes_through_in_order_and_nothing_stays() {
+    let state = tempfile::tempdir().unwrap();
+    let mut with_attributes = Message::new("with attributes");
+    with_attributes.set_attribute("key", "value");
+    let probe = Probe::new([Message::new("one"), with_attributes, Message::new("three")]);
+    let running = buffered(probe.source(2), probe.sink(), state.path()).start();
+    let running = running.unwrap_or_else(|error| panic!("{error}"));
+    let control = running.control();
+    let summary = running.wait();
+    assert!(summary.is_success());
+    assert_eq!(probe.output(), ["one", "with attributes", "three"]);
+    assert_eq!(probe.outcomes(), [DELIVERED; 3]);
+    probe.with_output(|out| assert_eq!(out[1].attribute("key"), Some(&"value".into())));
+    assert_eq!((gauge(&control, "buffer_messages"), gauge(&control, "buffer_bytes")), (0, 0));
+    let names: Vec<_> = summary.components.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["feed", "buffer", "buffer.out", "collect", "dead_letters"]);
+}
+
+#[test]
+fn what_was_not_settled_comes_again_and_the_source_is_not_asked_for_it() {
+    let state = tempfile::tempdir().unwrap();
+    let first = Probe::new(numbers(10));
+    let breaks = sink(|postponed| Breaks(4, postponed));
+    assert!(!run(buffered(first.source(1), breaks, state.path())).is_success());
+    // Some may not have been read any more.
+    let taken = first.outcomes().iter().filter(|outcome| **outcome == DELIVERED).count();
+    assert!(taken >= 5, "{taken}");
+    let second = Probe::new(["more"]);
+    assert!(run(buffered(second.source(1), second.sink(), state.path())).is_success());
+    let expected: Vec<_> = numbers(taken).drain(4..).chain(["more".to_owned()]).collect();
+    assert_eq!(second.output(), expected);
+}
+
+#[test]
+fn a_block_of_which_something_has_come_back_comes_again_as_a_whole() {
+    let state = tempfile::tempdir().unwrap();
+    let first = Probe::new(numbers(4));
+    let breaks = sink(|postponed| Breaks(2, postponed));
+    assert!(!run(buffered(first.source(4), breaks, state.path())).is_success());
+    assert_eq!(first.outcomes(), [DELIVERED; 4]);
+    let second = Probe::new([""; 0]);
+    assert!(run(buffered(second.source(1), second.sink(), state.path())).is_success());
+    assert_eq!(second.output(), numbers(4), "two of them a second time");
+}
+
+#[test]
+fn a_full_buffer_pushes_back_until_there_is_room() {
+    let state = tempfile::tempdir().unwrap();
+    let probe = Probe::new((0..200).map(|n| format!("{n:01000}")));
+    let gate = Gate::default();
+    let (waits, collect) = (gate.clone(), probe.sink());
+    let waits = ComponentSpec {
+        factory: own::transform("waits", move |_| Ok(Waits(waits.clone()))),
+        options: ComponentOptions { channel_size: Some(2), ..ComponentOptions::default() },
+    };
+    let pipeline = Pipeline::new(vec![probe.source(1), waits, collect], options(state.path()));
+    let buffer = BufferOptions { max_bytes: 10_000, ..BufferOptions::default() };
+    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+    let pipeline = pipeline.with_buffer(1, buffer).unwrap_or_else(|error| panic!("{error}"));
+    let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
+    let control = running.control();
+    gate.await_hanging(1);
+    // All it takes; then it stands still.
+    while gauge(&control, "buffer_messages") < 9 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(Duration::from_millis(20));
+    assert_eq!(gauge(&control, "buffer_messages"), 9);
+    gate.open();
+    assert!(running.wait().is_success());
+    assert_eq!(probe.output().len(), 200);
+    assert_eq!(probe.outcomes(), [DELIVERED; 200]);
+}
+
+#[test]
+fn a_full_buffer_drops_what_comes_if_it_is_told_to() {
+    let state = tempfile::tempdir().unwrap();
+    let probe = Probe::new((0..50).map(|n| format!("{n:01000}")));
+    let gate = Gate::default();
+    let waits = gate.clone();
+    let buffer = BufferOptions {
+        max_bytes: 10_000,
+        when_full: WhenFull::DropNewest,
+        ..BufferOptions::default()
+    };
+    let sink = sink(move |_| Waits(waits.clone()));
+    let running = with_buffer(probe.patient_source(), sink, state.path(), buffer).start();
+    let running = running.unwrap_or_else(|error| panic!("{error}"));
+    let control = running.control();
+    gate.await_hanging(1);
+    while control.counts()[1].1.received < 50 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    gate.open();
+    let summary = running.wait();
+    assert!(summary.is_success(), "it was dropped on purpose");
+    let dropped = summary.components[1].1.dropped;
+    assert_eq!(dropped, 41, "nine fit");
+    let of = |outcome| probe.outcomes().iter().filter(|one| **one == outcome).count() as u64;
+    assert_eq!((of(DELIVERED), of(Outcome::DROPPED)), (9, 41));
+}
+
+#[test]
+fn what_is_under_way_when_it_is_stopped_is_kept_though_the_buffer_is_full() {
+    let state = tempfile::tempdir().unwrap();
+    let probe = Probe::new((0..300).map(|n| format!("{n:0100}")));
+    let gate = Gate::default();
+    let waits = gate.clone();
+    let buffer = BufferOptions { max_bytes: 1000, ..BufferOptions::default() };
+    let sink = sink(move |_| Waits(waits.clone()));
+    let running = with_buffer(probe.source(1), sink, state.path(), buffer).start();
+    let running = running.unwrap_or_else(|error| panic!("{error}"));
+    let control = running.control();
+    gate.await_hanging(1);
+    while control.counts()[0].1.sent < 20 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    control.stop();
+    gate.open();
+    let summary = running.wait();
+    assert!(summary.is_success(), "{summary:?}");
+    let given = probe.outcomes();
+    assert!(given.len() >= 20 && given.iter().all(|outcome| *outcome == DELIVERED));
+    let again = Probe::new([""; 0]);
+    let summary = run(buffered(again.source(1), again.sink(), state.path()));
+    let all = summary.components[3].1.received + summary_of_waits(&control);
+    assert_eq!(all as usize, given.len());
+}
+
+/// What the sink of a pipeline has taken.
+fn summary_of_waits(control: &Control) -> u64 {
+    control.counts()[3].1.sent
+}
+
+#[test]
+fn two_buffers_and_what_does_not_fit() {
+    let state = tempfile::tempdir().unwrap();
+    let probe = Probe::new(numbers(3));
+    let pipeline = buffered(probe.source(1), probe.sink(), state.path());
+    let pipeline = pipeline.with_buffer(1, BufferOptions::default());
+    assert!(run(pipeline.unwrap_or_else(|error| panic!("{error}"))).is_success());
+    assert_eq!(probe.output(), numbers(3));
+    let refused = |behind, options: PipelineOptions, buffer| {
+        let pipeline = Pipeline::new(vec![probe.source(1), probe.sink()], options);
+        let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+        let Err(error) = pipeline.with_buffer(behind, buffer) else { panic!("taken") };
+        error
+    };
+    let plain = BufferOptions::default;
+    let error = refused(0, options(state.path()), plain());
+    assert_eq!(error, PipelineError::BufferAtTheEnd("buffer".into()));
+    let error = refused(1, PipelineOptions::default(), plain());
+    assert_eq!(error, PipelineError::NoPlaceForBuffer("buffer".into()));
+    let error = refused(1, options(state.path()), BufferOptions { max_bytes: 0, ..plain() });
+    assert!(matches!(error, PipelineError::OutOfRange { option: "max_bytes", .. }));
+    let named = BufferOptions { name: Some("feed".into()), ..plain() };
+    assert_eq!(refused(1, options(state.path()), named), PipelineError::SameName("feed".into()));
+}
+
+#[test]
+fn a_buffer_that_another_pipeline_has_open_is_refused() {
+    let state = tempfile::tempdir().unwrap();
+    let (first, second) = (Probe::new([""; 0]), Probe::new([""; 0]));
+    let running = buffered(first.source(1), first.sink(), state.path()).start_held();
+    let running = running.unwrap_or_else(|error| panic!("{error}"));
+    let Err(error) = buffered(second.source(1), second.sink(), state.path()).start() else {
+        panic!("started")
+    };
+    assert!(error.to_string().contains("in use by process"), "{error}");
+    running.wait();
+    assert!(run(buffered(second.source(1), second.sink(), state.path())).is_success());
+}

@@ -1,0 +1,2 @@
+local gopiper = require('gopiper')
+gopiper.buffer({ max_byte = 1 })

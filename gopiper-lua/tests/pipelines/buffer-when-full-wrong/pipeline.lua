@@ -1,0 +1,2 @@
+local gopiper = require('gopiper')
+gopiper.buffer({ when_full = 'drop' })

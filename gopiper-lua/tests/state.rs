@@ -1,0 +1,97 @@
+//! What processes keep in the state directory, and who may use it.
+mod common;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+};
+
+use common::{gopiper, run, stderr};
+
+const BUFFERED: &str = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.buffer({ max_bytes = 1000000, when_full = 'block' }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})
+";
+
+fn written(folder: &Path, text: &str) -> std::path::PathBuf {
+    let file = folder.join("p.lua");
+    fs::write(&file, text).expect("written");
+    file
+}
+
+#[test]
+fn two_processes_of_a_pipeline_with_state_need_two_directories() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), BUFFERED);
+    let state = folder.path().join("state");
+    let mut first = gopiper();
+    first.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
+    let mut first = first.stdin(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut input = first.stdin.take().expect("a pipe");
+    let mut output = BufReader::new(first.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    writeln!(input, "one").expect("taken");
+    output.read_line(&mut line).expect("a line");
+    assert_eq!(line, "one\n", "it is at work");
+
+    let mut second = gopiper();
+    let output = run(second.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"two\n");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains(&format!("in use by process {}", first.id())), "{said}");
+    assert!(said.contains("another --state-dir"), "{said}");
+    let mut second = gopiper();
+    let another = folder.path().join("another");
+    let output = run(second.arg("run").arg(&file).env("GOPIPER_STATE_DIR", another), b"two\n");
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"two\n"[..]));
+    drop(input);
+    assert!(first.wait().expect("it ends").success());
+}
+
+#[test]
+fn one_pipeline_without_state_may_stand_twice_in_a_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(
+        folder.path(),
+        "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.loadComponent('faults_component.so', {}),
+  gopiper.loadComponent('stdout_component.so', {}),
+})
+",
+    );
+    // Both have a failure to keep: each in a segment of its own.
+    let program = gopiper().get_program().to_owned();
+    let (program, state) = (Path::new(&program), folder.path().join("state"));
+    let one = format!("{} run {}", program.display(), file.display());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &format!("({one}; echo fail) | {one}")]);
+    shell.env("GOPIPER_STATE_DIR", &state);
+    shell.env("GOPIPER_COMPONENT_PATH", common::plugins());
+    shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let output = run(&mut shell, b"done\nfail\n");
+    assert_eq!(output.stdout, b"done\n", "{}", stderr(&output));
+    let mut list = gopiper();
+    let listed = run(list.args(["dlq", "list"]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 2);
+    assert_eq!(fs::read_dir(state.join("dead-letters")).expect("it is there").count(), 2);
+}
+
+#[test]
+fn a_buffer_of_a_later_gopiper_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), BUFFERED);
+    let state = folder.path().join("state");
+    fs::create_dir(&state).expect("made");
+    fs::write(state.join("version"), "2\n").expect("written");
+    let mut command = gopiper();
+    let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("has version 2, and this gopiper knows version 1"), "{said}");
+}
