@@ -20,7 +20,7 @@ use self::disk::compile_shim;
 use self::round::{Round, Setting};
 use crate::plugins::{self, Known};
 use crate::run::Built;
-use crate::workspace::{Cargo, components_below, own_metadata, target_folder};
+use crate::workspace::{Cargo, own_metadata, target_folder};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -49,7 +49,7 @@ pub(crate) fn chaos(args: &Args) -> Result<()> {
 /// With a release program, as a user has it.
 fn built() -> Result<Built> {
     let metadata = own_metadata()?;
-    let components = components_below(&metadata, plugins::FOR_TESTS);
+    let components = plugins::named(&metadata, pipeline::COMPONENTS)?;
     let cargo = Cargo::new().release(true).quiet_when_fresh();
     let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
     let plugins = metadata.target_directory.join("chaos/plugins").into_std_path_buf();

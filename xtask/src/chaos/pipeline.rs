@@ -7,6 +7,9 @@ use fastrand::Rng;
 
 use super::disk::files_in;
 
+/// The packages of its components.
+pub(super) const COMPONENTS: &[&str] = &["file_source", "faults", "file_sink"];
+
 pub(super) const INPUT: &str = "in";
 pub(super) const OUTPUT: &str = "out";
 pub(super) const STATE: &str = "state";
