@@ -2,6 +2,7 @@
 
 mod access_log;
 mod bench;
+mod chaos;
 mod ci;
 mod edges;
 mod plugins;
@@ -40,6 +41,8 @@ enum Command {
     Ci(ci::Args),
     /// Measure pipelines against the commands they stand in for
     Bench(bench::Args),
+    /// Kill a pipeline at any moment, lose power, fill the disk: nothing may be lost
+    Chaos(chaos::Args),
     /// Check what the compiler and clippy don't
     Tidy,
     /// Write the examples' input anew
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::test(&args),
         Command::Ci(args) => ci::ci(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Chaos(args) => chaos::chaos(&args),
         Command::Tidy => tidy::tidy(),
         Command::MakeData => access_log::make_data(),
     };

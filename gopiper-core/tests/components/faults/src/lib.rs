@@ -16,6 +16,9 @@ attributes! {
         /// Whether it fails there with an error, rather than panics.
         #[serde(default)]
         pub with_error: bool,
+        /// Only the first word of a message says what is to be done with it, and its data stays as it is.
+        #[serde(default)]
+        pub first_word: bool,
     }
 }
 
@@ -106,8 +109,12 @@ impl Component for Faults {
         if self.attributes.at == Some(Place::Timer) {
             self.postponed.host().wake();
         }
-        let what = String::from_utf8_lossy(message.data()).into_owned();
-        if what != "done" {
+        let first_word = self.attributes.first_word;
+        let mut what = String::from_utf8_lossy(message.data()).into_owned();
+        if first_word {
+            what.truncate(what.find(' ').unwrap_or(what.len()));
+        }
+        if what != "done" && !first_word {
             message.set_data("changed");
             message.set_attribute("changed", true);
         }
@@ -122,6 +129,9 @@ impl Component for Faults {
                     message.set_data(format!("{retry} done"));
                     handled.done(message);
                 }
+            }
+            "again" if message.attempts() < 2 => {
+                handled.report(message, Report::retry(1, "not yet"));
             }
             "retry" => handled.report(message, Report::retry(1, "as told")),
             "reserved" => handled.report(message, Report::new(50, "a reserved status")),

@@ -1,0 +1,170 @@
+//! Who is missing, and who is there twice.
+
+use std::fmt;
+
+use super::input::{Fate, Input};
+
+/// What was found in the end: how often each line was, and where.
+pub(super) struct Found<'a> {
+    input: &'a Input,
+    output: Vec<u64>,
+    letters: Vec<u64>,
+    /// Neither a line nor a whole one.
+    strange: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Tally {
+    pub(super) messages: u64,
+    pub(super) lost: u64,
+    pub(super) duplicated: u64,
+    /// How many may be duplicated.
+    pub(super) bound: u64,
+}
+
+impl<'a> Found<'a> {
+    pub(super) fn new(input: &'a Input) -> Found<'a> {
+        let none = vec![0; input.lines.len()];
+        Found { input, output: none.clone(), letters: none, strange: Vec::new() }
+    }
+
+    /// The content of a file of the output.
+    pub(super) fn output(&mut self, bytes: &[u8]) {
+        let (lines, rest) =
+            bytes.split_at(bytes.iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1));
+        for line in lines.split_inclusive(|&b| b == b'\n') {
+            self.one(Fate::Output, &line[..line.len() - 1]);
+        }
+        if !rest.is_empty() {
+            self.strange.push(rest.to_vec());
+        }
+    }
+
+    pub(super) fn letter(&mut self, payload: &[u8]) {
+        self.one(Fate::Letters, payload);
+    }
+
+    fn one(&mut self, at: Fate, bytes: &[u8]) {
+        match (self.input.number_of(bytes), at) {
+            (Some(number), Fate::Output) => self.output[number] += 1,
+            (Some(number), Fate::Letters) => self.letters[number] += 1,
+            (None, _) => self.strange.push(bytes.to_vec()),
+        }
+    }
+
+    /// `bound` is how many may be there once more than they should.
+    pub(super) fn tally(&self, bound: u64) -> Tally {
+        let mut tally =
+            Tally { messages: self.input.lines.len() as u64, bound, ..Tally::default() };
+        for (number, line) in self.input.lines.iter().enumerate() {
+            let (output, letters) = (self.output[number], self.letters[number]);
+            let right = if line.fate == Fate::Output { output } else { letters };
+            tally.lost += u64::from(right == 0);
+            tally.duplicated += right.saturating_sub(1);
+        }
+        tally
+    }
+
+    /// What is wrong, as far as the tally does not say it.
+    pub(super) fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (number, line) in self.input.lines.iter().enumerate() {
+            let (output, letters) = (self.output[number], self.letters[number]);
+            let right = if line.fate == Fate::Output { output } else { letters };
+            if right == 0 {
+                wrong.push(format!("line {number} is lost: {:?}", line.fate));
+            }
+            if right != output + letters {
+                wrong.push(format!("line {number} belongs into {:?} alone", line.fate));
+            }
+        }
+        let shown = |bytes: &Vec<u8>| {
+            let start = bytes.escape_ascii().to_string();
+            format!("no line of the input, of {} bytes: {start:.80}", bytes.len())
+        };
+        wrong.extend(self.strange.iter().map(shown));
+        wrong
+    }
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Tally) {
+        self.messages += other.messages;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.bound += other.bound;
+    }
+
+    pub(super) fn good(&self) -> bool {
+        self.lost == 0 && self.duplicated <= self.bound
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { messages, lost, duplicated, bound } = self;
+        write!(f, "messages={messages} lost={lost} duplicated={duplicated} bound={bound}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fastrand::Rng;
+
+    /// What is found is what belongs there, after a change of it.
+    fn tallied(
+        change: impl FnOnce(&Input, &mut Vec<u8>, &mut Vec<Vec<u8>>),
+    ) -> (Tally, Vec<String>) {
+        let input = Input::new(&mut Rng::with_seed(7));
+        let (mut output, mut letters) = (Vec::new(), Vec::new());
+        for line in &input.lines {
+            match line.fate {
+                Fate::Output => output.extend([&line.bytes[..], b"\n"].concat()),
+                Fate::Letters => letters.push(line.bytes.clone()),
+            }
+        }
+        change(&input, &mut output, &mut letters);
+        let mut found = Found::new(&input);
+        found.output(&output);
+        letters.iter().for_each(|letter| found.letter(letter));
+        let tally = found.tally(1);
+        assert_eq!(tally.messages, input.lines.len() as u64);
+        (tally, found.wrong())
+    }
+
+    #[test]
+    fn what_belongs_there_is_good() {
+        let (tally, wrong) = tallied(|_, _, _| {});
+        assert_eq!((tally.lost, tally.duplicated, wrong.len()), (0, 0, 0));
+        assert!(tally.good());
+    }
+
+    #[test]
+    fn duplicates_are_counted_wherever_they_are() {
+        let (tally, wrong) = tallied(|input, output, _| {
+            let line = input.lines.iter().find(|line| line.fate == Fate::Output).unwrap();
+            output.extend([&line.bytes[..], b"\n"].concat());
+        });
+        assert_eq!((tally.lost, tally.duplicated, wrong.len()), (0, 1, 0));
+        assert!(tally.good());
+        let (tally, wrong) = tallied(|_, _, letters| letters.extend(letters.clone()));
+        assert!(tally.duplicated > 1 && !tally.good() && wrong.is_empty());
+    }
+
+    #[test]
+    fn what_is_lost_changed_or_torn_is_found() {
+        let (tally, wrong) = tallied(|_, _, letters| _ = letters.pop());
+        assert_eq!((tally.lost, wrong.len(), tally.good()), (1, 1, false));
+        let (tally, wrong) = tallied(|_, output, _| output.truncate(output.len() - 1));
+        assert_eq!((tally.lost, wrong.len()), (1, 2));
+        let (tally, wrong) = tallied(|_, output, _| output.insert(2, b'x'));
+        assert_eq!((tally.lost, wrong.len()), (1, 2));
+        let (tally, wrong) = tallied(|_, output, _| output.extend(b"done #0000"));
+        assert_eq!((tally.lost, wrong.len()), (0, 1));
+        let (tally, wrong) = tallied(|_, output, letters| {
+            output.extend([&letters[0][..], b"\n"].concat());
+        });
+        assert_eq!((tally.lost, wrong.len()), (0, 1));
+    }
+}

@@ -1,0 +1,96 @@
+//! What goes in: numbered lines, each of which says what becomes of it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use anyhow::Result;
+use fastrand::Rng;
+use regex::bytes::Regex;
+
+/// Where a line is to be found in the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fate {
+    Output,
+    Letters,
+}
+
+/// A line, without the end of it.
+pub(super) struct Line {
+    pub(super) fate: Fate,
+    pub(super) bytes: Vec<u8>,
+    /// Which of the files it is in, and where it ends there.
+    pub(super) file: usize,
+    pub(super) end: u64,
+}
+
+pub(super) struct Input {
+    pub(super) lines: Vec<Line>,
+    files: usize,
+}
+
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new("#([0-9]{7})#").expect("a regex"));
+
+impl Input {
+    pub(super) fn new(random: &mut Rng) -> Input {
+        let mut input = Input { lines: Vec::new(), files: random.usize(1..=3) };
+        for file in 0..input.files {
+            let mut end = 0;
+            for _ in 0..random.usize(1500..4000) / input.files {
+                let (fate, bytes) = line(input.lines.len(), random);
+                end += bytes.len() as u64 + 1;
+                input.lines.push(Line { fate, bytes, file, end });
+            }
+        }
+        input
+    }
+
+    pub(super) fn file_names(&self) -> Vec<String> {
+        (0..self.files).map(|file| format!("{file}.log")).collect()
+    }
+
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        for (file, name) in self.file_names().iter().enumerate() {
+            let lines = self.lines.iter().filter(|line| line.file == file);
+            let bytes: Vec<u8> = lines.flat_map(|line| [&line.bytes[..], b"\n"].concat()).collect();
+            fs::write(folder.join(name), bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The number of a line that is exactly this.
+    pub(super) fn number_of(&self, bytes: &[u8]) -> Option<usize> {
+        let number = numbers(bytes).next()?;
+        (self.lines.get(number)?.bytes == bytes).then_some(number)
+    }
+}
+
+/// The numbers of all lines that are in there, in whatever format.
+pub(super) fn numbers(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    NUMBER
+        .captures_iter(bytes)
+        .filter_map(|found| std::str::from_utf8(&found[1]).ok()?.parse().ok())
+}
+
+/// The first word is one that the component `faults` knows.
+fn line(number: usize, random: &mut Rng) -> (Fate, Vec<u8>) {
+    let (word, fate) = match random.u32(0..100) {
+        0 => ("fail", Fate::Letters),
+        1 => ("retry", Fate::Letters),
+        2 => ("again", Fate::Output),
+        _ => ("done", Fate::Output),
+    };
+    let longest = match random.u32(0..100) {
+        0 => 20_000,
+        1..10 => 2000,
+        _ => 120,
+    };
+    let mut bytes = format!("{word} #{number:07}# ").into_bytes();
+    let length = bytes.len() + random.usize(0..longest);
+    // Anything but the end of a line, or what may look like a number.
+    bytes.resize_with(length, || match random.u8(..) {
+        b'\n' | b'#' => b' ',
+        byte => byte,
+    });
+    (fate, bytes)
+}

@@ -1,0 +1,120 @@
+//! A pipeline that is killed at any moment, and a machine that loses its power, again and again.
+
+mod account;
+mod bound;
+mod disk;
+mod input;
+mod pipeline;
+mod round;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+
+use self::account::Tally;
+use self::disk::compile_shim;
+use self::round::{Round, Setting};
+use crate::plugins::{self, Known};
+use crate::run::Built;
+use crate::workspace::{Cargo, own_metadata, target_folder};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How many inputs, each with several kills
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
+    /// What everything random comes from; the seed of a round is this and its number [default: any]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Have syncs of what fits this pattern do nothing: must fail, or they are not needed. With 'all',
+    /// each kind of them in turn: must fail each time
+    #[arg(long, value_name = "SYNC")]
+    leave_out: Option<String>,
+    /// Show what the program syncs, as patterns for --leave-out
+    #[arg(long)]
+    list_syncs: bool,
+}
+
+pub(crate) fn chaos(args: &Args) -> Result<()> {
+    let built = built()?;
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+    println!("seed={seed}");
+    run(&built, seed, args)
+}
+
+/// With a release program, as a user has it.
+fn built() -> Result<Built> {
+    let metadata = own_metadata()?;
+    let components = plugins::named(&metadata, pipeline::COMPONENTS)?;
+    let cargo = Cargo::new().release(true).quiet_when_fresh();
+    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
+    let plugins = metadata.target_directory.join("chaos/plugins").into_std_path_buf();
+    plugins::install(&program, &components, &artifacts, &plugins, Known::Keep)?;
+    Ok(Built { program, plugins })
+}
+
+fn run(built: &Built, seed: u64, args: &Args) -> Result<()> {
+    let folder = target_folder()?.join("chaos");
+    let (shim, folder) = (compile_shim(&folder)?, folder.join("rounds"));
+    let setting = Setting { built, shim: &shim, folder: &folder, leave_out: None };
+    match args.leave_out.as_deref() {
+        _ if args.list_syncs => {
+            rounds(&setting, seed, args.rounds)?.1.iter().for_each(|sync| println!("{sync}"));
+            Ok(())
+        }
+        Some("all") => leave_out_each(&setting, seed, args.rounds),
+        leave_out => {
+            let setting = Setting { leave_out, ..setting };
+            let (tally, _) = rounds(&setting, seed, args.rounds)?;
+            println!("rounds={} {tally}", args.rounds);
+            Ok(())
+        }
+    }
+}
+
+/// Also returns what was synced. Ends at the first round that fails.
+fn rounds(setting: &Setting, seed: u64, count: u64) -> Result<(Tally, BTreeSet<String>)> {
+    let (mut all, mut syncs) = (Tally::default(), BTreeSet::new());
+    for number in 0..count {
+        let seed = seed.wrapping_add(number);
+        let mut round = Round::new(setting, seed)?;
+        let tally = round.run().with_context(|| {
+            let folder = round.folder().display();
+            format!(
+                "round {number} ({round}) failed: --seed {seed} --rounds 1; it is kept in {folder}"
+            )
+        })?;
+        eprintln!("round {number}: {round}: {tally}");
+        syncs.extend(round.syncs()?);
+        all.add(tally);
+        fs::remove_dir_all(round.folder())?;
+    }
+    Ok((all, syncs))
+}
+
+fn leave_out_each(setting: &Setting, seed: u64, count: u64) -> Result<()> {
+    let (_, syncs) = rounds(setting, seed, count)?;
+    let mut missed = 0;
+    for sync in &syncs {
+        let setting = Setting { leave_out: Some(sync), ..*setting };
+        let end = match rounds(&setting, seed, count) {
+            Err(error) => error.root_cause().to_string(),
+            Ok(_) => {
+                missed += 1;
+                "NOT NOTICED".to_owned()
+            }
+        };
+        println!("{sync:40} {}", end.lines().next().unwrap_or_default());
+        // Nobody wants to know more of a round that had to fail.
+        fs::remove_dir_all(setting.folder)?;
+    }
+    if missed > 0 {
+        bail!("{missed} of {} kinds of syncs can be left out unnoticed", syncs.len());
+    }
+    println!("each of {} kinds of syncs is needed", syncs.len());
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! The pipeline that all of this is about: what it is made of, and where it keeps what.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use fastrand::Rng;
+
+use super::disk::files_in;
+
+/// The packages of its components.
+pub(super) const COMPONENTS: &[&str] = &["file_source", "faults", "file_sink"];
+
+pub(super) const INPUT: &str = "in";
+pub(super) const OUTPUT: &str = "out";
+pub(super) const STATE: &str = "state";
+
+/// Its Lua file. With small channels there is little under way, and much to sync.
+pub(super) fn lua(disk: &Path, inputs: &[String], random: &mut Rng) -> String {
+    let path = |folder: &str, name: &str| format!("'{}'", disk.join(folder).join(name).display());
+    let paths: Vec<_> = inputs.iter().map(|name| path(INPUT, name)).collect();
+    let (paths, output) = (paths.join(", "), path(OUTPUT, "out.log"));
+    let mut channel_size = || 16 << random.u32(0..10);
+    let (transform, sink) = (channel_size(), channel_size());
+    format!(
+        "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('file_source_component.so', {{
+    paths = {{ {paths} }}, checkpoint_interval = 0.02,
+  }}),
+  gopiper.loadComponent('faults_component.so', {{ first_word = true }}, {{
+    pool_size = 2, channel_size = {transform}, retry = {{ max_attempts = 3, initial_backoff = 0.005 }},
+  }}),
+  gopiper.buffer({{ max_bytes = {buffer} }}),
+  gopiper.loadComponent('file_sink_component.so', {{ path = {output}, sync = 'batch' }}, {{
+    channel_size = {sink},
+  }}),
+}})
+",
+        buffer = 1 << 20,
+    )
+}
+
+/// What the sink has written. When its folder was taken away it may have made another one.
+pub(super) fn output_files(disk: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(disk)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(OUTPUT) {
+            files.extend(files_in(&entry.path())?);
+        }
+    }
+    Ok(files)
+}
+
+/// What the buffer keeps.
+pub(super) fn buffer_files(disk: &Path) -> Result<Vec<PathBuf>> {
+    files_in(&disk.join(STATE).join("buffer"))
+}
