@@ -58,6 +58,12 @@ impl Format {
         }
         Ok(Format { delimiter, max_length, too_long, block_size })
     }
+
+    /// The same with smaller blocks, for an input of which little is there: at most this many bytes.
+    pub fn limit_block_size(mut self, block_size: usize) -> Self {
+        self.block_size = self.block_size.min(block_size.max(1));
+        self
+    }
 }
 
 /// How lines leave the cutter: a batch of them and, of a tracked input, where in it each message
