@@ -65,6 +65,7 @@ mod component;
 mod error;
 #[doc(hidden)]
 pub mod export;
+pub mod lines;
 mod logging;
 pub mod own;
 mod postponed;

@@ -92,7 +92,7 @@ impl Harness {
     where
         AsTransform: Role<F>,
     {
-        Self::new::<F, AsTransform>(attributes)
+        Self::new::<F, AsTransform>(attributes, None)
     }
 
     /// A sink with these attributes.
@@ -105,7 +105,7 @@ impl Harness {
     where
         AsSink: Role<F>,
     {
-        Self::new::<F, AsSink>(attributes)
+        Self::new::<F, AsSink>(attributes, None)
     }
 
     /// A source with these attributes.
@@ -118,18 +118,34 @@ impl Harness {
     where
         AsSource: Role<F>,
     {
-        Self::new::<F, AsSource>(attributes)
+        Self::new::<F, AsSource>(attributes, None)
+    }
+
+    /// A source with these attributes that keeps what it must remember in this directory. The others
+    /// have none.
+    ///
+    /// # Errors
+    /// What the component says of the attributes, or of starting.
+    pub fn source_in<F: Factory>(
+        state_directory: impl Into<PathBuf>,
+        attributes: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Self, Error>
+    where
+        AsSource: Role<F>,
+    {
+        Self::new::<F, AsSource>(attributes, Some(state_directory.into()))
     }
 
     fn new<F: Factory, R: Role<F> + HasKind + 'static>(
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
+        state_directory: Option<PathBuf>,
     ) -> Result<Self, Error> {
         let first = |errors: Vec<RawError>| said(errors.into_iter().next().expect("an error"));
         let module = keep(module::<Exported<F, R>>("component", "0.0.0"));
         let mut factory = FactoryHandle::new(module).map_err(said)?;
         factory.configure(Map::from_iter(attributes)).map_err(first)?;
         factory.check().map_err(first)?;
-        let bench = Arc::new(Bench::default());
+        let bench = Arc::new(Bench { state_directory, ..Bench::default() });
         let component = started(&mut factory, &bench)?;
         Ok(Harness { component, factory, bench, waits_until: None })
     }
@@ -401,6 +417,7 @@ struct Bench {
     clock: AtomicI64,
     wake_at: AtomicI64,
     stopping: AtomicBool,
+    state_directory: Option<PathBuf>,
 }
 
 #[derive(Default)]
@@ -422,6 +439,7 @@ impl Default for Bench {
             clock: AtomicI64::new(0),
             wake_at: AtomicI64::new(i64::MAX),
             stopping: AtomicBool::new(false),
+            state_directory: None,
         }
     }
 }
@@ -494,7 +512,7 @@ impl HostSide for Sent {
         -1
     }
     fn state_directory(&self) -> Result<PathBuf, String> {
-        Err("a test has no state directory".into())
+        self.0.state_directory.clone().ok_or_else(|| "this test has no state directory".into())
     }
     fn payload(&self, length: usize) -> PayloadMut {
         PayloadMut::new(length)

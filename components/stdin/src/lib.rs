@@ -1,10 +1,9 @@
 //! Reads standard input, a message for each line.
-mod lines;
-
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use gopiper_abi::{
     Error, Factory, Message, Parallel, Postponed, Produced, Source, attributes, export_component,
+    lines::{Format, Lines, TooLong},
 };
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -12,8 +11,6 @@ use rustix::{
     pipe::fcntl_setpipe_size,
     stdio::stdin,
 };
-
-use crate::lines::Lines;
 
 attributes! {
     /// Reads standard input, a message for each line.
@@ -46,19 +43,6 @@ attributes! {
     }
 }
 
-attributes! {
-    /// What to do with a line that is too long.
-    #[derive(Copy)]
-    pub enum TooLong {
-        /// Make several messages of it; written one after the other they are the line again.
-        Split,
-        /// Its beginning, as long as a line may be, is a failed message.
-        Fail,
-        /// Drop it, counted.
-        Drop,
-    }
-}
-
 fn newline() -> String {
     "\n".into()
 }
@@ -82,23 +66,21 @@ const PIPE_SIZE: usize = 1 << 20;
 static READ: AtomicBool = AtomicBool::new(false);
 
 /// Makes the [`Stdin`].
-pub struct StdinFactory(Attributes);
+pub struct StdinFactory {
+    format: Format,
+    split: Split,
+}
 
 impl Factory for StdinFactory {
     type Component = Stdin;
     type Attributes = Attributes;
 
     fn new(attributes: Attributes) -> Result<Self, Error> {
-        if !(1..=255).contains(&attributes.delimiter.len()) {
-            return Err(Error::attribute("delimiter", "must be 1 to 255 bytes long"));
-        }
-        if attributes.max_length == 0 {
-            return Err(Error::attribute("max_length", "must be 1 or more"));
-        }
-        if !(1..=1 << 30).contains(&attributes.block_size) {
-            return Err(Error::attribute("block_size", "must be 1 byte to 1 GB"));
-        }
-        Ok(StdinFactory(attributes))
+        let Attributes { delimiter, split, max_length, too_long, block_size } = attributes;
+        Ok(StdinFactory {
+            format: Format::new(delimiter, max_length, too_long, block_size)?,
+            split,
+        })
     }
 
     fn create(&self, postponed: Postponed) -> Result<Stdin, Error> {
@@ -110,8 +92,8 @@ impl Factory for StdinFactory {
         // Not a pipe, or not allowed to grow: it works all the same.
         let _ = fcntl_setpipe_size(stdin(), PIPE_SIZE);
         Ok(Stdin {
-            lines: Lines::new(&self.0, postponed.clone()),
-            split: self.0.split.clone(),
+            lines: Lines::new(self.format.clone(), postponed.clone()),
+            split: self.split.clone(),
             postponed,
         })
     }
@@ -133,21 +115,23 @@ impl Source for Stdin {
         if !self.wait_for_input()? {
             return Ok(Produced::WAITING);
         }
-        let room = self.lines.room();
-        let read = match rustix::io::read(stdin(), &mut *room) {
+        let read = match rustix::io::read(stdin(), self.lines.room()) {
             Ok(read) => read,
             Err(Errno::INTR | Errno::AGAIN) => return Ok(Produced::MORE),
             Err(error) => return Err(Error::new(format!("cannot read standard input: {error}"))),
         };
-        let time = self.postponed.host().now();
+        let postponed = &self.postponed;
+        let time = postponed.host().now();
         match (read, &self.split) {
             (0, _) => return Ok(Produced::FINISHED),
-            (_, Split::Lines) => self.lines.filled(read, time)?,
+            (_, Split::Lines) => {
+                self.lines.filled(read, time, &mut |batch, _| Ok(postponed.send_batch(batch)?))?;
+            }
             (_, Split::Blocks) => {
                 let mut message = Message::new(self.lines.take(read));
                 message.set_lacks_delimiter(true);
                 message.set_time(time);
-                self.postponed.send(message)?;
+                postponed.send(message)?;
             }
         }
         Ok(Produced::MORE)
@@ -155,7 +139,9 @@ impl Source for Stdin {
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {
         // What was read is never lost: also the beginning of a line, if the pipeline stops there.
-        self.lines.end(self.postponed.host().now())
+        let postponed = &self.postponed;
+        let time = postponed.host().now();
+        self.lines.end(time, &mut |batch, _| Ok(postponed.send_batch(batch)?))
     }
 }
 

@@ -226,6 +226,21 @@ impl Message {
         }
     }
 
+    /// Gives it the attributes of `other` (and its structured value and trace) in place of its own.
+    /// They are shared: for many messages with the same attributes this copies nothing.
+    ///
+    /// ```
+    /// use gopiper_abi::Message;
+    /// let mut of_all = Message::new("");
+    /// of_all.set_attribute("path", "/var/log/app.log");
+    /// let mut message = Message::new("a line");
+    /// message.share_attributes(&of_all);
+    /// assert_eq!(message.attribute("path").and_then(|v| v.as_str()), Some("/var/log/app.log"));
+    /// ```
+    pub fn share_attributes(&mut self, other: &Message) {
+        std::mem::swap(&mut self.extra, &mut other.duplicate().extra);
+    }
+
     fn extra(&self) -> Option<&Extra> {
         // SAFETY: null, or alive by the reference that this message owns.
         unsafe { self.extra.as_ref() }

@@ -1,0 +1,130 @@
+//! The checkpoint: how far each file has gone through, on disk.
+//!
+//! A line that names the format, its version and the digest of what follows; then the entries as JSON.
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use gopiper_abi::Error;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::identity::{Fingerprint, Inode};
+
+const FORMAT: &str = "gopiper file_source checkpoint";
+const VERSION: u32 = 1;
+
+/// How far one file has gone through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Where it was last; only a hint.
+    #[serde(serialize_with = "as_text")]
+    pub(crate) path: PathBuf,
+    #[serde(flatten)]
+    pub(crate) inode: Inode,
+    pub(crate) fingerprint: Fingerprint,
+    /// What lies before has gone through.
+    pub(crate) offset: u64,
+    /// When the file was last there, in nanoseconds since 1970.
+    pub(crate) seen: i64,
+}
+
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+/// Where the checkpoint lies. Locked: two that read the same files would overwrite each other's.
+pub(crate) struct Store {
+    directory: PathBuf,
+    _lock: File,
+}
+
+impl Store {
+    /// The checkpoint in this directory, and what it says; nothing if there is none yet.
+    pub(crate) fn open(directory: PathBuf) -> Result<(Self, Option<Vec<Entry>>), Error> {
+        let lock = directory.join("lock");
+        let file = File::options().write(true).create(true).truncate(false).open(&lock);
+        let file = file.map_err(|error| named("cannot make", &lock, &error))?;
+        if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            return Err(Error::new(format!(
+                "cannot lock {}: {error}; does this pipeline run already? \
+                 A second one needs a --state-dir of its own",
+                lock.display()
+            )));
+        }
+        let store = Store { directory, _lock: file };
+        let entries = store.load()?;
+        Ok((store, entries))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join("checkpoint")
+    }
+
+    fn load(&self) -> Result<Option<Vec<Entry>>, Error> {
+        let file = self.file();
+        let bytes = match fs::read(&file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(named("cannot read the checkpoint", &file, &error)),
+        };
+        let refused = |why: String| {
+            Error::new(format!(
+                "the checkpoint {} {why}; remove it to read all files as if for the first time",
+                file.display()
+            ))
+        };
+        parse(&bytes).map(Some).map_err(refused)
+    }
+
+    /// Writes it aside, and puts it in place: at any moment there is a whole one on disk.
+    pub(crate) fn save(&self, entries: &[Entry]) -> io::Result<()> {
+        let aside = self.directory.join("checkpoint.new");
+        let mut file = File::create(&aside)?;
+        file.write_all(&rendered(entries)?)?;
+        file.sync_all()?;
+        fs::rename(&aside, self.file())?;
+        File::open(&self.directory)?.sync_all()
+    }
+}
+
+fn named(what: &str, file: &Path, error: &io::Error) -> Error {
+    Error::new(format!("{what} {}: {error}", file.display()))
+}
+
+fn rendered(entries: &[Entry]) -> io::Result<Vec<u8>> {
+    let body = serde_json::to_vec(entries)?;
+    let digest = blake3::hash(&body).to_hex();
+    let mut bytes = format!("{FORMAT} {VERSION} {digest}\n").into_bytes();
+    bytes.extend(body);
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+    let damaged = |what: &str| format!("is damaged: {what}");
+    let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let body = bytes.get(line + 1..).unwrap_or_default();
+    let head = std::str::from_utf8(&bytes[..line]).unwrap_or_default();
+    let fields = head.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(' '));
+    let Some((version, digest)) = fields.and_then(|rest| rest.split_once(' ')) else {
+        return Err(damaged("its first line is no checkpoint's"));
+    };
+    match version.parse::<u32>() {
+        Ok(VERSION) => {}
+        Ok(newer @ 2..) => {
+            return Err(format!(
+                "was written by a newer gopiper (format {newer}, this one knows {VERSION}): use that"
+            ));
+        }
+        _ => return Err(damaged("its version is none")),
+    }
+    if digest != blake3::hash(body).to_hex().as_str() {
+        return Err(damaged("its digest does not fit"));
+    }
+    serde_json::from_slice(body).map_err(|error| damaged(&error.to_string()))
+}

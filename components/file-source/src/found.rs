@@ -1,0 +1,114 @@
+//! Which files there are.
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs::{self, Metadata},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use glob::{MatchOptions, Pattern};
+use gopiper_abi::Error;
+
+use crate::identity::Inode;
+
+/// As in a shell: `*` stands for no slash, and for no leading dot.
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+/// A file that is there.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) inode: Inode,
+    modified: SystemTime,
+}
+
+impl Found {
+    fn new(path: PathBuf, metadata: &Metadata) -> Self {
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        Found { path, inode: Inode::from(metadata), modified }
+    }
+}
+
+/// Refuses what is no glob.
+pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
+    if patterns.is_empty() {
+        return Err(Error::attribute("paths", "is empty: name at least one file"));
+    }
+    for (index, pattern) in patterns.iter().enumerate() {
+        Pattern::new(pattern).map_err(|error| {
+            Error::attribute(format!("paths[{index}]"), format!("'{pattern}' is no glob: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Refuses what matches no file.
+pub(crate) fn check_matches(patterns: &[String]) -> Result<(), Error> {
+    for (index, pattern) in patterns.iter().enumerate() {
+        if matches(pattern).next().is_none() {
+            let attribute = format!("paths[{index}]");
+            return Err(Error::attribute(attribute, format!("no file matches '{pattern}'")));
+        }
+    }
+    Ok(())
+}
+
+/// The files that match, each once: those changed last come last, of the same time by name.
+pub(crate) fn find(patterns: &[String]) -> Vec<Found> {
+    let mut found: Vec<_> = patterns.iter().flat_map(|pattern| matches(pattern)).collect();
+    found.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+    let mut inodes = HashSet::new();
+    found.retain(|file| inodes.insert(file.inode));
+    found
+}
+
+/// Of these files, those that lie beside one of the paths: what was renamed.
+pub(crate) fn find_beside<'a>(
+    paths: impl Iterator<Item = &'a Path>,
+    inodes: &HashSet<Inode>,
+) -> Vec<Found> {
+    let folders: BTreeSet<_> = paths.filter_map(Path::parent).collect();
+    let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let files = entries.filter_map(|entry| file(entry.ok()?.path()));
+    files.filter(|file| inodes.contains(&file.inode)).collect()
+}
+
+/// The folders in which files that match may appear, as far as they are known.
+pub(crate) fn folders(patterns: &[String], found: &[Found]) -> BTreeSet<PathBuf> {
+    let of_patterns = patterns.iter().map(|pattern| {
+        let plain = Path::new(pattern).components().take_while(|part| {
+            let part = part.as_os_str().to_string_lossy();
+            Pattern::escape(&part) == part
+        });
+        let plain: PathBuf = plain.collect();
+        if plain.as_path() == Path::new(pattern) { parent(&plain) } else { plain }
+    });
+    let of_found = found.iter().map(|file| parent(&file.path));
+    let folders = of_patterns.chain(of_found);
+    folders.map(|path| if path.as_os_str().is_empty() { ".".into() } else { path }).collect()
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(path).to_owned()
+}
+
+/// What is no regular file (a folder, a pipe) is passed over; so is what can't be looked at.
+fn matches(pattern: &str) -> impl Iterator<Item = Found> {
+    let paths = glob::glob_with(pattern, OPTIONS).into_iter().flatten();
+    paths.filter_map(|path| match path {
+        Ok(path) => file(path),
+        Err(error) => {
+            log::debug!("cannot look into {}: {}", error.path().display(), error.error());
+            None
+        }
+    })
+}
+
+fn file(path: PathBuf) -> Option<Found> {
+    let metadata = fs::metadata(&path).ok().filter(Metadata::is_file)?;
+    Some(Found::new(path, &metadata))
+}

@@ -1,0 +1,144 @@
+//! The bytes of a file, decompressed if need be.
+use std::{
+    fs::{File, Metadata},
+    io::{self, BufReader, Read, Seek},
+    os::unix::fs::FileExt,
+    sync::Arc,
+};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// What a gzip file begins with.
+const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+/// So much is decompressed at once: what is lost of the bytes before a damage is less.
+const PIECE: usize = 1 << 10;
+
+/// An open file.
+pub(crate) struct Input {
+    file: Arc<File>,
+    content: Content,
+}
+
+enum Content {
+    /// There was nothing in it yet.
+    Unknown,
+    Plain,
+    Gzip(Box<Gzip>),
+}
+
+struct Gzip {
+    decoder: MultiGzDecoder<BufReader<Arc<File>>>,
+    /// How much of what it says has been read.
+    position: u64,
+    /// It has ended, or could not go on, when the file was so long.
+    ended: Option<u64>,
+    /// What stood behind the bytes that were read last.
+    error: Option<io::Error>,
+}
+
+impl Input {
+    pub(crate) fn new(file: File) -> Self {
+        Input { file: Arc::new(file), content: Content::Unknown }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn is_gzip(&self) -> bool {
+        matches!(self.content, Content::Gzip(_))
+    }
+
+    /// Sees by its beginning what it is; a compressed one is read from its beginning.
+    pub(crate) fn begin(&mut self, head: &[u8]) -> io::Result<()> {
+        self.content = match head {
+            [] => Content::Unknown,
+            // The first byte alone is nothing that text begins with.
+            _ if head.starts_with(&MAGIC) || MAGIC.starts_with(head) => {
+                (&*self.file).rewind()?;
+                Content::Gzip(Box::new(Gzip {
+                    decoder: MultiGzDecoder::new(BufReader::new(self.file.clone())),
+                    position: 0,
+                    ended: None,
+                    error: None,
+                }))
+            }
+            _ => Content::Plain,
+        };
+        Ok(())
+    }
+
+    /// Whether the file may have more than the `read` bytes that were read of it.
+    pub(crate) fn has_more(&self, read: u64, metadata: &Metadata) -> bool {
+        match &self.content {
+            Content::Unknown => metadata.len() > 0,
+            Content::Plain => metadata.len() > read,
+            Content::Gzip(gzip) => gzip.ended.is_none_or(|length| length < metadata.len()),
+        }
+    }
+
+    /// A compressed file has ended before, or was not whole, and has grown: it begins again.
+    pub(crate) fn must_begin(&self) -> bool {
+        match &self.content {
+            Content::Unknown => true,
+            Content::Plain => false,
+            Content::Gzip(gzip) => gzip.ended.is_some(),
+        }
+    }
+
+    /// How many bytes of a compressed file are to be read before those at `place` come.
+    pub(crate) fn before(&self, place: u64) -> u64 {
+        match &self.content {
+            Content::Gzip(gzip) => place - gzip.position.min(place),
+            _ => 0,
+        }
+    }
+
+    /// Reads the bytes at `place`; of a compressed file, those that come next.
+    pub(crate) fn read(&mut self, room: &mut [u8], place: u64) -> io::Result<usize> {
+        match &mut self.content {
+            Content::Unknown => Ok(0),
+            Content::Plain => uninterrupted(|| self.file.read_at(room, place)),
+            Content::Gzip(gzip) => {
+                let read = gzip.read(room);
+                if !matches!(read, Ok(1..)) {
+                    gzip.ended = Some(self.file.metadata()?.len());
+                }
+                read
+            }
+        }
+    }
+}
+
+impl Gzip {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let mut read = 0;
+        while read < room.len() {
+            let piece = &mut room[read..];
+            let piece_length = piece.len().min(PIECE);
+            match uninterrupted(|| self.decoder.read(&mut piece[..piece_length])) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) if read == 0 => return Err(error),
+                Err(error) => {
+                    self.error = Some(error);
+                    break;
+                }
+            }
+        }
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+fn uninterrupted(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}

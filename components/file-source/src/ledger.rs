@@ -1,0 +1,209 @@
+//! What is under way of each file, and so how far it has gone through.
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    mem,
+    ops::Range,
+    path::Path,
+};
+
+use crate::{
+    checkpoint::Entry,
+    identity::{Fingerprint, Inode},
+};
+
+/// For so long a file that is not there any more is remembered, in nanoseconds: a week.
+const REMEMBERED: i64 = 7 * 24 * 3600 * 1_000_000_000;
+
+/// What is under way of all files.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    files: BTreeMap<u64, Progress>,
+    /// Of which file each batch under way is.
+    batches: HashMap<u64, u64>,
+    /// What is known of files that nobody reads just now.
+    known: Vec<Entry>,
+    last_number: u64,
+    last_token: u64,
+    /// Whether something has changed since the last [`Ledger::entries`].
+    pub(crate) changed: bool,
+}
+
+/// What is under way of one file.
+struct Progress {
+    entry: Entry,
+    batches: VecDeque<Open>,
+    /// Nobody reads it any more.
+    closed: bool,
+}
+
+/// A batch that has not ended whole.
+struct Open {
+    token: u64,
+    /// Where in the file each message ends.
+    ends: Vec<u64>,
+    /// So many from the first on have ended.
+    prefix: u32,
+    /// What has ended behind those: each range's start, and its end.
+    behind: BTreeMap<u32, u32>,
+}
+
+impl Ledger {
+    pub(crate) fn new(known: Vec<Entry>) -> Self {
+        Ledger { known, ..Ledger::default() }
+    }
+
+    /// Takes what is known of files that this one may be: they were the same inode.
+    pub(crate) fn claim(&mut self, inode: Inode) -> Vec<Entry> {
+        let same = |file: &Progress| file.closed && file.entry.inode == inode;
+        let closed: Vec<_> = self.files.iter().filter(|(_, f)| same(f)).map(|(n, _)| *n).collect();
+        let mut claimed: Vec<_> = closed.into_iter().filter_map(|n| self.forget(n)).collect();
+        let known = mem::take(&mut self.known);
+        let (known, others) = known.into_iter().partition(|entry| entry.inode == inode);
+        self.known = others;
+        claimed.extend::<Vec<_>>(known);
+        claimed
+    }
+
+    /// A file is read from where its entry says; returns the number under which it is known here.
+    pub(crate) fn open(&mut self, entry: Entry) -> u64 {
+        self.last_number += 1;
+        let progress = Progress { entry, batches: VecDeque::new(), closed: false };
+        self.files.insert(self.last_number, progress);
+        self.changed = true;
+        self.last_number
+    }
+
+    /// A batch whose messages end there goes on its way; returns the token to send it with.
+    pub(crate) fn sent(&mut self, number: u64, ends: Vec<u64>) -> u64 {
+        self.last_token += 1;
+        let token = self.last_token;
+        if let Some(file) = self.files.get_mut(&number) {
+            self.batches.insert(token, number);
+            file.batches.push_back(Open { token, ends, prefix: 0, behind: BTreeMap::new() });
+        }
+        token
+    }
+
+    /// All before this place was sent, or is of no interest.
+    pub(crate) fn passed(&mut self, number: u64, place: u64) {
+        let Some(file) = self.files.get_mut(&number) else { return };
+        let last = file.batches.back_mut().and_then(|batch| batch.ends.last_mut());
+        let end = last.unwrap_or(&mut file.entry.offset);
+        self.changed |= *end < place;
+        *end = place.max(*end);
+    }
+
+    /// These messages have ended for good.
+    pub(crate) fn settled(&mut self, token: u64, places: Range<u32>) {
+        let number = self.batches.get(&token);
+        let Some(file) = number.and_then(|number| self.files.get_mut(number)) else { return };
+        let Ok(batch) = file.batches.binary_search_by_key(&token, |batch| batch.token) else {
+            return;
+        };
+        file.batches[batch].settled(places);
+        while file.batches.front().is_some_and(Open::is_whole) {
+            let Some(batch) = file.batches.pop_front() else { break };
+            self.batches.remove(&batch.token);
+            file.entry.offset = batch.end().unwrap_or(file.entry.offset);
+        }
+        let begun = file.batches.front().and_then(Open::end);
+        file.entry.offset = begun.unwrap_or(file.entry.offset);
+        self.changed = true;
+    }
+
+    /// More is known of how it begins.
+    pub(crate) fn set_fingerprint(&mut self, number: u64, fingerprint: Fingerprint) {
+        if let Some(file) = self.files.get_mut(&number) {
+            file.entry.fingerprint = fingerprint;
+            self.changed = true;
+        }
+    }
+
+    pub(crate) fn set_path(&mut self, number: u64, path: &Path) {
+        if let Some(file) = self.files.get_mut(&number) {
+            path.clone_into(&mut file.entry.path);
+        }
+    }
+
+    /// Nobody reads it any more. What is under way of it still counts.
+    pub(crate) fn close(&mut self, number: u64, now: i64) {
+        if let Some(file) = self.files.get_mut(&number) {
+            file.closed = true;
+            file.entry.seen = now;
+            self.changed = true;
+        }
+        self.keep_closed();
+    }
+
+    /// What becomes of it from here on does not matter. Returns how far it had gone through.
+    pub(crate) fn forget(&mut self, number: u64) -> Option<Entry> {
+        let file = self.files.remove(&number)?;
+        for batch in file.batches {
+            self.batches.remove(&batch.token);
+        }
+        self.changed = true;
+        Some(file.entry)
+    }
+
+    /// A file that nobody reads just now is there.
+    pub(crate) fn saw(&mut self, inode: Inode, now: i64) {
+        self.known.iter_mut().filter(|entry| entry.inode == inode).for_each(|e| e.seen = now);
+    }
+
+    /// What is known of files that nobody reads just now.
+    pub(crate) fn known(&self) -> &[Entry] {
+        &self.known
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// How far all files have gone through.
+    pub(crate) fn entries(&mut self, now: i64) -> Vec<Entry> {
+        self.changed = false;
+        self.keep_closed();
+        self.known.retain(|entry| now.saturating_sub(entry.seen) < REMEMBERED);
+        let mut entries = self.known.clone();
+        entries.extend(self.files.values_mut().map(|file| {
+            if !file.closed {
+                file.entry.seen = now;
+            }
+            file.entry.clone()
+        }));
+        entries
+    }
+
+    /// What nobody reads any more, and has all gone through, needs no place of its own.
+    fn keep_closed(&mut self) {
+        let done = |file: &Progress| file.closed && file.batches.is_empty();
+        self.known.extend(self.files.values().filter(|file| done(file)).map(|f| f.entry.clone()));
+        self.files.retain(|_, file| !done(file));
+    }
+}
+
+impl Open {
+    fn settled(&mut self, places: Range<u32>) {
+        if places.start != self.prefix {
+            self.behind.insert(places.start, places.end);
+            return;
+        }
+        self.prefix = places.end;
+        while let Some(end) = self.behind.remove(&self.prefix) {
+            self.prefix = end;
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.prefix as usize == self.ends.len()
+    }
+
+    /// Where the last of the messages ends before which all have ended.
+    fn end(&self) -> Option<u64> {
+        (self.prefix as usize).checked_sub(1).map(|last| self.ends[last])
+    }
+}

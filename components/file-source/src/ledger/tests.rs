@@ -1,0 +1,116 @@
+//! The offset is the end of the longest prefix that has ended.
+use proptest::prelude::*;
+
+use super::*;
+
+fn entry(offset: u64) -> Entry {
+    let metadata = std::fs::metadata("/").unwrap();
+    Entry {
+        path: "/a".into(),
+        inode: Inode::from(&metadata),
+        fingerprint: Fingerprint::of(b"head"),
+        offset,
+        seen: 0,
+    }
+}
+
+fn offset(ledger: &mut Ledger) -> u64 {
+    ledger.entries(0)[0].offset
+}
+
+#[test]
+fn what_ends_out_of_order_waits_for_what_is_before_it() {
+    let mut ledger = Ledger::default();
+    let file = ledger.open(entry(3));
+    let first = ledger.sent(file, vec![5, 7, 9]);
+    let second = ledger.sent(file, vec![11]);
+    ledger.settled(second, 0..1);
+    ledger.settled(first, 2..3);
+    assert_eq!(offset(&mut ledger), 3);
+    ledger.settled(first, 0..1);
+    assert_eq!(offset(&mut ledger), 5);
+    assert!(!ledger.is_settled());
+    ledger.settled(first, 1..2);
+    assert_eq!(offset(&mut ledger), 11);
+    assert!(ledger.is_settled());
+}
+
+#[test]
+fn what_was_skipped_goes_with_what_is_before_it() {
+    let mut ledger = Ledger::default();
+    let file = ledger.open(entry(0));
+    ledger.passed(file, 4);
+    assert_eq!(offset(&mut ledger), 4);
+    let token = ledger.sent(file, vec![6]);
+    ledger.passed(file, 10);
+    assert_eq!(offset(&mut ledger), 4);
+    ledger.settled(token, 0..1);
+    assert_eq!(offset(&mut ledger), 10);
+}
+
+#[test]
+fn what_was_overwritten_moves_nothing() {
+    let mut ledger = Ledger::default();
+    let old = ledger.open(entry(0));
+    let token = ledger.sent(old, vec![100]);
+    ledger.forget(old);
+    ledger.open(entry(0));
+    ledger.settled(token, 0..1);
+    assert_eq!(offset(&mut ledger), 0);
+}
+
+#[test]
+fn a_file_that_is_gone_is_forgotten_after_a_week() {
+    let mut ledger = Ledger::default();
+    let file = ledger.open(entry(0));
+    let token = ledger.sent(file, vec![8]);
+    ledger.close(file, 5);
+    ledger.settled(token, 0..1);
+    assert_eq!(ledger.entries(6).len(), 1);
+    ledger.saw(entry(0).inode, 7);
+    assert_eq!(ledger.entries(6 + REMEMBERED).len(), 1);
+    assert_eq!(ledger.entries(7 + REMEMBERED).len(), 0);
+}
+
+#[test]
+fn a_file_that_comes_back_is_known_also_while_some_of_it_is_under_way() {
+    let inode = entry(0).inode;
+    let mut ledger = Ledger::new(vec![entry(9)]);
+    assert_eq!(ledger.claim(inode), [entry(9)]);
+    assert!(ledger.known().is_empty());
+    let file = ledger.open(entry(9));
+    let token = ledger.sent(file, vec![11, 13]);
+    ledger.settled(token, 0..1);
+    assert_eq!(ledger.claim(inode), [], "it is open");
+    ledger.close(file, 0);
+    assert_eq!(ledger.claim(inode), [entry(11)]);
+    ledger.settled(token, 1..2);
+    assert!(ledger.is_settled() && ledger.entries(0).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn in_any_order(
+        sizes in prop::collection::vec(1u32..6, 1..6),
+        order in Just((0usize..30).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let mut ledger = Ledger::default();
+        let file = ledger.open(entry(0));
+        let mut places = Vec::new();
+        let mut end = 0;
+        for size in sizes {
+            let ends: Vec<u64> = (0..size).map(|_| { end += 10; end }).collect();
+            let token = ledger.sent(file, ends);
+            places.extend((0..size).map(|place| (token, place)));
+        }
+        let mut settled = vec![false; places.len()];
+        for at in order.into_iter().filter(|at| *at < places.len()) {
+            let (token, place) = places[at];
+            ledger.settled(token, place..place + 1);
+            settled[at] = true;
+            let prefix = settled.iter().take_while(|settled| **settled).count();
+            prop_assert_eq!(offset(&mut ledger), prefix as u64 * 10);
+        }
+        prop_assert!(ledger.is_settled());
+    }
+}

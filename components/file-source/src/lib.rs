@@ -1,0 +1,142 @@
+//! Reads files, a message for each line, and follows them.
+//!
+//! What has gone through the pipeline is remembered in a checkpoint: whoever starts again goes on
+//! behind the last line that has ended. What was under way when the process was killed comes again.
+mod checkpoint;
+mod found;
+mod identity;
+mod input;
+mod ledger;
+mod outlet;
+mod reader;
+mod source;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::time::Duration;
+
+use gopiper_abi::{
+    Error, Factory, Parallel, Postponed, attributes, export_component,
+    lines::{Format, TooLong},
+};
+
+pub use crate::source::FileSource;
+
+attributes! {
+    /// Reads files, a message for each line.
+    ///
+    /// Those changed last come last, of the same time by name. Gzip files, known by what they begin
+    /// with, are decompressed.
+    pub struct Attributes {
+        /// The files: globs, as a shell has them (`*`, `?`, `[a-z]`, `**` for any folders). What is no
+        /// regular file is passed over.
+        pub paths: Vec<String>,
+        /// Go on when all is read, with what is written to the files, and with new ones. A file that
+        /// was renamed or removed is read until nothing has come for a minute; a line that has begun
+        /// waits for its end until then.
+        #[serde(default)]
+        pub follow: bool,
+        /// Where the files are begun that are there when nothing is known of any: all others, and
+        /// gzip files, are begun at their beginning.
+        #[serde(default = "beginning")]
+        pub from: Start,
+        /// What ends a line. It is not part of the message's data.
+        #[serde(default = "newline")]
+        pub delimiter: String,
+        /// How long a line may be, in bytes.
+        #[serde(default = "sixteen_megabytes")]
+        pub max_length: usize,
+        /// What to do with a line that is longer.
+        #[serde(default = "split")]
+        pub too_long: TooLong,
+        /// How much is read at once, in bytes.
+        #[serde(default = "block_size")]
+        pub block_size: usize,
+        /// Remember, in the state directory, how far each file has gone through, and go on there.
+        #[serde(default = "yes")]
+        pub checkpoint: bool,
+        /// How often it is written, in seconds; and at the end.
+        #[serde(default = "one_second")]
+        pub checkpoint_interval: f64,
+        /// The name of an attribute that says the path of the file; none if it is not given.
+        pub path_attribute: Option<String>,
+    }
+}
+
+attributes! {
+    /// Where a file is begun.
+    #[derive(Copy)]
+    pub enum Start {
+        /// At its beginning.
+        Beginning,
+        /// At its end: only what is written from now on is read.
+        End,
+    }
+}
+
+fn beginning() -> Start {
+    Start::Beginning
+}
+fn newline() -> String {
+    "\n".into()
+}
+fn sixteen_megabytes() -> usize {
+    16 << 20
+}
+fn split() -> TooLong {
+    TooLong::Split
+}
+fn block_size() -> usize {
+    256 << 10
+}
+fn yes() -> bool {
+    true
+}
+fn one_second() -> f64 {
+    1.0
+}
+
+/// Makes the [`FileSource`].
+pub struct FileSourceFactory {
+    attributes: Attributes,
+    format: Format,
+    interval: Duration,
+}
+
+impl Factory for FileSourceFactory {
+    type Component = FileSource;
+    type Attributes = Attributes;
+
+    fn new(attributes: Attributes) -> Result<Self, Error> {
+        found::check(&attributes.paths)?;
+        let format = Format::new(
+            attributes.delimiter.as_str(),
+            attributes.max_length,
+            attributes.too_long,
+            attributes.block_size,
+        )?;
+        let interval = Duration::try_from_secs_f64(attributes.checkpoint_interval);
+        let interval = interval.map_err(|_| {
+            Error::attribute("checkpoint_interval", "must be a number of seconds, 0 or more")
+        })?;
+        Ok(FileSourceFactory { attributes, format, interval })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.attributes.follow {
+            return Ok(());
+        }
+        found::check_matches(&self.attributes.paths)
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<FileSource, Error> {
+        FileSource::new(&self.attributes, self.format.clone(), self.interval, postponed)
+    }
+
+    fn parallel(&self) -> Parallel {
+        Parallel::SINGLE
+    }
+}
+
+export_component!(source: FileSourceFactory);

@@ -1,0 +1,388 @@
+//! The component: which file is read when, and when the checkpoint is written.
+use std::{
+    collections::{HashSet, VecDeque},
+    io, mem,
+    ops::Range,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use gopiper_abi::{Error, Outcome, Postponed, Produced, Source, lines::Format};
+use rustix::io::Errno;
+
+use crate::{
+    Attributes, Start,
+    checkpoint::Store,
+    found::{Found, find, find_beside, folders},
+    ledger::Ledger,
+    outlet::Outlet,
+    reader::{Reader, Step},
+    watch::Watch,
+};
+
+const MILLISECOND: i64 = 1_000_000;
+/// How often is looked whether files have come or grown, as not all file systems tell. Also when to try
+/// again what could not be opened.
+const LOOK_EVERY: i64 = 1000 * MILLISECOND;
+/// So much time lies between two looks, however much happens.
+const LOOK_PAUSE: i64 = 50 * MILLISECOND;
+/// For so long a file that is not found by its name any more may still be written to.
+const GRACE: i64 = 60_000 * MILLISECOND;
+/// So many blocks are read of a file before it is another one's turn.
+const TURN: u32 = 16;
+
+/// The component of the one worker.
+pub struct FileSource {
+    paths: Vec<String>,
+    from: Start,
+    outlet: Outlet,
+    store: Option<Store>,
+    interval: i64,
+    next_save: i64,
+    cannot_save: bool,
+    /// `None` if the files are not followed.
+    watch: Option<Watch>,
+    /// Followed: all of them. Else the one that is read.
+    readers: Vec<Reader>,
+    /// Not followed: the files whose turn has not come; `None` before they were looked for.
+    waiting: Option<VecDeque<Found>>,
+    turn: usize,
+    blocks: u32,
+    last_look: Option<i64>,
+    next_look: i64,
+    /// What could not be opened, as was said.
+    refused: HashSet<PathBuf>,
+    /// There are no file descriptors left, as was said.
+    starved: bool,
+    /// What could not be read to its end.
+    failed: Vec<String>,
+    has_ended: bool,
+}
+
+impl FileSource {
+    pub(crate) fn new(
+        attributes: &Attributes,
+        format: Format,
+        interval: Duration,
+        postponed: Postponed,
+    ) -> Result<Self, Error> {
+        let (mut store, mut ledger, mut from) = (None, None, attributes.from);
+        if attributes.checkpoint {
+            let directory = postponed.host().state_directory().map_err(|error| {
+                Error::new(format!(
+                    "no place for the checkpoint: {error}; give a --state-dir, or set \
+                     checkpoint = false to read everything each time"
+                ))
+            })?;
+            let (opened, known) = Store::open(directory)?;
+            if known.is_some() {
+                // What is not known has come since.
+                from = Start::Beginning;
+            }
+            store = Some(opened);
+            ledger = Some(Ledger::new(known.unwrap_or_default()));
+        }
+        let host = postponed.host().clone();
+        let path_attribute = attributes.path_attribute.clone();
+        Ok(FileSource {
+            paths: attributes.paths.clone(),
+            from,
+            outlet: Outlet { format, postponed, ledger, path_attribute },
+            store,
+            interval: i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
+            next_save: i64::MIN,
+            cannot_save: false,
+            watch: attributes.follow.then(|| Watch::new(host)),
+            readers: Vec::new(),
+            waiting: None,
+            turn: 0,
+            blocks: 0,
+            last_look: None,
+            next_look: i64::MIN,
+            refused: HashSet::new(),
+            starved: false,
+            failed: Vec::new(),
+            has_ended: false,
+        })
+    }
+
+    /// The files that are there, and at first those of the checkpoint that were renamed since.
+    fn find(&mut self, is_first: bool) -> Vec<Found> {
+        let mut found = find(&self.paths);
+        let now = self.outlet.postponed.host().now();
+        if let Some(ledger) = &mut self.outlet.ledger {
+            if is_first {
+                let there: HashSet<_> = found.iter().map(|file| file.inode).collect();
+                let gone = ledger.known().iter().filter(|entry| !there.contains(&entry.inode));
+                let inodes = gone.clone().map(|entry| entry.inode).collect();
+                let beside = find_beside(gone.map(|entry| entry.path.as_path()), &inodes);
+                found.splice(0..0, beside);
+            }
+            found.iter().for_each(|file| ledger.saw(file.inode, now));
+        }
+        found
+    }
+
+    /// Opens a file; what goes wrong is told to the operator. `false` if it must be tried again.
+    fn open(&mut self, path: &Path, from: Start) -> bool {
+        match Reader::open(path, from, &mut self.outlet) {
+            Ok(reader) => {
+                self.readers.push(reader);
+                self.starved = false;
+                self.refused.remove(path);
+            }
+            Err(error) if is_starved(&error) => {
+                if !self.starved {
+                    log::warn!("cannot open {}: {error}; trying again", path.display());
+                }
+                self.starved = true;
+                return false;
+            }
+            Err(_) if self.refused.contains(path) => {}
+            Err(error) => {
+                if self.watch.is_none() || error.kind() != io::ErrorKind::NotFound {
+                    log::error!("cannot open {}: {error}", path.display());
+                    self.refused.insert(path.to_owned());
+                }
+                self.failed.push(path.display().to_string());
+            }
+        }
+        true
+    }
+
+    /// Reads one file after the other.
+    fn read_through(&mut self, now: i64) -> Result<Produced, Error> {
+        if self.waiting.is_none() {
+            self.waiting = Some(self.find(true).into());
+        }
+        while self.readers.is_empty() {
+            let Some(next) = self.waiting.as_mut().and_then(VecDeque::pop_front) else {
+                return self.all_read();
+            };
+            if !self.open(&next.path, self.from) {
+                self.waiting.iter_mut().for_each(|waiting| waiting.push_front(next.clone()));
+                return Ok(Produced::waiting_until(now + LOOK_EVERY));
+            }
+        }
+        let step = self.readers[0].step(&mut self.outlet)?;
+        match step {
+            Step::Read | Step::Overwritten => {}
+            Step::AtEnd => self.readers.remove(0).finish(&mut self.outlet)?,
+            Step::Failed(error, place) => {
+                let reader = self.readers.remove(0);
+                self.failed.push(reader.path().display().to_string());
+                log::error!("{}", unreadable(&reader, &error, place));
+                self.let_go(reader, &error)?;
+            }
+        }
+        Ok(Produced::MORE)
+    }
+
+    fn all_read(&self) -> Result<Produced, Error> {
+        match &self.failed[..] {
+            [] => Ok(Produced::FINISHED),
+            failed => {
+                Err(Error::new(format!("could not be read to the end: {}", failed.join(", "))))
+            }
+        }
+    }
+
+    /// A file that can't be read any further. Of one whose content is damaged all that could be read
+    /// is sent; of others the line that has begun is read again the next time.
+    fn let_go(&mut self, reader: Reader, error: &io::Error) -> Result<(), Error> {
+        if error.raw_os_error().is_none() {
+            return reader.finish(&mut self.outlet);
+        }
+        reader.abandon(&mut self.outlet);
+        Ok(())
+    }
+
+    /// Reads what there is of all files, and waits for more.
+    fn follow(&mut self, now: i64) -> Result<Produced, Error> {
+        self.look_around(now);
+        for _ in 0..self.readers.len() {
+            self.turn %= self.readers.len();
+            let reader = &mut self.readers[self.turn];
+            if !reader.is_ready {
+                self.turn += 1;
+                continue;
+            }
+            let step = reader.step(&mut self.outlet)?;
+            let failure = match step {
+                Step::Read | Step::Overwritten => {
+                    reader.complained = false;
+                    reader.quiet_since = reader.quiet_since.map(|_| now);
+                    self.blocks += 1;
+                    if self.blocks >= TURN && !reader.is_gzip() {
+                        reader.rest();
+                        self.turn += 1;
+                        self.blocks = 0;
+                    }
+                    return Ok(Produced::MORE);
+                }
+                Step::AtEnd => None,
+                Step::Failed(error, place) => Some((error, place)),
+            };
+            self.blocks = 0;
+            reader.is_ready = false;
+            if let Some((error, place)) = &failure {
+                // A compressed file may not be whole yet.
+                let may_grow = error.kind() == io::ErrorKind::UnexpectedEof && !reader.is_last;
+                if !reader.complained && !may_grow {
+                    log::error!("{}", unreadable(reader, error, *place));
+                    reader.complained = true;
+                }
+            }
+            if !reader.is_last {
+                reader.rest();
+                self.turn += 1;
+                continue;
+            }
+            let reader = self.readers.swap_remove(self.turn);
+            log::info!("{} has ended: it is not there any more", reader.path().display());
+            match failure {
+                Some((error, _)) => self.let_go(reader, &error)?,
+                None => reader.finish(&mut self.outlet)?,
+            }
+            return Ok(Produced::MORE);
+        }
+        let save = self.outlet.ledger.as_ref().is_some_and(|ledger| ledger.changed);
+        let until = if save { self.next_look.min(self.next_save) } else { self.next_look };
+        Ok(Produced::waiting_until(until))
+    }
+
+    /// Looks which files there are, if it is time to, and which may have grown.
+    fn look_around(&mut self, now: i64) {
+        let Some(watch) = &self.watch else { return };
+        if watch.content_changed() {
+            self.readers.iter_mut().for_each(|reader| reader.is_ready = true);
+        }
+        if watch.names_changed() {
+            let soon = self.last_look.map_or(now, |last| last + LOOK_PAUSE);
+            self.next_look = self.next_look.min(soon);
+        }
+        if now < self.next_look {
+            return;
+        }
+        let is_first = self.last_look.is_none();
+        (self.last_look, self.next_look) = (Some(now), now + LOOK_EVERY);
+        let found = self.find(is_first);
+        self.failed.clear();
+        for reader in &mut self.readers {
+            reader.is_ready = true;
+            match found.iter().find(|file| file.inode == reader.inode()) {
+                Some(file) => {
+                    reader.quiet_since = None;
+                    if file.path != reader.path() {
+                        reader.set_path(&file.path, &mut self.outlet);
+                    }
+                }
+                None => {
+                    let since = *reader.quiet_since.get_or_insert(now);
+                    reader.is_last = now - since >= GRACE;
+                }
+            }
+        }
+        let open: HashSet<_> = self.readers.iter().map(Reader::inode).collect();
+        let from = if is_first { self.from } else { Start::Beginning };
+        let new = found.iter().filter(|file| !open.contains(&file.inode));
+        for file in new {
+            if !self.open(&file.path, from) {
+                break;
+            }
+        }
+        self.refused.retain(|path| found.iter().any(|file| file.path == *path));
+        let folders = folders(&self.paths, &found);
+        self.watch.iter_mut().for_each(|watch| watch.set_folders(folders.clone()));
+    }
+
+    fn save_if_due(&mut self) {
+        if self.outlet.postponed.host().monotonic() < self.next_save {
+            return;
+        }
+        if let Err(error) = self.save() {
+            // What has gone through comes again if nothing can be written until the end.
+            if !mem::replace(&mut self.cannot_save, true) {
+                log::warn!("cannot write the checkpoint: {error}; trying again");
+            }
+        }
+    }
+
+    fn save(&mut self) -> io::Result<()> {
+        let (Some(store), Some(ledger)) = (&self.store, &mut self.outlet.ledger) else {
+            return Ok(());
+        };
+        if !ledger.changed {
+            return Ok(());
+        }
+        let host = self.outlet.postponed.host();
+        self.next_save = host.monotonic().saturating_add(self.interval);
+        store.save(&ledger.entries(host.now())).inspect_err(|_| ledger.changed = true)?;
+        self.cannot_save = false;
+        Ok(())
+    }
+
+    fn save_while_draining(&mut self) {
+        if self.outlet.ledger.as_ref().is_some_and(Ledger::is_settled) {
+            self.save_at_last();
+        } else {
+            self.save_if_due();
+        }
+    }
+
+    fn save_at_last(&mut self) {
+        if let Err(error) = self.save() {
+            let error = format!("cannot write the checkpoint: {error}; what was read comes again");
+            self.outlet.postponed.host().fail(&error);
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        self.save_if_due();
+        let now = self.outlet.postponed.host().monotonic();
+        match self.watch {
+            Some(_) => self.follow(now),
+            None => self.read_through(now),
+        }
+    }
+
+    fn settled(&mut self, token: u64, places: Range<u32>, outcome: Outcome) {
+        let Some(ledger) = &mut self.outlet.ledger else { return };
+        if outcome.is_final() {
+            ledger.settled(token, places);
+        }
+        if self.has_ended {
+            self.save_while_draining();
+        }
+    }
+
+    fn end(&mut self, _deadline: i64) -> Result<(), Error> {
+        self.has_ended = true;
+        self.watch = None;
+        self.readers.clear();
+        self.save_while_draining();
+        Ok(())
+    }
+}
+
+impl Drop for FileSource {
+    /// What was left under way when the pipeline ended is not told: this is the last moment.
+    fn drop(&mut self) {
+        self.save_at_last();
+    }
+}
+
+fn unreadable(reader: &Reader, error: &io::Error, place: u64) -> String {
+    let path = reader.path().display();
+    match error.raw_os_error() {
+        None => format!("{path} is damaged: cannot decompress what follows byte {place}: {error}"),
+        Some(_) => format!("cannot read {path} at byte {place}: {error}"),
+    }
+}
+
+fn is_starved(error: &io::Error) -> bool {
+    let starved = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| starved.contains(&code))
+}

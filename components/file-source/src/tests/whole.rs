@@ -1,0 +1,222 @@
+//! Files that are read to their end.
+use std::time::{Duration, SystemTime};
+
+use flate2::{Compression, write::GzEncoder};
+
+use super::*;
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Until its end; an error if it says one at last.
+fn all(source: &mut Harness) -> (Vec<String>, Result<(), String>) {
+    let ended = loop {
+        match source.produce(512) {
+            Ok(Produced::MORE) => {}
+            Ok(produced) => {
+                assert_eq!(produced, Produced::FINISHED);
+                break Ok(());
+            }
+            Err(error) => break Err(error.to_string()),
+        }
+    };
+    source.end().unwrap();
+    let sent = texts(source.sent());
+    source.tell_settled();
+    (sent, ended)
+}
+
+fn whole(source: &mut Harness) -> Vec<String> {
+    let (sent, ended) = all(source);
+    ended.unwrap();
+    sent
+}
+
+#[test]
+fn the_oldest_first() {
+    let folder = Folder::new();
+    folder.write("a.log", "new\n");
+    folder.write("b.log", "old\n");
+    folder.write(".c.log", "hidden\n");
+    fs::create_dir(folder.path("d.log")).unwrap();
+    fs::hard_link(folder.path("a.log"), folder.path("e.log")).unwrap();
+    let file = File::options().write(true).open(folder.path("b.log")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(100)).unwrap();
+    assert_eq!(whole(&mut folder.source("*.log")), ["old", "new"]);
+}
+
+#[test]
+fn what_has_gone_through_does_not_come_again() {
+    let folder = Folder::new();
+    folder.write("a", "1\n2\n3\n");
+    let mut source = folder.source("a");
+    assert_eq!(source.produce(512).unwrap(), Produced::MORE);
+    assert_eq!(texts(source.sent_as(Outcome::RETURNED)), ["1", "2", "3"]);
+    source.tell_settled();
+    drop(source);
+    assert_eq!(whole(&mut folder.source("a")), ["1", "2", "3"], "nothing had ended");
+    assert_eq!(whole(&mut folder.source("a")), [""; 0]);
+    folder.append("a", "4\nwithout an end");
+    assert_eq!(whole(&mut folder.source("a")), ["4", "without an end"]);
+    folder.append("a", ", and its rest\n");
+    assert_eq!(whole(&mut folder.source("a")), [", and its rest"]);
+}
+
+#[test]
+fn what_fails_has_gone_through_too() {
+    let folder = Folder::new();
+    folder.write("a", "1\n2\n");
+    let mut source = folder.source("a");
+    while source.produce(512).unwrap() == Produced::MORE {}
+    source.end().unwrap();
+    assert_eq!(source.sent_as(Outcome::DEAD_LETTERED).len(), 2);
+    source.tell_settled();
+    drop(source);
+    assert_eq!(whole(&mut folder.source("a")), [""; 0]);
+}
+
+#[test]
+fn without_a_checkpoint_the_state_is_not_touched() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    for _ in 0..2 {
+        let mut source = folder.try_source("a", [("checkpoint", false.into())]).unwrap();
+        assert_eq!(whole(&mut source), ["1"]);
+    }
+    assert_eq!(fs::read_dir(folder.state()).unwrap().count(), 0);
+}
+
+#[test]
+fn without_a_state_directory_it_says_what_to_do() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    let paths = vec![Value::from(folder.path("a").display().to_string())];
+    let refused = Harness::source::<FileSourceFactory>([("paths", paths.into())]);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("give a --state-dir, or set checkpoint = false"), "{refused}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let folder = Folder::new();
+    let refused = |glob: &str, attributes: &[(&'static str, Value)]| {
+        folder.try_source(glob, attributes.iter().cloned()).unwrap_err()
+    };
+    let nothing = format!("paths[0]: no file matches '{}'", folder.path("a").display());
+    assert_eq!(refused("a", &[]), nothing);
+    assert!(refused("a***", &[]).starts_with("paths[0]: "));
+    folder.write("a", "");
+    assert!(refused("a", &[("max_length", 0i64.into())]).starts_with("max_length: "));
+    let interval = [("checkpoint_interval", (-1.0).into())];
+    assert!(refused("a", &interval).starts_with("checkpoint_interval: "));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_not_believed() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    whole(&mut folder.source("a"));
+    let checkpoint = folder.state().join("checkpoint");
+    let mut bytes = fs::read(&checkpoint).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::write(&checkpoint, bytes).unwrap();
+    let refused = folder.try_source("a", []).unwrap_err();
+    assert!(refused.contains("is damaged") && refused.contains("remove it"), "{refused}");
+    fs::remove_file(checkpoint).unwrap();
+    assert_eq!(whole(&mut folder.source("a")), ["1"]);
+}
+
+#[test]
+fn a_gzip_file_is_read_whole() {
+    let folder = Folder::new();
+    let members = [gzip(b"1\n2"), gzip(b"3\n4\n")].concat();
+    folder.write("a", &members);
+    assert_eq!(whole(&mut folder.source("a")), ["1", "23", "4"]);
+    assert_eq!(whole(&mut folder.source("a")), [""; 0]);
+    folder.append("a", gzip(b"5\n"));
+    assert_eq!(whole(&mut folder.source("a")), ["5"], "by what is decompressed");
+}
+
+#[test]
+fn a_gzip_file_is_resumed_in_its_middle() {
+    let folder = Folder::new();
+    let lines: Vec<_> = (0..10_000).map(|n| format!("line {n}")).collect();
+    folder.write("a", gzip((lines.join("\n") + "\n").as_bytes()));
+    let mut source = folder.try_source("a", [("block_size", 5000i64.into())]).unwrap();
+    for _ in 0..7 {
+        source.produce(512).unwrap();
+    }
+    let first = texts(source.sent());
+    source.tell_settled();
+    source.produce(512).unwrap();
+    drop(source);
+    let rest = whole(&mut folder.source("a"));
+    assert!(first.len() > 1000 && rest.len() > 1000);
+    assert!([first, rest].concat() == lines);
+}
+
+#[test]
+fn a_damaged_gzip_file_is_named_and_the_others_are_read() {
+    let folder = Folder::new();
+    let lines: Vec<_> = (0..2000).map(|n| format!("line {n}\n")).collect();
+    let whole = gzip(lines.concat().as_bytes());
+    folder.write("a", &whole[..whole.len() / 2]);
+    folder.write("b", "b\n");
+    let mut source = folder.source("*");
+    let (sent, ended) = all(&mut source);
+    let ended = ended.unwrap_err();
+    assert!(ended.ends_with(&folder.path("a").display().to_string()), "{ended}");
+    let said = warnings(&mut source);
+    assert!(said[0].contains("is damaged: cannot decompress what follows byte"), "{said:?}");
+    let read = sent.join("\n").len();
+    assert!(sent.len() > 500 && lines.concat().starts_with(&sent[..sent.len() - 2].join("\n")));
+    assert_eq!(sent.last().unwrap(), "b");
+    assert!(read > 0);
+}
+
+#[test]
+fn a_message_says_its_path_if_asked_to() {
+    let folder = Folder::new();
+    folder.write("a", "1\nlonger\n");
+    let attributes = [
+        ("path_attribute", "file".into()),
+        ("max_length", 3i64.into()),
+        ("too_long", "fail".into()),
+    ];
+    let mut source = folder.try_source("a", attributes).unwrap();
+    while source.produce(512).unwrap() == Produced::MORE {}
+    let path = folder.path("a").display().to_string();
+    let sent = source.sent_messages();
+    let said = |m: &gopiper_abi::Message| m.attribute("file").unwrap().as_str().unwrap().to_owned();
+    assert_eq!(sent.iter().map(said).collect::<Vec<_>>(), [path.clone(), path]);
+    assert!(sent[1].description().contains("longer than 3 bytes"));
+}
+
+#[test]
+fn a_file_that_was_renamed_meanwhile_is_read_on() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    assert_eq!(whole(&mut folder.source("a")), ["1"]);
+    folder.append("a", "2\n");
+    folder.rename("a", "a.1");
+    folder.write("a", "3\n");
+    assert_eq!(whole(&mut folder.source("a")), ["2", "3"]);
+}
+
+#[test]
+fn a_file_that_was_overwritten_meanwhile_is_read_from_its_beginning() {
+    let folder = Folder::new();
+    folder.write("a", "1\n2\n");
+    whole(&mut folder.source("a"));
+    folder.write("a", "other\n");
+    let mut source = folder.source("a");
+    assert_eq!(whole(&mut source), ["other"]);
+    assert!(warnings(&mut source)[0].contains("is not what it was"));
+    drop(source);
+    folder.write("a", "o\n");
+    assert_eq!(whole(&mut folder.source("a")), ["o"], "shorter");
+}

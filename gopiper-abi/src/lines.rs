@@ -1,0 +1,391 @@
+//! Lines out of blocks, without copying them: for sources that read what is cut by a delimiter.
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, iter, mem, ops::Range};
+
+use memchr::{memchr_iter, memmem};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{Batch, DeclaredAttributes, Error, Message, Payload, PayloadMut, Postponed, Report};
+
+/// What to do with a line that is too long: as an attribute of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TooLong {
+    /// Make several messages of it; written one after the other they are the line again.
+    Split,
+    /// Its beginning, as long as a line may be, is a failed message.
+    Fail,
+    /// Drop it, counted.
+    Drop,
+}
+
+impl DeclaredAttributes for TooLong {}
+
+/// How lines are cut, checked: what a source's attributes of these names say.
+#[derive(Debug, Clone)]
+pub struct Format {
+    delimiter: Vec<u8>,
+    max_length: usize,
+    too_long: TooLong,
+    block_size: usize,
+}
+
+impl Format {
+    /// What ends a line, how long one may be, what becomes of a longer one, and how much is read at
+    /// once.
+    ///
+    /// # Errors
+    /// One of them is out of its bounds; the error names it as the attribute `delimiter`,
+    /// `max_length` or `block_size`.
+    pub fn new(
+        delimiter: impl Into<Vec<u8>>,
+        max_length: usize,
+        too_long: TooLong,
+        block_size: usize,
+    ) -> Result<Self, Error> {
+        let delimiter = delimiter.into();
+        if !(1..=255).contains(&delimiter.len()) {
+            return Err(Error::attribute("delimiter", "must be 1 to 255 bytes long"));
+        }
+        if max_length == 0 {
+            return Err(Error::attribute("max_length", "must be 1 or more"));
+        }
+        if !(1..=1 << 30).contains(&block_size) {
+            return Err(Error::attribute("block_size", "must be 1 byte to 1 GB"));
+        }
+        Ok(Format { delimiter, max_length, too_long, block_size })
+    }
+
+    /// The same with smaller blocks, for an input of which little is there: at most this many bytes.
+    pub fn limit_block_size(mut self, block_size: usize) -> Self {
+        self.block_size = self.block_size.min(block_size.max(1));
+        self
+    }
+}
+
+/// How lines leave the cutter: a batch of them and, of a tracked input, where in it each message
+/// ends, its delimiter included: what a source that resumes there would give next is what follows.
+pub type Send<'a> = &'a mut dyn FnMut(Batch, Vec<u64>) -> Result<(), Error>;
+
+/// Takes blocks as they are read, and gives their lines as slices of them. Only the beginning of a
+/// line that a block ends with is copied, to the front of the next block.
+///
+/// A source that reads an input from where it was left, and hears what becomes of each line:
+///
+/// ```
+/// use std::{collections::HashMap, fs::File, io::Read, ops::Range};
+/// use gopiper_abi::{Error, Outcome, Postponed, Produced, Source, lines::Lines};
+///
+/// struct Tail { file: File, lines: Lines, postponed: Postponed, ends: HashMap<u64, Vec<u64>> }
+///
+/// impl Source for Tail {
+///     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+///         let Tail { file, lines, postponed, ends } = self;
+///         let send = &mut |batch, ends_of_batch: Vec<u64>| {
+///             // Where the batch ends is as good a token as any.
+///             let token = ends_of_batch[ends_of_batch.len() - 1];
+///             ends.insert(token, ends_of_batch);
+///             Ok(postponed.send_tracked(batch, token)?)
+///         };
+///         let now = postponed.host().now();
+///         match file.read(lines.room())? {
+///             0 => {
+///                 lines.end(now, send)?;
+///                 Ok(Produced::FINISHED)
+///             }
+///             read => {
+///                 lines.filled(read, now, send)?;
+///                 Ok(Produced::MORE)
+///             }
+///         }
+///     }
+///
+///     fn settled(&mut self, token: u64, places: Range<u32>, outcome: Outcome) {
+///         for place in places {
+///             log::info!("{outcome:?}: the line before byte {}", self.ends[&token][place as usize]);
+///         }
+///     }
+/// }
+/// ```
+pub struct Lines {
+    format: Format,
+    /// The memory that is read into; the first `begun` bytes are the beginning of a line.
+    block: PayloadMut,
+    begun: usize,
+    /// The line that has begun was too long and is reported: the rest of it is thrown away.
+    skipping: bool,
+    /// Where the lines of the block end, before their delimiters.
+    ends: Vec<usize>,
+    batch: Batch,
+    postponed: Postponed,
+    /// Where in the input the block begins.
+    position: u64,
+    /// Where in the input what was not sent begins: a line that is being skipped is not sent yet.
+    boundary: u64,
+    /// Where in the input each message of the batch ends; `None` if nobody wants to know.
+    sent_ends: Option<Vec<u64>>,
+}
+
+impl Lines {
+    /// For a source that does not track its messages: it is told no ends.
+    pub fn new(format: Format, postponed: Postponed) -> Self {
+        let block = postponed.host().payload(format.block_size);
+        let batch = postponed.batch();
+        Lines {
+            format,
+            block,
+            begun: 0,
+            skipping: false,
+            ends: Vec::new(),
+            batch,
+            postponed,
+            position: 0,
+            boundary: 0,
+            sent_ends: None,
+        }
+    }
+
+    /// For a source that is told where each message ends, in an input that is read from this byte on.
+    pub fn tracked(format: Format, postponed: Postponed, position: u64) -> Self {
+        Lines {
+            position,
+            boundary: position,
+            sent_ends: Some(Vec::new()),
+            ..Self::new(format, postponed)
+        }
+    }
+
+    /// Where to read to. Never empty.
+    pub fn room(&mut self) -> &mut [u8] {
+        if self.begun == self.block.len() {
+            let size = self.format.block_size.max(self.begun * 2);
+            let mut block = self.postponed.host().payload(size);
+            block[..self.begun].copy_from_slice(&self.block[..self.begun]);
+            self.block = block;
+        }
+        &mut self.block[self.begun..]
+    }
+
+    /// What was read, as it is: for an input that is not to be cut.
+    pub fn take(&mut self, read: usize) -> Payload {
+        self.position += read as u64;
+        self.boundary = self.position;
+        self.block.split_to(read)
+    }
+
+    /// How many bytes of a line have begun, and wait for its end.
+    pub fn begun(&self) -> usize {
+        self.begun
+    }
+
+    /// Whether a line that was too long is being skipped: it is reported, its end has not come.
+    pub fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
+    /// Where in the input to begin again: what lies before is in messages that were sent, or was
+    /// skipped up to its end.
+    pub fn boundary(&self) -> u64 {
+        self.boundary
+    }
+
+    /// `read` bytes more are in the room: sends the lines that end in them.
+    ///
+    /// # Errors
+    /// What `send` says.
+    pub fn filled(&mut self, read: usize, time: i64, send: Send<'_>) -> Result<(), Error> {
+        let filled = self.begun + read;
+        // The last bytes may be the beginning of the delimiter.
+        let unsure = self.format.delimiter.len() - 1;
+        self.find_ends(filled);
+        let Some(&last) = self.ends.last() else {
+            self.begun = filled;
+            return self.limit_the_begun(unsure, time, send);
+        };
+        let cut = last + self.format.delimiter.len();
+        let block = self.block.split_to(cut);
+        self.begun = filled - cut;
+        self.send_lines(&block, time, send)?;
+        self.position += cut as u64;
+        self.boundary = self.position;
+        self.limit_the_begun(unsure, time, send)?;
+        self.flush(send)
+    }
+
+    /// The input has ended: what has begun is a line without a delimiter.
+    ///
+    /// # Errors
+    /// What `send` says.
+    pub fn end(&mut self, time: i64, send: Send<'_>) -> Result<(), Error> {
+        self.limit_the_begun(0, time, send)?;
+        let rest = self.drop_begun(self.begun);
+        if !rest.is_empty() && !self.skipping {
+            self.push(part(rest, time), self.position, send)?;
+        }
+        self.skipping = false;
+        self.boundary = self.position;
+        self.flush(send)
+    }
+
+    /// Finds the lines that end in the first `filled` bytes.
+    fn find_ends(&mut self, filled: usize) {
+        self.ends.clear();
+        let width = self.format.delimiter.len();
+        // What has begun holds no delimiter, but may hold the beginning of one.
+        let from = (self.begun + 1).saturating_sub(width);
+        let fresh = &self.block[from..filled];
+        match self.format.delimiter[..] {
+            [byte] => self.ends.extend(memchr_iter(byte, fresh).map(|end| from + end)),
+            _ => {
+                let found = memmem::find_iter(fresh, &self.format.delimiter);
+                self.ends.extend(found.map(|end| from + end));
+            }
+        }
+    }
+
+    /// Sends the lines that `ends` has found in `block`, which lies at `position`.
+    fn send_lines(&mut self, block: &Payload, time: i64, send: Send<'_>) -> Result<(), Error> {
+        let width = self.format.delimiter.len();
+        let max_length = self.format.max_length;
+        let mut ends = mem::take(&mut self.ends);
+        let mut next = 0;
+        let mut start = 0;
+        if mem::take(&mut self.skipping) {
+            start = ends[0] + width;
+            next = 1;
+        }
+        while next < ends.len() {
+            if ends[next] - start > max_length {
+                self.send_long(block, start..ends[next], time, send)?;
+                start = ends[next] + width;
+                next += 1;
+                continue;
+            }
+            let mut from = start;
+            let lines = ends[next..].iter().map_while(|&end| {
+                let line = from..end;
+                from = end + width;
+                (line.len() <= max_length).then_some(line)
+            });
+            let taken = self.batch.extend_slices(block, width as u8, time, lines);
+            let behind = self.position + width as u64;
+            if let Some(sent_ends) = &mut self.sent_ends {
+                sent_ends.extend(ends[next..next + taken].iter().map(|&end| behind + end as u64));
+            }
+            next += taken;
+            start = ends[next - 1] + width;
+            self.flush_if_full(send)?;
+        }
+        ends.clear();
+        self.ends = ends;
+        Ok(())
+    }
+
+    /// A line that is too long, with its delimiter behind it.
+    fn send_long(
+        &mut self,
+        block: &Payload,
+        line: Range<usize>,
+        time: i64,
+        send: Send<'_>,
+    ) -> Result<(), Error> {
+        let max_length = self.format.max_length;
+        let width = self.format.delimiter.len();
+        let mut start = line.start;
+        let behind = self.position + (line.end + width) as u64;
+        if self.format.too_long != TooLong::Split {
+            return self.refuse(block.slice(start..start + max_length), behind, time, send);
+        }
+        while line.end - start > max_length {
+            let piece = block.slice(start..start + max_length);
+            start += max_length;
+            self.push(part(piece, time), self.position + start as u64, send)?;
+        }
+        self.batch.extend_slices(block, width as u8, time, iter::once(start..line.end));
+        self.sent_ends.iter_mut().for_each(|ends| ends.push(behind));
+        self.flush_if_full(send)
+    }
+
+    /// Sees to it that what has begun does not grow past the limit; of its last `unsure` bytes nobody
+    /// knows yet whether they belong to it.
+    fn limit_the_begun(&mut self, unsure: usize, time: i64, send: Send<'_>) -> Result<(), Error> {
+        if self.skipping {
+            self.drop_begun(self.begun.saturating_sub(unsure));
+            return self.flush(send);
+        }
+        while self.begun > self.format.max_length + unsure {
+            let beginning = self.drop_begun(self.format.max_length);
+            if self.format.too_long == TooLong::Split {
+                self.boundary = self.position;
+                self.push(part(beginning, time), self.position, send)?;
+                continue;
+            }
+            // Where it ends is not known yet: begun again there, its rest would be a line.
+            self.refuse(beginning, self.boundary, time, send)?;
+            self.skipping = true;
+            return self.limit_the_begun(unsure, time, send);
+        }
+        self.flush(send)
+    }
+
+    fn drop_begun(&mut self, length: usize) -> Payload {
+        self.begun -= length;
+        self.position += length as u64;
+        self.block.split_to(length)
+    }
+
+    fn refuse(
+        &mut self,
+        beginning: Payload,
+        end: u64,
+        time: i64,
+        send: Send<'_>,
+    ) -> Result<(), Error> {
+        let report = match self.format.too_long {
+            TooLong::Drop => Report::DROP,
+            _ => {
+                let limit = self.format.max_length;
+                Report::fail(13, format!("a line longer than {limit} bytes, here is its beginning"))
+            }
+        };
+        self.push(part(beginning, time).with_report(report), end, send)
+    }
+
+    fn push(&mut self, message: Message, end: u64, send: Send<'_>) -> Result<(), Error> {
+        if let Err(message) = self.batch.push(message) {
+            self.flush(send)?;
+            return self.push(message, end, send);
+        }
+        self.sent_ends.iter_mut().for_each(|ends| ends.push(end));
+        self.flush_if_full(send)
+    }
+
+    fn flush_if_full(&mut self, send: Send<'_>) -> Result<(), Error> {
+        if self.batch.room() == 0 { self.flush(send) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, send: Send<'_>) -> Result<(), Error> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let batch = mem::replace(&mut self.batch, self.postponed.batch());
+        send(batch, self.sent_ends.as_mut().map(mem::take).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// A message without a delimiter behind it.
+fn part(payload: Payload, time: i64) -> Message {
+    let mut message = Message::new(payload);
+    message.set_lacks_delimiter(true);
+    message.set_time(time);
+    message
+}

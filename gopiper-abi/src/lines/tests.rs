@@ -1,0 +1,206 @@
+//! Lines out of blocks of every size, put together again.
+use std::{cell::RefCell, collections::VecDeque};
+
+use proptest::prelude::*;
+
+use super::{Format, Lines, Send, TooLong};
+use crate::{Error, Factory, Message, NoAttributes, Postponed, Produced, Source, testing::Harness};
+
+thread_local! {
+    /// How the next reader cuts.
+    static FORMAT: RefCell<Option<(Format, u64)>> = const { RefCell::new(None) };
+    /// What `read` gives, one after the other.
+    static READS: RefCell<VecDeque<Vec<u8>>> = const { RefCell::new(VecDeque::new()) };
+    /// Where the messages end that were sent, and where all of the input has gone through.
+    static ENDS: RefCell<(Vec<u64>, u64)> = const { RefCell::new((Vec::new(), 0)) };
+}
+
+/// Stands in for a source.
+struct Reader(Lines, Postponed);
+
+struct ReaderFactory;
+
+impl Factory for ReaderFactory {
+    type Component = Reader;
+    type Attributes = NoAttributes;
+
+    fn new(_: NoAttributes) -> Result<Self, Error> {
+        Ok(ReaderFactory)
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<Reader, Error> {
+        let (format, position) = FORMAT.take().expect("a format");
+        Ok(Reader(Lines::tracked(format, postponed.clone(), position), postponed))
+    }
+}
+
+impl Source for Reader {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        let Reader(lines, postponed) = self;
+        let send: Send<'_> = &mut |batch, ends| {
+            assert_eq!(batch.len(), ends.len());
+            ENDS.with_borrow_mut(|all| all.0.extend(ends));
+            Ok(postponed.send_batch(batch)?)
+        };
+        let Some(mut read) = READS.with_borrow_mut(VecDeque::pop_front) else {
+            lines.end(1, send)?;
+            ENDS.with_borrow_mut(|all| all.1 = lines.boundary());
+            return Ok(Produced::FINISHED);
+        };
+        let room = lines.room();
+        assert!(!room.is_empty());
+        let rest = read.split_off(read.len().min(room.len()));
+        room[..read.len()].copy_from_slice(&read);
+        if !rest.is_empty() {
+            READS.with_borrow_mut(|reads| reads.push_front(rest));
+        }
+        lines.filled(read.len(), 1, send)?;
+        Ok(Produced::MORE)
+    }
+}
+
+fn format(delimiter: &str, max_length: usize, too_long: TooLong, block_size: usize) -> Format {
+    Format::new(delimiter, max_length, too_long, block_size).unwrap()
+}
+
+fn usual() -> Format {
+    format("\n", 1 << 20, TooLong::Split, 1 << 10)
+}
+
+/// The messages that come of these reads, of an input from `position` on.
+fn messages_from(position: u64, reads: &[&[u8]], format: Format) -> Vec<Message> {
+    READS.set(reads.iter().filter(|read| !read.is_empty()).map(|read| read.to_vec()).collect());
+    FORMAT.set(Some((format, position)));
+    ENDS.take();
+    let mut reader = Harness::source::<ReaderFactory>([]).unwrap();
+    while reader.produce(100).unwrap() == Produced::MORE {}
+    reader.sent_messages()
+}
+
+fn messages(reads: &[&[u8]], format: Format) -> Vec<Message> {
+    messages_from(0, reads, format)
+}
+
+fn texts(messages: &[Message]) -> Vec<String> {
+    messages.iter().map(|message| String::from_utf8_lossy(message.data()).into_owned()).collect()
+}
+
+/// The bytes as a sink with that delimiter writes them.
+fn written(messages: &[Message], delimiter: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        bytes.extend_from_slice(message.data());
+        if !message.lacks_delimiter() {
+            bytes.extend_from_slice(delimiter);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_line_may_come_in_parts() {
+    let found = messages(&[b"ab", b"c\nd", b"\n", b"e"], usual());
+    assert_eq!(texts(&found), ["abc", "d", "e"]);
+    assert_eq!(
+        found.iter().map(Message::lacks_delimiter).collect::<Vec<_>>(),
+        [false, false, true]
+    );
+    assert!(found.iter().all(|message| message.time() == 1));
+}
+
+#[test]
+fn a_delimiter_may_come_in_parts() {
+    let format = format("--", 100, TooLong::Split, 4);
+    assert_eq!(texts(&messages(&[b"a-", b"-b-c", b"--", b"-"], format)), ["a", "b-c", "-"]);
+}
+
+#[test]
+fn what_is_too_long_is_split_failed_or_dropped() {
+    let limited = |too_long| {
+        let format = format("\n", 3, too_long, 100);
+        messages(&[b"abc\nabcd\nabcdefgh", b"ij\nx\nabcd"], format)
+    };
+    assert_eq!(
+        texts(&limited(TooLong::Split)),
+        ["abc", "abc", "d", "abc", "def", "ghi", "j", "x", "abc", "d"]
+    );
+    let failed = limited(TooLong::Fail);
+    assert_eq!(texts(&failed), ["abc", "abc", "abc", "x", "abc"]);
+    let statuses: Vec<_> = failed.iter().map(Message::status).collect();
+    assert_eq!(statuses, [0, 213, 213, 0, 213]);
+    assert!(failed[1].description().contains("longer than 3 bytes"));
+    let statuses: Vec<_> = limited(TooLong::Drop).iter().map(Message::status).collect();
+    assert_eq!(statuses, [0, 300, 300, 0, 300]);
+}
+
+#[test]
+fn a_line_that_is_skipped_has_not_ended() {
+    let format = format("\n", 3, TooLong::Fail, 100);
+    messages_from(10, &[b"a\nabcdef", b"gh\nx\n", b"abcd"], format);
+    // The first long line was reported before its end was known: only what follows lies behind it.
+    assert_eq!(ENDS.take(), (vec![12, 12, 23, 23], 27));
+}
+
+/// An input, where it is cut into reads, and how its lines are cut.
+fn inputs() -> impl Strategy<Value = (Vec<u8>, Vec<usize>, &'static str, usize, usize)> {
+    let byte = prop_oneof![Just(b'-'), Just(b'\n'), any::<u8>()];
+    let input = (prop::collection::vec(byte, 0..400), prop::collection::vec(0usize..400, 0..20));
+    let format = (0usize..3, 1usize..40, 1usize..20);
+    (input, format).prop_map(|((input, mut cuts), (delimiter, block_size, max_length))| {
+        cuts.iter_mut().for_each(|cut| *cut = (*cut).min(input.len()));
+        cuts.extend([0, input.len()]);
+        cuts.sort_unstable();
+        (input, cuts, ["\n", "--", "-\n-"][delimiter], block_size, max_length)
+    })
+}
+
+fn reads<'a>(input: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    cuts.windows(2).map(|cut| &input[cut[0]..cut[1]]).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_is_split_is_the_input_again(
+        (input, cuts, delimiter, block_size, max_length) in inputs(),
+    ) {
+        let reads = reads(&input, &cuts);
+        let limited = format(delimiter, max_length, TooLong::Split, block_size);
+        let found = messages(&reads, limited);
+        prop_assert_eq!(written(&found, delimiter.as_bytes()), input.clone());
+        prop_assert!(found.iter().all(|message| message.data().len() <= max_length));
+
+        // With room enough, the messages are the lines.
+        let found = messages(&reads, format(delimiter, 1 << 20, TooLong::Split, block_size));
+        // (Each byte as a letter of its own, so that text can be split as bytes are.)
+        let letters = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
+        let (text, delimiter) = (letters(&input), letters(delimiter.as_bytes()));
+        let lines: Vec<_> = text.split_terminator(&delimiter).collect();
+        let found: Vec<_> = found.iter().map(|message| letters(message.data())).collect();
+        prop_assert_eq!(found, lines);
+    }
+
+    #[test]
+    fn whoever_begins_again_where_a_message_ends_gets_what_follows(
+        (input, cuts, delimiter, block_size, max_length) in inputs(),
+        too_long in prop_oneof![Just(TooLong::Split), Just(TooLong::Fail), Just(TooLong::Drop)],
+        place in any::<prop::sample::Index>(),
+    ) {
+        let format = format(delimiter, max_length, too_long, block_size);
+        let seen = |messages: &[Message]| -> Vec<_> {
+            let seen = messages.iter().map(|message| (message.data().to_vec(), message.status()));
+            seen.collect()
+        };
+        let all = seen(&messages(&reads(&input, &cuts), format.clone()));
+        let (ends, boundary) = ENDS.take();
+        prop_assert_eq!(boundary, input.len() as u64, "all of it has gone through");
+        prop_assert_eq!(ends.len(), all.len());
+        prop_assume!(!ends.is_empty());
+        let place = place.index(ends.len());
+        let rest = &input[ends[place] as usize..];
+        let again = seen(&messages_from(ends[place], &[rest], format));
+        if again != all[place + 1..] {
+            prop_assert!(all[place].1 != 0, "only what is too long may come again");
+            prop_assert_eq!(&again[..], &all[place..]);
+        }
+    }
+}
