@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::workspace::Cargo;
-use crate::{edges, soundness, test, tidy};
+use crate::{chaos, edges, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Also what takes longer: models of threads in every interleaving, tests under AddressSanitizer,
-    /// ThreadSanitizer and Miri, ten thousand cases of the scheduler's model
+    /// ThreadSanitizer and Miri, ten thousand cases of the scheduler's model, 200 rounds of chaos
     #[arg(long)]
     full: bool,
 }
@@ -44,7 +44,8 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
         steps.step("data races", soundness::data_races)?;
         steps.step("miri", soundness::miri)?;
     }
-    Ok(())
+    let rounds = if args.full { 200 } else { 10 };
+    steps.step("chaos", || chaos::check(&test::built()?, rounds))
 }
 
 #[derive(Default)]

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use crate::plugins::{self, Known};
+use crate::run::Built;
 use crate::variants;
 use crate::workspace::{Cargo, components_below, own_metadata, program_of};
 
@@ -19,21 +20,26 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     run(&args.args, 200)
 }
 
-/// `model_cases`: how many random pipelines the scheduler's model is held against.
-pub(crate) fn run(args: &[OsString], model_cases: u32) -> Result<()> {
+/// The program and all components as the tests use them.
+pub(crate) fn built() -> Result<Built> {
     let metadata = own_metadata()?;
     // The same targets as `cargo test --workspace`, so that nothing is compiled twice.
     let artifacts = Cargo::new().build(&["--workspace", "--all-targets"])?;
     let program = program_of(&artifacts)?;
     let components = components_below(&metadata, plugins::FOR_TESTS);
-    let out = metadata.target_directory.join("test-plugins");
-    plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
+    let plugins = metadata.target_directory.join("test-plugins").into_std_path_buf();
+    plugins::install(&program, &components, &artifacts, &plugins, Known::Keep)?;
+    Ok(Built { program, plugins })
+}
 
+/// `model_cases`: how many random pipelines the scheduler's model is held against.
+pub(crate) fn run(args: &[OsString], model_cases: u32) -> Result<()> {
+    let built = built()?;
     let variants = variants::build()?;
     let all: &[&str] = if names_packages(args) { &[] } else { &["--workspace"] };
     Cargo::new()
-        .env("GOPIPER_TEST_PLUGINS", &out)
-        .env("GOPIPER_TEST_PROGRAM", program)
+        .env("GOPIPER_TEST_PLUGINS", built.plugins)
+        .env("GOPIPER_TEST_PROGRAM", built.program)
         .env("GOPIPER_TEST_VARIANTS", variants)
         .env("GOPIPER_MODEL_CASES", model_cases.to_string())
         .flags(all.iter().copied())

@@ -46,6 +46,12 @@ pub(crate) fn chaos(args: &Args) -> Result<()> {
     run(&built, seed, args)
 }
 
+/// The same rounds each time.
+pub(crate) fn check(built: &Built, rounds: u64) -> Result<()> {
+    let args = Args { rounds, seed: None, leave_out: None, list_syncs: false };
+    run(built, 0, &args)
+}
+
 /// With a release program, as a user has it.
 fn built() -> Result<Built> {
     let metadata = own_metadata()?;
