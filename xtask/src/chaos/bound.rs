@@ -13,16 +13,18 @@ use super::pipeline;
 
 /// Those that are read again, or handed on again, and are there already.
 pub(super) fn at_most_again(input: &Input, disk: &Path) -> Result<u64> {
-    let output = mentioned(&pipeline::output_files(disk)?)?;
-    let buffer = mentioned(&pipeline::buffer_files(disk)?)?;
-    let state = mentioned(&files_in(&disk.join(pipeline::STATE))?)?;
+    let output = mentioned(&read(&pipeline::output_files(disk)?)?);
+    let letters = mentioned(&read(&pipeline::letter_files(disk)?)?);
+    let buffer = mentioned(&pipeline::buffered(disk)?);
 
     let settled = settled(disk, &input.file_names())?;
     let read_again = |number: &usize| {
         let line = &input.lines[*number];
         line.end > settled[line.file]
     };
-    let there = |number: &usize| output.contains_key(number) || state.contains_key(number);
+    let there = |number: &usize| {
+        [&output, &letters, &buffer].iter().any(|place| place.contains_key(number))
+    };
     let from_source =
         (0..input.lines.len()).filter(|number| read_again(number) && there(number)).count() as u64;
     Ok(from_source + handed_on_again(&buffer, &output))
@@ -55,15 +57,17 @@ fn entries(checkpoint: &[u8]) -> Result<Vec<Value>> {
     Ok(serde_json::from_slice(&checkpoint[line + 1..])?)
 }
 
-/// How often each line is in these files, whatever their format.
-fn mentioned(files: &[PathBuf]) -> Result<BTreeMap<usize, u64>> {
+fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
+    files.iter().map(|file| Ok(fs::read(file)?)).collect()
+}
+
+/// How often each line is in there, whatever the format.
+fn mentioned(contents: &[Vec<u8>]) -> BTreeMap<usize, u64> {
     let mut found = BTreeMap::new();
-    for file in files {
-        for number in numbers(&fs::read(file)?) {
-            *found.entry(number).or_default() += 1;
-        }
+    for number in contents.iter().flat_map(|bytes| numbers(bytes)) {
+        *found.entry(number).or_default() += 1;
     }
-    Ok(found)
+    found
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod account;
 mod bound;
+mod buffer;
 mod disk;
 mod input;
 mod pipeline;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use fastrand::Rng;
 
+use super::buffer;
 use super::disk::files_in;
 
 /// The packages of its components.
@@ -53,6 +54,12 @@ pub(super) fn output_files(disk: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// What the buffer keeps.
-pub(super) fn buffer_files(disk: &Path) -> Result<Vec<PathBuf>> {
-    files_in(&disk.join(STATE).join("buffer"))
+pub(super) fn buffered(disk: &Path) -> Result<Vec<Vec<u8>>> {
+    let file = disk.join(STATE).join("pipelines/main/buffer/buffer.redb");
+    if file.exists() { buffer::blocks(&file) } else { Ok(Vec::new()) }
+}
+
+/// The dead letters.
+pub(super) fn letter_files(disk: &Path) -> Result<Vec<PathBuf>> {
+    files_in(&disk.join(STATE).join("dead-letters"))
 }
