@@ -1,7 +1,7 @@
 //! Dead letters, as an operator meets them.
 mod common;
 
-use std::{fs, path::Path};
+use std::{fs, io::Read, path::Path};
 
 use common::{gopiper, run, stderr};
 
@@ -98,4 +98,49 @@ fn a_component_that_no_pipeline_has_is_refused() {
     let output = replay("pas");
     assert_eq!(output.status.code(), Some(78));
     assert!(stderr(&output).contains("has a component 'pas'"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_replay_that_is_killed_goes_on_where_it_was() {
+    const LETTERS: usize = 400;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    write_pipeline(&file, "gopiper.loadComponent('faults_component.so', { first_word = true })");
+    // Larger than all that may be under way: so some are not begun when it is killed.
+    let padding = "x".repeat(16 << 10);
+    let line = |n| format!("fail {n:03} {padding}\n");
+    let mut command = gopiper();
+    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
+    run(&mut command, (0..LETTERS).map(line).collect::<String>().as_bytes());
+
+    write_pipeline(
+        &file,
+        "gopiper.loadComponent('pass_component.so', {}, { name = 'faults', channel_size = 8 })",
+    );
+    let replay = || {
+        let mut command = gopiper();
+        command.args(["dlq", "replay"]).arg(&file).env("GOPIPER_STATE_DIR", &state);
+        command
+    };
+    let numbers = |output: &[u8]| -> Vec<usize> {
+        let text = String::from_utf8_lossy(output).into_owned();
+        let whole = text.lines().filter(|line| line.len() == "fail 000 ".len() + padding.len());
+        whole.filter_map(|line| line[5..8].parse().ok()).collect()
+    };
+    let mut killed = replay().spawn().expect("it starts");
+    let mut some = vec![0; 100 * line(0).len()];
+    killed.stdout.take().expect("a pipe").read_exact(&mut some).expect("they come");
+    killed.kill().expect("killed");
+    killed.wait().expect("it ends");
+    let first = numbers(&some);
+    assert_eq!(first, (0..100).collect::<Vec<_>>());
+
+    let output = run(&mut replay(), b"");
+    let second = numbers(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // What is between what was read and what was known to be written is the pipe's.
+    assert!(second[0] > 0, "what is done with does not come again");
+    assert_eq!(second, (second[0]..LETTERS).collect::<Vec<_>>(), "all others do, in order");
+    let output = run(&mut replay(), b"");
+    assert_eq!(output.stdout, b"there are no dead letters to replay\n");
 }
