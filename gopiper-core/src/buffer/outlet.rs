@@ -9,6 +9,8 @@ use super::{block, shared::Shared, store::StoreError};
 
 /// How long it waits before it reads again what the disk did not give.
 const PAUSE: Duration = Duration::from_millis(500);
+/// What is done with goes out with the next block that comes in; by itself if none comes for so long.
+const IDLE: Duration = Duration::from_millis(100);
 
 struct Outlet {
     shared: Arc<Shared>,
@@ -16,6 +18,8 @@ struct Outlet {
     next: u64,
     /// What is under way, by block.
     sent: BTreeMap<u64, Sent>,
+    /// When what is done with goes out, if nothing comes before that.
+    idle_until: Option<i64>,
     postponed: Postponed,
 }
 
@@ -31,11 +35,36 @@ pub(crate) fn outlet(shared: Arc<Shared>) -> FactoryHandle {
     own::source("buffer.out", move |postponed| {
         shared.enter();
         shared.outlet_is(postponed.host().clone());
-        Ok(Outlet { shared: shared.clone(), next: 0, sent: BTreeMap::new(), postponed })
+        Ok(Outlet {
+            shared: shared.clone(),
+            next: 0,
+            sent: BTreeMap::new(),
+            idle_until: None,
+            postponed,
+        })
     })
 }
 
 impl Outlet {
+    fn after(&self, time: Duration) -> i64 {
+        self.postponed.host().monotonic() + time.as_nanos() as i64
+    }
+
+    /// There is nothing to read.
+    fn idle(&mut self) -> Produced {
+        if !self.shared.has_done() {
+            self.idle_until = None;
+            return Produced::WAITING;
+        }
+        let until = *self.idle_until.get_or_insert(self.after(IDLE));
+        if self.postponed.host().monotonic() < until {
+            return Produced::waiting_until(until);
+        }
+        self.take_out(true);
+        self.idle_until = None;
+        Produced::WAITING
+    }
+
     fn take_out(&self, at_once: bool) {
         if let Err(error) = self.shared.take_out(at_once) {
             let error = format!("{error}; what is done with may come again");
@@ -51,18 +80,17 @@ impl Source for Outlet {
         let (number, bytes) = match self.shared.next(self.next) {
             Ok(Some(found)) => found,
             Ok(None) if ended => return Ok(Produced::FINISHED),
-            Ok(None) => return Ok(Produced::WAITING),
+            Ok(None) => return Ok(self.idle()),
             Err(error @ StoreError::Damaged { .. }) => return Err(error.into()),
             Err(error) => {
-                let host = self.postponed.host();
-                host.log(Level::ERROR, module_path!(), &format!("{error}; it is read again soon"));
-                let until = host.monotonic() + PAUSE.as_nanos() as i64;
-                return Ok(Produced::waiting_until(until));
+                let error = format!("{error}; it is read again soon");
+                self.postponed.host().log(Level::ERROR, module_path!(), &error);
+                return Ok(Produced::waiting_until(self.after(PAUSE)));
             }
         };
         let mut batch = self.postponed.batch();
         block::read(bytes, &mut batch).map_err(|_| self.shared.damaged(number))?;
-        self.next = number + 1;
+        (self.next, self.idle_until) = (number + 1, None);
         self.sent.insert(number, Sent { open: batch.len() as u32, returned: false });
         self.postponed.send_tracked(batch, number)?;
         Ok(Produced::MORE)
@@ -79,7 +107,7 @@ impl Source for Outlet {
             self.shared.done(number);
         }
         self.sent.remove(&number);
-        self.take_out(self.sent.is_empty());
+        self.take_out(false);
     }
 }
 

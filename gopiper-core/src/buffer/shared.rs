@@ -194,6 +194,11 @@ impl Shared {
         self.state.lock().done.push(number);
     }
 
+    /// Whether something is done with, and is in the store still.
+    pub(super) fn has_done(&self) -> bool {
+        !self.state.lock().done.is_empty()
+    }
+
     /// Takes out what is done with, if that is much, or somebody waits for it, or `at_once`.
     /// Otherwise it goes with the next block that comes in.
     pub(super) fn take_out(&self, at_once: bool) -> Result<(), StoreError> {

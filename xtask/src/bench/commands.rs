@@ -30,7 +30,7 @@ pub(super) struct Sample {
 
 /// What the command lines of a row refer to.
 pub(super) struct Commands {
-    /// $INPUT; $GOPIPER, $PIPELINE, $NOTHING_BETWEEN; $STAGE (the example `bench_stage`), $LINES;
+    /// $INPUT; $SCRATCH (a folder to write to); $GOPIPER, $PIPELINE, $NOTHING_BETWEEN, $FILES; $STAGE (the example `bench_stage`), $LINES;
     /// $STDIN, $STDOUT and $GREP (component files); $DLOPEN (the program in C).
     pub(super) variables: Vec<(&'static str, OsString)>,
     /// How many lines are echoed.

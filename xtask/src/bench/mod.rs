@@ -137,6 +137,10 @@ impl Bench {
         fs::write(&pipeline, lua(row.between.unwrap_or_default()))?;
         let nothing_between = self.folder.join("nothing-between.lua");
         fs::write(&nothing_between, lua(&[]))?;
+        let files = self.folder.join("files.lua");
+        fs::write(&files, FILES)?;
+        // On the same disk as the input.
+        let scratch = self.folder.join("scratch");
         let plugin = |name| self.built.plugins.join(format!("{name}_component.so")).into();
         Ok(Commands {
             variables: vec![
@@ -146,6 +150,9 @@ impl Bench {
                 ("GOPIPER_COMPONENT_PATH", self.built.plugins.clone().into()),
                 ("PIPELINE", pipeline.into()),
                 ("NOTHING_BETWEEN", nothing_between.into()),
+                ("FILES", files.into()),
+                ("GOPIPER_STATE_DIR", scratch.join("state").into()),
+                ("SCRATCH", scratch.into()),
                 ("STAGE", self.stage.clone().into()),
                 ("DLOPEN", self.dlopen.clone().into()),
                 ("STDIN", plugin("stdin")),
@@ -171,6 +178,16 @@ impl Bench {
 /// Once more, with what it counted on standard error.
 const COUNTED: &str = r#""$GOPIPER" run -v --log-format json "$PIPELINE" < "$INPUT""#;
 const SOURCE: &str = "stdin";
+
+/// From $INPUT to a file in $SCRATCH.
+const FILES: &str = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('file_source_component.so', { paths = { os.getenv('INPUT') } }),
+  gopiper.loadComponent('file_sink_component.so', {
+    path = os.getenv('SCRATCH') .. '/out', sync = 'never',
+  }),
+})
+";
 
 /// The file that makes a pipeline of standard input, these, and standard output.
 fn lua(between: &[&str]) -> String {

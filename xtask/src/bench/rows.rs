@@ -180,6 +180,33 @@ pub(super) const ROWS: &[Row] = &[
         reference: "cat | cat",
         ours: r#""$GOPIPER" run "$PIPELINE""#,
     },
+    // Neither waits for the disk, but for the checkpoints.
+    Row {
+        name: "files",
+        what: "file to file, with deliveries and checkpoints, against stdin to stdout with < and >",
+        target: Target::AtMost(1.3),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: LOG,
+        between: None,
+        reference: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
+            "$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT" > "$SCRATCH/out""#,
+        ours: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" && "$GOPIPER" run "$FILES""#,
+    },
+    // 512 lines, as many as a batch has, are a block.
+    Row {
+        name: "buffer",
+        what: "through a buffer on disk, against dd with a sync for each block of the same size",
+        target: Target::AtLeast(0.5),
+        figure: Figure::Speed,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&["gopiper.buffer()"]),
+        reference: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
+            dd if="$INPUT" of="$SCRATCH/out" bs=60416 count=2000 iflag=fullblock oflag=dsync status=none"#,
+        ours: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
+            head -c $((60416 * 2000)) "$INPUT" | "$GOPIPER" run "$PIPELINE""#,
+    },
 ];
 
 impl Target {
