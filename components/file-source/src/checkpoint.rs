@@ -11,7 +11,10 @@ use std::{
 };
 
 use gopiper_abi::Error;
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::identity::{Fingerprint, Inode};
@@ -50,13 +53,14 @@ impl Store {
         let lock = directory.join("lock");
         let file = File::options().write(true).create(true).truncate(false).open(&lock);
         let file = file.map_err(|error| named("cannot make", &lock, &error))?;
-        if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            return Err(Error::new(format!(
-                "cannot lock {}: {error}; does this pipeline run already? \
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => Error::new(format!(
+                "{} is locked: does this pipeline run already? \
                  A second one needs a --state-dir of its own",
                 lock.display()
-            )));
-        }
+            )),
+            error => named("cannot lock", &lock, &error.into()),
+        })?;
         let store = Store { directory, _lock: file };
         let entries = store.load()?;
         Ok((store, entries))

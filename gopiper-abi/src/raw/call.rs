@@ -68,8 +68,21 @@ impl<'b> BatchCall<'b> {
     /// The messages as a sink that ends each with `delimiter` writes them: neighbours in memory, with
     /// that delimiter behind each, are one piece.
     pub fn pieces<'a>(&'a self, delimiter: &'a [u8]) -> impl Iterator<Item = Piece<'a>> {
-        let messages = self.messages();
-        let mut next = 0;
+        self.pieces_of(0..self.messages().len(), delimiter)
+    }
+
+    /// The same of some messages, by their places in [`BatchCall::messages`]: for a sink that writes
+    /// to several places.
+    ///
+    /// # Panics
+    /// When there are fewer messages.
+    pub fn pieces_of<'a>(
+        &'a self,
+        places: std::ops::Range<usize>,
+        delimiter: &'a [u8],
+    ) -> impl Iterator<Item = Piece<'a>> {
+        let mut next = places.start;
+        let messages = &self.messages()[..places.end];
         std::iter::from_fn(move || {
             let first = messages.get(next)?;
             let start = next;

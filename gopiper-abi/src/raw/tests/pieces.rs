@@ -113,6 +113,18 @@ fn a_message_that_was_removed_between_parts_the_piece() {
 }
 
 #[test]
+fn pieces_of_some_messages_hold_no_others() {
+    let handling = Handling::new(lines("a\nb\nc\nd\n", 1));
+    lend(&handling, |call| {
+        let some: Vec<_> = call.pieces_of(1..3, b"\n").collect();
+        let expected = Piece { messages: 1..3, data: b"b\nc\n", add_delimiter: false };
+        assert_eq!(some, [expected]);
+        assert_eq!(call.pieces_of(2..2, b"\n").count(), 0);
+        call.report_all(Report::DONE)
+    });
+}
+
+#[test]
 fn a_message_that_was_changed_between_parts_the_piece() {
     let handling = Handling::new(lines("a\nb\nc\n", 1));
     lend(&handling, |call| {

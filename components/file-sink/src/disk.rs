@@ -1,0 +1,49 @@
+//! What std has no word for: folders that last, and which file it is.
+use std::{
+    fs::{self, File, Metadata},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+/// Which file it is on this machine, for as long as it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
+
+impl From<&Metadata> for Inode {
+    fn from(metadata: &Metadata) -> Self {
+        Inode(metadata.dev(), metadata.ino())
+    }
+}
+
+/// The folder in which this lies.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => path,
+    }
+}
+
+/// Names that were given or taken in this folder survive a power failure.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a folder, and those that it lies in.
+pub(crate) fn make_folders(folder: &Path, sync: bool) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let outer = folder_of(folder);
+    if outer != folder {
+        make_folders(outer, sync)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => {
+            Err(error)
+        }
+        _ if sync => sync_folder(outer),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,140 @@
+//! Writes messages to files, each as a line.
+//!
+//! With `sync = 'batch'` a message is reported as Done when it is on disk: what was not comes again
+//! after a crash, and what was written of it is taken away.
+mod disk;
+mod mark;
+mod sink;
+mod target;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use gopiper_abi::{Error, Factory, Parallel, Postponed, attributes, export_component};
+use jiff::tz::TimeZone;
+
+pub use crate::sink::FileSink;
+use crate::template::Template;
+
+attributes! {
+    /// Writes messages to files, each as a line.
+    pub struct Attributes {
+        /// The file to append to; made, with its folders, if it is not there. `%Y`, `%m` and the like,
+        /// as `date` has them, stand for the message's time (now, if it has none), in the local time
+        /// zone; `{name}` for an attribute of the message, as a name or a part of one; `{{` and `}}` for
+        /// braces.
+        pub path: String,
+        /// What to write behind each message. A message that came from the end of an input without
+        /// its delimiter gets none.
+        #[serde(default = "newline")]
+        pub delimiter: String,
+        /// When what was written is brought to disk.
+        #[serde(default = "batch")]
+        pub sync: Sync,
+        /// With `'interval'`, how many seconds lie between.
+        #[serde(default = "one_second")]
+        pub sync_interval: f64,
+        /// How large a file may get, in bytes: before, it is renamed to PATH.YYYYMMDD-HHMMSS, and a
+        /// new one is begun.
+        pub rotate_bytes: Option<u64>,
+        /// How old a file may get, in seconds: the first message after that begins a new one.
+        pub rotate_every: Option<f64>,
+        /// How many files are open at once.
+        #[serde(default = "sixty_four")]
+        pub max_open_files: usize,
+    }
+}
+
+attributes! {
+    /// When what was written is brought to disk.
+    #[derive(Copy)]
+    pub enum Sync {
+        /// Before a message is reported as Done: nothing that is done is lost.
+        Batch,
+        /// From time to time: a power failure loses what was written since.
+        Interval,
+        /// When the system likes to.
+        Never,
+    }
+}
+
+fn newline() -> String {
+    "\n".into()
+}
+fn batch() -> Sync {
+    Sync::Batch
+}
+fn one_second() -> f64 {
+    1.0
+}
+fn sixty_four() -> usize {
+    64
+}
+
+fn seconds(name: &str, seconds: f64) -> Result<i64, Error> {
+    let nanoseconds = Duration::try_from_secs_f64(seconds).map(|time| time.as_nanos());
+    match nanoseconds.map(i64::try_from) {
+        Ok(Ok(nanoseconds @ 1..)) => Ok(nanoseconds),
+        _ => Err(Error::attribute(name, "must be a number of seconds, more than 0")),
+    }
+}
+
+/// Makes the [`FileSink`].
+pub struct FileSinkFactory {
+    settings: Settings,
+    path: String,
+    zone: TimeZone,
+}
+
+/// The attributes, checked.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) delimiter: Vec<u8>,
+    pub(crate) sync: Sync,
+    pub(crate) sync_interval: i64,
+    pub(crate) rotate_bytes: Option<u64>,
+    pub(crate) rotate_every: Option<i64>,
+    pub(crate) max_open_files: usize,
+}
+
+impl Factory for FileSinkFactory {
+    type Component = FileSink;
+    type Attributes = Attributes;
+
+    fn new(attributes: Attributes) -> Result<Self, Error> {
+        if attributes.max_open_files == 0 {
+            return Err(Error::attribute("max_open_files", "must be 1 or more"));
+        }
+        if attributes.rotate_bytes == Some(0) {
+            return Err(Error::attribute("rotate_bytes", "must be 1 or more"));
+        }
+        let rotate_every = attributes.rotate_every.map(|every| seconds("rotate_every", every));
+        let zone = TimeZone::system();
+        Template::parse(&attributes.path, zone.clone())?;
+        Ok(FileSinkFactory {
+            settings: Settings {
+                delimiter: attributes.delimiter.into_bytes(),
+                sync: attributes.sync,
+                sync_interval: seconds("sync_interval", attributes.sync_interval)?,
+                rotate_bytes: attributes.rotate_bytes,
+                rotate_every: rotate_every.transpose()?,
+                max_open_files: attributes.max_open_files,
+            },
+            path: attributes.path,
+            zone,
+        })
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<FileSink, Error> {
+        let template = Template::parse(&self.path, self.zone.clone())?;
+        FileSink::new(template, self.settings.clone(), self.zone.clone(), postponed.host().clone())
+    }
+
+    fn parallel(&self) -> Parallel {
+        Parallel::SINGLE
+    }
+}
+
+export_component!(sink: FileSinkFactory);

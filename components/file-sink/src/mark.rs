@@ -1,0 +1,68 @@
+//! A small file beside one that is being written: it says up to where that is whole.
+//!
+//! When the process or the machine dies in the middle of a write, the last line may be a part of one.
+//! Its message was not reported as Done, so it comes again, and the part must go. But a last line
+//! without a delimiter may also be a whole message that had none, or have been there before. So the
+//! mark says how long the file was when it was opened, or when a message without a delimiter was last
+//! written whole: only what lies behind that, and behind the last delimiter, is cut off. The mark goes
+//! when the file is closed.
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::disk::{Inode, folder_of, sync_folder};
+
+const FORMAT: &str = "gopiper file_sink 1";
+
+/// The mark of one file.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    path: PathBuf,
+    inode: Inode,
+    sync: bool,
+}
+
+impl Mark {
+    fn path_of(file: &Path) -> PathBuf {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        folder_of(file).join(format!(".{name}.gopiper"))
+    }
+
+    /// Up to where the file is whole, if a mark was left behind: it was not closed.
+    pub(crate) fn left_at(file: &Path, inode: Inode) -> Option<u64> {
+        let text = fs::read_to_string(Self::path_of(file)).ok()?;
+        let mut fields = text.strip_prefix(FORMAT)?.strip_suffix('\n')?.split(' ').skip(1);
+        let mut number = || fields.next()?.parse().ok();
+        let marked = Inode(number()?, number()?);
+        let whole = number()?;
+        (marked == inode).then_some(whole)
+    }
+
+    /// Marks a file as one that is being written.
+    pub(crate) fn new(file: &Path, inode: Inode, whole: u64, sync: bool) -> io::Result<Self> {
+        let mark = Mark { path: Self::path_of(file), inode, sync };
+        mark.set(whole)?;
+        Ok(mark)
+    }
+
+    /// The file is whole up to here.
+    pub(crate) fn set(&self, whole: u64) -> io::Result<()> {
+        let aside = self.path.with_extension("gopiper-new");
+        let Inode(device, inode) = self.inode;
+        let mut file = File::create(&aside)?;
+        file.write_all(format!("{FORMAT} {device} {inode} {whole}\n").as_bytes())?;
+        if self.sync {
+            file.sync_all()?;
+        }
+        fs::rename(&aside, &self.path)?;
+        if self.sync { sync_folder(folder_of(&self.path)) } else { Ok(()) }
+    }
+
+    /// The file was closed.
+    pub(crate) fn remove(self) {
+        // One that stays says nothing wrong: the file is whole.
+        let _ = fs::remove_file(self.path);
+    }
+}

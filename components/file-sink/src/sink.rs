@@ -1,0 +1,279 @@
+//! The component: which message goes to which file, and what is reported of it.
+use std::{
+    collections::HashMap,
+    fs, io,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use gopiper_abi::{BatchCall, BatchComponent, Error, HandleFlags, Host, Report};
+use jiff::{Timestamp, tz::TimeZone};
+use rustix::io::Errno;
+
+use crate::{
+    Settings, Sync,
+    disk::{folder_of, sync_folder},
+    target::Target,
+    template::Template,
+};
+
+/// The numbers for the reasons in reports.
+const CANNOT_WRITE: u8 = 1;
+const NO_PATH: u8 = 2;
+
+/// The component of the one worker.
+pub struct FileSink {
+    template: Template,
+    settings: Settings,
+    zone: TimeZone,
+    host: Host,
+    open: HashMap<PathBuf, Target>,
+    /// The number of the batch.
+    batch: u64,
+    /// Files of this batch that could not be written: what else goes there would overtake.
+    refused: HashMap<PathBuf, Report>,
+    /// What is not done of this batch.
+    undone: Vec<(Range<usize>, Report)>,
+    /// Whether a moment to sync was asked for.
+    waits_to_sync: bool,
+}
+
+impl FileSink {
+    pub(crate) fn new(
+        template: Template,
+        settings: Settings,
+        zone: TimeZone,
+        host: Host,
+    ) -> Result<Self, Error> {
+        let mut sink = FileSink {
+            template,
+            settings,
+            zone,
+            host,
+            open: HashMap::new(),
+            batch: 0,
+            refused: HashMap::new(),
+            undone: Vec::new(),
+            waits_to_sync: false,
+        };
+        if let Some(path) = sink.template.constant() {
+            let opened = sink.target(&path).map(|_| ());
+            opened.map_err(|error| Error::attribute("path", failure(&path, &error)))?;
+        }
+        Ok(sink)
+    }
+
+    /// The open file of this name.
+    fn target(&mut self, path: &Path) -> io::Result<&mut Target> {
+        let (batch, now) = (self.batch, self.host.now());
+        let known = self.open.get(path).map(|target| target.used == batch || target.is_in_place());
+        if known == Some(false) {
+            // Others have renamed or removed it, and wait for a new one.
+            self.close(path);
+        }
+        if known != Some(true) {
+            if self.open.len() >= self.settings.max_open_files {
+                self.close_oldest();
+            }
+            let Settings { delimiter, sync, .. } = self.settings.clone();
+            let target = loop {
+                match Target::open(path, &delimiter, sync, now) {
+                    Err(error) if is_starved(&error) && self.close_oldest() => {}
+                    opened => break opened?,
+                }
+            };
+            self.open.insert(path.to_owned(), target);
+        }
+        let target = self.open.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
+        target.used = batch;
+        Ok(target)
+    }
+
+    /// Closes the file that was not written to for longest, if there is one.
+    fn close_oldest(&mut self) -> bool {
+        let oldest = self.open.iter().min_by_key(|(_, target)| target.used);
+        let oldest = oldest.map(|(path, _)| path.clone());
+        oldest.as_ref().map(|path| self.close(path)).is_some()
+    }
+
+    /// Settles and closes a file.
+    fn close(&mut self, path: &Path) {
+        self.settle(path);
+        // If it could not be settled, it is closed already.
+        if let Some(Err(error)) = self.open.remove(path).map(Target::close) {
+            // That was reported as done before.
+            self.host.fail(&failure(path, &error));
+        }
+    }
+
+    /// Brings to disk what is due of this file, or takes it back; then it is closed.
+    fn settle(&mut self, path: &Path) {
+        let Some(target) = self.open.get_mut(path) else { return };
+        let unsettled = std::mem::take(&mut target.unsettled);
+        if unsettled.is_empty() {
+            return;
+        }
+        let Err(error) = target.settle() else { return };
+        self.open.remove(path).into_iter().for_each(Target::take_back);
+        let report = Report::retry(CANNOT_WRITE, failure(path, &error));
+        self.undone.extend(unsettled.into_iter().map(|messages| (messages, report.clone())));
+        self.refused.insert(path.to_owned(), report);
+    }
+
+    /// Writes messages that go to one file, or to several of that name one after the other.
+    fn write(&mut self, call: &BatchCall<'_>, messages: Range<usize>, path: &Path) {
+        let mut rest = messages;
+        while !rest.is_empty() {
+            if let Some(report) = self.refused.get(path) {
+                self.undone.push((rest, report.clone()));
+                return;
+            }
+            match self.write_some(call, rest.clone(), path) {
+                Ok(written) => rest.start += written,
+                Err(error) => {
+                    // What it holds of this batch is whole: it may stay.
+                    self.close(path);
+                    let report = Report::retry(CANNOT_WRITE, failure(path, &error));
+                    self.refused.entry(path.to_owned()).or_insert(report);
+                }
+            }
+        }
+    }
+
+    /// Writes the messages that belong into the file of the moment, and says how many those were.
+    fn write_some(
+        &mut self,
+        call: &BatchCall<'_>,
+        messages: Range<usize>,
+        path: &Path,
+    ) -> io::Result<usize> {
+        let Settings { rotate_bytes, rotate_every, .. } = self.settings;
+        let now = self.host.now();
+        let width = self.settings.delimiter.len();
+        let target = self.target(path)?;
+        let mut count = messages.len();
+        if target.is_regular() {
+            let is_old = rotate_every.is_some_and(|every| now - target.begun >= every);
+            if let Some(limit) = rotate_bytes {
+                count = how_many_fit(call, messages.clone(), width, target.length(), limit);
+            }
+            if target.length() > 0 && (is_old || count == 0) {
+                self.rotate(path)?;
+                return Ok(0);
+            }
+        }
+        let written = messages.start..messages.start + count;
+        let delimiter = &self.settings.delimiter;
+        if let Some(target) = self.open.get_mut(path) {
+            target.write(call.pieces_of(written.clone(), delimiter), delimiter)?;
+            target.unsettled.push(written);
+        }
+        Ok(count)
+    }
+
+    fn rotate(&mut self, path: &Path) -> io::Result<()> {
+        self.close(path);
+        let now = Timestamp::from_nanosecond(self.host.now().into()).unwrap_or_default();
+        let now = now.to_zoned(self.zone.clone()).strftime("%Y%m%d-%H%M%S");
+        let name = |number: u32| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(if number == 0 { format!(".{now}") } else { format!(".{now}.{number}") });
+            PathBuf::from(name)
+        };
+        let is_free = |name: &PathBuf| {
+            fs::symlink_metadata(name).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+        };
+        let name = (0..).map(name).find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
+        fs::rename(path, &name)?;
+        if self.settings.sync == Sync::Never { Ok(()) } else { sync_folder(folder_of(path)) }
+    }
+
+    /// Reports the batch.
+    fn report(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        if self.undone.is_empty() {
+            return call.report_all(Report::DONE);
+        }
+        let mut reports = vec![Report::DONE; call.messages().len()];
+        for (messages, report) in self.undone.drain(..) {
+            reports[messages].fill(report);
+        }
+        call.report_each(|message, _| reports[message].clone())
+    }
+
+    fn sync_later(&mut self) {
+        let is_dirty = self.open.values().any(|target| target.is_dirty);
+        if self.settings.sync == Sync::Interval && is_dirty && !self.waits_to_sync {
+            self.host.wake_at(self.host.monotonic() + self.settings.sync_interval);
+            self.waits_to_sync = true;
+        }
+    }
+}
+
+impl BatchComponent for FileSink {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        self.batch += 1;
+        self.refused.clear();
+        self.undone.clear();
+        let now = self.host.now();
+        let mut rest = 0..call.messages().len();
+        while !rest.is_empty() {
+            let messages = &call.messages()[rest.clone()];
+            let run = rest.start..rest.start + self.template.run(messages, now);
+            match self.template.render(&messages[0], now) {
+                Ok(path) => self.write(&call, run.clone(), &path),
+                Err(why) => self.undone.push((run.clone(), Report::fail(NO_PATH, why))),
+            }
+            rest.start = run.end;
+        }
+        let batch = self.batch;
+        let written = self.open.iter().filter(|(_, target)| target.used == batch);
+        let written: Vec<_> = written.map(|(path, _)| path.clone()).collect();
+        written.iter().for_each(|path| self.settle(path));
+        self.sync_later();
+        self.report(call)
+    }
+
+    fn timer(&mut self, _now: i64) -> Result<(), Error> {
+        self.waits_to_sync = false;
+        if self.settings.sync == Sync::Interval {
+            for (path, target) in &mut self.open {
+                target.sync().map_err(|error| Error::new(failure(path, &error)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _deadline: i64) -> Result<(), Error> {
+        for (path, target) in self.open.drain() {
+            target.close().map_err(|error| Error::new(failure(&path, &error)))?;
+        }
+        Ok(())
+    }
+}
+
+fn failure(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
+}
+
+fn is_starved(error: &io::Error) -> bool {
+    let starved = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| starved.contains(&code))
+}
+
+/// How many of the messages fit into a file that is so long; one does into an empty one.
+fn how_many_fit(
+    call: &BatchCall<'_>,
+    messages: Range<usize>,
+    width: usize,
+    mut length: u64,
+    limit: u64,
+) -> usize {
+    let messages = &call.messages()[messages];
+    let fit = messages.iter().take_while(|message| {
+        let is_first = length == 0;
+        let delimiter = if message.lacks_delimiter() { 0 } else { width };
+        length += (message.data().len() + delimiter) as u64;
+        is_first || length <= limit
+    });
+    fit.count()
+}

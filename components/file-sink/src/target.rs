@@ -1,0 +1,279 @@
+//! One file that is being written.
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use gopiper_abi::Piece;
+use memchr::memmem;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
+
+use crate::{
+    Sync,
+    disk::{Inode, folder_of, make_folders, sync_folder},
+    mark::Mark,
+};
+
+/// Smaller pieces are put together to this size first.
+const TOGETHER: usize = 64 << 10;
+
+/// An open file.
+pub(crate) struct Target {
+    path: PathBuf,
+    file: File,
+    sync: Sync,
+    /// `None` for what is no regular file: that is only written to.
+    regular: Option<Inode>,
+    /// `None` if none could be made.
+    mark: Option<Mark>,
+    length: u64,
+    /// How long it was before what is not settled yet.
+    settled: u64,
+    /// Its last message has no delimiter.
+    lacks_delimiter: bool,
+    /// Behind its length lies what could not be cut off.
+    is_torn: bool,
+    /// It holds what is not on disk yet.
+    pub(crate) is_dirty: bool,
+    /// When it was made, by the clock of days, in nanoseconds.
+    pub(crate) begun: i64,
+    /// In which batch it was last written to.
+    pub(crate) used: u64,
+    /// The messages of this batch that it holds.
+    pub(crate) unsettled: Vec<Range<usize>>,
+}
+
+impl Target {
+    /// Opens a file to append to, and takes away what a crash has left of a line.
+    pub(crate) fn open(path: &Path, delimiter: &[u8], sync: Sync, now: i64) -> io::Result<Self> {
+        let special = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
+        let file = if special {
+            File::options().write(true).open(path)?
+        } else {
+            make_folders(folder_of(path), sync != Sync::Never)?;
+            open_alone(path)?
+        };
+        let metadata = file.metadata()?;
+        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+        let made = made.and_then(|made| i64::try_from(made.as_nanos()).ok());
+        let mut target = Target {
+            path: path.to_owned(),
+            file,
+            sync,
+            regular: (!special).then(|| Inode::from(&metadata)),
+            mark: None,
+            length: metadata.len(),
+            settled: 0,
+            lacks_delimiter: false,
+            is_torn: false,
+            is_dirty: false,
+            begun: made.map_or(now, |made| made.min(now)),
+            used: 0,
+            unsettled: Vec::new(),
+        };
+        if let Some(inode) = target.regular {
+            target.take_over(inode, delimiter)?;
+        }
+        target.settled = target.length;
+        Ok(target)
+    }
+
+    fn take_over(&mut self, inode: Inode, delimiter: &[u8]) -> io::Result<()> {
+        if let Some(whole) = Mark::left_at(&self.path, inode) {
+            self.cut_off_part_of_line(whole, delimiter)?;
+        }
+        let sync = self.sync != Sync::Never;
+        match Mark::new(&self.path, inode, self.length, sync) {
+            Ok(mark) => self.mark = Some(mark),
+            Err(error) if may_have_no_mark(&error) => log::warn!(
+                "{}: cannot make a mark beside it ({error}): after a crash its last line may stay \
+                 a part of one",
+                self.path.display()
+            ),
+            Err(error) => return Err(error),
+        }
+        // Its own name, if it is new.
+        if sync { sync_folder(folder_of(&self.path)) } else { Ok(()) }
+    }
+
+    fn cut_off_part_of_line(&mut self, whole: u64, delimiter: &[u8]) -> io::Result<()> {
+        let kept = match delimiter {
+            [] => self.length,
+            _ => end_of_last_line(&self.file, whole, self.length, delimiter)?,
+        };
+        if kept < self.length {
+            let cut = self.length - kept;
+            log::warn!(
+                "{}: its last {cut} bytes were cut off: a line that was not written whole; it comes \
+                 again",
+                self.path.display()
+            );
+            self.cut_to(kept)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_regular(&self) -> bool {
+        self.regular.is_some()
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether what is found under its name is still this file.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let Some(inode) = self.regular else { return true };
+        fs::metadata(&self.path).is_ok_and(|there| Inode::from(&there) == inode)
+    }
+
+    /// Writes all, or nothing.
+    pub(crate) fn write<'a>(
+        &mut self,
+        pieces: impl Iterator<Item = Piece<'a>>,
+        delimiter: &[u8],
+    ) -> io::Result<()> {
+        let lacked = self.lacks_delimiter;
+        match self.write_pieces(pieces, delimiter) {
+            Ok(written) => {
+                self.length += written;
+                self.is_dirty = true;
+                Ok(())
+            }
+            Err(error) => {
+                self.lacks_delimiter = lacked;
+                if let Err(cut) = self.cut_to(self.length) {
+                    self.is_torn = true;
+                    log::warn!(
+                        "{}: what was written of a batch could not be cut off: {cut}; lines of it \
+                         may stand there twice",
+                        self.path.display()
+                    );
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn write_pieces<'a>(
+        &mut self,
+        pieces: impl Iterator<Item = Piece<'a>>,
+        delimiter: &[u8],
+    ) -> io::Result<u64> {
+        let mut written = 0;
+        let mut file = BufWriter::with_capacity(TOGETHER, &self.file);
+        for piece in pieces {
+            file.write_all(piece.data)?;
+            written += piece.data.len() as u64;
+            if piece.add_delimiter {
+                file.write_all(delimiter)?;
+                written += delimiter.len() as u64;
+            }
+            self.lacks_delimiter = !piece.add_delimiter && !piece.data.ends_with(delimiter);
+        }
+        file.flush()?;
+        Ok(written)
+    }
+
+    /// What was written since it was last settled stays, whatever happens.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        if self.sync == Sync::Batch {
+            self.sync()?;
+        }
+        if let (true, Some(mark)) = (self.lacks_delimiter, &self.mark) {
+            mark.set(self.length)?;
+        }
+        self.settled = self.length;
+        Ok(())
+    }
+
+    /// Takes back what was written since it was last settled.
+    pub(crate) fn take_back(mut self) {
+        if let Err(error) = self.cut_to(self.settled) {
+            log::warn!(
+                "{}: what was written of a batch could not be taken back: {error}; lines of it may \
+                 stand there twice",
+                self.path.display()
+            );
+        }
+    }
+
+    fn cut_to(&mut self, length: u64) -> io::Result<()> {
+        if self.is_regular() {
+            self.file.set_len(length)?;
+            self.length = length;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        if self.is_dirty && self.is_regular() {
+            self.file.sync_data()?;
+        }
+        self.is_dirty = false;
+        Ok(())
+    }
+
+    /// Closes it as whole.
+    pub(crate) fn close(mut self) -> io::Result<()> {
+        if self.sync != Sync::Never {
+            self.sync()?;
+        }
+        if self.is_in_place() && !self.is_torn {
+            self.mark.take().into_iter().for_each(Mark::remove);
+        }
+        Ok(())
+    }
+}
+
+/// The folder is not ours to write to, or the name is too long to get longer.
+fn may_have_no_mark(error: &io::Error) -> bool {
+    let refusals = [Errno::ACCESS, Errno::PERM, Errno::NAMETOOLONG].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| refusals.contains(&code))
+}
+
+/// Opens it, and locks it: two that append to one file would cut each other's lines.
+fn open_alone(path: &Path) -> io::Result<File> {
+    loop {
+        let file = File::options().read(true).append(true).create(true).open(path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "somebody else writes it (another gopiper, or another file_sink of this one)",
+            ),
+            error => io::Error::other(format!("it can't be locked: {error}")),
+        })?;
+        // Meanwhile it may have been renamed.
+        if fs::metadata(path).is_ok_and(|there| match file.metadata() {
+            Ok(ours) => Inode::from(&there) == Inode::from(&ours),
+            Err(_) => false,
+        }) {
+            return Ok(file);
+        }
+    }
+}
+
+/// Behind the last delimiter in the file's first `length` bytes, but not before `whole`.
+fn end_of_last_line(file: &File, whole: u64, length: u64, delimiter: &[u8]) -> io::Result<u64> {
+    let mut block = vec![0; (64 << 10) + delimiter.len()];
+    let mut end = length;
+    while end > whole {
+        let start = end.saturating_sub(64 << 10).max(whole);
+        // A delimiter may lie across the end of the block.
+        let stop = length.min(end + delimiter.len() as u64 - 1);
+        let bytes = &mut block[..(stop - start) as usize];
+        file.read_exact_at(bytes, start)?;
+        if let Some(found) = memmem::rfind(bytes, delimiter) {
+            return Ok(start + (found + delimiter.len()) as u64);
+        }
+        end = start;
+    }
+    Ok(whole.min(length))
+}

@@ -1,0 +1,65 @@
+//! Paths out of templates, and none out of bounds.
+use super::*;
+
+fn parse(text: &str) -> Result<Template, String> {
+    Template::parse(text, TimeZone::UTC).map_err(|error| error.to_string())
+}
+
+fn message(attributes: &[(&str, Value)], time: i64) -> Message {
+    let mut message = Message::new("");
+    message.set_time(time);
+    attributes.iter().for_each(|(name, value)| message.set_attribute(name, value.clone()));
+    message
+}
+
+#[test]
+fn attributes_and_time_are_filled_in() {
+    let mut template = parse("/var/{{x}}/%Y-%m-%d/{host}-{n}.log").unwrap();
+    let mut render = |time: i64| {
+        let message = message(&[("host", "a".into()), ("n", 7i64.into())], time);
+        template.render(&message, 0).unwrap().display().to_string()
+    };
+    assert_eq!(render(86_400 * NANOSECONDS), "/var/{x}/1970-01-02/a-7.log");
+    assert_eq!(render(0), "/var/{x}/1970-01-01/a-7.log", "without a time: now");
+    assert_eq!(render(-1), "/var/{x}/1969-12-31/a-7.log");
+}
+
+#[test]
+fn what_needs_no_filling_in_is_constant() {
+    assert_eq!(parse("a/b.log").unwrap().constant(), Some("a/b.log".into()));
+    assert_eq!(parse("a{b}").unwrap().constant(), None);
+    assert_eq!(parse("a%Y").unwrap().constant(), None);
+}
+
+#[test]
+fn an_attribute_leads_nowhere_else() {
+    let mut template = parse("/logs/{a}{b}").unwrap();
+    let mut render = |a: Value, b: Value| template.render(&message(&[("a", a), ("b", b)], 0), 0);
+    assert_eq!(render("x".into(), "y..".into()), Ok("/logs/xy..".into()));
+    for wrong in ["", ".", "..", ".x", "../x", "a/b", "/etc", "a\0"] {
+        assert!(render(wrong.into(), "y".into()).is_err(), "{wrong:?}");
+        assert!(render("y".into(), wrong.into()).is_err(), "{wrong:?}");
+    }
+    assert!(render(Value::NULL, "y".into()).unwrap_err().contains("'a' is neither text nor"));
+    let missing = template.render(&message(&[("a", "x".into())], 0), 0).unwrap_err();
+    assert_eq!(missing, "it has no attribute 'b', which its path is made of");
+}
+
+#[test]
+fn a_wrong_template_is_refused() {
+    for wrong in ["", "a{", "a}", "{}", "a{b", "%!"] {
+        let refused = parse(wrong).err().unwrap_or_else(|| panic!("{wrong}"));
+        assert!(refused.starts_with("path: "), "{refused}");
+    }
+    assert!(parse("a-%s.%f").err().unwrap().contains("finer than a second"));
+}
+
+#[test]
+fn those_that_go_to_one_place_are_a_run() {
+    let template = parse("%H/{a}").unwrap();
+    let of = |a: &str, second: i64| message(&[("a", a.into())], second * NANOSECONDS);
+    let messages = [of("x", 5), of("x", 5), of("y", 5), of("y", 6), message(&[], 6 * NANOSECONDS)];
+    let run = |from: usize| template.run(&messages[from..], 0);
+    assert_eq!([run(0), run(1), run(2), run(3), run(4), run(5)], [2, 1, 1, 1, 1, 0]);
+    assert_eq!(parse("a").unwrap().run(&messages, 0), 5);
+}
