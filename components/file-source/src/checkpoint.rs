@@ -11,10 +11,6 @@ use std::{
 };
 
 use gopiper_abi::Error;
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::identity::{Fingerprint, Inode};
@@ -41,27 +37,15 @@ fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error>
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-/// Where the checkpoint lies. Locked: two that read the same files would overwrite each other's.
+/// Where the checkpoint lies: in a directory that the host has locked for this process.
 pub(crate) struct Store {
     directory: PathBuf,
-    _lock: File,
 }
 
 impl Store {
     /// The checkpoint in this directory, and what it says; nothing if there is none yet.
     pub(crate) fn open(directory: PathBuf) -> Result<(Self, Option<Vec<Entry>>), Error> {
-        let lock = directory.join("lock");
-        let file = File::options().write(true).create(true).truncate(false).open(&lock);
-        let file = file.map_err(|error| named("cannot make", &lock, &error))?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => Error::new(format!(
-                "{} is locked: does this pipeline run already? \
-                 A second one needs a --state-dir of its own",
-                lock.display()
-            )),
-            error => named("cannot lock", &lock, &error.into()),
-        })?;
-        let store = Store { directory, _lock: file };
+        let store = Store { directory };
         let entries = store.load()?;
         Ok((store, entries))
     }

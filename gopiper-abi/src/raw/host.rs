@@ -149,7 +149,7 @@ pub struct HostServices {
     /// A descriptor that becomes readable when the pipeline is ending; never to be read or closed.
     /// -1 if there is none.
     pub stop_descriptor: unsafe extern "C" fn(context: *const ()) -> i32,
-    /// A directory of the component's own, made now if it wasn't there.
+    /// A directory of the component's own, made and locked now if it wasn't.
     pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RString>,
     /// Memory for payloads: initialised, its content arbitrary.
     pub payload: unsafe extern "C" fn(context: *const (), length: usize) -> PayloadMut,
@@ -269,10 +269,12 @@ impl Host {
         }
     }
 
-    /// A directory for what the component must remember. It is made now if it wasn't there.
+    /// A directory for what the component must remember. It is made now if it wasn't there, and
+    /// locked until the pipeline has ended: no other process gets it meanwhile. All workers of one
+    /// component have the same; a file `lock` in it is the host's.
     ///
     /// # Errors
-    /// When it can't be made, in the host's words.
+    /// When it can't be made, or another process has it, in the host's words.
     pub fn state_directory(&self) -> io::Result<PathBuf> {
         // SAFETY: as above.
         let directory = unsafe { (self.services.state_directory())(self.context) };

@@ -17,7 +17,8 @@ pub(super) fn blocks(file: &Path) -> Result<Vec<Vec<u8>>> {
     if copy.path().metadata()?.len() == 0 {
         return Ok(Vec::new());
     }
-    let transaction = Database::open(copy.path())?.begin_read()?;
+    let database = Database::open(copy.path())?;
+    let transaction = database.begin_read()?;
     let table = match transaction.open_table(BLOCKS) {
         Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
         table => table?,

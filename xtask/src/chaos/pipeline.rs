@@ -50,6 +50,11 @@ pub(super) fn output_files(disk: &Path) -> Result<Vec<PathBuf>> {
             files.extend(files_in(&entry.path())?);
         }
     }
+    // The marks beside what it writes are its own.
+    let is_mark = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+    };
+    files.retain(|path| !is_mark(path));
     Ok(files)
 }
 

@@ -24,6 +24,9 @@ use crate::run::Built;
 /// It is through in less than a second, unless it hangs.
 const LONGEST_LIFE: Duration = Duration::from_secs(60);
 
+/// The exit code of a program that can't start.
+const REFUSED: i32 = 78;
+
 /// What a round is made from, besides its seed.
 pub(super) struct Setting<'a> {
     pub(super) built: &'a Built,
@@ -168,12 +171,14 @@ impl<'a> Round<'a> {
         // However the watch has ended, nobody is left.
         let _ = child.kill();
         let status = child.wait()?;
-        self.trouble.end(&self.disk)?;
+        let troubled = self.trouble.end(&self.disk)?;
         let said = format!("see {}", log.display());
         end.context(said.clone())?;
         match status.signal() {
             Some(9) => Ok(false),
             _ if status.success() => Ok(true),
+            // It could not start: somebody has to see to that, and to start it again.
+            _ if status.code() == Some(REFUSED) && troubled => self.live(death),
             _ => bail!("gopiper ended with {status}: {said}"),
         }
     }

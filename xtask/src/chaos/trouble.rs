@@ -83,7 +83,7 @@ impl Trouble {
                 self.begin(disk)?;
                 Now::EndsAt(now + self.length)
             }
-            Now::EndsAt(moment) if now >= moment => return self.end(disk),
+            Now::EndsAt(moment) if now >= moment => return self.end(disk).map(drop),
             _ => return Ok(()),
         };
         Ok(())
@@ -105,10 +105,10 @@ impl Trouble {
         }
     }
 
-    /// It is over, if there was any, also because a life is.
-    pub(super) fn end(&mut self, disk: &Disk) -> Result<()> {
+    /// It is over, if there was any, also because a life is. Says whether there was.
+    pub(super) fn end(&mut self, disk: &Disk) -> Result<bool> {
         if !matches!(std::mem::replace(&mut self.now, Now::Over), Now::EndsAt(_)) {
-            return Ok(());
+            return Ok(false);
         }
         match self.sort {
             Sort::None => {}
@@ -125,6 +125,6 @@ impl Trouble {
                 fs::rename(folder.join(ELSEWHERE), place.expect("one of all numbers is free"))?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
