@@ -61,8 +61,9 @@ impl Outlet {
             return Produced::waiting_until(until);
         }
         self.take_out(true);
-        self.idle_until = None;
-        Produced::WAITING
+        // If the disk did not take it, again: the inlet may wait for the room.
+        self.idle_until = self.shared.has_done().then(|| self.after(PAUSE));
+        Produced::waiting_until(self.idle_until.unwrap_or(i64::MAX))
     }
 
     fn take_out(&self, at_once: bool) {

@@ -20,13 +20,13 @@ pub(super) fn lua(disk: &Path, inputs: &[String], random: &mut Rng) -> String {
     let path = |folder: &str, name: &str| format!("'{}'", disk.join(folder).join(name).display());
     let paths: Vec<_> = inputs.iter().map(|name| path(INPUT, name)).collect();
     let (paths, output) = (paths.join(", "), path(OUTPUT, "out.log"));
-    let mut channel_size = || 16 << random.u32(0..10);
+    let mut channel_size = || 16 << random.u32(0..7);
     let (transform, sink) = (channel_size(), channel_size());
     format!(
         "local gopiper = require('gopiper')
 gopiper.createPipeline({{
   gopiper.loadComponent('file_source_component.so', {{
-    paths = {{ {paths} }}, checkpoint_interval = 0.02,
+    paths = {{ {paths} }}, checkpoint_interval = 0.003,
   }}),
   gopiper.loadComponent('faults_component.so', {{ first_word = true }}, {{
     pool_size = 2, channel_size = {transform}, retry = {{ max_attempts = 3, initial_backoff = 0.005 }},
@@ -37,7 +37,7 @@ gopiper.createPipeline({{
   }}),
 }})
 ",
-        buffer = 1 << 20,
+        buffer = 1 << random.u32(14..20),
     )
 }
 
