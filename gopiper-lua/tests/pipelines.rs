@@ -1,5 +1,6 @@
 //! Whole pipelines as folders: `pipeline.lua`, and beside it `input`, the `output` that is expected,
-//! the lines that standard `error` must have among others, the exit `code`, further `arguments`.
+//! the lines that standard `error` must have among others, the exit `code`, further `arguments`. With
+//! `files` it runs in a copy of those, `state` being its state directory, and must have `written` those.
 mod common;
 
 use std::{
@@ -27,10 +28,42 @@ fn read_text(folder: &Path, file: &str) -> Option<String> {
     read(folder, file).map(|bytes| String::from_utf8(bytes).expect("text"))
 }
 
+/// All files in a folder, by their paths in it, in order: copied so, the last one is the newest.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let files = paths.flat_map(|path| {
+        let name = PathBuf::from(path.file_name().expect("a name"));
+        match path.is_dir() {
+            true => files(&path).into_iter().map(|file| name.join(file)).collect(),
+            false => vec![name],
+        }
+    });
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    files
+}
+
+/// A folder to run in, as `files` says.
+fn working_folder(folder: &Path) -> Option<tempfile::TempDir> {
+    let given = folder.join("files");
+    let working = given.exists().then(|| tempfile::tempdir().expect("a folder"))?;
+    for file in files(&given) {
+        let copy = working.path().join(&file);
+        fs::create_dir_all(copy.parent().expect("a folder")).expect("made");
+        fs::copy(given.join(file), copy).expect("copied");
+    }
+    Some(working)
+}
+
 /// What is not as expected.
 fn differences(folder: &Path) -> Vec<String> {
     let mut command = gopiper();
     command.arg("run").arg(folder.join("pipeline.lua"));
+    let working = working_folder(folder);
+    if let Some(working) = &working {
+        command.current_dir(working.path()).env("GOPIPER_STATE_DIR", working.path().join("state"));
+    }
     command.args(read_text(folder, "arguments").unwrap_or_default().split_whitespace());
     let output = run(&mut command, &read(folder, "input").unwrap_or_default());
     let mut differences = Vec::new();
@@ -43,6 +76,18 @@ fn differences(folder: &Path) -> Vec<String> {
     if output.stdout != expected {
         let (found, expected) = (output.stdout.escape_ascii(), expected.escape_ascii());
         differences.push(format!("it wrote\n    {found}\n  expected\n    {expected}"));
+    }
+    let written = folder.join("written");
+    for file in files(&written) {
+        let found = working.as_ref().map(|working| working.path().join(&file));
+        let found = found
+            .and_then(|file| fs::read(file).ok())
+            .map(|bytes| bytes.escape_ascii().to_string());
+        let expected = fs::read(written.join(&file)).expect("read").escape_ascii().to_string();
+        if found.as_ref() != Some(&expected) {
+            let file = file.display();
+            differences.push(format!("{file} has\n    {found:?}\n  expected\n    {expected}"));
+        }
     }
     let said = stderr(&output).replace(&folder.display().to_string(), "FOLDER");
     let expected = read_text(folder, "error").unwrap_or_default();

@@ -71,7 +71,7 @@ pub(crate) fn find_beside<'a>(
     paths: impl Iterator<Item = &'a Path>,
     inodes: &HashSet<Inode>,
 ) -> Vec<Found> {
-    let folders: BTreeSet<_> = paths.filter_map(Path::parent).collect();
+    let folders: BTreeSet<_> = paths.map(folder_of).collect();
     let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let files = entries.filter_map(|entry| file(entry.ok()?.path()));
     files.filter(|file| inodes.contains(&file.inode)).collect()
@@ -85,15 +85,20 @@ pub(crate) fn folders(patterns: &[String], found: &[Found]) -> BTreeSet<PathBuf>
             Pattern::escape(&part) == part
         });
         let plain: PathBuf = plain.collect();
-        if plain.as_path() == Path::new(pattern) { parent(&plain) } else { plain }
+        let plain = if plain.as_os_str().is_empty() { ".".into() } else { plain };
+        if plain.as_path() == Path::new(pattern) { folder_of(&plain) } else { plain }
     });
-    let of_found = found.iter().map(|file| parent(&file.path));
-    let folders = of_patterns.chain(of_found);
-    folders.map(|path| if path.as_os_str().is_empty() { ".".into() } else { path }).collect()
+    let of_found = found.iter().map(|file| folder_of(&file.path));
+    of_patterns.chain(of_found).collect()
 }
 
-fn parent(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(path).to_owned()
+/// The folder in which it lies.
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => ".".into(),
+        Some(folder) => folder.to_owned(),
+        None => path.to_owned(),
+    }
 }
 
 /// What is no regular file (a folder, a pipe) is passed over; so is what can't be looked at.

@@ -9,6 +9,7 @@ mod input;
 mod ledger;
 mod outlet;
 mod reader;
+mod saving;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The component: which file is read when, and when the checkpoint is written.
 use std::{
     collections::{HashSet, VecDeque},
-    io, mem,
+    io,
     ops::Range,
     path::{Path, PathBuf},
     time::Duration,
@@ -17,6 +17,7 @@ use crate::{
     ledger::Ledger,
     outlet::Outlet,
     reader::{Reader, Step},
+    saving::Saving,
     watch::Watch,
 };
 
@@ -28,6 +29,8 @@ const LOOK_EVERY: i64 = 1000 * MILLISECOND;
 const LOOK_PAUSE: i64 = 50 * MILLISECOND;
 /// For so long a file that is not found by its name any more may still be written to.
 const GRACE: i64 = 60_000 * MILLISECOND;
+/// So many file descriptors are left to others when there are no more.
+const SPARE: usize = 8;
 /// So many blocks are read of a file before it is another one's turn.
 const TURN: u32 = 16;
 
@@ -36,10 +39,7 @@ pub struct FileSource {
     paths: Vec<String>,
     from: Start,
     outlet: Outlet,
-    store: Option<Store>,
-    interval: i64,
-    next_save: i64,
-    cannot_save: bool,
+    saving: Option<Saving>,
     /// `None` if the files are not followed.
     watch: Option<Watch>,
     /// Followed: all of them. Else the one that is read.
@@ -54,6 +54,8 @@ pub struct FileSource {
     refused: HashSet<PathBuf>,
     /// There are no file descriptors left, as was said.
     starved: bool,
+    /// So many files are followed at most.
+    most_open: usize,
     /// What could not be read to its end.
     failed: Vec<String>,
     has_ended: bool,
@@ -66,7 +68,8 @@ impl FileSource {
         interval: Duration,
         postponed: Postponed,
     ) -> Result<Self, Error> {
-        let (mut store, mut ledger, mut from) = (None, None, attributes.from);
+        let (mut saving, mut ledger, mut from) = (None, None, attributes.from);
+        let host = postponed.host().clone();
         if attributes.checkpoint {
             let directory = postponed.host().state_directory().map_err(|error| {
                 Error::new(format!(
@@ -79,19 +82,16 @@ impl FileSource {
                 // What is not known has come since.
                 from = Start::Beginning;
             }
-            store = Some(opened);
+            let interval = i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX);
+            saving = Some(Saving::new(opened, host.clone(), interval));
             ledger = Some(Ledger::new(known.unwrap_or_default()));
         }
-        let host = postponed.host().clone();
         let path_attribute = attributes.path_attribute.clone();
         Ok(FileSource {
             paths: attributes.paths.clone(),
             from,
             outlet: Outlet { format, postponed, ledger, path_attribute },
-            store,
-            interval: i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
-            next_save: i64::MIN,
-            cannot_save: false,
+            saving,
             watch: attributes.follow.then(|| Watch::new(host)),
             readers: Vec::new(),
             waiting: None,
@@ -101,6 +101,7 @@ impl FileSource {
             next_look: i64::MIN,
             refused: HashSet::new(),
             starved: false,
+            most_open: usize::MAX,
             failed: Vec::new(),
             has_ended: false,
         })
@@ -128,12 +129,14 @@ impl FileSource {
         match Reader::open(path, from, &mut self.outlet) {
             Ok(reader) => {
                 self.readers.push(reader);
-                self.starved = false;
                 self.refused.remove(path);
             }
             Err(error) if is_starved(&error) => {
                 if !self.starved {
-                    log::warn!("cannot open {}: {error}; trying again", path.display());
+                    log::warn!(
+                        "cannot open {}: {error}; it waits for others to end",
+                        path.display()
+                    );
                 }
                 self.starved = true;
                 return false;
@@ -246,9 +249,9 @@ impl FileSource {
             }
             return Ok(Produced::MORE);
         }
-        let save = self.outlet.ledger.as_ref().is_some_and(|ledger| ledger.changed);
-        let until = if save { self.next_look.min(self.next_save) } else { self.next_look };
-        Ok(Produced::waiting_until(until))
+        let due = self.saving.as_ref().zip(self.outlet.ledger.as_ref());
+        let due = due.map_or(i64::MAX, |(saving, ledger)| saving.due(ledger));
+        Ok(Produced::waiting_until(self.next_look.min(due)))
     }
 
     /// Looks which files there are, if it is time to, and which may have grown.
@@ -283,64 +286,45 @@ impl FileSource {
                 }
             }
         }
-        let open: HashSet<_> = self.readers.iter().map(Reader::inode).collect();
-        let from = if is_first { self.from } else { Start::Beginning };
-        let new = found.iter().filter(|file| !open.contains(&file.inode));
-        for file in new {
-            if !self.open(&file.path, from) {
-                break;
-            }
-        }
+        self.open_new(&found);
         self.refused.retain(|path| found.iter().any(|file| file.path == *path));
         let folders = folders(&self.paths, &found);
         self.watch.iter_mut().for_each(|watch| watch.set_folders(folders.clone()));
     }
 
-    fn save_if_due(&mut self) {
-        if self.outlet.postponed.host().monotonic() < self.next_save {
-            return;
-        }
-        if let Err(error) = self.save() {
-            // What has gone through comes again if nothing can be written until the end.
-            if !mem::replace(&mut self.cannot_save, true) {
-                log::warn!("cannot write the checkpoint: {error}; trying again");
+    /// Opens the files that are not open yet, as far as there are file descriptors.
+    fn open_new(&mut self, found: &[Found]) {
+        let open: HashSet<_> = self.readers.iter().map(Reader::inode).collect();
+        // There may be more now.
+        self.most_open = self.most_open.saturating_add(1);
+        for file in found.iter().filter(|file| !open.contains(&file.inode)) {
+            if self.readers.len() >= self.most_open {
+                return;
+            }
+            if !self.open(&file.path, self.from) {
+                self.most_open = self.readers.len().saturating_sub(SPARE).max(1);
+                for reader in self.readers.drain(self.most_open.min(self.readers.len())..) {
+                    reader.abandon(&mut self.outlet);
+                }
+                return;
             }
         }
+        self.starved = false;
+        // What comes from here on is new.
+        self.from = Start::Beginning;
     }
 
-    fn save(&mut self) -> io::Result<()> {
-        let (Some(store), Some(ledger)) = (&self.store, &mut self.outlet.ledger) else {
-            return Ok(());
-        };
-        if !ledger.changed {
-            return Ok(());
-        }
-        let host = self.outlet.postponed.host();
-        self.next_save = host.monotonic().saturating_add(self.interval);
-        store.save(&ledger.entries(host.now())).inspect_err(|_| ledger.changed = true)?;
-        self.cannot_save = false;
-        Ok(())
-    }
-
-    fn save_while_draining(&mut self) {
-        if self.outlet.ledger.as_ref().is_some_and(Ledger::is_settled) {
-            self.save_at_last();
-        } else {
-            self.save_if_due();
-        }
-    }
-
-    fn save_at_last(&mut self) {
-        if let Err(error) = self.save() {
-            let error = format!("cannot write the checkpoint: {error}; what was read comes again");
-            self.outlet.postponed.host().fail(&error);
+    /// What has to do with the checkpoint, if there is one.
+    fn checkpoint(&mut self, act: fn(&mut Saving, &mut Ledger)) {
+        if let (Some(saving), Some(ledger)) = (&mut self.saving, &mut self.outlet.ledger) {
+            act(saving, ledger);
         }
     }
 }
 
 impl Source for FileSource {
     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
-        self.save_if_due();
+        self.checkpoint(Saving::save_if_due);
         let now = self.outlet.postponed.host().monotonic();
         match self.watch {
             Some(_) => self.follow(now),
@@ -354,7 +338,7 @@ impl Source for FileSource {
             ledger.settled(token, places);
         }
         if self.has_ended {
-            self.save_while_draining();
+            self.checkpoint(Saving::save_if_due);
         }
     }
 
@@ -362,7 +346,7 @@ impl Source for FileSource {
         self.has_ended = true;
         self.watch = None;
         self.readers.clear();
-        self.save_while_draining();
+        self.checkpoint(Saving::save_if_due);
         Ok(())
     }
 }
@@ -370,7 +354,7 @@ impl Source for FileSource {
 impl Drop for FileSource {
     /// What was left under way when the pipeline ended is not told: this is the last moment.
     fn drop(&mut self) {
-        self.save_at_last();
+        self.checkpoint(Saving::save_at_last);
     }
 }
 

@@ -1,0 +1,70 @@
+//! When the checkpoint is written.
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
+
+use gopiper_abi::Host;
+
+use crate::{checkpoint::Store, ledger::Ledger};
+
+/// How long the last one is tried to be written.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Writes the checkpoint when there is something new in it, and it is time to.
+pub(crate) struct Saving {
+    store: Store,
+    host: Host,
+    /// How much time lies between two, in nanoseconds.
+    interval: i64,
+    next: i64,
+    /// It was said that it can't be written.
+    complained: bool,
+}
+
+impl Saving {
+    pub(crate) fn new(store: Store, host: Host, interval: i64) -> Self {
+        Saving { store, host, interval, next: i64::MIN, complained: false }
+    }
+
+    /// When the ledger is to be saved.
+    pub(crate) fn due(&self, ledger: &Ledger) -> i64 {
+        if ledger.changed { self.next } else { i64::MAX }
+    }
+
+    pub(crate) fn save_if_due(&mut self, ledger: &mut Ledger) {
+        if !ledger.changed || self.host.monotonic() < self.next {
+            return;
+        }
+        match self.save(ledger) {
+            Ok(()) => self.complained = false,
+            // What has gone through comes again if nothing can be written until the end.
+            Err(error) if !self.complained => {
+                log::warn!("cannot write the checkpoint: {error}; trying again");
+                self.complained = true;
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// A disk that is full, or a process without descriptors, may be well again soon.
+    pub(crate) fn save_at_last(&mut self, ledger: &mut Ledger) {
+        let begun = Instant::now();
+        while ledger.changed {
+            match self.save(ledger) {
+                Err(error) if begun.elapsed() > PATIENCE => {
+                    let error =
+                        format!("cannot write the checkpoint: {error}; what was read comes again");
+                    return self.host.fail(&error);
+                }
+                Err(_) => thread::sleep(PATIENCE / 50),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    fn save(&mut self, ledger: &mut Ledger) -> io::Result<()> {
+        self.next = self.host.monotonic().saturating_add(self.interval);
+        self.store.save(&ledger.entries(self.host.now())).inspect_err(|_| ledger.changed = true)
+    }
+}

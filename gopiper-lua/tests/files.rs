@@ -1,0 +1,256 @@
+//! Files in and out: across kills and signals, while others rename, truncate and compress them.
+mod common;
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use common::{gopiper, stderr};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// With a pipeline of these components.
+    fn new(source: &str, sink: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!(
+            "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('file_source_component.so', {source}),
+  gopiper.loadComponent({sink}),
+}})
+"
+        );
+        fs::write(folder.path().join("pipeline.lua"), text).expect("written");
+        Folder(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn append(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let mut file = File::options().append(true).create(true).open(self.path(name)).expect(name);
+        file.write_all(bytes.as_ref()).expect("written");
+    }
+
+    fn length(&self, name: &str) -> u64 {
+        fs::metadata(self.path(name)).map_or(0, |metadata| metadata.len())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = gopiper();
+        command.args(["run", "-v", "pipeline.lua", "--state-dir", "state"]).current_dir(&self.0);
+        command
+    }
+
+    fn run(&self) -> Output {
+        self.command().output().expect("it ran")
+    }
+
+    fn start(&self) -> Child {
+        self.command().spawn().expect("started")
+    }
+}
+
+fn end(child: Child, signal: Signal) -> Output {
+    kill_process(Pid::from_child(&child), signal).expect("sent");
+    child.wait_with_output().expect("ended")
+}
+
+/// Waits for something that a process is about to do.
+fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+const LINES: usize = 300_000;
+const STDOUT: &str = "'stdout_component.so', {}";
+const OUT: &str = "'file_sink_component.so', { path = 'out' }";
+
+fn lines() -> String {
+    (0..LINES).map(|n| format!("line {n}\n")).collect()
+}
+
+/// The numbers of the lines in a file; each line is whole.
+fn numbers(file: &Path) -> Vec<usize> {
+    let text = fs::read_to_string(file).expect("text");
+    assert!(text.ends_with('\n'));
+    let number = |line: &str| line.strip_prefix("line ").and_then(|n| n.parse().ok());
+    text.lines().map(|line| number(line).unwrap_or_else(|| panic!("'{line}'"))).collect()
+}
+
+#[test]
+fn after_a_signal_each_line_has_come_once() {
+    let folder = Folder::new("{ paths = { 'in' } }", OUT);
+    folder.append("in", lines());
+    let child = folder.start();
+    until(|| folder.length("out") > 100_000);
+    let output = end(child, Signal::TERM);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let first = numbers(&folder.path("out")).len();
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(first < LINES, "it was stopped in its middle");
+    assert!(numbers(&folder.path("out")).into_iter().eq(0..LINES));
+}
+
+#[test]
+fn after_kills_each_line_has_come_whole() {
+    let folder = Folder::new("{ paths = { 'in' }, checkpoint_interval = 0.01 }", OUT);
+    folder.append("in", lines());
+    for part in 1..4 {
+        let child = folder.start();
+        until(|| folder.length("out") > part * 500_000);
+        end(child, Signal::KILL);
+    }
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // Each time it has gone back, never forth.
+    let mut next = 0;
+    let mut again = 0;
+    for number in numbers(&folder.path("out")) {
+        assert!(number <= next, "{number} follows {}", next - 1);
+        again += usize::from(number < next);
+        next = number + 1;
+    }
+    assert_eq!(next, LINES);
+    assert!(again < LINES, "it did not begin at the beginning each time");
+}
+
+/// A pipeline that follows files, and what it writes.
+struct Following {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Following {
+    fn new(folder: &Folder) -> Self {
+        Self::of(folder.command())
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("started");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        Following { child, stdout }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("a line");
+        line
+    }
+
+    fn end(self) -> String {
+        let output = end(self.child, Signal::TERM);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    }
+}
+
+#[test]
+fn files_are_followed_while_others_rename_and_truncate_them() {
+    let folder = Folder::new("{ paths = { '*.log' }, follow = true }", STDOUT);
+    folder.append("a.log", "1\n");
+    let mut following = Following::new(&folder);
+    assert_eq!(following.line(), "1\n");
+    folder.append("a.log", "2\n3");
+    assert_eq!(following.line(), "2\n");
+    // As logrotate does it: the writer goes on with the old file for a while.
+    let mut old = File::options().append(true).open(folder.path("a.log")).expect("open");
+    fs::rename(folder.path("a.log"), folder.path("a.log.1")).expect("renamed");
+    old.write_all(b".\n4\n").expect("written");
+    assert_eq!((following.line(), following.line()), ("3.\n".into(), "4\n".into()));
+    folder.append("a.log", "5\n");
+    assert_eq!(following.line(), "5\n");
+    // And with copytruncate.
+    fs::copy(folder.path("a.log"), folder.path("a.copy")).expect("copied");
+    File::options().write(true).truncate(true).open(folder.path("a.log")).expect("truncated");
+    folder.append("a.log", "6, longer than before\n");
+    assert_eq!(following.line(), "6, longer than before\n");
+    let said = following.end();
+    assert!(said.contains("a.log was truncated: reading it from its beginning"), "{said}");
+
+    // What has come while nobody looked.
+    folder.append("a.log", "7\n");
+    fs::rename(folder.path("a.log"), folder.path("a.log.2")).expect("renamed");
+    folder.append("a.log", "8\n");
+    let mut following = Following::new(&folder);
+    let mut lines = [following.line(), following.line()];
+    lines.sort();
+    assert_eq!(lines, ["7\n", "8\n"]);
+    following.end();
+}
+
+#[test]
+fn it_stops_while_nothing_happens() {
+    let folder = Folder::new("{ paths = { 'none/*' }, follow = true }", STDOUT);
+    fs::create_dir(folder.path("none")).expect("made");
+    let mut following = Following::new(&folder);
+    folder.append("none/a", "1\n");
+    assert_eq!(following.line(), "1\n");
+    following.end();
+}
+
+/// Runs in a shell that sets a limit first.
+fn limited(folder: &Folder, limit: &str) -> Command {
+    let command = folder.command();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")]);
+    shell.arg(command.get_program()).args(command.get_args()).current_dir(&folder.0);
+    shell.env_clear().envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell
+}
+
+#[test]
+fn without_file_descriptors_it_says_so_once_and_goes_on() {
+    let folder = Folder::new("{ paths = { 'in/*' }, follow = true }", STDOUT);
+    fs::create_dir(folder.path("in")).expect("made");
+    (0..60).for_each(|n| folder.append(&format!("in/{n:02}"), format!("{n:02}\n")));
+    let mut following = Following::of(limited(&folder, "ulimit -n 50"));
+    assert_eq!(following.line(), "00\n");
+    folder.append("in/00", "again\n");
+    until(|| following.line() == "again\n");
+    let said = following.end();
+    assert_eq!(said.matches("Too many open files").count(), 1, "{said}");
+}
+
+#[test]
+fn what_does_not_fit_on_the_disk_is_written_when_there_is_room() {
+    let retry = "{ retry = { max_attempts = 10000, max_backoff = 0.02 } }";
+    let sink = format!("'file_sink_component.so', {{ path = 'out' }}, {retry}");
+    let folder = Folder::new("{ paths = { 'in' }, follow = true }", &sink);
+    // Not the signal that a file that is too large brings, but the error.
+    let child = limited(&folder, "trap '' XFSZ").spawn().expect("started");
+    let numbered = |range: std::ops::Range<usize>| -> String {
+        range.map(|n| format!("line {n}\n")).collect()
+    };
+    folder.append("in", numbered(0..100));
+    until(|| folder.length("out") == numbered(0..100).len() as u64);
+    let full = |size| {
+        let limit = Rlimit { current: size, maximum: None };
+        prlimit(Some(Pid::from_child(&child)), Resource::Fsize, limit).expect("limited");
+    };
+    full(Some(2000));
+    folder.append("in", numbered(100..500));
+    thread::sleep(Duration::from_millis(300));
+    let written = numbers(&folder.path("out")).len();
+    assert!(written < 500, "it was too much");
+    full(None);
+    until(|| folder.length("out") == numbered(0..500).len() as u64);
+    let output = end(child, Signal::TERM);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    // What is tried again comes behind what came meanwhile.
+    let mut written = numbers(&folder.path("out"));
+    written.sort_unstable();
+    assert!(written.into_iter().eq(0..500));
+}
