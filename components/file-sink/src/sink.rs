@@ -251,6 +251,17 @@ impl BatchComponent for FileSink {
     }
 }
 
+impl Drop for FileSink {
+    /// It may never have ended: the pipeline did not start, or was ended at once.
+    fn drop(&mut self) {
+        for (path, target) in self.open.drain().filter(|(_, target)| target.unsettled.is_empty()) {
+            if let Err(error) = target.close() {
+                log::error!("{}", failure(&path, &error));
+            }
+        }
+    }
+}
+
 fn failure(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
 }

@@ -131,12 +131,12 @@ impl Reader {
     /// # Errors
     /// The pipeline takes no more.
     pub(crate) fn step(&mut self, outlet: &mut Outlet) -> Result<Step, Error> {
+        let begun = self.read - self.unsent;
         let read = match self.read_block(outlet) {
             Ok(Block::Read(read)) => read,
             Ok(Block::Skipped) => return Ok(Step::Read),
             Ok(Block::None) => return Ok(Step::AtEnd),
             Ok(Block::Overwritten(head)) => {
-                let begun = self.read - self.unsent;
                 if let Some(ledger) = &mut outlet.ledger {
                     ledger.forget(self.number);
                 }

@@ -25,6 +25,8 @@ const MILLISECOND: i64 = 1_000_000;
 /// How often is looked whether files have come or grown, as not all file systems tell. Also when to try
 /// again what could not be opened.
 const LOOK_EVERY: i64 = 1000 * MILLISECOND;
+/// So much time lies between two checkpoints at least.
+const SAVE_PAUSE: i64 = 10 * MILLISECOND;
 /// So much time lies between two looks, however much happens.
 const LOOK_PAUSE: i64 = 50 * MILLISECOND;
 /// For so long a file that is not found by its name any more may still be written to.
@@ -83,6 +85,7 @@ impl FileSource {
                 from = Start::Beginning;
             }
             let interval = i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX);
+            let interval = interval.max(SAVE_PAUSE);
             saving = Some(Saving::new(opened, host.clone(), interval));
             ledger = Some(Ledger::new(known.unwrap_or_default()));
         }
@@ -231,7 +234,9 @@ impl FileSource {
             if let Some((error, place)) = &failure {
                 // A compressed file may not be whole yet.
                 let may_grow = error.kind() == io::ErrorKind::UnexpectedEof && !reader.is_last;
-                if !reader.complained && !may_grow {
+                if may_grow {
+                    log::info!("{} is not whole yet: {error}", reader.path().display());
+                } else if !reader.complained {
                     log::error!("{}", unreadable(reader, error, *place));
                     reader.complained = true;
                 }
@@ -275,7 +280,7 @@ impl FileSource {
             reader.is_ready = true;
             match found.iter().find(|file| file.inode == reader.inode()) {
                 Some(file) => {
-                    reader.quiet_since = None;
+                    (reader.quiet_since, reader.is_last) = (None, false);
                     if file.path != reader.path() {
                         reader.set_path(&file.path, &mut self.outlet);
                     }

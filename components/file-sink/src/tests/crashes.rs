@@ -7,7 +7,9 @@ use super::*;
 
 /// Dies after it has written this of a batch.
 fn crash(folder: &Folder, sink: Harness, torn: &str) {
+    let mark = fs::read(folder.path(".a.gopiper")).unwrap();
     drop(sink);
+    fs::write(folder.path(".a.gopiper"), mark).unwrap();
     let mut file = File::options().append(true).open(folder.path("a")).unwrap();
     file.write_all(torn.as_bytes()).unwrap();
 }
@@ -58,7 +60,7 @@ fn what_was_there_before_stays() {
 #[test]
 fn the_mark_of_another_file_means_nothing() {
     let folder = Folder::new();
-    drop(folder.sink("a"));
+    crash(&folder, folder.sink("a"), "");
     fs::rename(folder.path("a"), folder.path("a.1")).unwrap();
     fs::write(folder.path("a"), "new").unwrap();
     folder.sink("a").end().unwrap();
