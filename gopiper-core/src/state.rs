@@ -73,17 +73,24 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
     let failed = |path: &Path, error: io::Error| format!("cannot make {}: {error}", path.display());
     make_synced(&folder).map_err(|error| failed(&folder, error))?;
     let file = version_file(directory);
-    let made = OpenOptions::new().write(true).create_new(true).open(&file);
-    let written = match made {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(folder),
-        made => made.and_then(|mut made| {
-            writeln!(made, "{VERSION}")?;
-            made.sync_all()?;
-            File::open(directory)?.sync_all()
-        }),
-    };
-    written.map_err(|error| failed(&file, error))?;
+    if !file.exists() {
+        write_version(&file).map_err(|error| failed(&file, error))?;
+    }
     Ok(folder)
+}
+
+/// Aside first: a version that is there is whole.
+fn write_version(file: &Path) -> io::Result<()> {
+    let aside = file.with_extension("new");
+    let mut made = File::create(&aside)?;
+    writeln!(made, "{VERSION}")?;
+    made.sync_all()?;
+    match fs::rename(&aside, file) {
+        // Another process was first.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && file.exists() => {}
+        renamed => renamed?,
+    }
+    file.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
 /// Makes a folder with those above it, there for good.

@@ -159,6 +159,7 @@ impl Ledger {
     }
 
     /// Whether nothing is under way.
+    #[cfg(test)]
     pub(crate) fn is_settled(&self) -> bool {
         self.batches.is_empty()
     }

@@ -70,10 +70,11 @@ impl Store {
         let failed =
             |error: io::Error| StoreError::Disk { path: path.clone(), error: error.into() };
         let (next, expected) = open_next(&folder.join("buffer.next")).map_err(failed)?;
-        let synced = || File::open(folder)?.sync_all();
-        let store = Store { path: path.clone(), database: RwLock::new(None), next };
+        if !path.exists() {
+            create(&path).map_err(|error| StoreError::Disk { path: path.clone(), error })?;
+        }
+        let store = Store { path, database: RwLock::new(None), next };
         store.reopen(true)?;
-        synced().map_err(failed)?;
         let content = store.with(|database| {
             let transaction = database.begin_read()?;
             let next = transaction.open_table(NUMBERS)?.get(NEXT)?.map_or(0, |next| next.value());
@@ -103,18 +104,11 @@ impl Store {
         if database.is_some() {
             return Ok(());
         }
-        let opened = || -> Result<Database, redb::Error> {
-            let opened = Builder::new()
-                .set_cache_size(CACHE_BYTES)
-                .set_check_integrity_on_open(check)
-                .create(&self.path)?;
-            let transaction = opened.begin_write()?;
-            transaction.open_table(BLOCKS)?;
-            transaction.open_table(NUMBERS)?;
-            transaction.commit()?;
-            Ok(opened)
-        };
-        *database = Some(opened().map_err(|error| self.failed(error))?);
+        let opened = Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .set_check_integrity_on_open(check)
+            .open(&self.path);
+        *database = Some(opened.map_err(|error| self.failed(error.into()))?);
         Ok(())
     }
 
@@ -194,6 +188,21 @@ impl Store {
     pub(super) fn damaged(&self, number: u64) -> StoreError {
         self.failed(corrupted(&format!("block {number}")))
     }
+}
+
+/// Makes an empty database, aside first: one that is there is whole.
+fn create(path: &Path) -> Result<(), redb::Error> {
+    let aside = path.with_extension("new");
+    // A part of one may be left of a process that was killed.
+    File::create(&aside)?;
+    let database = Database::create(&aside)?;
+    let transaction = database.begin_write()?;
+    transaction.open_table(BLOCKS)?;
+    transaction.open_table(NUMBERS)?;
+    transaction.commit()?;
+    drop(database);
+    fs::rename(&aside, path)?;
+    path.parent().map_or(Ok(()), |folder| Ok(File::open(folder)?.sync_all()?))
 }
 
 /// Opens the file of the next block's number, and reads it; 0 if it says nothing.

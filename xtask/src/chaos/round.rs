@@ -171,7 +171,8 @@ impl<'a> Round<'a> {
         // However the watch has ended, nobody is left.
         let _ = child.kill();
         let status = child.wait()?;
-        let troubled = self.trouble.end(&self.disk)?;
+        let troubled = self.trouble.was();
+        self.trouble.end(&self.disk)?;
         let said = format!("see {}", log.display());
         end.context(said.clone())?;
         match status.signal() {

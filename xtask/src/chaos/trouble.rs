@@ -83,7 +83,7 @@ impl Trouble {
                 self.begin(disk)?;
                 Now::EndsAt(now + self.length)
             }
-            Now::EndsAt(moment) if now >= moment => return self.end(disk).map(drop),
+            Now::EndsAt(moment) if now >= moment => return self.end(disk),
             _ => return Ok(()),
         };
         Ok(())
@@ -105,10 +105,15 @@ impl Trouble {
         }
     }
 
-    /// It is over, if there was any, also because a life is. Says whether there was.
-    pub(super) fn end(&mut self, disk: &Disk) -> Result<bool> {
+    /// Whether this life had some.
+    pub(super) fn was(&self) -> bool {
+        !matches!(self.sort, Sort::None) && matches!(self.now, Now::EndsAt(_) | Now::Over)
+    }
+
+    /// It is over, if there was any, also because a life is.
+    pub(super) fn end(&mut self, disk: &Disk) -> Result<()> {
         if !matches!(std::mem::replace(&mut self.now, Now::Over), Now::EndsAt(_)) {
-            return Ok(false);
+            return Ok(());
         }
         match self.sort {
             Sort::None => {}
@@ -125,6 +130,6 @@ impl Trouble {
                 fs::rename(folder.join(ELSEWHERE), place.expect("one of all numbers is free"))?;
             }
         }
-        Ok(true)
+        Ok(())
     }
 }
