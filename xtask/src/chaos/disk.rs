@@ -193,7 +193,11 @@ impl Disk {
         let exactly = |length: u64| length..=length;
         let mut lengths: BTreeMap<u64, RangeInclusive<u64>> =
             self.before.iter().map(|(file, length)| (*file, exactly(*length))).collect();
-        for record in self.records()?.iter().filter(|record| b"WT".contains(&record.kind)) {
+        let (records, mut named) = (self.records()?, BTreeSet::new());
+        for record in records.iter().filter(|record| record.kind == b'N') {
+            named.insert(self.folder.join(record.path()?));
+        }
+        for record in records.iter().filter(|record| b"WT".contains(&record.kind)) {
             let length = lengths.entry(record.file).or_insert(exactly(0));
             ensure!(
                 length.contains(&record.before),
@@ -209,7 +213,8 @@ impl Disk {
             let shown = path.display();
             match lengths.get(&file) {
                 Some(expected) if expected.contains(&length) => {}
-                None if length == 0 && self.kept(file).exists() => {}
+                // It may have died before the file was linked.
+                None if length == 0 && (named.contains(&path) || self.kept(file).exists()) => {}
                 Some(_) => bail!("{shown} has {length} bytes: written unseen"),
                 None => bail!("{shown} was made or written unseen"),
             }
