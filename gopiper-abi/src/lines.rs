@@ -68,7 +68,7 @@ impl Format {
 
 /// How lines leave the cutter: a batch of them and, of a tracked input, where in it each message
 /// ends, its delimiter included: what a source that resumes there would give next is what follows.
-pub type Send<'a> = &'a mut dyn FnMut(Batch, Vec<u64>) -> Result<(), Error>;
+pub type SendLines<'a> = &'a mut dyn FnMut(Batch, Vec<u64>) -> Result<(), Error>;
 
 /// Takes blocks as they are read, and gives their lines as slices of them. Only the beginning of a
 /// line that a block ends with is copied, to the front of the next block.
@@ -196,7 +196,7 @@ impl Lines {
     ///
     /// # Errors
     /// What `send` says.
-    pub fn filled(&mut self, read: usize, time: i64, send: Send<'_>) -> Result<(), Error> {
+    pub fn filled(&mut self, read: usize, time: i64, send: SendLines<'_>) -> Result<(), Error> {
         let filled = self.begun + read;
         // The last bytes may be the beginning of the delimiter.
         let unsure = self.format.delimiter.len() - 1;
@@ -219,7 +219,7 @@ impl Lines {
     ///
     /// # Errors
     /// What `send` says.
-    pub fn end(&mut self, time: i64, send: Send<'_>) -> Result<(), Error> {
+    pub fn end(&mut self, time: i64, send: SendLines<'_>) -> Result<(), Error> {
         self.limit_the_begun(0, time, send)?;
         let rest = self.drop_begun(self.begun);
         if !rest.is_empty() && !self.skipping {
@@ -247,7 +247,7 @@ impl Lines {
     }
 
     /// Sends the lines that `ends` has found in `block`, which lies at `position`.
-    fn send_lines(&mut self, block: &Payload, time: i64, send: Send<'_>) -> Result<(), Error> {
+    fn send_lines(&mut self, block: &Payload, time: i64, send: SendLines<'_>) -> Result<(), Error> {
         let width = self.format.delimiter.len();
         let max_length = self.format.max_length;
         let mut ends = mem::take(&mut self.ends);
@@ -290,7 +290,7 @@ impl Lines {
         block: &Payload,
         line: Range<usize>,
         time: i64,
-        send: Send<'_>,
+        send: SendLines<'_>,
     ) -> Result<(), Error> {
         let max_length = self.format.max_length;
         let width = self.format.delimiter.len();
@@ -311,7 +311,12 @@ impl Lines {
 
     /// Sees to it that what has begun does not grow past the limit; of its last `unsure` bytes nobody
     /// knows yet whether they belong to it.
-    fn limit_the_begun(&mut self, unsure: usize, time: i64, send: Send<'_>) -> Result<(), Error> {
+    fn limit_the_begun(
+        &mut self,
+        unsure: usize,
+        time: i64,
+        send: SendLines<'_>,
+    ) -> Result<(), Error> {
         if self.skipping {
             self.drop_begun(self.begun.saturating_sub(unsure));
             return self.flush(send);
@@ -342,7 +347,7 @@ impl Lines {
         beginning: Payload,
         end: u64,
         time: i64,
-        send: Send<'_>,
+        send: SendLines<'_>,
     ) -> Result<(), Error> {
         let report = match self.format.too_long {
             TooLong::Drop => Report::DROP,
@@ -354,7 +359,7 @@ impl Lines {
         self.push(part(beginning, time).with_report(report), end, send)
     }
 
-    fn push(&mut self, message: Message, end: u64, send: Send<'_>) -> Result<(), Error> {
+    fn push(&mut self, message: Message, end: u64, send: SendLines<'_>) -> Result<(), Error> {
         if let Err(message) = self.batch.push(message) {
             self.flush(send)?;
             return self.push(message, end, send);
@@ -363,11 +368,11 @@ impl Lines {
         self.flush_if_full(send)
     }
 
-    fn flush_if_full(&mut self, send: Send<'_>) -> Result<(), Error> {
+    fn flush_if_full(&mut self, send: SendLines<'_>) -> Result<(), Error> {
         if self.batch.room() == 0 { self.flush(send) } else { Ok(()) }
     }
 
-    fn flush(&mut self, send: Send<'_>) -> Result<(), Error> {
+    fn flush(&mut self, send: SendLines<'_>) -> Result<(), Error> {
         if self.batch.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,9 @@
 //! Which files there are.
 use std::{
     collections::{BTreeSet, HashSet},
+    fmt,
     fs::{self, Metadata},
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -33,6 +35,19 @@ impl Found {
     }
 }
 
+/// What could not be looked at: a file, or a folder.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) path: PathBuf,
+    error: io::Error,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot look at {}: {}", self.path.display(), self.error)
+    }
+}
+
 /// Refuses what is no glob.
 pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
     if patterns.is_empty() {
@@ -49,21 +64,37 @@ pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
 /// Refuses what matches no file.
 pub(crate) fn check_matches(patterns: &[String]) -> Result<(), Error> {
     for (index, pattern) in patterns.iter().enumerate() {
-        if matches(pattern).next().is_none() {
+        let mut trouble = String::new();
+        let found = matches(pattern).find_map(|file| match file {
+            Ok(file) => Some(file),
+            Err(error) => {
+                trouble = format!(" ({error})");
+                None
+            }
+        });
+        if found.is_none() {
             let attribute = format!("paths[{index}]");
-            return Err(Error::attribute(attribute, format!("no file matches '{pattern}'")));
+            let error = format!("no file matches '{pattern}'{trouble}");
+            return Err(Error::attribute(attribute, error));
         }
     }
     Ok(())
 }
 
-/// The files that match, each once: those changed last come last, of the same time by name.
-pub(crate) fn find(patterns: &[String]) -> Vec<Found> {
-    let mut found: Vec<_> = patterns.iter().flat_map(|pattern| matches(pattern)).collect();
+/// The files that match, each once: those changed last come last, of the same time by name. And what
+/// could not be looked at.
+pub(crate) fn find(patterns: &[String]) -> (Vec<Found>, Vec<Trouble>) {
+    let (mut found, mut troubles) = (Vec::new(), Vec::new());
+    for file in patterns.iter().flat_map(|pattern| matches(pattern)) {
+        match file {
+            Ok(file) => found.push(file),
+            Err(trouble) => troubles.push(trouble),
+        }
+    }
     found.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
     let mut inodes = HashSet::new();
     found.retain(|file| inodes.insert(file.inode));
-    found
+    (found, troubles)
 }
 
 /// Of these files, those that lie beside one of the paths: what was renamed.
@@ -73,7 +104,7 @@ pub(crate) fn find_beside<'a>(
 ) -> Vec<Found> {
     let folders: BTreeSet<_> = paths.map(folder_of).collect();
     let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-    let files = entries.filter_map(|entry| file(entry.ok()?.path()));
+    let files = entries.filter_map(|entry| file(entry.ok()?.path())?.ok());
     files.filter(|file| inodes.contains(&file.inode)).collect()
 }
 
@@ -101,19 +132,24 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// What is no regular file (a folder, a pipe) is passed over; so is what can't be looked at.
-fn matches(pattern: &str) -> impl Iterator<Item = Found> {
+/// What is no regular file (a folder, a pipe) is passed over.
+fn matches(pattern: &str) -> impl Iterator<Item = Result<Found, Trouble>> {
     let paths = glob::glob_with(pattern, OPTIONS).into_iter().flatten();
     paths.filter_map(|path| match path {
         Ok(path) => file(path),
         Err(error) => {
-            log::debug!("cannot look into {}: {}", error.path().display(), error.error());
-            None
+            let path = error.path().to_owned();
+            Some(Err(Trouble { path, error: error.into() }))
         }
     })
 }
 
-fn file(path: PathBuf) -> Option<Found> {
-    let metadata = fs::metadata(&path).ok().filter(Metadata::is_file)?;
-    Some(Found::new(path, &metadata))
+fn file(path: PathBuf) -> Option<Result<Found, Trouble>> {
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() => Some(Ok(Found::new(path, &metadata))),
+        Ok(_) => None,
+        // It has just gone.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(Err(Trouble { path, error })),
+    }
 }

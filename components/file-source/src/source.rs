@@ -112,7 +112,16 @@ impl FileSource {
 
     /// The files that are there, and at first those of the checkpoint that were renamed since.
     fn find(&mut self, is_first: bool) -> Vec<Found> {
-        let mut found = find(&self.paths);
+        let (mut found, troubles) = find(&self.paths);
+        self.refused.retain(|path| {
+            found.iter().any(|file| file.path == *path) || troubles.iter().any(|t| t.path == *path)
+        });
+        for trouble in troubles {
+            if self.refused.insert(trouble.path.clone()) {
+                log::error!("{trouble}");
+            }
+            self.failed.push(trouble.path.display().to_string());
+        }
         let now = self.outlet.postponed.host().now();
         if let Some(ledger) = &mut self.outlet.ledger {
             if is_first {
@@ -274,8 +283,8 @@ impl FileSource {
         }
         let is_first = self.last_look.is_none();
         (self.last_look, self.next_look) = (Some(now), now + LOOK_EVERY);
-        let found = self.find(is_first);
         self.failed.clear();
+        let found = self.find(is_first);
         for reader in &mut self.readers {
             reader.is_ready = true;
             match found.iter().find(|file| file.inode == reader.inode()) {
@@ -292,7 +301,6 @@ impl FileSource {
             }
         }
         self.open_new(&found);
-        self.refused.retain(|path| found.iter().any(|file| file.path == *path));
         let folders = folders(&self.paths, &found);
         self.watch.iter_mut().for_each(|watch| watch.set_folders(folders.clone()));
     }

@@ -3,7 +3,7 @@ use std::{cell::RefCell, collections::VecDeque};
 
 use proptest::prelude::*;
 
-use super::{Format, Lines, Send, TooLong};
+use super::{Format, Lines, SendLines, TooLong};
 use crate::{Error, Factory, Message, NoAttributes, Postponed, Produced, Source, testing::Harness};
 
 thread_local! {
@@ -37,7 +37,7 @@ impl Factory for ReaderFactory {
 impl Source for Reader {
     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
         let Reader(lines, postponed) = self;
-        let send: Send<'_> = &mut |batch, ends| {
+        let send: SendLines<'_> = &mut |batch, ends| {
             assert_eq!(batch.len(), ends.len());
             ENDS.with_borrow_mut(|all| all.0.extend(ends));
             Ok(postponed.send_batch(batch)?)

@@ -179,6 +179,26 @@ fn a_damaged_gzip_file_is_named_and_the_others_are_read() {
 }
 
 #[test]
+fn what_can_not_be_looked_at_is_named_and_the_others_are_read() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink("loop", folder.path("loop")).unwrap();
+    let refused = folder.try_source("loop", []).unwrap_err();
+    assert!(refused.contains("(cannot look at ") && refused.contains("loop: "), "{refused}");
+    folder.write("z", "1\n");
+    let mut source = folder.source("*");
+    let (sent, ended) = all(&mut source);
+    assert_eq!(sent, ["1"]);
+    assert!(ended.unwrap_err().ends_with("/loop"));
+    assert!(warnings(&mut source)[0].starts_with("cannot look at "));
+    drop(source);
+
+    let mut source = folder.follow("*");
+    now(&mut source);
+    now(&mut source);
+    assert_eq!(warnings(&mut source).len(), 1, "said once");
+}
+
+#[test]
 fn a_message_says_its_path_if_asked_to() {
     let folder = Folder::new();
     folder.write("a", "1\nlonger\n");
