@@ -143,6 +143,7 @@ impl Common {
             dead_letters,
             delivers: Outcome::DELIVERED,
             sequencer: in_order.then(Sequencer::new),
+            holds_back: part.ordered && kind == Kind::SINK,
             timeout: part.timeout,
             linger: Linger {
                 time: part.linger.unwrap_or_default(),

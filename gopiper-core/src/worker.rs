@@ -84,6 +84,10 @@ impl Worker {
         }
         loop {
             self = self.attend(instance, watched)?;
+            if self.stage.holds_back && !self.retries.is_empty() && !self.stage.is_done_with() {
+                self.inbox.wake.wait(None, self.next());
+                continue;
+            }
             match self.queue.try_recv() {
                 Ok(queued) => self = self.take(instance, watched, queued)?,
                 Err(TryRecvError::Empty) => {

@@ -3,7 +3,10 @@
 mod common;
 
 use common::{Probe, in_process, load, run, with_workers};
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use gopiper_abi::{
     BatchCall, BatchComponent, Component, Error, Factory, HandleFlags, HandledCallback, Message,
@@ -275,6 +278,41 @@ fn unordered_a_retry_holds_nothing_back() {
     run(vec![probe.source(3), faults, probe.sink()]);
     assert_eq!(probe.output(), ["done", "done", "retry 3 done"]);
     assert_eq!(probe.outcomes(), [DELIVERED; 3]);
+}
+
+/// Has what starts with "twice" tried again once, and keeps what it is done with.
+struct Picky(Arc<Mutex<Vec<String>>>);
+
+impl Component for Picky {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        if message.data().starts_with(b"twice") && message.attempts() == 0 {
+            return handled.report(message, Report::retry(0, "once more"));
+        }
+        self.0.lock().unwrap().push(String::from_utf8_lossy(message.data()).into_owned());
+        handled.done(message);
+    }
+}
+
+#[test]
+fn nothing_overtakes_what_a_sink_gets_again() {
+    for ordered in [true, false] {
+        let probe = Probe::new(["one", "twice", "two", "three"]);
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let its = seen.clone();
+        let mut sink = ComponentSpec {
+            factory: own::sink("picky", move |_| Ok(Picky(its.clone()))),
+            options: ComponentOptions { ordered: Some(ordered), ..ComponentOptions::default() },
+        };
+        let backoff = Duration::from_millis(20);
+        sink.options.retry =
+            RetryPolicy { max_attempts: 2, initial_backoff: backoff, max_backoff: backoff };
+        run(vec![probe.source(1), sink]);
+        let expected = match ordered {
+            true => ["one", "twice", "two", "three"],
+            false => ["one", "two", "three", "twice"],
+        };
+        assert_eq!(*seen.lock().unwrap(), expected, "ordered: {ordered}");
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl FileSource {
         if attributes.checkpoint {
             let directory = postponed.host().state_directory().map_err(|error| {
                 Error::new(format!(
-                    "no place for the checkpoint: {error}; give a --state-dir, or set \
+                    "no place for the checkpoint: {error}; or set \
                      checkpoint = false to read everything each time"
                 ))
             })?;

@@ -1,5 +1,5 @@
 //! The sink that writes into a buffer.
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use gopiper_abi::{
     BatchCall, BatchComponent, Error, HandleFlags, Level, Postponed, Report, own,
@@ -7,9 +7,6 @@ use gopiper_abi::{
 };
 
 use super::{block, shared::Shared, store::StoreError};
-
-/// How long it waits before it tries again what the disk did not take.
-const PAUSE: Duration = Duration::from_millis(500);
 
 struct Inlet {
     shared: Arc<Shared>,
@@ -34,33 +31,6 @@ impl Drop for Inlet {
     }
 }
 
-impl Inlet {
-    /// Writes a block, also after the disk was full or away: what comes behind it must not overtake
-    /// it, so it is not reported as Retry while there is time.
-    fn append(&self, block: &[u8], messages: u64) -> Result<(), StoreError> {
-        let host = self.postponed.host();
-        let mut said = false;
-        loop {
-            match self.shared.append(block, messages) {
-                Err(error @ StoreError::Disk { .. }) if !host.is_stopping() => {
-                    if !std::mem::replace(&mut said, true) {
-                        let error = format!("{error}; it is tried again until it works");
-                        host.log(Level::ERROR, module_path!(), &error);
-                    }
-                    self.shared.pause(PAUSE);
-                }
-                Ok(()) => {
-                    if said {
-                        host.log(Level::WARN, module_path!(), "the disk works again");
-                    }
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
 impl BatchComponent for Inlet {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         let host = self.postponed.host();
@@ -68,15 +38,12 @@ impl BatchComponent for Inlet {
         if !self.shared.await_room(block.len() as u64, || host.is_stopping()) {
             return call.report_all(Report::DROP);
         }
-        match self.append(&block, call.messages().len() as u64) {
-            Ok(()) => call.report_all(Report::DONE),
-            Err(error) => {
-                if matches!(error, StoreError::Damaged { .. }) {
-                    host.fail(&error.to_string());
-                }
-                call.report_all(Report::retry(0, error.to_string()))
-            }
+        match self.shared.append(&block, call.messages().len() as u64) {
+            Ok(()) => return call.report_all(Report::DONE),
+            Err(error @ StoreError::Damaged { .. }) => host.fail(&error.to_string()),
+            Err(error) => host.log(Level::ERROR, module_path!(), &error.to_string()),
         }
+        call.report_all(Report::retry(0, "not written"))
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {

@@ -6,7 +6,6 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
 };
 
 use gopiper_abi::{Counter, Host};
@@ -145,11 +144,6 @@ impl Shared {
     pub(super) fn nudge(&self) {
         let _state = self.state.lock();
         self.changed.notify_all();
-    }
-
-    /// Waits before another attempt, or until it is nudged.
-    pub(super) fn pause(&self, time: Duration) {
-        self.changed.wait_for(&mut self.state.lock(), time);
     }
 
     /// Puts a block in, synced; what is done with goes out at the same time.

@@ -24,14 +24,6 @@ fn what_was_saved_is_there_again() {
 }
 
 #[test]
-fn it_is_one_pipelines() {
-    let folder = tempfile::tempdir().unwrap();
-    let _first = Store::open(folder.path().to_owned()).unwrap();
-    let refusal = Store::open(folder.path().to_owned()).err().unwrap().to_string();
-    assert!(refusal.contains("does this pipeline run already?"), "{refusal}");
-}
-
-#[test]
 fn every_flipped_bit_is_seen() {
     let whole = rendered(&entries()).unwrap();
     for bit in 0..whole.len() * 8 {
