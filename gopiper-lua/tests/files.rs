@@ -254,3 +254,24 @@ fn what_does_not_fit_on_the_disk_is_written_when_there_is_room() {
     written.sort_unstable();
     assert!(written.into_iter().eq(0..500));
 }
+
+#[test]
+fn the_example_goes_on_until_it_is_stopped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = common::root().join("examples/files.lua");
+    std::os::unix::fs::symlink(common::root().join("examples"), folder.path().join("examples"))
+        .expect("linked");
+    let mut command = gopiper();
+    command.arg("run").arg(&file).args(["--state-dir", "state"]).current_dir(&folder);
+    let child = command.spawn().expect("started");
+    let written = || -> String {
+        let files = fs::read_dir(folder.path().join("target")).into_iter().flatten().flatten();
+        let logs = files.map(|entry| entry.path()).filter(|path| path.extension().is_some());
+        let logs = logs.filter(|path| !path.to_string_lossy().ends_with("gopiper"));
+        logs.map(|path| fs::read_to_string(path).unwrap_or_default()).collect()
+    };
+    until(|| written().lines().count() == 239);
+    let output = end(child, Signal::TERM);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(written().lines().all(|line| line.contains("\" 500 ")));
+}

@@ -4,6 +4,10 @@ mod common;
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::Path,
 };
 
@@ -94,4 +98,35 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.contains("has version 2, and this gopiper knows version 1"), "{said}");
+}
+
+/// Root may write anywhere: so this is run as nobody, if it is root who tests.
+#[test]
+fn a_state_directory_that_is_read_only_is_refused() {
+    const NOBODY: u32 = 65534;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), BUFFERED);
+    let state = folder.path().join("state");
+    fs::create_dir(&state).expect("made");
+    for (path, mode) in [(folder.path(), 0o755), (&file, 0o644), (&state, 0o555)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    }
+    let mut command = gopiper();
+    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
+    if fs::metadata("/proc/self").expect("proc").uid() == 0 {
+        let program = Path::new(command.get_program());
+        let visible = program.ancestors().skip(1).chain(common::plugins().ancestors()).all(|path| {
+            fs::metadata(path).is_ok_and(|there| there.mode() & 0o005 == 0o005)
+        });
+        if !visible {
+            eprintln!("nobody can't run the program here: left out");
+            return;
+        }
+        command.uid(NOBODY);
+    }
+    let output = run(&mut command, b"one\n");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("can't be written to"), "{said}");
+    assert_eq!(output.stdout, b"");
 }

@@ -29,26 +29,28 @@ impl<'a> Found<'a> {
     }
 
     /// The content of a file of the output.
-    pub(super) fn output(&mut self, bytes: &[u8]) {
-        let (lines, rest) =
-            bytes.split_at(bytes.iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1));
-        for line in lines.split_inclusive(|&b| b == b'\n') {
-            self.one(Fate::Output, &line[..line.len() - 1]);
-        }
-        if !rest.is_empty() {
-            self.strange.push(rest.to_vec());
+    pub(super) fn output(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let length = match self.input.first_in(bytes) {
+                Some((number, length)) => {
+                    self.output[number] += 1;
+                    length
+                }
+                None => {
+                    let end = bytes.iter().position(|&b| b == b'\n');
+                    let length = end.map_or(bytes.len(), |end| end + 1);
+                    self.strange.push(bytes[..length].to_vec());
+                    length
+                }
+            };
+            bytes = &bytes[length..];
         }
     }
 
     pub(super) fn letter(&mut self, payload: &[u8]) {
-        self.one(Fate::Letters, payload);
-    }
-
-    fn one(&mut self, at: Fate, bytes: &[u8]) {
-        match (self.input.number_of(bytes), at) {
-            (Some(number), Fate::Output) => self.output[number] += 1,
-            (Some(number), Fate::Letters) => self.letters[number] += 1,
-            (None, _) => self.strange.push(bytes.to_vec()),
+        match self.input.number_of(payload) {
+            Some(number) => self.letters[number] += 1,
+            None => self.strange.push(payload.to_vec()),
         }
     }
 
@@ -120,7 +122,7 @@ mod tests {
         let (mut output, mut letters) = (Vec::new(), Vec::new());
         for line in &input.lines {
             match line.fate {
-                Fate::Output => output.extend([&line.bytes[..], b"\n"].concat()),
+                Fate::Output => output.extend(line.written()),
                 Fate::Letters => letters.push(line.bytes.clone()),
             }
         }
@@ -144,7 +146,7 @@ mod tests {
     fn duplicates_are_counted_wherever_they_are() {
         let (tally, wrong) = tallied(|input, output, _| {
             let line = input.lines.iter().find(|line| line.fate == Fate::Output).unwrap();
-            output.extend([&line.bytes[..], b"\n"].concat());
+            output.extend(line.written());
         });
         assert_eq!((tally.lost, tally.duplicated, wrong.len()), (0, 1, 0));
         assert!(tally.good());

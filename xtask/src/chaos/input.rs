@@ -22,6 +22,15 @@ pub(super) struct Line {
     /// Which of the files it is in, and where it ends there.
     pub(super) file: usize,
     pub(super) end: u64,
+    /// Whether there is an end of a line behind it: the last line of all may have none.
+    pub(super) has_end: bool,
+}
+
+impl Line {
+    /// As it stands in a file.
+    pub(super) fn written(&self) -> Vec<u8> {
+        [&self.bytes[..], if self.has_end { b"\n" } else { b"" }].concat()
+    }
 }
 
 pub(super) struct Input {
@@ -39,8 +48,12 @@ impl Input {
             for _ in 0..random.usize(1500..4000) / input.files {
                 let (fate, bytes) = line(input.lines.len(), random);
                 end += bytes.len() as u64 + 1;
-                input.lines.push(Line { fate, bytes, file, end });
+                input.lines.push(Line { fate, bytes, file, end, has_end: true });
             }
+        }
+        if let (Some(last), true) = (input.lines.last_mut(), random.bool()) {
+            last.has_end = false;
+            last.end -= 1;
         }
         input
     }
@@ -52,10 +65,17 @@ impl Input {
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         for (file, name) in self.file_names().iter().enumerate() {
             let lines = self.lines.iter().filter(|line| line.file == file);
-            let bytes: Vec<u8> = lines.flat_map(|line| [&line.bytes[..], b"\n"].concat()).collect();
+            let bytes: Vec<u8> = lines.flat_map(Line::written).collect();
             fs::write(folder.join(name), bytes)?;
         }
         Ok(())
+    }
+
+    /// The number of the line that this begins with, and how long it is there.
+    pub(super) fn first_in(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let number = numbers(bytes).next()?;
+        let line = self.lines.get(number)?.written();
+        bytes.starts_with(&line).then_some((number, line.len()))
     }
 
     /// The number of a line that is exactly this.
