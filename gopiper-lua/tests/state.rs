@@ -115,9 +115,11 @@ fn a_state_directory_that_is_read_only_is_refused() {
     command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
     if fs::metadata("/proc/self").expect("proc").uid() == 0 {
         let program = Path::new(command.get_program());
-        let visible = program.ancestors().skip(1).chain(common::plugins().ancestors()).all(|path| {
-            fs::metadata(path).is_ok_and(|there| there.mode() & 0o005 == 0o005)
-        });
+        let visible = program
+            .ancestors()
+            .skip(1)
+            .chain(common::plugins().ancestors())
+            .all(|path| fs::metadata(path).is_ok_and(|there| there.mode() & 0o005 == 0o005));
         if !visible {
             eprintln!("nobody can't run the program here: left out");
             return;

@@ -222,15 +222,16 @@ impl Disk {
         Ok(())
     }
 
-    /// Takes back what was not synced, last things first.
-    pub(super) fn lose_power(&self, count: Syncs) -> Result<()> {
+    /// Takes back what was not synced, last things first; but for the bytes of some files, as `survives`
+    /// says: a system also writes when nobody asks it to.
+    pub(super) fn lose_power(&self, count: Syncs, survives: impl Fn(u64) -> bool) -> Result<()> {
         let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::new());
         for record in self.records()?.iter().rev() {
             match record.kind {
                 b'L' if count == Syncs::Done => {}
                 b'S' | b'L' if record.file > 0 => _ = files.insert(record.file),
                 b'S' | b'L' => _ = folders.insert(self.folder.join(record.path()?)),
-                b'W' | b'T' if files.contains(&record.file) => {}
+                b'W' | b'T' if files.contains(&record.file) || survives(record.file) => {}
                 b'W' | b'T' => self.put_bytes_back(record)?,
                 _ => {
                     let path = self.folder.join(record.path()?);

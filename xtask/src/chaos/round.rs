@@ -109,7 +109,7 @@ impl<'a> Round<'a> {
         self.disk.check()?;
         if self.loses_power {
             // Who ends well has synced everything.
-            self.disk.lose_power(Syncs::Done)?;
+            self.disk.lose_power(Syncs::Done, |_| false)?;
         }
         let found = self.found()?;
         let (tally, wrong) = (found.tally(bound), found.wrong());
@@ -141,9 +141,11 @@ impl<'a> Round<'a> {
             return at_most_again(&self.input, self.disk.folder());
         }
         // What may come again is what a program that was told the truth would send again.
-        self.disk.lose_power(Syncs::Said)?;
+        let luck = self.random.u64(..);
+        let survives = |file| Rng::with_seed(file ^ luck).u8(0..3) == 0;
+        self.disk.lose_power(Syncs::Said, survives)?;
         let again = at_most_again(&self.input, self.disk.folder())?;
-        self.disk.lose_power(Syncs::Done)?;
+        self.disk.lose_power(Syncs::Done, survives)?;
         self.disk.begin()?;
         Ok(again)
     }

@@ -90,7 +90,7 @@ impl Machine {
 
     /// What each file has after the power was lost.
     fn after(&self, count: Syncs) -> Vec<(String, String)> {
-        self.disk.lose_power(count).unwrap();
+        self.disk.lose_power(count, |_| false).unwrap();
         contents(self.disk.folder())
     }
 }
@@ -210,7 +210,7 @@ fn a_program_dies_where_it_is_told_to() {
         let status = machine.command(script, None, Some(die_at)).output().unwrap().status;
         machine.disk.check().unwrap();
         let written = contents(machine.disk.folder());
-        machine.disk.lose_power(Syncs::Done).unwrap();
+        machine.disk.lose_power(Syncs::Done, |_| false).unwrap();
         (status, written)
     };
     let expected = [
