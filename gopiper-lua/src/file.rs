@@ -2,6 +2,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use gopiper_core::Pipeline;
@@ -9,6 +10,7 @@ use mlua::Lua;
 use thiserror::Error;
 
 use crate::{
+    function::{self, Source},
     module::{self, Made},
     search::SearchPath,
     settings::Settings,
@@ -28,6 +30,19 @@ pub enum LuaError {
     /// Lua stopped at an error; the text names file and line.
     #[error("{0}")]
     Lua(String),
+    /// It does not do the same each time that it is run.
+    #[error(
+        "{file} puts {once} function(s) into pipelines when it is first run, and {again} when it is run \
+         again, as each worker does: which those are must not depend on anything that changes"
+    )]
+    Functions {
+        /// The file.
+        file: PathBuf,
+        /// How many at first.
+        once: usize,
+        /// How many then.
+        again: usize,
+    },
     /// It ran through without making any.
     #[error("{0} makes no pipeline: call gopiper.createPipeline with a list of components")]
     NoPipeline(PathBuf),
@@ -38,32 +53,46 @@ pub enum LuaError {
 /// # Errors
 /// When the file can't be read, stops at an error, or makes no pipeline.
 pub fn load(file: &Path, settings: &Settings) -> Result<(Vec<Pipeline>, Vec<String>), LuaError> {
-    let source = fs::read(file).map_err(|error| LuaError::Read { file: file.into(), error })?;
+    let text = fs::read(file).map_err(|error| LuaError::Read { file: file.into(), error })?;
+    let source = Arc::new(Source { text, file: file.into() });
     let lua = Lua::new();
-    // LuaJIT shows sixty letters of a name: the path is put before it afterwards.
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let search = SearchPath::new(file, &settings.component_path);
     let run = || {
-        module::register(&lua, search, settings.clone())?;
+        module::register(&lua, search, settings.clone(), source.clone())?;
         require_from(&lua, file)?;
-        lua.load(source).set_name(format!("@{name}")).exec()
+        lua.load(&source.text[..]).set_name(chunk_name(file)).exec()
     };
-    run().map_err(|error| {
-        let text = first_cause(&error);
-        LuaError::Lua(match text.strip_prefix(&format!("{name}:")) {
-            Some(rest) => format!("{}:{rest}", file.display()),
-            None => text,
-        })
-    })?;
+    run().map_err(|error| LuaError::Lua(said(&error, file)))?;
     let made = lua.remove_app_data::<Made>().unwrap_or_default();
     if made.pipelines.is_empty() {
         return Err(LuaError::NoPipeline(file.into()));
     }
+    if made.functions > 0 {
+        let again = function::count(&source).map_err(|error| LuaError::Lua(said(&error, file)))?;
+        if again != made.functions {
+            let file = file.into();
+            return Err(LuaError::Functions { file, once: made.functions, again });
+        }
+    }
     Ok((made.pipelines, made.warnings))
 }
 
+/// LuaJIT shows sixty letters of a name: the path is put before it afterwards, by `said`.
+pub(crate) fn chunk_name(file: &Path) -> String {
+    format!("@{}", file.file_name().unwrap_or_default().display())
+}
+
+/// What an error says, with the path of the file that it names.
+pub(crate) fn said(error: &mlua::Error, file: &Path) -> String {
+    let text = first_cause(error);
+    match text.strip_prefix(&format!("{}:", &chunk_name(file)[1..])) {
+        Some(rest) => format!("{}:{rest}", file.display()),
+        None => text,
+    }
+}
+
 /// `require` finds Lua files beside the pipeline's, and nowhere unasked.
-fn require_from(lua: &Lua, file: &Path) -> mlua::Result<()> {
+pub(crate) fn require_from(lua: &Lua, file: &Path) -> mlua::Result<()> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new(".")).display().to_string();
     let package: mlua::Table = lua.globals().get("package")?;

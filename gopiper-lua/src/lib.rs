@@ -3,6 +3,7 @@
 
 mod convert;
 mod file;
+mod function;
 mod module;
 mod search;
 mod settings;

@@ -1,5 +1,5 @@
 //! What `require('gopiper')` gives.
-use std::{cell::RefCell, path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use gopiper_abi::raw::{RawError, client::FactoryHandle};
 use gopiper_core::{
@@ -7,9 +7,11 @@ use gopiper_core::{
     PipelineOptions, RetryPolicy, WhenFull, loader,
 };
 use mlua::{AnyUserData, Error, FromLua, Lua, Table, UserData, Value};
+use parking_lot::Mutex;
 
 use crate::{
     convert::{self, a},
+    function::{self, Source},
     search::SearchPath,
     settings::Settings,
 };
@@ -19,12 +21,19 @@ use crate::{
 pub(crate) struct Made {
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) warnings: Vec<String>,
+    /// How many functions are transforms in pipelines.
+    pub(crate) functions: usize,
 }
 
 /// A component that was loaded, until a pipeline takes it.
-struct Component(RefCell<Option<ComponentSpec>>);
+struct Component(Mutex<Option<ComponentSpec>>);
 
 impl UserData for Component {}
+
+/// A function that is a transform, with what the operator wants of it.
+struct Transform(Mutex<Option<ComponentOptions>>);
+
+impl UserData for Transform {}
 
 /// A buffer between two components.
 struct Buffer(BufferOptions);
@@ -32,7 +41,12 @@ struct Buffer(BufferOptions);
 impl UserData for Buffer {}
 
 /// Registers the module, so that `require('gopiper')` finds it.
-pub(crate) fn register(lua: &Lua, search: SearchPath, settings: Settings) -> mlua::Result<()> {
+pub(crate) fn register(
+    lua: &Lua,
+    search: SearchPath,
+    settings: Settings,
+    source: Arc<Source>,
+) -> mlua::Result<()> {
     lua.set_app_data(Made::default());
     let module = lua.create_table()?;
     module.set(
@@ -40,6 +54,15 @@ pub(crate) fn register(lua: &Lua, search: SearchPath, settings: Settings) -> mlu
         lua.create_function(move |lua, arguments: (Value, Value, Value)| {
             load_component(lua, &search, arguments)
                 .map_err(|error| here(lua, "loadComponent", &error))
+        })?,
+    )?;
+    for (name, status) in [("DONE", 0), ("RETRY", 100), ("FAIL", 200), ("DROP", 300)] {
+        module.set(name, status)?;
+    }
+    module.set(
+        "transform",
+        lua.create_function(|lua, arguments: (Value, Value)| {
+            transform(lua, arguments).map_err(|error| here(lua, "transform", &error))
         })?,
     )?;
     module.set(
@@ -53,7 +76,7 @@ pub(crate) fn register(lua: &Lua, search: SearchPath, settings: Settings) -> mlu
     module.set(
         "createPipeline",
         lua.create_function(move |lua, arguments: (Value, Value)| {
-            create_pipeline(lua, &settings, arguments)
+            create_pipeline(lua, &settings, &source, arguments)
                 .map_err(|error| here(lua, "createPipeline", &error))
         })?,
     )?;
@@ -98,7 +121,7 @@ fn load_component(
         errors.join("\n")
     })?;
     let spec = ComponentSpec { factory, options };
-    let component = lua.create_userdata(Component(RefCell::new(Some(spec))));
+    let component = lua.create_userdata(Component(Mutex::new(Some(spec))));
     component.map(Value::UserData).map_err(|error| error.to_string())
 }
 
@@ -109,24 +132,33 @@ fn describe(file: &str, path: &Path, error: RawError) -> String {
 fn create_pipeline(
     lua: &Lua,
     settings: &Settings,
+    source: &Arc<Source>,
     (components, options): (Value, Value),
 ) -> Result<(), String> {
     let components: Table = argument(lua, components, "1 (the list of components)")?;
     let options: Option<Table> = argument(lua, options, "2 (the options)")?;
     let (mut specs, mut buffers) = (Vec::new(), Vec::new());
+    let mut functions = lua.app_data_ref::<Made>().map_or(0, |made| made.functions);
     for (i, item) in components.sequence_values::<Value>().enumerate() {
         let item = item.map_err(|error| error.to_string())?;
+        let named = |error| format!("component {}: {error}", i + 1);
         match item.as_userdata().and_then(|data| data.borrow::<Buffer>().ok()) {
             Some(buffer) => buffers.push((specs.len(), buffer.0.clone())),
-            None => specs.push(
-                take_component(&item).map_err(|error| format!("component {}: {error}", i + 1))?,
-            ),
+            None => match function_options(&item).map_err(named)? {
+                Some(options) => {
+                    functions += 1;
+                    let factory = function::transform(source.clone(), functions);
+                    specs.push(ComponentSpec { factory, options });
+                }
+                None => specs.push(take_component(&item).map_err(named)?),
+            },
         }
     }
     if components.pairs::<Value, Value>().count() != specs.len() + buffers.len() {
         return Err("the list of components has holes in it, or keys that are no numbers".into());
     }
     let mut made = lua.app_data_mut::<Made>().ok_or("called outside of a pipeline's file")?;
+    made.functions = functions;
     let (mut options, dead_letter) =
         options.map(|table| pipeline_options(&table)).transpose()?.unwrap_or_default();
     options.state_directory = settings.state_directory.clone();
@@ -153,12 +185,26 @@ fn create_pipeline(
     Ok(())
 }
 
+/// The options of a function in the list; `None` if it is something else.
+fn function_options(item: &Value) -> Result<Option<ComponentOptions>, String> {
+    if item.is_function() {
+        return Ok(Some(ComponentOptions::default()));
+    }
+    match item.as_userdata().and_then(|data| data.borrow::<Transform>().ok()) {
+        None => Ok(None),
+        Some(transform) => match transform.0.lock().take() {
+            Some(options) => Ok(Some(options)),
+            None => Err("it is in a pipeline already: make one for each place".into()),
+        },
+    }
+}
+
 fn take_component(item: &Value) -> Result<ComponentSpec, String> {
-    let expected = "expected what loadComponent or buffer returned";
+    let expected = "expected a function, or what loadComponent, buffer or transform returned";
     let data: &AnyUserData =
         item.as_userdata().ok_or_else(|| format!("{expected}, not {}", a(item.type_name())))?;
     let component = data.borrow::<Component>().map_err(|_| expected.to_owned())?;
-    let spec = component.0.borrow_mut().take();
+    let spec = component.0.lock().take();
     spec.ok_or_else(|| "it is in a pipeline already: load it once for each place".into())
 }
 
@@ -228,6 +274,16 @@ fn retry(table: &Table) -> Result<RetryPolicy, String> {
     })
     .map_err(|error| error.replace("there is no option '", "there is no option 'retry."))?;
     Ok(policy)
+}
+
+/// A function with options.
+fn transform(lua: &Lua, (user, options): (Value, Value)) -> Result<Transform, String> {
+    if !user.is_function() {
+        return Err(format!("argument 1 must be a function, not {}", a(user.type_name())));
+    }
+    let options: Option<Table> = argument(lua, options, "2 (the options)")?;
+    let options = options.map(|table| component_options(&table)).transpose()?.unwrap_or_default();
+    Ok(Transform(Mutex::new(Some(options))))
 }
 
 fn buffer_options(table: Table) -> Result<BufferOptions, String> {

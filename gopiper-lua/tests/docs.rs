@@ -71,6 +71,18 @@ fn the_operators() {
     let lua = blocks("docs/operators.md", "lua").concat();
     fs::write(folder.path().join("pipeline.lua"), lua).expect("written");
     assert_eq!(runs("printf 'a 503 b\\nc\\n' | gopiper run", folder.path()), "a 503 b\n");
+    // Parts of a list, from source to sink.
+    let parts = blocks("docs/operators.md", "lua,part");
+    let output = ["a 404 b!\n", "a 404 b\nc\n"];
+    assert_eq!(parts.len(), output.len());
+    for (part, output) in parts.iter().zip(output) {
+        let lua = common::pipeline(part, "{}");
+        let run = format!(
+            "printf 'a 404 b\\nc\\n' | gopiper run --state-dir state {}",
+            lua.path().display()
+        );
+        assert_eq!(runs(&run, folder.path()), output);
+    }
 }
 
 /// Takes half a minute: it compiles the interface crate in release, as an author does.

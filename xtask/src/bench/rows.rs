@@ -180,6 +180,20 @@ pub(super) const ROWS: &[Row] = &[
         reference: "cat | cat",
         ours: r#""$GOPIPER" run "$PIPELINE""#,
     },
+    // What it keeps costs the same without it: so this is what the function costs, and less.
+    Row {
+        name: "function",
+        what: "a Lua function that keeps the lines with a word",
+        target: Target::AtMost(40.0),
+        figure: Figure::NanosecondsAStage,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[
+            r#"function(message) if not message:find('" 503 ') then return gopiper.DROP end end"#,
+        ]),
+        reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
     // Neither waits for the disk, but for the checkpoints.
     Row {
         name: "files",

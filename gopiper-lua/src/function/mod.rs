@@ -1,0 +1,74 @@
+//! A Lua function as a transform.
+//!
+//! Each worker has a LuaJIT state of its own. In it the whole file of the pipeline runs again, where
+//! `gopiper` only counts: the function with the same number is the one, and what it needs around it
+//! (helpers, globals, what was required) is simply there. A batch is one call: the loop over its
+//! messages is Lua too, so that it is compiled together with the function.
+mod ffi;
+#[cfg(test)]
+mod tests;
+
+use std::{path::PathBuf, sync::Arc};
+
+use gopiper_abi::{BatchCall, BatchComponent, Error, HandleFlags, own, raw::client::FactoryHandle};
+use mlua::{Function, Lua, Table};
+
+use crate::file;
+
+/// The text of a pipeline's file, as it was when it was first run.
+pub(crate) struct Source {
+    pub(crate) text: Vec<u8>,
+    pub(crate) file: PathBuf,
+}
+
+/// A transform that calls function `number` (from 1 on) of those that the file puts into pipelines.
+pub(crate) fn transform(source: Arc<Source>, number: usize) -> FactoryHandle {
+    own::transform("lua", move |postponed| {
+        LuaFunction::new(&source, number, ffi::State::new(postponed.host().clone()))
+            .map_err(|error| Error::new(file::said(&error, &source.file)))
+    })
+}
+
+/// How many functions a file puts into pipelines when it runs in a worker.
+pub(crate) fn count(source: &Source) -> mlua::Result<usize> {
+    run_again(&Lua::new(), source, 0)?.get("count")
+}
+
+/// Runs the file as a worker does. Returns what `gopiper` was in it: with `count`, and `found`, if there
+/// is a function of this number.
+fn run_again(lua: &Lua, source: &Source, number: usize) -> mlua::Result<Table> {
+    file::require_from(lua, &source.file)?;
+    let module: Table = lua.load(include_str!("counting.lua")).set_name("=gopiper").call(number)?;
+    lua.register_module("gopiper", &module)?;
+    lua.load(&source.text[..]).set_name(file::chunk_name(&source.file)).exec()?;
+    Ok(module)
+}
+
+struct LuaFunction {
+    run: Function,
+    _lua: Lua,
+    // Dropped last: Lua refers to it.
+    _state: Box<ffi::State>,
+}
+
+impl LuaFunction {
+    fn new(source: &Source, number: usize, mut state: Box<ffi::State>) -> mlua::Result<Self> {
+        let (lua, make) = ffi::lua(state.pointer())?;
+        let found: Option<Function> = run_again(&lua, source, number)?.get("found")?;
+        let user = found.ok_or_else(|| {
+            let text = format!("the file has no function {number} when it runs in a worker");
+            mlua::Error::runtime(text)
+        })?;
+        Ok(LuaFunction { run: make.call(user)?, _lua: lua, _state: state })
+    }
+}
+
+impl BatchComponent for LuaFunction {
+    fn handle_batch(&mut self, mut call: BatchCall<'_>) -> HandleFlags {
+        if let Err(error) = ffi::run(&self.run, call.header()) {
+            // Not the function's own errors, which are reported: Lua has no memory, say.
+            panic!("{error}");
+        }
+        call.reported()
+    }
+}

@@ -1,0 +1,253 @@
+use std::sync::{Arc, Mutex};
+
+use gopiper_abi::{
+    Component, Error, HandledCallback, Map, Message, Payload, Postponed, Produced, Value, own,
+};
+use gopiper_core::{ComponentOptions, ComponentSpec, Pipeline, PipelineOptions, Summary};
+
+use super::*;
+
+type Messages = Arc<Mutex<Vec<Message>>>;
+
+/// Gives what is there, in one batch.
+struct Gives(Messages, Postponed);
+
+impl gopiper_abi::Source for Gives {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        let mut batch = self.1.batch();
+        for message in self.0.lock().unwrap().drain(..) {
+            batch.push(message).unwrap();
+        }
+        self.1.send_batch(batch)?;
+        Ok(Produced::FINISHED)
+    }
+}
+
+struct Takes(Messages);
+
+impl Component for Takes {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        self.0.lock().unwrap().push(message.duplicate());
+        handled.done(message);
+    }
+}
+
+fn sink(name: &'static str, into: &Messages) -> ComponentSpec {
+    let into = into.clone();
+    let factory = own::sink(name, move |_| Ok(Takes(into.clone())));
+    ComponentSpec { factory, options: ComponentOptions::default() }
+}
+
+struct Ran {
+    out: Vec<Message>,
+    failed: Vec<Message>,
+    summary: Summary,
+}
+
+impl Ran {
+    fn text(&self) -> Vec<String> {
+        self.out.iter().map(|one| String::from_utf8_lossy(one.data()).into_owned()).collect()
+    }
+
+    fn descriptions(&self) -> Vec<&str> {
+        let description = |one: &'_ Message| one.attribute("gopiper.description").cloned();
+        let said = self.failed.iter().map(description);
+        assert!(said.clone().all(|said| said.is_some()));
+        let of = |one| Message::attribute(one, "gopiper.description").and_then(Value::as_str);
+        self.failed.iter().filter_map(of).collect()
+    }
+}
+
+/// Runs messages through a function, in a file that has `before` it.
+fn run_after(before: &str, function: &str, messages: Vec<Message>) -> Ran {
+    let text = format!("{before}\nrequire('gopiper').createPipeline({{ {function} }})");
+    let source = Source { text: text.into_bytes(), file: "pipeline.lua".into() };
+    let (given, out, failed) = (Messages::default(), Messages::default(), Messages::default());
+    *given.lock().unwrap() = messages;
+    let gives = own::source("gives", move |postponed| Ok(Gives(given.clone(), postponed)));
+    let function = transform(Arc::new(source), 1);
+    let options = ComponentOptions::default;
+    let components = vec![
+        ComponentSpec { factory: gives, options: options() },
+        ComponentSpec { factory: function, options: options() },
+        sink("takes", &out),
+    ];
+    let pipeline = Pipeline::new(components, PipelineOptions::default()).unwrap();
+    let pipeline = pipeline.dead_letters_to(sink("dead", &failed)).unwrap();
+    let summary = pipeline.start().unwrap_or_else(|error| panic!("{error}")).wait();
+    let take = |messages: &Messages| std::mem::take(&mut *messages.lock().unwrap());
+    Ran { out: take(&out), failed: take(&failed), summary }
+}
+
+fn run(function: &str, messages: &[&str]) -> Ran {
+    run_after("", function, messages.iter().map(|text| Message::new(text.to_string())).collect())
+}
+
+#[test]
+fn what_a_function_returns_is_what_becomes_of_the_message() {
+    let ran = run_after(
+        "local gopiper = require('gopiper')",
+        "function(message)
+            if message.data == 'done' then return gopiper.DONE end
+            if message.data == 'drop' then return gopiper.DROP end
+            if message.data == 'fail' then return gopiper.FAIL, 7, 'told' end
+            if message.data == 'words' then return gopiper.FAIL, 'words alone' end
+            if message.data == 'nonsense' then return 'DROP' end
+            if message.data == 'number' then return 17 end
+            if message.data == 'code' then return gopiper.FAIL, 100 end
+        end",
+        ["nothing", "done", "drop", "fail", "words", "nonsense", "number", "code", "last"]
+            .map(Message::new)
+            .into(),
+    );
+    assert_eq!(ran.text(), ["nothing", "done", "last"]);
+    assert_eq!(ran.summary.outcomes.dropped, 1);
+    let returns = "a function returns nothing, gopiper.DONE, DROP, RETRY or FAIL, not";
+    assert_eq!(
+        ran.descriptions(),
+        [
+            "told",
+            "words alone",
+            &format!("{returns} a string"),
+            &format!("{returns} 17"),
+            "the code of a report is 0 to 99, not 100"
+        ]
+    );
+    assert_eq!(ran.failed[0].attribute("gopiper.status"), Some(&207i64.into()));
+}
+
+#[test]
+fn bytes_are_found_and_changed() {
+    let function = "function(message)
+        local from, to = message:find('needle')
+        if from then
+            message.attributes.place = from .. '-' .. to .. ' of ' .. #message
+            message.attributes.again = message:find('needle', from + 1)
+            message.attributes.part = message:sub(from, -2)
+            message:crop(from, to)
+            message:append('!')
+            message:append(7)
+        else
+            message.data = message.data:upper()
+        end
+    end";
+    let ran = run(function, &["hay needle hay needle", "needle", "", "needl\0e \u{ff}"]);
+    assert_eq!(ran.text(), ["needle!7", "needle!7", "", "NEEDL\0E \u{ff}"]);
+    let attribute = |key| ran.out[0].attribute(key).cloned();
+    assert_eq!(attribute("place"), Some("5-10 of 21".into()));
+    assert_eq!(attribute("again"), Some(16i64.into()));
+    assert_eq!(attribute("part"), Some("needle hay needl".into()));
+    assert_eq!(ran.out[1].attribute("again"), None);
+}
+
+#[test]
+fn attributes_keep_their_types() {
+    let values = [
+        ("yes", Value::from(true)),
+        ("small", (-3i64).into()),
+        ("large", i64::MAX.into()),
+        ("unsigned", u64::MAX.into()),
+        ("half", 0.5.into()),
+        ("time", Value::time(i64::MAX - 1)),
+        ("text", "text".into()),
+        ("bytes", Payload::from(vec![0xff, 0]).into()),
+    ];
+    let mut message = Message::new("");
+    values.iter().for_each(|(key, value)| message.set_attribute(key, value.clone()));
+    message.set_attribute("list", vec![Value::from(1i64)]);
+    message.set_attribute("gone", "soon");
+    message.set_time(i64::MAX);
+    let function = "function(message)
+        local a = message.attributes
+        for _, key in ipairs({ 'yes', 'small', 'large', 'unsigned', 'half', 'time', 'text', 'bytes' }) do
+            a['copy of ' .. key] = a[key]
+        end
+        a.gone = nil
+        a.nothing = type(a.not_there)
+        a.later = message.time == 9223372036854775807LL
+        message.time = message.time - 1
+        a.list_error = select(2, pcall(function() return a.list end))
+    end";
+    let ran = run_after("", function, vec![message]);
+    let out = &ran.out[0];
+    for (key, value) in values {
+        let copy = out.attribute(&format!("copy of {key}")).cloned();
+        let expected = match value.as_time() {
+            // A time is a number in Lua.
+            Some(time) => time.into(),
+            None => value,
+        };
+        assert_eq!(copy, Some(expected), "{key}");
+    }
+    assert_eq!(out.attribute("gone"), None);
+    assert_eq!(out.attribute("nothing"), Some(&"nil".into()));
+    assert_eq!(out.attribute("later"), Some(&true.into()));
+    assert_eq!(out.time(), i64::MAX - 1);
+    let said = out.attribute("list_error").and_then(Value::as_str).unwrap_or_default();
+    assert!(said.contains("attribute 'list' is a list or a map"), "{said}");
+}
+
+#[test]
+fn what_fails_is_kept_as_it_came_and_the_error_names_its_line() {
+    let mut message = Message::new("as it came");
+    message.set_attribute("key", "before");
+    message.set_time(5);
+    let function = "function(message)
+        message.data = 'changed'
+        message.attributes.key = 'changed'
+        message.time = 6
+        message:append('!')
+        error('told')
+    end";
+    let ran = run_after("", function, vec![message, Message::new("the next")]);
+    assert_eq!(ran.out.len(), 0);
+    assert_eq!(ran.descriptions(), ["pipeline.lua:7: told"; 2]);
+    let failed = &ran.failed[0];
+    assert_eq!((failed.data(), failed.time()), (&b"as it came"[..], 5));
+    assert_eq!(failed.attribute("key"), Some(&"before".into()));
+    assert_eq!(ran.failed[1].data(), b"the next");
+}
+
+#[test]
+fn a_message_that_was_put_away_is_the_one_of_the_moment() {
+    let function = "function(message)
+        kept = kept or message
+        kept:append(' ' .. kept.data)
+    end";
+    assert_eq!(run(function, &["first", "second"]).text(), ["first first", "second second"]);
+}
+
+#[test]
+fn mistakes_are_told() {
+    let of = |function: &str| {
+        let ran = run(function, &["one"]);
+        assert_eq!(ran.out.len(), 0);
+        ran.descriptions()[0].to_owned()
+    };
+    for (function, said) in [
+        ("function(m) m:find(7) end", "pipeline.lua:2: find wants a string, not a number"),
+        ("function(m) m.data = nil end", "pipeline.lua:2: data wants a string, not nil"),
+        ("function(m) m.dat = '' end", "pipeline.lua:2: a message's 'dat' can't be set"),
+        ("function(m) return m.dat end", "pipeline.lua:2: a message has no 'dat'"),
+        ("function(m) m.attributes.a = {} end", "pipeline.lua:2: attribute 'a' can't be a table"),
+        ("function(m) require('ffi') end", "module 'ffi' not found"),
+        ("function(m) error({}) end", "table: "),
+    ] {
+        assert!(of(function).contains(said), "{function}: {}", of(function));
+    }
+}
+
+#[test]
+fn helpers_and_globals_are_there_in_each_worker() {
+    let before = "local prefix = '> '
+        function shout(text) return prefix .. text:upper() end
+        local count = 0";
+    let function = "function(message)
+        count = count + 1
+        message.data = shout(message.data) .. ' ' .. count
+    end";
+    let ran = run_after(before, function, vec![Message::new("a"), Message::new("b")]);
+    assert_eq!(ran.text(), ["> A 1", "> B 2"]);
+    let map: Map = ran.out[0].attributes().cloned().unwrap_or_default();
+    assert!(map.is_empty());
+}

@@ -1,2 +1,0 @@
-local gopiper = require('gopiper')
-gopiper.createPipeline({ gopiper.loadComponent('stdin_component.so', {}), function(message) end, gopiper.loadComponent('stdout_component.so', {}) })
