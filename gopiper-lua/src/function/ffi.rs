@@ -7,6 +7,7 @@
 
 use std::{ffi::c_void, ptr, slice};
 
+use super::json::{self, Found, Paths};
 use gopiper_abi::{Host, Message, PayloadMut, Report, Value, ValueTag, raw::BatchHeader};
 use memchr::memmem::Finder;
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table};
@@ -27,9 +28,14 @@ pub(super) struct State {
     get: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
     set: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *const Plain),
     report: unsafe extern "C" fn(*mut State, *mut Message, i32, *const u8, usize),
+    json: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
+    add_json: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *const Plain) -> i32,
     /// From here on Lua does not know it.
     original: Message,
     finder: Option<Finder<'static>>,
+    paths: Paths,
+    /// The string that was read last.
+    text: String,
     block: PayloadMut,
     host: Host,
 }
@@ -56,8 +62,12 @@ impl State {
             get,
             set,
             report,
+            json,
+            add_json,
             original: Message::new(""),
             finder: None,
+            paths: Paths::default(),
+            text: String::new(),
             block: host.payload(0),
             host,
         })
@@ -222,25 +232,96 @@ unsafe extern "C" fn set(
         unsafe { (&mut *state, &mut *message, bytes(key, len), &*value) };
     state.keep_original(message);
     let key = String::from_utf8_lossy(key);
-    let value: Value = match ValueTag(given.tag as u32) {
+    // SAFETY: see above.
+    let value = unsafe { value_of(given) };
+    if value.tag() == ValueTag::NULL {
+        message.remove_attribute(&key);
+    } else {
+        message.set_attribute(&key, value);
+    }
+}
+
+/// # Safety
+/// Its bytes live for the call.
+unsafe fn value_of(given: &Plain) -> Value {
+    match ValueTag(given.tag as u32) {
         ValueTag::BOOL => (given.integer != 0).into(),
         ValueTag::I64 => given.integer.into(),
         ValueTag::U64 => (given.integer as u64).into(),
         ValueTag::F64 => given.number.into(),
         ValueTag::STRING => {
-            // SAFETY: see above.
+            // SAFETY: by the caller.
             let bytes = unsafe { bytes(given.data, given.len) };
             match std::str::from_utf8(bytes) {
                 Ok(text) => text.into(),
                 Err(_) => gopiper_abi::Payload::from(bytes.to_vec()).into(),
             }
         }
-        _ => {
-            message.remove_attribute(&key);
-            return;
+        _ => Value::NULL,
+    }
+}
+
+unsafe extern "C" fn json(
+    state: *mut State,
+    message: *const Message,
+    path: *const u8,
+    len: usize,
+    value: *mut Plain,
+) {
+    // SAFETY: see above; `value` is the prelude's one.
+    let (state, data, path, out) =
+        unsafe { (&mut *state, (*message).data(), bytes(path, len), &mut *value) };
+    let (tag, text) = match json::find(data, state.paths.get(path)) {
+        Found::Nothing => (ValueTag::NULL, None),
+        Found::Bool(truth) => {
+            out.integer = truth.into();
+            (ValueTag::BOOL, None)
+        }
+        Found::Integer(number) => {
+            out.integer = number;
+            (ValueTag::I64, None)
+        }
+        Found::Unsigned(number) => {
+            out.integer = number as i64;
+            (ValueTag::U64, None)
+        }
+        Found::Float(number) => {
+            out.number = number;
+            (ValueTag::F64, None)
+        }
+        Found::Raw(text) => (ValueTag::STRING, Some(text)),
+        Found::Text(text) => {
+            state.text = text;
+            (ValueTag::STRING, Some(state.text.as_bytes()))
         }
     };
-    message.set_attribute(&key, value);
+    out.tag = tag.0 as i32;
+    if let Some(text) = text {
+        (out.data, out.len) = (text.as_ptr(), text.len());
+    }
+}
+
+/// Returns 0 if the message is no object.
+unsafe extern "C" fn add_json(
+    state: *mut State,
+    message: *mut Message,
+    key: *const u8,
+    len: usize,
+    value: *const Plain,
+) -> i32 {
+    // SAFETY: see above; `value` is the prelude's one.
+    let (state, message, key, given) =
+        unsafe { (&mut *state, &mut *message, bytes(key, len), &*value) };
+    // SAFETY: see above.
+    let value = unsafe { value_of(given) };
+    let before = message.payload().clone();
+    let Some((kept, field)) = json::with_field(&before, &String::from_utf8_lossy(key), &value)
+    else {
+        return 0;
+    };
+    state.keep_original(message);
+    state.write(message, [&before[..kept], &field]);
+    1
 }
 
 /// Any report but Done without a word, which Lua writes into the slot itself.

@@ -5,6 +5,7 @@
 //! (helpers, globals, what was required) is simply there. A batch is one call: the loop over its
 //! messages is Lua too, so that it is compiled together with the function.
 mod ffi;
+mod json;
 #[cfg(test)]
 mod tests;
 

@@ -20,9 +20,11 @@ typedef struct {
   void (*get)(void *, const gopiper_slot *, const char *, size_t, gopiper_value *);
   void (*set)(void *, gopiper_slot *, const char *, size_t, const gopiper_value *);
   void (*report)(void *, gopiper_slot *, int32_t, const char *, size_t);
+  void (*json)(void *, const gopiper_slot *, const char *, size_t, gopiper_value *);
+  int32_t (*add_json)(void *, gopiper_slot *, const char *, size_t, const gopiper_value *);
 } gopiper_state;
-typedef struct { gopiper_slot *slot; } gopiper_message;
-typedef struct { gopiper_message *message; } gopiper_attributes;
+typedef struct { gopiper_slot *_slot; } gopiper_message;
+typedef struct { gopiper_message *_message; } gopiper_attributes;
 ]]
 assert(ffi.sizeof('gopiper_slot') == 64)
 
@@ -33,6 +35,7 @@ local s = cast('gopiper_state *', state)
 -- Loaded once: a field of a struct that is called is looked up each time.
 local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
 local set_time, get, set, report = s.set_time, s.get, s.set, s.report
+local json, add_json = s.json, s.add_json
 local value = ffi.new('gopiper_value')
 
 local NULL, BOOL, I64, U64, F64, TIME, BYTES, STRING = 0, 1, 2, 3, 4, 5, 6, 7
@@ -41,13 +44,51 @@ local EXACT = 9007199254740992LL
 
 -- The message of the moment; nothing behind it when its function has returned.
 local function slot_of(message)
-  local slot = message.slot
+  local slot = message._slot
   if slot == nil then error('a message is used after its function has returned', 3) end
   return slot
 end
 
 local function wants_string(what, given)
   error(what .. ' wants a string, not ' .. (given == nil and 'nil' or 'a ' .. type(given)), 3)
+end
+
+-- What `value` holds, for Lua; nil for a list or a map.
+local function given()
+  local tag = value.tag
+  if tag == STRING or tag == BYTES then return ffi_string(value.data, value.len) end
+  if tag == F64 then return value.number end
+  if tag == BOOL then return value.integer ~= 0 end
+  local integer = value.integer
+  if tag == I64 and integer >= -EXACT and integer <= EXACT then return tonumber(integer) end
+  if tag == U64 then return cast(uint64, integer) end
+  if tag == I64 or tag == TIME then return integer end
+  return nil
+end
+
+-- Puts something of Lua's into `value`; false if it does not fit.
+local function take(what)
+  local kind = type(what)
+  if kind == 'string' then
+    value.tag, value.data, value.len = STRING, what, #what
+  elseif kind == 'number' then
+    if what == math_floor(what) and what >= -9007199254740992 and what <= 9007199254740992 then
+      value.tag, value.integer = I64, what
+    else
+      value.tag, value.number = F64, what
+    end
+  elseif kind == 'boolean' then
+    value.tag, value.integer = BOOL, what and 1 or 0
+  elseif kind == 'nil' then
+    value.tag = NULL
+  elseif istype(uint64, what) then
+    value.tag, value.integer = U64, cast(int64, what)
+  elseif istype(int64, what) then
+    value.tag, value.integer = I64, what
+  else
+    return false
+  end
+  return true
 end
 
 local methods = {}
@@ -59,7 +100,8 @@ function methods.find(message, word, init)
   init = init or 1
   if init < 1 then init = 1 end
   local at = tonumber(find(s, slot, init - 1, word, #word))
-  if at >= 0 then return at + 1, at + #word end
+  if at < 0 then return nil end
+  return at + 1, at + #word
 end
 
 local function range(len, from, to)
@@ -94,6 +136,24 @@ function methods.append(message, bytes)
   append(s, slot, bytes, #bytes)
 end
 
+-- A field of the JSON that it is: 'status', 'user.name', 'items.0', or '/a.b/c' for keys with dots. nil if it
+-- is not there, is null, or the message is no JSON; an object or a list as its text.
+function methods.json(message, path)
+  local slot = slot_of(message)
+  if type(path) ~= 'string' then wants_string('json', path) end
+  json(s, slot, path, #path, value)
+  if value.tag == NULL then return nil end
+  return given()
+end
+
+-- Puts a field at the end of the JSON object that it is.
+function methods.add_json(message, key, what)
+  local slot = slot_of(message)
+  if type(key) ~= 'string' then wants_string('add_json', key) end
+  if not take(what) then error("the field '" .. key .. "' can't be a " .. type(what), 2) end
+  if add_json(s, slot, key, #key, value) == 0 then error('the message is no JSON object', 2) end
+end
+
 local attributes = ffi.new('gopiper_attributes')
 
 ffi.metatype('gopiper_message', {
@@ -121,49 +181,26 @@ ffi.metatype('gopiper_message', {
 
 ffi.metatype('gopiper_attributes', {
   __index = function(_, key)
-    local slot = slot_of(attributes.message)
+    local slot = slot_of(attributes._message)
     if type(key) ~= 'string' then wants_string('an attribute', key) end
     get(s, slot, key, #key, value)
-    local tag = value.tag
-    if tag == STRING or tag == BYTES then return ffi_string(value.data, value.len) end
-    if tag == NULL then return nil end
-    if tag == F64 then return value.number end
-    if tag == BOOL then return value.integer ~= 0 end
-    local integer = value.integer
-    if tag == I64 and integer >= -EXACT and integer <= EXACT then return tonumber(integer) end
-    if tag == U64 then return cast(uint64, integer) end
-    if tag == I64 or tag == TIME then return integer end
-    error("attribute '" .. key .. "' is a list or a map: a function can't read those", 2)
-  end,
-  __newindex = function(_, key, given)
-    local slot = slot_of(attributes.message)
-    if type(key) ~= 'string' then wants_string('an attribute', key) end
-    local kind = type(given)
-    if kind == 'string' then
-      value.tag, value.data, value.len = STRING, given, #given
-    elseif kind == 'number' then
-      if given == math_floor(given) and given >= -9007199254740992 and given <= 9007199254740992 then
-        value.tag, value.integer = I64, given
-      else
-        value.tag, value.number = F64, given
-      end
-    elseif kind == 'boolean' then
-      value.tag, value.integer = BOOL, given and 1 or 0
-    elseif kind == 'nil' then
-      value.tag = NULL
-    elseif istype(uint64, given) then
-      value.tag, value.integer = U64, cast(int64, given)
-    elseif istype(int64, given) then
-      value.tag, value.integer = I64, given
-    else
-      error("attribute '" .. key .. "' can't be a " .. kind, 2)
+    if value.tag == NULL then return nil end
+    local found = given()
+    if found == nil then
+      error("attribute '" .. key .. "' is a list or a map: a function can't read those", 2)
     end
+    return found
+  end,
+  __newindex = function(_, key, what)
+    local slot = slot_of(attributes._message)
+    if type(key) ~= 'string' then wants_string('an attribute', key) end
+    if not take(what) then error("attribute '" .. key .. "' can't be a " .. type(what), 2) end
     set(s, slot, key, #key, value)
   end,
 })
 
 local message = ffi.new('gopiper_message')
-attributes.message = message
+attributes._message = message
 local batch_type = ffi.typeof('gopiper_batch *')
 local pcall = pcall
 -- How far it has come, seen from outside of an error.
@@ -189,7 +226,7 @@ return function(user)
     for i = from, to - 1 do
       at[0] = i
       local slot = messages + i
-      message.slot = slot
+      message._slot = slot
       local status, code, text = user(message)
       if status == nil then
         slot._status = 0
@@ -212,6 +249,6 @@ return function(user)
       report(s, batch.messages + i, 200, text, #text)
       i = i + 1
     end
-    message.slot = nil
+    message._slot = nil
   end
 end

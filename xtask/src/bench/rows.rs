@@ -194,6 +194,22 @@ pub(super) const ROWS: &[Row] = &[
         reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
+    // Both write to /dev/null; jq has no threads.
+    Row {
+        name: "lua_json",
+        what: "lines of JSON with status >= 500, a field added, by a Lua function of 2 workers, against jq",
+        target: Target::AtMost(0.07),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: JSON,
+        between: Some(&["gopiper.transform(function(message)
+    local status = message:json('status')
+    if not status or status < 500 then return gopiper.DROP end
+    message:add_json('checked', true)
+  end, { pool_size = 2 })"]),
+        reference: r#"head -n $((LINES / 20)) "$INPUT" | jq -c 'select(.status >= 500) | .checked = true'"#,
+        ours: r#"head -n $((LINES / 20)) "$INPUT" | "$GOPIPER" run "$PIPELINE""#,
+    },
     // Neither waits for the disk, but for the checkpoints.
     Row {
         name: "files",

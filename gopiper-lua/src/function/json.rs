@@ -1,0 +1,169 @@
+//! Fields of messages that are JSON, read where they stand.
+use std::borrow::Cow;
+
+use gopiper_abi::{Value, ValueTag};
+use sonic_rs::{JsonNumberTrait, JsonType, JsonValueTrait, PointerNode};
+
+/// What was found.
+#[derive(Debug, PartialEq)]
+pub(super) enum Found<'a> {
+    /// Not there, null, or no JSON.
+    Nothing,
+    Bool(bool),
+    Integer(i64),
+    Unsigned(u64),
+    Float(f64),
+    /// A string as it stands there, or the text of an object or a list.
+    Raw(&'a [u8]),
+    /// A string with escapes in it.
+    Text(String),
+}
+
+/// Paths that were taken apart before: a function asks for the same ones again and again.
+#[derive(Default)]
+pub(super) struct Paths(Vec<(Vec<u8>, Vec<PointerNode>)>);
+
+/// So many are remembered.
+const PATHS: usize = 32;
+
+impl Paths {
+    pub(super) fn get(&mut self, path: &[u8]) -> &[PointerNode] {
+        let place = match self.0.iter().position(|(known, _)| known == path) {
+            Some(place) => place,
+            None => {
+                if self.0.len() == PATHS {
+                    self.0.clear();
+                }
+                self.0.push((path.to_vec(), nodes(&String::from_utf8_lossy(path))));
+                self.0.len() - 1
+            }
+        };
+        &self.0[place].1
+    }
+}
+
+/// `a.b.0`, or `/a.b/0`: a key that is a number is a place in a list, too.
+fn nodes(path: &str) -> Vec<PointerNode> {
+    let keys = match path.strip_prefix('/') {
+        Some(rest) => rest.split('/'),
+        None => path.split('.'),
+    };
+    keys.map(|key| match key.parse() {
+        Ok(place) => PointerNode::Index(place),
+        Err(_) => PointerNode::Key(key.to_owned().into()),
+    })
+    .collect()
+}
+
+/// A field of a message. What stands behind it is not looked at.
+pub(super) fn find<'a>(data: &'a [u8], path: &[PointerNode]) -> Found<'a> {
+    let Ok(found) = sonic_rs::get(data, path) else { return Found::Nothing };
+    match found.get_type() {
+        JsonType::Null => Found::Nothing,
+        JsonType::Boolean => Found::Bool(found.as_bool().unwrap_or_default()),
+        JsonType::Number => match found.as_number() {
+            Some(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+                (Some(number), _, _) => Found::Integer(number),
+                (_, Some(number), _) => Found::Unsigned(number),
+                (_, _, Some(number)) => Found::Float(number),
+                _ => Found::Nothing,
+            },
+            None => Found::Nothing,
+        },
+        JsonType::String => match found.as_raw_cow() {
+            Cow::Borrowed(raw) if !raw.contains('\\') => {
+                Found::Raw(&raw.as_bytes()[1..raw.len() - 1])
+            }
+            _ => found.as_str().map_or(Found::Nothing, |text| Found::Text(text.to_owned())),
+        },
+        JsonType::Object | JsonType::Array => match found.as_raw_cow() {
+            Cow::Borrowed(raw) => Found::Raw(raw.as_bytes()),
+            Cow::Owned(raw) => Found::Text(raw),
+        },
+    }
+}
+
+/// A field to be put at the end of an object: what is kept of that, and what follows it. None if it is no
+/// object.
+pub(super) fn with_field(data: &[u8], key: &str, value: &Value) -> Option<(usize, Vec<u8>)> {
+    let end = data.iter().rposition(|byte| !byte.is_ascii_whitespace())?;
+    let start = data.iter().position(|byte| !byte.is_ascii_whitespace())?;
+    if data[end] != b'}' || data[start] != b'{' || start == end {
+        return None;
+    }
+    let is_empty = data[start + 1..end].iter().all(u8::is_ascii_whitespace);
+    let mut field = if is_empty { Vec::new() } else { vec![b','] };
+    let put = |field: &mut Vec<u8>, text: &str| sonic_rs::to_writer(field, text).ok();
+    put(&mut field, key)?;
+    field.push(b':');
+    match value.tag() {
+        ValueTag::BOOL => field.extend(value.as_bool()?.to_string().bytes()),
+        ValueTag::I64 => field.extend(value.as_i64()?.to_string().bytes()),
+        ValueTag::U64 => field.extend(value.as_u64()?.to_string().bytes()),
+        // There is no such number in JSON.
+        ValueTag::F64 if !value.as_f64()?.is_finite() => field.extend(b"null"),
+        ValueTag::F64 => field.extend(value.as_f64()?.to_string().bytes()),
+        ValueTag::STRING => put(&mut field, value.as_str()?)?,
+        ValueTag::BYTES => put(&mut field, &String::from_utf8_lossy(value.as_bytes()?))?,
+        _ => field.extend(b"null"),
+    }
+    field.push(b'}');
+    Some((end, field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found<'a>(data: &'a str, path: &str) -> Found<'a> {
+        find(data.as_bytes(), Paths::default().get(path.as_bytes()))
+    }
+
+    #[test]
+    fn fields_are_found_by_their_paths() {
+        let data = r#" {"status":503,"a.b":{"c":true},"list":[1,{"x":-0.5}],"n":null,"big":18446744073709551615,
+            "text":"t\u00e9xt \"q\"","plain":"a é","least":-9223372036854775808} "#;
+        for (path, expected) in [
+            ("status", Found::Integer(503)),
+            ("/a.b/c", Found::Bool(true)),
+            ("list.1.x", Found::Float(-0.5)),
+            ("list", Found::Raw(br#"[1,{"x":-0.5}]"#)),
+            ("n", Found::Nothing),
+            ("not there", Found::Nothing),
+            ("list.7", Found::Nothing),
+            ("big", Found::Unsigned(u64::MAX)),
+            ("least", Found::Integer(i64::MIN)),
+            ("plain", Found::Raw("a é".as_bytes())),
+            ("text", Found::Text("téxt \"q\"".into())),
+        ] {
+            assert_eq!(found(data, path), expected, "{path}");
+        }
+        for data in ["", "no JSON", "{", r#"{"status":"#, "\0"] {
+            assert_eq!(found(data, "status"), Found::Nothing, "{data}");
+        }
+    }
+
+    #[test]
+    fn many_paths_are_no_trouble() {
+        let mut paths = Paths::default();
+        for n in 0..100 {
+            let (path, data) = (format!("k{n}"), format!(r#"{{"k{n}":{n}}}"#));
+            assert_eq!(find(data.as_bytes(), paths.get(path.as_bytes())), Found::Integer(n));
+        }
+    }
+
+    #[test]
+    fn a_field_goes_to_the_end_of_an_object() {
+        let with = |data: &str, value: Value| {
+            let (kept, field) = with_field(data.as_bytes(), "k\"", &value)?;
+            String::from_utf8([&data.as_bytes()[..kept], &field].concat()).ok()
+        };
+        assert_eq!(with(r#"{"a":1} "#, true.into()).as_deref(), Some(r#"{"a":1,"k\"":true}"#));
+        assert_eq!(with("{ }", "x\n".into()).as_deref(), Some(r#"{ "k\"":"x\n"}"#));
+        assert_eq!(with("{}", 0.5.into()).as_deref(), Some(r#"{"k\"":0.5}"#));
+        assert_eq!(with("{}", f64::NAN.into()).as_deref(), Some(r#"{"k\"":null}"#));
+        for data in ["", "[]", "}", "{", "{}x", "7"] {
+            assert_eq!(with(data, true.into()), None, "{data}");
+        }
+    }
+}
