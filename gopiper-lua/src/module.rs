@@ -145,9 +145,11 @@ fn create_pipeline(
         match item.as_userdata().and_then(|data| data.borrow::<Buffer>().ok()) {
             Some(buffer) => buffers.push((specs.len(), buffer.0.clone())),
             None => match function_options(&item).map_err(named)? {
-                Some(options) => {
+                Some(mut options) => {
                     functions += 1;
-                    let factory = function::transform(source.clone(), functions);
+                    // Its limit is kept within Lua: so a worker need not be given up.
+                    let limit = options.timeout.take().unwrap_or(function::LIMIT);
+                    let factory = function::transform(source.clone(), functions, limit);
                     specs.push(ComponentSpec { factory, options });
                 }
                 None => specs.push(take_component(&item).map_err(named)?),

@@ -19,6 +19,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "gopiper-abi/src/raw",
     "gopiper-core/src/loader",
     "gopiper-lua/src/function/ffi.rs",
+    "gopiper-lua/src/function/limit.rs",
     "gopiper-core/tests/components",
     "gopiper-core/tests/variants",
 ];

@@ -7,7 +7,10 @@
 
 use std::{ffi::c_void, ptr, slice};
 
-use super::json::{self, Found, Paths};
+use super::{
+    json::{self, Found, Paths},
+    limit::Progress,
+};
 use gopiper_abi::{Host, Message, PayloadMut, Report, Value, ValueTag, raw::BatchHeader};
 use memchr::memmem::Finder;
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table};
@@ -18,6 +21,7 @@ const BLOCK: usize = 64 << 10;
 /// One worker's, as Lua sees it.
 #[repr(C)]
 pub(super) struct State {
+    pub(super) progress: Progress,
     /// Whether the message of the moment was changed: `original` is how it came.
     changed: i32,
     find: unsafe extern "C" fn(*mut State, *const Message, usize, *const u8, usize) -> isize,
@@ -53,6 +57,7 @@ struct Plain {
 impl State {
     pub(super) fn new(host: Host) -> Box<Self> {
         Box::new(State {
+            progress: Progress::default(),
             changed: 0,
             find,
             set_data,

@@ -6,14 +6,16 @@
 //! messages is Lua too, so that it is compiled together with the function.
 mod ffi;
 mod json;
+mod limit;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gopiper_abi::{BatchCall, BatchComponent, Error, HandleFlags, own, raw::client::FactoryHandle};
 use mlua::{Function, Lua, Table};
 
+use self::limit::Limit;
 use crate::file;
 
 /// The text of a pipeline's file, as it was when it was first run.
@@ -22,10 +24,13 @@ pub(crate) struct Source {
     pub(crate) file: PathBuf,
 }
 
+/// How long a function may take for one message, unless the operator says otherwise.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
 /// A transform that calls function `number` (from 1 on) of those that the file puts into pipelines.
-pub(crate) fn transform(source: Arc<Source>, number: usize) -> FactoryHandle {
+pub(crate) fn transform(source: Arc<Source>, number: usize, limit: Duration) -> FactoryHandle {
     own::transform("lua", move |postponed| {
-        LuaFunction::new(&source, number, ffi::State::new(postponed.host().clone()))
+        LuaFunction::new(&source, number, limit, ffi::State::new(postponed.host().clone()))
             .map_err(|error| Error::new(file::said(&error, &source.file)))
     })
 }
@@ -47,25 +52,32 @@ fn run_again(lua: &Lua, source: &Source, number: usize) -> mlua::Result<Table> {
 
 struct LuaFunction {
     run: Function,
-    _lua: Lua,
+    limit: Arc<Limit>,
+    lua: Lua,
     // Dropped last: Lua refers to it.
-    _state: Box<ffi::State>,
+    state: Box<ffi::State>,
 }
 
 impl LuaFunction {
-    fn new(source: &Source, number: usize, mut state: Box<ffi::State>) -> mlua::Result<Self> {
+    fn new(
+        source: &Source,
+        number: usize,
+        limit: Duration,
+        mut state: Box<ffi::State>,
+    ) -> mlua::Result<Self> {
         let (lua, make) = ffi::lua(state.pointer())?;
         let found: Option<Function> = run_again(&lua, source, number)?.get("found")?;
         let user = found.ok_or_else(|| {
             let text = format!("the file has no function {number} when it runs in a worker");
             mlua::Error::runtime(text)
         })?;
-        Ok(LuaFunction { run: make.call(user)?, _lua: lua, _state: state })
+        Ok(LuaFunction { run: make.call(user)?, limit: Limit::new(limit), lua, state })
     }
 }
 
 impl BatchComponent for LuaFunction {
     fn handle_batch(&mut self, mut call: BatchCall<'_>) -> HandleFlags {
+        let _running = self.limit.begin(&self.lua, &self.state.progress);
         if let Err(error) = ffi::run(&self.run, call.header()) {
             // Not the function's own errors, which are reported: Lua has no memory, say.
             panic!("{error}");

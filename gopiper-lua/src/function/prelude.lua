@@ -11,6 +11,8 @@ typedef struct {
 typedef struct { gopiper_slot *messages; uint32_t len, capacity, cursor, holds; } gopiper_batch;
 typedef struct { int32_t tag; int64_t integer; double number; const char *data; size_t len; } gopiper_value;
 typedef struct {
+  uint32_t at;
+  int32_t stopped;
   int32_t changed;
   ptrdiff_t (*find)(void *, const gopiper_slot *, size_t, const char *, size_t);
   void (*set_data)(void *, gopiper_slot *, const char *, size_t);
@@ -202,9 +204,16 @@ ffi.metatype('gopiper_attributes', {
 local message = ffi.new('gopiper_message')
 attributes._message = message
 local batch_type = ffi.typeof('gopiper_batch *')
-local pcall = pcall
--- How far it has come, seen from outside of an error.
-local at = ffi.new('uint32_t[1]')
+local pcall, xpcall, resume = pcall, xpcall, coroutine.resume
+
+-- What catches errors must not catch that a function is stopped.
+local function unless_stopped(well, problem, ...)
+  if not well and s.stopped ~= 0 then error(problem, 0) end
+  return well, problem, ...
+end
+function _G.pcall(...) return unless_stopped(pcall(...)) end
+function _G.xpcall(...) return unless_stopped(xpcall(...)) end
+function coroutine.resume(...) return unless_stopped(resume(...)) end
 
 -- What a function has returned that is neither nothing nor gopiper.DROP alone.
 local function other(slot, status, code, text)
@@ -224,7 +233,7 @@ end
 return function(user)
   local function loop(messages, from, to)
     for i = from, to - 1 do
-      at[0] = i
+      s.at = i
       local slot = messages + i
       message._slot = slot
       local status, code, text = user(message)
@@ -244,7 +253,8 @@ return function(user)
     while i < len do
       local well, problem = pcall(loop, batch.messages, i, len)
       if well then break end
-      i = at[0]
+      i = s.at
+      s.stopped = 0
       local text = tostring(problem)
       report(s, batch.messages + i, 200, text, #text)
       i = i + 1

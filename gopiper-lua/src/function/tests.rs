@@ -65,7 +65,7 @@ fn run_after(before: &str, function: &str, messages: Vec<Message>) -> Ran {
     let (given, out, failed) = (Messages::default(), Messages::default(), Messages::default());
     *given.lock().unwrap() = messages;
     let gives = own::source("gives", move |postponed| Ok(Gives(given.clone(), postponed)));
-    let function = transform(Arc::new(source), 1);
+    let function = transform(Arc::new(source), 1, Duration::from_millis(50));
     let options = ComponentOptions::default;
     let components = vec![
         ComponentSpec { factory: gives, options: options() },
@@ -248,6 +248,30 @@ fn a_message_that_was_put_away_is_the_one_of_the_moment() {
         kept:append(' ' .. kept.data)
     end";
     assert_eq!(run(function, &["first", "second"]).text(), ["first first", "second second"]);
+}
+
+/// Takes a second: each of them runs until its limit.
+#[test]
+fn endless_loops_end_at_their_limit() {
+    let stopped = "stopped: it took longer than its limit of 50ms";
+    for (what, line) in [
+        ("while true do end", 3),
+        ("local x = 0 while true do x = x + 1 end", 3),
+        ("while true do message:find('zz') end", 3),
+        ("while true do pcall(function() while true do end end) end", 3),
+        ("local f f = function(n) return f(n + 1) end f(1)", 3),
+        ("local t = {} while true do t[#t % 10 + 1] = ('x'):rep(10) end", 3),
+        ("coroutine.wrap(function() while true do end end)()", 3),
+        ("local c = coroutine.create(function() while true do end end) coroutine.resume(c)", 3),
+    ] {
+        let function =
+            format!("function(message) if message.data == 'go on' then return end\n{what}\nend");
+        let ran = run(&function, &["stuck", "go on", "go on"]);
+        assert_eq!(ran.text(), ["go on"; 2], "{what}");
+        let [said] = ran.descriptions()[..] else { panic!("{what}: {:?}", ran.descriptions()) };
+        // `coroutine.wrap` puts its own place before it.
+        assert!(said.ends_with(&format!("pipeline.lua:{line}: {stopped}")), "{what}: {said}");
+    }
 }
 
 #[test]

@@ -1,0 +1,168 @@
+//! A limit of time for each message of a Lua function.
+//!
+//! One thread of the process looks after all of them. A function that is still at the same message when
+//! its limit is past gets a hook that raises an error in it: until then this costs nothing but a lock
+//! for each batch. LuaJIT is built so that compiled code heeds hooks (`.cargo/config.toml`).
+#![allow(unsafe_code)]
+
+use std::{
+    cell::Cell,
+    ffi::{CStr, c_int},
+    fmt::Write,
+    ptr,
+    sync::{
+        Arc, Once, Weak,
+        atomic::{AtomicI32, AtomicU32, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use mlua::{
+    Lua,
+    ffi::{
+        LUA_MASKCOUNT, lua_Debug, lua_State, lua_error, lua_getinfo, lua_pushlstring, lua_sethook,
+    },
+};
+use parking_lot::Mutex;
+
+/// What Lua says of how far it is, and what it is told.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The place of the message of the moment in its batch.
+    at: AtomicU32,
+    /// The limit is past: no error handler of the operator's may go on.
+    stopped: AtomicI32,
+}
+
+/// The calls of one function, as the watch sees them.
+pub(super) struct Limit {
+    time: Duration,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    lua: *mut lua_State,
+    progress: *const Progress,
+    /// The place that was seen last, and when first.
+    seen: Option<(u32, Instant)>,
+}
+
+// SAFETY: the watch uses both only under the lock, and `Call::drop`, on the worker's thread, takes them
+// away under it before either can go.
+unsafe impl Send for Running {}
+
+/// A call, while it runs.
+pub(super) struct Call<'a>(&'a Limit);
+
+thread_local! {
+    /// Of the call that runs on this thread.
+    static CURRENT: Cell<(*const Progress, Duration)> =
+        const { Cell::new((ptr::null(), Duration::ZERO)) };
+}
+
+static WATCHED: Mutex<Vec<Weak<Limit>>> = Mutex::new(Vec::new());
+
+impl Limit {
+    pub(super) fn new(time: Duration) -> Arc<Self> {
+        static WATCH: Once = Once::new();
+        WATCH.call_once(|| {
+            let watch = thread::Builder::new().name("lua limits".into()).spawn(watch);
+            if let Err(error) = watch {
+                tracing::warn!("Lua functions have no limit of time: {error}");
+            }
+        });
+        let limit = Arc::new(Limit { time, running: Mutex::new(None) });
+        let mut watched = WATCHED.lock();
+        watched.retain(|one| one.strong_count() > 0);
+        watched.push(Arc::downgrade(&limit));
+        limit
+    }
+
+    /// A call begins, on this thread. `progress` is where Lua says how far it is, and stays there.
+    pub(super) fn begin(&self, lua: &Lua, progress: &Progress) -> Call<'_> {
+        let mut state = ptr::null_mut();
+        // SAFETY: nothing is done with the stack.
+        let done = unsafe { lua.exec_raw::<()>((), |lua| state = lua) };
+        debug_assert!(done.is_ok(), "nothing is done");
+        CURRENT.set((progress, self.time));
+        *self.running.lock() = Some(Running { lua: state, progress, seen: None });
+        Call(self)
+    }
+
+    fn look(&self) {
+        let mut running = self.running.lock();
+        let Some(Running { lua, progress, seen }) = &mut *running else { return };
+        // SAFETY: it stays there for as long as the call runs (`begin`).
+        let at = unsafe { (**progress).at.load(Relaxed) };
+        match seen {
+            Some((place, since)) if *place == at => {
+                if since.elapsed() >= self.time {
+                    // SAFETY: the state is alive while the call runs. LuaJIT lets a hook be set while
+                    // Lua runs, as from a signal's handler.
+                    unsafe { lua_sethook(*lua, Some(stop), LUA_MASKCOUNT, 1) };
+                }
+            }
+            _ => *seen = Some((at, Instant::now())),
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if let Some(Running { lua, .. }) = self.0.running.lock().take() {
+            // It may have been set just when the call ended.
+            // SAFETY: the state is this thread's again.
+            unsafe { lua_sethook(lua, None, 0, 0) };
+        }
+        CURRENT.set((ptr::null(), Duration::ZERO));
+    }
+}
+
+fn watch() {
+    loop {
+        let limits: Vec<_> = WATCHED.lock().iter().filter_map(Weak::upgrade).collect();
+        limits.iter().for_each(|limit| limit.look());
+        let shortest = limits.iter().map(|limit| limit.time / 8).min();
+        drop(limits);
+        let pause = shortest.unwrap_or(Duration::from_secs(1));
+        thread::sleep(pause.clamp(Duration::from_millis(1), Duration::from_millis(250)));
+    }
+}
+
+/// Raises the error, in the operator's code.
+unsafe extern "C-unwind" fn stop(lua: *mut lua_State, at: *mut lua_Debug) {
+    // Nothing that is to be dropped may live when `lua_error` leaves.
+    let mut text = Text { bytes: [0; 256], len: 0 };
+    // SAFETY: Lua calls it on the worker's thread, with what it wants a hook to have.
+    unsafe {
+        lua_sethook(lua, None, 0, 0);
+        let (progress, limit) = CURRENT.get();
+        if let Some(progress) = progress.as_ref() {
+            progress.stopped.store(1, Relaxed);
+        }
+        lua_getinfo(lua, c"Sl".as_ptr(), at);
+        let source = CStr::from_ptr((*at).short_src.as_ptr()).to_str().unwrap_or("?");
+        let line = (*at).currentline as c_int;
+        let _ =
+            write!(text, "{source}:{line}: stopped: it took longer than its limit of {limit:?}");
+        lua_pushlstring(lua, text.bytes.as_ptr().cast(), text.len);
+        lua_error(lua);
+    }
+}
+
+struct Text {
+    bytes: [u8; 256],
+    len: usize,
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let room = &mut self.bytes[self.len..];
+        let len = text.len().min(room.len());
+        room[..len].copy_from_slice(&text.as_bytes()[..len]);
+        self.len += len;
+        Ok(())
+    }
+}
