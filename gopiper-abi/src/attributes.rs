@@ -1,7 +1,8 @@
 //! From what stands in the pipeline's file to the author's struct.
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::{Number, Value as Json};
+use serde_json::{Number, Value as Json, json};
+use serde_path_to_error::Segment;
 
 use crate::{
     raw::{Map, RawError, Value, ValueTag},
@@ -103,10 +104,29 @@ impl DeclaredAttributes for NoAttributes {}
 
 /// Reads attributes into the author's struct; the error names the attribute and its value.
 pub(crate) fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, RawError> {
-    let json = Json::Object(attributes.iter().map(|(k, v)| (k.to_owned(), to_json(v))).collect());
-    serde_path_to_error::deserialize(&json).map_err(|error| {
-        let path = error.path().iter().cloned().collect();
-        refusal(path, &error.inner().to_string(), &json, &schemars::schema_for!(A).to_value())
+    let mut json =
+        Json::Object(attributes.iter().map(|(k, v)| (k.to_owned(), to_json(v))).collect());
+    loop {
+        let (path, message): (Vec<_>, _) = match serde_path_to_error::deserialize(&json) {
+            Ok(read) => return Ok(read),
+            Err(error) => (error.path().iter().cloned().collect(), error.inner().to_string()),
+        };
+        // Lua has no empty list but `{}`, which is a table without keys just as well.
+        match place(&mut json, &path) {
+            Some(table) if *table == json!({}) && message.ends_with(", expected a sequence") => {
+                *table = json!([]);
+            }
+            _ => return Err(refusal(path, &message, &json, &schemars::schema_for!(A).to_value())),
+        }
+    }
+}
+
+/// The value at a place in the attributes.
+fn place<'j>(json: &'j mut Json, path: &[Segment]) -> Option<&'j mut Json> {
+    path.iter().try_fold(json, |at, segment| match segment {
+        Segment::Seq { index } => at.get_mut(index),
+        Segment::Map { key } | Segment::Enum { variant: key } => at.get_mut(key),
+        Segment::Unknown => None,
     })
 }
 
@@ -148,6 +168,8 @@ mod tests {
     #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
     struct Inner {
         name: String,
+        #[serde(default)]
+        parts: Option<Vec<Vec<u8>>>,
     }
 
     #[test]
@@ -157,5 +179,17 @@ mod tests {
         map.insert("inner", inner);
         let outer: Outer = read(&map).unwrap();
         assert_eq!((outer.size, outer.inner.unwrap().name.as_str()), (u64::MAX, "a"));
+    }
+
+    #[test]
+    fn an_empty_table_is_an_empty_list_where_one_is_wanted() {
+        let mut inner = Map::from_iter([("name", "a")]);
+        inner.insert("parts", Value::from(vec![Value::from(Map::default())]));
+        let mut map = Map::from_iter([("size", 1u64)]);
+        map.insert("inner", inner);
+        let outer: Outer = read(&map).unwrap();
+        assert_eq!(outer.inner.unwrap().parts, Some(vec![vec![]]));
+        map.insert("size", Map::default());
+        assert_eq!(&read::<Outer>(&map).unwrap_err().attribute[..], "size");
     }
 }

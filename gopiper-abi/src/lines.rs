@@ -356,7 +356,10 @@ impl Lines {
                 Report::fail(13, format!("a line longer than {limit} bytes, here is its beginning"))
             }
         };
-        self.push(part(beginning, time).with_report(report), end, send)
+        // Given again later it is a line by itself: what has followed it is gone, its delimiter too.
+        let mut message = Message::new(beginning).with_report(report);
+        message.set_time(time);
+        self.push(message, end, send)
     }
 
     fn push(&mut self, message: Message, end: u64, send: SendLines<'_>) -> Result<(), Error> {

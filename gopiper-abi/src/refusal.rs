@@ -17,7 +17,7 @@ pub(crate) fn refusal(
     let message = if let Some(field) = quoted(message, "missing field ") {
         path.push(Segment::Map { key: field.to_owned() });
         match schema_at(schema, &path).and_then(|schema| schema.get("description")?.as_str()) {
-            Some(doc) => format!("is missing: {}", doc.lines().next().unwrap_or_default()),
+            Some(doc) => format!("is missing: {}", first_sentence(doc)),
             None => "is missing".into(),
         }
     } else if let Some(field) = quoted(message, "unknown field ") {
@@ -44,6 +44,15 @@ pub(crate) fn refusal(
         }
     };
     RawError { attribute: written(&path).into(), message: message.into() }
+}
+
+/// The first sentence of a doc comment, which may go over several of its lines.
+fn first_sentence(doc: &str) -> String {
+    let paragraph = doc.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    match paragraph.split_once(". ") {
+        Some((first, _)) => format!("{first}."),
+        None => paragraph,
+    }
 }
 
 /// The name that stands in backquotes behind `before`.
@@ -214,7 +223,8 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
     struct Inner {
-        /// What it is called.
+        /// What it is called,
+        /// by everybody. Or nearly.
         name: String,
     }
 
@@ -234,7 +244,10 @@ mod tests {
     fn what_is_missing_is_named_with_its_documentation() {
         let RawError { attribute, message } = read::<Attributes>(&Map::default()).unwrap_err();
         assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Where it lies."));
-        assert_eq!(said("inner", Map::default()), "inner.name is missing: What it is called.");
+        assert_eq!(
+            said("inner", Map::default()),
+            "inner.name is missing: What it is called, by everybody."
+        );
     }
 
     #[test]

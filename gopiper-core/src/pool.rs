@@ -1,7 +1,7 @@
 //! The threads of a component's workers.
-use std::{io, sync::Arc, thread};
+use std::{io, sync::Arc, thread, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, bounded};
 use gopiper_abi::raw::RawError;
 use parking_lot::Mutex;
 
@@ -16,6 +16,9 @@ use crate::{
     watched::Watched,
     worker::{Called, Worker},
 };
+
+/// How long a component may take to start before that is said.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The workers of one component.
 pub(crate) struct Pool {
@@ -68,7 +71,7 @@ impl Pool {
         }
         drop(tell);
         for _ in 0..workers {
-            match hear.recv() {
+            match self.hear_of_start(&hear) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(PipelineError::cannot_start(&self.stage.name, error)),
                 Err(_) => {
@@ -79,6 +82,22 @@ impl Pool {
             }
         }
         Ok(())
+    }
+
+    /// What the next worker says of its start. One that takes long is named: nothing else would show
+    /// what the pipeline waits for.
+    fn hear_of_start(&self, hear: &Receiver<Started>) -> Result<Started, RecvError> {
+        match hear.recv_timeout(PATIENCE) {
+            Ok(started) => Ok(started),
+            Err(RecvTimeoutError::Disconnected) => Err(RecvError),
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!(
+                    pipeline = %self.stage.pipeline, component = %self.stage.name,
+                    "it has not started in {PATIENCE:?}: the pipeline waits for it"
+                );
+                hear.recv()
+            }
+        }
     }
 
     /// Has a new thread go on as a worker that was stuck, with what it had in hand. If there can be

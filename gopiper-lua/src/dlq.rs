@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use gopiper_core::dead_letters::{self, Entry, Letter, SegmentReader, segments};
+use gopiper_core::dead_letters::{self, Entry, Letter, SegmentReader};
 use jiff::Timestamp;
 use serde_json::json;
 use tracing::warn;
@@ -20,22 +20,48 @@ use crate::{
 /// Does what a subcommand of `dlq` says.
 pub(crate) fn execute(command: DlqCommand) -> ExitCode {
     let done = match command {
-        DlqCommand::List { state, json } => list(&folder(&state), json),
-        DlqCommand::Show { id, payload, state } => show(&folder(&state), &id, payload),
+        DlqCommand::List { state, json } => folder(&state).and_then(|folder| list(&folder, json)),
+        DlqCommand::Show { id, payload, state } => {
+            folder(&state).and_then(|folder| show(&folder, &id, payload))
+        }
         DlqCommand::Replay { component, from_start, run } => {
             return replay(component.as_deref(), from_start, &run);
         }
-        DlqCommand::Purge { all, state } => purge(&folder(&state), all),
+        DlqCommand::Purge { all, state } => folder(&state).and_then(|folder| purge(&folder, all)),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("gopiper: {error}");
-        ExitCode::from(exit::FAILED)
-    })
+    match done {
+        Ok(code) => code,
+        // Whoever reads it has had enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gopiper: {error}");
+            ExitCode::from(exit::FAILED)
+        }
+    }
 }
 
-fn folder(state: &StateArguments) -> PathBuf {
-    let directory = state.state_dir.clone().or_else(|| run::default_state_directory(&state.file));
-    directory.unwrap_or_default().join(dead_letters::FOLDER)
+/// Where the letters lie. A state directory that is not there has none, but a pipeline that is not
+/// there either is a mistake.
+fn folder(state: &StateArguments) -> io::Result<PathBuf> {
+    let usual = || run::default_state_directory(&state.file).unwrap_or_default();
+    let directory = state.state_dir.clone().unwrap_or_else(usual);
+    if !directory.exists() && !state.file.exists() {
+        let said = format!(
+            "there is neither {} nor its state directory {}: name the pipeline's file, or give its \
+             --state-dir",
+            state.file.display(),
+            directory.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::NotFound, said));
+    }
+    Ok(directory.join(dead_letters::FOLDER))
+}
+
+/// The segments in a folder.
+fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    dead_letters::segments(folder).map_err(|error| {
+        io::Error::new(error.kind(), format!("can't read {}: {error}", folder.display()))
+    })
 }
 
 /// A letter, and whether it is done with.
@@ -184,7 +210,7 @@ fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
 fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> ExitCode {
     let state =
         StateArguments { file: arguments.file.clone(), state_dir: arguments.state_dir.clone() };
-    let found = match read_all(&folder(&state)) {
+    let found = match folder(&state).and_then(|folder| read_all(&folder)) {
         Ok(found) => found,
         Err(error) => return run::refuse(&error),
     };
@@ -195,7 +221,7 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
         .filter(|(_, component)| only.is_none_or(|only| only == component))
         .collect();
     if wanted.is_empty() {
-        println!("there are no dead letters to replay");
+        eprintln!("there are no dead letters to replay");
         return has_component(only, arguments);
     }
     for (name, component) in wanted {
@@ -211,11 +237,12 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
             Ok(pipeline) => pipeline,
             Err(error) => return run::refuse(&error),
         };
-        match run::drive(vec![pipeline]) {
+        match run::drive(vec![pipeline], arguments) {
             Outcome::Ended { summaries, code } => {
                 for summary in &summaries {
                     let of = &summary.outcomes;
-                    println!(
+                    // Standard output is the pipeline's.
+                    eprintln!(
                         "{name}/{component}: {} delivered, {} dropped, {} failed again, {} left",
                         of.delivered,
                         of.dropped,

@@ -20,7 +20,7 @@ use crate::cli::{RunArguments, exit};
 
 /// Runs the pipelines of a file until they have ended.
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
-    match load(arguments).map(drive) {
+    match load(arguments).map(|pipelines| drive(pipelines, arguments)) {
         Ok(Outcome::Ended { code, .. } | Outcome::Refused(code)) | Err(code) => code,
     }
 }
@@ -54,7 +54,7 @@ pub(crate) enum Outcome {
 }
 
 /// Runs pipelines until they have ended.
-pub(crate) fn drive(mut pipelines: Vec<Pipeline>) -> Outcome {
+pub(crate) fn drive(mut pipelines: Vec<Pipeline>, arguments: &RunArguments) -> Outcome {
     for pipeline in &mut pipelines {
         if let Err(errors) = pipeline.check() {
             errors.iter().for_each(|error| eprintln!("gopiper: {error}"));
@@ -67,7 +67,7 @@ pub(crate) fn drive(mut pipelines: Vec<Pipeline>) -> Outcome {
     };
     match start_all(pipelines, signals) {
         Ok(summaries) => {
-            let failures = summaries.iter().filter(|summary| !report(summary)).count();
+            let failures = summaries.iter().filter(|summary| !report(summary, arguments)).count();
             let code = if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) };
             Outcome::Ended { summaries, code }
         }
@@ -142,7 +142,7 @@ fn watch(mut signals: Signals, controls: &Controls) {
 }
 
 /// Says how a pipeline has ended; whether that was well.
-fn report(summary: &Summary) -> bool {
+fn report(summary: &Summary, arguments: &RunArguments) -> bool {
     let pipeline = summary.pipeline.as_str();
     for (component, counts) in &summary.components {
         info!(
@@ -173,7 +173,8 @@ fn report(summary: &Summary) -> bool {
     }
     if summary.outcomes.dead_lettered > 0 {
         let messages = summary.outcomes.dead_lettered;
-        warn!(pipeline, messages, "messages failed, and are dead letters: see gopiper dlq list");
+        let see = see_dead_letters(arguments);
+        warn!(pipeline, messages, "messages failed, and are dead letters: see {see}");
     }
     if summary.outcomes.failed > 0 {
         error!(pipeline, messages = summary.outcomes.failed, "messages failed, and were discarded");
@@ -184,6 +185,15 @@ fn report(summary: &Summary) -> bool {
         error!(pipeline, messages, "messages were left unprocessed");
     }
     summary.is_success()
+}
+
+/// The command that lists the dead letters of this run.
+fn see_dead_letters(arguments: &RunArguments) -> String {
+    let file = arguments.file.display();
+    match &arguments.state_dir {
+        Some(directory) => format!("gopiper dlq list --state-dir {} {file}", directory.display()),
+        None => format!("gopiper dlq list {file}"),
+    }
 }
 
 /// Under the name of the Lua file, in XDG's state folder.

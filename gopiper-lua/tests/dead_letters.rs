@@ -22,13 +22,15 @@ gopiper.createPipeline({{
 fn what_has_failed_is_listed_shown_replayed_and_purged() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
-    let dlq = |arguments: &[&str]| {
+    let both = |arguments: &[&str]| {
         let mut command = gopiper();
         command.arg("dlq").args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state);
         let output = run(&mut command, b"");
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        String::from_utf8(output.stdout).expect("text")
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        (String::from_utf8(output.stdout).expect("text"), said)
     };
+    let dlq = |arguments: &[&str]| both(arguments).0;
     write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
     assert_eq!(dlq(&["list"]), "");
     let mut command = gopiper();
@@ -37,7 +39,8 @@ fn what_has_failed_is_listed_shown_replayed_and_purged() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "kept, so nothing is lost: {said}");
     assert_eq!(output.stdout, b"done\ndone\n");
-    assert!(said.contains("gopiper dlq list"), "{said}");
+    let see = format!("gopiper dlq list --state-dir {} {}", state.display(), file.display());
+    assert!(said.contains(&see), "{said}");
 
     let listed = dlq(&["list"]);
     let lines: Vec<_> = listed.lines().collect();
@@ -51,12 +54,13 @@ fn what_has_failed_is_listed_shown_replayed_and_purged() {
 
     // The operator mends it.
     write_pipeline(&file, "gopiper.loadComponent('pass_component.so', {}, { name = 'faults' })");
-    let replayed = dlq(&["replay"]);
-    assert_eq!(
-        replayed,
-        "fail\npanic\nmain/faults: 2 delivered, 0 dropped, 0 failed again, 0 left\n"
-    );
-    assert_eq!(dlq(&["replay"]), "there are no dead letters to replay\n");
+    let (replayed, said) = both(&["replay"]);
+    assert_eq!(replayed, "fail\npanic\n", "what the pipeline writes, and nothing else");
+    let sums = "main/faults: 2 delivered, 0 dropped, 0 failed again, 0 left";
+    assert!(said.contains(sums), "{said}");
+    let (nothing, said) = both(&["replay"]);
+    assert_eq!(nothing, "");
+    assert!(said.contains("there are no dead letters to replay"), "{said}");
     assert!(dlq(&["list"]).lines().all(|line| line.ends_with("replayed")));
     assert_eq!(dlq(&["purge"]), "2 dead letter(s) removed, 0 left\n");
     assert_eq!(dlq(&["list"]), "");
@@ -142,5 +146,58 @@ fn a_replay_that_is_killed_goes_on_where_it_was() {
     assert!(second[0] > 0, "what is done with does not come again");
     assert_eq!(second, (second[0]..LETTERS).collect::<Vec<_>>(), "all others do, in order");
     let output = run(&mut replay(), b"");
-    assert_eq!(output.stdout, b"there are no dead letters to replay\n");
+    assert_eq!(output.stdout, b"");
+    assert!(stderr(&output).contains("there are no dead letters"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_pipeline_that_is_not_there_has_no_empty_list() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    let list = || {
+        let mut command = gopiper();
+        run(command.args(["dlq", "list"]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"")
+    };
+    let output = list();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("name the pipeline's file"), "{}", stderr(&output));
+    fs::write(&state, "").expect("written");
+    let output = list();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("state/dead-letters: "), "{}", stderr(&output));
+}
+
+#[test]
+fn whoever_reads_a_list_may_have_had_enough() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
+    let mut command = gopiper();
+    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
+    run(&mut command, b"fail\n");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = gopiper();
+    command.args(["dlq", "list"]).arg(&file).env("GOPIPER_STATE_DIR", &state).stdout(writer);
+    let output = command.spawn().expect("it starts").wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn the_beginning_of_a_line_that_was_too_long_is_replayed_as_a_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    let text = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', { max_length = 3, too_long = 'fail' }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})
+";
+    fs::write(&file, text).expect("written");
+    let gopiper = |arguments: &[&str], input| {
+        let mut command = gopiper();
+        run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), input).stdout
+    };
+    assert_eq!(gopiper(&["run"], b"abcd\nx\nefgh\n"), b"x\n");
+    assert_eq!(gopiper(&["dlq", "replay"], b""), b"abc\nefg\n");
 }

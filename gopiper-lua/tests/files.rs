@@ -275,3 +275,18 @@ fn the_example_goes_on_until_it_is_stopped() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(written().lines().all(|line| line.contains("\" 500 ")));
 }
+
+/// A pipe that nobody reads keeps whoever opens it waiting.
+#[test]
+fn a_component_that_does_not_start_is_named() {
+    let folder = Folder::new("{ paths = { 'in' } }", OUT);
+    folder.append("in", "a\n");
+    let made = Command::new("mkfifo").arg(folder.path("out")).status().expect("mkfifo");
+    assert!(made.success());
+    let mut child = folder.start();
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut said).expect("said");
+    assert!(said.contains("it has not started in 3s"), "{said}");
+    assert!(said.contains("component=file_sink"), "{said}");
+    assert_eq!(end(child, Signal::INT).status.code(), Some(1));
+}

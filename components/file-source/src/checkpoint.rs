@@ -71,7 +71,12 @@ impl Store {
     }
 
     /// Writes it aside, and puts it in place: at any moment there is a whole one on disk.
-    pub(crate) fn save(&self, entries: &[Entry]) -> io::Result<()> {
+    pub(crate) fn save(&self, entries: &[Entry]) -> Result<(), Error> {
+        self.write(entries)
+            .map_err(|error| named("cannot write the checkpoint", &self.file(), &error))
+    }
+
+    fn write(&self, entries: &[Entry]) -> io::Result<()> {
         let aside = self.directory.join("checkpoint.new");
         let mut file = File::create(&aside)?;
         file.write_all(&rendered(entries)?)?;

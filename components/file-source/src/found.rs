@@ -48,15 +48,19 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// What is wrong with one of the patterns; Lua counts them from 1.
+fn at(index: usize, error: String) -> Error {
+    Error::attribute(format!("paths[{}]", index + 1), error)
+}
+
 /// Refuses what is no glob.
 pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
     if patterns.is_empty() {
         return Err(Error::attribute("paths", "is empty: name at least one file"));
     }
     for (index, pattern) in patterns.iter().enumerate() {
-        Pattern::new(pattern).map_err(|error| {
-            Error::attribute(format!("paths[{index}]"), format!("'{pattern}' is no glob: {error}"))
-        })?;
+        Pattern::new(pattern)
+            .map_err(|error| at(index, format!("'{pattern}' is no glob: {error}")))?;
     }
     Ok(())
 }
@@ -73,9 +77,7 @@ pub(crate) fn check_matches(patterns: &[String]) -> Result<(), Error> {
             }
         });
         if found.is_none() {
-            let attribute = format!("paths[{index}]");
-            let error = format!("no file matches '{pattern}'{trouble}");
-            return Err(Error::attribute(attribute, error));
+            return Err(at(index, format!("no file matches '{pattern}'{trouble}")));
         }
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! When the checkpoint is written.
 use std::{
-    io, thread,
+    thread,
     time::{Duration, Instant},
 };
 
-use gopiper_abi::Host;
+use gopiper_abi::{Error, Host};
 
 use crate::{checkpoint::Store, ledger::Ledger};
 
@@ -40,7 +40,7 @@ impl Saving {
             Ok(()) => self.complained = false,
             // What has gone through comes again if nothing can be written until the end.
             Err(error) if !self.complained => {
-                log::warn!("cannot write the checkpoint: {error}; trying again");
+                log::warn!("{error}; trying again");
                 self.complained = true;
             }
             Err(_) => {}
@@ -53,8 +53,7 @@ impl Saving {
         while ledger.changed {
             match self.save(ledger) {
                 Err(error) if begun.elapsed() > PATIENCE => {
-                    let error =
-                        format!("cannot write the checkpoint: {error}; what was read comes again");
+                    let error = format!("{error}; what was read comes again");
                     return self.host.fail(&error);
                 }
                 Err(_) => thread::sleep(PATIENCE / 50),
@@ -63,7 +62,7 @@ impl Saving {
         }
     }
 
-    fn save(&mut self, ledger: &mut Ledger) -> io::Result<()> {
+    fn save(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
         self.next = self.host.monotonic().saturating_add(self.interval);
         self.store.save(&ledger.entries(self.host.now())).inspect_err(|_| ledger.changed = true)
     }

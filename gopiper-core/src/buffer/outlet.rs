@@ -9,6 +9,8 @@ use super::{block, shared::Shared, store::StoreError};
 
 /// How long it waits before it reads again what the disk did not give.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How often a trouble that lasts is said.
+const COMPLAINT: Duration = Duration::from_secs(10);
 /// What is done with goes out with the next block that comes in; by itself if none comes for so long.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -20,6 +22,8 @@ struct Outlet {
     sent: BTreeMap<u64, Sent>,
     /// When what is done with goes out, if nothing comes before that.
     idle_until: Option<i64>,
+    /// Until when nothing is said of what the disk does not do.
+    quiet_until: i64,
     postponed: Postponed,
 }
 
@@ -40,6 +44,7 @@ pub(crate) fn outlet(shared: Arc<Shared>) -> FactoryHandle {
             next: 0,
             sent: BTreeMap::new(),
             idle_until: None,
+            quiet_until: i64::MIN,
             postponed,
         })
     })
@@ -66,10 +71,17 @@ impl Outlet {
         Produced::waiting_until(self.idle_until.unwrap_or(i64::MAX))
     }
 
-    fn take_out(&self, at_once: bool) {
+    fn take_out(&mut self, at_once: bool) {
         if let Err(error) = self.shared.take_out(at_once) {
-            let error = format!("{error}; what is done with may come again");
-            self.postponed.host().log(Level::ERROR, module_path!(), &error);
+            self.complain(&format!("{error}; what is done with may come again"));
+        }
+    }
+
+    fn complain(&mut self, error: &str) {
+        let host = self.postponed.host();
+        if host.monotonic() >= self.quiet_until {
+            host.log(Level::ERROR, module_path!(), error);
+            self.quiet_until = self.after(COMPLAINT);
         }
     }
 }
@@ -84,8 +96,7 @@ impl Source for Outlet {
             Ok(None) => return Ok(self.idle()),
             Err(error @ StoreError::Damaged { .. }) => return Err(error.into()),
             Err(error) => {
-                let error = format!("{error}; it is read again soon");
-                self.postponed.host().log(Level::ERROR, module_path!(), &error);
+                self.complain(&format!("{error}; it is read again soon"));
                 return Ok(Produced::waiting_until(self.after(PAUSE)));
             }
         };

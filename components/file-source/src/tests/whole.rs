@@ -105,9 +105,9 @@ fn what_does_not_fit_is_refused() {
     let refused = |glob: &str, attributes: &[(&'static str, Value)]| {
         folder.try_source(glob, attributes.iter().cloned()).unwrap_err()
     };
-    let nothing = format!("paths[0]: no file matches '{}'", folder.path("a").display());
+    let nothing = format!("paths[1]: no file matches '{}'", folder.path("a").display());
     assert_eq!(refused("a", &[]), nothing);
-    assert!(refused("a***", &[]).starts_with("paths[0]: "));
+    assert!(refused("a***", &[]).starts_with("paths[1]: "));
     folder.write("a", "");
     assert!(refused("a", &[("max_length", 0i64.into())]).starts_with("max_length: "));
     let interval = [("checkpoint_interval", (-1.0).into())];
