@@ -316,6 +316,26 @@ fn nothing_overtakes_what_a_sink_gets_again() {
 }
 
 #[test]
+fn what_a_linger_has_gathered_does_not_overtake_either() {
+    let probe = Probe::new(["twice", "one", "two", "three", "four", "five", "six"]);
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let its = seen.clone();
+    let mut sink = ComponentSpec {
+        factory: own::sink("picky", move |_| Ok(Picky(its.clone()))),
+        // Half of the channel is gathered: so the second three do not fit to the first.
+        options: ComponentOptions { channel_size: Some(8), ..ComponentOptions::default() },
+    };
+    sink.options.linger = Some(Duration::from_millis(5));
+    let backoff = Duration::from_millis(50);
+    sink.options.retry =
+        RetryPolicy { max_attempts: 2, initial_backoff: backoff, max_backoff: backoff };
+    run(vec![probe.source(3), sink]);
+    let expected = ["one", "two", "twice", "three", "four", "five", "six"];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    assert_eq!(probe.outcomes(), [DELIVERED; 7]);
+}
+
+#[test]
 fn the_next_stage_counts_attempts_anew() {
     for ordered in [true, false] {
         let probe = Probe::new(["retry 3"]);
