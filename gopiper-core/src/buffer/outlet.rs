@@ -61,7 +61,7 @@ impl Outlet {
             return Produced::waiting_until(until);
         }
         self.take_out(true);
-        // If the disk did not take it, again: the inlet may wait for the room.
+        // If the disk did not take it, again.
         self.idle_until = self.shared.has_done().then(|| self.after(PAUSE));
         Produced::waiting_until(self.idle_until.unwrap_or(i64::MAX))
     }

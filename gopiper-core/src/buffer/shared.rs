@@ -41,15 +41,14 @@ struct Opened {
 
 #[derive(Default)]
 struct State {
-    /// The blocks in the store: their bytes and messages.
+    /// The blocks that are not done with: their bytes and messages.
     blocks: BTreeMap<u64, (u64, u64)>,
     bytes: u64,
     messages: u64,
     next: u64,
-    /// Blocks that are done with, and are in the store still.
+    /// Blocks that are done with, and are in the store still. They take no room: the next block goes
+    /// in when they go out.
     done: Vec<u64>,
-    /// The inlet waits for room.
-    waits: bool,
     ended: bool,
 }
 
@@ -61,11 +60,11 @@ impl State {
         self.next = self.next.max(number + 1);
     }
 
-    fn remove(&mut self, numbers: &[u64]) {
-        for (bytes, messages) in numbers.iter().filter_map(|number| self.blocks.remove(number)) {
-            self.bytes -= bytes;
-            self.messages -= messages;
-        }
+    fn done(&mut self, number: u64) {
+        let (bytes, messages) = self.blocks.remove(&number).unwrap_or_default();
+        self.bytes -= bytes;
+        self.messages -= messages;
+        self.done.push(number);
     }
 }
 
@@ -133,10 +132,8 @@ impl Shared {
             if self.options.when_full == WhenFull::DropNewest {
                 return false;
             }
-            state.waits = true;
             self.changed.wait(&mut state);
         }
-        state.waits = false;
         true
     }
 
@@ -168,15 +165,15 @@ impl Shared {
         if let Some((number, block, messages)) = put {
             state.add(number, block.len() as u64, messages);
         }
-        state.remove(&done);
         self.show(opened, &state);
-        self.changed.notify_all();
         Ok(())
     }
 
-    /// The first block from this number on.
+    /// The first block from this number on. One that was just put in is there when that was told: an
+    /// attempt that has failed may have left it in the store, and it is put in again.
     pub(super) fn next(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        self.opened().store.next(from)
+        let told = self.state.lock().next;
+        self.opened().store.next(from..told)
     }
 
     pub(super) fn damaged(&self, number: u64) -> StoreError {
@@ -185,7 +182,10 @@ impl Shared {
 
     /// Nobody needs this block any more.
     pub(super) fn done(&self, number: u64) {
-        self.state.lock().done.push(number);
+        let mut state = self.state.lock();
+        state.done(number);
+        self.show(self.opened(), &state);
+        self.changed.notify_all();
     }
 
     /// Whether something is done with, and is in the store still.
@@ -193,12 +193,10 @@ impl Shared {
         !self.state.lock().done.is_empty()
     }
 
-    /// Takes out what is done with, if that is much, or somebody waits for it, or `at_once`.
-    /// Otherwise it goes with the next block that comes in.
+    /// Takes out what is done with, if that is much, or `at_once`. Otherwise it goes with the next
+    /// block that comes in.
     pub(super) fn take_out(&self, at_once: bool) -> Result<(), StoreError> {
-        let state = self.state.lock();
-        let (done, at_once) = (state.done.len(), at_once || state.waits);
-        drop(state);
+        let done = self.state.lock().done.len();
         if done >= TAKEN_AT_ONCE || (at_once && done > 0) { self.change(None) } else { Ok(()) }
     }
 
