@@ -58,6 +58,18 @@ fn what_was_there_before_stays() {
 }
 
 #[test]
+fn a_part_of_a_line_goes_from_a_file_that_others_have_cut() {
+    let folder = Folder::new();
+    fs::write(folder.path("a"), "of others\n").unwrap();
+    let mut sink = folder.sink("a");
+    File::options().write(true).open(folder.path("a")).unwrap().set_len(0).unwrap();
+    sink.handle(["1"]);
+    crash(&folder, sink, "torn");
+    folder.sink("a").end().unwrap();
+    assert_eq!(folder.read("a"), "1\n");
+}
+
+#[test]
 fn the_mark_of_another_file_means_nothing() {
     let folder = Folder::new();
     crash(&folder, folder.sink("a"), "");
