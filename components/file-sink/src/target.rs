@@ -86,8 +86,12 @@ impl Target {
     }
 
     fn take_over(&mut self, inode: Inode, delimiter: &[u8]) -> io::Result<()> {
-        if let Some(whole) = Mark::left_at(&self.path, inode) {
-            self.cut_off_part_of_line(whole, delimiter)?;
+        match Mark::left_at(&self.path, inode) {
+            Ok(None) => {}
+            Ok(Some(whole)) => self.cut_off_part_of_line(whole, delimiter)?,
+            // Then none can be made either.
+            Err(error) if may_have_no_mark(&error) => {}
+            Err(error) => return Err(error),
         }
         let sync = self.sync != Sync::Never;
         match Mark::new(&self.path, inode, self.length, sync) {

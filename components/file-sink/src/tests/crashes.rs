@@ -4,6 +4,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{disk::Inode, mark::Mark};
 
 /// Dies after it has written this of a batch.
 fn crash(folder: &Folder, sink: Harness, torn: &str) {
@@ -82,6 +83,17 @@ fn the_mark_of_another_file_means_nothing() {
     folder.sink("a").end().unwrap();
     assert_eq!(folder.read("a"), "new");
     assert!(!mark.exists());
+}
+
+#[test]
+fn a_mark_that_can_not_be_read_is_not_taken_for_none() {
+    let folder = Folder::new();
+    fs::write(folder.path("a"), "").unwrap();
+    let inode = Inode::from(&fs::metadata(folder.path("a")).unwrap());
+    let left = || Mark::left_at(&folder.path("a"), inode);
+    assert_eq!(left().unwrap(), None);
+    fs::create_dir(folder.path(".a.gopiper")).unwrap();
+    assert!(left().is_err());
 }
 
 fn batches() -> impl Strategy<Value = Vec<Vec<(String, bool)>>> {
