@@ -162,6 +162,29 @@ fn a_gzip_file_may_come_in_parts() {
 }
 
 #[test]
+fn a_gzip_file_may_grow_just_when_it_was_read() {
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    for (first, second) in [(gzip("1\n"), gzip("2\n")), {
+        let whole = gzip("1\n2\n");
+        let (first, second) = whole.split_at(whole.len() - 6);
+        (first.to_owned(), second.to_owned())
+    }] {
+        let folder = Folder::new();
+        folder.append("a", first);
+        let mut source = folder.follow("a");
+        assert_eq!(source.produce(512).unwrap(), Produced::MORE);
+        folder.append("a", second);
+        let mut sent = texts(source.sent());
+        (0..2).for_each(|_| sent.extend(now(&mut source)));
+        assert_eq!(sent, ["1", "2"]);
+    }
+}
+
+#[test]
 fn the_checkpoint_is_written_at_intervals() {
     let folder = Folder::new();
     folder.append("a", "1\n2\n");
