@@ -2,6 +2,7 @@
 mod common;
 
 use std::{
+    fs,
     path::Path,
     sync::{Mutex, mpsc},
     thread,
@@ -97,6 +98,23 @@ fn all_goes_through_in_order_and_nothing_stays() {
     assert_eq!((gauge(&control, "buffer_messages"), gauge(&control, "buffer_bytes")), (0, 0));
     let names: Vec<_> = summary.components.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["feed", "buffer", "buffer.out", "collect", "dead_letters"]);
+}
+
+#[test]
+fn no_file_stays_open_behind_it() {
+    let state = tempfile::tempdir().unwrap();
+    let probe = Probe::new(numbers(3));
+    assert!(run(buffered(probe.source(1), probe.sink(), state.path())).is_success());
+    let open = || -> Vec<_> {
+        let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+        let files = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        files.filter(|file| file.starts_with(state.path())).collect()
+    };
+    let begun = Instant::now();
+    while !open().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", open());
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

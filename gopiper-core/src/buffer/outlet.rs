@@ -34,7 +34,7 @@ struct Sent {
 pub(crate) fn outlet(shared: Arc<Shared>) -> FactoryHandle {
     own::source("buffer.out", move |postponed| {
         shared.enter();
-        shared.outlet_is(postponed.host().clone());
+        shared.set_outlet(Some(postponed.host().clone()));
         Ok(Outlet {
             shared: shared.clone(),
             next: 0,
@@ -120,6 +120,7 @@ impl Drop for Outlet {
             let said = format!("{left} message(s) stay in the buffer, for the next run");
             self.postponed.host().log(Level::INFO, module_path!(), &said);
         }
+        self.shared.set_outlet(None);
         self.shared.leave();
     }
 }

@@ -27,8 +27,9 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// There may be room.
     changed: Condvar,
-    /// To be woken when there is something to read.
-    outlet: OnceLock<Host>,
+    /// To be woken when there is something to read. Only while it is there: a host holds its stage, and
+    /// so what makes the outlet, and so this.
+    outlet: Mutex<Option<Host>>,
     /// How many of the halves are there.
     halves: AtomicUsize,
 }
@@ -75,7 +76,7 @@ impl Shared {
             opened: OnceLock::new(),
             state: Mutex::default(),
             changed: Condvar::new(),
-            outlet: OnceLock::new(),
+            outlet: Mutex::default(),
             halves: AtomicUsize::new(0),
         })
     }
@@ -110,8 +111,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn outlet_is(&self, host: Host) {
-        let _ = self.outlet.set(host);
+    pub(super) fn set_outlet(&self, host: Option<Host>) {
+        *self.outlet.lock() = host;
+    }
+
+    fn wake_outlet(&self) {
+        self.outlet.lock().iter().for_each(Host::wake);
     }
 
     fn opened(&self) -> &Opened {
@@ -147,9 +152,7 @@ impl Shared {
     pub(super) fn append(&self, block: &[u8], messages: u64) -> Result<(), StoreError> {
         let number = self.state.lock().next;
         self.change(Some((number, block, messages)))?;
-        if let Some(outlet) = self.outlet.get() {
-            outlet.wake();
-        }
+        self.wake_outlet();
         Ok(())
     }
 
@@ -203,9 +206,7 @@ impl Shared {
     /// Nothing comes in any more.
     pub(super) fn end(&self) {
         self.state.lock().ended = true;
-        if let Some(outlet) = self.outlet.get() {
-            outlet.wake();
-        }
+        self.wake_outlet();
     }
 
     pub(super) fn has_ended(&self) -> bool {
