@@ -109,6 +109,20 @@ pub(crate) fn find_beside<'a>(
     files.filter(|file| inodes.contains(&file.inode)).collect()
 }
 
+/// If the name of a file is another one's by now: where it was renamed to, and that other one.
+pub(crate) fn find_renamed(file: &Found) -> Option<Vec<Found>> {
+    let there = self::file(file.path.clone()).and_then(Result::ok);
+    if there.as_ref().is_some_and(|there| there.inode == file.inode) {
+        return None;
+    }
+    let mut found = find_beside([file.path.as_path()].into_iter(), &HashSet::from([file.inode]));
+    if found.is_empty() {
+        return None;
+    }
+    found.extend(there);
+    Some(found)
+}
+
 /// The folders in which files that match may appear, as far as they are known.
 pub(crate) fn folders(patterns: &[String], found: &[Found]) -> BTreeSet<PathBuf> {
     let of_patterns = patterns.iter().map(|pattern| {

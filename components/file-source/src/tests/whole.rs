@@ -268,6 +268,20 @@ fn a_file_that_was_renamed_meanwhile_is_read_on() {
 }
 
 #[test]
+fn a_file_that_was_renamed_while_others_were_read_is_read_too() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    folder.write("b", "2\n");
+    let file = File::options().write(true).open(folder.path("a")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(100)).unwrap();
+    let mut source = folder.source("[ab]");
+    assert_eq!(source.produce(512).unwrap(), Produced::MORE);
+    folder.rename("b", "b.1");
+    folder.write("b", "3\n");
+    assert_eq!(whole(&mut source), ["1", "2", "3"]);
+}
+
+#[test]
 fn a_file_that_was_overwritten_meanwhile_is_read_from_its_beginning() {
     let folder = Folder::new();
     folder.write("a", "1\n2\n");
