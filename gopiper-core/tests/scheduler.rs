@@ -10,7 +10,7 @@ use std::{
 
 use gopiper_abi::{
     BatchCall, BatchComponent, Component, Error, Factory, HandleFlags, HandledCallback, Message,
-    NoAttributes, Outcome, Parallel, Postponed, Report, Value, own,
+    NoAttributes, Outcome, Parallel, Postponed, Produced, Report, Source, Value, own,
 };
 use gopiper_core::{
     ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError, PipelineOptions, RetryPolicy,
@@ -445,6 +445,27 @@ fn on_fail_stop_returns_what_failed_and_stops() {
     assert!(
         matches!(&summary.stopped, Some(StopReason::Failed { component, .. }) if component == "faults")
     );
+    assert!(!summary.is_success());
+}
+
+/// Can't make sense of what it reads.
+struct Puzzled(Postponed);
+
+impl Source for Puzzled {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        self.0.send(Message::new("what?").with_report(Report::fail(1, "no idea")))?;
+        Ok(Produced::FINISHED)
+    }
+}
+
+#[test]
+fn on_fail_stop_returns_what_a_source_fails_with_too() {
+    let options = ComponentOptions { on_fail: Some(OnFail::Stop), ..ComponentOptions::default() };
+    let factory = own::source("puzzled", |postponed| Ok(Puzzled(postponed)));
+    let probe = Probe::new([""; 0]);
+    let (summary, _) = run(vec![ComponentSpec { factory, options }, probe.sink()]);
+    let counts = &summary.components[0].1;
+    assert_eq!((counts.failed, counts.returned, summary.outcomes.returned), (1, 1, 1));
     assert!(!summary.is_success());
 }
 
