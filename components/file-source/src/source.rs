@@ -300,6 +300,10 @@ impl FileSource {
                         reader.set_path(&file.path, &mut self.outlet);
                     }
                 }
+                // Nobody can say whether it is there.
+                None if self.failed.iter().any(|folder| reader.path().starts_with(folder)) => {
+                    (reader.quiet_since, reader.is_last) = (None, false);
+                }
                 None => {
                     let since = *reader.quiet_since.get_or_insert(now);
                     reader.is_last = now - since >= GRACE;
