@@ -134,6 +134,7 @@ impl Side {
                 self.stage.tell_failure(status, message.description());
                 match self.stage.on_fail {
                     OnFail::Stop => {
+                        counters.returned.fetch_add(1, Relaxed);
                         self.stage.stop_on_failure();
                         Fate::Settle(Outcome::RETURNED)
                     }

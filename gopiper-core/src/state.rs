@@ -93,18 +93,21 @@ fn write_version(file: &Path) -> io::Result<()> {
     file.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
-/// Makes a folder with those above it, there for good.
+/// Makes a folder with those above it, there for good. One that is there already may have been made by a
+/// process that was killed before it could sync that: so all are synced, as far as they can be opened.
 fn make_synced(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
-    if let Some(above) = above {
+    let Some(above) = folder.parent() else { return Ok(()) };
+    let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+    if above != Path::new(".") {
         make_synced(above)?;
     }
     match fs::create_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.and_then(|()| File::open(above.unwrap_or(Path::new(".")))?.sync_all()),
+        Ok(()) => File::open(above)?.sync_all(),
+        Err(_) if folder.is_dir() => match File::open(above) {
+            Ok(above) => above.sync_all(),
+            Err(_) => Ok(()),
+        },
+        Err(error) => Err(error),
     }
 }
 

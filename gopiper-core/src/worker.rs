@@ -84,7 +84,7 @@ impl Worker {
         }
         loop {
             self = self.attend(instance, watched)?;
-            if self.stage.holds_back && !self.retries.is_empty() && !self.stage.is_done_with() {
+            if self.is_held_back() {
                 self.inbox.wake.wait(None, self.next());
                 continue;
             }
@@ -117,11 +117,23 @@ impl Worker {
         }
     }
 
+    /// Whether the component gets nothing else, as messages wait for another attempt.
+    fn is_held_back(&self) -> bool {
+        self.stage.holds_back && !self.retries.is_empty() && !self.stage.is_done_with()
+    }
+
     /// When there is something to do though nothing comes.
     fn next(&self) -> i64 {
         let parked = self.parked.front().map_or(i64::MAX, |(until, _)| *until);
-        let gathered = self.gathered.as_ref().map_or(i64::MAX, |gathered| gathered.until);
+        let gathered = self.gathered.as_ref().filter(|_| !self.is_held_back());
+        let gathered = gathered.map_or(i64::MAX, |gathered| gathered.until);
         self.retries.next().min(parked).min(gathered)
+    }
+
+    /// What a linger has collected, if it is time for it.
+    fn take_gathered(&mut self, now: i64) -> Option<Gathered> {
+        let held_back = self.is_held_back();
+        self.gathered.take_if(|all| !held_back && (all.is_full() || all.until <= now))
     }
 
     /// Looks at what others have left for this worker, and at the clock.
@@ -144,7 +156,7 @@ impl Worker {
         while let Some(handled) = self.retries.take_due(now) {
             self = self.handle(instance, watched, handled)?;
         }
-        if let Some(gathered) = self.gathered.take_if(|gathered| gathered.until <= now) {
+        if let Some(gathered) = self.take_gathered(now) {
             self = self.handle(instance, watched, gathered.into())?;
         }
         if let Err(error) = instance.timer() {
@@ -175,7 +187,7 @@ impl Worker {
                 }
             }
         }
-        match self.gathered.take_if(|gathered| gathered.is_full()) {
+        match self.take_gathered(0) {
             Some(gathered) => self.handle(instance, watched, gathered.into()),
             None => Some(self),
         }

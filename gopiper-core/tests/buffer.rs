@@ -1,15 +1,21 @@
 //! Messages that are kept on disk between two components.
 mod common;
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{Mutex, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
 use common::{Probe, story::Gate};
 use gopiper_abi::{
-    BatchCall, BatchComponent, Component, HandleFlags, HandledCallback, Message, Outcome,
-    Postponed, Report, own,
+    BatchCall, BatchComponent, Component, Error, HandleFlags, HandledCallback, Message, Outcome,
+    Postponed, Produced, Report, Source, own,
 };
 use gopiper_core::{
-    BufferOptions, ComponentOptions, ComponentSpec, Control, Pipeline, PipelineError,
+    BufferOptions, ComponentOptions, ComponentSpec, Control, ManualClock, Pipeline, PipelineError,
     PipelineOptions, Summary, WhenFull,
 };
 
@@ -95,6 +101,23 @@ fn all_goes_through_in_order_and_nothing_stays() {
 }
 
 #[test]
+fn no_file_stays_open_behind_it() {
+    let state = tempfile::tempdir().unwrap();
+    let probe = Probe::new(numbers(3));
+    assert!(run(buffered(probe.source(1), probe.sink(), state.path())).is_success());
+    let open = || -> Vec<_> {
+        let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+        let files = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        files.filter(|file| file.starts_with(state.path())).collect()
+    };
+    let begun = Instant::now();
+    while !open().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", open());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
 fn what_was_not_settled_comes_again_and_the_source_is_not_asked_for_it() {
     let state = tempfile::tempdir().unwrap();
     let first = Probe::new(numbers(10));
@@ -176,6 +199,52 @@ fn a_full_buffer_drops_what_comes_if_it_is_told_to() {
     assert_eq!(dropped, 41, "nine fit");
     let of = |outcome| probe.outcomes().iter().filter(|one| **one == outcome).count() as u64;
     assert_eq!((of(DELIVERED), of(Outcome::DROPPED)), (9, 41));
+}
+
+/// Gives what the test sends.
+struct Gives(mpsc::Receiver<String>, Postponed);
+
+impl Source for Gives {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        let Ok(text) = self.0.recv() else { return Ok(Produced::FINISHED) };
+        self.1.send(Message::new(text))?;
+        Ok(Produced::MORE)
+    }
+}
+
+#[test]
+fn what_is_done_with_takes_no_room() {
+    let state = tempfile::tempdir().unwrap();
+    let (probe, (give, get)) = (Probe::new([""; 0]), mpsc::channel());
+    let get = Mutex::new(Some(get));
+    let gives = own::source("gives", move |postponed| {
+        Ok(Gives(get.lock().unwrap().take().expect("made once"), postponed))
+    });
+    let gives = ComponentSpec { factory: gives, options: ComponentOptions::default() };
+    // The clock stands still: nothing goes out because nothing comes for a while.
+    let clock = ManualClock::new();
+    let options = PipelineOptions { clock: clock.clock(), ..options(state.path()) };
+    let buffer = BufferOptions {
+        max_bytes: 1000,
+        when_full: WhenFull::DropNewest,
+        ..BufferOptions::default()
+    };
+    let pipeline = Pipeline::new(vec![gives, probe.sink()], options);
+    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+    let pipeline = pipeline.with_buffer(1, buffer).unwrap_or_else(|error| panic!("{error}"));
+    let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
+    let control = running.control();
+    for n in 1..=3 {
+        give.send("x".repeat(900)).unwrap();
+        let begun = Instant::now();
+        while probe.output().len() < n || gauge(&control, "buffer_messages") > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "message {n} is dropped, or stays");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    drop(give);
+    let summary = running.wait();
+    assert_eq!((summary.components[1].1.dropped, gauge(&control, "buffer_bytes")), (0, 0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use gopiper_abi::{
     BatchCall, BatchComponent, Component, Error, Factory, HandleFlags, HandledCallback, Message,
-    NoAttributes, Outcome, Parallel, Postponed, Report, Value, own,
+    NoAttributes, Outcome, Parallel, Postponed, Produced, Report, Source, Value, own,
 };
 use gopiper_core::{
     ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError, PipelineOptions, RetryPolicy,
@@ -316,6 +316,26 @@ fn nothing_overtakes_what_a_sink_gets_again() {
 }
 
 #[test]
+fn what_a_linger_has_gathered_does_not_overtake_either() {
+    let probe = Probe::new(["twice", "one", "two", "three", "four", "five", "six"]);
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let its = seen.clone();
+    let mut sink = ComponentSpec {
+        factory: own::sink("picky", move |_| Ok(Picky(its.clone()))),
+        // Half of the channel is gathered: so the second three do not fit to the first.
+        options: ComponentOptions { channel_size: Some(8), ..ComponentOptions::default() },
+    };
+    sink.options.linger = Some(Duration::from_millis(5));
+    let backoff = Duration::from_millis(50);
+    sink.options.retry =
+        RetryPolicy { max_attempts: 2, initial_backoff: backoff, max_backoff: backoff };
+    run(vec![probe.source(3), sink]);
+    let expected = ["one", "two", "twice", "three", "four", "five", "six"];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    assert_eq!(probe.outcomes(), [DELIVERED; 7]);
+}
+
+#[test]
 fn the_next_stage_counts_attempts_anew() {
     for ordered in [true, false] {
         let probe = Probe::new(["retry 3"]);
@@ -425,6 +445,27 @@ fn on_fail_stop_returns_what_failed_and_stops() {
     assert!(
         matches!(&summary.stopped, Some(StopReason::Failed { component, .. }) if component == "faults")
     );
+    assert!(!summary.is_success());
+}
+
+/// Can't make sense of what it reads.
+struct Puzzled(Postponed);
+
+impl Source for Puzzled {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        self.0.send(Message::new("what?").with_report(Report::fail(1, "no idea")))?;
+        Ok(Produced::FINISHED)
+    }
+}
+
+#[test]
+fn on_fail_stop_returns_what_a_source_fails_with_too() {
+    let options = ComponentOptions { on_fail: Some(OnFail::Stop), ..ComponentOptions::default() };
+    let factory = own::source("puzzled", |postponed| Ok(Puzzled(postponed)));
+    let probe = Probe::new([""; 0]);
+    let (summary, _) = run(vec![ComponentSpec { factory, options }, probe.sink()]);
+    let counts = &summary.components[0].1;
+    assert_eq!((counts.failed, counts.returned, summary.outcomes.returned), (1, 1, 1));
     assert!(!summary.is_success());
 }
 

@@ -121,6 +121,8 @@ pub(crate) fn data_races() -> Result<()> {
         "time",
         "--test",
         "stuck",
+        "--test",
+        "buffer",
     ];
     cargo
         .env("GOPIPER_TEST_PLUGINS", &out)

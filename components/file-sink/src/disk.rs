@@ -30,20 +30,17 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes a folder, and those that it lies in.
+/// Makes a folder, and those that it lies in. One that is there already may have been made by a process that
+/// was killed before it could sync that: so all are synced, as far as they can be opened.
 pub(crate) fn make_folders(folder: &Path, sync: bool) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
     let outer = folder_of(folder);
     if outer != folder {
         make_folders(outer, sync)?;
     }
     match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => {
-            Err(error)
-        }
-        _ if sync => sync_folder(outer),
+        Err(error) if !folder.is_dir() => Err(error),
+        Err(_) if sync => File::open(outer).map_or(Ok(()), |outer| outer.sync_all()),
+        Ok(()) if sync => sync_folder(outer),
         _ => Ok(()),
     }
 }

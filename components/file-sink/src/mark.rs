@@ -31,8 +31,18 @@ impl Mark {
     }
 
     /// Up to where the file is whole, if a mark was left behind: it was not closed.
-    pub(crate) fn left_at(file: &Path, inode: Inode) -> Option<u64> {
-        let text = fs::read_to_string(Self::path_of(file)).ok()?;
+    ///
+    /// # Errors
+    /// When nobody can say now (there are no descriptors left): without it a part of a line would stay.
+    pub(crate) fn left_at(file: &Path, inode: Inode) -> io::Result<Option<u64>> {
+        match fs::read(Self::path_of(file)) {
+            Ok(mark) => Ok(Self::parse(&String::from_utf8_lossy(&mark), inode)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn parse(text: &str, inode: Inode) -> Option<u64> {
         let mut fields = text.strip_prefix(FORMAT)?.strip_suffix('\n')?.split(' ').skip(1);
         let mut number = || fields.next()?.parse().ok();
         let marked = Inode(number()?, number()?);

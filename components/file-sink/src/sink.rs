@@ -66,7 +66,10 @@ impl FileSink {
     /// The open file of this name.
     fn target(&mut self, path: &Path) -> io::Result<&mut Target> {
         let (batch, now) = (self.batch, self.host.now());
-        let known = self.open.get(path).map(|target| target.used == batch || target.is_in_place());
+        let known = match self.open.get_mut(path) {
+            Some(target) if target.used != batch => Some(target.look_again()?),
+            known => known.map(|_| true),
+        };
         if known == Some(false) {
             // Others have renamed or removed it, and wait for a new one.
             self.close(path);

@@ -1,6 +1,6 @@
 //! One file that is being written.
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, BufWriter, Write},
     ops::Range,
     os::unix::fs::FileExt,
@@ -86,8 +86,12 @@ impl Target {
     }
 
     fn take_over(&mut self, inode: Inode, delimiter: &[u8]) -> io::Result<()> {
-        if let Some(whole) = Mark::left_at(&self.path, inode) {
-            self.cut_off_part_of_line(whole, delimiter)?;
+        match Mark::left_at(&self.path, inode) {
+            Ok(None) => {}
+            Ok(Some(whole)) => self.cut_off_part_of_line(whole, delimiter)?,
+            // Then none can be made either.
+            Err(error) if may_have_no_mark(&error) => {}
+            Err(error) => return Err(error),
         }
         let sync = self.sync != Sync::Never;
         match Mark::new(&self.path, inode, self.length, sync) {
@@ -129,9 +133,24 @@ impl Target {
     }
 
     /// Whether what is found under its name is still this file.
-    pub(crate) fn is_in_place(&self) -> bool {
-        let Some(inode) = self.regular else { return true };
-        fs::metadata(&self.path).is_ok_and(|there| Inode::from(&there) == inode)
+    fn is_in_place(&self) -> bool {
+        self.regular.is_none() || self.in_place().is_some()
+    }
+
+    fn in_place(&self) -> Option<Metadata> {
+        let there = fs::metadata(&self.path).ok();
+        there.filter(|there| Some(Inode::from(there)) == self.regular)
+    }
+
+    /// Sees what others have done with it since a batch was settled: whether it is still in place, and
+    /// how long it is, as they may have cut it (`copytruncate`) or appended to it.
+    pub(crate) fn look_again(&mut self) -> io::Result<bool> {
+        let Some(there) = self.in_place() else { return Ok(self.regular.is_none()) };
+        if let (true, Some(mark)) = (there.len() < self.length, &self.mark) {
+            mark.set(there.len())?;
+        }
+        (self.length, self.settled) = (there.len(), there.len());
+        Ok(true)
     }
 
     /// Writes all, or nothing.

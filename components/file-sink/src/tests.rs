@@ -160,6 +160,30 @@ fn what_others_rename_or_remove_is_made_again() {
 }
 
 #[test]
+fn what_others_cut_or_lengthen_is_as_long_as_it_is() {
+    let folder = Folder::new();
+    let mut sink = folder.try_sink("a", [("rotate_bytes", 6i64.into())]).unwrap();
+    let length = |length| {
+        File::options().write(true).open(folder.path("a")).unwrap().set_len(length).unwrap();
+    };
+    sink.handle(["1", "2"]);
+    length(0);
+    sink.handle(["3", "4"]);
+    assert_eq!(folder.read("a"), "3\n4\n");
+    // The mark of what has no delimiter can't be written: it is taken back, and nothing else.
+    fs::create_dir(folder.path(".a.gopiper-new")).unwrap();
+    for there in [2, 6] {
+        length(there);
+        let before = folder.read("a");
+        assert_eq!(statuses(&sink.handle([without_delimiter("")])), [101]);
+        assert_eq!(folder.read("a"), before);
+        fs::remove_dir(folder.path(".a.gopiper-new")).unwrap();
+        assert_eq!(statuses(&sink.handle([without_delimiter("")])), [0]);
+        fs::create_dir(folder.path(".a.gopiper-new")).unwrap();
+    }
+}
+
+#[test]
 fn what_can_not_be_written_is_tried_again() {
     let folder = Folder::new();
     let mut sink = folder.sink("logs/a");

@@ -1,10 +1,11 @@
 //! Which files there are.
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashSet},
     fmt,
     fs::{self, Metadata},
     io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     time::SystemTime,
 };
 
@@ -110,6 +111,20 @@ pub(crate) fn find_beside<'a>(
     files.filter(|file| inodes.contains(&file.inode)).collect()
 }
 
+/// If the name of a file is another one's by now: where it was renamed to, and that other one.
+pub(crate) fn find_renamed(file: &Found) -> Option<Vec<Found>> {
+    let there = self::file(file.path.clone()).and_then(Result::ok);
+    if there.as_ref().is_some_and(|there| there.inode == file.inode) {
+        return None;
+    }
+    let mut found = find_beside([file.path.as_path()].into_iter(), &HashSet::from([file.inode]));
+    if found.is_empty() {
+        return None;
+    }
+    found.extend(there);
+    Some(found)
+}
+
 /// The folders in which files that match may appear, as far as they are known.
 pub(crate) fn folders(patterns: &[String], found: &[Found]) -> BTreeSet<PathBuf> {
     let of_patterns = patterns.iter().map(|pattern| {
@@ -136,22 +151,55 @@ fn folder_of(path: &Path) -> PathBuf {
 
 /// What is no regular file (a folder, a pipe) is passed over.
 fn matches(pattern: &str) -> impl Iterator<Item = Result<Found, Trouble>> {
-    let paths = glob::glob_with(pattern, OPTIONS).into_iter().flatten();
-    paths.filter_map(|path| match path {
-        Ok(path) => file(path),
-        Err(error) => {
-            let path = error.path().to_owned();
-            Some(Err(Trouble { path, error: error.into() }))
+    let parts = Path::new(pattern).components().filter(|part| *part != Component::CurDir);
+    let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+    let mut reached = Vec::new();
+    reach(Path::new(""), &parts, &mut reached);
+    reached.into_iter().filter_map(|path| path.map_or_else(|trouble| Some(Err(trouble)), file))
+}
+
+/// All that the parts of a glob lead to from a folder. The glob crate's own walk panics at a name that
+/// is no text; here `?` stands for what is none in it.
+fn reach(folder: &Path, parts: &[Cow<'_, str>], reached: &mut Vec<Result<PathBuf, Trouble>>) {
+    let Some((part, rest)) = parts.split_first() else {
+        return reached.push(Ok(folder.to_owned()));
+    };
+    let pattern = Pattern::new(part).ok().filter(|_| Pattern::escape(part) != **part);
+    let Some(pattern) = pattern else {
+        return reach(&folder.join(&**part), rest, reached);
+    };
+    let any_folders = part == "**";
+    if any_folders {
+        reach(folder, rest, reached);
+    }
+    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = fs::read_dir(listed).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(error) if is_not_there(&error) => return,
+        Err(error) => return reached.push(Err(Trouble { path: listed.to_owned(), error })),
+    };
+    for entry in entries {
+        let (path, name) = (folder.join(entry.file_name()), entry.file_name());
+        let name = name.to_string_lossy();
+        if !any_folders && pattern.matches_with(&name, OPTIONS) {
+            reach(&path, rest, reached);
+        } else if any_folders && !name.starts_with('.') && path.is_dir() {
+            reach(&path, parts, reached);
         }
-    })
+    }
 }
 
 fn file(path: PathBuf) -> Option<Result<Found, Trouble>> {
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => Some(Ok(Found::new(path, &metadata))),
         Ok(_) => None,
-        // It has just gone.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) if is_not_there(&error) => None,
         Err(error) => Some(Err(Trouble { path, error })),
     }
+}
+
+/// It has just gone, or what should be its folder is none.
+fn is_not_there(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

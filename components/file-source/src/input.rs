@@ -32,8 +32,9 @@ struct Gzip {
     position: u64,
     /// It has ended, or could not go on, when the file was so long.
     ended: Option<u64>,
-    /// What stood behind the bytes that were read last.
-    error: Option<io::Error>,
+    /// What stood behind the bytes that were read last: the end, or an error; and how long the file
+    /// was before that was seen.
+    behind: Option<(u64, io::Result<usize>)>,
 }
 
 impl Input {
@@ -60,7 +61,7 @@ impl Input {
                     decoder: MultiGzDecoder::new(BufReader::new(self.file.clone())),
                     position: 0,
                     ended: None,
-                    error: None,
+                    behind: None,
                 }))
             }
             _ => Content::Plain,
@@ -99,38 +100,37 @@ impl Input {
         match &mut self.content {
             Content::Unknown => Ok(0),
             Content::Plain => uninterrupted(|| self.file.read_at(room, place)),
-            Content::Gzip(gzip) => {
-                let read = gzip.read(room);
-                if !matches!(read, Ok(1..)) {
-                    gzip.ended = Some(self.file.metadata()?.len());
-                }
-                read
-            }
+            Content::Gzip(gzip) => gzip.read(room, &self.file),
         }
     }
 }
 
 impl Gzip {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
+    fn read(&mut self, room: &mut [u8], file: &File) -> io::Result<usize> {
         let mut read = 0;
-        while read < room.len() {
-            let piece = &mut room[read..];
-            let piece_length = piece.len().min(PIECE);
-            match uninterrupted(|| self.decoder.read(&mut piece[..piece_length])) {
-                Ok(0) => break,
-                Ok(more) => read += more,
-                Err(error) if read == 0 => return Err(error),
-                Err(error) => {
-                    self.error = Some(error);
-                    break;
+        if self.behind.is_none() {
+            // Before it is read: it may grow at any moment.
+            let length = file.metadata()?.len();
+            while read < room.len() {
+                let piece = &mut room[read..];
+                let piece_length = piece.len().min(PIECE);
+                match uninterrupted(|| self.decoder.read(&mut piece[..piece_length])) {
+                    Ok(more @ 1..) => read += more,
+                    behind => {
+                        self.behind = Some((length, behind));
+                        break;
+                    }
                 }
             }
         }
         self.position += read as u64;
-        Ok(read)
+        match self.behind.take_if(|_| read == 0) {
+            Some((length, behind)) => {
+                self.ended = Some(length);
+                behind
+            }
+            None => Ok(read),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use crate::{
     Attributes, Start,
     checkpoint::Store,
-    found::{Found, find, find_beside, folders},
+    found::{Found, find, find_beside, find_renamed, folders},
     ledger::Ledger,
     outlet::Outlet,
     reader::{Reader, Step},
@@ -174,6 +174,12 @@ impl FileSource {
             let Some(next) = self.waiting.as_mut().and_then(VecDeque::pop_front) else {
                 return self.all_read();
             };
+            if let Some(renamed) = find_renamed(&next) {
+                // While others were read. It comes first.
+                let waiting = self.waiting.get_or_insert_default();
+                renamed.into_iter().rev().for_each(|file| waiting.push_front(file));
+                continue;
+            }
             if !self.open(&next.path, self.from) {
                 self.waiting.iter_mut().for_each(|waiting| waiting.push_front(next.clone()));
                 return Ok(Produced::waiting_until(now + LOOK_EVERY));
@@ -293,6 +299,10 @@ impl FileSource {
                     if file.path != reader.path() {
                         reader.set_path(&file.path, &mut self.outlet);
                     }
+                }
+                // Nobody can say whether it is there.
+                None if self.failed.iter().any(|folder| reader.path().starts_with(folder)) => {
+                    (reader.quiet_since, reader.is_last) = (None, false);
                 }
                 None => {
                     let since = *reader.quiet_since.get_or_insert(now);

@@ -38,7 +38,7 @@ struct Sent {
 pub(crate) fn outlet(shared: Arc<Shared>) -> FactoryHandle {
     own::source("buffer.out", move |postponed| {
         shared.enter();
-        shared.outlet_is(postponed.host().clone());
+        shared.set_outlet(Some(postponed.host().clone()));
         Ok(Outlet {
             shared: shared.clone(),
             next: 0,
@@ -66,7 +66,7 @@ impl Outlet {
             return Produced::waiting_until(until);
         }
         self.take_out(true);
-        // If the disk did not take it, again: the inlet may wait for the room.
+        // If the disk did not take it, again.
         self.idle_until = self.shared.has_done().then(|| self.after(PAUSE));
         Produced::waiting_until(self.idle_until.unwrap_or(i64::MAX))
     }
@@ -131,6 +131,7 @@ impl Drop for Outlet {
             let said = format!("{left} message(s) stay in the buffer, for the next run");
             self.postponed.host().log(Level::INFO, module_path!(), &said);
         }
+        self.shared.set_outlet(None);
         self.shared.leave();
     }
 }

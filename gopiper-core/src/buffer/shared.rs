@@ -27,8 +27,9 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// There may be room.
     changed: Condvar,
-    /// To be woken when there is something to read.
-    outlet: OnceLock<Host>,
+    /// To be woken when there is something to read. Only while it is there: a host holds its stage, and
+    /// so what makes the outlet, and so this.
+    outlet: Mutex<Option<Host>>,
     /// How many of the halves are there.
     halves: AtomicUsize,
 }
@@ -41,15 +42,14 @@ struct Opened {
 
 #[derive(Default)]
 struct State {
-    /// The blocks in the store: their bytes and messages.
+    /// The blocks that are not done with: their bytes and messages.
     blocks: BTreeMap<u64, (u64, u64)>,
     bytes: u64,
     messages: u64,
     next: u64,
-    /// Blocks that are done with, and are in the store still.
+    /// Blocks that are done with, and are in the store still. They take no room: the next block goes
+    /// in when they go out.
     done: Vec<u64>,
-    /// The inlet waits for room.
-    waits: bool,
     ended: bool,
 }
 
@@ -61,11 +61,11 @@ impl State {
         self.next = self.next.max(number + 1);
     }
 
-    fn remove(&mut self, numbers: &[u64]) {
-        for (bytes, messages) in numbers.iter().filter_map(|number| self.blocks.remove(number)) {
-            self.bytes -= bytes;
-            self.messages -= messages;
-        }
+    fn done(&mut self, number: u64) {
+        let (bytes, messages) = self.blocks.remove(&number).unwrap_or_default();
+        self.bytes -= bytes;
+        self.messages -= messages;
+        self.done.push(number);
     }
 }
 
@@ -76,7 +76,7 @@ impl Shared {
             opened: OnceLock::new(),
             state: Mutex::default(),
             changed: Condvar::new(),
-            outlet: OnceLock::new(),
+            outlet: Mutex::default(),
             halves: AtomicUsize::new(0),
         })
     }
@@ -111,8 +111,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn outlet_is(&self, host: Host) {
-        let _ = self.outlet.set(host);
+    pub(super) fn set_outlet(&self, host: Option<Host>) {
+        *self.outlet.lock() = host;
+    }
+
+    fn wake_outlet(&self) {
+        self.outlet.lock().iter().for_each(Host::wake);
     }
 
     fn opened(&self) -> &Opened {
@@ -133,10 +137,8 @@ impl Shared {
             if self.options.when_full == WhenFull::DropNewest {
                 return false;
             }
-            state.waits = true;
             self.changed.wait(&mut state);
         }
-        state.waits = false;
         true
     }
 
@@ -150,9 +152,7 @@ impl Shared {
     pub(super) fn append(&self, block: &[u8], messages: u64) -> Result<(), StoreError> {
         let number = self.state.lock().next;
         self.change(Some((number, block, messages)))?;
-        if let Some(outlet) = self.outlet.get() {
-            outlet.wake();
-        }
+        self.wake_outlet();
         Ok(())
     }
 
@@ -168,15 +168,15 @@ impl Shared {
         if let Some((number, block, messages)) = put {
             state.add(number, block.len() as u64, messages);
         }
-        state.remove(&done);
         self.show(opened, &state);
-        self.changed.notify_all();
         Ok(())
     }
 
-    /// The first block from this number on.
+    /// The first block from this number on. One that was just put in is there when that was told: an
+    /// attempt that has failed may have left it in the store, and it is put in again.
     pub(super) fn next(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        self.opened().store.next(from)
+        let told = self.state.lock().next;
+        self.opened().store.next(from..told)
     }
 
     pub(super) fn damaged(&self, number: u64) -> StoreError {
@@ -185,7 +185,10 @@ impl Shared {
 
     /// Nobody needs this block any more.
     pub(super) fn done(&self, number: u64) {
-        self.state.lock().done.push(number);
+        let mut state = self.state.lock();
+        state.done(number);
+        self.show(self.opened(), &state);
+        self.changed.notify_all();
     }
 
     /// Whether something is done with, and is in the store still.
@@ -193,21 +196,17 @@ impl Shared {
         !self.state.lock().done.is_empty()
     }
 
-    /// Takes out what is done with, if that is much, or somebody waits for it, or `at_once`.
-    /// Otherwise it goes with the next block that comes in.
+    /// Takes out what is done with, if that is much, or `at_once`. Otherwise it goes with the next
+    /// block that comes in.
     pub(super) fn take_out(&self, at_once: bool) -> Result<(), StoreError> {
-        let state = self.state.lock();
-        let (done, at_once) = (state.done.len(), at_once || state.waits);
-        drop(state);
+        let done = self.state.lock().done.len();
         if done >= TAKEN_AT_ONCE || (at_once && done > 0) { self.change(None) } else { Ok(()) }
     }
 
     /// Nothing comes in any more.
     pub(super) fn end(&self) {
         self.state.lock().ended = true;
-        if let Some(outlet) = self.outlet.get() {
-            outlet.wake();
-        }
+        self.wake_outlet();
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -7,6 +7,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
+    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -175,11 +176,14 @@ impl Store {
         }
     }
 
-    /// The first block from this number on.
-    pub(super) fn next(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+    /// The first block with one of these numbers.
+    pub(super) fn next(&self, numbers: Range<u64>) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        if numbers.is_empty() {
+            return Ok(None);
+        }
         self.with(|database| {
             let blocks = database.begin_read()?.open_table(BLOCKS)?;
-            let first = blocks.range(from..)?.next().transpose()?;
+            let first = blocks.range(numbers)?.next().transpose()?;
             Ok(first.map(|(number, block)| (number.value(), block.value().to_vec())))
         })
     }
@@ -241,7 +245,7 @@ mod tests {
 
     fn content(store: &Store) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         let (mut all, mut from) = (Vec::new(), 0);
-        while let Some((number, block)) = store.next(from)? {
+        while let Some((number, block)) = store.next(from..u64::MAX)? {
             all.push((number, block));
             from = number + 1;
         }
@@ -263,6 +267,8 @@ mod tests {
         assert!(found.blocks.iter().all(|one| one.messages == 1));
         assert_eq!(found.next, 5);
         assert_eq!(content(&store).unwrap()[1], (3, written("block 3")));
+        assert_eq!(store.next(2..3).unwrap(), None, "it lies behind");
+        assert_eq!(store.next(2..4).unwrap(), Some((3, written("block 3"))));
     }
 
     /// Takes seconds: each place is one opening.

@@ -4,6 +4,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{disk::Inode, mark::Mark};
 
 /// Dies after it has written this of a batch.
 fn crash(folder: &Folder, sink: Harness, torn: &str) {
@@ -58,6 +59,18 @@ fn what_was_there_before_stays() {
 }
 
 #[test]
+fn a_part_of_a_line_goes_from_a_file_that_others_have_cut() {
+    let folder = Folder::new();
+    fs::write(folder.path("a"), "of others\n").unwrap();
+    let mut sink = folder.sink("a");
+    File::options().write(true).open(folder.path("a")).unwrap().set_len(0).unwrap();
+    sink.handle(["1"]);
+    crash(&folder, sink, "torn");
+    folder.sink("a").end().unwrap();
+    assert_eq!(folder.read("a"), "1\n");
+}
+
+#[test]
 fn the_mark_of_another_file_means_nothing() {
     let folder = Folder::new();
     crash(&folder, folder.sink("a"), "");
@@ -70,6 +83,17 @@ fn the_mark_of_another_file_means_nothing() {
     folder.sink("a").end().unwrap();
     assert_eq!(folder.read("a"), "new");
     assert!(!mark.exists());
+}
+
+#[test]
+fn a_mark_that_can_not_be_read_is_not_taken_for_none() {
+    let folder = Folder::new();
+    fs::write(folder.path("a"), "").unwrap();
+    let inode = Inode::from(&fs::metadata(folder.path("a")).unwrap());
+    let left = || Mark::left_at(&folder.path("a"), inode);
+    assert_eq!(left().unwrap(), None);
+    fs::create_dir(folder.path(".a.gopiper")).unwrap();
+    assert!(left().is_err());
 }
 
 fn batches() -> impl Strategy<Value = Vec<Vec<(String, bool)>>> {

@@ -94,6 +94,28 @@ fn a_renamed_file_is_read_to_its_end_and_the_new_one_from_its_beginning() {
 }
 
 #[test]
+fn a_file_whose_folder_can_not_be_looked_at_has_not_ended() {
+    let folder = Folder::new();
+    folder.append("a", "1\nbeg");
+    let mut source = folder.follow("*");
+    assert_eq!(now(&mut source), ["1"]);
+    let (there, away) = (folder.path(""), folder.state().join("log"));
+    fs::rename(&there, &away).unwrap();
+    // It leads to itself.
+    let there = there.parent().unwrap().join("log");
+    std::os::unix::fs::symlink("log", &there).unwrap();
+    for _ in 0..3 {
+        source.advance(61 * SECOND).unwrap();
+        assert_eq!(now(&mut source), [""; 0]);
+    }
+    assert_eq!(warnings(&mut source).len(), 1);
+    fs::remove_file(&there).unwrap();
+    fs::rename(&away, &there).unwrap();
+    folder.append("a", "un\n");
+    assert_eq!(now(&mut source), ["begun"]);
+}
+
+#[test]
 fn a_renamed_file_that_still_matches_is_the_same() {
     let folder = Folder::new();
     folder.append("a", "1\n");
@@ -159,6 +181,29 @@ fn a_gzip_file_may_come_in_parts() {
     }
     assert!(sent == lines);
     assert_eq!(warnings(&mut source), [""; 0]);
+}
+
+#[test]
+fn a_gzip_file_may_grow_just_when_it_was_read() {
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    for (first, second) in [(gzip("1\n"), gzip("2\n")), {
+        let whole = gzip("1\n2\n");
+        let (first, second) = whole.split_at(whole.len() - 6);
+        (first.to_owned(), second.to_owned())
+    }] {
+        let folder = Folder::new();
+        folder.append("a", first);
+        let mut source = folder.follow("a");
+        assert_eq!(source.produce(512).unwrap(), Produced::MORE);
+        folder.append("a", second);
+        let mut sent = texts(source.sent());
+        (0..2).for_each(|_| sent.extend(now(&mut source)));
+        assert_eq!(sent, ["1", "2"]);
+    }
 }
 
 #[test]

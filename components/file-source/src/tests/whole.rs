@@ -1,5 +1,8 @@
 //! Files that are read to their end.
-use std::time::{Duration, SystemTime};
+use std::{
+    os::unix::ffi::OsStrExt,
+    time::{Duration, SystemTime},
+};
 
 use flate2::{Compression, write::GzEncoder};
 
@@ -199,6 +202,43 @@ fn what_can_not_be_looked_at_is_named_and_the_others_are_read() {
 }
 
 #[test]
+fn a_name_need_not_be_text() {
+    let folder = Folder::new();
+    folder.write("a.log", "1\n");
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.log");
+    fs::write(folder.path("").join(name), "2\n").unwrap();
+    let file = File::options().write(true).open(folder.path("a.log")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(100)).unwrap();
+    assert_eq!(whole(&mut folder.source("*.log")), ["1", "2"]);
+    assert_eq!(whole(&mut folder.source("*.log")), [""; 0]);
+}
+
+#[test]
+fn globs_are_a_shells() {
+    let folder = Folder::new();
+    for name in ["a", "b1", ".a", "d/a", "d/.a", "d/e/a", ".d/a"] {
+        fs::create_dir_all(folder.path(name).parent().unwrap()).unwrap();
+        folder.write(name, format!("{name}\n"));
+    }
+    let found = |glob: &str| {
+        let mut source = folder.try_source(glob, [("checkpoint", false.into())]).unwrap();
+        let mut found = whole(&mut source);
+        found.sort();
+        found.join(" ")
+    };
+    assert_eq!(found("*"), "a b1");
+    assert_eq!(found("[ab]*"), "a b1");
+    assert_eq!(found("?1"), "b1");
+    assert_eq!(found(".*"), ".a");
+    assert_eq!(found("*/a"), "d/a");
+    assert_eq!(found(".d/*"), ".d/a");
+    assert_eq!(found("**/a"), "a d/a d/e/a");
+    assert_eq!(found("d/../*"), "a b1");
+    assert_eq!(found("**/e/../*"), "d/a");
+    assert!(folder.try_source("**", []).unwrap_err().contains("no file matches"), "folders");
+}
+
+#[test]
 fn a_message_says_its_path_if_asked_to() {
     let folder = Folder::new();
     folder.write("a", "1\nlonger\n");
@@ -225,6 +265,20 @@ fn a_file_that_was_renamed_meanwhile_is_read_on() {
     folder.rename("a", "a.1");
     folder.write("a", "3\n");
     assert_eq!(whole(&mut folder.source("a")), ["2", "3"]);
+}
+
+#[test]
+fn a_file_that_was_renamed_while_others_were_read_is_read_too() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    folder.write("b", "2\n");
+    let file = File::options().write(true).open(folder.path("a")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(100)).unwrap();
+    let mut source = folder.source("[ab]");
+    assert_eq!(source.produce(512).unwrap(), Produced::MORE);
+    folder.rename("b", "b.1");
+    folder.write("b", "3\n");
+    assert_eq!(whole(&mut source), ["1", "2", "3"]);
 }
 
 #[test]
