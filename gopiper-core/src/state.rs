@@ -81,15 +81,12 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
 
 /// Aside first: a version that is there is whole.
 fn write_version(file: &Path) -> io::Result<()> {
-    let aside = file.with_extension("new");
+    // Of this process alone: another one may be at it too.
+    let aside = file.with_extension(format!("{}.new", std::process::id()));
     let mut made = File::create(&aside)?;
     writeln!(made, "{VERSION}")?;
     made.sync_all()?;
-    match fs::rename(&aside, file) {
-        // Another process was first.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && file.exists() => {}
-        renamed => renamed?,
-    }
+    fs::rename(&aside, file)?;
     file.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 

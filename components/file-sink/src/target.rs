@@ -94,6 +94,11 @@ impl Target {
             Err(error) => return Err(error),
         }
         let sync = self.sync != Sync::Never;
+        if sync && self.length > 0 {
+            // What the mark says is whole must be on disk before it: a process that was killed may have
+            // left it to the system.
+            self.file.sync_data()?;
+        }
         match Mark::new(&self.path, inode, self.length, sync) {
             Ok(mark) => self.mark = Some(mark),
             Err(error) if may_have_no_mark(&error) => log::warn!(
@@ -206,8 +211,11 @@ impl Target {
         if self.sync == Sync::Batch {
             self.sync()?;
         }
-        if let (true, Some(mark)) = (self.lacks_delimiter, &self.mark) {
-            mark.set(self.length)?;
+        if self.lacks_delimiter && self.mark.is_some() {
+            if self.sync == Sync::Interval {
+                self.sync()?;
+            }
+            self.mark.iter().try_for_each(|mark| mark.set(self.length))?;
         }
         self.settled = self.length;
         Ok(())

@@ -7,6 +7,8 @@ use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{
@@ -53,6 +55,20 @@ fn open_regular(path: &Path) -> Result<File, Refusal> {
     Ok(file)
 }
 
+/// For a moment the kernel itself may hold pages that were just written, and says that they are busy.
+const ATTEMPTS: u32 = 20;
+
+fn seal(copy: &OwnedFd) -> Result<(), Errno> {
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    for _ in 1..ATTEMPTS {
+        match fcntl_add_seals(copy, seals) {
+            Err(Errno::BUSY) => thread::sleep(Duration::from_millis(10)),
+            sealed => return sealed,
+        }
+    }
+    fcntl_add_seals(copy, seals)
+}
+
 /// A copy in memory, sealed: what was checked is what is opened, whatever becomes of the file.
 ///
 /// The dynamic linker knows a library by its path and by device and inode. Each copy has an inode
@@ -97,8 +113,7 @@ impl PrivateCopy {
                 sent => length += sent as u64,
             }
         }
-        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        fcntl_add_seals(&copy, seals)?;
+        seal(&copy)?;
         // SAFETY: the seals see to it that nobody, in this process or another, changes or shortens
         // what is mapped.
         let bytes = unsafe { MmapOptions::new().populate().map(&copy)? };
