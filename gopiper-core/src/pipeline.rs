@@ -188,26 +188,39 @@ impl Pipeline {
         Ok(self)
     }
 
+    /// Whether what fails has the place that it is to have.
+    fn check_dead_letters(&self) -> Result<(), PipelineError> {
+        if self.dead_letter.is_some() {
+            return Ok(());
+        }
+        let asks = |part: &&Part| part.on_fail == Some(OnFail::DeadLetter);
+        let may = |part: &Part| matches!(part.on_fail, None | Some(OnFail::DeadLetter));
+        match (&self.options.state_directory, self.parts.iter().find(asks)) {
+            (None, Some(part)) => Err(PipelineError::NoPlaceForDeadLetters(part.name.clone())),
+            (Some(directory), _) if self.parts.iter().any(may) => {
+                state::check(directory).map_err(PipelineError::State)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The sink of what has failed: the operator's, or the one that writes to the state directory;
     /// none if nothing is to be kept.
     pub(crate) fn take_dead_letter(&mut self) -> Result<Option<Part>, PipelineError> {
+        self.check_dead_letters()?;
         let directory = self.options.state_directory.as_ref();
         let has_place = self.dead_letter.is_some() || directory.is_some();
         for part in &mut self.parts {
-            let on_fail = part.on_fail.get_or_insert(match has_place {
+            part.on_fail.get_or_insert(match has_place {
                 true => OnFail::DeadLetter,
                 false => OnFail::Discard,
             });
-            if *on_fail == OnFail::DeadLetter && !has_place {
-                return Err(PipelineError::NoPlaceForDeadLetters(part.name.clone()));
-            }
         }
         let keeps = self.parts.iter().any(|part| part.on_fail == Some(OnFail::DeadLetter));
         if !keeps || self.dead_letter.is_some() {
             return Ok(self.dead_letter.take().filter(|_| keeps));
         }
         let Some(directory) = directory else { return Ok(None) };
-        state::check(directory).map_err(PipelineError::State)?;
         let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
         let factory = dead_letters::sink(directory.clone(), limit);
         let names: BTreeSet<_> = self.parts.iter().map(|part| part.name.clone()).collect();
@@ -232,7 +245,7 @@ impl Pipeline {
     /// # Errors
     /// What stands in the way, by component.
     pub fn check(&mut self) -> Result<(), Vec<PipelineError>> {
-        let mut errors = Vec::new();
+        let mut errors: Vec<_> = self.check_dead_letters().err().into_iter().collect();
         for part in self.parts.iter_mut().chain(&mut self.dead_letter) {
             for error in part.factory.check().err().into_iter().flatten() {
                 errors.push(PipelineError::cannot_start(&part.name, error));

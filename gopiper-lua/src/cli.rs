@@ -54,6 +54,14 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Run the pipelines of a Lua file until their sources end
     Run(RunArguments),
+    /// Look whether the pipelines of a Lua file would start, without starting them
+    Check {
+        /// Warnings are errors.
+        #[arg(long)]
+        deny_warnings: bool,
+        #[command(flatten)]
+        run: RunArguments,
+    },
     /// Show what a component's file says of itself, without running any of its code
     Inspect {
         /// The component's file.

@@ -9,7 +9,7 @@ use crate::{
     attributes,
     cli::{Arguments, Command, exit},
     dlq, logging,
-    run::run,
+    run::{check, run},
 };
 
 /// Does what the command line says.
@@ -20,6 +20,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
     }
     match arguments.command {
         Command::Run(arguments) => run(&arguments),
+        Command::Check { deny_warnings, run } => check(&run, deny_warnings),
         Command::Inspect { file, load } => or_refusal(inspect(&file, load)),
         Command::Verify { file, seal } => or_refusal(verify(&file, seal)),
         Command::Dlq { command } => dlq::execute(command),

@@ -1,6 +1,6 @@
 //! A pipeline's file, run once.
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,10 +10,11 @@ use mlua::Lua;
 use thiserror::Error;
 
 use crate::{
-    function::{self, Source},
+    function,
     module::{self, Made},
     search::SearchPath,
     settings::Settings,
+    source::Source,
 };
 
 /// Why a file makes no pipeline.
@@ -53,60 +54,23 @@ pub enum LuaError {
 /// # Errors
 /// When the file can't be read, stops at an error, or makes no pipeline.
 pub fn load(file: &Path, settings: &Settings) -> Result<(Vec<Pipeline>, Vec<String>), LuaError> {
-    let text = fs::read(file).map_err(|error| LuaError::Read { file: file.into(), error })?;
-    let source = Arc::new(Source { text, file: file.into() });
+    let source = Source::read(file);
+    let source = Arc::new(source.map_err(|error| LuaError::Read { file: file.into(), error })?);
+    let failed = |error| LuaError::Lua(source.said(&error));
     let lua = Lua::new();
     let search = SearchPath::new(file, &settings.component_path);
-    let run = || {
-        module::register(&lua, search, settings.clone(), source.clone())?;
-        require_from(&lua, file)?;
-        lua.load(&source.text[..]).set_name(chunk_name(file)).exec()
-    };
-    run().map_err(|error| LuaError::Lua(said(&error, file)))?;
+    module::register(&lua, search, settings.clone(), source.clone()).map_err(failed)?;
+    source.run(&lua).map_err(failed)?;
     let made = lua.remove_app_data::<Made>().unwrap_or_default();
     if made.pipelines.is_empty() {
         return Err(LuaError::NoPipeline(file.into()));
     }
     if made.functions > 0 {
-        let again = function::count(&source).map_err(|error| LuaError::Lua(said(&error, file)))?;
+        let again = function::count(&source).map_err(failed)?;
         if again != made.functions {
             let file = file.into();
             return Err(LuaError::Functions { file, once: made.functions, again });
         }
     }
     Ok((made.pipelines, made.warnings))
-}
-
-/// LuaJIT shows sixty letters of a name: the path is put before it afterwards, by `said`.
-pub(crate) fn chunk_name(file: &Path) -> String {
-    format!("@{}", file.file_name().unwrap_or_default().display())
-}
-
-/// What an error says, with the path of the file that it names.
-pub(crate) fn said(error: &mlua::Error, file: &Path) -> String {
-    let text = first_cause(error);
-    match text.strip_prefix(&format!("{}:", &chunk_name(file)[1..])) {
-        Some(rest) => format!("{}:{rest}", file.display()),
-        None => text,
-    }
-}
-
-/// `require` finds Lua files beside the pipeline's, and nowhere unasked.
-pub(crate) fn require_from(lua: &Lua, file: &Path) -> mlua::Result<()> {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new(".")).display().to_string();
-    let package: mlua::Table = lua.globals().get("package")?;
-    package.set("path", format!("{directory}/?.lua;{directory}/?/init.lua"))
-}
-
-/// The message without Lua's traceback: it names the place already.
-fn first_cause(error: &mlua::Error) -> String {
-    match error {
-        mlua::Error::CallbackError { cause, .. } => first_cause(cause),
-        mlua::Error::RuntimeError(text) => {
-            text.split("\nstack traceback:").next().unwrap_or_default().to_owned()
-        }
-        mlua::Error::SyntaxError { message, .. } => message.clone(),
-        other => other.to_string(),
-    }
 }

@@ -7,6 +7,7 @@ mod function;
 mod module;
 mod search;
 mod settings;
+mod source;
 
 pub use file::{LuaError, load};
 pub use settings::Settings;

@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 
 use crate::{
     convert::{self, a},
-    function::{self, Source},
+    function,
     search::SearchPath,
     settings::Settings,
+    source::Source,
 };
 
 /// What the file has made so far.

@@ -25,8 +25,37 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     }
 }
 
+/// Goes the way that `run` goes, up to starting.
+pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool) -> ExitCode {
+    let (mut pipelines, warned) = match load_warned(arguments) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    if let Err(code) = check_all(&mut pipelines) {
+        return code;
+    }
+    for pipeline in &pipelines {
+        let components: Vec<_> = pipeline.components().collect();
+        println!("{}: {}", pipeline.name(), components.join(" → "));
+    }
+    if warned && deny_warnings { ExitCode::from(exit::CONFIGURATION) } else { ExitCode::SUCCESS }
+}
+
+/// Asks every component whether it could work.
+fn check_all(pipelines: &mut [Pipeline]) -> Result<(), ExitCode> {
+    let errors: Vec<_> =
+        pipelines.iter_mut().filter_map(|pipeline| pipeline.check().err()).flatten().collect();
+    errors.iter().for_each(|error| eprintln!("gopiper: {error}"));
+    if errors.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
+}
+
 /// The pipelines of a file.
 pub(crate) fn load(arguments: &RunArguments) -> Result<Vec<Pipeline>, ExitCode> {
+    load_warned(arguments).map(|(pipelines, _)| pipelines)
+}
+
+/// The same, and whether there were warnings.
+fn load_warned(arguments: &RunArguments) -> Result<(Vec<Pipeline>, bool), ExitCode> {
     // Nobody has asked for this one: what can't be used need not be.
     let default = || {
         let directory = default_state_directory(&arguments.file)?;
@@ -42,7 +71,7 @@ pub(crate) fn load(arguments: &RunArguments) -> Result<Vec<Pipeline>, ExitCode> 
     let (pipelines, warnings) =
         gopiper_lua::load(&arguments.file, &settings).map_err(|error| refuse(&error))?;
     warnings.iter().for_each(|warning| warn!("{warning}"));
-    Ok(pipelines)
+    Ok((pipelines, !warnings.is_empty()))
 }
 
 /// How it went.
@@ -55,11 +84,8 @@ pub(crate) enum Outcome {
 
 /// Runs pipelines until they have ended.
 pub(crate) fn drive(mut pipelines: Vec<Pipeline>, arguments: &RunArguments) -> Outcome {
-    for pipeline in &mut pipelines {
-        if let Err(errors) = pipeline.check() {
-            errors.iter().for_each(|error| eprintln!("gopiper: {error}"));
-            return Outcome::Refused(ExitCode::from(exit::CONFIGURATION));
-        }
+    if let Err(code) = check_all(&mut pipelines) {
+        return Outcome::Refused(code);
     }
     let signals = match Signals::new([SIGINT, SIGTERM]) {
         Ok(signals) => signals,

@@ -6,6 +6,7 @@ mod common;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Command, Output},
 };
 
 use common::{gopiper, run, stderr};
@@ -56,15 +57,24 @@ fn working_folder(folder: &Path) -> Option<tempfile::TempDir> {
     Some(working)
 }
 
-/// What is not as expected.
-fn differences(folder: &Path) -> Vec<String> {
+fn command(verb: &str, folder: &Path, working: Option<&tempfile::TempDir>) -> Command {
     let mut command = gopiper();
-    command.arg("run").arg(folder.join("pipeline.lua"));
-    let working = working_folder(folder);
-    if let Some(working) = &working {
+    command.arg(verb).arg(folder.join("pipeline.lua"));
+    if let Some(working) = working {
         command.current_dir(working.path()).env("GOPIPER_STATE_DIR", working.path().join("state"));
     }
     command.args(read_text(folder, "arguments").unwrap_or_default().split_whitespace());
+    command
+}
+
+fn said(output: &Output, folder: &Path) -> String {
+    stderr(output).replace(&folder.display().to_string(), "FOLDER")
+}
+
+/// What is not as expected.
+fn differences(folder: &Path) -> Vec<String> {
+    let working = working_folder(folder);
+    let mut command = command("run", folder, working.as_ref());
     let output = run(&mut command, &read(folder, "input").unwrap_or_default());
     let mut differences = Vec::new();
     let expected =
@@ -89,7 +99,7 @@ fn differences(folder: &Path) -> Vec<String> {
             differences.push(format!("{file} has\n    {found:?}\n  expected\n    {expected}"));
         }
     }
-    let said = stderr(&output).replace(&folder.display().to_string(), "FOLDER");
+    let said = said(&output, folder);
     let expected = read_text(folder, "error").unwrap_or_default();
     if expected.is_empty() && !said.is_empty() {
         differences.push("it said something".into());
@@ -101,6 +111,34 @@ fn differences(folder: &Path) -> Vec<String> {
         differences.push(format!("what it said:\n{said}"));
     }
     differences
+}
+
+/// What can only be told by starting: a check has no side effects, so it opens nothing.
+const TOLD_BY_STARTING: &[&str] = &[
+    "file-sink-twice",
+    "file-source-checkpoint-damaged",
+    "file-source-checkpoint-newer",
+    "file-source-no-state",
+    "stdin-twice",
+];
+
+#[test]
+fn check_says_what_run_says_before_it_starts() {
+    for folder in folders() {
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        let working = working_folder(&folder);
+        let output = run(&mut command("check", &folder, working.as_ref()), b"");
+        let said = said(&output, &folder);
+        let refused = read_text(&folder, "code").is_some_and(|code| code.trim() == "78");
+        let expected = if refused && !TOLD_BY_STARTING.contains(&&name[..]) { 78 } else { 0 };
+        assert_eq!(output.status.code(), Some(expected), "{name}: {said}");
+        if expected == 78 {
+            let lines = read_text(&folder, "error").unwrap_or_default();
+            lines.lines().for_each(|line| assert!(said.contains(line), "{name}: {line}\n{said}"));
+        } else {
+            assert!(String::from_utf8_lossy(&output.stdout).contains(" → "), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(super) struct Progress {
     at: AtomicU32,
     /// The limit is past: no error handler of the operator's may go on.
     stopped: AtomicI32,
+    /// The place whose time is over.
+    condemned: AtomicU32,
 }
 
 /// The calls of one function, as the watch sees them.
@@ -99,9 +101,12 @@ impl Limit {
         match seen {
             Some((place, since)) if *place == at => {
                 if since.elapsed() >= self.time {
-                    // SAFETY: the state is alive while the call runs. LuaJIT lets a hook be set while
-                    // Lua runs, as from a signal's handler.
-                    unsafe { lua_sethook(*lua, Some(stop), LUA_MASKCOUNT, 1) };
+                    // SAFETY: both are there while the call runs. LuaJIT lets a hook be set while Lua
+                    // runs, as from a signal's handler.
+                    unsafe {
+                        (**progress).condemned.store(at, Relaxed);
+                        lua_sethook(*lua, Some(stop), LUA_MASKCOUNT, 1);
+                    }
                 }
             }
             _ => *seen = Some((at, Instant::now())),
@@ -139,9 +144,12 @@ unsafe extern "C-unwind" fn stop(lua: *mut lua_State, at: *mut lua_Debug) {
     unsafe {
         lua_sethook(lua, None, 0, 0);
         let (progress, limit) = CURRENT.get();
-        if let Some(progress) = progress.as_ref() {
-            progress.stopped.store(1, Relaxed);
+        let Some(progress) = progress.as_ref() else { return };
+        if progress.at.load(Relaxed) != progress.condemned.load(Relaxed) {
+            // It was just in time.
+            return;
         }
+        progress.stopped.store(1, Relaxed);
         lua_getinfo(lua, c"Sl".as_ptr(), at);
         let source = CStr::from_ptr((*at).short_src.as_ptr()).to_str().unwrap_or("?");
         let line = (*at).currentline as c_int;

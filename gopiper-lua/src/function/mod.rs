@@ -10,19 +10,13 @@ mod limit;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use gopiper_abi::{BatchCall, BatchComponent, Error, HandleFlags, own, raw::client::FactoryHandle};
 use mlua::{Function, Lua, Table};
 
 use self::limit::Limit;
-use crate::file;
-
-/// The text of a pipeline's file, as it was when it was first run.
-pub(crate) struct Source {
-    pub(crate) text: Vec<u8>,
-    pub(crate) file: PathBuf,
-}
+use crate::source::Source;
 
 /// How long a function may take for one message, unless the operator says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -31,7 +25,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) fn transform(source: Arc<Source>, number: usize, limit: Duration) -> FactoryHandle {
     own::transform("lua", move |postponed| {
         LuaFunction::new(&source, number, limit, ffi::State::new(postponed.host().clone()))
-            .map_err(|error| Error::new(file::said(&error, &source.file)))
+            .map_err(|error| Error::new(source.said(&error)))
     })
 }
 
@@ -43,10 +37,9 @@ pub(crate) fn count(source: &Source) -> mlua::Result<usize> {
 /// Runs the file as a worker does. Returns what `gopiper` was in it: with `count`, and `found`, if there
 /// is a function of this number.
 fn run_again(lua: &Lua, source: &Source, number: usize) -> mlua::Result<Table> {
-    file::require_from(lua, &source.file)?;
     let module: Table = lua.load(include_str!("counting.lua")).set_name("=gopiper").call(number)?;
     lua.register_module("gopiper", &module)?;
-    lua.load(&source.text[..]).set_name(file::chunk_name(&source.file)).exec()?;
+    source.run(lua)?;
     Ok(module)
 }
 

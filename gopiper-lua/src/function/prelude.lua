@@ -13,6 +13,7 @@ typedef struct { int32_t tag; int64_t integer; double number; const char *data; 
 typedef struct {
   uint32_t at;
   int32_t stopped;
+  uint32_t condemned;
   int32_t changed;
   ptrdiff_t (*find)(void *, const gopiper_slot *, size_t, const char *, size_t);
   void (*set_data)(void *, gopiper_slot *, const char *, size_t);

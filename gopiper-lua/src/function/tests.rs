@@ -61,7 +61,7 @@ impl Ran {
 /// Runs messages through a function, in a file that has `before` it.
 fn run_after(before: &str, function: &str, messages: Vec<Message>) -> Ran {
     let text = format!("{before}\nrequire('gopiper').createPipeline({{ {function} }})");
-    let source = Source { text: text.into_bytes(), file: "pipeline.lua".into() };
+    let source = Source::new(text, "pipeline.lua".as_ref());
     let (given, out, failed) = (Messages::default(), Messages::default(), Messages::default());
     *given.lock().unwrap() = messages;
     let gives = own::source("gives", move |postponed| Ok(Gives(given.clone(), postponed)));
