@@ -1,7 +1,7 @@
 //! Dead letters, as an operator meets them.
 mod common;
 
-use std::{fs, io::Read, path::Path};
+use std::{fs, io::Read, path::Path, thread, time::Duration};
 
 use common::{gopiper, run, stderr};
 
@@ -134,6 +134,15 @@ fn a_replay_that_is_killed_goes_on_where_it_was() {
     let mut killed = replay().spawn().expect("it starts");
     let mut some = vec![0; 100 * line(0).len()];
     killed.stdout.take().expect("a pipe").read_exact(&mut some).expect("they come");
+    // What was read is not known to be done before it is marked.
+    let marks = || {
+        let files = fs::read_dir(state.join("dead-letters")).expect("it is there").flatten();
+        let files = files.map(|entry| entry.path());
+        files.filter(|path| path.extension().is_some_and(|end| end == "done")).collect::<Vec<_>>()
+    };
+    while marks().iter().all(|path| fs::metadata(path).map_or(0, |file| file.len()) == 0) {
+        thread::sleep(Duration::from_millis(1));
+    }
     killed.kill().expect("killed");
     killed.wait().expect("it ends");
     let first = numbers(&some);

@@ -158,7 +158,18 @@ fn reads<'a>(input: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     cuts.windows(2).map(|cut| &input[cut[0]..cut[1]]).collect()
 }
 
+/// Miri is slow, and has no files to remember failures in.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    match cfg!(miri) {
+        true => ProptestConfig { cases: 8, failure_persistence: None, ..config },
+        false => config,
+    }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn what_is_split_is_the_input_again(
         (input, cuts, delimiter, block_size, max_length) in inputs(),
