@@ -26,6 +26,8 @@ use proptest::prelude::*;
 const DELIVERED: Outcome = Outcome::DELIVERED;
 const DROPPED: Outcome = Outcome::DROPPED;
 const FAILED: Outcome = Outcome::FAILED;
+const DEAD_LETTERED: Outcome = Outcome::DEAD_LETTERED;
+const RETURNED: Outcome = Outcome::RETURNED;
 
 /// What `faults` does with a message of these words: its outcome, and what comes out.
 const WAYS: &[(&str, Outcome, &[&str])] = &[
@@ -43,12 +45,15 @@ const WAYS: &[(&str, Outcome, &[&str])] = &[
     ("reserved", FAILED, &[]),
     ("silent", FAILED, &[]),
     ("forget", FAILED, &[]),
-    ("keep and let go", FAILED, &[]),
+    (KEPT, FAILED, &[]),
     ("defer and let go", FAILED, &[]),
     ("panic", FAILED, &[]),
     ("panic after done", DELIVERED, &["changed"]),
     ("defer and panic", FAILED, &[]),
 ];
+
+/// Has failed, and there is nothing to be kept as a dead letter.
+const KEPT: &str = "keep and let go";
 
 #[derive(Debug, Clone)]
 struct Stage {
@@ -181,17 +186,30 @@ impl Component for Stuck {
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs it to its end, by a clock that goes on whenever nothing else does: in steps that are small
-/// against the limit, but for a component that is stuck, whose stage has one worker.
-fn run(components: Vec<ComponentSpec>, gate: &Gate) -> (Summary, Control) {
+/// against the limit, but for a component that is stuck, whose stage has one worker. At some turn it
+/// may be ended.
+fn run(
+    components: Vec<ComponentSpec>,
+    dead_letters: Option<ComponentSpec>,
+    gate: &Gate,
+    ends: Option<(u32, fn(&Control))>,
+) -> (Summary, Control) {
     let clock = ManualClock::new();
     let options = PipelineOptions { clock: clock.clock(), ..PipelineOptions::default() };
-    let pipeline = Pipeline::new(components, options).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let pipeline = Pipeline::new(components, options).and_then(|pipeline| match dead_letters {
+        Some(sink) => pipeline.dead_letters_to(sink),
+        None => Ok(pipeline),
+    });
+    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
     let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
     let (tell, hear) = mpsc::channel();
     let control = running.control();
     thread::spawn(move || drop(tell.send(running.wait())));
     let step = Duration::from_millis(2);
-    for _ in 0..300_000 {
+    for turn in 0..300_000 {
+        if let Some((_, end)) = ends.filter(|(at, _)| *at == turn) {
+            end(&control);
+        }
         if let Ok(summary) = hear.recv_timeout(Duration::from_micros(100)) {
             return (summary, control);
         }
@@ -208,14 +226,18 @@ type Way = (&'static str, Outcome, &'static [&'static str]);
 /// A message under way in the model: its text, and the inputs that it was made of.
 type Item = (String, Vec<usize>);
 
-/// What comes out in the end, and what became of each input.
+/// What comes out in the end, what became of each input, and how many dead letters there are. What
+/// fails is `failed` then.
 fn model(
     ways: &[Way],
     split: Option<usize>,
     merge: Option<usize>,
     judged: bool,
-) -> (Vec<String>, Vec<Outcome>) {
-    let mut outcomes: Vec<_> = ways.iter().map(|(_, outcome, _)| *outcome).collect();
+    failed: Outcome,
+) -> (Vec<String>, Vec<Outcome>, u64) {
+    let of = |way: &Way| if way.0 != KEPT && way.1 == FAILED { failed } else { way.1 };
+    let mut outcomes: Vec<_> = ways.iter().map(of).collect();
+    let mut letters = ways.iter().filter(|way| of(way) == DEAD_LETTERED).count();
     let mut items: Vec<Item> = Vec::new();
     for (input, (_, _, out)) in ways.iter().enumerate() {
         items.extend(out.iter().map(|text| (text.to_string(), vec![input])));
@@ -237,10 +259,14 @@ fn model(
         items = items.chunks(count).map(together).collect();
     }
     if judged {
-        items.iter().for_each(|(text, inputs)| settle(inputs, verdict(text)));
+        for (text, inputs) in &items {
+            let verdict = verdict(text);
+            settle(inputs, if verdict == FAILED { failed } else { verdict });
+            letters += usize::from(verdict == FAILED && failed == DEAD_LETTERED);
+        }
         items.retain(|(text, _)| verdict(text) == DELIVERED);
     }
-    (items.into_iter().map(|(text, _)| text).collect(), outcomes)
+    (items.into_iter().map(|(text, _)| text).collect(), outcomes, letters as u64)
 }
 
 fn cases() -> u32 {
@@ -272,6 +298,7 @@ proptest! {
         merge in prop::option::of(1usize..5),
         judged in any::<bool>(),
         ordered in any::<bool>(),
+        kept in any::<bool>(),
     ) {
         let mut ways: Vec<Way> = ways.iter().map(|&way| WAYS[way]).collect();
         for place in &hangs {
@@ -308,9 +335,14 @@ proptest! {
             components.push(with(of(own::transform("judge", |_| Ok(Judge))), &faults, ordered));
         }
         components.push(probe.sink());
-        let (summary, control) = run(components, &gate);
+        let dead = Probe::new([""; 0]);
+        let mut graveyard = dead.sink();
+        graveyard.options.name = Some("graveyard".into());
+        let (summary, control) = run(components, kept.then_some(graveyard), &gate, None);
 
-        let (mut output, expected) = model(&ways, split, merge, judged);
+        let failed = if kept { DEAD_LETTERED } else { FAILED };
+        let (mut output, expected, letters) = model(&ways, split, merge, judged, failed);
+        prop_assert_eq!(dead.output().len() as u64, letters);
         let came_out = output.len() as u64;
         prop_assert_eq!(probe.outcomes(), expected.clone());
         let mut found = probe.output();
@@ -328,6 +360,7 @@ proptest! {
         prop_assert_eq!(outcomes.delivered, of(DELIVERED));
         prop_assert_eq!(outcomes.dropped, of(DROPPED));
         prop_assert_eq!((outcomes.failed, outcomes.returned), (of(FAILED), 0));
+        prop_assert_eq!(outcomes.dead_lettered, of(DEAD_LETTERED));
         prop_assert_eq!((summary.unsettled, control.left().len()), (0, 0));
         prop_assert_eq!(counts("feed").sent, ways.len() as u64);
         prop_assert_eq!(counts("faults").received, (ways.len() - hangs.len()) as u64);
@@ -342,5 +375,51 @@ proptest! {
             thread::yield_now();
         }
         prop_assert_eq!(probe.outcomes(), expected);
+    }
+
+    /// Stopped it drains; ended at once, what is not done goes back. Nothing has two outcomes, nor one
+    /// that is not true.
+    #[test]
+    fn an_end_at_any_moment_leaves_each_message_with_one_true_outcome(
+        ways in prop::collection::vec(0..WAYS.len(), 1..80),
+        batch in 1usize..30,
+        faults in stage(),
+        after in stage(),
+        turn in 0u32..60,
+        at_once in any::<bool>(),
+        ordered in any::<bool>(),
+    ) {
+        let ways: Vec<Way> = ways.iter().map(|&way| WAYS[way]).collect();
+        let probe = Probe::new(ways.iter().map(|way| way.0));
+        let neutral = load("grep", [("word", "\0".into()), ("invert", true.into())]);
+        let components = vec![
+            probe.source(batch),
+            with(load("faults", []), &faults, ordered),
+            with(neutral, &after, ordered),
+            probe.sink(),
+        ];
+        let end: fn(&Control) = if at_once { Control::abort } else { Control::stop };
+        let (summary, _) = run(components, None, &Gate::default(), Some((turn, end)));
+
+        let told = probe.outcomes_so_far();
+        let sent = summary.components[0].1.sent;
+        let of = |outcome| told.values().filter(|one| **one == outcome).count() as u64;
+        for (place, outcome) in &told {
+            let expected = ways[*place as usize].1;
+            prop_assert!(*outcome == expected || (at_once && *outcome == RETURNED), "{}: {:?}", place, outcome);
+        }
+        let found = probe.output();
+        let delivered = told.iter().filter(|(_, outcome)| **outcome == DELIVERED);
+        let due: usize = delivered.map(|(place, _)| ways[*place as usize].2.len()).sum();
+        prop_assert!(found.len() >= due, "delivered, and not there");
+        if ordered {
+            let all: Vec<&str> = ways.iter().flat_map(|way| way.2).copied().collect();
+            let mut rest = all.iter();
+            prop_assert!(found.iter().all(|text| rest.any(|one| one == text)), "out of order");
+        }
+        if !at_once {
+            prop_assert_eq!((told.len() as u64, of(RETURNED), summary.unsettled), (sent, 0, 0));
+        }
+        prop_assert_eq!(told.len() as u64 + summary.unsettled, sent);
     }
 }

@@ -156,6 +156,15 @@ impl Probe {
         seen(self.0, |seen| f(&seen.output))
     }
 
+    /// The outcomes that were told, by the number of their input: none twice.
+    pub fn outcomes_so_far(&self) -> BTreeMap<u64, Outcome> {
+        let one = |(place, outcomes): (&u64, &Vec<Outcome>)| {
+            assert_eq!(outcomes.len(), 1, "an outcome was told twice");
+            (*place, outcomes[0])
+        };
+        seen(self.0, |seen| seen.outcomes.iter().map(one).collect())
+    }
+
     /// The outcomes of the inputs, by their number. Each has exactly one.
     pub fn outcomes(&self) -> Vec<Outcome> {
         seen(self.0, |seen| {
