@@ -41,10 +41,19 @@ pub fn check(directory: &Path) -> Result<(), String> {
             there.display()
         )
     })?;
+    check_version(directory)
+}
+
+/// Whether what is in a state directory can be read, if there is one.
+///
+/// # Errors
+/// It is of another version.
+pub fn check_version(directory: &Path) -> Result<(), String> {
     match read_version(directory)? {
         Some(version) if version != VERSION => Err(format!(
-            "the state directory {shown} has version {version}, and this gopiper knows version \
-             {VERSION}: run the gopiper that has written it, or give another --state-dir"
+            "the state directory {} has version {version}, and this gopiper knows version \
+             {VERSION}: run the gopiper that has written it, or give another --state-dir",
+            directory.display()
         )),
         _ => Ok(()),
     }

@@ -7,7 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use gopiper_core::dead_letters::{self, Entry, Letter, SegmentReader};
+use gopiper_core::{
+    dead_letters::{self, Entry, Letter, SegmentReader},
+    state,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use tracing::warn;
@@ -42,17 +45,20 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
 
 /// Where the letters lie. A state directory that is not there has none, but a pipeline that is not
 /// there either is a mistake.
-fn folder(state: &StateArguments) -> io::Result<PathBuf> {
-    let usual = || run::default_state_directory(&state.file).unwrap_or_default();
-    let directory = state.state_dir.clone().unwrap_or_else(usual);
-    if !directory.exists() && !state.file.exists() {
+fn folder(of: &StateArguments) -> io::Result<PathBuf> {
+    let usual = || run::default_state_directory(&of.file).unwrap_or_default();
+    let directory = of.state_dir.clone().unwrap_or_else(usual);
+    if !directory.exists() && !of.file.exists() {
         let said = format!(
             "there is neither {} nor its state directory {}: name the pipeline's file, or give its \
              --state-dir",
-            state.file.display(),
+            of.file.display(),
             directory.display()
         );
         return Err(io::Error::new(io::ErrorKind::NotFound, said));
+    }
+    if directory.is_dir() {
+        state::check_version(&directory).map_err(io::Error::other)?;
     }
     Ok(directory.join(dead_letters::FOLDER))
 }

@@ -98,6 +98,13 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.contains("has version 2, and this gopiper knows version 1"), "{said}");
+    for what in ["list", "purge"] {
+        let mut command = gopiper();
+        let output =
+            run(command.args(["dlq", what]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{what}");
+        assert!(stderr(&output).contains("has version 2"), "{}", stderr(&output));
+    }
 }
 
 /// Root may write anywhere: so this is run as nobody, if it is root who tests.
