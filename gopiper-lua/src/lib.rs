@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod convert;
+mod env;
 mod file;
 mod function;
 mod module;

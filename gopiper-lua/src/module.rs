@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::{
     convert::{self, a},
+    env::env,
     function,
     search::SearchPath,
     settings::Settings,
@@ -60,6 +61,7 @@ pub(crate) fn register(
     for (name, status) in [("DONE", 0), ("RETRY", 100), ("FAIL", 200), ("DROP", 300)] {
         module.set(name, status)?;
     }
+    module.set("env", env(lua)?)?;
     module.set(
         "transform",
         lua.create_function(|lua, arguments: (Value, Value)| {

@@ -1,7 +1,7 @@
 -- What `gopiper` is in a worker: it makes nothing, and counts the functions that the file puts into
 -- pipelines, in order.
-local wanted = ...
-local gopiper = { count = 0, DONE = 0, RETRY = 100, FAIL = 200, DROP = 300 }
+local wanted, env = ...
+local gopiper = { env = env, count = 0, DONE = 0, RETRY = 100, FAIL = 200, DROP = 300 }
 
 function gopiper.loadComponent() return {} end
 

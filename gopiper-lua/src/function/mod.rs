@@ -16,7 +16,7 @@ use gopiper_abi::{BatchCall, BatchComponent, Error, HandleFlags, own, raw::clien
 use mlua::{Function, Lua, Table};
 
 use self::limit::Limit;
-use crate::source::Source;
+use crate::{env::env, source::Source};
 
 /// How long a function may take for one message, unless the operator says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +37,8 @@ pub(crate) fn count(source: &Source) -> mlua::Result<usize> {
 /// Runs the file as a worker does. Returns what `gopiper` was in it: with `count`, and `found`, if there
 /// is a function of this number.
 fn run_again(lua: &Lua, source: &Source, number: usize) -> mlua::Result<Table> {
-    let module: Table = lua.load(include_str!("counting.lua")).set_name("=gopiper").call(number)?;
+    let counting = lua.load(include_str!("counting.lua")).set_name("=gopiper");
+    let module: Table = counting.call((number, env(lua)?))?;
     lua.register_module("gopiper", &module)?;
     source.run(lua)?;
     Ok(module)

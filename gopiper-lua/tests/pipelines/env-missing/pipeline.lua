@@ -1,0 +1,2 @@
+local gopiper = require('gopiper')
+local word = gopiper.env('NO_SUCH_VARIABLE')
