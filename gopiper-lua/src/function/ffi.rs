@@ -118,6 +118,8 @@ pub(super) fn lua(state: LightUserData) -> mlua::Result<(Lua, Function)> {
         unsafe { Lua::unsafe_new_with(StdLib::ALL_SAFE | StdLib::FFI, LuaOptions::default()) };
     let make = lua.load(include_str!("prelude.lua")).set_name("=gopiper").call(state)?;
     let package: Table = lua.globals().get("package")?;
+    // What LuaJIT knows of types and their methods goes with the module: it must not be collected.
+    lua.set_named_registry_value("ffi", package.get::<Table>("loaded")?.get::<Table>("ffi")?)?;
     for place in ["loaded", "preload"] {
         package.get::<Table>(place)?.set("ffi", mlua::Nil)?;
     }

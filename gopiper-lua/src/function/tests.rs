@@ -9,17 +9,19 @@ use super::*;
 
 type Messages = Arc<Mutex<Vec<Message>>>;
 
-/// Gives what is there, in one batch.
+/// Gives what is there.
 struct Gives(Messages, Postponed);
 
 impl gopiper_abi::Source for Gives {
     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        let mut left = self.0.lock().unwrap();
         let mut batch = self.1.batch();
-        for message in self.0.lock().unwrap().drain(..) {
+        let count = left.len().min(batch.room());
+        for message in left.drain(..count) {
             batch.push(message).unwrap();
         }
         self.1.send_batch(batch)?;
-        Ok(Produced::FINISHED)
+        Ok(if left.is_empty() { Produced::FINISHED } else { Produced::MORE })
     }
 }
 
@@ -171,6 +173,52 @@ fn json_is_read_and_added_to() {
     assert_eq!(ran.summary.outcomes.dropped, 2);
     let failed = run("function(message) message:add_json('a', 1) end", &["[]"]);
     assert_eq!(failed.descriptions(), ["pipeline.lua:2: the message is no JSON object"]);
+}
+
+/// Enough for LuaJIT to compile it all, and to collect garbage many times.
+#[test]
+fn much_is_done_as_little_is() {
+    for jit in ["", "jit.off()"] {
+        let before = format!("{jit}\nlocal n, gopiper = 0, require('gopiper')");
+        let function = "function(message)
+            n = n + 1
+            message.attributes.kind = 'a' .. message.data
+            if n % 3 == 0 then message.data = message.data .. message.attributes.kind end
+            if n % 5 == 0 then return gopiper.DROP end
+            if n % 7 == 0 then return gopiper.FAIL, 'b' .. n end
+            if n % 11 == 0 then message:append('!') end
+            if n % 13 == 0 then message:crop(2, -2) end
+            if n % 500 == 0 then collectgarbage() end
+        end";
+        let count = 20_000;
+        let given = (1..=count).map(|n| Message::new(format!("-{n}-"))).collect();
+        let ran = run_after(&before, function, given);
+        let mut expected = Vec::new();
+        for n in (1..=count).filter(|n| n % 5 != 0 && n % 7 != 0) {
+            let mut text = format!("-{n}-");
+            if n % 3 == 0 {
+                text = format!("{text}a{text}");
+            }
+            if n % 11 == 0 {
+                text.push('!');
+            }
+            if n % 13 == 0 {
+                text = text[1..text.len() - 1].to_owned();
+            }
+            expected.push(text);
+        }
+        assert_eq!(ran.text(), expected, "{jit}");
+        let failed = (1..=count).filter(|n| n % 5 != 0 && n % 7 == 0);
+        assert_eq!(ran.failed.len(), failed.clone().count());
+        for (message, n) in ran.failed.iter().zip(failed) {
+            assert_eq!(message.data(), format!("-{n}-").as_bytes());
+            assert_eq!(
+                message.attribute("gopiper.description"),
+                Some(&format!("b{n}").as_str().into())
+            );
+            assert_eq!(message.attribute("kind"), None);
+        }
+    }
 }
 
 #[test]
