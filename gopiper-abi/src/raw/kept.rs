@@ -1,7 +1,7 @@
 //! What a component keeps of messages that it has not passed on yet.
 use std::mem;
 
-use super::{Message, Outcome, Parent, delivery};
+use super::{Message, Outcome, Parent, Report, delivery};
 
 /// A message that a component keeps, with the duty to settle it: by sending something made from it
 /// ([`Postponed::send_from`](crate::Postponed::send_from)). Let go of unsent, it has failed.
@@ -17,6 +17,16 @@ impl Kept {
         let (delivery, first) = message.take_delivery();
         let deliveries = Deliveries { parents: vec![Parent { delivery, first, count: 1 }] };
         Kept { message, deliveries }
+    }
+
+    /// Keeps the message in a slot of a batch that a component has as a whole, as
+    /// [`HandledCallback::keep`](crate::HandledCallback::keep) does: for code that sets the statuses of the
+    /// slots itself ([`BatchCall::header`](crate::BatchCall::header)).
+    pub fn of_slot(slot: &mut Message) -> Self {
+        let mut message = mem::replace(slot, Message::vacated());
+        slot.status = Report::CONTINUE;
+        (message.status, message.attempts) = (0, 0);
+        Self::new(message)
     }
 
     /// The message.

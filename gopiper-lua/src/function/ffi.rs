@@ -11,7 +11,9 @@ use super::{
     json::{self, Found, Paths},
     limit::Progress,
 };
-use gopiper_abi::{Host, Message, PayloadMut, Report, Value, ValueTag, raw::BatchHeader};
+use gopiper_abi::{
+    Kept, Message, Payload, PayloadMut, Postponed, Report, Value, ValueTag, raw::BatchHeader,
+};
 use memchr::memmem::Finder;
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table};
 
@@ -24,6 +26,8 @@ pub(super) struct State {
     pub(super) progress: Progress,
     /// Whether the message of the moment was changed: `original` is how it came.
     changed: i32,
+    /// How many messages it has made in its place.
+    emitted: i32,
     find: unsafe extern "C" fn(*mut State, *const Message, usize, *const u8, usize) -> isize,
     set_data: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize),
     append: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize),
@@ -34,14 +38,17 @@ pub(super) struct State {
     report: unsafe extern "C" fn(*mut State, *mut Message, i32, *const u8, usize),
     json: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
     add_json: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *const Plain) -> i32,
+    emit: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize),
+    send: unsafe extern "C" fn(*mut State, *mut Message),
     /// From here on Lua does not know it.
     original: Message,
+    parts: Vec<Message>,
     finder: Option<Finder<'static>>,
     paths: Paths,
     /// The string that was read last.
     text: String,
     block: PayloadMut,
-    host: Host,
+    postponed: Postponed,
 }
 
 /// A value that is one word, or bytes that somebody else owns.
@@ -55,10 +62,11 @@ struct Plain {
 }
 
 impl State {
-    pub(super) fn new(host: Host) -> Box<Self> {
+    pub(super) fn new(postponed: Postponed) -> Box<Self> {
         Box::new(State {
             progress: Progress::default(),
             changed: 0,
+            emitted: 0,
             find,
             set_data,
             append,
@@ -69,12 +77,15 @@ impl State {
             report,
             json,
             add_json,
+            emit,
+            send,
             original: Message::new(""),
+            parts: Vec::new(),
             finder: None,
             paths: Paths::default(),
             text: String::new(),
-            block: host.payload(0),
-            host,
+            block: postponed.host().payload(0),
+            postponed,
         })
     }
 
@@ -99,15 +110,21 @@ impl State {
         }
     }
 
-    /// Puts bytes into place that lie one behind the other.
-    fn write(&mut self, message: &mut Message, parts: [&[u8]; 2]) {
+    /// Bytes that lie one behind the other.
+    fn together(&mut self, parts: [&[u8]; 2]) -> Payload {
         let len = parts[0].len() + parts[1].len();
         if self.block.len() < len {
-            self.block = self.host.payload(len.max(BLOCK));
+            self.block = self.postponed.host().payload(len.max(BLOCK));
         }
         self.block[..parts[0].len()].copy_from_slice(parts[0]);
         self.block[parts[0].len()..len].copy_from_slice(parts[1]);
-        message.set_data(self.block.split_to(len));
+        self.block.split_to(len)
+    }
+
+    /// Nothing is left of the message of the moment.
+    fn forget(&mut self) {
+        (self.changed, self.emitted) = (0, 0);
+        self.parts.clear();
     }
 }
 
@@ -169,7 +186,7 @@ unsafe extern "C" fn set_data(
     // SAFETY: see above.
     let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
     state.keep_original(message);
-    state.write(message, [data, &[]]);
+    message.set_data(state.together([data, &[]]));
 }
 
 unsafe extern "C" fn append(state: *mut State, message: *mut Message, data: *const u8, len: usize) {
@@ -177,7 +194,7 @@ unsafe extern "C" fn append(state: *mut State, message: *mut Message, data: *con
     let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
     state.keep_original(message);
     let before = message.payload().clone();
-    state.write(message, [&before, data]);
+    message.set_data(state.together([&before, data]));
 }
 
 unsafe extern "C" fn crop(state: *mut State, message: *mut Message, from: usize, len: usize) {
@@ -261,7 +278,7 @@ unsafe fn value_of(given: &Plain) -> Value {
             let bytes = unsafe { bytes(given.data, given.len) };
             match std::str::from_utf8(bytes) {
                 Ok(text) => text.into(),
-                Err(_) => gopiper_abi::Payload::from(bytes.to_vec()).into(),
+                Err(_) => Payload::from(bytes.to_vec()).into(),
             }
         }
         _ => Value::NULL,
@@ -327,8 +344,27 @@ unsafe extern "C" fn add_json(
         return 0;
     };
     state.keep_original(message);
-    state.write(message, [&before[..kept], &field]);
+    message.set_data(state.together([&before[..kept], &field]));
     1
+}
+
+unsafe extern "C" fn emit(state: *mut State, message: *const Message, data: *const u8, len: usize) {
+    // SAFETY: see above.
+    let (state, message, data) = unsafe { (&mut *state, &*message, bytes(data, len)) };
+    let mut part = message.duplicate();
+    part.set_data(state.together([data, &[]]));
+    state.emitted += 1;
+    state.parts.push(part);
+}
+
+/// What was emitted goes on in the message's place, which settles that.
+unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
+    // SAFETY: see above. Sending calls the host, and nobody else.
+    let (state, message) = unsafe { (&mut *state, &mut *message) };
+    let parts = std::mem::take(&mut state.parts);
+    // The pipeline may be closing: then it has failed, and its source knows.
+    let _ = state.postponed.send_from(Kept::of_slot(message).split().1, parts);
+    state.forget();
 }
 
 /// Any report but Done without a word, which Lua writes into the slot itself.
@@ -342,11 +378,12 @@ unsafe extern "C" fn report(
     // SAFETY: see above.
     let (state, message, text) = unsafe { (&mut *state, &mut *message, bytes(text, len)) };
     if status == 0 {
-        state.changed = 0;
+        state.forget();
         message.set_status(0);
         return;
     }
     state.put_back(message);
+    state.forget();
     let text = String::from_utf8_lossy(text).into_owned();
     let reported = std::mem::replace(message, Message::vacated());
     *message = reported.with_report(Report::new(status, text));

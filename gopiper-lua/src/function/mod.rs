@@ -24,7 +24,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 /// A transform that calls function `number` (from 1 on) of those that the file puts into pipelines.
 pub(crate) fn transform(source: Arc<Source>, number: usize, limit: Duration) -> FactoryHandle {
     own::transform("lua", move |postponed| {
-        LuaFunction::new(&source, number, limit, ffi::State::new(postponed.host().clone()))
+        LuaFunction::new(&source, number, limit, ffi::State::new(postponed))
             .map_err(|error| Error::new(source.said(&error)))
     })
 }

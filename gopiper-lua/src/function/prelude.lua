@@ -15,6 +15,7 @@ typedef struct {
   int32_t stopped;
   uint32_t condemned;
   int32_t changed;
+  int32_t emitted;
   ptrdiff_t (*find)(void *, const gopiper_slot *, size_t, const char *, size_t);
   void (*set_data)(void *, gopiper_slot *, const char *, size_t);
   void (*append)(void *, gopiper_slot *, const char *, size_t);
@@ -25,6 +26,8 @@ typedef struct {
   void (*report)(void *, gopiper_slot *, int32_t, const char *, size_t);
   void (*json)(void *, const gopiper_slot *, const char *, size_t, gopiper_value *);
   int32_t (*add_json)(void *, gopiper_slot *, const char *, size_t, const gopiper_value *);
+  void (*emit)(void *, const gopiper_slot *, const char *, size_t);
+  void (*send)(void *, gopiper_slot *);
 } gopiper_state;
 typedef struct { gopiper_slot *_slot; } gopiper_message;
 typedef struct { gopiper_message *_message; } gopiper_attributes;
@@ -38,7 +41,7 @@ local s = cast('gopiper_state *', state)
 -- Loaded once: a field of a struct that is called is looked up each time.
 local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
 local set_time, get, set, report = s.set_time, s.get, s.set, s.report
-local json, add_json = s.json, s.add_json
+local json, add_json, emit, send = s.json, s.add_json, s.emit, s.send
 local value = ffi.new('gopiper_value')
 
 local NULL, BOOL, I64, U64, F64, TIME, BYTES, STRING = 0, 1, 2, 3, 4, 5, 6, 7
@@ -105,6 +108,13 @@ function methods.find(message, word, init)
   local at = tonumber(find(s, slot, init - 1, word, #word))
   if at < 0 then return nil end
   return at + 1, at + #word
+end
+
+-- A message of these bytes in this one's place, with its attributes as they are now.
+function methods.emit(message, bytes)
+  local slot = slot_of(message)
+  if type(bytes) ~= 'string' then wants_string('emit', bytes) end
+  emit(s, slot, bytes, #bytes)
 end
 
 local function range(len, from, to)
@@ -228,31 +238,36 @@ local function other(slot, status, code, text)
     error('the code of a report is 0 to 99, not ' .. tostring(code), 0)
   end
   text = tostring(text)
+  if status == 0 and s.emitted ~= 0 then return send(s, slot) end
   report(s, slot, status == 0 and 0 or status + code, text, #text)
 end
 
 return function(user)
-  local function loop(messages, from, to)
+  local function loop(batch, from, to)
+    local messages = batch.messages
     for i = from, to - 1 do
       s.at = i
+      -- What is sent now takes the place of this one.
+      batch.cursor = i
       local slot = messages + i
       message._slot = slot
       local status, code, text = user(message)
-      if status == nil then
+      if status == nil and s.emitted == 0 then
         slot._status = 0
         s.changed = 0
-      elseif status == 300 and code == nil and s.changed == 0 then
+      elseif status == 300 and code == nil and s.changed == 0 and s.emitted == 0 then
         slot._status = 300
       else
-        other(slot, status, code, text)
+        other(slot, status or 0, code, text)
       end
     end
   end
   return function(batch)
     batch = cast(batch_type, batch)
-    local i, len = batch.cursor, batch.len
+    local first, len = batch.cursor, batch.len
+    local i = first
     while i < len do
-      local well, problem = pcall(loop, batch.messages, i, len)
+      local well, problem = pcall(loop, batch, i, len)
       if well then break end
       i = s.at
       s.stopped = 0
@@ -261,5 +276,6 @@ return function(user)
       i = i + 1
     end
     message._slot = nil
+    batch.cursor = first
   end
 end

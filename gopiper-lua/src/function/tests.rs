@@ -143,6 +143,28 @@ fn bytes_are_found_and_changed() {
 }
 
 #[test]
+fn several_messages_take_the_place_of_one() {
+    let before = "local gopiper = require('gopiper')";
+    let function = "function(message)
+        if message.data == 'as it is' then return end
+        message.attributes.whole = message.data
+        for word in message.data:gmatch('%a+') do message:emit(word) end
+        if message.data == 'not these' then return gopiper.FAIL, 'told' end
+        if message.data == 'nor these' then return gopiper.DROP end
+        if message.data == 'boom' then error('boom') end
+    end";
+    let messages =
+        ["one", "two three", "as it is", "not these", "boom", "nor these", "four five six", "..."];
+    let ran = run_after(before, function, messages.map(Message::new).into());
+    assert_eq!(ran.text(), ["one", "two", "three", "as it is", "four", "five", "six", "..."]);
+    assert_eq!(ran.out[2].attribute("whole"), Some(&"two three".into()));
+    assert_eq!(ran.descriptions().len(), 2);
+    assert_eq!((ran.failed[0].data(), ran.failed[0].attribute("whole")), (&b"not these"[..], None));
+    assert_eq!(ran.summary.outcomes.dropped, 1);
+    assert_eq!((ran.summary.unsettled, ran.summary.outcomes.failed), (0, 0));
+}
+
+#[test]
 fn json_is_read_and_added_to() {
     let function = "function(message)
         local status = message:json('status')
