@@ -71,7 +71,7 @@ impl Pipeline {
         let mut names = BTreeSet::new();
         let mut parts = Vec::new();
         for (i, mut component) in components.into_iter().enumerate() {
-            let name = free_name(&component, &names);
+            let name = component.free_name(&names);
             if !names.insert(name.clone()) {
                 errors.push(PipelineError::SameName(name.clone()));
             }
@@ -97,8 +97,8 @@ impl Pipeline {
     /// # Errors
     /// Everything that doesn't fit.
     pub fn dead_letters_to(mut self, mut sink: ComponentSpec) -> Result<Self, Vec<PipelineError>> {
-        let names: BTreeSet<_> = self.parts.iter().map(|part| part.name.clone()).collect();
-        let name = free_name(&sink, &names);
+        let names = self.names();
+        let name = sink.free_name(&names);
         let kind = sink.factory.kind();
         if kind != Kind::SINK {
             return Err(vec![PipelineError::DeadLetterKind { component: name, kind: kind.name() }]);
@@ -122,15 +122,11 @@ impl Pipeline {
         behind: usize,
         options: BufferOptions,
     ) -> Result<Self, PipelineError> {
-        let names = || self.parts.iter().map(|part| part.name.as_str());
-        let name = options.name.clone().unwrap_or_else(|| {
-            let numbered = (2..).map(|n| format!("buffer_{n}"));
-            let free = std::iter::once("buffer".to_owned()).chain(numbered);
-            free.into_iter().find(|name| names().all(|taken| taken != name)).unwrap_or_default()
-        });
+        let names = self.names();
+        let name = free_name(options.name.as_deref(), "buffer", &names);
         let out = format!("{name}.out");
-        if let Some(taken) = names().find(|taken| **taken == name || **taken == out) {
-            return Err(PipelineError::SameName(taken.to_owned()));
+        if let Some(taken) = [&name, &out].into_iter().find(|name| names.contains(*name)) {
+            return Err(PipelineError::SameName(taken.clone()));
         }
         if is_no_folder(&name) {
             return Err(PipelineError::BadName(name));
@@ -223,11 +219,15 @@ impl Pipeline {
         let Some(directory) = directory else { return Ok(None) };
         let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
         let factory = dead_letters::sink(directory.clone(), limit);
-        let names: BTreeSet<_> = self.parts.iter().map(|part| part.name.clone()).collect();
+        let names = self.names();
         let mut sink = ComponentSpec { factory, options: tried_for_ever() };
-        let name = free_name(&sink, &names);
+        let name = sink.free_name(&names);
         let settings = Part::new(name, &mut sink.factory, &sink.options)?;
         Ok(Some(settings(sink.factory)))
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        self.parts.iter().map(|part| part.name.clone()).collect()
     }
 
     /// What it is called.
@@ -344,12 +344,17 @@ fn is_no_folder(name: &str) -> bool {
     name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".."
 }
 
-/// The name that the operator gave, or the component's own, numbered if it is taken.
-fn free_name(component: &ComponentSpec, taken: &BTreeSet<String>) -> String {
-    if let Some(name) = &component.options.name {
-        return name.clone();
+impl ComponentSpec {
+    fn free_name(&self, taken: &BTreeSet<String>) -> String {
+        free_name(self.options.name.as_deref(), self.factory.name(), taken)
     }
-    let own = component.factory.name();
+}
+
+/// The name that the operator gave, or the component's own, numbered if it is taken.
+fn free_name(given: Option<&str>, own: &str, taken: &BTreeSet<String>) -> String {
+    if let Some(name) = given {
+        return name.to_owned();
+    }
     let numbered = (2..).map(|n| format!("{own}_{n}"));
     std::iter::once(own.to_owned())
         .chain(numbered)

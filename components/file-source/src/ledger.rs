@@ -158,12 +158,6 @@ impl Ledger {
         &self.known
     }
 
-    /// Whether nothing is under way.
-    #[cfg(test)]
-    pub(crate) fn is_settled(&self) -> bool {
-        self.batches.is_empty()
-    }
-
     /// How far all files have gone through.
     pub(crate) fn entries(&mut self, now: i64) -> Vec<Entry> {
         self.changed = false;

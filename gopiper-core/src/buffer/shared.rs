@@ -40,6 +40,13 @@ struct Opened {
     bytes: Counter,
 }
 
+impl Opened {
+    fn show(&self, state: &State) {
+        self.messages.set(state.messages);
+        self.bytes.set(state.bytes);
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// The blocks that are not done with: their bytes and messages.
@@ -94,7 +101,7 @@ impl Shared {
         let messages = host.gauge("buffer_messages", "Messages in the buffer.");
         let bytes = host.gauge("buffer_bytes", "Bytes in the buffer.");
         let opened = self.opened.get_or_init(|| Opened { store, messages, bytes });
-        self.show(opened, &state);
+        opened.show(&state);
         Ok(())
     }
 
@@ -121,11 +128,6 @@ impl Shared {
 
     fn opened(&self) -> &Opened {
         self.opened.get().expect("the inlet starts before there are messages")
-    }
-
-    fn show(&self, opened: &Opened, state: &State) {
-        opened.messages.set(state.messages);
-        opened.bytes.set(state.bytes);
     }
 
     /// Whether there is room for a block, or it need not be asked for; waits for it if the operator
@@ -168,7 +170,7 @@ impl Shared {
         if let Some((number, block, messages)) = put {
             state.add(number, block.len() as u64, messages);
         }
-        self.show(opened, &state);
+        opened.show(&state);
         Ok(())
     }
 
@@ -187,7 +189,7 @@ impl Shared {
     pub(super) fn done(&self, number: u64) {
         let mut state = self.state.lock();
         state.done(number);
-        self.show(self.opened(), &state);
+        self.opened().show(&state);
         self.changed.notify_all();
     }
 
