@@ -1,5 +1,8 @@
 //! The channel before a pool of workers: batches, bounded in messages and in bytes.
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use gopiper_abi::raw::Batch;
@@ -28,6 +31,10 @@ pub(crate) struct Channel {
     partition_by: Option<String>,
     credit: Credit,
     sequence: AtomicU64,
+    /// How many stages may still send.
+    sending: AtomicUsize,
+    /// Messages that were not sent, as there was no room for them.
+    missed: AtomicU64,
 }
 
 impl Channel {
@@ -49,6 +56,8 @@ impl Channel {
             partition_by: by,
             credit: Credit::new(messages, bytes),
             sequence: AtomicU64::new(0),
+            sending: AtomicUsize::new(0),
+            missed: AtomicU64::new(0),
         }
     }
 
@@ -142,6 +151,34 @@ impl Channel {
                 self.give(ticket);
                 Err(batch)
             }
+        }
+    }
+
+    /// Sends a batch if there is room for it; gives it back if not, and counts its messages.
+    pub(crate) fn offer(&self, batch: Batch) -> Result<(), Batch> {
+        let sent = match self.try_reserve(&batch) {
+            Some(room) => self.send_reserved(batch, room),
+            None => Err(batch),
+        };
+        sent.inspect_err(|batch| {
+            self.missed.fetch_add(batch.len() as u64, Relaxed);
+        })
+    }
+
+    /// Messages that were not sent, as there was no room for them.
+    pub(crate) fn missed(&self) -> u64 {
+        self.missed.load(Relaxed)
+    }
+
+    /// A stage more sends to it.
+    pub(crate) fn begin_sending(&self) {
+        self.sending.fetch_add(1, SeqCst);
+    }
+
+    /// A stage sends nothing any more; after the last one, the channel closes.
+    pub(crate) fn end_sending(&self) {
+        if self.sending.fetch_sub(1, SeqCst) == 1 {
+            self.close();
         }
     }
 

@@ -44,10 +44,12 @@ pub struct ComponentCounts {
     pub abandoned: u64,
     /// Its reports that came when nobody waited for them any more.
     pub late: u64,
+    /// Messages that did not come to it, as there was no room: in a branch that nobody waits for.
+    pub missed: u64,
 }
 
 impl Counters {
-    pub(crate) fn read(&self) -> ComponentCounts {
+    pub(crate) fn read(&self, missed: u64) -> ComponentCounts {
         ComponentCounts {
             received: self.received.load(Relaxed),
             sent: self.sent.load(Relaxed),
@@ -60,6 +62,7 @@ impl Counters {
             panics: self.panics.load(Relaxed),
             abandoned: self.abandoned.load(Relaxed),
             late: self.late.load(Relaxed),
+            missed,
         }
     }
 }

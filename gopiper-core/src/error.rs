@@ -22,6 +22,22 @@ pub enum PipelineError {
         /// What belongs there.
         wanted: &'static str,
     },
+    /// A step stands behind one that nothing leaves.
+    #[error("{0}: nothing comes to it, as every branch before it ends in a sink")]
+    NothingComes(String),
+    /// A tee, route or merge is wrong.
+    #[error("{what}: {error}")]
+    Graph {
+        /// Which of them.
+        what: &'static str,
+        /// What is wrong.
+        error: &'static str,
+    },
+    /// Dead letters could begin in several places.
+    #[error(
+        "{0}: several sources lead to it through different components, so dead letters of it have no one start: replay them where they failed"
+    )]
+    SeveralBeginnings(String),
     /// Two components have one name.
     #[error("two components are called '{0}': give one of them another name (option 'name')")]
     SameName(String),

@@ -18,11 +18,14 @@ mod error;
 mod gathered;
 mod handled;
 mod instance;
+mod layout;
 pub mod loader;
 mod memory;
 #[cfg(all(test, loom))]
 mod models;
+mod next;
 mod options;
+mod part;
 mod partition;
 mod pipeline;
 mod policy;
@@ -35,6 +38,7 @@ mod source;
 mod stage;
 mod start;
 pub mod state;
+mod step;
 mod stop;
 mod stored;
 mod sync;
@@ -53,4 +57,5 @@ pub use options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, Pipeli
 pub use pipeline::Pipeline;
 pub use policy::{OnFail, RetryPolicy};
 pub use running::{Control, Running, Summary};
+pub use step::{Branch, BranchPolicy, Step};
 pub use stop::StopReason;

@@ -6,11 +6,25 @@ use gopiper_abi::{
     raw::{Batch, DEFAULT_CAPACITY},
 };
 
-/// Takes a batch apart: the messages of each lane, in order. Those without the attribute agree too.
-pub(crate) fn partition(mut batch: Batch, attribute: &str, lanes: usize) -> Vec<(usize, Batch)> {
+/// Takes a batch apart: the messages for each worker, in order. Those without the attribute agree too.
+pub(crate) fn partition(batch: Batch, attribute: &str, workers: usize) -> Vec<(usize, Batch)> {
+    take_apart(batch, |message| lane(message.attribute(attribute), workers))
+}
+
+/// Takes a batch apart: the messages of each lane, in order.
+pub(crate) fn take_apart(
+    mut batch: Batch,
+    lane: impl Fn(&Message) -> usize,
+) -> Vec<(usize, Batch)> {
     let mut parts: Vec<(usize, Batch)> = Vec::new();
+    let mut lanes = batch.messages().iter().map(&lane);
+    if let Some(first) = lanes.next()
+        && lanes.all(|other| other == first)
+    {
+        return vec![(first, batch)];
+    }
     for message in batch.messages_mut() {
-        let lane = lane(message.attribute(attribute), lanes);
+        let lane = lane(message);
         let message = std::mem::replace(message, Message::vacated());
         let place = parts.iter().position(|(of, _)| *of == lane).unwrap_or_else(|| {
             parts.push((lane, Batch::new(DEFAULT_CAPACITY)));

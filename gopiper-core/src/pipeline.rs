@@ -1,20 +1,20 @@
 //! A pipeline: components that fit together.
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use gopiper_abi::{Kind, Parallel, raw::client::FactoryHandle};
+use gopiper_abi::Kind;
 
 use crate::{
-    buffer::{self, BufferOptions, Shared},
-    channel::{MAX_BYTES, MAX_MESSAGES},
     dead_letters,
     error::PipelineError,
-    options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, PipelineOptions},
-    policy::{OnFail, RetryPolicy},
+    layout::lay_out,
+    next::Next,
+    options::{ComponentOptions, ComponentSpec, PipelineOptions},
+    part::{Part, is_no_folder, tried_for_ever},
+    policy::OnFail,
     state,
+    step::Step,
 };
 
-/// More workers than this are a mistake.
-const MAX_POOL_SIZE: usize = 1024;
 /// Bytes of dead letters, unless the operator says otherwise.
 const DEAD_LETTER_LIMIT: u64 = 1 << 30;
 
@@ -27,76 +27,46 @@ pub struct Pipeline {
     pub(crate) options: PipelineOptions,
 }
 
-/// A component, with all that was left open decided.
-pub(crate) struct Part {
-    pub(crate) factory: FactoryHandle,
-    pub(crate) name: String,
-    pub(crate) pool_size: usize,
-    pub(crate) channel_size: usize,
-    pub(crate) channel_bytes: usize,
-    pub(crate) ordered: bool,
-    pub(crate) partition_by: Option<String>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) linger: Option<Duration>,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) on_fail: Option<OnFail>,
-}
-
 impl Pipeline {
     /// Puts components together, the source first and the sink last.
     ///
     /// # Errors
     /// Everything that doesn't fit.
     pub fn new(
-        components: Vec<ComponentSpec>,
+        steps: Vec<impl Into<Step>>,
         options: PipelineOptions,
     ) -> Result<Self, Vec<PipelineError>> {
         let mut errors = Vec::new();
-        let pipeline = options.name.clone().unwrap_or_else(|| "main".into());
-        if is_no_folder(&pipeline) {
-            errors.push(PipelineError::BadName(pipeline.clone()));
+        let name = options.name.clone().unwrap_or_else(|| "main".into());
+        if is_no_folder(&name) {
+            errors.push(PipelineError::BadName(name.clone()));
         }
         if options.dead_letter_limit == Some(0) {
             errors.push(PipelineError::OutOfRange {
-                component: pipeline.clone(),
+                component: name.clone(),
                 option: "dead_letter_limit",
                 value: 0,
                 wanted: "more than 0; to keep none, on_fail = 'discard'".into(),
             });
         }
-        let count = components.len();
-        if count < 2 {
-            errors.push(PipelineError::TooShort(count));
-        }
-        let mut names = BTreeSet::new();
-        let mut parts = Vec::new();
-        for (i, mut component) in components.into_iter().enumerate() {
-            let name = component.free_name(&names);
-            if !names.insert(name.clone()) {
-                errors.push(PipelineError::SameName(name.clone()));
+        let steps = steps.into_iter().map(Into::into).collect();
+        match lay_out(steps, options.state_directory.is_some()) {
+            Ok(parts) if errors.is_empty() => {
+                Ok(Pipeline { name, parts, dead_letter: None, options })
             }
-            if count >= 2 {
-                errors.extend(wrong_place(&name, component.factory.kind(), i, count));
-            }
-            if is_no_folder(&name) {
-                errors.push(PipelineError::BadName(name.clone()));
-            }
-            match Part::new(name, &mut component.factory, &component.options) {
-                Ok(settings) => parts.push(settings(component.factory)),
-                Err(error) => errors.push(error),
+            Ok(_) => Err(errors),
+            Err(misfits) => {
+                errors.extend(misfits);
+                Err(errors)
             }
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        Ok(Pipeline { name: pipeline, parts, dead_letter: None, options })
     }
 
     /// Sends the messages that have failed to this sink, not to the state directory.
     ///
     /// # Errors
     /// Everything that doesn't fit.
-    pub fn dead_letters_to(mut self, mut sink: ComponentSpec) -> Result<Self, Vec<PipelineError>> {
+    pub fn dead_letters_to(mut self, sink: ComponentSpec) -> Result<Self, Vec<PipelineError>> {
         let names = self.names();
         let name = sink.free_name(&names);
         let kind = sink.factory.kind();
@@ -106,82 +76,70 @@ impl Pipeline {
         if names.contains(&name) {
             return Err(vec![PipelineError::SameName(name)]);
         }
-        match Part::new(name, &mut sink.factory, &sink.options) {
-            Ok(settings) => self.dead_letter = Some(settings(sink.factory)),
-            Err(error) => return Err(vec![error]),
-        }
+        self.dead_letter =
+            Some(Part::new(name, sink.factory, &sink.options).map_err(|error| vec![error])?);
         Ok(self)
     }
 
-    /// Keeps messages on disk between two components; `behind` so many of those that are there.
-    ///
-    /// # Errors
-    /// When it can't stand there, or there is no state directory.
-    pub fn with_buffer(
-        mut self,
-        behind: usize,
-        options: BufferOptions,
-    ) -> Result<Self, PipelineError> {
-        let names = self.names();
-        let name = free_name(options.name.as_deref(), "buffer", &names);
-        let out = format!("{name}.out");
-        if let Some(taken) = [&name, &out].into_iter().find(|name| names.contains(*name)) {
-            return Err(PipelineError::SameName(taken.clone()));
-        }
-        if is_no_folder(&name) {
-            return Err(PipelineError::BadName(name));
-        }
-        if self.options.state_directory.is_none() {
-            return Err(PipelineError::NoPlaceForBuffer(name));
-        }
-        if !(1..self.parts.len()).contains(&behind) {
-            return Err(PipelineError::BufferAtTheEnd(name));
-        }
-        if options.max_bytes == 0 {
-            let (component, wanted) = (name, "more than 0".into());
-            return Err(PipelineError::OutOfRange {
-                component,
-                option: "max_bytes",
-                value: 0,
-                wanted,
-            });
-        }
-        let shared = Shared::new(options);
-        let part =
-            |name, mut factory, options| Ok(Part::new(name, &mut factory, &options)?(factory));
-        let inlet = part(
-            name,
-            buffer::inlet(shared.clone()),
-            ComponentOptions { pool_size: Some(1), ..tried_for_ever() },
-        )?;
-        let outlet = part(out, buffer::outlet(shared), ComponentOptions::default())?;
-        self.parts.splice(behind..behind, [inlet, outlet]);
-        Ok(self)
-    }
-
-    /// Puts the dead letters of one component in the source's place: those in the state directory
+    /// Puts the dead letters of one component in the sources' place: those in the state directory
     /// that this pipeline has written and that are not done with. They go to the component that has
-    /// failed with them, or, `from_start`, to the first one behind the source.
+    /// failed with them, or, `from_start`, to the first one behind its source.
     ///
     /// # Errors
     /// When there is no such component, or the state directory can't be read.
     pub fn replaying(mut self, component: &str, from_start: bool) -> Result<Self, PipelineError> {
-        let place = self.parts.iter().position(|part| part.name == component);
-        let Some(place) = place else {
+        let Some(place) = self.parts.iter().position(|part| part.name == component) else {
             return Err(PipelineError::NoSuchComponent {
                 pipeline: self.name,
                 component: component.to_owned(),
             });
         };
+        let is_source = |part: usize| self.parts[part].factory.kind() == Kind::SOURCE;
+        let next = match (from_start, is_source(place)) {
+            (_, true) => self.parts[place].next.clone(),
+            (false, false) => Next::To(place),
+            (true, false) => {
+                let sources = (0..place).filter(|&part| {
+                    is_source(part) && self.reached_from(&Next::To(part)).contains(&place)
+                });
+                let mut nexts: Vec<_> =
+                    sources.map(|source| self.parts[source].next.clone()).collect();
+                nexts.dedup();
+                match nexts.pop() {
+                    Some(next) if nexts.is_empty() => next,
+                    _ => return Err(PipelineError::SeveralBeginnings(component.to_owned())),
+                }
+            }
+        };
         let directory = self.options.state_directory.clone().unwrap_or_default();
         let segments = dead_letters::segments(&directory.join(dead_letters::FOLDER))
             .map_err(|error| PipelineError::System(error.to_string()))?;
-        let mut factory = dead_letters::replay(segments, self.name.clone(), component.to_owned());
+        let factory = dead_letters::replay(segments, self.name.clone(), component.to_owned());
         let options = ComponentOptions { on_fail: self.parts[0].on_fail, ..Default::default() };
-        let source = Part::new("replay".into(), &mut factory, &options)?(factory);
-        let first = if from_start { 1 } else { place.max(1) };
-        self.parts.splice(..first, [source]);
+        let mut source = Part::new("replay".into(), factory, &options)?;
+        let stay: Vec<_> = self.reached_from(&next).into_iter().collect();
+        let number = |part| 1 + stay.binary_search(&part).unwrap_or_default();
+        source.next = next.renumbered(&number);
+        let mut parts = vec![source];
+        for (place, mut part) in self.parts.into_iter().enumerate() {
+            if stay.binary_search(&place).is_ok() {
+                part.next = part.next.renumbered(&number);
+                parts.push(part);
+            }
+        }
+        self.parts = parts;
         Ok(self)
+    }
+
+    /// The parts that messages come to which go there.
+    fn reached_from(&self, next: &Next) -> BTreeSet<usize> {
+        let (mut reached, mut parts) = (BTreeSet::new(), next.parts());
+        while let Some(part) = parts.pop() {
+            if reached.insert(part) {
+                parts.extend(self.parts[part].next.parts());
+            }
+        }
+        reached
     }
 
     /// Whether what fails has the place that it is to have.
@@ -220,10 +178,9 @@ impl Pipeline {
         let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
         let factory = dead_letters::sink(directory.clone(), limit);
         let names = self.names();
-        let mut sink = ComponentSpec { factory, options: tried_for_ever() };
+        let sink = ComponentSpec { factory, options: tried_for_ever() };
         let name = sink.free_name(&names);
-        let settings = Part::new(name, &mut sink.factory, &sink.options)?;
-        Ok(Some(settings(sink.factory)))
+        Ok(Some(Part::new(name, sink.factory, &sink.options)?))
     }
 
     fn names(&self) -> BTreeSet<String> {
@@ -253,125 +210,4 @@ impl Pipeline {
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
-}
-
-impl Part {
-    /// Decides what was left open, and refuses what is out of range.
-    fn new(
-        name: String,
-        factory: &mut FactoryHandle,
-        options: &ComponentOptions,
-    ) -> Result<impl FnOnce(FactoryHandle) -> Part + use<>, PipelineError> {
-        let within = |option, value, max| match (1..=max).contains(&value) {
-            true => Ok(value),
-            false => Err(PipelineError::OutOfRange {
-                component: name.clone(),
-                option,
-                value,
-                wanted: match max {
-                    usize::MAX => "more than 0".into(),
-                    max => format!("1 to {max}"),
-                },
-            }),
-        };
-        let parallel = factory.parallel();
-        let pool_size = options.pool_size.unwrap_or_else(|| match parallel {
-            Parallel::SINGLE => 1,
-            // What it would like is no use without knowing the attribute.
-            Parallel::KEYED if options.partition_by.is_none() => 1,
-            _ => factory.pool_size(),
-        });
-        within("pool_size", pool_size, MAX_POOL_SIZE)?;
-        match parallel {
-            Parallel::SINGLE if pool_size > 1 => {
-                return Err(PipelineError::Single { component: name, pool_size });
-            }
-            Parallel::KEYED if pool_size > 1 && options.partition_by.is_none() => {
-                return Err(PipelineError::NotPartitioned { component: name, pool_size });
-            }
-            Parallel::SINGLE | Parallel::ANY | Parallel::KEYED => {}
-            Parallel(parallel) => {
-                return Err(PipelineError::UnknownParallel { component: name, parallel });
-            }
-        }
-        let channel_size = options.channel_size.unwrap_or_else(|| factory.channel_size());
-        within("channel_size", channel_size, MAX_MESSAGES)?;
-        let channel_bytes = options.channel_bytes.unwrap_or(DEFAULT_CHANNEL_BYTES);
-        within("channel_bytes", channel_bytes, MAX_BYTES)?;
-        let ordered = options.ordered.unwrap_or(true);
-        let (timeout, linger) = (options.timeout, options.linger);
-        if timeout == Some(Duration::ZERO) {
-            within("timeout", 0, usize::MAX)?;
-        }
-        let (retry, on_fail) = (options.retry, options.on_fail);
-        if factory.kind() == Kind::SOURCE {
-            let means_nothing = [
-                ("timeout", timeout.is_some()),
-                ("linger", linger.is_some()),
-                ("retry", retry != RetryPolicy::default()),
-                ("partition_by", options.partition_by.is_some()),
-            ];
-            if let Some((option, _)) = means_nothing.into_iter().find(|(_, given)| *given) {
-                return Err(PipelineError::NotForSources { component: name, option });
-            }
-        }
-        within("retry.max_attempts", usize::from(retry.max_attempts), usize::from(u16::MAX))?;
-        let partition_by = options.partition_by.clone();
-        Ok(move |factory| Part {
-            factory,
-            name,
-            pool_size,
-            channel_size,
-            channel_bytes,
-            ordered,
-            partition_by,
-            timeout,
-            linger,
-            retry,
-            on_fail,
-        })
-    }
-}
-
-/// What can't be written is tried again for as long as it takes: the pipeline stands still.
-fn tried_for_ever() -> ComponentOptions {
-    let retry = RetryPolicy { max_attempts: u16::MAX, ..RetryPolicy::default() };
-    ComponentOptions { retry, on_fail: Some(OnFail::Stop), ..ComponentOptions::default() }
-}
-
-/// Whether a name can't be a folder's.
-fn is_no_folder(name: &str) -> bool {
-    name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".."
-}
-
-impl ComponentSpec {
-    fn free_name(&self, taken: &BTreeSet<String>) -> String {
-        free_name(self.options.name.as_deref(), self.factory.name(), taken)
-    }
-}
-
-/// The name that the operator gave, or the component's own, numbered if it is taken.
-fn free_name(given: Option<&str>, own: &str, taken: &BTreeSet<String>) -> String {
-    if let Some(name) = given {
-        return name.to_owned();
-    }
-    let numbered = (2..).map(|n| format!("{own}_{n}"));
-    std::iter::once(own.to_owned())
-        .chain(numbered)
-        .find(|name| !taken.contains(name))
-        .unwrap_or_default()
-}
-
-fn wrong_place(name: &str, kind: Kind, place: usize, count: usize) -> Option<PipelineError> {
-    let (place, wanted) = match place {
-        0 => ("the first", Kind::SOURCE),
-        last if last + 1 == count => ("the last", Kind::SINK),
-        _ => ("in the middle", Kind::TRANSFORM),
-    };
-    (kind != wanted).then(|| PipelineError::WrongPlace {
-        component: name.to_owned(),
-        kind: kind.name(),
-        place,
-        wanted: wanted.name(),
-    })
 }

@@ -108,7 +108,7 @@ impl Pool {
         if let Err((error, work)) = self.spawn_worker(worker, Some(begun), |_| true) {
             let stage = &self.stage;
             // Before it goes on: so no component is called, nor made, on this thread.
-            stage.stop.done_up_to(stage.position);
+            stage.stop.done_with(stage.position);
             stage
                 .fail(&format!("no other worker can take the place of one that is stuck: {error}"));
             work();

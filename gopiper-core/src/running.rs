@@ -51,6 +51,8 @@ pub struct Summary {
     pub outcomes: OutcomeCounts,
     /// Why it ended before its sources did, if it did.
     pub stopped: Option<StopReason>,
+    /// Why detached branches of it ended alone, if some did.
+    pub ended_branches: Vec<StopReason>,
     /// Messages that nobody settled: kept by a component that has ended all the same.
     pub unsettled: u64,
     /// What waited for components or was in their hands when the time for draining was over, by
@@ -61,11 +63,20 @@ pub struct Summary {
 impl Summary {
     /// Whether nothing failed and nothing was left, or was meant to be left.
     pub fn is_success(&self) -> bool {
-        let finished = matches!(self.stopped, Some(StopReason::Finished { .. }));
-        let failed = matches!(self.stopped, Some(StopReason::Failed { .. }));
-        let left = self.outcomes.returned + self.unsettled > 0 && !finished;
+        let failed = self.ends().any(|reason| matches!(reason, StopReason::Failed { .. }));
+        let left = self.outcomes.returned + self.unsettled > 0 && !self.is_finished();
         let left = left || !self.left.is_empty();
         !failed && !left && self.outcomes.failed == 0
+    }
+
+    /// Whether it, or a branch of it, ended because a component had no use for more: what is left then
+    /// is left on purpose.
+    pub fn is_finished(&self) -> bool {
+        self.ends().any(|reason| matches!(reason, StopReason::Finished { .. }))
+    }
+
+    fn ends(&self) -> impl Iterator<Item = &StopReason> {
+        self.stopped.iter().chain(&self.ended_branches)
     }
 }
 
@@ -122,6 +133,7 @@ impl Running {
             components: control.counts(),
             outcomes: control.outcomes(),
             stopped: self.stop.reason(),
+            ended_branches: self.stop.ended_branches(),
             unsettled: self.stages.iter().map(open).sum(),
             left,
             pipeline: self.name,
@@ -192,7 +204,7 @@ impl Control {
 
     /// What each component has done so far, by name, in order.
     pub fn counts(&self) -> Vec<(String, ComponentCounts)> {
-        self.stages.iter().map(|stage| (stage.name.clone(), stage.counters.read())).collect()
+        self.stages.iter().map(|stage| (stage.name.clone(), stage.counts())).collect()
     }
 
     /// What became so far of all that components made themselves.

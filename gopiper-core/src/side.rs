@@ -22,7 +22,13 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
-use crate::{dead_letters::Outbox, deferred::Inbox, policy::OnFail, stage::Stage, stop::HearsStop};
+use crate::{
+    dead_letters::Outbox,
+    deferred::Inbox,
+    policy::OnFail,
+    stage::{Stage, Wait},
+    stop::HearsStop,
+};
 
 /// The host of one worker's component.
 pub(crate) struct Side {
@@ -228,7 +234,7 @@ impl HostSide for Side {
         if self.is_given_up() {
             return;
         }
-        self.stage.stop.done_up_to(self.stage.position);
+        self.stage.stop.done_with(self.stage.position);
         match error {
             Some(error) => self.stage.fail(error),
             None => self.stage.finish(),
@@ -287,7 +293,7 @@ impl HostSide for Side {
             (Some(batch), None) => drop(stage.pass_on(batch)),
             (Some(batch), Some(room)) => {
                 let messages = batch.len() as u64;
-                if outlet.send_reserved(batch, room).is_ok() {
+                if outlet.send(batch, Wait::Reserved(room)).is_ok() {
                     stage.counters.sent.fetch_add(messages, Relaxed);
                 }
             }

@@ -27,7 +27,7 @@ impl SourceWorker {
     /// Produces until the source or the pipeline ends.
     pub(crate) fn produce(&mut self) {
         let stage = self.side.stage.clone();
-        while !stage.stop.is_requested() {
+        while !stage.stop.is_requested() && !stage.is_done_with() {
             self.tell_settled();
             self.side.inbox.wake.take_due();
             let credit = stage.outlet.as_ref().map_or(0, |outlet| outlet.credit());
@@ -35,7 +35,7 @@ impl SourceWorker {
                 Ok(Produced { state: 0, .. }) => {}
                 Ok(Produced { state: 1, until, .. }) => self.wait(until),
                 Ok(_) => break,
-                Err(_) if stage.stop.is_requested() => break,
+                Err(_) if stage.stop.is_requested() || stage.is_done_with() => break,
                 Err(error) => stage.fail(&format!("it can't produce: {}", error.message)),
             }
         }

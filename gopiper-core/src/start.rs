@@ -1,5 +1,6 @@
 //! From a pipeline that fits together to one at work.
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, atomic::AtomicUsize},
 };
@@ -16,13 +17,16 @@ use crate::{
     dead_letters::Outbox,
     error::PipelineError,
     memory::Blocks,
-    pipeline::{Part, Pipeline},
+    next::Next,
+    part::Part,
+    pipeline::Pipeline,
     policy::OnFail,
     pool::Pool,
     running::Running,
     sequencer::Sequencer,
-    stage::{Linger, Stage},
+    stage::{Linger, Outlet, Stage, Tee},
     state::ComponentState,
+    step::BranchPolicy,
     stop::Stop,
     watchdog,
 };
@@ -47,7 +51,7 @@ impl Pipeline {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
         let dead_letter = self.take_dead_letter()?;
         let common = Common {
-            stop: Arc::new(Stop::new().map_err(system)?),
+            stop: Arc::new(Stop::new(&self.parts).map_err(system)?),
             blocks: Arc::new(Blocks::new(self.options.memory)),
             clock: self.options.clock.clone(),
             pipeline: self.name.as_str().into(),
@@ -56,25 +60,30 @@ impl Pipeline {
         let attendance = Arc::new(Attendance::new(common.clock.clone()));
         let mut pools: Vec<(Arc<Pool>, usize)> = Vec::new();
         let mut add = |stage: Stage, workers| {
-            pools.push((Pool::new(Arc::new(stage), attendance.clone()), workers));
+            let stage = Arc::new(stage);
+            pools.push((Pool::new(stage.clone(), attendance.clone()), workers));
+            stage
         };
         let count = self.parts.len();
         let keeps = |part: &Part| part.on_fail == Some(OnFail::DeadLetter);
-        let senders = self.parts.iter().filter(|part| keeps(part)).count();
         let outbox = dead_letter.map(|part| {
             let (workers, inlet) = (part.pool_size, inlet(&part));
             let mut stage = common.stage(part, count, Some(inlet.clone()), None, None);
             stage.delivers = Outcome::DEAD_LETTERED;
             add(stage, workers);
-            Outbox::new(self.name.clone(), inlet, senders)
+            Outbox::new(self.name.clone(), inlet)
         });
-        let mut outlet = None;
+        // From the end on: a stage has those that it leads to.
+        let mut made = BTreeMap::new();
         for (position, part) in self.parts.into_iter().enumerate().rev() {
             let workers = part.pool_size;
             let inlet = (part.factory.kind() != Kind::SOURCE).then(|| inlet(&part));
             let outbox = outbox.clone().filter(|_| keeps(&part));
-            add(common.stage(part, position, inlet.clone(), outlet, outbox), workers);
-            outlet = inlet;
+            let outlet = outlet(&part.next, &made);
+            outlet.iter().for_each(Outlet::begin);
+            outbox.iter().for_each(|outbox| outbox.begin());
+            let stage = common.stage(part, position, inlet, outlet, outbox);
+            made.insert(position, add(stage, workers));
         }
         let Common { stop, clock, .. } = common;
         let mut stages: Vec<_> = pools.iter().map(|(pool, _)| pool.stage.clone()).collect();
@@ -117,13 +126,38 @@ fn inlet(part: &Part) -> Arc<Channel> {
     })
 }
 
+/// Where what leaves a stage goes, of the stages that are made.
+fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Stage>>) -> Option<Outlet> {
+    Some(match next {
+        // What is stored comes out by itself.
+        Next::Nothing | Next::Stored(_) => return None,
+        Next::To(part) => Outlet::To(made.get(part)?.clone()),
+        Next::Tee(branches) => {
+            let mut tee = Tee::default();
+            for (policy, next) in branches {
+                let branches = match policy {
+                    BranchPolicy::Detach => &mut tee.detached,
+                    BranchPolicy::Drop => &mut tee.lossy,
+                    BranchPolicy::Block | BranchPolicy::Spill => &mut tee.waited_for,
+                };
+                branches.push(outlet(next, made)?);
+            }
+            Outlet::Tee(tee)
+        }
+        Next::Route(branches) => {
+            let all = branches.iter().map(|(_, next)| outlet(next, made));
+            Outlet::Route(all.collect::<Option<_>>()?)
+        }
+    })
+}
+
 impl Common {
     fn stage(
         &self,
         part: Part,
         position: usize,
         inlet: Option<Arc<Channel>>,
-        outlet: Option<Arc<Channel>>,
+        outlet: Option<Outlet>,
         dead_letters: Option<Arc<Outbox>>,
     ) -> Stage {
         let kind = part.factory.kind();
@@ -162,6 +196,7 @@ impl Common {
             workers: AtomicUsize::new(part.pool_size),
             failures_told: Default::default(),
             failure_stops: Default::default(),
+            misses: Default::default(),
         }
     }
 }

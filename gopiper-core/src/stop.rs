@@ -1,11 +1,12 @@
 //! How a pipeline is told to end.
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::{AsRawFd, OwnedFd},
     sync::{
         Arc, Weak,
         atomic::{
-            AtomicBool, AtomicIsize,
+            AtomicBool,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -14,7 +15,7 @@ use std::{
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::wake::Wake;
+use crate::{part::Part, wake::Wake};
 
 /// Why a pipeline ends before its sources do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +36,21 @@ pub enum StopReason {
     },
 }
 
+impl StopReason {
+    /// The first reason counts, but for a failure.
+    fn is_worse_than(&self, first: &StopReason) -> bool {
+        let failed = |reason: &StopReason| matches!(reason, StopReason::Failed { .. });
+        failed(self) && !failed(first)
+    }
+}
+
 /// The stop of one pipeline: asked for once, the first reason counts.
 pub(crate) struct Stop {
     requested: AtomicBool,
-    /// The last stage whose component has no use for more: what comes to it or those before it is
-    /// returned. -1 for none; stages are counted from the source, 0.
-    done_up_to: AtomicIsize,
+    /// The stages by position, those of dead letters last.
+    stages: Vec<Position>,
+    /// Why detached branches ended, by their numbers.
+    ended_branches: Mutex<BTreeMap<usize, StopReason>>,
     /// All but the sources have ended.
     drained: AtomicBool,
     /// It is to end at once: what was left then, by component.
@@ -54,16 +64,28 @@ pub(crate) struct Stop {
     wakes: Mutex<Vec<Arc<Wake>>>,
 }
 
+/// A stage, as far as it matters who has no use for more messages.
+struct Position {
+    /// Nobody behind it has: what comes to it is returned.
+    done: AtomicBool,
+    /// The stages directly behind it.
+    next: Vec<usize>,
+    detached: Option<usize>,
+}
+
 /// Is told when the pipeline is to stop, on the thread of whoever asks for that.
 pub(crate) trait HearsStop: Send + Sync {
     fn stop_requested(&self);
 }
 
 impl Stop {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(parts: &[Part]) -> io::Result<Self> {
+        let position = |(next, detached)| Position { done: AtomicBool::new(false), next, detached };
+        let stages = parts.iter().map(|part| (part.next.parts(), part.detached));
         Ok(Stop {
             requested: AtomicBool::new(false),
-            done_up_to: AtomicIsize::new(-1),
+            stages: stages.chain([(Vec::new(), None)]).map(position).collect(),
+            ended_branches: Mutex::default(),
             drained: AtomicBool::new(false),
             aborted: Mutex::new(None),
             reason: Mutex::new(None),
@@ -91,11 +113,10 @@ impl Stop {
         self.wakes.lock().push(wake);
     }
 
-    /// Ends the pipeline. The first reason counts, but for a failure: that is worse than all others.
+    /// Ends the pipeline.
     pub(crate) fn request(&self, reason: StopReason) {
         let mut first = self.reason.lock();
-        let failed = |reason: &StopReason| matches!(reason, StopReason::Failed { .. });
-        if first.as_ref().is_none_or(|first| failed(&reason) && !failed(first)) {
+        if first.as_ref().is_none_or(|first| reason.is_worse_than(first)) {
             *first = Some(reason);
         }
         drop(first);
@@ -109,10 +130,42 @@ impl Stop {
         hear.iter().filter_map(Weak::upgrade).for_each(|one| one.stop_requested());
     }
 
-    /// Nobody from stage `position` on, back to the source, has use for more messages. Workers hear of
-    /// it though a stop was asked for before.
-    pub(crate) fn done_up_to(&self, position: usize) {
-        self.done_up_to.fetch_max(position as isize, SeqCst);
+    /// A component ends the pipeline, or the detached branch that it stands in.
+    pub(crate) fn end(&self, position: usize, reason: StopReason) {
+        let Some(branch) = self.stages[position].detached else {
+            return self.request(reason);
+        };
+        let mut ended = self.ended_branches.lock();
+        let first = ended.get(&branch);
+        if first.is_none_or(|first| reason.is_worse_than(first)) {
+            ended.insert(branch, reason.clone());
+        }
+        drop(ended);
+        let of_branch = |at: &usize| self.stages[*at].detached == Some(branch);
+        (0..self.stages.len()).filter(of_branch).for_each(|at| self.done_with(at));
+        if self.is_done_with(0) {
+            // Nor is there another one: its source would produce for nobody.
+            self.request(reason);
+        }
+    }
+
+    /// Why detached branches ended alone.
+    pub(crate) fn ended_branches(&self) -> Vec<StopReason> {
+        self.ended_branches.lock().values().cloned().collect()
+    }
+
+    /// A stage has no use for more messages; nor have those before it that lead nowhere else. If it is
+    /// that of dead letters, nobody has. Workers hear of it though a stop was asked for before.
+    pub(crate) fn done_with(&self, position: usize) {
+        let of_dead_letters = self.stages.len() - 1;
+        self.stages[position].done.store(true, SeqCst);
+        for (at, stage) in self.stages[..position].iter().enumerate().rev() {
+            let led_on = !stage.next.is_empty();
+            let for_nobody = led_on && stage.next.iter().all(|next| self.is_done_with(*next));
+            if for_nobody || position == of_dead_letters {
+                self.stages[at].done.store(true, SeqCst);
+            }
+        }
         self.nudge_workers();
     }
 
@@ -122,7 +175,7 @@ impl Stop {
 
     /// Whether what comes to stage `position` is only returned.
     pub(crate) fn is_done_with(&self, position: usize) -> bool {
-        self.done_up_to.load(Relaxed) >= position as isize
+        self.stages[position].done.load(Relaxed)
     }
 
     /// All but the sources have ended: those need not wait any longer.
@@ -138,7 +191,7 @@ impl Stop {
     /// Ends it at once: what has not been settled goes back to its source.
     pub(crate) fn abort(&self, left: Vec<(String, u64)>) {
         self.aborted.lock().get_or_insert(left);
-        self.done_up_to(isize::MAX as usize);
+        self.done_with(self.stages.len() - 1);
         self.request(StopReason::Requested);
     }
 
@@ -178,7 +231,7 @@ mod tests {
 
     #[test]
     fn each_is_told_once_and_who_has_gone_is_forgotten() {
-        let stop = Stop::new().unwrap();
+        let stop = Stop::new(&[]).unwrap();
         let told = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
         stop.tell(&told[0]);
         (0..1000).for_each(|_| stop.tell(&Arc::new(AtomicUsize::new(0))));

@@ -16,7 +16,7 @@ use gopiper_abi::{
 };
 use gopiper_core::{
     BufferOptions, ComponentOptions, ComponentSpec, Control, ManualClock, Pipeline, PipelineError,
-    PipelineOptions, Summary, WhenFull,
+    PipelineOptions, Step, Summary, WhenFull,
 };
 
 const DELIVERED: Outcome = Outcome::DELIVERED;
@@ -29,15 +29,17 @@ fn buffered(source: ComponentSpec, sink: ComponentSpec, state: &Path) -> Pipelin
     with_buffer(source, sink, state, BufferOptions::default())
 }
 
+fn pipeline(steps: Vec<Step>, options: PipelineOptions) -> Pipeline {
+    Pipeline::new(steps, options).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
 fn with_buffer(
     source: ComponentSpec,
     sink: ComponentSpec,
     state: &Path,
     buffer: BufferOptions,
 ) -> Pipeline {
-    let pipeline = Pipeline::new(vec![source, sink], options(state));
-    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
-    pipeline.with_buffer(1, buffer).unwrap_or_else(|error| panic!("{error}"))
+    pipeline(vec![source.into(), Step::Buffer(buffer), sink.into()], options(state))
 }
 
 fn run(pipeline: Pipeline) -> Summary {
@@ -154,11 +156,10 @@ fn a_full_buffer_pushes_back_until_there_is_room() {
         factory: own::transform("waits", move |_| Ok(Waits(waits.clone()))),
         options: ComponentOptions { channel_size: Some(2), ..ComponentOptions::default() },
     };
-    let pipeline = Pipeline::new(vec![probe.source(1), waits, collect], options(state.path()));
     let buffer = BufferOptions { max_bytes: 10_000, ..BufferOptions::default() };
-    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
-    let pipeline = pipeline.with_buffer(1, buffer).unwrap_or_else(|error| panic!("{error}"));
-    let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
+    let steps = vec![probe.source(1).into(), Step::Buffer(buffer), waits.into(), collect.into()];
+    let running =
+        pipeline(steps, options(state.path())).start().unwrap_or_else(|error| panic!("{error}"));
     let control = running.control();
     gate.await_hanging(1);
     // All it takes; then it stands still.
@@ -229,10 +230,8 @@ fn what_is_done_with_takes_no_room() {
         when_full: WhenFull::DropNewest,
         ..BufferOptions::default()
     };
-    let pipeline = Pipeline::new(vec![gives, probe.sink()], options);
-    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
-    let pipeline = pipeline.with_buffer(1, buffer).unwrap_or_else(|error| panic!("{error}"));
-    let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
+    let steps = vec![gives.into(), Step::Buffer(buffer), probe.sink().into()];
+    let running = pipeline(steps, options).start().unwrap_or_else(|error| panic!("{error}"));
     let control = running.control();
     for n in 1..=3 {
         give.send("x".repeat(900)).unwrap();
@@ -283,15 +282,15 @@ fn summary_of_waits(control: &Control) -> u64 {
 fn two_buffers_and_what_does_not_fit() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new(numbers(3));
-    let pipeline = buffered(probe.source(1), probe.sink(), state.path());
-    let pipeline = pipeline.with_buffer(1, BufferOptions::default());
-    assert!(run(pipeline.unwrap_or_else(|error| panic!("{error}"))).is_success());
+    let buffer = || Step::Buffer(BufferOptions::default());
+    let steps = vec![probe.source(1).into(), buffer(), buffer(), probe.sink().into()];
+    assert!(run(pipeline(steps, options(state.path()))).is_success());
     assert_eq!(probe.output(), numbers(3));
-    let refused = |behind, options: PipelineOptions, buffer| {
-        let pipeline = Pipeline::new(vec![probe.source(1), probe.sink()], options);
-        let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
-        let Err(error) = pipeline.with_buffer(behind, buffer) else { panic!("taken") };
-        error
+    let refused = |place, options: PipelineOptions, buffer| {
+        let mut steps: Vec<Step> = vec![probe.source(1).into(), probe.sink().into()];
+        steps.insert(place, Step::Buffer(buffer));
+        let mut errors = Pipeline::new(steps, options).err().expect("refused");
+        errors.remove(0)
     };
     let plain = BufferOptions::default;
     let error = refused(0, options(state.path()), plain());

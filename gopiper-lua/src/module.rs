@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use gopiper_abi::raw::{RawError, client::FactoryHandle};
 use gopiper_core::{
     BufferOptions, ComponentOptions, ComponentSpec, OnFail, PayloadMemory, Pipeline,
-    PipelineOptions, RetryPolicy, WhenFull, loader,
+    PipelineOptions, RetryPolicy, Step, WhenFull, loader,
 };
 use mlua::{AnyUserData, Error, FromLua, Lua, Table, UserData, Value};
 use parking_lot::Mutex;
@@ -140,26 +140,26 @@ fn create_pipeline(
 ) -> Result<(), String> {
     let components: Table = argument(lua, components, "1 (the list of components)")?;
     let options: Option<Table> = argument(lua, options, "2 (the options)")?;
-    let (mut specs, mut buffers) = (Vec::new(), Vec::new());
+    let mut steps = Vec::new();
     let mut functions = lua.app_data_ref::<Made>().map_or(0, |made| made.functions);
     for (i, item) in components.sequence_values::<Value>().enumerate() {
         let item = item.map_err(|error| error.to_string())?;
         let named = |error| format!("component {}: {error}", i + 1);
         match item.as_userdata().and_then(|data| data.borrow::<Buffer>().ok()) {
-            Some(buffer) => buffers.push((specs.len(), buffer.0.clone())),
+            Some(buffer) => steps.push(Step::Buffer(buffer.0.clone())),
             None => match function_options(&item).map_err(named)? {
                 Some(mut options) => {
                     functions += 1;
                     // Its limit is kept within Lua: so a worker need not be given up.
                     let limit = options.timeout.take().unwrap_or(function::LIMIT);
                     let factory = function::transform(source.clone(), functions, limit);
-                    specs.push(ComponentSpec { factory, options });
+                    steps.push(ComponentSpec { factory, options }.into());
                 }
-                None => specs.push(take_component(&item).map_err(named)?),
+                None => steps.push(take_component(&item).map_err(named)?.into()),
             },
         }
     }
-    if components.pairs::<Value, Value>().count() != specs.len() + buffers.len() {
+    if components.pairs::<Value, Value>().count() != steps.len() {
         return Err("the list of components has holes in it, or keys that are no numbers".into());
     }
     let mut made = lua.app_data_mut::<Made>().ok_or("called outside of a pipeline's file")?;
@@ -176,13 +176,9 @@ fn create_pipeline(
     if made.pipelines.iter().any(|pipeline| pipeline.name() == name) {
         return Err(format!("there is a pipeline '{name}' already: give one another name"));
     }
-    let pipeline = Pipeline::new(specs, options).and_then(|pipeline| match dead_letter {
+    let pipeline = Pipeline::new(steps, options).and_then(|pipeline| match dead_letter {
         Some(sink) => pipeline.dead_letters_to(sink),
         None => Ok(pipeline),
-    });
-    // The last one first: then so many components stand before the others as in the list.
-    let pipeline = buffers.into_iter().rev().fold(pipeline, |pipeline, (behind, options)| {
-        pipeline?.with_buffer(behind, options).map_err(|error| vec![error])
     });
     let pipeline = pipeline
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;

@@ -217,6 +217,7 @@ impl Batch {
                     attempts: 0,
                     tail,
                     flags: 0,
+                    branch: 0,
                     reserved: 0,
                 });
                 header.len += 1;

@@ -134,6 +134,7 @@ unsafe fn write_back(slot: *mut Message, message: Message) {
         (*slot).attempts = message.attempts;
         (*slot).tail = message.tail;
         (*slot).flags = message.flags;
+        (*slot).branch = message.branch;
         (*slot).reserved = message.reserved;
     }
 }

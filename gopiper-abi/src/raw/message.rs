@@ -39,7 +39,8 @@ pub struct Message {
     pub(super) attempts: u16,
     pub(super) tail: u8,
     pub(super) flags: u8,
-    pub(super) reserved: u32,
+    pub(super) branch: u16,
+    pub(super) reserved: u16,
 }
 
 const _: () = assert!(size_of::<Message>() == 64);
@@ -64,6 +65,7 @@ impl Message {
             attempts: 0,
             tail: 0,
             flags: 0,
+            branch: 0,
             reserved: 0,
         }
     }
@@ -155,6 +157,17 @@ impl Message {
     /// How often the component that has it now was given it before.
     pub fn attempts(&self) -> u16 {
         self.attempts
+    }
+
+    /// The branch that it takes where it leaves a component whose messages go several ways.
+    pub fn branch(&self) -> u16 {
+        self.branch
+    }
+
+    /// Says which branch it takes, counted from 0. It means something to the host directly behind a
+    /// component that decides on the way.
+    pub fn set_branch(&mut self, branch: u16) {
+        self.branch = branch;
     }
 
     /// The status of the last report.

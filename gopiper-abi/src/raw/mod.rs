@@ -37,6 +37,7 @@ mod component;
 mod delivery;
 mod extra;
 mod fence;
+mod fork;
 mod glue;
 mod handled;
 mod handling;

@@ -1,8 +1,5 @@
 //! The way of failed messages to the dead letters.
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
-};
+use std::sync::Arc;
 
 use gopiper_abi::raw::Batch;
 
@@ -13,13 +10,16 @@ use crate::channel::Channel;
 pub(crate) struct Outbox {
     pipeline: String,
     inlet: Arc<Channel>,
-    /// Stages that may still put something in.
-    senders: AtomicUsize,
 }
 
 impl Outbox {
-    pub(crate) fn new(pipeline: String, inlet: Arc<Channel>, senders: usize) -> Arc<Self> {
-        Arc::new(Outbox { pipeline, inlet, senders: AtomicUsize::new(senders) })
+    pub(crate) fn new(pipeline: String, inlet: Arc<Channel>) -> Arc<Self> {
+        Arc::new(Outbox { pipeline, inlet })
+    }
+
+    /// A stage more may put something in.
+    pub(crate) fn begin(&self) {
+        self.inlet.begin_sending();
     }
 
     /// Sends failed messages on their way, each with what is known of its failure. Waits for room:
@@ -41,9 +41,7 @@ impl Outbox {
     }
 
     /// A stage puts nothing in any more; after the last one, the dead letters have ended.
-    pub(crate) fn sender_ended(&self) {
-        if self.senders.fetch_sub(1, SeqCst) == 1 {
-            self.inlet.close();
-        }
+    pub(crate) fn end(&self) {
+        self.inlet.end_sending();
     }
 }

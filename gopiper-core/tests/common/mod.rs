@@ -23,7 +23,7 @@ use gopiper_abi::{
     raw::{ComponentModule_Ref, client::FactoryHandle, module},
 };
 use gopiper_core::{
-    ComponentOptions, ComponentSpec, Control, Pipeline, PipelineOptions, Summary, loader,
+    ComponentOptions, ComponentSpec, Control, Pipeline, PipelineOptions, Step, Summary, loader,
 };
 
 /// Where `cargo xtask test` puts the components that tests load.
@@ -77,16 +77,26 @@ pub fn with_workers(mut spec: ComponentSpec, workers: usize) -> ComponentSpec {
 }
 
 /// Starts a pipeline, and waits for its end; a pipeline that hangs fails the test.
-pub fn run(components: Vec<ComponentSpec>) -> (Summary, Control) {
+pub fn run(components: Vec<impl Into<Step>>) -> (Summary, Control) {
     run_with(components, PipelineOptions::default())
 }
 
-pub fn run_with(components: Vec<ComponentSpec>, options: PipelineOptions) -> (Summary, Control) {
+pub fn run_with(components: Vec<impl Into<Step>>, options: PipelineOptions) -> (Summary, Control) {
+    run_until(components, options, |_| {})
+}
+
+/// The same, with something done to it meanwhile.
+pub fn run_until(
+    components: Vec<impl Into<Step>>,
+    options: PipelineOptions,
+    meanwhile: impl FnOnce(&Control),
+) -> (Summary, Control) {
     let pipeline = Pipeline::new(components, options).unwrap_or_else(|errors| panic!("{errors:?}"));
     let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
     let control = running.control();
     let (tell, hear) = mpsc::channel();
     thread::spawn(move || drop(tell.send(running.wait())));
+    meanwhile(&control);
     let summary = hear.recv_timeout(Duration::from_secs(30));
     (summary.unwrap_or_else(|_| panic!("the pipeline hangs; left: {:?}", control.left())), control)
 }

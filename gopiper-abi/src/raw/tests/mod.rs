@@ -1,6 +1,7 @@
 //! What the interface promises, as stories; with the counters that say whether they hold.
 mod batch;
 mod delivery;
+mod fork;
 mod glue;
 mod handled;
 mod lent;

@@ -126,3 +126,25 @@ fn the_worst_goes_all_the_way() {
         assert_eq!(sorted(&told), [(0, 1, Outcome::FAILED)]);
     });
 }
+
+#[test]
+fn copies_end_once_with_the_worst_of_each() {
+    explore("three settle two copies of two messages", || {
+        let (told, hears) = hears();
+        let mut batch = Batch::new(2);
+        (0..2).for_each(|_| batch.push(Message::new("x")).unwrap());
+        batch.open_delivery(7, hears);
+        let mut copies = batch.fork(2);
+        let fork = copies[0].messages()[0].delivery;
+        let taken = copies.iter_mut().flat_map(|copy| copy.messages_mut());
+        taken.for_each(|message| {
+            message.take_delivery();
+        });
+        settle_all([
+            (part(fork, 0, 1), Outcome::DROPPED),
+            (part(fork, 1, 2), Outcome::DELIVERED),
+            (part(fork, 3, 1), Outcome::FAILED),
+        ]);
+        assert_eq!(sorted(&told), [(0, 1, Outcome::DROPPED), (1, 1, Outcome::FAILED)]);
+    });
+}

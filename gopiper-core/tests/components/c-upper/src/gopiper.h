@@ -42,7 +42,8 @@ typedef struct {
   uint16_t attempts;
   uint8_t tail; /* 0 when the payload is changed */
   uint8_t flags;
-  uint32_t reserved;
+  uint16_t branch;
+  uint16_t reserved;
 } gp_message;
 _Static_assert(sizeof(gp_message) == 64, "a message is one cache line");
 

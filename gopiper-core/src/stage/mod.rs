@@ -1,4 +1,6 @@
 //! One component of a running pipeline: what its workers share.
+mod outlet;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -18,10 +20,11 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
+pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
     channel::{Channel, Ticket},
     clock::Clock,
-    counters::{Counters, Outcomes},
+    counters::{ComponentCounts, Counters, Outcomes},
     dead_letters::Outbox,
     memory::Blocks,
     policy::{OnFail, RetryPolicy},
@@ -41,7 +44,7 @@ pub(crate) struct Stage {
     /// What comes in; None for a source.
     pub(crate) inlet: Option<Arc<Channel>>,
     /// What goes out; None for a sink.
-    pub(crate) outlet: Option<Arc<Channel>>,
+    pub(crate) outlet: Option<Outlet>,
     pub(crate) retry: RetryPolicy,
     pub(crate) on_fail: OnFail,
     /// Where it puts messages that have failed, if they are kept.
@@ -71,6 +74,8 @@ pub(crate) struct Stage {
     pub(crate) failures_told: AtomicU64,
     /// Whether a failure has stopped the pipeline.
     pub(crate) failure_stops: AtomicBool,
+    /// Whether messages did not come to it.
+    pub(crate) misses: AtomicBool,
 }
 
 /// How long a worker waits for more messages, and for how many.
@@ -167,11 +172,33 @@ impl Stage {
     pub(crate) fn pass_on(&self, mut batch: Batch) -> Result<(), Batch> {
         let messages = batch.len() as u64;
         match &self.outlet {
-            Some(outlet) => outlet.send(batch)?,
+            Some(outlet) => outlet.send(batch, Wait::Room)?,
             None => batch.settle(self.delivers),
         }
         self.counters.sent.fetch_add(messages, Relaxed);
         Ok(())
+    }
+
+    /// Where its messages come in.
+    fn inlet(&self) -> &Channel {
+        self.inlet.as_ref().expect("messages are sent to stages that take some")
+    }
+
+    /// What it has done so far.
+    pub(crate) fn counts(&self) -> ComponentCounts {
+        self.counters.read(self.inlet.as_ref().map_or(0, |inlet| inlet.missed()))
+    }
+
+    /// Takes a batch if there is room for it; drops it if not.
+    fn offer(&self, batch: Batch) {
+        let Err(mut missed) = self.inlet().offer(batch) else { return };
+        if !self.misses.swap(true, Relaxed) {
+            tracing::warn!(
+                pipeline = %self.pipeline, component = %self.name,
+                "there is no room for all messages of its branch: those are dropped, and counted"
+            );
+        }
+        missed.settle(Outcome::DROPPED);
     }
 
     /// Says of a failed message what it was, but not of each: a thousand a second would drown
@@ -203,12 +230,12 @@ impl Stage {
     pub(crate) fn fail(&self, error: &str) {
         tracing::error!(pipeline = %self.pipeline, component = %self.name, "{error}");
         let component = self.name.clone();
-        self.stop.request(StopReason::Failed { component, error: error.to_owned() });
+        self.stop.end(self.position, StopReason::Failed { component, error: error.to_owned() });
     }
 
     /// Ends the pipeline because the component has no use for more.
     pub(crate) fn finish(&self) {
-        self.stop.request(StopReason::Finished { component: self.name.clone() });
+        self.stop.end(self.position, StopReason::Finished { component: self.name.clone() });
     }
 
     /// Whether what comes here is only returned to its source.
@@ -222,10 +249,10 @@ impl Stage {
             return;
         }
         if let Some(outlet) = &self.outlet {
-            outlet.close();
+            outlet.end();
         }
         if let Some(dead_letters) = &self.dead_letters {
-            dead_letters.sender_ended();
+            dead_letters.end();
         }
     }
 

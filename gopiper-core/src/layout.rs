@@ -1,0 +1,303 @@
+//! How the steps of a list become the parts of a pipeline, each of which knows where it leads.
+use std::collections::BTreeSet;
+
+use gopiper_abi::Kind;
+
+use crate::{
+    buffer::{self, BufferOptions, Shared},
+    error::PipelineError,
+    next::Next,
+    options::{ComponentOptions, ComponentSpec},
+    part::{Part, free_name, is_no_folder, tried_for_ever},
+    step::{Branch, BranchPolicy, Step},
+};
+
+/// The parts of a pipeline of these steps, the sources first.
+///
+/// # Errors
+/// Everything that doesn't fit.
+pub(crate) fn lay_out(steps: Vec<Step>, has_state: bool) -> Result<Vec<Part>, Vec<PipelineError>> {
+    if steps.len() < 2 {
+        return Err(vec![PipelineError::TooShort(steps.len())]);
+    }
+    let mut layout = Layout { has_state, ..Layout::default() };
+    let (nodes, _) = layout.list(steps, Ends { begins: true, ends: true });
+    if !layout.errors.is_empty() {
+        return Err(layout.errors);
+    }
+    layout.link(nodes, Next::Nothing);
+    Ok(layout.parts)
+}
+
+#[derive(Default)]
+struct Layout {
+    parts: Vec<Part>,
+    names: BTreeSet<String>,
+    errors: Vec<PipelineError>,
+    has_state: bool,
+    /// How many branches are detached.
+    detached: usize,
+}
+
+/// A step whose components have their places.
+enum Node {
+    Part(usize),
+    Buffer { inlet: usize, outlet: usize },
+    Tee(Vec<(BranchPolicy, Vec<Node>)>),
+    Route(usize, Vec<(String, Vec<Node>)>),
+    Merge(Vec<Vec<Node>>),
+}
+
+/// Whether a list is one that nothing comes to, or that nothing follows.
+#[derive(Clone, Copy)]
+struct Ends {
+    begins: bool,
+    ends: bool,
+}
+
+impl Layout {
+    /// Gives the components of a list their places. Returns whether something leaves it, too.
+    fn list(&mut self, steps: Vec<Step>, Ends { begins, ends }: Ends) -> (Vec<Node>, bool) {
+        let count = steps.len();
+        let (mut nodes, mut first, mut comes) = (Vec::new(), begins, !begins);
+        for (place, step) in steps.into_iter().enumerate() {
+            let last = place + 1 == count;
+            let at = Ends { begins: first, ends: last && ends };
+            if !first && !comes {
+                self.errors.push(PipelineError::NothingComes(name(&step)));
+            }
+            comes = true;
+            let is_buffer = matches!(step, Step::Buffer(_));
+            match step {
+                Step::Component(spec) => {
+                    let kind = spec.factory.kind();
+                    comes = kind != Kind::SINK || !last;
+                    if !(kind == Kind::SINK && last) || first {
+                        self.expect_kind(&spec, at);
+                    }
+                    nodes.push(Node::Part(self.component(spec)));
+                }
+                Step::Buffer(options) => nodes.extend(self.buffer(options, at)),
+                Step::Tee(branches) => {
+                    self.refuse_first("tee", at);
+                    let (branches, open) = self.tee(branches, at.ends);
+                    nodes.push(Node::Tee(branches));
+                    comes = open;
+                }
+                Step::Route { router, branches } => {
+                    self.refuse_first("route", at);
+                    self.expect_kind(&router, Ends { begins: false, ends: false });
+                    let part = self.component(router);
+                    let (branches, open) = self.route(branches, at.ends);
+                    nodes.push(Node::Route(part, branches));
+                    comes = open;
+                }
+                Step::Merge(lists) => {
+                    if !first {
+                        let error = "it stands first in a list: its sources begin it";
+                        self.errors.push(PipelineError::Graph { what: "merge", error });
+                    }
+                    nodes.push(Node::Merge(self.merge(lists)));
+                }
+            }
+            // What stands behind a buffer that can't be first is.
+            first &= is_buffer;
+        }
+        (nodes, comes)
+    }
+
+    fn refuse_first(&mut self, what: &'static str, at: Ends) {
+        if at.begins {
+            let error = "it can't be the first of a list: nothing comes to it";
+            self.errors.push(PipelineError::Graph { what, error });
+        }
+    }
+
+    fn expect_kind(&mut self, spec: &ComponentSpec, Ends { begins, ends }: Ends) {
+        let kind = spec.factory.kind();
+        let (place, wanted) = match (begins, ends) {
+            (true, _) => ("the first", Kind::SOURCE),
+            (_, true) => ("the last", Kind::SINK),
+            _ => ("in the middle", Kind::TRANSFORM),
+        };
+        if kind != wanted {
+            self.errors.push(PipelineError::WrongPlace {
+                component: spec.free_name(&self.names),
+                kind: kind.name(),
+                place,
+                wanted: wanted.name(),
+            });
+        }
+    }
+
+    fn component(&mut self, spec: ComponentSpec) -> usize {
+        let name = spec.free_name(&self.names);
+        if !self.names.insert(name.clone()) {
+            self.errors.push(PipelineError::SameName(name.clone()));
+        }
+        self.part(name, spec)
+    }
+
+    fn part(&mut self, name: String, ComponentSpec { factory, options }: ComponentSpec) -> usize {
+        if is_no_folder(&name) {
+            self.errors.push(PipelineError::BadName(name.clone()));
+        }
+        match Part::new(name, factory, &options) {
+            Ok(part) => self.parts.push(part),
+            Err(error) => self.errors.push(error),
+        }
+        self.parts.len().saturating_sub(1)
+    }
+
+    fn buffer(&mut self, options: BufferOptions, at: Ends) -> Option<Node> {
+        let name = free_name(options.name.as_deref(), "buffer", &self.names);
+        let out = format!("{name}.out");
+        let mut errors = Vec::new();
+        if at.begins || at.ends {
+            errors.push(PipelineError::BufferAtTheEnd(name.clone()));
+        }
+        if !self.has_state {
+            errors.push(PipelineError::NoPlaceForBuffer(name.clone()));
+        }
+        if options.max_bytes == 0 {
+            let (component, wanted) = (name.clone(), "more than 0".into());
+            let (option, value) = ("max_bytes", 0);
+            errors.push(PipelineError::OutOfRange { component, option, value, wanted });
+        }
+        for name in [&name, &out] {
+            if !self.names.insert(name.clone()) {
+                errors.push(PipelineError::SameName(name.clone()));
+            }
+        }
+        if !errors.is_empty() {
+            self.errors.append(&mut errors);
+            return None;
+        }
+        let shared = Shared::new(options);
+        let (factory, options) = (buffer::inlet(shared.clone()), tried_for_ever());
+        let options = ComponentOptions { pool_size: Some(1), ..options };
+        let inlet = self.part(name, ComponentSpec { factory, options });
+        let (factory, options) = (buffer::outlet(shared), ComponentOptions::default());
+        let outlet = self.part(out, ComponentSpec { factory, options });
+        Some(Node::Buffer { inlet, outlet })
+    }
+
+    fn tee(&mut self, branches: Vec<Branch>, ends: bool) -> (Vec<(BranchPolicy, Vec<Node>)>, bool) {
+        let (mut nodes, mut leaves) = (Vec::new(), false);
+        if branches.is_empty() {
+            self.errors.push(PipelineError::Graph { what: "tee", error: "it has no branches" });
+        }
+        for Branch { mut policy, mut steps } in branches {
+            if policy == BranchPolicy::Spill {
+                policy = BranchPolicy::Block;
+                steps.insert(0, Step::Buffer(BufferOptions::default()));
+            }
+            let first = self.parts.len();
+            let (list, open) = self.branch("tee", steps, ends);
+            if policy == BranchPolicy::Detach {
+                if open {
+                    let error = "a detached branch ends in a sink: nobody waits for it";
+                    self.errors.push(PipelineError::Graph { what: "tee", error });
+                }
+                self.detached += 1;
+                for part in &mut self.parts[first..] {
+                    part.detached.get_or_insert(self.detached);
+                }
+            }
+            leaves |= open;
+            nodes.push((policy, list));
+        }
+        (nodes, leaves)
+    }
+
+    fn route(
+        &mut self,
+        branches: Vec<(String, Vec<Step>)>,
+        ends: bool,
+    ) -> (Vec<(String, Vec<Node>)>, bool) {
+        let (mut nodes, mut leaves) = (Vec::new(), false);
+        if branches.is_empty() {
+            self.errors.push(PipelineError::Graph { what: "route", error: "it has no branches" });
+        }
+        for (name, steps) in branches {
+            let (list, open) = self.branch("route", steps, ends);
+            leaves |= open;
+            nodes.push((name, list));
+        }
+        (nodes, leaves)
+    }
+
+    fn branch(&mut self, what: &'static str, steps: Vec<Step>, ends: bool) -> (Vec<Node>, bool) {
+        if steps.is_empty() && ends {
+            let error = "nothing follows, so each branch must end in a sink: one is empty";
+            self.errors.push(PipelineError::Graph { what, error });
+        }
+        self.list(steps, Ends { begins: false, ends })
+    }
+
+    fn merge(&mut self, lists: Vec<Vec<Step>>) -> Vec<Vec<Node>> {
+        let mut error = |error| self.errors.push(PipelineError::Graph { what: "merge", error });
+        if lists.is_empty() {
+            error("it has no lists");
+        }
+        if lists.iter().any(Vec::is_empty) {
+            error("each of its lists begins with a source: one is empty");
+        }
+        let mut nodes = Vec::new();
+        for steps in lists.into_iter().filter(|steps| !steps.is_empty()) {
+            let (list, leaves) = self.list(steps, Ends { begins: true, ends: false });
+            if !leaves {
+                let error = "one of its lists ends in a sink: make it a pipeline of its own";
+                self.errors.push(PipelineError::Graph { what: "merge", error });
+            }
+            nodes.push(list);
+        }
+        nodes
+    }
+
+    /// Tells the parts of a list where they lead; `after` is where the last one does. Returns how to
+    /// come to the first one.
+    fn link(&mut self, nodes: Vec<Node>, after: Next) -> Next {
+        nodes.into_iter().rev().fold(after, |after, node| match node {
+            Node::Part(part) => {
+                let is_sink = self.parts[part].factory.kind() == Kind::SINK;
+                self.parts[part].next = if is_sink { Next::Nothing } else { after };
+                Next::To(part)
+            }
+            Node::Buffer { inlet, outlet } => {
+                self.parts[outlet].next = after;
+                self.parts[inlet].next = Next::Stored(outlet);
+                Next::To(inlet)
+            }
+            Node::Tee(branches) => {
+                let all = branches.into_iter();
+                Next::Tee(
+                    all.map(|(policy, list)| (policy, self.link(list, after.clone()))).collect(),
+                )
+            }
+            Node::Route(part, branches) => {
+                let all = branches.into_iter();
+                let next = all.map(|(name, list)| (name, self.link(list, after.clone()))).collect();
+                self.parts[part].next = Next::Route(next);
+                Next::To(part)
+            }
+            Node::Merge(lists) => {
+                lists.into_iter().for_each(|list| drop(self.link(list, after.clone())));
+                Next::Nothing
+            }
+        })
+    }
+}
+
+/// What a step is called where something is wrong with it.
+fn name(step: &Step) -> String {
+    match step {
+        Step::Component(ComponentSpec { factory, options })
+        | Step::Route { router: ComponentSpec { factory, options }, .. } => {
+            options.name.clone().unwrap_or_else(|| factory.name().to_owned())
+        }
+        Step::Buffer(options) => options.name.clone().unwrap_or_else(|| "buffer".into()),
+        Step::Tee(_) => "tee".into(),
+        Step::Merge(_) => "merge".into(),
+    }
+}

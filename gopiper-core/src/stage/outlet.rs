@@ -1,0 +1,196 @@
+//! Where the messages go that leave a stage.
+use std::sync::Arc;
+
+use gopiper_abi::raw::{Batch, Outcome};
+
+use super::Stage;
+use crate::{
+    channel::{Channel, Ticket},
+    partition::take_apart,
+};
+
+/// Where the messages go that leave a stage.
+pub(crate) enum Outlet {
+    To(Arc<Stage>),
+    Tee(Tee),
+    Route(Vec<Outlet>),
+}
+
+/// The branches of a tee, by what their policy asks for.
+#[derive(Default)]
+pub(crate) struct Tee {
+    /// Nobody waits for what becomes of their messages.
+    pub(crate) detached: Vec<Outlet>,
+    /// Nobody waits for room in them.
+    pub(crate) lossy: Vec<Outlet>,
+    pub(crate) waited_for: Vec<Outlet>,
+}
+
+/// How long a batch waits for room.
+pub(crate) enum Wait {
+    /// As long as it takes.
+    Room,
+    /// Not at all: what finds no room is dropped.
+    Never,
+    /// There is room.
+    Reserved(Room),
+}
+
+/// Room that was taken in the channels of an outlet.
+pub(crate) enum Room {
+    In(Ticket),
+    /// In each branch that is waited for.
+    Branches(Vec<Room>),
+}
+
+impl Outlet {
+    /// Tells the channels that a stage more sends to them.
+    pub(crate) fn begin(&self) {
+        self.each_channel(&mut Channel::begin_sending);
+    }
+
+    /// The stage sends nothing any more: a channel to which none does has ended.
+    pub(crate) fn end(&self) {
+        self.each_channel(&mut Channel::end_sending);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        let mut open = false;
+        self.each_channel(&mut |channel| open |= !channel.is_closed());
+        !open
+    }
+
+    fn each_channel(&self, f: &mut impl FnMut(&Channel)) {
+        match self {
+            Outlet::To(stage) => f(stage.inlet()),
+            Outlet::Tee(Tee { detached, lossy, waited_for }) => {
+                let all = detached.iter().chain(lossy).chain(waited_for);
+                all.for_each(|outlet| outlet.each_channel(f));
+            }
+            Outlet::Route(branches) => branches.iter().for_each(|outlet| outlet.each_channel(f)),
+        }
+    }
+
+    /// How many messages can be sent without waiting.
+    pub(crate) fn credit(&self) -> usize {
+        match self {
+            Outlet::To(stage) => stage.inlet().credit(),
+            Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches) => {
+                branches.iter().map(Outlet::credit).min().unwrap_or(usize::MAX)
+            }
+        }
+    }
+
+    /// Takes the room for a batch if there is some: all of it in each branch that it may go to.
+    pub(crate) fn try_reserve(&self, batch: &Batch) -> Option<Room> {
+        match self {
+            Outlet::To(stage) => stage.inlet().try_reserve(batch).map(Room::In),
+            Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches) => {
+                let mut rooms = Vec::new();
+                for branch in branches {
+                    match branch.try_reserve(batch) {
+                        Some(room) => rooms.push(room),
+                        None => {
+                            self.give(Room::Branches(rooms));
+                            return None;
+                        }
+                    }
+                }
+                Some(Room::Branches(rooms))
+            }
+        }
+    }
+
+    /// Gives room back that was not needed.
+    pub(crate) fn give(&self, room: Room) {
+        match (self, room) {
+            (Outlet::To(stage), Room::In(ticket)) => stage.inlet().give(ticket),
+            (
+                Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches),
+                Room::Branches(rooms),
+            ) => branches.iter().zip(rooms).for_each(|(outlet, room)| outlet.give(room)),
+            _ => debug_assert!(false, "room of another outlet"),
+        }
+    }
+
+    /// Sends a batch on its way. Gives back what could not be sent because the channel has closed.
+    pub(crate) fn send(&self, batch: Batch, wait: Wait) -> Result<(), Batch> {
+        match self {
+            Outlet::To(stage) => match wait {
+                Wait::Room => return stage.inlet().send(batch),
+                Wait::Reserved(Room::In(ticket)) => {
+                    return stage.inlet().send_reserved(batch, ticket);
+                }
+                Wait::Reserved(Room::Branches(_)) => debug_assert!(false, "room of another outlet"),
+                Wait::Never => stage.offer(batch),
+            },
+            Outlet::Tee(tee) => tee.send(batch, wait),
+            Outlet::Route(branches) => {
+                let mut waits = wait.of_branches(branches.len());
+                let last = branches.len() - 1;
+                for (branch, part) in
+                    take_apart(batch, |message| usize::from(message.branch()).min(last))
+                {
+                    let wait = std::mem::replace(&mut waits[branch], Wait::Never);
+                    // What is not sent any more is returned.
+                    drop(branches[branch].send(part, wait));
+                }
+                for (branch, wait) in branches.iter().zip(waits) {
+                    if let Wait::Reserved(room) = wait {
+                        branch.give(room);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first stage that it leads to.
+    fn first(&self) -> &Arc<Stage> {
+        match self {
+            Outlet::To(stage) => stage,
+            Outlet::Tee(Tee { detached, lossy, waited_for }) => {
+                let mut all = detached.iter().chain(lossy).chain(waited_for);
+                all.next().expect("a tee has branches").first()
+            }
+            Outlet::Route(branches) => branches[0].first(),
+        }
+    }
+}
+
+impl Wait {
+    /// The same for each of so many branches.
+    fn of_branches(self, count: usize) -> Vec<Wait> {
+        match self {
+            Wait::Reserved(Room::Branches(rooms)) => {
+                rooms.into_iter().map(Wait::Reserved).collect()
+            }
+            Wait::Never => (0..count).map(|_| Wait::Never).collect(),
+            _ => (0..count).map(|_| Wait::Room).collect(),
+        }
+    }
+}
+
+impl Tee {
+    /// Sends a batch into each branch; into those last that are waited for.
+    fn send(&self, mut batch: Batch, wait: Wait) {
+        for outlet in &self.detached {
+            let (mut copy, first) = (batch.duplicate(), outlet.first());
+            first.ledger.open(copy.len());
+            copy.open_delivery(0, first.clone());
+            drop(outlet.send(copy, Wait::Never));
+        }
+        let ways = self.lossy.len() + self.waited_for.len();
+        if ways == 0 {
+            return batch.settle(Outcome::DELIVERED);
+        }
+        let mut copies = batch.fork(ways as u32).into_iter();
+        for (outlet, copy) in self.lossy.iter().zip(&mut copies) {
+            drop(outlet.send(copy, Wait::Never));
+        }
+        let waits = wait.of_branches(self.waited_for.len());
+        for ((outlet, copy), wait) in self.waited_for.iter().zip(copies).zip(waits) {
+            drop(outlet.send(copy, wait));
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Tees, routes and merges: what becomes of messages when a way is slow, or fails.
+mod common;
+
+use std::{sync::mpsc, thread, time::Duration};
+
+use common::{Probe, load, run, run_with, story::Gate};
+use gopiper_abi::{
+    BatchCall, BatchComponent, Component, Error, HandleFlags, HandledCallback, Message, Outcome,
+    Postponed, Produced, Report, SendStatus, Source, own,
+};
+use gopiper_core::{
+    Branch, BranchPolicy, ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError,
+    PipelineOptions, Step, StopReason,
+};
+
+const DELIVERED: Outcome = Outcome::DELIVERED;
+const DROPPED: Outcome = Outcome::DROPPED;
+const FAILED: Outcome = Outcome::FAILED;
+const RETURNED: Outcome = Outcome::RETURNED;
+
+fn numbers(count: usize) -> Vec<String> {
+    (0..count).map(|n| n.to_string()).collect()
+}
+
+fn spec(factory: gopiper_abi::raw::client::FactoryHandle) -> ComponentSpec {
+    ComponentSpec { factory, options: ComponentOptions::default() }
+}
+
+fn branch(policy: BranchPolicy, steps: Vec<Step>) -> Branch {
+    Branch { policy, steps }
+}
+
+fn block(steps: Vec<Step>) -> Branch {
+    branch(BranchPolicy::Block, steps)
+}
+
+fn grep(word: &str) -> Step {
+    load("grep", [("word", word.into())]).into()
+}
+
+/// Hangs at the gate with what comes to it.
+struct Hangs(Gate);
+
+impl BatchComponent for Hangs {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        self.0.hang();
+        call.report_all(Report::DONE)
+    }
+}
+
+/// A sink that takes two messages and hangs with one.
+fn hanging(gate: &Gate) -> ComponentSpec {
+    let gate = gate.clone();
+    let mut hangs = spec(own::sink("hangs", move |_| Ok(Hangs(gate.clone()))));
+    hangs.options.channel_size = Some(2);
+    hangs
+}
+
+/// Ends its pipeline at the third message: with an error, or because it wants no more.
+struct Ends(Postponed, Option<&'static str>, u32);
+
+impl Component for Ends {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        self.2 += 1;
+        if self.2 == 3 {
+            match self.1 {
+                Some(error) => self.0.host().fail(error),
+                None => self.0.host().finish(),
+            }
+        }
+        handled.done(message);
+    }
+}
+
+fn ends(error: Option<&'static str>) -> ComponentSpec {
+    spec(own::sink("ends", move |postponed| Ok(Ends(postponed, error, 0))))
+}
+
+#[test]
+fn each_branch_gets_all_in_order_and_the_worst_counts() {
+    let (probe, all) = (Probe::new(["1", "drop", "2", "fail", "3"]), Probe::new([""; 0]));
+    let most = Probe::new([""; 0]);
+    let faults = load("faults", [("first_word", false.into())]);
+    let (summary, control) = run(vec![
+        probe.source(2).into(),
+        Step::Tee(vec![
+            block(vec![all.sink().into()]),
+            block(vec![faults.into(), most.sink().into()]),
+        ]),
+    ]);
+    assert_eq!(all.output(), ["1", "drop", "2", "fail", "3"]);
+    assert_eq!(most.output().len(), 3);
+    assert_eq!(probe.outcomes(), [DELIVERED, DROPPED, DELIVERED, FAILED, DELIVERED]);
+    let names: Vec<_> = control.counts().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["feed", "collect", "faults", "collect_2"]);
+    assert_eq!(summary.components[0].1.sent, 5, "copies are not counted");
+}
+
+#[test]
+fn what_is_kept_aside_goes_on_and_comes_together_again() {
+    let (probe, sink, aside) = (Probe::new(["a", "b"]), Probe::new([""; 0]), Probe::new([""; 0]));
+    let (summary, _) = run(vec![
+        probe.source(1).into(),
+        Step::Tee(vec![block(vec![]), block(vec![grep("b")]), block(vec![aside.sink().into()])]),
+        sink.sink().into(),
+    ]);
+    assert!(summary.is_success());
+    let mut output = sink.output();
+    output.sort();
+    assert_eq!((output, aside.output()), (vec!["a".into(), "b".into(), "b".into()], numbers_of("ab")));
+    assert_eq!(probe.outcomes(), [DROPPED, DELIVERED], "one copy of the first was dropped");
+}
+
+fn numbers_of(letters: &str) -> Vec<String> {
+    letters.chars().map(String::from).collect()
+}
+
+#[test]
+fn a_slow_branch_that_drops_holds_nobody_up() {
+    let (probe, fast, gate) = (Probe::new(numbers(100)), Probe::new([""; 0]), Gate::default());
+    let steps = vec![
+        probe.source(1).into(),
+        Step::Tee(vec![
+            branch(BranchPolicy::Drop, vec![hanging(&gate).into()]),
+            block(vec![fast.sink().into()]),
+        ]),
+    ];
+    let (summary, _) = common::run_until(steps, PipelineOptions::default(), |_| {
+        while fast.output().len() < 100 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        gate.open();
+    });
+    assert!(summary.is_success());
+    let (_, slow) = &summary.components[1];
+    assert_eq!(slow.received + slow.missed, 100);
+    assert!((1..=3).contains(&slow.received), "{slow:?}");
+    let outcomes = probe.outcomes();
+    let dropped = outcomes.iter().filter(|outcome| **outcome == DROPPED).count() as u64;
+    assert_eq!((dropped, summary.outcomes.dropped), (slow.missed, slow.missed));
+}
+
+#[test]
+fn a_slow_branch_that_spills_waits_on_disk_and_goes_on_next_time() {
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
+    let (probe, fast, gate) = (Probe::new(numbers(100)), Probe::new([""; 0]), Gate::default());
+    let steps = |probe: &Probe, slow: ComponentSpec, fast: &Probe| -> Vec<Step> {
+        vec![
+            probe.source(1).into(),
+            Step::Tee(vec![
+                branch(BranchPolicy::Spill, vec![slow.into()]),
+                block(vec![fast.sink().into()]),
+            ]),
+        ]
+    };
+    let first = steps(&probe, hanging(&gate), &fast);
+    common::run_until(first, options(), |control| {
+        while probe.outcomes_so_far().len() < 100 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        control.abort();
+        gate.open();
+    });
+    assert_eq!((probe.outcomes(), fast.output()), (vec![DELIVERED; 100], numbers(100)));
+    let (none, slow, fast) = (Probe::new([""; 0]), Probe::new([""; 0]), Probe::new([""; 0]));
+    let (summary, _) = run_with(steps(&none, slow.sink(), &fast), options());
+    assert!(summary.is_success());
+    let rest = slow.output();
+    assert!(rest.len() >= 97, "{rest:?}");
+    assert_eq!(rest, numbers(100)[100 - rest.len()..]);
+}
+
+#[test]
+fn a_detached_branch_fails_alone() {
+    let (probe, sink) = (Probe::new(numbers(1000)), Probe::new([""; 0]));
+    let (summary, _) = run(vec![
+        probe.source(1).into(),
+        Step::Tee(vec![
+            branch(BranchPolicy::Detach, vec![grep(""), ends(Some("the disk is gone")).into()]),
+            block(vec![sink.sink().into()]),
+        ]),
+    ]);
+    assert_eq!((sink.output(), probe.outcomes()), (numbers(1000), vec![DELIVERED; 1000]));
+    assert_eq!(summary.stopped, None);
+    let failed =
+        StopReason::Failed { component: "ends".into(), error: "the disk is gone".into() };
+    assert_eq!(summary.ended_branches, [failed]);
+    assert!(!summary.is_success(), "somebody has to look at it");
+}
+
+#[test]
+fn a_detached_branch_may_want_no_more() {
+    let (probe, sink) = (Probe::new(numbers(1000)), Probe::new([""; 0]));
+    let (summary, _) = run(vec![
+        probe.source(1).into(),
+        Step::Tee(vec![
+            branch(BranchPolicy::Detach, vec![ends(None).into()]),
+            block(vec![sink.sink().into()]),
+        ]),
+    ]);
+    assert_eq!((sink.output(), probe.outcomes()), (numbers(1000), vec![DELIVERED; 1000]));
+    assert_eq!(summary.ended_branches, [StopReason::Finished { component: "ends".into() }]);
+    assert!(summary.is_success());
+}
+
+#[test]
+fn what_fails_in_a_detached_branch_is_counted_and_its_stop_stops_the_branch() {
+    for (on_fail, is_ended) in [(OnFail::Discard, false), (OnFail::Stop, true)] {
+        let (probe, sink) = (Probe::new(["a", "fail", "b"]), Probe::new([""; 0]));
+        let mut faults = load("faults", [("first_word", false.into())]);
+        faults.options.on_fail = Some(on_fail);
+        let (summary, _) = run(vec![
+            probe.source(3).into(),
+            Step::Tee(vec![
+                branch(
+                    BranchPolicy::Detach,
+                    vec![faults.into(), Probe::new([""; 0]).sink().into()],
+                ),
+                block(vec![sink.sink().into()]),
+            ]),
+        ]);
+        assert_eq!(probe.outcomes(), [DELIVERED; 3]);
+        assert_eq!(summary.ended_branches.len(), usize::from(is_ended));
+        assert!(!summary.is_success());
+    }
+}
+
+#[test]
+fn when_all_that_is_left_is_detached_and_gone_the_pipeline_ends() {
+    let (probe, other) = (Probe::new(numbers(100_000)), ends(Some("gone too")));
+    let mut detached = vec![ends(Some("gone")), other].into_iter();
+    let branches = std::iter::from_fn(|| {
+        Some(branch(BranchPolicy::Detach, vec![detached.next()?.into()]))
+    });
+    let tee = Step::Tee(branches.collect());
+    let (summary, _) = run(vec![probe.source(1).into(), tee]);
+    assert!(matches!(summary.stopped, Some(StopReason::Failed { .. })), "{summary:?}");
+    assert!(probe.outcomes_so_far().len() < 100_000);
+}
+
+#[test]
+fn a_branch_that_wants_no_more_ends_the_pipeline_and_the_others_keep_what_they_have() {
+    let (probe, sink) = (Probe::new(numbers(10_000)), Probe::new([""; 0]));
+    let (summary, _) = run(vec![
+        probe.source(10).into(),
+        Step::Tee(vec![block(vec![ends(None).into()]), block(vec![sink.sink().into()])]),
+    ]);
+    assert!(summary.is_success() && summary.is_finished());
+    let (outcomes, output) = (probe.outcomes_so_far(), sink.output());
+    assert_eq!(output, numbers(outcomes.len()), "all that was produced came there");
+    assert!(outcomes.values().all(|outcome| [DELIVERED, RETURNED].contains(outcome)));
+}
+
+/// Sends each to the branch with its number.
+struct ByNumber;
+
+impl Component for ByNumber {
+    fn handle(&mut self, mut message: Message, handled: HandledCallback) {
+        let number = String::from_utf8_lossy(message.data()).parse().unwrap_or(u16::MAX);
+        message.set_branch(number);
+        handled.done(message);
+    }
+}
+
+#[test]
+fn each_takes_its_branch_and_who_knows_none_the_last() {
+    let probe = Probe::new(["1", "0", "?", "7", "1", "2"]);
+    let sinks = [(); 3].map(|()| Probe::new([""; 0]));
+    let name = |n: usize| n.to_string();
+    let branches = sinks.iter().enumerate().map(|(n, one)| (name(n), vec![one.sink().into()]));
+    let router = spec(own::transform("by_number", |_| Ok(ByNumber)));
+    let route = Step::Route { router, branches: branches.collect() };
+    let (summary, _) = run(vec![probe.source(4).into(), route]);
+    assert!(summary.is_success());
+    assert_eq!(sinks[0].output(), ["0"]);
+    assert_eq!(sinks[1].output(), ["1", "1"]);
+    assert_eq!(sinks[2].output(), ["?", "7", "2"]);
+    assert_eq!(probe.outcomes(), [DELIVERED; 6]);
+}
+
+#[test]
+fn what_several_sources_give_ends_when_all_have_ended() {
+    let (one, other, sink) =
+        (Probe::new(numbers(50)), Probe::new(["x"; 20]), Probe::new([""; 0]));
+    let lists = vec![
+        vec![one.source(3).into()],
+        vec![other.source(1).into(), load("grep", [("word", "x".into())]).into()],
+    ];
+    let (summary, _) = run(vec![Step::Merge(lists), sink.sink().into()]);
+    assert!(summary.is_success());
+    let (letters, digits): (Vec<_>, Vec<_>) =
+        sink.output().into_iter().partition(|text| text == "x");
+    assert_eq!((letters.len(), digits), (20, numbers(50)));
+    assert_eq!((one.outcomes().len(), other.outcomes().len()), (50, 20));
+}
+
+/// Sends what there is, without waiting, and says when there was no room.
+struct Tries(Postponed, Vec<Message>, mpsc::Sender<()>);
+
+impl Source for Tries {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        let Some(message) = self.1.pop() else { return Ok(Produced::FINISHED) };
+        if let Err(unsent) = self.0.try_send(message) {
+            assert_eq!(unsent.status, SendStatus::FULL);
+            self.1.extend(unsent.batch.messages().first().map(Message::duplicate));
+            let _ = self.2.send(());
+        }
+        Ok(Produced::MORE)
+    }
+}
+
+#[test]
+fn who_does_not_wait_hears_that_a_branch_is_full_and_no_branch_gets_it_then() {
+    let (gate, fast) = (Gate::default(), Probe::new([""; 0]));
+    let (tell, full) = mpsc::channel();
+    let tries = own::source("tries", move |postponed| {
+        let messages = (0..20).map(|n| Message::new(n.to_string())).collect();
+        Ok(Tries(postponed, messages, tell.clone()))
+    });
+    let steps = vec![
+        spec(tries).into(),
+        Step::Tee(vec![
+            block(vec![fast.sink().into()]),
+            branch(BranchPolicy::Drop, vec![Probe::new([""; 0]).sink().into()]),
+            block(vec![hanging(&gate).into()]),
+        ]),
+    ];
+    let (summary, _) = common::run_until(steps, PipelineOptions::default(), |_| {
+        (0..100).for_each(|_| full.recv().unwrap());
+        assert!(fast.output().len() <= 4, "it goes to all or none");
+        gate.open();
+    });
+    assert!(summary.is_success());
+    let expected: Vec<_> = numbers(20).into_iter().rev().collect();
+    assert_eq!(fast.output(), expected);
+}
+
+#[test]
+fn dead_letters_of_a_branch_go_to_that_branch_alone() {
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
+    let (probe, other) = (Probe::new(["fail", "a"]), Probe::new([""; 0]));
+    let steps = |source: &Probe, fails: bool, other: &Probe, sink: &Probe| -> Vec<Step> {
+        let word = |word: &str| grep(word);
+        let mut middle = if fails {
+            load("faults", [("first_word", false.into())])
+        } else {
+            load("grep", [("word", "".into())])
+        };
+        middle.options.name = Some("middle".into());
+        vec![
+            source.source(1).into(),
+            Step::Tee(vec![
+                block(vec![word(""), other.sink().into()]),
+                block(vec![middle.into(), word("")]),
+                block(vec![]),
+            ]),
+            sink.sink().into(),
+        ]
+    };
+    let sink = Probe::new([""; 0]);
+    run_with(steps(&probe, true, &other, &sink), options());
+    assert_eq!(probe.outcomes(), [Outcome::DEAD_LETTERED, DELIVERED]);
+    for (component, from_start, expected) in [("middle", false, 1), ("middle", true, 0)] {
+        let (none, other, sink) = (Probe::new([""; 0]), Probe::new([""; 0]), Probe::new([""; 0]));
+        let pipeline = Pipeline::new(steps(&none, false, &other, &sink), options());
+        let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+        let pipeline = pipeline.replaying(component, from_start);
+        let running = pipeline.and_then(Pipeline::start).unwrap_or_else(|error| panic!("{error}"));
+        assert!(running.wait().is_success());
+        assert_eq!((sink.output().len(), other.output().len()), (expected, 0));
+    }
+}
+
+#[test]
+fn graphs_that_lead_nowhere_are_refused() {
+    let probe = Probe::new([""; 0]);
+    let source = || Step::from(probe.source(1));
+    let sink = || Step::from(probe.sink());
+    let tee = |branches: Vec<Vec<Step>>| Step::Tee(branches.into_iter().map(block).collect());
+    let detached = || branch(BranchPolicy::Detach, vec![grep("x")]);
+    let route = || Step::Route {
+        router: spec(own::transform("by_number", |_| Ok(ByNumber))),
+        branches: Vec::new(),
+    };
+    for (steps, expected) in [
+        (vec![tee(vec![vec![sink()]]), sink()], "tee: it can't be the first of a list"),
+        (vec![source(), tee(vec![])], "tee: it has no branches"),
+        (vec![source(), route()], "route: it has no branches"),
+        (vec![source(), tee(vec![vec![]])], "tee: nothing follows, so each branch must end in a sink"),
+        (
+            vec![source(), tee(vec![vec![grep("x")], vec![sink()]])],
+            "grep is a transform: it can't be the last of a pipeline",
+        ),
+        (
+            vec![source(), tee(vec![vec![sink()]]), sink()],
+            "collect: nothing comes to it, as every branch before it ends in a sink",
+        ),
+        (vec![source(), Step::Tee(vec![detached()]), sink()], "tee: a detached branch ends in a sink"),
+        (vec![source(), Step::Merge(vec![vec![source()]]), sink()], "merge: it stands first"),
+        (vec![Step::Merge(vec![]), sink()], "merge: it has no lists"),
+        (vec![Step::Merge(vec![vec![]]), sink()], "merge: each of its lists begins with a source"),
+        (
+            vec![Step::Merge(vec![vec![source(), sink()], vec![source()]]), sink()],
+            "merge: one of its lists ends in a sink",
+        ),
+        (
+            vec![Step::Merge(vec![vec![grep("x")]]), sink()],
+            "grep is a transform: it can't be the first of a pipeline",
+        ),
+        (
+            vec![source(), tee(vec![vec![source(), sink()], vec![sink()]])],
+            "feed_2 is a source: it can't be in the middle of a pipeline",
+        ),
+        (
+            vec![source(), Step::Tee(vec![branch(BranchPolicy::Spill, vec![sink()])])],
+            "buffer: a buffer keeps messages on disk",
+        ),
+    ] {
+        let errors = Pipeline::new(steps, PipelineOptions::default()).err().expect(expected);
+        let errors: Vec<_> = errors.iter().map(PipelineError::to_string).collect();
+        assert!(errors.iter().any(|error| error.starts_with(expected)), "{expected}: {errors:?}");
+    }
+}
