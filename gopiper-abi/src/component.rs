@@ -233,6 +233,13 @@ pub trait Factory: Sized + Send + 'static {
         Parallel::ANY
     }
 
+    /// Whether nothing is lost when the program is killed, or the machine loses its power: a source
+    /// gives what was not settled again the next time, a sink has what it has reported as done in a
+    /// safe place. Nothing is asked of transforms. `gopiper check` tells the operator what comes of it.
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     /// Called once, after the last worker has gone.
     fn destroy(&mut self) {}
 }

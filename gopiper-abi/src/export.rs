@@ -159,6 +159,10 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
         self.0.parallel()
     }
 
+    fn is_durable(&self) -> bool {
+        self.0.is_durable()
+    }
+
     fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError> {
         logging::forward(&host);
         Ok(R::worker(self.0.create(Postponed::new(host, on_stop))?))

@@ -69,6 +69,10 @@ where
         if Self::KIND == Kind::SOURCE { Parallel::SINGLE } else { Parallel::ANY }
     }
 
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn create(&self, host: Host, on_stop: OnStop) -> Result<W, RawError> {
         Ok((self.0)(Postponed::new(host, on_stop))?)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use gopiper_abi::Kind;
 
 use crate::{
-    buffer::{self, BufferOptions, Shared},
+    buffer::{self, BufferOptions, Shared, WhenFull},
     error::PipelineError,
     next::Next,
     options::{ComponentOptions, ComponentSpec},
@@ -173,10 +173,12 @@ impl Layout {
             self.errors.append(&mut errors);
             return None;
         }
+        let drops = options.when_full == WhenFull::DropNewest;
         let shared = Shared::new(options);
         let (factory, options) = (buffer::inlet(shared.clone()), tried_for_ever());
         let options = ComponentOptions { pool_size: Some(1), ..options };
         let inlet = self.part(name, ComponentSpec { factory, options });
+        self.parts[inlet].drops = drops;
         let (factory, options) = (buffer::outlet(shared), ComponentOptions::default());
         let outlet = self.part(out, ComponentSpec { factory, options });
         Some(Node::Buffer { inlet, outlet })

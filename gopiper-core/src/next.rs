@@ -25,6 +25,14 @@ impl Next {
         }
     }
 
+    /// Where it comes out again that is stored.
+    pub(crate) fn stored_at(&self) -> Option<usize> {
+        match self {
+            Next::Stored(part) => Some(*part),
+            _ => None,
+        }
+    }
+
     /// The same where parts have other numbers.
     pub(crate) fn renumbered(self, number: &impl Fn(usize) -> usize) -> Next {
         match self {

@@ -27,6 +27,8 @@ pub(crate) struct Part {
     pub(crate) linger: Option<Duration>,
     pub(crate) retry: RetryPolicy,
     pub(crate) on_fail: Option<OnFail>,
+    /// Whether it drops what it has no room for: a buffer that is to.
+    pub(crate) drops: bool,
     /// Where what leaves it goes.
     pub(crate) next: Next,
     /// The number of the detached branch of a tee that it stands in, if it does.
@@ -107,6 +109,7 @@ impl Part {
             linger,
             retry,
             on_fail,
+            drops: false,
             next: Next::Nothing,
             detached: None,
         })

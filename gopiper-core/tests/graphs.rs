@@ -6,11 +6,11 @@ use std::{sync::mpsc, thread, time::Duration};
 use common::{Probe, load, run, run_with, story::Gate};
 use gopiper_abi::{
     BatchCall, BatchComponent, Component, Error, HandleFlags, HandledCallback, Message, Outcome,
-    Postponed, Produced, Report, SendStatus, Source, own,
+    Postponed, Produced, Report, SendStatus, Source, Value, own,
 };
 use gopiper_core::{
-    Branch, BranchPolicy, ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError,
-    PipelineOptions, Step, StopReason,
+    Branch, BranchPolicy, BufferOptions, ComponentOptions, ComponentSpec, OnFail, Pipeline,
+    PipelineError, PipelineOptions, Step, StopReason, WhenFull,
 };
 
 const DELIVERED: Outcome = Outcome::DELIVERED;
@@ -107,7 +107,10 @@ fn what_is_kept_aside_goes_on_and_comes_together_again() {
     assert!(summary.is_success());
     let mut output = sink.output();
     output.sort();
-    assert_eq!((output, aside.output()), (vec!["a".into(), "b".into(), "b".into()], numbers_of("ab")));
+    assert_eq!(
+        (output, aside.output()),
+        (vec!["a".into(), "b".into(), "b".into()], numbers_of("ab"))
+    );
     assert_eq!(probe.outcomes(), [DROPPED, DELIVERED], "one copy of the first was dropped");
 }
 
@@ -184,8 +187,7 @@ fn a_detached_branch_fails_alone() {
     ]);
     assert_eq!((sink.output(), probe.outcomes()), (numbers(1000), vec![DELIVERED; 1000]));
     assert_eq!(summary.stopped, None);
-    let failed =
-        StopReason::Failed { component: "ends".into(), error: "the disk is gone".into() };
+    let failed = StopReason::Failed { component: "ends".into(), error: "the disk is gone".into() };
     assert_eq!(summary.ended_branches, [failed]);
     assert!(!summary.is_success(), "somebody has to look at it");
 }
@@ -231,9 +233,8 @@ fn what_fails_in_a_detached_branch_is_counted_and_its_stop_stops_the_branch() {
 fn when_all_that_is_left_is_detached_and_gone_the_pipeline_ends() {
     let (probe, other) = (Probe::new(numbers(100_000)), ends(Some("gone too")));
     let mut detached = vec![ends(Some("gone")), other].into_iter();
-    let branches = std::iter::from_fn(|| {
-        Some(branch(BranchPolicy::Detach, vec![detached.next()?.into()]))
-    });
+    let branches =
+        std::iter::from_fn(|| Some(branch(BranchPolicy::Detach, vec![detached.next()?.into()])));
     let tee = Step::Tee(branches.collect());
     let (summary, _) = run(vec![probe.source(1).into(), tee]);
     assert!(matches!(summary.stopped, Some(StopReason::Failed { .. })), "{summary:?}");
@@ -282,8 +283,7 @@ fn each_takes_its_branch_and_who_knows_none_the_last() {
 
 #[test]
 fn what_several_sources_give_ends_when_all_have_ended() {
-    let (one, other, sink) =
-        (Probe::new(numbers(50)), Probe::new(["x"; 20]), Probe::new([""; 0]));
+    let (one, other, sink) = (Probe::new(numbers(50)), Probe::new(["x"; 20]), Probe::new([""; 0]));
     let lists = vec![
         vec![one.source(3).into()],
         vec![other.source(1).into(), load("grep", [("word", "x".into())]).into()],
@@ -376,6 +376,107 @@ fn dead_letters_of_a_branch_go_to_that_branch_alone() {
 }
 
 #[test]
+fn each_way_says_what_may_be_lost_on_it() {
+    let state = tempfile::tempdir().unwrap();
+    let file = |name: &str| state.path().join(name).display().to_string();
+    let source = || {
+        let paths = Value::from(vec![Value::from(file("in"))]);
+        Step::from(load("file_source", [("paths", paths)]))
+    };
+    let sink = || load("file_sink", [("path", file("out").into())]);
+    let options =
+        || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
+    let ways = |steps: Vec<Step>, options| {
+        let pipeline = Pipeline::new(steps, options);
+        pipeline.unwrap_or_else(|errors| panic!("{errors:?}")).ways()
+    };
+    let only = ways(vec![source(), grep("x"), sink().into()], options());
+    assert_eq!(only[0].components, ["file_source", "grep", "file_sink"]);
+    assert_eq!(only[0].losses, [""; 0]);
+
+    let mut careless = load("grep", [("word", "x".into())]);
+    careless.options.on_fail = Some(OnFail::Discard);
+    let buffer = BufferOptions { when_full: WhenFull::DropNewest, ..Default::default() };
+    let all = ways(
+        vec![
+            Step::Merge(vec![
+                vec![source(), Step::Buffer(buffer)],
+                vec![Probe::new([""; 0]).source(1).into()],
+            ]),
+            careless.into(),
+            Step::Tee(vec![
+                block(vec![sink().into()]),
+                branch(BranchPolicy::Drop, vec![Probe::new([""; 0]).sink().into()]),
+            ]),
+        ],
+        options(),
+    );
+    let discards = "what grep fails with is discarded (on_fail)";
+    let drops = "buffer drops what it has no room for (when_full)";
+    let feed = "feed does not give again what was under way at a crash";
+    let collect = [
+        "what collect has no room for is dropped (policy)",
+        "collect does not say that what it has taken outlives a crash",
+    ];
+    let losses: Vec<_> = all.iter().map(|way| way.losses.clone()).collect();
+    assert_eq!(losses[0], [drops, discards]);
+    assert_eq!(losses[1], [drops, discards, collect[0], collect[1]]);
+    assert_eq!(losses[2], [feed, discards]);
+    assert_eq!(losses[3], [feed, discards, collect[0], collect[1]]);
+    assert_eq!(all[1].components.join(" "), "file_source buffer buffer.out grep collect");
+
+    let no_place = "what fails has no place to be kept";
+    let only = ways(vec![source(), grep("x"), sink().into()], PipelineOptions::default());
+    assert_eq!(only[0].losses, [no_place]);
+}
+
+#[test]
+fn links_say_how_messages_take_them() {
+    let (probe, sink) = (Probe::new([""; 0]), || Probe::new([""; 0]).sink());
+    let router = spec(own::transform("by_number", |_| Ok(ByNumber)));
+    let pipeline = Pipeline::new(
+        vec![
+            probe.source(1).into(),
+            Step::Route {
+                router,
+                branches: vec![
+                    (
+                        "odd".into(),
+                        vec![Step::Tee(vec![
+                            branch(BranchPolicy::Detach, vec![sink().into()]),
+                            block(vec![]),
+                        ])],
+                    ),
+                    ("even".into(), vec![]),
+                ],
+            },
+            sink().into(),
+        ],
+        PipelineOptions::default(),
+    );
+    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+    let nodes = pipeline.nodes();
+    let shown: Vec<_> = pipeline
+        .links()
+        .iter()
+        .map(|link| {
+            let label = &link.label;
+            format!("{} -{label}- {}", nodes[link.from].name, nodes[link.to].name)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "feed -- by_number",
+            "by_number -odd, detach- collect",
+            "by_number -odd- collect_2",
+            "by_number -even- collect_2",
+        ]
+    );
+    assert!(pipeline.links()[1].is_lossy && !pipeline.links()[2].is_lossy);
+}
+
+#[test]
 fn graphs_that_lead_nowhere_are_refused() {
     let probe = Probe::new([""; 0]);
     let source = || Step::from(probe.source(1));
@@ -390,7 +491,10 @@ fn graphs_that_lead_nowhere_are_refused() {
         (vec![tee(vec![vec![sink()]]), sink()], "tee: it can't be the first of a list"),
         (vec![source(), tee(vec![])], "tee: it has no branches"),
         (vec![source(), route()], "route: it has no branches"),
-        (vec![source(), tee(vec![vec![]])], "tee: nothing follows, so each branch must end in a sink"),
+        (
+            vec![source(), tee(vec![vec![]])],
+            "tee: nothing follows, so each branch must end in a sink",
+        ),
         (
             vec![source(), tee(vec![vec![grep("x")], vec![sink()]])],
             "grep is a transform: it can't be the last of a pipeline",
@@ -399,7 +503,10 @@ fn graphs_that_lead_nowhere_are_refused() {
             vec![source(), tee(vec![vec![sink()]]), sink()],
             "collect: nothing comes to it, as every branch before it ends in a sink",
         ),
-        (vec![source(), Step::Tee(vec![detached()]), sink()], "tee: a detached branch ends in a sink"),
+        (
+            vec![source(), Step::Tee(vec![detached()]), sink()],
+            "tee: a detached branch ends in a sink",
+        ),
         (vec![source(), Step::Merge(vec![vec![source()]]), sink()], "merge: it stands first"),
         (vec![Step::Merge(vec![]), sink()], "merge: it has no lists"),
         (vec![Step::Merge(vec![vec![]]), sink()], "merge: each of its lists begins with a source"),

@@ -135,6 +135,10 @@ impl Factory for FileSinkFactory {
     fn parallel(&self) -> Parallel {
         Parallel::SINGLE
     }
+
+    fn is_durable(&self) -> bool {
+        self.settings.sync == Sync::Batch
+    }
 }
 
 export_component!(sink: FileSinkFactory);

@@ -138,6 +138,10 @@ impl Factory for FileSourceFactory {
     fn parallel(&self) -> Parallel {
         Parallel::SINGLE
     }
+
+    fn is_durable(&self) -> bool {
+        self.attributes.checkpoint
+    }
 }
 
 export_component!(source: FileSourceFactory);

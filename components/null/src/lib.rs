@@ -19,6 +19,10 @@ impl Factory for NullFactory {
         let bytes = postponed.host().counter("bytes_total", "bytes of the messages that came");
         Ok(Null { bytes })
     }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
 }
 
 /// The component of one worker. The messages are counted by the host; the bytes here.

@@ -108,6 +108,12 @@ impl FactoryHandle {
         unsafe { (self.raw.vtable.parallel())(self.raw.object) }
     }
 
+    /// Whether nothing that it has is lost when the program ends at any moment.
+    pub fn is_durable(&mut self) -> bool {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.is_durable())(self.raw.object) }
+    }
+
     /// Makes a worker's component.
     ///
     /// # Errors

@@ -206,6 +206,8 @@ pub struct FactoryVtable {
     pub channel_size: unsafe extern "C" fn(object: *mut ()) -> usize,
     /// How many workers it bears.
     pub parallel: unsafe extern "C" fn(object: *mut ()) -> Parallel,
+    /// Whether nothing that it has is lost when the program ends at any moment.
+    pub is_durable: unsafe extern "C" fn(object: *mut ()) -> bool,
     /// Makes a worker's component.
     pub create:
         unsafe extern "C" fn(object: *mut (), host: Host) -> RResult<RawComponent, RawError>,

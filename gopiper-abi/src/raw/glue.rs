@@ -41,6 +41,7 @@ pub trait WorkerFactory: Send + Sized + 'static {
     fn pool_size(&self) -> usize;
     fn channel_size(&self) -> usize;
     fn parallel(&self) -> Parallel;
+    fn is_durable(&self) -> bool;
     fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError>;
     fn destroy(&mut self);
 }
@@ -136,6 +137,7 @@ impl<F: WorkerFactory> FactorySlot<F> {
         pool_size: pool_size::<F>,
         channel_size: channel_size::<F>,
         parallel: parallel::<F>,
+        is_durable: is_durable::<F>,
         create: create::<F>,
         destroy: destroy::<F>,
         drop: drop_factory::<F>,
@@ -232,6 +234,10 @@ unsafe extern "C" fn parallel<F: WorkerFactory>(object: *mut ()) -> Parallel {
     // SAFETY: see above.
     fence(|| unsafe { configured::<F>(object) }.map_or(Parallel::SINGLE, |f| f.parallel()))
         .unwrap_or(Parallel::SINGLE)
+}
+unsafe extern "C" fn is_durable<F: WorkerFactory>(object: *mut ()) -> bool {
+    // SAFETY: see above.
+    fence(|| unsafe { configured::<F>(object) }.is_some_and(|f| f.is_durable())).unwrap_or(false)
 }
 unsafe extern "C" fn create<F: WorkerFactory>(
     object: *mut (),

@@ -92,6 +92,9 @@ impl WorkerFactory for UnrulyFactory {
     fn parallel(&self) -> Parallel {
         Parallel::ANY
     }
+    fn is_durable(&self) -> bool {
+        panic!("does not know")
+    }
     fn create(&self, _host: Host, on_stop: OnStop) -> Result<Unruly, RawError> {
         match self.0.as_str() {
             "panics when created" => panic!("when created"),
