@@ -9,15 +9,25 @@ function gopiper.buffer() return {} end
 
 function gopiper.transform(user) return { user = user } end
 
-function gopiper.createPipeline(components)
-  for _, component in ipairs(components) do
-    local user = component
-    if type(component) == 'table' then user = component.user end
+-- Functions are numbered when a list with them is taken, as in the program's own state.
+local function take(list)
+  for _, step in ipairs(list) do
+    local user = step
+    if type(step) == 'table' then user = step.user end
     if type(user) == 'function' then
       gopiper.count = gopiper.count + 1
       if gopiper.count == wanted then gopiper.found = user end
     end
   end
 end
+
+gopiper.createPipeline = take
+
+local function take_all(...)
+  for _, list in ipairs({ ... }) do take(list) end
+  return {}
+end
+
+gopiper.tee, gopiper.merge = take_all, take_all
 
 return gopiper
