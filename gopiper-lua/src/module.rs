@@ -33,7 +33,10 @@ struct Component(Mutex<Option<ComponentSpec>>);
 impl UserData for Component {}
 
 /// A function that is a transform, with what the operator wants of it.
-struct Transform(Mutex<Option<ComponentOptions>>);
+struct Transform(Mutex<Option<FunctionOptions>>);
+
+/// The options of a component, and how often a function's window is flushed.
+type FunctionOptions = (ComponentOptions, Option<Duration>);
 
 impl UserData for Transform {}
 
@@ -58,9 +61,12 @@ pub(crate) fn register(
                 .map_err(|error| here(lua, "loadComponent", &error))
         })?,
     )?;
-    for (name, status) in [("DONE", 0), ("RETRY", 100), ("FAIL", 200), ("DROP", 300)] {
+    for (name, status) in
+        [("DONE", 0), ("CONTINUE", 1), ("RETRY", 100), ("FAIL", 200), ("DROP", 300)]
+    {
         module.set(name, status)?;
     }
+    module.set("NULL", Value::NULL)?;
     module.set("env", env(lua)?)?;
     module.set(
         "transform",
@@ -148,11 +154,11 @@ fn create_pipeline(
         match item.as_userdata().and_then(|data| data.borrow::<Buffer>().ok()) {
             Some(buffer) => buffers.push((specs.len(), buffer.0.clone())),
             None => match function_options(&item).map_err(named)? {
-                Some(mut options) => {
+                Some((mut options, every)) => {
                     functions += 1;
                     // Its limit is kept within Lua: so a worker need not be given up.
                     let limit = options.timeout.take().unwrap_or(function::LIMIT);
-                    let factory = function::transform(source.clone(), functions, limit);
+                    let factory = function::transform(source.clone(), functions, limit, every);
                     specs.push(ComponentSpec { factory, options });
                 }
                 None => specs.push(take_component(&item).map_err(named)?),
@@ -191,9 +197,9 @@ fn create_pipeline(
 }
 
 /// The options of a function in the list; `None` if it is something else.
-fn function_options(item: &Value) -> Result<Option<ComponentOptions>, String> {
+fn function_options(item: &Value) -> Result<Option<FunctionOptions>, String> {
     if item.is_function() {
-        return Ok(Some(ComponentOptions::default()));
+        return Ok(Some(Default::default()));
     }
     match item.as_userdata().and_then(|data| data.borrow::<Transform>().ok()) {
         None => Ok(None),
@@ -287,8 +293,30 @@ fn transform(lua: &Lua, (user, options): (Value, Value)) -> Result<Transform, St
         return Err(format!("argument 1 must be a function, not {}", a(user.type_name())));
     }
     let options: Option<Table> = argument(lua, options, "2 (the options)")?;
-    let options = options.map(|table| component_options(&table)).transpose()?.unwrap_or_default();
-    Ok(Transform(Mutex::new(Some(options))))
+    let options = options.map(|table| transform_options(lua, &table)).transpose()?;
+    Ok(Transform(Mutex::new(Some(options.unwrap_or_default()))))
+}
+
+fn transform_options(lua: &Lua, table: &Table) -> Result<FunctionOptions, String> {
+    let (mut every, mut flush, mut others) = (None, false, Vec::new());
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| error.to_string())?;
+        match key.as_string().map(|key| key.to_string_lossy()).as_deref() {
+            Some("every") => every = Some(option("every", value, SOME_SECONDS)?),
+            Some("flush") if value.is_function() => flush = true,
+            Some("flush") => {
+                return Err(format!("option flush: expected a function, not {}", shown(&value)));
+            }
+            _ => others.push((key, value)),
+        }
+    }
+    match (every, flush) {
+        (Some(_), false) => return Err("option every: there must be a function flush too".into()),
+        (None, true) => return Err("option flush: there must be a number of seconds every too".into()),
+        _ => {}
+    }
+    let others = lua.create_table_from(others).map_err(|error| error.to_string())?;
+    Ok((component_options(&others)?, every))
 }
 
 fn buffer_options(table: Table) -> Result<BufferOptions, String> {
