@@ -177,7 +177,7 @@ pub(super) fn decode(
     let mut json = serde_json::Deserializer::from_slice(text);
     match Table::of(to).deserialize(&mut json).and_then(|there| json.end().map(|()| there)) {
         Ok(there) => Ok(there),
-        Err(error) if error.classify() == Category::Data => Err(error.to_string()),
+        Err(error) if error.classify() == Category::Data => Err(format!(": {error}")),
         Err(_) => Ok(false),
     }
 }
