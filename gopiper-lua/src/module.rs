@@ -312,7 +312,9 @@ fn transform_options(lua: &Lua, table: &Table) -> Result<FunctionOptions, String
     }
     match (every, flush) {
         (Some(_), false) => return Err("option every: there must be a function flush too".into()),
-        (None, true) => return Err("option flush: there must be a number of seconds every too".into()),
+        (None, true) => {
+            return Err("option flush: there must be a number of seconds every too".into());
+        }
         _ => {}
     }
     let others = lua.create_table_from(others).map_err(|error| error.to_string())?;

@@ -161,11 +161,7 @@ fn put_all<T>(
 
 /// Writes a field for Lua, or all of the message if the path is empty. False if it is not there, null, or no
 /// JSON.
-pub(super) fn decode(
-    data: &[u8],
-    path: &[PointerNode],
-    to: &mut Writer,
-) -> Result<bool, String> {
+pub(super) fn decode(data: &[u8], path: &[PointerNode], to: &mut Writer) -> Result<bool, String> {
     let found = match path {
         [] => None,
         _ => match sonic_rs::get(data, path) {

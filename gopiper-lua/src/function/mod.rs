@@ -132,7 +132,8 @@ impl BatchComponent for LuaFunction {
     fn timer(&mut self, now: i64) -> Result<(), Error> {
         if let Err(error) = self.flush(false) {
             let host = self.state.postponed.host();
-            host.counter("failed_flushes_total", "Calls of `flush` that ended with an error").add(1);
+            host.counter("failed_flushes_total", "Calls of `flush` that ended with an error")
+                .add(1);
             let text = format!("its flush has failed, and is called again: {error}");
             host.log(Level::ERROR, module_path!(), &text);
         }

@@ -198,9 +198,9 @@ pub(super) fn like(new: Value, old: &Value) -> Value {
             let (Some(new), Some(old)) = (new.as_map(), old.as_map()) else { return new };
             let of_new: HashMap<_, _> = new.iter().collect();
             let of_old: HashMap<_, _> = old.iter().collect();
-            let kept = old.iter().filter_map(|(key, old)| {
-                Some((key, like((*of_new.get(key)?).clone(), old)))
-            });
+            let kept = old
+                .iter()
+                .filter_map(|(key, old)| Some((key, like((*of_new.get(key)?).clone(), old))));
             let added = new.iter().filter(|(key, _)| !of_old.contains_key(key));
             Map::from_iter(kept.chain(added.map(|(key, value)| (key, value.clone())))).into()
         }

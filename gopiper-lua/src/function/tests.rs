@@ -70,12 +70,7 @@ fn run_after(before: &str, function: &str, messages: Vec<Message>) -> Ran {
 }
 
 /// The same with a function whose window is flushed so often.
-fn run_every(
-    every: Option<Duration>,
-    before: &str,
-    function: &str,
-    messages: Vec<Message>,
-) -> Ran {
+fn run_every(every: Option<Duration>, before: &str, function: &str, messages: Vec<Message>) -> Ran {
     let text = format!("{before}\nrequire('gopiper').createPipeline({{ {function} }})");
     let source = Source::new(text, "pipeline.lua".as_ref());
     let (given, out, failed) = (Messages::default(), Messages::default(), Messages::default());
@@ -208,7 +203,10 @@ fn json_is_read_and_added_to() {
     assert_eq!(attribute("none"), Some("nil".into()));
     assert_eq!(ran.summary.outcomes.dropped, 2);
     let failed = run("function(message) message:add_json('a', 1) end", &["[]"]);
-    assert_eq!(failed.descriptions(), ["pipeline.lua:2: the field 'a': the message is no JSON object"]);
+    assert_eq!(
+        failed.descriptions(),
+        ["pipeline.lua:2: the field 'a': the message is no JSON object"]
+    );
 }
 
 /// Enough for LuaJIT to compile it all, and to collect garbage many times.
@@ -370,7 +368,10 @@ fn mistakes_are_told() {
         ("function(m) m.data = nil end", "pipeline.lua:2: data wants a string, not nil"),
         ("function(m) m.dat = '' end", "pipeline.lua:2: a message's 'dat' can't be set"),
         ("function(m) return m.dat end", "pipeline.lua:2: a message has no 'dat'"),
-        ("function(m) m.attributes.a = print end", "pipeline.lua:2: attribute 'a' can't be a function"),
+        (
+            "function(m) m.attributes.a = print end",
+            "pipeline.lua:2: attribute 'a' can't be a function",
+        ),
         ("function(m) require('ffi') end", "module 'ffi' not found"),
     ] {
         assert!(of(function).contains(said), "{function}: {}", of(function));

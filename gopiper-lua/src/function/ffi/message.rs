@@ -39,7 +39,12 @@ pub(super) unsafe extern "C" fn set_data(
     message.set_data(state.together([data, &[]]));
 }
 
-pub(super) unsafe extern "C" fn append(state: *mut State, message: *mut Message, data: *const u8, len: usize) {
+pub(super) unsafe extern "C" fn append(
+    state: *mut State,
+    message: *mut Message,
+    data: *const u8,
+    len: usize,
+) {
     // SAFETY: see above.
     let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
     state.keep_original(message);
@@ -47,7 +52,12 @@ pub(super) unsafe extern "C" fn append(state: *mut State, message: *mut Message,
     message.set_data(state.together([&before, data]));
 }
 
-pub(super) unsafe extern "C" fn crop(state: *mut State, message: *mut Message, from: usize, len: usize) {
+pub(super) unsafe extern "C" fn crop(
+    state: *mut State,
+    message: *mut Message,
+    from: usize,
+    len: usize,
+) {
     // SAFETY: see above.
     let (state, message) = unsafe { (&mut *state, &mut *message) };
     state.keep_original(message);

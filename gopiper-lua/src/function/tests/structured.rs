@@ -87,8 +87,7 @@ fn tables_are_lists_or_maps() {
         message.value = { whole = a.list }
         a.given = message.value.whole[1]
     end";
-    let ran =
-        run_after("local gopiper = require('gopiper')", function, vec![Message::new("")]);
+    let ran = run_after("local gopiper = require('gopiper')", function, vec![Message::new("")]);
     assert_eq!(ran.descriptions(), [""; 0]);
     let out = &ran.out[0];
     let attribute = |key| out.attribute(key).cloned().unwrap();
@@ -96,7 +95,8 @@ fn tables_are_lists_or_maps() {
     let list = Value::from(vec!["a".into(), Value::NULL, inner.into()]);
     assert_eq!(attribute("list"), list);
     let inner = Map::from_iter([("c", u64::MAX)]);
-    let map = Map::from_iter([("a", Value::from(inner.clone())), ("b", 9007199254740993i64.into())]);
+    let map =
+        Map::from_iter([("a", Value::from(inner.clone())), ("b", 9007199254740993i64.into())]);
     assert_eq!(attribute("map"), map.into());
     assert_eq!(attribute("empty"), Map::default().into());
     assert_eq!(attribute("null"), Value::NULL);

@@ -185,8 +185,12 @@ fn a_window_by_count_sends_in_the_function() {
         return gopiper.CONTINUE
     end, flush = function(window, ended) if n > 0 then window:emit('rest ' .. sum) end end";
     let messages = (1..=10).map(|n: i32| Message::new(n.to_string())).collect();
-    let ran =
-        run_every(Some(SECOND), &format!("{GOPIPER}\nn, sum = 0, 0"), &table_of(function), messages);
+    let ran = run_every(
+        Some(SECOND),
+        &format!("{GOPIPER}\nn, sum = 0, 0"),
+        &table_of(function),
+        messages,
+    );
     assert_eq!(ran.descriptions(), [""; 0]);
     assert_eq!(ran.text(), ["6", "15", "24", "rest 10"]);
     assert_eq!(ran.out[0].time(), 5);
@@ -298,7 +302,10 @@ fn mistakes_are_told() {
         "only a function with the options every and flush (gopiper.transform) can keep a message"
     );
     for (body, said) in [
-        ("return gopiper.CONTINUE, 7", "the key of a message that is kept is a string, not a number"),
+        (
+            "return gopiper.CONTINUE, 7",
+            "the key of a message that is kept is a string, not a number",
+        ),
         (
             "m:emit('a') return gopiper.CONTINUE",
             "a message that is kept makes others with window:emit, not with message:emit",
