@@ -18,7 +18,7 @@ const MANY_LINES: usize = 400;
 const UNSAFE_ROOMS: &[&str] = &[
     "gopiper-abi/src/raw",
     "gopiper-core/src/loader",
-    "gopiper-lua/src/function/ffi.rs",
+    "gopiper-lua/src/function/ffi",
     "gopiper-lua/src/function/limit.rs",
     "gopiper-core/tests/components",
     "gopiper-core/tests/variants",

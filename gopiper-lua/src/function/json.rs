@@ -1,8 +1,15 @@
 //! Fields of messages that are JSON, read where they stand.
+mod table;
+
 use std::borrow::Cow;
 
-use gopiper_abi::{Value, ValueTag};
+use gopiper_abi::{Map, Value, ValueTag};
+use serde::de::DeserializeSeed;
+use serde_json::error::Category;
 use sonic_rs::{JsonNumberTrait, JsonType, JsonValueTrait, PointerNode};
+
+use self::table::Table;
+use super::serialized::Writer;
 
 /// What was found.
 #[derive(Debug, PartialEq)]
@@ -93,22 +100,82 @@ pub(super) fn with_field(data: &[u8], key: &str, value: &Value) -> Option<(usize
     }
     let is_empty = data[start + 1..end].iter().all(u8::is_ascii_whitespace);
     let mut field = if is_empty { Vec::new() } else { vec![b','] };
-    let put = |field: &mut Vec<u8>, text: &str| sonic_rs::to_writer(field, text).ok();
-    put(&mut field, key)?;
+    put_text(&mut field, key);
     field.push(b':');
-    match value.tag() {
-        ValueTag::BOOL => field.extend(value.as_bool()?.to_string().bytes()),
-        ValueTag::I64 => field.extend(value.as_i64()?.to_string().bytes()),
-        ValueTag::U64 => field.extend(value.as_u64()?.to_string().bytes()),
-        // There is no such number in JSON.
-        ValueTag::F64 if !value.as_f64()?.is_finite() => field.extend(b"null"),
-        ValueTag::F64 => field.extend(value.as_f64()?.to_string().bytes()),
-        ValueTag::STRING => put(&mut field, value.as_str()?)?,
-        ValueTag::BYTES => put(&mut field, &String::from_utf8_lossy(value.as_bytes()?))?,
-        _ => field.extend(b"null"),
-    }
+    put(&mut field, value);
     field.push(b'}');
     Some((end, field))
+}
+
+fn put(to: &mut Vec<u8>, value: &Value) {
+    match value.tag() {
+        ValueTag::BOOL => to.extend(value.as_bool().unwrap_or_default().to_string().bytes()),
+        ValueTag::I64 => to.extend(value.as_i64().unwrap_or_default().to_string().bytes()),
+        ValueTag::U64 => to.extend(value.as_u64().unwrap_or_default().to_string().bytes()),
+        ValueTag::F64 => match value.as_f64().filter(|number| number.is_finite()) {
+            Some(number) => to.extend(number.to_string().bytes()),
+            // There is no such number in JSON.
+            None => to.extend(b"null"),
+        },
+        ValueTag::STRING => put_text(to, value.as_str().unwrap_or_default()),
+        ValueTag::BYTES => {
+            let bytes = value.as_bytes().map_or(&[][..], |bytes| bytes);
+            put_text(to, &String::from_utf8_lossy(bytes));
+        }
+        ValueTag::LIST => {
+            let items = value.as_list().unwrap_or_default().iter();
+            put_all(to, b"[]", items, put);
+        }
+        ValueTag::MAP => {
+            let entries = value.as_map().into_iter().flat_map(Map::iter);
+            put_all(to, b"{}", entries, |to, (key, value)| {
+                put_text(to, key);
+                to.push(b':');
+                put(to, value);
+            });
+        }
+        _ => to.extend(b"null"),
+    }
+}
+
+fn put_text(to: &mut Vec<u8>, text: &str) {
+    let written = sonic_rs::to_writer(&mut *to, text);
+    debug_assert!(written.is_ok(), "text can be written to memory");
+}
+
+fn put_all<T>(
+    to: &mut Vec<u8>,
+    brackets: &[u8; 2],
+    items: impl Iterator<Item = T>,
+    put: impl Fn(&mut Vec<u8>, T),
+) {
+    to.push(brackets[0]);
+    for (i, item) in items.enumerate() {
+        if i > 0 {
+            to.push(b',');
+        }
+        put(to, item);
+    }
+    to.push(brackets[1]);
+}
+
+/// Writes a field for Lua, or all of the message if the path is empty. False if it is not there, null, or no
+/// JSON.
+pub(super) fn decode(data: &[u8], path: &[PointerNode], to: &mut Writer) -> Result<bool, String> {
+    let found = match path {
+        [] => None,
+        _ => match sonic_rs::get(data, path) {
+            Ok(found) => Some(found),
+            Err(_) => return Ok(false),
+        },
+    };
+    let text = found.as_ref().map_or(data, |found| found.as_raw_str().as_bytes());
+    let mut json = serde_json::Deserializer::from_slice(text);
+    match Table::of(to).deserialize(&mut json).and_then(|there| json.end().map(|()| there)) {
+        Ok(there) => Ok(there),
+        Err(error) if error.classify() == Category::Data => Err(format!(": {error}")),
+        Err(_) => Ok(false),
+    }
 }
 
 #[cfg(test)]

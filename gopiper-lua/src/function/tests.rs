@@ -1,3 +1,7 @@
+mod robustness;
+mod structured;
+mod windows;
+
 use std::sync::{Arc, Mutex};
 
 use gopiper_abi::{
@@ -62,12 +66,17 @@ impl Ran {
 
 /// Runs messages through a function, in a file that has `before` it.
 fn run_after(before: &str, function: &str, messages: Vec<Message>) -> Ran {
+    run_every(None, before, function, messages)
+}
+
+/// The same with a function whose window is flushed so often.
+fn run_every(every: Option<Duration>, before: &str, function: &str, messages: Vec<Message>) -> Ran {
     let text = format!("{before}\nrequire('gopiper').createPipeline({{ {function} }})");
     let source = Source::new(text, "pipeline.lua".as_ref());
     let (given, out, failed) = (Messages::default(), Messages::default(), Messages::default());
     *given.lock().unwrap() = messages;
     let gives = own::source("gives", move |postponed| Ok(Gives(given.clone(), postponed)));
-    let function = transform(Arc::new(source), 1, Duration::from_millis(50));
+    let function = transform("lua", Arc::new(source), 1, Duration::from_millis(50), every);
     let options = ComponentOptions::default;
     let components = vec![
         ComponentSpec { factory: gives, options: options() },
@@ -104,7 +113,7 @@ fn what_a_function_returns_is_what_becomes_of_the_message() {
     );
     assert_eq!(ran.text(), ["nothing", "done", "last"]);
     assert_eq!(ran.summary.outcomes.dropped, 1);
-    let returns = "a function returns nothing, gopiper.DONE, DROP, RETRY or FAIL, not";
+    let returns = "a function returns nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL, not";
     assert_eq!(
         ran.descriptions(),
         [
@@ -194,7 +203,10 @@ fn json_is_read_and_added_to() {
     assert_eq!(attribute("none"), Some("nil".into()));
     assert_eq!(ran.summary.outcomes.dropped, 2);
     let failed = run("function(message) message:add_json('a', 1) end", &["[]"]);
-    assert_eq!(failed.descriptions(), ["pipeline.lua:2: the message is no JSON object"]);
+    assert_eq!(
+        failed.descriptions(),
+        ["pipeline.lua:2: the field 'a': the message is no JSON object"]
+    );
 }
 
 /// Enough for LuaJIT to compile it all, and to collect garbage many times.
@@ -269,7 +281,7 @@ fn attributes_keep_their_types() {
         a.nothing = type(a.not_there)
         a.later = message.time == 9223372036854775807LL
         message.time = message.time - 1
-        a.list_error = select(2, pcall(function() return a.list end))
+        a.list = { a.list[1] + 1, a.list }
     end";
     let ran = run_after("", function, vec![message]);
     let out = &ran.out[0];
@@ -286,8 +298,8 @@ fn attributes_keep_their_types() {
     assert_eq!(out.attribute("nothing"), Some(&"nil".into()));
     assert_eq!(out.attribute("later"), Some(&true.into()));
     assert_eq!(out.time(), i64::MAX - 1);
-    let said = out.attribute("list_error").and_then(Value::as_str).unwrap_or_default();
-    assert!(said.contains("attribute 'list' is a list or a map"), "{said}");
+    let list = vec![2i64.into(), Value::from(vec![Value::from(1i64)])];
+    assert_eq!(out.attribute("list"), Some(&list.into()));
 }
 
 #[test]
@@ -356,9 +368,11 @@ fn mistakes_are_told() {
         ("function(m) m.data = nil end", "pipeline.lua:2: data wants a string, not nil"),
         ("function(m) m.dat = '' end", "pipeline.lua:2: a message's 'dat' can't be set"),
         ("function(m) return m.dat end", "pipeline.lua:2: a message has no 'dat'"),
-        ("function(m) m.attributes.a = {} end", "pipeline.lua:2: attribute 'a' can't be a table"),
+        (
+            "function(m) m.attributes.a = print end",
+            "pipeline.lua:2: attribute 'a' can't be a function",
+        ),
         ("function(m) require('ffi') end", "module 'ffi' not found"),
-        ("function(m) error({}) end", "table: "),
     ] {
         assert!(of(function).contains(said), "{function}: {}", of(function));
     }

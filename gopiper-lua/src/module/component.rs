@@ -1,12 +1,16 @@
 //! `loadComponent` and `transform`: what stands in a pipeline's list.
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use gopiper_abi::raw::{RawError, client::FactoryHandle};
 use gopiper_core::{ComponentOptions, ComponentSpec, loader};
 use mlua::{AnyUserData, Lua, Table, UserData, Value};
 use parking_lot::Mutex;
 
-use super::{Made, argument, options::component_options};
+use super::{
+    Made, argument,
+    options::{SOME_SECONDS, component_options},
+    table::{option, shown},
+};
 use crate::{
     convert::{self, a},
     search::SearchPath,
@@ -18,7 +22,10 @@ struct Component(Mutex<Option<ComponentSpec>>);
 impl UserData for Component {}
 
 /// A function that is a transform, with what the operator wants of it.
-pub(super) struct Transform(Mutex<Option<ComponentOptions>>);
+pub(super) struct Transform(Mutex<Option<FunctionOptions>>);
+
+/// The options of a component, and how often a function's window is flushed.
+pub(super) type FunctionOptions = (ComponentOptions, Option<Duration>);
 
 impl UserData for Transform {}
 
@@ -60,9 +67,9 @@ fn describe(file: &str, path: &Path, error: RawError) -> String {
 }
 
 /// The options of a function in the list; `None` if it is something else.
-pub(super) fn function_options(item: &Value) -> Result<Option<ComponentOptions>, String> {
+pub(super) fn function_options(item: &Value) -> Result<Option<FunctionOptions>, String> {
     if item.is_function() {
-        return Ok(Some(ComponentOptions::default()));
+        return Ok(Some(Default::default()));
     }
     match item.as_userdata().and_then(|data| data.borrow::<Transform>().ok()) {
         None => Ok(None),
@@ -88,6 +95,30 @@ pub(super) fn transform(lua: &Lua, (user, options): (Value, Value)) -> Result<Tr
         return Err(format!("argument 1 must be a function, not {}", a(user.type_name())));
     }
     let options: Option<Table> = argument(lua, options, "2 (the options)")?;
-    let options = options.map(|table| component_options(&table)).transpose()?.unwrap_or_default();
-    Ok(Transform(Mutex::new(Some(options))))
+    let options = options.map(|table| transform_options(lua, &table)).transpose()?;
+    Ok(Transform(Mutex::new(Some(options.unwrap_or_default()))))
+}
+
+fn transform_options(lua: &Lua, table: &Table) -> Result<FunctionOptions, String> {
+    let (mut every, mut flush, mut others) = (None, false, Vec::new());
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| error.to_string())?;
+        match key.as_string().map(|key| key.to_string_lossy()).as_deref() {
+            Some("every") => every = Some(option("every", value, SOME_SECONDS)?),
+            Some("flush") if value.is_function() => flush = true,
+            Some("flush") => {
+                return Err(format!("option flush: expected a function, not {}", shown(&value)));
+            }
+            _ => others.push((key, value)),
+        }
+    }
+    match (every, flush) {
+        (Some(_), false) => return Err("option every: there must be a function flush too".into()),
+        (None, true) => {
+            return Err("option flush: there must be a number of seconds every too".into());
+        }
+        _ => {}
+    }
+    let others = lua.create_table_from(others).map_err(|error| error.to_string())?;
+    Ok((component_options(&others)?, every))
 }

@@ -14,7 +14,7 @@ use self::{
     component::{load_component, transform},
     options::buffer_options,
     pipeline::create_pipeline,
-    steps::{Buffer, merge, tee},
+    steps::{Buffer, merge, route, tee},
 };
 use crate::{convert::a, env::env, search::SearchPath, settings::Settings, source::Source};
 
@@ -43,9 +43,12 @@ pub(crate) fn register(
                 .map_err(|error| here(lua, "loadComponent", &error))
         })?,
     )?;
-    for (name, status) in [("DONE", 0), ("RETRY", 100), ("FAIL", 200), ("DROP", 300)] {
+    for (name, status) in
+        [("DONE", 0), ("CONTINUE", 1), ("RETRY", 100), ("FAIL", 200), ("DROP", 300)]
+    {
         module.set(name, status)?;
     }
+    module.set("NULL", Value::NULL)?;
     module.set("env", env(lua)?)?;
     module.set(
         "transform",
@@ -73,6 +76,13 @@ pub(crate) fn register(
         "merge",
         lua.create_function(move |lua, lists: Variadic<Value>| {
             merge(lua, &taking, lists).map_err(|error| here(lua, "merge", &error))
+        })?,
+    )?;
+    let taking = source.clone();
+    module.set(
+        "route",
+        lua.create_function(move |lua, arguments: (Value, Value, Value)| {
+            route(lua, &taking, arguments).map_err(|error| here(lua, "route", &error))
         })?,
     )?;
     module.set(

@@ -7,7 +7,7 @@ use super::table::{for_each_option, one_of, option, shown};
 /// What a time is written as.
 const SECONDS: &str = "a number of seconds, 0 or more";
 /// A limit of no time at all would be one that nothing keeps.
-const SOME_SECONDS: &str = "a number of seconds, more than 0";
+pub(super) const SOME_SECONDS: &str = "a number of seconds, more than 0";
 
 pub(super) fn component_options(table: &Table) -> Result<ComponentOptions, String> {
     let mut options = ComponentOptions::default();

@@ -2,16 +2,17 @@
 //! of lists.
 use std::sync::Arc;
 
-use gopiper_core::{Branch, BranchPolicy, BufferOptions, ComponentOptions, ComponentSpec, Step};
+use gopiper_core::{Branch, BranchPolicy, BufferOptions, ComponentSpec, Step};
 use mlua::{Lua, Table, UserData, Value, Variadic};
 use parking_lot::Mutex;
 
 use super::{
     Made, argument,
-    component::{function_options, take_component},
+    component::{FunctionOptions, function_options, take_component},
+    options::component_options,
     table::one_of,
 };
-use crate::{function, source::Source};
+use crate::{convert::a, function, source::Source};
 
 /// A buffer between two components.
 pub(super) struct Buffer(pub(super) BufferOptions);
@@ -54,26 +55,24 @@ fn take_step(lua: &Lua, source: &Arc<Source>, item: &Value) -> Result<Step, Stri
         return step.ok_or_else(|| "it is in a pipeline already: make one for each place".into());
     }
     match function_options(item)? {
-        Some(options) => function_spec(lua, source, options, function::transform).map(Step::from),
+        Some(options) => function_spec(lua, source, options, "lua").map(Step::from),
         None => take_component(item).map(Step::from),
     }
 }
 
-/// What a factory is made of: the source, the function's number, its limit of time.
-type MakeFunction =
-    fn(Arc<Source>, usize, std::time::Duration) -> gopiper_abi::raw::client::FactoryHandle;
-
+/// A function of the file's as a component.
 fn function_spec(
     lua: &Lua,
     source: &Arc<Source>,
-    mut options: ComponentOptions,
-    make: MakeFunction,
+    (mut options, every): FunctionOptions,
+    name: &'static str,
 ) -> Result<ComponentSpec, String> {
     let mut made = lua.app_data_mut::<Made>().ok_or("called outside of a pipeline's file")?;
     made.functions += 1;
     // Its limit is kept within Lua: so a worker need not be given up.
     let limit = options.timeout.take().unwrap_or(function::LIMIT);
-    Ok(ComponentSpec { factory: make(source.clone(), made.functions, limit), options })
+    let factory = function::transform(name, source.clone(), made.functions, limit, every);
+    Ok(ComponentSpec { factory, options })
 }
 
 /// Refuses keys that a list can't have.
@@ -128,4 +127,72 @@ pub(super) fn merge(
         taken.push(take_steps(lua, source, &list).map_err(named)?);
     }
     Ok(Graph::new(Step::Merge(taken)))
+}
+
+/// The name of the branch for what no other one is for.
+const DEFAULT: &str = "default";
+
+pub(super) fn route(
+    lua: &Lua,
+    source: &Arc<Source>,
+    (decide, branches, options): (Value, Value, Value),
+) -> Result<Graph, String> {
+    let branches: Table = argument(lua, branches, "2 (the branches by name)")?;
+    let options: Option<Table> = argument(lua, options, "3 (the options)")?;
+    let mut lists = Vec::new();
+    for pair in branches.pairs::<Value, Value>() {
+        let (name, list) = pair.map_err(|error| error.to_string())?;
+        let named = name.as_string().map(|name| name.to_string_lossy());
+        let name =
+            named.ok_or_else(|| format!("a branch has a name, not {}", a(name.type_name())))?;
+        let found = list.type_name();
+        let list = list.as_table().cloned();
+        let list =
+            list.ok_or_else(|| format!("branch '{name}' must be a list, not {}", a(found)))?;
+        check_list(&list, &[]).map_err(|error| format!("branch '{name}': {error}"))?;
+        lists.push((name, list));
+    }
+    check_conditions(&decide, |name| lists.iter().any(|(known, _)| known == name))?;
+    // The same order in each state, the default last.
+    lists.sort_by(|(one, _), (other, _)| {
+        (one == DEFAULT, one.as_bytes()).cmp(&(other == DEFAULT, other.as_bytes()))
+    });
+    let options = options.map(|table| component_options(&table)).transpose()?.unwrap_or_default();
+    let router = function_spec(lua, source, (options, None), "route")?;
+    let mut taken = Vec::new();
+    for (name, list) in lists {
+        let steps = take_steps(lua, source, &list);
+        let steps = steps.map_err(|error| format!("branch '{name}': {error}"))?;
+        taken.push((name, steps));
+    }
+    Ok(Graph::new(Step::Route { router, branches: taken }))
+}
+
+/// A function, or a condition for each of some branches: a function, or a word to be found.
+fn check_conditions(decide: &Value, is_branch: impl Fn(&str) -> bool) -> Result<(), String> {
+    let conditions = match decide {
+        Value::Function(_) => return Ok(()),
+        Value::Table(conditions) => conditions,
+        other => {
+            let found = a(other.type_name());
+            return Err(format!(
+                "argument 1 must be a function, or a table of conditions by branch, not {found}"
+            ));
+        }
+    };
+    for pair in conditions.pairs::<Value, Value>() {
+        let (name, condition) = pair.map_err(|error| error.to_string())?;
+        let name = match name.as_string() {
+            Some(name) if is_branch(&name.to_string_lossy()) => name.to_string_lossy(),
+            _ => {
+                let name = name.to_string().unwrap_or_default();
+                return Err(format!("there is a condition for '{name}', but no such branch"));
+            }
+        };
+        if !matches!(condition, Value::Function(_) | Value::String(_)) {
+            let found = a(condition.type_name());
+            return Err(format!("condition '{name}' must be a function or a word, not {found}"));
+        }
+    }
+    Ok(())
 }

@@ -194,6 +194,21 @@ pub(super) const ROWS: &[Row] = &[
         reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
+    // LuaJIT makes a string of each line; the function does not.
+    Row {
+        name: "luajit",
+        what: "the same function, against luajit with io.lines",
+        target: Target::AtMost(0.3),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[
+            r#"function(message) if not message:find('" 503 ') then return gopiper.DROP end end"#,
+        ]),
+        reference: r#"luajit -e "for line in io.lines() do
+            if line:find('\" 503 ', 1, true) then io.write(line, '\n') end end" < "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
     // Both write to /dev/null; jq has no threads.
     Row {
         name: "lua_json",

@@ -33,18 +33,13 @@ fn every_row_can_be_measured() {
     let stage = built.program.with_file_name("examples").join(STAGE_PROGRAM);
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(built, stage, folder.path().into(), 200, 1).unwrap();
-    let mut rows = chosen(&[]).unwrap();
-    for (program, row) in [("mawk", "file"), ("jq", "lua_json")] {
-        if Command::new(program).arg("1").stdin(Stdio::null()).output().is_err() {
-            eprintln!("no {program} here: a row is left out");
-            rows.retain(|other| other.name != row);
-        }
-    }
+    let rows = chosen(&[]).unwrap();
     bench.run(&rows).unwrap();
 
+    let measured = rows.iter().filter(|row| missing(row).is_none());
     let report = fs::read(folder.path().join("bench.json")).unwrap();
     let report: Value = serde_json::from_slice(&report).unwrap();
-    for (row, result) in iter::zip(&rows, report["rows"].as_array().unwrap()) {
+    for (row, result) in iter::zip(measured, report["rows"].as_array().unwrap()) {
         assert_eq!(result["name"], row.name);
         assert_eq!(result["messages"], result["lines"], "{}", row.name);
         assert!(result["figure"].is_number() && result["noise"].is_number(), "{result}");

@@ -1,0 +1,151 @@
+//! A message's bytes, its time, and what becomes of it.
+#![allow(unsafe_code)]
+
+use gopiper_abi::{Kept, Message, Report};
+use memchr::memmem::Finder;
+
+use super::{State, bytes};
+
+// SAFETY, for all below: the prelude gives the state that it was given, which its component keeps for
+// as long as Lua runs; a slot of the batch that is being handled, which nobody else refers to; and bytes
+// that live for the call (see `ffi/mod.rs`).
+pub(super) unsafe extern "C" fn find(
+    state: *mut State,
+    message: *const Message,
+    from: usize,
+    word: *const u8,
+    len: usize,
+) -> isize {
+    // SAFETY: see above.
+    let (state, data, word) = unsafe { (&mut *state, (*message).data(), bytes(word, len)) };
+    let Some(rest) = data.get(from..) else { return -1 };
+    // A search is prepared once: mostly the same word is looked for in all messages.
+    let finder = match &state.finder {
+        Some(finder) if finder.needle() == word => finder,
+        _ => state.finder.insert(Finder::new(word).into_owned()),
+    };
+    finder.find(rest).map_or(-1, |at| (from + at) as isize)
+}
+
+pub(super) unsafe extern "C" fn set_data(
+    state: *mut State,
+    message: *mut Message,
+    data: *const u8,
+    len: usize,
+) {
+    // SAFETY: see above.
+    let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
+    state.keep_original(message);
+    message.set_data(state.together([data, &[]]));
+}
+
+pub(super) unsafe extern "C" fn append(
+    state: *mut State,
+    message: *mut Message,
+    data: *const u8,
+    len: usize,
+) {
+    // SAFETY: see above.
+    let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
+    state.keep_original(message);
+    let before = message.payload().clone();
+    message.set_data(state.together([&before, data]));
+}
+
+pub(super) unsafe extern "C" fn crop(
+    state: *mut State,
+    message: *mut Message,
+    from: usize,
+    len: usize,
+) {
+    // SAFETY: see above.
+    let (state, message) = unsafe { (&mut *state, &mut *message) };
+    state.keep_original(message);
+    let payload = message.payload();
+    let from = from.min(payload.len());
+    let part = payload.slice(from..from + len.min(payload.len() - from));
+    message.set_data(part);
+}
+
+pub(super) unsafe extern "C" fn set_time(state: *mut State, message: *mut Message, time: i64) {
+    // SAFETY: see above.
+    let (state, message) = unsafe { (&mut *state, &mut *message) };
+    state.keep_original(message);
+    message.set_time(time);
+}
+
+/// A message of these bytes in this one's place.
+pub(super) unsafe extern "C" fn emit(
+    state: *mut State,
+    message: *const Message,
+    data: *const u8,
+    len: usize,
+) {
+    // SAFETY: see above.
+    let (state, message, data) = unsafe { (&mut *state, &*message, bytes(data, len)) };
+    let mut part = message.duplicate();
+    part.set_data(state.together([data, &[]]));
+    state.made += 1;
+    state.parts.push(part);
+}
+
+/// The message is done, and something was made: by it, in its place, which settles it, or in the window.
+pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
+    // SAFETY: see above. Sending calls the host, and nobody else.
+    let (state, message) = unsafe { (&mut *state, &mut *message) };
+    if state.parts.is_empty() {
+        message.set_status(0);
+    } else {
+        let parts = std::mem::take(&mut state.parts);
+        // The pipeline may be closing: then it has failed, and its source knows.
+        let _ = state.postponed.send_from(Kept::of_slot(message).split().1, parts);
+    }
+    state.window.send(&state.postponed);
+    state.forget();
+}
+
+/// Keeps the message under a key, and sends what was made of that. Returns 0 if it has made others in its
+/// place: then it can't be kept.
+pub(super) unsafe extern "C" fn keep(
+    state: *mut State,
+    message: *mut Message,
+    key: *const u8,
+    len: usize,
+) -> i32 {
+    // SAFETY: see above. Sending calls the host, and nobody else.
+    let (state, message, key) = unsafe { (&mut *state, &mut *message, bytes(key, len)) };
+    if !state.parts.is_empty() {
+        return 0;
+    }
+    state.window.keep(key, Kept::of_slot(message).into());
+    state.window.send(&state.postponed);
+    state.forget();
+    1
+}
+
+/// Any report but Done without a word, which Lua writes into the slot itself.
+pub(super) unsafe extern "C" fn report(
+    state: *mut State,
+    message: *mut Message,
+    status: i32,
+    text: *const u8,
+    len: usize,
+) {
+    // SAFETY: see above. Sending calls the host, and nobody else.
+    let (state, message, text) = unsafe { (&mut *state, &mut *message, bytes(text, len)) };
+    // What fails, or comes again, has made nothing.
+    match status {
+        100..300 => state.window.take_back(),
+        _ => state.window.send(&state.postponed),
+    }
+    if status == 0 {
+        state.forget();
+        message.set_status(0);
+        return;
+    }
+    state.put_back(message);
+    state.forget();
+    let text = String::from_utf8_lossy(text).into_owned();
+    let reported = std::mem::replace(message, Message::vacated());
+    *message = reported.with_report(Report::new(status, text));
+}

@@ -1,0 +1,267 @@
+//! Attributes, structured values, fields of JSON.
+#![allow(unsafe_code)]
+
+use std::fmt::Display;
+
+use gopiper_abi::{Message, Value, ValueTag};
+
+use super::{
+    super::{
+        json::{self, Found},
+        serialized::Writer,
+        structured,
+    },
+    State, bytes,
+};
+
+/// A value that is one word, or bytes that somebody else owns: text, or a table as LuaJIT writes it.
+#[repr(C)]
+pub(super) struct Plain {
+    tag: i32,
+    integer: i64,
+    number: f64,
+    data: *const u8,
+    len: usize,
+}
+
+/// There is no value.
+const ABSENT: i32 = -1;
+/// The bytes say why there is none.
+const PROBLEM: i32 = -2;
+/// A table. (No list is handed over otherwise.)
+const TABLE: i32 = ValueTag::LIST.0 as i32;
+
+impl Plain {
+    fn is(&mut self, tag: ValueTag) {
+        self.tag = tag.0 as i32;
+    }
+
+    fn point_to(&mut self, tag: i32, bytes: &[u8]) {
+        (self.tag, self.data, self.len) = (tag, bytes.as_ptr(), bytes.len());
+    }
+
+    /// Says what is wrong instead, in `text`. Returns what says so to Lua.
+    pub(super) fn refuse(&mut self, text: &mut Vec<u8>, problem: impl Display) -> i32 {
+        *text = problem.to_string().into_bytes();
+        self.point_to(PROBLEM, text);
+        0
+    }
+
+    /// Hands a value over, which stays where it is, or stands in `text` then.
+    fn put(&mut self, value: Option<&Value>, text: &mut Vec<u8>) {
+        let Some(value) = value else {
+            self.tag = ABSENT;
+            return;
+        };
+        self.is(value.tag());
+        match value.tag() {
+            ValueTag::NULL => {}
+            ValueTag::BOOL => self.integer = value.as_bool().unwrap_or_default().into(),
+            ValueTag::I64 => self.integer = value.as_i64().unwrap_or_default(),
+            ValueTag::U64 => self.integer = value.as_u64().unwrap_or_default() as i64,
+            ValueTag::F64 => self.number = value.as_f64().unwrap_or_default(),
+            ValueTag::TIME => self.integer = value.as_time().unwrap_or_default(),
+            ValueTag::STRING | ValueTag::BYTES => {
+                let bytes = value.as_str().map(str::as_bytes);
+                let bytes = bytes.or(value.as_bytes().map(|bytes| &bytes[..]));
+                self.point_to(self.tag, bytes.unwrap_or_default());
+            }
+            _ => {
+                text.clear();
+                let mut writer = Writer(std::mem::take(text));
+                let written = structured::write(value, &mut writer);
+                *text = writer.0;
+                match written {
+                    Ok(()) => self.point_to(TABLE, text),
+                    Err(problem) => _ = self.refuse(text, problem),
+                }
+            }
+        }
+    }
+
+    /// What Lua has put there.
+    ///
+    /// # Safety
+    /// Its bytes live for the call.
+    pub(super) unsafe fn read(&self) -> Result<Option<Value>, structured::Problem> {
+        // SAFETY: by the caller, for those that have bytes.
+        let bytes = || unsafe { bytes(self.data, self.len) };
+        if self.tag == ABSENT {
+            return Ok(None);
+        }
+        Ok(Some(match ValueTag(self.tag as u32) {
+            ValueTag::BOOL => (self.integer != 0).into(),
+            ValueTag::I64 => self.integer.into(),
+            ValueTag::U64 => (self.integer as u64).into(),
+            ValueTag::F64 => self.number.into(),
+            ValueTag::STRING => structured::text(bytes()),
+            ValueTag::LIST => structured::read(bytes())?,
+            _ => Value::NULL,
+        }))
+    }
+}
+
+// SAFETY, for all below: as in `message.rs`; `value` is the prelude's one.
+pub(super) unsafe extern "C" fn get(
+    state: *mut State,
+    message: *const Message,
+    key: *const u8,
+    len: usize,
+    value: *mut Plain,
+) {
+    // SAFETY: see above.
+    let (state, message, key, out) =
+        unsafe { (&mut *state, &*message, bytes(key, len), &mut *value) };
+    let found = std::str::from_utf8(key).ok().and_then(|key| message.attribute(key));
+    out.put(found, &mut state.text);
+}
+
+pub(super) unsafe extern "C" fn get_value(
+    state: *mut State,
+    message: *const Message,
+    value: *mut Plain,
+) {
+    // SAFETY: see above.
+    let (state, message, out) = unsafe { (&mut *state, &*message, &mut *value) };
+    out.put(message.value(), &mut state.text);
+}
+
+/// Returns 0 if it is refused; then `value` says why.
+pub(super) unsafe extern "C" fn set(
+    state: *mut State,
+    message: *mut Message,
+    key: *const u8,
+    len: usize,
+    value: *mut Plain,
+) -> i32 {
+    // SAFETY: see above.
+    let (state, message, key, given) =
+        unsafe { (&mut *state, &mut *message, bytes(key, len), &mut *value) };
+    // SAFETY: see above.
+    let new = match unsafe { given.read() } {
+        Ok(new) => new,
+        Err(problem) => return given.refuse(&mut state.text, problem),
+    };
+    state.keep_original(message);
+    let key = String::from_utf8_lossy(key);
+    match new {
+        None => _ = message.remove_attribute(&key),
+        Some(new) => {
+            let new = match message.attribute(&key) {
+                Some(old) => structured::like(new, old),
+                None => new,
+            };
+            message.set_attribute(&key, new);
+        }
+    }
+    1
+}
+
+pub(super) unsafe extern "C" fn set_value(
+    state: *mut State,
+    message: *mut Message,
+    value: *mut Plain,
+) -> i32 {
+    // SAFETY: see above.
+    let (state, message, given) = unsafe { (&mut *state, &mut *message, &mut *value) };
+    // SAFETY: see above.
+    let new = match unsafe { given.read() } {
+        Ok(new) => new.unwrap_or_default(),
+        Err(problem) => return given.refuse(&mut state.text, problem),
+    };
+    state.keep_original(message);
+    let new = match message.value() {
+        Some(old) => structured::like(new, old),
+        None => new,
+    };
+    message.set_value(new);
+    1
+}
+
+pub(super) unsafe extern "C" fn json(
+    state: *mut State,
+    message: *const Message,
+    path: *const u8,
+    len: usize,
+    value: *mut Plain,
+) {
+    // SAFETY: see above.
+    let (state, data, path, out) =
+        unsafe { (&mut *state, (*message).data(), bytes(path, len), &mut *value) };
+    match json::find(data, state.paths.get(path)) {
+        Found::Nothing => out.tag = ABSENT,
+        Found::Bool(truth) => {
+            out.is(ValueTag::BOOL);
+            out.integer = truth.into();
+        }
+        Found::Integer(number) => {
+            out.is(ValueTag::I64);
+            out.integer = number;
+        }
+        Found::Unsigned(number) => {
+            out.is(ValueTag::U64);
+            out.integer = number as i64;
+        }
+        Found::Float(number) => {
+            out.is(ValueTag::F64);
+            out.number = number;
+        }
+        Found::Raw(text) => out.point_to(ValueTag::STRING.0 as i32, text),
+        Found::Text(text) => {
+            state.text = text.into_bytes();
+            out.point_to(ValueTag::STRING.0 as i32, &state.text);
+        }
+    }
+}
+
+/// A field as a table; all of the message if the path is null.
+pub(super) unsafe extern "C" fn decode(
+    state: *mut State,
+    message: *const Message,
+    path: *const u8,
+    len: usize,
+    value: *mut Plain,
+) {
+    // SAFETY: see above.
+    let (state, data, out) = unsafe { (&mut *state, (*message).data(), &mut *value) };
+    let path = match path.is_null() {
+        true => &[],
+        // SAFETY: see above.
+        false => state.paths.get(unsafe { bytes(path, len) }),
+    };
+    state.text.clear();
+    let mut writer = Writer(std::mem::take(&mut state.text));
+    let found = json::decode(data, path, &mut writer);
+    state.text = writer.0;
+    match found {
+        Ok(true) => out.point_to(TABLE, &state.text),
+        Ok(false) => out.tag = ABSENT,
+        Err(problem) => _ = out.refuse(&mut state.text, problem),
+    }
+}
+
+/// Returns 0 if it is refused; then `value` says why.
+pub(super) unsafe extern "C" fn add_json(
+    state: *mut State,
+    message: *mut Message,
+    key: *const u8,
+    len: usize,
+    value: *mut Plain,
+) -> i32 {
+    // SAFETY: see above.
+    let (state, message, key, given) =
+        unsafe { (&mut *state, &mut *message, bytes(key, len), &mut *value) };
+    // SAFETY: see above.
+    let value = match unsafe { given.read() } {
+        Ok(value) => value.unwrap_or_default(),
+        Err(problem) => return given.refuse(&mut state.text, problem),
+    };
+    let before = message.payload().clone();
+    let Some((kept, field)) = json::with_field(&before, &String::from_utf8_lossy(key), &value)
+    else {
+        return given.refuse(&mut state.text, ": the message is no JSON object");
+    };
+    state.keep_original(message);
+    message.set_data(state.together([&before[..kept], &field]));
+    1
+}

@@ -1,0 +1,131 @@
+-- Makes what goes over a batch with the operator's function, and what flushes its window.
+local prelude = ...
+local ffi = require('ffi')
+local cast = ffi.cast
+local type, error, tostring, next, getmetatable = type, error, tostring, next, getmetatable
+local concat, sort = table.concat, table.sort
+local s, message, window = prelude.state, prelude.message, prelude.window
+local report, send, keep = s.report, s.send, s.keep
+local batch_type = ffi.typeof('gopiper_batch *')
+local pcall, xpcall, resume = pcall, xpcall, coroutine.resume
+
+-- What catches errors must not catch that a function is stopped.
+local function unless_stopped(well, problem, ...)
+  if not well and s.stopped ~= 0 then error(problem, 0) end
+  return well, problem, ...
+end
+function _G.pcall(...) return unless_stopped(pcall(...)) end
+function _G.xpcall(...) return unless_stopped(xpcall(...)) end
+function coroutine.resume(...) return unless_stopped(resume(...)) end
+
+-- What a function has raised, in words: a table without words of its own as what is in it.
+local function words(problem)
+  if type(problem) ~= 'table' or (getmetatable(problem) or {}).__tostring then
+    return tostring(problem)
+  end
+  local fields = {}
+  for key, field in next, problem do
+    fields[#fields + 1] = tostring(key) .. ' = ' .. tostring(field)
+  end
+  sort(fields)
+  return '{ ' .. concat(fields, ', ', 1, #fields < 16 and #fields or 16) .. ' }'
+end
+local function said(problem)
+  if type(problem) == 'string' then return problem end
+  local well, text = pcall(words, problem)
+  if well and type(text) == 'string' then return text end
+  return "an error that can't be shown: a " .. type(problem)
+end
+
+-- What a function has returned that is neither nothing nor gopiper.DROP alone.
+local function other(slot, windowed, status, code, text)
+  if status == 1 then
+    if not windowed then
+      error('only a function with the options every and flush (gopiper.transform) can keep a message', 0)
+    end
+    code = code or ''
+    if type(code) ~= 'string' then
+      error('the key of a message that is kept is a string, not a ' .. type(code), 0)
+    end
+    if keep(s, slot, code, #code) == 0 then
+      error('a message that is kept makes others with window:emit, not with message:emit', 0)
+    end
+    return
+  end
+  if status ~= 0 and status ~= 100 and status ~= 200 and status ~= 300 then
+    error('a function returns nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL, not ' ..
+      (type(status) == 'number' and tostring(status) or 'a ' .. type(status)), 0)
+  end
+  if type(code) == 'string' and text == nil then code, text = 0, code end
+  code, text = code or 0, text or ''
+  if type(code) ~= 'number' or code < 0 or code > 99 then
+    error('the code of a report is 0 to 99, not ' .. tostring(code), 0)
+  end
+  text = tostring(text)
+  if status == 0 and s.made ~= 0 then return send(s, slot) end
+  report(s, slot, status == 0 and 0 or status + code, text, #text)
+end
+
+-- A function that returns the name of a branch, as one that says which branch it is.
+local function routed(user, branches)
+  return function()
+    local name, code, text = user(message)
+    if type(name) == 'number' and name ~= 0 then return name, code, text end
+    if s.made ~= 0 then error('a function that decides on a route makes no messages', 0) end
+    if name == nil or name == 0 then name = 'default' end
+    local branch = branches[name]
+    if not branch then
+      error("the message goes to branch '" .. tostring(name) .. "', and there is none", 0)
+    end
+    message._slot._branch = branch
+  end
+end
+
+return function(user, flush, branches)
+  if branches then user = routed(user, branches) end
+  local window = flush and window
+  local function loop(batch, from, to)
+    local messages = batch.messages
+    for i = from, to - 1 do
+      s.at = i
+      -- What is sent now takes the place of this one.
+      batch.cursor = i
+      local slot = messages + i
+      message._slot = slot
+      local status, code, text = user(message, window)
+      if status == nil and s.made == 0 then
+        slot._status = 0
+        s.changed = 0
+      elseif status == 300 and code == nil and s.changed == 0 and s.made == 0 then
+        slot._status = 300
+      else
+        other(slot, window, status or 0, code, text)
+      end
+    end
+  end
+  local function run(batch)
+    batch = cast(batch_type, batch)
+    local first, len = batch.cursor, batch.len
+    local i = first
+    while i < len do
+      local well, problem = pcall(loop, batch, i, len)
+      if well then break end
+      i = s.at
+      local text = said(problem)
+      s.stopped = 0
+      report(s, batch.messages + i, 200, text, #text)
+      i = i + 1
+    end
+    message._slot = nil
+    batch.cursor = first
+  end
+  -- Returns what is wrong, if something is.
+  local function flush_window(ended)
+    local well, problem = pcall(flush, window, ended)
+    if well then return nil end
+    local text = said(problem)
+    s.stopped = 0
+    return text
+  end
+  return run, flush_window
+end

@@ -1,0 +1,158 @@
+-- A message and its attributes, as the operator's function sees them.
+local prelude = ...
+local ffi = require('ffi')
+local ffi_string = ffi.string
+local type, error, tostring, tonumber = type, error, tostring, tonumber
+local s, value, given, take = prelude.state, prelude.value, prelude.given, prelude.take
+local wants_string, problem = prelude.wants_string, prelude.problem
+-- Loaded once: a field of a struct that is called is looked up each time.
+local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
+local set_time, emit, get, set = s.set_time, s.emit, s.get, s.set
+local get_value, set_value = s.get_value, s.set_value
+local json, decode, add_json = s.json, s.decode, s.add_json
+
+-- The message of the moment; nothing behind it when its function has returned.
+local function slot_of(message)
+  local slot = message._slot
+  if slot == nil then error('a message is used after its function has returned', 3) end
+  return slot
+end
+
+local methods = {}
+
+-- Where a word begins, from `init` on; nil if it is not there. No pattern.
+function methods.find(message, word, init)
+  local slot = slot_of(message)
+  if type(word) ~= 'string' then wants_string('find', word) end
+  init = init or 1
+  if init < 1 then init = 1 end
+  local at = tonumber(find(s, slot, init - 1, word, #word))
+  if at < 0 then return nil end
+  return at + 1, at + #word
+end
+
+-- A message of these bytes in this one's place, with its attributes as they are now.
+function methods.emit(message, bytes)
+  local slot = slot_of(message)
+  if type(bytes) ~= 'string' then wants_string('emit', bytes) end
+  emit(s, slot, bytes, #bytes)
+end
+
+local function range(len, from, to)
+  from, to = from or 1, to or -1
+  if from < 0 then from = len + from + 1 end
+  if to < 0 then to = len + to + 1 end
+  if from < 1 then from = 1 end
+  if to > len then to = len end
+  return from, to < from and 0 or to - from + 1
+end
+
+-- A part of its bytes, as a string.
+function methods.sub(message, from, to)
+  local slot = slot_of(message)
+  local start, len = range(tonumber(slot._len), from, to)
+  if len == 0 then return '' end
+  return ffi_string(slot._data + (start - 1), len)
+end
+
+-- Leaves a part of its bytes, without copying any.
+function methods.crop(message, from, to)
+  local slot = slot_of(message)
+  local start, len = range(tonumber(slot._len), from, to)
+  crop(s, slot, start - 1, len)
+end
+
+-- Puts bytes behind it.
+function methods.append(message, bytes)
+  local slot = slot_of(message)
+  if type(bytes) == 'number' then bytes = tostring(bytes) end
+  if type(bytes) ~= 'string' then wants_string('append', bytes) end
+  append(s, slot, bytes, #bytes)
+end
+
+-- A field of the JSON that it is: 'status', 'user.name', 'items.0', or '/a.b/c' for keys with dots. nil if it
+-- is not there, is null, or the message is no JSON; an object or a list as its text.
+function methods.json(message, path)
+  local slot = slot_of(message)
+  if type(path) ~= 'string' then wants_string('json', path) end
+  json(s, slot, path, #path, value)
+  return (given())
+end
+
+-- The same as a table, if it is an object or a list: all of the message without a path.
+function methods.decode(message, path)
+  local slot = slot_of(message)
+  if path ~= nil and type(path) ~= 'string' then wants_string('decode', path) end
+  decode(s, slot, path, path and #path or 0, value)
+  local found, wrong = given()
+  if wrong then error('the JSON' .. wrong, 2) end
+  return found
+end
+
+-- Puts a field at the end of the JSON object that it is.
+function methods.add_json(message, key, what)
+  local slot = slot_of(message)
+  if type(key) ~= 'string' then wants_string('add_json', key) end
+  local wrong = take(what)
+  if not wrong and add_json(s, slot, key, #key, value) == 0 then wrong = problem() end
+  if wrong then error("the field '" .. key .. "'" .. wrong, 2) end
+end
+
+local attributes = ffi.new('gopiper_attributes')
+
+ffi.metatype('gopiper_message', {
+  __index = function(message, key)
+    local method = methods[key]
+    if method then return method end
+    local slot = slot_of(message)
+    if key == 'data' then return ffi_string(slot._data, slot._len) end
+    if key == 'attributes' then return attributes end
+    if key == 'time' then return slot._time end
+    if key == 'attempts' then return tonumber(slot._attempts) end
+    if key == 'value' then
+      get_value(s, slot, value)
+      local found, wrong = given()
+      if wrong then error("the message's value" .. wrong, 2) end
+      return found
+    end
+    error("a message has no '" .. tostring(key) .. "'", 2)
+  end,
+  __newindex = function(message, key, what)
+    local slot = slot_of(message)
+    if key == 'data' then
+      if type(what) ~= 'string' then wants_string('data', what) end
+      return set_data(s, slot, what, #what)
+    end
+    if key == 'time' then return set_time(s, slot, what) end
+    if key == 'value' then
+      local wrong = take(what)
+      if not wrong and set_value(s, slot, value) == 0 then wrong = problem() end
+      if wrong then error("the message's value" .. wrong, 2) end
+      return
+    end
+    error("a message's '" .. tostring(key) .. "' can't be set", 2)
+  end,
+  __len = function(message) return tonumber(slot_of(message)._len) end,
+})
+
+ffi.metatype('gopiper_attributes', {
+  __index = function(_, key)
+    local slot = slot_of(attributes._message)
+    if type(key) ~= 'string' then wants_string('an attribute', key) end
+    get(s, slot, key, #key, value)
+    local found, wrong = given()
+    if wrong then error("attribute '" .. key .. "'" .. wrong, 2) end
+    return found
+  end,
+  __newindex = function(_, key, what)
+    local slot = slot_of(attributes._message)
+    if type(key) ~= 'string' then wants_string('an attribute', key) end
+    local wrong = take(what)
+    if not wrong and set(s, slot, key, #key, value) == 0 then wrong = problem() end
+    if wrong then error("attribute '" .. key .. "'" .. wrong, 2) end
+  end,
+})
+
+local message = ffi.new('gopiper_message')
+attributes._message = message
+prelude.message = message

@@ -1,0 +1,81 @@
+-- Values between Lua and Rust: one word, or bytes; a table as the bytes that LuaJIT makes of it and reads.
+local prelude = ...
+local ffi = require('ffi')
+local buffer = require('string.buffer')
+ffi.cdef(prelude.types)
+assert(ffi.sizeof('gopiper_slot') == 64)
+
+local ffi_string, cast, istype = ffi.string, ffi.cast, ffi.istype
+local encode, decode = buffer.encode, buffer.decode
+local type, error, pcall, tonumber, math_floor = type, error, pcall, tonumber, math.floor
+local int64, uint64 = ffi.typeof('int64_t'), ffi.typeof('uint64_t')
+local value, null = ffi.new('gopiper_value'), prelude.null
+
+local ABSENT, PROBLEM = -1, -2
+local NULL, BOOL, I64, U64, F64, TIME, BYTES, STRING, TABLE = 0, 1, 2, 3, 4, 5, 6, 7, 8
+-- Whole numbers up to this are exact in Lua.
+local EXACT = 9007199254740992LL
+
+-- What `value` holds, for Lua; nil and a text if that is not to be had.
+local function given()
+  local tag = value.tag
+  if tag == ABSENT then return nil end
+  if tag == STRING or tag == BYTES then return ffi_string(value.data, value.len) end
+  if tag == F64 then return value.number end
+  if tag == BOOL then return value.integer ~= 0 end
+  local integer = value.integer
+  if tag == I64 and integer >= -EXACT and integer <= EXACT then return tonumber(integer) end
+  if tag == U64 then return cast(uint64, integer) end
+  if tag == I64 or tag == TIME then return integer end
+  if tag == NULL then return null end
+  local bytes = ffi_string(value.data, value.len)
+  if tag == PROBLEM then return nil, bytes end
+  local well, made = pcall(decode, bytes)
+  if well then return made end
+  return nil, ': ' .. made
+end
+
+-- The bytes of the table that `value` holds: they must live until somebody has read them.
+local held
+
+-- Puts something of Lua's into `value`; else returns what is wrong with it.
+local function take(what)
+  local kind = type(what)
+  if kind == 'string' then
+    value.tag, value.data, value.len = STRING, what, #what
+  elseif kind == 'number' then
+    if what == math_floor(what) and what >= -9007199254740992 and what <= 9007199254740992 then
+      value.tag, value.integer = I64, what
+    else
+      value.tag, value.number = F64, what
+    end
+  elseif kind == 'boolean' then
+    value.tag, value.integer = BOOL, what and 1 or 0
+  elseif kind == 'nil' then
+    value.tag = ABSENT
+  elseif kind == 'table' then
+    local well, bytes = pcall(encode, what)
+    if not well then return ': ' .. bytes end
+    held = bytes
+    value.tag, value.data, value.len = TABLE, bytes, #bytes
+  elseif what == null then
+    value.tag = NULL
+  elseif istype(uint64, what) then
+    value.tag, value.integer = U64, cast(int64, what)
+  elseif istype(int64, what) then
+    value.tag, value.integer = I64, what
+  else
+    return " can't be a " .. kind
+  end
+  return nil
+end
+
+function prelude.wants_string(what, found)
+  error(what .. ' wants a string, not ' .. (found == nil and 'nil' or 'a ' .. type(found)), 3)
+end
+
+-- What Rust has against what was taken.
+function prelude.problem() return ffi_string(value.data, value.len) end
+
+prelude.value, prelude.given, prelude.take = value, given, take
+prelude.state = cast('gopiper_state *', prelude.pointer)

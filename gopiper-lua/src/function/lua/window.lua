@@ -1,0 +1,40 @@
+-- What a function with the options `every` and `flush` keeps, and makes of it.
+local prelude = ...
+local type, error, next, tostring = type, error, next, tostring
+local s, value, take = prelude.state, prelude.value, prelude.take
+local wants_string, problem = prelude.wants_string, prelude.problem
+local window_emit, window_drop = s.window_emit, s.window_drop
+
+local window = {}
+local NONE = {}
+local known = { key = true, attributes = true, time = true }
+
+-- A message of these bytes, made of what is kept under a key.
+function window:emit(bytes, options)
+  if type(bytes) ~= 'string' then wants_string('window:emit', bytes) end
+  options = options or NONE
+  for name in next, options do
+    if not known[name] then
+      error("window:emit has no option '" .. tostring(name) .. "'; there are key, attributes, time", 2)
+    end
+  end
+  local key, attributes = options.key or '', options.attributes
+  if type(key) ~= 'string' then wants_string('the key', key) end
+  if attributes ~= nil and type(attributes) ~= 'table' then
+    error("the attributes can't be a " .. type(attributes), 2)
+  end
+  local wrong = take(attributes)
+  if not wrong and window_emit(s, bytes, #bytes, key, #key, options.time or 0, value) == 0 then
+    wrong = problem()
+  end
+  if wrong then error('attributes' .. wrong, 2) end
+end
+
+-- Nothing is made of what is kept under a key, on purpose.
+function window:drop(key)
+  key = key or ''
+  if type(key) ~= 'string' then wants_string('window:drop', key) end
+  window_drop(s, key, #key)
+end
+
+prelude.window = window

@@ -1,0 +1,138 @@
+//! The form in which LuaJIT serializes values (`string.buffer`): so that it makes and reads tables
+//! itself, and no pointer to a value is ever in Lua's hands.
+
+/// What begins each value. A string begins with [`tag::STRING`] and its length as one number.
+pub(super) mod tag {
+    pub(crate) const NIL: u32 = 0;
+    pub(crate) const FALSE: u32 = 1;
+    pub(crate) const TRUE: u32 = 2;
+    /// `gopiper.NULL`.
+    pub(crate) const NULL: u32 = 3;
+    pub(crate) const INT: u32 = 6;
+    pub(crate) const NUMBER: u32 = 7;
+    /// To which the parts of it are added.
+    pub(crate) const TABLE: u32 = 8;
+    pub(crate) const HAS_KEYS: u32 = 1;
+    pub(crate) const FROM_ZERO: u32 = 2;
+    pub(crate) const FROM_ONE: u32 = 4;
+    pub(crate) const LAST_TABLE: u32 = 13;
+    pub(crate) const I64: u32 = 0x10;
+    pub(crate) const U64: u32 = 0x11;
+    pub(crate) const STRING: u32 = 0x20;
+}
+
+/// Whole numbers up to this are exact in Lua.
+pub(super) const EXACT: i64 = 1 << 53;
+
+/// So deep may tables lie in each other: LuaJIT itself gives up at 100.
+pub(super) const DEPTH: usize = 64;
+
+/// Writes values one behind the other.
+#[derive(Default)]
+pub(super) struct Writer(pub(super) Vec<u8>);
+
+impl Writer {
+    pub(super) fn null(&mut self) {
+        self.0.push(tag::NULL as u8);
+    }
+
+    pub(super) fn truth(&mut self, truth: bool) {
+        self.0.push(if truth { tag::TRUE } else { tag::FALSE } as u8);
+    }
+
+    pub(super) fn float(&mut self, number: f64) {
+        self.word(tag::NUMBER, number.to_bits());
+    }
+
+    /// As a number if that is exact.
+    pub(super) fn signed(&mut self, number: i64) {
+        match (-EXACT..=EXACT).contains(&number) {
+            true => self.float(number as f64),
+            false => self.int64(number),
+        }
+    }
+
+    pub(super) fn int64(&mut self, number: i64) {
+        self.word(tag::I64, number as u64);
+    }
+
+    pub(super) fn uint64(&mut self, number: u64) {
+        self.word(tag::U64, number);
+    }
+
+    pub(super) fn string(&mut self, bytes: &[u8]) {
+        self.number(tag::STRING as usize + bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// A list whose items follow. Returns what [`Writer::close`] wants.
+    pub(super) fn list(&mut self) -> usize {
+        self.open(tag::FROM_ONE)
+    }
+
+    /// A map whose keys and values follow, in turn.
+    pub(super) fn map(&mut self) -> usize {
+        self.open(tag::HAS_KEYS)
+    }
+
+    fn open(&mut self, part: u32) -> usize {
+        self.0.push((tag::TABLE + part) as u8);
+        let place = self.0.len();
+        self.number(usize::from(u16::MAX));
+        place
+    }
+
+    /// The list or map has so many items.
+    pub(super) fn close(&mut self, place: usize, items: usize) {
+        // The first of the places of a list is for 0.
+        let is_list = self.0[place - 1] == (tag::TABLE + tag::FROM_ONE) as u8;
+        let count = items as u32 + u32::from(is_list);
+        self.0[place + 1..place + 5].copy_from_slice(&count.to_le_bytes());
+    }
+
+    fn word(&mut self, tag: u32, bits: u64) {
+        self.0.push(tag as u8);
+        self.0.extend_from_slice(&bits.to_le_bytes());
+    }
+
+    fn number(&mut self, number: usize) {
+        match number {
+            0..0xe0 => self.0.push(number as u8),
+            0xe0..0x1fe0 => {
+                let above = number - 0xe0;
+                self.0.extend([0xe0 | (above >> 8) as u8, above as u8]);
+            }
+            _ => {
+                self.0.push(0xff);
+                self.0.extend_from_slice(&(number as u32).to_le_bytes());
+            }
+        }
+    }
+}
+
+/// Reads what LuaJIT has written; `None` behind its end.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    pub(super) fn word<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.bytes(N)?.try_into().ok()
+    }
+
+    /// A tag, or how many there are.
+    pub(super) fn number(&mut self) -> Option<u32> {
+        Some(match self.bytes(1)?[0] {
+            first @ 0..0xe0 => first.into(),
+            0xff => u32::from_le_bytes(self.word()?),
+            first => {
+                let [second] = self.word()?;
+                (u32::from(first & 0x1f) << 8) + u32::from(second) + 0xe0
+            }
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! Values as Lua's tables, both ways.
+use std::collections::HashMap;
+
+use gopiper_abi::{Map, Payload, Value, ValueTag};
+
+use super::serialized::{DEPTH, EXACT, Reader, Writer, tag};
+
+/// What is wrong with a table, and where in it: `.a[1] can't be a function`.
+#[derive(Debug)]
+pub(super) struct Problem {
+    path: String,
+    text: &'static str,
+}
+
+impl Problem {
+    fn new(text: &'static str) -> Self {
+        Problem { path: String::new(), text }
+    }
+
+    fn within(self, step: impl std::fmt::Display) -> Self {
+        Problem { path: format!("{step}{}", self.path), ..self }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.path, self.text)
+    }
+}
+
+const TOO_DEEP: &str = ": lists and maps lie deeper in each other than 64";
+
+/// Writes a value for Lua.
+pub(super) fn write(value: &Value, to: &mut Writer) -> Result<(), Problem> {
+    write_within(value, to, 0)
+}
+
+fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), Problem> {
+    match value.tag() {
+        ValueTag::LIST | ValueTag::MAP if depth > DEPTH => return Err(Problem::new(TOO_DEEP)),
+        ValueTag::NULL => to.null(),
+        ValueTag::BOOL => to.truth(value.as_bool().unwrap_or_default()),
+        ValueTag::I64 => to.signed(value.as_i64().unwrap_or_default()),
+        ValueTag::U64 => to.uint64(value.as_u64().unwrap_or_default()),
+        ValueTag::F64 => to.float(value.as_f64().unwrap_or_default()),
+        ValueTag::TIME => to.int64(value.as_time().unwrap_or_default()),
+        ValueTag::STRING => to.string(value.as_str().unwrap_or_default().as_bytes()),
+        ValueTag::BYTES => to.string(value.as_bytes().map_or(&[], |bytes| &bytes[..])),
+        ValueTag::LIST => {
+            let items = value.as_list().unwrap_or_default();
+            let place = to.list();
+            for (i, item) in items.iter().enumerate() {
+                write_within(item, to, depth + 1)
+                    .map_err(|problem| problem.within(format_args!("[{}]", i + 1)))?;
+            }
+            to.close(place, items.len());
+        }
+        ValueTag::MAP => {
+            let place = to.map();
+            let mut count = 0;
+            for (key, item) in value.as_map().into_iter().flat_map(Map::iter) {
+                to.string(key.as_bytes());
+                write_within(item, to, depth + 1)
+                    .map_err(|problem| problem.within(format_args!(".{key}")))?;
+                count += 1;
+            }
+            to.close(place, count);
+        }
+        _ => return Err(Problem::new(" is of a kind that this gopiper does not know")),
+    }
+    Ok(())
+}
+
+/// Reads a table of Lua's.
+pub(super) fn read(bytes: &[u8]) -> Result<Value, Problem> {
+    let value = read_within(&mut Reader(bytes), 0)?;
+    Ok(value.unwrap_or_default())
+}
+
+const CUT_OFF: Problem = Problem { path: String::new(), text: " is not whole" };
+
+/// `None` for nil.
+fn read_within(from: &mut Reader<'_>, depth: usize) -> Result<Option<Value>, Problem> {
+    let kind = from.number().ok_or(CUT_OFF)?;
+    Ok(Some(match kind {
+        tag::NIL => return Ok(None),
+        tag::FALSE => false.into(),
+        tag::TRUE => true.into(),
+        tag::NULL => Value::NULL,
+        tag::INT => i32::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
+        tag::NUMBER => number(f64::from_le_bytes(from.word().ok_or(CUT_OFF)?)),
+        tag::I64 => i64::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
+        tag::U64 => u64::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
+        tag::STRING.. => text(from.bytes((kind - tag::STRING) as usize).ok_or(CUT_OFF)?),
+        tag::TABLE..=tag::LAST_TABLE if depth > DEPTH => return Err(Problem::new(TOO_DEEP)),
+        tag::TABLE..=tag::LAST_TABLE => table(from, kind - tag::TABLE, depth)?,
+        _ => return Err(Problem::new(" can't be a pointer or a complex number")),
+    }))
+}
+
+/// Bytes that are text are taken for it.
+pub(super) fn text(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => Payload::from(bytes.to_vec()).into(),
+    }
+}
+
+fn number(number: f64) -> Value {
+    match number.fract() == 0.0 && number.abs() <= EXACT as f64 {
+        true => (number as i64).into(),
+        false => number.into(),
+    }
+}
+
+/// A table with numbers is a list, all others are maps.
+fn table(from: &mut Reader<'_>, parts: u32, depth: usize) -> Result<Value, Problem> {
+    let mut count = |part: u32| match parts & part {
+        0 => Ok(0),
+        _ => from.number().ok_or(CUT_OFF),
+    };
+    let places = count(tag::FROM_ZERO | tag::FROM_ONE)?;
+    let keys = count(tag::HAS_KEYS)?;
+    let mut items: Vec<(i64, Value)> = Vec::new();
+    let mut entries: Vec<(&str, Value)> = Vec::new();
+    for place in (parts & tag::FROM_ONE) / tag::FROM_ONE..places {
+        let item = read_within(from, depth + 1);
+        let item = item.map_err(|problem| problem.within(format_args!("[{place}]")))?;
+        items.extend(item.map(|item| (place.into(), item)));
+    }
+    for _ in 0..keys {
+        match from.number().ok_or(CUT_OFF)? {
+            kind @ tag::STRING.. => {
+                let key = from.bytes((kind - tag::STRING) as usize).ok_or(CUT_OFF)?;
+                let key = std::str::from_utf8(key)
+                    .map_err(|_| Problem::new(" has a key that is not UTF-8"))?;
+                let value = read_within(from, depth + 1)
+                    .map_err(|problem| problem.within(format_args!(".{key}")))?;
+                entries.extend(value.map(|value| (key, value)));
+            }
+            kind @ (tag::INT | tag::NUMBER) => {
+                let place = match kind {
+                    tag::INT => i32::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
+                    _ => f64::from_le_bytes(from.word().ok_or(CUT_OFF)?),
+                };
+                let item = read_within(from, depth + 1)
+                    .map_err(|problem| problem.within(format_args!("[{place}]")))?;
+                // What is no place in a list is found to be none below.
+                let place = if place.fract() == 0.0 { place as i64 } else { -1 };
+                items.extend(item.map(|item| (place, item)));
+            }
+            _ => return Err(Problem::new(" has a key that is neither a string nor a number")),
+        }
+    }
+    if items.is_empty() {
+        // Lua's tables have no order: this one is the same every time.
+        entries.sort_by_key(|(key, _)| *key);
+        return Ok(Map::from_iter(entries).into());
+    }
+    if !entries.is_empty() {
+        return Err(Problem::new(" is either a list or has names, not both"));
+    }
+    items.sort_by_key(|(place, _)| *place);
+    if items.iter().zip(1..).any(|((place, _), expected)| *place != expected) {
+        return Err(Problem::new(
+            " is a list with holes (gopiper.NULL can stand there), or with other numbers than 1, 2, …",
+        ));
+    }
+    Ok(items.into_iter().map(|(_, item)| item).collect::<Vec<_>>().into())
+}
+
+/// What was put back where it was, unchanged as far as Lua can say, is what it was: a time, bytes that
+/// could be text, a number with a point, a map in its order.
+pub(super) fn like(new: Value, old: &Value) -> Value {
+    let bytes = |value: &Value| match value.as_str() {
+        Some(text) => Some(text.as_bytes().to_vec()),
+        None => value.as_bytes().map(|bytes| bytes.to_vec()),
+    };
+    match (new.tag(), old.tag()) {
+        (ValueTag::I64, ValueTag::TIME) if new.as_i64() == old.as_time() => old.clone(),
+        (ValueTag::I64, ValueTag::F64) if new.as_i64().map(|n| n as f64) == old.as_f64() => {
+            old.clone()
+        }
+        (ValueTag::STRING, ValueTag::BYTES) if bytes(&new) == bytes(old) => old.clone(),
+        (ValueTag::MAP, ValueTag::LIST)
+            if old.as_list().is_some_and(<[_]>::is_empty)
+                && new.as_map().is_some_and(Map::is_empty) =>
+        {
+            old.clone()
+        }
+        (ValueTag::LIST, ValueTag::LIST) => {
+            let (new, old) = (new.as_list().unwrap_or_default(), old.as_list().unwrap_or_default());
+            let mut items: Vec<_> = new.to_vec();
+            items.iter_mut().zip(old).for_each(|(item, old)| *item = like(item.clone(), old));
+            items.into()
+        }
+        (ValueTag::MAP, ValueTag::MAP) => {
+            let (Some(new), Some(old)) = (new.as_map(), old.as_map()) else { return new };
+            let of_new: HashMap<_, _> = new.iter().collect();
+            let of_old: HashMap<_, _> = old.iter().collect();
+            let kept = old
+                .iter()
+                .filter_map(|(key, old)| Some((key, like((*of_new.get(key)?).clone(), old))));
+            let added = new.iter().filter(|(key, _)| !of_old.contains_key(key));
+            Map::from_iter(kept.chain(added.map(|(key, value)| (key, value.clone())))).into()
+        }
+        _ => new,
+    }
+}

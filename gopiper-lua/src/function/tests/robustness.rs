@@ -1,0 +1,94 @@
+use super::*;
+
+#[test]
+fn errors_that_are_no_text_are_told_all_the_same() {
+    let before = "bad = setmetatable({}, { __tostring = function() error('no words') end })
+        odd = setmetatable({}, { __tostring = function() return {} end })
+        stuck = setmetatable({}, { __tostring = function() while true do end end })
+        good = setmetatable({}, { __tostring = function() return 'in words' end })";
+    for (raised, said) in [
+        ("bad", "an error that can't be shown: a table"),
+        ("odd", "an error that can't be shown: a table"),
+        ("stuck", "an error that can't be shown: a table"),
+        ("good", "in words"),
+        ("{ code = 7, text = 'told' }", "{ code = 7, text = told }"),
+        ("{}", "{  }"),
+        ("{ inner = bad }", "an error that can't be shown: a table"),
+        ("nil", "nil"),
+        ("5", "5"),
+        ("print", "function: "),
+    ] {
+        let function = format!(
+            "function(message) if message.data == 'go on' then return end error({raised}) end"
+        );
+        let messages = ["one", "go on", "two", "go on"].map(Message::new);
+        let ran = run_after(before, &function, messages.into());
+        assert_eq!(ran.text(), ["go on"; 2], "{raised}");
+        let found = ran.descriptions();
+        assert!(found.len() == 2 && found[0].contains(said), "{raised}: {found:?}");
+    }
+    let ran = run_after(
+        &format!("{before}\nlocal gopiper = require('gopiper')"),
+        "function(message) return gopiper.FAIL, 1, bad end",
+        vec![Message::new("")],
+    );
+    assert!(ran.descriptions()[0].contains("no words"), "{:?}", ran.descriptions());
+}
+
+#[test]
+fn coroutines_may_be_used_and_not_left_by() {
+    let function = "function(message)
+        if message.data == 'leave' then coroutine.yield() end
+        local words = coroutine.wrap(function()
+            for word in message.data:gmatch('%a+') do coroutine.yield(word) end
+        end)
+        local all = {}
+        for word in words do
+            message.attributes.last = word
+            all[#all + 1] = word
+        end
+        message.data = table.concat(all, '-')
+    end";
+    for jit in ["", "jit.off()"] {
+        let count = 50_000;
+        let mut messages: Vec<_> = (0..count).map(|_| Message::new("a bc def")).collect();
+        messages.push(Message::new("leave"));
+        let ran = run_after(jit, function, messages);
+        assert_eq!(ran.out.len(), count);
+        assert!(ran.out.iter().all(|message| message.data() == b"a-bc-def"
+            && message.attribute("last") == Some(&"def".into())));
+        assert!(ran.descriptions()[0].contains("yield"), "{:?}", ran.descriptions());
+    }
+}
+
+/// What a Lua state holds does not grow with the number of messages.
+#[test]
+fn garbage_is_collected() {
+    let function = "function(message, window)
+        n = n + 1
+        message.attributes.text = ('x'):rep(n % 100) .. n
+        message.attributes.list = { n, { text = message.attributes.text } }
+        message:append(message:json('a') .. n)
+        message.value = message:decode('b')
+        message:emit(message.data)
+        if n == 200000 or n == 1000000 then
+            collectgarbage()
+            message.attributes.held = collectgarbage('count')
+        else
+            return gopiper.DROP
+        end
+        message:emit('last')
+    end";
+    let text = r#"{"a":"b","b":[1,2,{"c":"d"}]}"#;
+    let messages = (0..1_000_000).map(|_| Message::new(text)).collect();
+    let ran = run_after("local gopiper = require('gopiper') n = 0", function, messages);
+    assert_eq!(ran.descriptions(), [""; 0]);
+    let held: Vec<_> = ran
+        .out
+        .iter()
+        .filter_map(|message| message.attribute("held"))
+        .filter_map(|held| held.as_f64().or(held.as_i64().map(|n| n as f64)))
+        .collect();
+    assert_eq!(ran.out.len(), 4);
+    assert!(held.len() == 2 && (held[1] - held[0]).abs() < 512.0, "{held:?} KB");
+}

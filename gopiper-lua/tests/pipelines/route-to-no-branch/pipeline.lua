@@ -1,0 +1,8 @@
+-- What fits no branch has failed, and says why.
+local gopiper = require('gopiper')
+
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.route({ a = 'a' }, { a = {} }, { on_fail = 'discard' }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})
