@@ -3,6 +3,8 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
+use crate::graph::GraphFormat;
+
 /// The exit codes that every command shares.
 pub(crate) mod exit {
     /// Something failed, or was left or lost.
@@ -59,6 +61,14 @@ pub(crate) enum Command {
         /// Warnings are errors.
         #[arg(long)]
         deny_warnings: bool,
+        #[command(flatten)]
+        run: RunArguments,
+    },
+    /// Draw the pipelines of a Lua file: which components, and where messages go
+    Graph {
+        /// What the drawing is written in.
+        #[arg(long, value_enum, default_value_t)]
+        format: GraphFormat,
         #[command(flatten)]
         run: RunArguments,
     },

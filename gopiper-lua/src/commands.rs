@@ -9,7 +9,7 @@ use crate::{
     attributes,
     cli::{Arguments, Command, exit},
     dlq, logging,
-    run::{check, run},
+    run::{check, draw, run},
 };
 
 /// Does what the command line says.
@@ -21,6 +21,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => run(&arguments),
         Command::Check { deny_warnings, run } => check(&run, deny_warnings),
+        Command::Graph { format, run } => draw(&run, format),
         Command::Inspect { file, load } => or_refusal(inspect(&file, load)),
         Command::Verify { file, seal } => or_refusal(verify(&file, seal)),
         Command::Dlq { command } => dlq::execute(command),

@@ -3,6 +3,7 @@ mod attributes;
 mod cli;
 mod commands;
 mod dlq;
+mod graph;
 mod logging;
 mod run;
 

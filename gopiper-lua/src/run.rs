@@ -16,7 +16,10 @@ use signal_hook::{
 };
 use tracing::{error, info, warn};
 
-use crate::cli::{RunArguments, exit};
+use crate::{
+    cli::{RunArguments, exit},
+    graph::{self, GraphFormat},
+};
 
 /// Runs the pipelines of a file until they have ended.
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
@@ -34,11 +37,19 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool) -> ExitCode {
     if let Err(code) = check_all(&mut pipelines) {
         return code;
     }
-    for pipeline in &pipelines {
-        let components: Vec<_> = pipeline.components().collect();
-        println!("{}: {}", pipeline.name(), components.join(" → "));
-    }
+    pipelines.iter_mut().for_each(|pipeline| print!("{}", graph::promises(pipeline)));
     if warned && deny_warnings { ExitCode::from(exit::CONFIGURATION) } else { ExitCode::SUCCESS }
+}
+
+/// Draws the pipelines of a file.
+pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
+    match load(arguments) {
+        Ok(pipelines) => {
+            print!("{}", graph::draw(&pipelines, format));
+            ExitCode::SUCCESS
+        }
+        Err(code) => code,
+    }
 }
 
 /// Asks every component whether it could work.
@@ -185,17 +196,20 @@ fn report(summary: &Summary, arguments: &RunArguments) -> bool {
             panics = counts.panics,
             abandoned = counts.abandoned,
             late = counts.late,
+            missed = counts.missed,
             "component finished"
         );
     }
     for (component, messages) in &summary.left {
         error!(pipeline, component, messages, "left unprocessed");
     }
-    match &summary.stopped {
-        // Said when it happened.
-        Some(StopReason::Failed { .. }) | None => {}
-        Some(StopReason::Finished { component }) => info!(pipeline, component, "wants no more"),
-        Some(StopReason::Requested) => info!(pipeline, "stopped"),
+    for reason in summary.stopped.iter().chain(&summary.ended_branches) {
+        match reason {
+            // Said when it happened.
+            StopReason::Failed { .. } => {}
+            StopReason::Finished { component } => info!(pipeline, component, "wants no more"),
+            StopReason::Requested => info!(pipeline, "stopped"),
+        }
     }
     if summary.outcomes.dead_lettered > 0 {
         let messages = summary.outcomes.dead_lettered;
@@ -205,8 +219,7 @@ fn report(summary: &Summary, arguments: &RunArguments) -> bool {
     if summary.outcomes.failed > 0 {
         error!(pipeline, messages = summary.outcomes.failed, "messages failed, and were discarded");
     }
-    let finished = matches!(summary.stopped, Some(StopReason::Finished { .. }));
-    if !finished && summary.outcomes.returned + summary.unsettled > 0 {
+    if !summary.is_finished() && summary.outcomes.returned + summary.unsettled > 0 {
         let messages = summary.outcomes.returned + summary.unsettled;
         error!(pipeline, messages, "messages were left unprocessed");
     }

@@ -28,6 +28,79 @@ fn version_names_program_interface_luajit_and_rustc() {
     assert!(code == 0 && stdout.contains("LuaJIT"), "{stdout}");
 }
 
+/// A pipeline with everything that a drawing shows.
+const BRANCHES: &str = "local gopiper = require('gopiper')
+local function null() return gopiper.loadComponent('null_component.so', {}) end
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.route({ slow = 'slow' }, {
+    slow = { gopiper.tee({ policy = 'detach', null() }, {}) },
+    default = {},
+  }, { pool_size = 2, name = 'by \"speed\"' }),
+  gopiper.loadComponent('stdout_component.so', {}),
+}, { name = 'both' })
+";
+
+#[test]
+fn graph_draws_what_leads_where() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), BRANCHES).expect("written");
+    let file = file.path().display().to_string();
+    let path = plugins().display().to_string();
+    let drawn = |format| said(&["graph", "--component-path", &path, "--format", format, &file]);
+    let (code, mermaid, stderr) = drawn("mermaid");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        mermaid,
+        r#"flowchart LR
+  subgraph p0 ["both"]
+    p0n0(["stdin"])
+    p0n1["by #quot;speed#quot; × 2"]
+    p0n2(["null"])
+    p0n3(["stdout"])
+    p0n0 --> p0n1
+    p0n1 -.->|"slow, detach"| p0n2
+    p0n1 -->|"slow"| p0n3
+    p0n1 -->|"default"| p0n3
+  end
+"#
+    );
+    let (code, dot, _) = drawn("dot");
+    assert_eq!(code, 0);
+    for line in [
+        "digraph gopiper {",
+        r#"    label="both""#,
+        r#"    p0n1 [shape=box, label="by \"speed\" × 2"]"#,
+        r#"    p0n1 -> p0n2 [label="slow, detach", style=dashed]"#,
+        r#"    p0n0 -> p0n1 [label=""]"#,
+    ] {
+        assert!(dot.lines().any(|other| other == line), "{line}: {dot}");
+    }
+}
+
+#[test]
+fn check_shows_what_is_promised_on_each_way() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), BRANCHES).expect("written");
+    let file = file.path().display().to_string();
+    let (path, state) = (plugins().display().to_string(), format!("{file}.state"));
+    let (code, stdout, stderr) =
+        said(&["check", "--component-path", &path, "--state-dir", &state, &file]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let of_stdout = [
+        "both: stdin → by \"speed\" → stdout: at most once",
+        "  stdin does not give again what was under way at a crash",
+        "  stdout does not say that what it has taken outlives a crash",
+    ];
+    let of_null = [
+        "both: stdin → by \"speed\" → null: at most once",
+        "  stdin does not give again what was under way at a crash",
+        "  what null has no room for is dropped (policy)",
+    ];
+    let expected = [of_null, of_stdout, of_stdout].concat();
+    assert_eq!(stdout.lines().collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn inspect_shows_the_note() {
     let grep = plugins().join("grep_component.so");

@@ -66,14 +66,14 @@ fn the_operators() {
         std::os::unix::fs::symlink(target, folder.path().join(name)).expect("a link");
     }
     let commands = blocks("docs/operators.md", "sh").concat();
-    assert_eq!(commands.lines().count(), 5, "{commands}");
+    assert_eq!(commands.lines().count(), 6, "{commands}");
     commands.lines().for_each(|command| drop(runs(command, folder.path())));
     let lua = blocks("docs/operators.md", "lua").concat();
     fs::write(folder.path().join("pipeline.lua"), lua).expect("written");
     assert_eq!(runs("printf 'a 503 b\\nc\\n' | gopiper run", folder.path()), "a 503 b\n");
     // Parts of a list, from source to sink.
     let parts = blocks("docs/operators.md", "lua,part");
-    let output = ["a 404 b!\n", "a 404 b\nc\n"];
+    let output = ["a 404 b!\n", "a 404 b\nc\n", "a 404 b is missing\n", "a 404 b\nc\n"];
     assert_eq!(parts.len(), output.len());
     for (part, output) in parts.iter().zip(output) {
         let lua = common::pipeline(part, "{}");
