@@ -1,17 +1,14 @@
 //! A batch that goes several ways: the outcome of a message is the worst that became of its copies.
 #[cfg(not(all(test, loom)))]
-use std::sync::atomic::{AtomicI32, AtomicU32};
-use std::{
-    ptr,
-    sync::atomic::Ordering::{AcqRel, Relaxed},
-};
+use std::sync::{Mutex, atomic::AtomicU32};
+use std::{ptr, sync::PoisonError, sync::atomic::Ordering::AcqRel};
 
 use abi_stable::prefix_type::WithMetadata;
 #[cfg(all(test, loom))]
-use loom::sync::atomic::{AtomicI32, AtomicU32};
+use loom::sync::{Mutex, atomic::AtomicU32};
 
 use super::{
-    Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Message, Outcome, Payload,
+    Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Message, Outcome, Parent, Payload,
     delivery, payload,
 };
 
@@ -21,17 +18,32 @@ use super::{
 struct Record {
     header: Delivery,
     open: AtomicU32,
-    messages: Box<[Forked]>,
+    /// What the messages themselves held, in their order, and their copies settle: as delivered, unless
+    /// something else becomes of one.
+    parents: Box<[(Parent, Outcome)]>,
+    messages: u32,
+    ways: u32,
+    state: Mutex<State>,
+}
+
+/// Mostly a whole copy is delivered at once: then the copies are counted, and no message for itself.
+#[derive(Default)]
+struct State {
+    delivered: u32,
+    /// From the first time on that it was otherwise.
+    each: Option<Box<[Forked]>>,
 }
 
 struct Forked {
     /// How many copies have no outcome yet.
-    open: AtomicU32,
-    worst: AtomicI32,
-    /// What the message itself held, and its copies settle.
+    open: u32,
+    worst: Outcome,
     delivery: *const Delivery,
     index: u32,
 }
+
+// SAFETY: a delivery may be settled from any thread (DeliveryVtable).
+unsafe impl Send for Forked {}
 
 const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable { settle });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
@@ -74,14 +86,20 @@ impl Batch {
             return copies.into_iter().chain((ways > 0).then_some(self)).collect();
         }
         let mut copies: Vec<_> = (1..ways).map(|_| self.duplicate()).collect();
-        let of = |message: &mut Message| {
+        let messages = self.len() as u32;
+        let mut parents = Vec::new();
+        for message in self.messages_mut() {
             let (delivery, index) = message.take_delivery();
-            let (open, worst) = (AtomicU32::new(ways), AtomicI32::new(Outcome::DELIVERED.0));
-            Forked { open, worst, delivery, index }
-        };
-        let messages: Box<[_]> = self.messages_mut().iter_mut().map(of).collect();
-        let open = AtomicU32::new(messages.len() as u32 * ways);
-        let record = Box::new(Record { header: Delivery { vtable: VTABLE }, open, messages });
+            add(&mut parents, delivery, index, Outcome::DELIVERED);
+        }
+        let record = Box::new(Record {
+            header: Delivery { vtable: VTABLE },
+            open: AtomicU32::new(messages * ways),
+            parents: parents.into(),
+            messages,
+            ways,
+            state: Mutex::new(State::default()),
+        });
         let record: *const Delivery = Box::into_raw(record).cast_const().cast();
         copies.push(self);
         let slots = copies.iter_mut().flat_map(|copy| copy.messages_mut());
@@ -92,52 +110,66 @@ impl Batch {
     }
 }
 
-/// Neighbours of one delivery with one outcome, settled together.
-struct Run {
+/// Adds an index; neighbours of one delivery with one outcome are settled together.
+fn add(
+    ended: &mut Vec<(Parent, Outcome)>,
     delivery: *const Delivery,
-    first: u32,
-    count: u32,
+    index: u32,
     outcome: Outcome,
+) {
+    match ended.last_mut() {
+        Some((last, of_last))
+            if last.delivery == delivery
+                && last.first + last.count == index
+                && *of_last == outcome =>
+        {
+            last.count += 1;
+        }
+        _ => ended.push((Parent { delivery, first: index, count: 1 }, outcome)),
+    }
 }
 
-impl Run {
-    fn add(&mut self, delivery: *const Delivery, index: u32, outcome: Outcome) {
-        let follows = delivery == self.delivery
-            && index == self.first.wrapping_add(self.count)
-            && outcome == self.outcome;
-        if follows {
-            self.count += 1;
-        } else {
-            self.settle();
-            *self = Run { delivery, first: index, count: 1, outcome };
+impl Record {
+    /// Settles indices. Returns what has ended with that, with the outcome of each.
+    fn settle(&self, first: u32, count: u32, outcome: Outcome) -> Vec<(Parent, Outcome)> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = count == self.messages && first % self.messages == 0;
+        if is_whole && outcome == Outcome::DELIVERED && state.each.is_none() {
+            state.delivered += 1;
+            let ended = if state.delivered == self.ways { &self.parents[..] } else { &[] };
+            return ended.to_vec();
         }
+        let open = self.ways - state.delivered;
+        let each = state.each.get_or_insert_with(|| self.each(open));
+        let mut ended = Vec::new();
+        for index in first..first + count {
+            let message = &mut each[(index % self.messages) as usize];
+            message.worst = message.worst.max(outcome);
+            message.open -= 1;
+            if message.open == 0 {
+                add(&mut ended, message.delivery, message.index, message.worst);
+            }
+        }
+        ended
     }
 
-    fn settle(&self) {
-        // SAFETY: these indices were the messages' own, and each is added once: by whoever settles the
-        // last copy.
-        unsafe { delivery::settle(self.delivery, self.first, self.count, self.outcome) }
+    fn each(&self, open: u32) -> Box<[Forked]> {
+        let of = |&(Parent { delivery, first, count }, worst): &(Parent, Outcome)| {
+            (first..first + count).map(move |index| Forked { open, worst, delivery, index })
+        };
+        self.parents.iter().flat_map(of).collect()
     }
 }
 
 unsafe extern "C" fn settle(fork: *const Delivery, first: u32, count: u32, outcome: Outcome) {
     let record = fork.cast::<Record>();
     // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices, so
-    // the record is alive until they are subtracted below.
+    // the record is alive until they are subtracted below. What has ended was the messages' own, and is
+    // returned once: to whoever settles the last copy.
     unsafe {
-        let messages = &(*record).messages;
-        let mut run = Run { delivery: ptr::null(), first: 0, count: 0, outcome };
-        for index in first..first + count {
-            let message = &messages[index as usize % messages.len()];
-            if outcome != Outcome::DELIVERED {
-                message.worst.fetch_max(outcome.0, Relaxed);
-            }
-            if message.open.fetch_sub(1, AcqRel) == 1 {
-                let worst = Outcome(message.worst.load(Relaxed));
-                run.add(message.delivery, message.index, worst);
-            }
+        for (parent, outcome) in (*record).settle(first, count, outcome) {
+            delivery::settle(parent.delivery, parent.first, parent.count, outcome);
         }
-        run.settle();
         if (*record).open.fetch_sub(count, AcqRel) == count {
             drop(Box::from_raw(record.cast_mut()));
         }
