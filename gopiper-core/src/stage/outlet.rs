@@ -1,7 +1,7 @@
 //! Where the messages go that leave a stage.
 use std::sync::Arc;
 
-use gopiper_abi::raw::{Batch, Outcome};
+use gopiper_abi::raw::{Batch, DEFAULT_CAPACITY, Outcome};
 
 use super::Stage;
 use crate::{
@@ -76,7 +76,8 @@ impl Outlet {
         match self {
             Outlet::To(stage) => stage.inlet().credit(),
             Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches) => {
-                branches.iter().map(Outlet::credit).min().unwrap_or(usize::MAX)
+                // Not without end, so that a source that nobody holds up hears a stop.
+                branches.iter().map(Outlet::credit).min().unwrap_or(DEFAULT_CAPACITY as usize)
             }
         }
     }
