@@ -1,9 +1,16 @@
 //! Functions that collect, as an operator runs them.
 mod common;
 
-use std::{fmt::Write, fs, process::Command};
+use std::{
+    fmt::Write,
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use common::{gopiper, pipeline, root, run, stderr};
+use rustix::process::{Pid, Signal, kill_process};
 
 fn output(file: &std::path::Path, input: &[u8]) -> String {
     let output = run(gopiper().arg("run").arg(file), input);
@@ -83,4 +90,56 @@ fn the_example_counts_as_awk_does() {
         &log,
     );
     assert_eq!(sorted(&counted), sorted(&expected));
+}
+
+/// What was kept when it was killed comes again, and what was emitted before does not.
+#[test]
+fn what_is_kept_is_not_through() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lua = "local gopiper = require('gopiper')
+        gopiper.createPipeline({
+            gopiper.loadComponent('file_source_component.so', {
+                paths = { 'in' }, follow = true, checkpoint_interval = 0.01,
+            }),
+            gopiper.transform(function(message, window)
+                first, last, n = first or message.data, message.data, (n or 0) + 1
+                if n == 300 then
+                    window:emit(first .. '-' .. last)
+                    first, n = nil, 0
+                end
+                return gopiper.CONTINUE
+            end, { every = 3600, flush = function(window, ended)
+                if first then window:emit(first .. '-' .. last .. ' at the end') end
+            end }),
+            gopiper.loadComponent('file_sink_component.so', { path = 'out' }),
+        })";
+    fs::write(folder.path().join("pipeline.lua"), lua).expect("written");
+    let lines: String = (1..=1000).map(|n| format!("{n}\n")).collect();
+    fs::write(folder.path().join("in"), lines).expect("written");
+    let written = || fs::read_to_string(folder.path().join("out")).unwrap_or_default();
+    let until = |lines: usize| {
+        let begun = Instant::now();
+        while written().lines().count() < lines {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", written());
+            thread::sleep(Duration::from_millis(5));
+        }
+        // For the checkpoint, and whatever should not come.
+        thread::sleep(Duration::from_millis(300));
+    };
+    let start = || {
+        let mut command = gopiper();
+        command.args(["run", "pipeline.lua", "--state-dir", "state"]).current_dir(&folder);
+        command.spawn().expect("started")
+    };
+    let mut child = start();
+    until(3);
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert_eq!(written(), "1-300\n301-600\n601-900\n");
+    let child = start();
+    until(3);
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("told");
+    let output = child.wait_with_output().expect("ended");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(written(), "1-300\n301-600\n601-900\n901-1000 at the end\n");
 }
