@@ -127,7 +127,7 @@ fn what_is_no_value_is_told_with_its_place() {
     ] {
         let ran = run(&format!("function(m) m.attributes.a = {given} end"), &["one"]);
         let [found] = ran.descriptions()[..] else { panic!("{given}: {:?}", ran.out) };
-        assert!(found.contains(&format!("pipeline.lua:2: attribute 'a'")), "{given}: {found}");
+        assert!(found.contains("pipeline.lua:2: attribute 'a'"), "{given}: {found}");
         assert!(found.contains(said), "{given}: {found}");
     }
     let mut deep = Value::NULL;
