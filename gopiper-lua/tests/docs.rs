@@ -73,7 +73,8 @@ fn the_operators() {
     assert_eq!(runs("printf 'a 503 b\\nc\\n' | gopiper run", folder.path()), "a 503 b\n");
     // Parts of a list, from source to sink.
     let parts = blocks("docs/operators.md", "lua,part");
-    let output = ["a 404 b!\n", "a 404 b\nc\n", "a 404 b is missing\n", "a 404 b\nc\n"];
+    let output =
+        ["a 404 b!\n", "2 lines\n", "a 404 b\nc\n", "a 404 b is missing\n", "a 404 b\nc\n"];
     assert_eq!(parts.len(), output.len());
     for (part, output) in parts.iter().zip(output) {
         let lua = common::pipeline(part, "{}");

@@ -172,16 +172,14 @@ fn table(from: &mut Reader<'_>, parts: u32, depth: usize) -> Result<Value, Probl
 /// What was put back where it was, unchanged as far as Lua can say, is what it was: a time, bytes that
 /// could be text, a number with a point, a map in its order.
 pub(super) fn like(new: Value, old: &Value) -> Value {
-    let bytes = |value: &Value| match value.as_str() {
-        Some(text) => Some(text.as_bytes().to_vec()),
-        None => value.as_bytes().map(|bytes| bytes.to_vec()),
-    };
+    let is_text_of =
+        |bytes: &Value| new.as_str().map(str::as_bytes) == bytes.as_bytes().map(|bytes| &bytes[..]);
     match (new.tag(), old.tag()) {
         (ValueTag::I64, ValueTag::TIME) if new.as_i64() == old.as_time() => old.clone(),
         (ValueTag::I64, ValueTag::F64) if new.as_i64().map(|n| n as f64) == old.as_f64() => {
             old.clone()
         }
-        (ValueTag::STRING, ValueTag::BYTES) if bytes(&new) == bytes(old) => old.clone(),
+        (ValueTag::STRING, ValueTag::BYTES) if is_text_of(old) => old.clone(),
         (ValueTag::MAP, ValueTag::LIST)
             if old.as_list().is_some_and(<[_]>::is_empty)
                 && new.as_map().is_some_and(Map::is_empty) =>

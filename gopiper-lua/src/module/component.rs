@@ -104,7 +104,14 @@ fn transform_options(lua: &Lua, table: &Table) -> Result<FunctionOptions, String
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair.map_err(|error| error.to_string())?;
         match key.as_string().map(|key| key.to_string_lossy()).as_deref() {
-            Some("every") => every = Some(option("every", value, SOME_SECONDS)?),
+            Some("every") => {
+                let shown = shown(&value);
+                let time: Duration = option("every", value, SOME_SECONDS)?;
+                if time.is_zero() {
+                    return Err(format!("option every: expected {SOME_SECONDS}, not {shown}"));
+                }
+                every = Some(time);
+            }
             Some("flush") if value.is_function() => flush = true,
             Some("flush") => {
                 return Err(format!("option flush: expected a function, not {}", shown(&value)));

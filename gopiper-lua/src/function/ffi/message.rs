@@ -22,9 +22,14 @@ pub(super) unsafe extern "C" fn find(
     // A search is prepared once: mostly the same word is looked for in all messages.
     let finder = match &state.finder {
         Some(finder) if finder.needle() == word => finder,
-        _ => state.finder.insert(Finder::new(word).into_owned()),
+        _ => prepare(&mut state.finder, word),
     };
     finder.find(rest).map_or(-1, |at| (from + at) as isize)
+}
+
+#[cold]
+fn prepare<'a>(finder: &'a mut Option<Finder<'static>>, word: &[u8]) -> &'a Finder<'static> {
+    finder.insert(Finder::new(word).into_owned())
 }
 
 pub(super) unsafe extern "C" fn set_data(

@@ -22,8 +22,10 @@ fn errors_that_are_no_text_are_told_all_the_same() {
             "function(message) if message.data == 'go on' then return end error({raised}) end"
         );
         let messages = ["one", "go on", "two", "go on"].map(Message::new);
-        let ran = run_after(before, &function, messages.into());
-        assert_eq!(ran.text(), ["go on"; 2], "{raised}");
+        // What is not stuck must not look so on a machine under load.
+        let limit = if raised == "stuck" { 6 * SHORT } else { LIMIT };
+        let ran = run_with(limit, None, before, &function, messages.into());
+        assert_eq!(ran.text(), ["go on"; 2], "{raised}: {:?}", ran.descriptions());
         let found = ran.descriptions();
         assert!(found.len() == 2 && found[0].contains(said), "{raised}: {found:?}");
     }
@@ -54,7 +56,7 @@ fn coroutines_may_be_used_and_not_left_by() {
         let mut messages: Vec<_> = (0..count).map(|_| Message::new("a bc def")).collect();
         messages.push(Message::new("leave"));
         let ran = run_after(jit, function, messages);
-        assert_eq!(ran.out.len(), count);
+        assert_eq!(ran.out.len(), count, "{:?}", ran.descriptions());
         assert!(ran.out.iter().all(|message| message.data() == b"a-bc-def"
             && message.attribute("last") == Some(&"def".into())));
         assert!(ran.descriptions()[0].contains("yield"), "{:?}", ran.descriptions());
@@ -71,7 +73,7 @@ fn garbage_is_collected() {
         message:append(message:json('a') .. n)
         message.value = message:decode('b')
         message:emit(message.data)
-        if n == 200000 or n == 1000000 then
+        if n == 100000 or n == 500000 then
             collectgarbage()
             message.attributes.held = collectgarbage('count')
         else
@@ -80,7 +82,7 @@ fn garbage_is_collected() {
         message:emit('last')
     end";
     let text = r#"{"a":"b","b":[1,2,{"c":"d"}]}"#;
-    let messages = (0..1_000_000).map(|_| Message::new(text)).collect();
+    let messages = (0..500_000).map(|_| Message::new(text)).collect();
     let ran = run_after("local gopiper = require('gopiper') n = 0", function, messages);
     assert_eq!(ran.descriptions(), [""; 0]);
     let held: Vec<_> = ran

@@ -171,6 +171,42 @@ fn what_was_changed_is_what_it_is_now() {
 }
 
 #[test]
+fn json_is_read_and_added_to() {
+    let function = "function(message)
+        local status = message:json('status')
+        if not status or status < 500 then return 300 end
+        message.attributes.big = message:json('big')
+        message.attributes.user = message:json('user.name')
+        message.attributes.tags = message:json('user.tags')
+        message.attributes.none = type(message:json('user.age'))
+        message:add_json('checked', true)
+        message:add_json('by', 'a \\\"function\\\"')
+    end";
+    let ran = run(
+        function,
+        &[
+            r#"{"status":503,"big":9007199254740993,"user":{"name":"Zo\u00eb","tags":["a","b"]}}"#,
+            r#"{"status":200}"#,
+            "no JSON",
+        ],
+    );
+    let expected = r#"{"status":503,"big":9007199254740993,"user":{"name":"Zo\u00eb","tags":["a","b"]},"checked":true,"by":"a \"function\""}"#;
+    assert_eq!(ran.descriptions(), [""; 0]);
+    assert_eq!(ran.text(), [expected]);
+    let attribute = |key| ran.out[0].attribute(key).cloned();
+    assert_eq!(attribute("big"), Some(9007199254740993i64.into()));
+    assert_eq!(attribute("user"), Some("Zoë".into()));
+    assert_eq!(attribute("tags"), Some(r#"["a","b"]"#.into()));
+    assert_eq!(attribute("none"), Some("nil".into()));
+    assert_eq!(ran.summary.outcomes.dropped, 2);
+    let failed = run("function(message) message:add_json('a', 1) end", &["[]"]);
+    assert_eq!(
+        failed.descriptions(),
+        ["pipeline.lua:2: the field 'a': the message is no JSON object"]
+    );
+}
+
+#[test]
 fn json_is_tables_too() {
     let text = r#"{"n":null,"big":9007199254740993,"most":18446744073709551615,"f":0.5,"small":-7,
         "list":[1,[],{"a":"\u00eb"}],"yes":true,"none":{}}"#;

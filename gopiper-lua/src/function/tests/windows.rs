@@ -71,7 +71,7 @@ struct Live {
 
 impl Live {
     /// With a transform that is flushed every second.
-    fn new(before: &str, options: &str) -> Self {
+    fn new(limit: Duration, before: &str, options: &str) -> Self {
         let text = format!(
             "{GOPIPER}\n{before}\ngopiper.createPipeline({{ gopiper.transform({options}) }})"
         );
@@ -85,7 +85,7 @@ impl Live {
         });
         let of_sink = events.clone();
         let tells = own::sink("tells", move |_| Ok(Tells(of_sink.clone())));
-        let window = transform("lua", source, 1, Duration::from_millis(50), Some(SECOND));
+        let window = transform("lua", source, 1, limit, Some(SECOND));
         let components = [fed, window, tells]
             .map(|factory| ComponentSpec { factory, options: ComponentOptions::default() });
         let clock = ManualClock::new();
@@ -150,7 +150,7 @@ const COUNTS: &str = "function(message)
 
 #[test]
 fn a_window_of_time_settles_each_key_by_what_was_made_of_it() {
-    let mut live = Live::new("counts = {}", COUNTS);
+    let mut live = Live::new(LIMIT, "counts = {}", COUNTS);
     live.send(&["a1", "b1", "a2"]);
     thread::sleep(Duration::from_millis(20));
     assert!(live.events().is_empty(), "{:?}", live.events());
@@ -245,6 +245,7 @@ fn what_a_message_makes_of_others_is_sent_unless_it_fails() {
 #[test]
 fn a_flush_that_fails_has_sent_nothing_and_is_tried_again() {
     let mut live = Live::new(
+        SECOND / 2,
         "calls = 0",
         "function(message) return gopiper.CONTINUE end, { every = 1, flush = function(window, ended)
             calls = calls + 1
@@ -275,6 +276,7 @@ fn a_flush_that_fails_has_sent_nothing_and_is_tried_again() {
 #[test]
 fn the_last_flush_that_fails_ends_the_pipeline_as_failed() {
     let mut live = Live::new(
+        LIMIT,
         "",
         "function(message) return gopiper.CONTINUE end, { every = 1, flush = function(window, ended)
             window:emit('never seen')

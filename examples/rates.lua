@@ -1,0 +1,37 @@
+-- Counts the requests of an access log by second and status, and writes each count as a line of JSON:
+--   cargo xtask run examples/rates.lua < examples/data/access.log
+local gopiper = require('gopiper')
+
+local second, counts -- of the second that the log is at
+
+local function send(window)
+  if not second then return end
+  local statuses = {}
+  for status in pairs(counts) do statuses[#statuses + 1] = status end
+  table.sort(statuses)
+  for _, status in ipairs(statuses) do
+    window:emit(('{"second":"%s","status":%s,"requests":%d}'):format(second, status, counts[status]),
+      { key = second })
+  end
+  second = nil
+end
+
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.transform(function(message, window)
+    local open, quote = message:find('['), message:find('" ')
+    if not open or not quote then return gopiper.DROP end
+    local at, status = message:sub(open + 1, open + 20), message:sub(quote + 2, quote + 4)
+    if at ~= second then
+      send(window)
+      second, counts = at, {}
+    end
+    counts[status] = (counts[status] or 0) + 1
+    return gopiper.CONTINUE, at
+  end, {
+    -- A log that stands still: what it has had so far. What still comes of that second is counted by itself.
+    every = 10,
+    flush = send,
+  }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})
