@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use gopiper_abi::{Map, Value, ValueTag};
 use serde::de::DeserializeSeed;
 use serde_json::error::Category;
-use sonic_rs::{JsonNumberTrait, JsonType, JsonValueTrait, PointerNode};
+use sonic_rs::{JsonNumberTrait, JsonType, JsonValueTrait, LazyValue, PointerNode};
 
 use self::table::Table;
 use super::serialized::Writer;
@@ -68,15 +68,7 @@ pub(super) fn find<'a>(data: &'a [u8], path: &[PointerNode]) -> Found<'a> {
     match found.get_type() {
         JsonType::Null => Found::Nothing,
         JsonType::Boolean => Found::Bool(found.as_bool().unwrap_or_default()),
-        JsonType::Number => match found.as_number() {
-            Some(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-                (Some(number), _, _) => Found::Integer(number),
-                (_, Some(number), _) => Found::Unsigned(number),
-                (_, _, Some(number)) => Found::Float(number),
-                _ => Found::Nothing,
-            },
-            None => Found::Nothing,
-        },
+        JsonType::Number => number(&found),
         JsonType::String => match found.as_raw_cow() {
             Cow::Borrowed(raw) if !raw.contains('\\') => {
                 Found::Raw(&raw.as_bytes()[1..raw.len() - 1])
@@ -87,6 +79,19 @@ pub(super) fn find<'a>(data: &'a [u8], path: &[PointerNode]) -> Found<'a> {
             Cow::Borrowed(raw) => Found::Raw(raw.as_bytes()),
             Cow::Owned(raw) => Found::Text(raw),
         },
+    }
+}
+
+fn number(found: &LazyValue<'_>) -> Found<'static> {
+    // Most are: and this is the short way.
+    if let Ok(number) = found.as_raw_str().parse() {
+        return Found::Integer(number);
+    }
+    let Some(number) = found.as_number() else { return Found::Nothing };
+    match (number.as_u64(), number.as_f64()) {
+        (Some(number), _) => Found::Unsigned(number),
+        (_, Some(number)) => Found::Float(number),
+        _ => Found::Nothing,
     }
 }
 
