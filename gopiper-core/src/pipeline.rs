@@ -68,10 +68,10 @@ impl Pipeline {
         if count < 2 {
             errors.push(PipelineError::TooShort(count));
         }
+        let all_names = names(&components);
         let mut names = BTreeSet::new();
         let mut parts = Vec::new();
-        for (i, mut component) in components.into_iter().enumerate() {
-            let name = component.free_name(&names);
+        for (i, (mut component, name)) in components.into_iter().zip(all_names).enumerate() {
             if !names.insert(name.clone()) {
                 errors.push(PipelineError::SameName(name.clone()));
             }
@@ -348,6 +348,17 @@ impl ComponentSpec {
     fn free_name(&self, taken: &BTreeSet<String>) -> String {
         free_name(self.options.name.as_deref(), self.factory.name(), taken)
     }
+}
+
+/// What components are called in one pipeline, in order: as the operator says, or by their own names.
+pub fn names(components: &[ComponentSpec]) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let named = components.iter().map(|component| {
+        let name = component.free_name(&taken);
+        taken.insert(name.clone());
+        name
+    });
+    named.collect()
 }
 
 /// The name that the operator gave, or the component's own, numbered if it is taken.

@@ -1,11 +1,17 @@
 -- What `gopiper` is in a worker: it makes nothing, and counts the functions that the file puts into
 -- pipelines, in order.
-local wanted, env = ...
+local wanted, env, unknown = ...
 local gopiper = { env = env, count = 0, DONE = 0, RETRY = 100, FAIL = 200, DROP = 300 }
 
 function gopiper.loadComponent() return {} end
 
 function gopiper.buffer() return {} end
+
+-- Components alone are given secrets, and there are none here.
+local secret = setmetatable({}, { __tostring = function() return '(secret)' end })
+getmetatable(secret).__concat = function() return secret end
+
+function gopiper.secret() return secret end
 
 function gopiper.transform(user) return { user = user } end
 
@@ -20,4 +26,4 @@ function gopiper.createPipeline(components)
   end
 end
 
-return gopiper
+return setmetatable(gopiper, { __index = unknown })

@@ -16,7 +16,10 @@ use gopiper_abi::{BatchCall, BatchComponent, Error, HandleFlags, own, raw::clien
 use mlua::{Function, Lua, Table};
 
 use self::limit::Limit;
-use crate::{env::env, source::Source};
+use crate::{
+    env::{env_in_worker, unknown_in_worker},
+    source::Source,
+};
 
 /// How long a function may take for one message, unless the operator says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -31,14 +34,15 @@ pub(crate) fn transform(source: Arc<Source>, number: usize, limit: Duration) -> 
 
 /// How many functions a file puts into pipelines when it runs in a worker.
 pub(crate) fn count(source: &Source) -> mlua::Result<usize> {
-    run_again(&Lua::new(), source, 0)?.get("count")
+    run_again(&Lua::new(), source, 0)?.raw_get("count")
 }
 
 /// Runs the file as a worker does. Returns what `gopiper` was in it: with `count`, and `found`, if there
 /// is a function of this number.
 fn run_again(lua: &Lua, source: &Source, number: usize) -> mlua::Result<Table> {
     let counting = lua.load(include_str!("counting.lua")).set_name("=gopiper");
-    let module: Table = counting.call((number, env(lua)?))?;
+    let given = (number, env_in_worker(lua)?, unknown_in_worker(lua)?);
+    let module: Table = counting.call(given)?;
     lua.register_module("gopiper", &module)?;
     source.run(lua)?;
     Ok(module)
@@ -60,7 +64,7 @@ impl LuaFunction {
         mut state: Box<ffi::State>,
     ) -> mlua::Result<Self> {
         let (lua, make) = ffi::lua(state.pointer())?;
-        let found: Option<Function> = run_again(&lua, source, number)?.get("found")?;
+        let found: Option<Function> = run_again(&lua, source, number)?.raw_get("found")?;
         let user = found.ok_or_else(|| {
             let text = format!("the file has no function {number} when it runs in a worker");
             mlua::Error::runtime(text)
