@@ -6,7 +6,7 @@ use serde_path_to_error::Segment;
 
 use crate::{
     raw::{Map, RawError, Value, ValueTag},
-    refusal::refusal,
+    refusal::{refusal, stand_in},
 };
 
 /// Declares a component's attributes: an ordinary struct, its fields with doc comments. A field with
@@ -102,23 +102,51 @@ pub struct NoAttributes {}
 
 impl DeclaredAttributes for NoAttributes {}
 
-/// Reads attributes into the author's struct; the error names the attribute and its value.
-pub(crate) fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, RawError> {
+/// Reads attributes into the author's struct; each error names the attribute and its value.
+pub(crate) fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>> {
     let mut json =
         Json::Object(attributes.iter().map(|(k, v)| (k.to_owned(), to_json(v))).collect());
+    let mut errors: Vec<RawError> = Vec::new();
     loop {
-        let (path, message): (Vec<_>, _) = match serde_path_to_error::deserialize(&json) {
-            Ok(read) => return Ok(read),
+        let (mut path, message): (Vec<_>, _) = match serde_path_to_error::deserialize(&json) {
+            Ok(read) if errors.is_empty() => return Ok(read),
+            Ok(_) => return Err(errors),
             Err(error) => (error.path().iter().cloned().collect(), error.inner().to_string()),
         };
         // Lua has no empty list but `{}`, which is a table without keys just as well.
-        match place(&mut json, &path) {
-            Some(table) if *table == json!({}) && message.ends_with(", expected a sequence") => {
-                *table = json!([]);
+        if let Some(table) = place(&mut json, &path)
+            && *table == json!({})
+            && message.ends_with(", expected a sequence")
+        {
+            *table = json!([]);
+            continue;
+        }
+        let schema = schemars::schema_for!(A).to_value();
+        let error = refusal(&mut path, &message, &json, &schema);
+        // Serde stops at the first: so it tries again without that one, until all are found, or one
+        // for which nothing right could be put in its place.
+        if errors.iter().any(|told| is_within(&error.attribute, &told.attribute)) {
+            return Err(errors);
+        }
+        errors.push(error);
+        let Some((last, parent)) = path.split_last() else { return Err(errors) };
+        let right = stand_in(&schema, &path);
+        match (place(&mut json, parent), last, right) {
+            (Some(Json::Object(table)), Segment::Map { key }, Some(right)) => {
+                table.insert(key.clone(), right);
             }
-            _ => return Err(refusal(path, &message, &json, &schemars::schema_for!(A).to_value())),
+            (Some(Json::Object(table)), Segment::Map { key }, None) => drop(table.remove(key)),
+            (Some(Json::Array(list)), Segment::Seq { index }, right) if *index < list.len() => {
+                list[*index] = right.unwrap_or_default();
+            }
+            _ => return Err(errors),
         }
     }
+}
+
+/// Whether a path is another one, or leads to something in it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// The value at a place in the attributes.
@@ -190,6 +218,23 @@ mod tests {
         let outer: Outer = read(&map).unwrap();
         assert_eq!(outer.inner.unwrap().parts, Some(vec![vec![]]));
         map.insert("size", Map::default());
-        assert_eq!(&read::<Outer>(&map).unwrap_err().attribute[..], "size");
+        assert_eq!(&read::<Outer>(&map).unwrap_err()[0].attribute[..], "size");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told() {
+        let said = |map: &Map| {
+            let errors = read::<Outer>(map).unwrap_err();
+            errors.iter().map(|error| error.attribute.to_string()).collect::<Vec<_>>()
+        };
+        let mut parts = Map::from_iter([("name", Value::from(7i64))]);
+        parts.insert("parts", Value::from(vec![Value::from("x"), Value::from(true)]));
+        let mut map = Map::from_iter([("sise", 1i64), ("thing", 2)]);
+        map.insert("inner", parts);
+        assert_eq!(
+            said(&map),
+            ["inner.name", "inner.parts[1]", "inner.parts[2]", "sise", "thing", "size"]
+        );
+        assert_eq!(said(&Map::from_iter([("inner", 3i64)])), ["inner", "size"]);
     }
 }

@@ -138,7 +138,7 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
     }
 
     fn configure(attributes: &Map) -> Result<Self, Vec<RawError>> {
-        let attributes = attributes::read(attributes).map_err(|error| vec![error])?;
+        let attributes = attributes::read(attributes)?;
         let factory = F::new(attributes).map_err(|error| vec![error.into()])?;
         Ok(Exported(factory, PhantomData))
     }

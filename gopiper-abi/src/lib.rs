@@ -67,6 +67,8 @@ mod error;
 pub mod export;
 pub mod lines;
 mod logging;
+#[doc(hidden)]
+pub mod nearest;
 pub mod own;
 mod postponed;
 pub mod raw;

@@ -2,21 +2,21 @@
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
-use crate::raw::RawError;
+use crate::{nearest::did_you_mean, raw::RawError};
 
 /// No value is shown at greater length.
 const SHOWN: usize = 100;
 
 /// Makes of what serde says, at a place in the attributes, what an operator can read.
 pub(crate) fn refusal(
-    mut path: Vec<Segment>,
+    path: &mut Vec<Segment>,
     message: &str,
     attributes: &Json,
     schema: &Json,
 ) -> RawError {
     let message = if let Some(field) = quoted(message, "missing field ") {
         path.push(Segment::Map { key: field.to_owned() });
-        match schema_at(schema, &path).and_then(|schema| schema.get("description")?.as_str()) {
+        match schema_at(schema, path).and_then(|schema| schema.get("description")?.as_str()) {
             Some(doc) => format!("is missing: {}", first_sentence(doc)),
             None => "is missing".into(),
         }
@@ -27,23 +27,29 @@ pub(crate) fn refusal(
         }
         match message.rsplit_once(", expected ") {
             Some((_, known)) => {
-                let known = known.replace("one of ", "").replace(" or ", ", ").replace('`', "'");
-                format!("does not exist; what can be set is {known}")
+                let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+                let meant = did_you_mean(field, &known);
+                format!("does not exist{meant}\nwhat can be set is '{}'", known.join("', '"))
             }
-            None => "does not exist; nothing can be set".into(),
+            None => "does not exist\nnothing can be set".into(),
         }
     } else {
-        let said = expected(message, choices(schema, &path));
+        let choices = choices(schema, path);
         let value = path.iter().try_fold(attributes, |at, segment| match segment {
             Segment::Seq { index } => at.get(index),
             other => at.get(key(other)?),
         });
+        let meant = match (value.and_then(Json::as_str), &choices) {
+            (Some(text), Some(choices)) => did_you_mean(text, choices),
+            _ => String::new(),
+        };
+        let said = expected(message, choices.as_deref());
         match value.filter(|_| !path.is_empty()) {
-            Some(value) => format!("{said} (it is {})", shown(value)),
+            Some(value) => format!("{said} (it is {}){meant}", shown(value)),
             None => said,
         }
     };
-    RawError { attribute: written(&path).into(), message: message.into() }
+    RawError { attribute: written(path).into(), message: message.into() }
 }
 
 /// The first sentence of a doc comment, which may go over several of its lines.
@@ -107,25 +113,51 @@ fn resolved<'s>(schema: &'s Json, part: &'s Json) -> &'s Json {
     reference.and_then(|it| schema.pointer(it.strip_prefix('#')?)).unwrap_or(part)
 }
 
+/// Something right for the attribute at `path`, as far as the schema tells; nothing for one that does
+/// not exist.
+pub(crate) fn stand_in(schema: &Json, path: &[Segment]) -> Option<Json> {
+    let part = schema_at(schema, path)?;
+    if let Some(default) = part.get("default") {
+        return Some(default.clone());
+    }
+    let mut kinds = part.get("anyOf").and_then(Json::as_array).into_iter().flatten();
+    if kinds.any(|kind| kind.get("type").is_some_and(|kind| kind == "null")) {
+        return Some(Json::Null);
+    }
+    if let Some(choice) = choices(schema, path).and_then(|choices| choices.first().copied()) {
+        return Some(choice.into());
+    }
+    Some(match resolved(schema, part).get("type").and_then(Json::as_str) {
+        Some("integer" | "number") => part.get("minimum").cloned().unwrap_or(0.into()),
+        Some("string") => "".into(),
+        Some("boolean") => false.into(),
+        Some("array") => Json::Array(Vec::new()),
+        Some("object") => Json::Object(Default::default()),
+        _ => Json::Null,
+    })
+}
+
 /// What may be given for an attribute that takes one of several texts.
-fn choices(schema: &Json, path: &[Segment]) -> Option<String> {
+fn choices<'s>(schema: &'s Json, path: &[Segment]) -> Option<Vec<&'s str>> {
     let part = resolved(schema, schema_at(schema, path)?);
-    let texts: Vec<_> = match part.get("enum").and_then(Json::as_array) {
-        Some(plain) => plain.iter().map(Json::as_str).collect::<Option<_>>()?,
+    match part.get("enum").and_then(Json::as_array) {
+        Some(plain) => plain.iter().map(Json::as_str).collect(),
         None => {
             let documented = part.get("oneOf")?.as_array()?.iter();
-            documented.map(|one| one.get("const")?.as_str()).collect::<Option<_>>()?
+            documented.map(|one| one.get("const")?.as_str()).collect()
         }
-    };
-    Some(format!("one of '{}'", texts.join("', '")))
+    }
 }
 
 /// What was expected, where serde says that; else what it says.
-fn expected(message: &str, choices: Option<String>) -> String {
+fn expected(message: &str, choices: Option<&[&str]>) -> String {
     let kinds = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
     match message.rsplit_once(", expected ") {
         Some((found, expected)) if kinds.iter().any(|kind| found.starts_with(kind)) => {
-            format!("must be {}", choices.unwrap_or_else(|| type_in_words(expected)))
+            match choices {
+                Some(choices) => format!("must be one of '{}'", choices.join("', '")),
+                None => format!("must be {}", type_in_words(expected)),
+            }
         }
         _ => message.to_owned(),
     }
@@ -232,7 +264,8 @@ mod tests {
     fn said(key: &str, value: impl Into<Value>) -> String {
         let mut map = Map::from_iter([("path", "a")]);
         map.insert(key, value);
-        let RawError { attribute, message } = read::<Attributes>(&map).unwrap_err();
+        let errors = read::<Attributes>(&map).unwrap_err();
+        let [RawError { attribute, message }] = &errors[..] else { panic!("{errors:?}") };
         format!("{attribute} {message}")
     }
 
@@ -242,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_documentation() {
-        let RawError { attribute, message } = read::<Attributes>(&Map::default()).unwrap_err();
+        let RawError { attribute, message } = &read::<Attributes>(&Map::default()).unwrap_err()[0];
         assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Where it lies."));
         assert_eq!(
             said("inner", Map::default()),
@@ -254,16 +287,21 @@ mod tests {
     fn what_does_not_exist_is_named_with_what_does() {
         let said_of = said("pth", "b");
         assert!(
-            said_of.starts_with("pth does not exist; what can be set is 'path', 'size', "),
+            said_of.starts_with(
+                "pth does not exist; did you mean 'path'?\nwhat can be set is 'path', 'size', "
+            ),
             "{said_of}"
         );
         let inner = Map::from_iter([("name", "a"), ("nome", "b")]);
-        assert_eq!(said("inner", inner), "inner.nome does not exist; what can be set is 'name'");
+        assert_eq!(
+            said("inner", inner),
+            "inner.nome does not exist; did you mean 'name'?\nwhat can be set is 'name'"
+        );
         let map = Map::from_iter([("path", "a")]);
-        let error = read::<crate::NoAttributes>(&map).unwrap_err();
+        let error = &read::<crate::NoAttributes>(&map).unwrap_err()[0];
         assert_eq!(
             (&error.attribute[..], &error.message[..]),
-            ("path", "does not exist; nothing can be set")
+            ("path", "does not exist\nnothing can be set")
         );
     }
 
@@ -293,7 +331,7 @@ mod tests {
     fn one_of_several_texts_is_said_with_all_of_them() {
         let choices = "must be one of 'read', 'read_write'";
         let refused = said("modes", list(["read", "rwad"]));
-        assert_eq!(refused, format!("modes[2] {choices} (it is \"rwad\")"));
+        assert_eq!(refused, format!("modes[2] {choices} (it is \"rwad\"); did you mean 'read'?"));
         let refused = said("modes", Value::from(vec![Value::from(7i64)]));
         assert_eq!(refused, format!("modes[1] {choices} (it is 7)"));
         assert_eq!(said("plain", "Three"), "plain must be one of 'One', 'Two' (it is \"Three\")");

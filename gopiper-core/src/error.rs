@@ -30,6 +30,8 @@ pub enum PipelineError {
     Graph {
         /// Which of them.
         what: &'static str,
+        /// How many of them, of all three kinds, stand before it.
+        nth: usize,
         /// What is wrong.
         error: &'static str,
     },
@@ -131,6 +133,8 @@ pub enum PipelineError {
     Start {
         /// The component.
         component: String,
+        /// The attribute at fault; empty for none.
+        attribute: String,
         /// What it said.
         error: String,
     },
@@ -139,9 +143,52 @@ pub enum PipelineError {
     System(String),
 }
 
+/// What of a component an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About<'e> {
+    /// All of it.
+    Component,
+    /// An option.
+    Option(&'e str),
+    /// An attribute, by its path.
+    Attribute(&'e str),
+}
+
 impl PipelineError {
     /// What a component said when it was asked to start.
     pub(crate) fn cannot_start(component: &str, error: RawError) -> Self {
-        PipelineError::Start { component: component.to_owned(), error: error.to_string() }
+        PipelineError::Start {
+            component: component.to_owned(),
+            error: error.to_string(),
+            attribute: error.attribute.into(),
+        }
+    }
+
+    /// The component that it is about, or the pipeline if that is called so, and what of it.
+    pub fn about(&self) -> Option<(&str, About<'_>)> {
+        use About::{Attribute, Component, Option};
+        Some(match self {
+            Self::TooShort(_) | Self::Graph { .. } | Self::State(_) | Self::System(_) => {
+                return None;
+            }
+            Self::SameName(name) | Self::BadName(name) => (name, Option("name")),
+            Self::NothingComes(name) | Self::SeveralBeginnings(name) => (name, Component),
+            Self::OutOfRange { component, option, .. }
+            | Self::NotForSources { component, option } => (component, Option(option)),
+            Self::Single { component, .. } | Self::NotPartitioned { component, .. } => {
+                (component, Option("pool_size"))
+            }
+            Self::NoPlaceForDeadLetters(component) => (component, Option("on_fail")),
+            Self::WrongPlace { component, .. }
+            | Self::UnknownParallel { component, .. }
+            | Self::DeadLetterKind { component, .. }
+            | Self::NoPlaceForBuffer(component)
+            | Self::BufferAtTheEnd(component)
+            | Self::NoSuchComponent { component, .. } => (component, Component),
+            Self::Start { component, attribute, .. } => match attribute.as_str() {
+                "" => (component, Component),
+                attribute => (component, Attribute(attribute)),
+            },
+        })
     }
 }

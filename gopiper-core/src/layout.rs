@@ -37,6 +37,8 @@ struct Layout {
     has_state: bool,
     /// How many branches are detached.
     detached: usize,
+    /// How many tees, routes and merges there are.
+    graphs: usize,
 }
 
 /// A step whose components have their places.
@@ -46,6 +48,13 @@ enum Node {
     Tee(Vec<(BranchPolicy, Vec<Node>)>),
     Route(usize, Vec<(String, Vec<Node>)>),
     Merge(Vec<Vec<Node>>),
+}
+
+/// A tee, a route or a merge, and how many of them stand before it.
+#[derive(Clone, Copy)]
+struct Shape {
+    what: &'static str,
+    nth: usize,
 }
 
 /// Whether a list is one that nothing comes to, or that nothing follows.
@@ -79,25 +88,22 @@ impl Layout {
                 }
                 Step::Buffer(options) => nodes.extend(self.buffer(options, at)),
                 Step::Tee(branches) => {
-                    self.refuse_first("tee", at);
-                    let (branches, open) = self.tee(branches, at.ends);
+                    let shape = self.shape("tee", at);
+                    let (branches, open) = self.tee(shape, branches, at.ends);
                     nodes.push(Node::Tee(branches));
                     comes = open;
                 }
                 Step::Route { router, branches } => {
-                    self.refuse_first("route", at);
+                    let shape = self.shape("route", at);
                     self.expect_kind(&router, Ends { begins: false, ends: false });
                     let part = self.component(router);
-                    let (branches, open) = self.route(branches, at.ends);
+                    let (branches, open) = self.route(shape, branches, at.ends);
                     nodes.push(Node::Route(part, branches));
                     comes = open;
                 }
                 Step::Merge(lists) => {
-                    if !first {
-                        let error = "it stands first in a list: its sources begin it";
-                        self.errors.push(PipelineError::Graph { what: "merge", error });
-                    }
-                    nodes.push(Node::Merge(self.merge(lists)));
+                    let shape = self.shape("merge", at);
+                    nodes.push(Node::Merge(self.merge(shape, lists)));
                 }
             }
             // What stands behind a buffer that can't be first is.
@@ -106,11 +112,22 @@ impl Layout {
         (nodes, comes)
     }
 
-    fn refuse_first(&mut self, what: &'static str, at: Ends) {
-        if at.begins {
-            let error = "it can't be the first of a list: nothing comes to it";
-            self.errors.push(PipelineError::Graph { what, error });
+    /// One more tee, route or merge.
+    fn shape(&mut self, what: &'static str, at: Ends) -> Shape {
+        let shape = Shape { what, nth: self.graphs };
+        self.graphs += 1;
+        match (what, at.begins) {
+            ("merge", false) => {
+                self.refuse(shape, "it stands first in a list: its sources begin it")
+            }
+            ("merge", true) | (_, false) => {}
+            _ => self.refuse(shape, "it can't be the first of a list: nothing comes to it"),
         }
+        shape
+    }
+
+    fn refuse(&mut self, Shape { what, nth }: Shape, error: &'static str) {
+        self.errors.push(PipelineError::Graph { what, nth, error });
     }
 
     fn expect_kind(&mut self, spec: &ComponentSpec, Ends { begins, ends }: Ends) {
@@ -184,10 +201,15 @@ impl Layout {
         Some(Node::Buffer { inlet, outlet })
     }
 
-    fn tee(&mut self, branches: Vec<Branch>, ends: bool) -> (Vec<(BranchPolicy, Vec<Node>)>, bool) {
+    fn tee(
+        &mut self,
+        shape: Shape,
+        branches: Vec<Branch>,
+        ends: bool,
+    ) -> (Vec<(BranchPolicy, Vec<Node>)>, bool) {
         let (mut nodes, mut leaves) = (Vec::new(), false);
         if branches.is_empty() {
-            self.errors.push(PipelineError::Graph { what: "tee", error: "it has no branches" });
+            self.refuse(shape, "it has no branches");
         }
         for Branch { mut policy, mut steps } in branches {
             if policy == BranchPolicy::Spill {
@@ -195,11 +217,10 @@ impl Layout {
                 steps.insert(0, Step::Buffer(BufferOptions::default()));
             }
             let first = self.parts.len();
-            let (list, open) = self.branch("tee", steps, ends);
+            let (list, open) = self.branch(shape, steps, ends);
             if policy == BranchPolicy::Detach {
                 if open {
-                    let error = "a detached branch ends in a sink: nobody waits for it";
-                    self.errors.push(PipelineError::Graph { what: "tee", error });
+                    self.refuse(shape, "a detached branch ends in a sink: nobody waits for it");
                 }
                 self.detached += 1;
                 for part in &mut self.parts[first..] {
@@ -214,43 +235,43 @@ impl Layout {
 
     fn route(
         &mut self,
+        shape: Shape,
         branches: Vec<(String, Vec<Step>)>,
         ends: bool,
     ) -> (Vec<(String, Vec<Node>)>, bool) {
         let (mut nodes, mut leaves) = (Vec::new(), false);
         if branches.is_empty() {
-            self.errors.push(PipelineError::Graph { what: "route", error: "it has no branches" });
+            self.refuse(shape, "it has no branches");
         }
         for (name, steps) in branches {
-            let (list, open) = self.branch("route", steps, ends);
+            let (list, open) = self.branch(shape, steps, ends);
             leaves |= open;
             nodes.push((name, list));
         }
         (nodes, leaves)
     }
 
-    fn branch(&mut self, what: &'static str, steps: Vec<Step>, ends: bool) -> (Vec<Node>, bool) {
+    fn branch(&mut self, shape: Shape, steps: Vec<Step>, ends: bool) -> (Vec<Node>, bool) {
         if steps.is_empty() && ends {
             let error = "nothing follows, so each branch must end in a sink: one is empty";
-            self.errors.push(PipelineError::Graph { what, error });
+            self.refuse(shape, error);
         }
         self.list(steps, Ends { begins: false, ends })
     }
 
-    fn merge(&mut self, lists: Vec<Vec<Step>>) -> Vec<Vec<Node>> {
-        let mut error = |error| self.errors.push(PipelineError::Graph { what: "merge", error });
+    fn merge(&mut self, shape: Shape, lists: Vec<Vec<Step>>) -> Vec<Vec<Node>> {
         if lists.is_empty() {
-            error("it has no lists");
+            self.refuse(shape, "it has no lists");
         }
         if lists.iter().any(Vec::is_empty) {
-            error("each of its lists begins with a source: one is empty");
+            self.refuse(shape, "each of its lists begins with a source: one is empty");
         }
         let mut nodes = Vec::new();
         for steps in lists.into_iter().filter(|steps| !steps.is_empty()) {
             let (list, leaves) = self.list(steps, Ends { begins: true, ends: false });
             if !leaves {
                 let error = "one of its lists ends in a sink: make it a pipeline of its own";
-                self.errors.push(PipelineError::Graph { what: "merge", error });
+                self.refuse(shape, error);
             }
             nodes.push(list);
         }

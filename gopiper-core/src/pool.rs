@@ -77,7 +77,8 @@ impl Pool {
                 Err(_) => {
                     let error = "its thread ended before it started".into();
                     let component = self.stage.name.clone();
-                    return Err(PipelineError::Start { component, error });
+                    let attribute = String::new();
+                    return Err(PipelineError::Start { component, attribute, error });
                 }
             }
         }

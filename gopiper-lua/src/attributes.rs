@@ -1,9 +1,11 @@
 //! A component's attributes, in words.
 use serde_json::Value;
 
+use crate::output::print;
+
 /// Shows what can be set, from the JSON schema that the component gives.
 pub(crate) fn show(schema: &str) {
-    print!("{}", describe(&serde_json::from_str(schema).unwrap_or_default()));
+    print(describe(&serde_json::from_str(schema).unwrap_or_default()).trim_end());
 }
 
 fn describe(schema: &Value) -> String {

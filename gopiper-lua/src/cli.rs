@@ -72,6 +72,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         run: RunArguments,
     },
+    /// List the components that are found, without running any of their code
+    List(ListArguments),
     /// Show what a component's file says of itself, without running any of its code
     Inspect {
         /// The component's file.
@@ -140,6 +142,20 @@ pub(crate) enum DlqCommand {
         #[command(flatten)]
         state: StateArguments,
     },
+}
+
+/// Where components are looked for.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// The pipeline's file: components beside it are found too.
+    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
+    pub(crate) file: PathBuf,
+    /// More directories to look for components in, separated by colons.
+    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
+    pub(crate) component_path: Vec<PathBuf>,
+    /// A JSON object for each line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Where the state of a pipeline's file lies.

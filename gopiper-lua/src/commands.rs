@@ -8,20 +8,24 @@ use serde_json::json;
 use crate::{
     attributes,
     cli::{Arguments, Command, exit},
-    dlq, logging,
+    dlq,
+    list::list,
+    logging,
+    output::{print, say},
     run::{check, draw, run},
 };
 
 /// Does what the command line says.
 pub(crate) fn execute(arguments: Arguments) -> ExitCode {
     if let Err(error) = logging::init(&arguments.log) {
-        eprintln!("gopiper: {error}");
+        say(format_args!("gopiper: {error}"));
         return ExitCode::from(exit::USAGE);
     }
     match arguments.command {
         Command::Run(arguments) => run(&arguments),
         Command::Check { deny_warnings, run } => check(&run, deny_warnings),
         Command::Graph { format, run } => draw(&run, format),
+        Command::List(arguments) => list(&arguments),
         Command::Inspect { file, load } => or_refusal(inspect(&file, load)),
         Command::Verify { file, seal } => or_refusal(verify(&file, seal)),
         Command::Dlq { command } => dlq::execute(command),
@@ -31,7 +35,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
 
 fn or_refusal(result: Result<ExitCode, Refusal>) -> ExitCode {
     result.unwrap_or_else(|refusal| {
-        eprintln!("{refusal}");
+        say(refusal);
         ExitCode::from(exit::CONFIGURATION)
     })
 }
@@ -65,10 +69,10 @@ fn inspect(file: &Path, load: bool) -> Result<ExitCode, Refusal> {
         ("digest", &digest),
         ("seal", seal),
     ] {
-        println!("{what:<10} {value}");
+        print(format_args!("{what:<10} {value}"));
     }
     if !inspection.verdicts.is_empty() {
-        inspection.verdicts.iter().for_each(|refusal| eprintln!("{refusal}"));
+        inspection.verdicts.iter().for_each(say);
         return Ok(ExitCode::from(exit::CONFIGURATION));
     }
     if load {
@@ -84,8 +88,8 @@ fn verify(file: &Path, seal: bool) -> Result<ExitCode, Refusal> {
         loader::seal(file)?;
     }
     let component = loader::load(file)?;
-    component.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    println!("{}: {}", file.display(), in_a_line(&component.inspection));
+    component.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+    print(format_args!("{}: {}", file.display(), in_a_line(&component.inspection)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -101,11 +105,11 @@ fn version(as_json: bool) -> ExitCode {
     let (program, rustc) = (env!("CARGO_PKG_VERSION"), RUSTC_VERSION);
     if as_json {
         let version = json!({ "program": program, "interface": INTERFACE_VERSION, "luajit": luajit, "rustc": rustc });
-        println!("{version}");
+        print(version);
     } else {
-        println!(
+        print(format_args!(
             "gopiper   {program}\ninterface {INTERFACE_VERSION}\nLuaJIT    {luajit}\nrustc     {rustc}"
-        );
+        ));
     }
     ExitCode::SUCCESS
 }

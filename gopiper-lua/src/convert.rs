@@ -2,76 +2,117 @@
 use gopiper_abi::{Map, Payload, Value};
 use mlua::{Table, Value as LuaValue};
 
+use crate::{placeholder::Placeholder, secret::Secret};
+
 /// Whole numbers up to this are exact in Lua.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A table with text keys. Errors say where in it.
-pub(crate) fn map(table: &Table, path: &str) -> Result<Map, String> {
-    let mut pairs = Vec::new();
-    for pair in table.pairs::<LuaValue, LuaValue>() {
-        let (key, value) = pair.map_err(|error| error.to_string())?;
-        let LuaValue::String(key) = key else {
-            return Err(format!(
-                "{}: a key must be a string, not a {}",
-                name(path),
-                key.type_name()
-            ));
-        };
-        let key =
-            key.to_str().map_err(|_| format!("{}: a key is not UTF-8", name(path)))?.to_owned();
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        pairs.push((key, self::value(value, &path)?));
+/// Attributes from a table, and what is wrong with it.
+#[derive(Default)]
+pub(crate) struct Attributes {
+    pub(crate) map: Map,
+    /// Paths, and what is wrong there.
+    pub(crate) errors: Vec<(String, String)>,
+    /// Paths whose values are not known, as what would make them is wrong.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Attributes {
+    pub(crate) fn read(table: &Table) -> Self {
+        let mut attributes = Attributes::default();
+        attributes.map = attributes.map(table, "");
+        attributes
     }
-    // Lua's tables have no order: a stable one makes errors and logs the same every time.
-    pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(Map::from_iter(pairs))
-}
 
-fn name(path: &str) -> &str {
-    if path.is_empty() { "attributes" } else { path }
-}
+    fn wrong(&mut self, path: &str, error: impl Into<String>) -> Value {
+        self.errors.push((path.to_owned(), error.into()));
+        Value::NULL
+    }
 
-fn value(value: LuaValue, path: &str) -> Result<Value, String> {
-    Ok(match value {
-        LuaValue::Nil => Value::NULL,
-        LuaValue::Boolean(truth) => truth.into(),
-        LuaValue::Integer(number) => number.into(),
-        LuaValue::Number(number) if number.fract() == 0.0 && number.abs() <= EXACT => {
-            (number as i64).into()
+    /// A table with text keys.
+    fn map(&mut self, table: &Table, path: &str) -> Map {
+        let mut pairs = Vec::new();
+        for (key, value) in table.pairs::<LuaValue, LuaValue>().flatten() {
+            let key = match &key {
+                LuaValue::String(key) => key.to_str().map(|key| key.to_owned()).ok(),
+                _ => None,
+            };
+            match key {
+                Some(key) => pairs.push((key, value)),
+                None => drop(self.wrong(path, format!("{}: a key must be text", name(path)))),
+            }
         }
-        LuaValue::Number(number) => number.into(),
-        LuaValue::String(text) => match text.to_str() {
-            Ok(text) => Value::from(&*text),
-            Err(_) => Payload::from(text.as_bytes().to_vec()).into(),
-        },
-        LuaValue::Table(table) if table.raw_len() > 0 => list(&table, path)?,
-        LuaValue::Table(table) => map(&table, path)?.into(),
-        // LuaJIT's 64-bit integers come as this, and their text is exact.
-        other @ LuaValue::Other(_) => integer(&other).ok_or_else(|| not_a_value(path, "cdata"))?,
-        other => return Err(not_a_value(path, other.type_name())),
-    })
-}
-
-fn not_a_value(path: &str, kind: &str) -> String {
-    format!("attribute {path}: {} is no value for an attribute", a(kind))
-}
-
-fn list(table: &Table, path: &str) -> Result<Value, String> {
-    let mut items = Vec::new();
-    for (i, item) in table.sequence_values::<LuaValue>().enumerate() {
-        let item = item.map_err(|error| error.to_string())?;
-        items.push(value(item, &format!("{path}[{}]", i + 1))?);
+        // Lua's tables have no order: a stable one makes errors and logs the same every time.
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let read = pairs.into_iter().map(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            (key, self.value(value, &path))
+        });
+        read.collect()
     }
-    if table.pairs::<LuaValue, LuaValue>().count() != items.len() {
-        return Err(format!("attribute {path}: a table is either a list or has keys, not both"));
+
+    fn value(&mut self, value: LuaValue, path: &str) -> Value {
+        match value {
+            LuaValue::Nil => Value::NULL,
+            LuaValue::Boolean(truth) => truth.into(),
+            LuaValue::Integer(number) => number.into(),
+            LuaValue::Number(number) if number.fract() == 0.0 && number.abs() <= EXACT => {
+                (number as i64).into()
+            }
+            LuaValue::Number(number) => number.into(),
+            LuaValue::String(text) => match text.to_str() {
+                Ok(text) => Value::from(&*text),
+                Err(_) => Payload::from(text.as_bytes().to_vec()).into(),
+            },
+            LuaValue::Table(table) if table.raw_len() > 0 => self.list(&table, path),
+            LuaValue::Table(table) => self.map(&table, path).into(),
+            LuaValue::UserData(data) => {
+                if let Ok(secret) = data.borrow::<Secret>() {
+                    return Value::from(&*secret.0);
+                }
+                if data.is::<Placeholder>() {
+                    self.unknown.push(path.to_owned());
+                    return Value::NULL;
+                }
+                self.no_value(path, "userdata")
+            }
+            // LuaJIT's 64-bit integers come as this, and their text is exact.
+            other @ LuaValue::Other(_) => {
+                integer(&other).unwrap_or_else(|| self.no_value(path, "cdata"))
+            }
+            other => self.no_value(path, other.type_name()),
+        }
     }
-    Ok(items.into())
+
+    fn no_value(&mut self, path: &str, kind: &str) -> Value {
+        self.wrong(path, format!("attribute {path}: {} is no value for an attribute", a(kind)))
+    }
+
+    fn list(&mut self, table: &Table, path: &str) -> Value {
+        let mut items = Vec::new();
+        for (i, item) in table.sequence_values::<LuaValue>().flatten().enumerate() {
+            items.push(self.value(item, &format!("{path}[{}]", i + 1)));
+        }
+        if table.pairs::<LuaValue, LuaValue>().count() != items.len() {
+            let error = format!("attribute {path}: a table is either a list or has keys, not both");
+            return self.wrong(path, error);
+        }
+        items.into()
+    }
 }
 
-/// With its article.
+fn name(path: &str) -> String {
+    if path.is_empty() { "the attributes".into() } else { format!("attribute {path}") }
+}
+
+/// A type's name with its article.
 pub(crate) fn a(noun: &str) -> String {
-    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-    format!("{article} {noun}")
+    match noun {
+        "nil" => "nil".into(),
+        // An operator knows numbers only.
+        "integer" => "a number".into(),
+        noun => format!("a {noun}"),
+    }
 }
 
 /// The value of an int64_t or uint64_t cdata.
@@ -90,7 +131,11 @@ mod tests {
     use super::*;
 
     fn read(lua: &str) -> Result<Map, String> {
-        map(&Lua::new().load(lua).eval::<Table>().unwrap(), "")
+        let read = Attributes::read(&Lua::new().load(lua).eval::<Table>().unwrap());
+        match read.errors.into_iter().next() {
+            None => Ok(read.map),
+            Some((_, error)) => Err(error),
+        }
     }
 
     #[test]
@@ -126,6 +171,6 @@ mod tests {
             "attribute a.b: a function is no value for an attribute"
         );
         assert!(read("return { a = { 1, x = 2 } }").unwrap_err().contains("not both"));
-        assert!(read("return { 1 }").unwrap_err().contains("a key must be a string"));
+        assert!(read("return { 1 }").unwrap_err().contains("the attributes: a key must be text"));
     }
 }

@@ -11,12 +11,14 @@ use gopiper_core::{
     dead_letters::{self, Entry, Letter, SegmentReader},
     state,
 };
+use gopiper_lua::Loaded;
 use jiff::Timestamp;
 use serde_json::json;
 use tracing::warn;
 
 use crate::{
     cli::{DlqCommand, RunArguments, StateArguments, exit},
+    output::{print, say},
     run::{self, Outcome},
 };
 
@@ -37,7 +39,7 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
         // Whoever reads it has had enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("gopiper: {error}");
+            say(format_args!("gopiper: {error}"));
             ExitCode::from(exit::FAILED)
         }
     }
@@ -193,7 +195,7 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
         // It was made for them alone.
         let _ = fs::remove_dir(folder);
     }
-    println!("{removed} dead letter(s) removed, {left} left");
+    print(format_args!("{removed} dead letter(s) removed, {left} left"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -201,7 +203,9 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
 fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
     let Some(name) = name else { return ExitCode::SUCCESS };
     match run::load(arguments) {
-        Ok(pipelines) if pipelines.iter().any(|one| one.components().any(|own| own == name)) => {
+        Ok(Loaded { pipelines, .. })
+            if pipelines.iter().any(|one| one.components().any(|own| own == name)) =>
+        {
             ExitCode::SUCCESS
         }
         Ok(_) => {
@@ -227,34 +231,35 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
         .filter(|(_, component)| only.is_none_or(|only| only == component))
         .collect();
     if wanted.is_empty() {
-        eprintln!("there are no dead letters to replay");
+        say("there are no dead letters to replay");
         return has_component(only, arguments);
     }
     for (name, component) in wanted {
-        let pipelines = match run::load(arguments) {
-            Ok(pipelines) => pipelines,
+        let mut loaded = match run::load(arguments) {
+            Ok(loaded) => loaded,
             Err(code) => return code,
         };
+        let pipelines = std::mem::take(&mut loaded.pipelines);
         let Some(pipeline) = pipelines.into_iter().find(|pipeline| pipeline.name() == name) else {
             let error = format!("{} has no pipeline '{name}'", arguments.file.display());
             return run::refuse(&error);
         };
-        let pipeline = match pipeline.replaying(&component, from_start) {
-            Ok(pipeline) => pipeline,
+        match pipeline.replaying(&component, from_start) {
+            Ok(pipeline) => loaded.pipelines = vec![pipeline],
             Err(error) => return run::refuse(&error),
-        };
-        match run::drive(vec![pipeline], arguments) {
+        }
+        match run::drive(loaded, arguments) {
             Outcome::Ended { summaries, code } => {
                 for summary in &summaries {
                     let of = &summary.outcomes;
                     // Standard output is the pipeline's.
-                    eprintln!(
+                    say(format_args!(
                         "{name}/{component}: {} delivered, {} dropped, {} failed again, {} left",
                         of.delivered,
                         of.dropped,
                         of.dead_lettered + of.failed,
                         of.returned + summary.unsettled
-                    );
+                    ));
                 }
                 if code != ExitCode::SUCCESS {
                     return code;

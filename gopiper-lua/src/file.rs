@@ -1,76 +1,103 @@
 //! A pipeline's file, run once.
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc, sync::atomic::Ordering::Relaxed};
 
 use gopiper_core::Pipeline;
 use mlua::Lua;
-use thiserror::Error;
 
 use crate::{
     function,
     module::{self, Made},
+    placeholder,
+    places::Places,
+    problem::{Note, Problem, Severity},
     search::SearchPath,
     settings::Settings,
     source::Source,
 };
 
-/// Why a file makes no pipeline.
-#[derive(Debug, Error)]
-pub enum LuaError {
-    /// It can't be read.
-    #[error("cannot read {file}: {error}")]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// Lua stopped at an error; the text names file and line.
-    #[error("{0}")]
-    Lua(String),
-    /// It does not do the same each time that it is run.
-    #[error(
-        "{file} puts {once} function(s) into pipelines when it is first run, and {again} when it is run \
-         again, as each worker does: which those are must not depend on anything that changes"
-    )]
-    Functions {
-        /// The file.
-        file: PathBuf,
-        /// How many at first.
-        once: usize,
-        /// How many then.
-        again: usize,
-    },
-    /// It ran through without making any.
-    #[error("{0} makes no pipeline: call gopiper.createPipeline with a list of components")]
-    NoPipeline(PathBuf),
+/// What a file makes, if nothing is wrong with it.
+pub struct Loaded {
+    /// At least one, each ready to start.
+    pub pipelines: Vec<Pipeline>,
+    /// What the operator should know.
+    pub warnings: Vec<Problem>,
+    /// Where the pipelines' components stand in the file.
+    pub places: Places,
 }
 
-/// Runs the file and returns the pipelines that it makes, with what the operator should know.
+/// Runs a pipeline's file.
 ///
 /// # Errors
-/// When the file can't be read, stops at an error, or makes no pipeline.
-pub fn load(file: &Path, settings: &Settings) -> Result<(Vec<Pipeline>, Vec<String>), LuaError> {
-    let source = Source::read(file);
-    let source = Arc::new(source.map_err(|error| LuaError::Read { file: file.into(), error })?);
-    let failed = |error| LuaError::Lua(source.said(&error));
+/// All that is wrong with it, and what else the operator should know.
+pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
+    let source = Source::read(file).map(Arc::new).map_err(|error| {
+        let note = Note::error(None, format!("cannot read {}: {error}", file.display()));
+        vec![note.shown_in(&Source::new("", file))]
+    })?;
+    let made = run(&source, settings);
+    let is_error = |note: &Note| note.severity == Severity::Error;
+    let wrong = made.notes.iter().any(is_error);
+    let mut problems: Vec<_> = made.notes.into_iter().map(|note| note.shown_in(&source)).collect();
+    problems.sort_by(Problem::by_place);
+    if wrong {
+        return Err(problems);
+    }
+    let places = Places { source, pipelines: made.places };
+    Ok(Loaded { pipelines: made.pipelines, warnings: problems, places })
+}
+
+/// What the file makes, and all that is wrong with it.
+fn run(source: &Arc<Source>, settings: &Settings) -> Made {
     let lua = Lua::new();
-    let search = SearchPath::new(file, &settings.component_path);
-    module::register(&lua, search, settings.clone(), source.clone()).map_err(failed)?;
-    source.run(&lua).map_err(failed)?;
-    let made = lua.remove_app_data::<Made>().unwrap_or_default();
+    let search = SearchPath::new(&source.file, &settings.component_path);
+    let ran = module::register(&lua, search, settings.clone(), source.clone())
+        .and_then(|()| source.run(&lua));
+    let mut made = lua.remove_app_data::<Made>().unwrap_or_default();
+    let wrong = made.notes.iter().any(|note| note.severity == Severity::Error);
+    match ran {
+        Err(error) => {
+            let note = source.ended_by(&error);
+            // What comes of a placeholder is no mistake of its own.
+            if !(wrong && placeholder::is_blamed(&note.text)) {
+                made.notes.push(note);
+            }
+        }
+        Ok(()) if wrong => {}
+        Ok(()) => made.notes.extend(of_the_whole(source, &made)),
+    }
+    made
+}
+
+/// What is wrong with a file each call of which is right.
+fn of_the_whole(source: &Source, made: &Made) -> Vec<Note> {
+    let file = source.file.display();
     if made.pipelines.is_empty() {
-        return Err(LuaError::NoPipeline(file.into()));
+        let error = "makes no pipeline: call gopiper.createPipeline with a list of components";
+        return vec![Note::error(None, format!("{file} {error}"))];
     }
     if made.functions > 0 {
-        let again = function::count(&source).map_err(failed)?;
-        if again != made.functions {
-            let file = file.into();
-            return Err(LuaError::Functions { file, once: made.functions, again });
+        match function::count(source) {
+            Ok(again) if again == made.functions => {}
+            Ok(again) => {
+                let error = format!(
+                    "{file} puts {} function(s) into pipelines when it is first run, and {again} when it \
+                     is run again\neach worker runs it again: which functions those are must not depend \
+                     on anything that changes",
+                    made.functions
+                );
+                return vec![Note::error(None, error)];
+            }
+            Err(error) => {
+                let mut note = source.ended_by(&error);
+                note.text += "\nwhen it is run again, as each worker of a function does";
+                return vec![note];
+            }
         }
     }
-    Ok((made.pipelines, made.warnings))
+    let unused = made.components.iter().filter(|component| !component.taken.load(Relaxed));
+    let unused = unused.map(|component| {
+        let warning = format!("{} is loaded, but in no pipeline", component.file);
+        Note::warning(component.place.clone(), warning)
+    });
+    unused.collect()
 }

@@ -1,10 +1,15 @@
 //! The `gopiper` program.
+// What it shows goes through `output`, which knows what must not be seen.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod attributes;
 mod cli;
 mod commands;
 mod dlq;
 mod graph;
+mod list;
 mod logging;
+mod output;
 mod run;
 
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use gopiper_core::{Control, Pipeline, PipelineError, StopReason, Summary, state};
-use gopiper_lua::Settings;
+use gopiper_lua::{Loaded, Settings};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -19,33 +19,38 @@ use tracing::{error, info, warn};
 use crate::{
     cli::{RunArguments, exit},
     graph::{self, GraphFormat},
+    logging::show,
+    output::{print, say},
 };
 
 /// Runs the pipelines of a file until they have ended.
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
-    match load(arguments).map(|pipelines| drive(pipelines, arguments)) {
+    match load(arguments).map(|loaded| drive(loaded, arguments)) {
         Ok(Outcome::Ended { code, .. } | Outcome::Refused(code)) | Err(code) => code,
     }
 }
 
 /// Goes the way that `run` goes, up to starting.
 pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool) -> ExitCode {
-    let (mut pipelines, warned) = match load_warned(arguments) {
+    let mut loaded = match load(arguments) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    if let Err(code) = check_all(&mut pipelines) {
+    if let Err(code) = check_all(&mut loaded) {
         return code;
     }
-    pipelines.iter_mut().for_each(|pipeline| print!("{}", graph::promises(pipeline)));
-    if warned && deny_warnings { ExitCode::from(exit::CONFIGURATION) } else { ExitCode::SUCCESS }
+    loaded.pipelines.iter_mut().for_each(|pipeline| print(graph::promises(pipeline).trim_end()));
+    match deny_warnings && !loaded.warnings.is_empty() {
+        true => ExitCode::from(exit::CONFIGURATION),
+        false => ExitCode::SUCCESS,
+    }
 }
 
 /// Draws the pipelines of a file.
 pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
     match load(arguments) {
-        Ok(pipelines) => {
-            print!("{}", graph::draw(&pipelines, format));
+        Ok(loaded) => {
+            print(graph::draw(&loaded.pipelines, format).trim_end());
             ExitCode::SUCCESS
         }
         Err(code) => code,
@@ -53,20 +58,18 @@ pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
 }
 
 /// Asks every component whether it could work.
-fn check_all(pipelines: &mut [Pipeline]) -> Result<(), ExitCode> {
-    let errors: Vec<_> =
-        pipelines.iter_mut().filter_map(|pipeline| pipeline.check().err()).flatten().collect();
-    errors.iter().for_each(|error| eprintln!("gopiper: {error}"));
-    if errors.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
+fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
+    let mut problems = Vec::new();
+    for pipeline in &mut loaded.pipelines {
+        let errors = pipeline.check().err().unwrap_or_default();
+        problems.extend(errors.iter().map(|error| loaded.places.problem(pipeline.name(), error)));
+    }
+    problems.iter().for_each(show);
+    if problems.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
 }
 
-/// The pipelines of a file.
-pub(crate) fn load(arguments: &RunArguments) -> Result<Vec<Pipeline>, ExitCode> {
-    load_warned(arguments).map(|(pipelines, _)| pipelines)
-}
-
-/// The same, and whether there were warnings.
-fn load_warned(arguments: &RunArguments) -> Result<(Vec<Pipeline>, bool), ExitCode> {
+/// What a file makes; all that is wrong with it is shown.
+pub(crate) fn load(arguments: &RunArguments) -> Result<Loaded, ExitCode> {
     // Nobody has asked for this one: what can't be used need not be.
     let default = || {
         let directory = default_state_directory(&arguments.file)?;
@@ -79,10 +82,12 @@ fn load_warned(arguments: &RunArguments) -> Result<(Vec<Pipeline>, bool), ExitCo
         state_directory: arguments.state_dir.clone().or_else(default),
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
     };
-    let (pipelines, warnings) =
-        gopiper_lua::load(&arguments.file, &settings).map_err(|error| refuse(&error))?;
-    warnings.iter().for_each(|warning| warn!("{warning}"));
-    Ok((pipelines, !warnings.is_empty()))
+    let loaded = gopiper_lua::load(&arguments.file, &settings).map_err(|problems| {
+        problems.iter().for_each(show);
+        ExitCode::from(exit::CONFIGURATION)
+    })?;
+    loaded.warnings.iter().for_each(show);
+    Ok(loaded)
 }
 
 /// How it went.
@@ -94,34 +99,40 @@ pub(crate) enum Outcome {
 }
 
 /// Runs pipelines until they have ended.
-pub(crate) fn drive(mut pipelines: Vec<Pipeline>, arguments: &RunArguments) -> Outcome {
-    if let Err(code) = check_all(&mut pipelines) {
+pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments) -> Outcome {
+    if let Err(code) = check_all(&mut loaded) {
         return Outcome::Refused(code);
     }
     let signals = match Signals::new([SIGINT, SIGTERM]) {
         Ok(signals) => signals,
         Err(error) => return Outcome::Refused(refuse(&error)),
     };
-    match start_all(pipelines, signals) {
+    match start_all(loaded.pipelines, signals) {
         Ok(summaries) => {
             let failures = summaries.iter().filter(|summary| !report(summary, arguments)).count();
             let code = if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) };
             Outcome::Ended { summaries, code }
         }
-        Err(error) => Outcome::Refused(refuse(&error)),
+        Err((pipeline, error)) => {
+            show(&loaded.places.problem(&pipeline, &error));
+            Outcome::Refused(ExitCode::from(exit::CONFIGURATION))
+        }
     }
 }
 
 pub(crate) fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("gopiper: {error}");
+    say(format_args!("gopiper: {error}"));
     ExitCode::from(exit::CONFIGURATION)
 }
 
 /// The pipelines that signals stop.
 type Controls = Arc<Mutex<Vec<Control>>>;
 
-/// Starts the pipelines, all or none, and waits for all of them.
-fn start_all(pipelines: Vec<Pipeline>, signals: Signals) -> Result<Vec<Summary>, PipelineError> {
+/// Starts the pipelines, all or none, and waits for all of them. An error has its pipeline's name.
+fn start_all(
+    pipelines: Vec<Pipeline>,
+    signals: Signals,
+) -> Result<Vec<Summary>, (String, PipelineError)> {
     let controls = Controls::default();
     let (watcher, watched) = (thread::Builder::new().name("signals".into()), controls.clone());
     if let Err(error) = watcher.spawn(move || watch(signals, &watched)) {
@@ -129,6 +140,7 @@ fn start_all(pipelines: Vec<Pipeline>, signals: Signals) -> Result<Vec<Summary>,
     }
     let mut running = Vec::new();
     for pipeline in pipelines {
+        let name = pipeline.name().to_owned();
         match pipeline.start_held() {
             Ok(pipeline) => running.push(pipeline),
             Err(error) => {
@@ -137,7 +149,7 @@ fn start_all(pipelines: Vec<Pipeline>, signals: Signals) -> Result<Vec<Summary>,
                     pipeline.stop();
                     pipeline.wait();
                 }
-                return Err(error);
+                return Err((name, error));
             }
         }
     }

@@ -1,5 +1,11 @@
 //! Where components are looked for.
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use gopiper_abi::nearest::did_you_mean;
 
 /// Where packages put components for all users.
 const SYSTEM: &str = "/usr/lib/gopiper/components";
@@ -7,10 +13,11 @@ const SYSTEM: &str = "/usr/lib/gopiper/components";
 /// Where components are looked for, in order: beside the Lua file, in the directories given, beside
 /// the program, in the system's. Never in the working directory unasked.
 #[derive(Debug, Clone)]
-pub(crate) struct SearchPath(Vec<PathBuf>);
+pub struct SearchPath(Vec<PathBuf>);
 
 impl SearchPath {
-    pub(crate) fn new(lua_file: &Path, given: &[PathBuf]) -> Self {
+    /// For a Lua file, and the directories given.
+    pub fn new(lua_file: &Path, given: &[PathBuf]) -> Self {
         let beside_file = lua_file.parent().map(Path::to_path_buf);
         let program = std::env::current_exe().ok();
         let beside_program = program.and_then(|program| program.parent().map(Path::to_path_buf));
@@ -21,15 +28,66 @@ impl SearchPath {
         SearchPath(directories)
     }
 
-    /// The file that `name` means; where it was looked for if there is none. A name with a slash in
-    /// it is a path, from the Lua file's directory.
-    pub(crate) fn find(&self, name: &str) -> Result<PathBuf, Vec<PathBuf>> {
+    /// The file that `name` means. A name with a slash in it is a path, from the Lua file's directory.
+    pub(crate) fn find(&self, name: &str) -> Result<PathBuf, Missing> {
         let directories = if name.contains('/') { &self.0[..1] } else { &self.0[..] };
         let candidates: Vec<_> = directories.iter().map(|directory| directory.join(name)).collect();
         match candidates.iter().find(|candidate| candidate.exists()) {
             Some(found) => Ok(found.clone()),
-            None => Err(candidates),
+            None => Err(Missing { name: name.to_owned(), meant: self.meant(name), candidates }),
         }
+    }
+
+    /// The components' files that a name without a slash finds, by their names.
+    pub fn components(&self) -> BTreeMap<String, PathBuf> {
+        let mut found = BTreeMap::new();
+        for directory in &self.0 {
+            found.extend(
+                in_directory(directory)
+                    .filter(|(name, _)| !found.contains_key(name))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        found
+    }
+
+    /// What the question is that a name which is none asks for: empty if there is nothing to ask.
+    fn meant(&self, name: &str) -> String {
+        let (directory, file) =
+            name.rsplit_once('/').map_or(("", name), |(path, file)| (path, file));
+        let known: Vec<String> = match directory {
+            "" => self.components().into_keys().collect(),
+            path => in_directory(&self.0[0].join(path)).map(|(name, _)| name).collect(),
+        };
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        did_you_mean(file, &known)
+    }
+}
+
+/// The files in a directory whose names end in `.so`.
+fn in_directory(directory: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let files = fs::read_dir(here).into_iter().flatten().flatten();
+    let directory = directory.to_owned();
+    files.filter_map(move |file| {
+        let name = file.file_name().into_string().ok()?;
+        let path = directory.join(&name);
+        name.ends_with(".so").then_some((name, path))
+    })
+}
+
+/// Where a file was looked for that is not there.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    name: String,
+    meant: String,
+    candidates: Vec<PathBuf>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no '{}'{}\nlooked for it at", self.name, self.meant)?;
+        self.candidates.iter().try_for_each(|path| write!(f, "\n  {}", path.display()))
     }
 }
 
@@ -47,10 +105,13 @@ mod tests {
         }
         std::fs::write(far.join("b.so"), "").unwrap();
         let path = SearchPath::new(&near.join("pipeline.lua"), std::slice::from_ref(&far));
-        assert_eq!(path.find("a.so"), Ok(near.join("a.so")));
-        assert_eq!(path.find("b.so"), Ok(far.join("b.so")));
-        assert_eq!(path.find("../far/b.so"), Ok(near.join("../far/b.so")));
-        assert_eq!(path.find("./b.so"), Err(vec![near.join("./b.so")]));
-        assert!(path.find("c.so").unwrap_err().contains(&PathBuf::from(SYSTEM).join("c.so")));
+        let find = |name| path.find(name).unwrap();
+        assert_eq!(find("a.so"), near.join("a.so"));
+        assert_eq!(find("b.so"), far.join("b.so"));
+        assert_eq!(find("../far/b.so"), near.join("../far/b.so"));
+        assert_eq!(path.find("./b.so").unwrap_err().candidates, [near.join("./b.so")]);
+        let missing = path.find("b.s").unwrap_err();
+        assert!(missing.candidates.contains(&PathBuf::from(SYSTEM).join("b.s")));
+        assert!(missing.to_string().starts_with("there is no 'b.s'; did you mean 'b.so'?\n"));
     }
 }

@@ -4,20 +4,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mlua::Lua;
+use mlua::{Lua, Table, Value};
+
+use crate::{
+    place::{Place, What},
+    problem::Note,
+};
 
 /// The text of a pipeline's file, as it was when it was first run.
 pub(crate) struct Source {
     text: Vec<u8>,
     pub(crate) file: PathBuf,
-    /// What Lua calls it. LuaJIT shows sixty letters of a name: `said` puts the path before it.
+    /// Where the files lie that it may require.
+    pub(crate) directory: PathBuf,
+    /// What Lua calls it. LuaJIT shows sixty letters of a name: so it calls files by their paths from
+    /// the directory.
     name: String,
 }
 
 impl Source {
     pub(crate) fn new(text: impl Into<Vec<u8>>, file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().display().to_string();
-        Source { text: text.into(), file: file.into(), name }
+        let directory = file.parent().unwrap_or(Path::new("")).into();
+        Source { text: text.into(), file: file.into(), directory, name }
     }
 
     pub(crate) fn read(file: &Path) -> io::Result<Self> {
@@ -26,20 +35,121 @@ impl Source {
 
     /// Runs it. `require` finds Lua files beside it, and nowhere unasked.
     pub(crate) fn run(&self, lua: &Lua) -> mlua::Result<()> {
-        let directory = self.file.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new(".")).display().to_string();
-        let package: mlua::Table = lua.globals().get("package")?;
-        package.set("path", format!("{directory}/?.lua;{directory}/?/init.lua"))?;
+        let package: Table = lua.globals().get("package")?;
+        package.set("path", "")?;
+        let directory = self.directory.clone();
+        let beside = move |lua: &Lua, module: String| find(lua, &directory, &module);
+        package.get::<Table>("loaders")?.raw_insert(2, lua.create_function(beside)?)?;
         lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()
+    }
+
+    /// Where a file lies that Lua calls so.
+    pub(crate) fn path(&self, chunk: &str) -> PathBuf {
+        if chunk == self.name { self.file.clone() } else { self.directory.join(chunk) }
+    }
+
+    /// What it says, if it can be read.
+    pub(crate) fn text(&self, chunk: &str) -> Option<String> {
+        let read = || fs::read(self.path(chunk)).ok();
+        let text = if chunk == self.name { Some(self.text.clone()) } else { read() };
+        Some(String::from_utf8_lossy(&text?).into_owned())
     }
 
     /// What an error says, with the path of the file that it names.
     pub(crate) fn said(&self, error: &mlua::Error) -> String {
         let text = first_cause(error);
-        match text.strip_prefix(&format!("{}:", self.name)) {
-            Some(rest) => format!("{}:{rest}", self.file.display()),
+        match chunk_and_line(&text) {
+            Some((chunk, _, _)) => {
+                format!("{}{}", self.path(chunk).display(), &text[chunk.len()..])
+            }
             None => text,
         }
+    }
+
+    /// An error that ended the file's run.
+    pub(crate) fn ended_by(&self, error: &mlua::Error) -> Note {
+        let text = first_cause(error);
+        let frames = traced(&error.to_string());
+        let (chunk, line, said) = match (chunk_and_line(&text), frames.first()) {
+            (Some((chunk, line, said)), _) => (chunk.to_owned(), line, said),
+            // An error without a place of its own is where it was raised.
+            (None, Some((chunk, line))) => (chunk.clone(), *line, &*text),
+            (None, None) => return Note::error(None, text),
+        };
+        let what = match (is_syntax(error), named(said)) {
+            (true, _) => {
+                let near = said.rsplit_once(" near '").map(|(_, near)| near.trim_end_matches('\''));
+                What::Nonsense(near.unwrap_or_default().to_owned())
+            }
+            (false, Some(name)) => What::Word(name.to_owned()),
+            (false, None) => What::Line,
+        };
+        let here = frames.iter().position(|frame| *frame == (chunk.clone(), line));
+        let called_from = here.map_or(&[][..], |here| &frames[here + 1..]).to_vec();
+        Note::error(Some(Place { chunk, line, what, called_from }), in_words(said))
+    }
+}
+
+/// What Lua says, without what is of no use to an operator.
+fn in_words(said: &str) -> String {
+    if said.starts_with("table: 0x") {
+        return "an error that is a table: give error() a text".into();
+    }
+    match said.split_once(" not found:\n") {
+        Some((module, looked)) if module.starts_with("module '") => {
+            let files = looked.lines().map(str::trim).filter(|line| line.contains(" file '"));
+            format!("{module} not found\n{}", files.collect::<Vec<_>>().join("\n"))
+        }
+        _ => said.to_owned(),
+    }
+}
+
+/// What `require` finds in a directory: `a.b` is `a/b.lua`, or `a/b/init.lua`.
+fn find(lua: &Lua, directory: &Path, module: &str) -> mlua::Result<Value> {
+    let name = module.replace('.', "/");
+    let mut looked = String::new();
+    for name in [format!("{name}.lua"), format!("{name}/init.lua")] {
+        let path = directory.join(&name);
+        match fs::read(&path) {
+            Ok(text) => {
+                let chunk = lua.load(text).set_name(format!("@{name}"));
+                return chunk.into_function().map(Value::Function);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                looked += &format!("\n\tno file '{}'", path.display());
+            }
+            Err(error) => looked += &format!("\n\tcannot read '{}': {error}", path.display()),
+        }
+    }
+    lua.create_string(looked).map(Value::String)
+}
+
+/// The place that Lua puts before what an error says, and that.
+fn chunk_and_line(text: &str) -> Option<(&str, usize, &str)> {
+    let (chunk, rest) = text.split_once(".lua:").map(|(name, rest)| (name.len() + 4, rest))?;
+    let (line, said) = rest.split_once(": ")?;
+    let chunk = &text[..chunk];
+    let is_one = !chunk.contains(['\n', '\'', '"']);
+    Some((chunk, line.parse().ok().filter(|line| is_one && *line > 0)?, said))
+}
+
+/// The places in the operator's files that a traceback has, the innermost first.
+fn traced(traceback: &str) -> Vec<(String, usize)> {
+    let places = traceback.lines().filter_map(|line| chunk_and_line(line.strip_prefix('\t')?));
+    places.map(|(chunk, line, _)| (chunk.to_owned(), line)).collect()
+}
+
+/// The name that an error is about, in Lua's words.
+fn named(said: &str) -> Option<&str> {
+    let kinds = ["global '", "local '", "upvalue '", "field '", "method '"];
+    let name = kinds.iter().find_map(|kind| said.split_once(kind));
+    Some(name?.1.split_once('\'')?.0).filter(|name| *name != "?")
+}
+
+fn is_syntax(error: &mlua::Error) -> bool {
+    match error {
+        mlua::Error::CallbackError { cause, .. } => is_syntax(cause),
+        error => matches!(error, mlua::Error::SyntaxError { .. }),
     }
 }
 

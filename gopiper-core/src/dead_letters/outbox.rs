@@ -4,7 +4,7 @@ use std::sync::Arc;
 use gopiper_abi::raw::Batch;
 
 use super::about;
-use crate::channel::Channel;
+use crate::{channel::Channel, secrets::redact};
 
 /// Where the stages of a pipeline put messages that have failed.
 pub(crate) struct Outbox {
@@ -27,7 +27,8 @@ impl Outbox {
     pub(crate) fn put(&self, component: &str, mut batch: Batch) {
         for message in batch.messages_mut() {
             let (status, attempts) = (message.status(), message.attempts());
-            let description = message.description().to_owned();
+            // It goes to disk, and `dlq list` knows no secrets.
+            let description = redact(message.description()).into_owned();
             message.set_attribute(about::PIPELINE, self.pipeline.as_str());
             message.set_attribute(about::COMPONENT, component);
             message.set_attribute(about::STATUS, i64::from(status));

@@ -23,7 +23,10 @@ use gopiper_abi::{
 use mlua::{Function, Lua, LuaString, Table, Value};
 
 use self::limit::Limit;
-use crate::{env::env, source::Source};
+use crate::{
+    env::{env_in_worker, unknown_in_worker},
+    source::Source,
+};
 
 /// How long a function may take for one message, unless the operator says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -45,14 +48,15 @@ pub(crate) fn transform(
 
 /// How many functions a file puts into pipelines when it runs in a worker.
 pub(crate) fn count(source: &Source) -> mlua::Result<usize> {
-    run_again(&Lua::new(), source, 0)?.get("count")
+    run_again(&Lua::new(), source, 0)?.raw_get("count")
 }
 
 /// Runs the file as a worker does. Returns what `gopiper` was in it: with `count`, and `found` and its
 /// `flush` or its `branches`, if there is a function of this number.
 fn run_again(lua: &Lua, source: &Source, number: usize) -> mlua::Result<Table> {
     let counting = lua.load(include_str!("lua/counting.lua")).set_name("=gopiper");
-    let module: Table = counting.call((number, env(lua)?, Value::NULL))?;
+    let given = (number, env_in_worker(lua)?, unknown_in_worker(lua)?, Value::NULL);
+    let module: Table = counting.call(given)?;
     lua.register_module("gopiper", &module)?;
     source.run(lua)?;
     Ok(module)
@@ -78,12 +82,13 @@ impl LuaFunction {
     ) -> mlua::Result<Self> {
         let (lua, make) = ffi::lua(state.pointer())?;
         let module = run_again(&lua, source, number)?;
-        let user: Option<Function> = module.get("found")?;
+        let user: Option<Function> = module.raw_get("found")?;
         let user = user.ok_or_else(|| {
             let text = format!("the file has no function {number} when it runs in a worker");
             mlua::Error::runtime(text)
         })?;
-        let (flush, branches): (Value, Value) = (module.get("flush")?, module.get("branches")?);
+        let (flush, branches): (Value, Value) =
+            (module.raw_get("flush")?, module.raw_get("branches")?);
         let (run, flush) = make.call((user, flush, branches))?;
         Ok(LuaFunction { run, flush, every, limit: Limit::new(limit), lua, state })
     }

@@ -1,131 +1,186 @@
-//! `loadComponent` and `transform`: what stands in a pipeline's list.
-use std::{path::Path, time::Duration};
+//! `loadComponent`, `transform` and `buffer`: what stands in a pipeline's list.
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use gopiper_abi::raw::{RawError, client::FactoryHandle};
-use gopiper_core::{ComponentOptions, ComponentSpec, loader};
-use mlua::{AnyUserData, Lua, Table, UserData, Value};
+use gopiper_abi::{
+    BatchCall, BatchComponent, Error, HandleFlags, Kind, Produced, Source, own,
+    raw::{RawError, client::FactoryHandle},
+};
+use gopiper_core::{BufferOptions, ComponentOptions, ComponentSpec, loader};
+use mlua::{Function, Table, UserData, Value};
 use parking_lot::Mutex;
 
 use super::{
-    Made, argument,
-    options::{SOME_SECONDS, component_options},
-    table::{option, shown},
+    Made,
+    call::Call,
+    options::{buffer_options, component_options, function_options},
 };
-use crate::{
-    convert::{self, a},
-    search::SearchPath,
-};
+use crate::{convert::Attributes, place::Place, problem::Note, search::SearchPath};
 
 /// A component that was loaded, until a pipeline takes it.
-struct Component(Mutex<Option<ComponentSpec>>);
+pub(super) struct Component {
+    pub(super) place: Option<Place>,
+    taken: Arc<AtomicBool>,
+    /// No factory if the file is none: then not even its kind is known.
+    spec: Mutex<Option<(Option<FactoryHandle>, ComponentOptions)>>,
+}
 
 impl UserData for Component {}
 
 /// A function that is a transform, with what the operator wants of it.
-pub(super) struct Transform(Mutex<Option<FunctionOptions>>);
+pub(super) struct Transform {
+    pub(super) place: Option<Place>,
+    pub(super) options: Mutex<Option<FunctionOptions>>,
+}
 
 /// The options of a component, and how often a function's window is flushed.
 pub(super) type FunctionOptions = (ComponentOptions, Option<Duration>);
 
 impl UserData for Transform {}
 
+/// A buffer between two components.
+pub(super) struct Buffer {
+    pub(super) place: Option<Place>,
+    pub(super) options: BufferOptions,
+}
+
+impl UserData for Buffer {}
+
+/// A component that is in no pipeline yet.
+pub(crate) struct Loaded {
+    pub(crate) place: Option<Place>,
+    pub(crate) file: String,
+    pub(crate) taken: Arc<AtomicBool>,
+}
+
 pub(super) fn load_component(
-    lua: &Lua,
+    call: &Call<'_>,
     search: &SearchPath,
     (file, attributes, options): (Value, Value, Value),
-) -> Result<Value, String> {
-    let file: String = argument(lua, file, "1 (the file)")?;
-    let attributes: Option<Table> = argument(lua, attributes, "2 (the attributes)")?;
-    let options: Option<Table> = argument(lua, options, "3 (the options)")?;
-    let path = search.find(&file).map_err(|tried| {
-        let tried: Vec<_> = tried.iter().map(|path| format!("\n  {}", path.display())).collect();
-        format!("there is no '{file}'; looked for it at{}", tried.concat())
-    })?;
-    let component = loader::load(&path).map_err(|refusal| refusal.to_string())?;
-    if let Some(mut made) = lua.app_data_mut::<Made>() {
-        made.warnings.extend(component.warnings);
+) -> Component {
+    let file: Option<String> = call.argument(1, "the file", file);
+    let factory = file.as_ref().and_then(|file| {
+        let (mut factory, path) = factory(call, search, file)?;
+        if !attributes_fit(call, &mut factory, file, &path, attributes.clone()) {
+            factory = stand_in(factory.name(), factory.kind());
+        }
+        Some(factory)
+    });
+    if file.is_none() {
+        call.optional::<Table>(2, "the attributes", attributes);
     }
-    let options = options.map(|table| component_options(&table)).transpose()?.unwrap_or_default();
-    let named = |error: RawError| describe(&file, &path, error);
-    let mut factory = FactoryHandle::new(component.module).map_err(named)?;
-    let attributes = match attributes {
-        Some(table) => convert::map(&table, "").map_err(|error| format!("{file}: {error}"))?,
-        None => Default::default(),
+    let options = component_options(call.options(3, options));
+    let (place, taken) = (call.place(0, ""), Arc::new(AtomicBool::new(false)));
+    if let (Some(file), Some(mut made)) = (file, call.lua.app_data_mut::<Made>()) {
+        made.components.push(Loaded { place: place.clone(), file, taken: taken.clone() });
+    }
+    Component { place, taken, spec: Mutex::new(Some((factory, options))) }
+}
+
+fn factory(call: &Call<'_>, search: &SearchPath, file: &str) -> Option<(FactoryHandle, PathBuf)> {
+    let wrong = |error: String| call.wrong(1, "", error);
+    let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
+    let component = loader::load(&path).map_err(|refusal| wrong(refusal.to_string())).ok()?;
+    for warning in component.warnings {
+        call.note(Note::warning(call.place(1, ""), warning));
+    }
+    let factory = FactoryHandle::new(component.module);
+    let factory = factory.map_err(|error| wrong(format!("{file}: {error}"))).ok()?;
+    Some((factory, path))
+}
+
+/// Gives a component its attributes; whether it took them.
+fn attributes_fit(
+    call: &Call<'_>,
+    factory: &mut FactoryHandle,
+    file: &str,
+    path: &Path,
+    given: Value,
+) -> bool {
+    let given = match given {
+        Value::Nil => Some(Attributes::default()),
+        given => call.argument::<Table>(2, "the attributes", given).map(|t| Attributes::read(&t)),
     };
-    factory.configure(attributes).map_err(|errors| {
-        let errors: Vec<_> =
-            errors.into_iter().map(|error| describe(&file, &path, error)).collect();
-        errors.join("\n")
-    })?;
-    let spec = ComponentSpec { factory, options };
-    let component = lua.create_userdata(Component(Mutex::new(Some(spec))));
-    component.map(Value::UserData).map_err(|error| error.to_string())
-}
-
-fn describe(file: &str, path: &Path, error: RawError) -> String {
-    format!("{file}: {error} (gopiper inspect --load {} shows what can be set)", path.display())
-}
-
-/// The options of a function in the list; `None` if it is something else.
-pub(super) fn function_options(item: &Value) -> Result<Option<FunctionOptions>, String> {
-    if item.is_function() {
-        return Ok(Some(Default::default()));
+    let Some(Attributes { map, errors, unknown }) = given else { return false };
+    let known = errors.is_empty() && unknown.is_empty();
+    for (path, error) in &errors {
+        call.wrong(2, path, format!("{file}: {error}"));
     }
-    match item.as_userdata().and_then(|data| data.borrow::<Transform>().ok()) {
-        None => Ok(None),
-        Some(transform) => match transform.0.lock().take() {
-            Some(options) => Ok(Some(options)),
-            None => Err("it is in a pipeline already: make one for each place".into()),
-        },
+    let Err(refused) = factory.configure(map) else { return known };
+    for RawError { attribute, message } in refused {
+        // What is not known is no mistake of the component's attributes, nor is what comes of it.
+        let no_wonder = |path: &String| attribute.starts_with(path.as_str());
+        if !known
+            && (attribute.is_empty()
+                || unknown.iter().chain(errors.iter().map(|(path, _)| path)).any(no_wonder))
+        {
+            continue;
+        }
+        let error = RawError { attribute: attribute.clone(), message };
+        let shown_by = format!("gopiper inspect --load {} shows what can be set", path.display());
+        call.wrong(2, &attribute, format!("{file}: {error}\n{shown_by}"));
     }
-}
-
-pub(super) fn take_component(item: &Value) -> Result<ComponentSpec, String> {
-    let expected = "expected a function, or what loadComponent, buffer or transform returned";
-    let data: &AnyUserData =
-        item.as_userdata().ok_or_else(|| format!("{expected}, not {}", a(item.type_name())))?;
-    let component = data.borrow::<Component>().map_err(|_| expected.to_owned())?;
-    let spec = component.0.lock().take();
-    spec.ok_or_else(|| "it is in a pipeline already: load it once for each place".into())
+    false
 }
 
 /// A function with options.
-pub(super) fn transform(lua: &Lua, (user, options): (Value, Value)) -> Result<Transform, String> {
-    if !user.is_function() {
-        return Err(format!("argument 1 must be a function, not {}", a(user.type_name())));
-    }
-    let options: Option<Table> = argument(lua, options, "2 (the options)")?;
-    let options = options.map(|table| transform_options(lua, &table)).transpose()?;
-    Ok(Transform(Mutex::new(Some(options.unwrap_or_default()))))
+pub(super) fn transform(call: &Call<'_>, (user, options): (Value, Value)) -> Transform {
+    call.argument::<Function>(1, "what it does", user);
+    let options = function_options(call.options(2, options));
+    Transform { place: call.place(0, ""), options: Mutex::new(Some(options)) }
 }
 
-fn transform_options(lua: &Lua, table: &Table) -> Result<FunctionOptions, String> {
-    let (mut every, mut flush, mut others) = (None, false, Vec::new());
-    for pair in table.pairs::<Value, Value>() {
-        let (key, value) = pair.map_err(|error| error.to_string())?;
-        match key.as_string().map(|key| key.to_string_lossy()).as_deref() {
-            Some("every") => {
-                let shown = shown(&value);
-                let time: Duration = option("every", value, SOME_SECONDS)?;
-                if time.is_zero() {
-                    return Err(format!("option every: expected {SOME_SECONDS}, not {shown}"));
-                }
-                every = Some(time);
-            }
-            Some("flush") if value.is_function() => flush = true,
-            Some("flush") => {
-                return Err(format!("option flush: expected a function, not {}", shown(&value)));
-            }
-            _ => others.push((key, value)),
-        }
+pub(super) fn buffer(call: &Call<'_>, options: Value) -> Buffer {
+    Buffer { place: call.place(0, ""), options: buffer_options(call.options(1, options)) }
+}
+
+impl Component {
+    /// Whether its file is one: else not even its kind is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.spec.lock().as_ref().is_none_or(|(factory, _)| factory.is_some())
     }
-    match (every, flush) {
-        (Some(_), false) => return Err("option every: there must be a function flush too".into()),
-        (None, true) => {
-            return Err("option flush: there must be a number of seconds every too".into());
-        }
-        _ => {}
+
+    /// For its pipeline. One whose kind is not known stands in its place as what belongs there.
+    pub(super) fn take(&self, belongs: Kind) -> Result<ComponentSpec, String> {
+        self.taken.store(true, Relaxed);
+        let taken = self.spec.lock().take();
+        let (factory, mut options) =
+            taken.ok_or("it is in a pipeline already: load it once for each place")?;
+        let factory = factory.unwrap_or_else(|| {
+            // How many workers it bears is not known either.
+            options.pool_size = options.pool_size.map(|size| size.min(1));
+            stand_in("component", belongs)
+        });
+        Ok(ComponentSpec { factory, options })
     }
-    let others = lua.create_table_from(others).map_err(|error| error.to_string())?;
-    Ok((component_options(&others)?, every))
+}
+
+/// Takes the place of a component that could not be made, so that the rest of its pipeline can be
+/// looked at. It never runs: what could not be made is an error.
+pub(super) fn stand_in(name: &'static str, kind: Kind) -> FactoryHandle {
+    match kind {
+        Kind::SOURCE => own::source(name, |_| Ok(StandIn)),
+        Kind::SINK => own::sink(name, |_| Ok(StandIn)),
+        _ => own::transform(name, |_| Ok(StandIn)),
+    }
+}
+
+struct StandIn;
+
+impl Source for StandIn {
+    fn produce(&mut self, _: usize) -> Result<Produced, Error> {
+        Err(Error::new("it stands for another one"))
+    }
+}
+
+impl BatchComponent for StandIn {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        call.reported()
+    }
 }

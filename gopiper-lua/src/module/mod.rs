@@ -1,30 +1,48 @@
 //! What `require('gopiper')` gives.
+mod call;
 mod component;
+mod graph;
 mod options;
 mod pipeline;
 mod steps;
 mod table;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use gopiper_core::Pipeline;
-use mlua::{Error, FromLua, Lua, Table, Value, Variadic};
+use mlua::{Lua, Table, Value, Variadic};
 
 use self::{
-    component::{load_component, transform},
-    options::buffer_options,
+    call::{Call, Counts, function},
+    component::{Loaded, buffer, load_component, transform},
+    graph::{merge, route, tee},
     pipeline::create_pipeline,
-    steps::{Buffer, merge, route, tee},
 };
-use crate::{convert::a, env::env, search::SearchPath, settings::Settings, source::Source};
+use crate::{
+    env::{env, unknown},
+    place::{Place, What},
+    placeholder::placeholder,
+    places::PipelinePlaces,
+    problem::Note,
+    search::SearchPath,
+    secret::{self, Secret},
+    settings::Settings,
+    source::Source,
+};
 
 /// What the file has made so far.
 #[derive(Default)]
 pub(crate) struct Made {
     pub(crate) pipelines: Vec<Pipeline>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) places: BTreeMap<String, PipelinePlaces>,
+    /// What is wrong with the file.
+    pub(crate) notes: Vec<Note>,
     /// How many functions are transforms in pipelines.
     pub(crate) functions: usize,
+    pub(crate) components: Vec<Loaded>,
+    /// The names of all pipelines, also of those that could not be put together.
+    names: Vec<String>,
+    calls: Counts,
 }
 
 /// Registers the module, so that `require('gopiper')` finds it.
@@ -36,79 +54,70 @@ pub(crate) fn register(
 ) -> mlua::Result<()> {
     lua.set_app_data(Made::default());
     let module = lua.create_table()?;
-    module.set(
-        "loadComponent",
-        lua.create_function(move |lua, arguments: (Value, Value, Value)| {
-            load_component(lua, &search, arguments)
-                .map_err(|error| here(lua, "loadComponent", &error))
-        })?,
-    )?;
     for (name, status) in
         [("DONE", 0), ("CONTINUE", 1), ("RETRY", 100), ("FAIL", 200), ("DROP", 300)]
     {
         module.set(name, status)?;
     }
     module.set("NULL", Value::NULL)?;
-    module.set("env", env(lua)?)?;
-    module.set(
-        "transform",
-        lua.create_function(|lua, arguments: (Value, Value)| {
-            transform(lua, arguments).map_err(|error| here(lua, "transform", &error))
+    let directory = source.directory.clone();
+    let [for_tee, for_route, for_merge] = [(); 3].map(|()| source.clone());
+    let functions = [
+        function(lua, "loadComponent", 3, move |call, arguments| {
+            Some(load_component(call, &search, arguments))
         })?,
-    )?;
-    module.set(
-        "buffer",
-        lua.create_function(|lua, options: Value| {
-            let made = argument::<Option<Table>>(lua, options, "1 (the options)");
-            let made = made.and_then(|table| table.map_or(Ok(Default::default()), buffer_options));
-            made.map(Buffer).map_err(|error| here(lua, "buffer", &error))
+        function(lua, "transform", 2, |call, arguments| Some(transform(call, arguments)))?,
+        function(lua, "buffer", 1, |call, options| Some(buffer(call, options)))?,
+        function(lua, "tee", 0, move |call, branches: Variadic<Value>| {
+            Some(tee(call, &for_tee, branches))
         })?,
-    )?;
-    let taking = source.clone();
-    module.set(
-        "tee",
-        lua.create_function(move |lua, branches: Variadic<Value>| {
-            tee(lua, &taking, branches).map_err(|error| here(lua, "tee", &error))
+        function(lua, "route", 3, move |call, arguments| Some(route(call, &for_route, arguments)))?,
+        function(lua, "merge", 0, move |call, lists: Variadic<Value>| {
+            Some(merge(call, &for_merge, lists))
         })?,
-    )?;
-    let taking = source.clone();
-    module.set(
-        "merge",
-        lua.create_function(move |lua, lists: Variadic<Value>| {
-            merge(lua, &taking, lists).map_err(|error| here(lua, "merge", &error))
+        function(lua, "createPipeline", 2, move |call, arguments| {
+            create_pipeline(call, &settings, &source, arguments);
+            Some(Value::Nil)
         })?,
-    )?;
-    let taking = source.clone();
-    module.set(
-        "route",
-        lua.create_function(move |lua, arguments: (Value, Value, Value)| {
-            route(lua, &taking, arguments).map_err(|error| here(lua, "route", &error))
+        function(lua, "env", 0, |call, (name, default)| {
+            let value = env(call.lua, name, default);
+            value.map_err(|error| call.wrong(1, "", error)).ok()
         })?,
-    )?;
-    module.set(
-        "createPipeline",
-        lua.create_function(move |lua, arguments: (Value, Value)| {
-            create_pipeline(lua, &settings, &source, arguments)
-                .map_err(|error| here(lua, "createPipeline", &error))
-        })?,
-    )?;
+        function(lua, "secret", 1, move |call, options| secret(call, &directory, options))?,
+    ];
+    for (name, function) in functions {
+        module.set(name, function)?;
+    }
+    let meta = lua.create_table()?;
+    meta.set("__index", lua.create_function(no_such_name)?)?;
+    module.set_metatable(Some(meta))?;
     lua.register_module("gopiper", module)
 }
 
-/// An error that names the line of the Lua file that called the function.
-fn here(lua: &Lua, function: &str, error: &str) -> Error {
-    let place = lua.inspect_stack(1, |frame| {
-        let source = frame.source().short_src.unwrap_or_default().into_owned();
-        frame.current_line().map(|line| format!("{source}:{line}: "))
-    });
-    Error::runtime(format!("{}{function}: {error}", place.flatten().unwrap_or_default()))
+/// What `gopiper` does not have.
+fn no_such_name(lua: &Lua, (gopiper, name): (Table, Value)) -> mlua::Result<Value> {
+    let mut place = Place::of_call(lua, "", 0, None);
+    if let (Some(place), Some(name)) = (&mut place, name.as_string()) {
+        place.what = What::Word(name.to_string_lossy());
+    }
+    if let Some(mut made) = lua.app_data_mut::<Made>() {
+        made.notes.push(Note::error(place, unknown(&gopiper, &name)));
+    }
+    placeholder(lua)
 }
 
-fn argument<T: FromLua>(lua: &Lua, value: Value, which: &str) -> Result<T, String> {
-    let found = value.type_name();
-    T::from_lua(value, lua).map_err(|_| {
-        let wanted = std::any::type_name::<T>();
-        let wanted = if wanted.contains("Table") { "a table" } else { "a string" };
-        format!("argument {which} must be {wanted}, not {}", a(found))
-    })
+/// A text that nobody may see.
+fn secret(call: &Call<'_>, directory: &std::path::Path, options: Value) -> Option<Secret> {
+    let mut given = call.options(1, options);
+    let (env, file): (Option<String>, Option<String>) =
+        (given.take("env", "a string"), given.take("file", "a string"));
+    let is_given = given.is_given();
+    given.finish();
+    let (key, secret) = match (env, file) {
+        (Some(name), None) => ("env", secret::from_environment(&name)),
+        (None, Some(file)) => ("file", secret::from_file(&directory.join(file))),
+        (None, None) if is_given => return None,
+        _ => ("", Err("secret: give either env, a variable of the environment, or file".into())),
+    };
+    secret.map_err(|error| call.wrong(1, key, error)).ok()
 }

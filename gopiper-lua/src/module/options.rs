@@ -1,96 +1,85 @@
 //! The options of components and buffers.
-use gopiper_core::{BufferOptions, ComponentOptions, OnFail, RetryPolicy, WhenFull};
-use mlua::Table;
+use std::time::Duration;
 
-use super::table::{for_each_option, one_of, option, shown};
+use gopiper_core::{BufferOptions, ComponentOptions, OnFail, RetryPolicy, WhenFull};
+use mlua::Function;
+
+use super::{component::FunctionOptions, table::Options};
 
 /// What a time is written as.
 const SECONDS: &str = "a number of seconds, 0 or more";
 /// A limit of no time at all would be one that nothing keeps.
 pub(super) const SOME_SECONDS: &str = "a number of seconds, more than 0";
 
-pub(super) fn component_options(table: &Table) -> Result<ComponentOptions, String> {
-    let mut options = ComponentOptions::default();
-    let known = [
-        "name",
-        "pool_size",
-        "channel_size",
-        "channel_bytes",
-        "ordered",
-        "partition_by",
-        "timeout",
-        "linger",
-        "retry",
-        "on_fail",
-    ];
-    for_each_option(table, &known, |key, value| {
-        match key {
-            "name" => options.name = Some(option(key, value, "a string")?),
-            "pool_size" => options.pool_size = Some(option(key, value, "a whole number")?),
-            "channel_size" => options.channel_size = Some(option(key, value, "a whole number")?),
-            "channel_bytes" => options.channel_bytes = Some(option(key, value, "a whole number")?),
-            "ordered" => options.ordered = Some(option(key, value, "true or false")?),
-            "partition_by" => options.partition_by = Some(option(key, value, "a string")?),
-            "timeout" => options.timeout = Some(option(key, value, SOME_SECONDS)?),
-            "linger" => options.linger = Some(option(key, value, SECONDS)?),
-            "retry" => options.retry = retry(&option(key, value, "a table")?)?,
-            "on_fail" => {
-                let words = [
-                    ("dead_letter", OnFail::DeadLetter),
-                    ("discard", OnFail::Discard),
-                    ("stop", OnFail::Stop),
-                ];
-                options.on_fail = Some(one_of(key, &value, &words)?);
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    Ok(options)
+pub(super) fn component_options(mut given: Options<'_, '_>) -> ComponentOptions {
+    let options = take_component_options(&mut given);
+    given.finish();
+    options
 }
 
-fn retry(table: &Table) -> Result<RetryPolicy, String> {
+/// The options of a function: those of a component, and how often its window is flushed.
+pub(super) fn function_options(mut given: Options<'_, '_>) -> FunctionOptions {
+    let options = take_component_options(&mut given);
+    let every: Option<Duration> = given.take("every", SOME_SECONDS);
+    let every = every.filter(|every| {
+        if every.is_zero() {
+            given.wrong("every", format!("option every: expected {SOME_SECONDS}, not 0"));
+        }
+        !every.is_zero()
+    });
+    let flush: Option<Function> = given.take("flush", "a function");
+    match (given.has("every"), given.has("flush")) {
+        (true, false) => given.wrong("every", "option every: there must be a function flush too"),
+        (false, true) => {
+            given.wrong("flush", "option flush: there must be a number of seconds every too");
+        }
+        _ => {}
+    }
+    given.finish();
+    (options, every.filter(|_| flush.is_some()))
+}
+
+fn take_component_options(given: &mut Options<'_, '_>) -> ComponentOptions {
+    ComponentOptions {
+        name: given.take("name", "a string"),
+        pool_size: given.take("pool_size", "a whole number"),
+        channel_size: given.take("channel_size", "a whole number"),
+        channel_bytes: given.take("channel_bytes", "a whole number"),
+        ordered: given.take("ordered", "true or false"),
+        partition_by: given.take("partition_by", "a string"),
+        timeout: given.take("timeout", SOME_SECONDS),
+        linger: given.take("linger", SECONDS),
+        retry: retry(given.nested("retry")),
+        on_fail: given.one_of(
+            "on_fail",
+            &[
+                ("dead_letter", OnFail::DeadLetter),
+                ("discard", OnFail::Discard),
+                ("stop", OnFail::Stop),
+            ],
+        ),
+    }
+}
+
+fn retry(mut given: Options<'_, '_>) -> RetryPolicy {
     let mut policy = RetryPolicy::default();
-    for_each_option(table, &["max_attempts", "initial_backoff", "max_backoff"], |key, value| {
-        match key {
-            "max_attempts" => {
-                let shown = shown(&value);
-                let attempts: usize = option("retry.max_attempts", value, "a whole number")?;
-                policy.max_attempts = attempts.try_into().map_err(|_| {
-                    format!("option retry.max_attempts: expected 1 to 65535, not {shown}")
-                })?;
-            }
-            "initial_backoff" => {
-                policy.initial_backoff = option("retry.initial_backoff", value, SECONDS)?
-            }
-            "max_backoff" => policy.max_backoff = option("retry.max_backoff", value, SECONDS)?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })
-    .map_err(|error| error.replace("there is no option '", "there is no option 'retry."))?;
-    Ok(policy)
+    let attempts = given.take("max_attempts", "a whole number from 1 to 65535");
+    policy.max_attempts = attempts.unwrap_or(policy.max_attempts);
+    let first = given.take("initial_backoff", SECONDS);
+    policy.initial_backoff = first.unwrap_or(policy.initial_backoff);
+    policy.max_backoff = given.take("max_backoff", SECONDS).unwrap_or(policy.max_backoff);
+    given.finish();
+    policy
 }
 
-pub(super) fn buffer_options(table: Table) -> Result<BufferOptions, String> {
-    let mut options = BufferOptions::default();
-    for_each_option(&table, &["name", "max_bytes", "when_full"], |key, value| {
-        match key {
-            "name" => options.name = Some(option(key, value, "a string")?),
-            "max_bytes" => {
-                let bytes: usize = option(key, value, "a whole number of bytes")?;
-                options.max_bytes = bytes as u64;
-            }
-            "when_full" => {
-                options.when_full = one_of(
-                    key,
-                    &value,
-                    &[("block", WhenFull::Block), ("drop_newest", WhenFull::DropNewest)],
-                )?;
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    Ok(options)
+pub(super) fn buffer_options(mut given: Options<'_, '_>) -> BufferOptions {
+    let default = BufferOptions::default();
+    let words = [("block", WhenFull::Block), ("drop_newest", WhenFull::DropNewest)];
+    let options = BufferOptions {
+        name: given.take("name", "a string"),
+        max_bytes: given.take("max_bytes", "a whole number of bytes").unwrap_or(default.max_bytes),
+        when_full: given.one_of("when_full", &words).unwrap_or(default.when_full),
+    };
+    given.finish();
+    options
 }

@@ -1,74 +1,112 @@
 //! `createPipeline`.
 use std::sync::Arc;
 
-use gopiper_core::{ComponentSpec, PayloadMemory, Pipeline, PipelineOptions};
-use mlua::{Lua, Table, Value};
+use gopiper_abi::Kind;
+use gopiper_core::{ComponentSpec, PayloadMemory, Pipeline, PipelineError, PipelineOptions, names};
+use mlua::{Table, Value};
 
 use super::{
-    Made, argument,
-    component::take_component,
-    steps::{check_list, take_steps},
-    table::{for_each_option, option},
+    Made,
+    call::Call,
+    component::Component,
+    steps::{List, Steps, take_steps},
+    table::Options,
 };
-use crate::{settings::Settings, source::Source};
+use crate::{convert::a, place::Place, places::PipelinePlaces, settings::Settings, source::Source};
+
+/// The sink of what has failed, and where it stands.
+type DeadLetter = (ComponentSpec, Option<Place>);
 
 pub(super) fn create_pipeline(
-    lua: &Lua,
+    call: &Call<'_>,
     settings: &Settings,
     source: &Arc<Source>,
     (components, options): (Value, Value),
-) -> Result<(), String> {
-    let components: Table = argument(lua, components, "1 (the list of components)")?;
-    let options: Option<Table> = argument(lua, options, "2 (the options)")?;
-    check_list(&components, &[])?;
-    let steps = take_steps(lua, source, &components)?;
-    let mut made = lua.app_data_mut::<Made>().ok_or("called outside of a pipeline's file")?;
-    let (mut options, dead_letter) =
-        options.map(|table| pipeline_options(&table)).transpose()?.unwrap_or_default();
+) {
+    let list: Option<Table> = call.argument(1, "the list of components", components);
+    let steps = list.map(|table| {
+        let list =
+            List { table: &table, argument: 1, path: String::new(), keys: &[], is_whole: true };
+        take_steps(call, source, &list)
+    });
+    let (mut options, dead_letter) = pipeline_options(call.options(2, options));
     options.state_directory = settings.state_directory.clone();
     options.shutdown_timeout = settings.shutdown_timeout;
-    let number = made.pipelines.len() + 1;
+    let Some(name) = named(call, &mut options) else { return };
+    let Some(steps) = steps else { return };
+    let mut places = PipelinePlaces { call: call.place(0, ""), ..PipelinePlaces::default() };
+    let pipeline = put_together(steps, options, dead_letter, &mut places);
+    let Some(mut made) = call.lua.app_data_mut::<Made>() else { return };
+    match pipeline {
+        Ok(pipeline) => made.pipelines.extend(pipeline),
+        Err(errors) => made.notes.extend(errors.iter().map(|error| places.note(error))),
+    }
+    made.places.insert(name, places);
+}
+
+/// Decides what the pipeline is called; none if there is another one of that name.
+fn named(call: &Call<'_>, options: &mut PipelineOptions) -> Option<String> {
+    let mut made = call.lua.app_data_mut::<Made>()?;
+    let number = made.names.len() + 1;
     let name = options.name.get_or_insert_with(|| match number {
         1 => "main".into(),
         _ => format!("main_{number}"),
     });
-    if made.pipelines.iter().any(|pipeline| pipeline.name() == name) {
-        return Err(format!("there is a pipeline '{name}' already: give one another name"));
+    let is_taken = made.names.contains(name);
+    made.names.push(name.clone());
+    drop(made);
+    if is_taken {
+        let error = format!("there is a pipeline '{name}' already: give one another name");
+        call.wrong(2, "name", error);
+        return None;
     }
-    let pipeline = Pipeline::new(steps, options).and_then(|pipeline| match dead_letter {
-        Some(sink) => pipeline.dead_letters_to(sink),
-        None => Ok(pipeline),
-    });
-    let pipeline = pipeline
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    made.pipelines.push(pipeline);
-    Ok(())
+    Some(name.clone())
+}
+
+/// Puts a pipeline together; where its components stand is said even if it can't be. None if nobody knows
+/// whether it can.
+fn put_together(
+    Steps { steps, stand }: Steps,
+    options: PipelineOptions,
+    dead_letter: Option<DeadLetter>,
+    places: &mut PipelinePlaces,
+) -> Result<Option<Pipeline>, Vec<PipelineError>> {
+    places.components.extend(names(&steps).into_iter().zip(stand.components));
+    places.graphs = stand.graphs;
+    if stand.unknown {
+        return Ok(None);
+    }
+    let mut pipeline = Pipeline::new(steps, options)?;
+    if let Some((sink, place)) = dead_letter {
+        let name = sink.options.name.clone().unwrap_or_else(|| sink.factory.name().to_owned());
+        places.components.entry(name).or_insert(place);
+        pipeline = pipeline.dead_letters_to(sink)?;
+    }
+    Ok(Some(pipeline))
 }
 
 /// The options of a pipeline, and its sink of dead letters if one is named.
-fn pipeline_options(table: &Table) -> Result<(PipelineOptions, Option<ComponentSpec>), String> {
-    let (mut options, mut dead_letter) = (PipelineOptions::default(), None);
-    let known = ["name", "shared_memory", "dead_letter", "dead_letter_limit"];
-    for_each_option(table, &known, |key, value| {
-        match key {
-            "name" => options.name = Some(option(key, value, "a string")?),
-            "dead_letter" => {
-                let component = take_component(&value);
-                dead_letter =
-                    Some(component.map_err(|error| format!("option dead_letter: {error}"))?);
+fn pipeline_options(mut given: Options<'_, '_>) -> (PipelineOptions, Option<DeadLetter>) {
+    let mut options = PipelineOptions {
+        name: given.take("name", "a string"),
+        dead_letter_limit: given.take("dead_letter_limit", "a whole number of bytes"),
+        ..PipelineOptions::default()
+    };
+    if given.take("shared_memory", "true or false") == Some(true) {
+        options.memory = PayloadMemory::Shared;
+    }
+    let dead_letter = given.value("dead_letter").and_then(|value| {
+        let component = value.as_userdata().and_then(|data| data.borrow::<Component>().ok());
+        let taken = match &component {
+            Some(component) => component.take(Kind::SINK),
+            None => {
+                Err(format!("expected what loadComponent returned, not {}", a(value.type_name())))
             }
-            "dead_letter_limit" => {
-                let bytes: usize = option(key, value, "a whole number of bytes")?;
-                options.dead_letter_limit = Some(bytes as u64);
-            }
-            "shared_memory" => {
-                let shared: bool = option(key, value, "true or false")?;
-                options.memory =
-                    if shared { PayloadMemory::Shared } else { PayloadMemory::Private };
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    Ok((options, dead_letter))
+        };
+        let taken = taken
+            .map_err(|error| given.wrong("dead_letter", format!("option dead_letter: {error}")));
+        Some((taken.ok()?, component?.place.clone()))
+    });
+    given.finish();
+    (options, dead_letter)
 }

@@ -1,198 +1,178 @@
-//! What stands in a list: components, functions, buffers, and `tee`, `route` and `merge`, which are made
-//! of lists.
+//! What stands in a list: components, functions, buffers, and what is made of lists.
 use std::sync::Arc;
 
-use gopiper_core::{Branch, BranchPolicy, BufferOptions, ComponentSpec, Step};
-use mlua::{Lua, Table, UserData, Value, Variadic};
-use parking_lot::Mutex;
+use gopiper_abi::Kind;
+use gopiper_core::{ComponentOptions, ComponentSpec, Step};
+use mlua::{Table, Value};
 
 use super::{
-    Made, argument,
-    component::{FunctionOptions, function_options, take_component},
-    options::component_options,
-    table::one_of,
+    Made,
+    call::Call,
+    component::{Buffer, Component, FunctionOptions, Transform, stand_in},
+    graph::Graph,
+    table::shown,
 };
-use crate::{convert::a, function, source::Source};
+use crate::{
+    convert::a, function, place::Place, placeholder::is_placeholder, problem::Note, source::Source,
+};
 
-/// A buffer between two components.
-pub(super) struct Buffer(pub(super) BufferOptions);
+/// A larger key in a list is no place in it.
+const MAX_STEPS: usize = 10_000;
 
-impl UserData for Buffer {}
+/// The steps of a list, and where they stand.
+#[derive(Default)]
+pub(super) struct Steps {
+    pub(super) steps: Vec<Step>,
+    pub(super) stand: Stand,
+}
 
-/// What `tee`, `route` or `merge` has made, until a list takes it.
-pub(super) struct Graph(Mutex<Option<Step>>);
+/// Where in the file steps stand.
+#[derive(Default)]
+pub(super) struct Stand {
+    /// The components and buffers, in order, those of branches included.
+    pub(super) components: Vec<Option<Place>>,
+    /// The tees, routes and merges, from the outer ones on.
+    pub(super) graphs: Vec<Option<Place>>,
+    /// Whether something in a branch could not be made: then nobody knows where that leads.
+    pub(super) unknown: bool,
+}
 
-impl UserData for Graph {}
-
-impl Graph {
-    fn new(step: Step) -> Self {
-        Graph(Mutex::new(Some(step)))
+impl Stand {
+    pub(super) fn add(&mut self, other: Stand) {
+        self.components.extend(other.components);
+        self.graphs.extend(other.graphs);
+        self.unknown |= other.unknown;
     }
+}
+
+/// A list that is taken: which argument of the call it is, or where in that it stands.
+pub(super) struct List<'a> {
+    pub(super) table: &'a Table,
+    pub(super) argument: usize,
+    pub(super) path: String,
+    /// The keys that it may have beside its places.
+    pub(super) keys: &'a [&'a str],
+    /// A pipeline's own: its first one is a source, its last one a sink.
+    pub(super) is_whole: bool,
 }
 
 /// Takes the steps out of a list. Functions are numbered as they are taken: in a worker's state too.
-pub(super) fn take_steps(
-    lua: &Lua,
-    source: &Arc<Source>,
-    list: &Table,
-) -> Result<Vec<Step>, String> {
-    let mut steps = Vec::new();
-    for (i, item) in list.sequence_values::<Value>().enumerate() {
-        let item = item.map_err(|error| error.to_string())?;
-        let step = take_step(lua, source, &item);
-        steps.push(step.map_err(|error| format!("component {}: {error}", i + 1))?);
+pub(super) fn take_steps(call: &Call<'_>, source: &Arc<Source>, list: &List<'_>) -> Steps {
+    let mut count = 0;
+    for (key, _) in list.table.pairs::<Value, Value>().flatten() {
+        match key.as_integer().and_then(|number| usize::try_from(number).ok()) {
+            Some(number @ 1..=MAX_STEPS) => count = count.max(number),
+            _ if key.as_string().is_some_and(|key| list.keys.iter().any(|one| key == one)) => {}
+            _ => {
+                let error =
+                    format!("a list of components has no keys, and this one has {}", shown(&key));
+                let key = key.to_string().unwrap_or_default();
+                let path = if list.path.is_empty() { key } else { format!("{}.{key}", list.path) };
+                call.wrong(list.argument, &path, error);
+            }
+        }
     }
-    Ok(steps)
+    let mut steps = Steps::default();
+    for number in 1..=count {
+        let belongs = match number {
+            1 if list.is_whole => Kind::SOURCE,
+            last if last == count && list.is_whole => Kind::SINK,
+            _ => Kind::TRANSFORM,
+        };
+        let place = call.place(list.argument, &format!("{}[{number}]", list.path));
+        let value = list.table.raw_get(number).unwrap_or_default();
+        if let Err(error) =
+            take_step(call, source, &value, (belongs, !list.is_whole), place.clone(), &mut steps)
+        {
+            if let Some(error) = error {
+                let error = format!("component {number}: {error}");
+                call.note(Note::error(place.clone(), error));
+            }
+            steps.stand.unknown |= !list.is_whole;
+            let factory = stand_in("component", belongs);
+            let spec = ComponentSpec { factory, options: ComponentOptions::default() };
+            steps.steps.push(spec.into());
+            steps.stand.components.push(place);
+        }
+    }
+    steps
 }
 
-fn take_step(lua: &Lua, source: &Arc<Source>, item: &Value) -> Result<Step, String> {
-    let data = item.as_userdata();
+/// Takes one; no error for what stands for an earlier one.
+fn take_step(
+    call: &Call<'_>,
+    source: &Arc<Source>,
+    value: &Value,
+    (belongs, in_branch): (Kind, bool),
+    place: Option<Place>,
+    into: &mut Steps,
+) -> Result<(), Option<String>> {
+    let mut push = |step: Step, place| {
+        into.steps.push(step);
+        into.stand.components.push(place);
+        Ok(())
+    };
+    if value.is_function() {
+        let spec = function_spec(call, source, FunctionOptions::default(), "lua");
+        return push(spec.into(), place);
+    }
+    if is_placeholder(value) {
+        return Err(None);
+    }
+    let data = value.as_userdata();
+    if let Some(component) = data.and_then(|data| data.borrow::<Component>().ok()) {
+        into.stand.unknown |= in_branch && !component.is_known();
+        return push_component(into, &component, belongs);
+    }
     if let Some(buffer) = data.and_then(|data| data.borrow::<Buffer>().ok()) {
-        return Ok(Step::Buffer(buffer.0.clone()));
+        return push(Step::Buffer(buffer.options.clone()), buffer.place.clone());
+    }
+    if let Some(transform) = data.and_then(|data| data.borrow::<Transform>().ok()) {
+        let options = transform.options.lock().take();
+        let options = options.ok_or_else(|| again("make one"))?;
+        let spec = function_spec(call, source, options, "lua");
+        return push(spec.into(), transform.place.clone());
     }
     if let Some(graph) = data.and_then(|data| data.borrow::<Graph>().ok()) {
-        let step = graph.0.lock().take();
-        return step.ok_or_else(|| "it is in a pipeline already: make one for each place".into());
+        let (step, stand) = graph.take().ok_or_else(|| again("make one"))?;
+        into.steps.push(step);
+        into.stand.add(stand);
+        return Ok(());
     }
-    match function_options(item)? {
-        Some(options) => function_spec(lua, source, options, "lua").map(Step::from),
-        None => take_component(item).map(Step::from),
-    }
+    Err(Some(format!(
+        "expected a function, or what loadComponent, buffer, transform, tee, route or merge returned, \
+         not {}",
+        a(value.type_name())
+    )))
+}
+
+fn push_component(
+    into: &mut Steps,
+    component: &Component,
+    belongs: Kind,
+) -> Result<(), Option<String>> {
+    into.steps.push(component.take(belongs)?.into());
+    into.stand.components.push(component.place.clone());
+    Ok(())
+}
+
+fn again(make: &str) -> String {
+    format!("it is in a pipeline already: {make} for each place")
 }
 
 /// A function of the file's as a component.
-fn function_spec(
-    lua: &Lua,
+pub(super) fn function_spec(
+    call: &Call<'_>,
     source: &Arc<Source>,
     (mut options, every): FunctionOptions,
     name: &'static str,
-) -> Result<ComponentSpec, String> {
-    let mut made = lua.app_data_mut::<Made>().ok_or("called outside of a pipeline's file")?;
-    made.functions += 1;
+) -> ComponentSpec {
     // Its limit is kept within Lua: so a worker need not be given up.
     let limit = options.timeout.take().unwrap_or(function::LIMIT);
-    let factory = function::transform(name, source.clone(), made.functions, limit, every);
-    Ok(ComponentSpec { factory, options })
-}
-
-/// Refuses keys that a list can't have.
-pub(super) fn check_list(list: &Table, known: &[&str]) -> Result<(), String> {
-    for pair in list.pairs::<Value, Value>() {
-        let (key, _) = pair.map_err(|error| error.to_string())?;
-        let is_place =
-            matches!(key, Value::Integer(place) if (1..=list.raw_len() as i64).contains(&place));
-        let is_known = key.as_string().is_some_and(|key| known.iter().any(|one| key == one));
-        if !is_place && !is_known {
-            return Err("the list has holes in it, or keys that are no numbers".into());
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn tee(
-    lua: &Lua,
-    source: &Arc<Source>,
-    branches: Variadic<Value>,
-) -> Result<Graph, String> {
-    let policies = [
-        ("block", BranchPolicy::Block),
-        ("drop", BranchPolicy::Drop),
-        ("spill", BranchPolicy::Spill),
-        ("detach", BranchPolicy::Detach),
-    ];
-    let mut taken = Vec::new();
-    for (i, branch) in branches.into_iter().enumerate() {
-        let named = |error| format!("branch {}: {error}", i + 1);
-        let list: Table = argument(lua, branch, &format!("{} (a branch)", i + 1))?;
-        check_list(&list, &["policy"]).map_err(named)?;
-        let policy = match list.raw_get::<Value>("policy").map_err(|error| error.to_string())? {
-            Value::Nil => BranchPolicy::default(),
-            word => one_of("policy", &word, &policies).map_err(named)?,
-        };
-        taken.push(Branch { policy, steps: take_steps(lua, source, &list).map_err(named)? });
-    }
-    Ok(Graph::new(Step::Tee(taken)))
-}
-
-pub(super) fn merge(
-    lua: &Lua,
-    source: &Arc<Source>,
-    lists: Variadic<Value>,
-) -> Result<Graph, String> {
-    let mut taken = Vec::new();
-    for (i, list) in lists.into_iter().enumerate() {
-        let named = |error| format!("list {}: {error}", i + 1);
-        let list: Table = argument(lua, list, &format!("{} (a list)", i + 1))?;
-        check_list(&list, &[]).map_err(named)?;
-        taken.push(take_steps(lua, source, &list).map_err(named)?);
-    }
-    Ok(Graph::new(Step::Merge(taken)))
-}
-
-/// The name of the branch for what no other one is for.
-const DEFAULT: &str = "default";
-
-pub(super) fn route(
-    lua: &Lua,
-    source: &Arc<Source>,
-    (decide, branches, options): (Value, Value, Value),
-) -> Result<Graph, String> {
-    let branches: Table = argument(lua, branches, "2 (the branches by name)")?;
-    let options: Option<Table> = argument(lua, options, "3 (the options)")?;
-    let mut lists = Vec::new();
-    for pair in branches.pairs::<Value, Value>() {
-        let (name, list) = pair.map_err(|error| error.to_string())?;
-        let named = name.as_string().map(|name| name.to_string_lossy());
-        let name =
-            named.ok_or_else(|| format!("a branch has a name, not {}", a(name.type_name())))?;
-        let found = list.type_name();
-        let list = list.as_table().cloned();
-        let list =
-            list.ok_or_else(|| format!("branch '{name}' must be a list, not {}", a(found)))?;
-        check_list(&list, &[]).map_err(|error| format!("branch '{name}': {error}"))?;
-        lists.push((name, list));
-    }
-    check_conditions(&decide, |name| lists.iter().any(|(known, _)| known == name))?;
-    // The same order in each state, the default last.
-    lists.sort_by(|(one, _), (other, _)| {
-        (one == DEFAULT, one.as_bytes()).cmp(&(other == DEFAULT, other.as_bytes()))
+    let number = call.lua.app_data_mut::<Made>().map_or(0, |mut made| {
+        made.functions += 1;
+        made.functions
     });
-    let options = options.map(|table| component_options(&table)).transpose()?.unwrap_or_default();
-    let router = function_spec(lua, source, (options, None), "route")?;
-    let mut taken = Vec::new();
-    for (name, list) in lists {
-        let steps = take_steps(lua, source, &list);
-        let steps = steps.map_err(|error| format!("branch '{name}': {error}"))?;
-        taken.push((name, steps));
-    }
-    Ok(Graph::new(Step::Route { router, branches: taken }))
-}
-
-/// A function, or a condition for each of some branches: a function, or a word to be found.
-fn check_conditions(decide: &Value, is_branch: impl Fn(&str) -> bool) -> Result<(), String> {
-    let conditions = match decide {
-        Value::Function(_) => return Ok(()),
-        Value::Table(conditions) => conditions,
-        other => {
-            let found = a(other.type_name());
-            return Err(format!(
-                "argument 1 must be a function, or a table of conditions by branch, not {found}"
-            ));
-        }
-    };
-    for pair in conditions.pairs::<Value, Value>() {
-        let (name, condition) = pair.map_err(|error| error.to_string())?;
-        let name = match name.as_string() {
-            Some(name) if is_branch(&name.to_string_lossy()) => name.to_string_lossy(),
-            _ => {
-                let name = name.to_string().unwrap_or_default();
-                return Err(format!("there is a condition for '{name}', but no such branch"));
-            }
-        };
-        if !matches!(condition, Value::Function(_) | Value::String(_)) {
-            let found = a(condition.type_name());
-            return Err(format!("condition '{name}' must be a function or a word, not {found}"));
-        }
-    }
-    Ok(())
+    let factory = function::transform(name, source.clone(), number, limit, every);
+    ComponentSpec { factory, options }
 }

@@ -1,33 +1,112 @@
-//! Tables of options: what is in them, and how it is shown when it is wrong.
+//! Tables of options: what is in them, and what is wrong with it.
 use std::time::Duration;
 
+use gopiper_abi::nearest::did_you_mean;
 use mlua::{Table, Value};
 
-use crate::convert::a;
+use super::call::Call;
+use crate::{convert::a, placeholder::is_placeholder, secret::Secret};
 
-/// Goes through a table of options; `set` says whether it knows the key.
-pub(super) fn for_each_option(
-    table: &Table,
-    known: &[&str],
-    mut set: impl FnMut(&str, Value) -> Result<bool, String>,
-) -> Result<(), String> {
-    for pair in table.pairs::<String, Value>() {
-        let (key, value) = pair.map_err(|_| "an option's name must be a string".to_owned())?;
-        if !set(&key, value)? {
-            return Err(format!("there is no option '{key}'; there are {}", known.join(", ")));
-        }
-    }
-    Ok(())
+/// A table of options in an argument of a call, or in another one.
+pub(super) struct Options<'c, 'l> {
+    call: &'c Call<'l>,
+    argument: usize,
+    /// What stands before the names of its options: `retry.`.
+    prefix: String,
+    table: Option<Table>,
+    known: Vec<&'static str>,
 }
 
-pub(super) fn option<T: FromLuaExactly>(
-    key: &str,
-    value: Value,
-    expected: &str,
-) -> Result<T, String> {
-    let shown = shown(&value);
-    T::from_lua_exactly(value)
-        .ok_or_else(|| format!("option {key}: expected {expected}, not {shown}"))
+impl<'c, 'l> Options<'c, 'l> {
+    pub(super) fn new(call: &'c Call<'l>, argument: usize, table: Option<Table>) -> Self {
+        Options { call, argument, prefix: String::new(), table, known: Vec::new() }
+    }
+
+    /// The value of an option, if it is given and can be known.
+    pub(super) fn value(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        let value: Value = self.table.as_ref()?.raw_get(key).ok()?;
+        (!value.is_nil() && !is_placeholder(&value)).then_some(value)
+    }
+
+    /// Whether an option is given, a right one or a wrong one.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.as_ref().is_some_and(|table| table.contains_key(key).unwrap_or_default())
+    }
+
+    /// Whether any option is given, a right one or a wrong one.
+    pub(super) fn is_given(&self) -> bool {
+        self.table.as_ref().is_some_and(|table| !table.is_empty())
+    }
+
+    /// Notes that an option is wrong.
+    pub(super) fn wrong(&self, key: &str, text: impl Into<String>) {
+        self.call.wrong(self.argument, &format!("{}{key}", self.prefix), text);
+    }
+
+    /// An option.
+    pub(super) fn take<T: FromLuaExactly>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        let shown = shown(&value);
+        let taken = T::from_lua_exactly(value);
+        if taken.is_none() {
+            let error = format!("option {}{key}: expected {expected}, not {shown}", self.prefix);
+            self.wrong(key, error);
+        }
+        taken
+    }
+
+    /// An option that is one of some words, as what the word stands for.
+    pub(super) fn one_of<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let value = self.value(key)?;
+        one_of(key, &value, words).map_err(|error| self.wrong(key, error)).ok()
+    }
+
+    /// A table of options in this one.
+    pub(super) fn nested(&mut self, key: &'static str) -> Options<'c, 'l> {
+        let table = self.take(key, "a table");
+        let prefix = format!("{}{key}.", self.prefix);
+        Options { prefix, ..Options::new(self.call, self.argument, table) }
+    }
+
+    /// What is left does not exist.
+    pub(super) fn finish(self) {
+        let mut unknown = Vec::new();
+        for (key, _) in self.table.iter().flat_map(Table::pairs::<Value, Value>).flatten() {
+            match key.as_string() {
+                Some(key) => unknown.push(key.to_string_lossy()),
+                None => self.wrong(
+                    &format!("[{}]", key.to_string().unwrap_or_default()),
+                    format!("an option's name must be a string, not {}", a(key.type_name())),
+                ),
+            }
+        }
+        unknown.sort();
+        for key in unknown.iter().filter(|key| !self.known.contains(&key.as_str())) {
+            let meant = did_you_mean(key, &self.known);
+            let (prefix, known) = (&self.prefix, self.known.join(", "));
+            let error = format!("there is no option '{prefix}{key}'{meant}\nthere are {known}");
+            self.wrong(key, error);
+        }
+    }
+}
+
+/// One of some words, as what the word stands for.
+pub(super) fn one_of<T: Copy>(key: &str, value: &Value, words: &[(&str, T)]) -> Result<T, String> {
+    let text = value.as_string().map(|text| text.to_string_lossy());
+    let found = words.iter().find(|(word, _)| text.as_deref() == Some(*word));
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+        let (last, others) = quoted.split_last().map_or(("", &[][..]), |(l, o)| (l.as_str(), o));
+        let (others, shown) = (others.join(", "), shown(value));
+        let meant = text.map(|text| did_you_mean(&text, &words)).unwrap_or_default();
+        format!("option {key}: expected {others} or {last}, not {shown}{meant}")
+    })
 }
 
 pub(super) fn shown(value: &Value) -> String {
@@ -36,59 +115,77 @@ pub(super) fn shown(value: &Value) -> String {
         Value::Number(_) | Value::Integer(_) | Value::Boolean(_) => {
             value.to_string().unwrap_or_default()
         }
+        Value::UserData(data) if data.is::<Secret>() => "a secret".into(),
         other => a(other.type_name()),
     }
 }
 
 /// Without Lua's own conversions: `'5'` is no number here.
 pub(super) trait FromLuaExactly: Sized {
+    /// With its article.
+    const NAME: &str;
     fn from_lua_exactly(value: Value) -> Option<Self>;
 }
 
 impl FromLuaExactly for String {
+    const NAME: &str = "a string";
     fn from_lua_exactly(value: Value) -> Option<Self> {
         Some(value.as_string()?.to_str().ok()?.to_owned())
     }
 }
 
 impl FromLuaExactly for bool {
+    const NAME: &str = "true or false";
     fn from_lua_exactly(value: Value) -> Option<Self> {
         value.as_boolean()
     }
 }
 
 impl FromLuaExactly for Table {
+    const NAME: &str = "a table";
     fn from_lua_exactly(value: Value) -> Option<Self> {
         value.as_table().cloned()
     }
 }
 
+impl FromLuaExactly for mlua::Function {
+    const NAME: &str = "a function";
+    fn from_lua_exactly(value: Value) -> Option<Self> {
+        value.as_function().cloned()
+    }
+}
+
 impl FromLuaExactly for Duration {
+    const NAME: &str = "a number of seconds";
     fn from_lua_exactly(value: Value) -> Option<Self> {
         let seconds = value.as_integer().map(|n| n as f64).or(value.as_number())?;
         Duration::try_from_secs_f64(seconds).ok()
     }
 }
 
-impl FromLuaExactly for usize {
+impl FromLuaExactly for u64 {
+    const NAME: &str = "a whole number";
     fn from_lua_exactly(value: Value) -> Option<Self> {
         match value {
             Value::Integer(number) => number.try_into().ok(),
             Value::Number(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => {
-                Some(number as usize)
+                Some(number as u64)
             }
             _ => None,
         }
     }
 }
 
-/// One of some words, as what it stands for.
-pub(super) fn one_of<T: Copy>(key: &str, value: &Value, words: &[(&str, T)]) -> Result<T, String> {
-    let text = value.as_string().map(|text| text.as_bytes().to_vec());
-    let found = words.iter().find(|(word, _)| text.as_deref() == Some(word.as_bytes()));
-    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
-        let quoted: Vec<_> = words.iter().map(|(word, _)| format!("'{word}'")).collect();
-        let (last, others) = quoted.split_last().map_or(("", &[][..]), |(l, o)| (l.as_str(), o));
-        format!("option {key}: expected {} or {last}, not {}", others.join(", "), shown(value))
-    })
+impl FromLuaExactly for usize {
+    const NAME: &str = u64::NAME;
+    fn from_lua_exactly(value: Value) -> Option<Self> {
+        u64::from_lua_exactly(value)?.try_into().ok()
+    }
+}
+
+impl FromLuaExactly for u16 {
+    const NAME: &str = u64::NAME;
+    fn from_lua_exactly(value: Value) -> Option<Self> {
+        u64::from_lua_exactly(value)?.try_into().ok()
+    }
 }

@@ -24,6 +24,11 @@ pub fn plugins() -> PathBuf {
     from_environment("GOPIPER_TEST_PLUGINS", "target/test-plugins")
 }
 
+/// Components that are made to be refused, or are not sealed.
+pub fn variants() -> PathBuf {
+    from_environment("GOPIPER_TEST_VARIANTS", "target/variants")
+}
+
 /// The program, which finds its components and nothing else of this machine's.
 pub fn gopiper() -> Command {
     let mut command =

@@ -1,6 +1,6 @@
 -- What `gopiper` is in a worker: it makes nothing, and counts the functions that the file puts into
 -- pipelines, in order.
-local wanted, env, null = ...
+local wanted, env, unknown, null = ...
 local gopiper = {
   env = env, count = 0, NULL = null, DONE = 0, CONTINUE = 1, RETRY = 100, FAIL = 200, DROP = 300,
 }
@@ -8,6 +8,12 @@ local gopiper = {
 function gopiper.loadComponent() return {} end
 
 function gopiper.buffer() return {} end
+
+-- Components alone are given secrets, and there are none here.
+local secret = setmetatable({}, { __tostring = function() return '(secret)' end })
+getmetatable(secret).__concat = function() return secret end
+
+function gopiper.secret() return secret end
 
 function gopiper.transform(user, options) return { user = user, flush = options and options.flush } end
 
@@ -68,4 +74,4 @@ function gopiper.route(decide, branches)
   return {}
 end
 
-return gopiper
+return setmetatable(gopiper, { __index = unknown })

@@ -19,6 +19,9 @@ attributes! {
         /// Only the first word of a message says what is to be done with it, and its data stays as it is.
         #[serde(default)]
         pub first_word: bool,
+        /// What it logs when it is made, and fails or panics with when it is told to.
+        #[serde(default)]
+        pub text: String,
     }
 }
 
@@ -52,7 +55,7 @@ impl Attributes {
     fn reach(&self, place: Place) -> Result<(), Error> {
         match self.at {
             Some(at) if at == place && self.with_error => {
-                Err(Error::new(format!("fails at {at:?}")))
+                Err(Error::new(format!("fails at {at:?}{}", self.text)))
             }
             Some(at) if at == place => panic!("at {at:?}"),
             _ => Ok(()),
@@ -76,6 +79,9 @@ impl Factory for FaultsFactory {
     fn create(&self, postponed: Postponed) -> Result<Faults, Error> {
         self.0.reach(Place::Create)?;
         log::info!("made a component");
+        if !self.0.text.is_empty() {
+            log::warn!("{}", self.0.text);
+        }
         let attributes = self.0.clone();
         Ok(Faults {
             attributes,
@@ -138,6 +144,10 @@ impl Component for Faults {
             "negative" => handled.report(message, Report::new(-7, "a negative status")),
             "continue" => handled.report(message, Report::new(1, "kept without keeping")),
             "panic" => panic!("as told"),
+            "fail with the text" => {
+                handled.report(message, Report::fail(6, self.attributes.text.clone()));
+            }
+            "panic with the text" => panic!("{}", self.attributes.text),
             "panic after done" => {
                 handled.done(message);
                 panic!("as told")

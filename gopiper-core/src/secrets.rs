@@ -1,0 +1,77 @@
+//! Texts that are never shown.
+use std::borrow::Cow;
+
+use parking_lot::RwLock;
+
+/// What stands where a secret would.
+pub const SHOWN: &str = "(secret)";
+/// A shorter one is in too much that is none.
+pub const MIN_LENGTH: usize = 4;
+
+/// All secrets of the process, the longest first, each as it is and as it is escaped in logs.
+static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
+
+/// From now on the text is never shown, nor one of its lines.
+pub fn keep(secret: &str) {
+    let lines = secret.lines().map(str::trim).filter(|line| line.len() >= MIN_LENGTH);
+    let mut texts: Vec<String> = std::iter::once(secret).chain(lines).map(str::to_owned).collect();
+    // Twice: what is escaped in an error is escaped again in a log of JSON.
+    for _ in 0..2 {
+        for text in texts.clone() {
+            let (json, debug) = (serde_json::Value::from(&*text).to_string(), format!("{text:?}"));
+            texts.extend([json, debug].map(|quoted| quoted[1..quoted.len() - 1].to_owned()));
+        }
+        texts.sort();
+        texts.dedup();
+    }
+    let mut secrets = SECRETS.write();
+    texts.retain(|text| text.len() >= MIN_LENGTH && !secrets.contains(text));
+    secrets.extend(texts);
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+}
+
+/// A text without the secrets that are in it: whatever the program shows goes through here.
+pub fn redact(text: &str) -> Cow<'_, str> {
+    let mut redacted = Cow::Borrowed(text);
+    for secret in SECRETS.read().iter() {
+        if redacted.contains(secret.as_str()) {
+            redacted = Cow::Owned(redacted.replace(secret.as_str(), SHOWN));
+        }
+        if let Some(begun) = cut_off(&redacted, secret) {
+            redacted = Cow::Owned(redacted.replace(&begun, &format!("{SHOWN}…")));
+        }
+    }
+    redacted
+}
+
+/// How a secret begins, where only so much of it was shown.
+fn cut_off(text: &str, secret: &str) -> Option<String> {
+    let ends = secret.char_indices().map(|(at, _)| at).filter(|at| *at >= MIN_LENGTH);
+    let ends: Vec<_> = if text.contains('…') { ends.collect() } else { Vec::new() };
+    let begun = ends.into_iter().rev().map(|end| format!("{}…", &secret[..end]));
+    begun.into_iter().find(|begun| text.contains(begun.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_however_it_is_written() {
+        keep("tok\"en-1\nsecond line");
+        let escaped = serde_json::json!({ "error": "it is tok\"en-1\nsecond line" }).to_string();
+        for text in [
+            "x tok\"en-1\nsecond line y",
+            "only the second line",
+            &escaped,
+            &format!("{:?}", "tok\"en-1\nsecond line"),
+            &serde_json::json!(escaped).to_string(),
+            "it is tok\"en-1\nsec…",
+        ] {
+            let redacted = redact(text);
+            assert!(redacted.contains(SHOWN), "{redacted}");
+            assert!(!redacted.contains("en-1") && !redacted.contains("\nsec"), "{redacted}");
+        }
+        assert!(matches!(redact("nothing of it"), Cow::Borrowed(_)));
+    }
+}

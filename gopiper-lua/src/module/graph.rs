@@ -1,0 +1,167 @@
+//! `tee`, `route` and `merge`: steps that are made of lists.
+use std::sync::Arc;
+
+use gopiper_abi::nearest::did_you_mean;
+use gopiper_core::{Branch, BranchPolicy, Step};
+use mlua::{Table, UserData, Value, Variadic};
+use parking_lot::Mutex;
+
+use super::{
+    call::Call,
+    options::component_options,
+    steps::{List, Stand, Steps, function_spec, take_steps},
+    table::one_of,
+};
+use crate::{convert::a, placeholder::is_placeholder, source::Source};
+
+/// What `tee`, `route` or `merge` has made, until a list takes it.
+pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
+
+impl UserData for Graph {}
+
+impl Graph {
+    fn new(step: Step, stand: Stand) -> Self {
+        Graph(Mutex::new(Some((step, stand))))
+    }
+
+    pub(super) fn take(&self) -> Option<(Step, Stand)> {
+        self.0.lock().take()
+    }
+}
+
+/// Where a graph stands, with nothing in it yet.
+fn stand(call: &Call<'_>) -> Stand {
+    Stand { graphs: vec![call.place(0, "")], ..Stand::default() }
+}
+
+pub(super) fn tee(call: &Call<'_>, source: &Arc<Source>, branches: Variadic<Value>) -> Graph {
+    let policies = [
+        ("block", BranchPolicy::Block),
+        ("drop", BranchPolicy::Drop),
+        ("spill", BranchPolicy::Spill),
+        ("detach", BranchPolicy::Detach),
+    ];
+    let (mut taken, mut stand) = (Vec::new(), stand(call));
+    for (i, branch) in branches.into_iter().enumerate() {
+        let argument = i + 1;
+        let Some(table) = call.argument::<Table>(argument, "a branch", branch) else {
+            stand.unknown = true;
+            continue;
+        };
+        let given: Value = table.raw_get("policy").unwrap_or_default();
+        let policy = match &given {
+            Value::Nil => None,
+            given if is_placeholder(given) => None,
+            given => one_of("policy", given, &policies)
+                .map_err(|error| call.wrong(argument, "policy", error))
+                .ok(),
+        };
+        let list = List {
+            table: &table,
+            argument,
+            path: String::new(),
+            keys: &["policy"],
+            is_whole: false,
+        };
+        let Steps { steps, stand: of_branch } = take_steps(call, source, &list);
+        stand.add(of_branch);
+        taken.push(Branch { policy: policy.unwrap_or_default(), steps });
+    }
+    Graph::new(Step::Tee(taken), stand)
+}
+
+pub(super) fn merge(call: &Call<'_>, source: &Arc<Source>, lists: Variadic<Value>) -> Graph {
+    let (mut taken, mut stand) = (Vec::new(), stand(call));
+    for (i, list) in lists.into_iter().enumerate() {
+        let argument = i + 1;
+        let Some(table) = call.argument::<Table>(argument, "a list", list) else {
+            stand.unknown = true;
+            continue;
+        };
+        let list =
+            List { table: &table, argument, path: String::new(), keys: &[], is_whole: false };
+        let Steps { steps, stand: of_list } = take_steps(call, source, &list);
+        stand.add(of_list);
+        taken.push(steps);
+    }
+    Graph::new(Step::Merge(taken), stand)
+}
+
+/// The name of the branch for what no other one is for.
+const DEFAULT: &str = "default";
+
+pub(super) fn route(
+    call: &Call<'_>,
+    source: &Arc<Source>,
+    (decide, branches, options): (Value, Value, Value),
+) -> Graph {
+    let mut stand = stand(call);
+    let table: Option<Table> = call.argument(2, "the branches by name", branches);
+    stand.unknown |= table.is_none();
+    let mut lists = Vec::new();
+    for (name, list) in table.iter().flat_map(Table::pairs::<Value, Value>).flatten() {
+        let Some(text) = name.as_string().map(|name| name.to_string_lossy()) else {
+            let error = format!("a branch has a name, not {}", a(name.type_name()));
+            call.wrong(2, &format!("[{}]", name.to_string().unwrap_or_default()), error);
+            continue;
+        };
+        match list.as_table() {
+            Some(list) => lists.push((text, list.clone())),
+            None if is_placeholder(&list) => stand.unknown = true,
+            None => {
+                let found = a(list.type_name());
+                call.wrong(2, &text, format!("branch '{text}' must be a list, not {found}"));
+                stand.unknown = true;
+            }
+        }
+    }
+    // The same order in each state, the default last.
+    lists.sort_by(|(one, _), (other, _)| {
+        (one == DEFAULT, one.as_bytes()).cmp(&(other == DEFAULT, other.as_bytes()))
+    });
+    let names: Vec<_> = lists.iter().map(|(name, _)| name.as_str()).collect();
+    check_conditions(call, &decide, &names);
+    let options = component_options(call.options(3, options));
+    let router = function_spec(call, source, (options, None), "route");
+    stand.components.push(call.place(0, ""));
+    let mut taken = Vec::new();
+    for (name, table) in lists {
+        let list =
+            List { table: &table, argument: 2, path: name.clone(), keys: &[], is_whole: false };
+        let Steps { steps, stand: of_branch } = take_steps(call, source, &list);
+        stand.add(of_branch);
+        taken.push((name, steps));
+    }
+    Graph::new(Step::Route { router, branches: taken }, stand)
+}
+
+/// A function, or a condition for each of some branches: a function, or a word to be found.
+fn check_conditions(call: &Call<'_>, decide: &Value, branches: &[&str]) {
+    let conditions = match decide {
+        Value::Function(_) => return,
+        decide if is_placeholder(decide) => return,
+        Value::Table(conditions) => conditions,
+        other => {
+            let found = a(other.type_name());
+            return call.wrong(1, "", format!(
+                "route: argument 1 must be a function, or a table of conditions by branch, not {found}"
+            ));
+        }
+    };
+    for (name, condition) in conditions.pairs::<Value, Value>().flatten() {
+        let name = name.to_string().unwrap_or_default();
+        if !branches.contains(&name.as_str()) {
+            let meant = did_you_mean(&name, branches);
+            let error =
+                format!("route: there is a condition for '{name}', but no such branch{meant}");
+            call.wrong(1, &name, error);
+        } else if !matches!(condition, Value::Function(_) | Value::String(_))
+            && !is_placeholder(&condition)
+        {
+            let found = a(condition.type_name());
+            let error =
+                format!("route: condition '{name}' must be a function or a word, not {found}");
+            call.wrong(1, &name, error);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Where in the operator's Lua something stands, as far as Lua itself knows: files and lines.
+use gopiper_core::About;
+use mlua::Lua;
+
+/// How far the stack is looked at for a place in a file.
+const DEPTH: usize = 50;
+
+/// A place in a Lua file.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// What Lua calls the file.
+    pub(crate) chunk: String,
+    /// From 1 on.
+    pub(crate) line: usize,
+    pub(crate) what: What,
+    /// The lines that called what the place is in, if it is a function, or a file that was required.
+    pub(crate) called_from: Vec<(String, usize)>,
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Line,
+    Word(String),
+    /// What Lua can't read, in its words.
+    Nonsense(String),
+    Call(Call),
+}
+
+/// A call, and perhaps something in one of its arguments.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// What it is called by, there.
+    pub(crate) name: String,
+    /// How many calls by this name were made on this line before.
+    pub(crate) nth: usize,
+    /// What the first argument is, if it is a string.
+    pub(crate) first: Option<String>,
+    /// From 1 on; 0 for the call itself.
+    pub(crate) argument: usize,
+    /// Which argument is its options; 0 for none.
+    pub(crate) options: usize,
+    /// As of attributes: `retry.max_attempts`, `paths[2]`.
+    pub(crate) path: String,
+}
+
+impl Place {
+    /// Where the function that runs was called from the operator's Lua; `known` is what the module calls
+    /// it.
+    pub(crate) fn of_call(
+        lua: &Lua,
+        known: &str,
+        options: usize,
+        first: Option<String>,
+    ) -> Option<Self> {
+        let mut stack = (1..DEPTH).map_while(|level| {
+            lua.inspect_stack(level, |frame| {
+                let source = frame.source().source.unwrap_or_default();
+                Some((level, source.strip_prefix('@')?.to_owned(), frame.current_line()?))
+            })
+        });
+        let (level, chunk, line) = stack.find_map(|frame| frame)?;
+        let called_from = stack.flatten().map(|(_, chunk, line)| (chunk, line)).collect();
+        let name = lua.inspect_stack(level - 1, |callee| callee.names().name.map(String::from));
+        let name = name.flatten().unwrap_or_else(|| known.to_owned());
+        let what =
+            What::Call(Call { name, nth: 0, first, options, argument: 0, path: String::new() });
+        Some(Place { chunk, line, what, called_from })
+    }
+
+    /// What an error is about, if this is the call that made the component: each function has its
+    /// options last.
+    pub(crate) fn about(&self, about: About<'_>) -> Self {
+        let What::Call(call) = &self.what else { return self.clone() };
+        match (about, call.options) {
+            (About::Component, _) | (About::Option(_), 0) => self.clone(),
+            (About::Attribute(path), options) => self.within(options.saturating_sub(1), path),
+            (About::Option(path), options) => self.within(options, path),
+        }
+    }
+
+    /// Something in an argument of this call.
+    pub(crate) fn within(&self, argument: usize, path: &str) -> Self {
+        let mut place = self.clone();
+        if let What::Call(call) = &mut place.what {
+            (call.argument, call.path) = (argument, path.to_owned());
+        }
+        place
+    }
+}

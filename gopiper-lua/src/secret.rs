@@ -1,0 +1,65 @@
+//! `gopiper.secret`: a text that a component may have, and that nobody may see.
+use std::{env, fs, path::Path};
+
+use gopiper_core::secrets;
+use mlua::{Lua, MetaMethod, UserData, UserDataMethods, Value};
+
+/// A secret in the pipeline's file: its text goes to components alone.
+pub(crate) struct Secret(pub(crate) String);
+
+impl UserData for Secret {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::ToString, |_, _, ()| Ok(secrets::SHOWN));
+        methods.add_meta_function(MetaMethod::Concat, |lua, (left, right): (Value, Value)| {
+            let (left, right) = (part(lua, left)?, part(lua, right)?);
+            Ok(Secret(left + &right))
+        });
+    }
+}
+
+/// What it is concatenated with: another one, or what Lua takes for a string.
+fn part(lua: &Lua, value: Value) -> mlua::Result<String> {
+    if let Some(secret) = value.as_userdata().and_then(|data| data.borrow::<Secret>().ok()) {
+        return Ok(secret.0.clone());
+    }
+    let kind = value.type_name();
+    let text = lua.coerce_string(value)?.and_then(|text| Some(text.to_str().ok()?.to_owned()));
+    text.ok_or_else(|| {
+        mlua::Error::runtime(format!("attempt to concatenate a secret and a {kind}"))
+    })
+}
+
+/// What a variable of the environment holds.
+pub(crate) fn from_environment(name: &str) -> Result<Secret, String> {
+    match env::var(name) {
+        Ok(text) => kept(text, &format!("the variable '{name}' of the environment")),
+        Err(env::VarError::NotPresent) => {
+            Err(format!("secret: the environment has no variable '{name}'"))
+        }
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(format!("secret: the variable '{name}' of the environment is no text"))
+        }
+    }
+}
+
+/// What a file holds, without the end of its last line.
+pub(crate) fn from_file(file: &Path) -> Result<Secret, String> {
+    let shown = file.display();
+    let text = fs::read(file).map_err(|error| format!("secret: can't read {shown}: {error}"))?;
+    let text = String::from_utf8(text).map_err(|_| format!("secret: {shown} is no text"))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    kept(text.strip_suffix('\r').unwrap_or(text).to_owned(), &shown.to_string())
+}
+
+fn kept(text: String, holder: &str) -> Result<Secret, String> {
+    if text.len() < secrets::MIN_LENGTH {
+        return Err(format!(
+            "secret: {holder} holds {} byte(s), a secret has {} at least\n\
+             a shorter one is part of too much that is none, so it could not be kept out of the log",
+            text.len(),
+            secrets::MIN_LENGTH
+        ));
+    }
+    secrets::keep(&text);
+    Ok(Secret(text))
+}

@@ -1,0 +1,2 @@
+local gopiper = require('gopiper')
+assert(io.open('no/such/file'))

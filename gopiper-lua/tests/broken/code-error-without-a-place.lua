@@ -1,0 +1,2 @@
+local gopiper = require('gopiper')
+error('not today', 0)

@@ -1,0 +1,3 @@
+local gopiper = require('gopiper')
+local settings = {}
+print(settings.input.path)

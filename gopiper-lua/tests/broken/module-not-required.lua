@@ -1,0 +1,1 @@
+gopiper.createPipeline({})

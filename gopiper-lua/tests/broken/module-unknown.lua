@@ -1,0 +1,1 @@
+local gopiper = require('go-piper')

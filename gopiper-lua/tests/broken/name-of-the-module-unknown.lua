@@ -1,0 +1,6 @@
+local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.loadComponet('grep_component.so', { word = 'a' }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})

@@ -1,0 +1,2 @@
+local gopiper = require('gopiper')
+gopiper.createPipeline({})

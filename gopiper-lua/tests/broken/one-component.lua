@@ -1,0 +1,4 @@
+local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+})

@@ -1,0 +1,6 @@
+local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.loadComponent('grep_component.so', { word = 'a' }, 'fast'),
+  gopiper.loadComponent('stdout_component.so', {}),
+})

@@ -1,0 +1,3 @@
+local words = {}
+words.first.letter = 'a'
+return words

@@ -1,0 +1,2 @@
+local words = { 'a' 'b' }
+return words

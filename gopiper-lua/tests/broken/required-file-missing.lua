@@ -1,0 +1,2 @@
+local gopiper = require('gopiper')
+local words = require('parts.wrods')

@@ -1,0 +1,5 @@
+local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.loadComponent('grep_component.so', { word = 'a' }),
+})

@@ -1,0 +1,3 @@
+local gopiper = require('gopiper')
+	local größe = 'ä'
+	local word, more = 'Überprüfung', }

@@ -1,0 +1,3 @@
+local gopiper = require('gopiper')
+--[[ Words.
+local word = 'a'

@@ -1,0 +1,212 @@
+//! What `gopiper check` says beside errors, what is never said, and `gopiper list`.
+mod common;
+
+use std::{fs, path::Path, process::Output};
+
+use common::{gopiper, plugins, run, stderr, variants};
+
+const SECRET: &str = "s3\"cr\\et-of-a-test";
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        fs::write(file, text).expect("written");
+    }
+    folder
+}
+
+/// From the folder, with a state directory in it.
+fn gopiper_in(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = gopiper();
+    command.current_dir(folder).args(arguments).env("GOPIPER_STATE_DIR", "state");
+    run(command.env("SECRET", SECRET), input.as_bytes())
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn lua(between: &str) -> String {
+    format!(
+        "local gopiper = require('gopiper')\ngopiper.createPipeline({{\n  \
+         gopiper.loadComponent('stdin_component.so', {{}}),\n{between}  \
+         gopiper.loadComponent('stdout_component.so', {{}}),\n}})\n"
+    )
+}
+
+#[test]
+fn a_warning_is_shown_with_its_place_and_counts_if_it_is_to() {
+    let text = lua("") + "local spare = gopiper.loadComponent('pass_component.so', {})\n";
+    let folder = folder(&[("pipeline.lua", &text)]);
+    let run = |arguments: &[&str]| gopiper_in(folder.path(), arguments, "a\n");
+    let warning = "warning: pass_component.so is loaded, but in no pipeline\n \
+                   --> pipeline.lua:6:15\n";
+    for (arguments, code) in
+        [(&["check"][..], 0), (&["check", "--deny-warnings"], 78), (&["run"], 0)]
+    {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
+    }
+    assert_eq!(stderr(&run(&["-q", "check"])), "");
+    let json = stderr(&run(&["--log-format", "json", "check"]));
+    let line: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["line"], 6);
+    assert_eq!(line["column"], 15);
+    assert_eq!(line["file"], "pipeline.lua");
+}
+
+#[test]
+fn a_component_that_nobody_sealed_is_a_warning() {
+    let text = lua("  gopiper.loadComponent('./unsealed_component.so', {}),\n");
+    let folder = folder(&[("pipeline.lua", &text)]);
+    let unsealed = variants().join("pass.so");
+    fs::copy(unsealed, folder.path().join("unsealed_component.so")).expect("copied");
+    let output = gopiper_in(folder.path(), &["check", "--deny-warnings"], "");
+    assert_eq!(output.status.code(), Some(78));
+    let said = stderr(&output);
+    assert!(said.starts_with("warning: ./unsealed_component.so is not sealed"), "{said}");
+    assert!(said.contains("--> pipeline.lua:4:25\n"), "{said}");
+}
+
+/// Nowhere in what the program says, however it was written.
+fn is_not_in(secret: &str, output: &Output) {
+    let said = stderr(output) + &stdout(output);
+    let part = &secret[secret.len() - 8..];
+    assert!(!said.contains(part), "{said}");
+    assert!(said.contains("(secret)"), "{said}");
+}
+
+#[test]
+fn a_secret_is_never_said() {
+    let component = "  gopiper.loadComponent('faults_component.so', { first_word = false, \
+                     text = 'Bearer ' .. gopiper.secret{ env = 'SECRET' } .. '!' }),\n";
+    let function = "  function(message) if message:find('lua') then error('no') end end,\n";
+    let checked = component.replace("first_word = false", "at = 'check', with_error = true");
+    let wrong =
+        component.replace("first_word = false", "first_word = gopiper.secret{ env = 'SECRET' }");
+    let code = "print(gopiper.secret{ env = 'SECRET' })\nerror(tostring(gopiper.secret{ env = 'SECRET' }) .. os.getenv('SECRET'))\n";
+    let folder = folder(&[
+        ("pipeline.lua", &lua(&(component.to_owned() + function))),
+        ("checked.lua", &lua(&checked)),
+        ("wrong.lua", &lua(&wrong)),
+        ("code.lua", &(lua("") + code)),
+    ]);
+    for format in ["text", "json"] {
+        let run = |arguments: &[&str], input| {
+            let mut all = vec!["-vv", "--log-format", format];
+            all.extend(arguments);
+            gopiper_in(folder.path(), &all, input)
+        };
+        let output = run(&["run"], "fail with the text\npanic with the text\nlua\ndone\n");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).ends_with("done\n"), "{}", stdout(&output));
+        is_not_in(SECRET, &output);
+        assert!(stderr(&output).contains("Bearer (secret)!"), "{}", stderr(&output));
+        is_not_in(SECRET, &run(&["dlq", "list"], ""));
+        is_not_in(SECRET, &run(&["dlq", "list", "--json"], ""));
+        is_not_in(SECRET, &run(&["dlq", "replay", "pipeline.lua"], ""));
+        for file in ["checked.lua", "wrong.lua", "code.lua"] {
+            for verb in ["check", "run"] {
+                let output = run(&[verb, file], "");
+                assert_eq!(output.status.code(), Some(78), "{file}");
+                is_not_in(SECRET, &output);
+            }
+        }
+    }
+    let kept = fs::read_dir(folder.path().join("state/dead-letters")).expect("dead letters");
+    for file in kept {
+        let bytes = fs::read(file.expect("a file").path()).expect("read");
+        assert!(!String::from_utf8_lossy(&bytes).contains("et-of-a-test"));
+    }
+}
+
+#[test]
+fn a_secret_of_a_file_is_what_stands_in_it() {
+    let component = "  gopiper.loadComponent('grep_component.so', \
+                     { word = gopiper.secret{ file = 'secrets/word' } }),\n  function() end,\n";
+    let files = [("etc/pipeline.lua", &*lua(component)), ("etc/secrets/word", "needle in it\r\n")];
+    let folder = folder(&files);
+    let output =
+        gopiper_in(folder.path(), &["run", "etc/pipeline.lua"], "a needle in it!\nneedle\n");
+    assert_eq!(stdout(&output), "a needle in it!\n", "{}", stderr(&output));
+}
+
+#[test]
+fn required_files_lie_beside_the_pipelines_wherever_it_is_run_from() {
+    let text = "local gopiper = require('gopiper')\nlocal words = require('lib.words')\n\
+                local own = require('own')\n\
+                gopiper.createPipeline({\n  gopiper.loadComponent('stdin_component.so', {}),\n  \
+                own.keep(words.first),\n  \
+                function(message) message:append(words.last .. require('own').mark) end,\n  \
+                gopiper.loadComponent('stdout_component.so', {}),\n})\n";
+    let own = "local gopiper = require('gopiper')\nlocal own = { mark = '?' }\n\
+               function own.keep(word)\n  \
+               return gopiper.loadComponent('grep_component.so', { word = word })\nend\nreturn own\n";
+    let folder = folder(&[
+        ("etc/pipe?lines;/pipeline.lua", text),
+        ("etc/pipe?lines;/own/init.lua", own),
+        ("etc/pipe?lines;/lib/words.lua", "return { first = 'a', last = '!' }\n"),
+        // Not beside it.
+        ("lib/words.lua", "error('the wrong one')\n"),
+    ]);
+    let file = folder.path().join("etc/pipe?lines;/pipeline.lua");
+    for (directory, file) in [
+        (folder.path(), "etc/pipe?lines;/pipeline.lua"),
+        (file.parent().expect("a folder"), "pipeline.lua"),
+        (Path::new("/"), file.to_str().expect("text")),
+    ] {
+        let mut command = gopiper();
+        let output = run(command.current_dir(directory).args(["run", file]), b"abc\nxyz\n");
+        assert_eq!(stdout(&output), "abc!?\n", "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_is_no_name_in_gopiper_fails_its_message_in_a_worker() {
+    let text = lua("  function(message) return gopiper.DORP end,\n");
+    let folder = folder(&[("pipeline.lua", &text)]);
+    let output = gopiper_in(folder.path(), &["run"], "a\n");
+    let said = stderr(&output);
+    assert!(said.contains("pipeline.lua:4: gopiper has no 'DORP'; did you mean 'DROP'?"), "{said}");
+    assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn list_shows_what_is_found_and_what_is_refused() {
+    let folder = folder(&[("etc/pipeline.lua", ""), ("etc/none_component.so", "#!/bin/sh\n")]);
+    fs::copy(plugins().join("grep_component.so"), folder.path().join("etc/my_component.so"))
+        .expect("copied");
+    let lines = |arguments: &[&str]| {
+        let output = gopiper_in(folder.path(), arguments, "");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let listed = lines(&["list", "etc/pipeline.lua"]);
+    let line = |name: &str| {
+        let mut found = listed.iter().filter(|line| line.starts_with(name));
+        found.next().unwrap_or_else(|| panic!("{name}: {listed:?}")).clone()
+    };
+    let words = line("my_component.so");
+    let words: Vec<_> = words.split_whitespace().collect();
+    assert_eq!(words[1..4], ["transform", "grep", "0.1.0,"]);
+    assert_eq!(words[6], "etc/my_component.so");
+    assert!(line("stdin_component.so").contains(" source "));
+    let refused = line("none_component.so");
+    assert!(
+        refused.contains("refused: it is not a gopiper component (found: a text file)"),
+        "{refused}"
+    );
+    let objects = lines(&["list", "--json", "etc/pipeline.lua"]);
+    let objects: Vec<serde_json::Value> =
+        objects.iter().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    assert_eq!(objects.len(), listed.len());
+    let mine = objects.iter().find(|one| one["file"] == "my_component.so").expect("it is there");
+    assert_eq!((&mine["name"], &mine["kind"]), (&"grep".into(), &"transform".into()));
+    assert_eq!(mine["path"], "etc/my_component.so");
+    assert!(objects.iter().any(|one| one["refused"].is_string()));
+}

@@ -1,2 +1,0 @@
-local gopiper = require('gopiper')
-gopiper.buffer({ max_byte = 1 })

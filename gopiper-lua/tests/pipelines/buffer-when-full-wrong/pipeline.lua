@@ -1,2 +1,0 @@
-local gopiper = require('gopiper')
-gopiper.buffer({ when_full = 'drop' })

@@ -1,3 +1,0 @@
-local gopiper = require('gopiper')
-
-gopiper.loadComponent('gerp_component.so', {})

@@ -1,3 +1,0 @@
-local gopiper = require('gopiper')
-
-gopiper.loadComponent('./pipeline.lua', {})

@@ -1,2 +1,0 @@
-local gopiper = require('gopiper')
-local word = gopiper.env('NO_SUCH_VARIABLE')

@@ -1,5 +1,0 @@
-local gopiper = require('gopiper')
-gopiper.createPipeline({
-  gopiper.loadComponent('file_source_component.so', { paths = { 'a', 'missing-*.log' } }),
-  gopiper.loadComponent('stdout_component.so', {}),
-})

@@ -1,6 +1,0 @@
-local gopiper = require('gopiper')
-gopiper.createPipeline({
-  gopiper.loadComponent('stdin_component.so', {}),
-  gopiper.loadComponent('grep_component.so', {}),
-  gopiper.loadComponent('stdout_component.so', {}),
-})

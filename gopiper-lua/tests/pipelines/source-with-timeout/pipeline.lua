@@ -1,5 +1,0 @@
-local gopiper = require('gopiper')
-gopiper.createPipeline({
-  gopiper.loadComponent('stdin_component.so', {}, { timeout = 1 }),
-  gopiper.loadComponent('stdout_component.so', {}),
-})

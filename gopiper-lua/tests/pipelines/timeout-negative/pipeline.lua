@@ -1,2 +1,0 @@
-local gopiper = require('gopiper')
-gopiper.loadComponent('faults_component.so', {}, { timeout = -1 })

@@ -1,2 +1,0 @@
-local gopiper = require('gopiper')
-gopiper.transform('DROP', {})
