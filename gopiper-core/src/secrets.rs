@@ -46,9 +46,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 
 /// How a secret begins, where only so much of it was shown.
 fn cut_off(text: &str, secret: &str) -> Option<String> {
+    if !text.contains('…') {
+        return None;
+    }
     let ends = secret.char_indices().map(|(at, _)| at).filter(|at| *at >= MIN_LENGTH);
-    let ends: Vec<_> = if text.contains('…') { ends.collect() } else { Vec::new() };
-    let begun = ends.into_iter().rev().map(|end| format!("{}…", &secret[..end]));
+    let begun = ends.rev().map(|end| format!("{}…", &secret[..end]));
     begun.into_iter().find(|begun| text.contains(begun.as_str()))
 }
 

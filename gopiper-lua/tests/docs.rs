@@ -66,7 +66,7 @@ fn the_operators() {
         std::os::unix::fs::symlink(target, folder.path().join(name)).expect("a link");
     }
     let commands = blocks("docs/operators.md", "sh").concat();
-    assert_eq!(commands.lines().count(), 6, "{commands}");
+    assert_eq!(commands.lines().count(), 8, "{commands}");
     commands.lines().for_each(|command| drop(runs(command, folder.path())));
     let lua = blocks("docs/operators.md", "lua").concat();
     fs::write(folder.path().join("pipeline.lua"), lua).expect("written");
