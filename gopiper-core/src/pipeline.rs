@@ -99,13 +99,8 @@ impl Pipeline {
             (_, true) => self.parts[place].next.clone(),
             (false, false) => Next::To(place),
             (true, false) => {
-                // What comes out of a buffer came in before.
-                let stored: Vec<_> =
-                    self.parts.iter().filter_map(|part| part.next.stored_at()).collect();
-                let sources = (0..place).filter(|part| {
-                    is_source(*part)
-                        && !stored.contains(part)
-                        && self.reached_from(&Next::To(*part)).contains(&place)
+                let sources = (0..place).filter(|&part| {
+                    is_source(part) && self.reached_from(&Next::To(part)).contains(&place)
                 });
                 let mut nexts: Vec<_> =
                     sources.map(|source| self.parts[source].next.clone()).collect();

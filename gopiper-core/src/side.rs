@@ -75,7 +75,7 @@ impl Side {
     /// From here on this one is stopped when the pipeline is; now, if it is already.
     pub(crate) fn set_stopper(&self, stopper: Stopper) {
         *self.stopper.lock() = Some(stopper.clone());
-        if self.stage.stop.is_ending(Some(self.stage.position)) {
+        if self.stage.stop.is_requested() {
             stopper.stop();
         }
     }
@@ -168,10 +168,6 @@ impl Side {
 }
 
 impl HearsStop for Side {
-    fn position(&self) -> Option<usize> {
-        Some(self.stage.position)
-    }
-
     fn stop_requested(&self) {
         self.inbox.wake.nudge();
         let stopper = self.stopper.lock().clone();
@@ -246,7 +242,7 @@ impl HostSide for Side {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stage.stop.is_ending(Some(self.stage.position))
+        self.stage.stop.is_requested()
     }
 
     fn stop_descriptor(&self) -> i32 {

@@ -76,11 +76,6 @@ struct Position {
 /// Is told when the pipeline is to stop, on the thread of whoever asks for that.
 pub(crate) trait HearsStop: Send + Sync {
     fn stop_requested(&self);
-
-    /// The stage that it belongs to: it hears of the end of a detached branch too.
-    fn position(&self) -> Option<usize> {
-        None
-    }
 }
 
 impl Stop {
@@ -104,7 +99,7 @@ impl Stop {
     /// gone are forgotten: every worker that takes another one's place comes here too.
     pub(crate) fn tell(&self, who: &Arc<impl HearsStop + 'static>) {
         let mut hear = self.hear.lock();
-        if self.is_ending(who.position()) {
+        if self.is_requested() {
             drop(hear);
             return who.stop_requested();
         }
@@ -147,29 +142,11 @@ impl Stop {
         }
         drop(ended);
         let of_branch = |at: &usize| self.stages[*at].detached == Some(branch);
-        let its: Vec<_> = (0..self.stages.len()).filter(of_branch).collect();
-        its.iter().for_each(|at| self.done_with(*at));
-        let is_of_branch =
-            |one: &Arc<dyn HearsStop>| one.position().is_some_and(|at| its.contains(&at));
-        let mut hear = Vec::new();
-        self.hear.lock().retain(|one| {
-            let its = one.upgrade().filter(is_of_branch);
-            hear.extend(its.clone());
-            its.is_none()
-        });
-        hear.iter().for_each(|one| one.stop_requested());
-        let but_dead_letters = 0..self.stages.len() - 1;
-        if but_dead_letters.into_iter().all(|at| self.is_done_with(at)) {
-            // No source has anybody to produce for.
+        (0..self.stages.len()).filter(of_branch).for_each(|at| self.done_with(at));
+        if self.is_done_with(0) {
+            // Nor is there another one: its source would produce for nobody.
             self.request(reason);
         }
-    }
-
-    /// Whether the detached branch that a stage stands in has ended, or the whole pipeline is to.
-    pub(crate) fn is_ending(&self, position: Option<usize>) -> bool {
-        let branch = position.and_then(|position| self.stages[position].detached);
-        let ended = |branch| self.ended_branches.lock().contains_key(&branch);
-        self.is_requested() || branch.is_some_and(ended)
     }
 
     /// Why detached branches ended alone.

@@ -1,5 +1,5 @@
 //! Where the messages go that leave a stage.
-use std::{ptr, sync::Arc};
+use std::sync::Arc;
 
 use gopiper_abi::raw::{Batch, DEFAULT_CAPACITY, Outcome};
 
@@ -39,9 +39,6 @@ pub(crate) enum Wait {
 /// Room that was taken in the channels of an outlet.
 pub(crate) enum Room {
     In(Ticket),
-    /// It is taken when it is needed: another branch leads to the same channel, and the room for both may
-    /// be more than there ever is at once.
-    Later,
     /// In each branch that is waited for.
     Branches(Vec<Room>),
 }
@@ -87,20 +84,12 @@ impl Outlet {
 
     /// Takes the room for a batch if there is some: all of it in each branch that it may go to.
     pub(crate) fn try_reserve(&self, batch: &Batch) -> Option<Room> {
-        self.try_reserve_but(batch, &mut Vec::new())
-    }
-
-    fn try_reserve_but(&self, batch: &Batch, taken: &mut Vec<*const Channel>) -> Option<Room> {
         match self {
-            Outlet::To(stage) if taken.contains(&ptr::from_ref(stage.inlet())) => Some(Room::Later),
-            Outlet::To(stage) => {
-                taken.push(stage.inlet());
-                stage.inlet().try_reserve(batch).map(Room::In)
-            }
+            Outlet::To(stage) => stage.inlet().try_reserve(batch).map(Room::In),
             Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches) => {
                 let mut rooms = Vec::new();
                 for branch in branches {
-                    match branch.try_reserve_but(batch, taken) {
+                    match branch.try_reserve(batch) {
                         Some(room) => rooms.push(room),
                         None => {
                             self.give(Room::Branches(rooms));
@@ -117,7 +106,6 @@ impl Outlet {
     pub(crate) fn give(&self, room: Room) {
         match (self, room) {
             (Outlet::To(stage), Room::In(ticket)) => stage.inlet().give(ticket),
-            (Outlet::To(_), Room::Later) => {}
             (
                 Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches),
                 Room::Branches(rooms),
@@ -130,7 +118,7 @@ impl Outlet {
     pub(crate) fn send(&self, batch: Batch, wait: Wait) -> Result<(), Batch> {
         match self {
             Outlet::To(stage) => match wait {
-                Wait::Room | Wait::Reserved(Room::Later) => return stage.inlet().send(batch),
+                Wait::Room => return stage.inlet().send(batch),
                 Wait::Reserved(Room::In(ticket)) => {
                     return stage.inlet().send_reserved(batch, ticket);
                 }
