@@ -241,6 +241,46 @@ fn when_all_that_is_left_is_detached_and_gone_the_pipeline_ends() {
     assert!(probe.outcomes_so_far().len() < 100_000);
 }
 
+/// Hangs at the gate, and fails then.
+struct HangsAndFails(Gate, Postponed);
+
+impl Component for HangsAndFails {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        self.0.hang();
+        self.1.host().fail("the disk is gone");
+        handled.report(message, Report::retry(0, "not written"));
+    }
+}
+
+#[test]
+fn a_detached_branch_that_has_ended_alone_waits_for_no_room_in_its_buffer() {
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
+    let (probe, sink) = (Probe::new(numbers(2000)), Probe::new([""; 0]));
+    let gate = Gate::default();
+    let its = gate.clone();
+    let fails = own::sink("fails", move |postponed| Ok(HangsAndFails(its.clone(), postponed)));
+    let buffer = BufferOptions { max_bytes: 500, ..Default::default() };
+    let steps = vec![
+        probe.source(1).into(),
+        Step::Tee(vec![
+            branch(BranchPolicy::Detach, vec![Step::Buffer(buffer), spec(fails).into()]),
+            block(vec![sink.sink().into()]),
+        ]),
+    ];
+    let (summary, _) = common::run_until(steps, options, |_| {
+        while sink.output().len() < 2000 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        // The buffer is full by now, and its sink waits.
+        thread::sleep(Duration::from_millis(300));
+        gate.open();
+    });
+    assert_eq!(probe.outcomes(), [DELIVERED; 2000]);
+    assert_eq!((summary.stopped, summary.ended_branches.len()), (None, 1));
+}
+
 #[test]
 fn a_branch_that_wants_no_more_ends_the_pipeline_and_the_others_keep_what_they_have() {
     let (probe, sink) = (Probe::new(numbers(10_000)), Probe::new([""; 0]));
