@@ -150,8 +150,10 @@ impl Stop {
         let of_branch = |at: &usize| self.stages[*at].detached == Some(branch);
         (0..self.stages.len()).filter(of_branch).for_each(|at| self.done_with(at));
         self.tell_done();
-        if self.is_done_with(0) {
-            // Nor is there another one: its source would produce for nobody.
+        let is_source = |at: &usize| self.stages.iter().all(|stage| !stage.next.contains(at));
+        // The last one is that of dead letters.
+        if (0..self.stages.len() - 1).filter(is_source).all(|at| self.is_done_with(at)) {
+            // Nor is there another one: the sources would produce for nobody.
             self.request(reason);
         }
     }

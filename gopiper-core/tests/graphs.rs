@@ -282,6 +282,24 @@ fn a_detached_branch_that_has_ended_alone_waits_for_no_room_in_its_buffer() {
 }
 
 #[test]
+fn a_source_that_leads_to_nobody_any_more_ends_alone_while_another_does() {
+    let (one, other) = (Probe::new(numbers(100_000)), Probe::new(numbers(1000)));
+    let sink = Probe::new([""; 0]);
+    let patient = other.patient_source();
+    let steps = vec![
+        Step::Merge(vec![
+            vec![one.source(1).into()],
+            vec![patient.into(), Step::Tee(vec![block(vec![sink.sink().into()]), block(vec![])])],
+        ]),
+        Step::Tee(vec![branch(BranchPolicy::Detach, vec![ends(Some("gone")).into()])]),
+    ];
+    let (summary, _) = run(steps);
+    assert!(one.outcomes_so_far().len() < 100_000);
+    assert_eq!((sink.output().len(), summary.stopped), (1000, None));
+    assert_eq!(summary.ended_branches.len(), 1);
+}
+
+#[test]
 fn a_branch_that_wants_no_more_ends_the_pipeline_and_the_others_keep_what_they_have() {
     let (probe, sink) = (Probe::new(numbers(10_000)), Probe::new([""; 0]));
     let (summary, _) = run(vec![
