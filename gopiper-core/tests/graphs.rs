@@ -434,6 +434,35 @@ fn dead_letters_of_a_branch_go_to_that_branch_alone() {
 }
 
 #[test]
+fn dead_letters_go_from_the_start_through_a_buffer_too() {
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
+    let steps = |source: &Probe, middle: ComponentSpec, sink: &Probe| -> Vec<Step> {
+        let buffer = Step::Buffer(BufferOptions::default());
+        vec![source.source(1).into(), grep(""), buffer, middle.into(), sink.sink().into()]
+    };
+    let named = |mut middle: ComponentSpec| {
+        middle.options.name = Some("middle".into());
+        middle
+    };
+    let (probe, sink) = (Probe::new(["fail", "a"]), Probe::new([""; 0]));
+    let fails = named(load("faults", [("first_word", false.into())]));
+    run_with(steps(&probe, fails, &sink), options());
+    assert_eq!(probe.outcomes(), [DELIVERED; 2], "they are in the buffer");
+    let (none, sink) = (Probe::new([""; 0]), Probe::new([""; 0]));
+    let passes = named(load("grep", [("word", "".into())]));
+    let pipeline = Pipeline::new(steps(&none, passes, &sink), options());
+    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+    let pipeline = pipeline.replaying("middle", true).unwrap_or_else(|error| panic!("{error}"));
+    let names: Vec<_> = pipeline.components().collect();
+    assert_eq!(names, ["replay", "grep", "buffer", "buffer.out", "middle", "collect"]);
+    let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
+    assert!(running.wait().is_success());
+    assert_eq!(sink.output(), ["fail"]);
+}
+
+#[test]
 fn each_way_says_what_may_be_lost_on_it() {
     let state = tempfile::tempdir().unwrap();
     let file = |name: &str| state.path().join(name).display().to_string();
