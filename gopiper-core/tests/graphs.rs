@@ -396,6 +396,34 @@ fn who_does_not_wait_hears_that_a_branch_is_full_and_no_branch_gets_it_then() {
 }
 
 #[test]
+fn who_does_not_wait_gets_room_for_branches_that_come_together_at_once() {
+    let sink = Probe::new([""; 0]);
+    let tries = own::source("tries", move |postponed| Ok(TriesAll(postponed, 100)));
+    let mut last = sink.sink();
+    last.options.channel_size = Some(4);
+    let tee = Step::Tee(vec![block(vec![]), block(vec![])]);
+    let (summary, _) = run(vec![spec(tries).into(), tee, last.into()]);
+    assert!(summary.is_success());
+    assert_eq!(sink.output(), ["a", "b", "c"].repeat(2));
+}
+
+/// Tries to send three messages at once, so often at most.
+struct TriesAll(Postponed, u32);
+
+impl Source for TriesAll {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        if self.1 == 0 {
+            return Ok(Produced::FINISHED);
+        }
+        let mut all = self.0.batch();
+        ["a", "b", "c"].into_iter().for_each(|one| all.push(Message::new(one)).unwrap());
+        self.1 = if self.0.try_send_tracked(all, 0).is_ok() { 0 } else { self.1 - 1 };
+        thread::sleep(Duration::from_millis(1));
+        Ok(Produced::MORE)
+    }
+}
+
+#[test]
 fn dead_letters_of_a_branch_go_to_that_branch_alone() {
     let state = tempfile::tempdir().unwrap();
     let options =
