@@ -86,6 +86,12 @@ impl Channel {
         self.credit.try_take(Load::of(batch))
     }
 
+    /// Takes the room for the same batch once more, behind one that has its room: with half of the
+    /// channel's it would wait for ever for both.
+    pub(crate) fn reserve_again(&self, batch: &Batch) -> Ticket {
+        self.credit.take_anyway(Load::of(batch))
+    }
+
     /// Sends a batch, or what was left of it, into the room that was taken for it: never waits.
     pub(crate) fn send_reserved(&self, batch: Batch, mut ticket: Ticket) -> Result<(), Batch> {
         let Some(by) = &self.partition_by else {

@@ -121,6 +121,12 @@ impl Credit {
         taken.is_ok().then_some(Ticket(load))
     }
 
+    /// Takes room also if there is none.
+    pub(crate) fn take_anyway(&self, load: Load) -> Ticket {
+        self.used.fetch_add(load.0, Relaxed);
+        Ticket(load)
+    }
+
     /// Takes room, waiting for it. What is more than the whole waits until nothing is taken.
     pub(crate) fn take(&self, load: Load) -> Ticket {
         // A short spin saves two switches when the worker is just about to give room back.

@@ -99,8 +99,12 @@ impl Pipeline {
             (_, true) => self.parts[place].next.clone(),
             (false, false) => Next::To(place),
             (true, false) => {
+                // What comes out of a buffer has begun elsewhere.
+                let stored = |part| self.parts.iter().any(|one| one.next.stored_at() == Some(part));
                 let sources = (0..place).filter(|&part| {
-                    is_source(part) && self.reached_from(&Next::To(part)).contains(&place)
+                    is_source(part)
+                        && !stored(part)
+                        && self.reached_from(&Next::To(part)).contains(&place)
                 });
                 let mut nexts: Vec<_> =
                     sources.map(|source| self.parts[source].next.clone()).collect();

@@ -75,7 +75,7 @@ impl Side {
     /// From here on this one is stopped when the pipeline is; now, if it is already.
     pub(crate) fn set_stopper(&self, stopper: Stopper) {
         *self.stopper.lock() = Some(stopper.clone());
-        if self.stage.stop.is_requested() {
+        if self.is_stopping() {
             stopper.stop();
         }
     }
@@ -175,6 +175,10 @@ impl HearsStop for Side {
             stopper.stop();
         }
     }
+
+    fn position(&self) -> Option<usize> {
+        Some(self.stage.position)
+    }
 }
 
 impl HostSide for Side {
@@ -242,7 +246,7 @@ impl HostSide for Side {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stage.stop.is_requested()
+        self.stage.stop.is_requested() || self.stage.is_done_with()
     }
 
     fn stop_descriptor(&self) -> i32 {

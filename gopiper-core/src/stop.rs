@@ -76,6 +76,12 @@ struct Position {
 /// Is told when the pipeline is to stop, on the thread of whoever asks for that.
 pub(crate) trait HearsStop: Send + Sync {
     fn stop_requested(&self);
+
+    /// The stage that it belongs to, if any: it is told too when the detached branch has ended in which
+    /// that stands.
+    fn position(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl Stop {
@@ -99,7 +105,7 @@ impl Stop {
     /// gone are forgotten: every worker that takes another one's place comes here too.
     pub(crate) fn tell(&self, who: &Arc<impl HearsStop + 'static>) {
         let mut hear = self.hear.lock();
-        if self.is_requested() {
+        if self.is_requested() || who.position().is_some_and(|at| self.is_done_with(at)) {
             drop(hear);
             return who.stop_requested();
         }
@@ -143,10 +149,27 @@ impl Stop {
         drop(ended);
         let of_branch = |at: &usize| self.stages[*at].detached == Some(branch);
         (0..self.stages.len()).filter(of_branch).for_each(|at| self.done_with(at));
-        if self.is_done_with(0) {
-            // Nor is there another one: its source would produce for nobody.
+        self.tell_done();
+        let is_source = |at: &usize| self.stages.iter().all(|stage| !stage.next.contains(at));
+        // The last one is that of dead letters.
+        if (0..self.stages.len() - 1).filter(is_source).all(|at| self.is_done_with(at)) {
+            // Nor is there another one: the sources would produce for nobody.
             self.request(reason);
         }
+    }
+
+    /// Tells those of whom nobody has any use, though the pipeline goes on: a component may wait for a
+    /// stop, with a message in its hands.
+    fn tell_done(&self) {
+        let mut told = Vec::new();
+        self.hear.lock().retain(|one| match one.upgrade() {
+            Some(one) if one.position().is_some_and(|at| self.is_done_with(at)) => {
+                told.push(one);
+                false
+            }
+            one => one.is_some(),
+        });
+        told.iter().for_each(|one| one.stop_requested());
     }
 
     /// Why detached branches ended alone.

@@ -241,6 +241,64 @@ fn when_all_that_is_left_is_detached_and_gone_the_pipeline_ends() {
     assert!(probe.outcomes_so_far().len() < 100_000);
 }
 
+/// Hangs at the gate, and fails then.
+struct HangsAndFails(Gate, Postponed);
+
+impl Component for HangsAndFails {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        self.0.hang();
+        self.1.host().fail("the disk is gone");
+        handled.report(message, Report::retry(0, "not written"));
+    }
+}
+
+#[test]
+fn a_detached_branch_that_has_ended_alone_waits_for_no_room_in_its_buffer() {
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
+    let (probe, sink) = (Probe::new(numbers(2000)), Probe::new([""; 0]));
+    let gate = Gate::default();
+    let its = gate.clone();
+    let fails = own::sink("fails", move |postponed| Ok(HangsAndFails(its.clone(), postponed)));
+    let buffer = BufferOptions { max_bytes: 500, ..Default::default() };
+    let steps = vec![
+        probe.source(1).into(),
+        Step::Tee(vec![
+            branch(BranchPolicy::Detach, vec![Step::Buffer(buffer), spec(fails).into()]),
+            block(vec![sink.sink().into()]),
+        ]),
+    ];
+    let (summary, _) = common::run_until(steps, options, |_| {
+        while sink.output().len() < 2000 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        // The buffer is full by now, and its sink waits.
+        thread::sleep(Duration::from_millis(300));
+        gate.open();
+    });
+    assert_eq!(probe.outcomes(), [DELIVERED; 2000]);
+    assert_eq!((summary.stopped, summary.ended_branches.len()), (None, 1));
+}
+
+#[test]
+fn a_source_that_leads_to_nobody_any_more_ends_alone_while_another_does() {
+    let (one, other) = (Probe::new(numbers(100_000)), Probe::new(numbers(1000)));
+    let sink = Probe::new([""; 0]);
+    let patient = other.patient_source();
+    let steps = vec![
+        Step::Merge(vec![
+            vec![one.source(1).into()],
+            vec![patient.into(), Step::Tee(vec![block(vec![sink.sink().into()]), block(vec![])])],
+        ]),
+        Step::Tee(vec![branch(BranchPolicy::Detach, vec![ends(Some("gone")).into()])]),
+    ];
+    let (summary, _) = run(steps);
+    assert!(one.outcomes_so_far().len() < 100_000);
+    assert_eq!((sink.output().len(), summary.stopped), (1000, None));
+    assert_eq!(summary.ended_branches.len(), 1);
+}
+
 #[test]
 fn a_branch_that_wants_no_more_ends_the_pipeline_and_the_others_keep_what_they_have() {
     let (probe, sink) = (Probe::new(numbers(10_000)), Probe::new([""; 0]));
@@ -338,6 +396,34 @@ fn who_does_not_wait_hears_that_a_branch_is_full_and_no_branch_gets_it_then() {
 }
 
 #[test]
+fn who_does_not_wait_gets_room_for_branches_that_come_together_at_once() {
+    let sink = Probe::new([""; 0]);
+    let tries = own::source("tries", move |postponed| Ok(TriesAll(postponed, 100)));
+    let mut last = sink.sink();
+    last.options.channel_size = Some(4);
+    let tee = Step::Tee(vec![block(vec![]), block(vec![])]);
+    let (summary, _) = run(vec![spec(tries).into(), tee, last.into()]);
+    assert!(summary.is_success());
+    assert_eq!(sink.output(), ["a", "b", "c"].repeat(2));
+}
+
+/// Tries to send three messages at once, so often at most.
+struct TriesAll(Postponed, u32);
+
+impl Source for TriesAll {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        if self.1 == 0 {
+            return Ok(Produced::FINISHED);
+        }
+        let mut all = self.0.batch();
+        ["a", "b", "c"].into_iter().for_each(|one| all.push(Message::new(one)).unwrap());
+        self.1 = if self.0.try_send_tracked(all, 0).is_ok() { 0 } else { self.1 - 1 };
+        thread::sleep(Duration::from_millis(1));
+        Ok(Produced::MORE)
+    }
+}
+
+#[test]
 fn dead_letters_of_a_branch_go_to_that_branch_alone() {
     let state = tempfile::tempdir().unwrap();
     let options =
@@ -373,6 +459,35 @@ fn dead_letters_of_a_branch_go_to_that_branch_alone() {
         assert!(running.wait().is_success());
         assert_eq!((sink.output().len(), other.output().len()), (expected, 0));
     }
+}
+
+#[test]
+fn dead_letters_go_from_the_start_through_a_buffer_too() {
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
+    let steps = |source: &Probe, middle: ComponentSpec, sink: &Probe| -> Vec<Step> {
+        let buffer = Step::Buffer(BufferOptions::default());
+        vec![source.source(1).into(), grep(""), buffer, middle.into(), sink.sink().into()]
+    };
+    let named = |mut middle: ComponentSpec| {
+        middle.options.name = Some("middle".into());
+        middle
+    };
+    let (probe, sink) = (Probe::new(["fail", "a"]), Probe::new([""; 0]));
+    let fails = named(load("faults", [("first_word", false.into())]));
+    run_with(steps(&probe, fails, &sink), options());
+    assert_eq!(probe.outcomes(), [DELIVERED; 2], "they are in the buffer");
+    let (none, sink) = (Probe::new([""; 0]), Probe::new([""; 0]));
+    let passes = named(load("grep", [("word", "".into())]));
+    let pipeline = Pipeline::new(steps(&none, passes, &sink), options());
+    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+    let pipeline = pipeline.replaying("middle", true).unwrap_or_else(|error| panic!("{error}"));
+    let names: Vec<_> = pipeline.components().collect();
+    assert_eq!(names, ["replay", "grep", "buffer", "buffer.out", "middle", "collect"]);
+    let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
+    assert!(running.wait().is_success());
+    assert_eq!(sink.output(), ["fail"]);
 }
 
 #[test]

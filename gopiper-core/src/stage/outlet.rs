@@ -86,10 +86,26 @@ impl Outlet {
     pub(crate) fn try_reserve(&self, batch: &Batch) -> Option<Room> {
         match self {
             Outlet::To(stage) => stage.inlet().try_reserve(batch).map(Room::In),
+            _ => self.reserve(batch, &mut Vec::new()),
+        }
+    }
+
+    /// `held`: where there is room for it already. Branches may come together again.
+    fn reserve(&self, batch: &Batch, held: &mut Vec<*const Stage>) -> Option<Room> {
+        match self {
+            Outlet::To(stage) => {
+                let here = Arc::as_ptr(stage);
+                if held.contains(&here) {
+                    return Some(Room::In(stage.inlet().reserve_again(batch)));
+                }
+                let ticket = stage.inlet().try_reserve(batch)?;
+                held.push(here);
+                Some(Room::In(ticket))
+            }
             Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches) => {
                 let mut rooms = Vec::new();
                 for branch in branches {
-                    match branch.try_reserve(batch) {
+                    match branch.reserve(batch, held) {
                         Some(room) => rooms.push(room),
                         None => {
                             self.give(Room::Branches(rooms));
