@@ -142,9 +142,14 @@ pub(super) fn route(
     let mut lists = Vec::new();
     for pair in branches.pairs::<Value, Value>() {
         let (name, list) = pair.map_err(|error| error.to_string())?;
-        let named = name.as_string().map(|name| name.to_string_lossy());
-        let name =
+        let named = name.as_string();
+        let named =
             named.ok_or_else(|| format!("a branch has a name, not {}", a(name.type_name())))?;
+        // In another form it would have another place among the others than in a worker's state.
+        let name = named.to_str().map_err(|_| {
+            format!("the name of branch '{}' is not UTF-8", named.to_string_lossy())
+        })?;
+        let name = name.to_owned();
         let found = list.type_name();
         let list = list.as_table().cloned();
         let list =
