@@ -152,7 +152,8 @@ impl Stop {
         self.tell_done();
         let is_source = |at: &usize| self.stages.iter().all(|stage| !stage.next.contains(at));
         // The last one is that of dead letters.
-        if (0..self.stages.len() - 1).filter(is_source).all(|at| self.is_done_with(at)) {
+        if (0..self.stages.len() - 1).filter(is_source).all(|at| self.stages[at].done.load(SeqCst))
+        {
             // Nor is there another one: the sources would produce for nobody.
             self.request(reason);
         }
@@ -184,7 +185,9 @@ impl Stop {
         self.stages[position].done.store(true, SeqCst);
         for (at, stage) in self.stages[..position].iter().enumerate().rev() {
             let led_on = !stage.next.is_empty();
-            let for_nobody = led_on && stage.next.iter().all(|next| self.is_done_with(*next));
+            // In one order for all: of two that end the last branches, one has to see both.
+            let is_done = |next: &usize| self.stages[*next].done.load(SeqCst);
+            let for_nobody = led_on && stage.next.iter().all(is_done);
             if for_nobody || position == of_dead_letters {
                 self.stages[at].done.store(true, SeqCst);
             }

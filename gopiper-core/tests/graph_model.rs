@@ -3,16 +3,18 @@
 mod common;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash, Hasher},
+    sync::mpsc,
     thread,
     time::Duration,
 };
 
-use common::{Probe, run_until};
+use common::Probe;
 use gopiper_abi::{Component, HandledCallback, Message, Outcome, Postponed, Report, own};
 use gopiper_core::{
-    Branch, BranchPolicy, ComponentOptions, ComponentSpec, PipelineOptions, RetryPolicy, Step,
+    Branch, BranchPolicy, BufferOptions, ComponentOptions, ComponentSpec, Pipeline,
+    PipelineOptions, RetryPolicy, Step,
 };
 use proptest::prelude::*;
 
@@ -20,7 +22,8 @@ use proptest::prelude::*;
 #[derive(Debug, Clone)]
 enum Drawn {
     Stage(Stage),
-    Tee(Vec<(bool, Vec<Drawn>)>),
+    Buffer,
+    Tee(Vec<(BranchPolicy, Vec<Drawn>)>),
     Route(Vec<Vec<Drawn>>),
 }
 
@@ -32,28 +35,40 @@ struct Stage {
     channel_size: usize,
     channel_bytes: usize,
     ordered: bool,
+    /// Whether it has a limit of time, and is stuck now and then.
+    limited: bool,
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
     let bytes = prop_oneof![1usize..200, Just(8 << 20)];
-    (any::<bool>(), 1usize..4, 1usize..40, bytes, prop::bool::weighted(0.8)).prop_map(
-        |(acts, workers, channel_size, channel_bytes, ordered)| Stage {
+    let (ordered, limited) = (prop::bool::weighted(0.8), prop::bool::weighted(0.1));
+    (any::<bool>(), 1usize..4, 1usize..40, bytes, ordered, limited).prop_map(
+        |(acts, workers, channel_size, channel_bytes, ordered, limited)| Stage {
             acts,
             workers,
             channel_size,
             channel_bytes,
             ordered,
+            limited,
         },
     )
 }
 
+fn policy() -> impl Strategy<Value = BranchPolicy> {
+    prop_oneof![
+        4 => Just(BranchPolicy::Block),
+        1 => Just(BranchPolicy::Drop),
+        1 => Just(BranchPolicy::Detach),
+    ]
+}
+
 fn list() -> impl Strategy<Value = Vec<Drawn>> {
-    let leaf = stage().prop_map(Drawn::Stage);
+    let leaf = prop_oneof![19 => stage().prop_map(Drawn::Stage), 1 => Just(Drawn::Buffer)];
     let node = leaf.prop_recursive(3, 12, 3, |inner| {
         let list = || prop::collection::vec(inner.clone(), 0..3);
         prop_oneof![
             inner.clone(),
-            prop::collection::vec((prop::bool::weighted(0.2), list()), 1..4).prop_map(Drawn::Tee),
+            prop::collection::vec((policy(), list()), 1..4).prop_map(Drawn::Tee),
             prop::collection::vec(list(), 1..4).prop_map(Drawn::Route),
         ]
     });
@@ -90,8 +105,11 @@ fn act(salt: usize, text: &str) -> Act {
 struct Actor {
     salt: usize,
     acts: bool,
+    limited: bool,
     postponed: Postponed,
 }
+
+const LIMIT: Duration = Duration::from_millis(20);
 
 fn text(message: &Message) -> String {
     String::from_utf8_lossy(message.data()).into_owned()
@@ -100,6 +118,9 @@ fn text(message: &Message) -> String {
 impl Component for Actor {
     fn handle(&mut self, mut message: Message, handled: HandledCallback) {
         let (salt, text) = (self.salt, text(&message));
+        if self.limited && chance(salt, &text) % 50 == 1 {
+            thread::sleep(3 * LIMIT);
+        }
         match if self.acts { act(salt, &text) } else { Act::Done } {
             Act::Drop => return handled.discard(message),
             Act::Fail => return handled.fail(message, "as it is written"),
@@ -138,8 +159,9 @@ struct Made {
 /// The same for the model.
 #[derive(Debug, Clone)]
 enum Node {
-    Stage(usize, bool),
-    Tee(Vec<(bool, Vec<Node>)>),
+    Stage(usize, bool, bool),
+    Buffer,
+    Tee(Vec<(BranchPolicy, Vec<Node>)>),
     Route(usize, Vec<Vec<Node>>),
     Sink(usize),
 }
@@ -164,6 +186,7 @@ impl Made {
         for (place, one) in drawn.iter().enumerate() {
             let (step, node) = match one {
                 Drawn::Stage(stage) => self.stage(stage),
+                Drawn::Buffer => (Step::Buffer(BufferOptions::default()), Node::Buffer),
                 Drawn::Tee(branches) => self.tee(branches, closed && place + 1 == count),
                 Drawn::Route(branches) => self.route(branches, closed && place + 1 == count),
             };
@@ -180,30 +203,36 @@ impl Made {
 
     fn stage(&mut self, stage: &Stage) -> (Step, Node) {
         let (salt, acts, backoff) = (self.salt(), stage.acts, Duration::from_micros(100));
-        let factory = own::transform("actor", move |postponed| Ok(Actor { salt, acts, postponed }));
+        let limited = stage.limited;
+        let factory =
+            own::transform("actor", move |postponed| Ok(Actor { salt, acts, limited, postponed }));
         let options = ComponentOptions {
             pool_size: Some(stage.workers),
             channel_size: Some(stage.channel_size),
             channel_bytes: Some(stage.channel_bytes),
             ordered: Some(stage.ordered),
+            timeout: limited.then_some(LIMIT),
             retry: RetryPolicy { max_attempts: 4, initial_backoff: backoff, max_backoff: backoff },
             ..ComponentOptions::default()
         };
-        (ComponentSpec { factory, options }.into(), Node::Stage(salt, acts))
+        (ComponentSpec { factory, options }.into(), Node::Stage(salt, acts, limited))
     }
 
-    fn tee(&mut self, drawn: &[(bool, Vec<Drawn>)], closed: bool) -> (Step, Node) {
+    fn tee(&mut self, drawn: &[(BranchPolicy, Vec<Drawn>)], closed: bool) -> (Step, Node) {
         let (mut branches, mut nodes) = (Vec::new(), Vec::new());
-        for (place, (detached, list)) in drawn.iter().enumerate() {
+        for (place, (policy, list)) in drawn.iter().enumerate() {
             // One at least is not: it would say nothing of what becomes of messages.
-            let detached = *detached && place > 0;
+            let detached = *policy == BranchPolicy::Detach && place > 0;
             // What is alike after several ways would have no order.
             let alike = self.mark(place);
             let list = if detached { list.clone() } else { [alike, list.clone()].concat() };
             let (steps, list) = self.list(&list, closed || detached || place == 2);
-            let policy = if detached { BranchPolicy::Detach } else { BranchPolicy::Block };
+            let policy = match policy {
+                BranchPolicy::Detach if !detached => BranchPolicy::Block,
+                policy => *policy,
+            };
             branches.push(Branch { policy, steps });
-            nodes.push((detached, list));
+            nodes.push((policy, list));
         }
         (Step::Tee(branches), Node::Tee(nodes))
     }
@@ -225,70 +254,101 @@ impl Made {
     /// A stage that only writes on messages that they came this way; the first one needs none.
     fn mark(&self, place: usize) -> Vec<Drawn> {
         let (workers, channel_size, channel_bytes) = (1, 30, 8 << 20);
-        let mark = Stage { acts: false, workers, channel_size, channel_bytes, ordered: true };
+        let mark = Stage {
+            acts: false,
+            workers,
+            channel_size,
+            channel_bytes,
+            ordered: true,
+            limited: false,
+        };
         if place == 0 { Vec::new() } else { vec![Drawn::Stage(mark)] }
     }
 }
 
 /// What the model says that a message becomes.
 struct Model {
-    /// What comes to each sink.
-    output: Vec<Vec<String>>,
-    /// What does not fail the message, but comes to a sink if there is room.
-    detached: Vec<bool>,
+    /// What comes to each sink, and whether it must.
+    output: Vec<Vec<(String, bool)>>,
+    fails: Outcome,
+}
+
+type Outcomes = BTreeSet<Outcome>;
+
+fn worst_of(one: &Outcomes, other: &Outcomes) -> Outcomes {
+    one.iter().flat_map(|one| other.iter().map(|other| *one.max(other))).collect()
+}
+
+/// How sure it is that a message gets somewhere.
+#[derive(Clone, Copy)]
+struct Sure {
+    /// It finds room where it comes in next.
+    room: bool,
+    /// It got here.
+    here: bool,
 }
 
 impl Model {
-    fn run(&mut self, text: &str, nodes: &[&Node]) -> Outcome {
-        let Some((node, rest)) = nodes.split_first() else { return Outcome::DELIVERED };
+    /// What may become of it.
+    fn run(&mut self, text: &str, nodes: &[&Node], mut sure: Sure) -> Outcomes {
+        let delivered = Outcomes::from([Outcome::DELIVERED]);
+        let Some((node, rest)) = nodes.split_first() else { return delivered };
         let all = |list: &'_ [Node]| -> Vec<Node> {
             list.iter().chain(rest.iter().copied()).cloned().collect()
         };
-        match node {
+        let misses = !sure.room && !matches!(node, Node::Tee(_));
+        if misses {
+            sure = Sure { room: true, here: false };
+        }
+        let mut outcomes = match node {
             Node::Sink(number) => {
-                self.output[*number].push(text.to_owned());
-                Outcome::DELIVERED
+                self.output[*number].push((text.to_owned(), sure.here));
+                delivered
             }
-            Node::Stage(salt, acts) => match if *acts { act(*salt, text) } else { Act::Done } {
-                Act::Drop => Outcome::DROPPED,
-                Act::Fail => Outcome::FAILED,
-                Act::Done | Act::Retry => self.run(&format!("{text}/{salt}"), rest),
-                Act::Split => {
-                    let parts = ["a", "b"].map(|part| format!("{text}/{salt}{part}"));
-                    parts.iter().map(|part| self.run(part, rest)).max().expect("two")
+            Node::Buffer => {
+                self.run(text, rest, sure);
+                delivered
+            }
+            Node::Stage(salt, acts, limited) => {
+                sure.here &= !limited;
+                let fails = self.fails;
+                let mut all = match if *acts { act(*salt, text) } else { Act::Done } {
+                    Act::Drop => Outcomes::from([Outcome::DROPPED]),
+                    Act::Fail => Outcomes::from([fails]),
+                    Act::Done | Act::Retry => self.run(&format!("{text}/{salt}"), rest, sure),
+                    Act::Split => {
+                        let [one, other] = ["a", "b"]
+                            .map(|part| self.run(&format!("{text}/{salt}{part}"), rest, sure));
+                        worst_of(&one, &other)
+                    }
+                };
+                if *limited {
+                    all.insert(fails);
                 }
-            },
+                all
+            }
             Node::Tee(branches) => {
-                let mut worst = Outcome::DELIVERED;
-                for (detached, list) in branches {
+                let mut worst = delivered;
+                for (policy, list) in branches {
                     let list = all(list);
-                    let outcome = self.run(text, &list.iter().collect::<Vec<_>>());
-                    worst = if *detached { worst } else { worst.max(outcome) };
+                    let mut sure = sure;
+                    sure.room &= *policy == BranchPolicy::Block;
+                    let outcomes = self.run(text, &list.iter().collect::<Vec<_>>(), sure);
+                    if *policy != BranchPolicy::Detach {
+                        worst = worst_of(&worst, &outcomes);
+                    }
                 }
                 worst
             }
             Node::Route(salt, branches) => {
                 let list = all(&branches[chance(*salt, text) % branches.len()]);
-                self.run(text, &list.iter().collect::<Vec<_>>())
+                self.run(text, &list.iter().collect::<Vec<_>>(), sure)
             }
+        };
+        if misses {
+            outcomes.insert(Outcome::DROPPED);
         }
-    }
-
-    /// Which sinks stand in detached branches.
-    fn find_detached(&mut self, nodes: &[Node], inside: bool) {
-        for node in nodes {
-            match node {
-                Node::Sink(number) => self.detached[*number] = inside,
-                Node::Stage(..) => {}
-                Node::Tee(branches) => {
-                    let all = branches.iter();
-                    all.for_each(|(detached, list)| self.find_detached(list, inside || *detached));
-                }
-                Node::Route(_, branches) => {
-                    branches.iter().for_each(|list| self.find_detached(list, inside));
-                }
-            }
-        }
+        outcomes
     }
 }
 
@@ -333,27 +393,35 @@ proptest! {
             _ => vec![Step::Merge(begins)],
         };
         let steps: Vec<_> = first.into_iter().chain(steps).collect();
-        let (summary, control) = run_until(steps, PipelineOptions::default(), |control| {
-            if let Some((after, at_once)) = end {
-                thread::sleep(Duration::from_micros(after));
-                if at_once { control.abort() } else { control.stop() }
-            }
-        });
+        let state = tempfile::tempdir().unwrap();
+        let options =
+            PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
+        let letters = Probe::new([""; 0]);
+        let pipeline = Pipeline::new(steps, options).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let pipeline = pipeline.dead_letters_to(letters.sink()).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
+        let control = running.control();
+        let (tell, hear) = mpsc::channel();
+        thread::spawn(move || drop(tell.send(running.wait())));
+        if let Some((after, at_once)) = end {
+            thread::sleep(Duration::from_micros(after));
+            if at_once { control.abort() } else { control.stop() }
+        }
+        let summary = hear.recv_timeout(Duration::from_secs(30));
+        let summary = summary.unwrap_or_else(|_| panic!("hangs; left: {:?}", control.left()));
         let ended_at_once = matches!(end, Some((_, true)));
 
         let count = made.sinks.len();
-        let mut model = Model { output: vec![Vec::new(); count], detached: vec![false; count] };
-        for beginning in beginnings.iter().chain([&nodes]) {
-            model.find_detached(beginning, false);
-        }
+        let mut model = Model { output: vec![Vec::new(); count], fails: Outcome::DEAD_LETTERED };
         for (number, probe) in probes.iter().enumerate() {
             let all: Vec<_> = beginnings[number].iter().chain(&nodes).collect();
             let count = sources[number].0;
+            let sure = Sure { room: true, here: true };
             let expected: Vec<_> =
-                (0..count).map(|n| model.run(&format!("{number}.{n}"), &all)).collect();
+                (0..count).map(|n| model.run(&format!("{number}.{n}"), &all, sure)).collect();
             for (n, outcome) in probe.outcomes_so_far() {
                 let returned = ended_at_once && outcome == Outcome::RETURNED;
-                prop_assert!(returned || outcome == expected[n as usize], "{}: {:?}", n, outcome);
+                prop_assert!(returned || expected[n as usize].contains(&outcome), "{}: {:?}", n, outcome);
             }
             prop_assert!(end.is_some() || probe.outcomes().len() == count);
         }
@@ -366,11 +434,12 @@ proptest! {
             }
             found.sort();
             expected.sort();
-            if model.detached[number] || end.is_some() {
-                let mut rest = expected.iter();
-                prop_assert!(found.iter().all(|one| rest.any(|other| other == one)), "a part of it");
-            } else {
-                prop_assert_eq!(found, expected);
+            let mut rest = expected.iter();
+            prop_assert!(found.iter().all(|one| rest.any(|(other, _)| other == one)), "a part of it");
+            if end.is_none() {
+                let mut rest = found.iter();
+                let mut sure = expected.iter().filter(|(_, sure)| *sure);
+                prop_assert!(sure.all(|(one, _)| rest.any(|other| other == one)), "{}: {:?} {:?}", number, found, expected);
             }
         }
         prop_assert_eq!((summary.unsettled, control.left().len() * usize::from(!ended_at_once)), (0, 0));
@@ -384,6 +453,7 @@ fn made_in_order(drawn: &[Drawn], sources: &[(usize, usize, Vec<Drawn>)]) -> boo
     fn in_order(list: &[Drawn]) -> bool {
         list.iter().all(|one| match one {
             Drawn::Stage(stage) => stage.ordered,
+            Drawn::Buffer => true,
             Drawn::Tee(branches) => branches.iter().all(|(_, list)| in_order(list)),
             Drawn::Route(branches) => branches.iter().all(|list| in_order(list)),
         })

@@ -3,14 +3,17 @@ mod common;
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use common::{Probe, load, run, run_with, story::Gate};
+use common::{
+    Probe, load, run, run_with,
+    steps::{block, branch, by_number, grep, spec},
+    story::Gate,
+};
 use gopiper_abi::{
     BatchCall, BatchComponent, Component, Error, HandleFlags, HandledCallback, Message, Outcome,
-    Postponed, Produced, Report, SendStatus, Source, Value, own,
+    Postponed, Produced, Report, SendStatus, Source, own,
 };
 use gopiper_core::{
-    Branch, BranchPolicy, BufferOptions, ComponentOptions, ComponentSpec, OnFail, Pipeline,
-    PipelineError, PipelineOptions, Step, StopReason, WhenFull,
+    BranchPolicy, BufferOptions, ComponentSpec, OnFail, Pipeline, PipelineOptions, Step, StopReason,
 };
 
 const DELIVERED: Outcome = Outcome::DELIVERED;
@@ -20,22 +23,6 @@ const RETURNED: Outcome = Outcome::RETURNED;
 
 fn numbers(count: usize) -> Vec<String> {
     (0..count).map(|n| n.to_string()).collect()
-}
-
-fn spec(factory: gopiper_abi::raw::client::FactoryHandle) -> ComponentSpec {
-    ComponentSpec { factory, options: ComponentOptions::default() }
-}
-
-fn branch(policy: BranchPolicy, steps: Vec<Step>) -> Branch {
-    Branch { policy, steps }
-}
-
-fn block(steps: Vec<Step>) -> Branch {
-    branch(BranchPolicy::Block, steps)
-}
-
-fn grep(word: &str) -> Step {
-    load("grep", [("word", word.into())]).into()
 }
 
 /// Hangs at the gate with what comes to it.
@@ -312,24 +299,13 @@ fn a_branch_that_wants_no_more_ends_the_pipeline_and_the_others_keep_what_they_h
     assert!(outcomes.values().all(|outcome| [DELIVERED, RETURNED].contains(outcome)));
 }
 
-/// Sends each to the branch with its number.
-struct ByNumber;
-
-impl Component for ByNumber {
-    fn handle(&mut self, mut message: Message, handled: HandledCallback) {
-        let number = String::from_utf8_lossy(message.data()).parse().unwrap_or(u16::MAX);
-        message.set_branch(number);
-        handled.done(message);
-    }
-}
-
 #[test]
 fn each_takes_its_branch_and_who_knows_none_the_last() {
     let probe = Probe::new(["1", "0", "?", "7", "1", "2"]);
     let sinks = [(); 3].map(|()| Probe::new([""; 0]));
     let name = |n: usize| n.to_string();
     let branches = sinks.iter().enumerate().map(|(n, one)| (name(n), vec![one.sink().into()]));
-    let router = spec(own::transform("by_number", |_| Ok(ByNumber)));
+    let router = by_number();
     let route = Step::Route { router, branches: branches.collect() };
     let (summary, _) = run(vec![probe.source(4).into(), route]);
     assert!(summary.is_success());
@@ -488,162 +464,4 @@ fn dead_letters_go_from_the_start_through_a_buffer_too() {
     let running = pipeline.start().unwrap_or_else(|error| panic!("{error}"));
     assert!(running.wait().is_success());
     assert_eq!(sink.output(), ["fail"]);
-}
-
-#[test]
-fn each_way_says_what_may_be_lost_on_it() {
-    let state = tempfile::tempdir().unwrap();
-    let file = |name: &str| state.path().join(name).display().to_string();
-    let source = || {
-        let paths = Value::from(vec![Value::from(file("in"))]);
-        Step::from(load("file_source", [("paths", paths)]))
-    };
-    let sink = || load("file_sink", [("path", file("out").into())]);
-    let options =
-        || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
-    let ways = |steps: Vec<Step>, options| {
-        let pipeline = Pipeline::new(steps, options);
-        pipeline.unwrap_or_else(|errors| panic!("{errors:?}")).ways()
-    };
-    let only = ways(vec![source(), grep("x"), sink().into()], options());
-    assert_eq!(only[0].components, ["file_source", "grep", "file_sink"]);
-    assert_eq!(only[0].losses, [""; 0]);
-
-    let mut careless = load("grep", [("word", "x".into())]);
-    careless.options.on_fail = Some(OnFail::Discard);
-    let buffer = BufferOptions { when_full: WhenFull::DropNewest, ..Default::default() };
-    let all = ways(
-        vec![
-            Step::Merge(vec![
-                vec![source(), Step::Buffer(buffer)],
-                vec![Probe::new([""; 0]).source(1).into()],
-            ]),
-            careless.into(),
-            Step::Tee(vec![
-                block(vec![sink().into()]),
-                branch(BranchPolicy::Drop, vec![Probe::new([""; 0]).sink().into()]),
-            ]),
-        ],
-        options(),
-    );
-    let discards = "what grep fails with is discarded (on_fail)";
-    let drops = "buffer drops what it has no room for (when_full)";
-    let feed = "feed does not give again what was under way at a crash";
-    let collect = [
-        "what collect has no room for is dropped (policy)",
-        "collect does not say that what it has taken outlives a crash",
-    ];
-    let losses: Vec<_> = all.iter().map(|way| way.losses.clone()).collect();
-    assert_eq!(losses[0], [drops, discards]);
-    assert_eq!(losses[1], [drops, discards, collect[0], collect[1]]);
-    assert_eq!(losses[2], [feed, discards]);
-    assert_eq!(losses[3], [feed, discards, collect[0], collect[1]]);
-    assert_eq!(all[1].components.join(" "), "file_source buffer buffer.out grep collect");
-
-    let no_place = "what fails has no place to be kept";
-    let only = ways(vec![source(), grep("x"), sink().into()], PipelineOptions::default());
-    assert_eq!(only[0].losses, [no_place]);
-}
-
-#[test]
-fn links_say_how_messages_take_them() {
-    let (probe, sink) = (Probe::new([""; 0]), || Probe::new([""; 0]).sink());
-    let router = spec(own::transform("by_number", |_| Ok(ByNumber)));
-    let pipeline = Pipeline::new(
-        vec![
-            probe.source(1).into(),
-            Step::Route {
-                router,
-                branches: vec![
-                    (
-                        "odd".into(),
-                        vec![Step::Tee(vec![
-                            branch(BranchPolicy::Detach, vec![sink().into()]),
-                            block(vec![]),
-                        ])],
-                    ),
-                    ("even".into(), vec![]),
-                ],
-            },
-            sink().into(),
-        ],
-        PipelineOptions::default(),
-    );
-    let pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
-    let nodes = pipeline.nodes();
-    let shown: Vec<_> = pipeline
-        .links()
-        .iter()
-        .map(|link| {
-            let label = &link.label;
-            format!("{} -{label}- {}", nodes[link.from].name, nodes[link.to].name)
-        })
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            "feed -- by_number",
-            "by_number -odd, detach- collect",
-            "by_number -odd- collect_2",
-            "by_number -even- collect_2",
-        ]
-    );
-    assert!(pipeline.links()[1].is_lossy && !pipeline.links()[2].is_lossy);
-}
-
-#[test]
-fn graphs_that_lead_nowhere_are_refused() {
-    let probe = Probe::new([""; 0]);
-    let source = || Step::from(probe.source(1));
-    let sink = || Step::from(probe.sink());
-    let tee = |branches: Vec<Vec<Step>>| Step::Tee(branches.into_iter().map(block).collect());
-    let detached = || branch(BranchPolicy::Detach, vec![grep("x")]);
-    let route = || Step::Route {
-        router: spec(own::transform("by_number", |_| Ok(ByNumber))),
-        branches: Vec::new(),
-    };
-    for (steps, expected) in [
-        (vec![tee(vec![vec![sink()]]), sink()], "tee: it can't be the first of a list"),
-        (vec![source(), tee(vec![])], "tee: it has no branches"),
-        (vec![source(), route()], "route: it has no branches"),
-        (
-            vec![source(), tee(vec![vec![]])],
-            "tee: nothing follows, so each branch must end in a sink",
-        ),
-        (
-            vec![source(), tee(vec![vec![grep("x")], vec![sink()]])],
-            "grep is a transform: it can't be the last of a pipeline",
-        ),
-        (
-            vec![source(), tee(vec![vec![sink()]]), sink()],
-            "collect: nothing comes to it, as every branch before it ends in a sink",
-        ),
-        (
-            vec![source(), Step::Tee(vec![detached()]), sink()],
-            "tee: a detached branch ends in a sink",
-        ),
-        (vec![source(), Step::Merge(vec![vec![source()]]), sink()], "merge: it stands first"),
-        (vec![Step::Merge(vec![]), sink()], "merge: it has no lists"),
-        (vec![Step::Merge(vec![vec![]]), sink()], "merge: each of its lists begins with a source"),
-        (
-            vec![Step::Merge(vec![vec![source(), sink()], vec![source()]]), sink()],
-            "merge: one of its lists ends in a sink",
-        ),
-        (
-            vec![Step::Merge(vec![vec![grep("x")]]), sink()],
-            "grep is a transform: it can't be the first of a pipeline",
-        ),
-        (
-            vec![source(), tee(vec![vec![source(), sink()], vec![sink()]])],
-            "feed_2 is a source: it can't be in the middle of a pipeline",
-        ),
-        (
-            vec![source(), Step::Tee(vec![branch(BranchPolicy::Spill, vec![sink()])])],
-            "buffer: a buffer keeps messages on disk",
-        ),
-    ] {
-        let errors = Pipeline::new(steps, PipelineOptions::default()).err().expect(expected);
-        let errors: Vec<_> = errors.iter().map(PipelineError::to_string).collect();
-        assert!(errors.iter().any(|error| error.starts_with(expected)), "{expected}: {errors:?}");
-    }
 }

@@ -100,9 +100,15 @@ pub(super) fn route(
     stand.unknown |= table.is_none();
     let mut lists = Vec::new();
     for (name, list) in table.iter().flat_map(Table::pairs::<Value, Value>).flatten() {
-        let Some(text) = name.as_string().map(|name| name.to_string_lossy()) else {
+        let Some(text) = name.as_string() else {
             let error = format!("a branch has a name, not {}", a(name.type_name()));
             call.wrong(2, &format!("[{}]", name.to_string().unwrap_or_default()), error);
+            continue;
+        };
+        // In another form it would have another place among the others than in a worker's state.
+        let Ok(text) = text.to_str().map(|text| text.to_owned()) else {
+            let error = format!("the name of branch '{}' is not UTF-8", text.to_string_lossy());
+            call.wrong(2, "", error);
             continue;
         };
         match list.as_table() {
