@@ -140,7 +140,7 @@ fn add_links(next: &Next, from: usize, label: &str, is_lossy: bool, links: &mut 
                 let (word, lossy) = match policy {
                     BranchPolicy::Drop => ("drop", true),
                     BranchPolicy::Detach => ("detach", true),
-                    BranchPolicy::Block | BranchPolicy::Spill => ("", false),
+                    BranchPolicy::Block => ("", false),
                 };
                 add_links(next, from, &joined(label, word), is_lossy || lossy, links);
             }

@@ -6,9 +6,10 @@ use gopiper_abi::Kind;
 use crate::{
     buffer::{self, BufferOptions, Shared, WhenFull},
     error::PipelineError,
+    names::names,
     next::Next,
     options::{ComponentOptions, ComponentSpec},
-    part::{Part, free_name, is_no_folder, tried_for_ever},
+    part::{Part, is_no_folder, tried_for_ever},
     step::{Branch, BranchPolicy, Step},
 };
 
@@ -20,7 +21,7 @@ pub(crate) fn lay_out(steps: Vec<Step>, has_state: bool) -> Result<Vec<Part>, Ve
     if steps.len() < 2 {
         return Err(vec![PipelineError::TooShort(steps.len())]);
     }
-    let mut layout = Layout { has_state, ..Layout::default() };
+    let mut layout = Layout { names: names(&steps).into_iter(), has_state, ..Layout::default() };
     let (nodes, _) = layout.list(steps, Ends { begins: true, ends: true });
     if !layout.errors.is_empty() {
         return Err(layout.errors);
@@ -32,7 +33,9 @@ pub(crate) fn lay_out(steps: Vec<Step>, has_state: bool) -> Result<Vec<Part>, Ve
 #[derive(Default)]
 struct Layout {
     parts: Vec<Part>,
-    names: BTreeSet<String>,
+    /// Of the components and buffers that have no places yet.
+    names: std::vec::IntoIter<String>,
+    taken: BTreeSet<String>,
     errors: Vec<PipelineError>,
     has_state: bool,
     /// How many branches are detached.
@@ -57,6 +60,8 @@ struct Shape {
     nth: usize,
 }
 
+const NOT_FIRST: &str = "it can't be the first of a list: nothing comes to it";
+
 /// Whether a list is one that nothing comes to, or that nothing follows.
 #[derive(Clone, Copy)]
 struct Ends {
@@ -73,7 +78,11 @@ impl Layout {
             let last = place + 1 == count;
             let at = Ends { begins: first, ends: last && ends };
             if !first && !comes {
-                self.errors.push(PipelineError::NothingComes(name(&step)));
+                self.errors.push(PipelineError::NothingComes(match step {
+                    Step::Tee(_) => "tee".into(),
+                    Step::Merge(_) => "merge".into(),
+                    _ => self.next_name(),
+                }));
             }
             comes = true;
             let is_buffer = matches!(step, Step::Buffer(_));
@@ -82,27 +91,29 @@ impl Layout {
                     let kind = spec.factory.kind();
                     comes = kind != Kind::SINK || !last;
                     if !(kind == Kind::SINK && last) || first {
-                        self.expect_kind(&spec, at);
+                        self.expect_kind(spec.factory.kind(), at);
                     }
                     nodes.push(Node::Part(self.component(spec)));
                 }
                 Step::Buffer(options) => nodes.extend(self.buffer(options, at)),
                 Step::Tee(branches) => {
-                    let shape = self.shape("tee", at);
+                    let shape = self.shape("tee", first, NOT_FIRST);
                     let (branches, open) = self.tee(shape, branches, at.ends);
                     nodes.push(Node::Tee(branches));
                     comes = open;
                 }
                 Step::Route { router, branches } => {
-                    let shape = self.shape("route", at);
-                    self.expect_kind(&router, Ends { begins: false, ends: false });
+                    let shape = self.shape("route", first, NOT_FIRST);
+                    let middle = Ends { begins: false, ends: false };
+                    self.expect_kind(router.factory.kind(), middle);
                     let part = self.component(router);
                     let (branches, open) = self.route(shape, branches, at.ends);
                     nodes.push(Node::Route(part, branches));
                     comes = open;
                 }
                 Step::Merge(lists) => {
-                    let shape = self.shape("merge", at);
+                    let error = "it stands first in a list: its sources begin it";
+                    let shape = self.shape("merge", !first, error);
                     nodes.push(Node::Merge(self.merge(shape, lists)));
                 }
             }
@@ -112,16 +123,12 @@ impl Layout {
         (nodes, comes)
     }
 
-    /// One more tee, route or merge.
-    fn shape(&mut self, what: &'static str, at: Ends) -> Shape {
+    /// One more tee, route or merge; where it can't stand there, that is an error.
+    fn shape(&mut self, what: &'static str, misplaced: bool, error: &'static str) -> Shape {
         let shape = Shape { what, nth: self.graphs };
         self.graphs += 1;
-        match (what, at.begins) {
-            ("merge", false) => {
-                self.refuse(shape, "it stands first in a list: its sources begin it")
-            }
-            ("merge", true) | (_, false) => {}
-            _ => self.refuse(shape, "it can't be the first of a list: nothing comes to it"),
+        if misplaced {
+            self.refuse(shape, error);
         }
         shape
     }
@@ -130,8 +137,12 @@ impl Layout {
         self.errors.push(PipelineError::Graph { what, nth, error });
     }
 
-    fn expect_kind(&mut self, spec: &ComponentSpec, Ends { begins, ends }: Ends) {
-        let kind = spec.factory.kind();
+    /// What the component or buffer is called that is placed next.
+    fn next_name(&self) -> String {
+        self.names.as_slice().first().cloned().unwrap_or_default()
+    }
+
+    fn expect_kind(&mut self, kind: Kind, Ends { begins, ends }: Ends) {
         let (place, wanted) = match (begins, ends) {
             (true, _) => ("the first", Kind::SOURCE),
             (_, true) => ("the last", Kind::SINK),
@@ -139,7 +150,7 @@ impl Layout {
         };
         if kind != wanted {
             self.errors.push(PipelineError::WrongPlace {
-                component: spec.free_name(&self.names),
+                component: self.next_name(),
                 kind: kind.name(),
                 place,
                 wanted: wanted.name(),
@@ -148,8 +159,8 @@ impl Layout {
     }
 
     fn component(&mut self, spec: ComponentSpec) -> usize {
-        let name = spec.free_name(&self.names);
-        if !self.names.insert(name.clone()) {
+        let name = self.names.next().unwrap_or_default();
+        if !self.taken.insert(name.clone()) {
             self.errors.push(PipelineError::SameName(name.clone()));
         }
         self.part(name, spec)
@@ -167,7 +178,7 @@ impl Layout {
     }
 
     fn buffer(&mut self, options: BufferOptions, at: Ends) -> Option<Node> {
-        let name = free_name(options.name.as_deref(), "buffer", &self.names);
+        let name = self.names.next().unwrap_or_default();
         let out = format!("{name}.out");
         let mut errors = Vec::new();
         if at.begins || at.ends {
@@ -182,7 +193,7 @@ impl Layout {
             errors.push(PipelineError::OutOfRange { component, option, value, wanted });
         }
         for name in [&name, &out] {
-            if !self.names.insert(name.clone()) {
+            if !self.taken.insert(name.clone()) {
                 errors.push(PipelineError::SameName(name.clone()));
             }
         }
@@ -211,11 +222,7 @@ impl Layout {
         if branches.is_empty() {
             self.refuse(shape, "it has no branches");
         }
-        for Branch { mut policy, mut steps } in branches {
-            if policy == BranchPolicy::Spill {
-                policy = BranchPolicy::Block;
-                steps.insert(0, Step::Buffer(BufferOptions::default()));
-            }
+        for Branch { policy, steps } in branches {
             let first = self.parts.len();
             let (list, open) = self.branch(shape, steps, ends);
             if policy == BranchPolicy::Detach {
@@ -309,18 +316,5 @@ impl Layout {
                 Next::Nothing
             }
         })
-    }
-}
-
-/// What a step is called where something is wrong with it.
-fn name(step: &Step) -> String {
-    match step {
-        Step::Component(ComponentSpec { factory, options })
-        | Step::Route { router: ComponentSpec { factory, options }, .. } => {
-            options.name.clone().unwrap_or_else(|| factory.name().to_owned())
-        }
-        Step::Buffer(options) => options.name.clone().unwrap_or_else(|| "buffer".into()),
-        Step::Tee(_) => "tee".into(),
-        Step::Merge(_) => "merge".into(),
     }
 }

@@ -1,7 +1,7 @@
 //! What the components of a list will be called.
 use std::collections::BTreeSet;
 
-use crate::{buffer::BufferOptions, part::free_name, step::BranchPolicy, step::Step};
+use crate::{part::free_name, step::Step};
 
 /// What the components and buffers of a list are called, in order, those of branches included: as the
 /// operator says, or by their own names.
@@ -22,14 +22,13 @@ impl Names {
         for step in steps {
             match step {
                 Step::Component(spec) => self.add(spec.free_name(&self.taken)),
-                Step::Buffer(options) => self.add(self.buffer(options)),
+                Step::Buffer(options) => {
+                    let name = free_name(options.name.as_deref(), "buffer", &self.taken);
+                    self.taken.insert(format!("{name}.out"));
+                    self.add(name);
+                }
                 Step::Tee(branches) => {
-                    for branch in branches {
-                        if branch.policy == BranchPolicy::Spill {
-                            self.taken.insert(self.buffer(&BufferOptions::default()));
-                        }
-                        self.add_all(&branch.steps);
-                    }
+                    branches.iter().for_each(|branch| self.add_all(&branch.steps));
                 }
                 Step::Route { router, branches } => {
                     self.add(router.free_name(&self.taken));
@@ -43,9 +42,5 @@ impl Names {
     fn add(&mut self, name: String) {
         self.taken.insert(name.clone());
         self.all.push(name);
-    }
-
-    fn buffer(&self, options: &BufferOptions) -> String {
-        free_name(options.name.as_deref(), "buffer", &self.taken)
     }
 }

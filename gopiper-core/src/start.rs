@@ -138,7 +138,7 @@ fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Stage>>) -> Option<Outlet> {
                 let branches = match policy {
                     BranchPolicy::Detach => &mut tee.detached,
                     BranchPolicy::Drop => &mut tee.lossy,
-                    BranchPolicy::Block | BranchPolicy::Spill => &mut tee.waited_for,
+                    BranchPolicy::Block => &mut tee.waited_for,
                 };
                 branches.push(outlet(next, made)?);
             }

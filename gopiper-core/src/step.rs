@@ -37,7 +37,8 @@ pub struct Branch {
     pub steps: Vec<Step>,
 }
 
-/// What becomes of the other branches of a tee when one is slow, or fails.
+/// What becomes of the other branches of a tee when one is slow, or fails. For one whose messages are to
+/// wait on disk, begin it with a [`Step::Buffer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BranchPolicy {
     /// They wait for it.
@@ -45,8 +46,6 @@ pub enum BranchPolicy {
     Block,
     /// They don't: messages for which it has no room are dropped there, and counted.
     Drop,
-    /// They don't: its messages wait on disk, in a buffer of its own.
-    Spill,
     /// They know nothing of it: it gets what it has room for, nobody waits for what becomes of that,
     /// and when one of its components fails, it ends alone.
     Detach,

@@ -133,7 +133,7 @@ fn graphs_that_lead_nowhere_are_refused() {
         ),
         (
             vec![source(), tee(vec![vec![sink()]]), sink()],
-            "collect: nothing comes to it, as every branch before it ends in a sink",
+            "collect_2: nothing comes to it, as every branch before it ends in a sink",
         ),
         (
             vec![source(), Step::Tee(vec![detached()]), sink()],
@@ -155,7 +155,7 @@ fn graphs_that_lead_nowhere_are_refused() {
             "feed_2 is a source: it can't be in the middle of a pipeline",
         ),
         (
-            vec![source(), Step::Tee(vec![branch(BranchPolicy::Spill, vec![sink()])])],
+            vec![source(), tee(vec![vec![Step::Buffer(BufferOptions::default()), sink()]])],
             "buffer: a buffer keeps messages on disk",
         ),
     ] {

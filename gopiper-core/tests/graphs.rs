@@ -131,7 +131,7 @@ fn a_slow_branch_that_drops_holds_nobody_up() {
 }
 
 #[test]
-fn a_slow_branch_that_spills_waits_on_disk_and_goes_on_next_time() {
+fn a_slow_branch_with_a_buffer_waits_on_disk_and_goes_on_next_time() {
     let state = tempfile::tempdir().unwrap();
     let options =
         || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
@@ -140,7 +140,7 @@ fn a_slow_branch_that_spills_waits_on_disk_and_goes_on_next_time() {
         vec![
             probe.source(1).into(),
             Step::Tee(vec![
-                branch(BranchPolicy::Spill, vec![slow.into()]),
+                block(vec![Step::Buffer(BufferOptions::default()), slow.into()]),
                 block(vec![fast.sink().into()]),
             ]),
         ]

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use gopiper_abi::nearest::did_you_mean;
-use gopiper_core::{Branch, BranchPolicy, Step};
+use gopiper_core::{Branch, BranchPolicy, BufferOptions, Step};
 use mlua::{Table, UserData, Value, Variadic};
 use parking_lot::Mutex;
 
@@ -34,20 +34,29 @@ fn stand(call: &Call<'_>) -> Stand {
     Stand { graphs: vec![call.place(0, "")], ..Stand::default() }
 }
 
+/// Takes a list of a graph's, to those that are there already.
+fn branch(
+    call: &Call<'_>,
+    source: &Arc<Source>,
+    list: &List<'_>,
+    mut steps: Steps,
+    stand: &mut Stand,
+) -> Vec<Step> {
+    take_steps(call, source, list, &mut steps);
+    stand.add(steps.stand);
+    steps.steps
+}
+
 pub(super) fn tee(call: &Call<'_>, source: &Arc<Source>, branches: Variadic<Value>) -> Graph {
+    // A branch that spills begins with a buffer.
     let policies = [
-        ("block", BranchPolicy::Block),
-        ("drop", BranchPolicy::Drop),
-        ("spill", BranchPolicy::Spill),
-        ("detach", BranchPolicy::Detach),
+        ("block", (BranchPolicy::Block, false)),
+        ("drop", (BranchPolicy::Drop, false)),
+        ("spill", (BranchPolicy::Block, true)),
+        ("detach", (BranchPolicy::Detach, false)),
     ];
     let (mut taken, mut stand) = (Vec::new(), stand(call));
-    for (i, branch) in branches.into_iter().enumerate() {
-        let argument = i + 1;
-        let Some(table) = call.argument::<Table>(argument, "a branch", branch) else {
-            stand.unknown = true;
-            continue;
-        };
+    for (table, argument) in lists(call, branches, "a branch", &mut stand) {
         let given: Value = table.raw_get("policy").unwrap_or_default();
         let policy = match &given {
             Value::Nil => None,
@@ -56,35 +65,42 @@ pub(super) fn tee(call: &Call<'_>, source: &Arc<Source>, branches: Variadic<Valu
                 .map_err(|error| call.wrong(argument, "policy", error))
                 .ok(),
         };
-        let list = List {
-            table: &table,
-            argument,
-            path: String::new(),
-            keys: &["policy"],
-            is_whole: false,
-        };
-        let Steps { steps, stand: of_branch } = take_steps(call, source, &list);
-        stand.add(of_branch);
-        taken.push(Branch { policy: policy.unwrap_or_default(), steps });
+        let (policy, spills) = policy.unwrap_or_default();
+        let mut first = Steps::default();
+        if spills {
+            first.push(Step::Buffer(BufferOptions::default()), call.place(argument, "policy"));
+        }
+        let path = String::new();
+        let list = List { table: &table, argument, path, keys: &["policy"], is_whole: false };
+        taken.push(Branch { policy, steps: branch(call, source, &list, first, &mut stand) });
     }
     Graph::new(Step::Tee(taken), stand)
 }
 
-pub(super) fn merge(call: &Call<'_>, source: &Arc<Source>, lists: Variadic<Value>) -> Graph {
+pub(super) fn merge(call: &Call<'_>, source: &Arc<Source>, given: Variadic<Value>) -> Graph {
     let (mut taken, mut stand) = (Vec::new(), stand(call));
-    for (i, list) in lists.into_iter().enumerate() {
-        let argument = i + 1;
-        let Some(table) = call.argument::<Table>(argument, "a list", list) else {
-            stand.unknown = true;
-            continue;
-        };
+    for (table, argument) in lists(call, given, "a list", &mut stand) {
         let list =
             List { table: &table, argument, path: String::new(), keys: &[], is_whole: false };
-        let Steps { steps, stand: of_list } = take_steps(call, source, &list);
-        stand.add(of_list);
-        taken.push(steps);
+        taken.push(branch(call, source, &list, Steps::default(), &mut stand));
     }
     Graph::new(Step::Merge(taken), stand)
+}
+
+/// The arguments that are lists, with their numbers.
+fn lists(
+    call: &Call<'_>,
+    given: Variadic<Value>,
+    what: &str,
+    stand: &mut Stand,
+) -> Vec<(Table, usize)> {
+    let count = given.len();
+    let arguments = given.into_iter().zip(1..);
+    let lists: Vec<_> = arguments
+        .filter_map(|(list, argument)| Some((call.argument(argument, what, list)?, argument)))
+        .collect();
+    stand.unknown |= lists.len() < count;
+    lists
 }
 
 /// The name of the branch for what no other one is for.
@@ -134,9 +150,7 @@ pub(super) fn route(
     for (name, table) in lists {
         let list =
             List { table: &table, argument: 2, path: name.clone(), keys: &[], is_whole: false };
-        let Steps { steps, stand: of_branch } = take_steps(call, source, &list);
-        stand.add(of_branch);
-        taken.push((name, steps));
+        taken.push((name, branch(call, source, &list, Steps::default(), &mut stand)));
     }
     Graph::new(Step::Route { router, branches: taken }, stand)
 }

@@ -27,7 +27,9 @@ pub(super) fn create_pipeline(
     let steps = list.map(|table| {
         let list =
             List { table: &table, argument: 1, path: String::new(), keys: &[], is_whole: true };
-        take_steps(call, source, &list)
+        let mut steps = Steps::default();
+        take_steps(call, source, &list, &mut steps);
+        steps
     });
     let (mut options, dead_letter) = pipeline_options(call.options(2, options));
     options.state_directory = settings.state_directory.clone();

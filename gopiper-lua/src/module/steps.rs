@@ -37,6 +37,14 @@ pub(super) struct Stand {
     pub(super) unknown: bool,
 }
 
+impl Steps {
+    /// Adds a component or a buffer.
+    pub(super) fn push(&mut self, step: impl Into<Step>, place: Option<Place>) {
+        self.steps.push(step.into());
+        self.stand.components.push(place);
+    }
+}
+
 impl Stand {
     pub(super) fn add(&mut self, other: Stand) {
         self.components.extend(other.components);
@@ -57,7 +65,12 @@ pub(super) struct List<'a> {
 }
 
 /// Takes the steps out of a list. Functions are numbered as they are taken: in a worker's state too.
-pub(super) fn take_steps(call: &Call<'_>, source: &Arc<Source>, list: &List<'_>) -> Steps {
+pub(super) fn take_steps(
+    call: &Call<'_>,
+    source: &Arc<Source>,
+    list: &List<'_>,
+    steps: &mut Steps,
+) {
     let mut count = 0;
     for (key, _) in list.table.pairs::<Value, Value>().flatten() {
         match key.as_integer().and_then(|number| usize::try_from(number).ok()) {
@@ -72,7 +85,6 @@ pub(super) fn take_steps(call: &Call<'_>, source: &Arc<Source>, list: &List<'_>)
             }
         }
     }
-    let mut steps = Steps::default();
     for number in 1..=count {
         let belongs = match number {
             1 if list.is_whole => Kind::SOURCE,
@@ -82,7 +94,7 @@ pub(super) fn take_steps(call: &Call<'_>, source: &Arc<Source>, list: &List<'_>)
         let place = call.place(list.argument, &format!("{}[{number}]", list.path));
         let value = list.table.raw_get(number).unwrap_or_default();
         if let Err(error) =
-            take_step(call, source, &value, (belongs, !list.is_whole), place.clone(), &mut steps)
+            take_step(call, source, &value, (belongs, !list.is_whole), place.clone(), steps)
         {
             if let Some(error) = error {
                 let error = format!("component {number}: {error}");
@@ -91,11 +103,9 @@ pub(super) fn take_steps(call: &Call<'_>, source: &Arc<Source>, list: &List<'_>)
             steps.stand.unknown |= !list.is_whole;
             let factory = stand_in("component", belongs);
             let spec = ComponentSpec { factory, options: ComponentOptions::default() };
-            steps.steps.push(spec.into());
-            steps.stand.components.push(place);
+            steps.push(spec, place);
         }
     }
-    steps
 }
 
 /// Takes one; no error for what stands for an earlier one.
@@ -107,14 +117,10 @@ fn take_step(
     place: Option<Place>,
     into: &mut Steps,
 ) -> Result<(), Option<String>> {
-    let mut push = |step: Step, place| {
-        into.steps.push(step);
-        into.stand.components.push(place);
-        Ok(())
-    };
     if value.is_function() {
         let spec = function_spec(call, source, FunctionOptions::default(), "lua");
-        return push(spec.into(), place);
+        into.push(spec, place);
+        return Ok(());
     }
     if is_placeholder(value) {
         return Err(None);
@@ -122,19 +128,22 @@ fn take_step(
     let data = value.as_userdata();
     if let Some(component) = data.and_then(|data| data.borrow::<Component>().ok()) {
         into.stand.unknown |= in_branch && !component.is_known();
-        return push_component(into, &component, belongs);
+        into.push(component.take(belongs)?, component.place.clone());
+        return Ok(());
     }
     if let Some(buffer) = data.and_then(|data| data.borrow::<Buffer>().ok()) {
-        return push(Step::Buffer(buffer.options.clone()), buffer.place.clone());
+        into.push(Step::Buffer(buffer.options.clone()), buffer.place.clone());
+        return Ok(());
     }
     if let Some(transform) = data.and_then(|data| data.borrow::<Transform>().ok()) {
         let options = transform.options.lock().take();
-        let options = options.ok_or_else(|| again("make one"))?;
+        let options = options.ok_or_else(again)?;
         let spec = function_spec(call, source, options, "lua");
-        return push(spec.into(), transform.place.clone());
+        into.push(spec, transform.place.clone());
+        return Ok(());
     }
     if let Some(graph) = data.and_then(|data| data.borrow::<Graph>().ok()) {
-        let (step, stand) = graph.take().ok_or_else(|| again("make one"))?;
+        let (step, stand) = graph.take().ok_or_else(again)?;
         into.steps.push(step);
         into.stand.add(stand);
         return Ok(());
@@ -146,18 +155,8 @@ fn take_step(
     )))
 }
 
-fn push_component(
-    into: &mut Steps,
-    component: &Component,
-    belongs: Kind,
-) -> Result<(), Option<String>> {
-    into.steps.push(component.take(belongs)?.into());
-    into.stand.components.push(component.place.clone());
-    Ok(())
-}
-
-fn again(make: &str) -> String {
-    format!("it is in a pipeline already: {make} for each place")
+fn again() -> String {
+    "it is in a pipeline already: make one for each place".into()
 }
 
 /// A function of the file's as a component.
