@@ -23,8 +23,15 @@ pub struct Link {
     pub to: usize,
     /// The branch of a route, the policy of a tee's; empty for neither.
     pub label: String,
+    /// What the tees on the way ask for: the loosest of it.
+    pub policy: BranchPolicy,
+}
+
+impl Link {
     /// Whether messages that the other has no room for are dropped.
-    pub is_lossy: bool,
+    pub fn is_lossy(&self) -> bool {
+        self.policy != BranchPolicy::Block
+    }
 }
 
 /// A way from a source to a sink.
@@ -52,7 +59,7 @@ impl Pipeline {
     pub fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for (from, part) in self.parts.iter().enumerate() {
-            add_links(&part.next, from, "", false, &mut links);
+            add_links(&part.next, from, "", BranchPolicy::Block, &mut links);
         }
         links
     }
@@ -115,9 +122,15 @@ impl Pipeline {
         let mut is_last = true;
         for link in links.iter().filter(|link| link.from == part) {
             let mut way = way.clone();
-            if link.is_lossy {
-                let to = &self.parts[link.to].name;
+            let to = &self.parts[link.to].name;
+            if link.is_lossy() {
                 way.losses.push(format!("what {to} has no room for is dropped (policy)"));
+            }
+            if link.policy == BranchPolicy::Detach {
+                way.losses.push(format!(
+                    "what the branch of {to} has not done at a crash, or when it ends alone, does not come \
+                     again (policy)"
+                ));
             }
             self.follow(link.to, way, links, losses, ways);
             is_last = false;
@@ -129,25 +142,25 @@ impl Pipeline {
     }
 }
 
-fn add_links(next: &Next, from: usize, label: &str, is_lossy: bool, links: &mut Vec<Link>) {
+fn add_links(next: &Next, from: usize, label: &str, policy: BranchPolicy, links: &mut Vec<Link>) {
     match next {
         Next::Nothing => {}
         Next::To(to) | Next::Stored(to) => {
-            links.push(Link { from, to: *to, label: label.to_owned(), is_lossy });
+            links.push(Link { from, to: *to, label: label.to_owned(), policy });
         }
         Next::Tee(branches) => {
-            for (policy, next) in branches {
-                let (word, lossy) = match policy {
-                    BranchPolicy::Drop => ("drop", true),
-                    BranchPolicy::Detach => ("detach", true),
-                    BranchPolicy::Block => ("", false),
+            for (of_branch, next) in branches {
+                let word = match of_branch {
+                    BranchPolicy::Block => "",
+                    BranchPolicy::Drop => "drop",
+                    BranchPolicy::Detach => "detach",
                 };
-                add_links(next, from, &joined(label, word), is_lossy || lossy, links);
+                add_links(next, from, &joined(label, word), policy.max(*of_branch), links);
             }
         }
         Next::Route(branches) => {
             for (name, next) in branches {
-                add_links(next, from, &joined(label, name), is_lossy, links);
+                add_links(next, from, &joined(label, name), policy, links);
             }
         }
     }

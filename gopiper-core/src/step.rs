@@ -39,7 +39,7 @@ pub struct Branch {
 
 /// What becomes of the other branches of a tee when one is slow, or fails. For one whose messages are to
 /// wait on disk, begin it with a [`Step::Buffer`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum BranchPolicy {
     /// They wait for it.
     #[default]

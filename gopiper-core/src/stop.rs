@@ -136,10 +136,11 @@ impl Stop {
         hear.iter().filter_map(Weak::upgrade).for_each(|one| one.stop_requested());
     }
 
-    /// A component ends the pipeline, or the detached branch that it stands in.
-    pub(crate) fn end(&self, position: usize, reason: StopReason) {
+    /// A component ends the pipeline, or the detached branch that it stands in: whether it is that.
+    pub(crate) fn end(&self, position: usize, reason: StopReason) -> bool {
         let Some(branch) = self.stages[position].detached else {
-            return self.request(reason);
+            self.request(reason);
+            return false;
         };
         let mut ended = self.ended_branches.lock();
         let first = ended.get(&branch);
@@ -157,6 +158,7 @@ impl Stop {
             // Nor is there another one: the sources would produce for nobody.
             self.request(reason);
         }
+        true
     }
 
     /// Tells those of whom nobody has any use, though the pipeline goes on: a component may wait for a

@@ -108,7 +108,7 @@ fn links_say_how_messages_take_them() {
             "by_number -even- collect_2",
         ]
     );
-    assert!(pipeline.links()[1].is_lossy && !pipeline.links()[2].is_lossy);
+    assert!(pipeline.links()[1].is_lossy() && !pipeline.links()[2].is_lossy());
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn mermaid(pipelines: &[Pipeline], text: &mut String) -> std::fmt::Result {
             writeln!(text, "    p{p}n{n}{open}\"{}\"{close}", quoted(&shown(node)))?;
         }
         for link in pipeline.links() {
-            let arrow = if link.is_lossy { "-.->" } else { "-->" };
+            let arrow = if link.is_lossy() { "-.->" } else { "-->" };
             let label = match link.label.as_str() {
                 "" => String::new(),
                 label => format!("|\"{}\"|", quoted(label)),
@@ -74,7 +74,7 @@ fn dot(pipelines: &[Pipeline], text: &mut String) -> std::fmt::Result {
             writeln!(text, "    p{p}n{n} [shape={shape}, label=\"{}\"]", quoted(&shown(node)))?;
         }
         for link in pipeline.links() {
-            let style = if link.is_lossy { ", style=dashed" } else { "" };
+            let style = if link.is_lossy() { ", style=dashed" } else { "" };
             let (from, to, label) = (link.from, link.to, quoted(&link.label));
             writeln!(text, "    p{p}n{from} -> p{p}n{to} [label=\"{label}\"{style}]")?;
         }

@@ -230,7 +230,13 @@ impl Stage {
     pub(crate) fn fail(&self, error: &str) {
         tracing::error!(pipeline = %self.pipeline, component = %self.name, "{error}");
         let component = self.name.clone();
-        self.stop.end(self.position, StopReason::Failed { component, error: error.to_owned() });
+        let reason = StopReason::Failed { component, error: error.to_owned() };
+        if self.stop.end(self.position, reason) {
+            tracing::error!(
+                pipeline = %self.pipeline, component = %self.name,
+                "the detached branch that it stands in ends; what it has not done does not come again"
+            );
+        }
     }
 
     /// Ends the pipeline because the component has no use for more.

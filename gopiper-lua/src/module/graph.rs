@@ -168,6 +168,14 @@ fn check_conditions(call: &Call<'_>, decide: &Value, branches: &[&str]) {
             ));
         }
     };
+    for branch in branches {
+        let is_meant: bool = *branch == DEFAULT || conditions.contains_key(*branch).unwrap_or(true);
+        if !is_meant {
+            let meant = did_you_mean(branch, &[DEFAULT]);
+            let error = format!("route: no condition leads to branch '{branch}'{meant}");
+            call.wrong(2, branch, error);
+        }
+    }
     for (name, condition) in conditions.pairs::<Value, Value>().flatten() {
         let name = name.to_string().unwrap_or_default();
         if !branches.contains(&name.as_str()) {
