@@ -312,7 +312,6 @@ impl HostSide for Side {
 /// Hears the outcomes that a source asked for.
 impl Settle for Side {
     fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
-        Stage::note_unsent(count, outcome);
         self.settled.lock().push((token, first, count, outcome));
         self.stage.ledger.settle(count, outcome);
         self.inbox.wake.nudge();

@@ -7,7 +7,7 @@ use std::{
 
 use gopiper_abi::{
     Kind,
-    raw::{DEFAULT_CAPACITY, Outcome},
+    raw::{DEFAULT_CAPACITY, Outcome, on_let_go},
 };
 
 use crate::{
@@ -49,6 +49,7 @@ impl Pipeline {
     /// When a component can't start; then none runs any more.
     pub fn start_held(mut self) -> Result<Running, PipelineError> {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
+        on_let_go(Stage::note_unsent);
         let dead_letter = self.take_dead_letter()?;
         let common = Common {
             stop: Arc::new(Stop::new(&self.parts).map_err(system)?),

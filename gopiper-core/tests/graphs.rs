@@ -84,6 +84,27 @@ fn each_branch_gets_all_in_order_and_the_worst_counts() {
 }
 
 #[test]
+fn what_a_component_lets_go_of_is_counted_there_whichever_copy_ends_last() {
+    let (probe, gate) = (Probe::new(["keep and let go"]), Gate::default());
+    let faults = load("faults", [("first_word", false.into())]);
+    let steps = vec![
+        probe.source(1).into(),
+        Step::Tee(vec![
+            block(vec![hanging(&gate).into()]),
+            block(vec![faults.into(), Probe::new([""; 0]).sink().into()]),
+        ]),
+    ];
+    let (summary, _) = common::run_until(steps, PipelineOptions::default(), |control| {
+        while control.counts()[2].1.kept == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        gate.open();
+    });
+    assert_eq!(summary.components[2].1.unsent, 1);
+    assert_eq!(probe.outcomes(), [FAILED]);
+}
+
+#[test]
 fn what_is_kept_aside_goes_on_and_comes_together_again() {
     let (probe, sink, aside) = (Probe::new(["a", "b"]), Probe::new([""; 0]), Probe::new([""; 0]));
     let (summary, _) = run(vec![

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32};
 use std::{
     ptr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::Ordering::{AcqRel, Acquire, Relaxed},
     },
 };
@@ -48,9 +48,11 @@ impl Outcome {
 #[sabi(kind(Prefix(prefix_ref = DeliveryVtable_Ref, prefix_fields = DeliveryVtable_Prefix)))]
 pub struct DeliveryVtable {
     /// Settles `count` indices from `first` on, which the caller holds and gives up.
-    #[sabi(last_prefix_field)]
     pub settle:
         unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome),
+    /// The same for what a component kept, and has made nothing of: it has failed.
+    #[sabi(last_prefix_field)]
+    pub let_go: unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32),
 }
 
 /// The head of a delivery; the rest is the host's.
@@ -89,6 +91,32 @@ pub(super) unsafe fn settle(delivery: *const Delivery, first: u32, count: u32, o
     }
 }
 
+/// Lets go of what a component kept.
+///
+/// # Safety
+/// As for [`settle`].
+#[inline]
+pub(super) unsafe fn let_go(delivery: *const Delivery, first: u32, count: u32) {
+    if !delivery.is_null() && count > 0 {
+        // SAFETY: as for `settle`.
+        unsafe { ((*delivery).vtable.let_go())(delivery, first, count) }
+    }
+}
+
+static HEARS_LET_GO: OnceLock<fn(u32)> = OnceLock::new();
+
+/// For hosts: `hears` is told how many kept messages are let go, on the thread that does it. The first
+/// one that is given stays.
+pub fn on_let_go(hears: fn(u32)) {
+    HEARS_LET_GO.get_or_init(|| hears);
+}
+
+pub(super) fn tell_let_go(count: u32) {
+    if let Some(hears) = HEARS_LET_GO.get() {
+        hears(count);
+    }
+}
+
 /// Who hears what became of produced messages. Called from any thread; must not block for long, nor
 /// panic (that would end the process).
 pub trait Settle: Send + Sync + 'static {
@@ -109,7 +137,7 @@ enum Origin {
 }
 
 const VALUE: &WithMetadata<DeliveryVtable> =
-    &WithMetadata::new(DeliveryVtable { settle: settle_record });
+    &WithMetadata::new(DeliveryVtable { settle: settle_record, let_go: let_go_of_record });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 fn leak(count: u32, origin: Origin) -> *const Delivery {
@@ -160,4 +188,10 @@ unsafe extern "C" fn settle_record(
             }
         }
     }
+}
+
+unsafe extern "C" fn let_go_of_record(delivery: *const Delivery, first: u32, count: u32) {
+    tell_let_go(count);
+    // SAFETY: by the caller.
+    unsafe { settle_record(delivery, first, count, Outcome::FAILED) }
 }

@@ -45,7 +45,7 @@ struct Forked {
 // SAFETY: a delivery may be settled from any thread (DeliveryVtable).
 unsafe impl Send for Forked {}
 
-const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable { settle });
+const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable { settle, let_go });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// For hosts: components have no use for these.
@@ -174,4 +174,10 @@ unsafe extern "C" fn settle(fork: *const Delivery, first: u32, count: u32, outco
             drop(Box::from_raw(record.cast_mut()));
         }
     }
+}
+
+unsafe extern "C" fn let_go(fork: *const Delivery, first: u32, count: u32) {
+    delivery::tell_let_go(count);
+    // SAFETY: by the caller.
+    unsafe { settle(fork, first, count, Outcome::FAILED) }
 }

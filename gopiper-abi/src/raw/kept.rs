@@ -114,9 +114,7 @@ impl Drop for Deliveries {
     fn drop(&mut self) {
         for parent in &self.parents {
             // SAFETY: these indices are held here and nowhere else; they are not used again.
-            unsafe {
-                delivery::settle(parent.delivery, parent.first, parent.count, Outcome::FAILED)
-            }
+            unsafe { delivery::let_go(parent.delivery, parent.first, parent.count) }
         }
     }
 }

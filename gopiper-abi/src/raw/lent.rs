@@ -40,7 +40,7 @@ unsafe impl Send for Record {}
 unsafe impl Sync for Record {}
 
 // A static has one address, by which `resolve` knows a guard.
-static VALUE: WithMetadata<DeliveryVtable> = WithMetadata::new(DeliveryVtable { settle });
+static VALUE: WithMetadata<DeliveryVtable> = WithMetadata::new(DeliveryVtable { settle, let_go });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// What a host keeps of a batch that it has lent out.
@@ -190,13 +190,25 @@ pub(super) unsafe fn resolve(parent: Parent, into: &mut Vec<Parent>) {
 }
 
 unsafe extern "C" fn settle(guard: *const Delivery, first: u32, count: u32, outcome: Outcome) {
+    // SAFETY: by the caller.
+    unsafe { settle_open(guard, first, count, outcome) };
+}
+
+unsafe extern "C" fn let_go(guard: *const Delivery, first: u32, count: u32) {
+    // SAFETY: by the caller.
+    let open = unsafe { settle_open(guard, first, count, Outcome::FAILED) };
+    delivery::tell_let_go(open);
+}
+
+/// Settles those places that are the component's still: how many those are.
+unsafe fn settle_open(guard: *const Delivery, first: u32, count: u32, outcome: Outcome) -> u32 {
     let record = guard.cast::<Record>();
     // SAFETY: this vtable is only found in records of this side; the caller holds a count for each
     // of these places.
     unsafe {
-        for place in &(&(*record).places)[first as usize..(first + count) as usize] {
-            place.settle(outcome);
-        }
+        let places = &(&(*record).places)[first as usize..(first + count) as usize];
+        let open = places.iter().filter(|place| place.settle(outcome)).count();
         (0..count).for_each(|_| Arc::decrement_strong_count(record));
+        open as u32
     }
 }

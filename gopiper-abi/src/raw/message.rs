@@ -3,7 +3,7 @@ use std::{fmt, ptr, sync::atomic::AtomicI32};
 
 use abi_stable::{StableAbi, std_types::RString};
 
-use super::{Delivery, Extra, Map, Outcome, Payload, Report, Trace, Value, delivery};
+use super::{Delivery, Extra, Map, Payload, Report, Trace, Value, delivery};
 
 /// Set in `flags`: the payload was the end of its input, without a delimiter behind it.
 const NO_DELIMITER: u8 = 1;
@@ -355,7 +355,7 @@ impl Drop for Message {
             if !self.extra.is_null() {
                 Extra::release(self.extra);
             }
-            delivery::settle(self.delivery, self.index, 1, Outcome::FAILED);
+            delivery::let_go(self.delivery, self.index, 1);
         }
     }
 }

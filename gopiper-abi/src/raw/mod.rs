@@ -66,7 +66,9 @@ pub use component::{
     FactoryVtable, FactoryVtable_Ref, HandleFlags, Header, Kind, Parallel, Produced, RawComponent,
     RawError, RawFactory, enter, header,
 };
-pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};
+pub use delivery::{
+    Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle, on_let_go,
+};
 pub use extra::{Extra, ExtraVtable, ExtraVtable_Ref, Trace};
 pub(crate) use fence::with_current_host;
 pub use fence::{Panicked, fence};

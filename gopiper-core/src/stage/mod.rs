@@ -119,8 +119,7 @@ impl Output {
     }
 }
 
-// The stage whose component's code runs on this thread: what fails meanwhile without a report was kept
-// by it, and let go.
+// The stage whose component's code runs on this thread: kept messages that are let go there are its.
 scoped_thread_local!(static INSIDE: Stage);
 
 impl Stage {
@@ -130,8 +129,8 @@ impl Stage {
     }
 
     /// Tells the component that runs on this thread, if one does, of kept messages that it let go.
-    pub(crate) fn note_unsent(count: u32, outcome: Outcome) {
-        if outcome != Outcome::FAILED || !INSIDE.is_set() {
+    pub(crate) fn note_unsent(count: u32) {
+        if !INSIDE.is_set() {
             return;
         }
         INSIDE.with(|stage| {
@@ -295,7 +294,6 @@ impl Ledger {
 /// Hears the outcomes that no source asked for.
 impl Settle for Stage {
     fn settled(&self, _token: u64, _first: u32, count: u32, outcome: Outcome) {
-        Stage::note_unsent(count, outcome);
         self.ledger.settle(count, outcome);
     }
 }
