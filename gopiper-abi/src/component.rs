@@ -2,8 +2,8 @@
 use std::ops::Range;
 
 use crate::{
-    BatchCall, DeclaredAttributes, Error, HandleFlags, HandledCallback, Message, Outcome, Parallel,
-    Postponed, Produced,
+    BatchCall, DeclaredAttributes, Error, HandleFlags, HandledCallback, Message, Need, Outcome,
+    Parallel, Postponed, Produced,
 };
 
 /// A transform or a sink at work: one for each worker, on a thread of its own.
@@ -233,11 +233,22 @@ pub trait Factory: Sized + Send + 'static {
         Parallel::ANY
     }
 
+    /// What it can't work without: a folder in the state directory, or what only one component of a
+    /// process can have. So a pipeline that lacks it, or two that need the same, are refused before
+    /// anything starts.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
     /// Whether nothing is lost when the program is killed, or the machine loses its power: a source
     /// gives what was not settled again the next time, a sink has what it has reported as done in a
     /// safe place. Nothing is asked of transforms. `gopiper check` tells the operator what comes of it.
-    fn is_durable(&self) -> bool {
-        false
+    ///
+    /// # Errors
+    /// It may be lost: what the operator has set that makes it so (`sync = 'never'`), or nothing if it
+    /// is so in any case.
+    fn durability(&self) -> Result<(), String> {
+        Err(String::new())
     }
 
     /// Called once, after the last worker has gone.

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use crate::{
     BatchComponent, Error, Factory, Postponed, Source, attributes, logging,
     raw::{
-        BatchCall, HandleFlags, Host, Kind, Map, OnStop, Outcome, Parallel, Produced, RawError,
-        Report, Worker, WorkerFactory,
+        BatchCall, HandleFlags, Host, Kind, Map, Need, OnStop, Outcome, Parallel, Produced,
+        RawError, Report, Worker, WorkerFactory,
     },
 };
 
@@ -159,8 +159,12 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
         self.0.parallel()
     }
 
-    fn is_durable(&self) -> bool {
-        self.0.is_durable()
+    fn needs(&self) -> Vec<Need> {
+        self.0.needs()
+    }
+
+    fn durability(&self) -> Result<(), String> {
+        self.0.durability()
     }
 
     fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError> {

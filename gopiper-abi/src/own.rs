@@ -5,7 +5,7 @@
 use crate::{
     BatchComponent, Error, Kind, Map, Parallel, Postponed, Source,
     export::{ComponentWorker, SourceWorker},
-    raw::{Host, OnStop, RawError, Worker, WorkerFactory, client::FactoryHandle},
+    raw::{Host, Need, OnStop, RawError, Worker, WorkerFactory, client::FactoryHandle},
 };
 
 /// A source; it has one worker.
@@ -69,8 +69,12 @@ where
         if Self::KIND == Kind::SOURCE { Parallel::SINGLE } else { Parallel::ANY }
     }
 
-    fn is_durable(&self) -> bool {
-        false
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    fn durability(&self) -> Result<(), String> {
+        Err(String::new())
     }
 
     fn create(&self, host: Host, on_stop: OnStop) -> Result<W, RawError> {

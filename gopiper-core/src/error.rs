@@ -22,6 +22,18 @@ pub enum PipelineError {
         /// What belongs there.
         wanted: &'static str,
     },
+    /// A branch of a tee or a route leads nowhere.
+    #[error(
+        "{component}: nothing follows {branch} of the {of}, which ends in a transform: put a sink at its end, or behind the {of}"
+    )]
+    NothingFollows {
+        /// The last component of the branch.
+        component: String,
+        /// Which branch, in words.
+        branch: String,
+        /// Of what it is one.
+        of: &'static str,
+    },
     /// A step stands behind one that nothing leaves.
     #[error("{0}: nothing comes to it, as every branch before it ends in a sink")]
     NothingComes(String),
@@ -33,7 +45,7 @@ pub enum PipelineError {
         /// How many of them, of all three kinds, stand before it.
         nth: usize,
         /// What is wrong.
-        error: &'static str,
+        error: String,
     },
     /// Dead letters could begin in several places.
     #[error(
@@ -45,7 +57,7 @@ pub enum PipelineError {
     SameName(String),
     /// A name that can't be a folder's.
     #[error(
-        "a component or a pipeline can't be called '{0}': its name is a folder's in the state directory, so no '/'"
+        "a component or a pipeline can't be called '{0}': its name is a folder's in the state directory, so no '/', and 255 bytes at most"
     )]
     BadName(String),
     /// An option is out of its range.
@@ -180,6 +192,7 @@ impl PipelineError {
             }
             Self::NoPlaceForDeadLetters(component) => (component, Option("on_fail")),
             Self::WrongPlace { component, .. }
+            | Self::NothingFollows { component, .. }
             | Self::UnknownParallel { component, .. }
             | Self::DeadLetterKind { component, .. }
             | Self::NoPlaceForBuffer(component)

@@ -1,4 +1,6 @@
 //! A pipeline as its operator sees it: its components, where they lead, and what each way promises.
+use std::{fmt, iter};
+
 use gopiper_abi::Kind;
 
 use crate::{next::Next, pipeline::Pipeline, policy::OnFail, step::BranchPolicy};
@@ -21,7 +23,7 @@ pub struct Link {
     pub from: usize,
     /// The other's.
     pub to: usize,
-    /// The branch of a route, the policy of a tee's; empty for neither.
+    /// The branch of a route, the number of a tee's with its policy; empty for neither.
     pub label: String,
     /// What the tees on the way ask for: the loosest of it.
     pub policy: BranchPolicy,
@@ -39,9 +41,24 @@ impl Link {
 pub struct Way {
     /// The components that it leads through.
     pub components: Vec<String>,
+    /// By which branch it comes to each of them, as links are labelled; empty for none.
+    pub branches: Vec<String>,
     /// Why a message that goes this way may be lost; if nothing is, each comes to its end at least
     /// once.
     pub losses: Vec<String>,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (component, branch)) in self.components.iter().zip(&self.branches).enumerate() {
+            let arrow = if place == 0 { "" } else { " → " };
+            match branch.as_str() {
+                "" => write!(f, "{arrow}{component}")?,
+                branch => write!(f, "{arrow}({branch}) {component}")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Pipeline {
@@ -64,8 +81,9 @@ impl Pipeline {
         links
     }
 
-    /// All ways from a source to a sink, with what is promised on each.
-    pub fn ways(&mut self) -> Vec<Way> {
+    /// The ways from a source to a sink, with what is promised on each. Each tee doubles them: they are
+    /// found as they are asked for.
+    pub fn ways(&mut self) -> impl Iterator<Item = Way> {
         let links = self.links();
         let has_place = self.dead_letter.is_some() || self.options.state_directory.is_some();
         let outlets: Vec<_> = self.parts.iter().filter_map(|part| part.next.stored_at()).collect();
@@ -73,15 +91,15 @@ impl Pipeline {
         for (place, part) in self.parts.iter_mut().enumerate() {
             let name = &part.name;
             let (mut of_part, kind) = (Vec::new(), part.factory.kind());
-            let durable = part.next.stored_at().is_some()
-                || outlets.contains(&place)
-                || part.factory.is_durable();
-            if kind == Kind::SOURCE && !durable {
-                of_part.push(format!("{name} does not give again what was under way at a crash"));
-            }
-            if kind == Kind::SINK && !durable {
-                of_part
-                    .push(format!("{name} does not say that what it has taken outlives a crash"));
+            let is_buffers = part.next.stored_at().is_some() || outlets.contains(&place);
+            let may_lose = match kind {
+                Kind::SOURCE => "does not give again what was under way at a crash",
+                _ => "does not say that what it has taken outlives a crash",
+            };
+            let is_asked = kind != Kind::TRANSFORM && !is_buffers;
+            if let Some(cause) = part.factory.durability().err().filter(|_| is_asked) {
+                let cause = if cause.is_empty() { cause } else { format!(" ({cause})") };
+                of_part.push(format!("{name} {may_lose}{cause}"));
             }
             if part.drops {
                 of_part.push(format!("{name} drops what it has no room for (when_full)"));
@@ -100,46 +118,43 @@ impl Pipeline {
         let is_source = |part: &usize| self.parts[*part].factory.kind() == Kind::SOURCE;
         let sources =
             (0..self.parts.len()).filter(|part| is_source(part) && !outlets.contains(part));
-        let mut ways = Vec::new();
-        for source in sources {
-            let way = Way { components: Vec::new(), losses: Vec::new() };
-            self.follow(source, way, &links, &losses, &mut ways);
-        }
-        ways
+        let begun =
+            Way { components: Vec::new(), branches: vec![String::new()], losses: Vec::new() };
+        let mut unfinished: Vec<_> = sources.map(|source| (source, begun.clone())).collect();
+        unfinished.reverse();
+        let names: Vec<_> = self.parts.iter().map(|part| part.name.clone()).collect();
+        iter::from_fn(move || {
+            loop {
+                let (part, mut way) = unfinished.pop()?;
+                way.components.push(names[part].clone());
+                way.losses.extend(losses[part].iter().cloned());
+                let mut is_last = true;
+                for link in links.iter().rev().filter(|link| link.from == part) {
+                    unfinished.push((link.to, along(way.clone(), link, &names[link.to])));
+                    is_last = false;
+                }
+                if is_last {
+                    way.losses.dedup();
+                    return Some(way);
+                }
+            }
+        })
     }
+}
 
-    fn follow(
-        &self,
-        part: usize,
-        mut way: Way,
-        links: &[Link],
-        losses: &[Vec<String>],
-        ways: &mut Vec<Way>,
-    ) {
-        let name = &self.parts[part].name;
-        way.components.push(name.clone());
-        way.losses.extend(losses[part].iter().cloned());
-        let mut is_last = true;
-        for link in links.iter().filter(|link| link.from == part) {
-            let mut way = way.clone();
-            let to = &self.parts[link.to].name;
-            if link.is_lossy() {
-                way.losses.push(format!("what {to} has no room for is dropped (policy)"));
-            }
-            if link.policy == BranchPolicy::Detach {
-                way.losses.push(format!(
-                    "what the branch of {to} has not done at a crash, or when it ends alone, does not come \
-                     again (policy)"
-                ));
-            }
-            self.follow(link.to, way, links, losses, ways);
-            is_last = false;
-        }
-        if is_last {
-            way.losses.dedup();
-            ways.push(way);
-        }
+/// A way that goes on to a component.
+fn along(mut way: Way, link: &Link, to: &str) -> Way {
+    way.branches.push(link.label.clone());
+    if link.is_lossy() {
+        way.losses.push(format!("what {to} has no room for is dropped (policy)"));
     }
+    if link.policy == BranchPolicy::Detach {
+        way.losses.push(format!(
+            "what the branch of {to} has not done at a crash, or when it ends alone, does not come \
+             again (policy)"
+        ));
+    }
+    way
 }
 
 fn add_links(next: &Next, from: usize, label: &str, policy: BranchPolicy, links: &mut Vec<Link>) {
@@ -149,13 +164,14 @@ fn add_links(next: &Next, from: usize, label: &str, policy: BranchPolicy, links:
             links.push(Link { from, to: *to, label: label.to_owned(), policy });
         }
         Next::Tee(branches) => {
-            for (of_branch, next) in branches {
+            for (number, (of_branch, next)) in (1..).zip(branches) {
                 let word = match of_branch {
                     BranchPolicy::Block => "",
-                    BranchPolicy::Drop => "drop",
-                    BranchPolicy::Detach => "detach",
+                    BranchPolicy::Drop => ", drop",
+                    BranchPolicy::Detach => ", detach",
                 };
-                add_links(next, from, &joined(label, word), policy.max(*of_branch), links);
+                let label = joined(label, &format!("copy {number}{word}"));
+                add_links(next, from, &label, policy.max(*of_branch), links);
             }
         }
         Next::Route(branches) => {
@@ -167,5 +183,5 @@ fn add_links(next: &Next, from: usize, label: &str, policy: BranchPolicy, links:
 }
 
 fn joined(label: &str, word: &str) -> String {
-    [label, word].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    if label.is_empty() { word.to_owned() } else { format!("{label}, {word}") }
 }

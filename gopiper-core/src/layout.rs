@@ -38,6 +38,8 @@ struct Layout {
     taken: BTreeSet<String>,
     errors: Vec<PipelineError>,
     has_state: bool,
+    /// The branches that are being laid out, the innermost last: in words, and of what.
+    branches: Vec<(String, &'static str)>,
     /// How many branches are detached.
     detached: usize,
     /// How many tees, routes and merges there are.
@@ -124,7 +126,7 @@ impl Layout {
     }
 
     /// One more tee, route or merge; where it can't stand there, that is an error.
-    fn shape(&mut self, what: &'static str, misplaced: bool, error: &'static str) -> Shape {
+    fn shape(&mut self, what: &'static str, misplaced: bool, error: &str) -> Shape {
         let shape = Shape { what, nth: self.graphs };
         self.graphs += 1;
         if misplaced {
@@ -133,8 +135,8 @@ impl Layout {
         shape
     }
 
-    fn refuse(&mut self, Shape { what, nth }: Shape, error: &'static str) {
-        self.errors.push(PipelineError::Graph { what, nth, error });
+    fn refuse(&mut self, Shape { what, nth }: Shape, error: impl Into<String>) {
+        self.errors.push(PipelineError::Graph { what, nth, error: error.into() });
     }
 
     /// What the component or buffer is called that is placed next.
@@ -148,14 +150,21 @@ impl Layout {
             (_, true) => ("the last", Kind::SINK),
             _ => ("in the middle", Kind::TRANSFORM),
         };
-        if kind != wanted {
-            self.errors.push(PipelineError::WrongPlace {
-                component: self.next_name(),
+        if kind == wanted {
+            return;
+        }
+        let component = self.next_name();
+        self.errors.push(match self.branches.last() {
+            Some((branch, of)) if ends && kind == Kind::TRANSFORM => {
+                PipelineError::NothingFollows { component, branch: branch.clone(), of }
+            }
+            _ => PipelineError::WrongPlace {
+                component,
                 kind: kind.name(),
                 place,
                 wanted: wanted.name(),
-            });
-        }
+            },
+        });
     }
 
     fn component(&mut self, spec: ComponentSpec) -> usize {
@@ -222,12 +231,14 @@ impl Layout {
         if branches.is_empty() {
             self.refuse(shape, "it has no branches");
         }
-        for Branch { policy, steps } in branches {
+        for (number, Branch { policy, steps }) in (1..).zip(branches) {
             let first = self.parts.len();
-            let (list, open) = self.branch(shape, steps, ends);
+            let (list, open) = self.branch(shape, format!("branch {number}"), steps, ends);
             if policy == BranchPolicy::Detach {
-                if open {
-                    self.refuse(shape, "a detached branch ends in a sink: nobody waits for it");
+                // Where nothing follows, that is said already.
+                if open && !ends {
+                    let error = "is detached, so it must end in a sink: nobody waits for it";
+                    self.refuse(shape, format!("branch {number} {error}"));
                 }
                 self.detached += 1;
                 for part in &mut self.parts[first..] {
@@ -251,34 +262,44 @@ impl Layout {
             self.refuse(shape, "it has no branches");
         }
         for (name, steps) in branches {
-            let (list, open) = self.branch(shape, steps, ends);
+            let (list, open) = self.branch(shape, format!("branch '{name}'"), steps, ends);
             leaves |= open;
             nodes.push((name, list));
         }
         (nodes, leaves)
     }
 
-    fn branch(&mut self, shape: Shape, steps: Vec<Step>, ends: bool) -> (Vec<Node>, bool) {
+    fn branch(
+        &mut self,
+        shape: Shape,
+        which: String,
+        steps: Vec<Step>,
+        ends: bool,
+    ) -> (Vec<Node>, bool) {
         if steps.is_empty() && ends {
-            let error = "nothing follows, so each branch must end in a sink: one is empty";
-            self.refuse(shape, error);
+            let remedy = format!("put a sink into it, or behind the {}", shape.what);
+            self.refuse(shape, format!("nothing follows {which}, which is empty: {remedy}"));
         }
-        self.list(steps, Ends { begins: false, ends })
+        self.branches.push((which, shape.what));
+        let list = self.list(steps, Ends { begins: false, ends });
+        self.branches.pop();
+        list
     }
 
     fn merge(&mut self, shape: Shape, lists: Vec<Vec<Step>>) -> Vec<Vec<Node>> {
         if lists.is_empty() {
             self.refuse(shape, "it has no lists");
         }
-        if lists.iter().any(Vec::is_empty) {
-            self.refuse(shape, "each of its lists begins with a source: one is empty");
-        }
         let mut nodes = Vec::new();
-        for steps in lists.into_iter().filter(|steps| !steps.is_empty()) {
+        for (number, steps) in (1..).zip(lists) {
+            if steps.is_empty() {
+                self.refuse(shape, format!("list {number} is empty: each begins with a source"));
+                continue;
+            }
             let (list, leaves) = self.list(steps, Ends { begins: true, ends: false });
             if !leaves {
-                let error = "one of its lists ends in a sink: make it a pipeline of its own";
-                self.refuse(shape, error);
+                let error = "ends in a sink: make it a pipeline of its own";
+                self.refuse(shape, format!("list {number} {error}"));
             }
             nodes.push(list);
         }

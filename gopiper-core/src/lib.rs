@@ -8,6 +8,7 @@
 mod attendance;
 mod buffer;
 mod channel;
+mod check;
 mod clock;
 mod counters;
 mod credit;
@@ -52,6 +53,7 @@ mod watched;
 mod worker;
 
 pub use buffer::{BufferOptions, WhenFull};
+pub use check::check;
 pub use clock::{Clock, ManualClock};
 pub use counters::{ComponentCounts, OutcomeCounts};
 pub use error::{About, PipelineError};

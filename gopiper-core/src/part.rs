@@ -122,9 +122,16 @@ pub(crate) fn tried_for_ever() -> ComponentOptions {
     ComponentOptions { retry, on_fail: Some(OnFail::Stop), ..ComponentOptions::default() }
 }
 
+/// The longest name that a folder can have, in bytes.
+const LONGEST_NAME: usize = 255;
+
 /// Whether a name can't be a folder's.
 pub(crate) fn is_no_folder(name: &str) -> bool {
-    name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".."
+    name.is_empty()
+        || name.len() > LONGEST_NAME
+        || name.contains(['/', '\0'])
+        || name == "."
+        || name == ".."
 }
 
 impl ComponentSpec {

@@ -11,7 +11,6 @@ use crate::{
     options::{ComponentOptions, ComponentSpec, PipelineOptions},
     part::{Part, is_no_folder, tried_for_ever},
     policy::OnFail,
-    state,
     step::Step,
 };
 
@@ -146,22 +145,6 @@ impl Pipeline {
         reached
     }
 
-    /// Whether what fails has the place that it is to have.
-    fn check_dead_letters(&self) -> Result<(), PipelineError> {
-        if self.dead_letter.is_some() {
-            return Ok(());
-        }
-        let asks = |part: &&Part| part.on_fail == Some(OnFail::DeadLetter);
-        let may = |part: &Part| matches!(part.on_fail, None | Some(OnFail::DeadLetter));
-        match (&self.options.state_directory, self.parts.iter().find(asks)) {
-            (None, Some(part)) => Err(PipelineError::NoPlaceForDeadLetters(part.name.clone())),
-            (Some(directory), _) if self.parts.iter().any(may) => {
-                state::check(directory).map_err(PipelineError::State)
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The sink of what has failed: the operator's, or the one that writes to the state directory;
     /// none if nothing is to be kept.
     pub(crate) fn take_dead_letter(&mut self) -> Result<Option<Part>, PipelineError> {
@@ -199,19 +182,5 @@ impl Pipeline {
     /// The names of its components, in order.
     pub fn components(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(|part| part.name.as_str())
-    }
-
-    /// Asks every component whether it could work, without side effects.
-    ///
-    /// # Errors
-    /// What stands in the way, by component.
-    pub fn check(&mut self) -> Result<(), Vec<PipelineError>> {
-        let mut errors: Vec<_> = self.check_dead_letters().err().into_iter().collect();
-        for part in self.parts.iter_mut().chain(&mut self.dead_letter) {
-            for error in part.factory.check().err().into_iter().flatten() {
-                errors.push(PipelineError::cannot_start(&part.name, error));
-            }
-        }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }

@@ -20,17 +20,22 @@ use rustix::{
 /// The version of the layout.
 const VERSION: u32 = 1;
 
-/// Whether a state directory is there and can be used, or could be made; nothing is written.
+/// What to do where there is none.
+pub(crate) const NO_DIRECTORY: &str =
+    "this pipeline has no state directory: give it one (--state-dir, GOPIPER_STATE_DIR)";
+
+/// Whether a folder in a state directory is there and can be used, or could be made; nothing is written.
+/// An empty one is the directory itself.
 ///
 /// # Errors
 /// What stands in the way, and what to do.
-pub fn check(directory: &Path) -> Result<(), String> {
-    let shown = directory.display();
-    let there = directory.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
+pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
+    let (shown, folder) = (directory.display(), directory.join(folder));
+    let there = folder.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
     let there = there.unwrap_or(Path::new("."));
     if !there.is_dir() {
         return Err(format!(
-            "the state directory {shown} can't be made: {} is no directory",
+            "the state directory {shown} can't be used: {} is no directory",
             there.display()
         ));
     }
@@ -77,7 +82,7 @@ fn read_version(directory: &Path) -> Result<Option<u32>, String> {
 
 /// Makes a folder in the state directory, and the directory itself with its version.
 pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
-    check(directory)?;
+    check(directory, folder)?;
     let folder = directory.join(folder);
     let failed = |path: &Path, error: io::Error| format!("cannot make {}: {error}", path.display());
     make_synced(&folder).map_err(|error| failed(&folder, error))?;
@@ -117,6 +122,11 @@ fn make_synced(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Where in the state directory lies what a component of a pipeline keeps.
+pub(crate) fn folder_of(pipeline: &str, component: &str) -> PathBuf {
+    Path::new("pipelines").join(pipeline).join(component)
+}
+
 /// What one component of a pipeline keeps in the state directory.
 pub(crate) struct ComponentState {
     directory: Option<PathBuf>,
@@ -127,15 +137,12 @@ pub(crate) struct ComponentState {
 
 impl ComponentState {
     pub(crate) fn new(directory: Option<PathBuf>, pipeline: &str, component: &str) -> Self {
-        let folder = Path::new("pipelines").join(pipeline).join(component);
-        ComponentState { directory, folder, lock: Mutex::default() }
+        ComponentState { directory, folder: folder_of(pipeline, component), lock: Mutex::default() }
     }
 
     /// The component's folder, made and locked now if it wasn't.
     pub(crate) fn folder(&self) -> Result<PathBuf, String> {
-        let directory = self.directory.as_ref().ok_or(
-            "this pipeline has no state directory: give it one (--state-dir, GOPIPER_STATE_DIR)",
-        )?;
+        let directory = self.directory.as_ref().ok_or(NO_DIRECTORY)?;
         let mut lock = self.lock.lock();
         if lock.is_some() {
             return Ok(directory.join(&self.folder));
@@ -187,7 +194,7 @@ mod tests {
     fn it_is_made_when_it_is_needed_and_knows_its_version() {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("a/b");
-        check(&directory).unwrap();
+        check(&directory, Path::new("")).unwrap();
         assert!(!place.path().join("a").exists(), "looking at it leaves no trace");
         let state = ComponentState::new(Some(directory.clone()), "main", "file");
         let folder = state.folder().unwrap();
@@ -198,7 +205,7 @@ mod tests {
         let refused = ComponentState::new(Some(directory.clone()), "main", "other").folder();
         assert!(refused.unwrap_err().contains("has version 2, and this gopiper knows version 1"));
         fs::write(directory.join("version"), "?").unwrap();
-        assert!(check(&directory).unwrap_err().contains("is no version"));
+        assert!(check(&directory, Path::new("")).unwrap_err().contains("is no version"));
     }
 
     #[test]
@@ -222,8 +229,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         fs::write(&file, "").unwrap();
-        let refused = check(&file.join("state")).unwrap_err();
-        assert!(refused.contains("is no directory"), "{refused}");
+        for (directory, folder) in [(file.join("state"), ""), (place.path().into(), "file/one")] {
+            let refused = check(&directory, Path::new(folder)).unwrap_err();
+            assert!(refused.contains("/file is no directory"), "{refused}");
+        }
         assert!(ComponentState::new(None, "a", "b").folder().unwrap_err().contains("--state-dir"));
     }
 }

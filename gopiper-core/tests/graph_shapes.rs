@@ -23,7 +23,7 @@ fn each_way_says_what_may_be_lost_on_it() {
         || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
     let ways = |steps: Vec<Step>, options| {
         let pipeline = Pipeline::new(steps, options);
-        pipeline.unwrap_or_else(|errors| panic!("{errors:?}")).ways()
+        pipeline.unwrap_or_else(|errors| panic!("{errors:?}")).ways().collect::<Vec<_>>()
     };
     let only = ways(vec![source(), grep("x"), sink().into()], options());
     assert_eq!(only[0].components, ["file_source", "grep", "file_sink"]);
@@ -103,8 +103,8 @@ fn links_say_how_messages_take_them() {
         shown,
         [
             "feed -- by_number",
-            "by_number -odd, detach- collect",
-            "by_number -odd- collect_2",
+            "by_number -odd, copy 1, detach- collect",
+            "by_number -odd, copy 2- collect_2",
             "by_number -even- collect_2",
         ]
     );
@@ -125,11 +125,11 @@ fn graphs_that_lead_nowhere_are_refused() {
         (vec![source(), route()], "route: it has no branches"),
         (
             vec![source(), tee(vec![vec![]])],
-            "tee: nothing follows, so each branch must end in a sink",
+            "tee: nothing follows branch 1, which is empty: put a sink into it, or behind the tee",
         ),
         (
             vec![source(), tee(vec![vec![grep("x")], vec![sink()]])],
-            "grep is a transform: it can't be the last of a pipeline",
+            "grep: nothing follows branch 1 of the tee, which ends in a transform: put a sink at its end",
         ),
         (
             vec![source(), tee(vec![vec![sink()]]), sink()],
@@ -137,14 +137,17 @@ fn graphs_that_lead_nowhere_are_refused() {
         ),
         (
             vec![source(), Step::Tee(vec![detached()]), sink()],
-            "tee: a detached branch ends in a sink",
+            "tee: branch 1 is detached, so it must end in a sink",
         ),
         (vec![source(), Step::Merge(vec![vec![source()]]), sink()], "merge: it stands first"),
         (vec![Step::Merge(vec![]), sink()], "merge: it has no lists"),
-        (vec![Step::Merge(vec![vec![]]), sink()], "merge: each of its lists begins with a source"),
+        (
+            vec![Step::Merge(vec![vec![]]), sink()],
+            "merge: list 1 is empty: each begins with a source",
+        ),
         (
             vec![Step::Merge(vec![vec![source(), sink()], vec![source()]]), sink()],
-            "merge: one of its lists ends in a sink",
+            "merge: list 1 ends in a sink",
         ),
         (
             vec![Step::Merge(vec![vec![grep("x")]]), sink()],

@@ -23,7 +23,9 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
     }
     match arguments.command {
         Command::Run(arguments) => run(&arguments),
-        Command::Check { deny_warnings, run } => check(&run, deny_warnings),
+        Command::Check { deny_warnings, run } => {
+            check(&run, deny_warnings, arguments.log.log_format)
+        }
         Command::Graph { format, run } => draw(&run, format),
         Command::List(arguments) => list(&arguments),
         Command::Inspect { file, load } => or_refusal(inspect(&file, load)),

@@ -4,6 +4,9 @@ use std::fmt::Write;
 use clap::ValueEnum;
 use gopiper_abi::Kind;
 use gopiper_core::{Node, Pipeline};
+use serde_json::json;
+
+use crate::{cli::LogFormat, output::print};
 
 /// What the drawing is written in.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -26,21 +29,38 @@ pub(crate) fn draw(pipelines: &[Pipeline], format: GraphFormat) -> String {
     text
 }
 
-/// Each way through a pipeline, a line each, with what is promised on it.
-pub(crate) fn promises(pipeline: &mut Pipeline) -> String {
-    let (name, mut text) = (pipeline.name().to_owned(), String::new());
-    for way in pipeline.ways() {
+/// So many ways through a pipeline are shown: each tee doubles them.
+const MOST_WAYS: usize = 100;
+
+/// Shows the ways through a pipeline, with what is promised on each: a line each and one for each loss, or
+/// an object each.
+pub(crate) fn show_promises(pipeline: &mut Pipeline, format: LogFormat) {
+    let name = pipeline.name().to_owned();
+    let mut ways = pipeline.ways();
+    for way in ways.by_ref().take(MOST_WAYS) {
         let promise = if way.losses.is_empty() { "at least once" } else { "at most once" };
-        text += &format!("{name}: {}: {promise}\n", way.components.join(" → "));
-        way.losses.iter().for_each(|loss| text += &format!("  {loss}\n"));
+        match format {
+            LogFormat::Text => {
+                print(format_args!("{name}: {way}: {promise}"));
+                way.losses.iter().for_each(|loss| print(format_args!("  {loss}")));
+            }
+            LogFormat::Json => print(json!({
+                "pipeline": name, "components": way.components, "branches": way.branches,
+                "promise": promise, "losses": way.losses,
+            })),
+        }
     }
-    text
+    if ways.next().is_some() {
+        match format {
+            LogFormat::Text => print(format_args!("{name}: and more ways than these {MOST_WAYS}")),
+            LogFormat::Json => print(json!({ "pipeline": name, "more": true })),
+        }
+    }
 }
 
 fn mermaid(pipelines: &[Pipeline], text: &mut String) -> std::fmt::Result {
-    // A quote would end the text.
-    let quoted = |text: &str| text.replace('"', "#quot;");
     writeln!(text, "flowchart LR")?;
+    let quoted = in_mermaid;
     for (p, pipeline) in pipelines.iter().enumerate() {
         writeln!(text, "  subgraph p{p} [\"{}\"]", quoted(pipeline.name()))?;
         for (n, node) in pipeline.nodes().iter().enumerate() {
@@ -61,6 +81,23 @@ fn mermaid(pipelines: &[Pipeline], text: &mut String) -> std::fmt::Result {
         writeln!(text, "  end")?;
     }
     Ok(())
+}
+
+/// As text: a quote would end it, and other signs mean something.
+fn in_mermaid(text: &str) -> String {
+    let mut quoted = String::new();
+    for letter in text.chars() {
+        match letter {
+            '"' => quoted += "#quot;",
+            '<' => quoted += "#lt;",
+            '>' => quoted += "#gt;",
+            '&' => quoted += "#amp;",
+            '#' => quoted += "#35;",
+            '`' => quoted += "#96;",
+            letter => quoted.push(letter),
+        }
+    }
+    quoted
 }
 
 fn dot(pipelines: &[Pipeline], text: &mut String) -> std::fmt::Result {

@@ -17,7 +17,7 @@ use signal_hook::{
 use tracing::{error, info, warn};
 
 use crate::{
-    cli::{RunArguments, exit},
+    cli::{LogFormat, RunArguments, exit},
     graph::{self, GraphFormat},
     logging::show,
     output::{print, say},
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
 }
 
 /// Goes the way that `run` goes, up to starting.
-pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool) -> ExitCode {
+pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFormat) -> ExitCode {
     let mut loaded = match load(arguments) {
         Ok(loaded) => loaded,
         Err(code) => return code,
@@ -39,7 +39,7 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool) -> ExitCode {
     if let Err(code) = check_all(&mut loaded) {
         return code;
     }
-    loaded.pipelines.iter_mut().for_each(|pipeline| print(graph::promises(pipeline).trim_end()));
+    loaded.pipelines.iter_mut().for_each(|pipeline| graph::show_promises(pipeline, format));
     match deny_warnings && !loaded.warnings.is_empty() {
         true => ExitCode::from(exit::CONFIGURATION),
         false => ExitCode::SUCCESS,
@@ -59,12 +59,10 @@ pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
 
 /// Asks every component whether it could work.
 fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
-    let mut problems = Vec::new();
-    for pipeline in &mut loaded.pipelines {
-        let errors = pipeline.check().err().unwrap_or_default();
-        problems.extend(errors.iter().map(|error| loaded.places.problem(pipeline.name(), error)));
+    let problems = gopiper_core::check(&mut loaded.pipelines);
+    for (pipeline, error) in &problems {
+        show(&loaded.places.problem(pipeline, error));
     }
-    problems.iter().for_each(show);
     if problems.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
 }
 
@@ -73,7 +71,7 @@ pub(crate) fn load(arguments: &RunArguments) -> Result<Loaded, ExitCode> {
     // Nobody has asked for this one: what can't be used need not be.
     let default = || {
         let directory = default_state_directory(&arguments.file)?;
-        let usable = state::check(&directory);
+        let usable = state::check(&directory, Path::new(""));
         usable.inspect_err(|error| warn!("{error}; what fails is only counted")).ok()?;
         Some(directory)
     };

@@ -4,19 +4,20 @@
 //! after a crash, and what was written of it is taken away.
 mod disk;
 mod mark;
+mod place;
 mod sink;
 mod target;
 mod template;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use gopiper_abi::{Error, Factory, Parallel, Postponed, attributes, export_component};
+use gopiper_abi::{Error, Factory, Need, Parallel, Postponed, attributes, export_component};
 use jiff::tz::TimeZone;
 
 pub use crate::sink::FileSink;
-use crate::template::Template;
+use crate::{sink::failure, template::Template};
 
 attributes! {
     /// Writes messages to files, each as a line.
@@ -99,6 +100,16 @@ pub(crate) struct Settings {
     pub(crate) max_open_files: usize,
 }
 
+/// What can be done where another one writes the file.
+const ANOTHER_PATH: &str =
+    "give it another path, or have one file_sink write what comes together there";
+
+impl FileSinkFactory {
+    fn template(&self) -> Result<Template, Error> {
+        Template::parse(&self.path, self.zone.clone())
+    }
+}
+
 impl Factory for FileSinkFactory {
     type Component = FileSink;
     type Attributes = Attributes;
@@ -127,17 +138,38 @@ impl Factory for FileSinkFactory {
         })
     }
 
+    fn check(&self) -> Result<(), Error> {
+        let Some(path) = self.template()?.constant() else { return Ok(()) };
+        place::check(&path).map_err(|error| Error::attribute("path", failure(&path, &error)))
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let constant = self.template().ok().and_then(|template| template.constant());
+        let file = constant.and_then(|path| place::of_one(&path));
+        let alone = |path: PathBuf| Need::alone(format!("the file {}", path.display()));
+        let needs = file.map(|path| alone(path).of_attribute("path").otherwise(ANOTHER_PATH));
+        needs.into_iter().collect()
+    }
+
     fn create(&self, postponed: Postponed) -> Result<FileSink, Error> {
-        let template = Template::parse(&self.path, self.zone.clone())?;
-        FileSink::new(template, self.settings.clone(), self.zone.clone(), postponed.host().clone())
+        FileSink::new(
+            self.template()?,
+            self.settings.clone(),
+            self.zone.clone(),
+            postponed.host().clone(),
+        )
     }
 
     fn parallel(&self) -> Parallel {
         Parallel::SINGLE
     }
 
-    fn is_durable(&self) -> bool {
-        self.settings.sync == Sync::Batch
+    fn durability(&self) -> Result<(), String> {
+        match self.settings.sync {
+            Sync::Batch => Ok(()),
+            Sync::Interval => Err("sync = 'interval'".into()),
+            Sync::Never => Err("sync = 'never'".into()),
+        }
     }
 }
 

@@ -265,7 +265,7 @@ impl Drop for FileSink {
     }
 }
 
-fn failure(path: &Path, error: &io::Error) -> String {
+pub(crate) fn failure(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
 }
 

@@ -18,7 +18,7 @@ mod watch;
 use std::time::Duration;
 
 use gopiper_abi::{
-    Error, Factory, Parallel, Postponed, attributes, export_component,
+    Error, Factory, Need, Parallel, Postponed, attributes, export_component,
     lines::{Format, TooLong},
 };
 
@@ -98,6 +98,9 @@ fn one_second() -> f64 {
     1.0
 }
 
+/// What can be done where there is no state directory.
+const WITHOUT_CHECKPOINT: &str = "set checkpoint = false to read everything each time";
+
 /// Makes the [`FileSource`].
 pub struct FileSourceFactory {
     attributes: Attributes,
@@ -139,8 +142,13 @@ impl Factory for FileSourceFactory {
         Parallel::SINGLE
     }
 
-    fn is_durable(&self) -> bool {
-        self.attributes.checkpoint
+    fn needs(&self) -> Vec<Need> {
+        let state = Need::state().of_attribute("checkpoint").otherwise(WITHOUT_CHECKPOINT);
+        if self.attributes.checkpoint { vec![state] } else { Vec::new() }
+    }
+
+    fn durability(&self) -> Result<(), String> {
+        if self.attributes.checkpoint { Ok(()) } else { Err("checkpoint = false".into()) }
     }
 }
 

@@ -11,7 +11,7 @@ use gopiper_abi::{Error, Outcome, Postponed, Produced, Source, lines::Format};
 use rustix::io::Errno;
 
 use crate::{
-    Attributes, Start,
+    Attributes, Start, WITHOUT_CHECKPOINT,
     checkpoint::Store,
     found::{Found, find, find_beside, find_renamed, folders},
     ledger::Ledger,
@@ -74,10 +74,7 @@ impl FileSource {
         let host = postponed.host().clone();
         if attributes.checkpoint {
             let directory = postponed.host().state_directory().map_err(|error| {
-                Error::new(format!(
-                    "no place for the checkpoint: {error}; or set \
-                     checkpoint = false to read everything each time"
-                ))
+                Error::new(format!("no place for the checkpoint: {error}; or {WITHOUT_CHECKPOINT}"))
             })?;
             let (opened, known) = Store::open(directory)?;
             if known.is_some() {

@@ -20,8 +20,8 @@ impl Factory for NullFactory {
         Ok(Null { bytes })
     }
 
-    fn is_durable(&self) -> bool {
-        true
+    fn durability(&self) -> Result<(), String> {
+        Ok(())
     }
 }
 

@@ -2,7 +2,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use gopiper_abi::{
-    Error, Factory, Message, Parallel, Postponed, Produced, Source, attributes, export_component,
+    Error, Factory, Message, Need, Parallel, Postponed, Produced, Source, attributes,
+    export_component,
     lines::{Format, Lines, TooLong},
 };
 use rustix::{
@@ -81,6 +82,11 @@ impl Factory for StdinFactory {
             format: Format::new(delimiter, max_length, too_long, block_size)?,
             split,
         })
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let otherwise = "let one read it, and a tee or a route lead it on";
+        vec![Need::alone("standard input").otherwise(otherwise)]
     }
 
     fn create(&self, postponed: Postponed) -> Result<Stdin, Error> {

@@ -2,7 +2,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    ComponentModule_Ref, HandleFlags, Handling, Host, INTERFACE_VERSION, Kind, Map, Outcome,
+    ComponentModule_Ref, HandleFlags, Handling, Host, INTERFACE_VERSION, Kind, Map, Need, Outcome,
     Parallel, Produced, RawComponent, RawError, RawFactory, WorkerFactory, glue::own_factory,
     module,
 };
@@ -108,10 +108,20 @@ impl FactoryHandle {
         unsafe { (self.raw.vtable.parallel())(self.raw.object) }
     }
 
-    /// Whether nothing that it has is lost when the program ends at any moment.
-    pub fn is_durable(&mut self) -> bool {
+    /// What it can't work without.
+    pub fn needs(&mut self) -> Vec<Need> {
         // SAFETY: as above.
-        unsafe { (self.raw.vtable.is_durable())(self.raw.object) }
+        unsafe { (self.raw.vtable.needs())(self.raw.object) }.into()
+    }
+
+    /// Whether nothing that it has is lost when the program ends at any moment.
+    ///
+    /// # Errors
+    /// What the operator has set that makes it so; empty if it is so in any case.
+    pub fn durability(&mut self) -> Result<(), String> {
+        // SAFETY: as above.
+        let told = unsafe { (self.raw.vtable.durability())(self.raw.object) };
+        told.into_result().map_err(Into::into)
     }
 
     /// Makes a worker's component.

@@ -149,6 +149,43 @@ impl std::fmt::Display for RawError {
 
 impl std::error::Error for RawError {}
 
+/// What a component can't work without: the host looks before anything starts.
+#[repr(C)]
+#[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
+pub struct Need {
+    /// What only one component of a process can have: `standard input`. Empty for a folder in the state
+    /// directory.
+    pub alone: RString,
+    /// The path of the attribute that asks for it; empty for none.
+    pub attribute: RString,
+    /// What the operator can do where it is not to be had; empty if nobody knows.
+    pub otherwise: RString,
+}
+
+impl Need {
+    /// A folder in the state directory.
+    pub fn state() -> Self {
+        Self::alone("")
+    }
+
+    /// Something that only one component of a process can have, as the operator calls it.
+    pub fn alone(what: impl Into<RString>) -> Self {
+        Need { alone: what.into(), attribute: RString::new(), otherwise: RString::new() }
+    }
+
+    /// An attribute, by its path, asks for it.
+    #[must_use]
+    pub fn of_attribute(self, path: impl Into<RString>) -> Self {
+        Need { attribute: path.into(), ..self }
+    }
+
+    /// What the operator can do where it is not to be had.
+    #[must_use]
+    pub fn otherwise(self, remedy: impl Into<RString>) -> Self {
+        Need { otherwise: remedy.into(), ..self }
+    }
+}
+
 /// The entries of a worker's component. All but `stop` are called by one thread at a time.
 #[repr(C)]
 #[derive(StableAbi)]
@@ -206,8 +243,11 @@ pub struct FactoryVtable {
     pub channel_size: unsafe extern "C" fn(object: *mut ()) -> usize,
     /// How many workers it bears.
     pub parallel: unsafe extern "C" fn(object: *mut ()) -> Parallel,
-    /// Whether nothing that it has is lost when the program ends at any moment.
-    pub is_durable: unsafe extern "C" fn(object: *mut ()) -> bool,
+    /// What it can't work without.
+    pub needs: unsafe extern "C" fn(object: *mut ()) -> RVec<Need>,
+    /// Whether nothing that it has is lost when the program ends at any moment; if not, what the
+    /// operator has set that makes it so.
+    pub durability: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RString>,
     /// Makes a worker's component.
     pub create:
         unsafe extern "C" fn(object: *mut (), host: Host) -> RResult<RawComponent, RawError>,

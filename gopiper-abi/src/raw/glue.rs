@@ -15,7 +15,7 @@ use abi_stable::{
 use super::{
     BatchCall, BatchHeader, CallFlags, ComponentModule, ComponentModule_Ref, ComponentVtable,
     ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Level, Map,
-    Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
+    Need, Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
     fence::{catch_panic_messages, fence, within},
 };
 
@@ -41,7 +41,8 @@ pub trait WorkerFactory: Send + Sized + 'static {
     fn pool_size(&self) -> usize;
     fn channel_size(&self) -> usize;
     fn parallel(&self) -> Parallel;
-    fn is_durable(&self) -> bool;
+    fn needs(&self) -> Vec<Need>;
+    fn durability(&self) -> Result<(), String>;
     fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError>;
     fn destroy(&mut self);
 }
@@ -137,7 +138,8 @@ impl<F: WorkerFactory> FactorySlot<F> {
         pool_size: pool_size::<F>,
         channel_size: channel_size::<F>,
         parallel: parallel::<F>,
-        is_durable: is_durable::<F>,
+        needs: needs::<F>,
+        durability: durability::<F>,
         create: create::<F>,
         destroy: destroy::<F>,
         drop: drop_factory::<F>,
@@ -235,9 +237,17 @@ unsafe extern "C" fn parallel<F: WorkerFactory>(object: *mut ()) -> Parallel {
     fence(|| unsafe { configured::<F>(object) }.map_or(Parallel::SINGLE, |f| f.parallel()))
         .unwrap_or(Parallel::SINGLE)
 }
-unsafe extern "C" fn is_durable<F: WorkerFactory>(object: *mut ()) -> bool {
+unsafe extern "C" fn needs<F: WorkerFactory>(object: *mut ()) -> RVec<Need> {
     // SAFETY: see above.
-    fence(|| unsafe { configured::<F>(object) }.is_some_and(|f| f.is_durable())).unwrap_or(false)
+    let needs = fence(|| unsafe { configured::<F>(object) }.map(|f| f.needs()));
+    needs.ok().flatten().unwrap_or_default().into()
+}
+unsafe extern "C" fn durability<F: WorkerFactory>(object: *mut ()) -> RResult<(), RString> {
+    let unknown = || Err(String::new());
+    // SAFETY: see above.
+    let told =
+        fence(|| unsafe { configured::<F>(object) }.map_or_else(unknown, |f| f.durability()));
+    told.unwrap_or_else(|_| unknown()).map_err(RString::from).into()
 }
 unsafe extern "C" fn create<F: WorkerFactory>(
     object: *mut (),

@@ -57,6 +57,7 @@ fn every_type_of_the_interface_is_listed() {
         "Message",
         "Metric",
         "MetricKind",
+        "Need",
         "Outcome",
         "Parallel",
         "Parent",

@@ -63,8 +63,8 @@ pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, CallFlags, DEF
 pub use call::{BatchCall, Piece};
 pub use component::{
     ComponentModule, ComponentModule_Ref, ComponentVtable, ComponentVtable_Ref, EntryResult,
-    FactoryVtable, FactoryVtable_Ref, HandleFlags, Header, Kind, Parallel, Produced, RawComponent,
-    RawError, RawFactory, enter, header,
+    FactoryVtable, FactoryVtable_Ref, HandleFlags, Header, Kind, Need, Parallel, Produced,
+    RawComponent, RawError, RawFactory, enter, header,
 };
 pub use delivery::{
     Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle, on_let_go,

@@ -92,8 +92,11 @@ impl WorkerFactory for UnrulyFactory {
     fn parallel(&self) -> Parallel {
         Parallel::ANY
     }
-    fn is_durable(&self) -> bool {
+    fn needs(&self) -> Vec<Need> {
         panic!("does not know")
+    }
+    fn durability(&self) -> Result<(), String> {
+        panic!("does not know either")
     }
     fn create(&self, _host: Host, on_stop: OnStop) -> Result<Unruly, RawError> {
         match self.0.as_str() {
@@ -297,6 +300,7 @@ fn a_panic_in_any_entry_comes_back_as_an_error() {
     let panicked = factory.create(host(Arc::new(Silent))).err().unwrap();
     assert!(panicked.message.starts_with("panicked: when created"));
     assert_eq!((factory.pool_size(), factory.channel_size()), (1, 7));
+    assert_eq!((factory.needs(), factory.durability()), (vec![], Err(String::new())));
     factory.destroy();
 }
 
