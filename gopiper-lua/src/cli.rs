@@ -147,9 +147,10 @@ pub(crate) enum DlqCommand {
 /// Where components are looked for.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// The pipeline's file: components beside it are found too.
-    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
-    pub(crate) file: PathBuf,
+    /// The pipeline's file: components beside it are found too [default: pipeline.lua, which need not
+    /// be there].
+    #[arg(env = "GOPIPER_PIPELINE")]
+    pub(crate) file: Option<PathBuf>,
     /// More directories to look for components in, separated by colons.
     #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
     pub(crate) component_path: Vec<PathBuf>,

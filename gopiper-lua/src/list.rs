@@ -1,15 +1,21 @@
 //! `gopiper list`.
-use std::process::ExitCode;
+use std::{fs::File, path::Path, process::ExitCode};
 
 use gopiper_core::loader::{self, Refusal};
 use gopiper_lua::SearchPath;
 use serde_json::json;
 
-use crate::{cli::ListArguments, output::print};
+use crate::{cli::ListArguments, output::print, run::refuse};
 
 /// Shows the components that a name finds, from their notes: none of their code runs.
 pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
-    let search = SearchPath::new(&arguments.file, &arguments.component_path);
+    let file = arguments.file.as_deref();
+    // Whoever names one that is not there has misspelt it.
+    if let Some((file, Err(error))) = file.map(|file| (file, File::open(file))) {
+        return refuse(&format_args!("cannot read {}: {error}", file.display()));
+    }
+    let file = file.unwrap_or(Path::new("pipeline.lua"));
+    let search = SearchPath::new(file, &arguments.component_path);
     for (name, path) in search.components() {
         let inspected =
             loader::inspect(&path).and_then(|inspection| match inspection.verdicts.first() {

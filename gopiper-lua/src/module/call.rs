@@ -1,10 +1,11 @@
 //! A call of one of the module's functions, and what is wrong with it.
 use std::collections::HashMap;
 
-use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
+use mlua::{FromLuaMulti, Function, IntoLua, Lua, Table, Value};
 
 use super::{
     Made,
+    steps::is_step,
     table::{FromLuaExactly, Options},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 /// the file goes on and all of it is found.
 pub(super) struct Call<'l> {
     pub(super) lua: &'l Lua,
-    name: &'static str,
+    pub(super) name: &'static str,
     place: Option<Place>,
 }
 
@@ -96,6 +97,16 @@ impl<'l> Call<'l> {
             self.wrong(number, "", error);
         }
         taken
+    }
+
+    /// An argument that is a list of components; none if it is not one.
+    pub(super) fn list(&self, number: usize, what: &str, value: Value) -> Option<Table> {
+        if is_step(&value) {
+            let error = "must be a list: put it into braces, { … }, with what else belongs there";
+            self.wrong(number, "", format!("{}: argument {number} ({what}) {error}", self.name));
+            return None;
+        }
+        self.argument(number, what, value)
     }
 
     /// An argument that may be left out.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::{
     call::Call,
     options::component_options,
-    steps::{List, Stand, Steps, function_spec, take_steps},
+    steps::{List, Stand, Steps, function_spec, is_step, take_steps},
     table::one_of,
 };
 use crate::{convert::a, placeholder::is_placeholder, source::Source};
@@ -97,7 +97,7 @@ fn lists(
     let count = given.len();
     let arguments = given.into_iter().zip(1..);
     let lists: Vec<_> = arguments
-        .filter_map(|(list, argument)| Some((call.argument(argument, what, list)?, argument)))
+        .filter_map(|(list, argument)| Some((call.list(argument, what, list)?, argument)))
         .collect();
     stand.unknown |= lists.len() < count;
     lists
@@ -114,7 +114,7 @@ pub(super) fn route(
     let mut stand = stand(call);
     let table: Option<Table> = call.argument(2, "the branches by name", branches);
     stand.unknown |= table.is_none();
-    let mut lists = Vec::new();
+    let (mut lists, mut others) = (Vec::new(), Vec::new());
     for (name, list) in table.iter().flat_map(Table::pairs::<Value, Value>).flatten() {
         let Some(text) = name.as_string() else {
             let error = format!("a branch has a name, not {}", a(name.type_name()));
@@ -129,11 +129,14 @@ pub(super) fn route(
         };
         match list.as_table() {
             Some(list) => lists.push((text, list.clone())),
-            None if is_placeholder(&list) => stand.unknown = true,
+            None if is_placeholder(&list) => others.push(text),
             None => {
-                let found = a(list.type_name());
-                call.wrong(2, &text, format!("branch '{text}' must be a list, not {found}"));
-                stand.unknown = true;
+                let found = match is_step(&list) {
+                    true => ": put it into braces, { … }".to_owned(),
+                    false => format!(", not {}", a(list.type_name())),
+                };
+                call.wrong(2, &text, format!("branch '{text}' must be a list{found}"));
+                others.push(text);
             }
         }
     }
@@ -141,7 +144,9 @@ pub(super) fn route(
     lists.sort_by(|(one, _), (other, _)| {
         (one == DEFAULT, one.as_bytes()).cmp(&(other == DEFAULT, other.as_bytes()))
     });
-    let names: Vec<_> = lists.iter().map(|(name, _)| name.as_str()).collect();
+    stand.unknown |= !others.is_empty();
+    let names = lists.iter().map(|(name, _)| name).chain(&others);
+    let names: Vec<_> = names.map(String::as_str).collect();
     check_conditions(call, &decide, &names);
     let options = component_options(call.options(3, options));
     let router = function_spec(call, source, (options, None), "route");

@@ -3,13 +3,13 @@ use std::sync::Arc;
 
 use gopiper_abi::Kind;
 use gopiper_core::{ComponentSpec, PayloadMemory, Pipeline, PipelineError, PipelineOptions, names};
-use mlua::{Table, Value};
+use mlua::Value;
 
 use super::{
     Made,
     call::Call,
     component::Component,
-    steps::{List, Steps, take_steps},
+    steps::{List, Steps, is_step, take_steps},
     table::Options,
 };
 use crate::{convert::a, place::Place, places::PipelinePlaces, settings::Settings, source::Source};
@@ -23,12 +23,19 @@ pub(super) fn create_pipeline(
     source: &Arc<Source>,
     (components, options): (Value, Value),
 ) {
-    let list: Option<Table> = call.argument(1, "the list of components", components);
+    let list = call.list(1, "the list of components", components);
+    let has_options = !is_step(&options);
+    if list.is_some() && !has_options {
+        let error = "createPipeline: argument 2 must be options: put this into the list before";
+        call.wrong(2, "", error);
+    }
+    let options = if has_options { options } else { Value::Nil };
     let steps = list.map(|table| {
         let list =
             List { table: &table, argument: 1, path: String::new(), keys: &[], is_whole: true };
         let mut steps = Steps::default();
         take_steps(call, source, &list, &mut steps);
+        steps.stand.unknown |= !has_options;
         steps
     });
     let (mut options, dead_letter) = pipeline_options(call.options(2, options));

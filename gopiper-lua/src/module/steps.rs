@@ -1,7 +1,7 @@
 //! What stands in a list: components, functions, buffers, and what is made of lists.
 use std::sync::Arc;
 
-use gopiper_abi::Kind;
+use gopiper_abi::{Kind, nearest::did_you_mean};
 use gopiper_core::{ComponentOptions, ComponentSpec, Step};
 use mlua::{Table, Value};
 
@@ -77,14 +77,14 @@ pub(super) fn take_steps(
             Some(number @ 1..=MAX_STEPS) => count = count.max(number),
             _ if key.as_string().is_some_and(|key| list.keys.iter().any(|one| key == one)) => {}
             _ => {
-                let error =
-                    format!("a list of components has no keys, and this one has {}", shown(&key));
+                let error = no_such_key(list.keys, &key);
                 let key = key.to_string().unwrap_or_default();
                 let path = if list.path.is_empty() { key } else { format!("{}.{key}", list.path) };
                 call.wrong(list.argument, &path, error);
             }
         }
     }
+    let mut has_lists = false;
     for number in 1..=count {
         let belongs = match number {
             1 if list.is_whole => Kind::SOURCE,
@@ -92,7 +92,13 @@ pub(super) fn take_steps(
             _ => Kind::TRANSFORM,
         };
         let place = call.place(list.argument, &format!("{}[{number}]", list.path));
-        let value = list.table.raw_get(number).unwrap_or_default();
+        let value: Value = list.table.raw_get(number).unwrap_or_default();
+        if value.is_table() {
+            // Of several it is said once.
+            if !std::mem::replace(&mut has_lists, true) {
+                call.note(Note::error(place.clone(), is_a_list(call, number)));
+            }
+        }
         if let Err(error) =
             take_step(call, source, &value, (belongs, !list.is_whole), place.clone(), steps)
         {
@@ -100,7 +106,7 @@ pub(super) fn take_steps(
                 let error = format!("component {number}: {error}");
                 call.note(Note::error(place.clone(), error));
             }
-            steps.stand.unknown |= !list.is_whole;
+            steps.stand.unknown |= !list.is_whole || value.is_table();
             let factory = stand_in("component", belongs);
             let spec = ComponentSpec { factory, options: ComponentOptions::default() };
             steps.push(spec, place);
@@ -122,7 +128,7 @@ fn take_step(
         into.push(spec, place);
         return Ok(());
     }
-    if is_placeholder(value) {
+    if is_placeholder(value) || value.is_table() {
         return Err(None);
     }
     let data = value.as_userdata();
@@ -153,6 +159,38 @@ fn take_step(
          not {}",
         a(value.type_name())
     )))
+}
+
+/// What stands in lists.
+pub(super) fn is_step(value: &Value) -> bool {
+    let is_made = |data: &mlua::AnyUserData| {
+        data.is::<Component>()
+            || data.is::<Buffer>()
+            || data.is::<Transform>()
+            || data.is::<Graph>()
+    };
+    value.is_function() || value.as_userdata().is_some_and(is_made)
+}
+
+fn no_such_key(known: &[&str], key: &Value) -> String {
+    let text = key.as_string().map(|key| key.to_string_lossy()).unwrap_or_default();
+    let (but, meant) = match known {
+        [] if text == "policy" => (String::new(), ": only a branch of a tee has a policy".into()),
+        [] => (String::new(), String::new()),
+        known => (format!(" but {}", known.join(", ")), did_you_mean(&text, known)),
+    };
+    format!("a list of components has no keys{but}, and this one has {}{meant}", shown(key))
+}
+
+/// What to do with a list that stands in another one.
+fn is_a_list(call: &Call<'_>, number: usize) -> String {
+    let remedy = match call.name {
+        "tee" | "merge" => {
+            format!("each is an argument of its own: gopiper.{}({{ … }}, {{ … }})", call.name)
+        }
+        _ => "put what is in it here, without its braces".into(),
+    };
+    format!("component {number} is a list, which stands in no other list: {remedy}")
 }
 
 fn again() -> String {
