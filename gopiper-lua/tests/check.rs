@@ -61,6 +61,45 @@ fn a_warning_is_shown_with_its_place_and_counts_if_it_is_to() {
 }
 
 #[test]
+fn check_refuses_what_lacks_a_state_directory_and_makes_none() {
+    let text = "local gopiper = require('gopiper')\ngopiper.createPipeline({\n  \
+                gopiper.loadComponent('file_source_component.so', { paths = { '*.lua' } }),\n  \
+                gopiper.loadComponent('file_sink_component.so', { path = 'made/out' }),\n})\n";
+    let folder = folder(&[("pipeline.lua", text)]);
+    let count = || fs::read_dir(folder.path()).expect("the folder").count();
+    for (variable, place, code) in [
+        // Nobody has asked for the usual one: it is said that it can't be used, and then there is none.
+        ("XDG_STATE_HOME", "pipeline.lua", 78),
+        ("GOPIPER_STATE_DIR", "pipeline.lua/state", 78),
+        ("GOPIPER_STATE_DIR", "state", 0),
+    ] {
+        let said = |verb| {
+            let mut command = gopiper();
+            let output =
+                run(command.current_dir(folder.path()).arg(verb).env(variable, place), b"");
+            assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+            stderr(&output)
+        };
+        let by_check = said("check");
+        assert_eq!(count(), 1, "looking at it leaves no trace");
+        let by_run = said("run");
+        // What run warns of has the time before it.
+        let lines = |said: &str| said.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(lines(&by_check), lines(&by_run), "{by_check}");
+        match (variable, code) {
+            ("XDG_STATE_HOME", _) => {
+                assert!(by_check.contains("is no directory; what fails is only counted"));
+                assert!(by_check.contains("no state directory: give it one"), "{by_check}");
+                assert!(by_check.contains("--> pipeline.lua:3:53\n"), "{by_check}");
+            }
+            (_, 78) => assert!(by_check.contains("pipeline.lua is no directory"), "{by_check}"),
+            _ => assert_eq!(by_check, ""),
+        }
+    }
+    assert_eq!(count(), 3);
+}
+
+#[test]
 fn a_component_that_nobody_sealed_is_a_warning() {
     let text = lua("  gopiper.loadComponent('./unsealed_component.so', {}),\n");
     let folder = folder(&[("pipeline.lua", &text)]);
@@ -201,6 +240,11 @@ fn list_shows_what_is_found_and_what_is_refused() {
         refused.contains("refused: it is not a gopiper component (found: a text file)"),
         "{refused}"
     );
+    // The usual one need not be there; one that was named must.
+    assert!(lines(&["list"]).iter().any(|line| line.starts_with("stdin_component.so")));
+    let output = gopiper_in(folder.path(), &["list", "nope.lua"], "");
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(78), ""));
+    assert!(stderr(&output).contains("cannot read nope.lua: "), "{}", stderr(&output));
     let objects = lines(&["list", "--json", "etc/pipeline.lua"]);
     let objects: Vec<serde_json::Value> =
         objects.iter().map(|line| serde_json::from_str(line).expect("an object")).collect();

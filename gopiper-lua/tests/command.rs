@@ -34,9 +34,9 @@ local function null() return gopiper.loadComponent('null_component.so', {}) end
 gopiper.createPipeline({
   gopiper.loadComponent('stdin_component.so', {}),
   gopiper.route({ slow = 'slow' }, {
-    slow = { gopiper.tee({ policy = 'detach', null() }, {}) },
+    slow = { gopiper.tee({ policy = 'detach', null() }, {}, {}) },
     default = {},
-  }, { pool_size = 2, name = 'by \"speed\"' }),
+  }, { pool_size = 2, name = 'by \"speed\" <b>#1' }),
   gopiper.loadComponent('stdout_component.so', {}),
 }, { name = 'both' })
 ";
@@ -55,12 +55,13 @@ fn graph_draws_what_leads_where() {
         r#"flowchart LR
   subgraph p0 ["both"]
     p0n0(["stdin"])
-    p0n1["by #quot;speed#quot; × 2"]
+    p0n1["by #quot;speed#quot; #lt;b#gt;#35;1 × 2"]
     p0n2(["null"])
     p0n3(["stdout"])
     p0n0 --> p0n1
-    p0n1 -.->|"slow, detach"| p0n2
-    p0n1 -->|"slow"| p0n3
+    p0n1 -.->|"slow, copy 1, detach"| p0n2
+    p0n1 -->|"slow, copy 2"| p0n3
+    p0n1 -->|"slow, copy 3"| p0n3
     p0n1 -->|"default"| p0n3
   end
 "#
@@ -70,8 +71,8 @@ fn graph_draws_what_leads_where() {
     for line in [
         "digraph gopiper {",
         r#"    label="both""#,
-        r#"    p0n1 [shape=box, label="by \"speed\" × 2"]"#,
-        r#"    p0n1 -> p0n2 [label="slow, detach", style=dashed]"#,
+        r#"    p0n1 [shape=box, label="by \"speed\" <b>#1 × 2"]"#,
+        r#"    p0n1 -> p0n2 [label="slow, copy 1, detach", style=dashed]"#,
         r#"    p0n0 -> p0n1 [label=""]"#,
     ] {
         assert!(dot.lines().any(|other| other == line), "{line}: {dot}");
@@ -87,19 +88,95 @@ fn check_shows_what_is_promised_on_each_way() {
     let (code, stdout, stderr) =
         said(&["check", "--component-path", &path, "--state-dir", &state, &file]);
     assert_eq!((code, stderr.as_str()), (0, ""));
+    let way = |branch: &str, end: &str| {
+        format!("both: stdin → by \"speed\" <b>#1 → ({branch}) {end}: at most once")
+    };
     let of_stdout = [
-        "both: stdin → by \"speed\" → stdout: at most once",
         "  stdin does not give again what was under way at a crash",
         "  stdout does not say that what it has taken outlives a crash",
     ];
     let of_null = [
-        "both: stdin → by \"speed\" → null: at most once",
         "  stdin does not give again what was under way at a crash",
         "  what null has no room for is dropped (policy)",
         "  what the branch of null has not done at a crash, or when it ends alone, does not come again (policy)",
     ];
-    let expected = [&of_null[..], &of_stdout, &of_stdout].concat();
-    assert_eq!(stdout.lines().collect::<Vec<_>>(), expected);
+    let ways = [
+        ("slow, copy 1, detach", "null", &of_null[..]),
+        ("slow, copy 2", "stdout", &of_stdout),
+        ("slow, copy 3", "stdout", &of_stdout),
+        ("default", "stdout", &of_stdout),
+    ];
+    let mut expected = String::new();
+    for (branch, end, losses) in ways {
+        expected += &format!("{}\n{}\n", way(branch, end), losses.join("\n"));
+    }
+    assert_eq!(stdout, expected);
+    let json = ["--log-format", "json", "check", "--component-path", &path, "--state-dir", &state];
+    let (_, stdout, _) = said(&[&json[..], &[&file]].concat());
+    let objects: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    assert_eq!(objects.len(), 4, "{stdout}");
+    assert_eq!(
+        objects[0],
+        serde_json::json!({
+            "pipeline": "both", "components": ["stdin", "by \"speed\" <b>#1", "null"],
+            "branches": ["", "", "slow, copy 1, detach"], "promise": "at most once",
+            "losses": of_null.map(str::trim),
+        })
+    );
+}
+
+#[test]
+fn check_names_what_was_set_that_may_lose_messages_and_shows_no_end_of_ways() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let tees = "gopiper.tee({}, {}),\n  function() end,\n".repeat(40);
+    let text = format!(
+        "local gopiper = require('gopiper')\ngopiper.createPipeline({{
+  gopiper.loadComponent('file_source_component.so', {{ paths = {{ '/etc/passwd' }}, checkpoint = false }}),
+  {tees}
+  gopiper.loadComponent('file_sink_component.so', {{ path = '/tmp/gopiper-checked', sync = 'interval' }}),
+}})"
+    );
+    std::fs::write(file.path(), text).expect("written");
+    let (path, state) = (plugins().display().to_string(), file.path().display().to_string() + "!");
+    let file = file.path().display().to_string();
+    let (code, stdout, stderr) =
+        said(&["check", "--component-path", &path, "--state-dir", &state, &file]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let lines: Vec<_> = stdout.lines().collect();
+    assert_eq!(lines.len(), 301);
+    assert_eq!(
+        lines[1..3],
+        [
+            "  file_source does not give again what was under way at a crash (checkpoint = false)",
+            "  file_sink does not say that what it has taken outlives a crash (sync = 'interval')"
+        ]
+    );
+    assert_eq!(lines[300], "main: and more ways than these 100");
+}
+
+#[test]
+fn the_example_of_graphs_keeps_all_and_shows_what_went_wrong() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let examples = common::root().join("examples");
+    std::os::unix::fs::symlink(&examples, folder.path().join("examples")).expect("linked");
+    let mut command = gopiper();
+    command.args(["run", "examples/graphs.lua", "--state-dir", "state"]).current_dir(&folder);
+    let log = std::fs::read_to_string(examples.join("data/access.log")).expect("the log");
+    let output = common::run(&mut command, log.as_bytes());
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    let archive = std::fs::read_to_string(folder.path().join("target/archive.log"));
+    assert_eq!(archive.expect("the archive").lines().count(), 2 * log.lines().count());
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut shown: Vec<_> = stdout.lines().collect();
+    let expected = log.lines().filter_map(|line| match line.split("\" ").nth(1)?.get(..3)? {
+        "404" => Some(format!("dead link: {line}")),
+        status => status.starts_with('5').then(|| format!("fault: {line}")),
+    });
+    let mut expected: Vec<_> = expected.flat_map(|line| [line.clone(), line]).collect();
+    expected.sort();
+    shown.sort_unstable();
+    assert_eq!(shown, expected);
 }
 
 #[test]

@@ -73,8 +73,14 @@ fn the_operators() {
     assert_eq!(runs("printf 'a 503 b\\nc\\n' | gopiper run", folder.path()), "a 503 b\n");
     // Parts of a list, from source to sink.
     let parts = blocks("docs/operators.md", "lua,part");
-    let output =
-        ["a 404 b!\n", "2 lines\n", "a 404 b\nc\n", "a 404 b is missing\n", "a 404 b\nc\n"];
+    let output = [
+        "a 404 b!\n",
+        "2 lines\n",
+        "a 404 b\nc\n",
+        "a 404 b is missing\n",
+        "a 404 b is missing, and kept\n",
+        "a 404 b\nc\n",
+    ];
     assert_eq!(parts.len(), output.len());
     for (part, output) in parts.iter().zip(output) {
         let lua = common::pipeline(part, "{}");
@@ -84,6 +90,14 @@ fn the_operators() {
         );
         assert_eq!(runs(&run, folder.path()), output);
     }
+    let kept = fs::read_to_string(folder.path().join("missing.log")).expect("kept");
+    assert_eq!(kept, "a 404 b\n");
+    let whole = blocks("docs/operators.md", "lua,whole");
+    let [merge] = &whole[..] else { panic!("one: {whole:?}") };
+    fs::write(folder.path().join("merge.lua"), merge).expect("written");
+    // What comes first is chance.
+    let merged = runs("echo it | gopiper run merge.lua | sort", folder.path());
+    assert_eq!(merged, "it was read\nthis was made\n");
 }
 
 /// Takes half a minute: it compiles the interface crate in release, as an author does.
