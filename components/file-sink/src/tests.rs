@@ -3,7 +3,8 @@ mod crashes;
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    io::ErrorKind,
+    path::{Path, PathBuf},
 };
 
 use gopiper_abi::{
@@ -11,7 +12,7 @@ use gopiper_abi::{
     testing::{Handled, Harness},
 };
 
-use crate::FileSinkFactory;
+use crate::{FileSinkFactory, place};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -245,4 +246,27 @@ fn with_an_interval_it_syncs_by_the_clock() {
     sink.advance(SECOND).unwrap();
     sink.end().unwrap();
     assert_eq!(folder.read("a"), "1\n2\n");
+}
+
+#[test]
+fn before_it_is_opened_it_is_known_which_file_it_is_and_whether_it_can_be_written() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("there")).unwrap();
+    std::os::unix::fs::symlink("there", folder.path("link")).unwrap();
+    let real = fs::canonicalize(folder.path("there")).unwrap().join("new/a");
+    for name in ["there/new/a", "link/new/a", "there/../link/new/a"] {
+        assert_eq!(place::of_one(&folder.path(name)), Some(real.clone()), "{name}");
+        place::check(&folder.path(name)).unwrap();
+    }
+    assert_eq!(place::of_one(Path::new("/dev/null")), None);
+    fs::write(folder.path("file"), "").unwrap();
+    place::check(&folder.path("file")).unwrap();
+    for (name, refused) in
+        [("file/new/a", ErrorKind::NotADirectory), ("there", ErrorKind::IsADirectory)]
+    {
+        assert_eq!(place::check(&folder.path(name)).unwrap_err().kind(), refused);
+        let told = folder.try_sink(name, []).err().unwrap();
+        assert!(told.contains("cannot write"), "{told}");
+    }
+    assert_eq!(folder.files().len(), 3, "looking leaves no trace");
 }
