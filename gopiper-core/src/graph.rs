@@ -81,7 +81,7 @@ impl Pipeline {
         links
     }
 
-    /// The ways from a source to a sink, with what is promised on each. Each tee doubles them: they are
+    /// The ways from a source to a sink, with what is promised on each. Each tee multiplies them: they are
     /// found as they are asked for.
     pub fn ways(&mut self) -> impl Iterator<Item = Way> {
         let links = self.links();

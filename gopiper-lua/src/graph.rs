@@ -29,7 +29,7 @@ pub(crate) fn draw(pipelines: &[Pipeline], format: GraphFormat) -> String {
     text
 }
 
-/// So many ways through a pipeline are shown: each tee doubles them.
+/// So many ways through a pipeline are shown: each tee multiplies them.
 const MOST_WAYS: usize = 100;
 
 /// Shows the ways through a pipeline, with what is promised on each: a line each and one for each loss, or
