@@ -96,7 +96,8 @@ impl BatchComponent for Take {
 fn stage(kind: &[&str]) -> Result<(FactoryHandle, usize), Box<dyn StdError>> {
     match *kind {
         ["loaded", file, word] => {
-            let mut grep = FactoryHandle::new(loader::load(file.as_ref())?.module)?;
+            let mut grep =
+                FactoryHandle::new(loader::load(file.as_ref(), &loader::Trust::default())?.module)?;
             grep.configure(Map::from_iter([("word", word)])).map_err(|errors| errors[0].clone())?;
             Ok((grep, 1))
         }

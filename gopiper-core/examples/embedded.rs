@@ -64,7 +64,8 @@ impl Component for FirstTen {
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let file = env::args().nth(1).ok_or("give the file of a grep component")?;
-    let mut grep = FactoryHandle::new(loader::load(Path::new(&file))?.module)?;
+    let mut grep =
+        FactoryHandle::new(loader::load(Path::new(&file), &loader::Trust::default())?.module)?;
     grep.configure(Map::from_iter([("word", "77")])).map_err(|errors| errors[0].clone())?;
 
     let (delivered, found) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));

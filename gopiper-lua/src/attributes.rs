@@ -1,45 +1,76 @@
 //! A component's attributes, in words.
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::output::print;
-
-/// Shows what can be set, from the JSON schema that the component gives.
-pub(crate) fn show(schema: &str) {
-    print(describe(&serde_json::from_str(schema).unwrap_or_default()).trim_end());
+/// An attribute that can be set.
+#[derive(Serialize)]
+pub(crate) struct Attribute {
+    name: String,
+    /// What its value may be, in words.
+    #[serde(rename = "type")]
+    kind: String,
+    required: bool,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    default: Value,
+    description: String,
 }
 
-fn describe(schema: &Value) -> String {
-    let description = schema["description"].as_str().unwrap_or_default();
-    let mut text = format!("\n{description}\n");
+/// What can be set, from the JSON schema that the component gives.
+pub(crate) fn list(schema: &Value) -> Vec<Attribute> {
     let required: Vec<_> = schema["required"].as_array().into_iter().flatten().collect();
-    let properties = schema["properties"].as_object();
-    if properties.is_none_or(|properties| properties.is_empty()) {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let attribute = |(name, property): (&String, &Value)| Attribute {
+        name: name.clone(),
+        kind: kind(property, schema),
+        required: required.iter().any(|required| *required == name),
+        default: property["default"].clone(),
+        description: [vec![description(property)], choices(property, schema)].concat().join("\n"),
+    };
+    properties.map(attribute).collect()
+}
+
+/// What a component, or an attribute, is for.
+pub(crate) fn description(of: &Value) -> String {
+    of["description"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The same in words.
+pub(crate) fn describe(schema: &Value) -> String {
+    let mut text = format!("\n{}\n", description(schema));
+    let attributes = list(schema);
+    if attributes.is_empty() {
         text += "\nthere are no attributes\n";
     }
-    for (name, property) in properties.into_iter().flatten() {
-        let must =
-            if required.iter().any(|required| *required == name) { ", required" } else { "" };
-        let default = match &property["default"] {
+    for Attribute { name, kind, required, default, description } in attributes {
+        let must = if required { ", required" } else { "" };
+        let default = match default {
             Value::Null => String::new(),
             default => format!(", default {default}"),
         };
-        text += &format!("\n{name}: {}{must}{default}\n", kind(property, schema));
-        let described = property["description"].as_str().into_iter();
-        for line in described.flat_map(str::lines) {
+        text += &format!("\n{name}: {kind}{must}{default}\n");
+        for line in description.lines() {
             text += &format!("    {line}\n");
         }
     }
     text
 }
 
+/// What each word that it may be means, a line each.
+fn choices(property: &Value, schema: &Value) -> Vec<String> {
+    let property = resolved(property, schema);
+    let given = ["oneOf", "anyOf", "allOf"].iter().filter_map(|key| property[*key].as_array());
+    let lines = given.flatten().flat_map(|choice| match (&choice["const"], description(choice)) {
+        (Value::String(word), meaning) if !meaning.is_empty() => {
+            vec![format!("'{word}': {meaning}")]
+        }
+        _ => choices(choice, schema),
+    });
+    lines.collect()
+}
+
 /// What a value may be.
 fn kind(property: &Value, schema: &Value) -> String {
-    if let Some(reference) = property["$ref"].as_str() {
-        return kind(
-            schema.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null),
-            schema,
-        );
-    }
+    let property = resolved(property, schema);
     if let Some(constant) = property.get("const") {
         return constant.to_string();
     }
@@ -58,6 +89,17 @@ fn kind(property: &Value, schema: &Value) -> String {
     match &property["type"] {
         Value::Array(types) => several(types, &|one| word(one).into()),
         one => word(one).into(),
+    }
+}
+
+/// What a reference leads to.
+fn resolved<'s>(property: &'s Value, schema: &'s Value) -> &'s Value {
+    match property["$ref"].as_str() {
+        Some(reference) => {
+            let place = schema.pointer(reference.trim_start_matches('#'));
+            place.map_or(&Value::Null, |property| resolved(property, schema))
+        }
+        None => property,
     }
 }
 
@@ -90,7 +132,9 @@ mod tests {
                 "count": { "type": ["integer", "null"], "default": 3 },
                 "mode": { "$ref": "#/$defs/Mode" },
             },
-            "$defs": { "Mode": { "oneOf": [{ "const": "fast" }, { "enum": ["slow"] }] } },
+            "$defs": { "Mode": { "oneOf": [
+                { "const": "fast", "description": "As fast as it can." }, { "enum": ["slow"] },
+            ] } },
         });
         let text = describe(&schema);
         assert!(text.contains("\nDoes a thing.\n"), "{text}");
@@ -99,7 +143,8 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\ncount: a whole number, default 3\n"), "{text}");
-        assert!(text.contains("\nmode: \"fast\" or \"slow\"\n"), "{text}");
+        let mode = "\nmode: \"fast\" or \"slow\"\n    'fast': As fast as it can.\n";
+        assert!(text.contains(mode), "{text}");
         assert!(describe(&json!({})).contains("no attributes"));
     }
 }

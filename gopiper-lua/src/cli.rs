@@ -3,7 +3,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use crate::graph::GraphFormat;
+use crate::{graph::GraphFormat, new::NewArguments, trust::TrustArguments};
 
 /// The exit codes that every command shares.
 pub(crate) mod exit {
@@ -81,6 +81,11 @@ pub(crate) enum Command {
         /// Load it too, and show the attributes that can be set.
         #[arg(long)]
         load: bool,
+        /// As a JSON object.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        trust: TrustArguments,
     },
     /// Take a component's file through the gates that it must pass to be loaded
     Verify {
@@ -89,7 +94,11 @@ pub(crate) enum Command {
         /// Put the digest into the file first, so that damage to it is noticed.
         #[arg(long)]
         seal: bool,
+        #[command(flatten)]
+        trust: TrustArguments,
     },
+    /// Make a component to begin with, in a crate of its own
+    New(NewArguments),
     /// Look at dead letters: messages that have failed for good; replay them, or remove them
     Dlq {
         #[command(subcommand)]
@@ -185,6 +194,8 @@ pub(crate) struct RunArguments {
     /// reported, and not processed.
     #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
     pub(crate) shutdown_timeout: u32,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
 }
 
 /// Reads the command line; what clap has to say is said here.

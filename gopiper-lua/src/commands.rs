@@ -2,17 +2,19 @@
 use std::{path::Path, process::ExitCode};
 
 use gopiper_abi::raw::{INTERFACE_VERSION, RUSTC_VERSION};
-use gopiper_core::loader::{self, Inspection, PanicStrategy, Refusal, Seal};
+use gopiper_core::loader::{self, Inspection, Refusal, Seal, Trust};
 use serde_json::json;
 
 use crate::{
-    attributes,
     cli::{Arguments, Command, exit},
     dlq,
+    inspect::inspect,
     list::list,
     logging,
+    new::new,
     output::{print, say},
     run::{check, draw, run},
+    trust::TrustArguments,
 };
 
 /// Does what the command line says.
@@ -28,68 +30,39 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
         }
         Command::Graph { format, run } => draw(&run, format),
         Command::List(arguments) => list(&arguments),
-        Command::Inspect { file, load } => or_refusal(inspect(&file, load)),
-        Command::Verify { file, seal } => or_refusal(verify(&file, seal)),
+        Command::Inspect { file, load, json, trust } => {
+            with_trust(&trust, |trust| inspect(&file, trust, load, json))
+        }
+        Command::Verify { file, seal, trust } => {
+            with_trust(&trust, |trust| verify(&file, trust, seal))
+        }
+        Command::New(arguments) => new(&arguments),
         Command::Dlq { command } => dlq::execute(command),
         Command::Version { json } => version(json),
     }
 }
 
-fn or_refusal(result: Result<ExitCode, Refusal>) -> ExitCode {
-    result.unwrap_or_else(|refusal| {
+/// Looks at a file, as far as the operator trusts it.
+fn with_trust(
+    given: &TrustArguments,
+    look: impl FnOnce(&Trust) -> Result<ExitCode, Refusal>,
+) -> ExitCode {
+    let trust = match given.trust() {
+        Ok(trust) => trust.unwrap_or_default(),
+        Err(code) => return code,
+    };
+    look(&trust).unwrap_or_else(|refusal| {
         say(refusal);
         ExitCode::from(exit::CONFIGURATION)
     })
 }
 
-/// Shows the note, and why the file would be refused if it would; then what can be set.
-fn inspect(file: &Path, load: bool) -> Result<ExitCode, Refusal> {
-    let inspection = loader::inspect(file)?;
-    let glibc = inspection.glibc.map_or("any".into(), |version| version.to_string());
-    let panic = match inspection.panic {
-        PanicStrategy::Unwind => "unwinds",
-        PanicStrategy::None => "knows none",
-        _ => "aborts",
-    };
-    let digest: String = inspection.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let seal = match inspection.seal {
-        Seal::Fits => "fits",
-        Seal::Missing => "not sealed",
-        Seal::Broken(_) => "broken: the file was changed after it was sealed",
-    };
-    for (what, value) in [
-        ("name", inspection.name.as_str()),
-        ("version", &inspection.version),
-        ("kind", inspection.kind.name()),
-        ("interface", &inspection.interface),
-        ("layout", &format!("{:016x}", inspection.layout)),
-        ("target", &inspection.target),
-        ("rustc", &inspection.rustc),
-        ("panic", panic),
-        ("glibc", &glibc),
-        ("size", &format!("{} bytes", inspection.file_size)),
-        ("digest", &digest),
-        ("seal", seal),
-    ] {
-        print(format_args!("{what:<10} {value}"));
-    }
-    if !inspection.verdicts.is_empty() {
-        inspection.verdicts.iter().for_each(say);
-        return Ok(ExitCode::from(exit::CONFIGURATION));
-    }
-    if load {
-        let schema = loader::load(file)?.module.schema()();
-        attributes::show(&schema);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Takes the file through all gates.
-fn verify(file: &Path, seal: bool) -> Result<ExitCode, Refusal> {
+fn verify(file: &Path, trust: &Trust, seal: bool) -> Result<ExitCode, Refusal> {
     if seal {
         loader::seal(file)?;
     }
-    let component = loader::load(file)?;
+    let component = loader::load(file, trust)?;
     component.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
     print(format_args!("{}: {}", file.display(), in_a_line(&component.inspection)));
     Ok(ExitCode::SUCCESS)

@@ -7,10 +7,13 @@ mod cli;
 mod commands;
 mod dlq;
 mod graph;
+mod inspect;
 mod list;
 mod logging;
+mod new;
 mod output;
 mod run;
+mod trust;
 
 use std::process::ExitCode;
 

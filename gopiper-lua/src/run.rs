@@ -78,6 +78,7 @@ pub(crate) fn load(arguments: &RunArguments) -> Result<Loaded, ExitCode> {
     let settings = Settings {
         component_path: arguments.component_path.clone(),
         state_directory: arguments.state_dir.clone().or_else(default),
+        trust: arguments.trust.trust()?,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
     };
     let loaded = gopiper_lua::load(&arguments.file, &settings).map_err(|problems| {

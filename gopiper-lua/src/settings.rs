@@ -1,6 +1,8 @@
 //! What the operator says beside the pipeline's file.
 use std::{path::PathBuf, time::Duration};
 
+use gopiper_core::loader::Trust;
+
 /// What the operator says beside the file.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -8,6 +10,8 @@ pub struct Settings {
     pub component_path: Vec<PathBuf>,
     /// Where components may keep what they must remember.
     pub state_directory: Option<PathBuf>,
+    /// Whose components are loaded, whatever the file says of that.
+    pub trust: Option<Trust>,
     /// How long pipelines may take to drain once they are told to stop.
     pub shutdown_timeout: Option<Duration>,
 }

@@ -5,7 +5,8 @@
 //! 1. **The note** ([`Inspection`]): an ELF note that the file carries, read before any of its code
 //!    runs. The file is whole, for this machine and this glibc, unwinds on panic, and is as it was
 //!    sealed.
-//! 2. **The version** of the interface that it was built with.
+//! 2. **The version** of the interface that it was built with. Between this one and the next, if the
+//!    operator asks for it, the **signature** beside the file ([`Trust`]).
 //! 3. **The layout** of every type of the interface, compared by `abi_stable`. Only for this is the
 //!    file opened, and only then does code of it run.
 //!
@@ -20,6 +21,7 @@ mod layout;
 mod open;
 mod refusal;
 mod seal;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -35,6 +37,7 @@ pub use glibc::GlibcVersion;
 pub use inspection::{Inspection, PanicStrategy, Seal};
 pub use refusal::{Gate, Refusal};
 pub use seal::seal;
+pub use signature::{Signature, Trust, Unsigned, trusted_key};
 
 use file::PrivateCopy;
 use open::OpenLibrary;
@@ -66,18 +69,30 @@ pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
     Inspection::of(path, PrivateCopy::of(path)?.bytes())
 }
 
+/// What the signature beside a file says, by these keys.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn signature(path: &Path, trust: &Trust) -> Result<Signature, Refusal> {
+    Ok(Signature::of(path, PrivateCopy::of(path)?.bytes(), &trust.keys))
+}
+
 /// Loads the component in the file `path`.
 ///
 /// Files of the same content share one library in memory. Different files never do, whatever
 /// names, types or versions they have in common.
-pub fn load(path: &Path) -> Result<LoadedComponent, Refusal> {
+pub fn load(path: &Path, trust: &Trust) -> Result<LoadedComponent, Refusal> {
     let copy = PrivateCopy::of(path)?;
     let inspection = Inspection::of(path, copy.bytes())?;
     if let Some(refusal) = inspection.verdicts.first() {
         return Err(refusal.clone());
     }
+    let mut warnings = warnings(&inspection);
+    if trust.asks() {
+        let signature = Signature::of(path, copy.bytes(), &trust.keys);
+        warnings.extend(trust.judge(path, &signature)?);
+    }
     let module = root_module(&inspection, copy)?;
-    let warnings = warnings(&inspection);
     Ok(LoadedComponent { inspection, module, warnings })
 }
 

@@ -13,6 +13,8 @@ pub enum Gate {
     Note,
     /// The version of the interface.
     Version,
+    /// The signature beside the file.
+    Signature,
     /// The dynamic linker. From here on, code of the file may have run.
     Open,
     /// The layout of every type of the interface, and the word of the note.

@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
     use crate::loader::tests::{Forged, real_library};
-    use crate::loader::{inspect, load};
+    use crate::loader::{Trust, inspect, load};
 
     #[test]
     fn sealing_keeps_the_file_and_its_permissions() {
@@ -93,7 +93,7 @@ mod tests {
         forged.bytes[middle] ^= 1;
         forged.write(dir.path());
         assert_eq!(forged.verdicts(), ["was changed after it was sealed"]);
-        let refusal = load(&path).unwrap_err();
+        let refusal = load(&path, &Trust::default()).unwrap_err();
         assert_eq!(refusal.gate, Gate::Note);
         seal(&path).unwrap();
         assert_eq!(inspect(&path).unwrap().verdicts, []);

@@ -107,7 +107,7 @@ fn refused(bytes: &[u8]) -> Refusal {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("component.so");
     fs::write(&path, bytes).unwrap();
-    let refusal = load(&path).unwrap_err();
+    let refusal = load(&path, &Trust::default()).unwrap_err();
     assert_eq!(refusal.file, path);
     assert!((4..=6).contains(&refusal.to_string().lines().count()), "{refusal}");
     refusal
@@ -319,7 +319,7 @@ fn a_library_with_a_note_alone_is_refused_at_the_last_gate() {
     let dir = tempfile::tempdir().unwrap();
     let mut forged = Forged::new();
     let path = forged.seal_in(dir.path());
-    let refusal = load(&path).unwrap_err();
+    let refusal = load(&path, &Trust::default()).unwrap_err();
     assert_eq!(refusal.gate, Gate::Layout);
     assert_eq!(refusal.found, "a note, but no root module");
 
@@ -327,14 +327,14 @@ fn a_library_with_a_note_alone_is_refused_at_the_last_gate() {
     fs::remove_file(&path).unwrap();
     let other = dir.path().join("other-name.so");
     fs::write(&other, &forged.bytes).unwrap();
-    assert_eq!(load(&other).unwrap_err(), Refusal { file: other, ..refusal });
+    assert_eq!(load(&other, &Trust::default()).unwrap_err(), Refusal { file: other, ..refusal });
 
     // A file with any other content is a library of its own.
     let mut second = Forged::new();
     second.set(offset_of!(NoteDescription, name), b"second");
     let path = dir.path().join("second.so");
     fs::write(&path, &second.bytes).unwrap();
-    load(&path).unwrap_err();
+    load(&path, &Trust::default()).unwrap_err();
 
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let mapped = |name: &str| maps.lines().any(|line| line.contains(name));

@@ -51,7 +51,9 @@ pub fn load<const N: usize>(name: &str, attributes: [(&str, Value); N]) -> Compo
     static MODULES: Mutex<BTreeMap<String, ComponentModule_Ref>> = Mutex::new(BTreeMap::new());
     let mut modules = MODULES.lock().unwrap_or_else(|error| error.into_inner());
     let module = *modules.entry(name.to_owned()).or_insert_with(|| {
-        loader::load(&plugin(name)).unwrap_or_else(|refusal| panic!("{refusal}")).module
+        loader::load(&plugin(name), &loader::Trust::default())
+            .unwrap_or_else(|refusal| panic!("{refusal}"))
+            .module
     });
     drop(modules);
     let mut factory = FactoryHandle::new(module).expect("a factory");

@@ -59,7 +59,7 @@ fn a_file_that_ends_early_is_refused_wherever_it_ends() {
             let open = fs::OpenOptions::new().write(true).open(&file).unwrap();
             for end in (0..size).step_by(step).rev() {
                 open.set_len(end as u64).unwrap();
-                let refusal = loader::load(&file).expect_err("refused");
+                let refusal = loader::load(&file, &loader::Trust::default()).expect_err("refused");
                 let wanted = if end == 0 { Gate::File } else { Gate::Note };
                 assert_eq!(refusal.gate, wanted, "{end} bytes:\n{refusal}");
                 assert_in_few_words(&refusal.to_string(), &file);
@@ -108,7 +108,7 @@ fn one_byte_that_changed_after_sealing_is_enough() {
 
     bytes[middle] ^= 1;
     fs::write(&file, bytes).unwrap();
-    loader::load(&file).unwrap_or_else(|refusal| panic!("{refusal}"));
+    loader::load(&file, &loader::Trust::default()).unwrap_or_else(|refusal| panic!("{refusal}"));
 }
 
 /// Without the digest, some of these would pass, and end the process when they are opened.
@@ -124,7 +124,7 @@ fn no_changed_byte_gets_past_the_first_gate() {
         for place in places {
             bytes[place] ^= 1 << (place % 8);
             fs::write(&file, &bytes).unwrap();
-            let refusal = loader::load(&file).expect_err("refused");
+            let refusal = loader::load(&file, &loader::Trust::default()).expect_err("refused");
             assert_eq!(refusal.gate, Gate::Note, "byte {place}:\n{refusal}");
             assert_in_few_words(&refusal.to_string(), &file);
             bytes[place] ^= 1 << (place % 8);

@@ -102,7 +102,7 @@ pub(crate) fn assert_refused(file: &Path, gate: Gate) -> Refusal {
     assert_in_few_words(said, file);
     assert_eq!(child.ran, gate == Gate::Layout, "what ran, of a file refused by {gate:?}");
 
-    let refusal = loader::load(file).expect_err("refused");
+    let refusal = loader::load(file, &loader::Trust::default()).expect_err("refused");
     assert_eq!((refusal.gate, refusal.to_string().as_str()), (gate, said));
     refusal
 }

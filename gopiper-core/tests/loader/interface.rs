@@ -51,7 +51,8 @@ fn another_state_of_the_same_version_is_refused_unopened() {
 
 #[test]
 fn a_component_of_a_later_version_is_accepted() {
-    let newer = loader::load(&variant("interface-newer")).unwrap_or_else(|r| panic!("{r}"));
+    let newer = loader::load(&variant("interface-newer"), &loader::Trust::default())
+        .unwrap_or_else(|r| panic!("{r}"));
     assert_ne!(newer.inspection.interface, gopiper_abi::raw::INTERFACE_VERSION);
     assert_eq!(newer.module.name(), "interface-newer");
 }

@@ -8,5 +8,7 @@ mod common;
 mod damaged;
 mod files;
 mod interface;
+mod mutants;
 mod note;
+mod signed;
 mod together;

@@ -57,7 +57,8 @@ fn a_root_module_that_panics_is_a_refusal() {
     // Again, and as another file: it is not opened again, and refused as before.
     let scratch = Scratch::new();
     let bytes = fs::read(variant("root-module-panics")).unwrap();
-    let again = loader::load(&scratch.write("again.so", &bytes)).expect_err("refused");
+    let again = loader::load(&scratch.write("again.so", &bytes), &loader::Trust::default())
+        .expect_err("refused");
     assert_eq!(again.found, refusal.found);
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn load(file: &std::path::Path) -> LoadedComponent {
-    loader::load(file).unwrap_or_else(|refusal| panic!("{refusal}"))
+    loader::load(file, &loader::Trust::default()).unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 
 /// Where the component's code lies.
@@ -88,7 +88,10 @@ fn three_hundred_loads_at_once() {
             assert!([0, place(&component)].contains(&places[number]));
             places[number] = place(&component);
             let (file, gate) = &bad[round % bad.len()];
-            assert_eq!(loader::load(file).expect_err("refused").gate, *gate);
+            assert_eq!(
+                loader::load(file, &loader::Trust::default()).expect_err("refused").gate,
+                *gate
+            );
         }
         places
     };

@@ -12,7 +12,10 @@ use gopiper_abi::{
     BatchCall, BatchComponent, Error, HandleFlags, Kind, Produced, Source, own,
     raw::{RawError, client::FactoryHandle},
 };
-use gopiper_core::{BufferOptions, ComponentOptions, ComponentSpec, loader};
+use gopiper_core::{
+    BufferOptions, ComponentOptions, ComponentSpec,
+    loader::{self, Trust},
+};
 use mlua::{Function, Table, UserData, Value};
 use parking_lot::Mutex;
 
@@ -61,12 +64,12 @@ pub(crate) struct Loaded {
 
 pub(super) fn load_component(
     call: &Call<'_>,
-    search: &SearchPath,
+    from: (&SearchPath, Option<&Trust>),
     (file, attributes, options): (Value, Value, Value),
 ) -> Component {
     let file: Option<String> = call.argument(1, "the file", file);
     let factory = file.as_ref().and_then(|file| {
-        let (mut factory, path) = factory(call, search, file)?;
+        let (mut factory, path) = factory(call, from, file)?;
         if !attributes_fit(call, &mut factory, file, &path, attributes.clone()) {
             factory = stand_in(factory.name(), factory.kind());
         }
@@ -83,10 +86,17 @@ pub(super) fn load_component(
     Component { place, taken, spec: Mutex::new(Some((factory, options))) }
 }
 
-fn factory(call: &Call<'_>, search: &SearchPath, file: &str) -> Option<(FactoryHandle, PathBuf)> {
+fn factory(
+    call: &Call<'_>,
+    (search, trust): (&SearchPath, Option<&Trust>),
+    file: &str,
+) -> Option<(FactoryHandle, PathBuf)> {
+    let of_file = || Some(call.lua.app_data_ref::<Made>()?.trust.clone());
+    let trust = trust.cloned().or_else(of_file).unwrap_or_default();
     let wrong = |error: String| call.wrong(1, "", error);
     let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
-    let component = loader::load(&path).map_err(|refusal| wrong(refusal.to_string())).ok()?;
+    let component =
+        loader::load(&path, &trust).map_err(|refusal| wrong(refusal.to_string())).ok()?;
     for warning in component.warnings {
         call.note(Note::warning(call.place(1, ""), warning));
     }

@@ -6,10 +6,11 @@ mod options;
 mod pipeline;
 mod steps;
 mod table;
+mod trust;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use gopiper_core::Pipeline;
+use gopiper_core::{Pipeline, loader::Trust};
 use mlua::{Lua, Table, Value, Variadic};
 
 use self::{
@@ -17,6 +18,7 @@ use self::{
     component::{Loaded, buffer, load_component, transform},
     graph::{merge, route, tee},
     pipeline::create_pipeline,
+    trust::trust,
 };
 use crate::{
     env::{env, unknown},
@@ -40,6 +42,8 @@ pub(crate) struct Made {
     /// How many functions are transforms in pipelines.
     pub(crate) functions: usize,
     pub(crate) components: Vec<Loaded>,
+    /// Whose components are loaded, if the command line does not say.
+    trust: Trust,
     /// The names of all pipelines, also of those that could not be put together.
     names: Vec<String>,
     calls: Counts,
@@ -60,11 +64,12 @@ pub(crate) fn register(
         module.set(name, status)?;
     }
     module.set("NULL", Value::NULL)?;
-    let directory = source.directory.clone();
+    let [directory, beside] = [(); 2].map(|()| source.directory.clone());
+    let given_trust = settings.trust.clone();
     let [for_tee, for_route, for_merge] = [(); 3].map(|()| source.clone());
     let functions = [
         function(lua, "loadComponent", 3, move |call, arguments| {
-            Some(load_component(call, &search, arguments))
+            Some(load_component(call, (&search, given_trust.as_ref()), arguments))
         })?,
         function(lua, "transform", 2, |call, arguments| Some(transform(call, arguments)))?,
         function(lua, "buffer", 1, |call, options| Some(buffer(call, options)))?,
@@ -77,6 +82,10 @@ pub(crate) fn register(
         })?,
         function(lua, "createPipeline", 2, move |call, arguments| {
             create_pipeline(call, &settings, &source, arguments);
+            Some(Value::Nil)
+        })?,
+        function(lua, "trust", 1, move |call, options| {
+            trust(call, &beside, options);
             Some(Value::Nil)
         })?,
         function(lua, "env", 0, |call, (name, default)| {

@@ -182,6 +182,7 @@ fn host_program(variant: &Variant, pages: &Files, loader: &Files) -> Files {
         "blake3",
         "libloading",
         "memmap2",
+        "minisign-verify",
         "object",
         "parking_lot",
         "rustix",

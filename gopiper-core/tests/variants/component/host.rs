@@ -6,7 +6,7 @@ use std::{env, path::Path, process::ExitCode};
 fn main() -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for file in env::args_os().skip(1) {
-        match loader::load(Path::new(&file)) {
+        match loader::load(Path::new(&file), &loader::Trust::default()) {
             Ok(component) => {
                 let (module, interface) = (component.module, component.inspection.interface);
                 let introduced = module.introduced().map(|entry| entry());

@@ -9,6 +9,8 @@ function gopiper.loadComponent() return {} end
 
 function gopiper.buffer() return {} end
 
+function gopiper.trust() end
+
 -- Components alone are given secrets, and there are none here.
 local secret = setmetatable({}, { __tostring = function() return '(secret)' end })
 getmetatable(secret).__concat = function() return secret end

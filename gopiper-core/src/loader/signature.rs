@@ -1,0 +1,143 @@
+//! Who vouches for a component file: a detached signature beside it, as minisign writes it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use minisign_verify::{Error, PublicKey};
+
+use super::refusal::{Gate, Refusal};
+
+/// Whose files an operator takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// What is done with a file that none of the keys has signed.
+    pub unsigned: Unsigned,
+    /// The operator's keys: see [`trusted_key`].
+    pub keys: Vec<PublicKey>,
+}
+
+/// What is done with a file that no trusted key has signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unsigned {
+    /// It is loaded.
+    #[default]
+    Allow,
+    /// It is loaded, and the operator is told.
+    Warn,
+    /// It is not loaded.
+    Refuse,
+}
+
+/// What the signature beside a file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signature {
+    /// There is none.
+    Missing,
+    /// It is by none of the trusted keys, so nothing is known.
+    Unknown,
+    /// One of them has signed the file, with these words.
+    Trusted(String),
+    /// It is no signature of this file. Why.
+    Wrong(String),
+}
+
+/// A key as minisign prints it, or the file that it is in.
+///
+/// # Errors
+/// When it is neither.
+pub fn trusted_key(given: &str, directory: &Path) -> Result<PublicKey, String> {
+    if let Ok(key) = PublicKey::from_base64(given) {
+        return Ok(key);
+    }
+    let path = directory.join(given);
+    let text = fs::read_to_string(&path).map_err(|error| {
+        format!(
+            "'{given}' is no public key of minisign's (56 letters that begin with RW), and no file with \
+             one can be read at {}: {error}",
+            path.display()
+        )
+    })?;
+    PublicKey::decode(&text).map_err(|_| {
+        format!(
+            "{} holds no public key of minisign's: a line with a comment, then one with the key",
+            path.display()
+        )
+    })
+}
+
+/// Where the signature of a file lies.
+fn path_of(file: &Path) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".minisig");
+    path.into()
+}
+
+impl Signature {
+    /// What the signature beside `file` says of these bytes.
+    pub(super) fn of(file: &Path, bytes: &[u8], keys: &[PublicKey]) -> Self {
+        let text = match fs::read_to_string(path_of(file)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Signature::Missing,
+            Err(error) => return Signature::Wrong(error.to_string()),
+        };
+        let Ok(signature) = minisign_verify::Signature::decode(&text) else {
+            return Signature::Wrong("no signature as minisign writes it".into());
+        };
+        for key in keys {
+            return match key.verify(bytes, &signature, true) {
+                Ok(()) => Signature::Trusted(signature.trusted_comment().to_owned()),
+                Err(Error::UnexpectedKeyId) => continue,
+                Err(_) => Signature::Wrong("a signature of other bytes".into()),
+            };
+        }
+        Signature::Unknown
+    }
+}
+
+impl Trust {
+    /// Who gives keys wants no others' files, unless they say so.
+    pub fn new(unsigned: Option<Unsigned>, keys: Vec<PublicKey>) -> Self {
+        let default = if keys.is_empty() { Unsigned::Allow } else { Unsigned::Refuse };
+        Trust { unsigned: unsigned.unwrap_or(default), keys }
+    }
+
+    /// Whether a signature matters at all.
+    pub(super) fn asks(&self) -> bool {
+        self.unsigned != Unsigned::Allow || !self.keys.is_empty()
+    }
+
+    /// Why a file is not taken; or what the operator should know.
+    pub(super) fn judge(
+        &self,
+        file: &Path,
+        signature: &Signature,
+    ) -> Result<Option<String>, Refusal> {
+        let refuse = |problem, found: &str, remedy: String| {
+            let wanted = "a signature of this very file, by one of the trusted keys";
+            Err(Refusal::new(file, Gate::Signature, problem, found, wanted, remedy))
+        };
+        let path = path_of(file);
+        let found = match signature {
+            Signature::Trusted(_) => return Ok(None),
+            Signature::Wrong(found) => {
+                let remedy = format!(
+                    "do not trust this file: get it, and {}, from its author again",
+                    path.display()
+                );
+                return refuse("has a signature that does not fit", found, remedy);
+            }
+            Signature::Missing => format!("no signature: {} is not there", path.display()),
+            Signature::Unknown => format!("a signature by another key: {}", path.display()),
+        };
+        let remedy = "get the author's signature, and give the author's key as trusted; or sign it \
+                      yourself: minisign -Sm FILE.so";
+        match self.unsigned {
+            Unsigned::Allow => Ok(None),
+            Unsigned::Warn => {
+                Ok(Some(format!("{} is not signed by a trusted key: {found}", file.display())))
+            }
+            Unsigned::Refuse => refuse("is not signed by a trusted key", &found, remedy.into()),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Appends each message to a file, as a line.
+use std::{
+    fs::{File, OpenOptions},
+    io::Write,
+    path::PathBuf,
+};
+
+use gopiper_abi::{
+    Component, Error, Factory, HandledCallback, Message, Parallel, Postponed, Report, attributes,
+    export_component,
+};
+
+attributes! {
+    /// Appends each message to a file, as a line.
+    pub struct Attributes {
+        /// The file; it is made if it is not there.
+        pub path: PathBuf,
+        /// What ends a line.
+        #[serde(default = "newline")]
+        pub delimiter: String,
+    }
+}
+
+fn newline() -> String {
+    "\n".into()
+}
+
+/// Made once from the attributes; makes a component for each worker.
+pub struct TemplateFactory(Attributes);
+
+impl Factory for TemplateFactory {
+    type Component = Template;
+    type Attributes = Attributes;
+
+    fn new(attributes: Attributes) -> Result<Self, Error> {
+        Ok(TemplateFactory(attributes))
+    }
+
+    fn create(&self, _postponed: Postponed) -> Result<Template, Error> {
+        let file = OpenOptions::new().create(true).append(true).open(&self.0.path);
+        let file = file.map_err(|error| Error::attribute("path", error.to_string()))?;
+        Ok(Template { file, delimiter: self.0.delimiter.clone() })
+    }
+
+    /// Two workers would write into each other's lines.
+    fn parallel(&self) -> Parallel {
+        Parallel::SINGLE
+    }
+}
+
+/// The component of one worker: called by one thread alone.
+pub struct Template {
+    file: File,
+    delimiter: String,
+}
+
+impl Component for Template {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        let line = [message.data(), self.delimiter.as_bytes()].concat();
+        match self.file.write_all(&line) {
+            Ok(()) => handled.done(message),
+            // The host gives it again after a while, as often as the operator wants.
+            Err(error) => handled.report(message, Report::retry(1, error.to_string())),
+        }
+    }
+}
+
+export_component!(sink: TemplateFactory);
+
+#[cfg(test)]
+mod tests {
+    use gopiper_abi::testing::Harness;
+
+    use super::*;
+
+    #[test]
+    fn writes_a_line_for_each_message() {
+        let name = format!("template-test-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let path = path.to_str().expect("UTF-8").to_owned();
+        let mut harness =
+            Harness::sink::<TemplateFactory>([("path", path.clone().into())]).unwrap();
+        let handled = harness.handle(["one", "two"]);
+        assert!(handled.iter().all(|handled| handled.status == 0), "{handled:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_named() {
+        let error = Harness::sink::<TemplateFactory>([("path", "/".into())]).unwrap_err();
+        assert!(error.to_string().contains("path"), "{error}");
+    }
+}

@@ -1,0 +1,87 @@
+//! Whose components an operator takes.
+mod common;
+
+use std::{fs, io::Cursor, path::Path, process::Output};
+
+use common::{gopiper, plugins, root, stderr};
+use minisign::KeyPair;
+
+/// A folder with stdin and stdout, signed by a vendor, and the vendor's key.
+fn signed() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = KeyPair::generate_unencrypted_keypair().expect("keys");
+    let key = keys.pk.to_box().expect("a key").to_string();
+    fs::write(folder.path().join("vendor.pub"), key).expect("written");
+    for name in ["stdin_component.so", "stdout_component.so"] {
+        let bytes = fs::read(plugins().join(name)).expect("read");
+        let signature = minisign::sign(Some(&keys.pk), &keys.sk, Cursor::new(&bytes), None, None);
+        let signature = signature.expect("signed").to_string();
+        fs::write(folder.path().join(name), bytes).expect("written");
+        fs::write(folder.path().join(format!("{name}.minisig")), signature).expect("written");
+    }
+    folder
+}
+
+/// What the operators' page shows.
+fn shown() -> String {
+    let page = fs::read_to_string(root().join("docs/operators.md")).expect("the page");
+    let (_, block) = page.split_once("```lua,trust\n").expect("the block");
+    block.split("```").next().expect("its end").to_owned()
+}
+
+fn run(folder: &Path, trust: &str, arguments: &[&str]) -> Output {
+    let lua = format!(
+        "local gopiper = require('gopiper')\n{trust}gopiper.createPipeline({{\n  \
+         gopiper.loadComponent('stdin_component.so', {{}}),\n  \
+         gopiper.loadComponent('stdout_component.so', {{}}),\n}})\n"
+    );
+    fs::write(folder.join("pipeline.lua"), lua).expect("written");
+    let mut program = gopiper();
+    program.current_dir(folder).arg("run").args(arguments).arg("pipeline.lua");
+    program.stdin(std::process::Stdio::null()).output().expect("it ran")
+}
+
+#[test]
+fn what_the_vendor_signed_runs_and_nothing_else() {
+    let folder = signed();
+    let output = run(folder.path(), &shown(), &[]);
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    fs::remove_file(folder.path().join("stdout_component.so.minisig")).expect("removed");
+    let output = run(folder.path(), &shown(), &[]);
+    assert_eq!(output.status.code(), Some(78));
+    let said = stderr(&output);
+    assert!(said.contains("stdout_component.so is not signed by a trusted key"), "{said}");
+    assert!(said.contains("pipeline.lua:5:"), "{said}");
+    assert!(!said.contains("stdin_component.so is not"), "{said}");
+}
+
+#[test]
+fn the_command_line_wins() {
+    let folder = signed();
+    fs::remove_file(folder.path().join("stdout_component.so.minisig")).expect("removed");
+    let output = run(folder.path(), &shown(), &["--unsigned", "warn"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is not signed by a trusted key"), "{}", stderr(&output));
+    let output = run(folder.path(), "", &["--trusted-key", "vendor.pub"]);
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    let output = run(folder.path(), "", &["--trusted-key", "nowhere.pub"]);
+    assert!(stderr(&output).contains("'nowhere.pub' is no public key"), "{}", stderr(&output));
+}
+
+#[test]
+fn inspect_and_verify_say_who_signed() {
+    let folder = signed();
+    let said = |command: &str, key: &str| {
+        let mut program = gopiper();
+        program.current_dir(folder.path()).args([command, "--trusted-key", key]);
+        program.arg("stdin_component.so").output().expect("it ran")
+    };
+    let output = said("inspect", "vendor.pub");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("signature  by a trusted key: timestamp:"), "{text}");
+    assert_eq!(said("verify", "vendor.pub").status.code(), Some(0));
+    let other = KeyPair::generate_unencrypted_keypair().expect("keys").pk.to_base64();
+    assert_eq!(said("verify", &other).status.code(), Some(78));
+    let text = String::from_utf8_lossy(&said("inspect", &other).stdout).into_owned();
+    assert!(text.contains("signature  by a key that is not among the trusted ones"), "{text}");
+}
