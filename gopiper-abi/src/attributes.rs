@@ -76,7 +76,11 @@ macro_rules! attributes {
         impl $crate::DeclaredAttributes for $name {}
     };
     ($(#[$outer:meta])* $vis:vis enum $name:ident { $($body:tt)* }) => {
-        #[derive(Debug, Clone, PartialEq, Eq, $crate::serde::Deserialize, $crate::schemars::JsonSchema)]
+        // Serialize for the schema: it says what the default is.
+        #[derive(
+            Debug, Clone, PartialEq, Eq, $crate::serde::Deserialize, $crate::serde::Serialize,
+            $crate::schemars::JsonSchema,
+        )]
         #[serde(crate = "gopiper_abi::serde", rename_all = "snake_case")]
         #[schemars(crate = "gopiper_abi::schemars")]
         $(#[$outer])*

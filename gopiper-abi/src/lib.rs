@@ -94,6 +94,24 @@ pub use {schemars, serde};
 mod documentation {
     #[doc = include_str!("../../README.md")]
     struct Readme;
-    #[doc = include_str!("../../docs/authors.md")]
+    #[doc = include_str!("../../docs/authors/README.md")]
     struct Authors;
+    #[doc = include_str!("../../docs/authors/attributes.md")]
+    struct Attributes;
+    #[doc = include_str!("../../docs/authors/reports.md")]
+    struct Reports;
+    #[doc = include_str!("../../docs/authors/sources.md")]
+    struct Sources;
+    #[doc = include_str!("../../docs/authors/aggregates.md")]
+    struct Aggregates;
+    #[doc = include_str!("../../docs/authors/batches.md")]
+    struct Batches;
+    #[doc = include_str!("../../docs/authors/threads.md")]
+    struct Threads;
+    #[doc = include_str!("../../docs/authors/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../../docs/authors/speed.md")]
+    struct Speed;
+    #[doc = include_str!("../../docs/authors/shipping.md")]
+    struct Shipping;
 }

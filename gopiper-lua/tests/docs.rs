@@ -104,38 +104,38 @@ fn the_operators() {
 #[test]
 fn the_authors() {
     let folder = tempfile::tempdir().expect("a folder");
-    let source = folder.path().join("src/lib.rs");
-    fs::create_dir(folder.path().join("src")).expect("a folder");
-    let rust = blocks("docs/authors.md", "rust");
-    let tests = blocks("docs/authors.md", "rust,ignore").concat();
-    let tests = format!("#[cfg(test)]\nmod tests {{\nuse super::*;\n{tests}\n}}\n");
-    fs::write(source, format!("{}\n{tests}", rust[0])).expect("written");
-    let abi = format!("gopiper-abi = {{ path = {:?} }}", root().join("gopiper-abi"));
-    let manifest = blocks("docs/authors.md", "toml").concat();
-    assert!(manifest.contains("gopiper-abi = \"0.1\""));
-    let manifest = manifest.replace("gopiper-abi = \"0.1\"", &abi) + "\n[workspace]\n";
-    fs::write(folder.path().join("Cargo.toml"), manifest).expect("written");
-    fs::copy(root().join("Cargo.lock"), folder.path().join("Cargo.lock")).expect("copied");
+    // One place for what is built, which others use too.
     let shared = root().join("target/docs");
-    let here = format!("ln -s {} target", shared.display());
     fs::create_dir_all(&shared).expect("a folder");
-    runs(&here, folder.path());
-
-    for command in blocks("docs/authors.md", "sh").concat().lines() {
-        // The test may run in a workspace with another folder for what is built.
-        let said = runs(&format!("unset CARGO_TARGET_DIR; {command}"), folder.path());
-        if command.starts_with("gopiper verify") {
-            assert!(said.contains("transform keep 0.1.0") && said.contains(", sealed,"), "{said}");
-        }
-    }
+    let rust = blocks("docs/authors/README.md", "rust").concat();
+    let tests = blocks("docs/authors/testing.md", "rust,ignore").concat();
+    let rust = format!("{rust}\n#[cfg(test)]\nmod tests {{\nuse super::*;\n{tests}\n}}\n");
+    fs::write(folder.path().join("lib.rs"), rust).expect("written");
+    let abi = root().join("gopiper-abi");
+    let commands = blocks("docs/authors/README.md", "sh").concat();
+    assert!(commands.starts_with("gopiper new keep --kind transform\ncd keep\n"), "{commands}");
+    // As far as it is published, what is shown is what is done; and it is the component that is shown.
+    let commands = commands
+        .replacen("transform\n", &format!("transform --abi-path {}\n", abi.display()), 1)
+        .replacen(
+            "cd keep\n",
+            &format!(
+                "cd keep; cp ../lib.rs src; cp {} .; ln -s {} target\n",
+                root().join("Cargo.lock").display(),
+                shared.display()
+            ),
+            1,
+        )
+        .replacen("cargo test", "cargo test --release", 1);
+    // The test may run in a workspace with another folder for what is built.
+    let said = runs(&format!("unset CARGO_TARGET_DIR\n{commands}"), folder.path());
+    assert!(said.contains("transform keep 0.1.0") && said.contains(", sealed,"), "{said}");
+    assert!(said.contains("word: a string, required"), "{said}");
+    let component = folder.path().join("keep/keep_component.so");
     let lua = common::pipeline(
-        &format!(
-            "gopiper.loadComponent('{}/keep_component.so', {{ word = 'b' }}),",
-            folder.path().display()
-        ),
+        &format!("gopiper.loadComponent('{}', {{ word = 'b' }}),", component.display()),
         "{}",
     );
     let run = format!("printf 'abc\\nxyz\\n' | gopiper run {}", lua.path().display());
     assert_eq!(runs(&run, folder.path()), "abc\n");
-    runs("unset CARGO_TARGET_DIR; cargo test --release", folder.path());
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::workspace::Cargo;
-use crate::{chaos, edges, soundness, test, tidy};
+use crate::{chaos, compilers, edges, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Also what takes longer: models of threads in every interleaving, tests under AddressSanitizer,
-    /// ThreadSanitizer and Miri, ten thousand cases of the scheduler's model, 200 rounds of chaos
+    /// ThreadSanitizer and Miri, components built by other compilers, ten thousand cases of the scheduler's model, 200 rounds of chaos
     #[arg(long)]
     full: bool,
 }
@@ -38,7 +38,9 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
         let cargo = Cargo::new().env("RUSTDOCFLAGS", "-Dwarnings");
         cargo.run("doc", &["--workspace", "--no-deps"])
     })?;
+    steps.step("oldest compiler", compilers::oldest)?;
     if args.full {
+        steps.step("other compilers", || compilers::all(&test::built()?))?;
         steps.step("loom", soundness::models)?;
         steps.step("memory errors", soundness::memory_errors)?;
         steps.step("data races", soundness::data_races)?;

@@ -4,6 +4,7 @@ mod access_log;
 mod bench;
 mod chaos;
 mod ci;
+mod compilers;
 mod edges;
 mod plugins;
 mod run;

@@ -30,8 +30,9 @@ attributes! {
     /// Those changed last come last, of the same time by name. Gzip files, known by what they begin
     /// with, are decompressed.
     pub struct Attributes {
-        /// The files: globs, as a shell has them (`*`, `?`, `[a-z]`, `**` for any folders). What is no
-        /// regular file is passed over.
+        /// The files: globs, as a shell has them (`*`, `?`, `[a-z]`, `**` for any folders), relative ones
+        /// from the working directory. Those changed last are read last. Unless they are followed, each
+        /// must match a file. What is no regular file is passed over.
         pub paths: Vec<String>,
         /// Go on when all is read, with what is written to the files, and with new ones. A file that
         /// was renamed or removed is read until nothing has come for a minute; a line that has begun

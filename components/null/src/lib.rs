@@ -1,17 +1,22 @@
 //! Takes every message and counts it: where a pipeline may end that is only measured or tried.
 use gopiper_abi::{
-    BatchCall, BatchComponent, Counter, Error, Factory, HandleFlags, NoAttributes, Postponed,
-    Report, export_component,
+    BatchCall, BatchComponent, Counter, Error, Factory, HandleFlags, Postponed, Report, attributes,
+    export_component,
 };
+
+attributes! {
+    /// Takes every message, and counts the bytes.
+    pub struct Attributes {}
+}
 
 /// Makes [`Null`]s.
 pub struct NullFactory;
 
 impl Factory for NullFactory {
     type Component = Null;
-    type Attributes = NoAttributes;
+    type Attributes = Attributes;
 
-    fn new(_: NoAttributes) -> Result<Self, Error> {
+    fn new(_: Attributes) -> Result<Self, Error> {
         Ok(NullFactory)
     }
 

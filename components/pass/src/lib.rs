@@ -1,16 +1,21 @@
 //! Passes every message on as it is: for measuring what a stage costs.
 use gopiper_abi::{
-    Component, Error, Factory, HandledCallback, Message, NoAttributes, Postponed, export_component,
+    Component, Error, Factory, HandledCallback, Message, Postponed, attributes, export_component,
 };
+
+attributes! {
+    /// Passes every message on as it is.
+    pub struct Attributes {}
+}
 
 /// Makes [`Pass`]es.
 pub struct PassFactory;
 
 impl Factory for PassFactory {
     type Component = Pass;
-    type Attributes = NoAttributes;
+    type Attributes = Attributes;
 
-    fn new(_: NoAttributes) -> Result<Self, Error> {
+    fn new(_: Attributes) -> Result<Self, Error> {
         Ok(PassFactory)
     }
 

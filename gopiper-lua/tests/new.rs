@@ -1,0 +1,85 @@
+//! `gopiper new`: what it makes builds, passes its tests and runs, outside of any workspace.
+//!
+//! Takes half a minute: it compiles the interface crate, as packaged, in release.
+mod common;
+
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+
+use common::{gopiper, plugins, root, stderr};
+
+/// Runs a command of the README that was made.
+fn runs(command: &str, folder: &Path) -> String {
+    let program = gopiper().get_program().to_owned();
+    let beside = Path::new(&program).parent().expect("a folder").display().to_string();
+    let output = Command::new("sh")
+        .args(["-ec", command])
+        .current_dir(folder)
+        .env("PATH", format!("{beside}:{}", std::env::var("PATH").unwrap_or_default()))
+        .env("GOPIPER_COMPONENT_PATH", plugins())
+        // The test may run in a workspace with another folder for what is built.
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .expect("a shell");
+    assert!(output.status.success(), "{command}: {}\n{}", output.status, stderr(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The interface crate, as it is published.
+fn packaged(folder: &Path) -> std::path::PathBuf {
+    let target = folder.display();
+    let package = "cargo package -q -p gopiper-abi --no-verify --allow-dirty --target-dir";
+    runs(&format!("{package} {target}"), &root());
+    let version = gopiper_abi::raw::INTERFACE_VERSION;
+    let archive = format!("tar -xzf package/gopiper-abi-{version}.crate");
+    runs(&archive, folder);
+    folder.join(format!("gopiper-abi-{version}"))
+}
+
+#[test]
+fn a_new_component_builds_passes_its_tests_and_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let abi = packaged(folder.path());
+    for (kind, output) in
+        [("transform", "A transform for gopiper.\n"), ("source", "1\n2\n3\n"), ("sink", "")]
+    {
+        let name = format!("my-{kind}");
+        let made = gopiper()
+            .current_dir(folder.path())
+            .args(["new", &name, "--kind", kind, "--abi-path"])
+            .arg(&abi)
+            .output()
+            .expect("it ran");
+        assert!(made.status.success(), "{}", stderr(&made));
+        let crate_folder = folder.path().join(&name);
+        // One place for all three: most of it is the same.
+        fs::create_dir_all(root().join("target/docs")).expect("a folder");
+        symlink(root().join("target/docs"), crate_folder.join("target")).expect("a link");
+        fs::copy(root().join("Cargo.lock"), crate_folder.join("Cargo.lock")).expect("copied");
+        let readme = fs::read_to_string(crate_folder.join("README.md")).expect("a README");
+        let blocks: Vec<_> = readme.split("```").skip(1).step_by(2).collect();
+        let commands = blocks.iter().filter_map(|block| block.strip_prefix("sh\n"));
+        let mut said = String::new();
+        for command in commands.flat_map(str::lines) {
+            said = runs(&command.replace("cargo test", "cargo test --release"), &crate_folder);
+        }
+        assert!(said.contains(output), "{said}");
+    }
+    let written = fs::read_to_string(folder.path().join("my-sink/output.txt")).expect("written");
+    assert!(written.starts_with("# my-sink\n"), "{written}");
+}
+
+#[test]
+fn what_cannot_be_made_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = |arguments: &[&str], said: &str| {
+        let output =
+            gopiper().current_dir(folder.path()).arg("new").args(arguments).output().expect("ran");
+        assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    };
+    refused(&["Upper", "--kind", "sink"], "'Upper' is no name for a component");
+    refused(&["a", "--kind", "sink", "--abi-path", "nowhere"], "--abi-path holds no crate");
+    fs::create_dir(folder.path().join("taken")).expect("a folder");
+    refused(&["taken", "--kind", "sink"], "cannot make taken");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing is left");
+}
