@@ -6,12 +6,12 @@ use std::{fmt, iter, mem, ops::Range};
 
 use memchr::{memchr_iter, memmem};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Batch, DeclaredAttributes, Error, Message, Payload, PayloadMut, Postponed, Report};
 
 /// What to do with a line that is too long: as an attribute of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {
     /// Make several messages of it; written one after the other they are the line again.
