@@ -51,7 +51,7 @@ fn run(source: &Arc<Source>, settings: &Settings) -> Made {
     let lua = Lua::new();
     let search = SearchPath::new(&source.file, &settings.component_path);
     let ran = module::register(&lua, search, settings.clone(), source.clone())
-        .and_then(|()| source.run(&lua));
+        .and_then(|()| source.run(&lua, |text, _| tracing::info!("{text}")));
     let mut made = lua.remove_app_data::<Made>().unwrap_or_default();
     let wrong = made.notes.iter().any(|note| note.severity == Severity::Error);
     match ran {
@@ -69,7 +69,7 @@ fn run(source: &Arc<Source>, settings: &Settings) -> Made {
 }
 
 /// What is wrong with a file each call of which is right.
-fn of_the_whole(source: &Source, made: &Made) -> Vec<Note> {
+fn of_the_whole(source: &Arc<Source>, made: &Made) -> Vec<Note> {
     let file = source.file.display();
     if made.pipelines.is_empty() {
         let error = "makes no pipeline: call gopiper.createPipeline with a list of components";

@@ -47,18 +47,23 @@ pub(crate) fn transform(
 }
 
 /// How many functions a file puts into pipelines when it runs in a worker.
-pub(crate) fn count(source: &Source) -> mlua::Result<usize> {
-    run_again(&Lua::new(), source, 0)?.raw_get("count")
+pub(crate) fn count(source: &Arc<Source>) -> mlua::Result<usize> {
+    run_again(&Lua::new(), source, 0, |_, _| {})?.raw_get("count")
 }
 
 /// Runs the file as a worker does. Returns what `gopiper` was in it: with `count`, and `found` and its
 /// `flush` or its `branches`, if there is a function of this number.
-fn run_again(lua: &Lua, source: &Source, number: usize) -> mlua::Result<Table> {
+fn run_again(
+    lua: &Lua,
+    source: &Arc<Source>,
+    number: usize,
+    log: impl Fn(&str, bool) + Send + 'static,
+) -> mlua::Result<Table> {
     let counting = lua.load(include_str!("lua/counting.lua")).set_name("=gopiper");
     let given = (number, env_in_worker(lua)?, unknown_in_worker(lua)?, Value::NULL);
     let module: Table = counting.call(given)?;
     lua.register_module("gopiper", &module)?;
-    source.run(lua)?;
+    source.run(lua, log)?;
     Ok(module)
 }
 
@@ -74,14 +79,20 @@ struct LuaFunction {
 
 impl LuaFunction {
     fn new(
-        source: &Source,
+        source: &Arc<Source>,
         number: usize,
         limit: Duration,
         every: Option<Duration>,
         mut state: Box<ffi::State>,
     ) -> mlua::Result<Self> {
         let (lua, make) = ffi::lua(state.pointer())?;
-        let module = run_again(&lua, source, number)?;
+        let host = state.postponed.host().clone();
+        let module = run_again(&lua, source, number, move |text, has_ended| {
+            // What the file itself prints was said when it was first run.
+            if has_ended {
+                host.log(Level::INFO, module_path!(), text);
+            }
+        })?;
         let user: Option<Function> = module.raw_get("found")?;
         let user = user.ok_or_else(|| {
             let text = format!("the file has no function {number} when it runs in a worker");
