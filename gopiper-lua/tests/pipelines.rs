@@ -119,6 +119,7 @@ const TOLD_BY_STARTING: &[&str] = &[
     "file-source-checkpoint-damaged",
     "file-source-checkpoint-newer",
     "file-source-no-state",
+    "function-changes-after-the-check",
     "stdin-twice",
 ];
 
