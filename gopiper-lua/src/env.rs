@@ -2,9 +2,9 @@
 use std::{env, ffi::OsString, os::unix::ffi::OsStringExt};
 
 use gopiper_abi::nearest::did_you_mean;
-use mlua::{Error, Function, Lua, Table, Value};
+use mlua::{Lua, Table, Value};
 
-use crate::{convert::a, place::Place};
+use crate::convert::a;
 
 /// A variable of the environment, as a string; the default if it is not set.
 pub(crate) fn env(lua: &Lua, name: Value, default: Value) -> Result<Value, String> {
@@ -34,26 +34,4 @@ pub(crate) fn unknown(gopiper: &Table, name: &Value) -> String {
     names.sort();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     format!("gopiper has no '{name}'{}\nit has {}", did_you_mean(&name, &names), names.join(", "))
-}
-
-/// `env` in a worker, where an error is the end.
-pub(crate) fn env_in_worker(lua: &Lua) -> mlua::Result<Function> {
-    lua.create_function(|lua, (name, default): (Value, Value)| {
-        env(lua, name, default).map_err(|error| here(lua, &error))
-    })
-}
-
-/// The same for a name that `gopiper` does not have.
-pub(crate) fn unknown_in_worker(lua: &Lua) -> mlua::Result<Function> {
-    lua.create_function(|lua, (gopiper, name): (Table, Value)| {
-        let said = unknown(&gopiper, &name);
-        Err::<(), _>(here(lua, said.lines().next().unwrap_or_default()))
-    })
-}
-
-/// An error that names the line of the Lua file that called.
-fn here(lua: &Lua, error: &str) -> Error {
-    let place = Place::of_call(lua, "", 0, None);
-    let place = place.map(|place| format!("{}:{}: ", place.chunk, place.line));
-    Error::runtime(format!("{}{error}", place.unwrap_or_default()))
 }

@@ -51,7 +51,7 @@ fn run(source: &Arc<Source>, settings: &Settings) -> Made {
     let lua = Lua::new();
     let search = SearchPath::new(&source.file, &settings.component_path);
     let ran = module::register(&lua, search, settings.clone(), source.clone())
-        .and_then(|()| source.run(&lua));
+        .and_then(|()| source.run(&lua, |text, _| tracing::info!("{text}")));
     let mut made = lua.remove_app_data::<Made>().unwrap_or_default();
     let wrong = made.notes.iter().any(|note| note.severity == Severity::Error);
     match ran {
@@ -69,23 +69,20 @@ fn run(source: &Arc<Source>, settings: &Settings) -> Made {
 }
 
 /// What is wrong with a file each call of which is right.
-fn of_the_whole(source: &Source, made: &Made) -> Vec<Note> {
+fn of_the_whole(source: &Arc<Source>, made: &Made) -> Vec<Note> {
     let file = source.file.display();
     if made.pipelines.is_empty() {
         let error = "makes no pipeline: call gopiper.createPipeline with a list of components";
         return vec![Note::error(None, format!("{file} {error}"))];
     }
-    if made.functions > 0 {
+    if !made.functions.is_empty() {
         match function::count(source) {
             Ok(again) if again == made.functions => {}
             Ok(again) => {
-                let error = format!(
-                    "{file} puts {} function(s) into pipelines when it is first run, and {again} when it \
-                     is run again\neach worker runs it again: which functions those are must not depend \
-                     on anything that changes",
-                    made.functions
-                );
-                return vec![Note::error(None, error)];
+                let pairs = (0..).map(|i| (made.functions.get(i), again.get(i)));
+                let mut differing = (1..).zip(pairs).filter(|(_, (first, again))| first != again);
+                let (number, (first, again)) = differing.next().unwrap_or_default();
+                return vec![Note::error(None, function::differs(source, number, first, again))];
             }
             Err(error) => {
                 let mut note = source.ended_by(&error);

@@ -1,10 +1,13 @@
 //! The text of a pipeline's file: run once to see what it makes, and again in each worker of a function.
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use mlua::{Lua, Table, Value};
+use mlua::{Function, Lua, LuaString, Table, Value};
+use parking_lot::Mutex;
 
 use crate::{
     place::{Place, What},
@@ -20,27 +23,72 @@ pub(crate) struct Source {
     /// What Lua calls it. LuaJIT shows sixty letters of a name: so it calls files by their paths from
     /// the directory.
     name: String,
+    /// The files that were required, by what Lua calls them: as they were when they were first read.
+    required: Mutex<BTreeMap<String, Arc<[u8]>>>,
 }
 
 impl Source {
     pub(crate) fn new(text: impl Into<Vec<u8>>, file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().display().to_string();
         let directory = file.parent().unwrap_or(Path::new("")).into();
-        Source { text: text.into(), file: file.into(), directory, name }
+        Source { text: text.into(), file: file.into(), directory, name, required: Mutex::default() }
     }
 
     pub(crate) fn read(file: &Path) -> io::Result<Self> {
         Ok(Self::new(fs::read(file)?, file))
     }
 
-    /// Runs it. `require` finds Lua files beside it, and nowhere unasked.
-    pub(crate) fn run(&self, lua: &Lua) -> mlua::Result<()> {
+    /// Runs it. `require` finds Lua files beside it, and nowhere unasked; `log` gets what is printed, and
+    /// whether that is after the file itself has run.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        lua: &Lua,
+        log: impl Fn(&str, bool) + Send + 'static,
+    ) -> mlua::Result<()> {
         let package: Table = lua.globals().get("package")?;
         package.set("path", "")?;
-        let directory = self.directory.clone();
-        let beside = move |lua: &Lua, module: String| find(lua, &directory, &module);
+        let source = self.clone();
+        let beside = move |lua: &Lua, module: String| source.find(lua, &module);
         package.get::<Table>("loaders")?.raw_insert(2, lua.create_function(beside)?)?;
-        lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()
+        let log = lua.create_function(move |_, (text, has_ended): (LuaString, bool)| {
+            log(&text.to_string_lossy(), has_ended);
+            Ok(())
+        })?;
+        let around = lua.load(include_str!("source.lua")).set_name("=gopiper");
+        let ended: Function = around.call(log)?;
+        lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()?;
+        ended.call(())
+    }
+
+    /// What `require` finds beside the file: `a.b` is `a/b.lua`, or `a/b/init.lua`.
+    fn find(&self, lua: &Lua, module: &str) -> mlua::Result<Value> {
+        let name = module.replace('.', "/");
+        let mut looked = String::new();
+        for name in [format!("{name}.lua"), format!("{name}/init.lua")] {
+            let path = self.path(&name);
+            match self.required(&name) {
+                Ok(text) => {
+                    let chunk = lua.load(&text[..]).set_name(format!("@{name}"));
+                    return chunk.into_function().map(Value::Function);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    looked += &format!("\n\tno file '{}'", path.display());
+                }
+                Err(error) => looked += &format!("\n\tcannot read '{}': {error}", path.display()),
+            }
+        }
+        lua.create_string(looked).map(Value::String)
+    }
+
+    /// What a file says that is required.
+    fn required(&self, name: &str) -> io::Result<Arc<[u8]>> {
+        let mut required = self.required.lock();
+        if let Some(text) = required.get(name) {
+            return Ok(text.clone());
+        }
+        let text: Arc<[u8]> = fs::read(self.path(name))?.into();
+        required.insert(name.to_owned(), text.clone());
+        Ok(text)
     }
 
     /// Where a file lies that Lua calls so.
@@ -50,19 +98,34 @@ impl Source {
 
     /// What it says, if it can be read.
     pub(crate) fn text(&self, chunk: &str) -> Option<String> {
-        let read = || fs::read(self.path(chunk)).ok();
-        let text = if chunk == self.name { Some(self.text.clone()) } else { read() };
-        Some(String::from_utf8_lossy(&text?).into_owned())
+        if chunk == self.name {
+            return Some(String::from_utf8_lossy(&self.text).into_owned());
+        }
+        Some(String::from_utf8_lossy(&self.required(chunk).ok()?).into_owned())
     }
 
-    /// What an error says, with the path of the file that it names.
+    /// What an error says, with the path of the file that it names, or else was raised in.
     pub(crate) fn said(&self, error: &mlua::Error) -> String {
         let text = first_cause(error);
-        match chunk_and_line(&text) {
-            Some((chunk, _, _)) => {
-                format!("{}{}", self.path(chunk).display(), &text[chunk.len()..])
+        match traced(&error.to_string()).first() {
+            Some((chunk, line)) if chunk_and_line(&text).is_none() => {
+                format!("{}:{line}: {text}", self.path(chunk).display())
             }
-            None => text,
+            _ => self.placed(&text),
+        }
+    }
+
+    /// A text that may begin with a place, as Lua says it: with the path of that file.
+    pub(crate) fn placed(&self, text: &str) -> String {
+        let required = self.required.lock();
+        let begins_with = |chunk: &String| {
+            let rest = text.strip_prefix(&**chunk)?;
+            let line = rest.strip_prefix(':')?;
+            line.starts_with(|c: char| c.is_ascii_digit()).then_some((self.path(chunk), rest))
+        };
+        match required.keys().chain([&self.name]).find_map(begins_with) {
+            Some((path, rest)) => format!("{}{rest}", path.display()),
+            None => text.to_owned(),
         }
     }
 
@@ -104,26 +167,6 @@ fn in_words(said: &str) -> String {
     }
 }
 
-/// What `require` finds in a directory: `a.b` is `a/b.lua`, or `a/b/init.lua`.
-fn find(lua: &Lua, directory: &Path, module: &str) -> mlua::Result<Value> {
-    let name = module.replace('.', "/");
-    let mut looked = String::new();
-    for name in [format!("{name}.lua"), format!("{name}/init.lua")] {
-        let path = directory.join(&name);
-        match fs::read(&path) {
-            Ok(text) => {
-                let chunk = lua.load(text).set_name(format!("@{name}"));
-                return chunk.into_function().map(Value::Function);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                looked += &format!("\n\tno file '{}'", path.display());
-            }
-            Err(error) => looked += &format!("\n\tcannot read '{}': {error}", path.display()),
-        }
-    }
-    lua.create_string(looked).map(Value::String)
-}
-
 /// The place that Lua puts before what an error says, and that.
 fn chunk_and_line(text: &str) -> Option<(&str, usize, &str)> {
     let (chunk, rest) = text.split_once(".lua:").map(|(name, rest)| (name.len() + 4, rest))?;
@@ -162,5 +205,27 @@ fn first_cause(error: &mlua::Error) -> String {
         }
         mlua::Error::SyntaxError { message, .. } => message.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_required_is_what_it_was_when_the_file_was_first_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |text| fs::write(folder.path().join("lib.lua"), text).unwrap();
+        let file = folder.path().join("pipeline.lua");
+        let source = Arc::new(Source::new("found = require('lib')", &file));
+        let run = || {
+            let lua = Lua::new();
+            source.run(&lua, |_, _| {}).map(|()| lua.globals().get::<String>("found").unwrap())
+        };
+        assert!(source.said(&run().unwrap_err()).contains("module 'lib' not found"));
+        write("return 'as it was'");
+        assert_eq!(run().unwrap(), "as it was");
+        write("return 'changed'");
+        assert_eq!(run().unwrap(), "as it was");
     }
 }

@@ -124,7 +124,7 @@ fn is_not_in(secret: &str, output: &Output) {
 fn a_secret_is_never_said() {
     let component = "  gopiper.loadComponent('faults_component.so', { first_word = false, \
                      text = 'Bearer ' .. gopiper.secret{ env = 'SECRET' } .. '!' }),\n";
-    let function = "  function(message) if message:find('lua') then error('no') end end,\n";
+    let function = "  function(message) print(os.getenv('SECRET')) if message:find('lua') then error('no') end end,\n";
     let checked = component.replace("first_word = false", "at = 'check', with_error = true");
     let wrong =
         component.replace("first_word = false", "first_word = gopiper.secret{ env = 'SECRET' }");

@@ -1,7 +1,7 @@
 //! The command line: what it says, and the exit codes.
 mod common;
 
-use common::{gopiper, plugins, stderr};
+use common::{gopiper, plugins, run, stderr};
 
 fn said(arguments: &[&str]) -> (i32, String, String) {
     let output = gopiper().args(arguments).output().expect("it ran");
@@ -234,4 +234,28 @@ fn no_state_is_left_where_none_is_needed() {
     let output = gopiper().args(["run", "examples/seed.lua"]).env("HOME", home.path()).output();
     assert!(output.expect("it ran").status.success());
     assert_eq!(std::fs::read_dir(home.path()).expect("the folder").count(), 0);
+}
+
+/// Of each worker of a function, the file runs again.
+#[test]
+fn what_is_printed_is_said_once_in_the_log_and_not_in_the_output() {
+    let text = "local gopiper = require('gopiper')
+print('the file', 1, nil)
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.transform(function(message) print('of', message.data) end, { name = 'says', pool_size = 3 }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})
+";
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("written");
+    let mut command = gopiper();
+    command.arg("-v").arg("run").arg("--component-path").arg(plugins()).arg(file.path());
+    let output = run(&mut command, b"one\ntwo\n");
+    let said = stderr(&output);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "one\ntwo\n", "{said}");
+    for (text, component) in [("the file\t1\tnil", ""), ("of\tone", "says"), ("of\ttwo", "says")] {
+        let lines: Vec<_> = said.lines().filter(|line| line.contains(text)).collect();
+        assert!(lines.len() == 1 && lines[0].contains(component), "{text}: {said}");
+    }
 }

@@ -26,6 +26,9 @@ use mlua::{
 };
 use parking_lot::Mutex;
 
+/// What Lua calls the prelude, which goes over the messages.
+const OWN: &CStr = c"=gopiper";
+
 /// What Lua says of how far it is, and what it is told.
 #[repr(C)]
 #[derive(Default)]
@@ -142,15 +145,22 @@ unsafe extern "C-unwind" fn stop(lua: *mut lua_State, at: *mut lua_Debug) {
     let mut text = Text { bytes: [0; 256], len: 0 };
     // SAFETY: Lua calls it on the worker's thread, with what it wants a hook to have.
     unsafe {
-        lua_sethook(lua, None, 0, 0);
         let (progress, limit) = CURRENT.get();
-        let Some(progress) = progress.as_ref() else { return };
-        if progress.at.load(Relaxed) != progress.condemned.load(Relaxed) {
+        let late = progress
+            .as_ref()
+            .filter(|progress| progress.at.load(Relaxed) == progress.condemned.load(Relaxed));
+        let Some(progress) = late else {
             // It was just in time.
+            lua_sethook(lua, None, 0, 0);
+            return;
+        };
+        lua_getinfo(lua, c"Sl".as_ptr(), at);
+        if CStr::from_ptr((*at).source) == OWN {
+            // Nobody may be there to catch the error: the hook stays until something else runs.
             return;
         }
+        lua_sethook(lua, None, 0, 0);
         progress.stopped.store(1, Relaxed);
-        lua_getinfo(lua, c"Sl".as_ptr(), at);
         let source = CStr::from_ptr((*at).short_src.as_ptr()).to_str().unwrap_or("?");
         let line = (*at).currentline as c_int;
         let _ =

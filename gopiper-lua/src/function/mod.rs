@@ -20,46 +20,109 @@ use std::{sync::Arc, time::Duration};
 use gopiper_abi::{
     BatchCall, BatchComponent, Error, HandleFlags, Level, own, raw::client::FactoryHandle,
 };
-use mlua::{Function, Lua, LuaString, Table, Value};
+use mlua::{Function, Lua, LuaString, Table, UserData, Value};
 
 use self::limit::Limit;
 use crate::{
-    env::{env_in_worker, unknown_in_worker},
+    env::{env, unknown},
+    place::Place,
+    secret::Secret,
     source::Source,
 };
 
 /// How long a function may take for one message, unless the operator says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
-/// A transform that calls function `number` (from 1 on) of those that the file puts into pipelines, and
-/// flushes its window so often. One that decides on a route says which branch a message takes.
+/// One of the functions that a file puts into pipelines.
+pub(crate) struct Wanted {
+    /// From 1 on.
+    pub(crate) number: usize,
+    /// As [`stands_at`] says it.
+    pub(crate) at: String,
+}
+
+/// A transform that calls a function of the file's, and flushes its window so often. One that decides on a
+/// route says which branch a message takes.
 pub(crate) fn transform(
     name: &'static str,
     source: Arc<Source>,
-    number: usize,
+    wanted: Wanted,
     limit: Duration,
     every: Option<Duration>,
 ) -> FactoryHandle {
     own::transform(name, move |postponed| {
-        LuaFunction::new(&source, number, limit, every, ffi::State::new(postponed))
+        LuaFunction::new(&source, &wanted, limit, every, ffi::State::new(postponed))
             .map_err(|error| Error::new(source.said(&error)))
     })
 }
 
-/// How many functions a file puts into pipelines when it runs in a worker.
-pub(crate) fn count(source: &Source) -> mlua::Result<usize> {
-    run_again(&Lua::new(), source, 0)?.raw_get("count")
+/// Where a function is defined; of a route's conditions, where the route is made.
+pub(crate) fn stands_at(lua: &Lua, decide: &Value) -> String {
+    let place = match decide.as_function().map(Function::info) {
+        Some(info) => info
+            .source
+            .and_then(|source| Some((source.strip_prefix('@')?.to_owned(), info.line_defined?))),
+        None => Place::of_call(lua, "", 0, None).map(|place| (place.chunk, place.line)),
+    };
+    place.map_or("?".into(), |(chunk, line)| format!("{chunk}:{line}"))
 }
 
-/// Runs the file as a worker does. Returns what `gopiper` was in it: with `count`, and `found` and its
-/// `flush` or its `branches`, if there is a function of this number.
-fn run_again(lua: &Lua, source: &Source, number: usize) -> mlua::Result<Table> {
+/// Where the functions stand that a file puts into pipelines when it runs in a worker.
+pub(crate) fn count(source: &Arc<Source>) -> mlua::Result<Vec<String>> {
+    run_again(&Lua::new(), source, 0, |_, _| {})?.raw_get("at")
+}
+
+/// What is said of a function that is another one when the file is run again.
+pub(crate) fn differs(
+    source: &Source,
+    number: usize,
+    first: Option<&String>,
+    again: Option<&String>,
+) -> String {
+    let shown = |at: Option<&String>| {
+        at.map_or("none".into(), |at| format!("the one at {}", source.placed(at)))
+    };
+    format!(
+        "which functions a file puts into pipelines must not depend on anything that changes\nfunction \
+         {number} is {} when the file is first run, and {} when it is run again, as each worker does",
+        shown(first),
+        shown(again)
+    )
+}
+
+/// Stands for a component, a buffer, a transform or a graph in a worker, where they are nothing.
+struct StandIn;
+
+impl UserData for StandIn {}
+
+/// Runs the file as a worker does. Returns where its functions stand (`at`); and of the one of this number, if
+/// there is one, itself (`found`), its `flush` or its `branches`, and its `kind`.
+fn run_again(
+    lua: &Lua,
+    source: &Arc<Source>,
+    number: usize,
+    log: impl Fn(&str, bool) + Send + 'static,
+) -> mlua::Result<Table> {
+    let given = lua.create_table()?;
+    given.set("number", number)?;
+    given.set("null", Value::NULL)?;
+    given.set("stand_in", lua.create_function(|_, ()| Ok(StandIn))?)?;
+    given.set("secret", lua.create_function(|_, ()| Ok(Secret(String::new())))?)?;
+    given.set("stands_at", lua.create_function(|lua, decide| Ok(stands_at(lua, &decide)))?)?;
+    let env = |lua: &Lua, (name, default): (Value, Value)| {
+        Ok(env(lua, name, default).map_or_else(|error| (None, Some(error)), |v| (Some(v), None)))
+    };
+    given.set("env", lua.create_function(env)?)?;
+    let unknown = |_: &Lua, (gopiper, name): (Table, Value)| {
+        Ok(unknown(&gopiper, &name).lines().next().map(String::from))
+    };
+    given.set("unknown", lua.create_function(unknown)?)?;
     let counting = lua.load(include_str!("lua/counting.lua")).set_name("=gopiper");
-    let given = (number, env_in_worker(lua)?, unknown_in_worker(lua)?, Value::NULL);
-    let module: Table = counting.call(given)?;
-    lua.register_module("gopiper", &module)?;
-    source.run(lua)?;
-    Ok(module)
+    let (module, counted): (Table, Table) = counting.call(given)?;
+    lua.register_module("gopiper", module)?;
+    source.run(lua, log)?;
+    counted.get::<Function>("ended")?.call::<()>(())?;
+    Ok(counted)
 }
 
 struct LuaFunction {
@@ -74,22 +137,31 @@ struct LuaFunction {
 
 impl LuaFunction {
     fn new(
-        source: &Source,
-        number: usize,
+        source: &Arc<Source>,
+        wanted: &Wanted,
         limit: Duration,
         every: Option<Duration>,
         mut state: Box<ffi::State>,
     ) -> mlua::Result<Self> {
-        let (lua, make) = ffi::lua(state.pointer())?;
-        let module = run_again(&lua, source, number)?;
-        let user: Option<Function> = module.raw_get("found")?;
-        let user = user.ok_or_else(|| {
-            let text = format!("the file has no function {number} when it runs in a worker");
-            mlua::Error::runtime(text)
+        let (lua, make) = ffi::lua(state.pointer(), source)?;
+        let host = state.postponed.host().clone();
+        let counted = run_again(&lua, source, wanted.number, move |text, has_ended| {
+            // What the file itself prints was said when it was first run.
+            if has_ended {
+                host.log(Level::INFO, module_path!(), text);
+            }
         })?;
+        let (user, kind): (Option<Function>, Option<String>) =
+            (counted.raw_get("found")?, counted.raw_get("kind")?);
+        let at = counted.get::<Table>("at")?.raw_get::<Option<String>>(wanted.number)?;
+        let (Some(user), Some(kind), true) = (user, kind, at.as_ref() == Some(&wanted.at)) else {
+            let text = differs(source, wanted.number, Some(&wanted.at), at.as_ref());
+            return Err(mlua::Error::runtime(text));
+        };
         let (flush, branches): (Value, Value) =
-            (module.raw_get("flush")?, module.raw_get("branches")?);
-        let (run, flush) = make.call((user, flush, branches))?;
+            (counted.raw_get("flush")?, counted.raw_get("branches")?);
+        let subject = format!("the {kind} at {}", source.placed(&wanted.at));
+        let (run, flush) = make.call((user, flush, branches, subject))?;
         Ok(LuaFunction { run, flush, every, limit: Limit::new(limit), lua, state })
     }
 

@@ -24,7 +24,9 @@ use super::{
     call::Call,
     options::{buffer_options, component_options, function_options},
 };
-use crate::{convert::Attributes, place::Place, problem::Note, search::SearchPath};
+use crate::{
+    convert::Attributes, function::stands_at, place::Place, problem::Note, search::SearchPath,
+};
 
 /// A component that was loaded, until a pipeline takes it.
 pub(super) struct Component {
@@ -39,6 +41,8 @@ impl UserData for Component {}
 /// A function that is a transform, with what the operator wants of it.
 pub(super) struct Transform {
     pub(super) place: Option<Place>,
+    /// Where its function stands.
+    pub(super) at: String,
     pub(super) options: Mutex<Option<FunctionOptions>>,
 }
 
@@ -141,9 +145,10 @@ fn attributes_fit(
 
 /// A function with options.
 pub(super) fn transform(call: &Call<'_>, (user, options): (Value, Value)) -> Transform {
+    let at = stands_at(call.lua, &user);
     call.argument::<Function>(1, "what it does", user);
     let options = function_options(call.options(2, options));
-    Transform { place: call.place(0, ""), options: Mutex::new(Some(options)) }
+    Transform { place: call.place(0, ""), at, options: Mutex::new(Some(options)) }
 }
 
 pub(super) fn buffer(call: &Call<'_>, options: Value) -> Buffer {

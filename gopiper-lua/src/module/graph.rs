@@ -12,7 +12,7 @@ use super::{
     steps::{List, Stand, Steps, function_spec, is_step, take_steps},
     table::one_of,
 };
-use crate::{convert::a, placeholder::is_placeholder, source::Source};
+use crate::{convert::a, function::stands_at, placeholder::is_placeholder, source::Source};
 
 /// What `tee`, `route` or `merge` has made, until a list takes it.
 pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
@@ -149,7 +149,8 @@ pub(super) fn route(
     let names: Vec<_> = names.map(String::as_str).collect();
     check_conditions(call, &decide, &names);
     let options = component_options(call.options(3, options));
-    let router = function_spec(call, source, (options, None), "route");
+    let at = stands_at(call.lua, &decide);
+    let router = function_spec(call, source, (options, None), "route", at);
     stand.components.push(call.place(0, ""));
     let mut taken = Vec::new();
     for (name, table) in lists {

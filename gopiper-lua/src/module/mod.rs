@@ -39,8 +39,8 @@ pub(crate) struct Made {
     pub(crate) places: BTreeMap<String, PipelinePlaces>,
     /// What is wrong with the file.
     pub(crate) notes: Vec<Note>,
-    /// How many functions are transforms in pipelines.
-    pub(crate) functions: usize,
+    /// Where the functions stand that are transforms in pipelines, in order.
+    pub(crate) functions: Vec<String>,
     pub(crate) components: Vec<Loaded>,
     /// Whose components are loaded, if the command line does not say.
     trust: Trust,

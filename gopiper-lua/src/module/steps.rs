@@ -13,7 +13,12 @@ use super::{
     table::shown,
 };
 use crate::{
-    convert::a, function, place::Place, placeholder::is_placeholder, problem::Note, source::Source,
+    convert::a,
+    function::{self, Wanted, stands_at},
+    place::Place,
+    placeholder::is_placeholder,
+    problem::Note,
+    source::Source,
 };
 
 /// A larger key in a list is no place in it.
@@ -124,7 +129,8 @@ fn take_step(
     into: &mut Steps,
 ) -> Result<(), Option<String>> {
     if value.is_function() {
-        let spec = function_spec(call, source, FunctionOptions::default(), "lua");
+        let at = stands_at(call.lua, value);
+        let spec = function_spec(call, source, FunctionOptions::default(), "lua", at);
         into.push(spec, place);
         return Ok(());
     }
@@ -144,7 +150,7 @@ fn take_step(
     if let Some(transform) = data.and_then(|data| data.borrow::<Transform>().ok()) {
         let options = transform.options.lock().take();
         let options = options.ok_or_else(again)?;
-        let spec = function_spec(call, source, options, "lua");
+        let spec = function_spec(call, source, options, "lua", transform.at.clone());
         into.push(spec, transform.place.clone());
         return Ok(());
     }
@@ -197,19 +203,21 @@ fn again() -> String {
     "it is in a pipeline already: make one for each place".into()
 }
 
-/// A function of the file's as a component.
+/// A function of the file's, which stands there, as a component.
 pub(super) fn function_spec(
     call: &Call<'_>,
     source: &Arc<Source>,
     (mut options, every): FunctionOptions,
     name: &'static str,
+    at: String,
 ) -> ComponentSpec {
     // Its limit is kept within Lua: so a worker need not be given up.
     let limit = options.timeout.take().unwrap_or(function::LIMIT);
     let number = call.lua.app_data_mut::<Made>().map_or(0, |mut made| {
-        made.functions += 1;
-        made.functions
+        made.functions.push(at.clone());
+        made.functions.len()
     });
-    let factory = function::transform(name, source.clone(), number, limit, every);
+    let wanted = Wanted { number, at };
+    let factory = function::transform(name, source.clone(), wanted, limit, every);
     ComponentSpec { factory, options }
 }

@@ -1,10 +1,8 @@
 local gopiper = require('gopiper')
--- A worker's loadComponent gives no userdata.
-local input = gopiper.loadComponent('stdin_component.so', {})
-local first = type(input) == 'userdata'
+local again = require('parts.again')
 gopiper.createPipeline({
-  input,
+  gopiper.loadComponent('stdin_component.so', {}),
   function() end,
-  first and function() end or gopiper.loadComponent('pass_component.so', {}),
+  again and gopiper.loadComponent('pass_component.so', {}) or function() end,
   gopiper.loadComponent('stdout_component.so', {}),
 })

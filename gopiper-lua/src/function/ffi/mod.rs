@@ -9,14 +9,17 @@ mod message;
 mod values;
 mod window;
 
-use std::{ffi::c_void, ptr, slice};
+use std::{ffi::c_void, ptr, slice, sync::Arc};
 
-use gopiper_abi::{Message, Payload, PayloadMut, Postponed, raw::BatchHeader};
+use gopiper_abi::{
+    Message, Payload, PayloadMut, Postponed, nearest::did_you_mean, raw::BatchHeader,
+};
 use memchr::memmem::Finder;
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value};
 
 use self::values::Plain;
 use super::{json::Paths, limit::Progress, window::Window};
+use crate::source::Source;
 
 /// So many bytes of new payloads share one owner.
 const BLOCK: usize = 64 << 10;
@@ -151,7 +154,7 @@ const PRELUDE: [&str; 3] = [
 ];
 
 /// A Lua state, and what makes of a function one that goes over batches.
-pub(super) fn lua(state: LightUserData) -> mlua::Result<(Lua, Function)> {
+pub(super) fn lua(state: LightUserData, source: &Arc<Source>) -> mlua::Result<(Lua, Function)> {
     // SAFETY: `ffi` is the prelude's alone: it is taken away before the operator's file runs.
     let lua =
         unsafe { Lua::unsafe_new_with(StdLib::ALL_SAFE | StdLib::FFI, LuaOptions::default()) };
@@ -159,6 +162,15 @@ pub(super) fn lua(state: LightUserData) -> mlua::Result<(Lua, Function)> {
     prelude.set("pointer", state)?;
     prelude.set("types", include_str!("../lua/types.h"))?;
     prelude.set("null", Value::NULL)?;
+    let source = source.clone();
+    let placed = move |_: &Lua, problem: Value| {
+        Ok(match problem {
+            Value::Error(error) => Some(source.said(&error)),
+            problem => problem.as_string().map(|text| source.placed(&text.to_string_lossy())),
+        })
+    };
+    prelude.set("placed", lua.create_function(placed)?)?;
+    prelude.set("meant", lua.create_function(meant)?)?;
     for part in PRELUDE {
         lua.load(part).set_name("=gopiper").call::<()>(&prelude)?;
     }
@@ -171,6 +183,13 @@ pub(super) fn lua(state: LightUserData) -> mlua::Result<(Lua, Function)> {
     }
     lua.globals().set("ffi", mlua::Nil)?;
     Ok((lua, make))
+}
+
+/// The question that ends an error about a name.
+fn meant(_: &Lua, (name, known): (Value, Vec<String>)) -> mlua::Result<String> {
+    let name = name.as_string().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    Ok(did_you_mean(&name, &known))
 }
 
 /// Runs what the prelude has made over the batch of a call.

@@ -3,8 +3,9 @@ local prelude = ...
 local ffi = require('ffi')
 local cast = ffi.cast
 local type, error, tostring, next, getmetatable = type, error, tostring, next, getmetatable
-local concat, sort = table.concat, table.sort
+local concat, sort, match = table.concat, table.sort, string.match
 local s, message, window = prelude.state, prelude.message, prelude.window
+local placed, meant, a = prelude.placed, prelude.meant, prelude.a
 local report, send, keep = s.report, s.send, s.keep
 local batch_type = ffi.typeof('gopiper_batch *')
 local pcall, xpcall, resume = pcall, xpcall, coroutine.resume
@@ -30,40 +31,63 @@ local function words(problem)
   sort(fields)
   return '{ ' .. concat(fields, ', ', 1, #fields < 16 and #fields or 16) .. ' }'
 end
-local function said(problem)
-  if type(problem) == 'string' then return problem end
+local function in_words(problem)
   local well, text = pcall(words, problem)
   if well and type(text) == 'string' then return text end
   return "an error that can't be shown: a " .. type(problem)
 end
 
+-- The function, and where it stands.
+local subject
+
+-- With the path of the file that it names; where that is this one, the function is what the operator knows.
+local function said(problem)
+  local text = placed(problem) or placed(in_words(problem))
+  local own = match(text, '^gopiper:%d+: (.*)')
+  return own and subject .. ': ' .. own or text
+end
+
+-- What is wrong with what the function has returned.
+local function wrong(text) error(subject .. ' ' .. text, 0) end
+
 -- What a function has returned that is neither nothing nor gopiper.DROP alone.
 local function other(slot, windowed, status, code, text)
   if status == 1 then
     if not windowed then
-      error('only a function with the options every and flush (gopiper.transform) can keep a message', 0)
+      wrong('returned gopiper.CONTINUE: only one with the options every and flush (gopiper.transform) can ' ..
+        'keep a message')
     end
     code = code or ''
     if type(code) ~= 'string' then
-      error('the key of a message that is kept is a string, not a ' .. type(code), 0)
+      wrong('returned gopiper.CONTINUE with a key that is ' .. a(code) .. ', and not a string')
     end
     if keep(s, slot, code, #code) == 0 then
-      error('a message that is kept makes others with window:emit, not with message:emit', 0)
+      wrong('returned gopiper.CONTINUE: a message that is kept makes others with window:emit, not with ' ..
+        'message:emit')
     end
     return
   end
   if status ~= 0 and status ~= 100 and status ~= 200 and status ~= 300 then
-    error('a function returns nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL, not ' ..
-      (type(status) == 'number' and tostring(status) or 'a ' .. type(status)), 0)
+    wrong('returned ' .. (type(status) == 'number' and tostring(status) or a(status)) ..
+      ': it returns nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL')
   end
   if type(code) == 'string' and text == nil then code, text = 0, code end
   code, text = code or 0, text or ''
   if type(code) ~= 'number' or code < 0 or code > 99 then
-    error('the code of a report is 0 to 99, not ' .. tostring(code), 0)
+    wrong('returned the code ' .. tostring(code) .. ': the code of a report is 0 to 99')
   end
   text = tostring(text)
   if status == 0 and s.made ~= 0 then return send(s, slot) end
   report(s, slot, status == 0 and 0 or status + code, text, #text)
+end
+
+-- Why a message goes to no branch.
+local function lost(name, branches)
+  local names = {}
+  for branch, place in next, branches do names[place + 1] = branch end
+  local shown = type(name) == 'string' and "'" .. name .. "'" or a(name)
+  wrong('sends the message to branch ' .. shown .. ', and there is none' .. meant(name, names) .. ' (there are ' ..
+    concat(names, ', ') .. ')')
 end
 
 -- A function that returns the name of a branch, as one that says which branch it is.
@@ -71,17 +95,16 @@ local function routed(user, branches)
   return function()
     local name, code, text = user(message)
     if type(name) == 'number' and name ~= 0 then return name, code, text end
-    if s.made ~= 0 then error('a function that decides on a route makes no messages', 0) end
+    if s.made ~= 0 then wrong('makes messages, and decides on a route') end
     if name == nil or name == 0 then name = 'default' end
     local branch = branches[name]
-    if not branch then
-      error("the message goes to branch '" .. tostring(name) .. "', and there is none", 0)
-    end
+    if not branch then lost(name, branches) end
     message._slot._branch = branch
   end
 end
 
-return function(user, flush, branches)
+return function(user, flush, branches, stands)
+  subject = stands
   if branches then user = routed(user, branches) end
   local window = flush and window
   local function loop(batch, from, to)

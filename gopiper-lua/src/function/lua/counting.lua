@@ -1,48 +1,65 @@
--- What `gopiper` is in a worker: it makes nothing, and counts the functions that the file puts into
--- pipelines, in order.
-local wanted, env, unknown, null = ...
-local gopiper = {
-  env = env, count = 0, NULL = null, DONE = 0, CONTINUE = 1, RETRY = 100, FAIL = 200, DROP = 300,
-}
+-- What `gopiper` is in a worker: it makes nothing, and counts the functions that the file puts into pipelines, in
+-- order. What it gives is of the types that the program's own gives.
+local given = ...
+local error, ipairs, pairs, rawget, type, sort = error, ipairs, pairs, rawget, type, table.sort
+local stand_in, stands_at, env, unknown = given.stand_in, given.stands_at, given.env, given.unknown
+local gopiper = { NULL = given.null, DONE = 0, CONTINUE = 1, RETRY = 100, FAIL = 200, DROP = 300 }
+local has_ended = false
+local counted = { at = {}, ended = function() has_ended = true end }
 
-function gopiper.loadComponent() return {} end
+local function maker(name, make)
+  gopiper[name] = function(...)
+    if has_ended then
+      error('gopiper.' .. name .. ' is called while the file runs, not in a function that gets messages', 2)
+    end
+    return make(...)
+  end
+end
 
-function gopiper.buffer() return {} end
+maker('loadComponent', stand_in)
+maker('buffer', stand_in)
+maker('secret', given.secret)
+maker('trust', function() end)
 
-function gopiper.trust() end
+local transforms = {}
 
--- Components alone are given secrets, and there are none here.
-local secret = setmetatable({}, { __tostring = function() return '(secret)' end })
-getmetatable(secret).__concat = function() return secret end
+maker('transform', function(user, options)
+  local made = stand_in()
+  transforms[made] = { user = user, flush = options and rawget(options, 'flush') }
+  return made
+end)
 
-function gopiper.secret() return secret end
-
-function gopiper.transform(user, options) return { user = user, flush = options and options.flush } end
-
-local function count(user, flush, branches)
-  gopiper.count = gopiper.count + 1
-  if gopiper.count == wanted then
-    gopiper.found, gopiper.flush, gopiper.branches = user, flush, branches
+-- `decide` is what the operator has given, `user` what it comes to.
+local function count(decide, user, flush, branches)
+  local number = #counted.at + 1
+  counted.at[number] = stands_at(decide)
+  if number == given.number then
+    counted.found, counted.flush, counted.branches = user, flush, branches
+    counted.kind = type(decide) == 'function' and 'function' or 'route'
   end
 end
 
 -- Functions are numbered when a list with them is taken, as in the program's own state.
 local function take(list)
   for _, step in ipairs(list) do
-    local user, flush = step, nil
-    if type(step) == 'table' then user, flush = step.user, step.flush end
-    if type(user) == 'function' then count(user, flush) end
+    local made = transforms[step]
+    if made then
+      count(made.user, made.user, made.flush)
+    elseif type(step) == 'function' then
+      count(step, step)
+    end
   end
 end
 
-gopiper.createPipeline = take
+maker('createPipeline', take)
 
 local function take_all(...)
   for _, list in ipairs({ ... }) do take(list) end
-  return {}
+  return stand_in()
 end
 
-gopiper.tee, gopiper.merge = take_all, take_all
+maker('tee', take_all)
+maker('merge', take_all)
 
 -- The first branch whose condition holds, in the order of their names.
 local function first_that_holds(conditions, names)
@@ -62,18 +79,25 @@ local function first_that_holds(conditions, names)
   end
 end
 
-function gopiper.route(decide, branches)
+maker('route', function(decide, branches)
   local names, places = {}, {}
   for name in pairs(branches) do names[#names + 1] = name end
-  table.sort(names, function(one, other)
+  sort(names, function(one, other)
     if one == 'default' or other == 'default' then return one ~= 'default' end
     return one < other
   end)
   for i, name in ipairs(names) do places[name] = i - 1 end
-  if type(decide) == 'table' then decide = first_that_holds(decide, names) end
-  count(decide, nil, places)
+  local user = type(decide) == 'table' and first_that_holds(decide, names) or decide
+  count(decide, user, nil, places)
   for _, name in ipairs(names) do take(branches[name]) end
-  return {}
+  return stand_in()
+end)
+
+function gopiper.env(name, default)
+  local value, problem = env(name, default)
+  if problem then error(problem, 2) end
+  return value
 end
 
-return setmetatable(gopiper, { __index = unknown })
+setmetatable(gopiper, { __index = function(_, name) error(unknown(gopiper, name), 2) end })
+return gopiper, counted

@@ -4,7 +4,7 @@ local ffi = require('ffi')
 local ffi_string = ffi.string
 local type, error, tostring, tonumber = type, error, tostring, tonumber
 local s, value, given, take = prelude.state, prelude.value, prelude.given, prelude.take
-local wants_string, problem = prelude.wants_string, prelude.problem
+local wants_string, problem, meant = prelude.wants_string, prelude.problem, prelude.meant
 -- Loaded once: a field of a struct that is called is looked up each time.
 local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
 local set_time, emit, get, set = s.set_time, s.emit, s.get, s.set
@@ -99,6 +99,9 @@ function methods.add_json(message, key, what)
 end
 
 local attributes = ffi.new('gopiper_attributes')
+local fields = { 'data', 'time', 'value', 'attributes', 'attempts' }
+local names = { unpack(fields) }
+for name in next, methods do names[#names + 1] = name end
 
 ffi.metatype('gopiper_message', {
   __index = function(message, key)
@@ -115,7 +118,7 @@ ffi.metatype('gopiper_message', {
       if wrong then error("the message's value" .. wrong, 2) end
       return found
     end
-    error("a message has no '" .. tostring(key) .. "'", 2)
+    error("a message has no '" .. tostring(key) .. "'" .. meant(key, names), 2)
   end,
   __newindex = function(message, key, what)
     local slot = slot_of(message)
@@ -130,7 +133,7 @@ ffi.metatype('gopiper_message', {
       if wrong then error("the message's value" .. wrong, 2) end
       return
     end
-    error("a message's '" .. tostring(key) .. "' can't be set", 2)
+    error("a message's '" .. tostring(key) .. "' can't be set" .. meant(key, fields), 2)
   end,
   __len = function(message) return tonumber(slot_of(message)._len) end,
 })

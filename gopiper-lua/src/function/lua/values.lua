@@ -8,6 +8,7 @@ assert(ffi.sizeof('gopiper_slot') == 64)
 local ffi_string, cast, istype = ffi.string, ffi.cast, ffi.istype
 local encode, decode = buffer.encode, buffer.decode
 local type, error, pcall, tonumber, math_floor = type, error, pcall, tonumber, math.floor
+local next, tostring = next, tostring
 local int64, uint64 = ffi.typeof('int64_t'), ffi.typeof('uint64_t')
 local value, null = ffi.new('gopiper_value'), prelude.null
 
@@ -35,6 +36,33 @@ local function given()
   return nil, ': ' .. made
 end
 
+-- What something is, with its article.
+local function a(what)
+  local kind = type(what)
+  if what == nil then return 'nil' end
+  if what == null then return 'gopiper.NULL' end
+  if kind == 'userdata' and tostring(what) == '(secret)' then
+    return 'a secret: a secret is for components alone'
+  end
+  if istype('gopiper_message', what) then return 'a message' end
+  return 'a ' .. kind
+end
+
+-- What in a table no message can hold, and where; no deeper than tables may lie in each other.
+local function misplaced(what, path, depth)
+  local kind = type(what)
+  if kind == 'table' then
+    if depth > 64 then return nil end
+    for key, item in next, what do
+      local step = type(key) == 'number' and '[' .. key .. ']' or '.' .. tostring(key)
+      local found = misplaced(item, path .. step, depth + 1)
+      if found then return found end
+    end
+  elseif kind == 'function' or kind == 'thread' or kind == 'userdata' and what ~= null then
+    return path .. " can't be " .. a(what)
+  end
+end
+
 -- The bytes of the table that `value` holds: they must live until somebody has read them.
 local held
 
@@ -55,7 +83,7 @@ local function take(what)
     value.tag = ABSENT
   elseif kind == 'table' then
     local well, bytes = pcall(encode, what)
-    if not well then return ': ' .. bytes end
+    if not well then return misplaced(what, '', 0) or ': ' .. bytes end
     held = bytes
     value.tag, value.data, value.len = TABLE, bytes, #bytes
   elseif what == null then
@@ -65,17 +93,17 @@ local function take(what)
   elseif istype(int64, what) then
     value.tag, value.integer = I64, what
   else
-    return " can't be a " .. kind
+    return " can't be " .. a(what)
   end
   return nil
 end
 
 function prelude.wants_string(what, found)
-  error(what .. ' wants a string, not ' .. (found == nil and 'nil' or 'a ' .. type(found)), 3)
+  error(what .. ' wants a string, not ' .. a(found), 3)
 end
 
 -- What Rust has against what was taken.
 function prelude.problem() return ffi_string(value.data, value.len) end
 
-prelude.value, prelude.given, prelude.take = value, given, take
+prelude.value, prelude.given, prelude.take, prelude.a = value, given, take, a
 prelude.state = cast('gopiper_state *', prelude.pointer)

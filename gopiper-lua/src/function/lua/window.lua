@@ -2,7 +2,7 @@
 local prelude = ...
 local type, error, next, tostring = type, error, next, tostring
 local s, value, take = prelude.state, prelude.value, prelude.take
-local wants_string, problem = prelude.wants_string, prelude.problem
+local wants_string, problem, meant, a = prelude.wants_string, prelude.problem, prelude.meant, prelude.a
 local window_emit, window_drop = s.window_emit, s.window_drop
 
 local window = {}
@@ -21,7 +21,7 @@ function window:emit(bytes, options)
   local key, attributes = options.key or '', options.attributes
   if type(key) ~= 'string' then wants_string('the key', key) end
   if attributes ~= nil and type(attributes) ~= 'table' then
-    error("the attributes can't be a " .. type(attributes), 2)
+    error("the attributes can't be " .. a(attributes), 2)
   end
   local wrong = take(attributes)
   if not wrong and window_emit(s, bytes, #bytes, key, #key, options.time or 0, value) == 0 then
@@ -37,4 +37,8 @@ function window:drop(key)
   window_drop(s, key, #key)
 end
 
-prelude.window = window
+prelude.window = setmetatable(window, {
+  __index = function(_, name)
+    error("a window has no '" .. tostring(name) .. "'" .. meant(name, { 'emit', 'drop' }), 2)
+  end,
+})

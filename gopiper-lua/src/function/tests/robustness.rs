@@ -1,6 +1,60 @@
 use super::*;
 
 #[test]
+fn mistakes_are_told() {
+    let of = |function: &str| {
+        let ran = run(function, &["one"]);
+        assert_eq!(ran.out.len(), 0);
+        ran.descriptions()[0].to_owned()
+    };
+    for (function, said) in [
+        ("function(m) m:find(7) end", "pipeline.lua:2: find wants a string, not a number"),
+        ("function(m) m.data = nil end", "pipeline.lua:2: data wants a string, not nil"),
+        (
+            "function(m) m.dat = '' end",
+            "pipeline.lua:2: a message's 'dat' can't be set; did you mean 'data'?",
+        ),
+        (
+            "function(m) return m.dat end",
+            "pipeline.lua:2: a message has no 'dat'; did you mean 'data'?",
+        ),
+        (
+            "function(m) m:appendd('x') end",
+            "pipeline.lua:2: a message has no 'appendd'; did you mean 'append'?",
+        ),
+        ("function(m) return m[{}] end", "pipeline.lua:2: a message has no 'table: "),
+        ("function(m) m.data = m end", "pipeline.lua:2: data wants a string, not a message"),
+        (
+            "function(m) m.attributes.a = print end",
+            "pipeline.lua:2: attribute 'a' can't be a function",
+        ),
+        ("function(m) error('told', 2) end", "the function at pipeline.lua:2: told"),
+        ("function(m) require('ffi') end", "module 'ffi' not found"),
+    ] {
+        assert!(of(function).contains(said), "{function}: {}", of(function));
+    }
+    for (done, said) in [
+        ("return gopiper.DORP", "gopiper has no 'DORP'; did you mean 'DROP'?"),
+        (
+            "gopiper.env('NO_SUCH')",
+            "env: the environment has no variable 'NO_SUCH', and there is no default",
+        ),
+        (
+            "m.attributes.a = gopiper.loadComponent('grep_component.so')",
+            "gopiper.loadComponent is called while the file runs, not in a function that gets messages",
+        ),
+        ("m.attributes.a = token .. {}", "attempt to concatenate a secret and a table"),
+        ("m.attributes.a = part", "attribute 'a' can't be a userdata"),
+    ] {
+        let before = "local gopiper = require('gopiper') local part = gopiper.buffer() \
+                      local token = gopiper.secret{ env = 'NOT_LOOKED_AT' }";
+        let function = format!("function(m)\n{done} end");
+        let ran = run_after(before, &function, vec![Message::new("")]);
+        assert_eq!(ran.descriptions(), [format!("pipeline.lua:3: {said}")]);
+    }
+}
+
+#[test]
 fn errors_that_are_no_text_are_told_all_the_same() {
     let before = "bad = setmetatable({}, { __tostring = function() error('no words') end })
         odd = setmetatable({}, { __tostring = function() return {} end })

@@ -117,7 +117,10 @@ fn what_is_no_value_is_told_with_its_place() {
         ("{ a = { [0.5] = 1 } }", ".a is a list with holes"),
         ("{ [true] = 1 }", " has a key that is neither a string nor a number"),
         ("{ ['\\255'] = 1 }", " has a key that is not UTF-8"),
-        ("{ print }", ": cannot serialize 'function'"),
+        ("{ print }", "[1] can't be a function"),
+        ("{ b = { c = { 1, print } } }", ".b.c[2] can't be a function"),
+        ("{ b = { coroutine.create(print), gopiper.NULL } }", ".b[1] can't be a thread"),
+        ("{ [print] = 1 }", ": cannot serialize 'function'"),
         ("(function() local t = {} t.t = t return t end)()", ": too deep to serialize"),
         (
             "(function() local t = {} for i = 1, 65 do t = { t } end return t end)()",
@@ -125,7 +128,11 @@ fn what_is_no_value_is_told_with_its_place() {
         ),
         ("coroutine.create(print)", " can't be a thread"),
     ] {
-        let ran = run(&format!("function(m) m.attributes.a = {given} end"), &["one"]);
+        let ran = run_after(
+            "local gopiper = require('gopiper')",
+            &format!("function(m) m.attributes.a = {given} end"),
+            vec![Message::new("one")],
+        );
         let [found] = ran.descriptions()[..] else { panic!("{given}: {:?}", ran.out) };
         assert!(found.contains("pipeline.lua:2: attribute 'a'"), "{given}: {found}");
         assert!(found.contains(said), "{given}: {found}");

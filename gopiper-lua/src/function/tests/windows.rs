@@ -85,7 +85,7 @@ impl Live {
         });
         let of_sink = events.clone();
         let tells = own::sink("tells", move |_| Ok(Tells(of_sink.clone())));
-        let window = transform("lua", source, 1, limit, Some(SECOND));
+        let window = of_first(source, limit, Some(SECOND));
         let components = [fed, window, tells]
             .map(|factory| ComponentSpec { factory, options: ComponentOptions::default() });
         let clock = ManualClock::new();
@@ -301,16 +301,19 @@ fn mistakes_are_told() {
     let plain = "function() return gopiper.CONTINUE end";
     assert_eq!(
         of(None, plain),
-        "only a function with the options every and flush (gopiper.transform) can keep a message"
+        "the function at pipeline.lua:2 returned gopiper.CONTINUE: only one with the options every and \
+         flush (gopiper.transform) can keep a message"
     );
     for (body, said) in [
         (
             "return gopiper.CONTINUE, 7",
-            "the key of a message that is kept is a string, not a number",
+            "the function at pipeline.lua:2 returned gopiper.CONTINUE with a key that is a number, and not \
+             a string",
         ),
         (
             "m:emit('a') return gopiper.CONTINUE",
-            "a message that is kept makes others with window:emit, not with message:emit",
+            "the function at pipeline.lua:2 returned gopiper.CONTINUE: a message that is kept makes others \
+             with window:emit, not with message:emit",
         ),
         ("w:emit()", "pipeline.lua:2: window:emit wants a string, not nil"),
         ("w.emit('a')", "pipeline.lua:2: window:emit wants a string, not nil"),
@@ -320,8 +323,9 @@ fn mistakes_are_told() {
         ("w:emit('a', { attributes = { 1 } })", "pipeline.lua:2: attributes: each needs a name"),
         (
             "w:emit('a', { attributes = { a = { print } } })",
-            "pipeline.lua:2: attributes: cannot serialize 'function'",
+            "pipeline.lua:2: attributes.a[1] can't be a function",
         ),
+        ("w:emitt('a')", "pipeline.lua:2: a window has no 'emitt'; did you mean 'emit'?"),
         ("w:drop(1)", "pipeline.lua:2: window:drop wants a string, not a number"),
     ] {
         let function = table_of(&format!("function(m, w) {body} end, flush = function() end"));

@@ -1,0 +1,3 @@
+return function(message)
+  message.atributes.kind = 'word'
+end
