@@ -118,9 +118,9 @@ pub(crate) fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<Raw
             Err(error) => (error.path().iter().cloned().collect(), error.inner().to_string()),
         };
         // Lua has no empty list but `{}`, which is a table without keys just as well.
-        if let Some(table) = place(&mut json, &path)
-            && *table == json!({})
-            && message.ends_with(", expected a sequence")
+        let wants_list = message.ends_with(", expected a sequence");
+        if let Some(table) =
+            place(&mut json, &path).filter(|table| wants_list && **table == json!({}))
         {
             *table = json!([]);
             continue;

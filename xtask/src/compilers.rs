@@ -10,9 +10,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::plugins::{self, Known};
-use crate::run::Built;
-use crate::variants;
 use crate::workspace::{Cargo, components_below, own_metadata, succeed, target_folder};
+use crate::{test, variants};
 
 /// The oldest that the kit promises, and one that is newer than most.
 const VERSIONS: [&str; 2] = ["1.85", "1.96"];
@@ -24,9 +23,11 @@ pub(crate) fn oldest() -> Result<()> {
 
 /// What each compiler makes of our components is taken by today's host, verified, and does in pipelines
 /// what it should.
-pub(crate) fn all(built: &Built) -> Result<()> {
+pub(crate) fn all() -> Result<()> {
+    let built = test::built()?;
     let metadata = own_metadata()?;
-    let components = components_below(&metadata, plugins::FOR_TESTS);
+    let mut components = components_below(&metadata, plugins::SHIPPED);
+    components.extend(plugins::named(&metadata, &["faults"])?);
     for version in VERSIONS {
         with_compiler(version, |cargo| {
             let mut args = vec!["--lib"];

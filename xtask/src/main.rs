@@ -44,6 +44,8 @@ enum Command {
     Bench(bench::Args),
     /// Kill a pipeline at any moment, lose power, fill the disk: nothing may be lost
     Chaos(chaos::Args),
+    /// Build the components with other compilers, and run pipelines of them
+    Compilers,
     /// Check what the compiler and clippy don't
     Tidy,
     /// Write the examples' input anew
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::ci(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Chaos(args) => chaos::chaos(&args),
+        Command::Compilers => compilers::all(),
         Command::Tidy => tidy::tidy(),
         Command::MakeData => access_log::make_data(),
     };
