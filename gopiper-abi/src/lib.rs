@@ -110,6 +110,8 @@ mod documentation {
     struct Threads;
     #[doc = include_str!("../../docs/authors/testing.md")]
     struct Testing;
+    #[doc = include_str!("../../docs/authors/verifying.md")]
+    struct Verifying;
     #[doc = include_str!("../../docs/authors/speed.md")]
     struct Speed;
     #[doc = include_str!("../../docs/authors/shipping.md")]

@@ -19,12 +19,16 @@ pub(crate) struct Attribute {
 pub(crate) fn list(schema: &Value) -> Vec<Attribute> {
     let required: Vec<_> = schema["required"].as_array().into_iter().flatten().collect();
     let properties = schema["properties"].as_object().into_iter().flatten();
-    let attribute = |(name, property): (&String, &Value)| Attribute {
-        name: name.clone(),
-        kind: kind(property, schema),
-        required: required.iter().any(|required| *required == name),
-        default: property["default"].clone(),
-        description: [vec![description(property)], choices(property, schema)].concat().join("\n"),
+    let attribute = |(name, property): (&String, &Value)| {
+        let mut lines = [vec![description(property)], choices(property, schema)].concat();
+        lines.retain(|line| !line.is_empty());
+        Attribute {
+            name: name.clone(),
+            kind: kind(property, schema),
+            required: required.iter().any(|required| *required == name),
+            default: property["default"].clone(),
+            description: lines.join("\n"),
+        }
     };
     properties.map(attribute).collect()
 }

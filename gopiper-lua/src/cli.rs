@@ -3,7 +3,9 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use crate::{graph::GraphFormat, new::NewArguments, trust::TrustArguments};
+use crate::{
+    graph::GraphFormat, new::NewArguments, trust::TrustArguments, verify::VerifyArguments,
+};
 
 /// The exit codes that every command shares.
 pub(crate) mod exit {
@@ -87,16 +89,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         trust: TrustArguments,
     },
-    /// Take a component's file through the gates that it must pass to be loaded
-    Verify {
-        /// The component's file.
-        file: PathBuf,
-        /// Put the digest into the file first, so that damage to it is noticed.
-        #[arg(long)]
-        seal: bool,
-        #[command(flatten)]
-        trust: TrustArguments,
-    },
+    /// Take a component's file through the gates, and look whether it behaves
+    Verify(VerifyArguments),
     /// Make a component to begin with, in a crate of its own
     New(NewArguments),
     /// Look at dead letters: messages that have failed for good; replay them, or remove them

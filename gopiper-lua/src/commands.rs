@@ -1,8 +1,8 @@
 //! The commands that don't run a pipeline.
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use gopiper_abi::raw::{INTERFACE_VERSION, RUSTC_VERSION};
-use gopiper_core::loader::{self, Inspection, Refusal, Seal, Trust};
+use gopiper_core::loader::{Refusal, Trust};
 use serde_json::json;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     output::{print, say},
     run::{check, draw, run},
     trust::TrustArguments,
+    verify::verify,
 };
 
 /// Does what the command line says.
@@ -33,8 +34,8 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
         Command::Inspect { file, load, json, trust } => {
             with_trust(&trust, |trust| inspect(&file, trust, load, json))
         }
-        Command::Verify { file, seal, trust } => {
-            with_trust(&trust, |trust| verify(&file, trust, seal))
+        Command::Verify(arguments) => {
+            with_trust(&arguments.trust, |trust| verify(&arguments, trust))
         }
         Command::New(arguments) => new(&arguments),
         Command::Dlq { command } => dlq::execute(command),
@@ -55,23 +56,6 @@ fn with_trust(
         say(refusal);
         ExitCode::from(exit::CONFIGURATION)
     })
-}
-
-/// Takes the file through all gates.
-fn verify(file: &Path, trust: &Trust, seal: bool) -> Result<ExitCode, Refusal> {
-    if seal {
-        loader::seal(file)?;
-    }
-    let component = loader::load(file, trust)?;
-    component.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
-    print(format_args!("{}: {}", file.display(), in_a_line(&component.inspection)));
-    Ok(ExitCode::SUCCESS)
-}
-
-fn in_a_line(inspection: &Inspection) -> String {
-    let Inspection { kind, name, version, interface, rustc, .. } = inspection;
-    let seal = if inspection.seal == Seal::Fits { "sealed" } else { "not sealed" };
-    format!("{} {name} {version}, interface {interface}, {seal}, {rustc}", kind.name())
 }
 
 fn version(as_json: bool) -> ExitCode {

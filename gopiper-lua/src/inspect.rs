@@ -4,7 +4,11 @@ use std::{path::Path, process::ExitCode};
 use gopiper_core::loader::{self, Inspection, PanicStrategy, Refusal, Seal, Signature, Trust};
 use serde_json::{Value, json};
 
-use crate::{attributes, cli::exit, output::print};
+use crate::{
+    attributes,
+    cli::exit,
+    output::{print, say},
+};
 
 /// Shows what a file says of itself, and why it would be refused if it would; then, loaded, what can be
 /// set.
@@ -29,7 +33,7 @@ pub(crate) fn inspect(
         for (name, value) in facts(&inspection, &signature) {
             print(format_args!("{name:<10} {value}"));
         }
-        inspection.verdicts.iter().for_each(print);
+        inspection.verdicts.iter().for_each(say);
         if !schema.is_null() {
             print(attributes::describe(&schema).trim_end());
         }

@@ -14,6 +14,7 @@ mod new;
 mod output;
 mod run;
 mod trust;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -207,7 +207,7 @@ fn inspect_shows_the_note_of_a_damaged_file_and_why_it_is_refused() {
 #[test]
 fn verify_says_in_a_line_what_a_file_is() {
     let grep = plugins().join("grep_component.so").display().to_string();
-    let (code, stdout, _) = said(&["verify", &grep]);
+    let (code, stdout, _) = said(&["verify", &grep, "--include", "gates::", "--only-failed"]);
     assert_eq!(code, 0);
     assert!(stdout.starts_with(&format!("{grep}: transform grep 0.1.0, interface")), "{stdout}");
 }

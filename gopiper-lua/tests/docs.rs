@@ -131,6 +131,9 @@ fn the_authors() {
     let said = runs(&format!("unset CARGO_TARGET_DIR\n{commands}"), folder.path());
     assert!(said.contains("transform keep 0.1.0") && said.contains(", sealed,"), "{said}");
     assert!(said.contains("word: a string, required"), "{said}");
+    let verify = blocks("docs/authors/verifying.md", "sh").concat();
+    let said = runs(&verify, &folder.path().join("keep"));
+    assert!(said.contains(" 0 skipped, 0 warnings, 0 failed, 0 crashed"), "{said}");
     let component = folder.path().join("keep/keep_component.so");
     let lua = common::pipeline(
         &format!("gopiper.loadComponent('{}', {{ word = 'b' }}),", component.display()),

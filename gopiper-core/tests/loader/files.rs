@@ -85,9 +85,10 @@ pub(crate) fn child(program: &Path, arguments: &[&Path]) -> Child {
     child
 }
 
-/// `gopiper verify FILE`.
+/// `gopiper verify FILE`, the gates alone.
 pub(crate) fn verify(file: &Path) -> Child {
-    child(&common::program("gopiper"), &[Path::new("verify"), file])
+    let gates = ["--include", "gates::", "--only-failed"].map(Path::new);
+    child(&common::program("gopiper"), &[&[Path::new("verify"), file], &gates[..]].concat())
 }
 
 /// The file is refused by that gate: by the program, with the right code, in few words and before

@@ -1,0 +1,70 @@
+//! One test in a process of its own.
+use std::{
+    env, fs,
+    io::{self, Read, Seek},
+    os::unix::process::ExitStatusExt,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use wait_timeout::ChildExt;
+
+use super::{
+    VerifyArguments,
+    test::{Test, Verdict},
+};
+
+/// So much of what it said last is shown.
+const LAST_LINES: usize = 5;
+
+/// Runs a test in a process of its own, in an empty folder.
+pub(super) fn run(test: &Test, arguments: &VerifyArguments) -> Verdict {
+    judge(test, arguments)
+        .unwrap_or_else(|error| Verdict::Failed(format!("it could not be run: {error}")))
+}
+
+fn judge(test: &Test, arguments: &VerifyArguments) -> io::Result<Verdict> {
+    let folder = tempfile::tempdir()?;
+    let result = tempfile::NamedTempFile::new()?;
+    let mut said = tempfile::tempfile()?;
+    let limit = Duration::from_secs(arguments.timeout);
+    let mut command = Command::new(env::current_exe()?);
+    command.arg("verify").arg(fs::canonicalize(&arguments.file)?);
+    command.args(["--include", test.name, "--patience", &arguments.patience.to_string()]);
+    command.arg("--result").arg(result.path());
+    if let Some(attributes) = &arguments.attributes {
+        // It runs in another folder.
+        let whole = match attributes.strip_prefix('@') {
+            Some(file) => fs::read_to_string(file)?,
+            None => attributes.clone(),
+        };
+        command.args(["--attributes", &whole]);
+    }
+    // Whether it is trusted was asked before; a key's path may lead elsewhere from here.
+    command.env_remove("GOPIPER_TRUSTED_KEY").env_remove("GOPIPER_UNSIGNED");
+    command.current_dir(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.stderr(said.try_clone()?).spawn()?;
+    // Open to the end, and nothing comes of it.
+    let held = child.stdin.take();
+    let status = child.wait_timeout(limit)?;
+    let Some(status) = status else {
+        child.kill()?;
+        child.wait()?;
+        return Ok(Verdict::Failed(format!("it did not end within {limit:?}")));
+    };
+    drop(held);
+    if let Ok(verdict) = serde_json::from_reader(fs::File::open(result.path())?) {
+        return Ok(verdict);
+    }
+    said.rewind()?;
+    let mut bytes = Vec::new();
+    said.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<_> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n         ");
+    let how = match status.signal() {
+        Some(signal) => format!("ended by signal {signal}"),
+        None => format!("ended with {status}"),
+    };
+    Ok(Verdict::Crashed(format!("{how}\n         {last}").trim_end().to_owned()))
+}

@@ -1,0 +1,23 @@
+//! What the loader asks of a file.
+use gopiper_core::loader::Seal;
+
+use super::test::{Test, Verdict};
+
+pub(super) const LOADS: &str = "gates::loads";
+
+pub(super) const TESTS: &[Test] = &[
+    Test {
+        name: LOADS,
+        advice: "do what the refusal says",
+        // A file that is refused never comes this far.
+        run: |_| Ok(()),
+    },
+    Test {
+        name: "gates::sealed",
+        advice: "gopiper verify --seal, after whatever changes the file",
+        run: |subject| match subject.seal {
+            Seal::Fits => Ok(()),
+            _ => Err(Verdict::Warning("damage to the file would not be noticed".into())),
+        },
+    },
+];

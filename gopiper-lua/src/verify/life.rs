@@ -1,0 +1,103 @@
+//! How a component comes and goes.
+use std::{fs, thread, time::Instant};
+
+use super::{
+    bench::Trial,
+    messages::lines,
+    subject::Subject,
+    test::{Judged, Test, Verdict, must},
+};
+
+pub(super) const TESTS: &[Test] = &[
+    Test {
+        name: "life::create-many",
+        advice: "give back in `drop` and `destroy` what was taken; keep no state in statics",
+        run: create_many,
+    },
+    Test {
+        name: "life::from-many-threads",
+        advice: "a factory may be made on any thread: keep no state in statics",
+        run: from_many_threads,
+    },
+    Test {
+        name: "life::end-without-messages",
+        advice: "`end` must do without a message having come before it",
+        run: |subject| {
+            let ran = Trial::new(subject, Vec::new()).run()?;
+            ran.sound()?;
+            let stopped = &ran.summary.stopped;
+            let failed = matches!(stopped, Some(gopiper_core::StopReason::Failed { .. }));
+            must(!failed, || format!("without a message it fails: {stopped:?}"))
+        },
+    },
+    Test {
+        name: "life::stop-is-heard",
+        advice: "end what blocks in `postponed.on_stop`, or look at `host().is_stopping()`",
+        run: |subject| Trial::new(subject, lines(20)).until_stopped().run()?.ended(),
+    },
+    Test {
+        name: "life::threads-left",
+        advice: "end and join the component's threads in `end` or `drop`",
+        run: |subject| grows(subject, "/proc/self/task", "threads"),
+    },
+    Test {
+        name: "life::files-left-open",
+        advice: "close in `drop` what was opened",
+        run: |subject| grows(subject, "/proc/self/fd", "open files"),
+    },
+    Test {
+        name: "life::pool-size",
+        advice: "let `pool_size` and `channel_size` return 1 or more, and 1024 workers at most",
+        run: |subject| {
+            let mut factory = subject.factory()?;
+            let (workers, room) = (factory.pool_size(), factory.channel_size());
+            must((1..=1024).contains(&workers), || format!("it wants {workers} workers"))?;
+            must(room > 0, || "it wants a channel without room".into())
+        },
+    },
+];
+
+fn create_many(subject: &Subject) -> Judged {
+    for nth in 1..=50 {
+        let ran = match Trial::new(subject, lines(1)).run() {
+            Err(Verdict::Skipped(said)) if nth > 1 => {
+                return Err(Verdict::Failed(format!("the pipeline number {nth}: {said}")));
+            }
+            ran => ran?,
+        };
+        ran.sound()?;
+        if nth == 5 && subject.kind == gopiper_abi::Kind::SOURCE {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn from_many_threads(subject: &Subject) -> Judged {
+    drop(subject.factory()?);
+    let make = || (0..20).try_for_each(|_| subject.factory().map(drop));
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+        let ended = threads.into_iter().map(|it| it.join());
+        let bad = ended.filter_map(|it| it.ok().and_then(Result::err)).next();
+        must(bad.is_none(), || {
+            let said = bad.as_ref().map(|it| it.said().to_owned()).unwrap_or_default();
+            format!("made by eight threads at once, {said}")
+        })
+    })
+}
+
+/// Whether what a folder of `/proc` counts grows from pipeline to pipeline.
+fn grows(subject: &Subject, folder: &str, what: &str) -> Judged {
+    let count = || fs::read_dir(folder).map_or(0, Iterator::count);
+    let some = || (0..3).try_for_each(|_| Trial::new(subject, lines(20)).run().map(drop));
+    some()?;
+    let before = count();
+    some()?;
+    let begun = Instant::now();
+    while count() > before && begun.elapsed() < subject.patience {
+        thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let after = count();
+    must(after <= before, || format!("{} {what} more after three pipelines", after - before))
+}

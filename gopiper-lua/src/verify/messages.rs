@@ -1,0 +1,167 @@
+//! Odd messages, and what must hold for all.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use gopiper_abi::{Kind, Map, Message, Outcome, Payload, PayloadMut, Value};
+
+use super::{
+    bench::Trial,
+    subject::Subject,
+    test::{Judged, Test, Verdict, must},
+};
+
+const ODD: &str = "report what you can't make sense of with `handled.fail` rather than panic";
+
+pub(super) const TESTS: &[Test] = &[
+    Test {
+        name: "messages::empty",
+        advice: ODD,
+        run: |subject| odd(subject, vec![Message::new("")]),
+    },
+    Test {
+        name: "messages::large",
+        advice: ODD,
+        run: |subject| odd(subject, vec![Message::new(vec![b'x'; 64 << 20])]),
+    },
+    Test {
+        name: "messages::invalid-utf8",
+        advice: "a payload is bytes: look at it as such, or use String::from_utf8_lossy",
+        run: |subject| {
+            let all = (0..=255u8).map(|byte| Message::new(vec![b'a', byte, 0xff, byte]));
+            odd(subject, all.collect())
+        },
+    },
+    Test {
+        name: "messages::every-value",
+        advice: "an attribute may hold any kind of value: match them all",
+        run: |subject| odd(subject, every_value().into_iter().flat_map(with_value).collect()),
+    },
+    Test {
+        name: "messages::unknown-tag",
+        advice: "a later interface may have values of other kinds: pass them on",
+        run: |subject| odd(subject, with_value(Value::of_unknown_tag(1000)).into()),
+    },
+    Test {
+        name: "messages::many-attributes",
+        advice: "a message may have any number of attributes",
+        run: |subject| {
+            let mut message = Message::new("many");
+            (0..2000).for_each(|n| message.set_attribute(&format!("a{n}"), i64::from(n)));
+            odd(subject, vec![message])
+        },
+    },
+    Test {
+        name: "messages::batches",
+        advice: "which messages come together is chance: let nothing depend on it",
+        run: batches,
+    },
+    Test {
+        name: "messages::leaked",
+        advice: "let go of messages by the end: no mem::forget, no statics that hold them",
+        run: leaked,
+    },
+];
+
+/// Ordinary messages.
+pub(super) fn lines(count: usize) -> Vec<Message> {
+    (0..count).map(|n| Message::new(format!("line {n} of a test"))).collect()
+}
+
+pub(super) fn takes_messages(subject: &Subject) -> Judged {
+    match subject.kind {
+        Kind::SOURCE => Err(Verdict::Skipped("a source gets no messages".into())),
+        _ => Ok(()),
+    }
+}
+
+/// Each must be settled, without a panic.
+fn odd(subject: &Subject, messages: Vec<Message>) -> Judged {
+    takes_messages(subject)?;
+    Trial::new(subject, messages).run()?.sound()
+}
+
+fn with_value(value: Value) -> [Message; 2] {
+    let (mut attribute, mut whole) = (Message::new("a"), Message::new("b"));
+    attribute.set_attribute("value", value.clone());
+    whole.set_value(value);
+    [attribute, whole]
+}
+
+fn every_value() -> Vec<Value> {
+    let mut nested = Value::NULL;
+    for _ in 0..50 {
+        nested = vec![nested, 1i64.into()].into();
+    }
+    vec![
+        Value::NULL,
+        true.into(),
+        i64::MIN.into(),
+        u64::MAX.into(),
+        f64::NAN.into(),
+        f64::INFINITY.into(),
+        Value::time(i64::MAX),
+        Payload::from(vec![0xff, 0]).into(),
+        "text".into(),
+        Map::default().into(),
+        nested,
+    ]
+}
+
+/// Bytes and outcomes of a run.
+type Came = (Vec<Vec<u8>>, Vec<Vec<Outcome>>);
+
+fn batches(subject: &Subject) -> Judged {
+    takes_messages(subject)?;
+    let came = |batch| -> Result<Came, Verdict> {
+        let ran = Trial::new(subject, lines(200)).in_batches_of(batch).run()?;
+        ran.ended()?;
+        Ok((ran.output.iter().map(|it| it.data().to_vec()).collect(), ran.outcomes))
+    };
+    let first = came(7)?;
+    if came(7)? != first {
+        return Err(Verdict::Skipped("what comes out differs from run to run".into()));
+    }
+    for batch in [1, 200] {
+        must(came(batch)? == first, || {
+            format!("in batches of {batch} something else comes out than in batches of 7")
+        })?;
+    }
+    Ok(())
+}
+
+/// Memory of a message that says when it goes.
+struct Counted(Vec<u8>, Arc<AtomicUsize>);
+
+impl AsMut<[u8]> for Counted {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_sub(1, SeqCst);
+    }
+}
+
+fn leaked(subject: &Subject) -> Judged {
+    takes_messages(subject)?;
+    let left = Arc::new(AtomicUsize::new(100));
+    let message = |n| {
+        let memory = Counted(format!("line {n}").into_bytes(), left.clone());
+        Message::new(PayloadMut::from_owner(memory, None).freeze())
+    };
+    drop(Trial::new(subject, (0..100).map(message).collect()).run()?);
+    let begun = Instant::now();
+    while left.load(SeqCst) > 0 && begun.elapsed() < subject.patience {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let left = left.load(SeqCst);
+    must(left == 0, || format!("{left} of 100 messages are still in memory after the end"))
+}

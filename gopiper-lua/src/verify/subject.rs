@@ -1,0 +1,62 @@
+//! The component that is looked at.
+use std::time::Duration;
+
+use gopiper_abi::{
+    Kind, Map, Value,
+    raw::{ComponentModule_Ref, RawError, client::FactoryHandle},
+};
+use gopiper_core::loader::Seal;
+use serde_json::Value as Json;
+
+use super::test::Verdict;
+
+/// How a test begins that was skipped because nothing works without attributes.
+pub(super) const REFUSES: &str = "it refuses its attributes";
+
+/// The component that is looked at, and how.
+pub(crate) struct Subject {
+    pub(super) module: ComponentModule_Ref,
+    pub(super) kind: Kind,
+    pub(super) seal: Seal,
+    /// What `--attributes` says.
+    pub(super) attributes: Map,
+    /// How long nothing may happen before something is taken for stuck.
+    pub(super) patience: Duration,
+}
+
+impl Subject {
+    /// With the attributes that were given.
+    pub(super) fn factory(&self) -> Result<FactoryHandle, Verdict> {
+        self.with(self.attributes.clone()).map_err(|errors| {
+            let said: Vec<_> = errors.iter().map(RawError::to_string).collect();
+            Verdict::Skipped(format!("{REFUSES}: {}; give --attributes", said.join("; ")))
+        })
+    }
+
+    pub(super) fn with(&self, attributes: Map) -> Result<FactoryHandle, Vec<RawError>> {
+        let mut factory = FactoryHandle::new(self.module).map_err(|error| vec![error])?;
+        factory.configure(attributes)?;
+        Ok(factory)
+    }
+
+    pub(super) fn schema(&self) -> Json {
+        let schema: String = self.module.schema()().into();
+        serde_json::from_str(&schema).unwrap_or_default()
+    }
+}
+
+/// JSON as an attribute.
+pub(super) fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::NULL,
+        Json::Bool(it) => (*it).into(),
+        Json::Number(it) => match (it.as_i64(), it.as_u64()) {
+            (Some(signed), _) => signed.into(),
+            (None, Some(unsigned)) => unsigned.into(),
+            _ => it.as_f64().unwrap_or_default().into(),
+        },
+        Json::String(it) => it.as_str().into(),
+        Json::Array(it) => it.iter().map(value).collect::<Vec<_>>().into(),
+        Json::Object(it) => it.iter().map(|(key, it)| (key, value(it))).collect::<Map>().into(),
+    }
+}

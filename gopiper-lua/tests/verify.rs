@@ -1,0 +1,87 @@
+//! The conformance suite: all our components pass, and what is wrong is found.
+mod common;
+
+use std::process::Output;
+
+use common::{gopiper, plugins, root, variants};
+
+fn verify(file: &str, more: &[&str]) -> Output {
+    let file = plugins().join(format!("{file}_component.so"));
+    let command = &mut gopiper();
+    command.arg("verify").arg(file).args(["--patience", "2"]).args(more);
+    command.output().expect("it ran")
+}
+
+/// The verdicts that are no success, as 'VERDICT name'.
+fn wrong(output: &Output) -> Vec<String> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let shown =
+        |it: serde_json::Value| format!("{} {}", it["verdict"], it["test"]).replace('"', "");
+    lines.map(shown).filter(|it| !it.starts_with("PASSED") && !it.starts_with("SKIPPED")).collect()
+}
+
+#[test]
+fn our_components_pass() {
+    let file = root().join("examples/data/access.log").display().to_string();
+    let paths = serde_json::json!({ "paths": [file] }).to_string();
+    for (name, attributes) in [
+        ("file_sink", r#"{"path":"out.log"}"#),
+        ("file_source", &paths),
+        ("generate", r#"{"count":1000}"#),
+        ("grep", r#"{"word":"1"}"#),
+        ("null", "{}"),
+        ("pass", "{}"),
+        ("stdin", "{}"),
+        ("stdout", "{}"),
+    ] {
+        let output = verify(name, &["--json", "--attributes", attributes]);
+        assert_eq!(wrong(&output), [""; 0], "{name}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(!text.contains("no pipeline starts") && !text.contains("it refuses"), "{text}");
+        assert_eq!(output.status.code(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn what_fails_is_said_with_what_to_do() {
+    let at_end = r#"{"at":"end","with_error":true}"#;
+    let output = verify("faults", &["--json", "--attributes", at_end]);
+    assert_eq!(wrong(&output), ["FAILED life::end-without-messages"]);
+    let output = verify("faults", &["--only-failed", "--attributes", at_end]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.starts_with("FAILED   life::end-without-messages: ") && text.contains("→ "),
+        "{text}"
+    );
+}
+
+#[test]
+fn without_its_attributes_it_says_that_most_was_skipped() {
+    let output = verify("grep", &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("most was not looked at"), "{text}");
+}
+
+#[test]
+fn a_file_that_nobody_sealed_is_a_warning_and_a_refused_one_78() {
+    let run = |name: &str| {
+        let file = variants().join(name);
+        gopiper().arg("verify").arg(file).args(["--json", "--include", "gates::"]).output()
+    };
+    assert_eq!(wrong(&run("pass.so").expect("it ran")), ["WARNING gates::sealed"]);
+    assert_eq!(run("note-missing.so").expect("it ran").status.code(), Some(78));
+}
+
+#[test]
+fn the_tests_are_listed_chosen_and_run_in_this_process() {
+    let listed = verify("pass", &["--list"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).lines().count();
+    let text = |more: &[&str]| String::from_utf8_lossy(&verify("pass", more).stdout).into_owned();
+    assert!(text(&["--in-process"]).contains(&format!("{listed} passed")));
+    assert!(
+        text(&["--include", "life::", "--exclude", "threads", "-j", "1"])
+            .contains("5 tests: 5 passed")
+    );
+}
