@@ -97,7 +97,7 @@ fn kind(property: &Value, schema: &Value) -> String {
 }
 
 /// What a reference leads to.
-fn resolved<'s>(property: &'s Value, schema: &'s Value) -> &'s Value {
+pub(crate) fn resolved<'s>(property: &'s Value, schema: &'s Value) -> &'s Value {
     match property["$ref"].as_str() {
         Some(reference) => {
             let place = schema.pointer(reference.trim_start_matches('#'));

@@ -43,6 +43,45 @@ fn our_components_pass() {
     }
 }
 
+/// Takes as long as all components that anybody verifies together: each of more than thirty tests is
+/// run with each fault.
+#[test]
+fn each_test_finds_its_fault_and_no_other_one() {
+    let listed = verify("pass", &["--list"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let tests: Vec<_> = listed.lines().collect();
+    assert!(tests.len() > 30, "{listed}");
+    // What the gates find has files of its own, below.
+    for test in tests.iter().filter(|test| !test.starts_with("gates::")) {
+        let component = if test.starts_with("sources::") { "faults_source" } else { "faults" };
+        let file = plugins().join(format!("{component}_component.so"));
+        let command = &mut gopiper();
+        command.env("FAULTS", test).arg("verify").arg(file);
+        let output = command.args(["--json", "--patience", "2", "--seed", "1"]).output();
+        let wrong = wrong(&output.expect("it ran"));
+        assert_eq!(wrong.len(), 1, "{test}: {wrong:?}");
+        assert!(wrong[0].ends_with(&format!(" {test}")), "{test}: {wrong:?}");
+    }
+}
+
+#[test]
+fn what_chance_finds_is_found_again() {
+    let file = plugins().join("faults_component.so");
+    for test in ["fuzz::attributes", "fuzz::messages"] {
+        let run = |more: &[&str]| {
+            let command = &mut gopiper();
+            command.env("FAULTS", test).arg("verify").arg(&file).args(["--include", test]);
+            let output = command.args(more).output().expect("it ran");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let first = run(&[]);
+        let again = first.lines().find_map(|line| line.split_once("→ again: ")).expect("shown").1;
+        let (command, seed) = again.rsplit_once(' ').expect("a seed");
+        assert!(command.starts_with("gopiper verify '") && command.ends_with(" --seed"), "{again}");
+        assert_eq!(run(&["--seed", seed]), first);
+    }
+}
+
 #[test]
 fn what_fails_is_said_with_what_to_do() {
     let at_end = r#"{"at":"end","with_error":true}"#;
@@ -79,9 +118,11 @@ fn the_tests_are_listed_chosen_and_run_in_this_process() {
     let listed = verify("pass", &["--list"]);
     let listed = String::from_utf8_lossy(&listed.stdout).lines().count();
     let text = |more: &[&str]| String::from_utf8_lossy(&verify("pass", more).stdout).into_owned();
-    assert!(text(&["--in-process"]).contains(&format!("{listed} passed")));
+    // It is no source.
+    let passed = format!("{} passed, 2 skipped", listed - 2);
+    assert!(text(&["--in-process"]).contains(&passed));
     assert!(
         text(&["--include", "life::", "--exclude", "threads", "-j", "1"])
-            .contains("5 tests: 5 passed")
+            .contains("6 tests: 6 passed")
     );
 }

@@ -1,5 +1,8 @@
 //! What a component does with attributes.
+use gopiper_abi::Map;
 use serde_json::{Value as Json, json};
+
+use crate::attributes::resolved;
 
 use super::{
     subject::{Subject, value},
@@ -23,13 +26,18 @@ pub(super) const TESTS: &[Test] = &[
         run: missing,
     },
     Test {
+        name: "attributes::wrong-type",
+        advice: "declare the attributes with `attributes!`, and each with the type that it has",
+        run: wrong_type,
+    },
+    Test {
         name: "attributes::huge",
         advice: "answer with Error::attribute rather than panic",
         run: huge,
     },
 ];
 
-fn properties(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
+pub(super) fn properties(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
     schema["properties"].as_object().into_iter().flatten()
 }
 
@@ -71,6 +79,64 @@ fn missing(subject: &Subject) -> Judged {
     Ok(())
 }
 
+fn wrong_type(subject: &Subject) -> Judged {
+    let schema = subject.schema();
+    for (name, property) in properties(&schema) {
+        let types = types(property, &schema);
+        for (kind, wrong) in [
+            ("boolean", json!(true)),
+            ("number", json!(0.5)),
+            ("string", json!("x")),
+            ("array", json!([["x"]])),
+            // An empty table is an empty list as well.
+            ("object", json!({ "verify": {} })),
+        ] {
+            if types.is_empty() || types.contains(&kind) {
+                continue;
+            }
+            let mut attributes = subject.attributes.clone();
+            attributes.insert(name, value(&wrong));
+            let errors = subject.with(attributes).err().unwrap_or_default();
+            let is_about = |path: &str| path.split(['.', '[']).next() == Some(name);
+            must(errors.iter().any(|it| is_about(&it.attribute)), || {
+                format!("that '{name}' is {wrong} is not refused by name")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The JSON types that a value may have; none if it may have any.
+fn types<'s>(property: &'s Json, schema: &'s Json) -> Vec<&'s str> {
+    let property = resolved(property, schema);
+    let of = |one: &'s Json| match one {
+        Json::Bool(_) => "boolean",
+        Json::Number(_) => "number",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+        Json::Null => "null",
+    };
+    if let Some(constant) = property.get("const") {
+        return vec![of(constant)];
+    }
+    if let Some(values) = property["enum"].as_array() {
+        return values.iter().map(of).collect();
+    }
+    for key in ["oneOf", "anyOf", "allOf"] {
+        if let Some(choices) = property[key].as_array() {
+            let each: Vec<_> = choices.iter().map(|choice| types(choice, schema)).collect();
+            let any = each.iter().any(Vec::is_empty);
+            return if any { Vec::new() } else { each.concat() };
+        }
+    }
+    match &property["type"] {
+        Json::String(one) => vec![one],
+        Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn huge(subject: &Subject) -> Judged {
     let schema = subject.schema();
     let list = vec!["x"; 10_000];
@@ -86,12 +152,17 @@ fn huge(subject: &Subject) -> Judged {
         for huge in &all {
             let mut attributes = subject.attributes.clone();
             attributes.insert(name, value(huge));
-            let checked = subject.with(attributes).and_then(|mut factory| factory.check());
-            let panic = checked.err().into_iter().flatten().map(|error| error.message.to_string());
-            if let Some(said) = panic.into_iter().find(|said| said.starts_with("panicked")) {
+            if let Some(said) = panic_at(subject, attributes) {
                 return Err(Verdict::Failed(format!("'{name}' too large or long: it {said}")));
             }
         }
     }
     Ok(())
+}
+
+/// What it panicked with, if it did, when it was given attributes.
+pub(super) fn panic_at(subject: &Subject, attributes: Map) -> Option<String> {
+    let checked = subject.with(attributes).and_then(|mut factory| factory.check());
+    let said = checked.err().into_iter().flatten().map(|error| error.message.to_string());
+    said.into_iter().find(|said| said.starts_with("panicked"))
 }

@@ -1,38 +1,42 @@
 //! A trial: the component in a real pipeline, between a source and a sink of ours.
 use std::{
-    ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    mem,
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-use gopiper_abi::{
-    Component, Error, HandledCallback, Kind, Message, Outcome, Postponed, Produced, Source, own,
-    raw::client::FactoryHandle,
-};
+use gopiper_abi::{Kind, Message, Outcome, own, raw::client::FactoryHandle};
 use gopiper_core::{
-    ComponentCounts, ComponentOptions, ComponentSpec, Pipeline, PipelineOptions, RetryPolicy,
-    Summary, dead_letters::about,
+    ComponentCounts, ComponentOptions, ComponentSpec, Control, OnFail, Pipeline, PipelineError,
+    PipelineOptions, RetryPolicy, StopReason, Summary, dead_letters::about,
 };
 
 use super::{
+    around::{Collect, Feed, Seen, Shared, Tap, lock},
     subject::Subject,
     test::{Judged, Verdict, must},
 };
 
-/// More of what comes out is not looked at.
-const LOOKED_AT: usize = 10_000;
-
-/// What is put in and what has come out.
-#[derive(Default)]
-struct Seen {
-    input: Vec<Message>,
-    output: Vec<Message>,
-    failed: Vec<Message>,
-    outcomes: Vec<Vec<Outcome>>,
+/// What becomes of the messages that come out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ending {
+    Done,
+    /// One is done, the next is dropped, the next has failed, the next is tried again, and so on.
+    Mixed,
+    /// After so many the pipeline ends as failed, and what is left is returned.
+    FailsAfter(usize),
 }
 
-type Shared = Arc<Mutex<Seen>>;
+/// How a trial comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    OfTheInput,
+    /// By a stop, when nothing has happened for a while.
+    Stopped,
+    /// At once, with messages under way.
+    Aborted,
+}
 
 /// How a trial has ended.
 pub(super) struct Ran {
@@ -41,6 +45,8 @@ pub(super) struct Ran {
     pub(super) failed: Vec<Message>,
     /// The outcomes of each input.
     pub(super) outcomes: Vec<Vec<Outcome>>,
+    /// What a source has produced.
+    pub(super) produced: Vec<Vec<u8>>,
     pub(super) counts: ComponentCounts,
     pub(super) summary: Summary,
     /// What was left, if it did not end.
@@ -50,16 +56,23 @@ pub(super) struct Ran {
 /// A pipeline to be run once.
 pub(super) struct Trial<'s> {
     subject: &'s Subject,
-    input: Vec<Message>,
+    input: Box<dyn Iterator<Item = Message> + Send>,
     batch: usize,
-    stopped: bool,
+    end: End,
+    ending: Ending,
+    on_fail: OnFail,
 }
 
 impl<'s> Trial<'s> {
     /// These messages go in; a source has its own.
-    pub(super) fn new(subject: &'s Subject, input: Vec<Message>) -> Self {
-        let stopped = subject.kind == Kind::SOURCE;
-        Trial { subject, input, batch: 16, stopped }
+    pub(super) fn new(
+        subject: &'s Subject,
+        input: impl IntoIterator<Item = Message, IntoIter: Send + 'static>,
+    ) -> Self {
+        let end = if subject.kind == Kind::SOURCE { End::Stopped } else { End::OfTheInput };
+        let input = Box::new(input.into_iter());
+        let (ending, on_fail) = (Ending::Done, OnFail::DeadLetter);
+        Trial { subject, input, batch: 16, end, ending, on_fail }
     }
 
     pub(super) fn in_batches_of(self, batch: usize) -> Self {
@@ -68,88 +81,126 @@ impl<'s> Trial<'s> {
 
     /// It ends by a stop, when nothing has happened for a while.
     pub(super) fn until_stopped(self) -> Self {
-        Trial { stopped: true, ..self }
+        Trial { end: End::Stopped, ..self }
+    }
+
+    /// It ends at once, with messages under way.
+    pub(super) fn aborted(self) -> Self {
+        Trial { end: End::Aborted, ..self }
+    }
+
+    /// What becomes of the messages that come out; of those that fail there, `on_fail`.
+    pub(super) fn ending(self, ending: Ending, on_fail: OnFail) -> Self {
+        Trial { ending, on_fail, ..self }
     }
 
     /// Runs it.
     pub(super) fn run(self) -> Result<Ran, Verdict> {
-        let Trial { subject, input, batch, stopped } = self;
-        let given = input.len();
-        let seen: Shared =
-            Arc::new(Mutex::new(Seen { input, outcomes: vec![vec![]; given], ..Seen::default() }));
+        let (subject, end) = (self.subject, self.end);
+        let place = usize::from(subject.kind != Kind::SOURCE);
+        let (pipeline, seen) = self.pipeline()?;
+        let no_start = |error: PipelineError| no_start(&error);
+        let running = pipeline.start().map_err(no_start)?;
+        let control = running.control();
+        let (tell, hear) = mpsc::channel();
+        thread::spawn(move || drop(tell.send(running.wait())));
+        let (summary, stuck) = watch(&control, &hear, end, subject.patience)?;
+        let mut seen = lock(&seen);
+        Ok(Ran {
+            output: mem::take(&mut seen.output),
+            failed: mem::take(&mut seen.failed),
+            outcomes: mem::take(&mut seen.outcomes),
+            produced: mem::take(&mut seen.produced),
+            counts: summary.components.get(place).map(|(_, counts)| *counts).unwrap_or_default(),
+            stuck: stuck.or_else(|| {
+                let left = !summary.left.is_empty() && end != End::Aborted;
+                left.then(|| format!("it did not end in time; left: {:?}", summary.left))
+            }),
+            summary,
+        })
+    }
+
+    fn pipeline(self) -> Result<(Pipeline, Shared), Verdict> {
+        let Trial { subject, input, batch, end, ending, on_fail } = self;
+        let seen = Arc::new(Mutex::new(Seen::of(input)));
         let mut middle = spec(subject.factory()?);
         let quick = Duration::from_millis(1);
+        let retry = RetryPolicy { max_attempts: 3, initial_backoff: quick, max_backoff: quick };
         if subject.kind != Kind::SOURCE {
-            middle.options.retry =
-                RetryPolicy { max_attempts: 3, initial_backoff: quick, max_backoff: quick };
+            middle.options.retry = retry;
         }
-        let (feeds, collects) = (seen.clone(), seen.clone());
+        let [feeds, taps, collects, buries] = [(); 4].map(|()| seen.clone());
+        let waits = end != End::OfTheInput;
         let feed = own::source("verify_feed", move |postponed| {
-            Ok(Feed { seen: feeds.clone(), batch, sent: 0, waits: stopped, postponed })
+            Ok(Feed::new(feeds.clone(), batch, waits, postponed))
         });
-        let collect = own::sink("verify_collect", move |_| Ok(Collect(collects.clone(), false)));
-        let (place, parts) = match subject.kind {
-            Kind::SOURCE => (0, vec![middle, spec(collect)]),
-            Kind::SINK => (1, vec![spec(feed), middle]),
-            _ => (1, vec![spec(feed), middle, spec(collect)]),
+        let tap = own::transform("verify_tap", move |_| Ok(Tap(taps.clone())));
+        let mut collect = spec(own::sink("verify_collect", move |postponed| {
+            Ok(Collect::new(collects.clone(), ending, postponed))
+        }));
+        collect.options.retry = retry;
+        collect.options.on_fail = Some(on_fail);
+        let parts = match subject.kind {
+            Kind::SOURCE => vec![middle, spec(tap), collect],
+            Kind::SINK => vec![spec(feed), middle],
+            _ => vec![spec(feed), middle, collect],
         };
         let options = PipelineOptions {
             state_directory: Some("state".into()),
             shutdown_timeout: Some(subject.patience),
             ..PipelineOptions::default()
         };
-        let buries = seen.clone();
-        let grave = own::sink("verify_grave", move |_| Ok(Collect(buries.clone(), true)));
-        let no_start = |error: String| Verdict::Skipped(format!("no pipeline starts: {error}"));
-        let first = |errors: Vec<gopiper_core::PipelineError>| {
-            no_start(errors.first().map(ToString::to_string).unwrap_or_default())
-        };
+        let first = |errors: Vec<PipelineError>| no_start(&errors[0]);
         let pipeline = Pipeline::new(parts, options).map_err(first)?;
-        let pipeline = pipeline.dead_letters_to(spec(grave)).map_err(first)?;
-        let running = pipeline.start().map_err(|error| no_start(error.to_string()))?;
-        let control = running.control();
-        let (tell, hear) = mpsc::channel();
-        thread::spawn(move || drop(tell.send(running.wait())));
-        let idle = subject.patience.min(Duration::from_millis(200));
-        let (mut last, mut since) = ((control.counts(), control.outcomes()), Instant::now());
-        let (mut begun, mut told, mut stuck) = (Instant::now(), false, None);
-        let summary = loop {
-            match hear.recv_timeout(Duration::from_millis(5)) {
-                Ok(summary) => break summary,
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    return Err(Verdict::Failed("the pipeline has gone without an end".into()));
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+        let grave = own::sink("verify_grave", move |_| Ok(Collect::grave(buries.clone())));
+        Ok((pipeline.dead_letters_to(spec(grave)).map_err(first)?, seen))
+    }
+}
+
+/// Waits for the end, and brings it about; what was left if it did not come.
+fn watch(
+    control: &Control,
+    hear: &mpsc::Receiver<Summary>,
+    end: End,
+    patience: Duration,
+) -> Result<(Summary, Option<String>), Verdict> {
+    let idle = patience.min(Duration::from_millis(200));
+    let (mut last, mut since) = ((control.counts(), control.outcomes()), Instant::now());
+    let (mut begun, mut told, mut stuck) = (Instant::now(), false, None);
+    loop {
+        match hear.recv_timeout(Duration::from_millis(5)) {
+            Ok(summary) => return Ok((summary, stuck)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(Verdict::Failed("the pipeline has gone without an end".into()));
             }
-            let now = (control.counts(), control.outcomes());
-            if now != last {
-                (last, since) = (now, Instant::now());
-            }
-            let enough = since.elapsed() > idle || begun.elapsed() > 2 * idle;
-            if stopped && !told && enough {
-                told = true;
-                begun = Instant::now();
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        let now = (control.counts(), control.outcomes());
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        let enough = since.elapsed() > idle || begun.elapsed() > 2 * idle;
+        match end {
+            End::Stopped if !told && enough => {
+                (told, begun) = (true, Instant::now());
                 control.stop();
             }
-            let late = told && begun.elapsed() > subject.patience;
-            if stuck.is_none() && (late || since.elapsed() > subject.patience) {
-                stuck = Some(format!("it did not end; left: {:?}", control.left()));
+            End::Aborted if !told && (enough || begun.elapsed() > idle / 10) => {
+                (told, begun) = (true, Instant::now());
                 control.abort();
             }
-        };
-        let mut seen = lock(&seen);
-        Ok(Ran {
-            output: std::mem::take(&mut seen.output),
-            failed: std::mem::take(&mut seen.failed),
-            outcomes: std::mem::take(&mut seen.outcomes),
-            counts: summary.components.get(place).map(|(_, counts)| *counts).unwrap_or_default(),
-            stuck: stuck.or_else(|| {
-                let left = !summary.left.is_empty();
-                left.then(|| format!("it did not end in time; left: {:?}", summary.left))
-            }),
-            summary,
-        })
+            _ => {}
+        }
+        let late = told && begun.elapsed() > patience;
+        if stuck.is_none() && (late || since.elapsed() > patience) {
+            stuck = Some(format!("it did not end; left: {:?}", control.left()));
+            control.abort();
+        }
     }
+}
+
+fn no_start(error: &PipelineError) -> Verdict {
+    Verdict::Skipped(format!("no pipeline starts: {error}"))
 }
 
 impl Ran {
@@ -166,6 +217,11 @@ impl Ran {
             None => Ok(()),
         }
     }
+
+    /// Why it ended as failed, if it did.
+    pub(super) fn failure(&self) -> Option<&StopReason> {
+        self.summary.stopped.as_ref().filter(|why| matches!(why, StopReason::Failed { .. }))
+    }
 }
 
 /// What was said of a message that failed.
@@ -180,60 +236,4 @@ pub(super) fn status(message: &Message) -> i64 {
 
 fn spec(factory: FactoryHandle) -> ComponentSpec {
     ComponentSpec { factory, options: ComponentOptions::default() }
-}
-
-fn lock(seen: &Shared) -> MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Feed {
-    seen: Shared,
-    batch: usize,
-    sent: u64,
-    waits: bool,
-    postponed: Postponed,
-}
-
-impl Source for Feed {
-    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
-        let mut batch = self.postponed.batch();
-        let mut seen = lock(&self.seen);
-        let take = self.batch.min(seen.input.len()).min(batch.room());
-        for message in seen.input.drain(..take) {
-            let _ = batch.push(message);
-        }
-        drop(seen);
-        if batch.is_empty() {
-            return Ok(if self.waits { Produced::WAITING } else { Produced::FINISHED });
-        }
-        let first = self.sent;
-        self.sent += batch.len() as u64;
-        self.postponed.send_tracked(batch, first)?;
-        Ok(Produced::MORE)
-    }
-
-    fn settled(&mut self, token: u64, indices: Range<u32>, outcome: Outcome) {
-        let mut seen = lock(&self.seen);
-        for index in indices {
-            let place = token as usize + index as usize;
-            if let Some(outcomes) = seen.outcomes.get_mut(place) {
-                outcomes.push(outcome);
-            }
-        }
-    }
-}
-
-/// Where messages end; those that have failed, if so it says.
-struct Collect(Shared, bool);
-
-impl Component for Collect {
-    fn handle(&mut self, message: Message, handled: HandledCallback) {
-        let mut seen = lock(&self.0);
-        let to = if self.1 { &mut seen.failed } else { &mut seen.output };
-        if to.len() < LOOKED_AT {
-            to.push(message.duplicate());
-        }
-        drop(seen);
-        handled.done(message);
-    }
 }

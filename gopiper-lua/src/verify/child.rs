@@ -18,12 +18,12 @@ use super::{
 const LAST_LINES: usize = 5;
 
 /// Runs a test in a process of its own, in an empty folder.
-pub(super) fn run(test: &Test, arguments: &VerifyArguments) -> Verdict {
-    judge(test, arguments)
+pub(super) fn run(test: &Test, arguments: &VerifyArguments, seed: u64) -> Verdict {
+    judge(test, arguments, seed)
         .unwrap_or_else(|error| Verdict::Failed(format!("it could not be run: {error}")))
 }
 
-fn judge(test: &Test, arguments: &VerifyArguments) -> io::Result<Verdict> {
+fn judge(test: &Test, arguments: &VerifyArguments, seed: u64) -> io::Result<Verdict> {
     let folder = tempfile::tempdir()?;
     let result = tempfile::NamedTempFile::new()?;
     let mut said = tempfile::tempfile()?;
@@ -31,7 +31,7 @@ fn judge(test: &Test, arguments: &VerifyArguments) -> io::Result<Verdict> {
     let mut command = Command::new(env::current_exe()?);
     command.arg("verify").arg(fs::canonicalize(&arguments.file)?);
     command.args(["--include", test.name, "--patience", &arguments.patience.to_string()]);
-    command.arg("--result").arg(result.path());
+    command.args(["--seed", &seed.to_string()]).arg("--result").arg(result.path());
     if let Some(attributes) = &arguments.attributes {
         // It runs in another folder.
         let whole = match attributes.strip_prefix('@') {

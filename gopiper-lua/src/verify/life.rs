@@ -1,5 +1,10 @@
 //! How a component comes and goes.
-use std::{fs, thread, time::Instant};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use gopiper_abi::Message;
 
 use super::{
     bench::Trial,
@@ -25,15 +30,19 @@ pub(super) const TESTS: &[Test] = &[
         run: |subject| {
             let ran = Trial::new(subject, Vec::new()).run()?;
             ran.sound()?;
-            let stopped = &ran.summary.stopped;
-            let failed = matches!(stopped, Some(gopiper_core::StopReason::Failed { .. }));
-            must(!failed, || format!("without a message it fails: {stopped:?}"))
+            let failure = ran.failure();
+            must(failure.is_none(), || format!("without a message it fails: {failure:?}"))
         },
     },
     Test {
         name: "life::stop-is-heard",
         advice: "end what blocks in `postponed.on_stop`, or look at `host().is_stopping()`",
         run: |subject| Trial::new(subject, lines(20)).until_stopped().run()?.ended(),
+    },
+    Test {
+        name: "life::aborted",
+        advice: "bear an end in the middle of the work; a report that comes after it has no effect",
+        run: aborted,
     },
     Test {
         name: "life::threads-left",
@@ -56,6 +65,15 @@ pub(super) const TESTS: &[Test] = &[
         },
     },
 ];
+
+/// A second signal, or the limit of time for draining, ends a pipeline in the middle of its work.
+fn aborted(subject: &Subject) -> Judged {
+    let endless = (0..).map(|n: u64| Message::new(format!("line {n} of many")));
+    let ran = Trial::new(subject, endless).aborted().run()?;
+    // For the reports of threads that do not know of it yet.
+    thread::sleep(Duration::from_millis(50));
+    ran.sound()
+}
 
 fn create_many(subject: &Subject) -> Judged {
     for nth in 1..=50 {
@@ -96,7 +114,7 @@ fn grows(subject: &Subject, folder: &str, what: &str) -> Judged {
     some()?;
     let begun = Instant::now();
     while count() > before && begun.elapsed() < subject.patience {
-        thread::sleep(std::time::Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
     let after = count();
     must(after <= before, || format!("{} {what} more after three pipelines", after - before))

@@ -1,7 +1,8 @@
 //! Odd messages, and what must hold for all.
 use std::{
+    fs,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
@@ -62,9 +63,19 @@ pub(super) const TESTS: &[Test] = &[
         run: batches,
     },
     Test {
+        name: "messages::order",
+        advice: "send what was kept in the order in which it came, or tell operators that it sorts",
+        run: order,
+    },
+    Test {
         name: "messages::leaked",
         advice: "let go of messages by the end: no mem::forget, no statics that hold them",
         run: leaked,
+    },
+    Test {
+        name: "messages::memory",
+        advice: "bound what is remembered, in number and in time, and give it back in `drop`",
+        run: memory,
     },
 ];
 
@@ -135,6 +146,26 @@ fn batches(subject: &Subject) -> Judged {
     Ok(())
 }
 
+fn order(subject: &Subject) -> Judged {
+    takes_messages(subject)?;
+    let numbered = (0..2000i64).map(|n| {
+        let mut message = Message::new(format!("line {n} of a test"));
+        message.set_attribute("verify_number", n);
+        message
+    });
+    let ran = Trial::new(subject, numbered).run()?;
+    ran.ended()?;
+    let numbers = ran.output.iter().filter_map(|it| it.attribute("verify_number")?.as_i64());
+    let numbers: Vec<_> = numbers.collect();
+    match numbers.windows(2).find(|pair| pair[0] > pair[1]) {
+        Some(pair) => Err(Verdict::Warning(format!(
+            "what came as number {} left before what came as number {}",
+            pair[0], pair[1]
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Memory of a message that says when it goes.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
 
@@ -157,11 +188,56 @@ fn leaked(subject: &Subject) -> Judged {
         let memory = Counted(format!("line {n}").into_bytes(), left.clone());
         Message::new(PayloadMut::from_owner(memory, None).freeze())
     };
-    drop(Trial::new(subject, (0..100).map(message).collect()).run()?);
+    drop(Trial::new(subject, (0..100).map(message).collect::<Vec<_>>()).run()?);
     let begun = Instant::now();
     while left.load(SeqCst) > 0 && begun.elapsed() < subject.patience {
         thread::sleep(Duration::from_millis(5));
     }
     let left = left.load(SeqCst);
     must(left == 0, || format!("{left} of 100 messages are still in memory after the end"))
+}
+
+/// A quarter of what comes must not stay.
+fn memory(subject: &Subject) -> Judged {
+    const COUNT: usize = 400_000;
+    const SIZE: usize = 128;
+    takes_messages(subject)?;
+    let mut after = Vec::new();
+    for _ in 0..3 {
+        let samples = Arc::new(Mutex::new(Vec::new()));
+        let samplers = samples.clone();
+        let input = (0..COUNT).map(move |n| {
+            // The first half fills what is bounded: channels, and what the trial looks at.
+            if n == COUNT / 2 || n == COUNT - 1 {
+                samplers.lock().unwrap_or_else(PoisonError::into_inner).push(resident());
+            }
+            Message::new(format!("line {n:<width$}", width = SIZE - 5))
+        });
+        Trial::new(subject, input).in_batches_of(512).run()?.ended()?;
+        let samples = samples.lock().unwrap_or_else(PoisonError::into_inner);
+        if let [half, whole] = samples[..] {
+            let more = whole.saturating_sub(half);
+            if more > COUNT / 2 * SIZE / 4 {
+                return Err(Verdict::Warning(format!(
+                    "{} KB more are in use after {} KB of messages more",
+                    more >> 10,
+                    (COUNT / 2 * SIZE) >> 10
+                )));
+            }
+        }
+        after.push(resident());
+    }
+    let more = after[2].saturating_sub(after[1]);
+    must(more < COUNT * SIZE / 4, || {
+        let came = (COUNT * SIZE) >> 10;
+        format!("{} KB were not given back by a pipeline of {came} KB of messages", more >> 10)
+    })
+}
+
+/// The bytes of memory that the process has.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    kilobytes.unwrap_or_default() << 10
 }

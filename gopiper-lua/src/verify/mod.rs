@@ -1,11 +1,14 @@
 //! `gopiper verify`: whether a component's file may be loaded, and whether it behaves.
+mod around;
 mod attributes;
 mod bench;
 mod child;
+mod fuzz;
 mod gates;
 mod life;
 mod messages;
 mod reports;
+mod sources;
 mod subject;
 mod test;
 
@@ -72,6 +75,10 @@ pub(crate) struct VerifyArguments {
     /// Seconds after which a pipeline in which nothing happens is taken for stuck.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     patience: f64,
+    /// What random attributes and messages come from [default: chance]; a test that fails shows the
+    /// command that repeats it.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
     /// Where the verdict of the one test goes.
     #[arg(long, hide = true)]
     result: Option<PathBuf>,
@@ -103,6 +110,7 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         seal: inspection.seal,
         attributes: given,
         patience,
+        seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
     };
     if let Some(result) = &arguments.result {
         let test = all().find(|test| arguments.include.iter().any(|name| name == test.name));
@@ -130,7 +138,7 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
     let one = |test: &Test| match test.name.starts_with("gates::") {
         true => Verdict::of((test.run)(subject)),
         false if arguments.in_process => in_process(test, subject),
-        false => child::run(test, arguments),
+        false => child::run(test, arguments, subject.seed),
     };
     let processors = || thread::available_parallelism().map_or(1, Into::into);
     let jobs = if arguments.in_process { 1 } else { arguments.jobs.unwrap_or_else(processors) };
@@ -152,7 +160,7 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
         for (place, verdict) in hear {
             verdicts[place.unwrap_or_default()] = Some(verdict);
             while let Some(Some(verdict)) = verdicts.get(shown) {
-                show(tests[shown], verdict, arguments);
+                show(tests[shown], verdict, arguments, subject.seed);
                 shown += 1;
             }
         }
@@ -176,23 +184,41 @@ fn in_process(test: &Test, subject: &Subject) -> Verdict {
     verdict
 }
 
-fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments) {
+fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments, seed: u64) {
     if arguments.only_failed && !verdict.is_failure() {
         return;
     }
     let wants_advice = verdict.is_failure() || matches!(verdict, Verdict::Warning(_));
     let advice = if wants_advice { test.advice } else { "" };
     let (word, said) = (verdict.word(), verdict.said());
+    let is_random = verdict.is_failure() && test.name.starts_with("fuzz::");
+    let again = is_random.then(|| repeats(test, arguments, seed));
     if arguments.json {
-        return print(
-            json!({ "test": test.name, "verdict": word, "said": said, "advice": advice }),
-        );
+        let mut object =
+            json!({ "test": test.name, "verdict": word, "said": said, "advice": advice });
+        if let Some(again) = again {
+            object["again"] = again.into();
+        }
+        return print(object);
     }
     let colon = if said.is_empty() { "" } else { ": " };
     print(format_args!("{word:<8} {}{colon}{said}", test.name));
     if wants_advice {
         print(format_args!("         → {advice}"));
     }
+    if let Some(again) = again {
+        print(format_args!("         → again: {again}"));
+    }
+}
+
+/// The command that does the same once more.
+fn repeats(test: &Test, arguments: &VerifyArguments, seed: u64) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let mut command = format!("gopiper verify {}", quoted(&arguments.file.display().to_string()));
+    if let Some(attributes) = &arguments.attributes {
+        command += &format!(" --attributes {}", quoted(attributes));
+    }
+    command + &format!(" --include {} --seed {seed}", test.name)
 }
 
 fn summarize(verdicts: &[Verdict], arguments: &VerifyArguments) {

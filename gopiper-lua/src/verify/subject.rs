@@ -22,6 +22,8 @@ pub(crate) struct Subject {
     pub(super) attributes: Map,
     /// How long nothing may happen before something is taken for stuck.
     pub(super) patience: Duration,
+    /// What random attributes and messages come from.
+    pub(super) seed: u64,
 }
 
 impl Subject {

@@ -1,7 +1,7 @@
 //! What a test is, and what comes of it.
 use serde::{Deserialize, Serialize};
 
-use super::{attributes, gates, life, messages, reports, subject::Subject};
+use super::{attributes, fuzz, gates, life, messages, reports, sources, subject::Subject};
 
 /// One thing that a component must do right.
 pub(crate) struct Test {
@@ -63,7 +63,16 @@ pub(crate) fn must(is_so: bool, otherwise: impl FnOnce() -> String) -> Judged {
 
 /// All tests, in the order in which they are shown.
 pub(crate) fn all() -> impl Iterator<Item = &'static Test> {
-    [gates::TESTS, attributes::TESTS, life::TESTS, messages::TESTS, reports::TESTS]
-        .into_iter()
-        .flatten()
+    let fuzz = fuzz::TESTS;
+    [
+        gates::TESTS,
+        attributes::TESTS,
+        life::TESTS,
+        messages::TESTS,
+        reports::TESTS,
+        sources::TESTS,
+        fuzz,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -1,14 +1,19 @@
 //! Every kind of misbehaviour: for tests. What a message says is what is done with it; faults that
 //! are not about a message are attributes.
+mod breaks;
+
 use std::{mem, thread, time::Duration};
 
 use gopiper_abi::{
-    Component, Deferred, Error, Factory, HandledCallback, Kept, Message, Postponed, Report,
-    attributes, export_component,
+    BatchCall, BatchComponent, Deferred, Error, Factory, HandleFlags, HandledCallback, Kept,
+    Message, Postponed, Report, attributes, export_component,
 };
+
+use breaks::Breaks;
 
 attributes! {
     /// Misbehaves. A message says what is to be done with it; see the source.
+    #[schemars(transform = breaks::schema)]
     pub struct Attributes {
         /// Where it panics, or fails.
         #[serde(default)]
@@ -22,6 +27,9 @@ attributes! {
         /// What it logs when it is made, and fails or panics with when it is told to.
         #[serde(default)]
         pub text: String,
+        /// What `gopiper verify` looks whether it is refused.
+        #[schemars(skip)]
+        pub verify_unknown: Option<i64>,
     }
 }
 
@@ -69,6 +77,7 @@ impl Factory for FaultsFactory {
 
     fn new(attributes: Attributes) -> Result<Self, Error> {
         attributes.reach(Place::New)?;
+        breaks::at_new(&attributes.text, attributes.verify_unknown)?;
         Ok(FaultsFactory(attributes))
     }
 
@@ -78,6 +87,7 @@ impl Factory for FaultsFactory {
 
     fn create(&self, postponed: Postponed) -> Result<Faults, Error> {
         self.0.reach(Place::Create)?;
+        breaks::at_create()?;
         log::info!("made a component");
         if !self.0.text.is_empty() {
             log::warn!("{}", self.0.text);
@@ -89,7 +99,12 @@ impl Factory for FaultsFactory {
             stashed: Vec::new(),
             kept: Vec::new(),
             deferred: Vec::new(),
+            breaks: Breaks::default(),
         })
+    }
+
+    fn channel_size(&self) -> usize {
+        if breaks::is("life::pool-size") { 0 } else { 8192 }
     }
 
     fn destroy(&mut self) {
@@ -104,14 +119,13 @@ pub struct Faults {
     stashed: Vec<Message>,
     kept: Vec<Kept>,
     deferred: Vec<(Deferred, Message)>,
+    breaks: Breaks,
 }
 
-impl Component for Faults {
-    fn start(&mut self) -> Result<(), Error> {
-        self.attributes.reach(Place::Start)
-    }
-
-    fn handle(&mut self, mut message: Message, handled: HandledCallback) {
+impl Faults {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        let left = self.breaks.handle(message, handled, &self.postponed);
+        let Some((mut message, handled)) = left else { return };
         if self.attributes.at == Some(Place::Timer) {
             self.postponed.host().wake();
         }
@@ -210,6 +224,17 @@ impl Component for Faults {
             _ => handled.done(message),
         }
     }
+}
+
+impl BatchComponent for Faults {
+    fn start(&mut self) -> Result<(), Error> {
+        self.attributes.reach(Place::Start)
+    }
+
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        self.breaks.batch = call.messages().len();
+        call.each(|message, handled| self.handle(message, handled))
+    }
 
     fn timer(&mut self, _now: i64) -> Result<(), Error> {
         self.attributes.reach(Place::Timer)
@@ -219,6 +244,7 @@ impl Component for Faults {
         for (deferred, message) in self.deferred.drain(..) {
             deferred.done(message);
         }
+        self.breaks.at_end(&self.postponed)?;
         self.attributes.reach(Place::End)
     }
 }

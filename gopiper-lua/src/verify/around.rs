@@ -1,0 +1,147 @@
+//! What a trial puts around the component: a source, a sink, and what they see.
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use gopiper_abi::{
+    Component, Error, HandledCallback, Message, Outcome, Postponed, Produced, Report, Source,
+};
+
+use super::bench::Ending;
+
+/// More of what comes out is not kept, nor what becomes of more of what goes in.
+const LOOKED_AT: usize = 10_000;
+
+/// What is put in and what has come out.
+pub(super) struct Seen {
+    pub(super) input: Box<dyn Iterator<Item = Message> + Send>,
+    pub(super) output: Vec<Message>,
+    pub(super) failed: Vec<Message>,
+    pub(super) outcomes: Vec<Vec<Outcome>>,
+    pub(super) produced: Vec<Vec<u8>>,
+}
+
+pub(super) type Shared = Arc<Mutex<Seen>>;
+
+impl Seen {
+    pub(super) fn of(input: Box<dyn Iterator<Item = Message> + Send>) -> Self {
+        let (output, failed, outcomes, produced) = Default::default();
+        Seen { input, output, failed, outcomes, produced }
+    }
+}
+
+pub(super) fn lock(seen: &Shared) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn look_at<T>(at: &mut Vec<T>, one: T) {
+    if at.len() < LOOKED_AT {
+        at.push(one);
+    }
+}
+
+/// The source of what goes in.
+pub(super) struct Feed {
+    seen: Shared,
+    batch: usize,
+    sent: u64,
+    waits: bool,
+    postponed: Postponed,
+}
+
+impl Feed {
+    /// `waits` at the end of the input for a stop.
+    pub(super) fn new(seen: Shared, batch: usize, waits: bool, postponed: Postponed) -> Self {
+        Feed { seen, batch, sent: 0, waits, postponed }
+    }
+}
+
+impl Source for Feed {
+    fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
+        let mut batch = self.postponed.batch();
+        let mut seen = lock(&self.seen);
+        let take = self.batch.min(batch.room());
+        for message in seen.input.by_ref().take(take) {
+            let _ = batch.push(message);
+        }
+        for _ in 0..batch.len() {
+            look_at(&mut seen.outcomes, Vec::new());
+        }
+        drop(seen);
+        if batch.is_empty() {
+            return Ok(if self.waits { Produced::WAITING } else { Produced::FINISHED });
+        }
+        let first = self.sent;
+        self.sent += batch.len() as u64;
+        self.postponed.send_tracked(batch, first)?;
+        Ok(Produced::MORE)
+    }
+
+    fn settled(&mut self, token: u64, indices: Range<u32>, outcome: Outcome) {
+        let mut seen = lock(&self.seen);
+        for index in indices {
+            let place = token as usize + index as usize;
+            if let Some(outcomes) = seen.outcomes.get_mut(place) {
+                outcomes.push(outcome);
+            }
+        }
+    }
+}
+
+/// Sees what a source produces.
+pub(super) struct Tap(pub(super) Shared);
+
+impl Component for Tap {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        look_at(&mut lock(&self.0).produced, message.data().to_vec());
+        handled.done(message);
+    }
+}
+
+/// Where messages end.
+pub(super) struct Collect {
+    seen: Shared,
+    /// None for those that have failed.
+    postponed: Option<Postponed>,
+    ending: Ending,
+    came: usize,
+}
+
+impl Collect {
+    pub(super) fn new(seen: Shared, ending: Ending, postponed: Postponed) -> Self {
+        Collect { seen, postponed: Some(postponed), ending, came: 0 }
+    }
+
+    /// For those that have failed.
+    pub(super) fn grave(seen: Shared) -> Self {
+        Collect { seen, postponed: None, ending: Ending::Done, came: 0 }
+    }
+}
+
+impl Component for Collect {
+    fn handle(&mut self, message: Message, handled: HandledCallback) {
+        let mut seen = lock(&self.seen);
+        let Some(postponed) = &self.postponed else {
+            look_at(&mut seen.failed, message.duplicate());
+            return handled.done(message);
+        };
+        look_at(&mut seen.output, message.duplicate());
+        drop(seen);
+        let nth = self.came;
+        self.came += 1;
+        match self.ending {
+            Ending::Mixed if message.attempts() == 0 => match nth % 4 {
+                0 => handled.done(message),
+                1 => handled.discard(message),
+                2 => handled.fail(message, "as the trial wants it"),
+                _ => handled.report(message, Report::retry(0, "as the trial wants it")),
+            },
+            Ending::FailsAfter(count) if nth == count => {
+                postponed.host().fail("as the trial wants it");
+                handled.done(message);
+            }
+            _ => handled.done(message),
+        }
+    }
+}

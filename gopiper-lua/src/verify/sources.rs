@@ -1,0 +1,76 @@
+//! What a source makes of the outcomes of its messages.
+use std::collections::BTreeMap;
+
+use gopiper_abi::Kind;
+use gopiper_core::{OnFail, StopReason};
+
+use super::{
+    bench::{Ending, Trial},
+    subject::Subject,
+    test::{Judged, Test, Verdict, must},
+};
+
+pub(super) const TESTS: &[Test] = &[
+    Test {
+        name: "sources::outcomes",
+        advice: "bear every outcome in `settled`, in any order, also those that a later interface adds",
+        run: outcomes,
+    },
+    Test {
+        name: "sources::return",
+        advice: "move past a message in `settled` only when its outcome is not RETURNED, or let \
+                 `durability` say what is lost",
+        run: returned,
+    },
+];
+
+fn is_source(subject: &Subject) -> Judged {
+    match subject.kind {
+        Kind::SOURCE => Ok(()),
+        _ => Err(Verdict::Skipped("it is no source".into())),
+    }
+}
+
+/// All outcomes, out of order.
+fn outcomes(subject: &Subject) -> Judged {
+    is_source(subject)?;
+    for on_fail in [OnFail::DeadLetter, OnFail::Discard, OnFail::Stop] {
+        let ran = Trial::new(subject, []).ending(Ending::Mixed, on_fail).run()?;
+        ran.ended()?;
+        let failure = ran.failure().filter(|why| !is_ours(why));
+        must(failure.is_none(), || format!("it ended the pipeline: {failure:?}"))?;
+    }
+    Ok(())
+}
+
+fn is_ours(why: &StopReason) -> bool {
+    matches!(why, StopReason::Failed { component, .. } if component.starts_with("verify_"))
+}
+
+/// What went back to it comes again in the next run, if nothing may be lost.
+fn returned(subject: &Subject) -> Judged {
+    is_source(subject)?;
+    if let Err(why) = subject.factory()?.durability() {
+        let why = if why.is_empty() { "in any case".into() } else { format!("with {why}") };
+        return Err(Verdict::Skipped(format!("it says that messages may be lost ({why})")));
+    }
+    let first = Trial::new(subject, []).ending(Ending::FailsAfter(1), OnFail::Stop).run()?;
+    first.ended()?;
+    let second = Trial::new(subject, []).run()?;
+    second.ended()?;
+    let mut came: BTreeMap<&[u8], usize> = BTreeMap::new();
+    let delivered = first.output.iter().map(|message| message.data());
+    for bytes in second.produced.iter().map(Vec::as_slice).chain(delivered) {
+        *came.entry(bytes).or_default() += 1;
+    }
+    for (nth, bytes) in first.produced.iter().enumerate() {
+        let left = came.get_mut(bytes.as_slice()).filter(|left| **left > 0);
+        let Some(left) = left else {
+            return Err(Verdict::Failed(format!(
+                "message {nth} of the first run went back to it, and did not come again"
+            )));
+        };
+        *left -= 1;
+    }
+    Ok(())
+}
