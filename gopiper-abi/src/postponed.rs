@@ -125,7 +125,7 @@ impl Postponed {
         let batch = self.batch_of(messages);
         let kept = kept.into();
         if batch.is_empty() {
-            kept.settle_as_dropped();
+            kept.settle(crate::Outcome::DROPPED);
             return Ok(());
         }
         self.hand_over(batch, None, true, kept)

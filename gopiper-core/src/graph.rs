@@ -1,5 +1,5 @@
 //! A pipeline as its operator sees it: its components, where they lead, and what each way promises.
-use std::{fmt, iter};
+use std::{collections::BTreeSet, fmt, iter};
 
 use gopiper_abi::Kind;
 
@@ -37,7 +37,7 @@ impl Link {
 }
 
 /// A way from a source to a sink.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Way {
     /// The components that it leads through.
     pub components: Vec<String>,
@@ -46,6 +46,8 @@ pub struct Way {
     /// Why a message that goes this way may be lost; if nothing is, each comes to its end at least
     /// once.
     pub losses: Vec<String>,
+    /// Whether a message may come twice, after a crash: its source, or a buffer, gives it again.
+    pub repeats: bool,
 }
 
 impl fmt::Display for Way {
@@ -85,9 +87,17 @@ impl Pipeline {
     /// found as they are asked for.
     pub fn ways(&mut self) -> impl Iterator<Item = Way> {
         let links = self.links();
+        let forgotten = self.dead_letter.as_mut().and_then(|part| {
+            let cause = part.factory.durability().err()?;
+            let cause = if cause.is_empty() { cause } else { format!(" ({cause})") };
+            let name = &part.name;
+            Some(format!(
+                "what fails goes to {name} (dead_letter), which does not say that it outlives a crash{cause}"
+            ))
+        });
         let has_place = self.dead_letter.is_some() || self.options.state_directory.is_some();
         let outlets: Vec<_> = self.parts.iter().filter_map(|part| part.next.stored_at()).collect();
-        let mut losses = Vec::new();
+        let (mut losses, mut repeats) = (Vec::new(), Vec::new());
         for (place, part) in self.parts.iter_mut().enumerate() {
             let name = &part.name;
             let (mut of_part, kind) = (Vec::new(), part.factory.kind());
@@ -97,7 +107,9 @@ impl Pipeline {
                 _ => "does not say that what it has taken outlives a crash",
             };
             let is_asked = kind != Kind::TRANSFORM && !is_buffers;
-            if let Some(cause) = part.factory.durability().err().filter(|_| is_asked) {
+            let durability = part.factory.durability();
+            repeats.push(is_buffers || (kind == Kind::SOURCE && durability.is_ok()));
+            if let Some(cause) = durability.err().filter(|_| is_asked) {
                 let cause = if cause.is_empty() { cause } else { format!(" ({cause})") };
                 of_part.push(format!("{name} {may_lose}{cause}"));
             }
@@ -111,6 +123,7 @@ impl Pipeline {
                 None if !has_place => {
                     of_part.push("what fails has no place to be kept".into());
                 }
+                None | Some(OnFail::DeadLetter) => of_part.extend(forgotten.clone()),
                 _ => {}
             }
             losses.push(of_part);
@@ -118,8 +131,7 @@ impl Pipeline {
         let is_source = |part: &usize| self.parts[*part].factory.kind() == Kind::SOURCE;
         let sources =
             (0..self.parts.len()).filter(|part| is_source(part) && !outlets.contains(part));
-        let begun =
-            Way { components: Vec::new(), branches: vec![String::new()], losses: Vec::new() };
+        let begun = Way { branches: vec![String::new()], ..Way::default() };
         let mut unfinished: Vec<_> = sources.map(|source| (source, begun.clone())).collect();
         unfinished.reverse();
         let names: Vec<_> = self.parts.iter().map(|part| part.name.clone()).collect();
@@ -128,13 +140,16 @@ impl Pipeline {
                 let (part, mut way) = unfinished.pop()?;
                 way.components.push(names[part].clone());
                 way.losses.extend(losses[part].iter().cloned());
+                way.repeats |= repeats[part];
                 let mut is_last = true;
                 for link in links.iter().rev().filter(|link| link.from == part) {
                     unfinished.push((link.to, along(way.clone(), link, &names[link.to])));
                     is_last = false;
                 }
                 if is_last {
-                    way.losses.dedup();
+                    // Each as often as it is told of several components.
+                    let mut told = BTreeSet::new();
+                    way.losses.retain(|loss| told.insert(loss.clone()));
                     return Some(way);
                 }
             }

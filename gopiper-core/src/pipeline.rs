@@ -179,6 +179,11 @@ impl Pipeline {
         &self.name
     }
 
+    /// The operator's own sink of what has failed, if there is one.
+    pub fn dead_letter(&self) -> Option<&str> {
+        self.dead_letter.as_ref().map(|part| part.name.as_str())
+    }
+
     /// The names of its components, in order.
     pub fn components(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(|part| part.name.as_str())

@@ -25,6 +25,7 @@ use scoped_tls::scoped_thread_local;
 use crate::{
     dead_letters::Outbox,
     deferred::Inbox,
+    in_a_line::in_a_line,
     policy::OnFail,
     stage::{Stage, Wait},
     stop::HearsStop,
@@ -193,6 +194,7 @@ impl HostSide for Side {
     }
 
     fn log(&self, level: Level, target: &str, text: &str) {
+        let text = in_a_line(text);
         // An event's level must be known at compile time.
         macro_rules! event {
             ($level:ident) => {

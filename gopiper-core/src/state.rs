@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 pub(crate) const NO_DIRECTORY: &str =
     "this pipeline has no state directory: give it one (--state-dir, GOPIPER_STATE_DIR)";
 
-/// Whether a folder in a state directory is there and can be used, or could be made; nothing is written.
+/// Whether a folder in a state directory is there and can be used, or could be made; nothing is left there.
 /// An empty one is the directory itself.
 ///
 /// # Errors
@@ -43,6 +43,15 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
         let error = io::Error::from(error);
         format!(
             "the state directory {shown} can't be used: {} can't be written to ({error})",
+            there.display()
+        )
+    })?;
+    // Some folders can be written to, but nothing can be made in them (/proc): so that is tried.
+    let tried = tempfile::Builder::new().prefix(".gopiper-").tempdir_in(there);
+    let tried = tried.and_then(tempfile::TempDir::close);
+    tried.map_err(|error| {
+        format!(
+            "the state directory {shown} can't be used: nothing can be made in {} ({error})",
             there.display()
         )
     })?;

@@ -53,12 +53,21 @@ fn each_way_says_what_may_be_lost_on_it() {
         "what collect has no room for is dropped (policy)",
         "collect does not say that what it has taken outlives a crash",
     ];
+    assert_eq!(all.iter().map(|way| way.repeats).collect::<Vec<_>>(), [true, true, false, false]);
     let losses: Vec<_> = all.iter().map(|way| way.losses.clone()).collect();
     assert_eq!(losses[0], [drops, discards]);
     assert_eq!(losses[1], [drops, discards, collect[0], collect[1]]);
     assert_eq!(losses[2], [feed, discards]);
     assert_eq!(losses[3], [feed, discards, collect[0], collect[1]]);
     assert_eq!(all[1].components.join(" "), "file_source buffer buffer.out grep collect");
+
+    let careless = load("file_sink", [("path", file("dead").into()), ("sync", "never".into())]);
+    let pipeline = Pipeline::new(vec![source(), grep("x"), sink().into()], options());
+    let pipeline = pipeline.and_then(|pipeline| pipeline.dead_letters_to(careless));
+    let mut pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
+    let forgotten = "what fails goes to file_sink_2 (dead_letter), which does not say that it outlives a \
+                     crash (sync = 'never')";
+    assert_eq!(pipeline.ways().next().expect("one").losses, [forgotten]);
 
     let no_place = "what fails has no place to be kept";
     let only = ways(vec![source(), grep("x"), sink().into()], PipelineOptions::default());

@@ -9,7 +9,7 @@ use std::{
 
 use gopiper_core::{
     dead_letters::{self, Entry, Letter, SegmentReader},
-    state,
+    in_a_line, state,
 };
 use gopiper_lua::Loaded;
 use jiff::Timestamp;
@@ -129,6 +129,7 @@ fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
             continue;
         }
         let Letter { pipeline, component, status, description, attempts, .. } = &letter;
+        let description = in_a_line(description);
         writeln!(
             out,
             "{id}  {}  {pipeline}/{component}  {status} {description}  {attempts} attempt(s)  {} bytes{}",

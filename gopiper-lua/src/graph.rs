@@ -38,7 +38,11 @@ pub(crate) fn show_promises(pipeline: &mut Pipeline, format: LogFormat) {
     let name = pipeline.name().to_owned();
     let mut ways = pipeline.ways();
     for way in ways.by_ref().take(MOST_WAYS) {
-        let promise = if way.losses.is_empty() { "at least once" } else { "at most once" };
+        let promise = match (way.losses.is_empty(), way.repeats) {
+            (true, _) => "at least once",
+            (false, false) => "at most once",
+            (false, true) => "best effort",
+        };
         match format {
             LogFormat::Text => {
                 print(format_args!("{name}: {way}: {promise}"));

@@ -34,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) name: String,
     /// How many calls by this name were made on this line before.
     pub(crate) nth: usize,
+    /// How many of them had the same first argument.
+    pub(crate) nth_of_first: usize,
     /// What the first argument is, if it is a string.
     pub(crate) first: Option<String>,
     /// From 1 on; 0 for the call itself.
@@ -63,8 +65,15 @@ impl Place {
         let called_from = stack.flatten().map(|(_, chunk, line)| (chunk, line)).collect();
         let name = lua.inspect_stack(level - 1, |callee| callee.names().name.map(String::from));
         let name = name.flatten().unwrap_or_else(|| known.to_owned());
-        let what =
-            What::Call(Call { name, nth: 0, first, options, argument: 0, path: String::new() });
+        let what = What::Call(Call {
+            name,
+            nth: 0,
+            nth_of_first: 0,
+            first,
+            options,
+            argument: 0,
+            path: String::new(),
+        });
         Some(Place { chunk, line, what, called_from })
     }
 

@@ -1,5 +1,6 @@
 //! `gopiper run`.
 use std::{
+    collections::HashMap,
     env,
     path::{Path, PathBuf},
     process::{self, ExitCode},
@@ -106,9 +107,14 @@ pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments) -> Outcome {
         Ok(signals) => signals,
         Err(error) => return Outcome::Refused(refuse(&error)),
     };
+    let own = |pipeline: &Pipeline| {
+        Some((pipeline.name().to_owned(), pipeline.dead_letter()?.to_owned()))
+    };
+    let own: HashMap<_, _> = loaded.pipelines.iter().filter_map(own).collect();
     match start_all(loaded.pipelines, signals) {
         Ok(summaries) => {
-            let failures = summaries.iter().filter(|summary| !report(summary, arguments)).count();
+            let is_well = |of: &&Summary| report(of, own.get(&of.pipeline), arguments);
+            let failures = summaries.len() - summaries.iter().filter(is_well).count();
             let code = if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) };
             Outcome::Ended { summaries, code }
         }
@@ -189,8 +195,9 @@ fn watch(mut signals: Signals, controls: &Controls) {
     process::exit(i32::from(exit::FAILED));
 }
 
-/// Says how a pipeline has ended; whether that was well.
-fn report(summary: &Summary, arguments: &RunArguments) -> bool {
+/// Says how a pipeline has ended; whether that was well. `dead_letter` is the operator's own sink of what has
+/// failed.
+fn report(summary: &Summary, dead_letter: Option<&String>, arguments: &RunArguments) -> bool {
     let pipeline = summary.pipeline.as_str();
     for (component, counts) in &summary.components {
         info!(
@@ -224,8 +231,15 @@ fn report(summary: &Summary, arguments: &RunArguments) -> bool {
     }
     if summary.outcomes.dead_lettered > 0 {
         let messages = summary.outcomes.dead_lettered;
-        let see = see_dead_letters(arguments);
-        warn!(pipeline, messages, "messages failed, and are dead letters: see {see}");
+        match dead_letter {
+            Some(component) => {
+                warn!(pipeline, messages, "messages failed, and went to {component} (dead_letter)");
+            }
+            None => {
+                let see = see_dead_letters(arguments);
+                warn!(pipeline, messages, "messages failed, and are dead letters: see {see}");
+            }
+        }
     }
     if summary.outcomes.failed > 0 {
         error!(pipeline, messages = summary.outcomes.failed, "messages failed, and were discarded");

@@ -11,6 +11,11 @@ function _G.print(...)
   log(concat(texts, '\t', 1, count), has_ended)
 end
 
+-- It would end all pipelines, with messages under way, and without a word.
+function os.exit()
+  error('os.exit is not for pipelines: return gopiper.FAIL, or set on_fail to stop', 2)
+end
+
 -- Numbers come before strings. What has no order of its own has one in this state alone.
 local function before(one, other)
   local kind, kind_of_other = type(one), type(other)

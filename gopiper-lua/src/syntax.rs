@@ -84,10 +84,12 @@ fn find_call(text: &str, number: usize, wanted: &Call) -> Option<Range<usize>> {
         (Some(Expression::String(token)), Some(first)) => string(token) == Some(first),
         _ => true,
     };
-    if found.iter().any(fits) {
+    let mut index = wanted.nth.checked_rem(found.len())?;
+    // A branch that was not taken, or a loop, has it at another place.
+    if !fits(&found[index]) && found.iter().any(fits) {
         found.retain(fits);
+        index = wanted.nth_of_first % found.len();
     }
-    let index = wanted.nth.checked_rem(found.len())?;
     let call = found.swap_remove(index);
     let argument = wanted.argument.checked_sub(1).and_then(|index| call.arguments.get(index));
     match argument {
@@ -236,7 +238,7 @@ mod tests {
 
     fn call(name: &str, nth: usize, argument: usize, path: &str) -> What {
         let (name, path) = (name.to_owned(), path.to_owned());
-        What::Call(Call { name, nth, first: None, options: 0, argument, path })
+        What::Call(Call { name, nth, nth_of_first: nth, first: None, options: 0, argument, path })
     }
 
     fn found(text: &str, line: usize, what: What) -> &str {

@@ -132,7 +132,7 @@ fn check_names_what_was_set_that_may_lose_messages_and_shows_no_end_of_ways() {
     let tees = "gopiper.tee({}, {}),\n  function() end,\n".repeat(40);
     let text = format!(
         "local gopiper = require('gopiper')\ngopiper.createPipeline({{
-  gopiper.loadComponent('file_source_component.so', {{ paths = {{ '/etc/passwd' }}, checkpoint = false }}),
+  gopiper.loadComponent('file_source_component.so', {{ paths = {{ '/etc/passwd' }}, checkpoint = false, from = 'end' }}),
   {tees}
   gopiper.loadComponent('file_sink_component.so', {{ path = '/tmp/gopiper-checked', sync = 'interval' }}),
 }})"
@@ -148,7 +148,7 @@ fn check_names_what_was_set_that_may_lose_messages_and_shows_no_end_of_ways() {
     assert_eq!(
         lines[1..3],
         [
-            "  file_source does not give again what was under way at a crash (checkpoint = false)",
+            "  file_source does not give again what was under way at a crash (from = 'end' with checkpoint = false)",
             "  file_sink does not say that what it has taken outlives a crash (sync = 'interval')"
         ]
     );

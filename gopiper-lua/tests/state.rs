@@ -139,3 +139,18 @@ fn a_state_directory_that_is_read_only_is_refused() {
     assert!(said.contains("can't be written to"), "{said}");
     assert_eq!(output.stdout, b"");
 }
+
+/// One may write to `/proc`, and yet make nothing there.
+#[test]
+fn a_state_directory_that_cannot_be_made_is_refused_before_anything_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = common::pipeline("", "{}");
+    for command in ["check", "run"] {
+        let mut program = gopiper();
+        program.current_dir(&folder).arg(command).arg(file.path());
+        let output = run(program.args(["--state-dir", "/proc/gopiper"]), b"a line\n");
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(78), &b""[..]), "{said}");
+        assert!(said.contains("state directory /proc/gopiper can't be used"), "{said}");
+    }
+}

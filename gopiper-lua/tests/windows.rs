@@ -143,3 +143,33 @@ fn what_is_kept_is_not_through() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(written(), "1-300\n301-600\n601-900\n901-1000 at the end\n");
 }
+
+/// A mistake in the last flush costs nothing: once it is mended all is there.
+#[test]
+fn what_the_last_flush_fails_with_comes_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("in"), "a\nb\nc\n").expect("written");
+    let run = |flush: &str| {
+        let lua = format!(
+            "local gopiper = require('gopiper')
+            gopiper.createPipeline({{
+                gopiper.loadComponent('file_source_component.so', {{ paths = {{ 'in' }} }}),
+                gopiper.transform(function(message)
+                    all = (all or '') .. message.data
+                    return gopiper.CONTINUE
+                end, {{ every = 3600, flush = function(window) {flush} end }}),
+                gopiper.loadComponent('stdout_component.so', {{}}),
+            }})"
+        );
+        fs::write(folder.path().join("pipeline.lua"), lua).expect("written");
+        let mut command = gopiper();
+        command.args(["run", "pipeline.lua", "--state-dir", "state"]).current_dir(&folder);
+        let output = command.output().expect("it ran");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    for wrong in ["window:emit(al)", "error('broken')", ""] {
+        assert_eq!(run(wrong), (Some(1), String::new()), "{wrong}");
+    }
+    assert_eq!(run("if all then window:emit(all) end"), (Some(0), "abc\n".into()));
+    assert_eq!(run("if all then window:emit(all) end"), (Some(0), String::new()));
+}

@@ -27,7 +27,7 @@ pub(crate) fn all() -> Result<()> {
     let built = test::built()?;
     let metadata = own_metadata()?;
     let mut components = components_below(&metadata, plugins::SHIPPED);
-    components.extend(plugins::named(&metadata, &["faults"])?);
+    components.extend(plugins::named(&metadata, &["faults", "faults-source"])?);
     for version in VERSIONS {
         with_compiler(version, |cargo| {
             let mut args = vec!["--lib"];
@@ -56,6 +56,8 @@ pub(crate) fn all() -> Result<()> {
                         "scheduler",
                         "--test",
                         "pipelines",
+                        "--test",
+                        "verify",
                     ],
                 )
         })?;

@@ -165,6 +165,10 @@ impl Factory for FileSinkFactory {
     }
 
     fn durability(&self) -> Result<(), String> {
+        let constant = self.template().ok().and_then(|template| template.constant());
+        if constant.is_some_and(|path| place::of_one(&path).is_none()) {
+            return Err("path leads to no regular file".into());
+        }
         match self.settings.sync {
             Sync::Batch => Ok(()),
             Sync::Interval => Err("sync = 'interval'".into()),

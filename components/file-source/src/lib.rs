@@ -149,7 +149,10 @@ impl Factory for FileSourceFactory {
     }
 
     fn durability(&self) -> Result<(), String> {
-        if self.attributes.checkpoint { Ok(()) } else { Err("checkpoint = false".into()) }
+        match (self.attributes.checkpoint, self.attributes.from) {
+            (true, _) | (false, Start::Beginning) => Ok(()),
+            (false, Start::End) => Err("from = 'end' with checkpoint = false".into()),
+        }
     }
 }
 

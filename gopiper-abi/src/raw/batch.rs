@@ -338,7 +338,7 @@ impl Batch {
     /// batch settles them at once, as Dropped.
     pub fn derive_delivery(&mut self, parents: Deliveries) {
         if self.is_empty() {
-            return parents.settle_as_dropped();
+            return parents.settle(Outcome::DROPPED);
         }
         let mut resolved = Vec::new();
         for parent in parents.into_parents() {

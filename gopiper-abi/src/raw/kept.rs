@@ -78,13 +78,17 @@ impl Deliveries {
         self.parents.is_empty()
     }
 
-    /// Nothing was made of the messages, on purpose.
-    pub(crate) fn settle_as_dropped(mut self) {
+    /// Gives the messages back to their source, which sends them again the next time, if it can: for what
+    /// is still kept when the component ends and can't make anything of it any more.
+    pub fn give_back(self) {
+        self.settle(Outcome::RETURNED);
+    }
+
+    /// Nothing is made of the messages; this became of them.
+    pub(crate) fn settle(mut self, outcome: Outcome) {
         for parent in mem::take(&mut self.parents) {
             // SAFETY: as for `drop`; they were taken out.
-            unsafe {
-                delivery::settle(parent.delivery, parent.first, parent.count, Outcome::DROPPED)
-            }
+            unsafe { delivery::settle(parent.delivery, parent.first, parent.count, outcome) }
         }
     }
 

@@ -26,6 +26,7 @@ use crate::{
     clock::Clock,
     counters::{ComponentCounts, Counters, Outcomes},
     dead_letters::Outbox,
+    in_a_line::in_a_line,
     memory::Blocks,
     policy::{OnFail, RetryPolicy},
     sequencer::Sequencer,
@@ -208,7 +209,7 @@ impl Stage {
         if told < TOLD {
             tracing::error!(
                 pipeline = %self.pipeline, component = %self.name, status,
-                "a message failed: {description}"
+                "a message failed: {}", in_a_line(description)
             );
         }
         if told + 1 == TOLD {

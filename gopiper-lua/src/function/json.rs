@@ -1,7 +1,7 @@
 //! Fields of messages that are JSON, read where they stand.
 mod table;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use gopiper_abi::{Map, Value, ValueTag};
 use serde::de::DeserializeSeed;
@@ -110,6 +110,36 @@ pub(super) fn with_field(data: &[u8], key: &str, value: &Value) -> Option<(usize
     put(&mut field, value);
     field.push(b'}');
     Some((end, field))
+}
+
+/// A field in the place of the one that a path leads to, or at the end of the object that it would be in:
+/// which part of the text is replaced, and by what.
+pub(super) fn replaced(
+    data: &[u8],
+    path: &[PointerNode],
+    value: &Value,
+) -> Option<(Range<usize>, Vec<u8>)> {
+    if let Some(place) = place(data, path) {
+        let mut new = Vec::new();
+        put(&mut new, value);
+        return Some((place, new));
+    }
+    let (last, within) = path.split_last()?;
+    let key = match last {
+        PointerNode::Key(key) => key.to_string(),
+        PointerNode::Index(number) => number.to_string(),
+    };
+    let object = if within.is_empty() { 0..data.len() } else { place(data, within)? };
+    let (kept, field) = with_field(&data[object.clone()], &key, value)?;
+    Some((object.start + kept..object.end, field))
+}
+
+/// Where in the text what a path leads to stands.
+fn place(data: &[u8], path: &[PointerNode]) -> Option<Range<usize>> {
+    let found = sonic_rs::get(data, path).ok()?;
+    let Cow::Borrowed(raw) = found.as_raw_cow() else { return None };
+    let start = raw.as_ptr().addr().checked_sub(data.as_ptr().addr())?;
+    data.get(start..start + raw.len()).map(|_| start..start + raw.len())
 }
 
 fn put(to: &mut Vec<u8>, value: &Value) {
@@ -237,5 +267,33 @@ mod tests {
         for data in ["", "[]", "}", "{", "{}x", "7"] {
             assert_eq!(with(data, true.into()), None, "{data}");
         }
+    }
+
+    #[test]
+    fn a_field_is_replaced_where_it_stands() {
+        let set = |data: &str, path: &str, value: Value| {
+            let (place, new) =
+                replaced(data.as_bytes(), Paths::default().get(path.as_bytes()), &value)?;
+            Some(format!(
+                "{}{}{}",
+                &data[..place.start],
+                String::from_utf8(new).ok()?,
+                &data[place.end..]
+            ))
+        };
+        let data = r#" {"a": {"b" : [1, "x"], "c":null}, "a":2 } "#;
+        for (path, expected) in [
+            ("a.b.1", r#" {"a": {"b" : [1, 7], "c":null}, "a":2 } "#),
+            ("a.c", r#" {"a": {"b" : [1, "x"], "c":7}, "a":2 } "#),
+            ("a", r#" {"a": 7, "a":2 } "#),
+            ("a.d", r#" {"a": {"b" : [1, "x"], "c":null,"d":7}, "a":2 } "#),
+            ("e", r#" {"a": {"b" : [1, "x"], "c":null}, "a":2 ,"e":7}"#),
+        ] {
+            assert_eq!(set(data, path, 7i64.into()).as_deref(), Some(expected), "{path}");
+        }
+        for path in ["a.b.2", "a.x.y", "a.c.d"] {
+            assert_eq!(set(data, path, true.into()), None, "{path}");
+        }
+        assert_eq!(set("no JSON", "a", true.into()), None);
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Progress {
 
 /// The calls of one function, as the watch sees them.
 pub(super) struct Limit {
+    /// Whose calls these are, in words.
+    subject: String,
     time: Duration,
     running: Mutex<Option<Running>>,
 }
@@ -52,6 +54,8 @@ struct Running {
     progress: *const Progress,
     /// The place that was seen last, and when first.
     seen: Option<(u32, Instant)>,
+    /// Whether it was said that nothing stops it there.
+    said: bool,
 }
 
 // SAFETY: the watch uses both only under the lock, and `Call::drop`, on the worker's thread, takes them
@@ -70,7 +74,7 @@ thread_local! {
 static WATCHED: Mutex<Vec<Weak<Limit>>> = Mutex::new(Vec::new());
 
 impl Limit {
-    pub(super) fn new(time: Duration) -> Arc<Self> {
+    pub(super) fn new(subject: String, time: Duration) -> Arc<Self> {
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
             let watch = thread::Builder::new().name("lua limits".into()).spawn(watch);
@@ -78,7 +82,7 @@ impl Limit {
                 tracing::warn!("Lua functions have no limit of time: {error}");
             }
         });
-        let limit = Arc::new(Limit { time, running: Mutex::new(None) });
+        let limit = Arc::new(Limit { subject, time, running: Mutex::new(None) });
         let mut watched = WATCHED.lock();
         watched.retain(|one| one.strong_count() > 0);
         watched.push(Arc::downgrade(&limit));
@@ -92,17 +96,26 @@ impl Limit {
         let done = unsafe { lua.exec_raw::<()>((), |lua| state = lua) };
         debug_assert!(done.is_ok(), "nothing is done");
         CURRENT.set((progress, self.time));
-        *self.running.lock() = Some(Running { lua: state, progress, seen: None });
+        *self.running.lock() = Some(Running { lua: state, progress, seen: None, said: false });
         Call(self)
     }
 
     fn look(&self) {
         let mut running = self.running.lock();
-        let Some(Running { lua, progress, seen }) = &mut *running else { return };
+        let Some(Running { lua, progress, seen, said }) = &mut *running else { return };
         // SAFETY: it stays there for as long as the call runs (`begin`).
         let at = unsafe { (**progress).at.load(Relaxed) };
         match seen {
             Some((place, since)) if *place == at => {
+                if since.elapsed() >= 2 * self.time + Duration::from_secs(1) && !*said {
+                    *said = true;
+                    tracing::error!(
+                        "{} is at one message for {:?}, and can't be stopped: one call of Lua's own library \
+                         (a pattern, say) or a finalizer takes that long",
+                        self.subject,
+                        since.elapsed()
+                    );
+                }
                 if since.elapsed() >= self.time {
                     // SAFETY: both are there while the call runs. LuaJIT lets a hook be set while Lua
                     // runs, as from a signal's handler.
@@ -112,7 +125,7 @@ impl Limit {
                     }
                 }
             }
-            _ => *seen = Some((at, Instant::now())),
+            _ => (*seen, *said) = (Some((at, Instant::now())), false),
         }
     }
 }

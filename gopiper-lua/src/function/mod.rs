@@ -69,7 +69,9 @@ pub(crate) fn stands_at(lua: &Lua, decide: &Value) -> String {
 
 /// Where the functions stand that a file puts into pipelines when it runs in a worker.
 pub(crate) fn count(source: &Arc<Source>) -> mlua::Result<Vec<String>> {
-    run_again(&Lua::new(), source, 0, |_, _| {})?.raw_get("at")
+    let lua = Lua::new();
+    let list = lua.create_table()?;
+    run_again(&lua, source, 0, list, |_, _| {})?.raw_get("at")
 }
 
 /// What is said of a function that is another one when the file is run again.
@@ -101,11 +103,13 @@ fn run_again(
     lua: &Lua,
     source: &Arc<Source>,
     number: usize,
+    list: Table,
     log: impl Fn(&str, bool) + Send + 'static,
 ) -> mlua::Result<Table> {
     let given = lua.create_table()?;
     given.set("number", number)?;
     given.set("null", Value::NULL)?;
+    given.set("list", list)?;
     given.set("stand_in", lua.create_function(|_, ()| Ok(StandIn))?)?;
     given.set("secret", lua.create_function(|_, ()| Ok(Secret(String::new())))?)?;
     given.set("stands_at", lua.create_function(|lua, decide| Ok(stands_at(lua, &decide)))?)?;
@@ -143,9 +147,9 @@ impl LuaFunction {
         every: Option<Duration>,
         mut state: Box<ffi::State>,
     ) -> mlua::Result<Self> {
-        let (lua, make) = ffi::lua(state.pointer(), source)?;
+        let (lua, make, list) = ffi::lua(state.pointer(), source)?;
         let host = state.postponed.host().clone();
-        let counted = run_again(&lua, source, wanted.number, move |text, has_ended| {
+        let counted = run_again(&lua, source, wanted.number, list, move |text, has_ended| {
             // What the file itself prints was said when it was first run.
             if has_ended {
                 host.log(Level::INFO, module_path!(), text);
@@ -161,8 +165,8 @@ impl LuaFunction {
         let (flush, branches): (Value, Value) =
             (counted.raw_get("flush")?, counted.raw_get("branches")?);
         let subject = format!("the {kind} at {}", source.placed(&wanted.at));
-        let (run, flush) = make.call((user, flush, branches, subject))?;
-        Ok(LuaFunction { run, flush, every, limit: Limit::new(limit), lua, state })
+        let (run, flush) = make.call((user, flush, branches, &*subject))?;
+        Ok(LuaFunction { run, flush, every, limit: Limit::new(subject, limit), lua, state })
     }
 
     /// Calls the window's function. What it has made is sent if it ends well; else nothing has happened, and
@@ -221,6 +225,18 @@ impl BatchComponent for LuaFunction {
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {
-        if self.every.is_some() { self.flush(true) } else { Ok(()) }
+        if self.every.is_none() {
+            return Ok(());
+        }
+        let flushed = self.flush(true);
+        let left = self.state.window.give_back();
+        if left > 0 && flushed.is_ok() {
+            let text = format!(
+                "{left} kept message(s) go back to their source: its flush has neither emitted nor dropped \
+                 what is under their keys"
+            );
+            self.state.postponed.host().log(Level::ERROR, module_path!(), &text);
+        }
+        flushed
     }
 }

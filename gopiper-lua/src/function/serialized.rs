@@ -16,10 +16,15 @@ pub(super) mod tag {
     pub(crate) const FROM_ZERO: u32 = 2;
     pub(crate) const FROM_ONE: u32 = 4;
     pub(crate) const LAST_TABLE: u32 = 13;
+    /// With its number among those that are known: [`LIST`](super::LIST) is the only one.
+    pub(crate) const METATABLE: u32 = 14;
     pub(crate) const I64: u32 = 0x10;
     pub(crate) const U64: u32 = 0x11;
     pub(crate) const STRING: u32 = 0x20;
 }
+
+/// The metatable that says of a table that it is a list, also of an empty one.
+pub(super) const LIST: u32 = 0;
 
 /// Whole numbers up to this are exact in Lua.
 pub(super) const EXACT: i64 = 1 << 53;
@@ -67,6 +72,7 @@ impl Writer {
 
     /// A list whose items follow. Returns what [`Writer::close`] wants.
     pub(super) fn list(&mut self) -> usize {
+        self.0.extend([tag::METATABLE as u8, LIST as u8]);
         self.open(tag::FROM_ONE)
     }
 

@@ -94,6 +94,7 @@ fn read_within(from: &mut Reader<'_>, depth: usize) -> Result<Option<Value>, Pro
         tag::STRING.. => text(from.bytes((kind - tag::STRING) as usize).ok_or(CUT_OFF)?),
         tag::TABLE..=tag::LAST_TABLE if depth > DEPTH => return Err(Problem::new(TOO_DEEP)),
         tag::TABLE..=tag::LAST_TABLE => table(from, kind - tag::TABLE, depth)?,
+        tag::METATABLE => list(from, depth)?,
         _ => return Err(Problem::new(" can't be a pointer or a complex number")),
     }))
 }
@@ -110,6 +111,17 @@ fn number(number: f64) -> Value {
     match number.fract() == 0.0 && number.abs() <= EXACT as f64 {
         true => (number as i64).into(),
         false => number.into(),
+    }
+}
+
+/// A table that is known to be a list.
+fn list(from: &mut Reader<'_>, depth: usize) -> Result<Value, Problem> {
+    from.number().ok_or(CUT_OFF)?;
+    let read = read_within(from, depth)?.unwrap_or_default();
+    match read.as_map() {
+        None => Ok(read),
+        Some(map) if map.is_empty() => Ok(Vec::new().into()),
+        Some(_) => Err(Problem::new(" is a list, and has names")),
     }
 }
 

@@ -143,7 +143,9 @@ fn what_a_function_returns_is_what_becomes_of_the_message() {
             "words alone",
             &format!("{function} a string: {returns}"),
             &format!("{function} 17: {returns}"),
-            &format!("{function} the code 100: the code of a report is 0 to 99")
+            &format!(
+                "{function} the code 100: the code of a report is a whole number from 0 to 99"
+            )
         ]
     );
     assert_eq!(ran.failed[0].attribute("gopiper.status"), Some(&207i64.into()));
@@ -329,6 +331,7 @@ fn endless_loops_end_at_their_limit() {
         ("while true do pcall(function() while true do end end) end", 3),
         ("local f f = function(n) return f(n + 1) end f(1)", 3),
         ("local t = {} while true do t[#t % 10 + 1] = ('x'):rep(10) end", 3),
+        ("xpcall(function() while true do end end, function() while true do end end)", 3),
         ("coroutine.wrap(function() while true do end end)()", 3),
         ("local c = coroutine.create(function() while true do end end) coroutine.resume(c)", 3),
     ] {

@@ -56,6 +56,16 @@ impl Window {
         }
     }
 
+    /// Nothing will be made of what is kept any more. Returns how many messages that are.
+    pub(super) fn give_back(&mut self) -> usize {
+        let mut count = 0;
+        for (_, group) in self.groups.drain() {
+            count += group.kept.len();
+            group.kept.give_back();
+        }
+        count
+    }
+
     /// The call has failed: it has made nothing, and what is kept stays.
     pub(super) fn take_back(&mut self) {
         for key in self.touched.drain(..) {

@@ -23,8 +23,8 @@ pub(super) struct Call<'l> {
     place: Option<Place>,
 }
 
-/// How often each line has called by each name.
-pub(super) type Counts = HashMap<(String, usize, String), usize>;
+/// How often each line has called by each name: at all, and with each first argument.
+pub(super) type Counts = HashMap<((String, usize, String), Option<Option<String>>), usize>;
 
 /// A function of the module, with its name; argument `options` is its options. What it can't make is a
 /// placeholder.
@@ -51,9 +51,12 @@ fn counted(lua: &Lua, place: Option<Place>) -> Option<Place> {
     let mut place = place?;
     if let What::Call(call) = &mut place.what {
         let mut made = lua.app_data_mut::<Made>()?;
-        let key = (place.chunk.clone(), place.line, call.name.clone());
-        let count = made.calls.entry(key).or_default();
-        (call.nth, *count) = (*count, *count + 1);
+        let line = (place.chunk.clone(), place.line, call.name.clone());
+        let mut count = |first| {
+            let count = made.calls.entry((line.clone(), first)).or_default();
+            std::mem::replace(count, *count + 1)
+        };
+        (call.nth, call.nth_of_first) = (count(None), count(Some(call.first.clone())));
     }
     Some(place)
 }

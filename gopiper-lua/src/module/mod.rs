@@ -88,6 +88,10 @@ pub(crate) fn register(
             trust(call, &beside, options);
             Some(Value::Nil)
         })?,
+        function(lua, "list", 0, |call, items: Value| match items {
+            Value::Nil => call.lua.create_table().ok(),
+            items => call.argument(1, "the items", items),
+        })?,
         function(lua, "env", 0, |call, (name, default)| {
             let value = env(call.lua, name, default);
             value.map_err(|error| call.wrong(1, "", error)).ok()

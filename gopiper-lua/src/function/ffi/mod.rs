@@ -42,11 +42,13 @@ pub(super) struct State {
     send: unsafe extern "C" fn(*mut State, *mut Message),
     get: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
     set: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
+    get_all: unsafe extern "C" fn(*mut State, *const Message, *mut Plain),
     get_value: unsafe extern "C" fn(*mut State, *const Message, *mut Plain),
     set_value: unsafe extern "C" fn(*mut State, *mut Message, *mut Plain) -> i32,
     json: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
     decode: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
     add_json: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
+    set_json: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
     keep: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize) -> i32,
     window_emit: unsafe extern "C" fn(
         *mut State,
@@ -87,11 +89,13 @@ impl State {
             send: message::send,
             get: values::get,
             set: values::set,
+            get_all: values::get_all,
             get_value: values::get_value,
             set_value: values::set_value,
             json: values::json,
             decode: values::decode,
             add_json: values::add_json,
+            set_json: values::set_json,
             keep: message::keep,
             window_emit: window::emit,
             window_drop: window::drop,
@@ -128,13 +132,16 @@ impl State {
     }
 
     /// Bytes that lie one behind the other.
-    fn together(&mut self, parts: [&[u8]; 2]) -> Payload {
-        let len = parts[0].len() + parts[1].len();
+    fn together<const N: usize>(&mut self, parts: [&[u8]; N]) -> Payload {
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
         if self.block.len() < len {
             self.block = self.postponed.host().payload(len.max(BLOCK));
         }
-        self.block[..parts[0].len()].copy_from_slice(parts[0]);
-        self.block[parts[0].len()..len].copy_from_slice(parts[1]);
+        let mut start = 0;
+        for part in parts {
+            self.block[start..start + part.len()].copy_from_slice(part);
+            start += part.len();
+        }
         self.block.split_to(len)
     }
 
@@ -153,8 +160,11 @@ const PRELUDE: [&str; 3] = [
     include_str!("../lua/window.lua"),
 ];
 
-/// A Lua state, and what makes of a function one that goes over batches.
-pub(super) fn lua(state: LightUserData, source: &Arc<Source>) -> mlua::Result<(Lua, Function)> {
+/// A Lua state, what makes of a function one that goes over batches, and the metatable of lists.
+pub(super) fn lua(
+    state: LightUserData,
+    source: &Arc<Source>,
+) -> mlua::Result<(Lua, Function, Table)> {
     // SAFETY: `ffi` is the prelude's alone: it is taken away before the operator's file runs.
     let lua =
         unsafe { Lua::unsafe_new_with(StdLib::ALL_SAFE | StdLib::FFI, LuaOptions::default()) };
@@ -162,6 +172,8 @@ pub(super) fn lua(state: LightUserData, source: &Arc<Source>) -> mlua::Result<(L
     prelude.set("pointer", state)?;
     prelude.set("types", include_str!("../lua/types.h"))?;
     prelude.set("null", Value::NULL)?;
+    let list = lua.create_table()?;
+    prelude.set("list", &list)?;
     let source = source.clone();
     let placed = move |_: &Lua, problem: Value| {
         Ok(match problem {
@@ -182,7 +194,7 @@ pub(super) fn lua(state: LightUserData, source: &Arc<Source>) -> mlua::Result<(L
         package.get::<Table>(place)?.set("ffi", mlua::Nil)?;
     }
     lua.globals().set("ffi", mlua::Nil)?;
-    Ok((lua, make))
+    Ok((lua, make, list))
 }
 
 /// The question that ends an error about a name.

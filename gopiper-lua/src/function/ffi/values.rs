@@ -116,6 +116,18 @@ pub(super) unsafe extern "C" fn get(
     out.put(found, &mut state.text);
 }
 
+/// All attributes, as one table.
+pub(super) unsafe extern "C" fn get_all(
+    state: *mut State,
+    message: *const Message,
+    value: *mut Plain,
+) {
+    // SAFETY: see above.
+    let (state, message, out) = unsafe { (&mut *state, &*message, &mut *value) };
+    let all = Value::from(message.attributes().cloned().unwrap_or_default());
+    out.put(Some(&all), &mut state.text);
+}
+
 pub(super) unsafe extern "C" fn get_value(
     state: *mut State,
     message: *const Message,
@@ -263,5 +275,31 @@ pub(super) unsafe extern "C" fn add_json(
     };
     state.keep_original(message);
     message.set_data(state.together([&before[..kept], &field]));
+    1
+}
+
+/// As `add_json`, but in the place of what is there.
+pub(super) unsafe extern "C" fn set_json(
+    state: *mut State,
+    message: *mut Message,
+    path: *const u8,
+    len: usize,
+    value: *mut Plain,
+) -> i32 {
+    // SAFETY: see above.
+    let (state, message, path, given) =
+        unsafe { (&mut *state, &mut *message, bytes(path, len), &mut *value) };
+    // SAFETY: see above.
+    let value = match unsafe { given.read() } {
+        Ok(value) => value.unwrap_or_default(),
+        Err(problem) => return given.refuse(&mut state.text, problem),
+    };
+    let before = message.payload().clone();
+    let Some((place, new)) = json::replaced(&before, state.paths.get(path), &value) else {
+        let problem = ": the message has neither that nor a JSON object that it would be in";
+        return given.refuse(&mut state.text, problem);
+    };
+    state.keep_original(message);
+    message.set_data(state.together([&before[..place.start], &new, &before[place.end..]]));
     1
 }

@@ -3,7 +3,7 @@ local prelude = ...
 local ffi = require('ffi')
 local cast = ffi.cast
 local type, error, tostring, next, getmetatable = type, error, tostring, next, getmetatable
-local concat, sort, match = table.concat, table.sort, string.match
+local concat, sort, match, floor = table.concat, table.sort, string.match, math.floor
 local s, message, window = prelude.state, prelude.message, prelude.window
 local placed, meant, a = prelude.placed, prelude.meant, prelude.a
 local report, send, keep = s.report, s.send, s.keep
@@ -16,7 +16,14 @@ local function unless_stopped(well, problem, ...)
   return well, problem, ...
 end
 function _G.pcall(...) return unless_stopped(pcall(...)) end
-function _G.xpcall(...) return unless_stopped(xpcall(...)) end
+-- Nor what is to say what an error is: while that runs nothing stops it.
+function _G.xpcall(run, handler, ...)
+  local function unless_stopping(problem)
+    if s.stopped ~= 0 then return problem end
+    return handler(problem)
+  end
+  return unless_stopped(xpcall(run, unless_stopping, ...))
+end
 function coroutine.resume(...) return unless_stopped(resume(...)) end
 
 -- What a function has raised, in words: a table without words of its own as what is in it.
@@ -73,8 +80,9 @@ local function other(slot, windowed, status, code, text)
   end
   if type(code) == 'string' and text == nil then code, text = 0, code end
   code, text = code or 0, text or ''
-  if type(code) ~= 'number' or code < 0 or code > 99 then
-    wrong('returned the code ' .. tostring(code) .. ': the code of a report is 0 to 99')
+  if type(code) ~= 'number' or code < 0 or code > 99 or code ~= floor(code) then
+    wrong('returned the code ' .. (type(code) == 'number' and tostring(code) or a(code)) ..
+      ': the code of a report is a whole number from 0 to 99')
   end
   text = tostring(text)
   if status == 0 and s.made ~= 0 then return send(s, slot) end

@@ -2,6 +2,7 @@
 -- order. What it gives is of the types that the program's own gives.
 local given = ...
 local error, ipairs, pairs, rawget, type, sort = error, ipairs, pairs, rawget, type, table.sort
+local setmetatable = setmetatable
 local stand_in, stands_at, env, unknown = given.stand_in, given.stands_at, given.env, given.unknown
 local gopiper = { NULL = given.null, DONE = 0, CONTINUE = 1, RETRY = 100, FAIL = 200, DROP = 300 }
 local has_ended = false
@@ -92,6 +93,14 @@ maker('route', function(decide, branches)
   for _, name in ipairs(names) do take(branches[name]) end
   return stand_in()
 end)
+
+-- A table that is a list, also an empty one.
+function gopiper.list(items)
+  if items ~= nil and type(items) ~= 'table' then
+    error('gopiper.list wants a table, or nothing, not a ' .. type(items), 2)
+  end
+  return setmetatable(items or {}, given.list)
+end
 
 function gopiper.env(name, default)
   local value, problem = env(name, default)

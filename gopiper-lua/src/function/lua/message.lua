@@ -2,19 +2,23 @@
 local prelude = ...
 local ffi = require('ffi')
 local ffi_string = ffi.string
-local type, error, tostring, tonumber = type, error, tostring, tonumber
+local next, type, error, tostring, tonumber, floor = next, type, error, tostring, tonumber, math.floor
+local istype, int64, uint64, EXACT = ffi.istype, ffi.typeof('int64_t'), ffi.typeof('uint64_t'), 2 ^ 53
 local s, value, given, take = prelude.state, prelude.value, prelude.given, prelude.take
-local wants_string, problem, meant = prelude.wants_string, prelude.problem, prelude.meant
+local wants_string, problem, meant, a = prelude.wants_string, prelude.problem, prelude.meant, prelude.a
 -- Loaded once: a field of a struct that is called is looked up each time.
 local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
-local set_time, emit, get, set = s.set_time, s.emit, s.get, s.set
+local set_time, emit, get, set, get_all = s.set_time, s.emit, s.get, s.set, s.get_all
 local get_value, set_value = s.get_value, s.set_value
-local json, decode, add_json = s.json, s.decode, s.add_json
+local json, decode, add_json, set_json = s.json, s.decode, s.add_json, s.set_json
 
 -- The message of the moment; nothing behind it when its function has returned.
 local function slot_of(message)
   local slot = message._slot
-  if slot == nil then error('a message is used after its function has returned', 3) end
+  if slot == nil then
+    if type(message) ~= 'cdata' then error('a method of a message is called with a colon: message:find(…)', 3) end
+    error('a message is used after its function has returned', 3)
+  end
   return slot
 end
 
@@ -98,6 +102,25 @@ function methods.add_json(message, key, what)
   if wrong then error("the field '" .. key .. "'" .. wrong, 2) end
 end
 
+-- A time as it is set: whole, and no more than it can be.
+local function nanoseconds(what)
+  if istype(int64, what) then return what end
+  if type(what) == 'number' and what == floor(what) and what >= -EXACT and what <= EXACT then return what end
+  if istype(uint64, what) and what <= 0x7fffffffffffffffULL then return what end
+  error("a message's time is a whole number of nanoseconds since 1970, up to 2^53 or an int64 (1LL), not " ..
+    (type(what) == 'number' and tostring(what) or a(what)), 3)
+end
+
+-- Puts something in the place of a field of the JSON that it is, or at the end of the object that it is to
+-- be in.
+function methods.set_json(message, path, what)
+  local slot = slot_of(message)
+  if type(path) ~= 'string' then wants_string('set_json', path) end
+  local wrong = take(what)
+  if not wrong and set_json(s, slot, path, #path, value) == 0 then wrong = problem() end
+  if wrong then error("the field '" .. path .. "'" .. wrong, 2) end
+end
+
 local attributes = ffi.new('gopiper_attributes')
 local fields = { 'data', 'time', 'value', 'attributes', 'attempts' }
 local names = { unpack(fields) }
@@ -126,7 +149,7 @@ ffi.metatype('gopiper_message', {
       if type(what) ~= 'string' then wants_string('data', what) end
       return set_data(s, slot, what, #what)
     end
-    if key == 'time' then return set_time(s, slot, what) end
+    if key == 'time' then return set_time(s, slot, nanoseconds(what)) end
     if key == 'value' then
       local wrong = take(what)
       if not wrong and set_value(s, slot, value) == 0 then wrong = problem() end
@@ -153,6 +176,13 @@ ffi.metatype('gopiper_attributes', {
     local wrong = take(what)
     if not wrong and set(s, slot, key, #key, value) == 0 then wrong = problem() end
     if wrong then error("attribute '" .. key .. "'" .. wrong, 2) end
+  end,
+  -- Of all as they are then.
+  __pairs = function()
+    get_all(s, slot_of(attributes._message), value)
+    local found, wrong = given()
+    if wrong then error('an attribute' .. wrong, 2) end
+    return next, found
   end,
 })
 

@@ -22,11 +22,13 @@ typedef struct {
   void (*send)(void *, gopiper_slot *);
   void (*get)(void *, const gopiper_slot *, const char *, size_t, gopiper_value *);
   int32_t (*set)(void *, gopiper_slot *, const char *, size_t, gopiper_value *);
+  void (*get_all)(void *, const gopiper_slot *, gopiper_value *);
   void (*get_value)(void *, const gopiper_slot *, gopiper_value *);
   int32_t (*set_value)(void *, gopiper_slot *, gopiper_value *);
   void (*json)(void *, const gopiper_slot *, const char *, size_t, gopiper_value *);
   void (*decode)(void *, const gopiper_slot *, const char *, size_t, gopiper_value *);
   int32_t (*add_json)(void *, gopiper_slot *, const char *, size_t, gopiper_value *);
+  int32_t (*set_json)(void *, gopiper_slot *, const char *, size_t, gopiper_value *);
   int32_t (*keep)(void *, gopiper_slot *, const char *, size_t);
   int32_t (*window_emit)(void *, const char *, size_t, const char *, size_t, int64_t, gopiper_value *);
   void (*window_drop)(void *, const char *, size_t);

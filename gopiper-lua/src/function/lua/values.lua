@@ -6,7 +6,11 @@ ffi.cdef(prelude.types)
 assert(ffi.sizeof('gopiper_slot') == 64)
 
 local ffi_string, cast, istype = ffi.string, ffi.cast, ffi.istype
-local encode, decode = buffer.encode, buffer.decode
+-- What says of a table that it is a list: the only metatable that goes over.
+local list = prelude.list
+local coded = buffer.new({ metatable = { list } })
+local function encode(what) return coded:reset():encode(what) end
+local function decode(bytes, len) return coded:reset():set(bytes, len):decode() end
 local type, error, pcall, tonumber, math_floor = type, error, pcall, tonumber, math.floor
 local next, tostring = next, tostring
 local int64, uint64 = ffi.typeof('int64_t'), ffi.typeof('uint64_t')
@@ -29,9 +33,8 @@ local function given()
   if tag == U64 then return cast(uint64, integer) end
   if tag == I64 or tag == TIME then return integer end
   if tag == NULL then return null end
-  local bytes = ffi_string(value.data, value.len)
-  if tag == PROBLEM then return nil, bytes end
-  local well, made = pcall(decode, bytes)
+  if tag == PROBLEM then return nil, ffi_string(value.data, value.len) end
+  local well, made = pcall(decode, value.data, value.len)
   if well then return made end
   return nil, ': ' .. made
 end
@@ -63,9 +66,6 @@ local function misplaced(what, path, depth)
   end
 end
 
--- The bytes of the table that `value` holds: they must live until somebody has read them.
-local held
-
 -- Puts something of Lua's into `value`; else returns what is wrong with it.
 local function take(what)
   local kind = type(what)
@@ -82,10 +82,11 @@ local function take(what)
   elseif kind == 'nil' then
     value.tag = ABSENT
   elseif kind == 'table' then
-    local well, bytes = pcall(encode, what)
-    if not well then return misplaced(what, '', 0) or ': ' .. bytes end
-    held = bytes
-    value.tag, value.data, value.len = TABLE, bytes, #bytes
+    local well, problem = pcall(encode, what)
+    if not well then return misplaced(what, '', 0) or ': ' .. problem end
+    value.tag = TABLE
+    -- They lie there until the next table.
+    value.data, value.len = coded:ref()
   elseif what == null then
     value.tag = NULL
   elseif istype(uint64, what) then

@@ -28,6 +28,17 @@ fn mistakes_are_told() {
             "function(m) m.attributes.a = print end",
             "pipeline.lua:2: attribute 'a' can't be a function",
         ),
+        (
+            "function(m) m.append('x') end",
+            "pipeline.lua:2: a method of a message is called with a colon: message:find(…)",
+        ),
+        ("function(m) m.time = 2 ^ 63 end", "to 2^53 or an int64 (1LL), not 9.2233720368548e+18"),
+        ("function(m) m.time = 18446744073709551615ULL end", "or an int64 (1LL), not a cdata"),
+        ("function(m) m.time = 'x' end", "a whole number of nanoseconds since 1970, up to"),
+        ("function(m) m.time = 0.5 end", "or an int64 (1LL), not 0.5"),
+        ("function(m) return 200, 1.5 end", "returned the code 1.5: the code of a report is a"),
+        ("function(m) return 200, {}, 'x' end", "returned the code a table: the code of a"),
+        ("function(m) os.exit(0) end", "pipeline.lua:2: os.exit is not for pipelines"),
         ("function(m) error('told', 2) end", "the function at pipeline.lua:2: told"),
         ("function(m) require('ffi') end", "module 'ffi' not found"),
     ] {

@@ -207,15 +207,15 @@ fn table_of(function: &str) -> String {
 }
 
 #[test]
-fn what_is_made_of_nothing_is_dropped_if_that_is_said_and_else_fails() {
+fn what_is_made_of_nothing_is_dropped_if_that_is_said_and_else_goes_back() {
     let function = "function(message) return gopiper.CONTINUE, message.data end,
         flush = function(window, ended) window:drop('told') end";
     let function = function.replace("end,\n        flush", "end, flush");
     let messages = ["told", "untold", "told", "untold", "untold"].map(Message::new);
     let ran = run_every(Some(SECOND), GOPIPER, &table_of(&function), messages.into());
     assert_eq!((ran.out.len(), ran.failed.len()), (0, 0));
-    assert_eq!((ran.summary.outcomes.dropped, ran.summary.outcomes.failed), (2, 3));
-    assert_eq!(ran.summary.components[1].1.unsent, 3);
+    assert_eq!((ran.summary.outcomes.dropped, ran.summary.outcomes.returned), (2, 3));
+    assert_eq!(ran.summary.components[1].1.unsent, 0);
     assert!(!ran.summary.is_success());
 }
 
@@ -274,7 +274,7 @@ fn a_flush_that_fails_has_sent_nothing_and_is_tried_again() {
 }
 
 #[test]
-fn the_last_flush_that_fails_ends_the_pipeline_as_failed() {
+fn the_last_flush_that_fails_ends_the_pipeline_and_its_messages_go_back() {
     let mut live = Live::new(
         LIMIT,
         "",
@@ -285,8 +285,8 @@ fn the_last_flush_that_fails_ends_the_pipeline_as_failed() {
     );
     live.send(&["a", "b"]);
     let (events, summary) = live.end();
-    assert_eq!(events, ["a failed", "b failed"]);
-    assert_eq!(summary.components[1].1.unsent, 2);
+    assert_eq!(events, ["a returned", "b returned"]);
+    assert_eq!((summary.components[1].1.unsent, summary.outcomes.returned), (0, 2));
     let Some(StopReason::Failed { error, .. }) = summary.stopped else { panic!("it has failed") };
     assert!(error.contains("pipeline.lua:5: broken"), "{error}");
 }

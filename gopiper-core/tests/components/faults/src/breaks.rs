@@ -28,10 +28,9 @@ pub(crate) fn schema(schema: &mut Schema) {
     if is("attributes::missing") {
         schema.insert("required".into(), ["text"].as_slice().into());
     }
-    if is("attributes::wrong-type")
-        && let Some(text) = schema.pointer_mut("/properties/text/type")
-    {
-        *text = "integer".into();
+    if is("attributes::wrong-type") {
+        let text = schema.pointer_mut("/properties/text/type");
+        *text.expect("an attribute 'text'") = "integer".into();
     }
 }
 
