@@ -6,7 +6,7 @@
 
 static const gopiper_attribute attributes[] = {
   { "comment", GOPIPER_TEXT, .documentation = "The character that begins a comment; none if it is not given." },
-  { NULL },
+  { 0 },
 };
 
 /* The configuration is one character, or 0. */
