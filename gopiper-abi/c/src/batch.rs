@@ -1,5 +1,5 @@
 //! Messages of a component's own making, and what it keeps of others.
-use std::{mem, ptr, sync::atomic::Ordering::Relaxed};
+use std::{ptr, sync::atomic::Ordering::Relaxed};
 
 use gopiper_abi::{Batch, Deliveries, Message as gopiper_message, Payload};
 
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn gopiper_keep(
     unsafe {
         let host = host::host(host);
         let call = host.call.load(Relaxed);
-        let is_it = !call.is_null() && ptr::eq(&raw const (*call).message, message);
+        let is_it = !call.is_null() && ptr::eq((*call).message, message);
         let handled = if is_it { (*call).handled.take() } else { None };
         let Some(handled) = handled else {
             let error =
@@ -89,9 +89,9 @@ pub unsafe extern "C" fn gopiper_keep(
             host.log(GOPIPER_ERROR, error);
             return earlier;
         };
-        let came = mem::replace(&mut (*call).message, gopiper_message::new(Payload::empty()));
+        let came = ptr::replace(message, gopiper_message::new(Payload::empty()));
         let (came, deliveries) = handled.keep(came).split();
-        (*call).message = came;
+        *message = came;
         match earlier.as_mut() {
             Some(kept) => kept.0.add(deliveries),
             None => return Box::into_raw(Box::new(gopiper_kept(deliveries))),

@@ -6,7 +6,8 @@ use gopiper_abi::{Component, Error, HandledCallback, Message, Outcome, Produced,
 use crate::{
     attributes::gopiper_error,
     component::{
-        GOPIPER_CONTINUE, GOPIPER_DROP, GOPIPER_FINISHED, GOPIPER_MORE, gopiper_component,
+        GOPIPER_CONTINUE, GOPIPER_DONE, GOPIPER_DROP, GOPIPER_FINISHED, GOPIPER_MORE,
+        gopiper_component,
     },
     factory::Configuration,
     host::gopiper_host,
@@ -39,7 +40,7 @@ unsafe impl Send for Stopped {}
 
 /// One call of `handle`, on the stack of the worker's thread. The host leads to it for that time.
 pub(crate) struct Call<'b> {
-    pub(crate) message: Message,
+    pub(crate) message: *mut Message,
     /// Taken by gopiper_keep.
     pub(crate) handled: Option<HandledCallback<'b>>,
     /// What gopiper_fail or gopiper_retry said.
@@ -101,15 +102,20 @@ impl Component for Worker {
         let Some(handle) = self.component.handle else {
             return handled.fail(message, "the component's table has no callback 'handle'");
         };
-        let mut call = Call { message, handled: Some(handled), description: None };
-        let raw = &raw mut call;
-        self.host.call.store(raw.cast(), Relaxed);
+        // Not moved into the call: each move of a message is time.
+        let mut message = message;
+        let raw = &raw mut message;
+        let mut call = Call { message: raw, handled: Some(handled), description: None };
+        self.host.call.store((&raw mut call).cast(), Relaxed);
         // SAFETY: see `start`. C uses the message, and the host the call, until it returns.
-        let status = unsafe { handle(self.state.0, self.host.as_c(), &raw mut (*raw).message) };
+        let status = unsafe { handle(self.state.0, self.host.as_c(), raw) };
         self.host.call.store(ptr::null_mut(), Relaxed);
-        let Call { message, handled, description } = call;
-        let Some(handled) = handled else { return };
-        handled.report(message, report(status, description));
+        match (call.handled, call.description) {
+            (Some(handled), None) if status == GOPIPER_DONE => handled.done(message),
+            (Some(handled), description) => handled.report(message, report(status, description)),
+            // It was kept.
+            (None, _) => {}
+        }
     }
 
     fn timer(&mut self, now: i64) -> Result<(), Error> {
@@ -127,10 +133,8 @@ impl Component for Worker {
 }
 
 /// What `handle` returned, as a report. The usual ones allocate nothing.
-#[inline]
 fn report(status: i32, description: Option<String>) -> Report {
     match (status, description) {
-        (0, None) => Report::DONE,
         (GOPIPER_DROP, None) => Report::DROP,
         (GOPIPER_CONTINUE, None) => {
             Report::new(status, "it returned GOPIPER_CONTINUE without calling gopiper_keep")
