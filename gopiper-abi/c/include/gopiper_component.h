@@ -214,11 +214,12 @@ typedef struct {
   void *(*configure)(const gopiper_attributes *attributes, gopiper_error *error);
   // Whether it could work, without side effects: called before the pipeline starts.
   void (*check)(const void *configuration, gopiper_error *error);
-  // Frees the configuration, after the last worker has gone.
+  // Frees what `configure` returned, unless that is NULL: after the last worker has gone, or at once if it
+  // was refused.
   void (*free_configuration)(void *configuration);
   // Makes the state of one worker, opens what it needs. `host` is the worker's, and stays valid until
   // `destroy` has returned. Without this callback the state is the configuration, which is then shared
-  // by all workers. After gopiper_refuse `destroy` is not called: return NULL.
+  // by all workers.
   void *(*create)(const void *configuration, gopiper_host *host, gopiper_error *error);
   // Called once, on the worker's thread, before the callbacks below.
   void (*start)(void *state, gopiper_host *host, gopiper_error *error);
@@ -248,7 +249,8 @@ typedef struct {
   // The pipeline stops: whatever waits in the worker should come to an end. On any thread, beside any
   // other callback of this worker but `destroy`.
   void (*stop)(void *state, gopiper_host *host);
-  // Frees what `create` made; not called without one.
+  // Frees what `create` returned, unless that is NULL: when the worker has come to its end, or at once if
+  // it was refused.
   void (*destroy)(void *state);
 } gopiper_component;
 

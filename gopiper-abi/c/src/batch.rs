@@ -24,7 +24,7 @@ pub unsafe extern "C" fn gopiper_batch_new(host: *mut gopiper_host) -> *mut gopi
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_free(batch: *mut gopiper_batch) {
     if !batch.is_null() {
-        // SAFETY, here and below: the batch is the caller's (the header).
+        // SAFETY: here and below: the batch is the caller's (the header).
         drop(unsafe { Box::from_raw(batch) });
     }
 }

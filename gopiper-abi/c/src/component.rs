@@ -84,11 +84,12 @@ pub struct gopiper_component {
     /// Whether it could work, without side effects: called before the pipeline starts.
     pub check:
         Option<unsafe extern "C" fn(configuration: *const c_void, error: *mut gopiper_error)>,
-    /// Frees the configuration, after the last worker has gone.
+    /// Frees what `configure` returned, unless that is NULL: after the last worker has gone, or at once if it
+    /// was refused.
     pub free_configuration: Option<unsafe extern "C" fn(configuration: *mut c_void)>,
     /// Makes the state of one worker, opens what it needs. `host` is the worker's, and stays valid until
     /// `destroy` has returned. Without this callback the state is the configuration, which is then shared
-    /// by all workers. After gopiper_refuse `destroy` is not called: return NULL.
+    /// by all workers.
     pub create: Option<
         unsafe extern "C" fn(
             configuration: *const c_void,
@@ -161,7 +162,8 @@ pub struct gopiper_component {
     /// The pipeline stops: whatever waits in the worker should come to an end. On any thread, beside any
     /// other callback of this worker but `destroy`.
     pub stop: Option<unsafe extern "C" fn(state: *mut c_void, host: *mut gopiper_host)>,
-    /// Frees what `create` made; not called without one.
+    /// Frees what `create` returned, unless that is NULL: when the worker has come to its end, or at once if
+    /// it was refused.
     pub destroy: Option<unsafe extern "C" fn(state: *mut c_void)>,
 }
 

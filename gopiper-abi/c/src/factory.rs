@@ -53,7 +53,7 @@ unsafe impl Sync for Configuration {}
 
 impl Drop for Configuration {
     fn drop(&mut self) {
-        if let Some(free) = self.component.free_configuration {
+        if let Some(free) = self.component.free_configuration.filter(|_| !self.own.is_null()) {
             // SAFETY: what `configure` made, once: nobody refers to it any more.
             unsafe { free(self.own) }
         }
@@ -80,8 +80,10 @@ impl Factory for CFactory {
         let own = component
             .configure
             .map_or(ptr::null_mut(), |configure| unsafe { configure(&attributes, &mut error) });
+        // Freed also if it is refused.
+        let configuration = Arc::new(Configuration { own, component });
         error.into_result()?;
-        Ok(CFactory { component, configuration: Arc::new(Configuration { own, component }) })
+        Ok(CFactory { component, configuration })
     }
 
     fn check(&self) -> Result<(), Error> {

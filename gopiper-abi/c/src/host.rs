@@ -31,7 +31,7 @@ pub struct gopiper_host {
     /// The call of `handle` that runs just now, if one does. Changed, and looked at, by the worker's thread
     /// alone; atomic for a thread of the author's that calls what it must not.
     pub(crate) call: AtomicPtr<Call<'static>>,
-    /// In boxes: C keeps their addresses.
+    #[allow(clippy::vec_box, reason = "C keeps their addresses")]
     counters: Mutex<Vec<Box<gopiper_counter>>>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) unsafe fn host<'a>(host: *const gopiper_host) -> &'a gopiper_host {
 /// Writes a line to the host's log. `level` is GOPIPER_ERROR … GOPIPER_TRACE; NULL is an empty line.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_log(host: *mut gopiper_host, level: u32, text: *const c_char) {
-    // SAFETY, here and below: the host is the caller's, texts are NULL or end with a NUL (the header).
+    // SAFETY: here and below: the host is the caller's, texts are NULL or end with a NUL (the header).
     let (host, text) = unsafe { (self::host(host), text::text(text)) };
     if host.postponed.host().log_enabled(Level(level), Description::get().name) {
         host.log(level, &text);

@@ -53,29 +53,30 @@ impl Worker {
         configuration: Arc<Configuration>,
         host: Box<gopiper_host>,
     ) -> Result<Self, Error> {
-        let mut state = configuration.own;
-        if let Some(create) = component.create {
-            let mut error = gopiper_error::default();
+        let mut error = gopiper_error::default();
+        let state = match component.create {
             // SAFETY: the configuration is shared to be read, the others are valid for the call.
-            state = unsafe { create(configuration.own, host.as_c(), &mut error) };
-            error.into_result()?;
-        }
-        let state = State(state);
+            Some(create) => unsafe { create(configuration.own, host.as_c(), &mut error) },
+            None => configuration.own,
+        };
+        // Destroyed also if it is refused.
+        let worker = Worker { component, state: State(state), host, _configuration: configuration };
+        error.into_result()?;
         if let Some(stop) = component.stop {
-            let stopped = Stopped(stop, state, host.as_c());
-            host.postponed.on_stop(move || {
+            let stopped = Stopped(stop, worker.state, worker.host.as_c());
+            worker.host.postponed.on_stop(move || {
                 let Stopped(stop, State(state), host) = &stopped;
                 // SAFETY: see `Stopped`.
                 unsafe { stop(*state, *host) }
             });
         }
-        Ok(Worker { component, state, host, _configuration: configuration })
+        Ok(worker)
     }
 
     fn start(&mut self) -> Result<(), Error> {
         let mut error = gopiper_error::default();
         if let Some(start) = self.component.start {
-            // SAFETY, here and below: the state is this worker's, `&mut self` makes this the only call, and
+            // SAFETY: here and below: the state is this worker's, `&mut self` makes this the only call, and
             // the pointers are valid for it.
             unsafe { start(self.state.0, self.host.as_c(), &mut error) }
         }
@@ -178,7 +179,8 @@ impl Source for Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // Without `create` the state is the configuration, which is freed as such.
-        if let (Some(destroy), Some(_)) = (self.component.destroy, self.component.create) {
+        let made = self.component.create.is_some() && !self.state.0.is_null();
+        if let Some(destroy) = self.component.destroy.filter(|_| made) {
             // SAFETY: see `start`; it is not used again. No hook runs any more (`Stopped`).
             unsafe { destroy(self.state.0) }
         }
