@@ -351,8 +351,9 @@ fn pipelines(arguments: &[&Path]) -> Output {
 #[test]
 fn a_program_in_c_runs_pipelines() {
     let folder = tempfile::tempdir().expect("a folder");
-    let blocks = component_of("gopiper-core/tests/c/blocks.c");
-    let output = pipelines(&[&blocks, &component_of(EVERYTHING), &plugin("null"), folder.path()]);
+    let [blocks, file] =
+        ["blocks", "file"].map(|name| component_of(&format!("gopiper-core/tests/c/{name}.c")));
+    let output = pipelines(&[&blocks, &component_of(EVERYTHING), &file, folder.path()]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{said}", output.status);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "all is as it should be\n", "{said}");

@@ -1,5 +1,5 @@
-/* Everything that a program in C can do with pipelines. Arguments: the components blocks, everything and null,
- * and an empty folder. */
+/* Everything that a program in C can do with pipelines. Arguments: the components blocks, everything and file, and
+ * an empty folder. */
 #define _POSIX_C_SOURCE 200809L
 #include <gopiper.h>
 
@@ -20,6 +20,7 @@
   } while (0)
 
 static const char *source, *transform, *sink, *folder;
+static char into[4096]; /* The attributes of the sink. */
 static atomic_int warnings;
 
 static void log_line(void *context, uint32_t level, const char *line) {
@@ -45,10 +46,10 @@ static void to_the_end(void) {
                              "{ \"name\": \"middle\", \"pool_size\": 2, \"channel_size\": 100, \"timeout\": 5,"
                              " \"retry\": { \"max_attempts\": 2, \"initial_backoff\": 0.01 },"
                              " \"on_fail\": \"dead_letter\" }"));
-  MUST(gopiper_pipeline_load(pipeline, sink, NULL, NULL));
+  MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(gopiper_pipeline_start(pipeline));
   MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline is started once"));
-  MUST(!gopiper_pipeline_load(pipeline, sink, NULL, NULL) && says(pipeline, "before the pipeline starts"));
+  MUST(!gopiper_pipeline_load(pipeline, sink, into, NULL) && says(pipeline, "before the pipeline starts"));
   MUST(gopiper_pipeline_wait(pipeline));
   MUST(strcmp(gopiper_pipeline_error(pipeline), "") == 0);
   MUST(gopiper_pipeline_wait(pipeline));
@@ -66,7 +67,7 @@ static void to_the_end(void) {
 static gopiper_pipeline *without_end(void) {
   gopiper_pipeline *pipeline = gopiper_pipeline_new("endless", "{ \"shutdown_timeout\": 5 }");
   MUST(gopiper_pipeline_load(pipeline, source, "{ \"lines\": 0 }", NULL));
-  MUST(gopiper_pipeline_load(pipeline, sink, NULL, NULL));
+  MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   gopiper_pipeline_stop(pipeline); /* Nothing to stop yet. */
   MUST(gopiper_pipeline_start(pipeline));
   while (gopiper_pipeline_outcomes(pipeline).delivered < 100) nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
@@ -106,21 +107,21 @@ static void refused(void) {
   MUST(says(pipeline, "option pool: does not exist; did you mean 'pool_size'?"));
   MUST(!gopiper_pipeline_load(pipeline, source, "[1]", NULL) && says(pipeline, "must be a JSON object"));
   MUST(!gopiper_pipeline_load(pipeline, source, "{ ", NULL) && says(pipeline, "can't be read as JSON"));
-  MUST(!gopiper_pipeline_load(pipeline, sink, NULL, "{ \"linger\": -1 }"));
+  MUST(!gopiper_pipeline_load(pipeline, sink, into, "{ \"linger\": -1 }"));
   MUST(says(pipeline, "option linger: must be a number of seconds, 0 or more (it is -1)"));
   MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "start it first"));
   MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "shutdown_timeut") && says(pipeline, "/nowhere.so"));
   gopiper_pipeline_free(pipeline);
 
   pipeline = gopiper_pipeline_new(NULL, NULL);
-  MUST(gopiper_pipeline_load(pipeline, sink, NULL, NULL));
+  MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline needs a source and a sink"));
   gopiper_pipeline_free(pipeline);
 
   pipeline = gopiper_pipeline_new(NULL, NULL);
   MUST(gopiper_pipeline_load(pipeline, source, NULL, NULL));
   MUST(gopiper_pipeline_load(pipeline, transform, "{ \"text\": \"unchecked\" }", NULL));
-  MUST(gopiper_pipeline_load(pipeline, sink, NULL, NULL));
+  MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "everything can't start: it would not work"));
   gopiper_pipeline_free(pipeline);
 }
@@ -129,7 +130,7 @@ static void failed(void) {
   gopiper_pipeline *pipeline = gopiper_pipeline_new(NULL, NULL);
   MUST(gopiper_pipeline_load(pipeline, source, "{ \"lines\": 10 }", NULL));
   MUST(gopiper_pipeline_load(pipeline, transform, "{ \"text\": \"unended\" }", NULL));
-  MUST(gopiper_pipeline_load(pipeline, sink, NULL, NULL));
+  MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(gopiper_pipeline_start(pipeline));
   MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it can't end well: it can't end"));
   MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "without success"));
@@ -139,6 +140,7 @@ static void failed(void) {
 int main(int count, char **arguments) {
   MUST(count == 5);
   source = arguments[1], transform = arguments[2], sink = arguments[3], folder = arguments[4];
+  snprintf(into, sizeof into, "{ \"path\": \"%s/lines\" }", folder);
   MUST(!gopiper_log_to(NULL, NULL, NULL));
   MUST(!gopiper_log_to(log_line, "context", "!=?"));
   MUST(gopiper_log_to(log_line, "context", NULL));
