@@ -1,5 +1,5 @@
-/* Counts words (of ASCII's letters): an aggregate. Every `seconds`, and at the end, it sends a line "count word" for
- * each word that came since, and so settles the messages that it has kept. */
+/* Counts words (of ASCII's letters): an aggregate. Every `seconds`, after MOST messages, and at the end it sends a line
+ * "count word" for each word that came since, and so settles the messages that it has kept. */
 #define _XOPEN_SOURCE 700
 #include <gopiper_component.h>
 
@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What is kept is bounded in time and in number: somebody remembers each message that is not settled. */
+#define MOST 100000
 
 static const gopiper_attribute attributes[] = {
   { "seconds", GOPIPER_DOUBLE, .default_value = "1", .documentation = "How often it sends what it has counted." },
@@ -54,19 +57,6 @@ static void count(state *it, const uint8_t *text, size_t length) {
   if (known != counted) free(counted);
 }
 
-static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
-  state *it = of;
-  gopiper_bytes line = gopiper_message_data(message);
-  for (size_t from = 0, at = 0; at <= line.length; at++) {
-    if (at < line.length && isalpha(line.data[at])) continue;
-    if (at > from) count(it, line.data + from, at - from);
-    from = at + 1;
-  }
-  if (!it->kept) gopiper_wake_at(host, gopiper_monotonic(host) + (int64_t)(it->seconds * 1e9));
-  it->kept = gopiper_keep(host, message, it->kept);
-  return GOPIPER_CONTINUE;
-}
-
 /* What is made of kept messages settles them: when all of it is delivered, so are they. */
 static void send(state *it, gopiper_host *host) {
   if (!it->kept) return;
@@ -84,6 +74,20 @@ static void send(state *it, gopiper_host *host) {
   }
   gopiper_send(host, counts, it->kept);
   it->kept = NULL;
+}
+
+static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
+  state *it = of;
+  gopiper_bytes line = gopiper_message_data(message);
+  for (size_t from = 0, at = 0; at <= line.length; at++) {
+    if (at < line.length && isalpha(line.data[at])) continue;
+    if (at > from) count(it, line.data + from, at - from);
+    from = at + 1;
+  }
+  if (!it->kept) gopiper_wake_at(host, gopiper_monotonic(host) + (int64_t)(it->seconds * 1e9));
+  it->kept = gopiper_keep(host, message, it->kept);
+  if (gopiper_kept_count(it->kept) >= MOST) send(it, host);
+  return GOPIPER_CONTINUE;
 }
 
 static void timer(void *of, gopiper_host *host, int64_t now, gopiper_error *error) {
