@@ -107,7 +107,10 @@ pub struct NoAttributes {}
 impl DeclaredAttributes for NoAttributes {}
 
 /// Reads attributes into the author's struct; each error names the attribute and its value.
-pub(crate) fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>> {
+///
+/// # Errors
+/// One for each attribute that is wrong.
+pub fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>> {
     let mut json =
         Json::Object(attributes.iter().map(|(k, v)| (k.to_owned(), to_json(v))).collect());
     let mut errors: Vec<RawError> = Vec::new();
@@ -160,6 +163,22 @@ fn place<'j>(json: &'j mut Json, path: &[Segment]) -> Option<&'j mut Json> {
         Segment::Map { key } | Segment::Enum { variant: key } => at.get_mut(key),
         Segment::Unknown => None,
     })
+}
+
+/// JSON as an attribute.
+pub fn from_json(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::NULL,
+        Json::Bool(it) => (*it).into(),
+        Json::Number(it) => match (it.as_i64(), it.as_u64()) {
+            (Some(signed), _) => signed.into(),
+            (None, Some(unsigned)) => unsigned.into(),
+            _ => it.as_f64().unwrap_or_default().into(),
+        },
+        Json::String(it) => it.as_str().into(),
+        Json::Array(it) => it.iter().map(from_json).collect::<Vec<_>>().into(),
+        Json::Object(it) => it.iter().map(|(key, it)| (key, from_json(it))).collect::<Map>().into(),
+    }
 }
 
 fn to_json(value: &Value) -> Json {

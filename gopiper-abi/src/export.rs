@@ -9,6 +9,8 @@ use crate::{
     },
 };
 
+pub use crate::attributes::{from_json, read};
+
 /// Makes a component of a factory: emits the note and the entries of the `.so`. Once for each crate,
 /// which is a `cdylib`; the component takes the name and the version of the package.
 ///

@@ -122,7 +122,14 @@ impl Postponed {
         kept: impl Into<Deliveries>,
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<(), Unsent> {
-        let batch = self.batch_of(messages);
+        self.send_batch_from(kept, self.batch_of(messages))
+    }
+
+    /// As [`Postponed::send_from`], of messages that are in a batch already.
+    ///
+    /// # Errors
+    /// The pipeline takes no more.
+    pub fn send_batch_from(&self, kept: impl Into<Deliveries>, batch: Batch) -> Result<(), Unsent> {
         let kept = kept.into();
         if batch.is_empty() {
             kept.settle(crate::Outcome::DROPPED);

@@ -1,5 +1,5 @@
 //! Components that prove that the interface carries what later parts of gopiper need, each as a real
-//! `.so`: a runtime of its own, an aggregator, C, LuaJIT's FFI, a child process.
+//! `.so`: a runtime of its own, an aggregator, LuaJIT's FFI, a child process. Those in C: `c.rs`.
 mod common;
 
 use std::collections::BTreeSet;
@@ -64,16 +64,6 @@ fn an_aggregator_sends_what_it_has_when_its_time_is_up() {
     ]);
     assert_eq!(probe.output(), ["a", "b"], "each was sent by the timer");
     assert!(summary.is_success(), "{summary:?}");
-}
-
-#[test]
-fn a_transform_written_in_c() {
-    let probe = Probe::new(["abc", "#gone", "!broken", "", "x1y"]);
-    let (summary, _) = run(vec![probe.source(3), load("c_upper", []), probe.sink()]);
-    assert_eq!(probe.output(), ["ABC", "", "X1Y"]);
-    let [_, dropped, failed, ..] = probe.outcomes()[..] else { panic!("five outcomes") };
-    assert_eq!((dropped, failed), (Outcome::DROPPED, Outcome::FAILED));
-    assert_eq!(summary.components[1].1.failed, 1);
 }
 
 #[test]

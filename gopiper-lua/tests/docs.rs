@@ -3,8 +3,9 @@ mod common;
 
 use std::{
     fs,
+    io::{Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use common::{gopiper, plugins, root, stderr};
@@ -141,4 +142,157 @@ fn the_authors() {
     );
     let run = format!("printf 'abc\\nxyz\\n' | gopiper run {}", lua.path().display());
     assert_eq!(runs(&run, folder.path()), "abc\n");
+}
+
+/// A folder that looks like the checkout, as far as the pages for C need it.
+fn for_c() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = |file: PathBuf, name: &str| {
+        std::os::unix::fs::symlink(file, folder.path().join(name)).expect("a link");
+    };
+    link(root().join("examples"), "examples");
+    fs::create_dir(folder.path().join("target")).expect("a folder");
+    link(common::c_folder(), "target/c");
+    for name in ["stdin_component.so", "stdout_component.so"] {
+        link(plugins().join(name), name);
+    }
+    folder
+}
+
+/// Whether `verify` found nothing wrong, and skipped only what a component of that kind can't do.
+fn behaves(said: &str) -> bool {
+    let of_kind = ["it is no source", "a source gets no messages"];
+    let skipped = |line: &&str| line.starts_with("SKIPPED");
+    said.contains(" 0 warnings, 0 failed, 0 crashed")
+        && said.lines().filter(skipped).all(|line| of_kind.iter().any(|it| line.ends_with(it)))
+}
+
+/// The commands of a page, but for the one that has been run by `cargo xtask test` already.
+fn commands_for_c(page: &str) -> Vec<String> {
+    let mut commands = blocks(page, "sh");
+    let build = "cargo xtask build-c\n";
+    assert!(commands[0].starts_with(build), "{page} begins with how the kit is built");
+    commands[0] = commands[0].replacen(build, "", 1);
+    commands.retain(|command| !command.is_empty());
+    commands
+}
+
+#[test]
+fn components_in_c() {
+    let (page, folder) = ("docs/authors/c.md", for_c());
+    let shown = blocks(page, "c").concat();
+    assert_eq!(shown, fs::read_to_string(root().join("examples/c/upper.c")).expect("the example"));
+    let lua = blocks(page, "lua").concat();
+    fs::write(folder.path().join("pipeline.lua"), &lua).expect("written");
+    let commands = commands_for_c(page);
+    let [upper, pipeline, words] = &commands[..] else { panic!("{commands:?}") };
+    let said = runs(upper, folder.path());
+    assert!(behaves(&said), "{said}");
+    assert!(
+        said.contains("transform upper 1.0.0, interface ") && said.contains(", sealed,"),
+        "{said}"
+    );
+    assert!(said.contains("comment: a string\n    The character that begins a comment"), "{said}");
+    assert_eq!(runs(pipeline, folder.path()), "ONE\nTHREE\n");
+    let said = runs(words, folder.path());
+    let (verified, counted) = said.split_once(" sealed,").expect("it was sealed");
+    assert!(behaves(verified), "{said}");
+    let counted: Vec<_> = counted.lines().skip(1).collect();
+    let log = fs::read_to_string(root().join("examples/data/access.log")).expect("the log");
+    let is_word = |it: &&str| *it == "HTTP";
+    let wanted = log.split(|it: char| !it.is_ascii_alphabetic()).filter(is_word).count();
+    assert!(counted.contains(&&*format!("{wanted} HTTP")), "{wanted}: {said}");
+
+    // What it says of a misspelt attribute.
+    fs::write(folder.path().join("wrong.lua"), lua.replace("comment =", "coment ="))
+        .expect("written");
+    let refused = shell("gopiper check wrong.lua", folder.path());
+    let wanted = blocks(page, "text").concat();
+    assert!(
+        stderr(&refused).replace(&format!("{}/", folder.path().display()), "").contains(&wanted),
+        "{}",
+        stderr(&refused)
+    );
+
+    // The parts of functions compile.
+    let mut code = "#include <gopiper_component.h>\n#include <unistd.h>\n".to_owned();
+    let parts = blocks(page, "c,part");
+    assert_eq!(parts.len(), 3);
+    for (number, part) in parts.iter().enumerate() {
+        code += &format!(
+            "int64_t part_{number}(gopiper_host *host, gopiper_message *message, int file, uint64_t token);\n\
+             int64_t part_{number}(gopiper_host *host, gopiper_message *message, int file, uint64_t token) {{\n\
+             (void)host, (void)message, (void)file, (void)token;\n{part}return 0;\n}}\n"
+        );
+    }
+    fs::write(folder.path().join("parts.c"), code).expect("written");
+    runs("cc -Wall -Wextra -Werror -fsyntax-only -I target/c/include parts.c", folder.path());
+}
+
+#[test]
+fn pipelines_in_c() {
+    let (page, folder) = ("docs/embedding.md", for_c());
+    let shown = blocks(page, "c").concat();
+    assert_eq!(
+        shown,
+        fs::read_to_string(root().join("examples/c/pipeline.c")).expect("the example")
+    );
+    runs(&commands_for_c("docs/authors/c.md")[0], folder.path());
+    let commands = commands_for_c(page);
+    let [build, run] = &commands[..] else { panic!("{commands:?}") };
+    runs(build, folder.path());
+    let output = shell(run, folder.path());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ONE\nTWO\n");
+    let counted = "middle: received 2, sent 2, dropped 0, failed 0\n";
+    assert!(stderr(&output).contains(counted), "{}", stderr(&output));
+    // A signal lets it drain.
+    let mut child = Command::new(folder.path().join("pipeline"))
+        .args(["stdin_component.so", "upper_component.so", "stdout_component.so"])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"a\n").expect("it reads");
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let mut first = [0; 2];
+    stdout.read_exact(&mut first).expect("it writes");
+    assert_eq!(&first, b"A\n");
+    runs(&format!("kill -TERM {}", child.id()), folder.path());
+    assert!(child.wait().expect("it ends").success());
+    // A component that is not there is said.
+    let refused = shell("./pipeline stdin_component.so none.so stdout_component.so", folder.path());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).starts_with("refused: none.so cannot be read\n"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+/// The tests' own components in C behave.
+#[test]
+fn components_in_c_are_verified() {
+    let folder = for_c();
+    let command =
+        blocks("docs/authors/c.md", "sh")[1].lines().take(3).collect::<Vec<_>>().join("\n");
+    for (name, attributes) in [
+        ("everything", r#"{"text": "a"}"#),
+        ("blocks", r#"{"lines": 100}"#),
+        ("file", r#"{"path": "out"}"#),
+    ] {
+        let source = root().join(format!("gopiper-core/tests/c/{name}.c")).display().to_string();
+        let component = format!("{name}_component.so");
+        let command = command
+            .replace("examples/c/upper.c", &source)
+            .replace("upper_component.so", &component);
+        runs(&command, folder.path());
+        let said = runs(
+            &format!("gopiper verify --seal {component} --attributes '{attributes}'"),
+            folder.path(),
+        );
+        assert!(behaves(&said), "{said}");
+    }
 }

@@ -16,9 +16,10 @@ use crate::{test, variants};
 /// The oldest that the kit promises, and one that is newer than most.
 const VERSIONS: [&str; 2] = ["1.85", "1.96"];
 
-/// The oldest compiler takes the kit.
+/// The oldest compiler takes the kit, and that for C.
 pub(crate) fn oldest() -> Result<()> {
-    with_compiler(VERSIONS[0], |cargo| cargo.run("check", &["-p", "gopiper-abi"]))
+    let args = ["-p", "gopiper-abi", "-p", "gopiper-abi-c"];
+    with_compiler(VERSIONS[0], |cargo| cargo.run("check", &args))
 }
 
 /// What each compiler makes of our components is taken by today's host, verified, and does in pipelines

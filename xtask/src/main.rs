@@ -2,6 +2,7 @@
 
 mod access_log;
 mod bench;
+mod c;
 mod chaos;
 mod ci;
 mod compilers;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Build components into sealed NAME_component.so files
     BuildPlugins(plugins::Args),
+    /// Build the libraries for C, with their headers, into target/c
+    BuildC,
     /// Build what a pipeline needs and run it
     Run(run::Args),
     /// Build the component files that the loader's tests want refused, or taken against the odds
@@ -55,6 +58,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::BuildPlugins(args) => plugins::build(args),
+        Command::BuildC => c::build(),
         Command::Run(args) => run::run(args),
         Command::Variants => variants::build().map(|folder| println!("{}", folder.display())),
         Command::Test(args) => test::test(&args),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
+use crate::c;
 use crate::plugins::{self, Known};
 use crate::run::Built;
 use crate::variants;
@@ -29,6 +30,7 @@ pub(crate) fn built() -> Result<Built> {
     let components = components_below(&metadata, plugins::FOR_TESTS);
     let plugins = metadata.target_directory.join("test-plugins").into_std_path_buf();
     plugins::install(&program, &components, &artifacts, &plugins, Known::Keep)?;
+    c::for_tests(&metadata, &artifacts)?;
     Ok(Built { program, plugins })
 }
 
@@ -41,6 +43,7 @@ pub(crate) fn run(args: &[OsString], model_cases: u32) -> Result<()> {
         .env("GOPIPER_TEST_PLUGINS", built.plugins)
         .env("GOPIPER_TEST_PROGRAM", built.program)
         .env("GOPIPER_TEST_VARIANTS", variants)
+        .env("GOPIPER_TEST_C", c::test_folder()?)
         .env("GOPIPER_MODEL_CASES", model_cases.to_string())
         .flags(all.iter().copied())
         .run("test", args)

@@ -17,7 +17,9 @@ const MANY_LINES: usize = 400;
 /// Where unsafe code may be written: folders, or files.
 const UNSAFE_ROOMS: &[&str] = &[
     "gopiper-abi/src/raw",
+    "gopiper-abi/c/src",
     "gopiper-core/src/loader",
+    "gopiper-core/c/src",
     "gopiper-lua/src/function/ffi",
     "gopiper-lua/src/function/limit.rs",
     "gopiper-core/tests/components",

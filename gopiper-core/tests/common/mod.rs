@@ -1,6 +1,7 @@
 //! Components of the tests' own, real ones from `.so` files, and a pipeline of both.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+pub mod c;
 pub mod steps;
 pub mod story;
 

@@ -2,11 +2,13 @@
 use std::time::Duration;
 
 use gopiper_abi::{
-    Kind, Map, Value,
+    Kind, Map,
     raw::{ComponentModule_Ref, RawError, client::FactoryHandle},
 };
 use gopiper_core::loader::Seal;
 use serde_json::Value as Json;
+
+pub(super) use gopiper_abi::export::from_json as value;
 
 use super::test::Verdict;
 
@@ -44,21 +46,5 @@ impl Subject {
     pub(super) fn schema(&self) -> Json {
         let schema: String = self.module.schema()().into();
         serde_json::from_str(&schema).unwrap_or_default()
-    }
-}
-
-/// JSON as an attribute.
-pub(super) fn value(json: &Json) -> Value {
-    match json {
-        Json::Null => Value::NULL,
-        Json::Bool(it) => (*it).into(),
-        Json::Number(it) => match (it.as_i64(), it.as_u64()) {
-            (Some(signed), _) => signed.into(),
-            (None, Some(unsigned)) => unsigned.into(),
-            _ => it.as_f64().unwrap_or_default().into(),
-        },
-        Json::String(it) => it.as_str().into(),
-        Json::Array(it) => it.iter().map(value).collect::<Vec<_>>().into(),
-        Json::Object(it) => it.iter().map(|(key, it)| (key, value(it))).collect::<Map>().into(),
     }
 }

@@ -24,6 +24,11 @@ pub fn plugins() -> PathBuf {
     from_environment("GOPIPER_TEST_PLUGINS", "target/test-plugins")
 }
 
+/// Headers and libraries for C.
+pub fn c_folder() -> PathBuf {
+    from_environment("GOPIPER_TEST_C", "target/test-c")
+}
+
 /// Components that are made to be refused, or are not sealed.
 pub fn variants() -> PathBuf {
     from_environment("GOPIPER_TEST_VARIANTS", "target/variants")

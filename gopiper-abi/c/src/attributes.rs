@@ -1,0 +1,101 @@
+//! What an operator can set, as the author's file declares and reads it; and how it refuses something.
+use std::ffi::c_char;
+
+use gopiper_abi::Error;
+
+use crate::{
+    text,
+    value::{GOPIPER_TEXT, gopiper_bytes, gopiper_content, gopiper_value},
+};
+
+/// An attribute that the operator can set: a row of a table that ends with one whose name is NULL. From it
+/// come the checks and their errors, and what `gopiper inspect --load` shows.
+#[repr(C)]
+pub struct gopiper_attribute {
+    /// What it is called.
+    pub name: *const c_char,
+    /// What it takes: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or GOPIPER_TEXT.
+    pub kind: u32,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it is unless it is given, written as in a pipeline's file, text without quotes: "100", "true".
+    /// NULL for none: then its value is GOPIPER_NULL.
+    pub default_value: *const c_char,
+    /// What it is for, in a sentence or more.
+    pub documentation: *const c_char,
+}
+
+/// The attributes that were given, with the defaults of the others. Valid during `configure`.
+pub struct gopiper_attributes {
+    pub(crate) values: Vec<(&'static str, Given)>,
+}
+
+/// The value of one attribute.
+#[derive(Clone)]
+pub(crate) enum Given {
+    Plain(gopiper_value),
+    /// With a NUL behind it.
+    Text(Vec<u8>),
+    Nothing,
+}
+
+// SAFETY: a plain value has no pointer in it: texts are in `Text`, and a table has no other bytes.
+unsafe impl Send for Given {}
+
+impl Given {
+    pub(crate) fn text(text: String) -> Self {
+        let mut bytes = text.into_bytes();
+        bytes.push(0);
+        Given::Text(bytes)
+    }
+}
+
+/// Why a callback has failed: see gopiper_refuse.
+#[derive(Default)]
+pub struct gopiper_error(pub(crate) Option<Error>);
+
+impl gopiper_error {
+    /// What the callback said of itself.
+    pub(crate) fn into_result(self) -> Result<(), Error> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+/// The value of an attribute that stands in the component's table: of the type that stands there, or
+/// GOPIPER_NULL if it was not given and has no default. Text ends with a NUL, and is valid as long as
+/// `attributes` is: copy what you keep.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_attribute_value(
+    attributes: *const gopiper_attributes,
+    name: *const c_char,
+) -> gopiper_value {
+    // SAFETY: the glue gives a reference for the call, C a text or NULL (the header).
+    let (attributes, name) = unsafe { (&*attributes, text::name(name)) };
+    let given = attributes.values.iter().find(|(known, _)| Some(*known) == name);
+    match given.map(|(_, given)| given) {
+        Some(Given::Plain(value)) => *value,
+        Some(Given::Text(text)) => {
+            let bytes = gopiper_bytes { data: text.as_ptr(), length: text.len() - 1 };
+            gopiper_value { kind: GOPIPER_TEXT, content: gopiper_content { bytes } }
+        }
+        Some(Given::Nothing) | None => gopiper_value::NULL,
+    }
+}
+
+/// Says why the callback that got `error` has failed: `text` is what is wrong and what would be right,
+/// `attribute` the one at fault, or NULL. Both are copied. Of several calls the last one counts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_refuse(
+    error: *mut gopiper_error,
+    attribute: *const c_char,
+    text: *const c_char,
+) {
+    // SAFETY: the glue gives a reference for the call, C texts or NULL (the header).
+    let (error, attribute, text) =
+        unsafe { (&mut *error, text::text(attribute), text::text(text)) };
+    let said = if text.is_empty() { "failed without a word".into() } else { text.into_owned() };
+    error.0 = Some(match attribute.is_empty() {
+        true => Error::new(said),
+        false => Error::attribute(attribute, said),
+    });
+}

@@ -1,0 +1,156 @@
+//! Messages of a component's own making, and what it keeps of others.
+use std::{ptr, sync::atomic::Ordering::Relaxed};
+
+use gopiper_abi::{Batch, Deliveries, Message as gopiper_message, Payload};
+
+use crate::host::{self, GOPIPER_ERROR, gopiper_host};
+
+/// Messages that are sent together. Yours until you send or free it; used by one thread at a time.
+pub struct gopiper_batch(Batch);
+
+/// The duty to settle messages that `handle` has kept, without the messages. Give it to gopiper_send with
+/// what was made of them; freed, they have failed. Used by one thread at a time.
+pub struct gopiper_kept(Deliveries);
+
+/// An empty batch.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_batch_new(host: *mut gopiper_host) -> *mut gopiper_batch {
+    // SAFETY: the host is the caller's (the header).
+    let batch = unsafe { host::host(host) }.postponed.batch();
+    Box::into_raw(Box::new(gopiper_batch(batch)))
+}
+
+/// Frees a batch that is not sent, with its messages. NULL is nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_batch_free(batch: *mut gopiper_batch) {
+    if !batch.is_null() {
+        // SAFETY: here and below: the batch is the caller's (the header).
+        drop(unsafe { Box::from_raw(batch) });
+    }
+}
+
+/// How many messages there are in the batch.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_batch_length(batch: *const gopiper_batch) -> usize {
+    // SAFETY: see above.
+    unsafe { &*batch }.0.len()
+}
+
+/// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before anything
+/// else is done with the batch. Never NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_batch_add(batch: *mut gopiper_batch) -> *mut gopiper_message {
+    // SAFETY: see above.
+    push(unsafe { &mut *batch }, gopiper_message::new(Payload::empty()))
+}
+
+/// Puts a copy of `message` at the end, and returns it as gopiper_batch_add does. Its bytes and attributes
+/// are shared until one of the two changes them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_batch_add_copy(
+    batch: *mut gopiper_batch,
+    message: *const gopiper_message,
+) -> *mut gopiper_message {
+    // SAFETY: see above; the message is the caller's to read, and is none of this batch.
+    unsafe { push(&mut *batch, (*message).duplicate()) }
+}
+
+fn push(batch: &mut gopiper_batch, message: gopiper_message) -> *mut gopiper_message {
+    if let Err(message) = batch.0.push(message) {
+        batch.0.grow();
+        let pushed = batch.0.push(message);
+        debug_assert!(pushed.is_ok(), "a batch that grew has room");
+    }
+    batch.0.messages_mut().last_mut().map_or(ptr::null_mut(), ptr::from_mut)
+}
+
+/// Keeps the message that `handle` got: this component will send something made of it, which settles it.
+/// Then return GOPIPER_CONTINUE. The message can be read until `handle` returns.
+///
+/// `earlier` is what was kept before and is to be settled with it, or NULL; what is returned takes its place.
+/// For a million messages that is a few numbers. Keep nothing without a bound in time: a source may wait for
+/// it. On the worker's thread alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_keep(
+    host: *mut gopiper_host,
+    message: *mut gopiper_message,
+    earlier: *mut gopiper_kept,
+) -> *mut gopiper_kept {
+    // SAFETY: the host is the caller's; the call is on the stack of this thread, which has it until
+    // `handle` returns; what was kept is the caller's (the header).
+    unsafe {
+        let host = host::host(host);
+        let call = host.call.load(Relaxed);
+        let is_it = !call.is_null() && ptr::eq((*call).message, message);
+        let handled = if is_it { (*call).handled.take() } else { None };
+        let Some(handled) = handled else {
+            let error =
+                "gopiper_keep: that is not the message that handle got, or it was kept before";
+            host.log(GOPIPER_ERROR, error);
+            return earlier;
+        };
+        let came = ptr::replace(message, gopiper_message::new(Payload::empty()));
+        let (came, deliveries) = handled.keep(came).split();
+        *message = came;
+        match earlier.as_mut() {
+            Some(kept) => kept.0.add(deliveries),
+            None => return Box::into_raw(Box::new(gopiper_kept(deliveries))),
+        }
+        earlier
+    }
+}
+
+/// How many messages were kept in it; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_kept_count(kept: *const gopiper_kept) -> usize {
+    // SAFETY: NULL, or the caller's (the header).
+    unsafe { kept.as_ref() }.map_or(0, |kept| kept.0.len())
+}
+
+/// Lets go of kept messages: they have failed. NULL is nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_kept_free(kept: *mut gopiper_kept) {
+    if !kept.is_null() {
+        // SAFETY: the caller's, who gives it up.
+        drop(unsafe { Box::from_raw(kept) });
+    }
+}
+
+/// Sends a batch to the next component. `kept` are the messages that it was made of, which are settled when
+/// all of the batch is, with the worst of its outcomes; NULL if there are none. An empty batch with kept
+/// messages settles them as dropped.
+///
+/// In `handle` the batch takes the place of the message that is handled, and this does not wait; elsewhere
+/// it waits for room. Both the batch and `kept` are taken over in any case. False if the pipeline takes no
+/// more: what was kept has then failed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_send(
+    host: *mut gopiper_host,
+    batch: *mut gopiper_batch,
+    kept: *mut gopiper_kept,
+) -> bool {
+    // SAFETY: the host is the caller's; the batch is given up; what was kept is NULL or given up.
+    let (host, batch, kept) = unsafe {
+        let kept = (!kept.is_null()).then(|| Box::from_raw(kept));
+        (host::host(host), Box::from_raw(batch).0, kept)
+    };
+    let sent = match kept {
+        Some(kept) => host.postponed.send_batch_from(kept.0, batch),
+        None => host.postponed.send_batch(batch),
+    };
+    sent.is_ok()
+}
+
+/// Sends a batch of which a source wants to hear the outcomes: `settled` gets `token`, with the places of
+/// the messages in the batch. The batch is taken over in any case. False if the pipeline takes no more:
+/// then nothing of it is told.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_send_tracked(
+    host: *mut gopiper_host,
+    batch: *mut gopiper_batch,
+    token: u64,
+) -> bool {
+    // SAFETY: the host is the caller's; the batch is given up.
+    let (host, batch) = unsafe { (host::host(host), Box::from_raw(batch).0) };
+    host.postponed.send_tracked(batch, token).is_ok()
+}

@@ -1,0 +1,244 @@
+//! The author's table, read once: what C declares, as serde and schemars want it.
+//!
+//! With that the checks of attributes, and the words for what is wrong with them, are those of every other
+//! component.
+use std::{
+    borrow::Cow,
+    ffi::{CStr, c_char},
+    fmt,
+    sync::OnceLock,
+};
+
+use gopiper_abi::{
+    DeclaredAttributes, Kind,
+    schemars::{JsonSchema, Schema, SchemaGenerator},
+    serde::{
+        Deserialize, Deserializer,
+        de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    },
+};
+use serde_json::{Map as JsonMap, Value as Json, json};
+
+use crate::{
+    attributes::{Given, gopiper_attribute, gopiper_attributes},
+    component::{gopiper_component, gopiper_exported},
+    value::{
+        GOPIPER_BOOLEAN, GOPIPER_DOUBLE, GOPIPER_INT64, GOPIPER_TEXT, GOPIPER_UINT64,
+        gopiper_content, gopiper_value,
+    },
+};
+
+unsafe extern "C" {
+    /// Defined by GOPIPER_COMPONENT in the author's file.
+    static gopiper_exported_component_: gopiper_exported;
+}
+
+/// What the author's file says, in Rust's terms.
+pub(crate) struct Description {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) component: &'static gopiper_component,
+    documentation: &'static str,
+    attributes: Vec<Attribute>,
+    /// Their names, as serde wants them.
+    names: Vec<&'static str>,
+}
+
+struct Attribute {
+    name: &'static str,
+    kind: u32,
+    required: bool,
+    default: Option<Json>,
+    documentation: &'static str,
+}
+
+impl Description {
+    /// The component of this library.
+    ///
+    /// # Panics
+    /// When the table can't be meant so: the author sees it when the file is first loaded.
+    pub(crate) fn get() -> &'static Self {
+        static DESCRIPTION: OnceLock<Description> = OnceLock::new();
+        // SAFETY: the macro defines it, with pointers to constants.
+        DESCRIPTION.get_or_init(|| unsafe { Self::read(&gopiper_exported_component_) })
+    }
+
+    /// # Safety
+    /// The pointers lead to constants; the table of attributes ends with a row without a name.
+    unsafe fn read(exported: &'static gopiper_exported) -> Self {
+        // SAFETY: by the caller.
+        unsafe {
+            let component = &*exported.component;
+            let mut attributes = Vec::new();
+            let mut row = component.attributes;
+            while !row.is_null() && !(*row).name.is_null() {
+                attributes.push(Attribute::read(&*row));
+                row = row.add(1);
+            }
+            Description {
+                name: constant(exported.name),
+                version: constant(exported.version),
+                kind: Kind(exported.kind),
+                component,
+                documentation: constant(component.documentation),
+                names: attributes.iter().map(|attribute| attribute.name).collect(),
+                attributes,
+            }
+        }
+    }
+}
+
+impl Attribute {
+    /// # Safety
+    /// The pointers are NULL, or lead to constants.
+    unsafe fn read(row: &'static gopiper_attribute) -> Self {
+        // SAFETY: by the caller.
+        let (name, documentation) = unsafe { (constant(row.name), constant(row.documentation)) };
+        let kind = row.kind;
+        let kinds = [GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE, GOPIPER_TEXT];
+        assert!(kinds.contains(&kind), "attribute {name}: no attribute can be of kind {kind}");
+        let default = (!row.default_value.is_null()).then(|| {
+            // SAFETY: by the caller.
+            let text = unsafe { constant(row.default_value) };
+            let json = match kind {
+                GOPIPER_TEXT => Ok(Json::from(text)),
+                _ => serde_json::from_str(text),
+            };
+            let fits = json.ok().filter(|json| match kind {
+                GOPIPER_BOOLEAN => json.is_boolean(),
+                GOPIPER_INT64 => json.is_i64(),
+                GOPIPER_UINT64 => json.is_u64(),
+                GOPIPER_DOUBLE => json.is_number(),
+                _ => true,
+            });
+            fits.unwrap_or_else(|| {
+                panic!("attribute {name}: its default '{text}' is not of its kind")
+            })
+        });
+        Attribute { name, kind, required: row.required, default, documentation }
+    }
+
+    fn schema(&self) -> Json {
+        let (kind, format) = match self.kind {
+            GOPIPER_BOOLEAN => ("boolean", None),
+            GOPIPER_INT64 => ("integer", Some("int64")),
+            GOPIPER_UINT64 => ("integer", Some("uint64")),
+            GOPIPER_DOUBLE => ("number", Some("double")),
+            _ => ("string", None),
+        };
+        let mut schema = json!({ "description": self.documentation, "type": kind });
+        if let Some(format) = format {
+            schema["format"] = format.into();
+        }
+        if self.kind == GOPIPER_UINT64 {
+            schema["minimum"] = 0.into();
+        }
+        match &self.default {
+            Some(default) => schema["default"] = default.clone(),
+            None if !self.required => schema["type"] = json!([kind, "null"]),
+            None => {}
+        }
+        schema
+    }
+
+    fn default(&self) -> Given {
+        self.default.as_ref().map_or(Given::Nothing, |default| {
+            self.read_from(default).unwrap_or_else(|_| unreachable!("it was seen to fit"))
+        })
+    }
+
+    /// Reads a value of this kind.
+    fn read_from<'de, D: Deserializer<'de>>(&self, from: D) -> Result<Given, D::Error> {
+        let plain = |content| Given::Plain(gopiper_value { kind: self.kind, content });
+        Ok(match self.kind {
+            GOPIPER_BOOLEAN => plain(gopiper_content { boolean: bool::deserialize(from)? }),
+            GOPIPER_INT64 => plain(gopiper_content { int64: i64::deserialize(from)? }),
+            GOPIPER_UINT64 => plain(gopiper_content { uint64: u64::deserialize(from)? }),
+            GOPIPER_DOUBLE => plain(gopiper_content { number: f64::deserialize(from)? }),
+            _ => Given::text(String::deserialize(from)?),
+        })
+    }
+}
+
+/// A text of the author's file; empty for NULL.
+///
+/// # Safety
+/// `text` is NULL, or leads to a constant.
+unsafe fn constant(text: *const c_char) -> &'static str {
+    if text.is_null() {
+        return "";
+    }
+    // SAFETY: by the caller.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().unwrap_or_else(|_| panic!("{text:?} in the component's table is no UTF-8"))
+}
+
+/// A value for one attribute of the table, or nothing where nothing must be given.
+struct Row(&'static Attribute);
+
+impl<'de> gopiper_abi::serde::de::DeserializeSeed<'de> for Row {
+    type Value = Given;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Given, D::Error> {
+        self.0.read_from(from)
+    }
+}
+
+impl<'de> Deserialize<'de> for gopiper_attributes {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Table(Description::get()))
+    }
+}
+
+struct Table(&'static Description);
+
+impl<'de> Visitor<'de> for Table {
+    type Value = gopiper_attributes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<gopiper_attributes, A::Error> {
+        let Description { attributes, names, .. } = self.0;
+        let mut given = vec![None; attributes.len()];
+        while let Some(key) = map.next_key::<String>()? {
+            let Some(place) = names.iter().position(|name| *name == key) else {
+                map.next_value::<IgnoredAny>()?;
+                return Err(A::Error::unknown_field(&key, names));
+            };
+            given[place] = Some(map.next_value_seed(Row(&attributes[place]))?);
+        }
+        let value = |(attribute, given): (&Attribute, Option<Given>)| match given {
+            Some(given) => Ok((attribute.name, given)),
+            None if attribute.required => Err(A::Error::missing_field(attribute.name)),
+            None => Ok((attribute.name, attribute.default())),
+        };
+        let values = attributes.iter().zip(given).map(value);
+        Ok(gopiper_attributes { values: values.collect::<Result<_, _>>()? })
+    }
+}
+
+impl JsonSchema for gopiper_attributes {
+    fn schema_name() -> Cow<'static, str> {
+        "Attributes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let Description { documentation, attributes, .. } = Description::get();
+        let properties: JsonMap<String, Json> =
+            attributes.iter().map(|one| (one.name.to_owned(), one.schema())).collect();
+        let required = attributes.iter().filter(|one| one.required).map(|one| one.name);
+        let schema = json!({
+            "description": documentation,
+            "type": "object",
+            "properties": properties,
+            "required": required.collect::<Vec<_>>(),
+            "additionalProperties": false,
+        });
+        schema.try_into().unwrap_or_default()
+    }
+}
+
+impl DeclaredAttributes for gopiper_attributes {}

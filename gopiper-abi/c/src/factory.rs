@@ -1,0 +1,121 @@
+//! The entry of the finished file, and the factory behind it.
+use std::{ffi::c_void, ptr, sync::Arc};
+
+use gopiper_abi::{
+    Error, Factory, Kind, Parallel, Postponed,
+    export::{AsSink, AsSource, AsTransform, Exported},
+    raw,
+};
+
+use crate::{
+    attributes::{gopiper_attributes, gopiper_error},
+    component::gopiper_component,
+    declared::Description,
+    host::gopiper_host,
+    worker::Worker,
+};
+
+fn module() -> raw::ComponentModule_Ref {
+    let Description { name, version, kind, .. } = Description::get();
+    match *kind {
+        Kind::SOURCE => raw::module::<Exported<CFactory, AsSource>>(name, version),
+        Kind::TRANSFORM => raw::module::<Exported<CFactory, AsTransform>>(name, version),
+        Kind::SINK => raw::module::<Exported<CFactory, AsSink>>(name, version),
+        _ => panic!("GOPIPER_COMPONENT takes GOPIPER_SOURCE, GOPIPER_TRANSFORM or GOPIPER_SINK"),
+    }
+}
+
+extern "C" fn entry() -> raw::EntryResult {
+    raw::enter(module)
+}
+
+/// What the host looks for in the file: as the export macro of `gopiper-abi` emits it.
+#[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+static HEADER: raw::Header = raw::header(entry);
+
+/// A factory whose work is done by the callbacks of the table.
+pub(crate) struct CFactory {
+    component: &'static gopiper_component,
+    configuration: Arc<Configuration>,
+}
+
+/// What `configure` made. Freed when the factory and the last worker have gone.
+pub(crate) struct Configuration {
+    pub(crate) own: *mut c_void,
+    component: &'static gopiper_component,
+}
+
+// SAFETY: the header says that a configuration does not change any more, is read by any thread, and is
+// freed by one.
+unsafe impl Send for Configuration {}
+// SAFETY: as above.
+unsafe impl Sync for Configuration {}
+
+impl Drop for Configuration {
+    fn drop(&mut self) {
+        if let Some(free) = self.component.free_configuration.filter(|_| !self.own.is_null()) {
+            // SAFETY: what `configure` made, once: nobody refers to it any more.
+            unsafe { free(self.own) }
+        }
+    }
+}
+
+impl Factory for CFactory {
+    type Component = Worker;
+    type Attributes = gopiper_attributes;
+
+    fn new(attributes: gopiper_attributes) -> Result<Self, Error> {
+        let Description { component, kind, .. } = Description::get();
+        let works = if *kind == Kind::SOURCE {
+            component.produce.is_some()
+        } else {
+            component.handle.is_some()
+        };
+        if !works {
+            let lacks = if *kind == Kind::SOURCE { "produce" } else { "handle" };
+            return Err(Error::new(format!("the component's table has no callback '{lacks}'")));
+        }
+        let mut error = gopiper_error::default();
+        // SAFETY: both are valid for the call, as the header says.
+        let own = component
+            .configure
+            .map_or(ptr::null_mut(), |configure| unsafe { configure(&attributes, &mut error) });
+        // Freed also if it is refused.
+        let configuration = Arc::new(Configuration { own, component });
+        error.into_result()?;
+        Ok(CFactory { component, configuration })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut error = gopiper_error::default();
+        if let Some(check) = self.component.check {
+            // SAFETY: both are valid for the call.
+            unsafe { check(self.configuration.own, &mut error) }
+        }
+        error.into_result()
+    }
+
+    fn create(&self, postponed: Postponed) -> Result<Worker, Error> {
+        let host = Box::new(gopiper_host::new(postponed));
+        Worker::new(self.component, self.configuration.clone(), host)
+    }
+
+    fn pool_size(&self) -> usize {
+        self.component.pool_size.max(1) as usize
+    }
+
+    fn channel_size(&self) -> usize {
+        match self.component.channel_size {
+            0 => 8192,
+            some => some as usize,
+        }
+    }
+
+    fn parallel(&self) -> Parallel {
+        Parallel(self.component.parallel)
+    }
+
+    fn durability(&self) -> Result<(), String> {
+        if self.component.durable { Ok(()) } else { Err(String::new()) }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a worker's callbacks call: log, clock, stop, metrics, and the words for a report.
+use std::{
+    ffi::c_char,
+    ptr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicPtr, Ordering::Relaxed},
+    },
+};
+
+use gopiper_abi::{Counter, Level, Postponed, Report};
+
+use crate::{declared::Description, text, worker::Call};
+
+/// gopiper_log: something went wrong.
+pub const GOPIPER_ERROR: u32 = 1;
+/// gopiper_log: something looks wrong.
+pub const GOPIPER_WARN: u32 = 2;
+/// gopiper_log: what an operator may want to know.
+pub const GOPIPER_INFO: u32 = 3;
+/// gopiper_log: what a developer may want to know.
+pub const GOPIPER_DEBUG: u32 = 4;
+/// gopiper_log: everything.
+pub const GOPIPER_TRACE: u32 = 5;
+
+/// The host as one worker sees it. Valid until the worker's `destroy` has returned. Functions that take it
+/// may be called on any thread, also one of your own, unless they say otherwise; end your threads in
+/// `destroy` at the latest.
+pub struct gopiper_host {
+    pub(crate) postponed: Postponed,
+    /// The call of `handle` that runs just now, if one does. Changed, and looked at, by the worker's thread
+    /// alone; atomic for a thread of the author's that calls what it must not.
+    pub(crate) call: AtomicPtr<Call<'static>>,
+    #[allow(clippy::vec_box, reason = "C keeps their addresses")]
+    counters: Mutex<Vec<Box<gopiper_counter>>>,
+}
+
+/// A number that the host publishes. Valid as long as the host that it came from.
+pub struct gopiper_counter(Counter);
+
+impl gopiper_host {
+    pub(crate) fn new(postponed: Postponed) -> Self {
+        gopiper_host { postponed, call: AtomicPtr::default(), counters: Mutex::default() }
+    }
+
+    /// As C gets it. What is behind it changes through shared references alone.
+    pub(crate) fn as_c(&self) -> *mut Self {
+        ptr::from_ref(self).cast_mut()
+    }
+
+    pub(crate) fn log(&self, level: u32, text: &str) {
+        self.postponed.host().log(Level(level), Description::get().name, text);
+    }
+}
+
+/// The host behind a pointer.
+///
+/// # Safety
+/// C got it from a callback of this worker, and `destroy` has not returned.
+pub(crate) unsafe fn host<'a>(host: *const gopiper_host) -> &'a gopiper_host {
+    // SAFETY: by the caller: the worker keeps it in a box.
+    unsafe { &*host }
+}
+
+/// Writes a line to the host's log. `level` is GOPIPER_ERROR … GOPIPER_TRACE; NULL is an empty line.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_log(host: *mut gopiper_host, level: u32, text: *const c_char) {
+    // SAFETY: here and below: the host is the caller's, texts are NULL or end with a NUL (the header).
+    let (host, text) = unsafe { (self::host(host), text::text(text)) };
+    if host.postponed.host().log_enabled(Level(level), Description::get().name) {
+        host.log(level, &text);
+    }
+}
+
+/// Nanoseconds since 1970.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_now(host: *const gopiper_host) -> i64 {
+    // SAFETY: see above.
+    unsafe { self::host(host) }.postponed.host().now()
+}
+
+/// Nanoseconds of a clock that never goes back: that of timers and deadlines.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_monotonic(host: *const gopiper_host) -> i64 {
+    // SAFETY: see above.
+    unsafe { self::host(host) }.postponed.host().monotonic()
+}
+
+/// Calls `timer` (of a source: `produce`) at that moment of gopiper_monotonic, once: 0 for at once. A later
+/// call replaces the moment, INT64_MAX takes it back. Calls that nobody asked for may come too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_wake_at(host: *mut gopiper_host, moment: i64) {
+    // SAFETY: see above.
+    unsafe { self::host(host) }.postponed.host().wake_at(moment);
+}
+
+/// Whether the pipeline is ending.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_is_stopping(host: *const gopiper_host) -> bool {
+    // SAFETY: see above.
+    unsafe { self::host(host) }.postponed.host().is_stopping()
+}
+
+/// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a source waits
+/// for. Never read or close it. -1 if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_stop_descriptor(host: *const gopiper_host) -> i32 {
+    use std::os::fd::AsRawFd;
+    // SAFETY: see above.
+    let host = unsafe { self::host(host) }.postponed.host();
+    host.stop_descriptor().map_or(-1, |descriptor| descriptor.as_raw_fd())
+}
+
+/// Ends the pipeline: as failed with `error`; quietly if that is NULL, because nobody wants more of it. What
+/// this component does not get done from now on is returned to its source.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_stop(host: *mut gopiper_host, error: *const c_char) {
+    // SAFETY: see above.
+    let (host, text) = unsafe { (self::host(host).postponed.host(), text::text(error)) };
+    if error.is_null() { host.finish() } else { host.fail(&text) }
+}
+
+/// Registers a number that only grows, published as `gopiper_component_NAME` with the component's labels;
+/// or finds it again. `help` says what it counts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_counter_new(
+    host: *mut gopiper_host,
+    name: *const c_char,
+    help: *const c_char,
+) -> *mut gopiper_counter {
+    // SAFETY: see above.
+    let (host, name, help) = unsafe { (self::host(host), text::text(name), text::text(help)) };
+    let mut counters = host.counters.lock().unwrap_or_else(PoisonError::into_inner);
+    counters.push(Box::new(gopiper_counter(host.postponed.host().counter(&name, &help))));
+    // The vector just got it.
+    counters.last().map_or(ptr::null_mut(), |counter| ptr::from_ref(&**counter).cast_mut())
+}
+
+/// Adds to a counter: an atomic addition.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_counter_add(counter: *mut gopiper_counter, n: u64) {
+    // SAFETY: it came from `gopiper_counter_new`, whose host is there.
+    unsafe { &*counter }.0.add(n);
+}
+
+/// `handle` returns what this returns when the same component is to get the message again, later. `code` is
+/// your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On the worker's thread
+/// alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_retry(
+    host: *mut gopiper_host,
+    code: u8,
+    text: *const c_char,
+) -> i32 {
+    // SAFETY: see above.
+    unsafe { describe(host, text) };
+    Report::retry(code, "").status()
+}
+
+/// `handle` returns what this returns when the message has failed and trying again would not help. `code`
+/// is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On the worker's
+/// thread alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_fail(
+    host: *mut gopiper_host,
+    code: u8,
+    text: *const c_char,
+) -> i32 {
+    // SAFETY: see above.
+    unsafe { describe(host, text) };
+    Report::fail(code, "").status()
+}
+
+/// # Safety
+/// As for the two above.
+unsafe fn describe(host: *const gopiper_host, text: *const c_char) {
+    // SAFETY: by the caller; the call is on the stack of this thread, which has it until `handle` returns.
+    unsafe {
+        if let Some(call) = self::host(host).call.load(Relaxed).as_mut() {
+            call.description = Some(text::text(text).into_owned());
+        }
+    }
+}

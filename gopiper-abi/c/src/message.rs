@@ -1,0 +1,175 @@
+//! A message: its bytes, its attributes, its time.
+use std::{
+    ffi::{c_char, c_void},
+    ptr,
+};
+
+use gopiper_abi::{Message as gopiper_message, Payload};
+
+use crate::{
+    host::{self, gopiper_host},
+    text,
+    value::{gopiper_bytes, gopiper_value},
+};
+
+// SAFETY, for all below: a message is valid as the header says, and used by one thread at a time; texts are
+// NULL or end with a NUL; whatever else is pointed to is there for the call.
+
+/// A message of your own, without bytes and attributes: to read into, and to make others of by
+/// gopiper_message_set_slice. What is to be sent comes from gopiper_batch_add. Free it.
+#[unsafe(no_mangle)]
+pub extern "C" fn gopiper_message_new() -> *mut gopiper_message {
+    Box::into_raw(Box::new(gopiper_message::new(Payload::empty())))
+}
+
+/// Frees what gopiper_message_new made, and nothing else. What shares its bytes keeps them. NULL is nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_free(message: *mut gopiper_message) {
+    if !message.is_null() {
+        // SAFETY: see above; it came from `gopiper_message_new`.
+        drop(unsafe { Box::from_raw(message) });
+    }
+}
+
+/// The bytes, which no NUL ends. Valid as long as the message is, and until others are put in their place;
+/// those of the message that `handle` got, until `handle` returns. Never write to them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_data(message: *const gopiper_message) -> gopiper_bytes {
+    // SAFETY: see above.
+    unsafe { &*message }.data().into()
+}
+
+/// Puts a copy of these bytes in place of those that there are.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_set_data(
+    message: *mut gopiper_message,
+    data: *const c_void,
+    length: usize,
+) {
+    // SAFETY: see above. The bytes may be a part of the message's own: they are copied first.
+    let bytes = unsafe { text::bytes(data, length) }.to_vec();
+    // SAFETY: see above.
+    unsafe { &mut *message }.set_data(bytes);
+}
+
+/// Puts `length` new bytes in place of those that there are, and returns where to write them: before
+/// `handle` returns, the message is sent, or another message gets a slice of it. They are not zeroed. Not
+/// NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_write(
+    host: *mut gopiper_host,
+    message: *mut gopiper_message,
+    length: usize,
+) -> *mut u8 {
+    // SAFETY: see above.
+    let mut memory = unsafe { host::host(host) }.postponed.host().payload(length);
+    let start = memory.as_mut_ptr();
+    // SAFETY: see above. Frozen memory is not written by Rust; by C until somebody else has it, as the
+    // header says.
+    unsafe { &mut *message }.set_data(memory.freeze());
+    start
+}
+
+/// Puts a part of the bytes of `of` in place of those that there are: shared, not copied. `of` may be the
+/// message itself. False, and nothing is changed, if the part does not lie within them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_set_slice(
+    message: *mut gopiper_message,
+    of: *const gopiper_message,
+    start: usize,
+    length: usize,
+) -> bool {
+    // SAFETY: see above. The slice is made before the message, which may be the same one, is changed.
+    let whole = unsafe { &*of }.payload();
+    let end = start.checked_add(length).filter(|end| *end <= whole.len());
+    let slice = end.map(|end| whole.slice(start..end));
+    let fits = slice.is_some();
+    if let Some(slice) = slice {
+        // SAFETY: see above.
+        unsafe { &mut *message }.set_data(slice);
+    }
+    fits
+}
+
+/// An attribute: GOPIPER_NULL if the message does not have it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_attribute(
+    message: *const gopiper_message,
+    key: *const c_char,
+) -> gopiper_value {
+    // SAFETY: see above.
+    let (message, key) = unsafe { (&*message, text::name(key)) };
+    key.and_then(|key| message.attribute(key)).map_or(gopiper_value::NULL, gopiper_value::of)
+}
+
+/// The attribute at a place, counted from 0, in the order in which they were first set. False if there are
+/// not so many; then nothing is written. `key` is no text that a NUL ends.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_attribute_at(
+    message: *const gopiper_message,
+    place: usize,
+    key: *mut gopiper_bytes,
+    value: *mut gopiper_value,
+) -> bool {
+    // SAFETY: see above.
+    let attributes = unsafe { &*message }.attributes();
+    let found = attributes.and_then(|attributes| attributes.iter().nth(place));
+    let Some((name, found)) = found else { return false };
+    // SAFETY: see above.
+    unsafe {
+        ptr::write(key, name.as_bytes().into());
+        ptr::write(value, gopiper_value::of(found));
+    }
+    true
+}
+
+/// Sets an attribute; bytes and text are copied. False, and nothing is changed, if the key or a text is no
+/// UTF-8, or the kind is one that C can't give.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_set_attribute(
+    message: *mut gopiper_message,
+    key: *const c_char,
+    value: gopiper_value,
+) -> bool {
+    // SAFETY: see above. The value is copied before the message, whose bytes it may be, is changed.
+    match unsafe { (text::name(key), value.to_value()) } {
+        (Some(key), Some(value)) => {
+            // SAFETY: see above.
+            unsafe { &mut *message }.set_attribute(key, value);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Takes an attribute away. False if there was none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_remove_attribute(
+    message: *mut gopiper_message,
+    key: *const c_char,
+) -> bool {
+    // SAFETY: see above.
+    let (message, key) = unsafe { (&mut *message, text::name(key)) };
+    key.and_then(|key| message.remove_attribute(key)).is_some()
+}
+
+/// When the message was made, in nanoseconds since 1970; 0 if nobody said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_time(message: *const gopiper_message) -> i64 {
+    // SAFETY: see above.
+    unsafe { &*message }.time()
+}
+
+/// Says when the message was made, in nanoseconds since 1970.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_set_time(message: *mut gopiper_message, nanoseconds: i64) {
+    // SAFETY: see above.
+    unsafe { &mut *message }.set_time(nanoseconds);
+}
+
+/// How often this component was given the message before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_message_attempts(message: *const gopiper_message) -> u16 {
+    // SAFETY: see above.
+    unsafe { &*message }.attempts()
+}

@@ -1,0 +1,42 @@
+//! Texts on their way between C and Rust.
+use std::{
+    borrow::Cow,
+    ffi::{CStr, c_char, c_void},
+    slice,
+};
+
+/// A text of C's; empty for NULL. What is no UTF-8 in it is replaced.
+///
+/// # Safety
+/// `text` is NULL, or ends with a NUL, and stays as it is for as long as the result is used.
+pub(crate) unsafe fn text<'a>(text: *const c_char) -> Cow<'a, str> {
+    if text.is_null() {
+        return Cow::Borrowed("");
+    }
+    // SAFETY: by the caller.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy()
+}
+
+/// A text that names something; `None` for NULL, and for what is no UTF-8 and so is nothing's name.
+///
+/// # Safety
+/// As for [`text`].
+pub(crate) unsafe fn name<'a>(name: *const c_char) -> Option<&'a str> {
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: by the caller.
+    unsafe { CStr::from_ptr(name) }.to_str().ok()
+}
+
+/// Bytes of C's; none for NULL.
+///
+/// # Safety
+/// `data` is NULL, or leads to `length` bytes that stay as they are for as long as the result is used.
+pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize) -> &'a [u8] {
+    match data.is_null() || length == 0 {
+        true => &[],
+        // SAFETY: by the caller.
+        false => unsafe { slice::from_raw_parts(data.cast(), length) },
+    }
+}

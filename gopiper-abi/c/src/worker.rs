@@ -1,0 +1,188 @@
+//! One worker: from the calls of the host to the callbacks of the table.
+use std::{ffi::c_void, ops::Range, ptr, sync::Arc, sync::atomic::Ordering::Relaxed};
+
+use gopiper_abi::{Component, Error, HandledCallback, Message, Outcome, Produced, Report, Source};
+
+use crate::{
+    attributes::gopiper_error,
+    component::{
+        GOPIPER_CONTINUE, GOPIPER_DONE, GOPIPER_DROP, GOPIPER_FINISHED, GOPIPER_MORE,
+        gopiper_component,
+    },
+    factory::Configuration,
+    host::gopiper_host,
+};
+
+/// The state of one worker, and the host that it calls.
+pub(crate) struct Worker {
+    component: &'static gopiper_component,
+    state: State,
+    /// In a box: C keeps its address.
+    host: Box<gopiper_host>,
+    /// Outlives the state, which may be it.
+    _configuration: Arc<Configuration>,
+}
+
+/// What `create` made: handed from thread to thread, used by one at a time.
+#[derive(Clone, Copy)]
+struct State(*mut c_void);
+
+// SAFETY: the header says that a state is used by one thread at a time, on whichever thread that is; and
+// that `stop` may be called beside.
+unsafe impl Send for State {}
+
+/// What the hook of `stop` calls with.
+struct Stopped(unsafe extern "C" fn(*mut c_void, *mut gopiper_host), State, *mut gopiper_host);
+
+// SAFETY: `stop` may be called from any thread (the header), until the worker is dropped: the host never
+// calls a hook after that (ComponentVtable::stop).
+unsafe impl Send for Stopped {}
+
+/// One call of `handle`, on the stack of the worker's thread. The host leads to it for that time.
+pub(crate) struct Call<'b> {
+    pub(crate) message: *mut Message,
+    /// Taken by gopiper_keep.
+    pub(crate) handled: Option<HandledCallback<'b>>,
+    /// What gopiper_fail or gopiper_retry said.
+    pub(crate) description: Option<String>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        component: &'static gopiper_component,
+        configuration: Arc<Configuration>,
+        host: Box<gopiper_host>,
+    ) -> Result<Self, Error> {
+        let mut error = gopiper_error::default();
+        let state = match component.create {
+            // SAFETY: the configuration is shared to be read, the others are valid for the call.
+            Some(create) => unsafe { create(configuration.own, host.as_c(), &mut error) },
+            None => configuration.own,
+        };
+        // Destroyed also if it is refused.
+        let worker = Worker { component, state: State(state), host, _configuration: configuration };
+        error.into_result()?;
+        if let Some(stop) = component.stop {
+            let stopped = Stopped(stop, worker.state, worker.host.as_c());
+            worker.host.postponed.on_stop(move || {
+                let Stopped(stop, State(state), host) = &stopped;
+                // SAFETY: see `Stopped`.
+                unsafe { stop(*state, *host) }
+            });
+        }
+        Ok(worker)
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        let mut error = gopiper_error::default();
+        if let Some(start) = self.component.start {
+            // SAFETY: here and below: the state is this worker's, `&mut self` makes this the only call, and
+            // the pointers are valid for it.
+            unsafe { start(self.state.0, self.host.as_c(), &mut error) }
+        }
+        error.into_result()
+    }
+
+    fn end(&mut self, deadline: i64) -> Result<(), Error> {
+        let mut error = gopiper_error::default();
+        if let Some(end) = self.component.end {
+            // SAFETY: see `start`.
+            unsafe { end(self.state.0, self.host.as_c(), deadline, &mut error) }
+        }
+        error.into_result()
+    }
+}
+
+impl Component for Worker {
+    fn start(&mut self) -> Result<(), Error> {
+        Worker::start(self)
+    }
+
+    #[inline]
+    fn handle(&mut self, message: Message, handled: HandledCallback<'_>) {
+        let Some(handle) = self.component.handle else {
+            return handled.fail(message, "the component's table has no callback 'handle'");
+        };
+        // Not moved into the call: each move of a message is time.
+        let mut message = message;
+        let raw = &raw mut message;
+        let mut call = Call { message: raw, handled: Some(handled), description: None };
+        self.host.call.store((&raw mut call).cast(), Relaxed);
+        // SAFETY: see `start`. C uses the message, and the host the call, until it returns.
+        let status = unsafe { handle(self.state.0, self.host.as_c(), raw) };
+        self.host.call.store(ptr::null_mut(), Relaxed);
+        match (call.handled, call.description) {
+            (Some(handled), None) if status == GOPIPER_DONE => handled.done(message),
+            (Some(handled), description) => handled.report(message, report(status, description)),
+            // It was kept.
+            (None, _) => {}
+        }
+    }
+
+    fn timer(&mut self, now: i64) -> Result<(), Error> {
+        let mut error = gopiper_error::default();
+        if let Some(timer) = self.component.timer {
+            // SAFETY: see `start`.
+            unsafe { timer(self.state.0, self.host.as_c(), now, &mut error) }
+        }
+        error.into_result()
+    }
+
+    fn end(&mut self, deadline: i64) -> Result<(), Error> {
+        Worker::end(self, deadline)
+    }
+}
+
+/// What `handle` returned, as a report. The usual ones allocate nothing.
+fn report(status: i32, description: Option<String>) -> Report {
+    match (status, description) {
+        (GOPIPER_DROP, None) => Report::DROP,
+        (GOPIPER_CONTINUE, None) => {
+            Report::new(status, "it returned GOPIPER_CONTINUE without calling gopiper_keep")
+        }
+        (_, description) => Report::new(status, description.unwrap_or_default()),
+    }
+}
+
+impl Source for Worker {
+    fn start(&mut self) -> Result<(), Error> {
+        Worker::start(self)
+    }
+
+    fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
+        let Some(produce) = self.component.produce else { return Ok(Produced::FINISHED) };
+        let mut error = gopiper_error::default();
+        // SAFETY: see `start`.
+        let produced = unsafe { produce(self.state.0, self.host.as_c(), credit, &mut error) };
+        error.into_result()?;
+        match produced {
+            GOPIPER_MORE => Ok(Produced::MORE),
+            GOPIPER_FINISHED => Ok(Produced::FINISHED),
+            moment if moment > 0 => Ok(Produced::waiting_until(moment)),
+            other => Err(Error::new(format!("produce returned {other}, which means nothing"))),
+        }
+    }
+
+    fn settled(&mut self, token: u64, places: Range<u32>, outcome: Outcome) {
+        if let Some(settled) = self.component.settled {
+            let (host, count) = (self.host.as_c(), places.end - places.start);
+            // SAFETY: see `start`.
+            unsafe { settled(self.state.0, host, token, places.start, count, outcome.0) }
+        }
+    }
+
+    fn end(&mut self, deadline: i64) -> Result<(), Error> {
+        Worker::end(self, deadline)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Without `create` the state is the configuration, which is freed as such.
+        let made = self.component.create.is_some() && !self.state.0.is_null();
+        if let Some(destroy) = self.component.destroy.filter(|_| made) {
+            // SAFETY: see `start`; it is not used again. No hook runs any more (`Stopped`).
+            unsafe { destroy(self.state.0) }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `include/gopiper_component.h` is what cbindgen makes of this crate today.
+//!
+//! `GOPIPER_BLESS=1` writes it anew.
+use std::{fs, path::Path};
+
+use gopiper_abi::raw::{INTERFACE_VERSION, LAYOUT_HASH};
+
+#[test]
+fn the_header_is_that_of_the_source() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(folder.join(file)).expect("the file is there");
+    let bytes = LAYOUT_HASH.to_le_bytes().map(|byte| format!("0x{byte:02x}")).join(", ");
+    let constants = format!(
+        "// The version of the interface that this header is of.\n\
+         #define GOPIPER_INTERFACE_VERSION \"{INTERFACE_VERSION}\"\n\
+         // The hash of the interface's layout.\n\
+         #define GOPIPER_LAYOUT_ {{ {bytes} }}\n\n"
+    );
+    let mut config = cbindgen::Config::from_file(folder.join("cbindgen.toml")).expect("readable");
+    config.after_includes = Some(format!("\n{constants}{}", read("beginning.h").trim_end()));
+    config.trailer = Some(read("end.h").trim_end().to_owned());
+    let bindings = cbindgen::Builder::new()
+        .with_config(config)
+        .with_crate(folder)
+        .generate()
+        .expect("cbindgen understands the source");
+    let mut header = Vec::new();
+    bindings.write(&mut header);
+    let header = String::from_utf8(header).expect("it is text");
+    let file = "include/gopiper_component.h";
+    if std::env::var_os("GOPIPER_BLESS").is_some() {
+        return fs::write(folder.join(file), header).expect("written");
+    }
+    assert!(
+        fs::read_to_string(folder.join(file)).is_ok_and(|now| now == header),
+        "gopiper-abi/c/{file} is not what the source says. Write it anew, and look at what has changed:\n    \
+         GOPIPER_BLESS=1 cargo test -p gopiper-abi-c\n"
+    );
+}

@@ -1,0 +1,370 @@
+//! A pipeline, from its first component to its end.
+use std::{
+    ffi::{CString, c_char},
+    mem, ptr,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use gopiper_abi::raw::client::FactoryHandle;
+use gopiper_core::{
+    ComponentSpec, Control, Pipeline, PipelineOptions, Running, StopReason, Summary, loader,
+};
+
+use crate::{
+    options::{OfComponent, OfPipeline},
+    text,
+};
+
+/// A pipeline.
+///
+/// `load`, `start`, `wait`, `error` and `free` are called by one thread at a time; `stop`, `abort`,
+/// `counters` and `outcomes` by any thread at any time. None of them by a signal handler: have a thread wait
+/// for the signal (sigwait), and call them from there.
+pub struct gopiper_pipeline {
+    stage: Mutex<Stage>,
+    /// From its start on.
+    control: OnceLock<(Control, Vec<CString>)>,
+    error: Mutex<CString>,
+}
+
+enum Stage {
+    /// The components so far, and what is wrong with it so far.
+    Loading(PipelineOptions, Vec<ComponentSpec>, Vec<String>),
+    Running(Running),
+    /// Somebody waits for it, or it did not start.
+    Gone,
+    /// With success, or not.
+    Ended(bool),
+}
+
+/// What one component has done so far, in messages unless it is said.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gopiper_counters {
+    /// What it is called. The pipeline's: valid until that is freed.
+    pub component: *const c_char,
+    /// Came to it.
+    pub received: u64,
+    /// It passed on, or made itself, or (a sink) delivered.
+    pub sent: u64,
+    /// It dropped on purpose.
+    pub dropped: u64,
+    /// It failed with.
+    pub failed: u64,
+    /// It kept, to make something of them.
+    pub kept: u64,
+    /// Went back to their source, because the pipeline ended there.
+    pub returned: u64,
+    /// How often it was given a message again.
+    pub retries: u64,
+}
+
+/// What became so far of the messages that sources produced.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct gopiper_outcomes {
+    /// The last component was done with all that was made of them.
+    pub delivered: u64,
+    /// They were dropped on purpose.
+    pub dropped: u64,
+    /// They failed, and are kept with the dead letters.
+    pub dead_lettered: u64,
+    /// They failed and were discarded.
+    pub failed: u64,
+    /// The pipeline ended before they were settled.
+    pub returned: u64,
+}
+
+impl gopiper_pipeline {
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what is wrong, for `gopiper_pipeline_error`; `true` if nothing is.
+    fn tell(&self, done: Result<(), String>) -> bool {
+        let text = done.as_ref().err().map(String::as_str).unwrap_or_default();
+        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = text::for_c(text);
+        done.is_ok()
+    }
+
+    fn start(&self) -> Result<(), String> {
+        let mut stage = self.stage();
+        let (options, components, wrong) = match mem::replace(&mut *stage, Stage::Gone) {
+            Stage::Loading(options, components, wrong) => (options, components, wrong),
+            other => {
+                *stage = other;
+                return Err("a pipeline is started once".into());
+            }
+        };
+        if !wrong.is_empty() {
+            return Err(wrong.join("\n"));
+        }
+        let joined = |errors: Vec<_>| {
+            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        };
+        let pipeline = Pipeline::new(components, options).map_err(joined)?;
+        let mut pipelines = [pipeline];
+        let errors = gopiper_core::check(&mut pipelines);
+        if !errors.is_empty() {
+            return Err(joined(errors.into_iter().map(|(_, error)| error).collect()));
+        }
+        let [pipeline] = pipelines;
+        let running = pipeline.start().map_err(|error| error.to_string())?;
+        let control = running.control();
+        let names = control.counts().iter().map(|(name, _)| text::for_c(name)).collect();
+        let _ = self.control.set((control, names));
+        *stage = Stage::Running(running);
+        Ok(())
+    }
+
+    fn wait(&self) -> Result<(), String> {
+        let mut stage = self.stage();
+        let running = match mem::replace(&mut *stage, Stage::Gone) {
+            Stage::Running(running) => running,
+            other => {
+                let told = match other {
+                    Stage::Ended(true) => Ok(()),
+                    Stage::Ended(false) => Err("the pipeline has ended without success".into()),
+                    _ => Err("the pipeline does not run: start it first".into()),
+                };
+                *stage = other;
+                return told;
+            }
+        };
+        // Others may ask meanwhile.
+        drop(stage);
+        let summary = running.wait();
+        *self.stage() = Stage::Ended(summary.is_success());
+        if summary.is_success() { Ok(()) } else { Err(without_success(&summary)) }
+    }
+
+    fn control(&self) -> Option<&Control> {
+        self.control.get().map(|(control, _)| control)
+    }
+}
+
+/// Why a pipeline has not ended as it should, a line for each reason.
+fn without_success(summary: &Summary) -> String {
+    let mut lines = Vec::new();
+    for reason in summary.stopped.iter().chain(&summary.ended_branches) {
+        if let StopReason::Failed { component, error } = reason {
+            lines.push(format!("{component} has failed: {error}"));
+        }
+    }
+    for (component, count) in &summary.left {
+        lines.push(format!("{count} messages were left at {component}"));
+    }
+    let mut count = |count: u64, what: &str| {
+        if count > 0 {
+            lines.push(format!("{count} messages {what}"));
+        }
+    };
+    count(summary.outcomes.failed, "have failed and were discarded");
+    count(summary.outcomes.returned, "went back to their source");
+    count(summary.unsettled, "were never settled");
+    lines.join("\n")
+}
+
+fn load(
+    file: &std::path::Path,
+    attributes: Result<gopiper_abi::Map, String>,
+    options: Result<OfComponent, Vec<String>>,
+) -> Result<ComponentSpec, Vec<String>> {
+    let one = |error: String| vec![error];
+    let component = loader::load(file, &loader::Trust::default())
+        .map_err(|refusal| vec![refusal.to_string()])?;
+    for warning in component.warnings {
+        tracing::warn!("{warning}");
+    }
+    let about = |errors: Vec<String>| {
+        errors.into_iter().map(|error| format!("{}: {error}", file.display())).collect::<Vec<_>>()
+    };
+    let mut factory =
+        FactoryHandle::new(component.module).map_err(|error| about(one(error.to_string())))?;
+    let configured = attributes.map_err(one).and_then(|attributes| {
+        let configured = factory.configure(attributes);
+        configured.map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    });
+    let options = options.and_then(|options| options.into_options().map_err(one));
+    match (configured, options) {
+        (Ok(()), Ok(options)) => Ok(ComponentSpec { factory, options }),
+        (configured, options) => {
+            let wrong = [configured.err(), options.err()].into_iter().flatten().flatten();
+            Err(about(wrong.collect()))
+        }
+    }
+}
+
+// SAFETY, for all below: a pipeline came from `gopiper_pipeline_new` and is not freed, texts are NULL where
+// that is said, or end with a NUL (the header).
+
+/// A pipeline without components. `name` stands in the log and the state directory; NULL is "main".
+/// `options` is a JSON object, or NULL: "state_directory" (where failed messages, and what components must
+/// remember, are kept; without one failed messages are discarded), "shutdown_timeout" (seconds it may drain
+/// once it is told to stop), "dead_letter_limit" (bytes). What is wrong with them is said by
+/// gopiper_pipeline_error, and makes the start fail. Never NULL. Free it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_new(
+    name: *const c_char,
+    options: *const c_char,
+) -> *mut gopiper_pipeline {
+    // SAFETY: see above.
+    let (name, options) = unsafe { (text::text(name), text::text(options)) };
+    let options = text::options::<OfPipeline>(options).and_then(|options| {
+        let name = name.map(std::borrow::Cow::into_owned);
+        options.into_options(name).map_err(|error| vec![error])
+    });
+    let (options, wrong) = match options {
+        Ok(options) => (options, Vec::new()),
+        Err(wrong) => (PipelineOptions::default(), wrong),
+    };
+    let error = text::for_c(&wrong.join("\n"));
+    Box::into_raw(Box::new(gopiper_pipeline {
+        stage: Mutex::new(Stage::Loading(options, Vec::new(), wrong)),
+        control: OnceLock::new(),
+        error: Mutex::new(error),
+    }))
+}
+
+/// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those that there
+/// are: the source comes first, the sink last. `attributes` is a JSON object, or NULL for none: `gopiper
+/// inspect --load FILE` shows what can be set. `options` is a JSON object, or NULL: "name", "pool_size",
+/// "channel_size", "channel_bytes", "ordered", "partition_by", "timeout", "linger", "retry"
+/// ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail" ("dead_letter", "discard", "stop"), times
+/// in seconds. False if it can't be; gopiper_pipeline_error says why, and the start will fail too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_load(
+    pipeline: *mut gopiper_pipeline,
+    file: *const c_char,
+    attributes: *const c_char,
+    options: *const c_char,
+) -> bool {
+    // SAFETY: see above.
+    let (pipeline, file, attributes, options) =
+        unsafe { (&*pipeline, text::path(file), text::text(attributes), text::text(options)) };
+    let mut stage = pipeline.stage();
+    let Stage::Loading(_, components, wrong) = &mut *stage else {
+        return pipeline.tell(Err("components are loaded before the pipeline starts".into()));
+    };
+    let attributes = text::object(attributes, "the attributes");
+    pipeline.tell(match load(file, attributes, text::options(options)) {
+        Ok(component) => {
+            components.push(component);
+            Ok(())
+        }
+        Err(errors) => {
+            let said = errors.join("\n");
+            wrong.extend(errors);
+            Err(said)
+        }
+    })
+}
+
+/// Starts it, on threads of its own. False if it can't be, with all that is wrong in
+/// gopiper_pipeline_error; then none of it runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_start(pipeline: *mut gopiper_pipeline) -> bool {
+    // SAFETY: see above.
+    let pipeline = unsafe { &*pipeline };
+    pipeline.tell(pipeline.start())
+}
+
+/// Waits until it has ended: because its sources have, or it was stopped. True if nothing failed and
+/// nothing was left; else gopiper_pipeline_error says what.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_wait(pipeline: *mut gopiper_pipeline) -> bool {
+    // SAFETY: see above.
+    let pipeline = unsafe { &*pipeline };
+    pipeline.tell(pipeline.wait())
+}
+
+/// Tells it to end: the sources stop, the rest drains. Does not wait. Nothing happens before the start.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_stop(pipeline: *const gopiper_pipeline) {
+    // SAFETY: see above.
+    if let Some(control) = unsafe { &*pipeline }.control() {
+        control.stop();
+    }
+}
+
+/// Tells it to end at once: what is not settled goes back to its source. Does not wait.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_abort(pipeline: *const gopiper_pipeline) {
+    // SAFETY: see above.
+    if let Some(control) = unsafe { &*pipeline }.control() {
+        control.stop();
+        control.abort();
+    }
+}
+
+/// Writes what each component has done so far to `counters`, in their order, for `room` of them at most.
+/// Returns how many there are, 0 before the start: those that were loaded, and behind them the sink of what
+/// has failed, if that is kept. With room 0 `counters` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_counters(
+    pipeline: *const gopiper_pipeline,
+    counters: *mut gopiper_counters,
+    room: usize,
+) -> usize {
+    // SAFETY: see above.
+    let Some((control, names)) = unsafe { &*pipeline }.control.get() else { return 0 };
+    for (place, ((_, counts), name)) in control.counts().iter().zip(names).enumerate().take(room) {
+        let one = gopiper_counters {
+            component: name.as_ptr(),
+            received: counts.received,
+            sent: counts.sent,
+            dropped: counts.dropped,
+            failed: counts.failed,
+            kept: counts.kept,
+            returned: counts.returned,
+            retries: counts.retries,
+        };
+        // SAFETY: there is room for `room` of them (the header).
+        unsafe { ptr::write(counters.add(place), one) }
+    }
+    names.len()
+}
+
+/// What became so far of the messages that its sources produced; all 0 before the start.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_outcomes(
+    pipeline: *const gopiper_pipeline,
+) -> gopiper_outcomes {
+    // SAFETY: see above.
+    let Some(control) = unsafe { &*pipeline }.control() else { return Default::default() };
+    let counts = control.outcomes();
+    gopiper_outcomes {
+        delivered: counts.delivered,
+        dropped: counts.dropped,
+        dead_lettered: counts.dead_lettered,
+        failed: counts.failed,
+        returned: counts.returned,
+    }
+}
+
+/// Why the last call of new, load, start or wait has failed; empty if it has not. The pipeline's: valid until
+/// the next of them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_error(
+    pipeline: *const gopiper_pipeline,
+) -> *const c_char {
+    // SAFETY: see above.
+    let error = &unsafe { &*pipeline }.error;
+    error.lock().unwrap_or_else(PoisonError::into_inner).as_ptr()
+}
+
+/// Frees it. If it runs still it is ended at once, which may take a second or two. NULL is nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_pipeline_free(pipeline: *mut gopiper_pipeline) {
+    if pipeline.is_null() {
+        return;
+    }
+    // SAFETY: see above; the caller gives it up.
+    let pipeline = unsafe { Box::from_raw(pipeline) };
+    if let Stage::Running(running) = mem::replace(&mut *pipeline.stage(), Stage::Gone) {
+        running.stop();
+        running.control().abort();
+        running.wait();
+    }
+}

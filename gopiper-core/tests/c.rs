@@ -1,0 +1,360 @@
+//! Components in C, in pipelines of this program's; and pipelines in C.
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use common::c::{c_folder, compilers, component_by, component_of, program_of};
+use common::{Probe, plugin, run, run_until};
+use gopiper_abi::{
+    Kind, Map, Message, Outcome, Payload, Value, ValueTag, raw::client::FactoryHandle,
+};
+use gopiper_core::{
+    ComponentOptions, ComponentSpec, PipelineOptions, StopReason, Summary,
+    dead_letters::{self, SegmentReader},
+    loader,
+};
+
+const EVERYTHING: &str = "gopiper-core/tests/c/everything.c";
+
+fn factory(file: &Path) -> FactoryHandle {
+    let loaded = loader::load(file, &loader::Trust::default());
+    let loaded = loaded.unwrap_or_else(|refusal| panic!("{refusal}"));
+    FactoryHandle::new(loaded.module).expect("a factory")
+}
+
+fn spec<const N: usize>(file: &Path, attributes: [(&str, Value); N]) -> ComponentSpec {
+    let mut factory = factory(file);
+    factory.configure(Map::from_iter(attributes)).expect("configured");
+    ComponentSpec { factory, options: ComponentOptions::default() }
+}
+
+fn everything() -> ComponentSpec {
+    let mut spec = spec(&component_of(EVERYTHING), [("text", "it".into())]);
+    spec.options.retry.initial_backoff = Duration::from_millis(1);
+    spec
+}
+
+/// What comes of one message.
+fn one(message: impl Into<common::Input>) -> (Probe, Summary) {
+    let probe = Probe::new([message]);
+    let (summary, _) = run(vec![probe.source(1), everything(), probe.sink()]);
+    (probe, summary)
+}
+
+#[test]
+fn the_file_says_what_it_is_and_shows_its_entry_alone() {
+    let of_rust = loader::inspect(&plugin("pass")).expect("a component");
+    for compiler in compilers() {
+        let file = component_by(compiler, EVERYTHING);
+        let inspection = loader::inspect(&file).expect("a component");
+        assert_eq!((&*inspection.name, &*inspection.version), ("everything", "1.2.3"));
+        assert_eq!(inspection.kind, Kind::TRANSFORM);
+        assert!(inspection.rustc.starts_with(&format!("{compiler} ")), "{}", inspection.rustc);
+        assert_eq!(inspection.target, of_rust.target);
+        assert_eq!(
+            (inspection.layout, &inspection.interface),
+            (of_rust.layout, &of_rust.interface)
+        );
+        assert!(inspection.verdicts.is_empty(), "{:?}", inspection.verdicts);
+        let symbols = Command::new("nm").args(["-D", "--defined-only"]).arg(&file).output();
+        let symbols = String::from_utf8(symbols.expect("nm").stdout).expect("text");
+        let names: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+        assert_eq!(names, ["_1as_0lib_1header_0root_bmodule_bloader"]);
+        drop(factory(&file));
+    }
+}
+
+#[test]
+fn its_attributes_are_checked_as_all_are() {
+    let file = component_of(EVERYTHING);
+    let refused = |attributes: Map| {
+        let errors = factory(&file).configure(attributes).expect_err("refused");
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(refused(Map::default()), "attribute text: is missing: A text.");
+    let mut wrong = Map::from_iter([("text", Value::from(7i64)), ("sined", 1i64.into())]);
+    wrong.insert("flag", "yes");
+    wrong.insert("unsigned", -1i64);
+    let said = refused(wrong);
+    for part in [
+        "attribute text: must be text (it is 7)",
+        "attribute sined: does not exist; did you mean 'signed'?",
+        "attribute flag: must be true or false (it is \"yes\")",
+        "attribute unsigned: must be a whole number, 0 or more (it is -1)",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let text = |text: &str| Map::from_iter([("text", text)]);
+    assert_eq!(refused(text("wrong")), "attribute text: 'wrong' is wrong: give another one");
+    assert_eq!(refused(text("silent")), "failed without a word");
+    let mut unchecked = factory(&file);
+    unchecked.configure(text("unchecked")).expect("configured");
+    assert_eq!(unchecked.check().expect_err("refused")[0].message, "it would not work");
+
+    let schema: serde_json::Value = serde_json::from_str(&unchecked.schema()).expect("JSON");
+    assert_eq!(schema["description"], "Does what its message says.");
+    assert_eq!(schema["required"], serde_json::json!(["text"]));
+    let signed = &schema["properties"]["signed"];
+    assert_eq!((&signed["type"], &signed["default"]), (&"integer".into(), &(-7).into()));
+    assert_eq!(signed["description"], "An integer. It may be negative.");
+
+    // What is given, and what is not, comes to it.
+    let probe = Probe::new(["configured"]);
+    run(vec![probe.source(1), everything(), probe.sink()]);
+    assert_eq!(probe.output(), ["it -7 18446744073709551615 0.5 1 0 1"]);
+    let given = spec(
+        &file,
+        [
+            ("text", "é".into()),
+            ("signed", i64::MIN.into()),
+            ("unsigned", 3u64.into()),
+            ("number", 7i64.into()),
+            ("flag", false.into()),
+            ("optional", "".into()),
+        ],
+    );
+    let probe = Probe::new(["configured"]);
+    run(vec![probe.source(1), given, probe.sink()]);
+    assert_eq!(probe.output(), ["é -9223372036854775808 3 7 0 1 1"]);
+}
+
+#[test]
+fn what_a_callback_refuses_ends_the_pipeline_with_its_words() {
+    for (text, wanted) in [("uncreated", "it can't be made"), ("unstarted", "it can't start")] {
+        let probe = Probe::new(["a"]);
+        let refuses = spec(&component_of(EVERYTHING), [("text", text.into())]);
+        let components = vec![probe.source(1), refuses, probe.sink()];
+        let pipeline = gopiper_core::Pipeline::new(components, PipelineOptions::default());
+        let error = pipeline.unwrap_or_else(|_| panic!("it fits")).start().err().expect("refused");
+        assert_eq!(error.to_string(), format!("everything can't start: {wanted}"));
+    }
+    let probe = Probe::new(["a"]);
+    let refuses = spec(&component_of(EVERYTHING), [("text", "unended".into())]);
+    let (summary, _) = run(vec![probe.source(1), refuses, probe.sink()]);
+    let error = "it can't end well: it can't end".to_owned();
+    assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
+    let (_, summary) = one("break");
+    let error = "it broke".to_owned();
+    assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
+    let (_, summary) = one("finish");
+    assert!(summary.is_finished() && summary.is_success(), "{summary:?}");
+}
+
+#[test]
+fn attributes_of_every_kind_go_to_and_fro() {
+    let (probe, _) = one("set");
+    assert_eq!(probe.output(), ["set"]);
+    probe.with_output(|messages| {
+        let message = &messages[0];
+        let attribute = |key| message.attribute(key).unwrap_or_else(|| panic!("{key}"));
+        assert_eq!(attribute("text").as_str(), Some("é"));
+        assert_eq!(attribute("bytes").as_bytes().map(|it| &it[..]), Some(&[0, 255][..]));
+        assert_eq!(
+            (attribute("int64").tag(), attribute("int64").as_i64()),
+            (ValueTag::I64, Some(i64::MIN))
+        );
+        assert_eq!(
+            (attribute("uint64").tag(), attribute("uint64").as_u64()),
+            (ValueTag::U64, Some(u64::MAX))
+        );
+        assert_eq!(attribute("number").as_f64(), Some(0.25));
+        assert_eq!(attribute("boolean").as_bool(), Some(true));
+        assert_eq!(attribute("time").as_time(), Some(86400));
+        assert_eq!(attribute("null").tag(), ValueTag::NULL);
+        assert_eq!(message.attributes().map_or(0, Map::len), 8, "{message:?}");
+        assert_eq!(message.time(), 42);
+    });
+
+    let mut message = Message::new("get");
+    message.set_attribute("text", "ü");
+    message.set_attribute("int64", -3i64);
+    message.set_attribute("uint64", u64::MAX);
+    message.set_attribute("number", 1.5);
+    message.set_attribute("boolean", true);
+    message.set_attribute("time", Value::time(7));
+    message.set_attribute("bytes", Payload::from_static(b"\0\0\0"));
+    message.set_attribute("list", Value::from(vec![Value::NULL]));
+    message.set_time(99);
+    let (probe, _) = one(message);
+    assert_eq!(probe.output(), ["ü -3 18446744073709551615 1.5 1 7 3 8 0 1 8 99"]);
+    probe.with_output(|messages| {
+        assert_eq!(messages[0].attribute("list").map(Value::tag), Some(ValueTag::LIST));
+    });
+}
+
+#[test]
+fn every_report_does_what_it_should() {
+    let words = ["plain", "drop", "fail", "fail-silently", "reserved", "forget", "retry", ""];
+    let probe = Probe::new(words);
+    let (summary, control) = run(vec![probe.source(8), everything(), probe.sink()]);
+    assert_eq!(probe.output(), ["plain", "after 2", ""]);
+    let outcomes = [
+        Outcome::DELIVERED,
+        Outcome::DROPPED,
+        Outcome::FAILED,
+        Outcome::FAILED,
+        Outcome::FAILED,
+        Outcome::FAILED,
+        Outcome::DELIVERED,
+        Outcome::DELIVERED,
+    ];
+    assert_eq!(probe.outcomes(), outcomes);
+    let counts = summary.components[1].1;
+    assert_eq!((counts.failed, counts.dropped, counts.retries), (4, 1, 2));
+    let handled = control.metrics().into_iter().find(|(_, name, _)| name == "handled");
+    assert_eq!(handled.map(|(_, _, count)| count), Some(10), "each attempt is one");
+}
+
+#[test]
+fn what_has_failed_is_the_message_as_it_came_with_its_description() {
+    let state = tempfile::tempdir().expect("a folder");
+    let options =
+        PipelineOptions { state_directory: Some(state.path().to_owned()), ..Default::default() };
+    let probe = Probe::new(["fail", "fail-silently"]);
+    common::run_with(vec![probe.source(2), everything(), probe.sink()], options);
+    let segments = dead_letters::segments(&state.path().join(dead_letters::FOLDER)).expect("there");
+    let read =
+        |path| SegmentReader::open(path).expect("readable").map(|it| it.expect("whole").letter);
+    let letters: Vec<_> = segments.iter().flat_map(|path| read(path)).collect();
+    let said: Vec<_> = letters.iter().map(|one| (one.status, &*one.description)).collect();
+    assert_eq!(said, [(204, "no such customer"), (299, "")]);
+    assert_eq!(letters[0].payload(), b"fail", "it said 'changed' then");
+}
+
+#[test]
+fn bytes_are_replaced_written_and_sliced() {
+    assert_eq!(one("slice of it").0.output(), ["of it"]);
+    assert_eq!(one("write abc").0.output(), ["cba etirw"]);
+    let long = format!("write {}", "x".repeat(100_000));
+    assert_eq!(one(long.clone()).0.output(), [long.chars().rev().collect::<String>()]);
+}
+
+#[test]
+fn one_becomes_several_none_or_one_more() {
+    let probe = Probe::new(["a", "split b c", "void", "d", "beside", "let-go", "many", "misuse"]);
+    let (summary, _) = run(vec![probe.source(8), everything(), probe.sink()]);
+    let mut wanted: Vec<String> =
+        ["a", "split", "b", "c", "d", "more", "beside"].map(Into::into).into();
+    wanted.extend((0..1500).map(|n| n.to_string()));
+    wanted.push("refused".into());
+    assert_eq!(probe.output(), wanted);
+    let mut outcomes = vec![Outcome::DELIVERED; 8];
+    (outcomes[2], outcomes[5]) = (Outcome::DROPPED, Outcome::FAILED);
+    assert_eq!(probe.outcomes(), outcomes);
+    assert_eq!((summary.unsettled, summary.components[1].1.unsent), (0, 1));
+}
+
+#[test]
+fn a_window_is_sent_by_its_timer_or_at_the_end() {
+    // The source waits for the outcome of each before it gives the next: only the timer can send it.
+    let probe = Probe::new(["hold 1", "hold 2"]);
+    let (summary, _) = run(vec![probe.patient_source(), everything(), probe.sink()]);
+    assert_eq!(probe.output(), ["hold 1", "1 of 1", "hold 2", "1 of 1"]);
+    probe.with_output(|messages| {
+        assert_eq!(messages[0].attribute("held").and_then(Value::as_bool), Some(true));
+    });
+    assert!(summary.is_success(), "{summary:?}");
+
+    let probe = Probe::new((0..2000).map(|n| format!("hold {n}")));
+    let (summary, _) = run(vec![probe.source(100), everything(), probe.sink()]);
+    let sums: Vec<_> = probe.output().into_iter().filter(|it| it.contains(" of ")).collect();
+    let held: usize =
+        sums.iter().filter_map(|it| it.split(' ').next()?.parse::<usize>().ok()).sum();
+    assert_eq!(held, 2000, "{sums:?}");
+    assert!(probe.outcomes().iter().all(|outcome| *outcome == Outcome::DELIVERED));
+    assert_eq!(summary.unsettled, 0);
+}
+
+#[test]
+fn a_source_and_a_sink_in_c() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lines");
+    let sink = || {
+        let path = path.display().to_string();
+        spec(&component_of("gopiper-core/tests/c/file.c"), [("path", path.into())])
+    };
+    let source = |lines: u64| {
+        spec(&component_of("gopiper-core/tests/c/blocks.c"), [("lines", lines.into())])
+    };
+    let (summary, control) = run(vec![source(2345), everything(), sink()]);
+    assert!(summary.is_success(), "{summary:?}");
+    let written = fs::read_to_string(&path).expect("written");
+    let wanted: String = (0..2345).map(|n| format!("line {n:05}\n")).collect();
+    assert!(written == wanted, "{} lines", written.lines().count());
+    let delivered = control.metrics().into_iter().find(|(_, name, _)| name == "delivered");
+    assert_eq!(delivered.map(|(_, _, count)| count), Some(2345));
+
+    // Without an end, until it is stopped.
+    let (summary, _) = run_until(vec![source(0), sink()], PipelineOptions::default(), |control| {
+        while control.outcomes().delivered < 1000 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        control.stop();
+    });
+    assert!(summary.is_success(), "{summary:?}");
+    let written = fs::read_to_string(&path).expect("written").lines().count() as u64;
+    assert_eq!(written, summary.outcomes.delivered);
+
+    let mut sink = factory(&component_of("gopiper-core/tests/c/file.c"));
+    sink.configure(Map::from_iter([("path", "/nowhere/at/all")])).expect("configured");
+    let sink = ComponentSpec { factory: sink, options: Default::default() };
+    let pipeline = gopiper_core::Pipeline::new(vec![source(1), sink], PipelineOptions::default());
+    let error = pipeline.unwrap_or_else(|_| panic!("it fits")).start().err().expect("refused");
+    let wanted = "file can't start: attribute path: can't be written: No such file or directory";
+    assert_eq!(error.to_string(), wanted);
+}
+
+/// Each function of a header is called by one of the C files that tests compile.
+#[test]
+fn no_function_is_left_out() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let called = |folder: &str, files: &[&str]| -> String {
+        files
+            .iter()
+            .map(|file| fs::read_to_string(root.join(folder).join(file)).expect(file))
+            .collect()
+    };
+    let components = called("gopiper-core/tests/c", &["everything.c", "blocks.c", "file.c"]);
+    let pipelines = called("gopiper-core/tests/c", &["pipelines.c"]);
+    for (header, code) in [("gopiper_component.h", components), ("gopiper.h", pipelines)] {
+        let header = fs::read_to_string(c_folder().join("include").join(header)).expect("a header");
+        let code_of_header = header.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let functions: BTreeSet<&str> = code_of_header
+            .flat_map(|line| line.match_indices("gopiper_").map(move |(at, _)| &line[at..]))
+            .filter_map(|rest| rest.split_once('(').map(|(name, _)| name))
+            .filter(|name| {
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            })
+            .filter(|name| !name.starts_with("gopiper_log_function"))
+            .collect();
+        assert!(functions.len() > 8, "{functions:?}");
+        let missing: Vec<_> =
+            functions.iter().filter(|name| !code.contains(&format!("{name}("))).collect();
+        assert!(missing.is_empty(), "nothing calls {missing:?}");
+    }
+}
+
+fn pipelines(arguments: &[&Path]) -> Output {
+    let mut command = Command::new(program_of("gopiper-core/tests/c/pipelines.c"));
+    command.args(arguments).stdin(Stdio::null()).output().expect("it starts")
+}
+
+/// The C program checks everything itself; what it says is what it found wrong.
+#[test]
+fn a_program_in_c_runs_pipelines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [blocks, file] =
+        ["blocks", "file"].map(|name| component_of(&format!("gopiper-core/tests/c/{name}.c")));
+    let output = pipelines(&[&blocks, &component_of(EVERYTHING), &file, folder.path()]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{said}", output.status);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "all is as it should be\n", "{said}");
+}

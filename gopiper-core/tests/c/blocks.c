@@ -1,0 +1,98 @@
+/* A source that reads its own memory in blocks, cuts lines of them, and counts what became of them. */
+#include <gopiper_component.h>
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const gopiper_attribute attributes[] = {
+  { "lines", GOPIPER_UINT64, .default_value = "1000", .documentation = "How many; 0 for no end." },
+  { 0 },
+};
+
+typedef struct {
+  uint64_t lines, sent, settled;
+  int64_t next; /* Not before this moment. */
+  atomic_int stopped;
+  gopiper_counter *outcomes[5];
+} state;
+
+static void *configure(const gopiper_attributes *given, gopiper_error *error) {
+  (void)error;
+  uint64_t *lines = malloc(sizeof *lines);
+  *lines = gopiper_attribute_value(given, "lines").content.uint64;
+  return lines;
+}
+
+static void *create(const void *configuration, gopiper_host *host, gopiper_error *error) {
+  (void)error;
+  static const char *const names[] = { "delivered", "dropped", "dead_lettered", "failed", "returned" };
+  state *it = calloc(1, sizeof *it);
+  it->lines = *(const uint64_t *)configuration;
+  for (int i = 0; i < 5; i++) it->outcomes[i] = gopiper_counter_new(host, names[i], "Lines");
+  return it;
+}
+
+static int64_t produce(void *of, gopiper_host *host, size_t credit, gopiper_error *error) {
+  state *it = of;
+  const uint64_t left = it->lines ? it->lines - it->sent : UINT64_MAX;
+  /* The end is when all has been heard of. */
+  if (left == 0) return it->settled < it->sent ? GOPIPER_WAITING : GOPIPER_FINISHED;
+  if (gopiper_monotonic(host) < it->next) return it->next;
+  it->next = gopiper_monotonic(host) + 100000;
+  if (gopiper_now(host) < 1000000000000000000) gopiper_refuse(error, NULL, "what year is it?");
+  const struct pollfd stop = { .fd = gopiper_stop_descriptor(host), .events = POLLIN };
+  if (stop.fd >= 0 && poll((struct pollfd *)&stop, 1, 0) > 0) return GOPIPER_WAITING;
+  if (gopiper_is_stopping(host)) return GOPIPER_WAITING;
+
+  /* One block; the lines are slices of it, of ten bytes each. */
+  size_t count = credit < 100 ? credit : 100;
+  if (count > left) count = left;
+  if (count == 0) count = 1;
+  gopiper_message *block = gopiper_message_new();
+  uint8_t *bytes = gopiper_message_write(host, block, count * 10 + 1);
+  gopiper_batch *batch = gopiper_batch_new(host);
+  for (size_t i = 0; i < count; i++) {
+    snprintf((char *)bytes + i * 10, 11, "line %05u", (unsigned)((it->sent + i) % 100000));
+    gopiper_message *line = gopiper_batch_add(batch);
+    gopiper_message_set_slice(line, block, i * 10, 10);
+    gopiper_message_set_time(line, gopiper_now(host));
+  }
+  gopiper_message_free(block);
+  const uint64_t token = it->sent;
+  it->sent += count;
+  return gopiper_send_tracked(host, batch, token) ? GOPIPER_MORE : GOPIPER_FINISHED;
+}
+
+static void settled(void *of, gopiper_host *host, uint64_t token, uint32_t first, uint32_t count, int32_t outcome) {
+  state *it = of;
+  if (token + first + count > it->sent) gopiper_stop(host, "what was not sent is settled");
+  it->settled += count;
+  if (outcome >= GOPIPER_DELIVERED && outcome <= GOPIPER_RETURNED) gopiper_counter_add(it->outcomes[outcome], count);
+  if (it->settled == it->sent) gopiper_wake_at(host, 0);
+}
+
+static void stop(void *of, gopiper_host *host) {
+  atomic_fetch_add(&((state *)of)->stopped, 1);
+  gopiper_log(host, GOPIPER_DEBUG, "told to stop");
+}
+
+static void destroy(void *of) {
+  free(of);
+}
+
+static const gopiper_component blocks = {
+  .documentation = "Lines with numbers.",
+  .attributes = attributes,
+  .parallel = GOPIPER_PARALLEL_SINGLE,
+  .durable = true,
+  .configure = configure,
+  .free_configuration = free,
+  .create = create,
+  .produce = produce,
+  .settled = settled,
+  .stop = stop,
+  .destroy = destroy,
+};
+GOPIPER_COMPONENT(GOPIPER_SOURCE, "blocks", "0.1.0", blocks)
