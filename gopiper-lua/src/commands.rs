@@ -6,8 +6,8 @@ use gopiper_core::loader::{Refusal, Trust};
 use serde_json::json;
 
 use crate::{
-    cli::{Arguments, Command, exit},
-    dlq,
+    cli::{Arguments, Command},
+    dlq, exit,
     inspect::inspect,
     list::list,
     logging,

@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use clap::{Args, Subcommand};
 use gopiper_core::{
     dead_letters::{self, Entry, Letter, SegmentReader},
     in_a_line, state,
@@ -17,10 +18,62 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::{
-    cli::{DlqCommand, RunArguments, StateArguments, exit},
+    exit::{self, refuse},
     output::{print, say},
-    run::{self, Outcome},
+    run::{self, Outcome, RunArguments},
 };
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// List them, a line each: the id first
+    List {
+        #[command(flatten)]
+        state: StateArguments,
+        /// A JSON object for each line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one, with its attributes and its bytes
+    Show {
+        /// The id that `list` shows.
+        id: String,
+        /// Its bytes alone, as they are.
+        #[arg(long)]
+        payload: bool,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+    /// Send them through the pipeline again, from the component that has failed with them
+    Replay {
+        /// Those of one component alone.
+        #[arg(long, value_name = "NAME")]
+        component: Option<String>,
+        /// Send them through the whole pipeline.
+        #[arg(long)]
+        from_start: bool,
+        #[command(flatten)]
+        run: RunArguments,
+    },
+    /// Remove those that were replayed
+    Purge {
+        /// Remove the others too.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+}
+
+/// Where the state of a pipeline's file lies.
+#[derive(Debug, Args)]
+pub(crate) struct StateArguments {
+    /// The file that says what the pipelines are made of.
+    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
+    pub(crate) file: PathBuf,
+    /// Where components keep what they must remember [default: $XDG_STATE_HOME/gopiper/NAME].
+    #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
 
 /// Does what a subcommand of `dlq` says.
 pub(crate) fn execute(command: DlqCommand) -> ExitCode {
@@ -211,7 +264,7 @@ fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
         }
         Ok(_) => {
             let file = arguments.file.display();
-            run::refuse(&format!("no pipeline of {file} has a component '{name}'"))
+            refuse(&format!("no pipeline of {file} has a component '{name}'"))
         }
         Err(code) => code,
     }
@@ -223,7 +276,7 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
         StateArguments { file: arguments.file.clone(), state_dir: arguments.state_dir.clone() };
     let found = match folder(&state).and_then(|folder| read_all(&folder)) {
         Ok(found) => found,
-        Err(error) => return run::refuse(&error),
+        Err(error) => return refuse(&error),
     };
     let wanted: BTreeSet<(String, String)> = found
         .into_iter()
@@ -243,11 +296,11 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
         let pipelines = std::mem::take(&mut loaded.pipelines);
         let Some(pipeline) = pipelines.into_iter().find(|pipeline| pipeline.name() == name) else {
             let error = format!("{} has no pipeline '{name}'", arguments.file.display());
-            return run::refuse(&error);
+            return refuse(&error);
         };
         match pipeline.replaying(&component, from_start) {
             Ok(pipeline) => loaded.pipelines = vec![pipeline],
-            Err(error) => return run::refuse(&error),
+            Err(error) => return refuse(&error),
         }
         match run::drive(loaded, arguments) {
             Outcome::Ended { summaries, code } => {

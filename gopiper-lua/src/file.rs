@@ -7,9 +7,10 @@ use mlua::Lua;
 use crate::{
     function,
     module::{self, Made},
+    note::{Note, Severity},
     placeholder,
     places::Places,
-    problem::{Note, Problem, Severity},
+    problem::Problem,
     search::SearchPath,
     settings::Settings,
     source::Source,
@@ -32,12 +33,13 @@ pub struct Loaded {
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
     let source = Source::read(file).map(Arc::new).map_err(|error| {
         let note = Note::error(None, format!("cannot read {}: {error}", file.display()));
-        vec![note.shown_in(&Source::new("", file))]
+        vec![Problem::of(note, &Source::new("", file))]
     })?;
     let made = run(&source, settings);
     let is_error = |note: &Note| note.severity == Severity::Error;
     let wrong = made.notes.iter().any(is_error);
-    let mut problems: Vec<_> = made.notes.into_iter().map(|note| note.shown_in(&source)).collect();
+    let mut problems: Vec<_> =
+        made.notes.into_iter().map(|note| Problem::of(note, &source)).collect();
     problems.sort_by(Problem::by_place);
     if wrong {
         return Err(problems);

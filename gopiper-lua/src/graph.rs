@@ -6,7 +6,7 @@ use gopiper_abi::Kind;
 use gopiper_core::{Node, Pipeline};
 use serde_json::json;
 
-use crate::{cli::LogFormat, output::print};
+use crate::{logging::LogFormat, output::print};
 
 /// What the drawing is written in.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]

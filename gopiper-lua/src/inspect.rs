@@ -5,8 +5,7 @@ use gopiper_core::loader::{self, Inspection, PanicStrategy, Refusal, Seal, Signa
 use serde_json::{Value, json};
 
 use crate::{
-    attributes,
-    cli::exit,
+    attributes, exit,
     output::{print, say},
 };
 

@@ -6,6 +6,7 @@ mod env;
 mod file;
 mod function;
 mod module;
+mod note;
 mod place;
 mod placeholder;
 mod places;
@@ -17,7 +18,8 @@ mod source;
 mod syntax;
 
 pub use file::{Loaded, load};
+pub use note::Severity;
 pub use places::Places;
-pub use problem::{Problem, Severity};
+pub use problem::Problem;
 pub use search::SearchPath;
 pub use settings::Settings;

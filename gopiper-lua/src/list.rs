@@ -1,11 +1,31 @@
 //! `gopiper list`.
-use std::{fs::File, path::Path, process::ExitCode};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use clap::Args;
 use gopiper_core::loader::{self, Refusal};
 use gopiper_lua::SearchPath;
 use serde_json::json;
 
-use crate::{cli::ListArguments, output::print, run::refuse};
+use crate::{exit::refuse, output::print};
+
+/// Where components are looked for.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// The pipeline's file: components beside it are found too [default: pipeline.lua, which need not
+    /// be there].
+    #[arg(env = "GOPIPER_PIPELINE")]
+    pub(crate) file: Option<PathBuf>,
+    /// More directories to look for components in, separated by colons.
+    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
+    pub(crate) component_path: Vec<PathBuf>,
+    /// A JSON object for each line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// Shows the components that a name finds, from their notes: none of their code runs.
 pub(crate) fn list(arguments: &ListArguments) -> ExitCode {

@@ -4,15 +4,40 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
+use clap::{Args, ValueEnum};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use gopiper_lua::{Problem, Severity};
 use tracing::{error, warn};
 
-use crate::{
-    cli::{LogArguments, LogFormat},
-    output::{Redacted, say},
-};
+use crate::output::{Redacted, say};
+
+/// What goes to standard error.
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Say more; twice for everything.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    /// Say nothing but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose", env = "GOPIPER_QUIET")]
+    pub(crate) quiet: bool,
+    /// How log lines are written.
+    #[arg(long, global = true, value_enum, default_value_t, env = "GOPIPER_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+    /// What is logged, in the syntax of RUST_LOG; wins over -v and -q.
+    #[arg(long, global = true, env = "GOPIPER_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: a JSON object for each line.
+    Json,
+}
 
 /// Whether lines are objects.
 static JSON: AtomicBool = AtomicBool::new(false);

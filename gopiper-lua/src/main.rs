@@ -6,6 +6,7 @@ mod attributes;
 mod cli;
 mod commands;
 mod dlq;
+mod exit;
 mod graph;
 mod inspect;
 mod list;

@@ -3,11 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use gopiper_core::{About, PipelineError};
 
-use crate::{
-    place::Place,
-    problem::{Note, Problem},
-    source::Source,
-};
+use crate::{note::Note, place::Place, problem::Problem, source::Source};
 
 /// Where a pipeline and its components stand.
 #[derive(Default)]
@@ -57,6 +53,6 @@ impl Places {
             Some(places) => places.note(error),
             None => Note::error(None, error.to_string()),
         };
-        note.shown_in(&self.source)
+        Problem::of(note, &self.source)
     }
 }

@@ -3,48 +3,11 @@ use std::{cmp::Ordering, fmt, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use crate::{place::Place, source::Source, syntax};
-
-/// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// The file can't run.
-    Error,
-    /// It can, but the operator should know.
-    Warning,
-}
-
-/// A problem as it is noted while the file runs.
-#[derive(Debug, Clone)]
-pub(crate) struct Note {
-    pub(crate) severity: Severity,
-    /// The first line says what is wrong, those behind it what more there is to say.
-    pub(crate) text: String,
-    pub(crate) place: Option<Place>,
-}
-
-impl Note {
-    pub(crate) fn error(place: Option<Place>, text: impl Into<String>) -> Self {
-        Note { severity: Severity::Error, text: text.into(), place }
-    }
-
-    pub(crate) fn warning(place: Option<Place>, text: impl Into<String>) -> Self {
-        Note { severity: Severity::Warning, text: text.into(), place }
-    }
-
-    /// With what its file says there: only now is that looked at.
-    pub(crate) fn shown_in(mut self, source: &Source) -> Problem {
-        let at = self.place.and_then(|place| {
-            for (chunk, line) in &place.called_from {
-                self.text += &format!("\ncalled from {}:{line}", source.path(chunk).display());
-            }
-            let text = source.text(&place.chunk)?;
-            let file = source.path(&place.chunk).display().to_string();
-            Some(At { range: syntax::range(&text, &place), file, text })
-        });
-        Problem { severity: self.severity, text: self.text, at }
-    }
-}
+use crate::{
+    note::{Note, Severity},
+    source::Source,
+    syntax,
+};
 
 /// What is wrong with a pipeline's file. `Display` draws it.
 #[derive(Debug, Clone)]
@@ -62,6 +25,19 @@ struct At {
 }
 
 impl Problem {
+    /// What was noted, with what its file says there: only now is that looked at.
+    pub(crate) fn of(mut note: Note, source: &Source) -> Self {
+        let at = note.place.and_then(|place| {
+            for (chunk, line) in &place.called_from {
+                note.text += &format!("\ncalled from {}:{line}", source.path(chunk).display());
+            }
+            let text = source.text(&place.chunk)?;
+            let file = source.path(&place.chunk).display().to_string();
+            Some(At { range: syntax::range(&text, &place), file, text })
+        });
+        Problem { severity: note.severity, text: note.text, at }
+    }
+
     /// The order in which they are shown: down the file, what has no place last.
     pub(crate) fn by_place(&self, other: &Self) -> Ordering {
         let key = |at: &At| (at.file.clone(), at.range.start);

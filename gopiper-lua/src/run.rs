@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use clap::Args;
 use gopiper_core::{Control, Pipeline, PipelineError, StopReason, Summary, state};
 use gopiper_lua::{Loaded, Settings};
 use signal_hook::{
@@ -18,11 +19,31 @@ use signal_hook::{
 use tracing::{error, info, warn};
 
 use crate::{
-    cli::{LogFormat, RunArguments, exit},
+    exit::{self, refuse},
     graph::{self, GraphFormat},
-    logging::show,
-    output::{print, say},
+    logging::{LogFormat, show},
+    output::print,
+    trust::TrustArguments,
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The file that says what the pipelines are made of.
+    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
+    pub(crate) file: PathBuf,
+    /// More directories to look for components in, separated by colons.
+    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
+    pub(crate) component_path: Vec<PathBuf>,
+    /// Where components keep what they must remember [default: $XDG_STATE_HOME/gopiper/NAME].
+    #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Seconds that the pipelines may take to drain after the first signal; what is left then is
+    /// reported, and not processed.
+    #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) shutdown_timeout: u32,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
 
 /// Runs the pipelines of a file until they have ended.
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
@@ -123,11 +144,6 @@ pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments) -> Outcome {
             Outcome::Refused(ExitCode::from(exit::CONFIGURATION))
         }
     }
-}
-
-pub(crate) fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
-    say(format_args!("gopiper: {error}"));
-    ExitCode::from(exit::CONFIGURATION)
 }
 
 /// The pipelines that signals stop.

@@ -10,8 +10,8 @@ use mlua::{Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
 use crate::{
+    note::Note,
     place::{Place, What},
-    problem::Note,
 };
 
 /// The text of a pipeline's file, as it was when it was first run.

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 use clap::{Args, ValueEnum};
 use gopiper_core::loader::{self, Trust, trusted_key};
 
-use crate::run::refuse;
+use crate::exit::refuse;
 
 /// What the command line says wins over what the pipeline's file says.
 #[derive(Debug, Args)]

@@ -1,18 +1,14 @@
 //! A call of one of the module's functions, and what is wrong with it.
 use std::collections::HashMap;
 
-use mlua::{FromLuaMulti, Function, IntoLua, Lua, Table, Value};
+use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
 
-use super::{
-    Made,
-    steps::is_step,
-    table::{FromLuaExactly, Options},
-};
+use super::{Made, exactly::FromLuaExactly};
 use crate::{
     convert::a,
+    note::Note,
     place::{Place, What},
     placeholder::{is_placeholder, placeholder},
-    problem::Note,
 };
 
 /// A call of one of the module's functions: where it stands. What is wrong with it is noted, so that
@@ -61,7 +57,7 @@ fn counted(lua: &Lua, place: Option<Place>) -> Option<Place> {
     Some(place)
 }
 
-impl<'l> Call<'l> {
+impl Call<'_> {
     /// Where it stands, or something in one of its arguments.
     pub(super) fn place(&self, argument: usize, path: &str) -> Option<Place> {
         Some(self.place.as_ref()?.within(argument, path))
@@ -102,16 +98,6 @@ impl<'l> Call<'l> {
         taken
     }
 
-    /// An argument that is a list of components; none if it is not one.
-    pub(super) fn list(&self, number: usize, what: &str, value: Value) -> Option<Table> {
-        if is_step(&value) {
-            let error = "must be a list: put it into braces, { … }, with what else belongs there";
-            self.wrong(number, "", format!("{}: argument {number} ({what}) {error}", self.name));
-            return None;
-        }
-        self.argument(number, what, value)
-    }
-
     /// An argument that may be left out.
     pub(super) fn optional<T: FromLuaExactly>(
         &self,
@@ -120,10 +106,5 @@ impl<'l> Call<'l> {
         value: Value,
     ) -> Option<T> {
         if value.is_nil() { None } else { self.argument(number, what, value) }
-    }
-
-    /// The argument that is a table of options.
-    pub(super) fn options(&self, number: usize, value: Value) -> Options<'_, 'l> {
-        Options::new(self, number, self.optional(number, "the options", value))
     }
 }

@@ -5,7 +5,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use gopiper_abi::{
@@ -22,10 +21,10 @@ use parking_lot::Mutex;
 use super::{
     Made,
     call::Call,
-    options::{buffer_options, component_options, function_options},
+    options::{FunctionOptions, buffer_options, component_options, function_options},
 };
 use crate::{
-    convert::Attributes, function::stands_at, place::Place, problem::Note, search::SearchPath,
+    convert::Attributes, function::stands_at, note::Note, place::Place, search::SearchPath,
 };
 
 /// A component that was loaded, until a pipeline takes it.
@@ -45,9 +44,6 @@ pub(super) struct Transform {
     pub(super) at: String,
     pub(super) options: Mutex<Option<FunctionOptions>>,
 }
-
-/// The options of a component, and how often a function's window is flushed.
-pub(super) type FunctionOptions = (ComponentOptions, Option<Duration>);
 
 impl UserData for Transform {}
 

@@ -3,31 +3,15 @@ use std::sync::Arc;
 
 use gopiper_abi::nearest::did_you_mean;
 use gopiper_core::{Branch, BranchPolicy, BufferOptions, Step};
-use mlua::{Table, UserData, Value, Variadic};
-use parking_lot::Mutex;
+use mlua::{Table, Value, Variadic};
 
 use super::{
     call::Call,
     options::component_options,
-    steps::{List, Stand, Steps, function_spec, is_step, take_steps},
+    steps::{Graph, List, Stand, Steps, function_spec, is_step, take_steps},
     table::one_of,
 };
 use crate::{convert::a, function::stands_at, placeholder::is_placeholder, source::Source};
-
-/// What `tee`, `route` or `merge` has made, until a list takes it.
-pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
-
-impl UserData for Graph {}
-
-impl Graph {
-    fn new(step: Step, stand: Stand) -> Self {
-        Graph(Mutex::new(Some((step, stand))))
-    }
-
-    pub(super) fn take(&self) -> Option<(Step, Stand)> {
-        self.0.lock().take()
-    }
-}
 
 /// Where a graph stands, with nothing in it yet.
 fn stand(call: &Call<'_>) -> Stand {

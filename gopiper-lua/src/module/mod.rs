@@ -1,6 +1,7 @@
 //! What `require('gopiper')` gives.
 mod call;
 mod component;
+mod exactly;
 mod graph;
 mod options;
 mod pipeline;
@@ -22,10 +23,10 @@ use self::{
 };
 use crate::{
     env::{env, unknown},
+    note::Note,
     place::{Place, What},
     placeholder::placeholder,
     places::PipelinePlaces,
-    problem::Note,
     search::SearchPath,
     secret::{self, Secret},
     settings::Settings,

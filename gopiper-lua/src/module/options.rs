@@ -4,7 +4,10 @@ use std::time::Duration;
 use gopiper_core::{BufferOptions, ComponentOptions, OnFail, RetryPolicy, WhenFull};
 use mlua::Function;
 
-use super::{component::FunctionOptions, table::Options};
+use super::table::Options;
+
+/// The options of a component, and how often a function's window is flushed.
+pub(super) type FunctionOptions = (ComponentOptions, Option<Duration>);
 
 /// What a time is written as.
 const SECONDS: &str = "a number of seconds, 0 or more";

@@ -3,21 +3,22 @@ use std::sync::Arc;
 
 use gopiper_abi::{Kind, nearest::did_you_mean};
 use gopiper_core::{ComponentOptions, ComponentSpec, Step};
-use mlua::{Table, Value};
+use mlua::{Table, UserData, Value};
+use parking_lot::Mutex;
 
 use super::{
     Made,
     call::Call,
-    component::{Buffer, Component, FunctionOptions, Transform, stand_in},
-    graph::Graph,
+    component::{Buffer, Component, Transform, stand_in},
+    options::FunctionOptions,
     table::shown,
 };
 use crate::{
     convert::a,
     function::{self, Wanted, stands_at},
+    note::Note,
     place::Place,
     placeholder::is_placeholder,
-    problem::Note,
     source::Source,
 };
 
@@ -55,6 +56,21 @@ impl Stand {
         self.components.extend(other.components);
         self.graphs.extend(other.graphs);
         self.unknown |= other.unknown;
+    }
+}
+
+/// What `tee`, `route` or `merge` has made, until a list takes it.
+pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
+
+impl UserData for Graph {}
+
+impl Graph {
+    pub(super) fn new(step: Step, stand: Stand) -> Self {
+        Graph(Mutex::new(Some((step, stand))))
+    }
+
+    pub(super) fn take(&self) -> Option<(Step, Stand)> {
+        self.0.lock().take()
     }
 }
 
@@ -176,6 +192,18 @@ pub(super) fn is_step(value: &Value) -> bool {
             || data.is::<Graph>()
     };
     value.is_function() || value.as_userdata().is_some_and(is_made)
+}
+
+impl Call<'_> {
+    /// An argument that is a list of components; none if it is not one.
+    pub(super) fn list(&self, number: usize, what: &str, value: Value) -> Option<Table> {
+        if is_step(&value) {
+            let error = "must be a list: put it into braces, { … }, with what else belongs there";
+            self.wrong(number, "", format!("{}: argument {number} ({what}) {error}", self.name));
+            return None;
+        }
+        self.argument(number, what, value)
+    }
 }
 
 fn no_such_key(known: &[&str], key: &Value) -> String {

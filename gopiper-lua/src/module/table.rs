@@ -1,10 +1,8 @@
 //! Tables of options: what is in them, and what is wrong with it.
-use std::time::Duration;
-
 use gopiper_abi::nearest::did_you_mean;
 use mlua::{Table, Value};
 
-use super::call::Call;
+use super::{call::Call, exactly::FromLuaExactly};
 use crate::{convert::a, placeholder::is_placeholder, secret::Secret};
 
 /// A table of options in an argument of a call, or in another one.
@@ -95,6 +93,13 @@ impl<'c, 'l> Options<'c, 'l> {
     }
 }
 
+impl<'l> Call<'l> {
+    /// The argument that is a table of options.
+    pub(super) fn options(&self, number: usize, value: Value) -> Options<'_, 'l> {
+        Options::new(self, number, self.optional(number, "the options", value))
+    }
+}
+
 /// One of some words, as what the word stands for.
 pub(super) fn one_of<T: Copy>(key: &str, value: &Value, words: &[(&str, T)]) -> Result<T, String> {
     let text = value.as_string().map(|text| text.to_string_lossy());
@@ -117,75 +122,5 @@ pub(super) fn shown(value: &Value) -> String {
         }
         Value::UserData(data) if data.is::<Secret>() => "a secret".into(),
         other => a(other.type_name()),
-    }
-}
-
-/// Without Lua's own conversions: `'5'` is no number here.
-pub(super) trait FromLuaExactly: Sized {
-    /// With its article.
-    const NAME: &str;
-    fn from_lua_exactly(value: Value) -> Option<Self>;
-}
-
-impl FromLuaExactly for String {
-    const NAME: &str = "a string";
-    fn from_lua_exactly(value: Value) -> Option<Self> {
-        Some(value.as_string()?.to_str().ok()?.to_owned())
-    }
-}
-
-impl FromLuaExactly for bool {
-    const NAME: &str = "true or false";
-    fn from_lua_exactly(value: Value) -> Option<Self> {
-        value.as_boolean()
-    }
-}
-
-impl FromLuaExactly for Table {
-    const NAME: &str = "a table";
-    fn from_lua_exactly(value: Value) -> Option<Self> {
-        value.as_table().cloned()
-    }
-}
-
-impl FromLuaExactly for mlua::Function {
-    const NAME: &str = "a function";
-    fn from_lua_exactly(value: Value) -> Option<Self> {
-        value.as_function().cloned()
-    }
-}
-
-impl FromLuaExactly for Duration {
-    const NAME: &str = "a number of seconds";
-    fn from_lua_exactly(value: Value) -> Option<Self> {
-        let seconds = value.as_integer().map(|n| n as f64).or(value.as_number())?;
-        Duration::try_from_secs_f64(seconds).ok()
-    }
-}
-
-impl FromLuaExactly for u64 {
-    const NAME: &str = "a whole number";
-    fn from_lua_exactly(value: Value) -> Option<Self> {
-        match value {
-            Value::Integer(number) => number.try_into().ok(),
-            Value::Number(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => {
-                Some(number as u64)
-            }
-            _ => None,
-        }
-    }
-}
-
-impl FromLuaExactly for usize {
-    const NAME: &str = u64::NAME;
-    fn from_lua_exactly(value: Value) -> Option<Self> {
-        u64::from_lua_exactly(value)?.try_into().ok()
-    }
-}
-
-impl FromLuaExactly for u16 {
-    const NAME: &str = u64::NAME;
-    fn from_lua_exactly(value: Value) -> Option<Self> {
-        u64::from_lua_exactly(value)?.try_into().ok()
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use gopiper_abi::raw::INTERFACE_VERSION;
 
-use crate::{output::print, run::refuse};
+use crate::{exit::refuse, output::print};
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArguments {

@@ -8,10 +8,18 @@ use gopiper_abi::{
     Component, Error, HandledCallback, Message, Outcome, Postponed, Produced, Report, Source,
 };
 
-use super::bench::Ending;
-
 /// More of what comes out is not kept, nor what becomes of more of what goes in.
 const LOOKED_AT: usize = 10_000;
+
+/// What becomes of the messages that come out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ending {
+    Done,
+    /// One is done, the next is dropped, the next has failed, the next is tried again, and so on.
+    Mixed,
+    /// After so many the pipeline ends as failed, and what is left is returned.
+    FailsAfter(usize),
+}
 
 /// What is put in and what has come out.
 pub(super) struct Seen {

@@ -6,7 +6,8 @@ use crate::attributes::resolved;
 
 use super::{
     subject::{Subject, value},
-    test::{Judged, Test, Verdict, must},
+    test::Test,
+    verdict::{Judged, Verdict, must},
 };
 
 pub(super) const TESTS: &[Test] = &[

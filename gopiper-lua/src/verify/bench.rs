@@ -13,20 +13,10 @@ use gopiper_core::{
 };
 
 use super::{
-    around::{Collect, Feed, Seen, Shared, Tap, lock},
+    around::{Collect, Ending, Feed, Seen, Shared, Tap, lock},
     subject::Subject,
-    test::{Judged, Verdict, must},
+    verdict::{Judged, Verdict, must},
 };
-
-/// What becomes of the messages that come out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Ending {
-    Done,
-    /// One is done, the next is dropped, the next has failed, the next is tried again, and so on.
-    Mixed,
-    /// After so many the pipeline ends as failed, and what is left is returned.
-    FailsAfter(usize),
-}
 
 /// How a trial comes to its end.
 #[derive(Debug, Clone, Copy, PartialEq)]

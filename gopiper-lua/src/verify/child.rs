@@ -9,10 +9,7 @@ use std::{
 
 use wait_timeout::ChildExt;
 
-use super::{
-    VerifyArguments,
-    test::{Test, Verdict},
-};
+use super::{VerifyArguments, test::Test, verdict::Verdict};
 
 /// So much of what it said last is shown.
 const LAST_LINES: usize = 5;

@@ -8,7 +8,8 @@ use super::{
     bench::{Trial, description},
     messages::takes_messages,
     subject::{Subject, value},
-    test::{Judged, Test, Verdict},
+    test::Test,
+    verdict::{Judged, Verdict},
 };
 
 pub(super) const TESTS: &[Test] = &[

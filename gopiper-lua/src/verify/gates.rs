@@ -1,7 +1,7 @@
 //! What the loader asks of a file.
 use gopiper_core::loader::Seal;
 
-use super::test::{Test, Verdict};
+use super::{test::Test, verdict::Verdict};
 
 pub(super) const LOADS: &str = "gates::loads";
 

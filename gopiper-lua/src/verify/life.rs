@@ -10,7 +10,8 @@ use super::{
     bench::Trial,
     messages::lines,
     subject::Subject,
-    test::{Judged, Test, Verdict, must},
+    test::Test,
+    verdict::{Judged, Verdict, must},
 };
 
 pub(super) const TESTS: &[Test] = &[

@@ -14,7 +14,8 @@ use gopiper_abi::{Kind, Map, Message, Outcome, Payload, PayloadMut, Value};
 use super::{
     bench::Trial,
     subject::Subject,
-    test::{Judged, Test, Verdict, must},
+    test::Test,
+    verdict::{Judged, Verdict, must},
 };
 
 const ODD: &str = "report what you can't make sense of with `handled.fail` rather than panic";

@@ -11,6 +11,7 @@ mod reports;
 mod sources;
 mod subject;
 mod test;
+mod verdict;
 
 use std::{
     fs,
@@ -30,13 +31,13 @@ use gopiper_core::loader::{self, Inspection, Refusal, Seal, Trust};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    cli::exit,
+    exit::{self, refuse},
     output::{print, say},
-    run::refuse,
     trust::TrustArguments,
 };
 use subject::{REFUSES, Subject, value};
-use test::{Test, Verdict, all};
+use test::Test;
+use verdict::Verdict;
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
@@ -84,6 +85,21 @@ pub(crate) struct VerifyArguments {
     result: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
+}
+
+/// All tests, in the order in which they are shown.
+fn all() -> impl Iterator<Item = &'static Test> {
+    [
+        gates::TESTS,
+        attributes::TESTS,
+        life::TESTS,
+        messages::TESTS,
+        reports::TESTS,
+        sources::TESTS,
+        fuzz::TESTS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Takes the file through all gates, then runs the tests.

@@ -3,7 +3,8 @@ use super::{
     bench::{Ran, Trial, description, status},
     messages::{lines, takes_messages},
     subject::Subject,
-    test::{Test, Verdict, must},
+    test::Test,
+    verdict::{Verdict, must},
 };
 
 pub(super) const TESTS: &[Test] = &[

@@ -5,9 +5,11 @@ use gopiper_abi::Kind;
 use gopiper_core::{OnFail, StopReason};
 
 use super::{
-    bench::{Ending, Trial},
+    around::Ending,
+    bench::Trial,
     subject::Subject,
-    test::{Judged, Test, Verdict, must},
+    test::Test,
+    verdict::{Judged, Verdict, must},
 };
 
 pub(super) const TESTS: &[Test] = &[

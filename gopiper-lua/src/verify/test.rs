@@ -1,78 +1,11 @@
-//! What a test is, and what comes of it.
-use serde::{Deserialize, Serialize};
-
-use super::{attributes, fuzz, gates, life, messages, reports, sources, subject::Subject};
+//! What a test is.
+use super::{subject::Subject, verdict::Judged};
 
 /// One thing that a component must do right.
-pub(crate) struct Test {
+pub(super) struct Test {
     /// Stable: authors put it into `--exclude`.
-    pub(crate) name: &'static str,
+    pub(super) name: &'static str,
     /// What its author can do if it fails.
-    pub(crate) advice: &'static str,
-    pub(crate) run: fn(&Subject) -> Judged,
-}
-
-/// Passed, or why not.
-pub(crate) type Judged = Result<(), Verdict>;
-
-/// What came of a test.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", content = "said", rename_all = "UPPERCASE")]
-pub(crate) enum Verdict {
-    Passed,
-    Skipped(String),
-    Warning(String),
-    Failed(String),
-    Crashed(String),
-}
-
-impl Verdict {
-    pub(crate) fn of(judged: Judged) -> Self {
-        judged.err().unwrap_or(Verdict::Passed)
-    }
-
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Verdict::Passed => "PASSED",
-            Verdict::Skipped(_) => "SKIPPED",
-            Verdict::Warning(_) => "WARNING",
-            Verdict::Failed(_) => "FAILED",
-            Verdict::Crashed(_) => "CRASHED",
-        }
-    }
-
-    pub(crate) fn said(&self) -> &str {
-        match self {
-            Verdict::Passed => "",
-            Verdict::Skipped(said)
-            | Verdict::Warning(said)
-            | Verdict::Failed(said)
-            | Verdict::Crashed(said) => said,
-        }
-    }
-
-    pub(crate) fn is_failure(&self) -> bool {
-        matches!(self, Verdict::Failed(_) | Verdict::Crashed(_))
-    }
-}
-
-/// Fails unless it is so.
-pub(crate) fn must(is_so: bool, otherwise: impl FnOnce() -> String) -> Judged {
-    if is_so { Ok(()) } else { Err(Verdict::Failed(otherwise())) }
-}
-
-/// All tests, in the order in which they are shown.
-pub(crate) fn all() -> impl Iterator<Item = &'static Test> {
-    let fuzz = fuzz::TESTS;
-    [
-        gates::TESTS,
-        attributes::TESTS,
-        life::TESTS,
-        messages::TESTS,
-        reports::TESTS,
-        sources::TESTS,
-        fuzz,
-    ]
-    .into_iter()
-    .flatten()
+    pub(super) advice: &'static str,
+    pub(super) run: fn(&Subject) -> Judged,
 }

@@ -93,13 +93,16 @@ function methods.decode(message, path)
   return found
 end
 
--- Puts a field at the end of the JSON object that it is.
-function methods.add_json(message, key, what)
-  local slot = slot_of(message)
-  if type(key) ~= 'string' then wants_string('add_json', key) end
-  local wrong = take(what)
-  if not wrong and add_json(s, slot, key, #key, value) == 0 then wrong = problem() end
-  if wrong then error("the field '" .. key .. "'" .. wrong, 2) end
+-- Puts a field into the JSON that it is: at the end of the object, whatever is there; or in the place of what is
+-- there, and at the end of the object that it would be in if nothing is.
+for name, put in next, { add_json = add_json, set_json = set_json } do
+  methods[name] = function(message, path, what)
+    local slot = slot_of(message)
+    if type(path) ~= 'string' then wants_string(name, path) end
+    local wrong = take(what)
+    if not wrong and put(s, slot, path, #path, value) == 0 then wrong = problem() end
+    if wrong then error("the field '" .. path .. "'" .. wrong, 2) end
+  end
 end
 
 -- A time as it is set: whole, and no more than it can be.
@@ -109,16 +112,6 @@ local function nanoseconds(what)
   if istype(uint64, what) and what <= 0x7fffffffffffffffULL then return what end
   error("a message's time is a whole number of nanoseconds since 1970, up to 2^53 or an int64 (1LL), not " ..
     (type(what) == 'number' and tostring(what) or a(what)), 3)
-end
-
--- Puts something in the place of a field of the JSON that it is, or at the end of the object that it is to
--- be in.
-function methods.set_json(message, path, what)
-  local slot = slot_of(message)
-  if type(path) ~= 'string' then wants_string('set_json', path) end
-  local wrong = take(what)
-  if not wrong and set_json(s, slot, path, #path, value) == 0 then wrong = problem() end
-  if wrong then error("the field '" .. path .. "'" .. wrong, 2) end
 end
 
 local attributes = ffi.new('gopiper_attributes')
