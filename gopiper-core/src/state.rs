@@ -9,6 +9,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use parking_lot::Mutex;
@@ -46,16 +47,27 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
             there.display()
         )
     })?;
-    // Some folders can be written to, but nothing can be made in them (/proc): so that is tried.
-    let tried = tempfile::Builder::new().prefix(".gopiper-").tempdir_in(there);
-    let tried = tried.and_then(tempfile::TempDir::close);
-    tried.map_err(|error| {
+    try_to_make(there).map_err(|error| {
         format!(
             "the state directory {shown} can't be used: nothing can be made in {} ({error})",
             there.display()
         )
     })?;
     check_version(directory)
+}
+
+/// Some folders can be written to, and yet nothing can be made in them (`/proc`): so that is tried.
+fn try_to_make(folder: &Path) -> io::Result<()> {
+    // Of this thread's call alone.
+    static TRIED: AtomicUsize = AtomicUsize::new(0);
+    let number = TRIED.fetch_add(1, Relaxed);
+    let tried = folder.join(format!(".gopiper-{}-{number}", std::process::id()));
+    match fs::create_dir(&tried) {
+        // What was left by one that was killed.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => fs::remove_dir(&tried),
+    }
 }
 
 /// Whether what is in a state directory can be read, if there is one.
