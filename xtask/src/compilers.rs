@@ -83,7 +83,13 @@ fn compiler(version: &str, folder: &Path) -> Result<Option<PathBuf>> {
     if rustc.exists() {
         return Ok(Some(rustc));
     }
-    let Some(package) = package_version(version) else { return Ok(None) };
+    let Some(package) = package_version(version).or_else(|| {
+        // What the machine knows of packages may be old.
+        let updated = succeed(Command::new("apt-get").args(["update", "-qq"]));
+        updated.ok().and_then(|()| package_version(version))
+    }) else {
+        return Ok(None);
+    };
     let standard = format!("libstd-rust-web-{version}");
     let of_version = |name: &str| format!("{name}={package}");
     let mut packages =
