@@ -15,6 +15,9 @@ pub struct Trust {
     pub unsigned: Unsigned,
     /// The operator's keys: see [`trusted_key`].
     pub keys: Vec<PublicKey>,
+    /// The digest of the one file that is loaded, whatever lies at its path by then: for a process that
+    /// goes on where another one has judged the file.
+    pub only: Option<[u8; 32]>,
 }
 
 /// What is done with a file that no trusted key has signed.
@@ -99,12 +102,28 @@ impl Trust {
     /// Who gives keys wants no others' files, unless they say so.
     pub fn new(unsigned: Option<Unsigned>, keys: Vec<PublicKey>) -> Self {
         let default = if keys.is_empty() { Unsigned::Allow } else { Unsigned::Refuse };
-        Trust { unsigned: unsigned.unwrap_or(default), keys }
+        Trust { unsigned: unsigned.unwrap_or(default), keys, only: None }
     }
 
     /// Whether a signature matters at all.
     pub(super) fn asks(&self) -> bool {
         self.unsigned != Unsigned::Allow || !self.keys.is_empty()
+    }
+
+    /// Whether it is the file that is meant, if one is.
+    pub(super) fn is_meant(&self, file: &Path, digest: &[u8; 32]) -> Result<(), Refusal> {
+        let shown = |digest: &[u8; 32]| format!("BLAKE3 {}", blake3::Hash::from_bytes(*digest));
+        match &self.only {
+            Some(only) if only != digest => Err(Refusal::new(
+                file,
+                Gate::Signature,
+                "is another file than the one that was judged",
+                shown(digest),
+                shown(only),
+                "leave the file alone meanwhile, and begin anew",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Why a file is not taken; or what the operator should know.
