@@ -1,7 +1,10 @@
 // A value of this text, which is not copied.
 static inline gopiper_value gopiper_text(const char *text) {
-  gopiper_value value = { GOPIPER_TEXT, { 0 } };
+  gopiper_value value;
+  // Each field, for `{ 0 }` is the first member of a union alone: gcc 15 leaves the rest as it was.
+  value.kind = GOPIPER_TEXT;
   value.content.bytes.data = (const uint8_t *)text;
+  value.content.bytes.length = 0;
   while (text[value.content.bytes.length]) value.content.bytes.length++;
   return value;
 }

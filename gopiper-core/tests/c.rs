@@ -4,6 +4,7 @@ mod common;
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::process::ExitStatusExt,
     path::Path,
     process::{Command, Output, Stdio},
     thread,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use common::c::{c_folder, compilers, component_by, component_of, program_of};
-use common::{Probe, plugin, run, run_until};
+use common::{Probe, plugin, program, run, run_until};
 use gopiper_abi::{
     Kind, Map, Message, Outcome, Payload, Value, ValueTag, raw::client::FactoryHandle,
 };
@@ -234,6 +235,36 @@ fn bytes_are_replaced_written_and_sliced() {
     assert_eq!(one("write abc").0.output(), ["cba etirw"]);
     let long = format!("write {}", "x".repeat(100_000));
     assert_eq!(one(long.clone()).0.output(), [long.chars().rev().collect::<String>()]);
+}
+
+/// What C makes of -1: no memory is so large, and a panic could not be caught below C's code.
+#[test]
+fn a_length_that_can_not_be_ends_the_program_with_a_word() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipeline = folder.path().join("pipeline.lua");
+    let load = |file: &Path, attributes: &str| {
+        format!("  gopiper.loadComponent('{}', {{ {attributes} }}),\n", file.display())
+    };
+    let components = [
+        load(&plugin("stdin"), ""),
+        load(&component_of(EVERYTHING), "text = 'it'"),
+        load(&plugin("stdout"), ""),
+    ];
+    let lua = format!(
+        "local gopiper = require('gopiper')\ngopiper.createPipeline({{\n{}}})\n",
+        components.concat()
+    );
+    fs::write(&pipeline, lua).expect("written");
+    for word in ["too-long", "too-long-to-write"] {
+        fs::write(folder.path().join("input"), word).expect("written");
+        let input = fs::File::open(folder.path().join("input")).expect("there");
+        let mut command = Command::new(program("gopiper"));
+        let output = command.arg("run").arg(&pipeline).stdin(input).output().expect("it starts");
+        assert_eq!(output.status.signal(), Some(6), "{}", output.status);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let wanted = "everything: 18446744073709551615 bytes can't be: is that the -1 of a call that has failed?\n";
+        assert!(said.ends_with(wanted), "{said}");
+    }
 }
 
 #[test]

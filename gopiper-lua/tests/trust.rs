@@ -1,7 +1,15 @@
 //! Whose components an operator takes.
 mod common;
 
-use std::{fs, io::Cursor, path::Path, process::Output};
+use std::{
+    fs,
+    io::{Cursor, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
 
 use common::{gopiper, plugins, root, stderr};
 use minisign::KeyPair;
@@ -84,4 +92,39 @@ fn inspect_and_verify_say_who_signed() {
     assert_eq!(said("verify", &other).status.code(), Some(78));
     let text = String::from_utf8_lossy(&said("inspect", &other).stdout).into_owned();
     assert!(text.contains("signature  by a key that is not among the trusted ones"), "{text}");
+}
+
+/// Each test of `verify` has a process of its own, which loads the file once more.
+#[test]
+fn verify_runs_no_file_but_the_one_that_it_has_judged() {
+    let folder = signed();
+    let (file, pipe) = (folder.path().join("stdout_component.so"), folder.path().join("pipe"));
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("it ran").success());
+    let mut program = gopiper();
+    program.current_dir(folder.path()).args(["verify", "--trusted-key", "vendor.pub"]);
+    program.args(["--attributes", "@pipe", "--include", "life::create-many"]);
+    let verify = program.arg("stdout_component.so").stdout(Stdio::piped()).spawn();
+    let verify = verify.expect("it starts");
+    let give = || {
+        let writer = fs::OpenOptions::new().write(true).open(&pipe);
+        writer.expect("a reader").write_all(b"{}").expect("written");
+    };
+    give();
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let has_reader =
+        || fs::OpenOptions::new().write(true).custom_flags(nonblock).open(&pipe).is_ok();
+    while has_reader() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // It reads them again for the process of the first test: the file was judged by then.
+    let read = fs::OpenOptions::new().write(true).open(&pipe);
+    fs::copy(plugins().join("null_component.so"), folder.path().join("other")).expect("copied");
+    fs::rename(folder.path().join("other"), &file).expect("in its place");
+    read.expect("a reader").write_all(b"{}").expect("written");
+    fs::remove_file(&pipe).expect("removed");
+    let output = verify.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("CRASHED"), "{text}");
+    assert!(text.contains("is another file than the one that was judged"), "{text}");
 }

@@ -400,8 +400,8 @@ gopiper_bytes gopiper_message_data(const gopiper_message *message);
 void gopiper_message_set_data(gopiper_message *message, const void *data, size_t length);
 
 // Puts `length` new bytes in place of those that there are, and returns where to write them: before
-// `handle` returns, the message is sent, or another message gets a slice of it. They are not zeroed. Not
-// NULL.
+// `handle` returns, the message is sent, or another message gets a slice or a copy of it. They are not
+// zeroed. Not NULL.
 uint8_t *gopiper_message_write(gopiper_host *host,
                                gopiper_message *message,
                                size_t length);
@@ -447,8 +447,11 @@ uint16_t gopiper_message_attempts(const gopiper_message *message);
 
 // A value of this text, which is not copied.
 static inline gopiper_value gopiper_text(const char *text) {
-  gopiper_value value = { GOPIPER_TEXT, { 0 } };
+  gopiper_value value;
+  // Each field, for `{ 0 }` is the first member of a union alone: gcc 15 leaves the rest as it was.
+  value.kind = GOPIPER_TEXT;
   value.content.bytes.data = (const uint8_t *)text;
+  value.content.bytes.length = 0;
   while (text[value.content.bytes.length]) value.content.bytes.length++;
   return value;
 }

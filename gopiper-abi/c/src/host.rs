@@ -1,5 +1,6 @@
 //! What a worker's callbacks call: log, clock, stop, metrics, and the words for a report.
 use std::{
+    collections::BTreeMap,
     ffi::c_char,
     ptr,
     sync::{
@@ -31,8 +32,8 @@ pub struct gopiper_host {
     /// The call of `handle` that runs just now, if one does. Changed, and looked at, by the worker's thread
     /// alone; atomic for a thread of the author's that calls what it must not.
     pub(crate) call: AtomicPtr<Call<'static>>,
-    #[allow(clippy::vec_box, reason = "C keeps their addresses")]
-    counters: Mutex<Vec<Box<gopiper_counter>>>,
+    /// By their names. In boxes: C keeps their addresses.
+    counters: Mutex<BTreeMap<String, Box<gopiper_counter>>>,
 }
 
 /// A number that the host publishes. Valid as long as the host that it came from.
@@ -131,9 +132,10 @@ pub unsafe extern "C" fn gopiper_counter_new(
     // SAFETY: see above.
     let (host, name, help) = unsafe { (self::host(host), text::text(name), text::text(help)) };
     let mut counters = host.counters.lock().unwrap_or_else(PoisonError::into_inner);
-    counters.push(Box::new(gopiper_counter(host.postponed.host().counter(&name, &help))));
-    // The vector just got it.
-    counters.last().map_or(ptr::null_mut(), |counter| ptr::from_ref(&**counter).cast_mut())
+    // Whoever asks for one at each message gets the same each time: that takes no more memory.
+    let new = || Box::new(gopiper_counter(host.postponed.host().counter(&name, &help)));
+    let counter = counters.entry(name.clone().into_owned()).or_insert_with(new);
+    ptr::from_ref(&**counter).cast_mut()
 }
 
 /// Adds to a counter: an atomic addition.

@@ -53,8 +53,8 @@ pub unsafe extern "C" fn gopiper_message_set_data(
 }
 
 /// Puts `length` new bytes in place of those that there are, and returns where to write them: before
-/// `handle` returns, the message is sent, or another message gets a slice of it. They are not zeroed. Not
-/// NULL.
+/// `handle` returns, the message is sent, or another message gets a slice or a copy of it. They are not
+/// zeroed. Not NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_write(
     host: *mut gopiper_host,
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn gopiper_message_write(
     length: usize,
 ) -> *mut u8 {
     // SAFETY: see above.
-    let mut memory = unsafe { host::host(host) }.postponed.host().payload(length);
+    let mut memory = unsafe { host::host(host) }.postponed.host().payload(text::length(length));
     let start = memory.as_mut_ptr();
     // SAFETY: see above. Frozen memory is not written by Rust; by C until somebody else has it, as the
     // header says.

@@ -87,6 +87,7 @@ pub fn load(path: &Path, trust: &Trust) -> Result<LoadedComponent, Refusal> {
     if let Some(refusal) = inspection.verdicts.first() {
         return Err(refusal.clone());
     }
+    trust.is_meant(path, &inspection.digest)?;
     let mut warnings = warnings(&inspection);
     if trust.asks() {
         let signature = Signature::of(path, copy.bytes(), &trust.keys);

@@ -1,10 +1,11 @@
 //! Who vouches for a component file: a detached signature beside it, as minisign writes it.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use minisign_verify::{Error, PublicKey};
+use rustix::fs::{Mode, OFlags, open};
 
 use super::refusal::{Gate, Refusal};
 
@@ -15,6 +16,9 @@ pub struct Trust {
     pub unsigned: Unsigned,
     /// The operator's keys: see [`trusted_key`].
     pub keys: Vec<PublicKey>,
+    /// The digest of the one file that is loaded, whatever lies at its path by then: for a process that
+    /// goes on where another one has judged the file.
+    pub only: Option<[u8; 32]>,
 }
 
 /// What is done with a file that no trusted key has signed.
@@ -73,10 +77,19 @@ fn path_of(file: &Path) -> PathBuf {
     path.into()
 }
 
+/// A signature has four short lines. What lies there may be anything: a pipe is not waited for.
+fn read(path: &Path) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    let mut text = String::new();
+    file.take(64 << 10).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 impl Signature {
     /// What the signature beside `file` says of these bytes.
     pub(super) fn of(file: &Path, bytes: &[u8], keys: &[PublicKey]) -> Self {
-        let text = match fs::read_to_string(path_of(file)) {
+        let text = match read(&path_of(file)) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Signature::Missing,
             Err(error) => return Signature::Wrong(error.to_string()),
@@ -99,12 +112,28 @@ impl Trust {
     /// Who gives keys wants no others' files, unless they say so.
     pub fn new(unsigned: Option<Unsigned>, keys: Vec<PublicKey>) -> Self {
         let default = if keys.is_empty() { Unsigned::Allow } else { Unsigned::Refuse };
-        Trust { unsigned: unsigned.unwrap_or(default), keys }
+        Trust { unsigned: unsigned.unwrap_or(default), keys, only: None }
     }
 
     /// Whether a signature matters at all.
     pub(super) fn asks(&self) -> bool {
         self.unsigned != Unsigned::Allow || !self.keys.is_empty()
+    }
+
+    /// Whether it is the file that is meant, if one is.
+    pub(super) fn is_meant(&self, file: &Path, digest: &[u8; 32]) -> Result<(), Refusal> {
+        let shown = |digest: &[u8; 32]| format!("BLAKE3 {}", blake3::Hash::from_bytes(*digest));
+        match &self.only {
+            Some(only) if only != digest => Err(Refusal::new(
+                file,
+                Gate::Signature,
+                "is another file than the one that was judged",
+                shown(digest),
+                shown(only),
+                "leave the file alone meanwhile, and begin anew",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Why a file is not taken; or what the operator should know.

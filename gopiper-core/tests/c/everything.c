@@ -198,7 +198,11 @@ static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
   char word[32] = { 0 };
   for (size_t i = 0; i < data.length && i < sizeof word - 1 && data.data[i] != ' '; i++) word[i] = (char)data.data[i];
 
+  /* One that is there is found again. */
+  if (gopiper_counter_new(host, "handled", "Messages that were handled") != it->handled) return GOPIPER_FAILED;
   if (strcmp(word, "set") == 0) return set(message);
+  if (strcmp(word, "too-long") == 0) gopiper_message_set_data(message, word, (size_t)-1);
+  if (strcmp(word, "too-long-to-write") == 0) gopiper_message_write(host, message, (size_t)-1);
   if (strcmp(word, "get") == 0) return get(message);
   if (strcmp(word, "split") == 0) return split(host, message);
   if (strcmp(word, "hold") == 0) return hold(it, host, message);

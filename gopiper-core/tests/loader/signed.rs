@@ -65,6 +65,12 @@ fn a_signature_that_does_not_fit_is_refused_whatever_is_allowed() {
     let signature = signature_of(&file);
     fs::write(&signature, "no signature\n").unwrap();
     assert_eq!(refused(&file, &trust).found, "no signature as minisign writes it");
+    // Nobody writes into it.
+    fs::remove_file(&signature).unwrap();
+    let mode = rustix::fs::Mode::RUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &signature, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert_eq!(refused(&file, &trust).found, "no signature as minisign writes it");
+    fs::remove_file(&signature).unwrap();
     // One of the file as it was before.
     let unsealed = scratch.write("before.so", &fs::read(variant("pass")).unwrap());
     sign(&unsealed, &author);

@@ -9,18 +9,18 @@ use std::{
 
 use wait_timeout::ChildExt;
 
-use super::{VerifyArguments, test::Test, verdict::Verdict};
+use super::{VerifyArguments, subject::Subject, test::Test, verdict::Verdict};
 
 /// So much of what it said last is shown.
 const LAST_LINES: usize = 5;
 
 /// Runs a test in a process of its own, in an empty folder.
-pub(super) fn run(test: &Test, arguments: &VerifyArguments, seed: u64) -> Verdict {
-    judge(test, arguments, seed)
+pub(super) fn run(test: &Test, arguments: &VerifyArguments, subject: &Subject) -> Verdict {
+    judge(test, arguments, subject)
         .unwrap_or_else(|error| Verdict::Failed(format!("it could not be run: {error}")))
 }
 
-fn judge(test: &Test, arguments: &VerifyArguments, seed: u64) -> io::Result<Verdict> {
+fn judge(test: &Test, arguments: &VerifyArguments, subject: &Subject) -> io::Result<Verdict> {
     let folder = tempfile::tempdir()?;
     let result = tempfile::NamedTempFile::new()?;
     let mut said = tempfile::tempfile()?;
@@ -28,7 +28,10 @@ fn judge(test: &Test, arguments: &VerifyArguments, seed: u64) -> io::Result<Verd
     let mut command = Command::new(env::current_exe()?);
     command.arg("verify").arg(fs::canonicalize(&arguments.file)?);
     command.args(["--include", test.name, "--patience", &arguments.patience.to_string()]);
-    command.args(["--seed", &seed.to_string()]).arg("--result").arg(result.path());
+    command.args(["--seed", &subject.seed.to_string()]).arg("--result").arg(result.path());
+    // Another file may lie there by now, which nobody has judged.
+    let digest: String = subject.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    command.args(["--only", &digest]);
     if let Some(attributes) = &arguments.attributes {
         // It runs in another folder.
         let whole = match attributes.strip_prefix('@') {

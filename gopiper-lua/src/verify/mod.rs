@@ -83,6 +83,9 @@ pub(crate) struct VerifyArguments {
     /// Where the verdict of the one test goes.
     #[arg(long, hide = true)]
     result: Option<PathBuf>,
+    /// The digest of the file that was judged: no other one is loaded.
+    #[arg(long, hide = true, value_parser = digest)]
+    only: Option<[u8; 32]>,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 }
@@ -118,12 +121,14 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
     if arguments.seal {
         loader::seal(&arguments.file)?;
     }
-    let component = loader::load(&arguments.file, trust)?;
+    let component =
+        loader::load(&arguments.file, &Trust { only: arguments.only, ..trust.clone() })?;
     let inspection = component.inspection;
     let subject = Subject {
         module: component.module,
         kind: inspection.kind,
         seal: inspection.seal,
+        digest: inspection.digest,
         attributes: given,
         patience,
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
@@ -154,7 +159,7 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
     let one = |test: &Test| match test.name.starts_with("gates::") {
         true => Verdict::of((test.run)(subject)),
         false if arguments.in_process => in_process(test, subject),
-        false => child::run(test, arguments, subject.seed),
+        false => child::run(test, arguments, subject),
     };
     let processors = || thread::available_parallelism().map_or(1, Into::into);
     let jobs = if arguments.in_process { 1 } else { arguments.jobs.unwrap_or_else(processors) };
@@ -251,6 +256,12 @@ fn summarize(verdicts: &[Verdict], arguments: &VerifyArguments) {
     if let Some(refused) = verdicts.iter().find(|it| it.said().starts_with(REFUSES)) {
         print(format_args!("most was not looked at, as {}", refused.said()));
     }
+}
+
+fn digest(text: &str) -> Result<[u8; 32], String> {
+    let byte = |at: usize| text.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| "64 hexadecimal digits".into())
 }
 
 /// The attributes, as `--attributes` has them.

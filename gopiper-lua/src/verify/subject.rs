@@ -20,6 +20,8 @@ pub(crate) struct Subject {
     pub(super) module: ComponentModule_Ref,
     pub(super) kind: Kind,
     pub(super) seal: Seal,
+    /// By which a process of its own knows that it has the same file.
+    pub(super) digest: [u8; 32],
     /// What `--attributes` says.
     pub(super) attributes: Map,
     /// How long nothing may happen before something is taken for stuck.
