@@ -22,6 +22,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 use crate::{
     attributes::{Given, gopiper_attribute, gopiper_attributes},
     component::{gopiper_component, gopiper_exported},
+    text,
     value::{
         GOPIPER_BOOLEAN, GOPIPER_DOUBLE, GOPIPER_INT64, GOPIPER_TEXT, GOPIPER_UINT64,
         gopiper_content, gopiper_value,
@@ -76,8 +77,10 @@ impl Description {
                 attributes.push(Attribute::read(&*row));
                 row = row.add(1);
             }
+            let name = constant(exported.name);
+            text::speaks_for(name);
             Description {
-                name: constant(exported.name),
+                name,
                 version: constant(exported.version),
                 kind: Kind(exported.kind),
                 component,

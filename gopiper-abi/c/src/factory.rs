@@ -1,5 +1,5 @@
 //! The entry of the finished file, and the factory behind it.
-use std::{ffi::c_void, ptr, sync::Arc};
+use std::{ptr, sync::Arc};
 
 use gopiper_abi::{
     Error, Factory, Kind, Parallel, Postponed,
@@ -12,7 +12,7 @@ use crate::{
     component::gopiper_component,
     declared::Description,
     host::gopiper_host,
-    worker::Worker,
+    worker::{Configuration, Worker},
 };
 
 fn module() -> raw::ComponentModule_Ref {
@@ -37,27 +37,6 @@ static HEADER: raw::Header = raw::header(entry);
 pub(crate) struct CFactory {
     component: &'static gopiper_component,
     configuration: Arc<Configuration>,
-}
-
-/// What `configure` made. Freed when the factory and the last worker have gone.
-pub(crate) struct Configuration {
-    pub(crate) own: *mut c_void,
-    component: &'static gopiper_component,
-}
-
-// SAFETY: the header says that a configuration does not change any more, is read by any thread, and is
-// freed by one.
-unsafe impl Send for Configuration {}
-// SAFETY: as above.
-unsafe impl Sync for Configuration {}
-
-impl Drop for Configuration {
-    fn drop(&mut self) {
-        if let Some(free) = self.component.free_configuration.filter(|_| !self.own.is_null()) {
-            // SAFETY: what `configure` made, once: nobody refers to it any more.
-            unsafe { free(self.own) }
-        }
-    }
 }
 
 impl Factory for CFactory {

@@ -9,9 +9,9 @@ use std::{
     },
 };
 
-use gopiper_abi::{Counter, Level, Postponed, Report};
+use gopiper_abi::{Counter, HandledCallback, Level, Message, Postponed, Report};
 
-use crate::{declared::Description, text, worker::Call};
+use crate::text;
 
 /// gopiper_log: something went wrong.
 pub const GOPIPER_ERROR: u32 = 1;
@@ -36,6 +36,15 @@ pub struct gopiper_host {
     counters: Mutex<BTreeMap<String, Box<gopiper_counter>>>,
 }
 
+/// One call of `handle`, on the stack of the worker's thread. The host leads to it for that time.
+pub(crate) struct Call<'b> {
+    pub(crate) message: *mut Message,
+    /// Taken by gopiper_keep.
+    pub(crate) handled: Option<HandledCallback<'b>>,
+    /// What gopiper_fail or gopiper_retry said.
+    pub(crate) description: Option<String>,
+}
+
 /// A number that the host publishes. Valid as long as the host that it came from.
 pub struct gopiper_counter(Counter);
 
@@ -50,7 +59,7 @@ impl gopiper_host {
     }
 
     pub(crate) fn log(&self, level: u32, text: &str) {
-        self.postponed.host().log(Level(level), Description::get().name, text);
+        self.postponed.host().log(Level(level), text::component(), text);
     }
 }
 
@@ -68,7 +77,7 @@ pub(crate) unsafe fn host<'a>(host: *const gopiper_host) -> &'a gopiper_host {
 pub unsafe extern "C" fn gopiper_log(host: *mut gopiper_host, level: u32, text: *const c_char) {
     // SAFETY: here and below: the host is the caller's, texts are NULL or end with a NUL (the header).
     let (host, text) = unsafe { (self::host(host), text::text(text)) };
-    if host.postponed.host().log_enabled(Level(level), Description::get().name) {
+    if host.postponed.host().log_enabled(Level(level), text::component()) {
         host.log(level, &text);
     }
 }

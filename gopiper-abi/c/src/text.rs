@@ -3,9 +3,20 @@ use std::{
     borrow::Cow,
     ffi::{CStr, c_char, c_void},
     slice,
+    sync::OnceLock,
 };
 
-use crate::declared::Description;
+/// The component of this library, once its table has been read.
+static COMPONENT: OnceLock<&str> = OnceLock::new();
+
+pub(crate) fn speaks_for(component: &'static str) {
+    let _ = COMPONENT.set(component);
+}
+
+/// What the component is called, in the log and in last words.
+pub(crate) fn component() -> &'static str {
+    COMPONENT.get().copied().unwrap_or_default()
+}
 
 /// A text of C's; empty for NULL. What is no UTF-8 in it is replaced.
 ///
@@ -35,8 +46,10 @@ pub(crate) unsafe fn name<'a>(name: *const c_char) -> Option<&'a str> {
 /// code could not be caught: the program ends, with a word.
 pub(crate) fn length(length: usize) -> usize {
     if isize::try_from(length).is_err() {
-        let name = Description::get().name;
-        eprintln!("{name}: {length} bytes can't be: is that the -1 of a call that has failed?");
+        eprintln!(
+            "{}: {length} bytes can't be: is that the -1 of a call that has failed?",
+            component()
+        );
         std::process::abort();
     }
     length

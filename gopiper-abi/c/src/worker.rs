@@ -9,9 +9,29 @@ use crate::{
         GOPIPER_CONTINUE, GOPIPER_DONE, GOPIPER_DROP, GOPIPER_FINISHED, GOPIPER_MORE,
         gopiper_component,
     },
-    factory::Configuration,
-    host::gopiper_host,
+    host::{Call, gopiper_host},
 };
+
+/// What `configure` made. Freed when the factory and the last worker have gone.
+pub(crate) struct Configuration {
+    pub(crate) own: *mut c_void,
+    pub(crate) component: &'static gopiper_component,
+}
+
+// SAFETY: the header says that a configuration does not change any more, is read by any thread, and is
+// freed by one.
+unsafe impl Send for Configuration {}
+// SAFETY: as above.
+unsafe impl Sync for Configuration {}
+
+impl Drop for Configuration {
+    fn drop(&mut self) {
+        if let Some(free) = self.component.free_configuration.filter(|_| !self.own.is_null()) {
+            // SAFETY: what `configure` made, once: nobody refers to it any more.
+            unsafe { free(self.own) }
+        }
+    }
+}
 
 /// The state of one worker, and the host that it calls.
 pub(crate) struct Worker {
@@ -37,15 +57,6 @@ struct Stopped(unsafe extern "C" fn(*mut c_void, *mut gopiper_host), State, *mut
 // SAFETY: `stop` may be called from any thread (the header), until the worker is dropped: the host never
 // calls a hook after that (ComponentVtable::stop).
 unsafe impl Send for Stopped {}
-
-/// One call of `handle`, on the stack of the worker's thread. The host leads to it for that time.
-pub(crate) struct Call<'b> {
-    pub(crate) message: *mut Message,
-    /// Taken by gopiper_keep.
-    pub(crate) handled: Option<HandledCallback<'b>>,
-    /// What gopiper_fail or gopiper_retry said.
-    pub(crate) description: Option<String>,
-}
 
 impl Worker {
     pub(crate) fn new(
