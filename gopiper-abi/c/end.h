@@ -9,6 +9,8 @@ static inline gopiper_value gopiper_text(const char *text) {
   return value;
 }
 
+// From C++ the functions can be called. The table and this macro are for a file of C.
+#ifndef __cplusplus
 // Makes a component of a table of callbacks: once in a file, outside of functions. `kind` is GOPIPER_SOURCE,
 // GOPIPER_TRANSFORM or GOPIPER_SINK, `name` and `version` are string literals, of 63 and 31 bytes at most.
 //
@@ -29,6 +31,7 @@ static inline gopiper_value gopiper_text(const char *text) {
   extern const char _1as_0lib_1header_0root_bmodule_bloader[];                                     \
   __attribute__((used))                                                                            \
   static const void *const gopiper_entry_of_this_file_ = _1as_0lib_1header_0root_bmodule_bloader;
+#endif
 
 // From here on: what GOPIPER_COMPONENT needs.
 

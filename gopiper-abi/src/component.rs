@@ -52,8 +52,8 @@ pub trait Component: Send + 'static {
         Ok(())
     }
 
-    /// No message comes any more: send what is kept, until `deadline` on
-    /// [`Host::monotonic`](crate::Host::monotonic). What is kept after this has failed.
+    /// No message comes any more: send what is kept, and report what is deferred, until `deadline` on
+    /// [`Host::monotonic`](crate::Host::monotonic). What is kept or deferred after this has failed.
     ///
     /// # Errors
     /// The pipeline ends as failed, and names this component.

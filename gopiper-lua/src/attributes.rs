@@ -15,22 +15,47 @@ pub(crate) struct Attribute {
     description: String,
 }
 
-/// What can be set, from the JSON schema that the component gives.
+/// What can be set, from the JSON schema that the component gives; of tables also what is in them, by its path.
 pub(crate) fn list(schema: &Value) -> Vec<Attribute> {
-    let required: Vec<_> = schema["required"].as_array().into_iter().flatten().collect();
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let attribute = |(name, property): (&String, &Value)| {
+    let mut found = Vec::new();
+    list_within(schema, schema, "", &mut found);
+    found
+}
+
+/// Types may hold themselves: no deeper than this.
+const DEPTH: usize = 4;
+
+fn list_within(of: &Value, schema: &Value, path: &str, found: &mut Vec<Attribute>) {
+    let required: Vec<_> = of["required"].as_array().into_iter().flatten().collect();
+    for (name, property) in of["properties"].as_object().into_iter().flatten() {
         let mut lines = [vec![description(property)], choices(property, schema)].concat();
         lines.retain(|line| !line.is_empty());
-        Attribute {
-            name: name.clone(),
+        let path = format!("{path}{name}");
+        found.push(Attribute {
+            name: path.clone(),
             kind: kind(property, schema),
-            required: required.iter().any(|required| *required == name),
+            required: required.contains(&&Value::from(name.as_str())),
             default: property["default"].clone(),
             description: lines.join("\n"),
+        });
+        if path.matches(['.', '[']).count() < DEPTH {
+            list_inside(property, schema, &path, found);
         }
-    };
-    properties.map(attribute).collect()
+    }
+}
+
+/// What is in a table, in the tables of a list, or in one of several that it may be.
+fn list_inside(property: &Value, schema: &Value, path: &str, found: &mut Vec<Attribute>) {
+    let property = resolved(property, schema);
+    list_within(property, schema, &format!("{path}."), found);
+    if property["items"].is_object() {
+        list_inside(&property["items"], schema, &format!("{path}[]"), found);
+    }
+    for key in ["oneOf", "anyOf", "allOf"] {
+        for choice in property[key].as_array().into_iter().flatten() {
+            list_inside(choice, schema, path, found);
+        }
+    }
 }
 
 /// What a component, or an attribute, is for.
@@ -150,5 +175,28 @@ mod tests {
         let mode = "\nmode: \"fast\" or \"slow\"\n    'fast': As fast as it can.\n";
         assert!(text.contains(mode), "{text}");
         assert!(describe(&json!({})).contains("no attributes"));
+    }
+
+    #[test]
+    fn what_is_in_tables_is_named_by_its_path() {
+        let server = json!({ "required": ["host"], "properties": {
+            "host": { "type": "string", "description": "Its name." },
+            "next": { "anyOf": [{ "$ref": "#/$defs/Server" }, { "type": "null" }] },
+        } });
+        let schema = json!({
+            "properties": { "servers": { "type": "array", "items": { "$ref": "#/$defs/Server" } } },
+            "$defs": { "Server": server },
+        });
+        let names: Vec<_> = list(&schema).into_iter().map(|one| (one.name, one.required)).collect();
+        let named = |name: &str, required| (name.to_owned(), required);
+        assert_eq!(
+            names[..3],
+            [
+                named("servers", false),
+                named("servers[].host", true),
+                named("servers[].next", false),
+            ]
+        );
+        assert!(names.contains(&named("servers[].next.host", true)) && names.len() < 20);
     }
 }

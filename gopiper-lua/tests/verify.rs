@@ -84,16 +84,30 @@ fn what_chance_finds_is_found_again() {
 
 #[test]
 fn what_fails_is_said_with_what_to_do() {
-    let at_end = r#"{"at":"end","with_error":true}"#;
-    let output = verify("faults", &["--json", "--attributes", at_end]);
-    assert_eq!(wrong(&output), ["FAILED life::end-without-messages"]);
-    let output = verify("faults", &["--only-failed", "--attributes", at_end]);
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        text.starts_with("FAILED   life::end-without-messages: ") && text.contains("→ "),
-        "{text}"
-    );
+    for (attributes, test, said, advice) in [
+        (
+            r#"{"at":"end","with_error":true}"#,
+            "life::end-without-messages",
+            "it ended the pipeline: Failed { component: \"faults\", error: \"it can't end well: fails at End\" }",
+            "`end` must do without a message",
+        ),
+        (r#"{"at":"create"}"#, "reports::once", "panicked: at Create", "a panic is a mistake"),
+        (
+            r#"{"at":"nowhere"}"#,
+            "life::aborted",
+            "it refuses its attributes: attribute at: must be one of",
+            "",
+        ),
+    ] {
+        let more = ["--only-failed", "--include", test, "--attributes", attributes];
+        let output = verify("faults", &more);
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&format!("FAILED   {test}: ")) && text.contains(said), "{text}");
+        assert!(text.contains(&format!("→ {advice}")), "{text}");
+    }
+    let output = verify("faults", &["--include", "no-such-test"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0));
 }
 
 #[test]

@@ -1,11 +1,7 @@
 //! A component's side of its entries: any [`WorkerFactory`] becomes a [`ComponentModule`].
 //!
 //! Each entry is fenced, and runs with its host as the one that `log` reaches.
-use std::{
-    cell::Cell,
-    mem,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
-};
+use std::{cell::Cell, sync::atomic::Ordering::Relaxed};
 
 use abi_stable::{
     prefix_type::{PrefixTypeTrait, WithMetadata},
@@ -15,7 +11,8 @@ use abi_stable::{
 use super::{
     BatchCall, BatchHeader, CallFlags, ComponentModule, ComponentModule_Ref, ComponentVtable,
     ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Level, Map,
-    Need, Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
+    Need, OnStop, Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory,
+    Report,
     fence::{catch_panic_messages, fence, within},
 };
 
@@ -47,51 +44,6 @@ pub trait WorkerFactory: Send + Sized + 'static {
     fn destroy(&mut self);
 }
 
-type Hook = Box<dyn Fn() + Send>;
-
-/// What a component wants called when its pipeline stops.
-#[derive(Clone, Default)]
-pub struct OnStop(Arc<Mutex<Hooks>>);
-
-#[derive(Default)]
-struct Hooks {
-    stopped: bool,
-    waiting: Vec<Hook>,
-}
-
-impl OnStop {
-    /// Has something called when the pipeline stops, from any thread; now, if it has.
-    pub fn call(&self, hook: impl Fn() + Send + 'static) {
-        let mut hooks = self.lock();
-        if !hooks.stopped {
-            return hooks.waiting.push(Box::new(hook));
-        }
-        drop(hooks);
-        hook();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Hooks> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Calls all of them, also after one has panicked; none of them under the lock.
-    fn stop(&self) {
-        let mut hooks = self.lock();
-        hooks.stopped = true;
-        let waiting = mem::take(&mut hooks.waiting);
-        drop(hooks);
-        for hook in waiting {
-            let _ = fence(hook);
-        }
-    }
-
-    /// Lets go of them: they may hold a [`Host`], and that this list.
-    fn clear(&self) {
-        let waiting = mem::take(&mut self.lock().waiting);
-        let _ = fence(|| drop(waiting));
-    }
-}
-
 /// The module of a component: what the export macro gives to the loader, and what a host uses for a
 /// component of its own.
 pub fn module<F: WorkerFactory>(name: &'static str, version: &'static str) -> ComponentModule_Ref {
@@ -118,16 +70,20 @@ extern "C" fn factory<F: WorkerFactory>() -> RResult<RawFactory, RawError> {
 /// A factory of the host's own, which needs no configuring.
 pub(super) fn own_factory<F: WorkerFactory>(factory: F) -> RawFactory {
     catch_panic_messages();
-    let slot = Box::new(FactorySlot(Some(factory)));
+    let slot = Box::new(FactorySlot { factory: Some(factory), panicked: None });
     RawFactory { object: Box::into_raw(slot).cast(), vtable: FactorySlot::<F>::VTABLE }
 }
 
-/// A factory, once it is configured.
-struct FactorySlot<F>(Option<F>);
+struct FactorySlot<F> {
+    /// Once it is configured.
+    factory: Option<F>,
+    /// What it did where nobody could be told: it is told before anything starts.
+    panicked: Option<RawError>,
+}
 
 impl<F> Default for FactorySlot<F> {
     fn default() -> Self {
-        FactorySlot(None)
+        FactorySlot { factory: None, panicked: None }
     }
 }
 
@@ -195,7 +151,36 @@ fn flatten_all<T>(
 /// `object` is the `FactorySlot<F>` that this library made, used by nobody else meanwhile.
 unsafe fn configured<'a, F>(object: *mut ()) -> Option<&'a mut F> {
     // SAFETY: by the caller.
-    unsafe { (*object.cast::<FactorySlot<F>>()).0.as_mut() }
+    unsafe { (*object.cast::<FactorySlot<F>>()).factory.as_mut() }
+}
+
+/// What a factory answers; `default` if it panics, which is then told when it is checked, or is to make
+/// something.
+///
+/// # Safety
+/// As for [`configured`].
+unsafe fn asked<F, T>(object: *mut (), what: &str, default: T, ask: impl FnOnce(&mut F) -> T) -> T {
+    // SAFETY: by the caller.
+    match fence(|| unsafe { configured::<F>(object) }.map(ask)) {
+        Ok(answer) => answer.unwrap_or(default),
+        Err(panicked) => {
+            let message = format!("when it was asked for its {what} it {panicked}").into();
+            // SAFETY: by the caller; the borrow above has ended.
+            let slot = unsafe { &mut *object.cast::<FactorySlot<F>>() };
+            slot.panicked.get_or_insert(RawError { attribute: RString::new(), message });
+            default
+        }
+    }
+}
+
+/// # Safety
+/// As for [`configured`].
+unsafe fn told_panic<F>(object: *mut ()) -> Result<(), RawError> {
+    // SAFETY: by the caller.
+    match unsafe { &(*object.cast::<FactorySlot<F>>()).panicked } {
+        Some(error) => Err(error.clone()),
+        None => Ok(()),
+    }
 }
 
 fn not_configured() -> RawError {
@@ -213,41 +198,41 @@ unsafe extern "C" fn configure<F: WorkerFactory>(
     flatten_all(fence(|| {
         let factory = F::configure(attributes)?;
         // SAFETY: see above.
-        unsafe { (*object.cast::<FactorySlot<F>>()).0 = Some(factory) };
+        unsafe { (*object.cast::<FactorySlot<F>>()).factory = Some(factory) };
         Ok(())
     }))
 }
 unsafe extern "C" fn check<F: WorkerFactory>(object: *mut ()) -> RResult<(), RVec<RawError>> {
     // SAFETY: see above.
     flatten_all(fence(|| match unsafe { configured::<F>(object) } {
-        Some(factory) => factory.check(),
+        // SAFETY: see above.
+        Some(factory) => unsafe { told_panic::<F>(object) }
+            .map_err(|error| vec![error])
+            .and_then(|()| factory.check()),
         None => Err(vec![not_configured()]),
     }))
 }
 unsafe extern "C" fn pool_size<F: WorkerFactory>(object: *mut ()) -> usize {
     // SAFETY: see above.
-    fence(|| unsafe { configured::<F>(object) }.map_or(1, |f| f.pool_size())).unwrap_or(1)
+    unsafe { asked::<F, _>(object, "pool size", 1, |f| f.pool_size()) }
 }
 unsafe extern "C" fn channel_size<F: WorkerFactory>(object: *mut ()) -> usize {
     // SAFETY: see above.
-    fence(|| unsafe { configured::<F>(object) }.map_or(1, |f| f.channel_size())).unwrap_or(1)
+    unsafe { asked::<F, _>(object, "channel size", 1, |f| f.channel_size()) }
 }
 unsafe extern "C" fn parallel<F: WorkerFactory>(object: *mut ()) -> Parallel {
     // SAFETY: see above.
-    fence(|| unsafe { configured::<F>(object) }.map_or(Parallel::SINGLE, |f| f.parallel()))
-        .unwrap_or(Parallel::SINGLE)
+    unsafe { asked::<F, _>(object, "parallelism", Parallel::SINGLE, |f| f.parallel()) }
 }
 unsafe extern "C" fn needs<F: WorkerFactory>(object: *mut ()) -> RVec<Need> {
     // SAFETY: see above.
-    let needs = fence(|| unsafe { configured::<F>(object) }.map(|f| f.needs()));
-    needs.ok().flatten().unwrap_or_default().into()
+    unsafe { asked::<F, _>(object, "needs", Vec::new(), |f| f.needs()) }.into()
 }
 unsafe extern "C" fn durability<F: WorkerFactory>(object: *mut ()) -> RResult<(), RString> {
-    let unknown = || Err(String::new());
+    let unknown = Err(String::new());
     // SAFETY: see above.
-    let told =
-        fence(|| unsafe { configured::<F>(object) }.map_or_else(unknown, |f| f.durability()));
-    told.unwrap_or_else(|_| unknown()).map_err(RString::from).into()
+    let told = unsafe { asked::<F, _>(object, "durability", unknown, |f| f.durability()) };
+    told.map_err(RString::from).into()
 }
 unsafe extern "C" fn create<F: WorkerFactory>(
     object: *mut (),
@@ -255,6 +240,8 @@ unsafe extern "C" fn create<F: WorkerFactory>(
 ) -> RResult<RawComponent, RawError> {
     let on_stop = OnStop::default();
     flatten(within(&host.clone(), || {
+        // SAFETY: see above.
+        unsafe { told_panic::<F>(object) }?;
         // SAFETY: see above.
         let factory = unsafe { configured::<F>(object) }.ok_or_else(not_configured)?;
         let worker = factory.create(host.clone(), on_stop.clone())?;
@@ -288,9 +275,12 @@ unsafe extern "C" fn start<W: Worker>(object: *mut ()) -> RResult<(), RawError> 
     flatten(unsafe { with(object, W::start) })
 }
 unsafe extern "C" fn stop<W: Worker>(object: *const ()) {
-    // SAFETY: the host keeps the instance while this runs; the field is never changed.
-    let on_stop = unsafe { &(*object.cast::<Instance<W>>()).on_stop };
-    on_stop.stop();
+    // SAFETY: the host keeps the instance while this runs; these fields are never changed.
+    let (on_stop, host) = unsafe {
+        let instance = object.cast::<Instance<W>>();
+        (&(*instance).on_stop, &(*instance).host)
+    };
+    on_stop.stop(host);
 }
 unsafe extern "C" fn produce<W: Worker>(
     object: *mut (),

@@ -104,7 +104,8 @@ impl<'b> HandledCallback<'b> {
     }
 
     /// Takes the duty to report out of the call, to any thread. The batch waits for it, so a
-    /// component that defers has a bound in time.
+    /// component that defers has a bound in time. Whatever is still deferred when the component's `end` has
+    /// returned has failed ('no report'): `end` waits for those threads.
     pub fn defer(self) -> Deferred {
         // SAFETY: the slot becomes the owner of the message as it came (the extra's pin is its
         // reference); the hold keeps the batch until the report.
@@ -139,7 +140,8 @@ unsafe fn write_back(slot: *mut Message, message: Message) {
     }
 }
 
-/// A report that comes later, from any thread. Let go without a word, the message has failed.
+/// A report that comes later, from any thread. Let go without a word, the message has failed; and so it has
+/// if the component's `end` returns before the report.
 #[must_use = "a deferred report that is let go without a word fails its message"]
 pub struct Deferred {
     slot: *mut Message,

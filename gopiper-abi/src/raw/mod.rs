@@ -49,6 +49,7 @@ mod lent;
 mod map;
 mod message;
 mod note;
+mod on_stop;
 mod payload;
 mod report;
 mod runs;
@@ -72,7 +73,7 @@ pub use delivery::{
 pub use extra::{Extra, ExtraVtable, ExtraVtable_Ref, Trace};
 pub(crate) use fence::with_current_host;
 pub use fence::{Panicked, fence};
-pub use glue::{OnStop, Worker, WorkerFactory, module};
+pub use glue::{Worker, WorkerFactory, module};
 pub use handled::{Deferred, HandledCallback};
 pub use handling::{Awaited, Completion, DeferredBatch, Handling, Watch};
 pub use host::{
@@ -84,6 +85,7 @@ pub use lent::{Guard, Lent};
 pub use map::{Entry, Map};
 pub use message::Message;
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};
+pub use on_stop::OnStop;
 pub use payload::{Payload, PayloadMut, PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region};
 pub use report::Report;
 pub use runs::Fate;

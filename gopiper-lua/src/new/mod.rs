@@ -23,6 +23,64 @@ pub(crate) struct NewArguments {
     abi_path: Option<PathBuf>,
 }
 
+/// A crate, or a type in it, can't be called so.
+const TAKEN: &[&str] = &[
+    "as",
+    "async",
+    "attributes",
+    "await",
+    "break",
+    "component",
+    "const",
+    "continue",
+    "crate",
+    "dyn",
+    "else",
+    "enum",
+    "error",
+    "extern",
+    "factory",
+    "false",
+    "file",
+    "fn",
+    "for",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "log",
+    "loop",
+    "match",
+    "message",
+    "mod",
+    "move",
+    "mut",
+    "parallel",
+    "postponed",
+    "produced",
+    "pub",
+    "ref",
+    "report",
+    "result",
+    "return",
+    "self",
+    "source",
+    "static",
+    "string",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "type",
+    "unsafe",
+    "use",
+    "vec",
+    "where",
+    "while",
+    "write",
+];
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum NewKind {
     Source,
@@ -38,6 +96,8 @@ struct Kind {
     list: &'static str,
     /// How to try it.
     input: &'static str,
+    /// The same attributes for `gopiper verify`.
+    attributes: &'static str,
 }
 
 impl NewKind {
@@ -49,6 +109,7 @@ impl NewKind {
                 list: "  gopiper.loadComponent('crate_template_component.so', { last = 3 }),\n  \
                        gopiper.loadComponent('stdout_component.so', {}),\n",
                 input: "",
+                attributes: r#"{"last": 3}"#,
             },
             NewKind::Transform => Kind {
                 name: "transform",
@@ -57,6 +118,7 @@ impl NewKind {
                        gopiper.loadComponent('crate_template_component.so', { word = 'an' }),\n  \
                        gopiper.loadComponent('stdout_component.so', {}),\n",
                 input: " < README.md",
+                attributes: r#"{"word": "an"}"#,
             },
             NewKind::Sink => Kind {
                 name: "sink",
@@ -64,6 +126,7 @@ impl NewKind {
                 list: "  gopiper.loadComponent('stdin_component.so', {}),\n  \
                        gopiper.loadComponent('crate_template_component.so', { path = 'output.txt' }),\n",
                 input: " < README.md",
+                attributes: r#"{"path": "output.txt"}"#,
             },
         }
     }
@@ -94,12 +157,17 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
              digits, '-' and '_'"
         ));
     }
+    if TAKEN.contains(&name.as_str()) {
+        return Err(format!(
+            "'{name}' is a word of Rust's, or of what the component uses: take another"
+        ));
+    }
     let abi = match abi_path {
         Some(path) => {
             let path = fs::canonicalize(path.join("Cargo.toml"));
             let path = path.map_err(|error| format!("--abi-path holds no crate: {error}"))?;
             let folder = path.parent().expect("a file has a folder").display().to_string();
-            format!("{{ path = {folder:?} }}")
+            format!("{{ version = {INTERFACE_VERSION:?}, path = {folder:?} }}")
         }
         None => format!("{INTERFACE_VERSION:?}"),
     };
@@ -111,6 +179,7 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
             .replace("template", name)
             .replace("KIND", kind.name)
             .replace(" TRY", kind.input)
+            .replace("ATTRIBUTES", kind.attributes)
             .replace("ABI", &abi)
     };
     let pipeline = format!(

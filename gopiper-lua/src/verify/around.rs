@@ -2,6 +2,8 @@
 use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use gopiper_abi::{
@@ -17,7 +19,7 @@ pub(super) enum Ending {
     Done,
     /// One is done, the next is dropped, the next has failed, the next is tried again, and so on.
     Mixed,
-    /// After so many the pipeline ends as failed, and what is left is returned.
+    /// So many are done, and all others have failed: once messages are under way, so that some go back.
     FailsAfter(usize),
 }
 
@@ -110,34 +112,48 @@ impl Component for Tap {
 /// Where messages end.
 pub(super) struct Collect {
     seen: Shared,
-    /// None for those that have failed.
-    postponed: Option<Postponed>,
+    /// For those that have failed.
+    is_grave: bool,
     ending: Ending,
     came: usize,
 }
 
 impl Collect {
-    pub(super) fn new(seen: Shared, ending: Ending, postponed: Postponed) -> Self {
-        Collect { seen, postponed: Some(postponed), ending, came: 0 }
+    pub(super) fn new(seen: Shared, ending: Ending) -> Self {
+        Collect { seen, is_grave: false, ending, came: 0 }
     }
 
     /// For those that have failed.
     pub(super) fn grave(seen: Shared) -> Self {
-        Collect { seen, postponed: None, ending: Ending::Done, came: 0 }
+        Collect { seen, is_grave: true, ending: Ending::Done, came: 0 }
+    }
+
+    /// Until the source has sent all that it will for now.
+    fn wait_for_more(&self) {
+        let produced = || lock(&self.seen).produced.len();
+        for _ in 0..20 {
+            let before = produced();
+            thread::sleep(Duration::from_millis(50));
+            if produced() == before {
+                return;
+            }
+        }
     }
 }
 
 impl Component for Collect {
     fn handle(&mut self, message: Message, handled: HandledCallback) {
         let mut seen = lock(&self.seen);
-        let Some(postponed) = &self.postponed else {
+        if self.is_grave {
             look_at(&mut seen.failed, message.duplicate());
             return handled.done(message);
-        };
-        look_at(&mut seen.output, message.duplicate());
-        drop(seen);
+        }
         let nth = self.came;
         self.came += 1;
+        if !matches!(self.ending, Ending::FailsAfter(count) if nth >= count) {
+            look_at(&mut seen.output, message.duplicate());
+        }
+        drop(seen);
         match self.ending {
             Ending::Mixed if message.attempts() == 0 => match nth % 4 {
                 0 => handled.done(message),
@@ -145,9 +161,11 @@ impl Component for Collect {
                 2 => handled.fail(message, "as the trial wants it"),
                 _ => handled.report(message, Report::retry(0, "as the trial wants it")),
             },
-            Ending::FailsAfter(count) if nth == count => {
-                postponed.host().fail("as the trial wants it");
-                handled.done(message);
+            Ending::FailsAfter(count) if nth >= count => {
+                if nth == count {
+                    self.wait_for_more();
+                }
+                handled.fail(message, "as the trial wants it");
             }
             _ => handled.done(message),
         }

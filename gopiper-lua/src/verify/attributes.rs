@@ -108,21 +108,13 @@ fn wrong_type(subject: &Subject) -> Judged {
 }
 
 /// The JSON types that a value may have; none if it may have any.
-fn types<'s>(property: &'s Json, schema: &'s Json) -> Vec<&'s str> {
+pub(super) fn types<'s>(property: &'s Json, schema: &'s Json) -> Vec<&'s str> {
     let property = resolved(property, schema);
-    let of = |one: &'s Json| match one {
-        Json::Bool(_) => "boolean",
-        Json::Number(_) => "number",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-        Json::Null => "null",
-    };
     if let Some(constant) = property.get("const") {
-        return vec![of(constant)];
+        return vec![type_of(constant)];
     }
     if let Some(values) = property["enum"].as_array() {
-        return values.iter().map(of).collect();
+        return values.iter().map(type_of).collect();
     }
     for key in ["oneOf", "anyOf", "allOf"] {
         if let Some(choices) = property[key].as_array() {
@@ -135,6 +127,18 @@ fn types<'s>(property: &'s Json, schema: &'s Json) -> Vec<&'s str> {
         Json::String(one) => vec![one],
         Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
         _ => Vec::new(),
+    }
+}
+
+pub(super) fn type_of(value: &Json) -> &'static str {
+    match value {
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.is_f64() => "number",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+        Json::Null => "null",
     }
 }
 

@@ -18,6 +18,9 @@ use super::{
     verdict::{Judged, Verdict, must},
 };
 
+/// More panics than these end a trial.
+const MANY: u64 = 4;
+
 /// How a trial comes to its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
@@ -89,12 +92,16 @@ impl<'s> Trial<'s> {
         let (subject, end) = (self.subject, self.end);
         let place = usize::from(subject.kind != Kind::SOURCE);
         let (pipeline, seen) = self.pipeline()?;
-        let no_start = |error: PipelineError| no_start(&error);
-        let running = pipeline.start().map_err(no_start)?;
+        let mut pipelines = [pipeline];
+        if let Some((_, error)) = gopiper_core::check(&mut pipelines).first() {
+            return Err(no_start(error));
+        }
+        let [pipeline] = pipelines;
+        let running = pipeline.start().map_err(|error| no_start(&error))?;
         let control = running.control();
         let (tell, hear) = mpsc::channel();
         thread::spawn(move || drop(tell.send(running.wait())));
-        let (summary, stuck) = watch(&control, &hear, end, subject.patience)?;
+        let (summary, stuck) = watch((&control, place), &hear, end, subject.patience)?;
         let mut seen = lock(&seen);
         Ok(Ran {
             output: mem::take(&mut seen.output),
@@ -125,9 +132,8 @@ impl<'s> Trial<'s> {
             Ok(Feed::new(feeds.clone(), batch, waits, postponed))
         });
         let tap = own::transform("verify_tap", move |_| Ok(Tap(taps.clone())));
-        let mut collect = spec(own::sink("verify_collect", move |postponed| {
-            Ok(Collect::new(collects.clone(), ending, postponed))
-        }));
+        let mut collect =
+            spec(own::sink("verify_collect", move |_| Ok(Collect::new(collects.clone(), ending))));
         collect.options.retry = retry;
         collect.options.on_fail = Some(on_fail);
         let parts = match subject.kind {
@@ -149,7 +155,7 @@ impl<'s> Trial<'s> {
 
 /// Waits for the end, and brings it about; what was left if it did not come.
 fn watch(
-    control: &Control,
+    (control, place): (&Control, usize),
     hear: &mpsc::Receiver<Summary>,
     end: End,
     patience: Duration,
@@ -166,6 +172,12 @@ fn watch(
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
         let now = (control.counts(), control.outcomes());
+        // Each is waited after, longer and longer: so many tell enough.
+        let panics = now.0.get(place).map_or(0, |(_, counts)| counts.panics);
+        if panics > MANY && stuck.is_none() {
+            stuck = Some("it panicked again and again".into());
+            control.abort();
+        }
         if now != last {
             (last, since) = (now, Instant::now());
         }
@@ -189,28 +201,35 @@ fn watch(
     }
 }
 
+/// What it needs may not be here; but that is no reason to panic.
 fn no_start(error: &PipelineError) -> Verdict {
-    Verdict::Skipped(format!("no pipeline starts: {error}"))
+    let said = format!("no pipeline starts: {error}");
+    if said.contains("panicked") { Verdict::Failed(said) } else { Verdict::Skipped(said) }
 }
 
 impl Ran {
     /// It ended, and did not panic.
     pub(super) fn sound(&self) -> Judged {
-        self.ended()?;
         let panic = self.failed.iter().map(description).find(|said| said.starts_with("panicked"));
-        must(self.counts.panics == 0, || format!("it {}", panic.unwrap_or("panicked")))
+        must(self.counts.panics == 0, || format!("it {}", panic.unwrap_or("panicked")))?;
+        self.ended()
     }
 
+    /// It ended, and not because the component has failed as a whole.
     pub(super) fn ended(&self) -> Judged {
-        match &self.stuck {
-            Some(stuck) => Err(Verdict::Failed(stuck.clone())),
+        let failure = self.failure().map(|why| format!("it ended the pipeline: {why:?}"));
+        match self.stuck.clone().or(failure) {
+            Some(said) => Err(Verdict::Failed(said)),
             None => Ok(()),
         }
     }
 
-    /// Why it ended as failed, if it did.
-    pub(super) fn failure(&self) -> Option<&StopReason> {
-        self.summary.stopped.as_ref().filter(|why| matches!(why, StopReason::Failed { .. }))
+    /// What it ended the pipeline with as failed, if it did.
+    fn failure(&self) -> Option<&StopReason> {
+        self.summary.stopped.as_ref().filter(|why| match why {
+            StopReason::Failed { component, .. } => !component.starts_with("verify_"),
+            _ => false,
+        })
     }
 }
 

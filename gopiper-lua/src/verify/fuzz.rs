@@ -4,7 +4,7 @@ use gopiper_abi::{Map, Message, Value};
 use serde_json::{Value as Json, json};
 
 use super::{
-    attributes::{panic_at, properties},
+    attributes::{panic_at, properties, type_of, types},
     bench::{Trial, description},
     messages::takes_messages,
     subject::{Subject, value},
@@ -30,17 +30,24 @@ const SHOWN: usize = 200;
 
 fn attributes(subject: &Subject) -> Judged {
     let schema = subject.schema();
-    let mut names: Vec<&str> = properties(&schema).map(|(name, _)| &name[..]).collect();
-    names.push("verify_unknown");
+    let known = properties(&schema).map(|(name, of)| (&name[..], types(of, &schema)));
+    let names: Vec<_> = known.chain([("verify_unknown", Vec::new())]).collect();
     let mut rng = Rng::with_seed(subject.seed);
     for _ in 0..2000 {
         let mut attributes = subject.attributes.clone();
         let mut changed = serde_json::Map::new();
         for _ in 0..rng.usize(1..4) {
-            let name = rng.choice(&names).copied().unwrap_or_default();
-            let random = json_value(&mut rng, 3);
+            let (name, types) = &names[rng.usize(..names.len())];
+            let mut random = json_value(&mut rng, 3);
+            // Of the right type in most cases: others are refused before the component sees them.
+            for _ in 0..rng.usize(..30) {
+                if types.is_empty() || types.contains(&type_of(&random)) {
+                    break;
+                }
+                random = json_value(&mut rng, 3);
+            }
             attributes.insert(name, value(&random));
-            changed.insert(name.to_owned(), random);
+            changed.insert((*name).to_owned(), random);
         }
         if let Some(said) = panic_at(subject, attributes) {
             let changed = shown(&Json::from(changed).to_string());
@@ -54,8 +61,8 @@ fn messages(subject: &Subject) -> Judged {
     takes_messages(subject)?;
     let mut rng = Rng::with_seed(subject.seed);
     let input = (0..2000).map(move |_| message(&mut rng));
-    let ran = Trial::new(subject, input).run()?;
-    ran.ended()?;
+    // Each by itself: what it says of one is then seen before the next one comes.
+    let ran = Trial::new(subject, input).in_batches_of(1).run()?;
     match ran.failed.iter().find(|it| description(it).starts_with("panicked")) {
         Some(message) => {
             let data = shown(&message.data().escape_ascii().to_string());

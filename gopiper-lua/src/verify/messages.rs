@@ -95,7 +95,7 @@ pub(super) fn takes_messages(subject: &Subject) -> Judged {
 /// Each must be settled, without a panic.
 fn odd(subject: &Subject, messages: Vec<Message>) -> Judged {
     takes_messages(subject)?;
-    Trial::new(subject, messages).run()?.sound()
+    Trial::new(subject, messages).in_batches_of(1).run()?.sound()
 }
 
 fn with_value(value: Value) -> [Message; 2] {
@@ -133,6 +133,9 @@ fn batches(subject: &Subject) -> Judged {
     let came = |batch| -> Result<Came, Verdict> {
         let ran = Trial::new(subject, lines(200)).in_batches_of(batch).run()?;
         ran.ended()?;
+        if ran.summary.is_finished() {
+            return Err(Verdict::Skipped("it has had enough before all have come".into()));
+        }
         Ok((ran.output.iter().map(|it| it.data().to_vec()).collect(), ran.outcomes))
     };
     let first = came(7)?;
@@ -218,7 +221,15 @@ fn memory(subject: &Subject) -> Judged {
             }
             Message::new(format!("line {n:<width$}", width = SIZE - 5))
         });
+        // A slow one has filled nothing by then.
+        let (begun, time) = (Instant::now(), subject.patience.max(Duration::from_secs(5)));
+        let input = input.take_while(move |_| begun.elapsed() < time);
         Trial::new(subject, input).in_batches_of(512).run()?.ended()?;
+        if begun.elapsed() >= time {
+            return Err(Verdict::Skipped(format!(
+                "it is too slow for {COUNT} messages (--patience)"
+            )));
+        }
         let (held, after) = (half.load(SeqCst), resident());
         let kept = after.saturating_sub(before);
         let (of_half, of_all) = (COUNT * SIZE / 2, COUNT * SIZE);

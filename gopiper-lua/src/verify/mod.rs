@@ -145,6 +145,10 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         .filter(|test| arguments.include.is_empty() || is_in(&arguments.include, test))
         .filter(|test| !is_in(&arguments.exclude, test))
         .collect();
+    if chosen.is_empty() {
+        say("gopiper: no test is called so: gopiper verify --list FILE.so shows their names");
+        return Ok(ExitCode::from(exit::USAGE));
+    }
     let verdicts = run(&chosen, &subject, arguments);
     summarize(&verdicts, arguments);
     if !arguments.json {
@@ -210,7 +214,7 @@ fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments, seed: u64) 
         return;
     }
     let wants_advice = verdict.is_failure() || matches!(verdict, Verdict::Warning(_));
-    let advice = if wants_advice { test.advice } else { "" };
+    let advice = if wants_advice { advice(test, verdict) } else { "" };
     let (word, said) = (verdict.word(), verdict.said());
     let is_random = verdict.is_failure() && test.name.starts_with("fuzz::");
     let again = is_random.then(|| repeats(test, arguments, seed));
@@ -232,6 +236,22 @@ fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments, seed: u64) 
     }
 }
 
+/// What to do: by what was seen, if that says more than what was looked for.
+fn advice(test: &Test, verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Crashed(_) => {
+            "run this test alone (--include) in a debugger (--in-process), or look at what it said last"
+        }
+        Verdict::Failed(said) if said.contains("panicked") => {
+            "a panic is a mistake of its own: report what can't be done (handled.fail, an Error)"
+        }
+        Verdict::Failed(said) if said.starts_with("it did not end within") => {
+            "it hangs, or is slow: then give it more time (--timeout)"
+        }
+        _ => test.advice,
+    }
+}
+
 /// The command that does the same once more.
 fn repeats(test: &Test, arguments: &VerifyArguments, seed: u64) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
@@ -243,7 +263,13 @@ fn repeats(test: &Test, arguments: &VerifyArguments, seed: u64) -> String {
 }
 
 fn summarize(verdicts: &[Verdict], arguments: &VerifyArguments) {
-    if arguments.json || (arguments.only_failed && !verdicts.iter().any(Verdict::is_failure)) {
+    if arguments.json {
+        return;
+    }
+    if let Some(refused) = verdicts.iter().find(|it| it.said().starts_with(REFUSES)) {
+        print(format_args!("most was not looked at, as {}", refused.said()));
+    }
+    if arguments.only_failed && !verdicts.iter().any(Verdict::is_failure) {
         return;
     }
     let count = |word| verdicts.iter().filter(|verdict| verdict.word() == word).count();
@@ -253,9 +279,6 @@ fn summarize(verdicts: &[Verdict], arguments: &VerifyArguments) {
         "{} tests: {passed} passed, {skipped} skipped, {warnings} warnings, {failed} failed, {crashed} crashed",
         verdicts.len()
     ));
-    if let Some(refused) = verdicts.iter().find(|it| it.said().starts_with(REFUSES)) {
-        print(format_args!("most was not looked at, as {}", refused.said()));
-    }
 }
 
 fn digest(text: &str) -> Result<[u8; 32], String> {

@@ -31,11 +31,17 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// With the attributes that were given.
+    /// With the attributes that were given. None may have been given that it needs: that is not its fault.
     pub(super) fn factory(&self) -> Result<FactoryHandle, Verdict> {
         self.with(self.attributes.clone()).map_err(|errors| {
             let said: Vec<_> = errors.iter().map(RawError::to_string).collect();
-            Verdict::Skipped(format!("{REFUSES}: {}; give --attributes", said.join("; ")))
+            let said = format!("{REFUSES}: {}", said.join("; "));
+            let has_some =
+                self.schema()["properties"].as_object().is_some_and(|all| !all.is_empty());
+            match self.attributes.is_empty() && has_some && !said.contains("panicked") {
+                true => Verdict::Skipped(format!("{said} (give --attributes)")),
+                false => Verdict::Failed(said),
+            }
         })
     }
 

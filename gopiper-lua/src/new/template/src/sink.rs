@@ -39,7 +39,8 @@ impl Factory for TemplateFactory {
     fn create(&self, _postponed: Postponed) -> Result<Template, Error> {
         let file = OpenOptions::new().create(true).append(true).open(&self.0.path);
         let file = file.map_err(|error| Error::attribute("path", error.to_string()))?;
-        Ok(Template { file, delimiter: self.0.delimiter.clone() })
+        let written = file.metadata()?.len();
+        Ok(Template { file, written, delimiter: self.0.delimiter.clone() })
     }
 
     /// Two workers would write into each other's lines.
@@ -51,6 +52,8 @@ impl Factory for TemplateFactory {
 /// The component of one worker: called by one thread alone.
 pub struct Template {
     file: File,
+    /// How long the file is.
+    written: u64,
     delimiter: String,
 }
 
@@ -58,9 +61,16 @@ impl Component for Template {
     fn handle(&mut self, message: Message, handled: HandledCallback) {
         let line = [message.data(), self.delimiter.as_bytes()].concat();
         match self.file.write_all(&line) {
-            Ok(()) => handled.done(message),
-            // The host gives it again after a while, as often as the operator wants.
-            Err(error) => handled.report(message, Report::retry(1, error.to_string())),
+            Ok(()) => {
+                self.written += line.len() as u64;
+                handled.done(message);
+            }
+            // The host gives it again after a while, as often as the operator wants: so what was written of it
+            // is taken back.
+            Err(error) => {
+                let _ = self.file.set_len(self.written);
+                handled.report(message, Report::retry(1, error.to_string()));
+            }
         }
     }
 }

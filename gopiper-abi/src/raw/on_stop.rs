@@ -1,0 +1,58 @@
+//! What a component wants called when its pipeline stops.
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Host, Level, fence};
+
+type Hook = Box<dyn Fn() + Send>;
+
+/// What a component wants called when its pipeline stops.
+#[derive(Clone, Default)]
+pub struct OnStop(Arc<Mutex<Hooks>>);
+
+#[derive(Default)]
+struct Hooks {
+    stopped: bool,
+    waiting: Vec<Hook>,
+}
+
+impl OnStop {
+    /// Has something called when the pipeline stops, from any thread; now, if it has.
+    pub fn call(&self, hook: impl Fn() + Send + 'static) {
+        let mut hooks = self.lock();
+        if !hooks.stopped {
+            return hooks.waiting.push(Box::new(hook));
+        }
+        drop(hooks);
+        hook();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Hooks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls all of them, also after one has panicked; none of them under the lock. What panics is logged.
+    pub(super) fn stop(&self, host: &Host) {
+        let mut hooks = self.lock();
+        hooks.stopped = true;
+        let waiting = mem::take(&mut hooks.waiting);
+        drop(hooks);
+        for hook in waiting {
+            if let Err(panicked) = fence(hook) {
+                host.log(
+                    Level::ERROR,
+                    module_path!(),
+                    &format!("when it was stopped it {panicked}"),
+                );
+            }
+        }
+    }
+
+    /// Lets go of them: they may hold a [`Host`], and that this list.
+    pub(super) fn clear(&self) {
+        let waiting = mem::take(&mut self.lock().waiting);
+        let _ = fence(|| drop(waiting));
+    }
+}
