@@ -12,7 +12,18 @@ use crate::workspace::{Cargo, components_below, own_metadata, program_of, succee
 
 /// `-rdynamic`: a plugin takes the sanitizer's functions from the program that opens it.
 const SANITIZE: &str = "-Zsanitizer=address -Clink-arg=-rdynamic";
-const BOUNDARY: [&str; 6] = ["-p", "gopiper-abi", "-p", "gopiper-core", "--lib", "--tests"];
+const BOUNDARY: [&str; 9] = [
+    "-p",
+    "gopiper-abi",
+    "-p",
+    "gopiper-core",
+    "--lib",
+    "--tests",
+    "--",
+    // A program in C has not the functions that an instrumented library takes from its program.
+    "--skip",
+    "a_program_in_c_runs_pipelines",
+];
 
 /// AddressSanitizer; valgrind where the compiler has no runtime for it.
 pub(crate) fn memory_errors() -> Result<()> {
