@@ -31,6 +31,18 @@ pub(crate) const NO_DIRECTORY: &str =
 /// # Errors
 /// What stands in the way, and what to do.
 pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
+    let there = usable(directory, folder)?;
+    try_to_make(&there).map_err(|error| {
+        format!(
+            "the state directory {} can't be used: nothing can be made in {} ({error})",
+            directory.display(),
+            there.display()
+        )
+    })
+}
+
+/// As [`check`], by looking alone. Returns the part of the folder's path that is there.
+fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
     let (shown, folder) = (directory.display(), directory.join(folder));
     let there = folder.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
     let there = there.unwrap_or(Path::new("."));
@@ -47,13 +59,8 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
             there.display()
         )
     })?;
-    try_to_make(there).map_err(|error| {
-        format!(
-            "the state directory {shown} can't be used: nothing can be made in {} ({error})",
-            there.display()
-        )
-    })?;
-    check_version(directory)
+    check_version(directory)?;
+    Ok(there.into())
 }
 
 /// Some folders can be written to, and yet nothing can be made in them (`/proc`): so that is tried.
@@ -103,7 +110,7 @@ fn read_version(directory: &Path) -> Result<Option<u32>, String> {
 
 /// Makes a folder in the state directory, and the directory itself with its version.
 pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
-    check(directory, folder)?;
+    usable(directory, folder)?;
     let folder = directory.join(folder);
     let failed = |path: &Path, error: io::Error| format!("cannot make {}: {error}", path.display());
     make_synced(&folder).map_err(|error| failed(&folder, error))?;
