@@ -147,7 +147,7 @@ impl Pipeline {
                     is_last = false;
                 }
                 if is_last {
-                    // Each as often as it is told of several components.
+                    // What is true of several components is said once.
                     let mut told = BTreeSet::new();
                     way.losses.retain(|loss| told.insert(loss.clone()));
                     return Some(way);
