@@ -101,7 +101,7 @@ impl<'s> Trial<'s> {
         let control = running.control();
         let (tell, hear) = mpsc::channel();
         thread::spawn(move || drop(tell.send(running.wait())));
-        let (summary, stuck) = watch((&control, place), &hear, end, subject.patience)?;
+        let (summary, stuck) = watch((&control, place), &seen, &hear, end, subject.patience)?;
         let mut seen = lock(&seen);
         Ok(Ran {
             output: mem::take(&mut seen.output),
@@ -156,6 +156,7 @@ impl<'s> Trial<'s> {
 /// Waits for the end, and brings it about; what was left if it did not come.
 fn watch(
     (control, place): (&Control, usize),
+    seen: &Shared,
     hear: &mpsc::Receiver<Summary>,
     end: End,
     patience: Duration,
@@ -172,9 +173,11 @@ fn watch(
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
         let now = (control.counts(), control.outcomes());
-        // Each is waited after, longer and longer: so many tell enough.
+        // Each is waited after, longer and longer: so many tell enough, once one of them is among what has
+        // failed, or that takes too long.
         let panics = now.0.get(place).map_or(0, |(_, counts)| counts.panics);
-        if panics > MANY && stuck.is_none() {
+        let is_told = || begun.elapsed() > patience || panicked(&lock(seen).failed).is_some();
+        if panics > MANY && stuck.is_none() && is_told() {
             stuck = Some("it panicked again and again".into());
             control.abort();
         }
@@ -210,8 +213,8 @@ fn no_start(error: &PipelineError) -> Verdict {
 impl Ran {
     /// It ended, and did not panic.
     pub(super) fn sound(&self) -> Judged {
-        let panic = self.failed.iter().map(description).find(|said| said.starts_with("panicked"));
-        must(self.counts.panics == 0, || format!("it {}", panic.unwrap_or("panicked")))?;
+        let said = panicked(&self.failed).map_or("panicked", description);
+        must(self.counts.panics == 0, || format!("it {said}"))?;
         self.ended()
     }
 
@@ -231,6 +234,11 @@ impl Ran {
             _ => false,
         })
     }
+}
+
+/// The first of these that it panicked at.
+pub(super) fn panicked(failed: &[Message]) -> Option<&Message> {
+    failed.iter().find(|message| description(message).starts_with("panicked"))
 }
 
 /// What was said of a message that failed.

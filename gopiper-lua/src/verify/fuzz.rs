@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     attributes::{panic_at, properties, type_of, types},
-    bench::{Trial, description},
+    bench::{Trial, description, panicked},
     messages::takes_messages,
     subject::{Subject, value},
     test::Test,
@@ -63,7 +63,7 @@ fn messages(subject: &Subject) -> Judged {
     let input = (0..2000).map(move |_| message(&mut rng));
     // Each by itself: what it says of one is then seen before the next one comes.
     let ran = Trial::new(subject, input).in_batches_of(1).run()?;
-    match ran.failed.iter().find(|it| description(it).starts_with("panicked")) {
+    match panicked(&ran.failed) {
         Some(message) => {
             let data = shown(&message.data().escape_ascii().to_string());
             let attributes = shown(&format!("{:?}", message.attributes()));
