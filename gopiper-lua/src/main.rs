@@ -14,12 +14,14 @@ mod logging;
 mod new;
 mod output;
 mod run;
+mod standard;
 mod trust;
 mod verify;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    standard::keep_closed();
     match cli::parse() {
         Ok(arguments) => commands::execute(arguments),
         Err(code) => code,
