@@ -24,7 +24,7 @@ use crate::{
     pool::Pool,
     running::Running,
     sequencer::Sequencer,
-    stage::{Linger, Outlet, Stage, Tee},
+    stage::{Failures, Linger, Outlet, Stage, Tee},
     state::ComponentState,
     step::BranchPolicy,
     stop::Stop,
@@ -72,7 +72,7 @@ impl Pipeline {
             let mut stage = common.stage(part, count, Some(inlet.clone()), None, None);
             stage.delivers = Outcome::DEAD_LETTERED;
             add(stage, workers);
-            Outbox::new(self.name.clone(), inlet)
+            Outbox::new(self.name.clone(), inlet, &common.clock)
         });
         // From the end on: a stage has those that it leads to.
         let mut made = BTreeMap::new();
@@ -164,6 +164,7 @@ impl Common {
         let kind = part.factory.kind();
         let in_order = part.ordered && kind == Kind::TRANSFORM;
         let state = ComponentState::new(self.state_directory.clone(), &self.pipeline, &part.name);
+        let failures = Failures::new(self.pipeline.clone(), part.name.clone(), self.clock.clone());
         Stage {
             pipeline: self.pipeline.clone(),
             name: part.name,
@@ -195,7 +196,7 @@ impl Common {
             metrics: Default::default(),
             senders: AtomicUsize::new(part.pool_size),
             workers: AtomicUsize::new(part.pool_size),
-            failures_told: Default::default(),
+            failures,
             failure_stops: Default::default(),
             misses: Default::default(),
         }

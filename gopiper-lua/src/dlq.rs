@@ -142,7 +142,10 @@ fn read(segment: &Path) -> io::Result<Vec<Found>> {
     for entry in SegmentReader::open(segment).map_err(failed)? {
         match entry {
             Ok(entry) => found.push(Found {
-                id: format!("{stem}:{}", entry.offset),
+                id: match entry.letter.id.as_str() {
+                    "" => format!("{stem}:{}", entry.offset),
+                    id => id.to_owned(),
+                },
                 done: done.contains(&entry.offset),
                 entry,
             }),
@@ -197,6 +200,7 @@ fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
 fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
     json!({
         "id": id,
+        "position": Some(&letter.position).filter(|position| !position.is_empty()),
         "time": time(letter.time),
         "pipeline": letter.pipeline,
         "component": letter.component,

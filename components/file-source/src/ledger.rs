@@ -9,6 +9,8 @@ use std::{
     path::Path,
 };
 
+use gopiper_abi::Positions;
+
 use crate::{
     checkpoint::Entry,
     identity::{Fingerprint, Inode},
@@ -74,6 +76,18 @@ impl Ledger {
         self.files.insert(self.last_number, progress);
         self.changed = true;
         self.last_number
+    }
+
+    /// Where in their file the messages of a batch begin that end there.
+    pub(crate) fn positions(&self, number: u64, ends: &[u64]) -> Positions {
+        let Some(file) = self.files.get(&number) else {
+            return Positions::counted("", "message", 0);
+        };
+        let before = file.batches.back().and_then(|batch| batch.ends.last().copied());
+        let mut starts = Vec::with_capacity(ends.len());
+        starts.push(before.unwrap_or(file.entry.offset));
+        starts.extend(ends.iter().take(ends.len().saturating_sub(1)));
+        Positions::listed(file.entry.path.to_string_lossy(), "byte", starts)
     }
 
     /// A batch whose messages end there goes on its way; returns the token to send it with.

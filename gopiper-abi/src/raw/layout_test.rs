@@ -70,6 +70,7 @@ fn every_type_of_the_interface_is_listed() {
         "RawError",
         "RawFactory",
         "Region",
+        "Positions",
         "SendOptions",
         "SendStatus",
         "Trace",
@@ -120,7 +121,7 @@ fn the_offsets_are_the_compilers() {
         RawError { attribute, message }
         RawFactory { object, vtable }
         Region { descriptor, reserved, offset, base }
-        SendOptions { token, flags, parent_count, parents }
+        SendOptions { token, flags, parent_count, parents, positions }
         Trace { id, span, flags }
     }
 }

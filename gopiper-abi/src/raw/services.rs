@@ -6,21 +6,11 @@ use abi_stable::{
     std_types::{RErr, ROk, RResult, RStr, RString},
 };
 
+pub use super::host::Sending;
 use super::{
     Batch, BatchHeader, Deliveries, Host, HostServices, HostServices_Ref, Level, Metric,
     MetricKind, PayloadMut, SendOptions, SendStatus,
 };
-
-/// How a component wants its batch sent.
-#[derive(Debug)]
-pub struct Sending {
-    /// What the source wants to hear the outcomes under.
-    pub token: Option<u64>,
-    /// Whether it waits for room.
-    pub wait: bool,
-    /// Whose messages the batch settles.
-    pub deliveries: Deliveries,
-}
 
 /// What a host does for one worker's component: see [`HostServices`] for what each means. Any thread
 /// may call any of it; none may panic.
@@ -169,6 +159,7 @@ unsafe extern "C" fn send<S: HostSide>(
         let sending = Sending {
             token: (options.flags & SendOptions::TRACKED != 0).then_some(options.token),
             wait: options.flags & SendOptions::TRY == 0,
+            positions: options.positions.as_ref().cloned().map(Box::new),
             deliveries: Deliveries::from_parents(parents),
         };
         match side::<S>(context).send(Batch::from_raw(batch), sending) {

@@ -348,9 +348,12 @@ fn what_a_host_does_not_send_comes_back_whole() {
     };
     let mut batch = host.batch();
     batch.push(Message::new(books.payload("child"))).unwrap();
-    let (status, batch, kept) = host.send(batch, None, true, kept).unwrap_err();
+    let (status, batch, kept) =
+        host.send(batch, Sending { deliveries: kept, ..Sending::default() }).unwrap_err();
     assert_eq!((status, texts(&batch), kept.len()), (SendStatus::CLOSED, vec!["child".into()], 2));
-    let (status, batch, kept) = host.send(batch, Some(4), false, kept).unwrap_err();
+    let (status, batch, kept) = host
+        .send(batch, Sending { token: Some(4), wait: false, positions: None, deliveries: kept })
+        .unwrap_err();
     assert_eq!((status, ledger.outcomes(0, 2)), (SendStatus::FULL, vec![None; 2]));
     drop((batch, kept));
     assert_eq!((books.alive(), ledger.outcomes(0, 2)), (0, vec![Some(Outcome::FAILED); 2]));
