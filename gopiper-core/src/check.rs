@@ -88,7 +88,7 @@ fn lacking(need: &Need) -> RawError {
         "" => String::new(),
         otherwise => format!(", or {otherwise}"),
     };
-    RawError { attribute: need.attribute.clone(), message: format!("{NO_DIRECTORY}{or}").into() }
+    RawError::new(need.attribute.clone(), format!("{NO_DIRECTORY}{or}"))
 }
 
 /// Takes what only one component can have; an error if another one has.
@@ -104,7 +104,7 @@ fn taken(need: Need, part: &str, pipeline: &str, holders: &mut Holders) -> Optio
             if !otherwise.is_empty() {
                 message += &format!(": {otherwise}");
             }
-            Some(RawError { attribute, message: message.into() })
+            Some(RawError::new(attribute, message))
         }
     }
 }

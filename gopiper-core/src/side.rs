@@ -14,7 +14,7 @@ use std::{
 use gopiper_abi::{
     Kind, Level, Message, PayloadMut, SendStatus,
     raw::{
-        Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, Settle,
+        Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, RawError, Settle,
         client::Stopper,
         services::{HostSide, Sending},
     },
@@ -256,8 +256,8 @@ impl HostSide for Side {
         self.stage.stop.descriptor()
     }
 
-    fn state_directory(&self) -> Result<PathBuf, String> {
-        self.stage.state.folder()
+    fn state_directory(&self) -> Result<PathBuf, RawError> {
+        Ok(self.stage.state.folder()?)
     }
 
     fn payload(&self, length: usize) -> PayloadMut {

@@ -20,7 +20,7 @@ impl SourceWorker {
     pub(crate) fn new(stage: Arc<Stage>) -> Result<Self, RawError> {
         let inbox = Inbox::new(&stage);
         let side = Side::new(stage, inbox);
-        let component = create(&side)?;
+        let component = create(&side, |stage| stage.stop.is_requested())?;
         Ok(SourceWorker { side, component })
     }
 

@@ -14,12 +14,17 @@ mod logging;
 mod new;
 mod output;
 mod run;
+mod signals;
+mod state_directory;
 mod trust;
 mod verify;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Err(error) = signals::ignore_harmless() {
+        return exit::refuse(&error);
+    }
     match cli::parse() {
         Ok(arguments) => commands::execute(arguments),
         Err(code) => code,

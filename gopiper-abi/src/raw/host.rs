@@ -1,6 +1,6 @@
 //! What the host gives to every component.
 use std::{
-    fmt, io, os::fd::BorrowedFd, path::PathBuf, ptr, sync::atomic::AtomicU64,
+    fmt, os::fd::BorrowedFd, path::PathBuf, ptr, sync::atomic::AtomicU64,
     sync::atomic::Ordering::Relaxed,
 };
 
@@ -9,7 +9,7 @@ use abi_stable::{
     std_types::{RResult, RStr, RString},
 };
 
-use super::{Batch, BatchHeader, Deliveries, Parent, PayloadMut, Positions};
+use super::{Batch, BatchHeader, Deliveries, Parent, PayloadMut, Positions, RawError};
 
 /// How much a line of log matters: an open number, as in `log`.
 #[repr(transparent)]
@@ -171,7 +171,7 @@ pub struct HostServices {
     /// -1 if there is none.
     pub stop_descriptor: unsafe extern "C" fn(context: *const ()) -> i32,
     /// A directory of the component's own, made and locked now if it wasn't.
-    pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RString>,
+    pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RawError>,
     /// Memory for payloads: initialised, its content arbitrary.
     pub payload: unsafe extern "C" fn(context: *const (), length: usize) -> PayloadMut,
     /// An empty batch.
@@ -296,11 +296,10 @@ impl Host {
     ///
     /// # Errors
     /// When it can't be made, or another process has it, in the host's words.
-    pub fn state_directory(&self) -> io::Result<PathBuf> {
+    pub fn state_directory(&self) -> Result<PathBuf, RawError> {
         // SAFETY: as above.
         let directory = unsafe { (self.services.state_directory())(self.context) };
-        let directory = directory.into_result().map_err(|error| io::Error::other(error.as_str()));
-        directory.map(|path| PathBuf::from(path.into_string()))
+        Ok(PathBuf::from(directory.into_result()?.into_string()))
     }
 
     /// Memory for payloads. Its content is arbitrary: write before you freeze.

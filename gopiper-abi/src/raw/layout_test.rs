@@ -118,7 +118,7 @@ fn the_offsets_are_the_compilers() {
         PayloadOwner { vtable, size }
         Produced { state, reserved, until }
         RawComponent { object, vtable }
-        RawError { attribute, message }
+        RawError { attribute, message, temporary }
         RawFactory { object, vtable }
         Region { descriptor, reserved, offset, base }
         SendOptions { token, flags, parent_count, parents, positions }

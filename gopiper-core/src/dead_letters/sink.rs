@@ -50,7 +50,7 @@ impl DeadLetterSink {
         let written = match &mut self.segment {
             Some(segment) => segment.append(letters),
             none => {
-                state::make(&self.state, FOLDER.as_ref())?;
+                state::make(&self.state, FOLDER.as_ref()).map_err(|error| error.to_string())?;
                 Segment::create(&self.folder, now)
                     .and_then(|segment| none.insert(segment).append(letters))
             }

@@ -41,10 +41,26 @@ pub(crate) struct Failures {
 pub(crate) struct Failure<'m> {
     pub(crate) status: i32,
     pub(crate) description: &'m str,
-    /// Whether the message will be tried again.
-    pub(crate) is_retried: bool,
+    pub(crate) attempt: Attempt,
     /// The id of its dead letter.
     pub(crate) dead_letter: Option<&'m str>,
+}
+
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Attempt {
+    /// A message, for good.
+    Last,
+    /// A message that will be tried again.
+    Retried,
+    /// The start of the component, which will be tried again.
+    Start,
+}
+
+impl Attempt {
+    fn is_retried(self) -> bool {
+        self != Attempt::Last
+    }
 }
 
 /// Failures that are reported together.
@@ -74,10 +90,10 @@ impl Failures {
     /// Reports a failure: in words if its reason is new, else with the next counts. `position` says where the
     /// message comes from; it is only called for what is said in words.
     pub(crate) fn report(&self, failure: &Failure<'_>, position: impl FnOnce() -> Option<String>) {
-        let Failure { status, description, is_retried, dead_letter } = *failure;
+        let Failure { status, description, attempt, dead_letter } = *failure;
         let now = self.clock.monotonic();
         let mut reasons = self.reasons.lock();
-        let mut key = key(status, is_retried, description);
+        let mut key = key(status, attempt, description);
         if reasons.len() >= MOST_REASONS && !reasons.contains_key(&key) {
             key = OTHERS;
         }
@@ -99,7 +115,7 @@ impl Failures {
             Reason {
                 status,
                 description: description.to_owned(),
-                is_retried,
+                is_retried: attempt.is_retried(),
                 since: now,
                 total: 1,
                 unsaid: 0,
@@ -112,23 +128,27 @@ impl Failures {
         drop(reasons);
         let (pipeline, component, said) = (&*self.pipeline, &*self.component, said(description));
         let position = position();
-        if is_retried {
-            tracing::warn!(
-                pipeline,
-                component,
-                status,
-                position,
-                "a message failed, and will be tried again: {said}"
-            );
-        } else {
-            tracing::error!(
+        match attempt {
+            Attempt::Last => tracing::error!(
                 pipeline,
                 component,
                 status,
                 dead_letter,
                 position,
                 "a message failed: {said}"
-            );
+            ),
+            Attempt::Retried => tracing::warn!(
+                pipeline,
+                component,
+                status,
+                position,
+                "a message failed, and will be tried again: {said}"
+            ),
+            Attempt::Start => tracing::warn!(
+                pipeline,
+                component,
+                "it cannot start, and will be tried again: {said}"
+            ),
         }
     }
 
@@ -254,10 +274,10 @@ fn lasted(since: i64, now: i64) -> String {
 
 /// Tells reasons apart: by the status, and by the description without the numbers and quoted texts in it,
 /// which differ from message to message.
-fn key(status: i32, is_retried: bool, description: &str) -> u64 {
+fn key(status: i32, attempt: Attempt, description: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write_i32(status);
-    hasher.write_u8(is_retried.into());
+    hasher.write_u8(attempt as u8);
     let bytes = description.as_bytes();
     let (mut from, mut at) = (0, 0);
     while at < bytes.len() {
@@ -283,13 +303,14 @@ mod tests {
 
     #[test]
     fn a_reason_is_known_in_spite_of_what_differs_between_messages() {
-        let same = |one: &str, other: &str| key(200, false, one) == key(200, false, other);
+        let same =
+            |one: &str, other: &str| key(200, Attempt::Last, one) == key(200, Attempt::Last, other);
         assert!(same("line 12: no number: 'abc'", "line 7: no number: 'x y'"));
         assert!(same("can't write 3 bytes to \"a\"", "can't write 70 bytes to \"b\""));
         assert!(!same("can't open it", "can't close it"), "an apostrophe is no quote");
         assert!(!same("an odd line", "the database is gone"));
-        assert_ne!(key(200, false, "a"), key(201, false, "a"));
-        assert_ne!(key(100, true, "a"), key(100, false, "a"));
+        assert_ne!(key(200, Attempt::Last, "a"), key(201, Attempt::Last, "a"));
+        assert_ne!(key(100, Attempt::Retried, "a"), key(100, Attempt::Last, "a"));
         assert!(same("it's 'open", "it's 'open"));
     }
 
@@ -327,9 +348,12 @@ mod tests {
         (clock, failures)
     }
 
-    fn fails<'m>(description: &'m str, is_retried: bool) -> Failure<'m> {
-        let status = if is_retried { 100 } else { 200 };
-        Failure { status, description, is_retried, dead_letter: None }
+    fn fails(description: &str, is_retried: bool) -> Failure<'_> {
+        let (status, attempt) = match is_retried {
+            true => (100, Attempt::Retried),
+            false => (200, Attempt::Last),
+        };
+        Failure { status, description, attempt, dead_letter: None }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
-pub(crate) use self::failures::{Failure, Failures};
+pub(crate) use self::failures::{Attempt, Failure, Failures};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
     channel::{Channel, Ticket},
@@ -213,20 +213,20 @@ impl Stage {
     /// Reports a failed message; `dead_letter` is its id there.
     pub(crate) fn report_failure(&self, message: &Message, dead_letter: Option<&str>) {
         let (status, description) = (message.status(), message.description());
-        let failure = Failure { status, description, is_retried: false, dead_letter };
+        let failure = Failure { status, description, attempt: Attempt::Last, dead_letter };
         self.failures.report(&failure, || message.position());
     }
 
     /// Reports messages that failed without a report of their component.
     pub(crate) fn report_loss(&self, description: &str) {
-        let failure = Failure { status: 0, description, is_retried: false, dead_letter: None };
+        let failure = Failure { status: 0, description, attempt: Attempt::Last, dead_letter: None };
         self.failures.report(&failure, || None);
     }
 
     /// Reports a message that will be tried again.
     pub(crate) fn report_retry(&self, message: &Message) {
         let (status, description) = (message.status(), message.description());
-        let failure = Failure { status, description, is_retried: true, dead_letter: None };
+        let failure = Failure { status, description, attempt: Attempt::Retried, dead_letter: None };
         self.failures.report(&failure, || message.position());
     }
 

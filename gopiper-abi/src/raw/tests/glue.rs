@@ -74,7 +74,7 @@ impl WorkerFactory for UnrulyFactory {
         match attributes.get("does").and_then(Value::as_str) {
             Some("panics when configured") => panic!("when configured"),
             Some(does) => Ok(UnrulyFactory(does.to_owned())),
-            None => Err(vec![RawError { attribute: "does".into(), message: "is missing".into() }]),
+            None => Err(vec![RawError::new("does", "is missing")]),
         }
     }
     fn check(&self) -> Result<(), Vec<RawError>> {
@@ -129,7 +129,7 @@ impl Worker for Unruly {
         panic!("at {now}")
     }
     fn end(&mut self, _deadline: i64) -> Result<(), RawError> {
-        Err(RawError { attribute: "".into(), message: "did not end well".into() })
+        Err(RawError::new("", "did not end well"))
     }
 }
 
@@ -155,7 +155,7 @@ impl HostSide for Silent {
     fn stop(&self, _: Option<&str>) {}
     fn is_stopping(&self) -> bool { false }
     fn stop_descriptor(&self) -> i32 { -1 }
-    fn state_directory(&self) -> Result<std::path::PathBuf, String> { Err("none".into()) }
+    fn state_directory(&self) -> Result<std::path::PathBuf, RawError> { Err(RawError::new("", "none")) }
     fn payload(&self, length: usize) -> PayloadMut { PayloadMut::new(length) }
     fn batch(&self) -> Batch { Batch::new(4) }
     fn send(&self, batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
