@@ -2,7 +2,6 @@
 use std::{path::Path, sync::Arc, sync::atomic::Ordering::Relaxed};
 
 use gopiper_core::Pipeline;
-use mlua::Lua;
 
 use crate::{
     function,
@@ -50,10 +49,17 @@ pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
 
 /// What the file makes, and all that is wrong with it.
 fn run(source: &Arc<Source>, settings: &Settings) -> Made {
-    let lua = Lua::new();
+    let (lua, progress) = match function::plain_state() {
+        Ok(state) => state,
+        Err(error) => {
+            let mut made = Made::default();
+            made.notes.push(source.ended_by(&error));
+            return made;
+        }
+    };
     let search = SearchPath::new(&source.file, &settings.component_path);
     let ran = module::register(&lua, search, settings.clone(), source.clone())
-        .and_then(|()| source.run(&lua, |text, _| tracing::info!("{text}")));
+        .and_then(|()| source.run(&lua, &progress, |text, _| tracing::info!("{text}")));
     let mut made = lua.remove_app_data::<Made>().unwrap_or_default();
     let wrong = made.notes.iter().any(|note| note.severity == Severity::Error);
     match ran {

@@ -10,6 +10,10 @@ use mlua::{Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
 use crate::{
+    function::{
+        LIMIT, TEXT,
+        limit::{Limit, Progress},
+    },
     note::Note,
     place::{Place, What},
 };
@@ -43,6 +47,7 @@ impl Source {
     pub(crate) fn run(
         self: &Arc<Self>,
         lua: &Lua,
+        progress: &Progress,
         log: impl Fn(&str, bool) + Send + 'static,
     ) -> mlua::Result<()> {
         let package: Table = lua.globals().get("package")?;
@@ -55,7 +60,9 @@ impl Source {
             Ok(())
         })?;
         let around = lua.load(include_str!("source.lua")).set_name("=gopiper");
-        let ended: Function = around.call(log)?;
+        let ended: Function = around.call((log, lua.load(TEXT).set_name("=gopiper").into_function()?))?;
+        let limit = Limit::new(format!("running {}", self.file.display()), LIMIT);
+        let _running = limit.begin(lua, progress);
         lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()?;
         ended.call(())
     }
@@ -211,6 +218,7 @@ fn first_cause(error: &mlua::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::function::plain_state;
 
     #[test]
     fn what_is_required_is_what_it_was_when_the_file_was_first_run() {
@@ -219,8 +227,8 @@ mod tests {
         let file = folder.path().join("pipeline.lua");
         let source = Arc::new(Source::new("found = require('lib')", &file));
         let run = || {
-            let lua = Lua::new();
-            source.run(&lua, |_, _| {}).map(|()| lua.globals().get::<String>("found").unwrap())
+            let (lua, progress) = plain_state().unwrap();
+            source.run(&lua, &progress, |_, _| {}).map(|()| lua.globals().get::<String>("found").unwrap())
         };
         assert!(source.said(&run().unwrap_err()).contains("module 'lib' not found"));
         write("return 'as it was'");
