@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, sync::atomic::Ordering::Relaxed};
 use gopiper_core::Pipeline;
 
 use crate::{
-    function,
+    digits, function,
     module::{self, Made},
     note::{Note, Severity},
     placeholder,
@@ -30,7 +30,7 @@ pub struct Loaded {
 /// # Errors
 /// All that is wrong with it, and what else the operator should know.
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
-    let source = Source::read(file).map(Arc::new).map_err(|error| {
+    let source = Source::read(file, settings.seed).map(Arc::new).map_err(|error| {
         let note = Note::error(None, format!("cannot read {}: {error}", file.display()));
         vec![Problem::of(note, &Source::new("", file))]
     })?;
@@ -59,7 +59,7 @@ fn run(source: &Arc<Source>, settings: &Settings) -> Made {
     };
     let search = SearchPath::new(&source.file, &settings.component_path);
     let ran = module::register(&lua, search, settings.clone(), source.clone())
-        .and_then(|()| source.run(&lua, &progress, |text, _| tracing::info!("{text}")));
+        .and_then(|()| source.run(&lua, &progress, 0, |text, _| tracing::info!("{text}")));
     let mut made = lua.remove_app_data::<Made>().unwrap_or_default();
     let wrong = made.notes.iter().any(|note| note.severity == Severity::Error);
     match ran {
@@ -104,5 +104,7 @@ fn of_the_whole(source: &Arc<Source>, made: &Made) -> Vec<Note> {
         let warning = format!("{} is loaded, but in no pipeline", component.file);
         Note::warning(component.place.clone(), warning)
     });
-    unused.collect()
+    let chunks = source.chunks().into_iter();
+    let digits = chunks.filter_map(|chunk| Some(digits::lost(&chunk, &source.text(&chunk)?)));
+    unused.chain(digits.flatten()).collect()
 }

@@ -142,7 +142,7 @@ fn run_again(
     let counting = lua.load(include_str!("lua/counting.lua")).set_name("=gopiper");
     let (module, counted): (Table, Table) = counting.call(given)?;
     lua.register_module("gopiper", module)?;
-    source.run(lua, progress, log)?;
+    source.run(lua, progress, number, log)?;
     counted.get::<Function>("ended")?.call::<()>(())?;
     Ok(counted)
 }
