@@ -37,6 +37,9 @@ pub(crate) struct RunArguments {
     /// reported, and not processed.
     #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
     pub(crate) shutdown_timeout: u32,
+    /// What chance in Lua (math.random) begins from: with the same number it is the same in each run.
+    #[arg(long, env = "GOPIPER_SEED", value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 }
@@ -100,6 +103,7 @@ pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, Exi
         state_directory,
         trust: arguments.trust.trust()?,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
+        seed: arguments.seed,
     };
     let loaded = gopiper_lua::load(&arguments.file, &settings).map_err(|problems| {
         problems.iter().for_each(show);

@@ -117,7 +117,7 @@ fn attributes_fit(
         Value::Nil => Some(Attributes::default()),
         given => call.argument::<Table>(2, "the attributes", given).map(|t| Attributes::read(&t)),
     };
-    let Some(Attributes { map, errors, unknown }) = given else { return false };
+    let Some(Attributes { map, errors, unknown, .. }) = given else { return false };
     let known = errors.is_empty() && unknown.is_empty();
     for (path, error) in &errors {
         call.wrong(2, path, format!("{file}: {error}"));
