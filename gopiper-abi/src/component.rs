@@ -251,6 +251,18 @@ pub trait Factory: Sized + Send + 'static {
         Err(String::new())
     }
 
+    /// Whether a source would read the file of this path, now or later. An output that is among the inputs
+    /// ([`Need::output`]) is refused before anything starts.
+    fn reads(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
+
+    /// What the operator should know before it starts, though it can work. `gopiper check` shows it.
+    fn warnings(&self) -> Vec<Error> {
+        Vec::new()
+    }
+
     /// Called once, after the last worker has gone.
     fn destroy(&mut self) {}
 }

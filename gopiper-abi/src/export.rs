@@ -169,6 +169,14 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
         self.0.durability()
     }
 
+    fn reads(&self, path: &str) -> bool {
+        self.0.reads(path)
+    }
+
+    fn warnings(&self) -> Vec<RawError> {
+        self.0.warnings().into_iter().map(RawError::from).collect()
+    }
+
     fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError> {
         logging::forward(&host);
         Ok(R::worker(self.0.create(Postponed::new(host, on_stop))?))

@@ -2,13 +2,22 @@
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, iter, mem, ops::Range};
+use std::{
+    collections::hash_map::RandomState,
+    fmt,
+    hash::{BuildHasher, Hasher},
+    iter, mem,
+    ops::Range,
+};
 
 use memchr::{memchr_iter, memmem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Batch, DeclaredAttributes, Error, Message, Payload, PayloadMut, Postponed, Report};
+use crate::{
+    Batch, DeclaredAttributes, Error, Message, Payload, PayloadMut, Postponed, Report,
+    raw::number_behind,
+};
 
 /// What to do with a line that is too long: as an attribute of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -24,6 +33,20 @@ pub enum TooLong {
 
 impl DeclaredAttributes for TooLong {}
 
+/// What to do with a byte order mark, the bytes EF BB BF at an input's beginning: as an attribute of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Bom {
+    /// It is part of the first line.
+    Keep,
+    /// It is left out.
+    Strip,
+}
+
+impl DeclaredAttributes for Bom {}
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// How lines are cut, checked: what a source's attributes of these names say.
 #[derive(Debug, Clone)]
 pub struct Format {
@@ -31,6 +54,7 @@ pub struct Format {
     max_length: usize,
     too_long: TooLong,
     block_size: usize,
+    bom: Bom,
 }
 
 impl Format {
@@ -56,7 +80,12 @@ impl Format {
         if !(1..=1 << 30).contains(&block_size) {
             return Err(Error::attribute("block_size", "must be 1 byte to 1 GB"));
         }
-        Ok(Format { delimiter, max_length, too_long, block_size })
+        Ok(Format { delimiter, max_length, too_long, block_size, bom: Bom::Keep })
+    }
+
+    /// The same, with this done to a byte order mark at the beginning.
+    pub fn with_bom(self, bom: Bom) -> Self {
+        Format { bom, ..self }
     }
 
     /// The same with smaller blocks, for an input of which little is there: at most this many bytes.
@@ -117,6 +146,12 @@ pub struct Lines {
     begun: usize,
     /// The line that has begun was too long and is reported: the rest of it is thrown away.
     skipping: bool,
+    /// A piece of the line that has begun was sent: what follows is the next one.
+    continuing: bool,
+    /// The number of the piece that was sent last.
+    piece: u16,
+    /// What comes is the input's beginning, and a byte order mark there is to be left out.
+    strips_bom: bool,
     /// Where the lines of the block end, before their delimiters.
     ends: Vec<usize>,
     batch: Batch,
@@ -134,11 +169,16 @@ impl Lines {
     pub fn new(format: Format, postponed: Postponed) -> Self {
         let block = postponed.host().payload(format.block_size);
         let batch = postponed.batch();
+        let strips_bom = format.bom == Bom::Strip;
         Lines {
             format,
             block,
             begun: 0,
             skipping: false,
+            continuing: false,
+            // Anywhere: the pieces of another input are seldom taken for the next ones of this.
+            piece: RandomState::new().build_hasher().finish() as u16,
+            strips_bom,
             ends: Vec::new(),
             batch,
             postponed,
@@ -150,11 +190,13 @@ impl Lines {
 
     /// For a source that is told where each message ends, in an input that is read from this byte on.
     pub fn tracked(format: Format, postponed: Postponed, position: u64) -> Self {
+        let lines = Self::new(format, postponed);
         Lines {
             position,
             boundary: position,
             sent_ends: Some(Vec::new()),
-            ..Self::new(format, postponed)
+            strips_bom: lines.strips_bom && position == 0,
+            ..lines
         }
     }
 
@@ -169,11 +211,13 @@ impl Lines {
         &mut self.block[self.begun..]
     }
 
-    /// What was read, as it is: for an input that is not to be cut.
-    pub fn take(&mut self, read: usize) -> Payload {
+    /// What was read, as it is: for an input that is not to be cut. What follows it continues it.
+    pub fn take(&mut self, read: usize) -> Message {
         self.position += read as u64;
         self.boundary = self.position;
-        self.block.split_to(read)
+        let mut message = Message::new(self.block.split_to(read));
+        message.set_piece(self.number_piece(), true);
+        message
     }
 
     /// How many bytes of a line have begun, and wait for its end.
@@ -181,9 +225,10 @@ impl Lines {
         self.begun
     }
 
-    /// Whether a line that was too long is being skipped: it is reported, its end has not come.
-    pub fn is_skipping(&self) -> bool {
-        self.skipping
+    /// Whether the beginning of a line that was too long has gone on its way, and its end has not come: it is
+    /// being skipped, or sent in pieces.
+    pub fn is_in_long_line(&self) -> bool {
+        self.skipping || self.continuing
     }
 
     /// Where in the input to begin again: what lies before is in messages that were sent, or was
@@ -222,10 +267,17 @@ impl Lines {
     pub fn end(&mut self, time: i64, send: SendLines<'_>) -> Result<(), Error> {
         self.limit_the_begun(0, time, send)?;
         let rest = self.drop_begun(self.begun);
+        let rest = self.without_bom(rest);
         if !rest.is_empty() && !self.skipping {
-            self.push(part(rest, time), self.position, send)?;
+            let mut last = Message::new(rest);
+            last.set_lacks_delimiter(true);
+            last.set_time(time);
+            if let Some(number) = self.number_last_piece() {
+                last.set_piece(number, false);
+            }
+            self.push(last, self.position, send)?;
         }
-        self.skipping = false;
+        (self.skipping, self.continuing) = (false, false);
         self.boundary = self.position;
         self.flush(send)
     }
@@ -256,6 +308,12 @@ impl Lines {
         if mem::take(&mut self.skipping) {
             start = ends[0] + width;
             next = 1;
+        } else if self.continuing {
+            self.send_long(block, 0..ends[0], time, send)?;
+            start = ends[0] + width;
+            next = 1;
+        } else if mem::take(&mut self.strips_bom) && block[..ends[0]].starts_with(BOM) {
+            start = BOM.len();
         }
         while next < ends.len() {
             if ends[next] - start > max_length {
@@ -284,7 +342,7 @@ impl Lines {
         Ok(())
     }
 
-    /// A line that is too long, with its delimiter behind it.
+    /// A line that is too long, or what is left of one, with its delimiter behind it.
     fn send_long(
         &mut self,
         block: &Payload,
@@ -302,9 +360,14 @@ impl Lines {
         while line.end - start > max_length {
             let piece = block.slice(start..start + max_length);
             start += max_length;
-            self.push(part(piece, time), self.position + start as u64, send)?;
+            self.push_piece(piece, time, self.position + start as u64, send)?;
         }
         self.batch.extend_slices(block, width as u8, time, iter::once(start..line.end));
+        if let (Some(number), Some(last)) =
+            (self.number_last_piece(), self.batch.messages_mut().last_mut())
+        {
+            last.set_piece(number, false);
+        }
         self.sent_ends.iter_mut().for_each(|ends| ends.push(behind));
         self.flush_if_full(send)
     }
@@ -325,9 +388,11 @@ impl Lines {
             let beginning = self.drop_begun(self.format.max_length);
             if self.format.too_long == TooLong::Split {
                 self.boundary = self.position;
-                self.push(part(beginning, time), self.position, send)?;
+                let piece = self.without_bom(beginning);
+                self.push_piece(piece, time, self.position, send)?;
                 continue;
             }
+            let beginning = self.without_bom(beginning);
             // Where it ends is not known yet: begun again there, its rest would be a line.
             self.refuse(beginning, self.boundary, time, send)?;
             self.skipping = true;
@@ -362,6 +427,46 @@ impl Lines {
         self.push(message, end, send)
     }
 
+    /// A piece of a line that goes on behind it.
+    fn push_piece(
+        &mut self,
+        piece: Payload,
+        time: i64,
+        end: u64,
+        send: SendLines<'_>,
+    ) -> Result<(), Error> {
+        let mut message = Message::new(piece);
+        message.set_piece(self.number_piece(), true);
+        message.set_time(time);
+        self.push(message, end, send)
+    }
+
+    /// The number of a piece that does not end its line. No piece of one line is behind one of another.
+    fn number_piece(&mut self) -> u16 {
+        if !mem::replace(&mut self.continuing, true) {
+            self.piece = number_behind(self.piece);
+        }
+        self.piece = number_behind(self.piece);
+        self.piece
+    }
+
+    /// The number of the piece that ends a line; none if the line is whole.
+    fn number_last_piece(&mut self) -> Option<u16> {
+        if !mem::take(&mut self.continuing) {
+            return None;
+        }
+        self.piece = number_behind(self.piece);
+        Some(self.piece)
+    }
+
+    /// What the input begins with, without its mark.
+    fn without_bom(&mut self, beginning: Payload) -> Payload {
+        match mem::take(&mut self.strips_bom) && beginning.starts_with(BOM) {
+            true => beginning.slice(BOM.len()..),
+            false => beginning,
+        }
+    }
+
     fn push(&mut self, message: Message, end: u64, send: SendLines<'_>) -> Result<(), Error> {
         if let Err(message) = self.batch.push(message) {
             self.flush(send)?;
@@ -388,12 +493,4 @@ impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines").field("format", &self.format).finish_non_exhaustive()
     }
-}
-
-/// A message without a delimiter behind it.
-fn part(payload: Payload, time: i64) -> Message {
-    let mut message = Message::new(payload);
-    message.set_lacks_delimiter(true);
-    message.set_time(time);
-    message
 }

@@ -77,6 +77,14 @@ where
         Err(String::new())
     }
 
+    fn reads(&self, _path: &str) -> bool {
+        false
+    }
+
+    fn warnings(&self) -> Vec<RawError> {
+        Vec::new()
+    }
+
     fn create(&self, host: Host, on_stop: OnStop) -> Result<W, RawError> {
         Ok((self.0)(Postponed::new(host, on_stop))?)
     }

@@ -150,6 +150,16 @@ pub enum PipelineError {
         /// What it said.
         error: String,
     },
+    /// A component can start, but does not do what was meant, it seems.
+    #[error("{component}: {warning}")]
+    Warning {
+        /// The component.
+        component: String,
+        /// The attribute that it is about; empty for none.
+        attribute: String,
+        /// What it said.
+        warning: String,
+    },
     /// The system lacks something.
     #[error("the pipeline can't start: {0}")]
     System(String),
@@ -176,6 +186,15 @@ impl PipelineError {
         }
     }
 
+    /// What a component said that the operator should know.
+    pub(crate) fn warning(component: &str, warning: RawError) -> Self {
+        PipelineError::Warning {
+            component: component.to_owned(),
+            warning: warning.to_string(),
+            attribute: warning.attribute.into(),
+        }
+    }
+
     /// The component that it is about, or the pipeline if that is called so, and what of it.
     pub fn about(&self) -> Option<(&str, About<'_>)> {
         use About::{Attribute, Component, Option};
@@ -198,7 +217,8 @@ impl PipelineError {
             | Self::NoPlaceForBuffer(component)
             | Self::BufferAtTheEnd(component)
             | Self::NoSuchComponent { component, .. } => (component, Component),
-            Self::Start { component, attribute, .. } => match attribute.as_str() {
+            Self::Start { component, attribute, .. }
+            | Self::Warning { component, attribute, .. } => match attribute.as_str() {
                 "" => (component, Component),
                 attribute => (component, Attribute(attribute)),
             },

@@ -54,7 +54,7 @@ mod watched;
 mod worker;
 
 pub use buffer::{BufferOptions, WhenFull};
-pub use check::check;
+pub use check::{check, warnings};
 pub use clock::{Clock, ManualClock};
 pub use counters::{ComponentCounts, OutcomeCounts};
 pub use error::{About, PipelineError};

@@ -36,7 +36,10 @@ impl PipelinePlaces {
                 (None, _) => call(),
             },
         };
-        Note::error(place, error.to_string())
+        match error {
+            PipelineError::Warning { .. } => Note::warning(place, error.to_string()),
+            _ => Note::error(place, error.to_string()),
+        }
     }
 }
 

@@ -65,8 +65,12 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
     if let Err(code) = check_all(&mut loaded) {
         return code;
     }
+    let warnings = gopiper_core::warnings(&mut loaded.pipelines);
+    for (pipeline, warning) in &warnings {
+        show(&loaded.places.problem(pipeline, warning));
+    }
     loaded.pipelines.iter_mut().for_each(|pipeline| graph::show_promises(pipeline, format));
-    match deny_warnings && !loaded.warnings.is_empty() {
+    match deny_warnings && !(loaded.warnings.is_empty() && warnings.is_empty()) {
         true => ExitCode::from(exit::CONFIGURATION),
         false => ExitCode::SUCCESS,
     }

@@ -11,13 +11,19 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use gopiper_abi::{Error, Factory, Need, Parallel, Postponed, attributes, export_component};
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 pub use crate::sink::FileSink;
-use crate::{sink::failure, template::Template};
+use crate::{
+    sink::{failure, rotated_name},
+    template::Template,
+};
 
 attributes! {
     /// Writes messages to files, each as a line.
@@ -27,8 +33,9 @@ attributes! {
         /// zone; `{name}` for an attribute of the message, as a name or a part of one; `{{` and `}}` for
         /// braces.
         pub path: String,
-        /// What to write behind each message. A message that came from the end of an input without
-        /// its delimiter gets none.
+        /// What to write behind each message. One that came from the end of an input without its
+        /// delimiter gets it only when another one follows, so that an input comes out byte for byte;
+        /// the pieces of a line that was split are put together again if nothing came between them.
         #[serde(default = "newline")]
         pub delimiter: String,
         /// When what was written is brought to disk.
@@ -108,6 +115,19 @@ impl FileSinkFactory {
     fn template(&self) -> Result<Template, Error> {
         Template::parse(&self.path, self.zone.clone())
     }
+
+    /// The files that it writes, as far as they are known.
+    fn files(&self, mut template: Template) -> Vec<String> {
+        let now = Timestamp::now().as_second();
+        let Some(file) = template.example(now) else { return Vec::new() };
+        if template.constant().is_some() && place::of_one(Path::new(&file)).is_none() {
+            return Vec::new();
+        }
+        let rotates = self.settings.rotate_bytes.is_some() || self.settings.rotate_every.is_some();
+        let rotated = rotates.then(|| rotated_name(Path::new(&file), now, &self.zone));
+        let rotated = rotated.map(|path| path.to_string_lossy().into_owned());
+        [file].into_iter().chain(rotated).collect()
+    }
 }
 
 impl Factory for FileSinkFactory {
@@ -147,8 +167,14 @@ impl Factory for FileSinkFactory {
         let constant = self.template().ok().and_then(|template| template.constant());
         let file = constant.and_then(|path| place::of_one(&path));
         let alone = |path: PathBuf| Need::alone(format!("the file {}", path.display()));
-        let needs = file.map(|path| alone(path).of_attribute("path").otherwise(ANOTHER_PATH));
-        needs.into_iter().collect()
+        let alone = file.map(|path| alone(path).of_attribute("path").otherwise(ANOTHER_PATH));
+        let files = self.template().map(|template| self.files(template)).unwrap_or_default();
+        let output = |path: String| {
+            Need::output(path)
+                .of_attribute("path")
+                .otherwise("write elsewhere, or read other files")
+        };
+        alone.into_iter().chain(files.into_iter().map(output)).collect()
     }
 
     fn create(&self, postponed: Postponed) -> Result<FileSink, Error> {

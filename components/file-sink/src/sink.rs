@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gopiper_abi::{BatchCall, BatchComponent, Error, HandleFlags, Host, Report};
+use gopiper_abi::{BatchCall, BatchComponent, Ending, Error, HandleFlags, Host, Report};
 use jiff::{Timestamp, tz::TimeZone};
 use rustix::io::Errno;
 
@@ -14,7 +14,7 @@ use crate::{
     Settings, Sync,
     disk::{folder_of, sync_folder},
     target::Target,
-    template::Template,
+    template::{NANOSECONDS, Template},
 };
 
 /// The numbers for the reasons in reports.
@@ -69,7 +69,9 @@ impl FileSink {
     fn target(&mut self, path: &Path) -> io::Result<&mut Target> {
         let (batch, now) = (self.batch, self.host.now());
         let known = match self.open.get_mut(path) {
-            Some(target) if target.used != batch => Some(target.look_again()?),
+            Some(target) if target.used != batch => {
+                Some(target.look_again(&self.settings.delimiter)?)
+            }
             known => known.map(|_| true),
         };
         if known == Some(false) {
@@ -154,13 +156,13 @@ impl FileSink {
     ) -> io::Result<usize> {
         let Settings { rotate_bytes, rotate_every, .. } = self.settings;
         let now = self.host.now();
-        let width = self.settings.delimiter.len();
+        let delimiter = self.settings.delimiter.clone();
         let target = self.target(path)?;
         let mut count = messages.len();
         if target.is_regular() {
             let is_old = rotate_every.is_some_and(|every| now - target.begun >= every);
             if let Some(limit) = rotate_bytes {
-                count = how_many_fit(call, messages.clone(), width, target.length(), limit);
+                count = how_many_fit(call, messages.clone(), &delimiter, target, limit);
             }
             if target.length() > 0 && (is_old || count == 0) {
                 self.rotate(path)?;
@@ -168,9 +170,8 @@ impl FileSink {
             }
         }
         let written = messages.start..messages.start + count;
-        let delimiter = &self.settings.delimiter;
         if let Some(target) = self.open.get_mut(path) {
-            target.write(call.pieces_of(written.clone(), delimiter), delimiter)?;
+            target.write(call, written.clone(), &delimiter)?;
             target.unsettled.push(written);
         }
         Ok(count)
@@ -178,11 +179,10 @@ impl FileSink {
 
     fn rotate(&mut self, path: &Path) -> io::Result<()> {
         self.close(path);
-        let now = Timestamp::from_nanosecond(self.host.now().into()).unwrap_or_default();
-        let now = now.to_zoned(self.zone.clone()).strftime("%Y%m%d-%H%M%S");
+        let first = rotated_name(path, self.host.now() / NANOSECONDS, &self.zone);
         let name = |number: u32| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(if number == 0 { format!(".{now}") } else { format!(".{now}.{number}") });
+            let mut name = first.as_os_str().to_owned();
+            name.push(if number == 0 { String::new() } else { format!(".{number}") });
             PathBuf::from(name)
         };
         let is_free = |name: &PathBuf| {
@@ -267,6 +267,14 @@ impl Drop for FileSink {
     }
 }
 
+/// What a file is called that was begun anew in this second.
+pub(crate) fn rotated_name(path: &Path, second: i64, zone: &TimeZone) -> PathBuf {
+    let time = Timestamp::from_second(second).unwrap_or_default().to_zoned(zone.clone());
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", time.strftime("%Y%m%d-%H%M%S")));
+    name.into()
+}
+
 pub(crate) fn failure(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
 }
@@ -280,15 +288,19 @@ fn is_starved(error: &io::Error) -> bool {
 fn how_many_fit(
     call: &BatchCall<'_>,
     messages: Range<usize>,
-    width: usize,
-    mut length: u64,
+    delimiter: &[u8],
+    target: &Target,
     limit: u64,
 ) -> usize {
+    let width = delimiter.len();
+    let (mut length, mut ending) = (target.length(), target.ending());
     let messages = &call.messages()[messages];
     let fit = messages.iter().take_while(|message| {
         let is_first = length == 0;
-        let delimiter = if message.lacks_delimiter() { 0 } else { width };
-        length += (message.data().len() + delimiter) as u64;
+        let before = if ending.is_apart_from(message) { width } else { 0 };
+        let behind = if message.lacks_delimiter() { 0 } else { width };
+        length += (before + message.data().len() + behind) as u64;
+        ending = Ending::of(message, delimiter);
         is_first || length <= limit
     });
     fit.count()

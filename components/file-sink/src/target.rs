@@ -8,7 +8,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use gopiper_abi::Piece;
+use gopiper_abi::{BatchCall, Ending};
 use memchr::memmem;
 use rustix::{
     fs::{FlockOperation, flock},
@@ -36,8 +36,8 @@ pub(crate) struct Target {
     length: u64,
     /// How long it was before what is not settled yet.
     settled: u64,
-    /// Its last message has no delimiter.
-    lacks_delimiter: bool,
+    /// How it ends.
+    ending: Ending,
     /// Behind its length lies what could not be cut off.
     is_torn: bool,
     /// It holds what is not on disk yet.
@@ -71,7 +71,7 @@ impl Target {
             mark: None,
             length: metadata.len(),
             settled: 0,
-            lacks_delimiter: false,
+            ending: Ending::Whole,
             is_torn: false,
             is_dirty: false,
             begun: made.map_or(now, |made| made.min(now)),
@@ -80,6 +80,7 @@ impl Target {
         };
         if let Some(inode) = target.regular {
             target.take_over(inode, delimiter)?;
+            target.ending = target.find_ending(delimiter)?;
         }
         target.settled = target.length;
         Ok(target)
@@ -129,6 +130,23 @@ impl Target {
         Ok(())
     }
 
+    /// How it ends that was written by others, or in another run.
+    fn find_ending(&self, delimiter: &[u8]) -> io::Result<Ending> {
+        if self.length == 0 {
+            return Ok(Ending::Whole);
+        }
+        let Some(start) = self.length.checked_sub(delimiter.len() as u64) else {
+            return Ok(Ending::Open);
+        };
+        let mut last = vec![0; delimiter.len()];
+        self.file.read_exact_at(&mut last, start)?;
+        Ok(if last == delimiter { Ending::Whole } else { Ending::Open })
+    }
+
+    pub(crate) fn ending(&self) -> Ending {
+        self.ending
+    }
+
     pub(crate) fn is_regular(&self) -> bool {
         self.regular.is_some()
     }
@@ -149,30 +167,35 @@ impl Target {
 
     /// Sees what others have done with it since a batch was settled: whether it is still in place, and
     /// how long it is, as they may have cut it (`copytruncate`) or appended to it.
-    pub(crate) fn look_again(&mut self) -> io::Result<bool> {
+    pub(crate) fn look_again(&mut self, delimiter: &[u8]) -> io::Result<bool> {
         let Some(there) = self.in_place() else { return Ok(self.regular.is_none()) };
         if let (true, Some(mark)) = (there.len() < self.length, &self.mark) {
             mark.set(there.len())?;
         }
-        (self.length, self.settled) = (there.len(), there.len());
+        if there.len() != self.length {
+            self.length = there.len();
+            self.ending = self.find_ending(delimiter)?;
+        }
+        self.settled = self.length;
         Ok(true)
     }
 
     /// Writes all, or nothing.
-    pub(crate) fn write<'a>(
+    pub(crate) fn write(
         &mut self,
-        pieces: impl Iterator<Item = Piece<'a>>,
+        call: &BatchCall<'_>,
+        messages: Range<usize>,
         delimiter: &[u8],
     ) -> io::Result<()> {
-        let lacked = self.lacks_delimiter;
-        match self.write_pieces(pieces, delimiter) {
+        let before = self.ending;
+        match self.write_pieces(call, messages, delimiter) {
             Ok(written) => {
                 self.length += written;
                 self.is_dirty = true;
                 Ok(())
             }
             Err(error) => {
-                self.lacks_delimiter = lacked;
+                self.ending = before;
                 if let Err(cut) = self.cut_to(self.length) {
                     self.is_torn = true;
                     log::warn!(
@@ -186,21 +209,25 @@ impl Target {
         }
     }
 
-    fn write_pieces<'a>(
+    fn write_pieces(
         &mut self,
-        pieces: impl Iterator<Item = Piece<'a>>,
+        call: &BatchCall<'_>,
+        messages: Range<usize>,
         delimiter: &[u8],
     ) -> io::Result<u64> {
         let mut written = 0;
         let mut file = BufWriter::with_capacity(TOGETHER, &self.file);
-        for piece in pieces {
+        for piece in call.pieces_of(messages, delimiter, &mut self.ending) {
+            if piece.delimiter_before {
+                file.write_all(delimiter)?;
+                written += delimiter.len() as u64;
+            }
             file.write_all(piece.data)?;
             written += piece.data.len() as u64;
             if piece.add_delimiter {
                 file.write_all(delimiter)?;
                 written += delimiter.len() as u64;
             }
-            self.lacks_delimiter = !piece.add_delimiter && !piece.data.ends_with(delimiter);
         }
         file.flush()?;
         Ok(written)
@@ -211,7 +238,7 @@ impl Target {
         if self.sync == Sync::Batch {
             self.sync()?;
         }
-        if self.lacks_delimiter && self.mark.is_some() {
+        if self.ending != Ending::Whole && self.mark.is_some() {
             if self.sync == Sync::Interval {
                 self.sync()?;
             }

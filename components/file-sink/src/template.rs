@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use gopiper_abi::{Error, Message, Value, ValueTag};
 use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 
-const NANOSECONDS: i64 = 1_000_000_000;
+pub(crate) const NANOSECONDS: i64 = 1_000_000_000;
+
+/// Stands for an attribute of any message.
+const ANY_NAME: &str = "\u{f8ff}\u{f8fe}";
 
 /// A path to be filled in.
 pub(crate) struct Template {
@@ -80,6 +83,17 @@ impl Template {
             [Part::Text(path)] => Some(path.into()),
             _ => None,
         }
+    }
+
+    /// A path that stands for all: what attributes stand in it is a text that nobody would ask for by name, so a
+    /// pattern matches it only if it matches them all.
+    pub(crate) fn example(&mut self, second: i64) -> Option<String> {
+        self.set_second(second).ok()?;
+        let text = |part: &Part| match part {
+            Part::Text(text) | Part::Time(_, text) => text.clone(),
+            Part::Attribute(_) => ANY_NAME.to_owned(),
+        };
+        Some(self.parts.iter().map(text).collect())
     }
 
     /// How many of these messages, from the first on, go where the first one goes. `now` is the time of

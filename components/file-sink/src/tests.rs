@@ -3,7 +3,7 @@ mod crashes;
 
 use std::{
     fs::{self, File},
-    io::ErrorKind,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -148,6 +148,31 @@ fn two_do_not_write_one_file() {
 }
 
 #[test]
+fn what_has_no_delimiter_does_not_swallow_what_comes_next() {
+    let piece = |data: &str, number, continues| {
+        let mut message = Message::new(data.to_owned());
+        message.set_piece(number, continues);
+        message
+    };
+    let folder = Folder::new();
+    fs::write(folder.path("a"), "of others").unwrap();
+    let mut sink = folder.sink("a");
+    sink.handle([without_delimiter("1"), without_delimiter("2")]);
+    sink.handle([Message::new("3"), piece("4", 7, true), piece("5", 8, true)]);
+    sink.handle([piece("6", 9, false), piece("7", 20, true), piece("8", 23, false)]);
+    sink.handle([without_delimiter("9")]);
+    sink.end().unwrap();
+    assert_eq!(folder.read("a"), "of others\n1\n2\n3\n456\n7\n8\n9");
+    File::options().write(true).open(folder.path("a")).unwrap().set_len(10).unwrap();
+    let mut sink = folder.sink("a");
+    sink.handle([without_delimiter("1")]);
+    sink.handle(["2"]);
+    File::options().append(true).open(folder.path("a")).unwrap().write_all(b"others").unwrap();
+    sink.handle(["3"]);
+    assert_eq!(folder.read("a"), "of others\n1\n2\nothers\n3\n");
+}
+
+#[test]
 fn what_others_rename_or_remove_is_made_again() {
     let folder = Folder::new();
     let mut sink = folder.sink("logs/a");
@@ -163,7 +188,7 @@ fn what_others_rename_or_remove_is_made_again() {
 #[test]
 fn what_others_cut_or_lengthen_is_as_long_as_it_is() {
     let folder = Folder::new();
-    let mut sink = folder.try_sink("a", [("rotate_bytes", 6i64.into())]).unwrap();
+    let mut sink = folder.try_sink("a", [("rotate_bytes", 7i64.into())]).unwrap();
     let length = |length| {
         File::options().write(true).open(folder.path("a")).unwrap().set_len(length).unwrap();
     };

@@ -7,13 +7,17 @@ mod tests;
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use gopiper_abi::Error;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::identity::{Fingerprint, Inode};
+use crate::{
+    found::Found,
+    identity::{Fingerprint, Inode, Mark},
+};
 
 const FORMAT: &str = "gopiper file_source checkpoint";
 const VERSION: u32 = 1;
@@ -31,10 +35,75 @@ pub(crate) struct Entry {
     pub(crate) offset: u64,
     /// When the file was last there, in nanoseconds since 1970.
     pub(crate) seen: i64,
+    /// Where the link led to under which it was found; only a hint.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    pub(crate) real: Option<PathBuf>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) born: Option<i64>,
+    /// What lies before the offset, or before a place that lies before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mark: Option<Mark>,
+    /// How long it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) length: Option<u64>,
+    /// It was not there any more when it was read to its end, or that it is gone was said.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) ended: bool,
+}
+
+impl Entry {
+    /// The entry of a file that is about to be read from its beginning.
+    pub(crate) fn new(path: &Path, inode: Inode, born: Option<i64>) -> Self {
+        Entry {
+            path: path.to_owned(),
+            inode,
+            fingerprint: Fingerprint::of(b""),
+            offset: 0,
+            seen: 0,
+            real: None,
+            born,
+            mark: None,
+            length: None,
+            ended: false,
+        }
+    }
+
+    /// Whether the file of this path may be this one, by where it lies.
+    pub(crate) fn may_be(&self, inode: Inode, path: &Path, born: Option<i64>) -> bool {
+        // A device that was mounted again may have another number.
+        let is_alike = self.path == path || (born.is_some() && self.born == born);
+        self.inode == inode || (self.inode.number() == inode.number() && is_alike)
+    }
+
+    pub(crate) fn may_be_found(&self, file: &Found) -> bool {
+        self.may_be(file.inode, &file.path, file.born) && !self.is_older_than(file.born)
+    }
+
+    /// Whether it was made at another time than this file, whose inode was its own once.
+    pub(crate) fn is_older_than(&self, born: Option<i64>) -> bool {
+        matches!((self.born, born), (Some(own), Some(other)) if own != other)
+    }
+
+    /// How much of it was not read, as far as is known.
+    pub(crate) fn unread(&self) -> u64 {
+        self.length.map_or(0, |length| length.saturating_sub(self.offset))
+    }
+}
+
+fn is_false(is: &bool) -> bool {
+    !is
 }
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn as_text_if_any<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => as_text(path, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// Where the checkpoint lies: in a directory that the host has locked for this process.
@@ -78,7 +147,8 @@ impl Store {
 
     fn write(&self, entries: &[Entry]) -> io::Result<()> {
         let aside = self.directory.join("checkpoint.new");
-        let mut file = File::create(&aside)?;
+        let mut options = File::options();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
         file.write_all(&rendered(entries)?)?;
         file.sync_all()?;
         fs::rename(&aside, self.file())?;

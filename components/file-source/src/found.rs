@@ -1,18 +1,22 @@
 //! Which files there are.
 use std::{
     borrow::Cow,
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     fs::{self, Metadata},
     io,
-    path::{Component, Path, PathBuf},
+    path::{Component, Path, PathBuf, absolute},
     time::SystemTime,
 };
 
 use glob::{MatchOptions, Pattern};
 use gopiper_abi::Error;
 
-use crate::identity::Inode;
+use crate::{
+    checkpoint::Entry,
+    identity::{Inode, born},
+    patterns::{at, expand},
+};
 
 /// As in a shell: `*` stands for no slash, and for no leading dot.
 const OPTIONS: MatchOptions = MatchOptions {
@@ -26,13 +30,30 @@ const OPTIONS: MatchOptions = MatchOptions {
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
     pub(crate) inode: Inode,
+    pub(crate) born: Option<i64>,
     modified: SystemTime,
 }
 
 impl Found {
     fn new(path: PathBuf, metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Found { path, inode: Inode::from(metadata), modified }
+        Found { path, inode: Inode::from(metadata), born: born(metadata), modified }
+    }
+}
+
+/// Files that are there, to be found by what is remembered of them.
+pub(crate) struct Index<'f>(HashMap<u64, Vec<&'f Found>>);
+
+impl<'f> Index<'f> {
+    pub(crate) fn of(found: &'f [Found]) -> Self {
+        let mut index = HashMap::<u64, Vec<_>>::new();
+        found.iter().for_each(|file| index.entry(file.inode.number()).or_default().push(file));
+        Index(index)
+    }
+
+    pub(crate) fn has(&self, entry: &Entry) -> bool {
+        let files = self.0.get(&entry.inode.number());
+        files.is_some_and(|files| files.iter().any(|file| entry.may_be_found(file)))
     }
 }
 
@@ -49,26 +70,9 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// What is wrong with one of the patterns; Lua counts them from 1.
-fn at(index: usize, error: String) -> Error {
-    Error::attribute(format!("paths[{}]", index + 1), error)
-}
-
-/// Refuses what is no glob.
-pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
-    if patterns.is_empty() {
-        return Err(Error::attribute("paths", "is empty: name at least one file"));
-    }
-    for (index, pattern) in patterns.iter().enumerate() {
-        Pattern::new(pattern)
-            .map_err(|error| at(index, format!("'{pattern}' is no glob: {error}")))?;
-    }
-    Ok(())
-}
-
-/// Refuses what matches no file.
-pub(crate) fn check_matches(patterns: &[String]) -> Result<(), Error> {
-    for (index, pattern) in patterns.iter().enumerate() {
+/// Those patterns that match no file, each as an error.
+pub(crate) fn without_match(patterns: &[String]) -> Vec<Error> {
+    let missing = patterns.iter().enumerate().filter_map(|(index, pattern)| {
         let mut trouble = String::new();
         let found = matches(pattern).find_map(|file| match file {
             Ok(file) => Some(file),
@@ -77,11 +81,41 @@ pub(crate) fn check_matches(patterns: &[String]) -> Result<(), Error> {
                 None
             }
         });
-        if found.is_none() {
-            return Err(at(index, format!("no file matches '{pattern}'{trouble}")));
+        let missing = || at(index, format!("no file matches '{pattern}'{trouble}"));
+        found.is_none().then(missing)
+    });
+    missing.collect()
+}
+
+/// Whether a file of this path, which need not be there yet, is one that matches.
+pub(crate) fn reads(patterns: &[String], path: &Path) -> bool {
+    if let Ok(there) = fs::metadata(path) {
+        let inode = Inode::from(&there);
+        if find(patterns).0.iter().any(|file| file.inode == inode) {
+            return true;
         }
     }
-    Ok(())
+    let Ok(path) = absolute(path) else { return false };
+    let Some((folder, name)) = path.parent().zip(path.file_name()) else { return false };
+    let (real, name) = (fs::canonicalize(folder).ok(), name.to_string_lossy());
+    let expanded = patterns.iter().flat_map(|pattern| expand(pattern).unwrap_or_default());
+    expanded.into_iter().any(|pattern| {
+        let parts = parts(&pattern);
+        let Some((last, folders)) = parts.split_last().filter(|(last, _)| **last != "**") else {
+            return false;
+        };
+        if !Pattern::new(last).is_ok_and(|last| last.matches_with(&name, OPTIONS)) {
+            return false;
+        }
+        // Folders that are there may have several names; others are told by theirs.
+        let mut reached = Vec::new();
+        reach(Path::new(""), folders, &mut reached, &mut Visited::new());
+        let folders = reached.into_iter().flatten().map(|folder| fs::canonicalize(listed(&folder)));
+        let whole = absolute(&pattern).unwrap_or_default();
+        let whole = Pattern::new(&whole.to_string_lossy());
+        folders.into_iter().any(|folder| folder.ok() == real && real.is_some())
+            || whole.is_ok_and(|whole| whole.matches_path_with(&path, OPTIONS))
+    })
 }
 
 /// The files that match, each once: those changed last come last, of the same time by name. And what
@@ -100,24 +134,44 @@ pub(crate) fn find(patterns: &[String]) -> (Vec<Found>, Vec<Trouble>) {
     (found, troubles)
 }
 
-/// Of these files, those that lie beside one of the paths: what was renamed.
-pub(crate) fn find_beside<'a>(
-    paths: impl Iterator<Item = &'a Path>,
-    inodes: &HashSet<Inode>,
-) -> Vec<Found> {
-    let folders: BTreeSet<_> = paths.map(folder_of).collect();
-    let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-    let files = entries.filter_map(|entry| file(entry.ok()?.path())?.ok());
-    files.filter(|file| inodes.contains(&file.inode)).collect()
+/// Of the remembered files, those that lie in the folder of one of them, or in that of what its link leads to: what
+/// was renamed.
+pub(crate) fn find_beside(entries: &[Entry]) -> Vec<Found> {
+    let real = |entry: &Entry| real(&entry.path);
+    let paths = entries.iter().flat_map(|entry| {
+        [Some(entry.path.clone()), entry.real.clone(), real(entry)].into_iter().flatten()
+    });
+    let folders: BTreeSet<_> = paths.map(|path| folder_of(&path)).collect();
+    let mut found =
+        in_folders(folders, |file| entries.iter().any(|entry| entry.may_be_found(file)));
+    found.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+    let mut inodes = HashSet::new();
+    found.retain(|file| inodes.insert(file.inode));
+    found
 }
 
-/// If the name of a file is another one's by now: where it was renamed to, and that other one.
-pub(crate) fn find_renamed(file: &Found) -> Option<Vec<Found>> {
+fn in_folders(folders: BTreeSet<PathBuf>, is_it: impl Fn(&Found) -> bool) -> Vec<Found> {
+    let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let files = entries.filter_map(|entry| file(entry.ok()?.path())?.ok());
+    files.filter(is_it).collect()
+}
+
+/// The file that a path with a link in it leads to; none if there is no link, or no file.
+pub(crate) fn real(path: &Path) -> Option<PathBuf> {
+    let real = fs::canonicalize(path).ok()?;
+    (absolute(path).ok().as_ref() != Some(&real)).then_some(real)
+}
+
+/// If the name of a file is another one's by now: where it was renamed to, and that other one. `real` is where it
+/// was when it was found, if its name is a link.
+pub(crate) fn find_renamed(file: &Found, real: Option<&Path>) -> Option<Vec<Found>> {
     let there = self::file(file.path.clone()).and_then(Result::ok);
     if there.as_ref().is_some_and(|there| there.inode == file.inode) {
         return None;
     }
-    let mut found = find_beside([file.path.as_path()].into_iter(), &HashSet::from([file.inode]));
+    let folders = [Some(file.path.as_path()), real].into_iter().flatten().map(folder_of).collect();
+    let mut found = in_folders(folders, |other| other.inode == file.inode);
+    found.truncate(1);
     if found.is_empty() {
         return None;
     }
@@ -127,21 +181,22 @@ pub(crate) fn find_renamed(file: &Found) -> Option<Vec<Found>> {
 
 /// The folders in which files that match may appear, as far as they are known.
 pub(crate) fn folders(patterns: &[String], found: &[Found]) -> BTreeSet<PathBuf> {
-    let of_patterns = patterns.iter().map(|pattern| {
-        let plain = Path::new(pattern).components().take_while(|part| {
+    let expanded = patterns.iter().flat_map(|pattern| expand(pattern).unwrap_or_default());
+    let of_patterns = expanded.map(|pattern| {
+        let plain = Path::new(&pattern).components().take_while(|part| {
             let part = part.as_os_str().to_string_lossy();
             Pattern::escape(&part) == part
         });
         let plain: PathBuf = plain.collect();
         let plain = if plain.as_os_str().is_empty() { ".".into() } else { plain };
-        if plain.as_path() == Path::new(pattern) { folder_of(&plain) } else { plain }
+        if plain.as_path() == Path::new(&pattern) { folder_of(&plain) } else { plain }
     });
     let of_found = found.iter().map(|file| folder_of(&file.path));
     of_patterns.chain(of_found).collect()
 }
 
 /// The folder in which it lies.
-fn folder_of(path: &Path) -> PathBuf {
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => ".".into(),
         Some(folder) => folder.to_owned(),
@@ -151,41 +206,66 @@ fn folder_of(path: &Path) -> PathBuf {
 
 /// What is no regular file (a folder, a pipe) is passed over.
 fn matches(pattern: &str) -> impl Iterator<Item = Result<Found, Trouble>> {
-    let parts = Path::new(pattern).components().filter(|part| *part != Component::CurDir);
-    let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
     let mut reached = Vec::new();
-    reach(Path::new(""), &parts, &mut reached);
+    for pattern in expand(pattern).unwrap_or_default() {
+        reach(Path::new(""), &parts(&pattern), &mut reached, &mut Visited::new());
+    }
     reached.into_iter().filter_map(|path| path.map_or_else(|trouble| Some(Err(trouble)), file))
+}
+
+fn parts(pattern: &str) -> Vec<Cow<'_, str>> {
+    let parts = Path::new(pattern).components().filter(|part| *part != Component::CurDir);
+    parts.map(|part| part.as_os_str().to_string_lossy()).collect()
+}
+
+/// The folders in which `**` has looked, each with how many parts of the glob were left: a link may lead back.
+type Visited = HashSet<(Inode, usize)>;
+
+fn listed(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// All that the parts of a glob lead to from a folder. The glob crate's own walk panics at a name that
 /// is no text; here `?` stands for what is none in it.
-fn reach(folder: &Path, parts: &[Cow<'_, str>], reached: &mut Vec<Result<PathBuf, Trouble>>) {
+fn reach(
+    folder: &Path,
+    parts: &[Cow<'_, str>],
+    reached: &mut Vec<Result<PathBuf, Trouble>>,
+    visited: &mut Visited,
+) {
     let Some((part, rest)) = parts.split_first() else {
         return reached.push(Ok(folder.to_owned()));
     };
     let pattern = Pattern::new(part).ok().filter(|_| Pattern::escape(part) != **part);
     let Some(pattern) = pattern else {
-        return reach(&folder.join(&**part), rest, reached);
+        return reach(&folder.join(&**part), rest, reached, visited);
     };
     let any_folders = part == "**";
+    let listed = listed(folder);
     if any_folders {
-        reach(folder, rest, reached);
+        let inode = fs::metadata(listed).map(|there| Inode::from(&there));
+        if inode.is_ok_and(|inode| !visited.insert((inode, parts.len()))) {
+            return;
+        }
+        reach(folder, rest, reached, visited);
     }
-    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = fs::read_dir(listed).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let entries = match entries {
         Ok(entries) => entries,
         Err(error) if is_not_there(&error) => return,
         Err(error) => return reached.push(Err(Trouble { path: listed.to_owned(), error })),
     };
-    for entry in entries {
+    // What a link leads to is looked at under its own name first.
+    let (links, others): (Vec<_>, Vec<_>) = entries
+        .into_iter()
+        .partition(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+    for entry in others.into_iter().chain(links) {
         let (path, name) = (folder.join(entry.file_name()), entry.file_name());
         let name = name.to_string_lossy();
         if !any_folders && pattern.matches_with(&name, OPTIONS) {
-            reach(&path, rest, reached);
+            reach(&path, rest, reached, visited);
         } else if any_folders && !name.starts_with('.') && path.is_dir() {
-            reach(&path, parts, reached);
+            reach(&path, parts, reached, visited);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The bytes of a file, decompressed if need be.
 use std::{
     fs::{File, Metadata},
-    io::{self, BufReader, Read, Seek},
+    io::{self, BufRead, BufReader, Read, Seek},
     os::unix::fs::FileExt,
     sync::Arc,
 };
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 /// What a gzip file begins with.
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
@@ -17,6 +17,10 @@ const PIECE: usize = 1 << 10;
 pub(crate) struct Input {
     file: Arc<File>,
     content: Content,
+    /// Its length is said to be 0, but there is something in it: as in /proc.
+    is_sizeless: bool,
+    /// One without a size has ended.
+    has_ended: bool,
 }
 
 enum Content {
@@ -27,7 +31,10 @@ enum Content {
 }
 
 struct Gzip {
-    decoder: MultiGzDecoder<BufReader<Arc<File>>>,
+    /// The member of the moment; `None` between two.
+    member: Option<GzDecoder<BufReader<Arc<File>>>>,
+    /// What follows, between two.
+    rest: Option<BufReader<Arc<File>>>,
     /// How much of what it says has been read.
     position: u64,
     /// It has ended, or could not go on, when the file was so long.
@@ -39,7 +46,8 @@ struct Gzip {
 
 impl Input {
     pub(crate) fn new(file: File) -> Self {
-        Input { file: Arc::new(file), content: Content::Unknown }
+        let (is_sizeless, has_ended) = (false, false);
+        Input { file: Arc::new(file), content: Content::Unknown, is_sizeless, has_ended }
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -58,7 +66,8 @@ impl Input {
             _ if head.starts_with(&MAGIC) || MAGIC.starts_with(head) => {
                 (&*self.file).rewind()?;
                 Content::Gzip(Box::new(Gzip {
-                    decoder: MultiGzDecoder::new(BufReader::new(self.file.clone())),
+                    member: Some(GzDecoder::new(BufReader::new(self.file.clone()))),
+                    rest: None,
                     position: 0,
                     ended: None,
                     behind: None,
@@ -69,9 +78,29 @@ impl Input {
         Ok(())
     }
 
+    /// Sees whether there is something in it though its length is 0: what the system makes up when it is read.
+    pub(crate) fn look_for_size(&mut self, head: &[u8]) -> io::Result<()> {
+        self.is_sizeless = !head.is_empty() && self.file.metadata()?.len() == 0;
+        Ok(())
+    }
+
+    /// Whether its length says something.
+    pub(crate) fn has_size(&self, metadata: &Metadata) -> bool {
+        !self.is_sizeless || metadata.len() > 0
+    }
+
+    /// How much was read of what a compressed file says; of others nobody counts.
+    pub(crate) fn position(&self) -> Option<u64> {
+        match &self.content {
+            Content::Gzip(gzip) => Some(gzip.position),
+            _ => None,
+        }
+    }
+
     /// Whether the file may have more than the `read` bytes that were read of it.
     pub(crate) fn has_more(&self, read: u64, metadata: &Metadata) -> bool {
         match &self.content {
+            _ if !self.has_size(metadata) => !self.has_ended,
             Content::Unknown => metadata.len() > 0,
             Content::Plain => metadata.len() > read,
             Content::Gzip(gzip) => gzip.ended.is_none_or(|length| length < metadata.len()),
@@ -99,13 +128,40 @@ impl Input {
     pub(crate) fn read(&mut self, room: &mut [u8], place: u64) -> io::Result<usize> {
         match &mut self.content {
             Content::Unknown => Ok(0),
-            Content::Plain => uninterrupted(|| self.file.read_at(room, place)),
+            Content::Plain => {
+                let read = uninterrupted(|| self.file.read_at(room, place))?;
+                self.has_ended = read == 0;
+                Ok(read)
+            }
             Content::Gzip(gzip) => gzip.read(room, &self.file),
         }
     }
 }
 
 impl Gzip {
+    /// The next bytes, of one member after the other. Zeros between them and behind them are padding.
+    fn read_piece(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(member) = &mut self.member {
+                match member.read(piece)? {
+                    0 => self.rest = self.member.take().map(GzDecoder::into_inner),
+                    read => return Ok(read),
+                }
+            }
+            let Some(rest) = &mut self.rest else { return Ok(0) };
+            let bytes = rest.fill_buf()?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            match (zeros, bytes.len()) {
+                (_, 0) => return Ok(0),
+                (zeros, length) if zeros == length => rest.consume(zeros),
+                (zeros, _) => {
+                    rest.consume(zeros);
+                    self.member = self.rest.take().map(GzDecoder::new);
+                }
+            }
+        }
+    }
+
     fn read(&mut self, room: &mut [u8], file: &File) -> io::Result<usize> {
         let mut read = 0;
         if self.behind.is_none() {
@@ -114,7 +170,7 @@ impl Gzip {
             while read < room.len() {
                 let piece = &mut room[read..];
                 let piece_length = piece.len().min(PIECE);
-                match uninterrupted(|| self.decoder.read(&mut piece[..piece_length])) {
+                match uninterrupted(|| self.read_piece(&mut piece[..piece_length])) {
                     Ok(more @ 1..) => read += more,
                     behind => {
                         self.behind = Some((length, behind));

@@ -13,7 +13,8 @@ use gopiper_abi::Positions;
 
 use crate::{
     checkpoint::Entry,
-    identity::{Fingerprint, Inode},
+    found::Index,
+    identity::{Fingerprint, Inode, Mark},
 };
 
 /// For so long a file that is not there any more is remembered, in nanoseconds: a week.
@@ -37,6 +38,8 @@ pub(crate) struct Ledger {
 struct Progress {
     entry: Entry,
     batches: VecDeque<Open>,
+    /// Bytes that lie before places that have not gone through, and the last that have.
+    marks: VecDeque<(u64, Vec<u8>)>,
     /// Nobody reads it any more.
     closed: bool,
 }
@@ -58,12 +61,13 @@ impl Ledger {
     }
 
     /// Takes what is known of files that this one may be: they were the same inode.
-    pub(crate) fn claim(&mut self, inode: Inode) -> Vec<Entry> {
-        let same = |file: &Progress| file.closed && file.entry.inode == inode;
+    pub(crate) fn claim(&mut self, inode: Inode, path: &Path, born: Option<i64>) -> Vec<Entry> {
+        let may_be = |entry: &Entry| entry.may_be(inode, path, born);
+        let same = |file: &Progress| file.closed && may_be(&file.entry);
         let closed: Vec<_> = self.files.iter().filter(|(_, f)| same(f)).map(|(n, _)| *n).collect();
         let mut claimed: Vec<_> = closed.into_iter().filter_map(|n| self.forget(n)).collect();
         let known = mem::take(&mut self.known);
-        let (known, others) = known.into_iter().partition(|entry| entry.inode == inode);
+        let (known, others) = known.into_iter().partition(may_be);
         self.known = others;
         claimed.extend::<Vec<_>>(known);
         claimed
@@ -72,7 +76,8 @@ impl Ledger {
     /// A file is read from where its entry says; returns the number under which it is known here.
     pub(crate) fn open(&mut self, entry: Entry) -> u64 {
         self.last_number += 1;
-        let progress = Progress { entry, batches: VecDeque::new(), closed: false };
+        let (batches, marks) = (VecDeque::new(), VecDeque::new());
+        let progress = Progress { entry, batches, marks, closed: false };
         self.files.insert(self.last_number, progress);
         self.changed = true;
         self.last_number
@@ -110,6 +115,16 @@ impl Ledger {
         *end = place.max(*end);
     }
 
+    /// These bytes lie before a place up to which all was sent, in a file that is so long.
+    pub(crate) fn marked(&mut self, number: u64, place: u64, bytes: &[u8], length: u64) {
+        let Some(file) = self.files.get_mut(&number) else { return };
+        file.entry.length = Some(length);
+        if !bytes.is_empty() {
+            file.marks.push_back((place, bytes.to_vec()));
+            file.forget_marks();
+        }
+    }
+
     /// These messages have ended for good.
     pub(crate) fn settled(&mut self, token: u64, places: Range<u32>) {
         let number = self.batches.get(&token);
@@ -125,6 +140,7 @@ impl Ledger {
         }
         let begun = file.batches.front().and_then(Open::end);
         file.entry.offset = begun.unwrap_or(file.entry.offset);
+        file.forget_marks();
         self.changed = true;
     }
 
@@ -136,16 +152,18 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn set_path(&mut self, number: u64, path: &Path) {
+    pub(crate) fn set_path(&mut self, number: u64, path: &Path, real: Option<&Path>) {
         if let Some(file) = self.files.get_mut(&number) {
             path.clone_into(&mut file.entry.path);
+            file.entry.real = real.map(Path::to_owned);
         }
     }
 
-    /// Nobody reads it any more. What is under way of it still counts.
-    pub(crate) fn close(&mut self, number: u64, now: i64) {
+    /// Nobody reads it any more, as it has `ended` and is gone, or for now. What is under way of it still counts.
+    pub(crate) fn close(&mut self, number: u64, now: i64, ended: bool) {
         if let Some(file) = self.files.get_mut(&number) {
             file.closed = true;
+            file.entry.ended = ended;
             file.entry.seen = now;
             self.changed = true;
         }
@@ -154,7 +172,8 @@ impl Ledger {
 
     /// What becomes of it from here on does not matter. Returns how far it had gone through.
     pub(crate) fn forget(&mut self, number: u64) -> Option<Entry> {
-        let file = self.files.remove(&number)?;
+        let mut file = self.files.remove(&number)?;
+        file.set_mark();
         for batch in file.batches {
             self.batches.remove(&batch.token);
         }
@@ -162,14 +181,27 @@ impl Ledger {
         Some(file.entry)
     }
 
-    /// A file that nobody reads just now is there.
-    pub(crate) fn saw(&mut self, inode: Inode, now: i64) {
-        self.known.iter_mut().filter(|entry| entry.inode == inode).for_each(|e| e.seen = now);
+    /// The files that nobody reads just now are there, as far as `is_there` says.
+    pub(crate) fn saw(&mut self, is_there: impl Fn(&Entry) -> bool, now: i64) {
+        self.known.iter_mut().filter(|entry| is_there(entry)).for_each(|e| e.seen = now);
     }
 
     /// What is known of files that nobody reads just now.
     pub(crate) fn known(&self) -> &[Entry] {
         &self.known
+    }
+
+    /// Those that nobody reads just now, and that are not among these files, if that was not said before.
+    pub(crate) fn missing(&mut self, found: &Index<'_>) -> Vec<Entry> {
+        let is_gone = |entry: &&mut Entry| !entry.ended && !found.has(entry);
+        let gone = self.known.iter_mut().filter(is_gone);
+        let gone = gone.map(|entry| {
+            entry.ended = true;
+            entry.clone()
+        });
+        let gone: Vec<_> = gone.collect();
+        self.changed |= !gone.is_empty();
+        gone
     }
 
     /// How far all files have gone through.
@@ -182,6 +214,7 @@ impl Ledger {
             if !file.closed {
                 file.entry.seen = now;
             }
+            file.set_mark();
             file.entry.clone()
         }));
         entries
@@ -190,8 +223,27 @@ impl Ledger {
     /// What nobody reads any more, and has all gone through, needs no place of its own.
     fn keep_closed(&mut self) {
         let done = |file: &Progress| file.closed && file.batches.is_empty();
+        self.files.values_mut().filter(|file| done(file)).for_each(Progress::set_mark);
         self.known.extend(self.files.values().filter(|file| done(file)).map(|f| f.entry.clone()));
         self.files.retain(|_, file| !done(file));
+    }
+}
+
+impl Progress {
+    /// Of what has gone through, the last is enough.
+    fn forget_marks(&mut self) {
+        let offset = self.entry.offset;
+        while self.marks.get(1).is_some_and(|(place, _)| *place <= offset) {
+            self.marks.pop_front();
+        }
+    }
+
+    fn set_mark(&mut self) {
+        if let Some((place, bytes)) =
+            self.marks.pop_front_if(|(place, _)| *place <= self.entry.offset)
+        {
+            self.entry.mark = Some(Mark::of(place, &bytes));
+        }
     }
 }
 

@@ -7,19 +7,22 @@ mod found;
 mod identity;
 mod input;
 mod ledger;
+mod order;
 mod outlet;
+mod patterns;
 mod reader;
 mod saving;
 mod source;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use gopiper_abi::{
     Error, Factory, Need, Parallel, Postponed, attributes, export_component,
-    lines::{Format, TooLong},
+    lines::{Bom, Format, TooLong},
 };
 
 pub use crate::source::FileSource;
@@ -30,8 +33,8 @@ attributes! {
     /// Those changed last come last, of the same time by name. Gzip files, known by what they begin
     /// with, are decompressed.
     pub struct Attributes {
-        /// The files: globs, as a shell has them (`*`, `?`, `[a-z]`, `**` for any folders), relative ones
-        /// from the working directory. Those changed last are read last. Unless they are followed, each
+        /// The files: globs, as a shell has them (`*`, `?`, `[a-z]`, `{a,b}`, `**` for any folders), relative
+        /// ones from the working directory. Those changed last are read last. Unless they are followed, each
         /// must match a file. What is no regular file is passed over.
         pub paths: Vec<String>,
         /// Go on when all is read, with what is written to the files, and with new ones. A file that
@@ -61,6 +64,9 @@ attributes! {
         /// How often it is written, in seconds; and at the end.
         #[serde(default = "one_second")]
         pub checkpoint_interval: f64,
+        /// What to do with a byte order mark at a file's beginning.
+        #[serde(default = "keep")]
+        pub bom: Bom,
         /// The name of an attribute that says the path of the file; none if it is not given.
         pub path_attribute: Option<String>,
     }
@@ -92,6 +98,9 @@ fn split() -> TooLong {
 fn block_size() -> usize {
     256 << 10
 }
+fn keep() -> Bom {
+    Bom::Keep
+}
 fn yes() -> bool {
     true
 }
@@ -114,13 +123,14 @@ impl Factory for FileSourceFactory {
     type Attributes = Attributes;
 
     fn new(attributes: Attributes) -> Result<Self, Error> {
-        found::check(&attributes.paths)?;
+        patterns::check(&attributes.paths)?;
         let format = Format::new(
             attributes.delimiter.as_str(),
             attributes.max_length,
             attributes.too_long,
             attributes.block_size,
-        )?;
+        )?
+        .with_bom(attributes.bom);
         let interval = Duration::try_from_secs_f64(attributes.checkpoint_interval);
         let interval = interval.map_err(|_| {
             Error::attribute("checkpoint_interval", "must be a number of seconds, 0 or more")
@@ -132,7 +142,19 @@ impl Factory for FileSourceFactory {
         if self.attributes.follow {
             return Ok(());
         }
-        found::check_matches(&self.attributes.paths)
+        found::without_match(&self.attributes.paths).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    fn warnings(&self) -> Vec<Error> {
+        if self.attributes.follow {
+            found::without_match(&self.attributes.paths)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn reads(&self, path: &str) -> bool {
+        found::reads(&self.attributes.paths, Path::new(path))
     }
 
     fn create(&self, postponed: Postponed) -> Result<FileSource, Error> {

@@ -5,15 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gopiper_abi::{Error, Message, lines::Lines};
+use gopiper_abi::{
+    Error, Message,
+    lines::{Bom, Lines},
+};
 
 use crate::{
     Start,
     checkpoint::Entry,
-    identity::{Fingerprint, Inode, head},
+    found::real,
+    identity::{Fingerprint, Inode, Mark, born, head},
     input::Input,
     ledger::Ledger,
+    order::log_of,
     outlet::Outlet,
+    tail::Tail,
 };
 
 /// A shorter beginning of a line is read again when the rest has come: so the files that stand still
@@ -22,6 +28,9 @@ const SMALL: usize = 64 << 10;
 /// How much is read at once at least: of a file that grows, no more than is there, as all of a block
 /// stays in memory while a line of it is under way.
 const LEAST: usize = 4 << 10;
+
+/// So many bytes before a place say enough.
+const FEW: u64 = 64;
 
 /// What came of an attempt to read.
 #[derive(Debug)]
@@ -39,9 +48,16 @@ pub(crate) enum Step {
 /// An open file, and how far it has been read.
 pub(crate) struct Reader {
     path: PathBuf,
+    /// Where its link leads to, if its name is one.
+    real: Option<PathBuf>,
     inode: Inode,
+    born: Option<i64>,
     input: Input,
     fingerprint: Fingerprint,
+    /// What was read last.
+    tail: Tail,
+    /// What lay before the place where a compressed file is gone on with, and was not passed yet.
+    mark: Option<Mark>,
     /// What the ledger calls it.
     number: u64,
     lines: Option<Lines>,
@@ -59,6 +75,14 @@ pub(crate) struct Reader {
     pub(crate) quiet_since: Option<i64>,
     /// It was said that it can't be read.
     pub(crate) complained: bool,
+    /// Of which log it is a part.
+    pub(crate) log: u64,
+    /// In which order those of one log were opened.
+    pub(crate) turn: u64,
+    /// Others of its log wait until it has been read to its end.
+    pub(crate) is_awaited: bool,
+    /// It waits for others of its log.
+    pub(crate) waits: bool,
 }
 
 impl Reader {
@@ -70,11 +94,20 @@ impl Reader {
         let head = head(&file)?;
         let mut input = Input::new(file);
         input.begin(&head)?;
+        input.look_for_size(&head)?;
         let inode = Inode::from(&metadata);
-        let place = place_of(path, &metadata, &input, &head, from, outlet.ledger.as_mut());
+        let known = place_of(path, &metadata, &input, &head, from, outlet.ledger.as_mut())?;
         let mut reader = Reader {
             path: path.to_owned(),
+            real: real(path),
             inode,
+            born: born(&metadata),
+            tail: Tail::default(),
+            mark: None,
+            log: log_of(known.remembered.as_deref().unwrap_or(path)),
+            turn: 0,
+            is_awaited: false,
+            waits: false,
             input,
             fingerprint: Fingerprint::of(b""),
             number: 0,
@@ -88,7 +121,11 @@ impl Reader {
             complained: false,
         };
         reader.set_path(path, outlet);
-        reader.begin(place, &head, outlet);
+        if !reader.input.is_gzip() {
+            reader.tail = Tail::at(reader.input.file(), known.place)?;
+        }
+        reader.mark = known.mark;
+        reader.begin(known.place, &head, outlet);
         Ok(reader)
     }
 
@@ -100,11 +137,17 @@ impl Reader {
         self.inode
     }
 
+    /// Where its link leads to, if its name is one.
+    pub(crate) fn real(&self) -> Option<&Path> {
+        self.real.as_deref()
+    }
+
     /// It is found under this name now.
     pub(crate) fn set_path(&mut self, path: &Path, outlet: &mut Outlet) {
         path.clone_into(&mut self.path);
+        self.real = real(path);
         if let Some(ledger) = &mut outlet.ledger {
-            ledger.set_path(self.number, path);
+            ledger.set_path(self.number, path, self.real.as_deref());
         }
         if let Some(name) = &outlet.path_attribute {
             self.of_all.set_attribute(name, path.to_string_lossy().into_owned());
@@ -117,11 +160,12 @@ impl Reader {
         (self.read, self.unsent) = (place, place);
         if let Some(ledger) = &mut outlet.ledger {
             self.number = ledger.open(Entry {
-                path: self.path.clone(),
-                inode: self.inode,
                 fingerprint: self.fingerprint.clone(),
                 offset: place,
                 seen: outlet.postponed.host().now(),
+                real: self.real.clone(),
+                mark: self.mark.clone(),
+                ..Entry::new(&self.path, self.inode, self.born)
             });
         }
     }
@@ -148,6 +192,7 @@ impl Reader {
                         begun => format!(" ({begun} bytes of a line that had begun are lost)"),
                     }
                 );
+                (self.tail, self.mark) = (Tail::default(), None);
                 self.begin(0, &head, outlet);
                 return Ok(Step::Overwritten);
             }
@@ -161,12 +206,40 @@ impl Reader {
             lines.filled(read, time, send)?;
         }
         self.note_unsent(outlet);
+        self.set_mark(outlet);
         Ok(Step::Read)
+    }
+
+    /// Tells the ledger what lies before the place up to which all was sent.
+    fn set_mark(&self, outlet: &mut Outlet) {
+        let (Some(ledger), Ok(metadata)) = (&mut outlet.ledger, self.input.file().metadata())
+        else {
+            return;
+        };
+        // A few bytes would say less than those before.
+        let before = self.tail.before(self.unsent);
+        let enough = before.len() as u64 >= self.unsent.min(FEW);
+        let length = if self.input.is_gzip() { self.read } else { metadata.len() };
+        ledger.marked(self.number, self.unsent, if enough { before } else { &[] }, length);
+    }
+
+    /// Whether the bytes of a compressed file that have gone through already are those that they were.
+    fn is_passed_rightly(&mut self, read: &io::Result<usize>) -> bool {
+        if matches!(read, Ok(0)) {
+            // It was longer.
+            return false;
+        }
+        let position = self.input.position();
+        let Some(mark) = self.mark.take_if(|mark| position == Some(mark.end)) else { return true };
+        let before = self.tail.before(mark.end);
+        let before = &before[before.len().saturating_sub(mark.length)..];
+        Mark::of(mark.end, before) == mark
     }
 
     fn read_block(&mut self, outlet: &mut Outlet) -> io::Result<Block> {
         let metadata = self.input.file().metadata()?;
-        let is_short = !self.input.is_gzip() && metadata.len() < self.read;
+        let has_size = self.input.has_size(&metadata);
+        let is_short = has_size && !self.input.is_gzip() && metadata.len() < self.read;
         if !is_short && !self.input.has_more(self.read, &metadata) && !self.has_left_some() {
             return Ok(Block::None);
         }
@@ -177,7 +250,10 @@ impl Reader {
         if self.lines.is_none() {
             self.read = self.unsent;
             let mut format = outlet.format.clone();
-            if !self.input.is_gzip() {
+            if self.unsent > 0 {
+                format = format.with_bom(Bom::Keep);
+            }
+            if has_size && !self.input.is_gzip() {
                 let there = metadata.len().saturating_sub(self.read);
                 let there = usize::try_from(there).unwrap_or(usize::MAX);
                 format = format.limit_block_size(there.max(LEAST));
@@ -190,15 +266,40 @@ impl Reader {
         }
         let Some(lines) = &mut self.lines else { return Ok(Block::None) };
         let mut room = lines.room();
-        let before = self.input.before(self.read);
+        let mut before = self.input.before(self.read);
+        if let Some(mark) = self.mark.as_ref().filter(|_| before > 0) {
+            // Up to there first, to see what lies before it.
+            before = match self.input.before(mark.end) {
+                0 => before,
+                nearer => nearer.min(before),
+            };
+        }
         if before > 0 {
             let length = room.len().min(usize::try_from(before).unwrap_or(usize::MAX));
             room = &mut room[..length];
         }
         let read = self.input.read(room, self.read);
-        // After it was read: if it begins as it did, these bytes were of that file.
+        if !has_size {
+            // Made up when it is read: what it begins with may be another thing each time.
+            return Ok(match read? {
+                0 => Block::None,
+                read => Block::Read(read),
+            });
+        }
+        // After it was read: if it begins as it did, and what was read last lies there still, these bytes were of
+        // that file.
         let head = head(self.input.file())?;
-        if is_short || !self.fingerprint.fits(&head) {
+        let fits = self.fingerprint.fits(&head)
+            && (self.input.is_gzip() || self.tail.fits(self.input.file())?);
+        if is_short || !fits {
+            self.input.begin(&head)?;
+            return Ok(Block::Overwritten(head));
+        }
+        if let Ok(read) = read {
+            let end = self.input.position().unwrap_or(self.read + read as u64);
+            self.tail.read(end - read as u64, &room[..read]);
+        }
+        if before > 0 && !self.is_passed_rightly(&read) {
             self.input.begin(&head)?;
             return Ok(Block::Overwritten(head));
         }
@@ -233,10 +334,11 @@ impl Reader {
 
     /// Lets the memory go, as nothing comes just now.
     pub(crate) fn rest(&mut self) {
-        let may_go = |lines: &Lines| !lines.is_skipping() && lines.begun() <= SMALL;
+        let may_go = |lines: &Lines| !lines.is_in_long_line() && lines.begun() <= SMALL;
         if !self.input.is_gzip() && self.lines.as_ref().is_some_and(may_go) {
             self.lines = None;
         }
+        self.tail.rest();
     }
 
     /// Nothing comes any more: what has begun is a line.
@@ -250,15 +352,20 @@ impl Reader {
             lines.end(time, &mut |batch, ends| outlet.send(*number, of_all, batch, ends))?;
         }
         self.note_unsent(outlet);
-        self.abandon(outlet);
+        self.set_mark(outlet);
+        self.close(outlet, self.is_last);
         Ok(())
     }
 
     /// It is not read any further. What has begun is read again when it is next opened.
     pub(crate) fn abandon(self, outlet: &mut Outlet) {
+        self.close(outlet, false);
+    }
+
+    fn close(&self, outlet: &mut Outlet, ended: bool) {
         let now = outlet.postponed.host().now();
         if let Some(ledger) = &mut outlet.ledger {
-            ledger.close(self.number, now);
+            ledger.close(self.number, now, ended);
         }
     }
 
@@ -266,6 +373,16 @@ impl Reader {
     pub(crate) fn is_gzip(&self) -> bool {
         self.input.is_gzip()
     }
+}
+
+/// Where to begin a file, and what is known of it.
+#[derive(Default)]
+struct Known {
+    place: u64,
+    /// What lay before the place, of a compressed file.
+    mark: Option<Mark>,
+    /// The path under which it is remembered.
+    remembered: Option<PathBuf>,
 }
 
 /// Where to begin a file that was just opened.
@@ -276,20 +393,47 @@ fn place_of(
     head: &[u8],
     from: Start,
     ledger: Option<&mut Ledger>,
-) -> u64 {
-    let known = ledger.map(|ledger| ledger.claim(Inode::from(metadata))).unwrap_or_default();
+) -> io::Result<Known> {
+    let (inode, born) = (Inode::from(metadata), born(metadata));
+    let known = ledger.map(|ledger| ledger.claim(inode, path, born)).unwrap_or_default();
+    if !input.has_size(metadata) {
+        return Ok(Known::default());
+    }
+    let (others, known): (Vec<_>, Vec<_>) =
+        known.into_iter().partition(|entry| entry.is_older_than(born));
+    // Their inode was given to this one.
+    others.iter().for_each(say_missing);
     let is_first = known.is_empty();
-    match known.into_iter().find(|entry| entry.fingerprint.fits(head)) {
-        Some(entry) if input.is_gzip() || entry.offset <= metadata.len() => entry.offset,
-        None if is_first && from == Start::End && !input.is_gzip() => metadata.len(),
-        None if is_first => 0,
-        _ => {
-            log::warn!(
-                "{} is not what it was when it was last read: reading it from its beginning",
-                path.display()
-            );
-            0
+    for entry in known {
+        let fits = entry.fingerprint.fits(head)
+            && (input.is_gzip()
+                || (entry.offset <= metadata.len()
+                    && entry.mark.as_ref().map_or(Ok(true), |mark| mark.fits(input.file()))?));
+        if fits {
+            let mark = entry.mark.filter(|_| input.is_gzip());
+            return Ok(Known { place: entry.offset, mark, remembered: Some(entry.path) });
         }
+    }
+    if !is_first {
+        log::warn!(
+            "{} is not what it was when it was last read: reading it from its beginning",
+            path.display()
+        );
+    }
+    let at_end = is_first && others.is_empty() && from == Start::End && !input.is_gzip();
+    Ok(Known { place: if at_end { metadata.len() } else { 0 }, ..Known::default() })
+}
+
+/// A file that is remembered is not there any more.
+pub(crate) fn say_missing(entry: &Entry) {
+    let (path, offset) = (entry.path.display(), entry.offset);
+    match entry.unread() {
+        0 => log::info!(
+            "{path} is not found any more: it was read to its end, byte {offset}, as far as is known"
+        ),
+        unread => log::warn!(
+            "{path} is not found any more: it was read up to byte {offset}, and at least {unread} bytes              of it were not"
+        ),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The component: which file is read when, and when the checkpoint is written.
 use std::{
-    collections::{HashSet, VecDeque},
-    io,
+    collections::{HashMap, HashSet, VecDeque},
+    io, mem,
     ops::Range,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,10 +13,12 @@ use rustix::io::Errno;
 use crate::{
     Attributes, Start, WITHOUT_CHECKPOINT,
     checkpoint::Store,
-    found::{Found, find, find_beside, find_renamed, folders},
+    found::{
+        Found, Index, find, find_beside, find_renamed, folder_of, folders, real, without_match,
+    },
     ledger::Ledger,
     outlet::Outlet,
-    reader::{Reader, Step},
+    reader::{Reader, Step, say_missing},
     saving::Saving,
     watch::Watch,
 };
@@ -47,7 +49,9 @@ pub struct FileSource {
     /// Followed: all of them. Else the one that is read.
     readers: Vec<Reader>,
     /// Not followed: the files whose turn has not come; `None` before they were looked for.
-    waiting: Option<VecDeque<Found>>,
+    waiting: Option<VecDeque<(Found, Option<PathBuf>)>>,
+    /// So many files were opened.
+    opened: u64,
     turn: usize,
     blocks: u32,
     last_look: Option<i64>,
@@ -96,6 +100,7 @@ impl FileSource {
             watch: attributes.follow.then(|| Watch::new(host)),
             readers: Vec::new(),
             waiting: None,
+            opened: 0,
             turn: 0,
             blocks: 0,
             last_look: None,
@@ -123,13 +128,19 @@ impl FileSource {
         let now = self.outlet.postponed.host().now();
         if let Some(ledger) = &mut self.outlet.ledger {
             if is_first {
-                let there: HashSet<_> = found.iter().map(|file| file.inode).collect();
-                let gone = ledger.known().iter().filter(|entry| !there.contains(&entry.inode));
-                let inodes = gone.clone().map(|entry| entry.inode).collect();
-                let beside = find_beside(gone.map(|entry| entry.path.as_path()), &inodes);
+                let there = Index::of(&found);
+                let gone = ledger.known().iter().filter(|entry| !there.has(entry));
+                let beside = find_beside(&gone.cloned().collect::<Vec<_>>());
                 found.splice(0..0, beside);
+                ledger.missing(&Index::of(&found)).iter().for_each(say_missing);
             }
-            found.iter().for_each(|file| ledger.saw(file.inode, now));
+            let there = Index::of(&found);
+            ledger.saw(|entry| there.has(entry), now);
+        }
+        if is_first && self.watch.is_some() {
+            for error in without_match(&self.paths) {
+                log::warn!("{error}: waiting for one");
+            }
         }
         found
     }
@@ -137,7 +148,9 @@ impl FileSource {
     /// Opens a file; what goes wrong is told to the operator. `false` if it must be tried again.
     fn open(&mut self, path: &Path, from: Start) -> bool {
         match Reader::open(path, from, &mut self.outlet) {
-            Ok(reader) => {
+            Ok(mut reader) => {
+                self.opened += 1;
+                reader.turn = self.opened;
                 self.readers.push(reader);
                 self.refused.remove(path);
             }
@@ -166,20 +179,26 @@ impl FileSource {
     /// Reads one file after the other.
     fn read_through(&mut self, now: i64) -> Result<Produced, Error> {
         if self.waiting.is_none() {
-            self.waiting = Some(self.find(true).into());
+            let found = self.find(true).into_iter();
+            self.waiting = Some(found.map(|file| (file.clone(), real(&file.path))).collect());
         }
         while self.readers.is_empty() {
-            let Some(next) = self.waiting.as_mut().and_then(VecDeque::pop_front) else {
+            let Some((next, real_path)) = self.waiting.as_mut().and_then(VecDeque::pop_front)
+            else {
                 return self.all_read();
             };
-            if let Some(renamed) = find_renamed(&next) {
+            if let Some(renamed) = find_renamed(&next, real_path.as_deref()) {
                 // While others were read. It comes first.
                 let waiting = self.waiting.get_or_insert_default();
-                renamed.into_iter().rev().for_each(|file| waiting.push_front(file));
+                let renamed =
+                    renamed.into_iter().rev().map(|file| (file.clone(), real(&file.path)));
+                renamed.for_each(|file| waiting.push_front(file));
                 continue;
             }
             if !self.open(&next.path, self.from) {
-                self.waiting.iter_mut().for_each(|waiting| waiting.push_front(next.clone()));
+                self.waiting
+                    .iter_mut()
+                    .for_each(|waiting| waiting.push_front((next.clone(), real_path.clone())));
                 return Ok(Produced::waiting_until(now + LOOK_EVERY));
             }
         }
@@ -222,7 +241,7 @@ impl FileSource {
         for _ in 0..self.readers.len() {
             self.turn %= self.readers.len();
             let reader = &mut self.readers[self.turn];
-            if !reader.is_ready {
+            if !reader.is_ready || reader.waits {
                 self.turn += 1;
                 continue;
             }
@@ -244,6 +263,7 @@ impl FileSource {
             };
             self.blocks = 0;
             reader.is_ready = false;
+            let was_awaited = mem::take(&mut reader.is_awaited);
             if let Some((error, place)) = &failure {
                 // A compressed file may not be whole yet.
                 let may_grow = error.kind() == io::ErrorKind::UnexpectedEof && !reader.is_last;
@@ -257,9 +277,14 @@ impl FileSource {
             if !reader.is_last {
                 reader.rest();
                 self.turn += 1;
+                if was_awaited {
+                    self.line_up();
+                    return Ok(Produced::MORE);
+                }
                 continue;
             }
             let reader = self.readers.swap_remove(self.turn);
+            self.line_up();
             log::info!("{} has ended: it is not there any more", reader.path().display());
             match failure {
                 Some((error, _)) => self.let_go(reader, &error)?,
@@ -309,7 +334,8 @@ impl FileSource {
             }
         }
         self.open_new(&found);
-        let folders = folders(&self.paths, &found);
+        let mut folders = folders(&self.paths, &found);
+        folders.extend(self.readers.iter().filter_map(Reader::real).map(folder_of));
         self.watch.iter_mut().for_each(|watch| watch.set_folders(folders.clone()));
     }
 
@@ -318,21 +344,60 @@ impl FileSource {
         let open: HashSet<_> = self.readers.iter().map(Reader::inode).collect();
         // There may be more now.
         self.most_open = self.most_open.saturating_add(1);
-        for file in found.iter().filter(|file| !open.contains(&file.inode)) {
+        let known = self.outlet.ledger.as_ref().map(Ledger::known).unwrap_or_default();
+        let known: HashSet<_> = known.iter().map(|entry| entry.inode.number()).collect();
+        let is_known = |file: &&Found| known.contains(&file.inode.number());
+        let opened = self.opened;
+        let new = found.iter().filter(|file| !open.contains(&file.inode));
+        // Those that were begun before others come first.
+        let (known, new): (Vec<_>, Vec<_>) = new.partition(is_known);
+        let mut all_open = true;
+        for file in known.into_iter().chain(new) {
             if self.readers.len() >= self.most_open {
-                return;
+                all_open = false;
+                break;
             }
             if !self.open(&file.path, self.from) {
                 self.most_open = self.readers.len().saturating_sub(SPARE).max(1);
                 for reader in self.readers.drain(self.most_open.min(self.readers.len())..) {
                     reader.abandon(&mut self.outlet);
                 }
-                return;
+                all_open = false;
+                break;
             }
+        }
+        self.let_newer_wait(opened);
+        if !all_open {
+            return;
         }
         self.starved = false;
         // What comes from here on is new.
         self.from = Start::Beginning;
+    }
+
+    /// Lets the files that were just opened, after so many others, wait until those before them of the same log
+    /// have been read to their ends: so its lines stay in order when it is rotated.
+    fn let_newer_wait(&mut self, opened: u64) {
+        let new = self.readers.iter().filter(|reader| reader.turn > opened);
+        let newest: HashMap<_, _> = new.map(|reader| (reader.log, reader.turn)).collect();
+        for reader in &mut self.readers {
+            if newest.get(&reader.log).is_some_and(|turn| *turn > reader.turn) {
+                (reader.is_awaited, reader.is_ready) = (true, true);
+            }
+        }
+        self.line_up();
+    }
+
+    /// Says which files wait, after those that are awaited have changed.
+    fn line_up(&mut self) {
+        let mut oldest = HashMap::<u64, u64>::new();
+        for reader in self.readers.iter().filter(|reader| reader.is_awaited) {
+            let turn = oldest.entry(reader.log).or_insert(reader.turn);
+            *turn = reader.turn.min(*turn);
+        }
+        for reader in &mut self.readers {
+            reader.waits = oldest.get(&reader.log).is_some_and(|turn| *turn < reader.turn);
+        }
     }
 
     /// What has to do with the checkpoint, if there is one.

@@ -2,12 +2,13 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use gopiper_abi::{
-    Batch, Error, Factory, Message, Need, Parallel, Positions, Postponed, Produced, Source,
-    attributes, export_component,
-    lines::{Format, Lines, TooLong},
+    Batch, Error, Factory, Need, Parallel, Positions, Postponed, Produced, Source, attributes,
+    export_component,
+    lines::{Bom, Format, Lines, TooLong},
 };
 use rustix::{
     event::{PollFd, PollFlags, poll},
+    fs::{OFlags, fcntl_getfl},
     io::Errno,
     pipe::fcntl_setpipe_size,
     stdio::stdin,
@@ -31,6 +32,9 @@ attributes! {
         /// How much is read at once, in bytes.
         #[serde(default = "block_size")]
         pub block_size: usize,
+        /// What to do with a byte order mark at the beginning.
+        #[serde(default = "keep")]
+        pub bom: Bom,
     }
 }
 
@@ -56,6 +60,9 @@ fn split() -> TooLong {
 fn sixteen_megabytes() -> usize {
     16 << 20
 }
+fn keep() -> Bom {
+    Bom::Keep
+}
 fn block_size() -> usize {
     256 << 10
 }
@@ -77,11 +84,25 @@ impl Factory for StdinFactory {
     type Attributes = Attributes;
 
     fn new(attributes: Attributes) -> Result<Self, Error> {
-        let Attributes { delimiter, split, max_length, too_long, block_size } = attributes;
-        Ok(StdinFactory {
-            format: Format::new(delimiter, max_length, too_long, block_size)?,
-            split,
-        })
+        let Attributes { delimiter, split, max_length, too_long, block_size, bom } = attributes;
+        if matches!((&split, bom), (Split::Blocks, Bom::Strip)) {
+            return Err(Error::attribute(
+                "bom",
+                "'strip' needs lines: blocks go on as they are read",
+            ));
+        }
+        let format = Format::new(delimiter, max_length, too_long, block_size)?.with_bom(bom);
+        Ok(StdinFactory { format, split })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match fcntl_getfl(stdin()).map(|flags| flags & (OFlags::PATH | OFlags::RWMODE)) {
+            Ok(OFlags::RDONLY | OFlags::RDWR) => Ok(()),
+            Ok(OFlags::WRONLY) => Err(Error::new("standard input is only open for writing")),
+            _ => Err(Error::new(
+                "standard input is closed: open it, by `< /dev/null` if there is nothing to read",
+            )),
+        }
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -144,8 +165,7 @@ impl Source for Stdin {
                 self.lines.filled(read, time, &mut |batch, _| send(postponed, batch, sent))?;
             }
             (_, Split::Blocks) => {
-                let mut message = Message::new(self.lines.take(read));
-                message.set_lacks_delimiter(true);
+                let mut message = self.lines.take(read);
                 message.set_time(time);
                 postponed.send(message)?;
             }

@@ -1,12 +1,16 @@
 //! Writes messages to standard output, each as a line.
-use std::io;
+use std::{
+    fs, io,
+    sync::{Mutex, PoisonError},
+};
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, Error, Factory, HandleFlags, Parallel, Postponed, Report,
-    attributes, export_component,
+    BatchCall, BatchComponent, Ending, Error, Factory, HandleFlags, Need, Parallel, Postponed,
+    Report, attributes, export_component,
 };
 use rustix::{
     event::{PollFd, PollFlags, poll},
+    fs::{OFlags, fcntl_getfl},
     io::Errno,
     pipe::fcntl_setpipe_size,
     stdio::stdout,
@@ -15,8 +19,9 @@ use rustix::{
 attributes! {
     /// Writes messages to standard output, each as a line.
     pub struct Attributes {
-        /// What to write behind each message. A message that came from the end of an input without
-        /// its delimiter gets none.
+        /// What to write behind each message. One that came from the end of an input without its
+        /// delimiter gets it only when another one follows, so that an input comes out byte for byte;
+        /// the pieces of a line that was split are put together again if nothing came between them.
         #[serde(default = "newline")]
         pub delimiter: String,
     }
@@ -28,10 +33,16 @@ fn newline() -> String {
 
 /// What the pipe behind standard output may hold, if it is one: fewer switches between processes.
 const PIPE_SIZE: usize = 1 << 20;
+/// What standard output leads to.
+const OUTPUT: &str = "/proc/self/fd/1";
 /// Pieces of this size are written as they lie in memory; smaller ones are put together first.
 const LARGE: usize = 32 << 10;
 /// So much is put together at most.
 const TOGETHER: usize = 256 << 10;
+
+/// How what was written last ends, of all components of this process: they share one standard output, and each
+/// writes the lines of a batch together.
+static ENDING: Mutex<Ending> = Mutex::new(Ending::Whole);
 
 /// Makes [`Stdout`]s.
 pub struct StdoutFactory(Attributes);
@@ -42,6 +53,25 @@ impl Factory for StdoutFactory {
 
     fn new(attributes: Attributes) -> Result<Self, Error> {
         Ok(StdoutFactory(attributes))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match fcntl_getfl(stdout()).map(|flags| flags & (OFlags::PATH | OFlags::RWMODE)) {
+            Ok(OFlags::WRONLY | OFlags::RDWR) => Ok(()),
+            Ok(OFlags::RDONLY) => Err(Error::new("standard output is only open for reading")),
+            _ => Err(Error::new(
+                "standard output is closed: open it, by `> /dev/null` if nobody is to read it",
+            )),
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        // Of a file the name by which it was opened.
+        let is_file = fs::metadata(OUTPUT).is_ok_and(|there| there.is_file());
+        let path = fs::read_link(OUTPUT).ok().filter(|_| is_file);
+        let otherwise = "lead standard output to another place, or read other files";
+        let output = path.map(|path| Need::output(path.to_string_lossy()).otherwise(otherwise));
+        output.into_iter().collect()
     }
 
     fn create(&self, postponed: Postponed) -> Result<Stdout, Error> {
@@ -70,7 +100,11 @@ impl Stdout {
         let mut written = 0;
         let mut waiting = 0;
         self.together.clear();
-        for piece in call.pieces(&self.delimiter) {
+        let mut ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
+        for piece in call.pieces(&self.delimiter, &mut ending) {
+            if piece.delimiter_before {
+                self.together.extend_from_slice(&self.delimiter);
+            }
             if piece.data.len() >= LARGE || self.together.len() + piece.data.len() > TOGETHER {
                 if let Err(error) = write_all(&self.together) {
                     return (written, Err(error));

@@ -3,8 +3,10 @@ use std::{cell::RefCell, collections::VecDeque};
 
 use proptest::prelude::*;
 
-use super::{Format, Lines, SendLines, TooLong};
-use crate::{Error, Factory, Message, NoAttributes, Postponed, Produced, Source, testing::Harness};
+use super::{Bom, Format, Lines, SendLines, TooLong};
+use crate::{
+    Ending, Error, Factory, Message, NoAttributes, Postponed, Produced, Source, testing::Harness,
+};
 
 thread_local! {
     /// How the next reader cuts.
@@ -87,8 +89,16 @@ fn texts(messages: &[Message]) -> Vec<String> {
 
 /// The bytes as a sink with that delimiter writes them.
 fn written(messages: &[Message], delimiter: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut ending) = (Vec::new(), Ending::Whole);
     for message in messages {
+        if ending.is_apart_from(message) {
+            bytes.extend_from_slice(delimiter);
+        }
+        // A piece that ends like a delimiter is followed by the rest all the same.
+        ending = match message.continues() {
+            true => Ending::Piece(message.piece()),
+            false => Ending::of(message, delimiter),
+        };
         bytes.extend_from_slice(message.data());
         if !message.lacks_delimiter() {
             bytes.extend_from_slice(delimiter);
@@ -139,6 +149,26 @@ fn a_line_that_is_skipped_has_not_ended() {
     messages_from(10, &[b"a\nabcdef", b"gh\nx\n", b"abcd"], format);
     // The first long line was reported before its end was known: only what follows lies behind it.
     assert_eq!(ENDS.take(), (vec![12, 12, 23, 23], 27));
+}
+
+#[test]
+fn a_mark_at_the_beginning_is_kept_or_left_out() {
+    let mark = "\u{feff}".as_bytes();
+    let strip = |format: Format| format.with_bom(Bom::Strip);
+    assert_eq!(texts(&messages(&[mark, b"a\nb"], usual())), ["\u{feff}a", "b"]);
+    assert_eq!(texts(&messages(&[mark, b"a\n", mark, b"b\n"], strip(usual()))), ["a", "\u{feff}b"]);
+    assert_eq!(
+        texts(&messages(&[&mark[..1], &mark[1..2], &mark[2..], b"a"], strip(usual()))),
+        ["a"]
+    );
+    assert_eq!(texts(&messages(&[mark, b"\nb\n"], strip(usual()))), ["", "b"]);
+    assert_eq!(texts(&messages(&[mark], strip(usual()))), [""; 0]);
+    assert_eq!(texts(&messages(&[&mark[..2]], strip(usual()))).len(), 1, "a part of one is none");
+    assert_eq!(texts(&messages_from(1, &[mark], strip(usual()))), ["\u{feff}"], "no beginning");
+    ENDS.take();
+    let cut = format("\n", 4, TooLong::Split, 100);
+    assert_eq!(texts(&messages(&[mark, b"abcdef\n"], strip(cut))), ["abcd", "ef"]);
+    assert_eq!(ENDS.take(), (vec![7, 10], 10));
 }
 
 /// An input, where it is cut into reads, and how its lines are cut.

@@ -218,7 +218,7 @@ impl Batch {
                     tail,
                     flags: 0,
                     branch: 0,
-                    reserved: 0,
+                    piece: 0,
                 });
                 header.len += 1;
             }

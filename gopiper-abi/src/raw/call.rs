@@ -13,8 +13,8 @@ use std::{
 };
 
 use super::{
-    BatchHeader, CallFlags, Extra, HandleFlags, HandledCallback, Message, PayloadOwner, Report,
-    fence, message::slot, payload,
+    BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Message, PayloadOwner,
+    Report, fence, message::slot, payload,
 };
 
 /// What a sink writes at once: see [`BatchCall::pieces`].
@@ -24,6 +24,8 @@ pub struct Piece<'a> {
     pub messages: std::ops::Range<usize>,
     /// Their bytes, with the delimiters that lie between and behind them.
     pub data: &'a [u8],
+    /// Whether a delimiter is to be written before: the message before it had none.
+    pub delimiter_before: bool,
     /// Whether a delimiter is to be written behind.
     pub add_delimiter: bool,
 }
@@ -66,9 +68,14 @@ impl<'b> BatchCall<'b> {
     }
 
     /// The messages as a sink that ends each with `delimiter` writes them: neighbours in memory, with
-    /// that delimiter behind each, are one piece.
-    pub fn pieces<'a>(&'a self, delimiter: &'a [u8]) -> impl Iterator<Item = Piece<'a>> {
-        self.pieces_of(0..self.messages().len(), delimiter)
+    /// that delimiter behind each, are one piece. `ending` says how that ends which was written before
+    /// them; it is as they end when the last piece was given.
+    pub fn pieces<'a>(
+        &'a self,
+        delimiter: &'a [u8],
+        ending: &'a mut Ending,
+    ) -> impl Iterator<Item = Piece<'a>> {
+        self.pieces_of(0..self.messages().len(), delimiter, ending)
     }
 
     /// The same of some messages, by their places in [`BatchCall::messages`]: for a sink that writes
@@ -80,6 +87,7 @@ impl<'b> BatchCall<'b> {
         &'a self,
         places: std::ops::Range<usize>,
         delimiter: &'a [u8],
+        ending: &'a mut Ending,
     ) -> impl Iterator<Item = Piece<'a>> {
         let mut next = places.start;
         let messages = &self.messages()[..places.end];
@@ -98,7 +106,9 @@ impl<'b> BatchCall<'b> {
             // SAFETY: each message up to `last` was seen to be followed by the next.
             let data = unsafe { first.span_to(last, last.ends_with_own(delimiter)) };
             let add_delimiter = !last.ends_with_own(delimiter) && !last.lacks_delimiter();
-            Some(Piece { messages: start..next, data, add_delimiter })
+            let delimiter_before = ending.is_apart_from(first);
+            *ending = Ending::of(last, delimiter);
+            Some(Piece { messages: start..next, data, delimiter_before, add_delimiter })
         })
     }
 

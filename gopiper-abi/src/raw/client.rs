@@ -124,6 +124,18 @@ impl FactoryHandle {
         told.into_result().map_err(Into::into)
     }
 
+    /// Whether it would read the file of this path.
+    pub fn reads(&mut self, path: &str) -> bool {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.reads())(self.raw.object, path.into()) }
+    }
+
+    /// What the operator should know though it can work.
+    pub fn warnings(&mut self) -> Vec<RawError> {
+        // SAFETY: as above.
+        unsafe { (self.raw.vtable.warnings())(self.raw.object) }.into()
+    }
+
     /// Makes a worker's component.
     ///
     /// # Errors

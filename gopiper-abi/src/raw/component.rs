@@ -163,8 +163,10 @@ impl std::error::Error for RawError {}
 #[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
 pub struct Need {
     /// What only one component of a process can have: `standard input`. Empty for a folder in the state
-    /// directory.
+    /// directory, or a file.
     pub alone: RString,
+    /// The path of a file that it writes: no source beside it may read it. Empty for anything else.
+    pub file: RString,
     /// The path of the attribute that asks for it; empty for none.
     pub attribute: RString,
     /// What the operator can do where it is not to be had; empty if nobody knows.
@@ -179,7 +181,14 @@ impl Need {
 
     /// Something that only one component of a process can have, as the operator calls it.
     pub fn alone(what: impl Into<RString>) -> Self {
-        Need { alone: what.into(), attribute: RString::new(), otherwise: RString::new() }
+        let empty = RString::new;
+        Need { alone: what.into(), file: empty(), attribute: empty(), otherwise: empty() }
+    }
+
+    /// A file that it writes, by its path: no source of the process may read it. Of files whose names depend
+    /// on the messages it is one that stands for all of them.
+    pub fn output(path: impl Into<RString>) -> Self {
+        Need { file: path.into(), ..Self::state() }
     }
 
     /// An attribute, by its path, asks for it.
@@ -257,6 +266,10 @@ pub struct FactoryVtable {
     /// Whether nothing that it has is lost when the program ends at any moment; if not, what the
     /// operator has set that makes it so.
     pub durability: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RString>,
+    /// Whether it would read the file of this path.
+    pub reads: unsafe extern "C" fn(object: *mut (), path: RStr<'_>) -> bool,
+    /// What the operator should know though it can work; each names its attribute.
+    pub warnings: unsafe extern "C" fn(object: *mut ()) -> RVec<RawError>,
     /// Makes a worker's component.
     pub create:
         unsafe extern "C" fn(object: *mut (), host: Host) -> RResult<RawComponent, RawError>,

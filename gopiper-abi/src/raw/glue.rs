@@ -40,6 +40,8 @@ pub trait WorkerFactory: Send + Sized + 'static {
     fn parallel(&self) -> Parallel;
     fn needs(&self) -> Vec<Need>;
     fn durability(&self) -> Result<(), String>;
+    fn reads(&self, path: &str) -> bool;
+    fn warnings(&self) -> Vec<RawError>;
     fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError>;
     fn destroy(&mut self);
 }
@@ -96,6 +98,8 @@ impl<F: WorkerFactory> FactorySlot<F> {
         parallel: parallel::<F>,
         needs: needs::<F>,
         durability: durability::<F>,
+        reads: reads::<F>,
+        warnings: warnings::<F>,
         create: create::<F>,
         destroy: destroy::<F>,
         drop: drop_factory::<F>,
@@ -233,6 +237,14 @@ unsafe extern "C" fn durability<F: WorkerFactory>(object: *mut ()) -> RResult<()
     // SAFETY: see above.
     let told = unsafe { asked::<F, _>(object, "durability", unknown, |f| f.durability()) };
     told.map_err(RString::from).into()
+}
+unsafe extern "C" fn reads<F: WorkerFactory>(object: *mut (), path: RStr<'_>) -> bool {
+    // SAFETY: see above.
+    unsafe { asked::<F, _>(object, "inputs", false, |f| f.reads(path.as_str())) }
+}
+unsafe extern "C" fn warnings<F: WorkerFactory>(object: *mut ()) -> RVec<RawError> {
+    // SAFETY: see above.
+    unsafe { asked::<F, _>(object, "warnings", Vec::new(), |f| f.warnings()) }.into()
 }
 unsafe extern "C" fn create<F: WorkerFactory>(
     object: *mut (),

@@ -136,7 +136,7 @@ unsafe fn write_back(slot: *mut Message, message: Message) {
         (*slot).tail = message.tail;
         (*slot).flags = message.flags;
         (*slot).branch = message.branch;
-        (*slot).reserved = message.reserved;
+        (*slot).piece = message.piece;
     }
 }
 

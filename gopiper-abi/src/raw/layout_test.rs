@@ -110,7 +110,7 @@ fn the_offsets_are_the_compilers() {
         Entry { key, value }
         Extra { attributes, value, description, trace, vtable, references }
         Message {
-            payload, extra, delivery, index, status, time, attempts, tail, flags, branch, reserved
+            payload, extra, delivery, index, status, time, attempts, tail, flags, branch, piece
         }
         Metric { value }
         Parent { delivery, first, count }

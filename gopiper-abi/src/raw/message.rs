@@ -7,6 +7,8 @@ use super::{Delivery, Extra, Map, Payload, Report, Trace, Value, delivery};
 
 /// Set in `flags`: the payload was the end of its input, without a delimiter behind it.
 const NO_DELIMITER: u8 = 1;
+/// Set in `flags`: the rest of the line follows in the next message of its input.
+const CONTINUES: u8 = 2;
 
 /// Statuses of a slot while its message is with the component; all negative, none a report.
 pub(super) mod slot {
@@ -40,7 +42,8 @@ pub struct Message {
     pub(super) tail: u8,
     pub(super) flags: u8,
     pub(super) branch: u16,
-    pub(super) reserved: u16,
+    /// Which piece of a long line it is; 0 for a whole line.
+    pub(super) piece: u16,
 }
 
 const _: () = assert!(size_of::<Message>() == 64);
@@ -66,7 +69,7 @@ impl Message {
             tail: 0,
             flags: 0,
             branch: 0,
-            reserved: 0,
+            piece: 0,
         }
     }
 
@@ -133,15 +136,37 @@ impl Message {
         }
     }
 
-    /// Whether this was the last of its input and had no delimiter: a sink writes none either.
+    /// Whether no delimiter stood behind it in its input: it was the end of that, or
+    /// [continues](Message::continues). A sink writes none behind it, but keeps the next message apart:
+    /// see [`Ending`](crate::Ending).
     #[inline]
     pub fn lacks_delimiter(&self) -> bool {
-        self.flags & NO_DELIMITER != 0
+        self.flags & (NO_DELIMITER | CONTINUES) != 0
     }
 
-    /// Says that no delimiter stood behind this message in its input.
+    /// Says that this message was the end of its input, and no delimiter stood behind it.
     pub fn set_lacks_delimiter(&mut self, lacks: bool) {
-        self.flags = if lacks { self.flags | NO_DELIMITER } else { self.flags & !NO_DELIMITER };
+        self.flags &= !(NO_DELIMITER | CONTINUES);
+        self.flags |= if lacks { NO_DELIMITER } else { 0 };
+    }
+
+    /// Whether the rest of its line follows in the next message of its input.
+    #[inline]
+    pub fn continues(&self) -> bool {
+        self.flags & CONTINUES != 0
+    }
+
+    /// Which piece it is of a line that was cut into several messages; 0 for a whole line.
+    #[inline]
+    pub fn piece(&self) -> u16 {
+        self.piece
+    }
+
+    /// Says that it is a piece of a line. The pieces of one line are numbered one by one, from any number on
+    /// (behind 65,535 comes 1), so that a sink knows which of them belong together; all but the last continue.
+    pub fn set_piece(&mut self, number: u16, continues: bool) {
+        self.piece = number;
+        self.flags = if continues { self.flags | CONTINUES } else { self.flags & !CONTINUES };
     }
 
     /// When it was made, in nanoseconds since 1970; 0 if nobody said.

@@ -35,6 +35,7 @@ mod call;
 pub mod client;
 mod component;
 mod delivery;
+mod ending;
 mod extra;
 mod fence;
 mod fork;
@@ -71,6 +72,8 @@ pub use component::{
 pub use delivery::{
     Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle, on_let_go,
 };
+pub use ending::Ending;
+pub(crate) use ending::number_behind;
 pub use extra::{Extra, ExtraVtable, ExtraVtable_Ref, Trace};
 pub(crate) use fence::with_current_host;
 pub use fence::{Panicked, fence};

@@ -13,6 +13,9 @@ struct Head {
     /// Those that were the end of their input, without a delimiter.
     lack_delimiters: Vec<u32>,
     extras: Vec<(u32, Extra)>,
+    /// Those that are pieces of long lines, with their numbers, and whether more follow.
+    #[serde(default)]
+    pieces: Vec<(u32, u16, bool)>,
 }
 
 /// What most messages lack.
@@ -34,12 +37,16 @@ pub(super) fn write(messages: &[Message]) -> Vec<u8> {
         times: Vec::with_capacity(messages.len()),
         lack_delimiters: Vec::new(),
         extras: Vec::new(),
+        pieces: Vec::new(),
     };
     let mut before = 0;
     for (place, message) in messages.iter().enumerate() {
         head.times.push(message.time().wrapping_sub(before));
         before = message.time();
-        if message.lacks_delimiter() {
+        if message.piece() != 0 {
+            head.pieces.push((place as u32, message.piece(), message.continues()));
+        }
+        if message.lacks_delimiter() && !message.continues() {
             head.lack_delimiters.push(place as u32);
         }
         if let Some(extra) = Extra::of(message) {
@@ -90,6 +97,9 @@ pub(super) fn read(bytes: Vec<u8>, batch: &mut Batch) -> Result<(), Damaged> {
     }
     for place in head.lack_delimiters {
         messages.get_mut(place as usize).ok_or(Damaged)?.set_lacks_delimiter(true);
+    }
+    for (place, number, continues) in head.pieces {
+        messages.get_mut(place as usize).ok_or(Damaged)?.set_piece(number, continues);
     }
     for (place, extra) in head.extras {
         extra.put(messages.get_mut(place as usize).ok_or(Damaged)?);
@@ -145,16 +155,18 @@ mod tests {
         let mut last = Message::new("no delimiter");
         last.set_lacks_delimiter(true);
         last.set_time(-5);
-        vec![Message::new(""), full, last]
+        let mut piece = Message::new("the rest follows");
+        piece.set_piece(7, true);
+        vec![Message::new(""), full, last, piece]
     }
 
     #[test]
     fn messages_are_read_as_they_were_written() {
         let bytes = write(&messages());
-        assert_eq!(count(&bytes), Ok(3));
+        assert_eq!(count(&bytes), Ok(4));
         let mut batch = Batch::new(1);
         read(bytes, &mut batch).unwrap();
-        assert_eq!(batch.len(), 3);
+        assert_eq!(batch.len(), 4);
         for (read, written) in batch.messages().iter().zip(&messages()) {
             assert_eq!(read.data(), written.data());
             assert_eq!(read.attributes().cloned(), written.attributes().cloned());
@@ -162,6 +174,7 @@ mod tests {
             assert_eq!(read.trace(), written.trace());
             assert_eq!(read.time(), written.time());
             assert_eq!(read.lacks_delimiter(), written.lacks_delimiter());
+            assert_eq!((read.piece(), read.continues()), (written.piece(), written.continues()));
         }
     }
 

@@ -49,6 +49,9 @@ pub struct Letter {
     pub message_time: i64,
     /// Whether it was the end of its input, without a delimiter.
     pub lacks_delimiter: bool,
+    /// Which piece of a long line it is, and whether the rest of that follows.
+    #[serde(default)]
+    piece: (u16, bool),
     attributes: Vec<(String, Stored)>,
     value: Stored,
     payload: ByteBuf,
@@ -72,6 +75,7 @@ impl Letter {
             attempts: number(about::ATTEMPTS).unsigned_abs(),
             message_time: message.time(),
             lacks_delimiter: message.lacks_delimiter(),
+            piece: (message.piece(), message.continues()),
             attributes: attributes
                 .filter(|(key, _)| own(key))
                 .map(|(key, value)| (key.to_owned(), value.into()))
@@ -91,7 +95,9 @@ impl Letter {
             message.set_value(Value::from(&self.value));
         }
         message.set_time(self.message_time);
-        message.set_lacks_delimiter(self.lacks_delimiter);
+        let (number, continues) = self.piece;
+        message.set_lacks_delimiter(self.lacks_delimiter && !continues);
+        message.set_piece(number, continues);
         message
     }
 
@@ -116,7 +122,7 @@ mod tests {
         message.set_attribute("bytes", Payload::from(vec![0xff]));
         message.set_value("a value".into());
         message.set_time(77);
-        message.set_lacks_delimiter(true);
+        message.set_piece(7, true);
         let attributes = message.attributes().cloned();
         message.set_attribute(about::COMPONENT, "grep");
         message.set_attribute(about::STATUS, 204i64);
@@ -130,5 +136,6 @@ mod tests {
         assert_eq!(again.attributes().cloned(), attributes, "without what was said about it");
         assert_eq!(again.value(), message.value());
         assert_eq!((again.time(), again.lacks_delimiter()), (77, true));
+        assert_eq!((again.piece(), again.continues()), (7, true));
     }
 }

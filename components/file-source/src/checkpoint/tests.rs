@@ -4,11 +4,13 @@ use super::*;
 fn entries() -> Vec<Entry> {
     let metadata = fs::metadata("/").unwrap();
     let entry = |path: &str, offset| Entry {
-        path: path.into(),
-        inode: Inode::from(&metadata),
         fingerprint: Fingerprint::of(path.as_bytes()),
         offset,
         seen: 3,
+        real: Some("/real".into()),
+        mark: Some(Mark::of(5, b"before")),
+        length: Some(7),
+        ..Entry::new(Path::new(path), Inode::from(&metadata), Some(4))
     };
     vec![entry("/a", 5), entry("/b", u64::MAX)]
 }

@@ -6,11 +6,9 @@ use super::*;
 fn entry(offset: u64) -> Entry {
     let metadata = std::fs::metadata("/").unwrap();
     Entry {
-        path: "/a".into(),
-        inode: Inode::from(&metadata),
         fingerprint: Fingerprint::of(b"head"),
         offset,
-        seen: 0,
+        ..Entry::new(Path::new("/a"), Inode::from(&metadata), None)
     }
 }
 
@@ -64,10 +62,10 @@ fn a_file_that_is_gone_is_forgotten_after_a_week() {
     let mut ledger = Ledger::default();
     let file = ledger.open(entry(0));
     let token = ledger.sent(file, vec![8]);
-    ledger.close(file, 5);
+    ledger.close(file, 5, false);
     ledger.settled(token, 0..1);
     assert_eq!(ledger.entries(6).len(), 1);
-    ledger.saw(entry(0).inode, 7);
+    ledger.saw(|known| known.inode == entry(0).inode, 7);
     assert_eq!(ledger.entries(6 + REMEMBERED).len(), 1);
     assert_eq!(ledger.entries(7 + REMEMBERED).len(), 0);
 }
@@ -75,15 +73,16 @@ fn a_file_that_is_gone_is_forgotten_after_a_week() {
 #[test]
 fn a_file_that_comes_back_is_known_also_while_some_of_it_is_under_way() {
     let inode = entry(0).inode;
+    let claim = |ledger: &mut Ledger, inode| ledger.claim(inode, Path::new("/a"), None);
     let mut ledger = Ledger::new(vec![entry(9)]);
-    assert_eq!(ledger.claim(inode), [entry(9)]);
+    assert_eq!(claim(&mut ledger, inode), [entry(9)]);
     assert!(ledger.known().is_empty());
     let file = ledger.open(entry(9));
     let token = ledger.sent(file, vec![11, 13]);
     ledger.settled(token, 0..1);
-    assert_eq!(ledger.claim(inode), [], "it is open");
-    ledger.close(file, 0);
-    assert_eq!(ledger.claim(inode), [entry(11)]);
+    assert_eq!(claim(&mut ledger, inode), [], "it is open");
+    ledger.close(file, 0, false);
+    assert_eq!(claim(&mut ledger, inode), [entry(11)]);
     ledger.settled(token, 1..2);
     assert!(ledger.batches.is_empty() && ledger.entries(0).is_empty());
 }
@@ -113,4 +112,21 @@ proptest! {
         }
         prop_assert!(ledger.batches.is_empty());
     }
+}
+
+#[test]
+fn what_lies_before_the_offset_is_known_once_it_has_gone_through() {
+    let mut ledger = Ledger::default();
+    let file = ledger.open(entry(0));
+    let token = ledger.sent(file, vec![4, 8]);
+    ledger.marked(file, 4, b"abc\n", 9);
+    ledger.marked(file, 8, b"def\n", 9);
+    let mark = |ledger: &mut Ledger| ledger.entries(0)[0].mark.clone();
+    assert_eq!(mark(&mut ledger), None);
+    ledger.settled(token, 0..1);
+    assert_eq!(mark(&mut ledger), Some(Mark::of(4, b"abc\n")));
+    ledger.close(file, 0, true);
+    ledger.settled(token, 1..2);
+    assert_eq!(mark(&mut ledger), Some(Mark::of(8, b"def\n")));
+    assert_eq!((ledger.entries(0)[0].unread(), ledger.entries(0)[0].ended), (1, true));
 }

@@ -98,6 +98,12 @@ impl WorkerFactory for UnrulyFactory {
     fn durability(&self) -> Result<(), String> {
         panic!("does not know either")
     }
+    fn reads(&self, path: &str) -> bool {
+        panic!("can't read {path}")
+    }
+    fn warnings(&self) -> Vec<RawError> {
+        panic!("warns of nothing")
+    }
     fn create(&self, _host: Host, on_stop: OnStop) -> Result<Unruly, RawError> {
         match self.0.as_str() {
             "panics when created" => panic!("when created"),

@@ -1,12 +1,13 @@
 use super::*;
 
-/// The pieces that a sink would write, each with its messages, and `+` where it adds a delimiter.
+/// The pieces that a sink would write, each with its messages, and `+` where it adds a delimiter before or behind.
 fn pieces(batch: Batch, delimiter: &[u8]) -> Vec<(std::ops::Range<usize>, String)> {
     let mut found = Vec::new();
     let handling = Handling::new(batch);
     lend(&handling, |call| {
-        for piece in call.pieces(delimiter) {
-            let mut text = String::from_utf8(piece.data.to_vec()).unwrap();
+        for piece in call.pieces(delimiter, &mut Ending::default()) {
+            let mut text = String::from(if piece.delimiter_before { "+" } else { "" });
+            text += std::str::from_utf8(piece.data).unwrap();
             text.extend(piece.add_delimiter.then_some('+'));
             found.push((piece.messages, text));
         }
@@ -60,7 +61,7 @@ fn without_a_delimiter_neighbours_are_one_piece() {
 }
 
 #[test]
-fn the_last_line_without_a_delimiter_gets_none() {
+fn a_line_without_a_delimiter_gets_none_but_before_the_next_one() {
     let block = Payload::from(b"a\nb".to_vec());
     let mut batch = Batch::new(3);
     batch.extend_slices(&block, 1, 0, std::iter::once(0..1));
@@ -68,7 +69,7 @@ fn the_last_line_without_a_delimiter_gets_none() {
     last.set_lacks_delimiter(true);
     batch.push(last).unwrap();
     batch.push(Message::new("c")).unwrap();
-    assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\nb"), piece(2..3, "c+")]);
+    assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\nb"), piece(2..3, "+c+")]);
 }
 
 #[test]
@@ -116,10 +117,13 @@ fn a_message_that_was_removed_between_parts_the_piece() {
 fn pieces_of_some_messages_hold_no_others() {
     let handling = Handling::new(lines("a\nb\nc\nd\n", 1));
     lend(&handling, |call| {
-        let some: Vec<_> = call.pieces_of(1..3, b"\n").collect();
-        let expected = Piece { messages: 1..3, data: b"b\nc\n", add_delimiter: false };
+        let mut ending = Ending::Open;
+        let some: Vec<_> = call.pieces_of(1..3, b"\n", &mut ending).collect();
+        let expected =
+            Piece { messages: 1..3, data: b"b\nc\n", delimiter_before: true, add_delimiter: false };
         assert_eq!(some, [expected]);
-        assert_eq!(call.pieces_of(2..2, b"\n").count(), 0);
+        assert_eq!(ending, Ending::Whole);
+        assert_eq!(call.pieces_of(2..2, b"\n", &mut ending).count(), 0);
         call.report_all(Report::DONE)
     });
 }
@@ -138,4 +142,30 @@ fn a_message_that_was_changed_between_parts_the_piece() {
     });
     let batch = handling.finish().unwrap();
     assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\n+"), piece(2..3, "c\n")]);
+}
+
+/// What a sink writes of messages, each a text, the number of the piece that it is, and whether the rest follows.
+fn written(messages: &[(&str, u16, bool)]) -> String {
+    let mut batch = Batch::new(messages.len() as u32);
+    for (text, piece, continues) in messages {
+        let mut message = Message::new(text.to_string());
+        message.set_piece(*piece, *continues);
+        batch.push(message).unwrap();
+    }
+    pieces(batch, b"\n").into_iter().map(|(_, text)| text).collect()
+}
+
+#[test]
+fn the_pieces_of_a_line_are_put_together_and_no_others() {
+    assert_eq!(
+        written(&[("a", 4, true), ("b", 5, true), ("c", 6, false), ("d", 0, false)]),
+        "abc+d+"
+    );
+    assert_eq!(written(&[("a", u16::MAX, true), ("b", 1, false)]), "ab+");
+    // The one between was dropped, or all that followed; another input's came between.
+    assert_eq!(written(&[("a", 4, true), ("c", 6, false)]), "a+c+");
+    assert_eq!(written(&[("a", 4, true), ("d", 0, false)]), "a+d+");
+    assert_eq!(written(&[("a", 4, true), ("x", 9, true), ("b", 5, false)]), "a+x+b+");
+    // It was made longer by a function that knows nothing of pieces.
+    assert_eq!(written(&[("a\n", 4, true), ("d", 0, false)]), "a\nd+");
 }

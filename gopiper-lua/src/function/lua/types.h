@@ -2,7 +2,7 @@
 typedef struct {
   const char *_data; size_t _len; const void *_owner;
   const void *_extra; const void *_delivery; uint32_t _index; int32_t _status;
-  int64_t _time; uint16_t _attempts; uint8_t _tail, _flags; uint16_t _branch, _reserved;
+  int64_t _time; uint16_t _attempts; uint8_t _tail, _flags; uint16_t _branch, _piece;
 } gopiper_slot;
 typedef struct { gopiper_slot *messages; uint32_t len, capacity, cursor, holds; } gopiper_batch;
 typedef struct { int32_t tag; int64_t integer; double number; const char *data; size_t len; } gopiper_value;

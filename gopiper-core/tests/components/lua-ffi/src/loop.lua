@@ -7,7 +7,7 @@ typedef struct { const gp_payload_vtable *vtable; size_t size; } gp_owner;
 typedef struct {
   const char *data; size_t len; const gp_owner *owner;
   const void *extra; const void *delivery; uint32_t index; int32_t status;
-  int64_t time; uint16_t attempts; uint8_t tail, flags; uint16_t branch, reserved;
+  int64_t time; uint16_t attempts; uint8_t tail, flags; uint16_t branch, piece;
 } gp_message;
 typedef struct { gp_message *messages; uint32_t len, capacity, cursor, holds; } gp_batch;
 typedef struct {

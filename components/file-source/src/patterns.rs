@@ -1,0 +1,132 @@
+//! What a pattern stands for: braces, and whether it is one at all.
+use glob::Pattern;
+use gopiper_abi::Error;
+
+/// So many patterns may come of the braces of one.
+const MOST: usize = 10_000;
+
+/// What is wrong with one of the patterns; Lua counts them from 1.
+pub(crate) fn at(index: usize, error: String) -> Error {
+    Error::attribute(format!("paths[{}]", index + 1), error)
+}
+
+/// Refuses what is no glob.
+pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
+    if patterns.is_empty() {
+        return Err(Error::attribute("paths", "is empty: name at least one file"));
+    }
+    for (index, pattern) in patterns.iter().enumerate() {
+        let expanded = expand(pattern).map_err(|why| at(index, format!("'{pattern}': {why}")))?;
+        for one in expanded {
+            Pattern::new(&one)
+                .map_err(|error| at(index, format!("'{pattern}' is no glob: {error}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// The patterns without braces that this one stands for: `{a,b}` is any of these, as in a shell.
+pub(crate) fn expand(pattern: &str) -> Result<Vec<String>, String> {
+    let (mut expanded, mut waiting) = (Vec::new(), vec![pattern.to_owned()]);
+    while let Some(pattern) = waiting.pop() {
+        match group(&pattern)? {
+            Some((before, choices, behind)) => {
+                let choices = choices.into_iter().rev();
+                waiting.extend(choices.map(|choice| format!("{before}{choice}{behind}")));
+            }
+            None => expanded.push(pattern),
+        }
+        if expanded.len() + waiting.len() > MOST {
+            return Err(format!("its braces stand for more than {MOST} patterns"));
+        }
+    }
+    Ok(expanded)
+}
+
+/// What stands before the first braces, between their commas, and behind them.
+type Group<'a> = (&'a str, Vec<&'a str>, &'a str);
+
+fn group(pattern: &str) -> Result<Option<Group<'_>>, String> {
+    let mut at = 0;
+    while let Some(open) = next(pattern, at, &['{']) {
+        let (mut depth, mut from, mut choices) = (1, open + 1, Vec::new());
+        let mut place = from;
+        while let Some(found) = next(pattern, place, &['{', ',', '}']) {
+            place = found + 1;
+            match (&pattern[found..place], depth) {
+                ("{", _) => depth += 1,
+                (",", 1) => {
+                    choices.push(&pattern[from..found]);
+                    from = place;
+                }
+                ("}", 1) if choices.is_empty() => {
+                    let inside = &pattern[from..found];
+                    if inside.contains("..") {
+                        return Err(format!(
+                            "a range in braces is not known: name what {{{inside}}} stands for, as {{1,2,3}}"
+                        ));
+                    }
+                    break;
+                }
+                ("}", 1) => {
+                    choices.push(&pattern[from..found]);
+                    return Ok(Some((&pattern[..open], choices, &pattern[place..])));
+                }
+                ("}", _) => depth -= 1,
+                _ => {}
+            }
+        }
+        // Not in pairs, or without a comma: they stand for themselves.
+        at = open + 1;
+    }
+    Ok(None)
+}
+
+/// Where one of these stands next, outside of square brackets.
+fn next(pattern: &str, from: usize, wanted: &[char]) -> Option<usize> {
+    let mut at = from;
+    while let Some(found) = pattern[at..].find(|c| c == '[' || wanted.contains(&c)) {
+        at += found;
+        if !pattern[at..].starts_with('[') {
+            return Some(at);
+        }
+        // A bracket that stands first in it does not close it.
+        let inside = at + 1 + usize::from(pattern[at + 1..].starts_with('!'));
+        let first = pattern[inside..].chars().next().map_or(0, char::len_utf8);
+        let end = pattern[inside + first..].find(']');
+        at = end.map_or(at + 1, |end| inside + first + end + 1);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(pattern: &str) -> String {
+        expand(pattern).unwrap().join(" ")
+    }
+
+    #[test]
+    fn braces_are_a_shells() {
+        assert_eq!(expanded("a"), "a");
+        assert_eq!(expanded("{a,b}.log"), "a.log b.log");
+        assert_eq!(expanded("x{a,b{1,2}}{c,}"), "xac xa xb1c xb1 xb2c xb2");
+        assert_eq!(expanded("{a}{,b}"), "{a} {a}b");
+        assert_eq!(expanded("{a,b"), "{a,b");
+        assert_eq!(expanded("a,b}{c,d}"), "a,b}c a,b}d");
+        assert_eq!(expanded("[{]a,b}"), "[{]a,b}");
+        assert_eq!(expanded("{[,],[!]}]}x"), "[,]x [!]}]x");
+        assert_eq!(expanded("{ä,ö}"), "ä ö");
+    }
+
+    #[test]
+    fn what_braces_can_not_do_is_said() {
+        assert!(expand("{1..3}").unwrap_err().contains("as {1,2,3}"));
+        assert!(expand(&"{a,b}".repeat(20)).unwrap_err().contains("more than"));
+        assert_eq!(
+            check(&["[".into()]).unwrap_err().to_string().split(':').next(),
+            Some("paths[1]")
+        );
+    }
+}
