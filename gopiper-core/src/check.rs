@@ -69,7 +69,7 @@ fn read_again(output: &Output, pipelines: &mut [Pipeline]) -> Option<(String, Pi
         "what it writes is among what {reader} reads, and would be read again for ever: {}",
         need.otherwise
     );
-    let error = RawError { attribute: need.attribute.clone(), message: message.into() };
+    let error = RawError::new(need.attribute.clone(), message);
     Some((pipeline.clone(), PipelineError::cannot_start(part, error)))
 }
 

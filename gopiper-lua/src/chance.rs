@@ -40,10 +40,14 @@ mod tests {
     fn each_state_has_its_own_and_with_a_seed_the_same_in_each_run() {
         let run = |seed| {
             let chance = Chance::new(seed);
-            (0..3).flat_map(|number| (0..10).map(move |_| number)).map(|n| chance.seed(n).to_bits()).collect::<Vec<_>>()
+            (0..3)
+                .flat_map(|number| (0..10).map(move |_| number))
+                .map(|n| chance.seed(n).to_bits())
+                .collect::<Vec<_>>()
         };
         assert_eq!(run(Some(7)), run(Some(7)));
-        let all: HashSet<_> = [run(Some(7)), run(Some(8)), run(None), run(None)].concat().into_iter().collect();
+        let all: HashSet<_> =
+            [run(Some(7)), run(Some(8)), run(None), run(None)].concat().into_iter().collect();
         assert_eq!(all.len(), 120);
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     new::new,
     output::{print, say},
     run::{check, draw, run},
+    standard,
     trust::TrustArguments,
     verify::verify,
 };
@@ -24,6 +25,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
         say(format_args!("gopiper: {error}"));
         return ExitCode::from(exit::USAGE);
     }
+    standard::raise_open_files();
     match arguments.command {
         Command::Run(arguments) => run(&arguments),
         Command::Check { deny_warnings, run } => {

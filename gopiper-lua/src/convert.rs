@@ -224,7 +224,9 @@ mod tests {
             assert!(error.starts_with("attribute a"), "{error}");
             assert!(error.contains(": nested deeper than 64 levels"), "{error}");
         }
-        let deep = |n| format!("local t = {{}} local u = t for i = 2, {n} do u.a = {{}} u = u.a end return t");
+        let deep = |n| {
+            format!("local t = {{}} local u = t for i = 2, {n} do u.a = {{}} u = u.a end return t")
+        };
         assert!(read(&deep(DEPTH)).is_ok());
         assert!(read(&deep(DEPTH + 1)).is_err());
         let many = "local t = {} for i = 1, 40 do t = { a = t, b = t } end return t";

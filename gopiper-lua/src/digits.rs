@@ -60,10 +60,10 @@ struct Numbers {
 
 impl Numbers {
     fn name(&mut self, name: Option<String>, value: Option<&Expression>) {
-        if let (Some(name), Some(value)) = (name, value) {
-            if self.may_be(value) {
-                self.names.insert(name);
-            }
+        if let (Some(name), Some(value)) = (name, value)
+            && self.may_be(value)
+        {
+            self.names.insert(name);
         }
     }
 
@@ -160,7 +160,10 @@ mod tests {
         assert_eq!(found("x = (m:decode('a') or 0) .. ''"), ["(m:decode('a') or 0)"]);
         assert_eq!(found("x = 'a' .. tonumber(y) + 1"), ["tonumber(y) + 1"]);
         assert_eq!(found("local id = m:json('id')\nlocal other = id\nx = 'a' .. other"), ["other"]);
-        assert_eq!(found("m.attributes.id = m:json('id') x = m.attributes.id .. ''"), ["m.attributes.id"]);
+        assert_eq!(
+            found("m.attributes.id = m:json('id') x = m.attributes.id .. ''"),
+            ["m.attributes.id"]
+        );
         assert_eq!(found("x = 'a' .. b y = c .. m:json('c')"), ["m:json('c')"]);
     }
 

@@ -15,6 +15,7 @@ mod new;
 mod output;
 mod run;
 mod signals;
+mod standard;
 mod state_directory;
 mod trust;
 mod verify;
@@ -22,6 +23,7 @@ mod verify;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    standard::keep_closed();
     if let Err(error) = signals::ignore_harmless() {
         return exit::refuse(&error);
     }

@@ -37,7 +37,14 @@ impl Source {
     pub(crate) fn new(text: impl Into<Vec<u8>>, file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().display().to_string();
         let directory = file.parent().unwrap_or(Path::new("")).into();
-        Source { text: text.into(), file: file.into(), directory, name, required: Mutex::default(), chance: Chance::new(None) }
+        Source {
+            text: text.into(),
+            file: file.into(),
+            directory,
+            name,
+            required: Mutex::default(),
+            chance: Chance::new(None),
+        }
     }
 
     pub(crate) fn read(file: &Path, seed: Option<u64>) -> io::Result<Self> {
@@ -65,7 +72,8 @@ impl Source {
             Ok(())
         })?;
         let around = lua.load(include_str!("source.lua")).set_name("=gopiper");
-        let ended: Function = around.call((log, lua.load(TEXT).set_name("=gopiper").into_function()?))?;
+        let ended: Function =
+            around.call((log, lua.load(TEXT).set_name("=gopiper").into_function()?))?;
         let limit = Limit::new(format!("running {}", self.file.display()), LIMIT);
         let _running = limit.begin(lua, progress);
         lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()?;
@@ -239,7 +247,9 @@ mod tests {
         let source = Arc::new(Source::new("found = require('lib')", &file));
         let run = || {
             let (lua, progress) = plain_state().unwrap();
-            source.run(&lua, &progress, 0, |_, _| {}).map(|()| lua.globals().get::<String>("found").unwrap())
+            source
+                .run(&lua, &progress, 0, |_, _| {})
+                .map(|()| lua.globals().get::<String>("found").unwrap())
         };
         assert!(source.said(&run().unwrap_err()).contains("module 'lib' not found"));
         write("return 'as it was'");

@@ -165,7 +165,15 @@ mod tests {
             assert_eq!(found(data, path), Ok(expected), "{path}");
         }
         assert_eq!(found("\u{feff}{\"a\":-0}", "a"), Ok(Found::Float(-0.0)));
-        for data in ["", "no JSON", "{", r#"{"status":"#, "\0", r#"{"a":tru,"status":1}"#, r#"{"status":1e999}"#] {
+        for data in [
+            "",
+            "no JSON",
+            "{",
+            r#"{"status":"#,
+            "\0",
+            r#"{"a":tru,"status":1}"#,
+            r#"{"status":1e999}"#,
+        ] {
             let read = found(data, "status");
             assert!(matches!(read, Err(Problem::Unreadable(_))), "{data}: {read:?}");
         }

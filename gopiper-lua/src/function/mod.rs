@@ -22,9 +22,9 @@ use gopiper_abi::{
 };
 use mlua::{Function, Lua, LuaString, Table, UserData, Value};
 
-use self::{ffi::code, limit::Progress};
-pub(crate) use self::serialized::{DEPTH, TOO_DEEP};
 use self::limit::Limit;
+pub(crate) use self::serialized::{DEPTH, TOO_DEEP};
+use self::{ffi::code, limit::Progress};
 use crate::{
     env::{env, unknown},
     place::Place,

@@ -47,7 +47,8 @@ pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Ed
             Problem::Wrong(what.into())
         })?;
         let outer = place(data, outer.as_raw_str().as_bytes())?;
-        if path.keys.len() == 1 && data[outer.end..].iter().any(|byte| !byte.is_ascii_whitespace()) {
+        if path.keys.len() == 1 && data[outer.end..].iter().any(|byte| !byte.is_ascii_whitespace())
+        {
             return Err(Problem::Unreadable("more stands behind the object".into()));
         }
         let key = path.keys.last().map_or("", String::as_str);
@@ -130,9 +131,7 @@ fn put_like(to: &mut Vec<u8>, value: &Value, old: &[u8]) -> bool {
     let start = to.len();
     let is_same = match (value.tag(), old.first()) {
         (ValueTag::LIST, Some(b'[')) => put_list_like(to, value.as_list().unwrap_or_default(), old),
-        (ValueTag::MAP, Some(b'{')) => {
-            value.as_map().is_some_and(|new| put_map_like(to, new, old))
-        }
+        (ValueTag::MAP, Some(b'{')) => value.as_map().is_some_and(|new| put_map_like(to, new, old)),
         _ => {
             put(to, value);
             is_same(value, old)
@@ -314,7 +313,10 @@ mod tests {
         assert_eq!(set(data, "a", new).unwrap(), r#"{"a":{"z":1.0,"b":2.50,"a":0}}"#);
         let list: Value = vec![Value::from(1i64), 3i64.into(), true.into()].into();
         assert_eq!(set(r#"{"a":[1.0,2.0]}"#, "a", list).unwrap(), r#"{"a":[1.0,3,true]}"#);
-        assert_eq!(set(r#"{"a":9007199254740993}"#, "a", (1i64 << 53).into()).unwrap(), r#"{"a":9007199254740992}"#);
+        assert_eq!(
+            set(r#"{"a":9007199254740993}"#, "a", (1i64 << 53).into()).unwrap(),
+            r#"{"a":9007199254740992}"#
+        );
         assert_eq!(set(r#"{"a":-0.0}"#, "a", 0i64.into()).unwrap(), r#"{"a":0}"#);
     }
 

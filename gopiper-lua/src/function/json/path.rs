@@ -119,7 +119,8 @@ fn found<'a>(found: sonic_rs::Result<LazyValue<'a>>) -> Result<Option<LazyValue<
 
 /// A number as RFC 6901 writes a place: without a sign, and without zeros before it.
 fn place_in_list(key: &str) -> Option<usize> {
-    let is_one = key.bytes().all(|byte| byte.is_ascii_digit()) && (key == "0" || !key.starts_with('0'));
+    let is_one =
+        key.bytes().all(|byte| byte.is_ascii_digit()) && (key == "0" || !key.starts_with('0'));
     is_one.then(|| key.parse().ok()).flatten()
 }
 

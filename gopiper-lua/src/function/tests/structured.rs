@@ -122,7 +122,10 @@ fn what_is_no_value_is_told_with_its_place() {
         ("{ b = { coroutine.create(print), gopiper.NULL } }", ".b[1] can't be a thread"),
         ("{ [print] = 1 }", ": cannot serialize 'function'"),
         ("(function() local t = {} t.t = t return t end)()", ": nested deeper than 64 levels"),
-        ("(function() local t = {} t.t = { t, t } t.u = t return t end)()", ": nested deeper than 64"),
+        (
+            "(function() local t = {} t.t = { t, t } t.u = t return t end)()",
+            ": nested deeper than 64",
+        ),
         (
             "(function() local t = {} for i = 1, 64 do t = { t } end return t end)()",
             ": nested deeper than 64 levels",
@@ -240,7 +243,12 @@ fn json_is_tables_too() {
     let messages = [&deep, &deeper, r#"{"a":1,"a":2}"#].map(|text| Message::new(text.to_string()));
     let ran = run_after("", "function(message) message:decode() end", messages.into());
     let said = ran.descriptions();
-    assert!(said[..2].iter().all(|said| *said == "pipeline.lua:2: the JSON: nested deeper than 64 levels"), "{said:?}");
+    assert!(
+        said[..2]
+            .iter()
+            .all(|said| *said == "pipeline.lua:2: the JSON: nested deeper than 64 levels"),
+        "{said:?}"
+    );
     assert_eq!((ran.out.len(), said.len()), (1, 2), "of two equal keys the first counts: {said:?}");
 }
 

@@ -320,8 +320,14 @@ fn mistakes_are_told() {
         ("w:emit('a', { ky = 'a' })", "pipeline.lua:2: window:emit has no option 'ky'"),
         ("w:emit('a', { key = {} })", "pipeline.lua:2: the key wants a string, not a table"),
         ("w:emit('a', 7)", "pipeline.lua:2: window:emit's options can't be a number"),
-        ("w:emit('a', { time = 0/0 })", "pipeline.lua:2: the time is a whole number of nanoseconds"),
-        ("w:emit('a', { time = 'x' })", "pipeline.lua:2: the time is a whole number of nanoseconds"),
+        (
+            "w:emit('a', { time = 0/0 })",
+            "pipeline.lua:2: the time is a whole number of nanoseconds",
+        ),
+        (
+            "w:emit('a', { time = 'x' })",
+            "pipeline.lua:2: the time is a whole number of nanoseconds",
+        ),
         ("w:emit('a', { attributes = 1 })", "pipeline.lua:2: the attributes can't be a number"),
         ("w:emit('a', { attributes = { 1 } })", "pipeline.lua:2: attributes: each needs a name"),
         (

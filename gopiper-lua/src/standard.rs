@@ -1,0 +1,47 @@
+//! What the program is started with: its standard descriptors, and how many files it may open.
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use rustix::{
+    fd::OwnedFd,
+    fs::{Mode, OFlags, open},
+    io::fcntl_getfd,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    stdio::{dup2_stdin, dup2_stdout, stdin, stdout},
+};
+use tracing::debug;
+
+/// Standard input and output were closed when the program began.
+static CLOSED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+
+/// Before `main`: the standard library opens /dev/null where a standard descriptor is closed, so that no file
+/// gets its number. What is written to standard output then would be lost without a word.
+#[ctor::ctor(unsafe)]
+fn see_what_is_closed() {
+    CLOSED[0].store(fcntl_getfd(stdin()).is_err(), Relaxed);
+    CLOSED[1].store(fcntl_getfd(stdout()).is_err(), Relaxed);
+}
+
+/// Puts descriptors that can neither be read nor written where those were that were closed: so whoever uses them
+/// is told, and no file gets their numbers. Standard error stays /dev/null.
+pub(crate) fn keep_closed() {
+    let unusable = || open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let put = [dup2_stdin::<OwnedFd>, dup2_stdout::<OwnedFd>];
+    for (closed, put) in CLOSED.iter().zip(put) {
+        if closed.load(Relaxed) {
+            // If there is none, it stays /dev/null.
+            let _ = unusable().and_then(put);
+        }
+    }
+}
+
+/// Many shells let a program open 1,024 files unless it asks for more: it may as many as the hard limit says.
+pub(crate) fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        Ok(()) => debug!(from = limit.current, to = limit.maximum, "more files may be open"),
+        Err(error) => debug!("no more files than {:?} may be open: {error}", limit.current),
+    }
+}
