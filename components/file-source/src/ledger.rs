@@ -239,9 +239,8 @@ impl Progress {
     }
 
     fn set_mark(&mut self) {
-        if let Some((place, bytes)) =
-            self.marks.pop_front_if(|(place, _)| *place <= self.entry.offset)
-        {
+        let is_due = self.marks.front().is_some_and(|(place, _)| *place <= self.entry.offset);
+        if let Some((place, bytes)) = is_due.then(|| self.marks.pop_front()).flatten() {
             self.entry.mark = Some(Mark::of(place, &bytes));
         }
     }
