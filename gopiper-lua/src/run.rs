@@ -190,6 +190,7 @@ fn start_all(
             }
         }
     }
+    stops.started();
     running.iter_mut().for_each(Running::release);
     let summaries = running.into_iter().map(Running::wait).collect();
     stops.clear();

@@ -3,6 +3,7 @@ use std::{
     fs, io, mem, process,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     thread,
+    time::{Duration, Instant},
 };
 
 use gopiper_core::Control;
@@ -14,6 +15,9 @@ use signal_hook::{
 use tracing::{error, info, warn};
 
 use crate::exit;
+
+/// How long a component may still be starting after a signal.
+const STUCK_START: Duration = Duration::from_secs(2);
 
 /// Keeps signals from ending the program that mean nothing to it. A write past the limit of file sizes (SIGXFSZ)
 /// then fails like one to a full disk.
@@ -35,6 +39,8 @@ pub(crate) struct Stops(Arc<Mutex<State>>);
 struct State {
     /// The pipelines that are starting or at work; none while there are none yet.
     controls: Option<Vec<Control>>,
+    /// All of them have started.
+    has_started: bool,
     has_run: bool,
     is_stopping: bool,
 }
@@ -63,8 +69,13 @@ impl Stops {
         if state.is_stopping {
             controls.iter().for_each(Control::stop);
         }
-        state.has_run = true;
+        (state.has_run, state.has_started) = (true, false);
         state.controls = Some(controls);
+    }
+
+    /// They have started.
+    pub(crate) fn started(&self) {
+        self.lock().has_started = true;
     }
 
     /// They have ended.
@@ -121,8 +132,28 @@ impl Stops {
         warn!("stopping: the sources stop, the rest drains; a second signal ends at once");
         // On a thread of its own: what components do when they are stopped must not keep the second
         // signal from being heard.
-        let controls = self.controls();
-        thread::spawn(move || controls.iter().for_each(Control::stop));
+        let stops = self.clone();
+        thread::spawn(move || {
+            stops.controls().iter().for_each(Control::stop);
+            stops.end_a_stuck_start();
+        });
+    }
+
+    /// Ends the program if a component does not come back from its start: nothing was read then.
+    fn end_a_stuck_start(&self) {
+        let until = Instant::now() + STUCK_START;
+        loop {
+            let state = self.lock();
+            if state.has_started || state.controls.is_none() {
+                return;
+            }
+            if Instant::now() >= until {
+                error!("stopped before everything had started");
+                process::exit(i32::from(exit::FAILED));
+            }
+            drop(state);
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -54,18 +54,24 @@ end
 
 function table.concat(list, separator, from, to)
   if type(list) ~= 'table' then return concat(list, separator, from, to) end
+  from, to = from or 1, to or #list
+  if type(from) ~= 'number' or type(to) ~= 'number' then return concat(list, separator, from, to) end
   local texts
-  for i = from or 1, to or #list do
-    local text = type(list[i]) ~= 'string' and as_text(list[i])
-    if text then
+  for i = from, to do
+    local item = rawget(list, i)
+    if type(item) ~= 'string' then
+      local text = as_text(item)
+      -- That this one is no text is said below.
+      if not text then break end
       if not texts then
         texts = {}
-        for at = from or 1, to or #list do texts[at] = list[at] end
+        for at = from, i - 1 do texts[at] = rawget(list, at) end
       end
-      texts[i] = text
+      item = text
     end
+    if texts then texts[i] = item end
   end
-  return concat(texts or list, separator, from or 1, to or #list)
+  return concat(texts or list, separator, from, to)
 end
 
 function io.write(...)
