@@ -130,23 +130,23 @@ impl Failures {
         let position = position();
         match attempt {
             Attempt::Last => tracing::error!(
-                pipeline,
-                component,
+                %pipeline,
+                %component,
                 status,
                 dead_letter,
                 position,
                 "a message failed: {said}"
             ),
             Attempt::Retried => tracing::warn!(
-                pipeline,
-                component,
+                %pipeline,
+                %component,
                 status,
                 position,
                 "a message failed, and will be tried again: {said}"
             ),
             Attempt::Start => tracing::warn!(
-                pipeline,
-                component,
+                %pipeline,
+                %component,
                 "it cannot start, and will be tried again: {said}"
             ),
         }
@@ -213,8 +213,8 @@ impl Failures {
         match (goes_on, reason.is_retried) {
             (true, true) if reason.has_recovered => self.tell_recovery(reason, now),
             (true, true) => tracing::error!(
-                pipeline,
-                component,
+                %pipeline,
+                %component,
                 status,
                 attempts = unsaid,
                 waiting,
@@ -222,15 +222,15 @@ impl Failures {
                 lasted(reason.since, now)
             ),
             (true, false) => tracing::error!(
-                pipeline,
-                component,
+                %pipeline,
+                %component,
                 status,
                 messages = unsaid,
                 "more messages failed: {said}"
             ),
             (false, false) if reason.total > 1 => tracing::warn!(
-                pipeline,
-                component,
+                %pipeline,
+                %component,
                 status,
                 messages = reason.total,
                 "no more messages fail like this: {said}"
@@ -245,8 +245,8 @@ impl Failures {
     fn tell_recovery(&self, reason: &mut Reason, now: i64) {
         reason.unsaid = 0;
         tracing::warn!(
-            pipeline = &*self.pipeline,
-            component = &*self.component,
+            pipeline = %self.pipeline,
+            component = %self.component,
             status = reason.status,
             attempts = reason.total,
             "recovered after {}: {}",
@@ -337,9 +337,7 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(subscriber, f);
         let text = String::from_utf8(lines.0.lock().clone()).unwrap();
-        text.lines()
-            .map(|line| line.trim().replace(" pipeline=\"p\" component=\"c\"", ""))
-            .collect()
+        text.lines().map(|line| line.trim().replace(" pipeline=p component=c", "")).collect()
     }
 
     fn with_clock() -> (crate::ManualClock, Failures) {
