@@ -1,5 +1,5 @@
 //! Why a component refuses, or fails.
-use std::fmt;
+use std::{fmt, io};
 
 use crate::raw::RawError;
 
@@ -20,18 +20,53 @@ use crate::raw::RawError;
 pub struct Error {
     attribute: String,
     message: String,
+    temporary: bool,
 }
 
 impl Error {
     /// An error that is not about one attribute.
     pub fn new(message: impl Into<String>) -> Self {
-        Error { attribute: String::new(), message: message.into() }
+        Error { attribute: String::new(), message: message.into(), temporary: false }
     }
 
     /// An error in an attribute, named by its path (`retry.max_attempts`): say what is wrong and
     /// what would be right.
     pub fn attribute(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Error { attribute: path.into(), message: message.into() }
+        Error { attribute: path.into(), message: message.into(), temporary: false }
+    }
+
+    /// Says that the cause may pass by itself: the host waits and tries again. An I/O error for which that holds
+    /// (a full disk, a server that is not there yet) says so itself when it becomes an `Error` by `?`.
+    ///
+    /// ```
+    /// use std::io;
+    /// use gopiper_abi::Error;
+    /// assert!(Error::from(io::Error::from(io::ErrorKind::StorageFull)).is_temporary());
+    /// assert!(!Error::from(io::Error::from(io::ErrorKind::PermissionDenied)).is_temporary());
+    /// assert!(Error::new("the database is being upgraded").temporary().is_temporary());
+    /// ```
+    pub fn temporary(mut self) -> Self {
+        self.temporary = true;
+        self
+    }
+
+    /// Whether the cause may pass by itself.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary
+    }
+
+    /// The same error, temporary if its cause is.
+    ///
+    /// ```
+    /// # use std::io;
+    /// # use gopiper_abi::Error;
+    /// let cause = io::Error::from(io::ErrorKind::StorageFull);
+    /// let error = Error::attribute("path", format!("/data/out: {cause}")).caused_by(&cause);
+    /// assert!(error.is_temporary());
+    /// ```
+    pub fn caused_by(mut self, cause: &(dyn std::error::Error + 'static)) -> Self {
+        self.temporary |= may_pass(cause);
+        self
     }
 }
 
@@ -44,14 +79,48 @@ impl fmt::Display for Error {
     }
 }
 
-impl<E: std::error::Error> From<E> for Error {
+impl<E: std::error::Error + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Error::new(error.to_string())
+        Error::new(error.to_string()).caused_by(&error)
     }
 }
 
+/// Whether an error, or what caused it, may pass by itself: one of I/O of that kind, or the host's own.
+fn may_pass(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind as Kind;
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut causes =
+        causes.map(|error| (error.downcast_ref::<RawError>(), error.downcast_ref::<io::Error>()));
+    causes.any(|(raw, error)| {
+        if raw.is_some_and(|raw| raw.temporary) {
+            return true;
+        }
+        let Some(error) = error else { return false };
+        matches!(
+            error.kind(),
+            Kind::StorageFull
+                | Kind::QuotaExceeded
+                | Kind::ResourceBusy
+                | Kind::ExecutableFileBusy
+                | Kind::OutOfMemory
+                | Kind::TimedOut
+                | Kind::ConnectionRefused
+                | Kind::ConnectionReset
+                | Kind::ConnectionAborted
+                | Kind::HostUnreachable
+                | Kind::NetworkUnreachable
+                | Kind::NetworkDown
+        ) || matches!(error.raw_os_error(), Some(TOO_MANY_OPEN | TOO_MANY_OPEN_IN_SYSTEM))
+    })
+}
+
+/// `EMFILE` and `ENFILE`, for which the standard library has no kind.
+const TOO_MANY_OPEN: i32 = 24;
+const TOO_MANY_OPEN_IN_SYSTEM: i32 = 23;
+
 impl From<Error> for RawError {
     fn from(error: Error) -> Self {
-        RawError { attribute: error.attribute.into(), message: error.message.into() }
+        let Error { attribute, message, temporary } = error;
+        RawError { attribute: attribute.into(), message: message.into(), temporary }
     }
 }

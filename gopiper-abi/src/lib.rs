@@ -82,8 +82,8 @@ pub use postponed::{Postponed, Unsent};
 #[doc(inline)]
 pub use raw::{
     Batch, BatchCall, Counter, Deferred, Deliveries, Ending, HandleFlags, HandledCallback, Host,
-    Kept, Kind, Level, Map, Message, Need, Outcome, Parallel, Payload, PayloadMut, Piece, Produced,
-    Report, SendStatus, Trace, Value, ValueTag,
+    Kept, Kind, Level, Map, Message, Need, Outcome, Parallel, Payload, PayloadMut, Piece,
+    Positions, Produced, Report, SendStatus, Trace, Value, ValueTag,
 };
 
 #[doc(hidden)]

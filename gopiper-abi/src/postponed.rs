@@ -1,7 +1,7 @@
 //! The channel into which a component puts messages of its own making.
 use std::fmt;
 
-use crate::raw::{Batch, Deliveries, Host, Message, OnStop, SendStatus};
+use crate::raw::{Batch, Deliveries, Host, Message, OnStop, Positions, SendStatus, Sending};
 
 /// How a component sends messages of its own making: a source what it reads, an aggregator what it
 /// has put together. Clones may go to any thread.
@@ -80,7 +80,7 @@ impl Postponed {
     /// # Errors
     /// There is no room, or the pipeline takes no more.
     pub fn try_send(&self, message: Message) -> Result<(), Unsent> {
-        self.hand_over(self.batch_of([message]), None, false, Deliveries::default())
+        self.hand_over(self.batch_of([message]), Sending { wait: false, ..Sending::default() })
     }
 
     /// Sends a batch.
@@ -88,7 +88,22 @@ impl Postponed {
     /// # Errors
     /// The pipeline takes no more.
     pub fn send_batch(&self, batch: Batch) -> Result<(), Unsent> {
-        self.hand_over(batch, None, true, Deliveries::default())
+        self.hand_over(batch, Sending::default())
+    }
+
+    /// Sends a batch, and says where its messages come from: the log names that if one fails. With a `token`
+    /// the source hears the outcomes, as by [`Postponed::send_tracked`].
+    ///
+    /// # Errors
+    /// The pipeline takes no more.
+    pub fn send_located(
+        &self,
+        batch: Batch,
+        token: Option<u64>,
+        positions: Positions,
+    ) -> Result<(), Unsent> {
+        let positions = Some(Box::new(positions));
+        self.hand_over(batch, Sending { token, positions, ..Sending::default() })
     }
 
     /// Sends a batch of which the source wants to hear the outcomes: [`Source::settled`] gets
@@ -99,7 +114,7 @@ impl Postponed {
     ///
     /// [`Source::settled`]: crate::Source::settled
     pub fn send_tracked(&self, batch: Batch, token: u64) -> Result<(), Unsent> {
-        self.hand_over(batch, Some(token), true, Deliveries::default())
+        self.hand_over(batch, Sending { token: Some(token), ..Sending::default() })
     }
 
     /// As [`Postponed::send_tracked`], if there is room.
@@ -107,7 +122,7 @@ impl Postponed {
     /// # Errors
     /// There is no room, or the pipeline takes no more.
     pub fn try_send_tracked(&self, batch: Batch, token: u64) -> Result<(), Unsent> {
-        self.hand_over(batch, Some(token), false, Deliveries::default())
+        self.hand_over(batch, Sending { token: Some(token), wait: false, ..Sending::default() })
     }
 
     /// Sends what was made from kept messages: these are settled when all of `messages` are, with
@@ -135,7 +150,7 @@ impl Postponed {
             kept.settle(crate::Outcome::DROPPED);
             return Ok(());
         }
-        self.hand_over(batch, None, true, kept)
+        self.hand_over(batch, Sending { deliveries: kept, ..Sending::default() })
     }
 
     /// The messages in one batch, as large as need be: they settle their parents together.
@@ -151,17 +166,11 @@ impl Postponed {
         batch
     }
 
-    fn hand_over(
-        &self,
-        batch: Batch,
-        token: Option<u64>,
-        wait: bool,
-        deliveries: Deliveries,
-    ) -> Result<(), Unsent> {
+    fn hand_over(&self, batch: Batch, how: Sending) -> Result<(), Unsent> {
         if batch.is_empty() {
             return Ok(());
         }
-        let sent = self.host.send(batch, token, wait, deliveries);
+        let sent = self.host.send(batch, how);
         sent.map_err(|(status, batch, deliveries)| Unsent { status, batch, deliveries })
     }
 }

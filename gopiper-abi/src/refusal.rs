@@ -49,7 +49,7 @@ pub(crate) fn refusal(
             None => said,
         }
     };
-    RawError { attribute: written(path).into(), message: message.into() }
+    RawError::new(written(path), message)
 }
 
 /// The first sentence of a doc comment, which may go over several of its lines.
@@ -265,7 +265,7 @@ mod tests {
         let mut map = Map::from_iter([("path", "a")]);
         map.insert(key, value);
         let errors = read::<Attributes>(&map).unwrap_err();
-        let [RawError { attribute, message }] = &errors[..] else { panic!("{errors:?}") };
+        let [RawError { attribute, message, .. }] = &errors[..] else { panic!("{errors:?}") };
         format!("{attribute} {message}")
     }
 
@@ -275,7 +275,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_documentation() {
-        let RawError { attribute, message } = &read::<Attributes>(&Map::default()).unwrap_err()[0];
+        let RawError { attribute, message, .. } =
+            &read::<Attributes>(&Map::default()).unwrap_err()[0];
         assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Where it lies."));
         assert_eq!(
             said("inner", Map::default()),

@@ -361,10 +361,11 @@ fn keep<T: Send + Copy + 'static>(kept: T) -> T {
 }
 
 fn said(error: RawError) -> Error {
-    match error.attribute.as_str() {
+    let said = match error.attribute.as_str() {
         "" => Error::new(error.message),
         path => Error::attribute(path, error.message.as_str()),
-    }
+    };
+    if error.temporary { said.temporary() } else { said }
 }
 
 fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentHandle, Error> {
@@ -511,8 +512,9 @@ impl HostSide for Sent {
     fn stop_descriptor(&self) -> i32 {
         -1
     }
-    fn state_directory(&self) -> Result<PathBuf, String> {
-        self.0.state_directory.clone().ok_or_else(|| "this test has no state directory".into())
+    fn state_directory(&self) -> Result<PathBuf, RawError> {
+        let none = || RawError::new("", "this test has no state directory");
+        self.0.state_directory.clone().ok_or_else(none)
     }
     fn payload(&self, length: usize) -> PayloadMut {
         PayloadMut::new(length)

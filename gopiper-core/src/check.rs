@@ -69,7 +69,7 @@ fn read_again(output: &Output, pipelines: &mut [Pipeline]) -> Option<(String, Pi
         "what it writes is among what {reader} reads, and would be read again for ever: {}",
         need.otherwise
     );
-    let error = RawError { attribute: need.attribute.clone(), message: message.into() };
+    let error = RawError::new(need.attribute.clone(), message);
     Some((pipeline.clone(), PipelineError::cannot_start(part, error)))
 }
 
@@ -128,7 +128,7 @@ fn lacking(need: &Need) -> RawError {
         "" => String::new(),
         otherwise => format!(", or {otherwise}"),
     };
-    RawError { attribute: need.attribute.clone(), message: format!("{NO_DIRECTORY}{or}").into() }
+    RawError::new(need.attribute.clone(), format!("{NO_DIRECTORY}{or}"))
 }
 
 /// Takes what only one component can have; an error if another one has.
@@ -144,7 +144,7 @@ fn taken(need: Need, part: &str, pipeline: &str, holders: &mut Holders) -> Optio
             if !otherwise.is_empty() {
                 message += &format!(": {otherwise}");
             }
-            Some(RawError { attribute, message: message.into() })
+            Some(RawError::new(attribute, message))
         }
     }
 }

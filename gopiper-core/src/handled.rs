@@ -66,8 +66,16 @@ impl Handled {
         whole
     }
 
+    /// How many messages had another attempt, and whether one of them succeeded.
+    pub(crate) fn attempted(&self) -> (usize, bool) {
+        let handled = &self.batch.messages()[..self.context.through as usize];
+        let is_done = |message: &Message| matches!(message.status(), 0 | 1 | 300..);
+        (self.batch.len(), handled.iter().any(is_done))
+    }
+
     /// Takes out the messages that are to be tried again, with their attempts counted.
-    pub(crate) fn take_retries(&mut self, max_attempts: u16) -> Option<(Batch, Vec<u32>)> {
+    pub(crate) fn take_retries(&mut self, stage: &Stage) -> Option<(Batch, Vec<u32>)> {
+        let max_attempts = stage.retry.max_attempts;
         let wants = |message: &Message| {
             RETRY.contains(&message.status()) && message.attempts().saturating_add(1) < max_attempts
         };
@@ -81,6 +89,7 @@ impl Handled {
         for (place, message) in self.batch.messages_mut().iter_mut().enumerate() {
             if place < through && wants(message) {
                 let mut message = std::mem::replace(message, Message::vacated());
+                stage.report_retry(&message);
                 message.set_attempts(message.attempts().saturating_add(1));
                 message.set_status(0);
                 places.push(place as u32);
@@ -137,9 +146,11 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
                 dropped += 1;
                 Fate::Settle(Outcome::DROPPED)
             }
-            status => {
+            _ => {
                 failed += 1;
-                stage.tell_failure(status, message.description());
+                if stage.on_fail != OnFail::DeadLetter {
+                    stage.report_failure(message, None);
+                }
                 match stage.on_fail {
                     OnFail::DeadLetter => {
                         dead_letters += 1;
@@ -156,7 +167,7 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
         fate
     });
     if dead_letters > 0 {
-        take_failed(batch, dead_letters, output);
+        take_failed(stage, batch, dead_letters, output);
     }
     let counters = &stage.counters;
     counters.dropped.fetch_add(dropped, Relaxed);
@@ -169,13 +180,15 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
 }
 
 /// Moves the failed ones that `settle` has left in the batch out of it.
-fn take_failed(batch: &mut Batch, count: u32, output: &mut Output) {
+fn take_failed(stage: &Stage, batch: &mut Batch, count: u32, output: &mut Output) {
     let failed = output.failed.get_or_insert_with(|| Batch::new(count));
     while failed.room() < count as usize {
         failed.grow();
     }
     for slot in batch.messages_mut().iter_mut().filter(|message| message.status() != 0) {
-        let full = failed.push(std::mem::replace(slot, Message::vacated())).is_err();
+        let mut message = std::mem::replace(slot, Message::vacated());
+        stage.to_dead_letters(&mut message);
+        let full = failed.push(message).is_err();
         debug_assert!(!full, "there is room for all that were counted");
     }
     batch.retain(|message| match message.status() {

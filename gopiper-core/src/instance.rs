@@ -7,7 +7,11 @@ use std::{
 
 use gopiper_abi::raw::{HandleFlags, Handling, RawError, client::ComponentHandle, services::host};
 
-use crate::side::{CALL, Call, Side};
+use crate::{
+    policy::RetryPolicy,
+    side::{CALL, Call, Side},
+    stage::{Attempt, Failure, Stage},
+};
 
 /// So many panics in a row are answered at once.
 const PANICS_AT_ONCE: u32 = 3;
@@ -22,8 +26,45 @@ pub(crate) struct Instance {
     panics: u32,
 }
 
-/// Makes a component, on the thread that is to use it.
-pub(crate) fn create(side: &Arc<Side>) -> Result<ComponentHandle, RawError> {
+/// Makes a component, on the thread that is to use it. As long as something that may pass stands in the way (a full
+/// disk, a server that is not there yet) it waits and tries again, unless `is_over`.
+pub(crate) fn create(
+    side: &Arc<Side>,
+    is_over: impl Fn(&Stage) -> bool,
+) -> Result<ComponentHandle, RawError> {
+    let (stage, wake) = (&side.stage, &side.inbox.wake);
+    let policy = RetryPolicy::default();
+    for attempt in 2.. {
+        let error = match try_to_create(side) {
+            Err(error) if error.temporary && !is_over(stage) => error,
+            made => {
+                if attempt > 2 {
+                    stage.failures.end_retrying(1, made.is_ok());
+                }
+                return made;
+            }
+        };
+        let (description, attempt_of) = (error.to_string(), Attempt::Start);
+        let failure = Failure {
+            status: 0,
+            description: &description,
+            attempt: attempt_of,
+            dead_letter: None,
+        };
+        stage.failures.report(&failure, || None);
+        if attempt == 2 {
+            stage.failures.begin_retrying(1);
+        }
+        let until = wake.clock.after(policy.backoff(attempt));
+        while wake.clock.monotonic() < until && !is_over(stage) {
+            wake.sleep(until.min(stage.failures.due()));
+            stage.failures.tell_counts();
+        }
+    }
+    unreachable!("it is tried until it succeeds or is over")
+}
+
+fn try_to_create(side: &Arc<Side>) -> Result<ComponentHandle, RawError> {
     let mut component = side.stage.factory.lock().create(host(side.clone()))?;
     component.start()?;
     side.set_stopper(component.stopper());
@@ -41,8 +82,14 @@ impl Instance {
     pub(crate) fn make(&mut self) -> Result<(), RawError> {
         if self.component.is_none() {
             self.back_off();
-            self.component = Some(create(&self.side)?);
+            self.component = Some(create(&self.side, Stage::is_done_with)?);
         }
+        Ok(())
+    }
+
+    /// Makes the component when the pipeline starts: a stop ends the waiting.
+    pub(crate) fn start(&mut self) -> Result<(), RawError> {
+        self.component = Some(create(&self.side, |stage| stage.stop.is_requested())?);
         Ok(())
     }
 
@@ -51,10 +98,12 @@ impl Instance {
         let Some(doublings) = self.panics.checked_sub(PANICS_AT_ONCE + 1) else { return };
         let backoff = FIRST_BACKOFF.saturating_mul(1 << doublings.min(20)).min(MAX_BACKOFF);
         let (stage, wake) = (&self.side.stage, &self.side.inbox.wake);
-        tracing::warn!(
-            pipeline = %stage.pipeline, component = %stage.name, panics = self.panics, ?backoff,
-            "it panics again and again, and is made anew after a while"
-        );
+        if self.panics.is_power_of_two() {
+            tracing::warn!(
+                pipeline = %stage.pipeline, component = %stage.name, panics = self.panics, ?backoff,
+                "it panics again and again, and is made anew after a while"
+            );
+        }
         let until = wake.clock.after(backoff);
         while wake.clock.monotonic() < until && !stage.is_done_with() {
             wake.sleep(until);

@@ -66,5 +66,6 @@ pub use options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, Pipeli
 pub use pipeline::Pipeline;
 pub use policy::{OnFail, RetryPolicy};
 pub use running::{Control, Running, Summary};
+pub use start::Prepared;
 pub use step::{Branch, BranchPolicy, Step};
 pub use stop::StopReason;

@@ -59,7 +59,7 @@ impl Pool {
                 Some(inlet) => {
                     let worker = Worker::new(self.stage.clone(), inlet.receiver(number));
                     self.spawn_worker(worker, None, move |instance| {
-                        let made = instance.make();
+                        let made = instance.start();
                         let started = made.is_ok();
                         let _ = tell.send(made);
                         started

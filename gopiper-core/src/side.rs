@@ -14,7 +14,7 @@ use std::{
 use gopiper_abi::{
     Kind, Level, Message, PayloadMut, SendStatus,
     raw::{
-        Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, Settle,
+        Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, RawError, Settle,
         client::Stopper,
         services::{HostSide, Sending},
     },
@@ -136,9 +136,9 @@ impl Side {
                 counters.dropped.fetch_add(1, Relaxed);
                 Fate::Settle(Outcome::DROPPED)
             }
-            status => {
+            _ => {
                 counters.failed.fetch_add(1, Relaxed);
-                self.stage.tell_failure(status, message.description());
+                self.stage.report_failure(message, None);
                 match self.stage.on_fail {
                     OnFail::Stop => {
                         counters.returned.fetch_add(1, Relaxed);
@@ -157,8 +157,9 @@ impl Side {
         let count = batch.messages().iter().filter(|message| failed(message)).count();
         let mut buried = Batch::new(count.max(1) as u32);
         for slot in batch.messages_mut().iter_mut().filter(|message| failed(message)) {
-            self.stage.tell_failure(slot.status(), slot.description());
-            let full = buried.push(std::mem::replace(slot, Message::vacated())).is_err();
+            let mut message = std::mem::replace(slot, Message::vacated());
+            self.stage.to_dead_letters(&mut message);
+            let full = buried.push(message).is_err();
             debug_assert!(!full, "there is room for all that were counted");
         }
         self.stage.counters.failed.fetch_add(count as u64, Relaxed);
@@ -255,8 +256,8 @@ impl HostSide for Side {
         self.stage.stop.descriptor()
     }
 
-    fn state_directory(&self) -> Result<PathBuf, String> {
-        self.stage.state.folder()
+    fn state_directory(&self) -> Result<PathBuf, RawError> {
+        Ok(self.stage.state.folder()?)
     }
 
     fn payload(&self, length: usize) -> PayloadMut {
@@ -288,7 +289,7 @@ impl HostSide for Side {
                 (Some(_), Some(me)) if stage.kind == Kind::SOURCE => me,
                 _ => stage.clone(),
             };
-            batch.open_delivery(sending.token.unwrap_or(0), hears);
+            batch.open_delivery_at(sending.token.unwrap_or(0), sending.positions, hears);
         }
         if stage.kind == Kind::SOURCE {
             self.settle_reported(&mut batch);

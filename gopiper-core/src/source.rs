@@ -20,7 +20,7 @@ impl SourceWorker {
     pub(crate) fn new(stage: Arc<Stage>) -> Result<Self, RawError> {
         let inbox = Inbox::new(&stage);
         let side = Side::new(stage, inbox);
-        let component = create(&side)?;
+        let component = create(&side, |stage| stage.stop.is_requested())?;
         Ok(SourceWorker { side, component })
     }
 
@@ -30,6 +30,7 @@ impl SourceWorker {
         while !stage.stop.is_requested() && !stage.is_done_with() {
             self.tell_settled();
             self.side.inbox.wake.take_due();
+            stage.failures.tell_counts();
             let credit = stage.outlet.as_ref().map_or(0, |outlet| outlet.credit());
             match self.component.produce(credit) {
                 Ok(Produced { state: 0, .. }) => {}
@@ -60,6 +61,7 @@ impl SourceWorker {
     }
 
     fn wait(&self, until: i64) {
+        let until = until.min(self.side.stage.failures.due());
         if !self.side.inbox.wake.take_nudge() {
             self.side.inbox.wake.wait(None, until);
             self.side.inbox.wake.take_nudge();

@@ -22,9 +22,9 @@ use crate::{
     pipeline::Pipeline,
     policy::OnFail,
     pool::Pool,
-    running::Running,
+    running::{Control, Running},
     sequencer::Sequencer,
-    stage::{Linger, Outlet, Stage, Tee},
+    stage::{Failures, Linger, Outlet, Stage, Tee},
     state::ComponentState,
     step::BranchPolicy,
     stop::Stop,
@@ -47,7 +47,16 @@ impl Pipeline {
     ///
     /// # Errors
     /// When a component can't start; then none runs any more.
-    pub fn start_held(mut self) -> Result<Running, PipelineError> {
+    pub fn start_held(self) -> Result<Running, PipelineError> {
+        self.prepare()?.start_held()
+    }
+
+    /// Puts the stages together. Nothing of a component runs before [`Prepared::start_held`], but the pipeline
+    /// can be stopped from here on.
+    ///
+    /// # Errors
+    /// When the system lacks something.
+    pub fn prepare(mut self) -> Result<Prepared, PipelineError> {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
         on_let_go(Stage::note_unsent);
         let dead_letter = self.take_dead_letter()?;
@@ -59,39 +68,39 @@ impl Pipeline {
             state_directory: self.options.state_directory.clone(),
         };
         let attendance = Arc::new(Attendance::new(common.clock.clone()));
-        let mut pools: Vec<(Arc<Pool>, usize)> = Vec::new();
-        let mut add = |stage: Stage, workers| {
-            let stage = Arc::new(stage);
-            pools.push((Pool::new(stage.clone(), attendance.clone()), workers));
-            stage
-        };
-        let count = self.parts.len();
-        let keeps = |part: &Part| part.on_fail == Some(OnFail::DeadLetter);
-        let outbox = dead_letter.map(|part| {
-            let (workers, inlet) = (part.pool_size, inlet(&part));
-            let mut stage = common.stage(part, count, Some(inlet.clone()), None, None);
-            stage.delivers = Outcome::DEAD_LETTERED;
-            add(stage, workers);
-            Outbox::new(self.name.clone(), inlet)
-        });
-        // From the end on: a stage has those that it leads to.
-        let mut made = BTreeMap::new();
-        for (position, part) in self.parts.into_iter().enumerate().rev() {
-            let workers = part.pool_size;
-            let inlet = (part.factory.kind() != Kind::SOURCE).then(|| inlet(&part));
-            let outbox = outbox.clone().filter(|_| keeps(&part));
-            let outlet = outlet(&part.next, &made);
-            outlet.iter().for_each(Outlet::begin);
-            outbox.iter().for_each(|outbox| outbox.begin());
-            let stage = common.stage(part, position, inlet, outlet, outbox);
-            made.insert(position, add(stage, workers));
-        }
-        let Common { stop, clock, .. } = common;
+        let pools = common.pools(self.parts, dead_letter, &attendance);
         let mut stages: Vec<_> = pools.iter().map(|(pool, _)| pool.stage.clone()).collect();
         // In their order; behind them the dead letters, which start first and end last.
         stages.sort_by_key(|stage| stage.position);
         let limit = self.options.shutdown_timeout;
-        let mut running = Running::new(self.name, stages, stop, attendance.clone(), limit);
+        let Common { stop, clock, .. } = common;
+        let running = Running::new(self.name, stages, stop, attendance.clone(), limit);
+        Ok(Prepared { running, pools, attendance, clock })
+    }
+}
+
+/// A pipeline that is put together, and not started yet.
+pub struct Prepared {
+    running: Running,
+    /// In the order in which they start, each with the number of its workers.
+    pools: Vec<(Arc<Pool>, usize)>,
+    attendance: Arc<Attendance>,
+    clock: Clock,
+}
+
+impl Prepared {
+    /// What stops it, also while it starts.
+    pub fn control(&self) -> Control {
+        self.running.control()
+    }
+
+    /// Starts all workers, but the sources wait for [`Running::release`]. A component that something temporary keeps
+    /// from starting (a full disk) is waited for until the pipeline is stopped.
+    ///
+    /// # Errors
+    /// When a component can't start; then none runs any more.
+    pub fn start_held(self) -> Result<Running, PipelineError> {
+        let Prepared { mut running, pools, attendance, clock } = self;
         for (pool, workers) in &pools {
             if let Err(error) = pool.start(*workers, &running.held) {
                 running.cancel();
@@ -103,7 +112,7 @@ impl Pipeline {
             Ok(watchdog) => running.watchdog = watchdog,
             Err(error) => {
                 running.cancel();
-                return Err(system(error));
+                return Err(PipelineError::System(error.to_string()));
             }
         }
         Ok(running)
@@ -153,6 +162,43 @@ fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Stage>>) -> Option<Outlet> {
 }
 
 impl Common {
+    /// The pools of all stages, in the order in which they start.
+    fn pools(
+        &self,
+        parts: Vec<Part>,
+        dead_letter: Option<Part>,
+        attendance: &Arc<Attendance>,
+    ) -> Vec<(Arc<Pool>, usize)> {
+        let mut pools = Vec::new();
+        let mut add = |stage: Stage, workers| {
+            let stage = Arc::new(stage);
+            pools.push((Pool::new(stage.clone(), attendance.clone()), workers));
+            stage
+        };
+        let count = parts.len();
+        let keeps = |part: &Part| part.on_fail == Some(OnFail::DeadLetter);
+        let outbox = dead_letter.map(|part| {
+            let (workers, inlet) = (part.pool_size, inlet(&part));
+            let mut stage = self.stage(part, count, Some(inlet.clone()), None, None);
+            stage.delivers = Outcome::DEAD_LETTERED;
+            add(stage, workers);
+            Outbox::new(self.pipeline.to_string(), inlet, &self.clock)
+        });
+        // From the end on: a stage has those that it leads to.
+        let mut made = BTreeMap::new();
+        for (position, part) in parts.into_iter().enumerate().rev() {
+            let workers = part.pool_size;
+            let inlet = (part.factory.kind() != Kind::SOURCE).then(|| inlet(&part));
+            let outbox = outbox.clone().filter(|_| keeps(&part));
+            let outlet = outlet(&part.next, &made);
+            outlet.iter().for_each(Outlet::begin);
+            outbox.iter().for_each(|outbox| outbox.begin());
+            let stage = self.stage(part, position, inlet, outlet, outbox);
+            made.insert(position, add(stage, workers));
+        }
+        pools
+    }
+
     fn stage(
         &self,
         part: Part,
@@ -164,6 +210,7 @@ impl Common {
         let kind = part.factory.kind();
         let in_order = part.ordered && kind == Kind::TRANSFORM;
         let state = ComponentState::new(self.state_directory.clone(), &self.pipeline, &part.name);
+        let failures = Failures::new(self.pipeline.clone(), part.name.clone(), self.clock.clone());
         Stage {
             pipeline: self.pipeline.clone(),
             name: part.name,
@@ -195,7 +242,7 @@ impl Common {
             metrics: Default::default(),
             senders: AtomicUsize::new(part.pool_size),
             workers: AtomicUsize::new(part.pool_size),
-            failures_told: Default::default(),
+            failures,
             failure_stops: Default::default(),
             misses: Default::default(),
         }

@@ -6,17 +6,21 @@
 //! pipelines/PIPELINE/COMPONENT what one component keeps; locked by the process that runs it
 //! ```
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
+use gopiper_abi::Error;
 use parking_lot::Mutex;
 use rustix::{
     fs::{Access, FlockOperation, access, flock},
     io::Errno,
 };
+
+use crate::dead_letters;
 
 /// The version of the layout.
 const VERSION: u32 = 1;
@@ -32,12 +36,14 @@ pub(crate) const NO_DIRECTORY: &str =
 /// What stands in the way, and what to do.
 pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
     let there = usable(directory, folder)?;
-    try_to_make(&there).map_err(|error| {
-        format!(
+    try_to_make(&there).or_else(|error| match Error::from(error) {
+        // Whether it still is when something is to be kept there can't be told now.
+        error if error.is_temporary() => Ok(()),
+        error => Err(format!(
             "the state directory {} can't be used: nothing can be made in {} ({error})",
             directory.display(),
             there.display()
-        )
+        )),
     })
 }
 
@@ -109,10 +115,12 @@ fn read_version(directory: &Path) -> Result<Option<u32>, String> {
 }
 
 /// Makes a folder in the state directory, and the directory itself with its version.
-pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
-    usable(directory, folder)?;
+pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
+    usable(directory, folder).map_err(Error::new)?;
     let folder = directory.join(folder);
-    let failed = |path: &Path, error: io::Error| format!("cannot make {}: {error}", path.display());
+    let failed = |path: &Path, error: io::Error| {
+        Error::new(format!("cannot make {}: {error}", path.display())).caused_by(&error)
+    };
     make_synced(&folder).map_err(|error| failed(&folder, error))?;
     let file = version_file(directory);
     if !file.exists() {
@@ -125,7 +133,8 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
 fn write_version(file: &Path) -> io::Result<()> {
     // Of this process alone: another one may be at it too.
     let aside = file.with_extension(format!("{}.new", std::process::id()));
-    let mut made = File::create(&aside)?;
+    let mut made =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
     writeln!(made, "{VERSION}")?;
     made.sync_all()?;
     fs::rename(&aside, file)?;
@@ -140,7 +149,7 @@ fn make_synced(folder: &Path) -> io::Result<()> {
     if above != Path::new(".") {
         make_synced(above)?;
     }
-    match fs::create_dir(folder) {
+    match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => File::open(above)?.sync_all(),
         Err(_) if folder.is_dir() => match File::open(above) {
             Ok(above) => above.sync_all(),
@@ -169,14 +178,20 @@ impl ComponentState {
     }
 
     /// The component's folder, made and locked now if it wasn't.
-    pub(crate) fn folder(&self) -> Result<PathBuf, String> {
-        let directory = self.directory.as_ref().ok_or(NO_DIRECTORY)?;
+    pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
+        let directory = self.directory.as_ref().ok_or_else(|| Error::new(NO_DIRECTORY))?;
         let mut lock = self.lock.lock();
         if lock.is_some() {
             return Ok(directory.join(&self.folder));
         }
         let folder = make(directory, &self.folder)?;
         *lock = Some(lock_folder(&folder)?);
+        let private = make_private(&folder);
+        // Another user's folder, which this one may use all the same.
+        private.or_else(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => Ok(()),
+            _ => Err(Error::from(error)),
+        })?;
         Ok(folder)
     }
 
@@ -186,23 +201,72 @@ impl ComponentState {
     }
 }
 
+/// Whether no process uses what is in a state directory.
+///
+/// # Errors
+/// One does, or it cannot be looked at.
+pub fn check_unused(directory: &Path) -> Result<(), String> {
+    let subfolders = |folder: &Path| -> io::Result<Vec<PathBuf>> {
+        match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+        }
+    };
+    let failed = |error: io::Error| format!("cannot read {}: {error}", directory.display());
+    for pipeline in subfolders(&directory.join("pipelines")).map_err(failed)? {
+        for component in subfolders(&pipeline).map_err(failed)? {
+            if component.join("lock").is_file() {
+                lock_folder(&component).map_err(|error| error.to_string())?;
+            }
+        }
+    }
+    let segments = dead_letters::segments(&directory.join(dead_letters::FOLDER)).map_err(failed)?;
+    match segments.iter().find(|segment| dead_letters::is_written(segment)) {
+        Some(segment) => Err(format!("{} is in use by another process", segment.display())),
+        None => Ok(()),
+    }
+}
+
+/// Closes what an older version left open to others: a folder of the state, and the files in it.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let close = |path: &Path, mode: u32| {
+        let permissions = fs::metadata(path)?.permissions();
+        match permissions.mode() & 0o077 {
+            0 => Ok(()),
+            _ => fs::set_permissions(path, Permissions::from_mode(mode)),
+        }
+    };
+    close(folder, 0o700)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            close(&entry.path(), 0o600)?;
+        }
+    }
+    Ok(())
+}
+
 /// Locks a folder for this process, for as long as the file is open.
-fn lock_folder(folder: &Path) -> Result<File, String> {
+fn lock_folder(folder: &Path) -> Result<File, Error> {
     let path = folder.join("lock");
-    let failed = |error: io::Error| format!("cannot lock {}: {error}", path.display());
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let failed = |error: io::Error| {
+        Error::new(format!("cannot lock {}: {error}", path.display())).caused_by(&error)
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let opened = options.open(&path);
     let mut file = opened.map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
-            return Err(format!(
+            return Err(Error::new(format!(
                 "{} is in use by {}: two processes can't share what a component keeps; stop that \
                  one, or give this one another --state-dir",
                 folder.display(),
                 holder.trim()
-            ));
+            )));
         }
         Err(error) => return Err(failed(error.into())),
     }
@@ -231,7 +295,12 @@ mod tests {
         assert_eq!(fs::read_to_string(directory.join("version")).unwrap(), "1\n");
         fs::write(directory.join("version"), "2").unwrap();
         let refused = ComponentState::new(Some(directory.clone()), "main", "other").folder();
-        assert!(refused.unwrap_err().contains("has version 2, and this gopiper knows version 1"));
+        assert!(
+            refused
+                .unwrap_err()
+                .to_string()
+                .contains("has version 2, and this gopiper knows version 1")
+        );
         fs::write(directory.join("version"), "?").unwrap();
         assert!(check(&directory, Path::new("")).unwrap_err().contains("is no version"));
     }
@@ -242,7 +311,7 @@ mod tests {
         let of = |component| ComponentState::new(Some(place.path().into()), "main", component);
         let (first, second) = (of("file"), of("file"));
         first.folder().unwrap();
-        let refused = second.folder().unwrap_err();
+        let refused = second.folder().unwrap_err().to_string();
         assert!(
             refused.contains(&format!("in use by process {}", std::process::id())),
             "{refused}"
@@ -261,6 +330,12 @@ mod tests {
             let refused = check(&directory, Path::new(folder)).unwrap_err();
             assert!(refused.contains("/file is no directory"), "{refused}");
         }
-        assert!(ComponentState::new(None, "a", "b").folder().unwrap_err().contains("--state-dir"));
+        assert!(
+            ComponentState::new(None, "a", "b")
+                .folder()
+                .unwrap_err()
+                .to_string()
+                .contains("--state-dir")
+        );
     }
 }

@@ -127,7 +127,7 @@ impl Worker {
         let parked = self.parked.front().map_or(i64::MAX, |(until, _)| *until);
         let gathered = self.gathered.as_ref().filter(|_| !self.is_held_back());
         let gathered = gathered.map_or(i64::MAX, |gathered| gathered.until);
-        self.retries.next().min(parked).min(gathered)
+        self.retries.next().min(parked).min(gathered).min(self.stage.failures.due())
     }
 
     /// What a linger has collected, if it is time for it.
@@ -150,6 +150,7 @@ impl Worker {
             i64::MAX => 0,
             _ => self.stage.clock.monotonic(),
         };
+        self.stage.failures.tell_counts();
         while self.parked.front().is_some_and(|(until, _)| *until <= now) {
             self.parked.pop_front().inspect(|(_, parked)| parked.expire());
         }
@@ -281,12 +282,19 @@ impl Worker {
     /// Puts away what is to be tried again, and hands on the rest: in order, so with all that waits,
     /// or at once if the order is given up.
     fn conclude(&mut self, handled: Handled) {
+        let retried = handled.context.again.then(|| handled.attempted());
         let mut handled = handled.rejoined();
         let (stage, gave_up) = (&self.stage, self.gave_up);
         let retries = match gave_up || stage.is_done_with() {
             true => None,
-            false => handled.take_retries(stage.retry.max_attempts),
+            false => handled.take_retries(stage),
         };
+        if let Some((batch, _)) = &retries {
+            stage.failures.begin_retrying(batch.len());
+        }
+        if let Some((messages, succeeded)) = retried {
+            stage.failures.end_retrying(messages, succeeded);
+        }
         let Some((batch, places)) = retries else {
             return stage.put(handled.context.sequence, handled.into_output(stage, gave_up));
         };
@@ -329,7 +337,7 @@ impl Worker {
         if kept > 0 {
             self.stage.counters.unsent.fetch_add(kept, Relaxed);
             let said = format!("{kept} message(s) were kept by a component that was stuck");
-            self.stage.tell_failure(0, &said);
+            self.stage.report_loss(&said);
         }
     }
 }

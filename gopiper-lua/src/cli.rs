@@ -1,7 +1,7 @@
 //! What can be said on the command line.
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     dlq::DlqCommand, exit, graph::GraphFormat, list::ListArguments, logging::LogArguments,
@@ -72,13 +72,30 @@ pub(crate) enum Command {
 
 /// Reads the command line; what clap has to say is said here.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse_from(with_run(std::env::args_os())).map_err(|error| {
+    parse_from(std::env::args_os()).map_err(|error| {
         let _ = error.print();
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
             _ => ExitCode::from(exit::USAGE),
         }
     })
+}
+
+fn parse_from(words: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let command = without_empty_variables(Arguments::command());
+    Arguments::from_arg_matches(&command.try_get_matches_from(with_run(words))?)
+}
+
+/// An empty variable is as none: scripts and service files set them so.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty =
+        |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
+            true => argument.env(None::<&str>),
+            false => argument,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// `-pipe FILE`, as the first gopiper had it, is `run FILE`.
@@ -88,8 +105,6 @@ fn with_run(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = O
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -100,7 +115,7 @@ mod tests {
     #[test]
     fn the_first_gopipers_flag_still_works() {
         let words = ["gopiper", "-pipe", "a.lua"].map(OsString::from).into_iter();
-        let arguments = Arguments::try_parse_from(with_run(words)).unwrap();
+        let arguments = parse_from(words).unwrap();
         assert!(
             matches!(arguments.command, Command::Run(run) if run.file.to_str() == Some("a.lua"))
         );

@@ -2,7 +2,14 @@
 use gopiper_abi::{Map, Payload, Value};
 use mlua::{Table, Value as LuaValue};
 
-use crate::{placeholder::Placeholder, secret::Secret};
+use crate::{
+    function::{DEPTH, TOO_DEEP},
+    placeholder::Placeholder,
+    secret::Secret,
+};
+
+/// So many values may be in a table: one that holds a few tables many times is more than anybody has memory for.
+const MOST: usize = 1_000_000;
 
 /// Whole numbers up to this are exact in Lua.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -15,6 +22,11 @@ pub(crate) struct Attributes {
     pub(crate) errors: Vec<(String, String)>,
     /// Paths whose values are not known, as what would make them is wrong.
     pub(crate) unknown: Vec<String>,
+    /// How deep the table lies that is read, and how many values were read before.
+    depth: usize,
+    count: usize,
+    /// Nothing more is read: there would be no end.
+    is_over: bool,
 }
 
 impl Attributes {
@@ -51,7 +63,31 @@ impl Attributes {
         read.collect()
     }
 
+    /// A table within another one.
+    fn table(&mut self, table: &Table, path: &str) -> Value {
+        let wrong = match (self.depth + 1 >= DEPTH, self.count > MOST) {
+            _ if self.is_over => return Value::NULL,
+            (true, _) => format!("{TOO_DEEP} (a table that contains itself is)"),
+            (_, true) => format!(": more than {MOST} values"),
+            _ => {
+                self.depth += 1;
+                let read = match table.raw_len() {
+                    0 => self.map(table, path).into(),
+                    _ => self.list(table, path),
+                };
+                self.depth -= 1;
+                return read;
+            }
+        };
+        self.is_over = true;
+        // Where it begins is what the operator looks for.
+        let begins = path.split_inclusive(['.', '[']).take(3).collect::<String>();
+        let begins = begins.trim_end_matches(['.', '[']);
+        self.wrong(begins, format!("attribute {begins}{wrong}"))
+    }
+
     fn value(&mut self, value: LuaValue, path: &str) -> Value {
+        self.count += 1;
         match value {
             LuaValue::Nil => Value::NULL,
             LuaValue::Boolean(truth) => truth.into(),
@@ -59,13 +95,16 @@ impl Attributes {
             LuaValue::Number(number) if number.fract() == 0.0 && number.abs() <= EXACT => {
                 (number as i64).into()
             }
-            LuaValue::Number(number) => number.into(),
+            LuaValue::Number(number) if number.is_finite() => number.into(),
+            LuaValue::Number(number) => {
+                let error = format!("attribute {path}: {number} is no number for an attribute");
+                self.wrong(path, error)
+            }
             LuaValue::String(text) => match text.to_str() {
                 Ok(text) => Value::from(&*text),
                 Err(_) => Payload::from(text.as_bytes().to_vec()).into(),
             },
-            LuaValue::Table(table) if table.raw_len() > 0 => self.list(&table, path),
-            LuaValue::Table(table) => self.map(&table, path).into(),
+            LuaValue::Table(table) => self.table(&table, path),
             LuaValue::UserData(data) => {
                 if let Ok(secret) = data.borrow::<Secret>() {
                     return Value::from(&*secret.0);
@@ -172,5 +211,35 @@ mod tests {
         );
         assert!(read("return { a = { 1, x = 2 } }").unwrap_err().contains("not both"));
         assert!(read("return { 1 }").unwrap_err().contains("the attributes: a key must be text"));
+    }
+
+    #[test]
+    fn what_has_no_end_is_refused() {
+        for made in [
+            "local t = {} t.a = t return t",
+            "local t = {} t.a = { b = { t, t }, c = t } return t",
+            "local t = {} local u = t for i = 1, 100000 do u.a = {} u = u.a end return t",
+        ] {
+            let error = read(made).unwrap_err();
+            assert!(error.starts_with("attribute a"), "{error}");
+            assert!(error.contains(": nested deeper than 64 levels"), "{error}");
+        }
+        let deep = |n| {
+            format!("local t = {{}} local u = t for i = 2, {n} do u.a = {{}} u = u.a end return t")
+        };
+        assert!(read(&deep(DEPTH)).is_ok());
+        assert!(read(&deep(DEPTH + 1)).is_err());
+        let many = "local t = {} for i = 1, 40 do t = { a = t, b = t } end return t";
+        assert!(read(many).unwrap_err().ends_with("more than 1000000 values"));
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_taken_for_nothing() {
+        assert_eq!(
+            read("return { a = { 0/0 } }").unwrap_err().replace("-nan", "nan").to_lowercase(),
+            "attribute a[1]: nan is no number for an attribute"
+        );
+        assert!(read("return { a = math.huge }").unwrap_err().contains("inf is no number"));
+        assert!(read("return { a = -math.huge }").unwrap_err().contains("-inf is no number"));
     }
 }

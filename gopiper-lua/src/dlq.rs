@@ -21,6 +21,8 @@ use crate::{
     exit::{self, refuse},
     output::{print, say},
     run::{self, Outcome, RunArguments},
+    signals::Stops,
+    state_directory::DefaultState,
 };
 
 #[derive(Debug, Subcommand)]
@@ -70,7 +72,8 @@ pub(crate) struct StateArguments {
     /// The file that says what the pipelines are made of.
     #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
     pub(crate) file: PathBuf,
-    /// Where components keep what they must remember [default: $XDG_STATE_HOME/gopiper/NAME].
+    /// Where components keep what they must remember [default: a folder of the file's own in
+    /// $XDG_STATE_HOME/gopiper].
     #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 }
@@ -101,7 +104,7 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
 /// Where the letters lie. A state directory that is not there has none, but a pipeline that is not
 /// there either is a mistake.
 fn folder(of: &StateArguments) -> io::Result<PathBuf> {
-    let usual = || run::default_state_directory(&of.file).unwrap_or_default();
+    let usual = || DefaultState::of(&of.file).map(DefaultState::current).unwrap_or_default();
     let directory = of.state_dir.clone().unwrap_or_else(usual);
     if !directory.exists() && !of.file.exists() {
         let said = format!(
@@ -112,8 +115,12 @@ fn folder(of: &StateArguments) -> io::Result<PathBuf> {
         );
         return Err(io::Error::new(io::ErrorKind::NotFound, said));
     }
-    if directory.is_dir() {
-        state::check_version(&directory).map_err(io::Error::other)?;
+    match directory.is_dir() {
+        true => state::check_version(&directory).map_err(io::Error::other)?,
+        false => say(format_args!(
+            "there is no state in {}: nothing has been kept there",
+            directory.display()
+        )),
     }
     Ok(directory.join(dead_letters::FOLDER))
 }
@@ -142,7 +149,10 @@ fn read(segment: &Path) -> io::Result<Vec<Found>> {
     for entry in SegmentReader::open(segment).map_err(failed)? {
         match entry {
             Ok(entry) => found.push(Found {
-                id: format!("{stem}:{}", entry.offset),
+                id: match entry.letter.id.as_str() {
+                    "" => format!("{stem}:{}", entry.offset),
+                    id => id.to_owned(),
+                },
                 done: done.contains(&entry.offset),
                 entry,
             }),
@@ -197,6 +207,7 @@ fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
 fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
     json!({
         "id": id,
+        "position": Some(&letter.position).filter(|position| !position.is_empty()),
         "time": time(letter.time),
         "pipeline": letter.pipeline,
         "component": letter.component,
@@ -256,7 +267,7 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
 /// A name that no pipeline has is a mistake.
 fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
     let Some(name) = name else { return ExitCode::SUCCESS };
-    match run::load(arguments) {
+    match run::load(arguments, false) {
         Ok(Loaded { pipelines, .. })
             if pipelines.iter().any(|one| one.components().any(|own| own == name)) =>
         {
@@ -288,8 +299,12 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
         say("there are no dead letters to replay");
         return has_component(only, arguments);
     }
+    let stops = match Stops::listen() {
+        Ok(stops) => stops,
+        Err(error) => return refuse(&error),
+    };
     for (name, component) in wanted {
-        let mut loaded = match run::load(arguments) {
+        let mut loaded = match run::load(arguments, true) {
             Ok(loaded) => loaded,
             Err(code) => return code,
         };
@@ -302,7 +317,7 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
             Ok(pipeline) => loaded.pipelines = vec![pipeline],
             Err(error) => return refuse(&error),
         }
-        match run::drive(loaded, arguments) {
+        match run::drive(loaded, arguments, &stops) {
             Outcome::Ended { summaries, code } => {
                 for summary in &summaries {
                     let of = &summary.outcomes;
@@ -315,7 +330,7 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
                         of.returned + summary.unsettled
                     ));
                 }
-                if code != ExitCode::SUCCESS {
+                if code != ExitCode::SUCCESS || stops.is_stopping() {
                     return code;
                 }
             }

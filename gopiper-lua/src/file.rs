@@ -2,10 +2,9 @@
 use std::{path::Path, sync::Arc, sync::atomic::Ordering::Relaxed};
 
 use gopiper_core::Pipeline;
-use mlua::Lua;
 
 use crate::{
-    function,
+    digits, function,
     module::{self, Made},
     note::{Note, Severity},
     placeholder,
@@ -31,7 +30,7 @@ pub struct Loaded {
 /// # Errors
 /// All that is wrong with it, and what else the operator should know.
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
-    let source = Source::read(file).map(Arc::new).map_err(|error| {
+    let source = Source::read(file, settings.seed).map(Arc::new).map_err(|error| {
         let note = Note::error(None, format!("cannot read {}: {error}", file.display()));
         vec![Problem::of(note, &Source::new("", file))]
     })?;
@@ -50,10 +49,17 @@ pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
 
 /// What the file makes, and all that is wrong with it.
 fn run(source: &Arc<Source>, settings: &Settings) -> Made {
-    let lua = Lua::new();
+    let (lua, progress) = match function::plain_state() {
+        Ok(state) => state,
+        Err(error) => {
+            let mut made = Made::default();
+            made.notes.push(source.ended_by(&error));
+            return made;
+        }
+    };
     let search = SearchPath::new(&source.file, &settings.component_path);
     let ran = module::register(&lua, search, settings.clone(), source.clone())
-        .and_then(|()| source.run(&lua, |text, _| tracing::info!("{text}")));
+        .and_then(|()| source.run(&lua, &progress, 0, |text, _| tracing::info!("{text}")));
     let mut made = lua.remove_app_data::<Made>().unwrap_or_default();
     let wrong = made.notes.iter().any(|note| note.severity == Severity::Error);
     match ran {
@@ -98,5 +104,7 @@ fn of_the_whole(source: &Arc<Source>, made: &Made) -> Vec<Note> {
         let warning = format!("{} is loaded, but in no pipeline", component.file);
         Note::warning(component.place.clone(), warning)
     });
-    unused.collect()
+    let chunks = source.chunks().into_iter();
+    let digits = chunks.filter_map(|chunk| Some(digits::lost(&chunk, &source.text(&chunk)?)));
+    unused.chain(digits.flatten()).collect()
 }

@@ -1,7 +1,9 @@
 //! The Lua module of gopiper: from a pipeline's file to pipelines that are ready to start.
 #![warn(missing_docs)]
 
+mod chance;
 mod convert;
+mod digits;
 mod env;
 mod file;
 mod function;

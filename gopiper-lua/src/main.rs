@@ -14,7 +14,9 @@ mod logging;
 mod new;
 mod output;
 mod run;
+mod signals;
 mod standard;
+mod state_directory;
 mod trust;
 mod verify;
 
@@ -22,6 +24,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     standard::keep_closed();
+    if let Err(error) = signals::ignore_harmless() {
+        return exit::refuse(&error);
+    }
     match cli::parse() {
         Ok(arguments) => commands::execute(arguments),
         Err(code) => code,

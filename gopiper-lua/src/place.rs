@@ -1,4 +1,6 @@
 //! Where in the operator's Lua something stands, as far as Lua itself knows: files and lines.
+use std::ops::Range;
+
 use gopiper_core::About;
 use mlua::Lua;
 
@@ -22,6 +24,8 @@ pub(crate) struct Place {
 pub(crate) enum What {
     Line,
     Word(String),
+    /// Which bytes of the file, as its parser knows.
+    Range(Range<usize>),
     /// What Lua can't read, in its words.
     Nonsense(String),
     Call(Call),

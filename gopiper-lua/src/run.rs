@@ -1,21 +1,14 @@
 //! `gopiper run`.
 use std::{
     collections::HashMap,
-    env,
     path::{Path, PathBuf},
-    process::{self, ExitCode},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
+    process::ExitCode,
     time::Duration,
 };
 
 use clap::Args;
-use gopiper_core::{Control, Pipeline, PipelineError, StopReason, Summary, state};
+use gopiper_core::{Pipeline, PipelineError, Prepared, Running, StopReason, Summary, state};
 use gopiper_lua::{Loaded, Settings};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    iterator::Signals,
-};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -23,6 +16,8 @@ use crate::{
     graph::{self, GraphFormat},
     logging::{LogFormat, show},
     output::print,
+    signals::Stops,
+    state_directory::DefaultState,
     trust::TrustArguments,
 };
 
@@ -34,27 +29,36 @@ pub(crate) struct RunArguments {
     /// More directories to look for components in, separated by colons.
     #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
     pub(crate) component_path: Vec<PathBuf>,
-    /// Where components keep what they must remember [default: $XDG_STATE_HOME/gopiper/NAME].
+    /// Where components keep what they must remember [default: a folder of the file's own in
+    /// $XDG_STATE_HOME/gopiper].
     #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Seconds that the pipelines may take to drain after the first signal; what is left then is
     /// reported, and not processed.
     #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
     pub(crate) shutdown_timeout: u32,
+    /// What chance in Lua (math.random) begins from: with the same number it is the same in each run.
+    #[arg(long, env = "GOPIPER_SEED", value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 }
 
 /// Runs the pipelines of a file until they have ended.
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
-    match load(arguments).map(|loaded| drive(loaded, arguments)) {
+    // First: what comes while the file is read must not be lost, nor end the program in the middle.
+    let stops = match Stops::listen() {
+        Ok(stops) => stops,
+        Err(error) => return refuse(&error),
+    };
+    match load(arguments, true).map(|loaded| drive(loaded, arguments, &stops)) {
         Ok(Outcome::Ended { code, .. } | Outcome::Refused(code)) | Err(code) => code,
     }
 }
 
 /// Goes the way that `run` goes, up to starting.
 pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFormat) -> ExitCode {
-    let mut loaded = match load(arguments) {
+    let mut loaded = match load(arguments, false) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -74,7 +78,7 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
 
 /// Draws the pipelines of a file.
 pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
-    match load(arguments) {
+    match load(arguments, false) {
         Ok(loaded) => {
             print(graph::draw(&loaded.pipelines, format).trim_end());
             ExitCode::SUCCESS
@@ -92,20 +96,18 @@ fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
     if problems.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
 }
 
-/// What a file makes; all that is wrong with it is shown.
-pub(crate) fn load(arguments: &RunArguments) -> Result<Loaded, ExitCode> {
-    // Nobody has asked for this one: what can't be used need not be.
-    let default = || {
-        let directory = default_state_directory(&arguments.file)?;
-        let usable = state::check(&directory, Path::new(""));
-        usable.inspect_err(|error| warn!("{error}; what fails is only counted")).ok()?;
-        Some(directory)
+/// What a file makes; all that is wrong with it is shown. `to_run`: state of an older gopiper is taken over.
+pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, ExitCode> {
+    let state_directory = match &arguments.state_dir {
+        Some(directory) => Some(directory.clone()),
+        None => default_state(&arguments.file, to_run).map_err(|error| refuse(&error))?,
     };
     let settings = Settings {
         component_path: arguments.component_path.clone(),
-        state_directory: arguments.state_dir.clone().or_else(default),
+        state_directory,
         trust: arguments.trust.trust()?,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
+        seed: arguments.seed,
     };
     let loaded = gopiper_lua::load(&arguments.file, &settings).map_err(|problems| {
         problems.iter().for_each(show);
@@ -113,6 +115,15 @@ pub(crate) fn load(arguments: &RunArguments) -> Result<Loaded, ExitCode> {
     })?;
     loaded.warnings.iter().for_each(show);
     Ok(loaded)
+}
+
+/// The default state directory, unless it cannot be used: nobody has asked for that one.
+fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
+    let Some(default) = DefaultState::of(file) else { return Ok(None) };
+    let directory = if to_run { default.take_over()? } else { default.current() };
+    let usable = state::check(&directory, Path::new(""));
+    let told = usable.inspect_err(|error| warn!("{error}; what fails is only counted"));
+    Ok(told.is_ok().then_some(directory))
 }
 
 /// How it went.
@@ -124,20 +135,20 @@ pub(crate) enum Outcome {
 }
 
 /// Runs pipelines until they have ended.
-pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments) -> Outcome {
+pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops) -> Outcome {
     if let Err(code) = check_all(&mut loaded) {
         return Outcome::Refused(code);
     }
-    let signals = match Signals::new([SIGINT, SIGTERM]) {
-        Ok(signals) => signals,
-        Err(error) => return Outcome::Refused(refuse(&error)),
-    };
     let own = |pipeline: &Pipeline| {
         Some((pipeline.name().to_owned(), pipeline.dead_letter()?.to_owned()))
     };
     let own: HashMap<_, _> = loaded.pipelines.iter().filter_map(own).collect();
-    match start_all(loaded.pipelines, signals) {
-        Ok(summaries) => {
+    match start_all(loaded.pipelines, stops) {
+        Ok(None) => {
+            info!("stopped before everything had started");
+            Outcome::Ended { summaries: Vec::new(), code: ExitCode::SUCCESS }
+        }
+        Ok(Some(summaries)) => {
             let is_well = |of: &&Summary| report(of, own.get(&of.pipeline), arguments);
             let failures = summaries.len() - summaries.iter().filter(is_well).count();
             let code = if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) };
@@ -150,22 +161,21 @@ pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments) -> Outcome {
     }
 }
 
-/// The pipelines that signals stop.
-type Controls = Arc<Mutex<Vec<Control>>>;
-
-/// Starts the pipelines, all or none, and waits for all of them. An error has its pipeline's name.
+/// Starts the pipelines, all or none, and waits for all of them. An error has its pipeline's name. `None` if a signal
+/// came before all had started: nothing was read then.
 fn start_all(
     pipelines: Vec<Pipeline>,
-    signals: Signals,
-) -> Result<Vec<Summary>, (String, PipelineError)> {
-    let controls = Controls::default();
-    let (watcher, watched) = (thread::Builder::new().name("signals".into()), controls.clone());
-    if let Err(error) = watcher.spawn(move || watch(signals, &watched)) {
-        warn!("signals will end the program at once: {error}");
-    }
-    let mut running = Vec::new();
+    stops: &Stops,
+) -> Result<Option<Vec<Summary>>, (String, PipelineError)> {
+    let mut prepared = Vec::new();
     for pipeline in pipelines {
         let name = pipeline.name().to_owned();
+        prepared.push(pipeline.prepare().map_err(|error| (name, error))?);
+    }
+    stops.set(prepared.iter().map(Prepared::control).collect());
+    let mut running = Vec::new();
+    for pipeline in prepared {
+        let name = pipeline.control().name().to_owned();
         match pipeline.start_held() {
             Ok(pipeline) => running.push(pipeline),
             Err(error) => {
@@ -174,45 +184,17 @@ fn start_all(
                     pipeline.stop();
                     pipeline.wait();
                 }
-                return Err((name, error));
+                let was_stopped = stops.is_stopping();
+                stops.clear();
+                return if was_stopped { Ok(None) } else { Err((name, error)) };
             }
         }
     }
-    *lock(&controls) = running.iter().map(|pipeline| pipeline.control()).collect();
-    running.iter_mut().for_each(|pipeline| pipeline.release());
-    Ok(running.into_iter().map(|pipeline| pipeline.wait()).collect())
-}
-
-fn lock(controls: &Controls) -> MutexGuard<'_, Vec<Control>> {
-    controls.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The first signal drains, the second one ends the pipelines at once, and a third one the program.
-/// A signal that comes before all has started ends the program too.
-fn watch(mut signals: Signals, controls: &Controls) {
-    let mut pending = signals.forever();
-    if pending.next().is_none() {
-        return;
-    }
-    let started = lock(controls).clone();
-    if started.is_empty() {
-        error!("stopped before everything had started");
-        process::exit(i32::from(exit::FAILED));
-    }
-    warn!("stopping: the sources stop, the rest drains; a second signal ends at once");
-    // On a thread of its own: what components do when they are stopped must not keep the second
-    // signal from being heard.
-    let stopping = started.clone();
-    thread::spawn(move || stopping.iter().for_each(Control::stop));
-    if pending.next().is_none() {
-        return;
-    }
-    warn!("ending at once: what is left goes back to where it came from");
-    thread::spawn(move || started.iter().for_each(Control::abort));
-    if pending.next().is_none() {
-        return;
-    }
-    process::exit(i32::from(exit::FAILED));
+    stops.started();
+    running.iter_mut().for_each(Running::release);
+    let summaries = running.into_iter().map(Running::wait).collect();
+    stops.clear();
+    Ok(Some(summaries))
 }
 
 /// Says how a pipeline has ended; whether that was well. `dead_letter` is the operator's own sink of what has
@@ -278,11 +260,4 @@ fn see_dead_letters(arguments: &RunArguments) -> String {
         Some(directory) => format!("gopiper dlq list --state-dir {} {file}", directory.display()),
         None => format!("gopiper dlq list {file}"),
     }
-}
-
-/// Under the name of the Lua file, in XDG's state folder.
-pub(crate) fn default_state_directory(file: &Path) -> Option<PathBuf> {
-    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home)?;
-    Some(state.join("gopiper").join(file.file_stem()?))
 }

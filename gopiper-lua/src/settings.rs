@@ -14,4 +14,6 @@ pub struct Settings {
     pub trust: Option<Trust>,
     /// How long pipelines may take to drain once they are told to stop.
     pub shutdown_timeout: Option<Duration>,
+    /// What chance in Lua (`math.random`) begins from; another number in each run if it is not given.
+    pub seed: Option<u64>,
 }

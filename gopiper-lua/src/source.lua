@@ -1,13 +1,88 @@
 -- What is otherwise than in plain Lua in the operator's file: `print` writes to the log, and while the file itself
 -- runs the keys of a table come in the same order in each state: so that each makes the same functions.
-local log = ...
-local next, pairs, rawget, select, tostring, type = next, pairs, rawget, select, tostring, type
-local concat, sort, format = table.concat, table.sort, string.format
+local log, make_text = ...
+local next, pairs, rawget, select, tostring, type, unpack = next, pairs, rawget, select, tostring, type, unpack
+local concat, sort, format, gmatch, write = table.concat, table.sort, string.format, string.gmatch, io.write
+local as_text = make_text()
 local has_ended = false
+
+-- What makes text of numbers loses no digit. (What `..` makes of them is the language's own.)
+function _G.tostring(what) return as_text(what) or tostring(what) end
+
+-- Which of a format's arguments are written as text, or false if none is; of the formats that were seen last.
+local texts_of, seen = {}, 0
+local function texts(of)
+  if type(of) ~= 'string' then return false end
+  local found, place, any = {}, 0, false
+  for kind in gmatch(of, '%%[-+ #0]*%d*%.?%d*([%a%%])') do
+    if kind ~= '%' then
+      place = place + 1
+      found[place] = kind == 's'
+      any = any or kind == 's'
+    end
+  end
+  if seen == 1000 then texts_of, seen = {}, 0 end
+  seen = seen + 1
+  texts_of[of] = any and found
+  return any and found
+end
+
+function string.format(of, ...)
+  local places = of and texts_of[of]
+  if places == nil then places = texts(of) end
+  if not places then return format(of, ...) end
+  local count = select('#', ...)
+  if count > 4 then
+    local given = { ... }
+    for i = 1, count do
+      if places[i] then given[i] = as_text(given[i]) or given[i] end
+    end
+    return format(of, unpack(given, 1, count))
+  end
+  -- Without a table: so it is compiled.
+  local a, b, c, d = ...
+  if places[1] then a = as_text(a) or a end
+  if places[2] then b = as_text(b) or b end
+  if places[3] then c = as_text(c) or c end
+  if places[4] then d = as_text(d) or d end
+  if count == 1 then return format(of, a) end
+  if count == 2 then return format(of, a, b) end
+  if count == 3 then return format(of, a, b, c) end
+  if count == 4 then return format(of, a, b, c, d) end
+  return format(of)
+end
+
+function table.concat(list, separator, from, to)
+  if type(list) ~= 'table' then return concat(list, separator, from, to) end
+  from, to = from or 1, to or #list
+  if type(from) ~= 'number' or type(to) ~= 'number' then return concat(list, separator, from, to) end
+  local texts
+  for i = from, to do
+    local item = rawget(list, i)
+    if type(item) ~= 'string' then
+      local text = as_text(item)
+      -- That this one is no text is said below.
+      if not text then break end
+      if not texts then
+        texts = {}
+        for at = from, i - 1 do texts[at] = rawget(list, at) end
+      end
+      item = text
+    end
+    if texts then texts[i] = item end
+  end
+  return concat(texts or list, separator, from, to)
+end
+
+function io.write(...)
+  local given, count = { ... }, select('#', ...)
+  for i = 1, count do given[i] = as_text(given[i]) or given[i] end
+  return write(unpack(given, 1, count))
+end
 
 function _G.print(...)
   local texts, count = { ... }, select('#', ...)
-  for i = 1, count do texts[i] = tostring(texts[i]) end
+  for i = 1, count do texts[i] = _G.tostring(texts[i]) end
   log(concat(texts, '\t', 1, count), has_ended)
 end
 

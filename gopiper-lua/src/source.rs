@@ -10,6 +10,11 @@ use mlua::{Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
 use crate::{
+    chance::Chance,
+    function::{
+        LIMIT, TEXT,
+        limit::{Limit, Progress},
+    },
     note::Note,
     place::{Place, What},
 };
@@ -25,28 +30,40 @@ pub(crate) struct Source {
     name: String,
     /// The files that were required, by what Lua calls them: as they were when they were first read.
     required: Mutex<BTreeMap<String, Arc<[u8]>>>,
+    chance: Chance,
 }
 
 impl Source {
     pub(crate) fn new(text: impl Into<Vec<u8>>, file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().display().to_string();
         let directory = file.parent().unwrap_or(Path::new("")).into();
-        Source { text: text.into(), file: file.into(), directory, name, required: Mutex::default() }
+        Source {
+            text: text.into(),
+            file: file.into(),
+            directory,
+            name,
+            required: Mutex::default(),
+            chance: Chance::new(None),
+        }
     }
 
-    pub(crate) fn read(file: &Path) -> io::Result<Self> {
-        Ok(Self::new(fs::read(file)?, file))
+    pub(crate) fn read(file: &Path, seed: Option<u64>) -> io::Result<Self> {
+        Ok(Source { chance: Chance::new(seed), ..Self::new(fs::read(file)?, file) })
     }
 
-    /// Runs it. `require` finds Lua files beside it, and nowhere unasked; `log` gets what is printed, and
+    /// Runs it, for the function with this number, or for none. `require` finds Lua files beside it, and nowhere unasked; `log` gets what is printed, and
     /// whether that is after the file itself has run.
     pub(crate) fn run(
         self: &Arc<Self>,
         lua: &Lua,
+        progress: &Progress,
+        number: usize,
         log: impl Fn(&str, bool) + Send + 'static,
     ) -> mlua::Result<()> {
         let package: Table = lua.globals().get("package")?;
         package.set("path", "")?;
+        let random: Function = lua.globals().get::<Table>("math")?.get("randomseed")?;
+        random.call::<()>(self.chance.seed(number))?;
         let source = self.clone();
         let beside = move |lua: &Lua, module: String| source.find(lua, &module);
         package.get::<Table>("loaders")?.raw_insert(2, lua.create_function(beside)?)?;
@@ -55,7 +72,10 @@ impl Source {
             Ok(())
         })?;
         let around = lua.load(include_str!("source.lua")).set_name("=gopiper");
-        let ended: Function = around.call(log)?;
+        let ended: Function =
+            around.call((log, lua.load(TEXT).set_name("=gopiper").into_function()?))?;
+        let limit = Limit::new(format!("running {}", self.file.display()), LIMIT);
+        let _running = limit.begin(lua, progress);
         lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()?;
         ended.call(())
     }
@@ -102,6 +122,12 @@ impl Source {
             return Some(String::from_utf8_lossy(&self.text).into_owned());
         }
         Some(String::from_utf8_lossy(&self.required(chunk).ok()?).into_owned())
+    }
+
+    /// What Lua calls the files that were read.
+    pub(crate) fn chunks(&self) -> Vec<String> {
+        let required: Vec<_> = self.required.lock().keys().cloned().collect();
+        [vec![self.name.clone()], required].concat()
     }
 
     /// What an error says, with the path of the file that it names, or else was raised in.
@@ -211,6 +237,7 @@ fn first_cause(error: &mlua::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::function::plain_state;
 
     #[test]
     fn what_is_required_is_what_it_was_when_the_file_was_first_run() {
@@ -219,8 +246,10 @@ mod tests {
         let file = folder.path().join("pipeline.lua");
         let source = Arc::new(Source::new("found = require('lib')", &file));
         let run = || {
-            let lua = Lua::new();
-            source.run(&lua, |_, _| {}).map(|()| lua.globals().get::<String>("found").unwrap())
+            let (lua, progress) = plain_state().unwrap();
+            source
+                .run(&lua, &progress, 0, |_, _| {})
+                .map(|()| lua.globals().get::<String>("found").unwrap())
         };
         assert!(source.said(&run().unwrap_err()).contains("module 'lib' not found"));
         write("return 'as it was'");

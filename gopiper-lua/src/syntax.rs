@@ -1,5 +1,5 @@
 //! The bytes of a Lua file that a place means: Lua knows lines, its source has the rest.
-use std::ops::Range;
+use std::{ops::Range, thread};
 
 use full_moon::{
     LuaVersion,
@@ -22,6 +22,7 @@ pub(crate) fn range(text: &str, place: &Place) -> Range<usize> {
         What::Word(word) => find_word(&text[line.clone()], word)
             .map(|at| line.start + at..line.start + at + word.len()),
         What::Nonsense(near) => nonsense(text, line.clone(), near),
+        What::Range(range) => Some(range.clone()),
         What::Call(call) => find_call(text, place.line, call),
     };
     let found = found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.is_empty()));
@@ -54,17 +55,44 @@ fn find_word(line: &str, word: &str) -> Option<usize> {
     found.find(|at| !line[..*at].ends_with(part) && !line[at + word.len()..].starts_with(part))
 }
 
-fn parse(text: &str) -> (Ast, Vec<full_moon::Error>) {
-    let parsed = full_moon::parse_fallible(text, LuaVersion::luajit());
-    let errors = parsed.errors().to_vec();
-    (parsed.into_ast(), errors)
+/// So much stack a byte of a file has for the parser, which calls itself for each level of what is nested, and takes
+/// what it has made apart in the same way. Only what is used of it takes memory.
+const STACK: usize = 16 << 10;
+/// Of a larger file only the lines are shown.
+const LARGEST: usize = 64 << 10;
+
+/// What a file says, to the parser. On a thread of its own: none of a file's ends the process.
+pub(crate) fn with_parsed<T: Send>(
+    text: &str,
+    look: impl FnOnce(&Ast, &[full_moon::Error]) -> T + Send,
+) -> Option<T> {
+    if text.len() > LARGEST {
+        return None;
+    }
+    let parse = || {
+        let parsed = full_moon::parse_fallible(text, LuaVersion::luajit());
+        look(parsed.ast(), parsed.errors())
+    };
+    thread::scope(|scope| {
+        let parser = thread::Builder::new().name("parser".into());
+        let parser = parser.stack_size((text.len() + 256) * STACK).spawn_scoped(scope, parse);
+        parser.ok()?.join().ok()
+    })
+}
+
+/// The line on which something stands, and its bytes.
+pub(crate) fn line_and_range(node: &impl Node) -> Option<(usize, Range<usize>)> {
+    Some((node.start_position()?.line(), bytes(node)?))
 }
 
 /// What Lua can't read: it names what is there, and the parser knows about where.
 fn nonsense(text: &str, line: Range<usize>, near: &str) -> Option<Range<usize>> {
-    let (_, errors) = parse(text);
-    let ranges = errors.iter().map(|error| error.range().0.bytes()..error.range().1.bytes());
-    let parsers = ranges.into_iter().find(|range| line.contains(&range.start));
+    let parsers = with_parsed(text, |_, errors| {
+        let mut ranges =
+            errors.iter().map(|error| error.range().0.bytes()..error.range().1.bytes());
+        ranges.find(|range| line.contains(&range.start))
+    });
+    let parsers = parsers.flatten();
     let start = parsers.as_ref().map_or(line.start, |range| range.start);
     if near.is_empty() {
         return parsers;
@@ -74,9 +102,12 @@ fn nonsense(text: &str, line: Range<usize>, near: &str) -> Option<Range<usize>> 
 }
 
 fn find_call(text: &str, number: usize, wanted: &Call) -> Option<Range<usize>> {
-    let (ast, _) = parse(text);
+    with_parsed(text, |ast, _| find_call_in(ast, number, wanted)).flatten()
+}
+
+fn find_call_in(ast: &Ast, number: usize, wanted: &Call) -> Option<Range<usize>> {
     let mut calls = Calls { name: &wanted.name, line: number, found: Vec::new() };
-    calls.visit_ast(&ast);
+    calls.visit_ast(ast);
     let mut found = calls.found;
     // In the order in which they are made.
     found.sort_by_key(|call| call.end);

@@ -58,7 +58,9 @@ impl FileSink {
         };
         if let Some(path) = sink.template.constant() {
             let opened = sink.target(&path).map(|_| ());
-            opened.map_err(|error| Error::attribute("path", failure(&path, &error)))?;
+            opened.map_err(|error| {
+                Error::attribute("path", failure(&path, &error)).caused_by(&error)
+            })?;
         }
         Ok(sink)
     }

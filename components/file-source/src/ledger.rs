@@ -9,6 +9,8 @@ use std::{
     path::Path,
 };
 
+use gopiper_abi::Positions;
+
 use crate::{
     checkpoint::Entry,
     found::Index,
@@ -79,6 +81,18 @@ impl Ledger {
         self.files.insert(self.last_number, progress);
         self.changed = true;
         self.last_number
+    }
+
+    /// Where in their file the messages of a batch begin that end there.
+    pub(crate) fn positions(&self, number: u64, ends: &[u64]) -> Positions {
+        let Some(file) = self.files.get(&number) else {
+            return Positions::counted("", "message", 0);
+        };
+        let before = file.batches.back().and_then(|batch| batch.ends.last().copied());
+        let mut starts = Vec::with_capacity(ends.len());
+        starts.push(before.unwrap_or(file.entry.offset));
+        starts.extend(ends.iter().take(ends.len().saturating_sub(1)));
+        Positions::listed(file.entry.path.to_string_lossy(), "byte", starts)
     }
 
     /// A batch whose messages end there goes on its way; returns the token to send it with.
@@ -225,9 +239,8 @@ impl Progress {
     }
 
     fn set_mark(&mut self) {
-        if let Some((place, bytes)) =
-            self.marks.pop_front_if(|(place, _)| *place <= self.entry.offset)
-        {
+        let is_due = self.marks.front().is_some_and(|(place, _)| *place <= self.entry.offset);
+        if let Some((place, bytes)) = is_due.then(|| self.marks.pop_front()).flatten() {
             self.entry.mark = Some(Mark::of(place, &bytes));
         }
     }

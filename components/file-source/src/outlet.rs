@@ -37,8 +37,9 @@ impl Outlet {
         match &mut self.ledger {
             None => self.postponed.send_batch(batch)?,
             Some(ledger) => {
+                let positions = ledger.positions(number, &ends);
                 let token = ledger.sent(number, ends);
-                self.postponed.send_tracked(batch, token)?;
+                self.postponed.send_located(batch, Some(token), positions)?;
             }
         }
         Ok(())

@@ -78,7 +78,8 @@ impl FileSource {
         let host = postponed.host().clone();
         if attributes.checkpoint {
             let directory = postponed.host().state_directory().map_err(|error| {
-                Error::new(format!("no place for the checkpoint: {error}; or {WITHOUT_CHECKPOINT}"))
+                let said = format!("no place for the checkpoint: {error}; or {WITHOUT_CHECKPOINT}");
+                Error::new(said).caused_by(&error)
             })?;
             let (opened, known) = Store::open(directory)?;
             if known.is_some() {

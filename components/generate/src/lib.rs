@@ -1,6 +1,7 @@
 //! Produces messages from a template: for trying, testing and measuring pipelines.
 use gopiper_abi::{
-    Error, Factory, Message, Parallel, Postponed, Produced, Source, attributes, export_component,
+    Error, Factory, Message, Parallel, Positions, Postponed, Produced, Source, attributes,
+    export_component,
 };
 
 attributes! {
@@ -102,7 +103,7 @@ impl Source for Generate {
             Some(Err(moment)) => return Ok(Produced::waiting_until(moment)),
         };
         let time = self.postponed.host().now();
-        let mut batch = self.postponed.batch();
+        let (mut batch, first) = (self.postponed.batch(), self.next);
         // Large messages are not all made before the first one goes: a megabyte at a time.
         let by_size = (1 << 20) / self.attributes.size.unwrap_or(1).max(1) as u64;
         let count =
@@ -113,7 +114,8 @@ impl Source for Generate {
             }
             self.next += 1;
         }
-        self.postponed.send_batch(batch)?;
+        let positions = Positions::counted("generated", "message", first);
+        self.postponed.send_located(batch, None, positions)?;
         Ok(Produced::MORE)
     }
 }

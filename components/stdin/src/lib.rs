@@ -2,7 +2,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use gopiper_abi::{
-    Error, Factory, Need, Parallel, Postponed, Produced, Source, attributes, export_component,
+    Batch, Error, Factory, Need, Parallel, Positions, Postponed, Produced, Source, attributes,
+    export_component,
     lines::{Bom, Format, Lines, TooLong},
 };
 use rustix::{
@@ -121,6 +122,7 @@ impl Factory for StdinFactory {
             lines: Lines::new(self.format.clone(), postponed.clone()),
             split: self.split.clone(),
             postponed,
+            sent: 0,
         })
     }
 
@@ -134,6 +136,15 @@ pub struct Stdin {
     lines: Lines,
     split: Split,
     postponed: Postponed,
+    /// How many messages were sent.
+    sent: u64,
+}
+
+/// Sends messages, numbered from 1 on for the log.
+fn send(postponed: &Postponed, batch: Batch, sent: &mut u64) -> Result<(), Error> {
+    let positions = Positions::counted("standard input", "message", *sent + 1);
+    *sent += batch.len() as u64;
+    Ok(postponed.send_located(batch, None, positions)?)
 }
 
 impl Source for Stdin {
@@ -146,12 +157,12 @@ impl Source for Stdin {
             Err(Errno::INTR | Errno::AGAIN) => return Ok(Produced::MORE),
             Err(error) => return Err(Error::new(format!("cannot read standard input: {error}"))),
         };
-        let postponed = &self.postponed;
+        let Stdin { postponed, sent, .. } = self;
         let time = postponed.host().now();
         match (read, &self.split) {
             (0, _) => return Ok(Produced::FINISHED),
             (_, Split::Lines) => {
-                self.lines.filled(read, time, &mut |batch, _| Ok(postponed.send_batch(batch)?))?;
+                self.lines.filled(read, time, &mut |batch, _| send(postponed, batch, sent))?;
             }
             (_, Split::Blocks) => {
                 let mut message = self.lines.take(read);
@@ -164,9 +175,9 @@ impl Source for Stdin {
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {
         // What was read is never lost: also the beginning of a line, if the pipeline stops there.
-        let postponed = &self.postponed;
+        let Stdin { postponed, sent, .. } = self;
         let time = postponed.host().now();
-        self.lines.end(time, &mut |batch, _| Ok(postponed.send_batch(batch)?))
+        self.lines.end(time, &mut |batch, _| send(postponed, batch, sent))
     }
 }
 

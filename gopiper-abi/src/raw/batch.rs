@@ -11,7 +11,7 @@ use abi_stable::{StableAbi, prefix_type::WithMetadata};
 
 use super::{
     Awaited, Completion, Deliveries, Delivery, Fate, Message, Outcome, Payload, PayloadOwner,
-    Settle, delivery, handling::complete, lent, payload, runs::Runs,
+    Positions, Settle, delivery, handling::complete, lent, payload, runs::Runs,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -329,8 +329,18 @@ impl Batch {
 
     /// Opens a delivery for the whole batch: its outcomes go to `hears`, under `token`.
     pub fn open_delivery(&mut self, token: u64, hears: Arc<dyn Settle>) {
+        self.open_delivery_at(token, None, hears);
+    }
+
+    /// As [`Batch::open_delivery`], of messages whose positions in their source are known.
+    pub fn open_delivery_at(
+        &mut self,
+        token: u64,
+        positions: Option<Box<Positions>>,
+        hears: Arc<dyn Settle>,
+    ) {
         if !self.is_empty() {
-            self.attach(delivery::open(self.header().len, token, hears));
+            self.attach(delivery::open(self.header().len, token, positions, hears));
         }
     }
 

@@ -136,6 +136,15 @@ pub struct RawError {
     pub attribute: RString,
     /// What is wrong, and what was expected.
     pub message: RString,
+    /// Whether it may pass by itself: the host then tries again.
+    pub temporary: bool,
+}
+
+impl RawError {
+    /// An error in an attribute (empty for none) that does not pass by itself.
+    pub fn new(attribute: impl Into<RString>, message: impl Into<RString>) -> Self {
+        RawError { attribute: attribute.into(), message: message.into(), temporary: false }
+    }
 }
 
 impl std::fmt::Display for RawError {

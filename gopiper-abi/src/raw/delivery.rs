@@ -13,9 +13,11 @@ use std::{
     },
 };
 
-use abi_stable::{StableAbi, prefix_type::WithMetadata};
+use abi_stable::{StableAbi, prefix_type::WithMetadata, std_types::RString};
 #[cfg(all(test, loom))]
 use loom::sync::atomic::{AtomicI32, AtomicU32};
+
+use super::Positions;
 
 /// The end of one produced message: an open number; of several the greatest, the worst, wins.
 #[repr(transparent)]
@@ -51,8 +53,11 @@ pub struct DeliveryVtable {
     pub settle:
         unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome),
     /// The same for what a component kept, and has made nothing of: it has failed.
-    #[sabi(last_prefix_field)]
     pub let_go: unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32),
+    /// Where the message of an index comes from, in words; empty if its source does not say. The caller holds
+    /// the index.
+    #[sabi(last_prefix_field)]
+    pub position: unsafe extern "C" fn(delivery: *const Delivery, index: u32) -> RString,
 }
 
 /// The head of a delivery; the rest is the host's.
@@ -103,6 +108,18 @@ pub(super) unsafe fn let_go(delivery: *const Delivery, first: u32, count: u32) {
     }
 }
 
+/// Where a message comes from; empty for one without a delivery.
+///
+/// # Safety
+/// The caller holds the index.
+pub(super) unsafe fn position(delivery: *const Delivery, index: u32) -> RString {
+    if delivery.is_null() {
+        return RString::new();
+    }
+    // SAFETY: as for `settle`; the index stays the caller's.
+    unsafe { ((*delivery).vtable.position())(delivery, index) }
+}
+
 static HEARS_LET_GO: OnceLock<fn(u32)> = OnceLock::new();
 
 /// For hosts: `hears` is told how many kept messages are let go, on the thread that does it. The first
@@ -132,12 +149,15 @@ struct Record {
 }
 
 enum Origin {
-    Source { hears: Arc<dyn Settle>, token: u64 },
+    Source { hears: Arc<dyn Settle>, token: u64, positions: Option<Box<Positions>> },
     Derived { parents: Vec<Parent>, worst: AtomicI32 },
 }
 
-const VALUE: &WithMetadata<DeliveryVtable> =
-    &WithMetadata::new(DeliveryVtable { settle: settle_record, let_go: let_go_of_record });
+const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable {
+    settle: settle_record,
+    let_go: let_go_of_record,
+    position: position_in_record,
+});
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 fn leak(count: u32, origin: Origin) -> *const Delivery {
@@ -149,8 +169,13 @@ fn leak(count: u32, origin: Origin) -> *const Delivery {
 }
 
 /// A delivery of `count` indices whose outcomes `hears` is told, under `token`.
-pub(super) fn open(count: u32, token: u64, hears: Arc<dyn Settle>) -> *const Delivery {
-    leak(count, Origin::Source { hears, token })
+pub(super) fn open(
+    count: u32,
+    token: u64,
+    positions: Option<Box<Positions>>,
+    hears: Arc<dyn Settle>,
+) -> *const Delivery {
+    leak(count, Origin::Source { hears, token, positions })
 }
 
 /// A delivery of `count` indices that settles `parents`, which it takes over, with its worst outcome.
@@ -172,7 +197,7 @@ unsafe extern "C" fn settle_record(
     // so the record is alive until they are subtracted below.
     unsafe {
         match &(*record).origin {
-            Origin::Source { hears, token } => hears.settled(*token, first, count, outcome),
+            Origin::Source { hears, token, .. } => hears.settled(*token, first, count, outcome),
             Origin::Derived { worst, .. } => {
                 worst.fetch_max(outcome.0, Relaxed);
             }
@@ -194,4 +219,19 @@ unsafe extern "C" fn let_go_of_record(delivery: *const Delivery, first: u32, cou
     tell_let_go(count);
     // SAFETY: by the caller.
     unsafe { settle_record(delivery, first, count, Outcome::FAILED) }
+}
+
+unsafe extern "C" fn position_in_record(delivery: *const Delivery, index: u32) -> RString {
+    // SAFETY: this vtable is only found in records of this side, and the caller holds an index of this one,
+    // as the record holds its parents.
+    unsafe {
+        match &(*delivery.cast::<Record>()).origin {
+            Origin::Source { positions, .. } => {
+                positions.as_ref().map(|all| all.of_message(index)).unwrap_or_default().into()
+            }
+            Origin::Derived { parents, .. } => {
+                parents.first().map(|one| position(one.delivery, one.first)).unwrap_or_default()
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, atomic::AtomicU32};
 use std::{ptr, sync::PoisonError, sync::atomic::Ordering::AcqRel};
 
-use abi_stable::prefix_type::WithMetadata;
+use abi_stable::{prefix_type::WithMetadata, std_types::RString};
 #[cfg(all(test, loom))]
 use loom::sync::{Mutex, atomic::AtomicU32};
 
@@ -45,7 +45,8 @@ struct Forked {
 // SAFETY: a delivery may be settled from any thread (DeliveryVtable).
 unsafe impl Send for Forked {}
 
-const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable { settle, let_go });
+const VALUE: &WithMetadata<DeliveryVtable> =
+    &WithMetadata::new(DeliveryVtable { settle, let_go, position });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// For hosts: components have no use for these.
@@ -180,4 +181,20 @@ unsafe extern "C" fn let_go(fork: *const Delivery, first: u32, count: u32) {
     delivery::tell_let_go(count);
     // SAFETY: by the caller.
     unsafe { settle(fork, first, count, Outcome::FAILED) }
+}
+
+unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> RString {
+    // SAFETY: this vtable is only found in records of this side, and the caller holds an index, as the record
+    // holds what the messages themselves held.
+    unsafe {
+        let record = fork.cast::<Record>();
+        let mut before = index % (*record).messages;
+        for (parent, _) in &(*record).parents {
+            match before.checked_sub(parent.count) {
+                Some(left) => before = left,
+                None => return delivery::position(parent.delivery, parent.first + before),
+            }
+        }
+    }
+    RString::new()
 }

@@ -129,7 +129,7 @@ impl<W: Worker> Instance<W> {
 
 impl From<Panicked> for RawError {
     fn from(panicked: Panicked) -> Self {
-        RawError { attribute: RString::new(), message: panicked.to_string().into() }
+        RawError::new("", panicked.to_string())
     }
 }
 
@@ -168,10 +168,10 @@ unsafe fn asked<F, T>(object: *mut (), what: &str, default: T, ask: impl FnOnce(
     match fence(|| unsafe { configured::<F>(object) }.map(ask)) {
         Ok(answer) => answer.unwrap_or(default),
         Err(panicked) => {
-            let message = format!("when it was asked for its {what} it {panicked}").into();
+            let message = format!("when it was asked for its {what} it {panicked}");
             // SAFETY: by the caller; the borrow above has ended.
             let slot = unsafe { &mut *object.cast::<FactorySlot<F>>() };
-            slot.panicked.get_or_insert(RawError { attribute: RString::new(), message });
+            slot.panicked.get_or_insert(RawError::new("", message));
             default
         }
     }
@@ -188,8 +188,8 @@ unsafe fn told_panic<F>(object: *mut ()) -> Result<(), RawError> {
 }
 
 fn not_configured() -> RawError {
-    let message = "the host must call configure before anything else".into();
-    RawError { attribute: RString::new(), message }
+    let message = "the host must call configure before anything else";
+    RawError::new("", message)
 }
 
 // SAFETY, for all below: each stands in one vtable alone, so its object is the FactorySlot<F> or the

@@ -1,6 +1,6 @@
 //! What the host gives to every component.
 use std::{
-    fmt, io, os::fd::BorrowedFd, path::PathBuf, sync::atomic::AtomicU64,
+    fmt, os::fd::BorrowedFd, path::PathBuf, ptr, sync::atomic::AtomicU64,
     sync::atomic::Ordering::Relaxed,
 };
 
@@ -9,7 +9,7 @@ use abi_stable::{
     std_types::{RResult, RStr, RString},
 };
 
-use super::{Batch, BatchHeader, Deliveries, Parent, PayloadMut};
+use super::{Batch, BatchHeader, Deliveries, Parent, PayloadMut, Positions, RawError};
 
 /// How much a line of log matters: an open number, as in `log`.
 #[repr(transparent)]
@@ -86,6 +86,8 @@ pub struct SendOptions {
     pub parent_count: u32,
     /// Whose messages this batch settles; taken over if it is sent.
     pub parents: *const Parent,
+    /// Where the messages come from; null if the sender does not say. The host copies it.
+    pub positions: *const Positions,
 }
 
 impl SendOptions {
@@ -93,6 +95,25 @@ impl SendOptions {
     pub const TRACKED: u32 = 1;
     /// Rather than wait for room, come back with [`SendStatus::FULL`].
     pub const TRY: u32 = 2;
+}
+
+/// How a component wants its batch sent.
+#[derive(Debug)]
+pub struct Sending {
+    /// What the source wants to hear the outcomes under.
+    pub token: Option<u64>,
+    /// Whether it waits for room.
+    pub wait: bool,
+    /// Where the messages come from, if the source says so.
+    pub positions: Option<Box<Positions>>,
+    /// Whose messages the batch settles.
+    pub deliveries: Deliveries,
+}
+
+impl Default for Sending {
+    fn default() -> Self {
+        Sending { token: None, wait: true, positions: None, deliveries: Deliveries::default() }
+    }
 }
 
 /// What became of a batch that was to be sent: an open number; all but SENT leave the batch and the
@@ -150,7 +171,7 @@ pub struct HostServices {
     /// -1 if there is none.
     pub stop_descriptor: unsafe extern "C" fn(context: *const ()) -> i32,
     /// A directory of the component's own, made and locked now if it wasn't.
-    pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RString>,
+    pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RawError>,
     /// Memory for payloads: initialised, its content arbitrary.
     pub payload: unsafe extern "C" fn(context: *const (), length: usize) -> PayloadMut,
     /// An empty batch.
@@ -275,11 +296,10 @@ impl Host {
     ///
     /// # Errors
     /// When it can't be made, or another process has it, in the host's words.
-    pub fn state_directory(&self) -> io::Result<PathBuf> {
+    pub fn state_directory(&self) -> Result<PathBuf, RawError> {
         // SAFETY: as above.
         let directory = unsafe { (self.services.state_directory())(self.context) };
-        let directory = directory.into_result().map_err(|error| io::Error::other(error.as_str()));
-        directory.map(|path| PathBuf::from(path.into_string()))
+        Ok(PathBuf::from(directory.into_result()?.into_string()))
     }
 
     /// Memory for payloads. Its content is arbitrary: write before you freeze.
@@ -298,10 +318,9 @@ impl Host {
     pub(crate) fn send(
         &self,
         batch: Batch,
-        token: Option<u64>,
-        wait: bool,
-        deliveries: Deliveries,
+        how: Sending,
     ) -> Result<(), (SendStatus, Batch, Deliveries)> {
+        let Sending { token, wait, positions, deliveries } = how;
         let tracked = if token.is_some() { SendOptions::TRACKED } else { 0 };
         let parents = deliveries.into_parents();
         let options = SendOptions {
@@ -309,6 +328,7 @@ impl Host {
             flags: tracked | if wait { 0 } else { SendOptions::TRY },
             parent_count: parents.len() as u32,
             parents: parents.as_ptr(),
+            positions: positions.as_deref().map_or(ptr::null(), ptr::from_ref),
         };
         let batch = batch.into_raw();
         // SAFETY: as above; on SENT the batch and the parents are the host's, else still ours.

@@ -70,6 +70,7 @@ fn every_type_of_the_interface_is_listed() {
         "RawError",
         "RawFactory",
         "Region",
+        "Positions",
         "SendOptions",
         "SendStatus",
         "Trace",
@@ -117,10 +118,10 @@ fn the_offsets_are_the_compilers() {
         PayloadOwner { vtable, size }
         Produced { state, reserved, until }
         RawComponent { object, vtable }
-        RawError { attribute, message }
+        RawError { attribute, message, temporary }
         RawFactory { object, vtable }
         Region { descriptor, reserved, offset, base }
-        SendOptions { token, flags, parent_count, parents }
+        SendOptions { token, flags, parent_count, parents, positions }
         Trace { id, span, flags }
     }
 }

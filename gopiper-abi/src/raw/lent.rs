@@ -15,7 +15,7 @@ use std::{
     },
 };
 
-use abi_stable::prefix_type::WithMetadata;
+use abi_stable::{prefix_type::WithMetadata, std_types::RString};
 
 use super::{
     Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, Outcome, Parent, delivery,
@@ -40,7 +40,8 @@ unsafe impl Send for Record {}
 unsafe impl Sync for Record {}
 
 // A static has one address, by which `resolve` knows a guard.
-static VALUE: WithMetadata<DeliveryVtable> = WithMetadata::new(DeliveryVtable { settle, let_go });
+static VALUE: WithMetadata<DeliveryVtable> =
+    WithMetadata::new(DeliveryVtable { settle, let_go, position });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// What a host keeps of a batch that it has lent out.
@@ -211,4 +212,10 @@ unsafe fn settle_open(guard: *const Delivery, first: u32, count: u32, outcome: O
         (0..count).for_each(|_| Arc::decrement_strong_count(record));
         open as u32
     }
+}
+
+/// The host asks for positions once a batch is back. Before that a place may be taken back at any moment, and
+/// its delivery be gone.
+unsafe extern "C" fn position(_guard: *const Delivery, _index: u32) -> RString {
+    RString::new()
 }

@@ -200,6 +200,13 @@ impl Message {
         self.status
     }
 
+    /// Where the message comes from, in words, if its source says so: for hosts, of a message that is not lent.
+    pub fn position(&self) -> Option<String> {
+        // SAFETY: the message holds its index.
+        let position = unsafe { super::delivery::position(self.delivery, self.index) };
+        Some(position.into_string()).filter(|position| !position.is_empty())
+    }
+
     /// The description of the last report; empty if there was none.
     pub fn description(&self) -> &str {
         self.extra().map_or("", |extra| extra.description.as_str())

@@ -52,6 +52,7 @@ mod message;
 mod note;
 mod on_stop;
 mod payload;
+mod positions;
 mod report;
 mod runs;
 pub mod services;
@@ -81,7 +82,7 @@ pub use handled::{Deferred, HandledCallback};
 pub use handling::{Awaited, Completion, DeferredBatch, Handling, Watch};
 pub use host::{
     Counter, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
-    SendStatus,
+    SendStatus, Sending,
 };
 pub use kept::{Deliveries, Kept};
 pub use lent::{Guard, Lent};
@@ -90,6 +91,7 @@ pub use message::Message;
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};
 pub use on_stop::OnStop;
 pub use payload::{Payload, PayloadMut, PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region};
+pub use positions::Positions;
 pub use report::Report;
 pub use runs::Fate;
 #[cfg(feature = "host")]

@@ -6,21 +6,11 @@ use abi_stable::{
     std_types::{RErr, ROk, RResult, RStr, RString},
 };
 
+pub use super::host::Sending;
 use super::{
     Batch, BatchHeader, Deliveries, Host, HostServices, HostServices_Ref, Level, Metric,
-    MetricKind, PayloadMut, SendOptions, SendStatus,
+    MetricKind, PayloadMut, RawError, SendOptions, SendStatus,
 };
-
-/// How a component wants its batch sent.
-#[derive(Debug)]
-pub struct Sending {
-    /// What the source wants to hear the outcomes under.
-    pub token: Option<u64>,
-    /// Whether it waits for room.
-    pub wait: bool,
-    /// Whose messages the batch settles.
-    pub deliveries: Deliveries,
-}
 
 /// What a host does for one worker's component: see [`HostServices`] for what each means. Any thread
 /// may call any of it; none may panic.
@@ -35,7 +25,7 @@ pub trait HostSide: Send + Sync + 'static {
     fn stop(&self, error: Option<&str>);
     fn is_stopping(&self) -> bool;
     fn stop_descriptor(&self) -> i32;
-    fn state_directory(&self) -> Result<PathBuf, String>;
+    fn state_directory(&self) -> Result<PathBuf, RawError>;
     fn payload(&self, length: usize) -> PayloadMut;
     fn batch(&self) -> Batch;
     /// Sends, or gives back what it didn't send: that very batch, with all the deliveries.
@@ -139,11 +129,13 @@ unsafe extern "C" fn stop_descriptor<S: HostSide>(context: *const ()) -> i32 {
     // SAFETY: see above.
     unsafe { side::<S>(context) }.stop_descriptor()
 }
-unsafe extern "C" fn state_directory<S: HostSide>(context: *const ()) -> RResult<RString, RString> {
+unsafe extern "C" fn state_directory<S: HostSide>(
+    context: *const (),
+) -> RResult<RString, RawError> {
     // SAFETY: see above.
     match unsafe { side::<S>(context) }.state_directory() {
         Ok(path) => ROk(path.to_string_lossy().into_owned().into()),
-        Err(error) => RErr(error.into()),
+        Err(error) => RErr(error),
     }
 }
 unsafe extern "C" fn payload<S: HostSide>(context: *const (), length: usize) -> PayloadMut {
@@ -169,6 +161,7 @@ unsafe extern "C" fn send<S: HostSide>(
         let sending = Sending {
             token: (options.flags & SendOptions::TRACKED != 0).then_some(options.token),
             wait: options.flags & SendOptions::TRY == 0,
+            positions: options.positions.as_ref().cloned().map(Box::new),
             deliveries: Deliveries::from_parents(parents),
         };
         match side::<S>(context).send(Batch::from_raw(batch), sending) {

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, Error, HandleFlags, Level, Postponed, Report, own,
+    BatchCall, BatchComponent, Error, HandleFlags, Postponed, Report, own,
     raw::client::FactoryHandle,
 };
 
@@ -18,7 +18,7 @@ pub(crate) fn inlet(shared: Arc<Shared>) -> FactoryHandle {
     own::sink("buffer", move |postponed| {
         let (host, waits) = (postponed.host(), shared.clone());
         let folder = host.state_directory()?;
-        shared.open(&folder, host)?;
+        shared.open(&folder, host).map_err(StoreError::on_start)?;
         postponed.on_stop(move || waits.nudge());
         shared.enter();
         Ok(Inlet { shared: shared.clone(), postponed })
@@ -39,11 +39,14 @@ impl BatchComponent for Inlet {
             return call.report_all(Report::DROP);
         }
         match self.shared.append(&block, call.messages().len() as u64) {
-            Ok(()) => return call.report_all(Report::DONE),
-            Err(error @ StoreError::Damaged { .. }) => host.fail(&error.to_string()),
-            Err(error) => host.log(Level::ERROR, module_path!(), &error.to_string()),
+            Ok(()) => call.report_all(Report::DONE),
+            Err(error) => {
+                if matches!(error, StoreError::Damaged { .. }) {
+                    host.fail(&error.to_string());
+                }
+                call.report_all(Report::retry(0, error.to_string()))
+            }
         }
-        call.report_all(Report::retry(0, "not written"))
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {

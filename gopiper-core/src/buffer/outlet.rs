@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use gopiper_abi::{
-    Error, Level, Outcome, Postponed, Produced, Source, own, raw::client::FactoryHandle,
+    Error, Level, Outcome, Positions, Postponed, Produced, Source, own, raw::client::FactoryHandle,
 };
 
 use super::{block, shared::Shared, store::StoreError};
@@ -104,7 +104,8 @@ impl Source for Outlet {
         block::read(bytes, &mut batch).map_err(|_| self.shared.damaged(number))?;
         (self.next, self.idle_until) = (number + 1, None);
         self.sent.insert(number, Sent { open: batch.len() as u32, returned: false });
-        self.postponed.send_tracked(batch, number)?;
+        let positions = Positions::counted(format!("buffered block {number}"), "message", 0);
+        self.postponed.send_located(batch, Some(number), positions)?;
         Ok(Produced::MORE)
     }
 

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     ops::Range,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -39,6 +39,17 @@ pub(super) enum StoreError {
     /// It may be well again.
     #[error("{path}: {error}")]
     Disk { path: PathBuf, error: redb::Error },
+}
+
+impl StoreError {
+    /// For the start of a component: it waits for what may pass.
+    pub(super) fn on_start(self) -> gopiper_abi::Error {
+        let error = gopiper_abi::Error::new(self.to_string());
+        match &self {
+            StoreError::Disk { error: redb::Error::Io(cause), .. } => error.caused_by(cause),
+            _ => error,
+        }
+    }
 }
 
 /// What was there when the store was opened.
@@ -198,7 +209,9 @@ impl Store {
 fn create(path: &Path) -> Result<(), redb::Error> {
     let aside = path.with_extension("new");
     // A part of one may be left of a process that was killed.
-    File::create(&aside)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true).mode(0o600);
+    options.open(&aside)?;
     let database = Database::create(&aside)?;
     let transaction = database.begin_write()?;
     transaction.open_table(BLOCKS)?;
@@ -220,7 +233,8 @@ fn open_next(path: &Path) -> io::Result<(File, u64)> {
         let path = path.display();
         tracing::warn!("{path} is damaged: whether the last block is whole can't be said");
     }
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
     Ok((file, number.map_or(0, |number| u64::from_le_bytes(*number))))
 }
 

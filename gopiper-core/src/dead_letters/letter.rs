@@ -18,11 +18,21 @@ pub mod about {
     pub const DESCRIPTION: &str = "gopiper.description";
     /// How often the component was given it.
     pub const ATTEMPTS: &str = "gopiper.attempts";
+    /// The id by which the log names it.
+    pub const ID: &str = "gopiper.id";
+    /// Where it came from, if its source says so.
+    pub const POSITION: &str = "gopiper.position";
 }
 
 /// A failed message, as it came to the component that has failed with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Letter {
+    /// The id by which the log names it; empty in letters of older versions.
+    #[serde(default)]
+    pub id: String,
+    /// Where the message came from, if its source says so.
+    #[serde(default)]
+    pub position: String,
     /// When it was written, in nanoseconds since 1970.
     pub time: i64,
     /// The pipeline.
@@ -55,6 +65,8 @@ impl Letter {
         let own = |key: &str| !key.starts_with("gopiper.");
         let attributes = message.attributes().into_iter().flat_map(Map::iter);
         Letter {
+            id: text(about::ID),
+            position: text(about::POSITION),
             time,
             pipeline: text(about::PIPELINE),
             component: text(about::COMPONENT),

@@ -1,20 +1,33 @@
 //! The way of failed messages to the dead letters.
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use gopiper_abi::raw::Batch;
 
 use super::about;
-use crate::{channel::Channel, secrets::redact};
+use crate::{channel::Channel, clock::Clock, secrets::redact};
 
 /// Where the stages of a pipeline put messages that have failed.
 pub(crate) struct Outbox {
     pipeline: String,
     inlet: Arc<Channel>,
+    /// What the ids of this run begin with: the time and the process, so that no other run has the same.
+    run: String,
+    ids: AtomicU64,
 }
 
 impl Outbox {
-    pub(crate) fn new(pipeline: String, inlet: Arc<Channel>) -> Arc<Self> {
-        Arc::new(Outbox { pipeline, inlet })
+    pub(crate) fn new(pipeline: String, inlet: Arc<Channel>, clock: &Clock) -> Arc<Self> {
+        let started = clock.now().unsigned_abs() / 1_000_000;
+        let run = format!("{}-{}", base36(started), base36(std::process::id().into()));
+        Arc::new(Outbox { pipeline, inlet, run, ids: AtomicU64::new(0) })
+    }
+
+    /// The id of the next dead letter.
+    pub(crate) fn next_id(&self) -> String {
+        format!("{}-{}", self.run, self.ids.fetch_add(1, Relaxed) + 1)
     }
 
     /// A stage more may put something in.
@@ -29,6 +42,9 @@ impl Outbox {
             let (status, attempts) = (message.status(), message.attempts());
             // It goes to disk, and `dlq list` knows no secrets.
             let description = redact(message.description()).into_owned();
+            if let Some(position) = message.position() {
+                message.set_attribute(about::POSITION, position);
+            }
             message.set_attribute(about::PIPELINE, self.pipeline.as_str());
             message.set_attribute(about::COMPONENT, component);
             message.set_attribute(about::STATUS, i64::from(status));
@@ -44,5 +60,16 @@ impl Outbox {
     /// A stage puts nothing in any more; after the last one, the dead letters have ended.
     pub(crate) fn end(&self) {
         self.inlet.end_sending();
+    }
+}
+
+fn base36(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.extend(char::from_digit((number % 36) as u32, 36));
+        number /= 36;
+        if number == 0 {
+            return digits.iter().rev().collect();
+        }
     }
 }

@@ -2,8 +2,7 @@
 use std::{fs, io, path::PathBuf};
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, HandleFlags, Level, Postponed, Report, own,
-    raw::client::FactoryHandle,
+    BatchCall, BatchComponent, HandleFlags, Postponed, Report, own, raw::client::FactoryHandle,
 };
 
 use super::{FOLDER, Letter, segment::Segment, segments};
@@ -51,7 +50,7 @@ impl DeadLetterSink {
         let written = match &mut self.segment {
             Some(segment) => segment.append(letters),
             none => {
-                state::make(&self.state, FOLDER.as_ref())?;
+                state::make(&self.state, FOLDER.as_ref()).map_err(|error| error.to_string())?;
                 Segment::create(&self.folder, now)
                     .and_then(|segment| none.insert(segment).append(letters))
             }
@@ -77,11 +76,7 @@ impl BatchComponent for DeadLetterSink {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         match self.write(&call) {
             Ok(()) => call.report_all(Report::DONE),
-            Err(error) => {
-                let host = self.postponed.host();
-                host.log(Level::ERROR, module_path!(), &error);
-                call.report_all(Report::retry(0, error))
-            }
+            Err(error) => call.report_all(Report::retry(0, error)),
         }
     }
 }

@@ -1,4 +1,5 @@
 //! One component of a running pipeline: what its workers share.
+mod failures;
 mod outlet;
 
 use std::{
@@ -14,19 +15,19 @@ use std::{
 };
 
 use gopiper_abi::{
-    Kind,
+    Kind, Message,
     raw::{Batch, Metric, Outcome, Settle, client::FactoryHandle},
 };
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
+pub(crate) use self::failures::{Attempt, Failure, Failures};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
     channel::{Channel, Ticket},
     clock::Clock,
     counters::{ComponentCounts, Counters, Outcomes},
-    dead_letters::Outbox,
-    in_a_line::in_a_line,
+    dead_letters::{Outbox, about},
     memory::Blocks,
     policy::{OnFail, RetryPolicy},
     sequencer::Sequencer,
@@ -71,8 +72,7 @@ pub(crate) struct Stage {
     pub(crate) workers: AtomicUsize,
     /// Its place in the pipeline; the source's is 0.
     pub(crate) position: usize,
-    /// How many failures were written to the log.
-    pub(crate) failures_told: AtomicU64,
+    pub(crate) failures: Failures,
     /// Whether a failure has stopped the pipeline.
     pub(crate) failure_stops: AtomicBool,
     /// Whether messages did not come to it.
@@ -139,7 +139,7 @@ impl Stage {
                 stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
                 let said =
                     format!("{count} kept message(s) were let go, and nothing was sent for them");
-                stage.tell_failure(0, &said);
+                stage.report_loss(&said);
             }
         });
     }
@@ -201,22 +201,33 @@ impl Stage {
         missed.settle(Outcome::DROPPED);
     }
 
-    /// Says of a failed message what it was, but not of each: a thousand a second would drown
-    /// everything else.
-    pub(crate) fn tell_failure(&self, status: i32, description: &str) {
-        const TOLD: u64 = 10;
-        let told = self.failures_told.fetch_add(1, Relaxed);
-        if told < TOLD {
-            tracing::error!(
-                pipeline = %self.pipeline, component = %self.name, status,
-                "a message failed: {}", in_a_line(description)
-            );
+    /// Reports a failed message, and gives it the id of the dead letter that it becomes.
+    pub(crate) fn to_dead_letters(&self, message: &mut Message) {
+        let id = self.dead_letters.as_ref().map(|outbox| outbox.next_id());
+        self.report_failure(message, id.as_deref());
+        if let Some(id) = id {
+            message.set_attribute(about::ID, id);
         }
-        if told + 1 == TOLD {
-            tracing::error!(
-                pipeline = %self.pipeline, component = %self.name, "more failures are only counted"
-            );
-        }
+    }
+
+    /// Reports a failed message; `dead_letter` is its id there.
+    pub(crate) fn report_failure(&self, message: &Message, dead_letter: Option<&str>) {
+        let (status, description) = (message.status(), message.description());
+        let failure = Failure { status, description, attempt: Attempt::Last, dead_letter };
+        self.failures.report(&failure, || message.position());
+    }
+
+    /// Reports messages that failed without a report of their component.
+    pub(crate) fn report_loss(&self, description: &str) {
+        let failure = Failure { status: 0, description, attempt: Attempt::Last, dead_letter: None };
+        self.failures.report(&failure, || None);
+    }
+
+    /// Reports a message that will be tried again.
+    pub(crate) fn report_retry(&self, message: &Message) {
+        let (status, description) = (message.status(), message.description());
+        let failure = Failure { status, description, attempt: Attempt::Retried, dead_letter: None };
+        self.failures.report(&failure, || message.position());
     }
 
     /// A message has failed, and the operator wants the pipeline to stop then.
@@ -265,6 +276,7 @@ impl Stage {
     /// A worker has gone; after the last one, the factory is told.
     pub(crate) fn worker_ended(&self) {
         if self.workers.fetch_sub(1, SeqCst) == 1 {
+            self.failures.end();
             self.factory.lock().destroy();
         }
     }

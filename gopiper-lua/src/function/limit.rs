@@ -1,4 +1,4 @@
-//! A limit of time for each message of a Lua function.
+//! A limit of time for each message of a Lua function, and for the run of a file.
 //!
 //! One thread of the process looks after all of them. A function that is still at the same message when
 //! its limit is past gets a hook that raises an error in it: until then this costs nothing but a lock
@@ -32,7 +32,7 @@ const OWN: &CStr = c"=gopiper";
 /// What Lua says of how far it is, and what it is told.
 #[repr(C)]
 #[derive(Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// The place of the message of the moment in its batch.
     at: AtomicU32,
     /// The limit is past: no error handler of the operator's may go on.
@@ -41,8 +41,15 @@ pub(super) struct Progress {
     condemned: AtomicU32,
 }
 
-/// The calls of one function, as the watch sees them.
-pub(super) struct Limit {
+impl Progress {
+    /// Whether what runs was stopped, and must end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Relaxed) != 0
+    }
+}
+
+/// The calls of one function, or the run of a file, as the watch sees them.
+pub(crate) struct Limit {
     /// Whose calls these are, in words.
     subject: String,
     time: Duration,
@@ -63,7 +70,7 @@ struct Running {
 unsafe impl Send for Running {}
 
 /// A call, while it runs.
-pub(super) struct Call<'a>(&'a Limit);
+pub(crate) struct Call<'a>(&'a Limit);
 
 thread_local! {
     /// Of the call that runs on this thread.
@@ -74,7 +81,7 @@ thread_local! {
 static WATCHED: Mutex<Vec<Weak<Limit>>> = Mutex::new(Vec::new());
 
 impl Limit {
-    pub(super) fn new(subject: String, time: Duration) -> Arc<Self> {
+    pub(crate) fn new(subject: String, time: Duration) -> Arc<Self> {
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
             let watch = thread::Builder::new().name("lua limits".into()).spawn(watch);
@@ -90,7 +97,7 @@ impl Limit {
     }
 
     /// A call begins, on this thread. `progress` is where Lua says how far it is, and stays there.
-    pub(super) fn begin(&self, lua: &Lua, progress: &Progress) -> Call<'_> {
+    pub(crate) fn begin(&self, lua: &Lua, progress: &Progress) -> Call<'_> {
         let mut state = ptr::null_mut();
         // SAFETY: nothing is done with the stack.
         let done = unsafe { lua.exec_raw::<()>((), |lua| state = lua) };
@@ -110,8 +117,8 @@ impl Limit {
                 if since.elapsed() >= 2 * self.time + Duration::from_secs(1) && !*said {
                     *said = true;
                     tracing::error!(
-                        "{} is at one message for {:?}, and can't be stopped: one call of Lua's own library \
-                         (a pattern, say) or a finalizer takes that long",
+                        "{} takes {:?}, and cannot be stopped: one call of Lua's own library (a pattern, say) or a \
+                         finalizer takes that long",
                         self.subject,
                         since.elapsed()
                     );

@@ -8,7 +8,7 @@
 //! A function that collects has a second one beside it, which the worker's timer calls, and its end.
 mod ffi;
 mod json;
-mod limit;
+pub(crate) mod limit;
 mod serialized;
 mod structured;
 #[cfg(test)]
@@ -23,6 +23,8 @@ use gopiper_abi::{
 use mlua::{Function, Lua, LuaString, Table, UserData, Value};
 
 use self::limit::Limit;
+pub(crate) use self::serialized::{DEPTH, TOO_DEEP};
+use self::{ffi::code, limit::Progress};
 use crate::{
     env::{env, unknown},
     place::Place,
@@ -30,7 +32,22 @@ use crate::{
     source::Source,
 };
 
-/// How long a function may take for one message, unless the operator says otherwise.
+/// Makes what numbers are as text, to the last digit.
+pub(crate) const TEXT: &str = include_str!("lua/text.lua");
+/// Sees to it that nothing of Lua's catches that it is stopped.
+const STOPPED: &str = include_str!("lua/stopped.lua");
+
+/// A Lua state for a file to run in, and how far that is.
+pub(crate) fn plain_state() -> mlua::Result<(Lua, Arc<Progress>)> {
+    let (lua, progress) = (Lua::new(), Arc::<Progress>::default());
+    code::only_if_possible(&lua)?;
+    let of_state = progress.clone();
+    let is_stopped = lua.create_function(move |_, ()| Ok(of_state.is_stopped()))?;
+    lua.load(STOPPED).set_name("=gopiper").call::<()>(is_stopped)?;
+    Ok((lua, progress))
+}
+
+/// How long a function may take for one message, and a file to run, unless the operator says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// One of the functions that a file puts into pipelines.
@@ -69,9 +86,9 @@ pub(crate) fn stands_at(lua: &Lua, decide: &Value) -> String {
 
 /// Where the functions stand that a file puts into pipelines when it runs in a worker.
 pub(crate) fn count(source: &Arc<Source>) -> mlua::Result<Vec<String>> {
-    let lua = Lua::new();
+    let (lua, progress) = plain_state()?;
     let list = lua.create_table()?;
-    run_again(&lua, source, 0, list, |_, _| {})?.raw_get("at")
+    run_again(&lua, &progress, source, 0, list, |_, _| {})?.raw_get("at")
 }
 
 /// What is said of a function that is another one when the file is run again.
@@ -101,6 +118,7 @@ impl UserData for StandIn {}
 /// there is one, itself (`found`), its `flush` or its `branches`, and its `kind`.
 fn run_again(
     lua: &Lua,
+    progress: &Progress,
     source: &Arc<Source>,
     number: usize,
     list: Table,
@@ -124,7 +142,7 @@ fn run_again(
     let counting = lua.load(include_str!("lua/counting.lua")).set_name("=gopiper");
     let (module, counted): (Table, Table) = counting.call(given)?;
     lua.register_module("gopiper", module)?;
-    source.run(lua, log)?;
+    source.run(lua, progress, number, log)?;
     counted.get::<Function>("ended")?.call::<()>(())?;
     Ok(counted)
 }
@@ -149,12 +167,13 @@ impl LuaFunction {
     ) -> mlua::Result<Self> {
         let (lua, make, list) = ffi::lua(state.pointer(), source)?;
         let host = state.postponed.host().clone();
-        let counted = run_again(&lua, source, wanted.number, list, move |text, has_ended| {
+        let log = move |text: &str, has_ended| {
             // What the file itself prints was said when it was first run.
             if has_ended {
                 host.log(Level::INFO, module_path!(), text);
             }
-        })?;
+        };
+        let counted = run_again(&lua, &state.progress, source, wanted.number, list, log)?;
         let (user, kind): (Option<Function>, Option<String>) =
             (counted.raw_get("found")?, counted.raw_get("kind")?);
         let at = counted.get::<Table>("at")?.raw_get::<Option<String>>(wanted.number)?;

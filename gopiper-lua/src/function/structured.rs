@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use gopiper_abi::{Map, Payload, Value, ValueTag};
 
-use super::serialized::{DEPTH, EXACT, Reader, Writer, tag};
+use super::serialized::{DEPTH, EXACT, Reader, TOO_DEEP, Writer, tag};
 
 /// What is wrong with a table, and where in it: `.a[1] can't be a function`.
 #[derive(Debug)]
@@ -17,7 +17,11 @@ impl Problem {
         Problem { path: String::new(), text }
     }
 
+    /// Where in what: but not of what is too deep, which would be a long story.
     fn within(self, step: impl std::fmt::Display) -> Self {
+        if self.text == TOO_DEEP {
+            return self;
+        }
         Problem { path: format!("{step}{}", self.path), ..self }
     }
 }
@@ -28,8 +32,6 @@ impl std::fmt::Display for Problem {
     }
 }
 
-const TOO_DEEP: &str = ": lists and maps lie deeper in each other than 64";
-
 /// Writes a value for Lua.
 pub(super) fn write(value: &Value, to: &mut Writer) -> Result<(), Problem> {
     write_within(value, to, 0)
@@ -37,7 +39,7 @@ pub(super) fn write(value: &Value, to: &mut Writer) -> Result<(), Problem> {
 
 fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), Problem> {
     match value.tag() {
-        ValueTag::LIST | ValueTag::MAP if depth > DEPTH => return Err(Problem::new(TOO_DEEP)),
+        ValueTag::LIST | ValueTag::MAP if depth >= DEPTH => return Err(Problem::new(TOO_DEEP)),
         ValueTag::NULL => to.null(),
         ValueTag::BOOL => to.truth(value.as_bool().unwrap_or_default()),
         ValueTag::I64 => to.signed(value.as_i64().unwrap_or_default()),
@@ -56,19 +58,28 @@ fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), Prob
             to.close(place, items.len());
         }
         ValueTag::MAP => {
-            let place = to.map();
-            let mut count = 0;
-            for (key, item) in value.as_map().into_iter().flat_map(Map::iter) {
-                to.string(key.as_bytes());
-                write_within(item, to, depth + 1)
-                    .map_err(|problem| problem.within(format_args!(".{key}")))?;
-                count += 1;
-            }
-            to.close(place, count);
+            write_map(value.as_map(), to, depth + 1)?;
         }
         _ => return Err(Problem::new(" is of a kind that this gopiper does not know")),
     }
     Ok(())
+}
+
+fn write_map(map: Option<&Map>, to: &mut Writer, depth: usize) -> Result<(), Problem> {
+    let place = to.map();
+    let mut count = 0;
+    for (key, item) in map.into_iter().flat_map(Map::iter) {
+        to.string(key.as_bytes());
+        write_within(item, to, depth).map_err(|problem| problem.within(format_args!(".{key}")))?;
+        count += 1;
+    }
+    to.close(place, count);
+    Ok(())
+}
+
+/// Writes all attributes of a message: each may be as deep as a value may.
+pub(super) fn write_all(attributes: Option<&Map>, to: &mut Writer) -> Result<(), Problem> {
+    write_map(attributes, to, 0)
 }
 
 /// Reads a table of Lua's.
@@ -92,7 +103,7 @@ fn read_within(from: &mut Reader<'_>, depth: usize) -> Result<Option<Value>, Pro
         tag::I64 => i64::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
         tag::U64 => u64::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
         tag::STRING.. => text(from.bytes((kind - tag::STRING) as usize).ok_or(CUT_OFF)?),
-        tag::TABLE..=tag::LAST_TABLE if depth > DEPTH => return Err(Problem::new(TOO_DEEP)),
+        tag::TABLE..=tag::LAST_TABLE if depth >= DEPTH => return Err(Problem::new(TOO_DEEP)),
         tag::TABLE..=tag::LAST_TABLE => table(from, kind - tag::TABLE, depth)?,
         tag::METATABLE => list(from, depth)?,
         _ => return Err(Problem::new(" can't be a pointer or a complex number")),
@@ -108,7 +119,8 @@ pub(super) fn text(bytes: &[u8]) -> Value {
 }
 
 fn number(number: f64) -> Value {
-    match number.fract() == 0.0 && number.abs() <= EXACT as f64 {
+    let is_negative_zero = number == 0.0 && number.is_sign_negative();
+    match number.fract() == 0.0 && number.abs() <= EXACT as f64 && !is_negative_zero {
         true => (number as i64).into(),
         false => number.into(),
     }

@@ -117,13 +117,13 @@ fn attributes_fit(
         Value::Nil => Some(Attributes::default()),
         given => call.argument::<Table>(2, "the attributes", given).map(|t| Attributes::read(&t)),
     };
-    let Some(Attributes { map, errors, unknown }) = given else { return false };
+    let Some(Attributes { map, errors, unknown, .. }) = given else { return false };
     let known = errors.is_empty() && unknown.is_empty();
     for (path, error) in &errors {
         call.wrong(2, path, format!("{file}: {error}"));
     }
     let Err(refused) = factory.configure(map) else { return known };
-    for RawError { attribute, message } in refused {
+    for RawError { attribute, message, .. } in refused {
         // What is not known is no mistake of the component's attributes, nor is what comes of it.
         let no_wonder = |path: &String| attribute.starts_with(path.as_str());
         if !known
@@ -132,7 +132,7 @@ fn attributes_fit(
         {
             continue;
         }
-        let error = RawError { attribute: attribute.clone(), message };
+        let error = RawError::new(attribute.clone(), message);
         let shown_by = format!("gopiper inspect --load {} shows what can be set", path.display());
         call.wrong(2, &attribute, format!("{file}: {error}\n{shown_by}"));
     }

@@ -3,6 +3,9 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
+/// Whole numbers up to this are exact in Lua.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Without Lua's own conversions: `'5'` is no number here.
 pub(super) trait FromLuaExactly: Sized {
     /// With its article.
@@ -42,7 +45,9 @@ impl FromLuaExactly for Duration {
     const NAME: &str = "a number of seconds";
     fn from_lua_exactly(value: Value) -> Option<Self> {
         let seconds = value.as_integer().map(|n| n as f64).or(value.as_number())?;
-        Duration::try_from_secs_f64(seconds).ok()
+        // What is not nothing must not become it.
+        let time = Duration::try_from_secs_f64(seconds).ok()?;
+        (seconds == 0.0 || !time.is_zero()).then_some(time)
     }
 }
 
@@ -51,7 +56,7 @@ impl FromLuaExactly for u64 {
     fn from_lua_exactly(value: Value) -> Option<Self> {
         match value {
             Value::Integer(number) => number.try_into().ok(),
-            Value::Number(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => {
+            Value::Number(number) if number.fract() == 0.0 && (0.0..=EXACT).contains(&number) => {
                 Some(number as u64)
             }
             _ => None,

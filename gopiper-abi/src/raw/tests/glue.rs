@@ -74,7 +74,7 @@ impl WorkerFactory for UnrulyFactory {
         match attributes.get("does").and_then(Value::as_str) {
             Some("panics when configured") => panic!("when configured"),
             Some(does) => Ok(UnrulyFactory(does.to_owned())),
-            None => Err(vec![RawError { attribute: "does".into(), message: "is missing".into() }]),
+            None => Err(vec![RawError::new("does", "is missing")]),
         }
     }
     fn check(&self) -> Result<(), Vec<RawError>> {
@@ -135,7 +135,7 @@ impl Worker for Unruly {
         panic!("at {now}")
     }
     fn end(&mut self, _deadline: i64) -> Result<(), RawError> {
-        Err(RawError { attribute: "".into(), message: "did not end well".into() })
+        Err(RawError::new("", "did not end well"))
     }
 }
 
@@ -161,7 +161,7 @@ impl HostSide for Silent {
     fn stop(&self, _: Option<&str>) {}
     fn is_stopping(&self) -> bool { false }
     fn stop_descriptor(&self) -> i32 { -1 }
-    fn state_directory(&self) -> Result<std::path::PathBuf, String> { Err("none".into()) }
+    fn state_directory(&self) -> Result<std::path::PathBuf, RawError> { Err(RawError::new("", "none")) }
     fn payload(&self, length: usize) -> PayloadMut { PayloadMut::new(length) }
     fn batch(&self) -> Batch { Batch::new(4) }
     fn send(&self, batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
@@ -354,9 +354,12 @@ fn what_a_host_does_not_send_comes_back_whole() {
     };
     let mut batch = host.batch();
     batch.push(Message::new(books.payload("child"))).unwrap();
-    let (status, batch, kept) = host.send(batch, None, true, kept).unwrap_err();
+    let (status, batch, kept) =
+        host.send(batch, Sending { deliveries: kept, ..Sending::default() }).unwrap_err();
     assert_eq!((status, texts(&batch), kept.len()), (SendStatus::CLOSED, vec!["child".into()], 2));
-    let (status, batch, kept) = host.send(batch, Some(4), false, kept).unwrap_err();
+    let (status, batch, kept) = host
+        .send(batch, Sending { token: Some(4), wait: false, positions: None, deliveries: kept })
+        .unwrap_err();
     assert_eq!((status, ledger.outcomes(0, 2)), (SendStatus::FULL, vec![None; 2]));
     drop((batch, kept));
     assert_eq!((books.alive(), ledger.outcomes(0, 2)), (0, vec![Some(Outcome::FAILED); 2]));

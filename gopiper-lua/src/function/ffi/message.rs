@@ -53,8 +53,8 @@ pub(super) unsafe extern "C" fn append(
     // SAFETY: see above.
     let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
     state.keep_original(message);
-    let before = message.payload().clone();
-    message.set_data(state.together([&before, data]));
+    let whole = state.longer(message.payload(), data);
+    message.set_data(whole);
 }
 
 pub(super) unsafe extern "C" fn crop(

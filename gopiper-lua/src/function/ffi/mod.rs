@@ -5,6 +5,7 @@
 //! keeps a string alive for the call that it is given to. None of them calls back into Lua, and none may
 //! panic.
 #![allow(unsafe_code)]
+pub(super) mod code;
 mod message;
 mod values;
 mod window;
@@ -18,7 +19,7 @@ use memchr::memmem::Finder;
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value};
 
 use self::values::Plain;
-use super::{json::Paths, limit::Progress, window::Window};
+use super::{STOPPED, TEXT, json::Paths, limit::Progress, window::Window};
 use crate::source::Source;
 
 /// So many bytes of new payloads share one owner.
@@ -145,6 +146,22 @@ impl State {
         self.block.split_to(len)
     }
 
+    /// A payload and the bytes behind it: without copying it if it was the last that was made here. So many small
+    /// pieces cost as much as few large ones.
+    fn longer(&mut self, before: &Payload, data: &[u8]) -> Payload {
+        if data.len() <= self.block.len() && self.block.follows(before) {
+            self.block[..data.len()].copy_from_slice(data);
+            return self.block.extend(before, data.len());
+        }
+        let len = before.len() + data.len();
+        if self.block.len() < len {
+            // What has grown before grows on: with room for as much again it is copied few times.
+            let room = if self.block.follows(before) { 2 * len } else { len };
+            self.block = self.postponed.host().payload(room.max(BLOCK));
+        }
+        self.together([before, data])
+    }
+
     /// Nothing is left of the message of the moment.
     fn forget(&mut self) {
         (self.changed, self.made) = (0, 0);
@@ -168,6 +185,7 @@ pub(super) fn lua(
     // SAFETY: `ffi` is the prelude's alone: it is taken away before the operator's file runs.
     let lua =
         unsafe { Lua::unsafe_new_with(StdLib::ALL_SAFE | StdLib::FFI, LuaOptions::default()) };
+    code::only_if_possible(&lua)?;
     let prelude = lua.create_table()?;
     prelude.set("pointer", state)?;
     prelude.set("types", include_str!("../lua/types.h"))?;
@@ -183,9 +201,13 @@ pub(super) fn lua(
     };
     prelude.set("placed", lua.create_function(placed)?)?;
     prelude.set("meant", lua.create_function(meant)?)?;
+    prelude.set("as_text", lua.load(TEXT).set_name("=gopiper").call::<Function>(())?)?;
+    prelude.set("pcall", lua.globals().get::<Function>("pcall")?)?;
     for part in PRELUDE {
         lua.load(part).set_name("=gopiper").call::<()>(&prelude)?;
     }
+    let is_stopped: Function = prelude.get("is_stopped")?;
+    lua.load(STOPPED).set_name("=gopiper").call::<()>(is_stopped)?;
     let make = lua.load(include_str!("../lua/batch.lua")).set_name("=gopiper").call(prelude)?;
     let package: Table = lua.globals().get("package")?;
     // What LuaJIT knows of types and their methods goes with the module: it must not be collected.
@@ -194,6 +216,9 @@ pub(super) fn lua(
         package.get::<Table>(place)?.set("ffi", mlua::Nil)?;
     }
     lua.globals().set("ffi", mlua::Nil)?;
+    // Libraries in C are not for this state either: the file's own has none.
+    package.set("cpath", "")?;
+    package.set("loadlib", mlua::Nil)?;
     Ok((lua, make, list))
 }
 

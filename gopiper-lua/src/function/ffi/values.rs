@@ -28,6 +28,8 @@ pub(super) struct Plain {
 const ABSENT: i32 = -1;
 /// The bytes say why there is none.
 const PROBLEM: i32 = -2;
+/// The same, of a message that is no JSON: which is no mistake of the function's.
+const UNREADABLE: i32 = -3;
 /// A table. (No list is handed over otherwise.)
 const TABLE: i32 = ValueTag::LIST.0 as i32;
 
@@ -45,6 +47,33 @@ impl Plain {
         *text = problem.to_string().into_bytes();
         self.point_to(PROBLEM, text);
         0
+    }
+
+    /// Says why JSON gives no answer.
+    fn no_answer(&mut self, text: &mut Vec<u8>, problem: json::Problem) {
+        match problem {
+            json::Problem::Unreadable(why) => {
+                *text = why.into_bytes();
+                self.point_to(UNREADABLE, text);
+            }
+            problem => _ = self.refuse(text, problem),
+        }
+    }
+
+    /// Hands a table over, which stands in `text` then.
+    fn write(
+        &mut self,
+        text: &mut Vec<u8>,
+        write: impl FnOnce(&mut Writer) -> Result<(), structured::Problem>,
+    ) {
+        text.clear();
+        let mut writer = Writer(std::mem::take(text));
+        let written = write(&mut writer);
+        *text = writer.0;
+        match written {
+            Ok(()) => self.point_to(TABLE, text),
+            Err(problem) => _ = self.refuse(text, problem),
+        }
     }
 
     /// Hands a value over, which stays where it is, or stands in `text` then.
@@ -66,16 +95,7 @@ impl Plain {
                 let bytes = bytes.or(value.as_bytes().map(|bytes| &bytes[..]));
                 self.point_to(self.tag, bytes.unwrap_or_default());
             }
-            _ => {
-                text.clear();
-                let mut writer = Writer(std::mem::take(text));
-                let written = structured::write(value, &mut writer);
-                *text = writer.0;
-                match written {
-                    Ok(()) => self.point_to(TABLE, text),
-                    Err(problem) => _ = self.refuse(text, problem),
-                }
-            }
+            _ => self.write(text, |to| structured::write(value, to)),
         }
     }
 
@@ -124,8 +144,7 @@ pub(super) unsafe extern "C" fn get_all(
 ) {
     // SAFETY: see above.
     let (state, message, out) = unsafe { (&mut *state, &*message, &mut *value) };
-    let all = Value::from(message.attributes().cloned().unwrap_or_default());
-    out.put(Some(&all), &mut state.text);
+    out.write(&mut state.text, |to| structured::write_all(message.attributes(), to));
 }
 
 pub(super) unsafe extern "C" fn get_value(
@@ -200,7 +219,11 @@ pub(super) unsafe extern "C" fn json(
     // SAFETY: see above.
     let (state, data, path, out) =
         unsafe { (&mut *state, (*message).data(), bytes(path, len), &mut *value) };
-    match json::find(data, state.paths.get(path)) {
+    let found = match state.paths.get(path).and_then(|path| json::find(data, path)) {
+        Ok(found) => found,
+        Err(problem) => return out.no_answer(&mut state.text, problem),
+    };
+    match found {
         Found::Nothing => out.tag = ABSENT,
         Found::Bool(truth) => {
             out.is(ValueTag::BOOL);
@@ -237,18 +260,18 @@ pub(super) unsafe extern "C" fn decode(
     // SAFETY: see above.
     let (state, data, out) = unsafe { (&mut *state, (*message).data(), &mut *value) };
     let path = match path.is_null() {
-        true => &[],
+        true => Ok(None),
         // SAFETY: see above.
-        false => state.paths.get(unsafe { bytes(path, len) }),
+        false => state.paths.get(unsafe { bytes(path, len) }).map(Some),
     };
     state.text.clear();
     let mut writer = Writer(std::mem::take(&mut state.text));
-    let found = json::decode(data, path, &mut writer);
+    let found = path.and_then(|path| json::decode(data, path, &mut writer));
     state.text = writer.0;
     match found {
         Ok(true) => out.point_to(TABLE, &state.text),
         Ok(false) => out.tag = ABSENT,
-        Err(problem) => _ = out.refuse(&mut state.text, problem),
+        Err(problem) => out.no_answer(&mut state.text, problem),
     }
 }
 
@@ -269,12 +292,12 @@ pub(super) unsafe extern "C" fn add_json(
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
     let before = message.payload().clone();
-    let Some((kept, field)) = json::with_field(&before, &String::from_utf8_lossy(key), &value)
+    let Some((place, field)) = json::with_field(&before, &String::from_utf8_lossy(key), &value)
     else {
         return given.refuse(&mut state.text, ": the message is no JSON object");
     };
     state.keep_original(message);
-    message.set_data(state.together([&before[..kept], &field]));
+    message.set_data(state.together([&before[..place.start], &field, &before[place.end..]]));
     1
 }
 
@@ -295,9 +318,10 @@ pub(super) unsafe extern "C" fn set_json(
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
     let before = message.payload().clone();
-    let Some((place, new)) = json::replaced(&before, state.paths.get(path), &value) else {
-        let problem = ": the message has neither that nor a JSON object that it would be in";
-        return given.refuse(&mut state.text, problem);
+    let edit = state.paths.get(path).and_then(|path| json::replaced(&before, path, &value));
+    let (place, new) = match edit {
+        Ok(edit) => edit,
+        Err(problem) => return given.refuse(&mut state.text, problem),
     };
     state.keep_original(message);
     message.set_data(state.together([&before[..place.start], &new, &before[place.end..]]));

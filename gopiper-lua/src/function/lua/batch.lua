@@ -4,27 +4,11 @@ local ffi = require('ffi')
 local cast = ffi.cast
 local type, error, tostring, next, getmetatable = type, error, tostring, next, getmetatable
 local concat, sort, match, floor = table.concat, table.sort, string.match, math.floor
-local s, message, window = prelude.state, prelude.message, prelude.window
-local placed, meant, a = prelude.placed, prelude.meant, prelude.a
+local s, message, window, current = prelude.state, prelude.message, prelude.window, prelude.current
+local placed, meant, a, as_text = prelude.placed, prelude.meant, prelude.a, prelude.as_text
 local report, send, keep = s.report, s.send, s.keep
 local batch_type = ffi.typeof('gopiper_batch *')
-local pcall, xpcall, resume = pcall, xpcall, coroutine.resume
-
--- What catches errors must not catch that a function is stopped.
-local function unless_stopped(well, problem, ...)
-  if not well and s.stopped ~= 0 then error(problem, 0) end
-  return well, problem, ...
-end
-function _G.pcall(...) return unless_stopped(pcall(...)) end
--- Nor what is to say what an error is: while that runs nothing stops it.
-function _G.xpcall(run, handler, ...)
-  local function unless_stopping(problem)
-    if s.stopped ~= 0 then return problem end
-    return handler(problem)
-  end
-  return unless_stopped(xpcall(run, unless_stopping, ...))
-end
-function coroutine.resume(...) return unless_stopped(resume(...)) end
+local pcall = prelude.pcall
 
 -- What a function has raised, in words: a table without words of its own as what is in it.
 local function words(problem)
@@ -47,10 +31,10 @@ end
 -- The function, and where it stands.
 local subject
 
--- With the path of the file that it names; where that is this one, the function is what the operator knows.
+-- With the path of the file that it names (Lua forgets where it was when there is no memory left); where that is this one, the function is what the operator knows.
 local function said(problem)
   local text = placed(problem) or placed(in_words(problem))
-  local own = match(text, '^gopiper:%d+: (.*)')
+  local own = match(text, '^gopiper:%d+: (.*)') or text == 'not enough memory' and text
   return own and subject .. ': ' .. own or text
 end
 
@@ -65,6 +49,7 @@ local function other(slot, windowed, status, code, text)
         'keep a message')
     end
     code = code or ''
+    if type(code) ~= 'string' then code = as_text(code) or code end
     if type(code) ~= 'string' then
       wrong('returned gopiper.CONTINUE with a key that is ' .. a(code) .. ', and not a string')
     end
@@ -75,16 +60,16 @@ local function other(slot, windowed, status, code, text)
     return
   end
   if status ~= 0 and status ~= 100 and status ~= 200 and status ~= 300 then
-    wrong('returned ' .. (type(status) == 'number' and tostring(status) or a(status)) ..
+    wrong('returned ' .. (as_text(status) or a(status)) ..
       ': it returns nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL')
   end
   if type(code) == 'string' and text == nil then code, text = 0, code end
   code, text = code or 0, text or ''
   if type(code) ~= 'number' or code < 0 or code > 99 or code ~= floor(code) then
-    wrong('returned the code ' .. (type(code) == 'number' and tostring(code) or a(code)) ..
+    wrong('returned the code ' .. (as_text(code) or a(code)) ..
       ': the code of a report is a whole number from 0 to 99')
   end
-  text = tostring(text)
+  text = as_text(text) or tostring(text)
   if status == 0 and s.made ~= 0 then return send(s, slot) end
   report(s, slot, status == 0 and 0 or status + code, text, #text)
 end
@@ -107,7 +92,7 @@ local function routed(user, branches)
     if name == nil or name == 0 then name = 'default' end
     local branch = branches[name]
     if not branch then lost(name, branches) end
-    message._slot._branch = branch
+    current._slot._branch = branch
   end
 end
 
@@ -122,7 +107,7 @@ return function(user, flush, branches, stands)
       -- What is sent now takes the place of this one.
       batch.cursor = i
       local slot = messages + i
-      message._slot = slot
+      current._slot = slot
       local status, code, text = user(message, window)
       if status == nil and s.made == 0 then
         slot._status = 0
@@ -147,7 +132,7 @@ return function(user, flush, branches, stands)
       report(s, batch.messages + i, 200, text, #text)
       i = i + 1
     end
-    message._slot = nil
+    current._slot = nil
     batch.cursor = first
   end
   -- Returns what is wrong, if something is.

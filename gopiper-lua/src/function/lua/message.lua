@@ -2,10 +2,12 @@
 local prelude = ...
 local ffi = require('ffi')
 local ffi_string = ffi.string
-local next, type, error, tostring, tonumber, floor = next, type, error, tostring, tonumber, math.floor
-local istype, int64, uint64, EXACT = ffi.istype, ffi.typeof('int64_t'), ffi.typeof('uint64_t'), 2 ^ 53
-local s, value, given, take = prelude.state, prelude.value, prelude.given, prelude.take
+local next, type, error, tostring, tonumber = next, type, error, tostring, tonumber
+local istype, message_type = ffi.istype, ffi.typeof('gopiper_message')
+local s, value, given, answer, take = prelude.state, prelude.value, prelude.given, prelude.answer, prelude.take
 local wants_string, problem, meant, a = prelude.wants_string, prelude.problem, prelude.meant, prelude.a
+local position, range, nanoseconds, as_text, current =
+  prelude.position, prelude.range, prelude.nanoseconds, prelude.as_text, prelude.current
 -- Loaded once: a field of a struct that is called is looked up each time.
 local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
 local set_time, emit, get, set, get_all = s.set_time, s.emit, s.get, s.set, s.get_all
@@ -14,11 +16,11 @@ local json, decode, add_json, set_json = s.json, s.decode, s.add_json, s.set_jso
 
 -- The message of the moment; nothing behind it when its function has returned.
 local function slot_of(message)
-  local slot = message._slot
-  if slot == nil then
-    if type(message) ~= 'cdata' then error('a method of a message is called with a colon: message:find(…)', 3) end
-    error('a message is used after its function has returned', 3)
+  local slot = current._slot
+  if not istype(message_type, message) then
+    error('a method of a message is called with a colon: message:find(…)', 3)
   end
+  if slot == nil then error('a message is used after its function has returned', 3) end
   return slot
 end
 
@@ -28,9 +30,8 @@ local methods = {}
 function methods.find(message, word, init)
   local slot = slot_of(message)
   if type(word) ~= 'string' then wants_string('find', word) end
-  init = init or 1
-  if init < 1 then init = 1 end
-  local at = tonumber(find(s, slot, init - 1, word, #word))
+  local from = init and position('find', tonumber(slot._len), init) or 0
+  local at = tonumber(find(s, slot, from, word, #word))
   if at < 0 then return nil end
   return at + 1, at + #word
 end
@@ -38,23 +39,14 @@ end
 -- A message of these bytes in this one's place, with its attributes as they are now.
 function methods.emit(message, bytes)
   local slot = slot_of(message)
-  if type(bytes) ~= 'string' then wants_string('emit', bytes) end
+  if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('emit', bytes) end
   emit(s, slot, bytes, #bytes)
-end
-
-local function range(len, from, to)
-  from, to = from or 1, to or -1
-  if from < 0 then from = len + from + 1 end
-  if to < 0 then to = len + to + 1 end
-  if from < 1 then from = 1 end
-  if to > len then to = len end
-  return from, to < from and 0 or to - from + 1
 end
 
 -- A part of its bytes, as a string.
 function methods.sub(message, from, to)
   local slot = slot_of(message)
-  local start, len = range(tonumber(slot._len), from, to)
+  local start, len = range('sub', tonumber(slot._len), from, to)
   if len == 0 then return '' end
   return ffi_string(slot._data + (start - 1), len)
 end
@@ -62,25 +54,24 @@ end
 -- Leaves a part of its bytes, without copying any.
 function methods.crop(message, from, to)
   local slot = slot_of(message)
-  local start, len = range(tonumber(slot._len), from, to)
+  local start, len = range('crop', tonumber(slot._len), from, to)
   crop(s, slot, start - 1, len)
 end
 
 -- Puts bytes behind it.
 function methods.append(message, bytes)
   local slot = slot_of(message)
-  if type(bytes) == 'number' then bytes = tostring(bytes) end
-  if type(bytes) ~= 'string' then wants_string('append', bytes) end
+  if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('append', bytes) end
   append(s, slot, bytes, #bytes)
 end
 
--- A field of the JSON that it is: 'status', 'user.name', 'items.0', or '/a.b/c' for keys with dots. nil if it
--- is not there, is null, or the message is no JSON; an object or a list as its text.
+-- A field of the JSON that it is: 'status', 'user.name', 'items.0', or a JSON Pointer: '/a.b/c'. nil if it is not
+-- there, or null; nil and why if the message cannot be read as JSON; an object or a list as its text.
 function methods.json(message, path)
   local slot = slot_of(message)
   if type(path) ~= 'string' then wants_string('json', path) end
   json(s, slot, path, #path, value)
-  return (given())
+  return answer('the JSON')
 end
 
 -- The same as a table, if it is an object or a list: all of the message without a path.
@@ -88,9 +79,7 @@ function methods.decode(message, path)
   local slot = slot_of(message)
   if path ~= nil and type(path) ~= 'string' then wants_string('decode', path) end
   decode(s, slot, path, path and #path or 0, value)
-  local found, wrong = given()
-  if wrong then error('the JSON' .. wrong, 2) end
-  return found
+  return answer('the JSON')
 end
 
 -- Puts a field into the JSON that it is: at the end of the object, whatever is there; or in the place of what is
@@ -105,16 +94,7 @@ for name, put in next, { add_json = add_json, set_json = set_json } do
   end
 end
 
--- A time as it is set: whole, and no more than it can be.
-local function nanoseconds(what)
-  if istype(int64, what) then return what end
-  if type(what) == 'number' and what == floor(what) and what >= -EXACT and what <= EXACT then return what end
-  if istype(uint64, what) and what <= 0x7fffffffffffffffULL then return what end
-  error("a message's time is a whole number of nanoseconds since 1970, up to 2^53 or an int64 (1LL), not " ..
-    (type(what) == 'number' and tostring(what) or a(what)), 3)
-end
-
-local attributes = ffi.new('gopiper_attributes')
+local message, attributes = ffi.new('gopiper_message'), ffi.new('gopiper_attributes')
 local fields = { 'data', 'time', 'value', 'attributes', 'attempts' }
 local names = { unpack(fields) }
 for name in next, methods do names[#names + 1] = name end
@@ -139,10 +119,10 @@ ffi.metatype('gopiper_message', {
   __newindex = function(message, key, what)
     local slot = slot_of(message)
     if key == 'data' then
-      if type(what) ~= 'string' then wants_string('data', what) end
+      if type(what) ~= 'string' then what = as_text(what) or wants_string('data', what) end
       return set_data(s, slot, what, #what)
     end
-    if key == 'time' then return set_time(s, slot, nanoseconds(what)) end
+    if key == 'time' then return set_time(s, slot, nanoseconds("a message's time", what, 3)) end
     if key == 'value' then
       local wrong = take(what)
       if not wrong and set_value(s, slot, value) == 0 then wrong = problem() end
@@ -156,7 +136,7 @@ ffi.metatype('gopiper_message', {
 
 ffi.metatype('gopiper_attributes', {
   __index = function(_, key)
-    local slot = slot_of(attributes._message)
+    local slot = slot_of(message)
     if type(key) ~= 'string' then wants_string('an attribute', key) end
     get(s, slot, key, #key, value)
     local found, wrong = given()
@@ -164,7 +144,7 @@ ffi.metatype('gopiper_attributes', {
     return found
   end,
   __newindex = function(_, key, what)
-    local slot = slot_of(attributes._message)
+    local slot = slot_of(message)
     if type(key) ~= 'string' then wants_string('an attribute', key) end
     local wrong = take(what)
     if not wrong and set(s, slot, key, #key, value) == 0 then wrong = problem() end
@@ -172,13 +152,11 @@ ffi.metatype('gopiper_attributes', {
   end,
   -- Of all as they are then.
   __pairs = function()
-    get_all(s, slot_of(attributes._message), value)
+    get_all(s, slot_of(message), value)
     local found, wrong = given()
     if wrong then error('an attribute' .. wrong, 2) end
     return next, found
   end,
 })
 
-local message = ffi.new('gopiper_message')
-attributes._message = message
 prelude.message = message

@@ -33,5 +33,7 @@ typedef struct {
   int32_t (*window_emit)(void *, const char *, size_t, const char *, size_t, int64_t, gopiper_value *);
   void (*window_drop)(void *, const char *, size_t);
 } gopiper_state;
-typedef struct { gopiper_slot *_slot; } gopiper_message;
-typedef struct { gopiper_message *_message; } gopiper_attributes;
+typedef struct { gopiper_slot *_slot; } gopiper_current;
+// What a function gets: nothing in them can be set.
+typedef struct {} gopiper_message;
+typedef struct {} gopiper_attributes;

@@ -5,6 +5,7 @@ local buffer = require('string.buffer')
 ffi.cdef(prelude.types)
 assert(ffi.sizeof('gopiper_slot') == 64)
 
+local as_text = prelude.as_text
 local ffi_string, cast, istype = ffi.string, ffi.cast, ffi.istype
 -- What says of a table that it is a list: the only metatable that goes over.
 local list = prelude.list
@@ -16,7 +17,7 @@ local next, tostring = next, tostring
 local int64, uint64 = ffi.typeof('int64_t'), ffi.typeof('uint64_t')
 local value, null = ffi.new('gopiper_value'), prelude.null
 
-local ABSENT, PROBLEM = -1, -2
+local ABSENT, PROBLEM, UNREADABLE = -1, -2, -3
 local NULL, BOOL, I64, U64, F64, TIME, BYTES, STRING, TABLE = 0, 1, 2, 3, 4, 5, 6, 7, 8
 -- Whole numbers up to this are exact in Lua.
 local EXACT = 9007199254740992LL
@@ -33,10 +34,17 @@ local function given()
   if tag == U64 then return cast(uint64, integer) end
   if tag == I64 or tag == TIME then return integer end
   if tag == NULL then return null end
-  if tag == PROBLEM then return nil, ffi_string(value.data, value.len) end
+  if tag == PROBLEM or tag == UNREADABLE then return nil, ffi_string(value.data, value.len) end
   local well, made = pcall(decode, value.data, value.len)
   if well then return made end
   return nil, ': ' .. made
+end
+
+-- What JSON says; nil and why if the message is none. Anything else that is wrong is an error in `what`.
+-- (Called last, it takes its caller's place.)
+local function answer(what)
+  if value.tag == PROBLEM then error(what .. ffi_string(value.data, value.len), 2) end
+  return given()
 end
 
 -- What something is, with its article.
@@ -51,12 +59,15 @@ local function a(what)
   return 'a ' .. kind
 end
 
--- What in a table no message can hold, and where; no deeper than tables may lie in each other.
+-- What in a table no message can hold, and where; `left` is how many values are looked at at most.
+local left
 local function misplaced(what, path, depth)
   local kind = type(what)
+  left = left - 1
   if kind == 'table' then
-    if depth > 64 then return nil end
+    if depth >= 64 then return ': nested deeper than 64 levels' end
     for key, item in next, what do
+      if left < 0 then return nil end
       local step = type(key) == 'number' and '[' .. key .. ']' or '.' .. tostring(key)
       local found = misplaced(item, path .. step, depth + 1)
       if found then return found end
@@ -72,7 +83,8 @@ local function take(what)
   if kind == 'string' then
     value.tag, value.data, value.len = STRING, what, #what
   elseif kind == 'number' then
-    if what == math_floor(what) and what >= -9007199254740992 and what <= 9007199254740992 then
+    if what == math_floor(what) and what >= -9007199254740992 and what <= 9007199254740992 and
+      (what ~= 0 or 1 / what > 0) then
       value.tag, value.integer = I64, what
     else
       value.tag, value.number = F64, what
@@ -83,7 +95,10 @@ local function take(what)
     value.tag = ABSENT
   elseif kind == 'table' then
     local well, problem = pcall(encode, what)
-    if not well then return misplaced(what, '', 0) or ': ' .. problem end
+    if not well then
+      left = 100000
+      return misplaced(what, '', 0) or ': ' .. problem
+    end
     value.tag = TABLE
     -- They lie there until the next table.
     value.data, value.len = coded:ref()
@@ -99,6 +114,39 @@ local function take(what)
   return nil
 end
 
+-- Numbers that go over as something else than a number are looked at here, and nowhere else: FFI takes any for any.
+
+local function no_number(what, found) error(what .. ' wants a number, not ' .. (as_text(found) or a(found)), 4) end
+
+-- How many of so many bytes stand before a place.
+function prelude.position(what, len, init)
+  if type(init) ~= 'number' or init ~= init then no_number(what, init) end
+  return init < 1 and 0 or init > len and len + (init > len + 1 and 1 or 0) or math_floor(init) - 1
+end
+
+-- Which of so many bytes are meant, as string.sub has it: the first one's place, and how many.
+function prelude.range(what, len, from, to)
+  from, to = from or 1, to or -1
+  if type(from) ~= 'number' or from ~= from then no_number(what, from) end
+  if type(to) ~= 'number' or to ~= to then no_number(what, to) end
+  if from < 0 then from = len + from + 1 end
+  if to < 0 then to = len + to + 1 end
+  if from < 1 then from = 1 end
+  if to > len then to = len end
+  if from > to then return 1, 0 end
+  from, to = math_floor(from), math_floor(to)
+  return from, to - from + 1
+end
+
+-- A time as it is set: whole, and no more than it can be.
+function prelude.nanoseconds(what, time, level)
+  if istype(int64, time) then return time end
+  if type(time) == 'number' and time == math_floor(time) and time >= -2 ^ 53 and time <= 2 ^ 53 then return time end
+  if istype(uint64, time) and time <= 0x7fffffffffffffffULL then return time end
+  error(what .. ' is a whole number of nanoseconds since 1970, up to 2^53 or an int64 (1LL), not ' ..
+    (type(time) == 'number' and as_text(time) or a(time)), level)
+end
+
 function prelude.wants_string(what, found)
   error(what .. ' wants a string, not ' .. a(found), 3)
 end
@@ -106,5 +154,9 @@ end
 -- What Rust has against what was taken.
 function prelude.problem() return ffi_string(value.data, value.len) end
 
-prelude.value, prelude.given, prelude.take, prelude.a = value, given, take, a
-prelude.state = cast('gopiper_state *', prelude.pointer)
+prelude.value, prelude.given, prelude.answer, prelude.take, prelude.a = value, given, answer, take, a
+local state = cast('gopiper_state *', prelude.pointer)
+prelude.state = state
+function prelude.is_stopped() return state.stopped ~= 0 end
+-- The slot of the message of the moment. What a function gets leads to none: it could be set to anything.
+prelude.current = ffi.new('gopiper_current')

@@ -3,6 +3,7 @@ local prelude = ...
 local type, error, next, tostring = type, error, next, tostring
 local s, value, take = prelude.state, prelude.value, prelude.take
 local wants_string, problem, meant, a = prelude.wants_string, prelude.problem, prelude.meant, prelude.a
+local as_text, nanoseconds = prelude.as_text, prelude.nanoseconds
 local window_emit, window_drop = s.window_emit, s.window_drop
 
 local window = {}
@@ -11,20 +12,22 @@ local known = { key = true, attributes = true, time = true }
 
 -- A message of these bytes, made of what is kept under a key.
 function window:emit(bytes, options)
-  if type(bytes) ~= 'string' then wants_string('window:emit', bytes) end
+  if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('window:emit', bytes) end
   options = options or NONE
+  if type(options) ~= 'table' then error("window:emit's options can't be " .. a(options), 2) end
   for name in next, options do
     if not known[name] then
       error("window:emit has no option '" .. tostring(name) .. "'; there are key, attributes, time", 2)
     end
   end
   local key, attributes = options.key or '', options.attributes
-  if type(key) ~= 'string' then wants_string('the key', key) end
+  if type(key) ~= 'string' then key = as_text(key) or wants_string('the key', key) end
   if attributes ~= nil and type(attributes) ~= 'table' then
     error("the attributes can't be " .. a(attributes), 2)
   end
+  local time = nanoseconds('the time', options.time or 0, 3)
   local wrong = take(attributes)
-  if not wrong and window_emit(s, bytes, #bytes, key, #key, options.time or 0, value) == 0 then
+  if not wrong and window_emit(s, bytes, #bytes, key, #key, time, value) == 0 then
     wrong = problem()
   end
   if wrong then error('attributes' .. wrong, 2) end
@@ -33,7 +36,7 @@ end
 -- Nothing is made of what is kept under a key, on purpose.
 function window:drop(key)
   key = key or ''
-  if type(key) ~= 'string' then wants_string('window:drop', key) end
+  if type(key) ~= 'string' then key = as_text(key) or wants_string('window:drop', key) end
   window_drop(s, key, #key)
 end
 

@@ -32,7 +32,7 @@ fn mistakes_are_told() {
             "function(m) m.append('x') end",
             "pipeline.lua:2: a method of a message is called with a colon: message:find(…)",
         ),
-        ("function(m) m.time = 2 ^ 63 end", "to 2^53 or an int64 (1LL), not 9.2233720368548e+18"),
+        ("function(m) m.time = 2 ^ 63 end", "to 2^53 or an int64 (1LL), not 9.223372036854776e+18"),
         ("function(m) m.time = 18446744073709551615ULL end", "or an int64 (1LL), not a cdata"),
         ("function(m) m.time = 'x' end", "a whole number of nanoseconds since 1970, up to"),
         ("function(m) m.time = 0.5 end", "or an int64 (1LL), not 0.5"),

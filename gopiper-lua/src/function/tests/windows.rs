@@ -306,8 +306,8 @@ fn mistakes_are_told() {
     );
     for (body, said) in [
         (
-            "return gopiper.CONTINUE, 7",
-            "the function at pipeline.lua:2 returned gopiper.CONTINUE with a key that is a number, and not \
+            "return gopiper.CONTINUE, {}",
+            "the function at pipeline.lua:2 returned gopiper.CONTINUE with a key that is a table, and not \
              a string",
         ),
         (
@@ -318,7 +318,16 @@ fn mistakes_are_told() {
         ("w:emit()", "pipeline.lua:2: window:emit wants a string, not nil"),
         ("w.emit('a')", "pipeline.lua:2: window:emit wants a string, not nil"),
         ("w:emit('a', { ky = 'a' })", "pipeline.lua:2: window:emit has no option 'ky'"),
-        ("w:emit('a', { key = 1 })", "pipeline.lua:2: the key wants a string, not a number"),
+        ("w:emit('a', { key = {} })", "pipeline.lua:2: the key wants a string, not a table"),
+        ("w:emit('a', 7)", "pipeline.lua:2: window:emit's options can't be a number"),
+        (
+            "w:emit('a', { time = 0/0 })",
+            "pipeline.lua:2: the time is a whole number of nanoseconds",
+        ),
+        (
+            "w:emit('a', { time = 'x' })",
+            "pipeline.lua:2: the time is a whole number of nanoseconds",
+        ),
         ("w:emit('a', { attributes = 1 })", "pipeline.lua:2: the attributes can't be a number"),
         ("w:emit('a', { attributes = { 1 } })", "pipeline.lua:2: attributes: each needs a name"),
         (
@@ -326,7 +335,7 @@ fn mistakes_are_told() {
             "pipeline.lua:2: attributes.a[1] can't be a function",
         ),
         ("w:emitt('a')", "pipeline.lua:2: a window has no 'emitt'; did you mean 'emit'?"),
-        ("w:drop(1)", "pipeline.lua:2: window:drop wants a string, not a number"),
+        ("w:drop({})", "pipeline.lua:2: window:drop wants a string, not a table"),
     ] {
         let function = table_of(&format!("function(m, w) {body} end, flush = function() end"));
         let found = of(Some(SECOND), &function);

@@ -1,0 +1,456 @@
+//! What the log says of a component's failures: the first of each reason at once, then counts while it goes
+//! on, and its end. So a new reason is always heard, and a thousand failures a second do not drown it.
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hasher},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicI64, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use crate::{clock::Clock, in_a_line::in_a_line};
+
+/// How often a reason that goes on is reported.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Reasons that are told apart at the same time. Those beyond share one entry.
+const MOST_REASONS: usize = 32;
+/// The entry that they share.
+const OTHERS: u64 = u64::MAX;
+
+/// The failures of one component. Any of its workers reports them; whichever worker comes first after
+/// [`Failures::due`] writes the counts.
+pub(crate) struct Failures {
+    pipeline: Arc<str>,
+    component: String,
+    clock: Clock,
+    /// When counts are to be written; `i64::MAX` while there are none.
+    due: AtomicI64,
+    /// Messages that wait for another attempt, or have it just now.
+    retrying: AtomicU64,
+    reasons: Mutex<HashMap<u64, Reason>>,
+}
+
+/// One failed attempt.
+pub(crate) struct Failure<'m> {
+    pub(crate) status: i32,
+    pub(crate) description: &'m str,
+    pub(crate) attempt: Attempt,
+    /// The id of its dead letter.
+    pub(crate) dead_letter: Option<&'m str>,
+}
+
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Attempt {
+    /// A message, for good.
+    Last,
+    /// A message that will be tried again.
+    Retried,
+    /// The start of the component, which will be tried again.
+    Start,
+}
+
+impl Attempt {
+    fn is_retried(self) -> bool {
+        self != Attempt::Last
+    }
+}
+
+/// Failures that are reported together.
+struct Reason {
+    status: i32,
+    /// Of the last one.
+    description: String,
+    is_retried: bool,
+    /// When the first one came, and how many have come since.
+    since: i64,
+    total: u64,
+    /// How many of them are not in the log yet, and when they will be.
+    unsaid: u64,
+    until: i64,
+    /// An attempt has succeeded since the last failure.
+    has_recovered: bool,
+    /// A recovery was reported in this window.
+    told_recovery: bool,
+}
+
+impl Failures {
+    pub(crate) fn new(pipeline: Arc<str>, component: String, clock: Clock) -> Self {
+        let (due, retrying) = (AtomicI64::new(i64::MAX), AtomicU64::new(0));
+        Failures { pipeline, component, clock, due, retrying, reasons: Mutex::default() }
+    }
+
+    /// Reports a failure: in words if its reason is new, else with the next counts. `position` says where the
+    /// message comes from; it is only called for what is said in words.
+    pub(crate) fn report(&self, failure: &Failure<'_>, position: impl FnOnce() -> Option<String>) {
+        let Failure { status, description, attempt, dead_letter } = *failure;
+        let now = self.clock.monotonic();
+        let mut reasons = self.reasons.lock();
+        let mut key = key(status, attempt, description);
+        if reasons.len() >= MOST_REASONS && !reasons.contains_key(&key) {
+            key = OTHERS;
+        }
+        if let Some(reason) = reasons.get_mut(&key) {
+            if std::mem::take(&mut reason.has_recovered) {
+                (reason.since, reason.total) = (now, 0);
+            }
+            reason.total += 1;
+            reason.unsaid += 1;
+            if reason.unsaid == 1 || key == OTHERS {
+                reason.status = status;
+                description.clone_into(&mut reason.description);
+            }
+            return;
+        }
+        let until = now.saturating_add(WINDOW.as_nanos() as i64);
+        reasons.insert(
+            key,
+            Reason {
+                status,
+                description: description.to_owned(),
+                is_retried: attempt.is_retried(),
+                since: now,
+                total: 1,
+                unsaid: 0,
+                until,
+                has_recovered: false,
+                told_recovery: false,
+            },
+        );
+        self.due.fetch_min(until, SeqCst);
+        drop(reasons);
+        let (pipeline, component, said) = (&*self.pipeline, &*self.component, said(description));
+        let position = position();
+        match attempt {
+            Attempt::Last => tracing::error!(
+                %pipeline,
+                %component,
+                status,
+                dead_letter,
+                position,
+                "a message failed: {said}"
+            ),
+            Attempt::Retried => tracing::warn!(
+                %pipeline,
+                %component,
+                status,
+                position,
+                "a message failed, and will be tried again: {said}"
+            ),
+            Attempt::Start => tracing::warn!(
+                %pipeline,
+                %component,
+                "it cannot start, and will be tried again: {said}"
+            ),
+        }
+    }
+
+    /// So many messages wait for another attempt from now on.
+    pub(crate) fn begin_retrying(&self, messages: usize) {
+        self.retrying.fetch_add(messages as u64, Relaxed);
+    }
+
+    /// So many messages had another attempt, and some of them `succeeded`. Those that failed again begin anew.
+    pub(crate) fn end_retrying(&self, messages: usize, succeeded: bool) {
+        let before = self.retrying.fetch_sub(messages as u64, Relaxed);
+        if !succeeded || before > messages as u64 {
+            return;
+        }
+        let now = self.clock.monotonic();
+        for reason in self.reasons.lock().values_mut() {
+            let is_new = reason.is_retried && !std::mem::replace(&mut reason.has_recovered, true);
+            if is_new && !std::mem::replace(&mut reason.told_recovery, true) {
+                self.tell_recovery(reason, now);
+            }
+        }
+    }
+
+    /// When [`Failures::tell_counts`] has something to do.
+    pub(crate) fn due(&self) -> i64 {
+        self.due.load(Relaxed)
+    }
+
+    /// Writes the counts that are due, and forgets the reasons that have ended.
+    pub(crate) fn tell_counts(&self) {
+        let due = self.due();
+        if due == i64::MAX {
+            return;
+        }
+        let now = self.clock.monotonic();
+        if now < due {
+            return;
+        }
+        let mut reasons = self.reasons.lock();
+        reasons.retain(|_, reason| reason.until > now || self.tell(reason, now));
+        let next = reasons.values().map(|reason| reason.until).min();
+        self.due.store(next.unwrap_or(i64::MAX), SeqCst);
+    }
+
+    /// Writes the counts that are left: the component has ended.
+    pub(crate) fn end(&self) {
+        for (_, mut reason) in self.reasons.lock().drain() {
+            if reason.unsaid > 0 {
+                self.tell(&mut reason, self.clock.monotonic());
+            }
+        }
+        self.due.store(i64::MAX, SeqCst);
+    }
+
+    /// Ends the window of a reason. Returns whether another one begins.
+    fn tell(&self, reason: &mut Reason, now: i64) -> bool {
+        let (pipeline, component, said) =
+            (&*self.pipeline, &*self.component, said(&reason.description));
+        let (status, waiting) = (reason.status, self.retrying.load(Relaxed));
+        let unsaid = std::mem::take(&mut reason.unsaid);
+        let goes_on = unsaid > 0 || (reason.is_retried && !reason.has_recovered && waiting > 0);
+        match (goes_on, reason.is_retried) {
+            (true, true) if reason.has_recovered => self.tell_recovery(reason, now),
+            (true, true) => tracing::error!(
+                %pipeline,
+                %component,
+                status,
+                attempts = unsaid,
+                waiting,
+                "still failing after {}: {said}",
+                lasted(reason.since, now)
+            ),
+            (true, false) => tracing::error!(
+                %pipeline,
+                %component,
+                status,
+                messages = unsaid,
+                "more messages failed: {said}"
+            ),
+            (false, false) if reason.total > 1 => tracing::warn!(
+                %pipeline,
+                %component,
+                status,
+                messages = reason.total,
+                "no more messages fail like this: {said}"
+            ),
+            (false, _) => {}
+        }
+        reason.told_recovery = false;
+        reason.until = now.saturating_add(WINDOW.as_nanos() as i64);
+        goes_on
+    }
+
+    fn tell_recovery(&self, reason: &mut Reason, now: i64) {
+        reason.unsaid = 0;
+        tracing::warn!(
+            pipeline = %self.pipeline,
+            component = %self.component,
+            status = reason.status,
+            attempts = reason.total,
+            "recovered after {}: {}",
+            lasted(reason.since, now),
+            said(&reason.description)
+        );
+    }
+}
+
+fn said(description: &str) -> std::borrow::Cow<'_, str> {
+    match description {
+        "" => "the component gave no reason".into(),
+        description => in_a_line(description),
+    }
+}
+
+fn lasted(since: i64, now: i64) -> String {
+    let seconds = now.saturating_sub(since) as f64 / 1e9;
+    match seconds {
+        ..100.0 => format!("{seconds:.1} s"),
+        ..6000.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+/// Tells reasons apart: by the status, and by the description without the numbers and quoted texts in it,
+/// which differ from message to message.
+fn key(status: i32, attempt: Attempt, description: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_i32(status);
+    hasher.write_u8(attempt as u8);
+    let bytes = description.as_bytes();
+    let (mut from, mut at) = (0, 0);
+    while at < bytes.len() {
+        let is_quote = matches!(bytes[at], b'\'' | b'"' | b'`')
+            && !at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
+        let quoted = is_quote.then(|| memchr::memchr(bytes[at], &bytes[at + 1..])).flatten();
+        let differs = quoted.map_or(usize::from(bytes[at].is_ascii_digit()), |end| end + 2);
+        if differs > 0 && from < at {
+            hasher.write(&bytes[from..at]);
+        }
+        at += differs.max(1);
+        if differs > 0 {
+            from = at;
+        }
+    }
+    hasher.write(&bytes[from..]);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_known_in_spite_of_what_differs_between_messages() {
+        let same =
+            |one: &str, other: &str| key(200, Attempt::Last, one) == key(200, Attempt::Last, other);
+        assert!(same("line 12: no number: 'abc'", "line 7: no number: 'x y'"));
+        assert!(same("can't write 3 bytes to \"a\"", "can't write 70 bytes to \"b\""));
+        assert!(!same("can't open it", "can't close it"), "an apostrophe is no quote");
+        assert!(!same("an odd line", "the database is gone"));
+        assert_ne!(key(200, Attempt::Last, "a"), key(201, Attempt::Last, "a"));
+        assert_ne!(key(100, Attempt::Retried, "a"), key(100, Attempt::Last, "a"));
+        assert!(same("it's 'open", "it's 'open"));
+    }
+
+    /// What is written while `f` runs: each line's level, text and fields.
+    fn log_of(f: impl FnOnce()) -> Vec<String> {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+        impl std::io::Write for Lines {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .with_target(false)
+            .without_time()
+            .finish();
+        tracing::subscriber::with_default(subscriber, f);
+        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+        text.lines().map(|line| line.trim().replace(" pipeline=p component=c", "")).collect()
+    }
+
+    fn with_clock() -> (crate::ManualClock, Failures) {
+        let clock = crate::ManualClock::new();
+        let failures = Failures::new("p".into(), "c".into(), clock.clock());
+        (clock, failures)
+    }
+
+    fn fails(description: &str, is_retried: bool) -> Failure<'_> {
+        let (status, attempt) = match is_retried {
+            true => (100, Attempt::Retried),
+            false => (200, Attempt::Last),
+        };
+        Failure { status, description, attempt, dead_letter: None }
+    }
+
+    #[test]
+    fn each_new_reason_is_said_at_once_and_then_counted_until_it_ends() {
+        let (clock, failures) = with_clock();
+        let log = log_of(|| {
+            for n in 0..1000 {
+                let description = format!("line {n} is odd");
+                let position = || Some(format!("in, message {n}"));
+                failures.report(&fails(&description, false), position);
+            }
+            let letter = Failure { dead_letter: Some("run-7"), ..fails("", false) };
+            failures.report(&letter, || None);
+            assert!(failures.due() > 0 && failures.due() < i64::MAX);
+            failures.tell_counts();
+            clock.advance(WINDOW);
+            failures.tell_counts();
+            clock.advance(WINDOW);
+            failures.tell_counts();
+            assert_eq!(failures.due(), i64::MAX);
+            failures.report(&fails("line 1 is odd", false), || None);
+            failures.report(&fails("line 1 is odd", false), || None);
+            failures.end();
+        });
+        assert_eq!(
+            log,
+            [
+                "ERROR a message failed: line 0 is odd status=200 position=\"in, message 0\"",
+                "ERROR a message failed: the component gave no reason status=200 dead_letter=\"run-7\"",
+                "ERROR more messages failed: line 1 is odd status=200 messages=999",
+                "WARN no more messages fail like this: line 1 is odd status=200 messages=1000",
+                "ERROR a message failed: line 1 is odd status=200",
+                "ERROR more messages failed: line 1 is odd status=200 messages=1",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_waits_for_another_attempt_is_heard_as_long_as_it_lasts() {
+        let (clock, failures) = with_clock();
+        let attempt = || failures.report(&fails("the disk is full", true), || None);
+        let log = log_of(|| {
+            attempt();
+            failures.begin_retrying(1);
+            for _ in 0..3 {
+                failures.end_retrying(1, false);
+                attempt();
+                failures.begin_retrying(1);
+            }
+            clock.advance(WINDOW);
+            failures.tell_counts();
+            // Its backoff is longer than a window: no attempt fails, and nothing is well.
+            clock.advance(WINDOW);
+            failures.tell_counts();
+            failures.end_retrying(1, true);
+            // It comes and goes: that is one line more, not one each time.
+            for _ in 0..100 {
+                attempt();
+                failures.begin_retrying(1);
+                failures.end_retrying(1, true);
+            }
+            clock.advance(WINDOW);
+            failures.tell_counts();
+            clock.advance(WINDOW);
+            failures.tell_counts();
+            assert_eq!(failures.due(), i64::MAX);
+        });
+        assert_eq!(
+            log,
+            [
+                "WARN a message failed, and will be tried again: the disk is full status=100",
+                "ERROR still failing after 10.0 s: the disk is full status=100 attempts=3 waiting=1",
+                "ERROR still failing after 20.0 s: the disk is full status=100 attempts=0 waiting=1",
+                "WARN recovered after 20.0 s: the disk is full status=100 attempts=4",
+                "WARN recovered after 10.0 s: the disk is full status=100 attempts=1",
+            ]
+        );
+    }
+
+    #[test]
+    fn reasons_without_number_share_one_entry() {
+        let (clock, failures) = with_clock();
+        let log = log_of(|| {
+            for n in 0..1000u32 {
+                let letters: String =
+                    n.to_string().bytes().map(|digit| char::from(digit + 49)).collect();
+                failures.report(&fails(&letters, false), || None);
+            }
+            clock.advance(WINDOW);
+            failures.tell_counts();
+        });
+        assert_eq!(log.len(), MOST_REASONS + 2, "{log:#?}");
+        assert!(log.last().is_some_and(|line| line.contains("messages=967")), "{log:#?}");
+    }
+
+    #[test]
+    fn times_are_for_people() {
+        assert_eq!(lasted(0, 12_340_000_000), "12.3 s");
+        assert_eq!(lasted(0, 300_000_000_000), "5 min");
+        assert_eq!(lasted(0, 9_000_000_000_000), "2.5 h");
+    }
+}

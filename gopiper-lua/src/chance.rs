@@ -1,0 +1,53 @@
+//! Chance in Lua: each state begins with other numbers.
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+
+/// What the states of a file begin from.
+pub(crate) struct Chance {
+    seed: u64,
+    /// How many states there were before, by the number of the function that they are for.
+    states: Mutex<HashMap<usize, u64>>,
+}
+
+impl Chance {
+    /// The same in each run if there is a seed.
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+        Chance { seed, states: Mutex::default() }
+    }
+
+    /// What the next state begins from that is for the function with this number: workers of one function, and states
+    /// that take the place of others, have numbers of their own.
+    pub(crate) fn seed(&self, number: usize) -> f64 {
+        let mut states = self.states.lock();
+        let state = states.entry(number).or_default();
+        *state += 1;
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let mixed = random.u64(..) ^ (number as u64).rotate_left(32) ^ *state;
+        // As many bits as Lua's number has.
+        (fastrand::Rng::with_seed(mixed).u64(..) >> 11) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_state_has_its_own_and_with_a_seed_the_same_in_each_run() {
+        let run = |seed| {
+            let chance = Chance::new(seed);
+            (0..3)
+                .flat_map(|number| (0..10).map(move |_| number))
+                .map(|n| chance.seed(n).to_bits())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(run(Some(7)), run(Some(7)));
+        let all: HashSet<_> =
+            [run(Some(7)), run(Some(8)), run(None), run(None)].concat().into_iter().collect();
+        assert_eq!(all.len(), 120);
+    }
+}

@@ -1,0 +1,80 @@
+//! How deep the values of JSON lie in each other.
+use memchr::memchr2;
+
+use crate::function::serialized::DEPTH;
+
+/// So many bytes are counted in one byte.
+const CHUNK: usize = 240;
+
+/// Whether lists and objects are nested deeper than [`DEPTH`]. The parsers call themselves for each level: without
+/// this, one message could use up a thread's stack. Most messages have fewer brackets than that at all, and
+/// counting those is nearly free.
+pub(super) fn is_too_deep(data: &[u8]) -> bool {
+    if data.len() <= DEPTH {
+        return false;
+    }
+    let mut opened = 0;
+    for chunk in data.chunks(CHUNK) {
+        // `[` and `{` differ in this one bit. This loop becomes one over 16 bytes at once.
+        opened += usize::from(chunk.iter().fold(0u8, |n, byte| n + u8::from(byte | 0x20 == b'{')));
+        if opened > DEPTH {
+            return is_nested_too_deep(data);
+        }
+    }
+    false
+}
+
+fn is_nested_too_deep(data: &[u8]) -> bool {
+    let (mut depth, mut at) = (0usize, 0);
+    while let Some(byte) = data.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at = end_of_string(data, at),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// Where a string ends that begins before `at`.
+fn end_of_string(data: &[u8], mut at: usize) -> usize {
+    while let Some(found) = data.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        match data[at - 1] {
+            b'"' => return at,
+            // What is escaped ends nothing.
+            _ => at += 1,
+        }
+    }
+    data.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_level_more_than_the_limit_is_too_deep() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(!is_too_deep(nested(DEPTH).as_bytes()));
+        assert!(is_too_deep(nested(DEPTH + 1).as_bytes()));
+        let objects = format!("{}1{}", r#"{"a":"#.repeat(DEPTH + 1), "}".repeat(DEPTH + 1));
+        assert!(is_too_deep(objects.as_bytes()));
+        assert!(is_too_deep("[{".repeat(DEPTH).as_bytes()), "also if it is cut off");
+    }
+
+    #[test]
+    fn many_that_lie_side_by_side_or_in_strings_are_not() {
+        assert!(!is_too_deep(format!("[{}0]", "[],".repeat(10_000)).as_bytes()));
+        assert!(!is_too_deep(format!(r#"["{}"]"#, "[".repeat(1000)).as_bytes()));
+        assert!(!is_too_deep(format!(r#"["\"{}"]"#, "[".repeat(1000)).as_bytes()));
+        // The string ends behind two backslashes.
+        let hidden = format!(r#"["]]]]\\",{}"#, "[".repeat(DEPTH));
+        assert!(is_too_deep(hidden.as_bytes()));
+    }
+}

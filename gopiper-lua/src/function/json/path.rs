@@ -1,0 +1,180 @@
+//! Paths to fields of JSON.
+use sonic_rs::{LazyValue, PointerNode};
+
+use super::Problem;
+
+/// A path that was taken apart.
+#[derive(Debug)]
+pub(crate) struct Path {
+    /// The keys, from the outermost on. One that is a number can be a place in a list, too.
+    pub(super) keys: Vec<String>,
+    /// The same for the parser, which must know what each is: as it was in the message before.
+    nodes: Vec<PointerNode>,
+    /// Whether one of them is a number.
+    is_open: bool,
+}
+
+/// Paths that were taken apart before: a function asks for the same ones again and again.
+#[derive(Default)]
+pub(crate) struct Paths(Vec<(Vec<u8>, Path)>);
+
+/// So many are remembered.
+const PATHS: usize = 32;
+
+impl Paths {
+    pub(crate) fn get(&mut self, path: &[u8]) -> Result<&mut Path, Problem> {
+        let place = match self.0.iter().position(|(known, _)| known == path) {
+            Some(place) => place,
+            None => {
+                let new = Path::parse(&String::from_utf8_lossy(path))?;
+                if self.0.len() == PATHS {
+                    self.0.clear();
+                }
+                self.0.push((path.to_vec(), new));
+                self.0.len() - 1
+            }
+        };
+        Ok(&mut self.0[place].1)
+    }
+}
+
+impl Path {
+    /// `a.b.0`, or a JSON Pointer (RFC 6901), which begins with a slash: `/a.b/0`.
+    fn parse(path: &str) -> Result<Self, Problem> {
+        let keys: Vec<String> = match path.strip_prefix('/') {
+            Some(rest) => {
+                let keys: Option<_> = rest.split('/').map(unescaped).collect();
+                keys.ok_or_else(|| {
+                    Problem::Wrong(format!(
+                        ": '{path}' is no JSON Pointer: a ~ in one is written ~0, and a slash in a key ~1"
+                    ))
+                })?
+            }
+            None => path.split('.').map(String::from).collect(),
+        };
+        let node = |key: &String| match place_in_list(key) {
+            Some(place) => PointerNode::Index(place),
+            None => PointerNode::Key(key.clone().into()),
+        };
+        let nodes: Vec<_> = keys.iter().map(node).collect();
+        let is_open = nodes.iter().any(|node| matches!(node, PointerNode::Index(_)));
+        Ok(Path { keys, nodes, is_open })
+    }
+
+    /// The field that it leads to in a text of JSON; none if it is not there. What stands behind it is not looked
+    /// at.
+    pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<LazyValue<'a>>, Problem> {
+        match sonic_rs::get(data, &self.nodes) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_unmatched_type() => match self.fit(data) {
+                true => found(sonic_rs::get(data, &self.nodes)),
+                false => Ok(None),
+            },
+            Err(error) => Err(Problem::of(&error)),
+        }
+    }
+
+    /// The object or list that the last key is in.
+    pub(super) fn get_outer<'a>(
+        &mut self,
+        data: &'a [u8],
+    ) -> Result<Option<LazyValue<'a>>, Problem> {
+        let outer = self.nodes.split_last().map_or(&[][..], |(_, outer)| outer);
+        found(sonic_rs::get(data, outer))
+    }
+
+    /// Takes each number for what it is in this message, a key of an object or a place in a list. Whether that is
+    /// anything else than before.
+    #[cold]
+    fn fit(&mut self, data: &[u8]) -> bool {
+        let mut has_changed = false;
+        if !self.is_open {
+            return false;
+        }
+        for at in 0..self.nodes.len() {
+            let Some(place) = place_in_list(&self.keys[at]) else { continue };
+            let Ok(within) = sonic_rs::get(data, &self.nodes[..at]) else { break };
+            let was_place = matches!(self.nodes[at], PointerNode::Index(_));
+            let is_place = within.as_raw_str().starts_with('[');
+            if is_place != was_place {
+                has_changed = true;
+                self.nodes[at] = match is_place {
+                    true => PointerNode::Index(place),
+                    false => PointerNode::Key(self.keys[at].clone().into()),
+                };
+            }
+        }
+        has_changed
+    }
+}
+
+fn found<'a>(found: sonic_rs::Result<LazyValue<'a>>) -> Result<Option<LazyValue<'a>>, Problem> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() || error.is_unmatched_type() => Ok(None),
+        Err(error) => Err(Problem::of(&error)),
+    }
+}
+
+/// A number as RFC 6901 writes a place: without a sign, and without zeros before it.
+fn place_in_list(key: &str) -> Option<usize> {
+    let is_one =
+        key.bytes().all(|byte| byte.is_ascii_digit()) && (key == "0" || !key.starts_with('0'));
+    is_one.then(|| key.parse().ok()).flatten()
+}
+
+/// A key of a JSON Pointer, as it is in the object.
+fn unescaped(key: &str) -> Option<String> {
+    let mut parts = key.split('~');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let letter = match part.as_bytes().first() {
+            Some(b'0') => '~',
+            Some(b'1') => '/',
+            _ => return None,
+        };
+        text.push(letter);
+        text += &part[1..];
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(path: &str) -> Vec<String> {
+        Path::parse(path).map(|path| path.keys).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_pointer_names_any_key() {
+        assert_eq!(keys("a.b.0"), ["a", "b", "0"]);
+        assert_eq!(keys("/a.b/0"), ["a.b", "0"]);
+        assert_eq!(keys("/a~1b/m~0n/~01"), ["a/b", "m~n", "~1"]);
+        assert_eq!(keys("/"), [""]);
+        assert_eq!(keys("/a//b/"), ["a", "", "b", ""]);
+        assert_eq!(keys("a~b"), ["a~b"]);
+        for wrong in ["/a~", "/~2", "/a~/b"] {
+            assert!(matches!(Path::parse(wrong), Err(Problem::Wrong(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_a_key_in_an_object_and_a_place_in_a_list() {
+        let mut path = Path::parse("a.1.0").unwrap();
+        let mut get = |data: &'static str| {
+            path.get(data.as_bytes()).unwrap().map(|found| found.as_raw_str().to_owned())
+        };
+        // What was learned of one message does not spoil the next.
+        for _ in 0..2 {
+            assert_eq!(get(r#"{"a":{"1":{"0":5}}}"#).as_deref(), Some("5"));
+            assert_eq!(get(r#"{"a":[0,[6]]}"#).as_deref(), Some("6"));
+            assert_eq!(get(r#"{"a":{"1":[7]}}"#).as_deref(), Some("7"));
+            assert_eq!(get(r#"{"a":[0,{"0":8}]}"#).as_deref(), Some("8"));
+            assert_eq!(get(r#"{"a":[0]}"#), None);
+            assert_eq!(get(r#"{"a":{"1":7}}"#), None);
+        }
+    }
+}
