@@ -66,7 +66,13 @@ fn messages(subject: &Subject) -> Judged {
     match panicked(&ran.failed) {
         Some(message) => {
             let data = shown(&message.data().escape_ascii().to_string());
-            let attributes = shown(&format!("{:?}", message.attributes()));
+            // Those that say what became of it differ from run to run.
+            let own = message.attributes().into_iter().flat_map(Map::iter);
+            let own: Map = own
+                .filter(|(key, _)| !key.starts_with("gopiper."))
+                .map(|(key, value)| (key, value.clone()))
+                .collect();
+            let attributes = shown(&format!("{:?}", Some(own)));
             let said = description(message);
             Err(Verdict::Failed(format!("with the message \"{data}\" ({attributes}) it {said}")))
         }
