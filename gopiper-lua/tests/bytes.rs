@@ -152,3 +152,97 @@ fn a_message_comes_out_before_the_next_goes_in() {
     drop(stdin);
     assert!(child.wait().expect("ended").success());
 }
+
+/// Runs the program in a shell, which can close descriptors as no [`Command`] can: `$P` is a pipeline's file.
+fn in_a_shell(command: &str, pipeline: &str) -> (std::process::Output, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("in")).expect("made");
+    std::fs::write(folder.path().join("in/a.log"), "a\n").expect("written");
+    let text =
+        format!("local gopiper = require('gopiper')\ngopiper.createPipeline({{ {pipeline} }})\n");
+    std::fs::write(folder.path().join("pipeline.lua"), text).expect("written");
+    let program = gopiper();
+    let output = std::process::Command::new("sh")
+        .args(["-c", command])
+        .current_dir(folder.path())
+        .env("G", program.get_program())
+        .env("GOPIPER_COMPONENT_PATH", common::plugins())
+        .output()
+        .expect("a shell");
+    (output, folder)
+}
+
+const STDIN: &str = "gopiper.loadComponent('stdin_component.so', {})";
+const STDOUT: &str = "gopiper.loadComponent('stdout_component.so', {})";
+const FILES: &str = "gopiper.loadComponent('file_source_component.so', { paths = { 'in/*.log' }, checkpoint = false })";
+
+#[test]
+fn a_closed_standard_stream_is_refused() {
+    let through = format!("{STDIN}, {STDOUT}");
+    for (command, pipeline, said) in [
+        ("echo a | $G run >&-", &through, "standard output is closed: open it"),
+        ("$G run <&-", &through, "standard input is closed: open it"),
+        ("$G run <&- >&-", &through, "standard output is closed: open it"),
+        ("$G check >&-", &through, "standard output is closed: open it"),
+        ("echo a | $G run 1< in/a.log", &through, "standard output is only open for reading"),
+        ("$G run 0> in/b.log", &through, "standard input is only open for writing"),
+        (
+            "$G run > in/b.log",
+            &format!("{FILES}, {STDOUT}"),
+            "is among what file_source of pipeline main reads",
+        ),
+        (
+            "$G run >> in/a.log",
+            &format!("{FILES}, {STDOUT}"),
+            "is among what file_source of pipeline main reads",
+        ),
+    ] {
+        let (output, _) = in_a_shell(command, pipeline);
+        assert_eq!(output.status.code(), Some(78), "{command}: {}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{command}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn closed_streams_that_nobody_needs_do_no_harm() {
+    let pipeline =
+        format!("{FILES}, gopiper.loadComponent('file_sink_component.so', {{ path = 'out' }})");
+    for closed in ["2>&-", "<&- >&- 2>&-", "<&- 2>&-"] {
+        let (output, folder) = in_a_shell(&format!("$G run -vv {closed}"), &pipeline);
+        assert_eq!(output.status.code(), Some(0), "{closed}");
+        let written = std::fs::read_to_string(folder.path().join("out")).expect("read");
+        assert_eq!(written, "a\n", "{closed}: what is logged goes to no file");
+    }
+}
+
+#[test]
+fn more_files_may_be_open_than_the_shell_lets() {
+    let pipeline = format!("{FILES}, {STDOUT}").replace("checkpoint", "follow = true, checkpoint");
+    let command = "for n in $(seq 100); do echo $n > in/$n.log; done; ulimit -Sn 64; \
+                   timeout -s TERM 3 $G run";
+    let (output, _) = in_a_shell(command, &pipeline);
+    assert_eq!(
+        output.stdout.iter().filter(|byte| **byte == b'\n').count(),
+        101,
+        "{}",
+        stderr(&output)
+    );
+    assert!(!stderr(&output).contains("cannot open"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_followed_pattern_that_matches_nothing_is_a_warning() {
+    let pipeline = format!("{FILES}, {STDOUT}")
+        .replace("checkpoint", "follow = true, checkpoint")
+        .replace("*.log", "x/*");
+    let (output, _) = in_a_shell("$G check", &pipeline);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("warning: file_source: attribute paths[1]: no file matches 'in/x/*'"),
+        "{said}"
+    );
+    assert!(said.contains("pipeline.lua:2:"), "{said}");
+    let (output, _) = in_a_shell("$G check --deny-warnings", &pipeline);
+    assert_eq!(output.status.code(), Some(78));
+}

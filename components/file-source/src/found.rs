@@ -150,6 +150,11 @@ pub(crate) fn find_beside(entries: &[Entry]) -> Vec<Found> {
     found
 }
 
+/// Whether it lies where it was: then nobody asks for it any more.
+pub(crate) fn is_in_place(entry: &Entry) -> bool {
+    file(entry.path.clone()).and_then(Result::ok).is_some_and(|file| entry.may_be_found(&file))
+}
+
 fn in_folders(folders: BTreeSet<PathBuf>, is_it: impl Fn(&Found) -> bool) -> Vec<Found> {
     let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let files = entries.filter_map(|entry| file(entry.ok()?.path())?.ok());

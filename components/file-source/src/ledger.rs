@@ -13,7 +13,7 @@ use gopiper_abi::Positions;
 
 use crate::{
     checkpoint::Entry,
-    found::Index,
+    found::{Index, is_in_place},
     identity::{Fingerprint, Inode, Mark},
 };
 
@@ -193,7 +193,7 @@ impl Ledger {
 
     /// Those that nobody reads just now, and that are not among these files, if that was not said before.
     pub(crate) fn missing(&mut self, found: &Index<'_>) -> Vec<Entry> {
-        let is_gone = |entry: &&mut Entry| !entry.ended && !found.has(entry);
+        let is_gone = |entry: &&mut Entry| !entry.ended && !found.has(entry) && !is_in_place(entry);
         let gone = self.known.iter_mut().filter(is_gone);
         let gone = gone.map(|entry| {
             entry.ended = true;

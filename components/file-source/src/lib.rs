@@ -31,7 +31,21 @@ attributes! {
     /// Reads files, a message for each line.
     ///
     /// Those changed last come last, of the same time by name. Gzip files, known by what they begin
-    /// with, are decompressed.
+    /// with, are decompressed. Files of length 0 that say something when they are read, as in `/proc`,
+    /// are read whole each time.
+    ///
+    /// A file is known again by its inode, by when it was made where the file system says so, by its
+    /// first kilobyte, and by what lies before the place up to which it was read: so it may be renamed,
+    /// and another file that is given its inode or its name is read from its beginning. A renamed file is
+    /// looked for in its folder, and in the folder of what its link leads to. When a file is rotated, the
+    /// new one waits until the old one has been read to its end.
+    ///
+    /// Let logrotate rename files (`create`, its default). With `copytruncate` lines are lost: those that
+    /// are written between its copy and its truncation are in neither file, and those that were not read
+    /// before the truncation are only in the copy. If the copies match `paths`, their lines come twice.
+    ///
+    /// A line that a file ends with, without its delimiter, is a message of its own: what the next file
+    /// begins with is never put behind it.
     pub struct Attributes {
         /// The files: globs, as a shell has them (`*`, `?`, `[a-z]`, `{a,b}`, `**` for any folders), relative
         /// ones from the working directory. Those changed last are read last. Unless they are followed, each

@@ -14,7 +14,8 @@ use crate::{
     Attributes, Start, WITHOUT_CHECKPOINT,
     checkpoint::Store,
     found::{
-        Found, Index, find, find_beside, find_renamed, folder_of, folders, real, without_match,
+        Found, Index, find, find_beside, find_renamed, folder_of, folders, is_in_place, real,
+        without_match,
     },
     ledger::Ledger,
     outlet::Outlet,
@@ -129,7 +130,8 @@ impl FileSource {
         if let Some(ledger) = &mut self.outlet.ledger {
             if is_first {
                 let there = Index::of(&found);
-                let gone = ledger.known().iter().filter(|entry| !there.has(entry));
+                let known = ledger.known().iter();
+                let gone = known.filter(|entry| !there.has(entry) && !is_in_place(entry));
                 let beside = find_beside(&gone.cloned().collect::<Vec<_>>());
                 found.splice(0..0, beside);
                 ledger.missing(&Index::of(&found)).iter().for_each(say_missing);

@@ -1,6 +1,8 @@
 //! Files in a folder, read and followed.
 mod followed;
+mod named;
 mod random;
+mod same;
 mod whole;
 
 use std::{

@@ -1,0 +1,186 @@
+//! Which file is the one that was read before, and which is another.
+use std::os::unix::fs::PermissionsExt;
+
+use flate2::{Compression, write::GzEncoder};
+
+use super::*;
+use crate::checkpoint::{Entry, Store};
+
+/// More than what a file is known by at its beginning.
+fn header() -> String {
+    "column,".repeat(200) + "\n"
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// What comes of this file in a run of its own.
+fn run(folder: &Folder, glob: &str) -> Vec<String> {
+    let mut source = folder.source(glob);
+    while source.produce(512).unwrap() == Produced::MORE {}
+    source.end().unwrap();
+    let sent = texts(source.sent());
+    source.tell_settled();
+    sent
+}
+
+/// The entries of the checkpoint, as they are when this was done to each.
+fn change(folder: &Folder, act: impl Fn(&mut serde_json::Map<String, serde_json::Value>)) {
+    let (store, entries) = Store::open(folder.state()).unwrap();
+    let entries = entries.unwrap().into_iter().map(|entry| {
+        let mut fields = serde_json::to_value(entry).unwrap();
+        act(fields.as_object_mut().unwrap());
+        serde_json::from_value::<Entry>(fields).unwrap()
+    });
+    store.save(&entries.collect::<Vec<_>>()).unwrap();
+}
+
+#[test]
+fn another_content_with_the_same_beginning_is_read_from_its_beginning() {
+    let folder = Folder::new();
+    folder.write("a", header() + "day1,1\nday1,2\n");
+    assert_eq!(run(&folder, "a").len(), 3);
+    folder.write("a", header() + "day2,1\nday2,2\nday2,3\n");
+    assert_eq!(run(&folder, "a")[1..], ["day2,1", "day2,2", "day2,3"]);
+    folder.append("a", "day2,4\n");
+    assert_eq!(run(&folder, "a"), ["day2,4"]);
+}
+
+#[test]
+fn another_content_with_the_same_beginning_is_seen_while_it_is_followed() {
+    let folder = Folder::new();
+    folder.write("a", header() + "day1,1\n");
+    let mut source = folder.follow("a");
+    assert_eq!(now(&mut source).len(), 2);
+    folder.write("a", header() + "day2,1\nday2,2\n");
+    assert_eq!(now(&mut source)[1..], ["day2,1", "day2,2"]);
+    assert!(warnings(&mut source)[0].contains("was truncated"));
+    folder.append("a", "day2,3\n");
+    assert_eq!(now(&mut source), ["day2,3"]);
+}
+
+#[test]
+fn a_line_that_has_begun_is_no_other_content() {
+    let folder = Folder::new();
+    folder.write("a", header() + "1\n" + &"x".repeat(3000));
+    let mut source = folder.follow("a");
+    assert_eq!(now(&mut source).len(), 2);
+    for _ in 0..3 {
+        folder.append("a", "y");
+        assert_eq!(now(&mut source), [""; 0]);
+    }
+    drop(source);
+    folder.append("a", "z\n");
+    assert_eq!(now(&mut folder.follow("a")), ["x".repeat(3000) + "yyyz"]);
+}
+
+#[test]
+fn an_inode_that_was_given_again_is_another_file() {
+    let folder = Folder::new();
+    folder.write("a", "time,level\n1,ok\n");
+    run(&folder, "a");
+    folder.append("a", "2,ok\n");
+    // As if the one that was read had been made at another time.
+    change(&folder, |entry| {
+        if let Some(born) = entry.get_mut("born") {
+            *born = 5.into();
+        }
+    });
+    let knows = fs::metadata(folder.path("a")).unwrap().created().is_ok();
+    assert_eq!(run(&folder, "a").len(), if knows { 3 } else { 1 });
+}
+
+#[test]
+fn another_number_of_the_device_does_not_matter() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    run(&folder, "a");
+    change(&folder, |entry| drop(entry.insert("device".into(), 77777.into())));
+    folder.append("a", "2\n");
+    assert_eq!(run(&folder, "*"), ["2"]);
+}
+
+#[test]
+fn an_older_checkpoint_is_understood() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    run(&folder, "a");
+    change(&folder, |entry| {
+        for new in ["born", "mark", "length", "real", "ended"] {
+            entry.remove(new);
+        }
+    });
+    folder.append("a", "2\n");
+    assert_eq!(run(&folder, "a"), ["2"]);
+}
+
+#[test]
+fn nobody_else_may_read_the_checkpoint() {
+    let folder = Folder::new();
+    folder.write("a", "1\n");
+    run(&folder, "a");
+    let mode = fs::metadata(folder.state().join("checkpoint")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_compressed_file_is_told_from_another_one_too() {
+    let folder = Folder::new();
+    folder.write("a", gzip((header() + "day1,1\n").as_bytes()));
+    assert_eq!(run(&folder, "a").len(), 2);
+    let whole = gzip((header() + "day1,1\n").as_bytes());
+    folder.write("a", [whole.clone(), gzip(b"day1,2\n")].concat());
+    assert_eq!(run(&folder, "a"), ["day1,2"]);
+    // The same first bytes, as the header of its only block says the same length.
+    folder.write("a", gzip((header() + "day2,1\n").as_bytes()));
+    assert_eq!(run(&folder, "a").len(), 2);
+    folder.write("a", &whole[..whole.len() - 12]);
+    assert_eq!(fs::read(folder.path("a")).unwrap()[..1024], whole[..1024]);
+}
+
+#[test]
+fn zeros_between_and_behind_compressed_members_are_padding() {
+    let folder = Folder::new();
+    let zeros = vec![0; 10_000];
+    folder.write("a", [gzip(b"1\n"), zeros.clone(), gzip(b"2\n"), zeros.clone()].concat());
+    assert_eq!(run(&folder, "a"), ["1", "2"]);
+    folder.append("a", gzip(b"3\n"));
+    assert_eq!(run(&folder, "a"), ["3"]);
+    folder.write("b", [gzip(b"1\n"), b"no member".to_vec()].concat());
+    let mut source = folder.source("b");
+    let ended = loop {
+        match source.produce(512) {
+            Ok(Produced::MORE) => {}
+            ended => break ended,
+        }
+    };
+    assert!(ended.is_err());
+    assert_eq!(texts(source.sent()), ["1"]);
+}
+
+#[test]
+fn what_the_system_makes_up_is_read_each_time() {
+    let paths = || ("paths", vec![Value::from("/proc/self/mounts")].into());
+    let expected = fs::read_to_string("/proc/self/mounts").unwrap();
+    let folder = Folder::new();
+    for _ in 0..2 {
+        let mut source =
+            Harness::source_in::<crate::FileSourceFactory>(folder.state(), [paths()]).unwrap();
+        while source.produce(512).unwrap() == Produced::MORE {}
+        source.end().unwrap();
+        assert_eq!(texts(source.sent()).len(), expected.lines().count());
+        source.tell_settled();
+    }
+    // It says something else each time.
+    let changing = ("paths", vec![Value::from("/proc/self/stat")].into());
+    let mut source = Harness::source_in::<crate::FileSourceFactory>(
+        folder.state(),
+        [changing, ("follow", true.into())],
+    )
+    .unwrap();
+    assert_eq!(now(&mut source).len(), 1);
+    assert_eq!(now(&mut source).len(), 0);
+}

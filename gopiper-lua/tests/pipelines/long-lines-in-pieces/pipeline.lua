@@ -1,0 +1,6 @@
+local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', { max_length = 10 }),
+  gopiper.loadComponent('grep_component.so', { word = 'aa' }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})
