@@ -10,7 +10,7 @@ use gopiper_abi::raw::{HandleFlags, Handling, RawError, client::ComponentHandle,
 use crate::{
     policy::RetryPolicy,
     side::{CALL, Call, Side},
-    stage::{Attempt, Failure, Stage},
+    stage::Stage,
 };
 
 /// So many panics in a row are answered at once.
@@ -33,35 +33,29 @@ pub(crate) fn create(
     is_over: impl Fn(&Stage) -> bool,
 ) -> Result<ComponentHandle, RawError> {
     let (stage, wake) = (&side.stage, &side.inbox.wake);
-    let policy = RetryPolicy::default();
-    for attempt in 2.. {
+    let (policy, mut attempt) = (RetryPolicy::default(), 1u16);
+    loop {
         let error = match try_to_create(side) {
             Err(error) if error.temporary && !is_over(stage) => error,
             made => {
-                if attempt > 2 {
+                if attempt > 1 {
                     stage.failures.end_retrying(1, made.is_ok());
                 }
                 return made;
             }
         };
-        let (description, attempt_of) = (error.to_string(), Attempt::Start);
-        let failure = Failure {
-            status: 0,
-            description: &description,
-            attempt: attempt_of,
-            dead_letter: None,
-        };
-        stage.failures.report(&failure, || None);
-        if attempt == 2 {
+        stage.report_failed_start(&error);
+        if attempt == 1 {
             stage.failures.begin_retrying(1);
         }
+        // Saturating: a disk may stay full for weeks.
+        attempt = attempt.saturating_add(1);
         let until = wake.clock.after(policy.backoff(attempt));
         while wake.clock.monotonic() < until && !is_over(stage) {
             wake.sleep(until.min(stage.failures.due()));
             stage.failures.tell_counts();
         }
     }
-    unreachable!("it is tried until it succeeds or is over")
 }
 
 fn try_to_create(side: &Arc<Side>) -> Result<ComponentHandle, RawError> {

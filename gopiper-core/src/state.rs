@@ -122,6 +122,10 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
         Error::new(format!("cannot make {}: {error}", path.display())).caused_by(&error)
     };
     make_synced(&folder).map_err(|error| failed(&folder, error))?;
+    // Those above too, up to the directory itself: that one may be the operator's.
+    for above in folder.ancestors().take_while(|above| *above != directory) {
+        make_private(above).map_err(|error| failed(above, error))?;
+    }
     let file = version_file(directory);
     if !file.exists() {
         write_version(&file).map_err(|error| failed(&file, error))?;
@@ -186,12 +190,6 @@ impl ComponentState {
         }
         let folder = make(directory, &self.folder)?;
         *lock = Some(lock_folder(&folder)?);
-        let private = make_private(&folder);
-        // Another user's folder, which this one may use all the same.
-        private.or_else(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => Ok(()),
-            _ => Err(Error::from(error)),
-        })?;
         Ok(folder)
     }
 
@@ -227,13 +225,17 @@ pub fn check_unused(directory: &Path) -> Result<(), String> {
     }
 }
 
-/// Closes what an older version left open to others: a folder of the state, and the files in it.
+/// Closes what an older version left open to others: a folder of the state, and the files in it. What belongs to
+/// another user stays as it is.
 fn make_private(folder: &Path) -> io::Result<()> {
     let close = |path: &Path, mode: u32| {
         let permissions = fs::metadata(path)?.permissions();
-        match permissions.mode() & 0o077 {
-            0 => Ok(()),
-            _ => fs::set_permissions(path, Permissions::from_mode(mode)),
+        if permissions.mode() & 0o077 == 0 {
+            return Ok(());
+        }
+        match fs::set_permissions(path, Permissions::from_mode(mode)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            closed => closed,
         }
     };
     close(folder, 0o700)?;

@@ -96,12 +96,14 @@ impl Stops {
         self.lock().controls.clone().unwrap_or_default()
     }
 
-    /// The first signal drains, the second one ends the pipelines at once, and a third one the program.
+    /// The first signal drains, the second TERM or INT ends the pipelines at once, and a third one the program.
     fn watch(&self, mut signals: Signals) {
         let mut count = 0;
         for signal in signals.forever() {
-            // They follow others (a terminal that closes, a limit that is passed), and ask for nothing more.
-            if count > 0 && matches!(signal, SIGHUP | SIGXCPU) {
+            // These often come with others (a service manager sends TERM and HUP together, in no order), so they do
+            // not count as somebody's second wish.
+            if matches!(signal, SIGHUP | SIGXCPU) {
+                self.drain();
                 continue;
             }
             count += 1;
@@ -119,7 +121,10 @@ impl Stops {
 
     fn drain(&self) {
         let mut state = self.lock();
-        if !mem::replace(&mut state.is_stopping, true) && state.controls.is_none() {
+        if mem::replace(&mut state.is_stopping, true) {
+            return;
+        }
+        if state.controls.is_none() {
             // The lock is held: nothing starts meanwhile.
             let code = if state.has_run { exit::FAILED } else { 0 };
             match code {

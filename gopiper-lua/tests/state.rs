@@ -21,6 +21,14 @@ gopiper.createPipeline({
 })
 ";
 
+const FAILING: &str = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  function(message) error('no') end,
+  gopiper.loadComponent('stdout_component.so', {}),
+})
+";
+
 fn written(folder: &Path, text: &str) -> std::path::PathBuf {
     let file = folder.join("p.lua");
     fs::write(&file, text).expect("written");
@@ -153,4 +161,73 @@ fn a_state_directory_that_cannot_be_made_is_refused_before_anything_is_read() {
         assert_eq!((output.status.code(), &output.stdout[..]), (Some(78), &b""[..]), "{said}");
         assert!(said.contains("state directory /proc/gopiper can't be used"), "{said}");
     }
+}
+
+/// The default state of a file lies in a folder of its own, told apart by the file's full path.
+#[test]
+fn two_files_of_one_name_share_no_state() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run_in = |name: &str, arguments: &[&str], input: &[u8]| {
+        let file = folder.path().join(name).join("p.lua");
+        let mut command = gopiper();
+        command.args(arguments).arg(file).env_remove("GOPIPER_STATE_DIR");
+        run(command.env("XDG_STATE_HOME", folder.path().join("xdg")), input)
+    };
+    for name in ["a", "b"] {
+        fs::create_dir(folder.path().join(name)).expect("made");
+        written(&folder.path().join(name), FAILING);
+    }
+    run_in("a", &["run"], b"of a\n");
+    let listed =
+        |name| String::from_utf8(run_in(name, &["dlq", "list"], b"").stdout).expect("text");
+    assert_eq!((listed("a").lines().count(), listed("b").lines().count()), (1, 0));
+    run_in("b", &["dlq", "purge", "--all"], b"");
+    assert_eq!(listed("a").lines().count(), 1, "what b removes is not a's");
+}
+
+#[test]
+fn state_of_an_older_gopiper_is_taken_over_once_and_closed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), FAILING);
+    let state_home = folder.path().join("xdg");
+    let old = state_home.join("gopiper/p");
+    let run_it = |arguments: &[&str]| {
+        let mut command = gopiper();
+        // Empty variables are as none.
+        command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", "").env("GOPIPER_QUIET", "");
+        run(command.env("XDG_STATE_HOME", &state_home), b"one\n")
+    };
+    fs::create_dir_all(old.join("dead-letters")).expect("made");
+    fs::write(old.join("version"), "1\n").expect("written");
+    for path in [&old, &old.join("dead-letters")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
+    let checked = run_it(&["check"]);
+    assert!(checked.status.success() && old.is_dir(), "looking changes nothing");
+    let said = stderr(&run_it(&["run"]));
+    assert!(said.contains("the state of an older gopiper was moved"), "{said}");
+    assert!(!old.exists());
+    let said = stderr(&run_it(&["run"]));
+    assert!(!said.contains("older gopiper"), "{said}");
+    let folders: Vec<_> = fs::read_dir(state_home.join("gopiper")).expect("there").collect();
+    let [Ok(new)] = &folders[..] else { panic!("{folders:?}") };
+    let letters = new.path().join("dead-letters");
+    let modes = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(modes(&letters), 0o700);
+    for letter in fs::read_dir(letters).expect("there") {
+        assert_eq!(modes(&letter.expect("a file").path()), 0o600);
+    }
+}
+
+#[test]
+fn dead_letters_of_a_state_that_is_not_there_are_none_and_that_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), FAILING);
+    let mut command = gopiper();
+    let output = run(
+        command.args(["dlq", "list"]).arg(&file).arg("--state-dir").arg(folder.path().join("none")),
+        b"",
+    );
+    assert!(output.status.success() && output.stdout.is_empty());
+    assert!(stderr(&output).contains("there is no state in"), "{}", stderr(&output));
 }

@@ -85,8 +85,8 @@ impl Template {
         }
     }
 
-    /// A path that stands for all: what attributes stand in it is a text that nobody would ask for by name, so a
-    /// pattern matches it only if it matches them all.
+    /// A path that represents all paths of the template. Attributes are replaced by a text that no pattern names, so a
+    /// pattern matches this path only if it matches all of them.
     pub(crate) fn example(&mut self, second: i64) -> Option<String> {
         self.set_second(second).ok()?;
         let text = |part: &Part| match part {

@@ -107,7 +107,7 @@ pub(crate) fn reads(patterns: &[String], path: &Path) -> bool {
         if !Pattern::new(last).is_ok_and(|last| last.matches_with(&name, OPTIONS)) {
             return false;
         }
-        // Folders that are there may have several names; others are told by theirs.
+        // An existing folder may have several names, so links are resolved; a missing one has its name alone.
         let mut reached = Vec::new();
         reach(Path::new(""), folders, &mut reached, &mut Visited::new());
         let folders = reached.into_iter().flatten().map(|folder| fs::canonicalize(listed(&folder)));
@@ -150,7 +150,7 @@ pub(crate) fn find_beside(entries: &[Entry]) -> Vec<Found> {
     found
 }
 
-/// Whether it lies where it was: then nobody asks for it any more.
+/// Whether the file lies where it was: then it is not looked for elsewhere.
 pub(crate) fn is_in_place(entry: &Entry) -> bool {
     file(entry.path.clone()).and_then(Result::ok).is_some_and(|file| entry.may_be_found(&file))
 }

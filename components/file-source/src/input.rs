@@ -89,7 +89,7 @@ impl Input {
         !self.is_sizeless || metadata.len() > 0
     }
 
-    /// How much was read of what a compressed file says; of others nobody counts.
+    /// How many bytes of a compressed file's content were read; not counted for other files.
     pub(crate) fn position(&self) -> Option<u64> {
         match &self.content {
             Content::Gzip(gzip) => Some(gzip.position),

@@ -84,15 +84,13 @@ impl Ledger {
     }
 
     /// Where in their file the messages of a batch begin that end there.
-    pub(crate) fn positions(&self, number: u64, ends: &[u64]) -> Positions {
-        let Some(file) = self.files.get(&number) else {
-            return Positions::counted("", "message", 0);
-        };
+    pub(crate) fn positions(&self, number: u64, ends: &[u64]) -> Option<Positions> {
+        let file = self.files.get(&number)?;
         let before = file.batches.back().and_then(|batch| batch.ends.last().copied());
         let mut starts = Vec::with_capacity(ends.len());
         starts.push(before.unwrap_or(file.entry.offset));
         starts.extend(ends.iter().take(ends.len().saturating_sub(1)));
-        Positions::listed(file.entry.path.to_string_lossy(), "byte", starts)
+        Some(Positions::listed(file.entry.path.to_string_lossy(), "byte", starts))
     }
 
     /// A batch whose messages end there goes on its way; returns the token to send it with.
@@ -159,7 +157,8 @@ impl Ledger {
         }
     }
 
-    /// Nobody reads it any more, as it has `ended` and is gone, or for now. What is under way of it still counts.
+    /// The file is not read any further: because it `ended` and is gone, or for now. Its messages that are under
+    /// way still count.
     pub(crate) fn close(&mut self, number: u64, now: i64, ended: bool) {
         if let Some(file) = self.files.get_mut(&number) {
             file.closed = true;
@@ -181,7 +180,7 @@ impl Ledger {
         Some(file.entry)
     }
 
-    /// The files that nobody reads just now are there, as far as `is_there` says.
+    /// Notes that files which are not being read are still there, if `is_there` says so.
     pub(crate) fn saw(&mut self, is_there: impl Fn(&Entry) -> bool, now: i64) {
         self.known.iter_mut().filter(|entry| is_there(entry)).for_each(|e| e.seen = now);
     }
@@ -191,7 +190,7 @@ impl Ledger {
         &self.known
     }
 
-    /// Those that nobody reads just now, and that are not among these files, if that was not said before.
+    /// The files that are not being read and were not found. Each is returned once.
     pub(crate) fn missing(&mut self, found: &Index<'_>) -> Vec<Entry> {
         let is_gone = |entry: &&mut Entry| !entry.ended && !found.has(entry) && !is_in_place(entry);
         let gone = self.known.iter_mut().filter(is_gone);

@@ -39,7 +39,12 @@ impl Outlet {
             Some(ledger) => {
                 let positions = ledger.positions(number, &ends);
                 let token = ledger.sent(number, ends);
-                self.postponed.send_located(batch, Some(token), positions)?;
+                match positions {
+                    Some(positions) => {
+                        self.postponed.send_located(batch, Some(token), positions)?;
+                    }
+                    None => self.postponed.send_tracked(batch, token)?,
+                }
             }
         }
         Ok(())

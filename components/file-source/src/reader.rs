@@ -432,7 +432,7 @@ pub(crate) fn say_missing(entry: &Entry) {
             "{path} is not found any more: it was read to its end, byte {offset}, as far as is known"
         ),
         unread => log::warn!(
-            "{path} is not found any more: it was read up to byte {offset}, and at least {unread} bytes              of it were not"
+            "{path} is not found any more: it was read up to byte {offset}, and at least {unread} bytes of it were not"
         ),
     }
 }

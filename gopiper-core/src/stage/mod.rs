@@ -16,12 +16,13 @@ use std::{
 
 use gopiper_abi::{
     Kind, Message,
-    raw::{Batch, Metric, Outcome, Settle, client::FactoryHandle},
+    raw::{Batch, Metric, Outcome, RawError, Settle, client::FactoryHandle},
 };
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
-pub(crate) use self::failures::{Attempt, Failure, Failures};
+pub(crate) use self::failures::Failures;
+use self::failures::{Attempt, Failure};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
     channel::{Channel, Ticket},
@@ -220,6 +221,14 @@ impl Stage {
     /// Reports messages that failed without a report of their component.
     pub(crate) fn report_loss(&self, description: &str) {
         let failure = Failure { status: 0, description, attempt: Attempt::Last, dead_letter: None };
+        self.failures.report(&failure, || None);
+    }
+
+    /// Reports a start of the component that will be tried again.
+    pub(crate) fn report_failed_start(&self, error: &RawError) {
+        let description = &*error.to_string();
+        let failure =
+            Failure { status: 0, description, attempt: Attempt::Start, dead_letter: None };
         self.failures.report(&failure, || None);
     }
 

@@ -1,0 +1,155 @@
+//! What the log says of failures, on a clock that the tests move.
+use super::*;
+
+#[test]
+fn a_reason_is_known_in_spite_of_what_differs_between_messages() {
+    let same =
+        |one: &str, other: &str| key(200, Attempt::Last, one) == key(200, Attempt::Last, other);
+    assert!(same("line 12: no number: 'abc'", "line 7: no number: 'x y'"));
+    assert!(same("can't write 3 bytes to \"a\"", "can't write 70 bytes to \"b\""));
+    assert!(!same("can't open it", "can't close it"), "an apostrophe is no quote");
+    assert!(!same("an odd line", "the database is gone"));
+    assert_ne!(key(200, Attempt::Last, "a"), key(201, Attempt::Last, "a"));
+    assert_ne!(key(100, Attempt::Retried, "a"), key(100, Attempt::Last, "a"));
+    assert!(same("it's 'open", "it's 'open"));
+}
+
+/// What is written while `f` runs: each line's level, text and fields.
+fn log_of(f: impl FnOnce()) -> Vec<String> {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .finish();
+    tracing::subscriber::with_default(subscriber, f);
+    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+    text.lines().map(|line| line.trim().replace(" pipeline=p component=c", "")).collect()
+}
+
+fn with_clock() -> (crate::ManualClock, Failures) {
+    let clock = crate::ManualClock::new();
+    let failures = Failures::new("p".into(), "c".into(), clock.clock());
+    (clock, failures)
+}
+
+fn fails(description: &str, is_retried: bool) -> Failure<'_> {
+    let (status, attempt) = match is_retried {
+        true => (100, Attempt::Retried),
+        false => (200, Attempt::Last),
+    };
+    Failure { status, description, attempt, dead_letter: None }
+}
+
+#[test]
+fn each_new_reason_is_said_at_once_and_then_counted_until_it_ends() {
+    let (clock, failures) = with_clock();
+    let log = log_of(|| {
+        for n in 0..1000 {
+            let description = format!("line {n} is odd");
+            let position = || Some(format!("in, message {n}"));
+            failures.report(&fails(&description, false), position);
+        }
+        let letter = Failure { dead_letter: Some("run-7"), ..fails("", false) };
+        failures.report(&letter, || None);
+        assert!(failures.due() > 0 && failures.due() < i64::MAX);
+        failures.tell_counts();
+        clock.advance(WINDOW);
+        failures.tell_counts();
+        clock.advance(WINDOW);
+        failures.tell_counts();
+        assert_eq!(failures.due(), i64::MAX);
+        failures.report(&fails("line 1 is odd", false), || None);
+        failures.report(&fails("line 1 is odd", false), || None);
+        failures.end();
+    });
+    assert_eq!(
+        log,
+        [
+            "ERROR a message failed: line 0 is odd status=200 position=\"in, message 0\"",
+            "ERROR a message failed: the component gave no reason status=200 dead_letter=\"run-7\"",
+            "ERROR more messages failed: line 1 is odd status=200 messages=999",
+            "WARN no more messages fail like this: line 1 is odd status=200 messages=1000",
+            "ERROR a message failed: line 1 is odd status=200",
+            "ERROR more messages failed: line 1 is odd status=200 messages=1",
+        ]
+    );
+}
+
+#[test]
+fn what_waits_for_another_attempt_is_heard_as_long_as_it_lasts() {
+    let (clock, failures) = with_clock();
+    let attempt = || failures.report(&fails("the disk is full", true), || None);
+    let log = log_of(|| {
+        attempt();
+        failures.begin_retrying(1);
+        for _ in 0..3 {
+            failures.end_retrying(1, false);
+            attempt();
+            failures.begin_retrying(1);
+        }
+        clock.advance(WINDOW);
+        failures.tell_counts();
+        // Its backoff is longer than a window: no attempt fails, and nothing is well.
+        clock.advance(WINDOW);
+        failures.tell_counts();
+        failures.end_retrying(1, true);
+        // It comes and goes: that is one line more, not one each time.
+        for _ in 0..100 {
+            attempt();
+            failures.begin_retrying(1);
+            failures.end_retrying(1, true);
+        }
+        clock.advance(WINDOW);
+        failures.tell_counts();
+        clock.advance(WINDOW);
+        failures.tell_counts();
+        assert_eq!(failures.due(), i64::MAX);
+    });
+    assert_eq!(
+        log,
+        [
+            "WARN a message failed, and will be tried again: the disk is full status=100",
+            "ERROR still failing after 10.0 s: the disk is full status=100 attempts=3 waiting=1",
+            "ERROR still failing after 20.0 s: the disk is full status=100 attempts=0 waiting=1",
+            "WARN recovered after 20.0 s: the disk is full status=100 attempts=4",
+            "WARN recovered after 10.0 s: the disk is full status=100 attempts=1",
+        ]
+    );
+}
+
+#[test]
+fn reasons_without_number_share_one_entry() {
+    let (clock, failures) = with_clock();
+    let log = log_of(|| {
+        for n in 0..1000u32 {
+            let letters: String =
+                n.to_string().bytes().map(|digit| char::from(digit + 49)).collect();
+            failures.report(&fails(&letters, false), || None);
+        }
+        clock.advance(WINDOW);
+        failures.tell_counts();
+    });
+    assert_eq!(log.len(), MOST_REASONS + 2, "{log:#?}");
+    assert!(log.last().is_some_and(|line| line.contains("messages=967")), "{log:#?}");
+}
+
+#[test]
+fn times_are_for_people() {
+    assert_eq!(lasted(0, 12_340_000_000), "12.3 s");
+    assert_eq!(lasted(0, 300_000_000_000), "5 min");
+    assert_eq!(lasted(0, 9_000_000_000_000), "2.5 h");
+}
