@@ -14,11 +14,19 @@ pub struct GlibcVersion {
     pub patch: u32,
 }
 
+/// What a file needs that was linked with `-z pack-relative-relocs`; no version with a number stands beside it.
+const DT_RELR: (&[u8], GlibcVersion) =
+    (b"GLIBC_ABI_DT_RELR", GlibcVersion { major: 2, minor: 36, patch: 0 });
+
 impl GlibcVersion {
-    /// The version named by a symbol version of an ELF file, such as `GLIBC_2.34`.
+    /// The version named by a symbol version of an ELF file, such as `GLIBC_2.34`, or the first that has the feature
+    /// which it names.
     ///
     /// `None` for all others: `GCC_3.0`, `GLIBC_PRIVATE`.
     pub(super) fn from_symbol_version(name: &[u8]) -> Option<Self> {
+        if name == DT_RELR.0 {
+            return Some(DT_RELR.1);
+        }
         let version = name.strip_prefix(b"GLIBC_")?;
         std::str::from_utf8(version).ok()?.parse().ok()
     }
@@ -66,6 +74,7 @@ mod tests {
         assert!(version("GLIBC_2.2.5") < version("GLIBC_2.3"));
         assert_eq!(version("GLIBC_2.2.5").unwrap().to_string(), "2.2.5");
         assert_eq!(version("GLIBC_2.34").unwrap().to_string(), "2.34");
+        assert_eq!(version("GLIBC_ABI_DT_RELR"), version("GLIBC_2.36"));
         for other in ["GLIBC_PRIVATE", "GLIBC_", "GLIBC_2", "GLIBC_2.1.2.3", "GLIBC_2.x", "GCC_3.0"]
         {
             assert_eq!(version(other), None, "{other}");

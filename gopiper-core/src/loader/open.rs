@@ -116,6 +116,11 @@ fn check_claim(
     ))
 }
 
+/// What to do where a library is not found that may well lie beside the component.
+const NO_ORIGIN: &str = "install what is missing where the dynamic linker looks, or link it into the component; a library \
+     beside the file is not found by RUNPATH=$ORIGIN, because gopiper opens a private copy of the file (name its \
+     folder in LD_LIBRARY_PATH if it must stay there)";
+
 fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refusal {
     let text = match error {
         libloading::Error::DlOpen { source } => source.to_string(),
@@ -125,10 +130,11 @@ fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refus
     let prefix = format!("{}: ", copy.display());
     let (found, remedy) = if copy.exists() {
         let text = text.strip_prefix(&prefix).unwrap_or(&text);
-        (
-            shortened(text),
-            "install what is missing, or build the component on a system like this one",
-        )
+        let remedy = match text.contains("cannot open shared object file") {
+            true => NO_ORIGIN,
+            false => "install what is missing, or build the component on a system like this one",
+        };
+        (shortened(text), remedy)
     } else {
         ("no /proc file system".into(), "mount /proc: components are opened through it")
     };
