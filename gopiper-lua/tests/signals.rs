@@ -4,7 +4,7 @@ mod common;
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use common::{gopiper, stderr};
@@ -18,16 +18,35 @@ gopiper.createPipeline({
 })
 ";
 
+const DEFAULT: &str = "--default-signal=HUP";
+const NOHUP: &str = "--ignore-signal=HUP";
+
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("it is there");
 }
 
+/// The program, which begins with what SIGHUP does by `env`'s option: tests may themselves run under nohup.
+fn starting(hang_up: &str) -> Command {
+    let program = gopiper();
+    let mut command = Command::new("/usr/bin/env");
+    command.env_clear();
+    command.arg(hang_up).arg(program.get_program());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 /// A program that has given a first line, and then got the signals.
-fn after(signals: &[Signal]) -> (Child, impl BufRead, impl Write) {
+fn after(signals: &[Signal], hang_up: &str) -> (Child, impl BufRead, impl Write) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("p.lua");
     fs::write(&file, PIPELINE).expect("written");
-    let mut command = gopiper();
+    let mut command = starting(hang_up);
     command.arg("run").arg(&file).stdin(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut input = child.stdin.take().expect("a pipe");
@@ -42,19 +61,22 @@ fn after(signals: &[Signal]) -> (Child, impl BufRead, impl Write) {
 
 #[test]
 fn a_signal_that_means_nothing_to_it_is_ignored() {
-    let (child, mut output, mut input) = after(&[Signal::USR1, Signal::USR2, Signal::XFSZ]);
-    writeln!(input, "two").expect("taken");
-    let mut line = String::new();
-    output.read_line(&mut line).expect("a line");
-    assert_eq!(line, "two!\n");
-    drop(input);
-    assert!(child.wait_with_output().expect("it ends").status.success());
+    let all = [Signal::USR1, Signal::USR2, Signal::XFSZ, Signal::HUP];
+    for (signals, hang_up) in [(&all[..3], DEFAULT), (&all[..], NOHUP)] {
+        let (child, mut output, mut input) = after(signals, hang_up);
+        writeln!(input, "two").expect("taken");
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        assert_eq!(line, "two!\n");
+        drop(input);
+        assert!(child.wait_with_output().expect("it ends").status.success());
+    }
 }
 
 #[test]
 fn a_hang_up_drains_and_one_behind_another_signal_asks_for_nothing_more() {
     for signals in [&[Signal::HUP][..], &[Signal::TERM, Signal::HUP]] {
-        let (child, _output, _input) = after(signals);
+        let (child, _output, _input) = after(signals, DEFAULT);
         let ended = child.wait_with_output().expect("it ends");
         let said = stderr(&ended);
         assert!(ended.status.success(), "{said}");
