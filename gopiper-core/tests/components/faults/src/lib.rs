@@ -2,7 +2,7 @@
 //! are not about a message are attributes.
 mod breaks;
 
-use std::{mem, thread, time::Duration};
+use std::{mem, path::PathBuf, thread, time::Duration};
 
 use gopiper_abi::{
     BatchCall, BatchComponent, Deferred, Error, Factory, HandleFlags, HandledCallback, Kept,
@@ -21,6 +21,9 @@ attributes! {
         /// Whether it fails there with an error, rather than panics.
         #[serde(default)]
         pub with_error: bool,
+        /// With an error: it is temporary, and passes when this file is there.
+        #[serde(default)]
+        pub awaits: Option<PathBuf>,
         /// Only the first word of a message says what is to be done with it, and its data stays as it is.
         #[serde(default)]
         pub first_word: bool,
@@ -63,7 +66,12 @@ impl Attributes {
     fn reach(&self, place: Place) -> Result<(), Error> {
         match self.at {
             Some(at) if at == place && self.with_error => {
-                Err(Error::new(format!("fails at {at:?}{}", self.text)))
+                let error = Error::new(format!("fails at {at:?}{}", self.text));
+                match &self.awaits {
+                    None => Err(error),
+                    Some(file) if file.exists() => Ok(()),
+                    Some(_) => Err(error.temporary()),
+                }
             }
             Some(at) if at == place => panic!("at {at:?}"),
             _ => Ok(()),
