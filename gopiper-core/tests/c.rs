@@ -18,7 +18,7 @@ use gopiper_abi::{
 };
 use gopiper_core::{
     ComponentOptions, ComponentSpec, PipelineOptions, StopReason, Summary,
-    dead_letters::{self, SegmentReader},
+    dead_letters::{self, Letter, SegmentReader},
     loader,
 };
 
@@ -149,6 +149,15 @@ fn what_a_callback_refuses_ends_the_pipeline_with_its_words() {
 }
 
 #[test]
+fn what_is_refused_for_now_is_made_later() {
+    let probe = Probe::new(["a"]);
+    let later = spec(&component_of(EVERYTHING), [("text", "later".into())]);
+    let (summary, _) = run(vec![probe.source(1), later, probe.sink()]);
+    assert!(summary.is_success(), "{summary:?}");
+    assert_eq!(probe.output(), ["a"]);
+}
+
+#[test]
 fn attributes_of_every_kind_go_to_and_fro() {
     let (probe, _) = one("set");
     assert_eq!(probe.output(), ["set"]);
@@ -213,20 +222,39 @@ fn every_report_does_what_it_should() {
     assert_eq!(handled.map(|(_, _, count)| count), Some(10), "each attempt is one");
 }
 
-#[test]
-fn what_has_failed_is_the_message_as_it_came_with_its_description() {
+/// What is dead when these have run.
+fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
     let state = tempfile::tempdir().expect("a folder");
     let options =
         PipelineOptions { state_directory: Some(state.path().to_owned()), ..Default::default() };
-    let probe = Probe::new(["fail", "fail-silently"]);
-    common::run_with(vec![probe.source(2), everything(), probe.sink()], options);
+    common::run_with(components, options);
     let segments = dead_letters::segments(&state.path().join(dead_letters::FOLDER)).expect("there");
     let read =
         |path| SegmentReader::open(path).expect("readable").map(|it| it.expect("whole").letter);
-    let letters: Vec<_> = segments.iter().flat_map(|path| read(path)).collect();
+    segments.iter().flat_map(|path| read(path)).collect()
+}
+
+#[test]
+fn what_has_failed_is_the_message_as_it_came_with_its_description() {
+    let probe = Probe::new(["fail", "fail-silently"]);
+    let letters = letters_of(vec![probe.source(2), everything(), probe.sink()]);
     let said: Vec<_> = letters.iter().map(|one| (one.status, &*one.description)).collect();
     assert_eq!(said, [(204, "no such customer"), (299, "")]);
     assert_eq!(letters[0].payload(), b"fail", "it said 'changed' then");
+}
+
+#[test]
+fn what_has_failed_says_where_it_came_from() {
+    for (positions, wanted) in
+        [("", ""), ("counted", "memory, line 7"), ("listed", "memory, byte 70")]
+    {
+        let attributes = [("lines", 8u64.into()), ("positions", positions.into())];
+        let source = spec(&component_of("gopiper-core/tests/c/blocks.c"), attributes);
+        let fails = spec(&component_of(EVERYTHING), [("text", "fails".into())]);
+        let letters = letters_of(vec![source, fails, Probe::new([""; 0]).sink()]);
+        let last = letters.iter().find(|letter| letter.payload() == b"line 00007").expect("failed");
+        assert_eq!(last.position, wanted);
+    }
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn the_operators() {
     let parts = blocks("docs/operators.md", "lua,part");
     let output = [
         "a 404 b!\n",
+        "a 404 b is no JSON\nc is no JSON\n",
         "2 lines\n",
         "a 404 b\nc\n",
         "a 404 b is missing\n",
@@ -91,6 +92,13 @@ fn the_operators() {
         );
         assert_eq!(runs(&run, folder.path()), output);
     }
+    let json = common::pipeline(&parts[1], "{}");
+    let run = format!(
+        "printf '{{\"http.request\":{{\"status/code\":404}}}}\\n{{}}\\n' | gopiper run {}",
+        json.path().display()
+    );
+    let said = "{\"http.request\":{\"status/code\":404}} has a status\n{} has no status\n";
+    assert_eq!(runs(&run, folder.path()), said);
     let kept = fs::read_to_string(folder.path().join("missing.log")).expect("kept");
     assert_eq!(kept, "a 404 b\n");
     let whole = blocks("docs/operators.md", "lua,whole");
@@ -215,14 +223,15 @@ fn components_in_c() {
     );
 
     // The parts of functions compile.
-    let mut code = "#include <gopiper_component.h>\n#include <unistd.h>\n".to_owned();
+    let headers = ["gopiper_component.h", "errno.h", "string.h", "unistd.h"];
+    let mut code: String = headers.map(|header| format!("#include <{header}>\n")).concat();
     let parts = blocks(page, "c,part");
-    assert_eq!(parts.len(), 3);
+    assert_eq!(parts.len(), 5);
+    let given = "gopiper_host *host, gopiper_message *message, gopiper_error *error, int file, uint64_t token";
     for (number, part) in parts.iter().enumerate() {
         code += &format!(
-            "int64_t part_{number}(gopiper_host *host, gopiper_message *message, int file, uint64_t token);\n\
-             int64_t part_{number}(gopiper_host *host, gopiper_message *message, int file, uint64_t token) {{\n\
-             (void)host, (void)message, (void)file, (void)token;\n{part}return 0;\n}}\n"
+            "int64_t part_{number}({given});\nint64_t part_{number}({given}) {{\n\
+             (void)host, (void)message, (void)error, (void)file, (void)token;\n{part}return 0;\n}}\n"
         );
     }
     fs::write(folder.path().join("parts.c"), code).expect("written");

@@ -282,6 +282,13 @@ void gopiper_refuse(gopiper_error *error,
                     const char *attribute,
                     const char *text);
 
+// As gopiper_refuse, for a cause that may pass by itself: a server that is not there yet. When `create` or `start`
+// fails so, the host logs it, waits, and begins again with `create`. In `check` it is no reason to refuse. In other
+// callbacks it is the same as gopiper_refuse.
+void gopiper_refuse_for_now(gopiper_error *error,
+                            const char *attribute,
+                            const char *text);
+
 // An empty batch.
 gopiper_batch *gopiper_batch_new(gopiper_host *host);
 
@@ -299,6 +306,18 @@ gopiper_message *gopiper_batch_add(gopiper_batch *batch);
 // are shared until one of the two changes them.
 gopiper_message *gopiper_batch_add_copy(gopiper_batch *batch,
                                         const gopiper_message *message);
+
+// Sources: says where the messages of a batch come from. When one fails, the log and the dead letter say so:
+// "orders.log, byte 4096". Call it when all messages are in the batch.
+//
+// `of` is what you read, and is copied. `unit` is what the numbers count ("byte", "line", "offset"): a string
+// literal, or another text that stays as it is for ever. `numbers` has one for each message that is in the batch
+// now, and is copied; if it is NULL, the first message has the number `first`, and the others count on from there.
+void gopiper_batch_set_positions(gopiper_batch *batch,
+                                 const char *of,
+                                 const char *unit,
+                                 uint64_t first,
+                                 const uint64_t *numbers);
 
 // Keeps the message that `handle` got: this component will send something made of it, which settles it.
 // Then return GOPIPER_CONTINUE. The message can be read until `handle` returns.

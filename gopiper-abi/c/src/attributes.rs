@@ -91,11 +91,34 @@ pub unsafe extern "C" fn gopiper_refuse(
     text: *const c_char,
 ) {
     // SAFETY: the glue gives a reference for the call, C texts or NULL (the header).
-    let (error, attribute, text) =
-        unsafe { (&mut *error, text::text(attribute), text::text(text)) };
+    let (error, said) = unsafe { (&mut *error, said(attribute, text)) };
+    error.0 = Some(said);
+}
+
+/// As gopiper_refuse, for a cause that may pass by itself: a server that is not there yet. When `create` or `start`
+/// fails so, the host logs it, waits, and begins again with `create`. In `check` it is no reason to refuse. In other
+/// callbacks it is the same as gopiper_refuse.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_refuse_for_now(
+    error: *mut gopiper_error,
+    attribute: *const c_char,
+    text: *const c_char,
+) {
+    // SAFETY: as for gopiper_refuse.
+    let (error, said) = unsafe { (&mut *error, said(attribute, text)) };
+    error.0 = Some(said.temporary());
+}
+
+/// An error in these words.
+///
+/// # Safety
+/// Both are NULL, or end with a NUL.
+unsafe fn said(attribute: *const c_char, text: *const c_char) -> Error {
+    // SAFETY: by the caller.
+    let (attribute, text) = unsafe { (text::text(attribute), text::text(text)) };
     let said = if text.is_empty() { "failed without a word".into() } else { text.into_owned() };
-    error.0 = Some(match attribute.is_empty() {
+    match attribute.is_empty() {
         true => Error::new(said),
         false => Error::attribute(attribute, said),
-    });
+    }
 }

@@ -1,12 +1,30 @@
 //! Messages of a component's own making, and what it keeps of others.
-use std::{ptr, sync::atomic::Ordering::Relaxed};
+use std::{ffi::c_char, ptr, slice, sync::atomic::Ordering::Relaxed};
 
-use gopiper_abi::{Batch, Deliveries, Message as gopiper_message, Payload};
+use gopiper_abi::{Batch, Deliveries, Message as gopiper_message, Payload, Positions, Postponed};
 
-use crate::host::{self, GOPIPER_ERROR, gopiper_host};
+use crate::{
+    host::{self, GOPIPER_ERROR, gopiper_host},
+    text,
+};
 
 /// Messages that are sent together. Yours until you send or free it; used by one thread at a time.
-pub struct gopiper_batch(Batch);
+pub struct gopiper_batch {
+    messages: Batch,
+    positions: Option<Positions>,
+}
+
+impl gopiper_batch {
+    fn send(self, postponed: &Postponed, token: Option<u64>) -> bool {
+        let Self { messages, positions } = self;
+        let sent = match (positions, token) {
+            (Some(positions), token) => postponed.send_located(messages, token, positions),
+            (None, Some(token)) => postponed.send_tracked(messages, token),
+            (None, None) => postponed.send_batch(messages),
+        };
+        sent.is_ok()
+    }
+}
 
 /// The duty to settle messages that `handle` has kept, without the messages. Give it to gopiper_send with
 /// what was made of them; freed, they have failed. Used by one thread at a time.
@@ -16,8 +34,8 @@ pub struct gopiper_kept(Deliveries);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_new(host: *mut gopiper_host) -> *mut gopiper_batch {
     // SAFETY: the host is the caller's (the header).
-    let batch = unsafe { host::host(host) }.postponed.batch();
-    Box::into_raw(Box::new(gopiper_batch(batch)))
+    let messages = unsafe { host::host(host) }.postponed.batch();
+    Box::into_raw(Box::new(gopiper_batch { messages, positions: None }))
 }
 
 /// Frees a batch that is not sent, with its messages. NULL is nothing.
@@ -33,7 +51,7 @@ pub unsafe extern "C" fn gopiper_batch_free(batch: *mut gopiper_batch) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_length(batch: *const gopiper_batch) -> usize {
     // SAFETY: see above.
-    unsafe { &*batch }.0.len()
+    unsafe { &*batch }.messages.len()
 }
 
 /// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before anything
@@ -56,12 +74,40 @@ pub unsafe extern "C" fn gopiper_batch_add_copy(
 }
 
 fn push(batch: &mut gopiper_batch, message: gopiper_message) -> *mut gopiper_message {
-    if let Err(message) = batch.0.push(message) {
-        batch.0.grow();
-        let pushed = batch.0.push(message);
+    let messages = &mut batch.messages;
+    if let Err(message) = messages.push(message) {
+        messages.grow();
+        let pushed = messages.push(message);
         debug_assert!(pushed.is_ok(), "a batch that grew has room");
     }
-    batch.0.messages_mut().last_mut().map_or(ptr::null_mut(), ptr::from_mut)
+    messages.messages_mut().last_mut().map_or(ptr::null_mut(), ptr::from_mut)
+}
+
+/// Sources: says where the messages of a batch come from. When one fails, the log and the dead letter say so:
+/// "orders.log, byte 4096". Call it when all messages are in the batch.
+///
+/// `of` is what you read, and is copied. `unit` is what the numbers count ("byte", "line", "offset"): a string
+/// literal, or another text that stays as it is for ever. `numbers` has one for each message that is in the batch
+/// now, and is copied; if it is NULL, the first message has the number `first`, and the others count on from there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_batch_set_positions(
+    batch: *mut gopiper_batch,
+    of: *const c_char,
+    unit: *const c_char,
+    first: u64,
+    numbers: *const u64,
+) {
+    // SAFETY: the batch is the caller's; the texts and numbers are as the header says.
+    let (batch, of, unit) =
+        unsafe { (&mut *batch, text::text(of).into_owned(), text::name(unit).unwrap_or_default()) };
+    batch.positions = Some(match numbers.is_null() {
+        true => Positions::counted(of, unit, first),
+        false => {
+            // SAFETY: there are so many (the header).
+            let numbers = unsafe { slice::from_raw_parts(numbers, batch.messages.len()) };
+            Positions::listed(of, unit, numbers.to_vec())
+        }
+    });
 }
 
 /// Keeps the message that `handle` got: this component will send something made of it, which settles it.
@@ -132,13 +178,12 @@ pub unsafe extern "C" fn gopiper_send(
     // SAFETY: the host is the caller's; the batch is given up; what was kept is NULL or given up.
     let (host, batch, kept) = unsafe {
         let kept = (!kept.is_null()).then(|| Box::from_raw(kept));
-        (host::host(host), Box::from_raw(batch).0, kept)
+        (host::host(host), *Box::from_raw(batch), kept)
     };
-    let sent = match kept {
-        Some(kept) => host.postponed.send_batch_from(kept.0, batch),
-        None => host.postponed.send_batch(batch),
-    };
-    sent.is_ok()
+    match kept {
+        Some(kept) => host.postponed.send_batch_from(kept.0, batch.messages).is_ok(),
+        None => batch.send(&host.postponed, None),
+    }
 }
 
 /// Sends a batch of which a source wants to hear the outcomes: `settled` gets `token`, with the places of
@@ -151,6 +196,6 @@ pub unsafe extern "C" fn gopiper_send_tracked(
     token: u64,
 ) -> bool {
     // SAFETY: the host is the caller's; the batch is given up.
-    let (host, batch) = unsafe { (host::host(host), Box::from_raw(batch).0) };
-    host.postponed.send_tracked(batch, token).is_ok()
+    let (host, batch) = unsafe { (host::host(host), *Box::from_raw(batch)) };
+    batch.send(&host.postponed, Some(token))
 }

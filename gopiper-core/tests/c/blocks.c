@@ -5,13 +5,21 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const gopiper_attribute attributes[] = {
   { "lines", GOPIPER_UINT64, .default_value = "1000", .documentation = "How many; 0 for no end." },
+  { "positions", GOPIPER_TEXT, .documentation = "Say where they come from: 'counted' or 'listed'." },
   { 0 },
 };
 
 typedef struct {
+  uint64_t lines;
+  bool counted, listed;
+} configuration;
+
+typedef struct {
+  const configuration *configuration;
   uint64_t lines, sent, settled;
   int64_t next; /* Not before this moment. */
   atomic_int stopped;
@@ -20,16 +28,22 @@ typedef struct {
 
 static void *configure(const gopiper_attributes *given, gopiper_error *error) {
   (void)error;
-  uint64_t *lines = malloc(sizeof *lines);
-  *lines = gopiper_attribute_value(given, "lines").content.uint64;
-  return lines;
+  configuration *made = calloc(1, sizeof *made);
+  made->lines = gopiper_attribute_value(given, "lines").content.uint64;
+  gopiper_value positions = gopiper_attribute_value(given, "positions");
+  if (positions.kind == GOPIPER_TEXT) {
+    made->counted = strcmp((const char *)positions.content.bytes.data, "counted") == 0;
+    made->listed = strcmp((const char *)positions.content.bytes.data, "listed") == 0;
+  }
+  return made;
 }
 
-static void *create(const void *configuration, gopiper_host *host, gopiper_error *error) {
+static void *create(const void *from, gopiper_host *host, gopiper_error *error) {
   (void)error;
   static const char *const names[] = { "delivered", "dropped", "dead_lettered", "failed", "returned" };
   state *it = calloc(1, sizeof *it);
-  it->lines = *(const uint64_t *)configuration;
+  it->configuration = from;
+  it->lines = it->configuration->lines;
   for (int i = 0; i < 5; i++) it->outcomes[i] = gopiper_counter_new(host, names[i], "Lines");
   return it;
 }
@@ -61,6 +75,12 @@ static int64_t produce(void *of, gopiper_host *host, size_t credit, gopiper_erro
   }
   gopiper_message_free(block);
   const uint64_t token = it->sent;
+  if (it->configuration->counted) gopiper_batch_set_positions(batch, "memory", "line", token, NULL);
+  if (it->configuration->listed) {
+    uint64_t bytes[100];
+    for (size_t i = 0; i < count; i++) bytes[i] = (token + i) * 10;
+    gopiper_batch_set_positions(batch, "memory", "byte", 0, bytes);
+  }
   it->sent += count;
   return gopiper_send_tracked(host, batch, token) ? GOPIPER_MORE : GOPIPER_FINISHED;
 }

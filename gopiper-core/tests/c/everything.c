@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,11 @@ static void *create(const void *from, gopiper_host *host, gopiper_error *error) 
   const configuration *made = from;
   if (strcmp(made->text, "uncreated") == 0) {
     gopiper_refuse(error, NULL, "it can't be made");
+    return NULL;
+  }
+  static atomic_int attempts;
+  if (strcmp(made->text, "later") == 0 && atomic_fetch_add(&attempts, 1) < 2) {
+    gopiper_refuse_for_now(error, "text", "not yet");
     return NULL;
   }
   state *it = calloc(1, sizeof *it);
@@ -194,6 +200,7 @@ static int32_t many(gopiper_host *host, gopiper_message *message) {
 static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
   state *it = of;
   gopiper_counter_add(it->handled, 1);
+  if (strcmp(it->configuration->text, "fails") == 0) return gopiper_fail(host, 5, "as all do");
   gopiper_bytes data = gopiper_message_data(message);
   char word[32] = { 0 };
   for (size_t i = 0; i < data.length && i < sizeof word - 1 && data.data[i] != ' '; i++) word[i] = (char)data.data[i];
