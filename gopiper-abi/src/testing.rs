@@ -257,9 +257,26 @@ impl Harness {
     /// Tells a source what was settled since the last call.
     pub fn tell_settled(&mut self) {
         for settled in self.settled() {
-            let Settled { token, first, count, outcome } = settled;
-            self.component.settled(token, first, count, outcome);
+            self.tell(&settled);
         }
+    }
+
+    /// Tells a source of one outcome: of those of [`Harness::settled`] as they are, or as the test would have them.
+    ///
+    /// ```
+    /// # use gopiper_abi::{Outcome, testing::{Harness, Settled}};
+    /// # fn example(mut source: Harness) -> Result<(), gopiper_abi::Error> {
+    /// source.produce(10)?;
+    /// assert_eq!(source.sent(), [b"one", b"two"]);
+    /// for settled in source.settled() {
+    ///     source.tell(&Settled { first: 1, count: 1, outcome: Outcome::RETURNED, ..settled });
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tell(&mut self, settled: &Settled) {
+        let Settled { token, first, count, outcome } = *settled;
+        self.component.settled(token, first, count, outcome);
     }
 
     /// Moves the clock on, and calls `timer` if the component asked for a moment that has come by.

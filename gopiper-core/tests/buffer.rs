@@ -135,7 +135,7 @@ fn what_was_not_settled_comes_again_and_the_source_is_not_asked_for_it() {
 }
 
 #[test]
-fn a_block_of_which_something_has_come_back_comes_again_as_a_whole() {
+fn of_a_block_only_what_has_come_back_comes_again() {
     let state = tempfile::tempdir().unwrap();
     let first = Probe::new(numbers(4));
     let breaks = sink(|postponed| Breaks(2, postponed));
@@ -143,7 +143,7 @@ fn a_block_of_which_something_has_come_back_comes_again_as_a_whole() {
     assert_eq!(first.outcomes(), [DELIVERED; 4]);
     let second = Probe::new([""; 0]);
     assert!(run(buffered(second.source(1), second.sink(), state.path())).is_success());
-    assert_eq!(second.output(), numbers(4), "two of them a second time");
+    assert_eq!(second.output(), numbers(4)[2..]);
 }
 
 #[test]

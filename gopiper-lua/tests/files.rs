@@ -253,6 +253,32 @@ fn what_does_not_fit_on_the_disk_is_written_when_there_is_room() {
 }
 
 #[test]
+fn what_was_written_behind_a_message_that_stops_the_pipeline_is_not_written_again() {
+    for buffer in ["", "gopiper.buffer(),"] {
+        let folder =
+            Folder::new("{ paths = { 'in' } }", "'file_sink_component.so', { path = 'out' }");
+        let failing = format!(
+            "{buffer} gopiper.transform(function(message)
+              if message:find('line 500') then error('the 500th') end
+            end, {{ on_fail = 'stop' }}),
+            gopiper.loadComponent('file_sink"
+        );
+        let text = fs::read_to_string(folder.path("pipeline.lua")).expect("written");
+        let text = text.replace("gopiper.loadComponent('file_sink", &failing);
+        fs::write(folder.path("pipeline.lua"), text).expect("written");
+        folder.append("in", (0..1000).map(|n| format!("line {n}\n")).collect::<String>());
+        let all_but_one: Vec<_> = (0..1000).filter(|n| *n != 500).collect();
+        for _ in 0..3 {
+            let ended = folder.run();
+            assert_eq!(ended.status.code(), Some(1), "{}", stderr(&ended));
+            let mut written = numbers(&folder.path("out"));
+            written.sort_unstable();
+            assert_eq!(written, all_but_one);
+        }
+    }
+}
+
+#[test]
 fn the_example_goes_on_until_it_is_stopped() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = common::root().join("examples/files.lua");

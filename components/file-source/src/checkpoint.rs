@@ -15,6 +15,7 @@ use gopiper_abi::Error;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
+    beyond::Beyond,
     found::Found,
     identity::{Fingerprint, Inode, Mark},
 };
@@ -44,6 +45,9 @@ pub(crate) struct Entry {
     /// What lies before the offset, or before a place that lies before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mark: Option<Mark>,
+    /// What has gone through behind the offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) beyond: Option<Beyond>,
     /// How long it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) length: Option<u64>,
@@ -64,6 +68,7 @@ impl Entry {
             real: None,
             born,
             mark: None,
+            beyond: None,
             length: None,
             ended: false,
         }

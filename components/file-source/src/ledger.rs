@@ -4,7 +4,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    mem,
+    iter, mem,
     ops::Range,
     path::Path,
 };
@@ -12,6 +12,7 @@ use std::{
 use gopiper_abi::Positions;
 
 use crate::{
+    beyond::Beyond,
     checkpoint::Entry,
     found::{Index, is_in_place},
     identity::{Fingerprint, Inode, Mark},
@@ -84,13 +85,25 @@ impl Ledger {
     }
 
     /// Where in their file the messages of a batch begin that end there.
-    pub(crate) fn positions(&self, number: u64, ends: &[u64]) -> Option<Positions> {
-        let file = self.files.get(&number)?;
-        let before = file.batches.back().and_then(|batch| batch.ends.last().copied());
+    pub(crate) fn starts(&self, number: u64, ends: &[u64]) -> Vec<u64> {
         let mut starts = Vec::with_capacity(ends.len());
-        starts.push(before.unwrap_or(file.entry.offset));
+        starts.extend(self.files.get(&number).map(Progress::sent_to));
         starts.extend(ends.iter().take(ends.len().saturating_sub(1)));
-        Some(Positions::listed(file.entry.path.to_string_lossy(), "byte", starts))
+        starts
+    }
+
+    /// Where messages of this file that begin there lie, for who reads of a failure.
+    pub(crate) fn positions(&self, number: u64, starts: Vec<u64>) -> Option<Positions> {
+        let path = self.files.get(&number)?.entry.path.to_string_lossy();
+        Some(Positions::listed(path, "byte", starts))
+    }
+
+    /// Which of the messages that begin and end there have gone through already; `None` if none has.
+    pub(crate) fn are_done(&self, number: u64, starts: &[u64], ends: &[u64]) -> Option<Vec<bool>> {
+        let beyond = self.files.get(&number)?.entry.beyond.as_ref()?;
+        let places = starts.iter().zip(ends);
+        let are_done: Vec<_> = places.map(|(start, end)| beyond.has(&(*start..*end))).collect();
+        are_done.contains(&true).then_some(are_done)
     }
 
     /// A batch whose messages end there goes on its way; returns the token to send it with.
@@ -172,7 +185,7 @@ impl Ledger {
     /// What becomes of it from here on does not matter. Returns how far it had gone through.
     pub(crate) fn forget(&mut self, number: u64) -> Option<Entry> {
         let mut file = self.files.remove(&number)?;
-        file.set_mark();
+        file.complete_entry();
         for batch in file.batches {
             self.batches.remove(&batch.token);
         }
@@ -213,7 +226,7 @@ impl Ledger {
             if !file.closed {
                 file.entry.seen = now;
             }
-            file.set_mark();
+            file.complete_entry();
             file.entry.clone()
         }));
         entries
@@ -222,7 +235,7 @@ impl Ledger {
     /// What nobody reads any more, and has all gone through, needs no place of its own.
     fn keep_closed(&mut self) {
         let done = |file: &Progress| file.closed && file.batches.is_empty();
-        self.files.values_mut().filter(|file| done(file)).for_each(Progress::set_mark);
+        self.files.values_mut().filter(|file| done(file)).for_each(Progress::complete_entry);
         self.known.extend(self.files.values().filter(|file| done(file)).map(|f| f.entry.clone()));
         self.files.retain(|_, file| !done(file));
     }
@@ -237,11 +250,34 @@ impl Progress {
         }
     }
 
-    fn set_mark(&mut self) {
+    /// All before this place was sent, or has gone through.
+    fn sent_to(&self) -> u64 {
+        let last = self.batches.back().and_then(|batch| batch.ends.last());
+        last.copied().unwrap_or(self.entry.offset)
+    }
+
+    /// Writes into the entry what there is to remember beside the offset.
+    fn complete_entry(&mut self) {
+        self.set_beyond();
         let is_due = self.marks.front().is_some_and(|(place, _)| *place <= self.entry.offset);
         if let Some((place, bytes)) = is_due.then(|| self.marks.pop_front()).flatten() {
             self.entry.mark = Some(Mark::of(place, &bytes));
         }
+    }
+
+    fn set_beyond(&mut self) {
+        let known = self.entry.beyond.take();
+        let mut ranges = Vec::new();
+        let mut start = self.entry.offset;
+        for batch in &self.batches {
+            ranges.extend(batch.done(start));
+            start = batch.ends.last().copied().unwrap_or(start);
+        }
+        let last = self.marks.back().map(|(place, bytes)| Mark::of(*place, bytes));
+        let known_mark = known.as_ref().and_then(Beyond::mark).cloned();
+        let mark = [last, known_mark].into_iter().flatten().max_by_key(|mark| mark.end);
+        ranges.extend(known.iter().flat_map(Beyond::ranges).cloned());
+        self.entry.beyond = Beyond::new(ranges, self.entry.offset, mark);
     }
 }
 
@@ -255,6 +291,17 @@ impl Open {
         while let Some(end) = self.behind.remove(&self.prefix) {
             self.prefix = end;
         }
+    }
+
+    /// The ranges of bytes whose messages have ended, if the first one begins there.
+    fn done(&self, start: u64) -> impl Iterator<Item = Range<u64>> {
+        let behind = self.behind.iter().map(|(from, to)| (*from as usize, *to as usize));
+        let places = iter::once((0, self.prefix as usize)).chain(behind);
+        let places = places.filter(|(from, to)| from < to);
+        places.map(move |(from, to)| {
+            let from = from.checked_sub(1).map_or(start, |before| self.ends[before]);
+            from..self.ends[to - 1]
+        })
     }
 
     fn is_whole(&self) -> bool {

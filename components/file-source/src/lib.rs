@@ -2,10 +2,12 @@
 //!
 //! What has gone through the pipeline is remembered in a checkpoint: whoever starts again goes on
 //! behind the last line that has ended. What was under way when the process was killed comes again.
+mod beyond;
 mod checkpoint;
 mod found;
 mod identity;
 mod input;
+mod known;
 mod ledger;
 mod order;
 mod outlet;

@@ -1,4 +1,6 @@
 //! The way on for what was read.
+use std::mem;
+
 use gopiper_abi::{Batch, Error, Message, Postponed, lines::Format};
 
 use crate::ledger::Ledger;
@@ -20,8 +22,24 @@ impl Outlet {
         number: u64,
         of_all: &Message,
         mut batch: Batch,
-        ends: Vec<u64>,
+        mut ends: Vec<u64>,
     ) -> Result<(), Error> {
+        let mut starts = Vec::new();
+        if let Some(ledger) = &mut self.ledger {
+            starts = ledger.starts(number, &ends);
+            if let Some(are_done) = ledger.are_done(number, &starts, &ends) {
+                // Also of those that are left out at the end.
+                let sent_to = ends.last().copied().unwrap_or_default();
+                batch = without(batch, &are_done, self.postponed.batch());
+                remove(&mut starts, &are_done);
+                remove(&mut ends, &are_done);
+                let Some(end) = ends.last_mut() else {
+                    ledger.passed(number, sent_to);
+                    return Ok(());
+                };
+                *end = sent_to;
+            }
+        }
         if let Some(attributes) = of_all.attributes() {
             for message in batch.messages_mut() {
                 if message.attributes().is_none() {
@@ -37,7 +55,7 @@ impl Outlet {
         match &mut self.ledger {
             None => self.postponed.send_batch(batch)?,
             Some(ledger) => {
-                let positions = ledger.positions(number, &ends);
+                let positions = ledger.positions(number, starts);
                 let token = ledger.sent(number, ends);
                 match positions {
                     Some(positions) => {
@@ -49,4 +67,23 @@ impl Outlet {
         }
         Ok(())
     }
+}
+
+/// The messages that are not done, moved into an empty batch.
+fn without(mut batch: Batch, are_done: &[bool], mut rest: Batch) -> Batch {
+    while rest.room() < batch.len() {
+        rest.grow();
+    }
+    for (message, is_done) in batch.messages_mut().iter_mut().zip(are_done) {
+        if !is_done {
+            let pushed = rest.push(mem::replace(message, Message::new("")));
+            debug_assert!(pushed.is_ok(), "there is room for all");
+        }
+    }
+    rest
+}
+
+fn remove(places: &mut Vec<u64>, are_done: &[bool]) {
+    let mut are_done = are_done.iter();
+    places.retain(|_| are_done.next() == Some(&false));
 }

@@ -1,6 +1,6 @@
 //! One file that is being read.
 use std::{
-    fs::{File, Metadata},
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -16,7 +16,7 @@ use crate::{
     found::real,
     identity::{Fingerprint, Inode, Mark, born, head},
     input::Input,
-    ledger::Ledger,
+    known::{Known, place_of},
     order::log_of,
     outlet::Outlet,
     tail::Tail,
@@ -124,8 +124,7 @@ impl Reader {
         if !reader.input.is_gzip() {
             reader.tail = Tail::at(reader.input.file(), known.place)?;
         }
-        reader.mark = known.mark;
-        reader.begin(known.place, &head, outlet);
+        reader.begin(known, &head, outlet);
         Ok(reader)
     }
 
@@ -154,10 +153,12 @@ impl Reader {
         }
     }
 
-    fn begin(&mut self, place: u64, head: &[u8], outlet: &mut Outlet) {
+    fn begin(&mut self, known: Known, head: &[u8], outlet: &mut Outlet) {
+        let Known { place, mark, beyond, .. } = known;
         self.fingerprint = Fingerprint::of(head);
         self.lines = None;
         (self.read, self.unsent) = (place, place);
+        self.mark = mark;
         if let Some(ledger) = &mut outlet.ledger {
             self.number = ledger.open(Entry {
                 fingerprint: self.fingerprint.clone(),
@@ -165,6 +166,7 @@ impl Reader {
                 seen: outlet.postponed.host().now(),
                 real: self.real.clone(),
                 mark: self.mark.clone(),
+                beyond,
                 ..Entry::new(&self.path, self.inode, self.born)
             });
         }
@@ -192,8 +194,8 @@ impl Reader {
                         begun => format!(" ({begun} bytes of a line that had begun are lost)"),
                     }
                 );
-                (self.tail, self.mark) = (Tail::default(), None);
-                self.begin(0, &head, outlet);
+                self.tail = Tail::default();
+                self.begin(Known::default(), &head, outlet);
                 return Ok(Step::Overwritten);
             }
             Err(error) => return Ok(Step::Failed(error, self.read)),
@@ -372,68 +374,6 @@ impl Reader {
     /// Whether a gzip file, which is not to be left in the middle.
     pub(crate) fn is_gzip(&self) -> bool {
         self.input.is_gzip()
-    }
-}
-
-/// Where to begin a file, and what is known of it.
-#[derive(Default)]
-struct Known {
-    place: u64,
-    /// What lay before the place, of a compressed file.
-    mark: Option<Mark>,
-    /// The path under which it is remembered.
-    remembered: Option<PathBuf>,
-}
-
-/// Where to begin a file that was just opened.
-fn place_of(
-    path: &Path,
-    metadata: &Metadata,
-    input: &Input,
-    head: &[u8],
-    from: Start,
-    ledger: Option<&mut Ledger>,
-) -> io::Result<Known> {
-    let (inode, born) = (Inode::from(metadata), born(metadata));
-    let known = ledger.map(|ledger| ledger.claim(inode, path, born)).unwrap_or_default();
-    if !input.has_size(metadata) {
-        return Ok(Known::default());
-    }
-    let (others, known): (Vec<_>, Vec<_>) =
-        known.into_iter().partition(|entry| entry.is_older_than(born));
-    // Their inode was given to this one.
-    others.iter().for_each(say_missing);
-    let is_first = known.is_empty();
-    for entry in known {
-        let fits = entry.fingerprint.fits(head)
-            && (input.is_gzip()
-                || (entry.offset <= metadata.len()
-                    && entry.mark.as_ref().map_or(Ok(true), |mark| mark.fits(input.file()))?));
-        if fits {
-            let mark = entry.mark.filter(|_| input.is_gzip());
-            return Ok(Known { place: entry.offset, mark, remembered: Some(entry.path) });
-        }
-    }
-    if !is_first {
-        log::warn!(
-            "{} is not what it was when it was last read: reading it from its beginning",
-            path.display()
-        );
-    }
-    let at_end = is_first && others.is_empty() && from == Start::End && !input.is_gzip();
-    Ok(Known { place: if at_end { metadata.len() } else { 0 }, ..Known::default() })
-}
-
-/// A file that is remembered is not there any more.
-pub(crate) fn say_missing(entry: &Entry) {
-    let (path, offset) = (entry.path.display(), entry.offset);
-    match entry.unread() {
-        0 => log::info!(
-            "{path} is not found any more: it was read to its end, byte {offset}, as far as is known"
-        ),
-        unread => log::warn!(
-            "{path} is not found any more: it was read up to byte {offset}, and at least {unread} bytes of it were not"
-        ),
     }
 }
 

@@ -17,9 +17,10 @@ use crate::{
         Found, Index, find, find_beside, find_renamed, folder_of, folders, is_in_place, real,
         without_match,
     },
+    known::say_missing,
     ledger::Ledger,
     outlet::Outlet,
-    reader::{Reader, Step, say_missing},
+    reader::{Reader, Step},
     saving::Saving,
     watch::Watch,
 };

@@ -1,4 +1,5 @@
 //! Files in a folder, read and followed.
+mod beyond;
 mod followed;
 mod named;
 mod random;

@@ -1,5 +1,7 @@
 //! The messages of a batch as bytes, and back.
-use gopiper_abi::{Batch, Map, Message, Payload, Trace, Value};
+use std::ops::Range;
+
+use gopiper_abi::{Batch, Map, Message, Outcome, Payload, Trace, Value, raw::Fate};
 use serde::{Deserialize, Serialize};
 
 use crate::stored::Stored;
@@ -114,6 +116,18 @@ pub(super) fn read(bytes: Vec<u8>, batch: &mut Batch) -> Result<(), Damaged> {
     Ok(())
 }
 
+/// The block without the messages in these places, and how many it holds then.
+pub(super) fn without(bytes: Vec<u8>, places: &[Range<u32>]) -> Result<(Vec<u8>, u64), Damaged> {
+    let mut batch = Batch::new(1);
+    read(bytes, &mut batch)?;
+    let mut all = 0..;
+    batch.retain(|_| {
+        let is_named = all.next().is_some_and(|at| places.iter().any(|range| range.contains(&at)));
+        if is_named { Fate::Settle(Outcome::DELIVERED) } else { Fate::Keep }
+    });
+    Ok((write(batch.messages()), batch.len() as u64))
+}
+
 impl Extra {
     fn of(message: &Message) -> Option<Self> {
         let attributes = message.attributes().filter(|map| !map.is_empty());
@@ -176,6 +190,17 @@ mod tests {
             assert_eq!(read.lacks_delimiter(), written.lacks_delimiter());
             assert_eq!((read.piece(), read.continues()), (written.piece(), written.continues()));
         }
+    }
+
+    #[test]
+    fn what_is_done_with_can_be_left_out() {
+        let (bytes, count) = without(write(&messages()), &[0..1, 2..3]).unwrap();
+        let mut batch = Batch::new(1);
+        read(bytes, &mut batch).unwrap();
+        assert_eq!((batch.len(), count), (2, 2));
+        assert_eq!(batch.messages()[0].attribute("key"), messages()[1].attribute("key"));
+        assert_eq!(batch.messages()[1].data(), b"the rest follows");
+        assert!(batch.messages()[1].continues());
     }
 
     #[test]

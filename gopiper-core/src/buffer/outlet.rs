@@ -1,5 +1,5 @@
 //! The source that reads from a buffer.
-use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, mem, ops::Range, sync::Arc, time::Duration};
 
 use gopiper_abi::{
     Error, Level, Outcome, Positions, Postponed, Produced, Source, own, raw::client::FactoryHandle,
@@ -18,7 +18,7 @@ struct Outlet {
     shared: Arc<Shared>,
     /// The number of the block that is read next, or of one before it.
     next: u64,
-    /// What is under way, by block.
+    /// What is under way or has come back, by block.
     sent: BTreeMap<u64, Sent>,
     /// When what is done with goes out, if nothing comes before that.
     idle_until: Option<i64>,
@@ -28,10 +28,10 @@ struct Outlet {
 }
 
 struct Sent {
-    /// Messages of which nothing was heard yet.
-    open: u32,
-    /// Some have come back: they stay for the next run.
-    returned: bool,
+    /// Messages that are under way or have come back.
+    left: u32,
+    /// The others, while there are some of both.
+    done: Vec<Range<u32>>,
 }
 
 /// The source behind a buffer.
@@ -103,23 +103,21 @@ impl Source for Outlet {
         let mut batch = self.postponed.batch();
         block::read(bytes, &mut batch).map_err(|_| self.shared.damaged(number))?;
         (self.next, self.idle_until) = (number + 1, None);
-        self.sent.insert(number, Sent { open: batch.len() as u32, returned: false });
+        self.sent.insert(number, Sent { left: batch.len() as u32, done: Vec::new() });
         let positions = Positions::counted(format!("buffered block {number}"), "message", 0);
         self.postponed.send_located(batch, Some(number), positions)?;
         Ok(Produced::MORE)
     }
 
     fn settled(&mut self, number: u64, indices: Range<u32>, outcome: Outcome) {
-        let Some(sent) = self.sent.get_mut(&number) else { return };
-        sent.open -= indices.end - indices.start;
-        sent.returned |= !outcome.is_final();
-        if sent.open > 0 {
+        let Some(sent) = self.sent.get_mut(&number).filter(|_| outcome.is_final()) else { return };
+        sent.left -= indices.end - indices.start;
+        if sent.left > 0 {
+            sent.done.push(indices);
             return;
         }
-        if !sent.returned {
-            self.shared.done(number);
-        }
         self.sent.remove(&number);
+        self.shared.done(number);
         self.take_out(false);
     }
 }
@@ -127,6 +125,14 @@ impl Source for Outlet {
 impl Drop for Outlet {
     fn drop(&mut self) {
         self.take_out(true);
+        let sent = mem::take(&mut self.sent).into_iter();
+        let partly_done = sent.filter(|(_, sent)| !sent.done.is_empty());
+        for (number, sent) in partly_done {
+            if let Err(error) = self.shared.shorten(number, &sent.done) {
+                self.complain(&format!("{error}; what is done with may come again"));
+                break;
+            }
+        }
         let left = self.shared.messages();
         if left > 0 {
             let said = format!("{left} message(s) stay in the buffer, for the next run");

@@ -1,6 +1,7 @@
 //! What the two halves of a buffer share.
 use std::{
     collections::BTreeMap,
+    ops::Range,
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -12,7 +13,7 @@ use gopiper_abi::{Counter, Host};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    BufferOptions, WhenFull,
+    BufferOptions, WhenFull, block,
     store::{Store, StoreError},
 };
 
@@ -69,10 +70,19 @@ impl State {
     }
 
     fn done(&mut self, number: u64) {
+        self.remove(number);
+        self.done.push(number);
+    }
+
+    fn remove(&mut self, number: u64) {
         let (bytes, messages) = self.blocks.remove(&number).unwrap_or_default();
         self.bytes -= bytes;
         self.messages -= messages;
-        self.done.push(number);
+    }
+
+    fn shorten(&mut self, number: u64, bytes: u64, messages: u64) {
+        self.remove(number);
+        self.add(number, bytes, messages);
     }
 }
 
@@ -191,6 +201,18 @@ impl Shared {
         state.done(number);
         self.opened().show(&state);
         self.changed.notify_all();
+    }
+
+    /// Nobody needs these messages of a block any more, but others.
+    pub(super) fn shorten(&self, number: u64, done: &[Range<u32>]) -> Result<(), StoreError> {
+        let opened = self.opened();
+        let Some((_, bytes)) = opened.store.next(number..number + 1)? else { return Ok(()) };
+        let (block, messages) = block::without(bytes, done).map_err(|_| self.damaged(number))?;
+        opened.store.replace(number, &block)?;
+        let mut state = self.state.lock();
+        state.shorten(number, block.len() as u64, messages);
+        opened.show(&state);
+        Ok(())
     }
 
     /// Whether something is done with, and is in the store still.

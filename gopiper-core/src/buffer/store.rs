@@ -178,6 +178,15 @@ impl Store {
         Ok(())
     }
 
+    /// Puts another block in the place of one that is there, synced.
+    pub(super) fn replace(&self, number: u64, block: &[u8]) -> Result<(), StoreError> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            transaction.open_table(BLOCKS)?.insert(number, block)?;
+            Ok(transaction.commit()?)
+        })
+    }
+
     fn write_next(&self, next: u64) {
         let number = next.to_le_bytes();
         let bytes = [number, digest::<8>(&number)].concat();

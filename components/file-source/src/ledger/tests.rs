@@ -109,6 +109,14 @@ proptest! {
             settled[at] = true;
             let prefix = settled.iter().take_while(|settled| **settled).count();
             prop_assert_eq!(offset(&mut ledger), prefix as u64 * 10);
+            let entry = &ledger.entries(0)[0];
+            let beyond = |at: u64| {
+                let beyond = entry.beyond.as_ref();
+                beyond.is_some_and(|beyond| beyond.has(&(at * 10..at * 10 + 10)))
+            };
+            for (at, settled) in settled.iter().enumerate().skip(prefix) {
+                prop_assert_eq!(beyond(at as u64), *settled);
+            }
         }
         prop_assert!(ledger.batches.is_empty());
     }

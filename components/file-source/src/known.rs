@@ -1,0 +1,86 @@
+//! Where to begin a file: what the checkpoint knows of it, if it is the same one.
+use std::{
+    fs::Metadata,
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Start,
+    beyond::Beyond,
+    checkpoint::Entry,
+    identity::{Inode, Mark, born},
+    input::Input,
+    ledger::Ledger,
+};
+
+/// Where to begin a file, and what is known of it.
+#[derive(Default)]
+pub(crate) struct Known {
+    pub(crate) place: u64,
+    /// What lay before the place, of a compressed file.
+    pub(crate) mark: Option<Mark>,
+    /// What has gone through behind the place.
+    pub(crate) beyond: Option<Beyond>,
+    /// The path under which it is remembered.
+    pub(crate) remembered: Option<PathBuf>,
+}
+
+/// Where to begin a file that was just opened.
+pub(crate) fn place_of(
+    path: &Path,
+    metadata: &Metadata,
+    input: &Input,
+    head: &[u8],
+    from: Start,
+    ledger: Option<&mut Ledger>,
+) -> io::Result<Known> {
+    let (inode, born) = (Inode::from(metadata), born(metadata));
+    let known = ledger.map(|ledger| ledger.claim(inode, path, born)).unwrap_or_default();
+    if !input.has_size(metadata) {
+        return Ok(Known::default());
+    }
+    let (others, known): (Vec<_>, Vec<_>) =
+        known.into_iter().partition(|entry| entry.is_older_than(born));
+    // Their inode was given to this one.
+    others.iter().for_each(say_missing);
+    let is_first = known.is_empty();
+    for entry in known {
+        let fits = entry.fingerprint.fits(head)
+            && (input.is_gzip()
+                || (entry.offset <= metadata.len()
+                    && entry.mark.as_ref().map_or(Ok(true), |mark| mark.fits(input.file()))?));
+        if fits {
+            let mark = entry.mark.filter(|_| input.is_gzip());
+            let mut beyond = entry.beyond;
+            if let Some(known) = &beyond
+                && !input.is_gzip()
+                && !known.fits(input.file())?
+            {
+                beyond = None;
+            }
+            return Ok(Known { place: entry.offset, mark, beyond, remembered: Some(entry.path) });
+        }
+    }
+    if !is_first {
+        log::warn!(
+            "{} is not what it was when it was last read: reading it from its beginning",
+            path.display()
+        );
+    }
+    let at_end = is_first && others.is_empty() && from == Start::End && !input.is_gzip();
+    Ok(Known { place: if at_end { metadata.len() } else { 0 }, ..Known::default() })
+}
+
+/// A file that is remembered is not there any more.
+pub(crate) fn say_missing(entry: &Entry) {
+    let (path, offset) = (entry.path.display(), entry.offset);
+    match entry.unread() {
+        0 => log::info!(
+            "{path} is not found any more: it was read to its end, byte {offset}, as far as is known"
+        ),
+        unread => log::warn!(
+            "{path} is not found any more: it was read up to byte {offset}, and at least {unread} bytes of it were not"
+        ),
+    }
+}
