@@ -67,6 +67,45 @@ fn what_has_failed_is_listed_shown_replayed_and_purged() {
 }
 
 #[test]
+fn a_failure_names_where_its_message_came_from() {
+    let files = tempfile::tempdir().expect("a folder");
+    let [a, b] = ["a", "b"].map(|name| files.path().join(name));
+    fs::write(&a, "done\nfail\n").expect("written");
+    fs::write(&b, "fail\n").expect("written");
+    let (a, b) = (a.display(), b.display());
+    for (checkpoint, wanted) in [
+        (true, [format!("{a}, byte 5"), format!("{b}, byte 0")]),
+        // Nobody looks where its messages begin: they are counted.
+        (false, [format!("{a}, message 2"), format!("{b}, message 1")]),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+        let text = format!(
+            "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('file_source_component.so', {{ paths = {{ '{a}', '{b}' }}, checkpoint = {checkpoint} }}),
+  gopiper.loadComponent('faults_component.so', {{}}),
+  gopiper.loadComponent('stdout_component.so', {{}}),
+}})
+"
+        );
+        fs::write(&file, text).expect("written");
+        let mut command = gopiper();
+        let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        // The second failure has the reason of the first one.
+        assert!(said.contains(&wanted[0]), "{said}");
+        let mut command = gopiper();
+        command.args(["dlq", "list", "--json"]).arg(&file).env("GOPIPER_STATE_DIR", &state);
+        let listed = String::from_utf8(run(&mut command, b"").stdout).expect("text");
+        let found: Vec<_> =
+            listed.lines().map(|line| wanted.each_ref().map(|one| line.contains(&**one))).collect();
+        assert_eq!(found, [[true, false], [false, true]], "{listed}");
+    }
+}
+
+#[test]
 fn a_state_directory_that_can_not_be_used_is_refused_before_anything_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, no_folder) = (folder.path().join("p.lua"), folder.path().join("file"));

@@ -1,9 +1,23 @@
 //! The way on for what was read.
-use std::mem;
+use std::{mem, path::Path};
 
-use gopiper_abi::{Batch, Error, Message, Postponed, lines::Format};
+use gopiper_abi::{Batch, Error, Message, Positions, Postponed, lines::Format};
 
 use crate::ledger::Ledger;
+
+/// The messages of a file: how many came before.
+pub(crate) struct Counted<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) before: &'a mut u64,
+}
+
+impl Counted<'_> {
+    fn positions(self, messages: usize) -> Positions {
+        let first = *self.before + 1;
+        *self.before += messages as u64;
+        Positions::counted(self.path.to_string_lossy(), "message", first)
+    }
+}
 
 /// How lines are cut and sent, and what is under way.
 pub(crate) struct Outlet {
@@ -16,13 +30,15 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    /// Sends lines of file `number`, whose path `of_all` has as an attribute.
+    /// Sends lines of file `number`, whose path `of_all` has as an attribute. Without a checkpoint nobody knows where
+    /// they begin, and they are `counted`.
     pub(crate) fn send(
         &mut self,
         number: u64,
         of_all: &Message,
         mut batch: Batch,
         mut ends: Vec<u64>,
+        counted: Counted<'_>,
     ) -> Result<(), Error> {
         let mut starts = Vec::new();
         if let Some(ledger) = &mut self.ledger {
@@ -53,7 +69,10 @@ impl Outlet {
             }
         }
         match &mut self.ledger {
-            None => self.postponed.send_batch(batch)?,
+            None => {
+                let positions = counted.positions(batch.len());
+                self.postponed.send_located(batch, None, positions)?;
+            }
             Some(ledger) => {
                 let positions = ledger.positions(number, starts);
                 let token = ledger.sent(number, ends);

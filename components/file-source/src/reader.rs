@@ -18,7 +18,7 @@ use crate::{
     input::Input,
     known::{Known, place_of},
     order::log_of,
-    outlet::Outlet,
+    outlet::{Counted, Outlet},
     tail::Tail,
 };
 
@@ -65,6 +65,8 @@ pub(crate) struct Reader {
     read: u64,
     /// What was not sent begins here.
     unsent: u64,
+    /// How many messages were sent since it was begun, without a checkpoint.
+    sent: u64,
     /// The attributes of all its messages.
     of_all: Message,
     /// Whether there may be something to read.
@@ -114,6 +116,7 @@ impl Reader {
             lines: None,
             read: 0,
             unsent: 0,
+            sent: 0,
             of_all: Message::new(""),
             is_ready: true,
             is_last: false,
@@ -157,7 +160,7 @@ impl Reader {
         let Known { place, mark, beyond, .. } = known;
         self.fingerprint = Fingerprint::of(head);
         self.lines = None;
-        (self.read, self.unsent) = (place, place);
+        (self.read, self.unsent, self.sent) = (place, place, 0);
         self.mark = mark;
         if let Some(ledger) = &mut outlet.ledger {
             self.number = ledger.open(Entry {
@@ -202,9 +205,11 @@ impl Reader {
         };
         self.read += read as u64;
         let time = outlet.postponed.host().now();
-        let Reader { lines, number, of_all, .. } = self;
+        let Reader { lines, number, of_all, path, sent, .. } = self;
         if let Some(lines) = lines {
-            let send = &mut |batch, ends| outlet.send(*number, of_all, batch, ends);
+            let send = &mut |batch, ends| {
+                outlet.send(*number, of_all, batch, ends, Counted { path, before: sent })
+            };
             lines.filled(read, time, send)?;
         }
         self.note_unsent(outlet);
@@ -349,9 +354,11 @@ impl Reader {
     /// The pipeline takes no more.
     pub(crate) fn finish(mut self, outlet: &mut Outlet) -> Result<(), Error> {
         let time = outlet.postponed.host().now();
-        let Reader { lines, number, of_all, .. } = &mut self;
+        let Reader { lines, number, of_all, path, sent, .. } = &mut self;
         if let Some(lines) = lines {
-            lines.end(time, &mut |batch, ends| outlet.send(*number, of_all, batch, ends))?;
+            lines.end(time, &mut |batch, ends| {
+                outlet.send(*number, of_all, batch, ends, Counted { path, before: sent })
+            })?;
         }
         self.note_unsent(outlet);
         self.set_mark(outlet);
