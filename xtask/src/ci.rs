@@ -2,27 +2,32 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::workspace::Cargo;
-use crate::{chaos, compilers, edges, soundness, test, tidy};
+use crate::{chaos, compilers, edges, nights, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Also what takes longer: models of threads in every interleaving, tests under AddressSanitizer,
-    /// ThreadSanitizer and Miri, components built by other compilers, ten thousand cases of the scheduler's model, 200 rounds of chaos
+    /// ThreadSanitizer and Miri, components built by other compilers, ten thousand cases of the scheduler's model, 200 rounds of chaos,
+    /// 100 bad nights
     #[arg(long)]
     full: bool,
+    /// Only the step with this name, as the list of times shows it
+    #[arg(long, value_name = "STEP")]
+    only: Option<String>,
 }
 
 pub(crate) fn ci(args: &Args) -> Result<()> {
-    let mut steps = Steps::default();
+    let mut steps = Steps { only: args.only.clone(), ..Steps::default() };
     let result = checks(args, &mut steps);
     // Before the tests, so that the last lines are those of `cargo test`.
     steps.print();
     result?;
     let model_cases = if args.full { 10_000 } else { 200 };
-    Steps::default().step("test", || test::run(&[], model_cases))
+    steps.step("test", || test::run(&[], model_cases))?;
+    steps.check_name()
 }
 
 fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
@@ -47,21 +52,42 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
         steps.step("miri", soundness::miri)?;
     }
     let rounds = if args.full { 200 } else { 10 };
+    steps.step("nights", || nights::check(&test::built()?, rounds / 2))?;
     steps.step("chaos", || chaos::check(&test::built()?, rounds))
 }
 
 #[derive(Default)]
 struct Steps {
+    only: Option<String>,
+    /// The names of those that were left out.
+    left_out: Vec<&'static str>,
     took: Vec<(&'static str, Duration)>,
 }
 
 impl Steps {
     fn step(&mut self, name: &'static str, check: impl FnOnce() -> Result<()>) -> Result<()> {
+        if self.only.as_ref().is_some_and(|only| only != name) {
+            self.left_out.push(name);
+            return Ok(());
+        }
         eprintln!("\n==> {name}");
         let start = Instant::now();
         let result = check();
         self.took.push((name, start.elapsed()));
         result.with_context(|| format!("the step '{name}' failed"))
+    }
+
+    /// A step that there is not would pass.
+    fn check_name(&self) -> Result<()> {
+        match &self.only {
+            Some(only) if self.took.is_empty() => {
+                bail!(
+                    "there is no step '{only}' (there are {}; some only with --full)",
+                    self.left_out.join(", ")
+                )
+            }
+            _ => Ok(()),
+        }
     }
 
     fn print(&self) {

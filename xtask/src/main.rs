@@ -7,6 +7,7 @@ mod chaos;
 mod ci;
 mod compilers;
 mod edges;
+mod nights;
 mod plugins;
 mod run;
 mod soundness;
@@ -47,6 +48,8 @@ enum Command {
     Bench(bench::Args),
     /// Kill a pipeline at any moment, lose power, fill the disk: nothing may be lost
     Chaos(chaos::Args),
+    /// Mix odd lines, rotations, environments, signals and limits at random: each line must come once
+    Nights(nights::Args),
     /// Build the components with other compilers, and run pipelines of them
     Compilers,
     /// Check what the compiler and clippy don't
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::test(&args),
         Command::Ci(args) => ci::ci(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Nights(args) => nights::nights(&args),
         Command::Chaos(args) => chaos::chaos(&args),
         Command::Compilers => compilers::all(),
         Command::Tidy => tidy::tidy(),

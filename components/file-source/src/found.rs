@@ -1,6 +1,7 @@
 //! Which files there are.
 use std::{
     borrow::Cow,
+    cmp::{Ordering, Reverse},
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
     fs::{self, Metadata},
@@ -38,6 +39,12 @@ impl Found {
     fn new(path: PathBuf, metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Found { path, inode: Inode::from(metadata), born: born(metadata), modified }
+    }
+
+    /// The oldest first. Of files of one moment, as file systems tell time, the one without a suffix is the newest.
+    fn by_age(&self, other: &Self) -> Ordering {
+        let age = |file: &Self| (file.modified, file.born, Reverse(file.path.as_os_str().len()));
+        age(self).cmp(&age(other)).then_with(|| self.path.cmp(&other.path))
     }
 }
 
@@ -128,7 +135,7 @@ pub(crate) fn find(patterns: &[String]) -> (Vec<Found>, Vec<Trouble>) {
             Err(trouble) => troubles.push(trouble),
         }
     }
-    found.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+    found.sort_by(Found::by_age);
     let mut inodes = HashSet::new();
     found.retain(|file| inodes.insert(file.inode));
     (found, troubles)
@@ -144,7 +151,7 @@ pub(crate) fn find_beside(entries: &[Entry]) -> Vec<Found> {
     let folders: BTreeSet<_> = paths.map(|path| folder_of(&path)).collect();
     let mut found =
         in_folders(folders, |file| entries.iter().any(|entry| entry.may_be_found(file)));
-    found.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+    found.sort_by(Found::by_age);
     let mut inodes = HashSet::new();
     found.retain(|file| inodes.insert(file.inode));
     found

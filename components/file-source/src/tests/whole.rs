@@ -52,6 +52,19 @@ fn the_oldest_first() {
 }
 
 #[test]
+fn of_files_of_one_moment_the_one_without_a_suffix_is_the_newest() {
+    let folder = Folder::new();
+    folder.write("a.log.1", "old\n");
+    folder.write("a.log", "new\n");
+    let moment = SystemTime::now();
+    for name in ["a.log", "a.log.1"] {
+        let file = File::options().write(true).open(folder.path(name)).unwrap();
+        file.set_modified(moment).unwrap();
+    }
+    assert_eq!(whole(&mut folder.source("a.log*")), ["old", "new"]);
+}
+
+#[test]
 fn what_has_gone_through_does_not_come_again() {
     let folder = Folder::new();
     folder.write("a", "1\n2\n3\n");

@@ -10,20 +10,25 @@ local report, send, keep = s.report, s.send, s.keep
 local batch_type = ffi.typeof('gopiper_batch *')
 local pcall = prelude.pcall
 
--- What a function has raised, in words: a table without words of its own as what is in it.
-local function words(problem)
-  if type(problem) ~= 'table' or (getmetatable(problem) or {}).__tostring then
-    return tostring(problem)
+-- What a function has raised, in words: a table without words of its own as what is in it. Without addresses: they
+-- differ each time, and the log would take each failure for one of another reason.
+local function words(problem, depth)
+  local kind = type(problem)
+  if kind == 'function' or kind == 'thread' then return a(problem) end
+  if kind ~= 'table' or (getmetatable(problem) or {}).__tostring then
+    return as_text(problem) or tostring(problem)
   end
+  if depth == 4 then return '{ ... }' end
   local fields = {}
   for key, field in next, problem do
-    fields[#fields + 1] = tostring(key) .. ' = ' .. tostring(field)
+    fields[#fields + 1] = words(key, depth + 1) .. ' = ' .. words(field, depth + 1)
   end
+  if #fields == 0 then return '{}' end
   sort(fields)
   return '{ ' .. concat(fields, ', ', 1, #fields < 16 and #fields or 16) .. ' }'
 end
 local function in_words(problem)
-  local well, text = pcall(words, problem)
+  local well, text = pcall(words, problem, 0)
   if well and type(text) == 'string' then return text end
   return "an error that can't be shown: a " .. type(problem)
 end
@@ -69,7 +74,7 @@ local function other(slot, windowed, status, code, text)
     wrong('returned the code ' .. (as_text(code) or a(code)) ..
       ': the code of a report is a whole number from 0 to 99')
   end
-  text = as_text(text) or tostring(text)
+  if type(text) ~= 'string' then text = in_words(text) end
   if status == 0 and s.made ~= 0 then return send(s, slot) end
   report(s, slot, status == 0 and 0 or status + code, text, #text)
 end

@@ -1,0 +1,61 @@
+//! Random mixes of what happens on a bad night: odd lines, rotated files, odd environments, signals, limits.
+//! Each message must come out once, in order, and no process may end in any other way than it was asked to.
+
+mod environment;
+mod lines;
+mod logs;
+mod night;
+mod pipeline;
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use self::night::Night;
+use crate::run::{self, Built};
+use crate::workspace::target_folder;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How many nights
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
+    /// What everything random comes from; the seed of a night is this and its number [default: any]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(crate) fn nights(args: &Args) -> Result<()> {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+    println!("seed={seed}");
+    run(&run::release()?, seed, args.rounds)
+}
+
+/// The same nights each time.
+pub(crate) fn check(built: &Built, rounds: u64) -> Result<()> {
+    run(built, 0, rounds)
+}
+
+fn run(built: &Built, seed: u64, rounds: u64) -> Result<()> {
+    let folder = target_folder()?.join("nights");
+    fs::create_dir_all(&folder)?;
+    let launcher = environment::compile_launcher(&folder)?;
+    let (mut messages, mut failed) = (0, 0);
+    for number in 0..rounds {
+        let seed = seed.wrapping_add(number);
+        let folder = folder.join(format!("night-{seed}"));
+        let mut night = Night::new(built, &launcher, &folder, seed)?;
+        let found = night.run().with_context(|| {
+            let folder = folder.display();
+            format!(
+                "night {number} ({night}) failed: --seed {seed} --rounds 1; it is kept in {folder}"
+            )
+        })?;
+        eprintln!("night {number}: {night}: {} written, {} failed", found.written, found.failed);
+        messages += found.written + found.failed;
+        failed += found.failed;
+        fs::remove_dir_all(&folder)?;
+    }
+    println!("nights={rounds} messages={messages} failed={failed} lost=0 duplicated=0");
+    Ok(())
+}
