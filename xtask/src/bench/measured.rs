@@ -28,7 +28,7 @@ struct Sides<T> {
 impl Measured {
     pub(super) fn new(
         row: &'static Row,
-        commands: &Commands,
+        (of_reference, commands): (&Commands, &Commands),
         rounds: u32,
         lines: u64,
         counts: Option<(u64, u64)>,
@@ -36,9 +36,9 @@ impl Measured {
         let mut sides: Sides<Vec<Sample>> = Sides::default();
         for round in 1..=rounds {
             for _ in 0..row.how.turns() {
-                sides.reference.push(commands.run(row.how, row.reference)?);
+                sides.reference.push(of_reference.run(row.how, row.reference)?);
                 sides.ours.push(commands.run(row.how, row.ours)?);
-                sides.again.push(commands.run(row.how, row.reference)?);
+                sides.again.push(of_reference.run(row.how, row.reference)?);
             }
             let last = [&sides.reference, &sides.ours, &sides.again]
                 .map(|samples| format!("{:.6}", samples[samples.len() - 1].wall.as_secs_f64()));

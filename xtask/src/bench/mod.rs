@@ -32,13 +32,38 @@ pub(crate) struct Args {
     /// Rounds, of which the fastest counts
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Another checkout, where `cargo xtask bench --lines 100` has run: each row is measured against the same row of it
+    #[arg(long, value_name = "FOLDER")]
+    against: Option<PathBuf>,
 }
 
 pub(crate) fn bench(args: &Args) -> Result<()> {
-    let rows = chosen(&args.rows)?;
+    let mut rows = chosen(&args.rows)?;
     let folder = target_folder()?.join("bench");
-    let bench = Bench::new(run::release()?, stage_program()?, folder, args.lines, args.rounds)?;
+    let mut bench = Bench::new(run::release()?, stage_program()?, folder, args.lines, args.rounds)?;
+    if let Some(other) = &args.against {
+        bench.against = Some(built_in(other)?);
+        rows = rows.into_iter().map(Row::side_by_side).collect();
+    }
     bench.run(&rows)
+}
+
+/// The program, the components and the example of another checkout.
+fn built_in(checkout: &Path) -> Result<(Built, PathBuf)> {
+    let target = fs::canonicalize(checkout)?.join("target");
+    let program = target.join("release/gopiper");
+    let stage = target.join("release/examples").join(STAGE_PROGRAM);
+    let plugins = target.join("plugins");
+    for path in [&program, &stage, &plugins.join("stdin_component.so")] {
+        if !path.exists() {
+            let folder = checkout.display();
+            bail!(
+                "no {}: run `cargo xtask bench --lines 100 --rounds 1` in {folder}",
+                path.display()
+            );
+        }
+    }
+    Ok((Built { program, plugins }, stage))
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Row>> {
@@ -77,6 +102,8 @@ struct Bench {
     built: Built,
     /// The example of gopiper-core.
     stage: PathBuf,
+    /// What each row is measured against instead of its reference: another build, and its example.
+    against: Option<(Built, PathBuf)>,
     /// The program in C.
     dlopen: PathBuf,
     folder: PathBuf,
@@ -90,7 +117,7 @@ impl Bench {
         let dlopen = folder.join("dlopen");
         let source = root().join("xtask/src/bench/dlopen.c");
         succeed(Command::new("cc").args(["-O2", "-o"]).arg(&dlopen).arg(source).arg("-ldl"))?;
-        Ok(Self { built, stage, dlopen, folder, lines, rounds })
+        Ok(Self { built, stage, against: None, dlopen, folder, lines, rounds })
     }
 
     fn run(&self, rows: &[&'static Row]) -> Result<()> {
@@ -124,13 +151,18 @@ impl Bench {
 
     fn measure(&self, row: &'static Row) -> Result<Measured> {
         let input = self.input(row.input)?;
-        let commands = self.commands(row, &input)?;
+        let commands = self.commands(row, &input, &self.built, &self.stage)?;
+        let others = match &self.against {
+            Some((built, stage)) => Some(self.commands(row, &input, built, stage)?),
+            None => None,
+        };
+        let reference = others.as_ref().unwrap_or(&commands);
         // First, because it also shows that the pipeline works, which a shell's `|` hides.
         let counts = match row.between {
             Some(_) => Some((self.messages(row, &commands)?, lines(&commands)?)),
             None => None,
         };
-        Measured::new(row, &commands, self.rounds, self.lines, counts)
+        Measured::new(row, (reference, &commands), self.rounds, self.lines, counts)
     }
 
     fn input(&self, input: Input) -> Result<PathBuf> {
@@ -147,7 +179,7 @@ impl Bench {
         Ok(file)
     }
 
-    fn commands(&self, row: &Row, input: &Path) -> Result<Commands> {
+    fn commands(&self, row: &Row, input: &Path, built: &Built, stage: &Path) -> Result<Commands> {
         let pipeline = self.folder.join(format!("{}.lua", row.name));
         fs::write(&pipeline, lua(row.between.unwrap_or_default()))?;
         let nothing_between = self.folder.join("nothing-between.lua");
@@ -156,19 +188,19 @@ impl Bench {
         fs::write(&files, FILES)?;
         // On the same disk as the input.
         let scratch = self.folder.join("scratch");
-        let plugin = |name| self.built.plugins.join(format!("{name}_component.so")).into();
+        let plugin = |name| built.plugins.join(format!("{name}_component.so")).into();
         Ok(Commands {
             variables: vec![
                 ("INPUT", input.into()),
                 ("LINES", self.lines.to_string().into()),
-                ("GOPIPER", self.built.program.clone().into()),
-                ("GOPIPER_COMPONENT_PATH", self.built.plugins.clone().into()),
+                ("GOPIPER", built.program.clone().into()),
+                ("GOPIPER_COMPONENT_PATH", built.plugins.clone().into()),
                 ("PIPELINE", pipeline.into()),
                 ("NOTHING_BETWEEN", nothing_between.into()),
                 ("FILES", files.into()),
                 ("GOPIPER_STATE_DIR", scratch.join("state").into()),
                 ("SCRATCH", scratch.into()),
-                ("STAGE", self.stage.clone().into()),
+                ("STAGE", stage.into()),
                 ("DLOPEN", self.dlopen.clone().into()),
                 ("STDIN", plugin("stdin")),
                 ("STDOUT", plugin("stdout")),
