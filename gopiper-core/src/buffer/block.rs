@@ -4,7 +4,7 @@ use std::ops::Range;
 use gopiper_abi::{Batch, Map, Message, Outcome, Payload, Trace, Value, raw::Fate};
 use serde::{Deserialize, Serialize};
 
-use crate::stored::Stored;
+use crate::disk::value::Stored;
 
 /// What stands before the payloads, which lie one behind the other.
 #[derive(Serialize, Deserialize)]

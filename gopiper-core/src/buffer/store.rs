@@ -17,7 +17,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use thiserror::Error;
 
 use super::block;
-use crate::digest::digest;
+use crate::disk::digest::digest;
 
 /// The number in the name is the version of what a block is.
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks.1");

@@ -3,7 +3,7 @@ use gopiper_abi::{Map, Message, Value};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::stored::Stored;
+use crate::disk::value::Stored;
 
 /// The attributes by which a failed message says what has become of it, on its way to the dead
 /// letters.

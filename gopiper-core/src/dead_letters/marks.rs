@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::digest::digest;
+use crate::disk::digest::digest;
 
 const EXTENSION: &str = "done";
 /// An offset and its digest.

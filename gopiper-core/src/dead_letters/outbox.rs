@@ -7,7 +7,10 @@ use std::sync::{
 use gopiper_abi::raw::Batch;
 
 use super::about;
-use crate::{channel::Channel, clock::Clock, secrets::redact};
+use crate::{
+    base::{clock::Clock, secrets::redact},
+    channel::Channel,
+};
 
 /// Where the stages of a pipeline put messages that have failed.
 pub(crate) struct Outbox {

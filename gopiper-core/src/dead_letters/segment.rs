@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::{Letter, marks};
-use crate::digest::digest;
+use crate::disk::digest::digest;
 
 /// What a segment begins with; the last byte is the version of the format.
 const MAGIC: &[u8; 8] = b"GPDEAD\0\x01";

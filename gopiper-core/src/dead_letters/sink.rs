@@ -6,7 +6,7 @@ use gopiper_abi::{
 };
 
 use super::{FOLDER, Letter, segment::Segment, segments};
-use crate::state;
+use crate::disk::state;
 
 /// A segment is not made larger than about this.
 const SEGMENT_BYTES: u64 = 64 << 20;

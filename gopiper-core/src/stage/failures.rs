@@ -18,7 +18,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::{clock::Clock, in_a_line::in_a_line};
+use crate::base::{clock::Clock, one_line::in_a_line};
 
 /// How often a reason that goes on is reported.
 const WINDOW: Duration = Duration::from_secs(10);

@@ -1,6 +1,8 @@
 //! One component of a running pipeline: what its workers share.
+pub(crate) mod counters;
 mod failures;
 mod outlet;
+pub(crate) mod stop;
 
 use std::{
     collections::BTreeMap,
@@ -25,16 +27,15 @@ pub(crate) use self::failures::Failures;
 use self::failures::{Attempt, Failure};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
-    channel::{Channel, Ticket},
-    clock::Clock,
-    counters::{ComponentCounts, Counters, Outcomes},
+    base::{clock::Clock, memory::Blocks},
+    channel::{Channel, Ticket, sequencer::Sequencer, wake::Wake},
     dead_letters::{Outbox, about},
-    memory::Blocks,
-    policy::{OnFail, RetryPolicy},
-    sequencer::Sequencer,
-    state::ComponentState,
-    stop::{Stop, StopReason},
-    wake::Wake,
+    disk::state::ComponentState,
+    plan::policy::{OnFail, RetryPolicy},
+    stage::{
+        counters::{ComponentCounts, Counters, Outcomes},
+        stop::{Stop, StopReason},
+    },
 };
 
 /// What the workers of one component share.

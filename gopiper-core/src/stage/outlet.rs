@@ -4,10 +4,7 @@ use std::sync::Arc;
 use gopiper_abi::raw::{Batch, DEFAULT_CAPACITY, Outcome};
 
 use super::Stage;
-use crate::{
-    channel::{Channel, Ticket},
-    partition::take_apart,
-};
+use crate::channel::{Channel, Ticket, partition::take_apart};
 
 /// Where the messages go that leave a stage.
 pub(crate) enum Outlet {

@@ -1,0 +1,285 @@
+//! Room in a channel: who has taken how much of it, and who waits for some.
+use std::sync::atomic::Ordering::Relaxed;
+
+use gopiper_abi::raw::Batch;
+
+use crate::channel::sync::{AtomicU64, Condvar, Mutex, MutexGuard};
+
+/// The bytes in a channel are counted in so many bits, the messages in the others but one.
+const BYTE_BITS: u32 = 39;
+/// Set in what is used while a sender waits at the head of the queue: for all others the channel is
+/// full then, so that they cannot keep it from getting its room.
+const CLAIMED: u64 = 1 << 63;
+/// More messages than this can't be counted. Half of what the bits hold: two loads are added.
+pub(crate) const MAX_MESSAGES: usize = (1 << (63 - BYTE_BITS - 1)) - 1;
+/// More bytes than this can't be counted.
+pub(crate) const MAX_BYTES: usize = (1 << (BYTE_BITS - 1)) - 1;
+/// How often a sender looks for room before it queues up.
+const LOOKS: u32 = if cfg!(all(test, loom)) { 1 } else { 10 };
+
+/// Messages and bytes as one number, so that both are taken in one step: taking one and waiting for
+/// the other could leave two senders waiting for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Load(u64);
+
+impl Load {
+    pub(crate) fn new(messages: usize, bytes: usize) -> Self {
+        Load((messages.min(MAX_MESSAGES) as u64) << BYTE_BITS | bytes.min(MAX_BYTES) as u64)
+    }
+
+    pub(crate) fn of(batch: &Batch) -> Self {
+        Self::new(batch.len(), batch.bytes())
+    }
+
+    pub(crate) fn messages(self) -> u64 {
+        self.0 >> BYTE_BITS
+    }
+
+    fn bytes(self) -> u64 {
+        self.0 & ((1 << BYTE_BITS) - 1)
+    }
+
+    fn is_within(self, limit: Load) -> bool {
+        self.messages() <= limit.messages() && self.bytes() <= limit.bytes()
+    }
+
+    fn half(self) -> Self {
+        Self::new(self.messages() as usize / 2, self.bytes() as usize / 2)
+    }
+}
+
+/// Room that was taken; given back when what it was taken for has left the stage.
+#[must_use = "room that isn't given back is lost to the channel"]
+pub(crate) struct Ticket(Load);
+
+impl Ticket {
+    /// Takes the room of another one over.
+    pub(crate) fn add(&mut self, other: Ticket) {
+        self.0.0 += other.0.0;
+    }
+
+    /// Takes the room of a part out, as far as there is so much.
+    pub(crate) fn split(&mut self, part: Load) -> Ticket {
+        let (messages, bytes) =
+            (part.messages().min(self.0.messages()), part.bytes().min(self.0.bytes()));
+        let part = Load::new(messages as usize, bytes as usize);
+        self.0.0 -= part.0;
+        Ticket(part)
+    }
+}
+
+/// The room in a channel. Taking and giving back is one atomic operation unless somebody waits. Who
+/// finds none queues up: in the order of coming, and before whoever comes later, so that what needs
+/// the whole channel gets it.
+pub(crate) struct Credit {
+    limit: Load,
+    /// What is taken, and `CLAIMED`. Relaxed everywhere: it guards no memory, the queue does.
+    used: AtomicU64,
+    /// Held by the sender at the head of the queue, while it waits; the others wait for the lock.
+    head: Mutex<()>,
+    /// What the sender at the head wants.
+    wanted: Mutex<Load>,
+    freed: Condvar,
+}
+
+impl Credit {
+    pub(crate) fn new(messages: usize, bytes: usize) -> Self {
+        Credit {
+            limit: Load::new(messages, bytes),
+            used: AtomicU64::new(0),
+            head: Mutex::new(()),
+            wanted: Mutex::new(Load(0)),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// The messages that there is room for in all.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit.messages()
+    }
+
+    /// The messages that room is taken for.
+    pub(crate) fn messages(&self) -> u64 {
+        Load(self.used.load(Relaxed) & !CLAIMED).messages()
+    }
+
+    /// Whether so much could ever be taken together with something else.
+    pub(crate) fn is_usual(&self, load: Load) -> bool {
+        load.is_within(self.limit)
+    }
+
+    /// `CLAIMED` counts as more messages than there may be.
+    fn fits(&self, used: u64, load: Load) -> bool {
+        used == 0 || Load(used + load.0).is_within(self.limit)
+    }
+
+    /// Takes room if there is some: never waits.
+    pub(crate) fn try_take(&self, load: Load) -> Option<Ticket> {
+        let taken = self
+            .used
+            .fetch_update(Relaxed, Relaxed, |used| self.fits(used, load).then_some(used + load.0));
+        taken.is_ok().then_some(Ticket(load))
+    }
+
+    /// Takes room also if there is none.
+    pub(crate) fn take_anyway(&self, load: Load) -> Ticket {
+        self.used.fetch_add(load.0, Relaxed);
+        Ticket(load)
+    }
+
+    /// Takes room, waiting for it. What is more than the whole waits until nothing is taken.
+    pub(crate) fn take(&self, load: Load) -> Ticket {
+        // A short spin saves two switches when the worker is just about to give room back.
+        for look in 0..LOOKS {
+            if let Some(ticket) = self.try_take(load) {
+                return ticket;
+            }
+            if look < 6 {
+                (0..1 << look).for_each(|_| std::hint::spin_loop());
+            } else {
+                std::thread::yield_now();
+            }
+        }
+        self.take_in_turn(load)
+    }
+
+    #[cold]
+    fn take_in_turn(&self, load: Load) -> Ticket {
+        let head = self.head.lock();
+        let mut wanted = self.wanted.lock();
+        *wanted = load;
+        // From here on what is used only gets less: the moment comes when this fits.
+        self.used.fetch_or(CLAIMED, Relaxed);
+        let take = |used: u64| {
+            let used = used & !CLAIMED;
+            self.fits(used, load).then_some(used + load.0)
+        };
+        while self.used.fetch_update(Relaxed, Relaxed, take).is_err() {
+            self.freed.wait(&mut wanted);
+        }
+        drop(wanted);
+        // To the one that has waited longest.
+        MutexGuard::unlock_fair(head);
+        Ticket(load)
+    }
+
+    /// Gives room back.
+    pub(crate) fn give(&self, Ticket(load): Ticket) {
+        let left = self.used.fetch_sub(load.0, Relaxed) - load.0;
+        if left & CLAIMED != 0 {
+            self.tell_head(left & !CLAIMED);
+        }
+    }
+
+    /// Wakes the sender at the head if there is room for it: what is in the channel may stay there
+    /// for long, waiting to be tried again.
+    pub(crate) fn wake_head(&self) {
+        if self.used.load(Relaxed) & CLAIMED != 0 {
+            let wanted = self.wanted.lock();
+            if self.fits(self.used.load(Relaxed) & !CLAIMED, *wanted) {
+                self.freed.notify_one();
+            }
+        }
+    }
+
+    /// Wakes the sender at the head if so little is used now that it should go on.
+    #[cold]
+    fn tell_head(&self, left: u64) {
+        // Waking a sender at every batch would switch threads at every batch: wait until half of the
+        // room is free. That moment comes, because all that is in the channel leaves it.
+        if Load(left).is_within(self.limit.half()) {
+            // It holds this lock until it waits.
+            let wanted = self.wanted.lock();
+            if self.fits(left, *wanted) {
+                self.freed.notify_one();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use super::*;
+
+    /// A sender that has queued up for so much.
+    fn waiting(credit: &Arc<Credit>, load: Load) -> thread::JoinHandle<Ticket> {
+        let sender = credit.clone();
+        let waiting = thread::spawn(move || sender.take(load));
+        while credit.used.load(Relaxed) & CLAIMED == 0 {
+            thread::yield_now();
+        }
+        waiting
+    }
+
+    #[test]
+    fn messages_and_bytes_are_taken_together() {
+        let credit = Credit::new(4, 10);
+        let first = credit.try_take(Load::new(3, 1)).unwrap();
+        assert!(credit.try_take(Load::new(2, 1)).is_none());
+        assert!(credit.try_take(Load::new(1, 10)).is_none());
+        let second = credit.try_take(Load::new(1, 9)).unwrap();
+        assert!(credit.try_take(Load::new(0, 1)).is_none());
+        credit.give(first);
+        credit.give(second);
+        assert_eq!(credit.used.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_more_than_the_whole_is_taken_alone() {
+        let credit = Credit::new(4, 10);
+        let all = credit.try_take(Load::new(usize::MAX, usize::MAX)).unwrap();
+        assert!(credit.try_take(Load::new(1, 1)).is_none());
+        assert!(credit.try_take(Load::new(usize::MAX, usize::MAX)).is_none());
+        credit.give(all);
+        let one = credit.try_take(Load::new(1, 1)).unwrap();
+        assert!(credit.try_take(Load::new(1, 1000)).is_none());
+        credit.give(one);
+    }
+
+    #[test]
+    fn nobody_overtakes_a_sender_that_waits_for_the_whole() {
+        let credit = Arc::new(Credit::new(4, 10));
+        let (first, second) =
+            (credit.take(Load::new(1, 1)), credit.try_take(Load::new(1, 1)).unwrap());
+        let large = waiting(&credit, Load::new(1, 1000));
+        credit.give(first);
+        assert!(credit.try_take(Load::new(1, 1)).is_none(), "there is room, but not for others");
+        assert_eq!(credit.messages(), 1);
+        credit.give(second);
+        let large = large.join().unwrap();
+        credit.give(large);
+        assert!(credit.try_take(Load::new(4, 10)).is_some());
+    }
+
+    #[test]
+    fn a_ticket_is_split_into_what_it_was() {
+        let credit = Credit::new(9, 100);
+        let mut whole = credit.take(Load::new(5, 50));
+        // Two parts that share a block have more bytes than they had together.
+        let parts = [whole.split(Load::new(2, 40)), whole.split(Load::new(3, 40)), whole];
+        assert_eq!(parts.each_ref().map(|part| part.0.messages()), [2, 3, 0]);
+        parts.into_iter().for_each(|part| credit.give(part));
+        assert_eq!(credit.used.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn senders_of_all_sizes_get_their_turns() {
+        let credit = Arc::new(Credit::new(8, 100));
+        let senders: Vec<_> = [1, 3, 40, 1000]
+            .map(|bytes| {
+                let credit = credit.clone();
+                thread::spawn(move || {
+                    for _ in 0..500 {
+                        let ticket = credit.take(Load::new(1, bytes));
+                        thread::yield_now();
+                        credit.give(ticket);
+                    }
+                })
+            })
+            .into();
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        assert_eq!(credit.used.load(Relaxed), 0);
+    }
+}

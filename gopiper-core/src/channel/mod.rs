@@ -1,0 +1,316 @@
+//! The channel before a pool of workers: batches, bounded in messages and in bytes.
+pub(crate) mod credit;
+#[cfg(all(test, loom))]
+mod models;
+pub(crate) mod partition;
+pub(crate) mod sequencer;
+pub(crate) mod sync;
+pub(crate) mod wake;
+
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use gopiper_abi::raw::Batch;
+use parking_lot::RwLock;
+
+pub(crate) use crate::channel::credit::{MAX_BYTES, MAX_MESSAGES, Ticket};
+use crate::channel::{
+    credit::{Credit, Load},
+    partition::partition,
+};
+
+/// A batch in a channel, with the room that it takes.
+pub(crate) struct Queued {
+    pub(crate) batch: Batch,
+    pub(crate) ticket: Ticket,
+}
+
+/// The channel before a pool. What is bounded is room: it is taken before a batch is sent, and given
+/// back when the batch has left the stage, in order. So what a worker has in hand, and what waits to
+/// be put in order, counts too, and the queue itself needs no bound.
+pub(crate) struct Channel {
+    /// None when nothing comes any more. One for all workers, or one for each.
+    senders: RwLock<Option<Vec<Sender<Queued>>>>,
+    receivers: Vec<Receiver<Queued>>,
+    /// The attribute by which messages are given to workers; None: to whichever is free.
+    partition_by: Option<String>,
+    credit: Credit,
+    sequence: AtomicU64,
+    /// How many stages may still send.
+    sending: AtomicUsize,
+    /// Messages that were not sent, as there was no room for them.
+    missed: AtomicU64,
+}
+
+impl Channel {
+    /// Room for so many messages and bytes; a larger batch travels alone.
+    pub(crate) fn new(messages: usize, bytes: usize) -> Self {
+        Self::with_lanes(messages, bytes, 1, None)
+    }
+
+    /// The same for so many workers, each of which gets the messages that agree in an attribute.
+    pub(crate) fn partitioned(messages: usize, bytes: usize, workers: usize, by: String) -> Self {
+        Self::with_lanes(messages, bytes, workers, Some(by))
+    }
+
+    fn with_lanes(messages: usize, bytes: usize, lanes: usize, by: Option<String>) -> Self {
+        let (senders, receivers) = (0..lanes).map(|_| unbounded()).unzip();
+        Channel {
+            senders: RwLock::new(Some(senders)),
+            receivers,
+            partition_by: by,
+            credit: Credit::new(messages, bytes),
+            sequence: AtomicU64::new(0),
+            sending: AtomicUsize::new(0),
+            missed: AtomicU64::new(0),
+        }
+    }
+
+    /// Where worker number `worker` gets its batches.
+    pub(crate) fn receiver(&self, worker: usize) -> Receiver<Queued> {
+        self.receivers[worker % self.receivers.len()].clone()
+    }
+
+    /// The messages in the channel and in the hands of its workers.
+    pub(crate) fn messages(&self) -> u64 {
+        self.credit.messages()
+    }
+
+    /// How many messages can be sent without waiting.
+    pub(crate) fn credit(&self) -> usize {
+        self.credit.limit().saturating_sub(self.messages()) as usize
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.senders.read().is_none()
+    }
+
+    /// Takes the room for a batch if there is some, for `send_reserved`; a batch larger than the
+    /// channel gets it if nothing is in the channel, and travels alone.
+    pub(crate) fn try_reserve(&self, batch: &Batch) -> Option<Ticket> {
+        self.credit.try_take(Load::of(batch))
+    }
+
+    /// Takes the room for the same batch once more, behind one that has its room: with half of the
+    /// channel's it would wait for ever for both.
+    pub(crate) fn reserve_again(&self, batch: &Batch) -> Ticket {
+        self.credit.take_anyway(Load::of(batch))
+    }
+
+    /// Sends a batch, or what was left of it, into the room that was taken for it: never waits.
+    pub(crate) fn send_reserved(&self, batch: Batch, mut ticket: Ticket) -> Result<(), Batch> {
+        let Some(by) = &self.partition_by else {
+            return self.send_part(0, batch, ticket);
+        };
+        for (lane, part) in partition(batch, by, self.receivers.len()) {
+            let room = ticket.split(Load::of(&part));
+            drop(self.send_part(lane, part, room));
+        }
+        self.give(ticket);
+        Ok(())
+    }
+
+    /// Sends a batch, in parts if it is larger than the channel, and waits for room. Gives back
+    /// what it could not send because the channel has closed.
+    pub(crate) fn send(&self, batch: Batch) -> Result<(), Batch> {
+        let Some(by) = &self.partition_by else {
+            return self.send_to(0, batch);
+        };
+        for (lane, part) in partition(batch, by, self.receivers.len()) {
+            // What is not sent any more is returned: the parts are no batch again.
+            drop(self.send_to(lane, part));
+        }
+        Ok(())
+    }
+
+    fn send_to(&self, lane: usize, mut batch: Batch) -> Result<(), Batch> {
+        loop {
+            let load = Load::of(&batch);
+            if self.credit.is_usual(load) || batch.len() < 2 {
+                return self.send_part(lane, batch, self.credit.take(load));
+            }
+            let half = (batch.len() / 2).min(self.credit.limit().max(1) as usize);
+            let rest = batch.split_off(half);
+            if let Err(mut unsent) = self.send_to(lane, batch) {
+                // Both parts were one batch: together again.
+                return match unsent.append(rest) {
+                    Ok(()) => Err(unsent),
+                    Err(rest) => {
+                        while unsent.room() < rest.len() {
+                            unsent.grow();
+                        }
+                        let _ = unsent.append(rest);
+                        Err(unsent)
+                    }
+                };
+            }
+            batch = rest;
+        }
+    }
+
+    fn send_part(&self, lane: usize, mut batch: Batch, ticket: Ticket) -> Result<(), Batch> {
+        let senders = self.senders.read();
+        match &*senders {
+            Some(senders) => {
+                batch.set_sequence(self.sequence.fetch_add(1, Relaxed));
+                let queued = Queued { batch, ticket };
+                // A receiver is kept here, so the queue takes it.
+                senders[lane].send(queued).map_err(|unsent| unsent.into_inner().batch)
+            }
+            None => {
+                drop(senders);
+                self.give(ticket);
+                Err(batch)
+            }
+        }
+    }
+
+    /// Sends a batch if there is room for it; gives it back if not, and counts its messages.
+    pub(crate) fn offer(&self, batch: Batch) -> Result<(), Batch> {
+        let sent = match self.try_reserve(&batch) {
+            Some(room) => self.send_reserved(batch, room),
+            None => Err(batch),
+        };
+        sent.inspect_err(|batch| {
+            self.missed.fetch_add(batch.len() as u64, Relaxed);
+        })
+    }
+
+    /// Messages that were not sent, as there was no room for them.
+    pub(crate) fn missed(&self) -> u64 {
+        self.missed.load(Relaxed)
+    }
+
+    /// A stage more sends to it.
+    pub(crate) fn begin_sending(&self) {
+        self.sending.fetch_add(1, SeqCst);
+    }
+
+    /// A stage sends nothing any more; after the last one, the channel closes.
+    pub(crate) fn end_sending(&self) {
+        if self.sending.fetch_sub(1, SeqCst) == 1 {
+            self.close();
+        }
+    }
+
+    /// Nothing comes any more: the workers end when the queue is empty.
+    pub(crate) fn close(&self) {
+        self.senders.write().take();
+    }
+
+    /// Gives room back.
+    pub(crate) fn give(&self, ticket: Ticket) {
+        self.credit.give(ticket);
+    }
+
+    /// Wakes a sender that waits though there is room for it.
+    pub(crate) fn wake_sender(&self) {
+        self.credit.wake_head();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use gopiper_abi::Message;
+
+    use super::*;
+
+    fn batch(messages: usize, bytes: usize) -> Batch {
+        let mut batch = Batch::new(messages as u32);
+        for _ in 0..messages {
+            batch.push(Message::new(vec![0; bytes])).unwrap();
+        }
+        batch
+    }
+
+    fn sizes(channel: &Channel) -> Vec<usize> {
+        let receiver = channel.receiver(0);
+        let mut sizes = Vec::new();
+        while let Ok(queued) = receiver.try_recv() {
+            sizes.push(queued.batch.len());
+            channel.give(queued.ticket);
+        }
+        sizes
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_channel_is_sent_in_parts() {
+        let channel = Arc::new(Channel::new(4, 1000));
+        let sender = channel.clone();
+        let sending = thread::spawn(move || sender.send(batch(10, 1)).unwrap());
+        let (receiver, mut seen) = (channel.receiver(0), 0);
+        while seen < 10 {
+            let queued = receiver.recv().unwrap();
+            assert!(queued.batch.len() <= 4);
+            assert!(channel.messages() <= 4);
+            seen += queued.batch.len();
+            channel.give(queued.ticket);
+        }
+        sending.join().unwrap();
+        assert_eq!(channel.messages(), 0);
+    }
+
+    #[test]
+    fn a_message_larger_than_the_channel_travels_alone() {
+        let channel = Channel::new(4, 10);
+        channel.send(batch(1, 1000)).unwrap();
+        assert!(channel.try_reserve(&batch(1, 1)).is_none());
+        assert_eq!(sizes(&channel), [1]);
+        channel.send(batch(4, 2)).unwrap();
+        assert_eq!(sizes(&channel), [4]);
+    }
+
+    #[test]
+    fn what_has_its_room_is_sent_whole_and_without_waiting() {
+        let channel = Channel::new(4, 1000);
+        let first = batch(3, 1);
+        let room = channel.try_reserve(&first).unwrap();
+        assert!(channel.try_reserve(&batch(2, 1)).is_none(), "it is taken before it is sent");
+        channel.send_reserved(first, room).unwrap();
+        assert_eq!(sizes(&channel), [3]);
+        let larger = batch(10, 1);
+        let room = channel.try_reserve(&larger).unwrap();
+        channel.send_reserved(larger, room).unwrap();
+        assert_eq!(sizes(&channel), [10]);
+        let late = batch(1, 1);
+        let room = channel.try_reserve(&late).unwrap();
+        channel.close();
+        assert_eq!(channel.send_reserved(late, room).unwrap_err().len(), 1);
+        assert_eq!(channel.messages(), 0);
+    }
+
+    #[test]
+    fn parts_for_several_workers_share_the_room_of_the_whole() {
+        let channel = Channel::partitioned(40, 100_000, 3, "key".into());
+        let mut whole = batch(20, 5);
+        for (n, message) in whole.messages_mut().iter_mut().enumerate() {
+            message.set_attribute("key", n as i64);
+        }
+        let room = channel.try_reserve(&whole).unwrap();
+        drop(whole.split_off(15));
+        channel.send_reserved(whole, room).unwrap();
+        assert_eq!(channel.messages(), 15, "what was not sent has given its room back");
+        let mut received = 0;
+        for worker in 0..3 {
+            while let Ok(queued) = channel.receiver(worker).try_recv() {
+                received += queued.batch.len();
+                channel.give(queued.ticket);
+            }
+        }
+        assert_eq!((received, channel.messages()), (15, 0));
+        assert!(channel.try_reserve(&batch(40, 0)).is_some());
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_given_back_whole() {
+        let channel = Channel::new(4, 1000);
+        channel.close();
+        assert_eq!(channel.send(batch(10, 1)).unwrap_err().len(), 10);
+        assert_eq!(channel.messages(), 0);
+    }
+}

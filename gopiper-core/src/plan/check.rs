@@ -1,0 +1,149 @@
+//! Whether pipelines could start, as far as that can be told without side effects.
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    path::Path,
+};
+
+use gopiper_abi::{Need, raw::RawError};
+
+use crate::{
+    dead_letters,
+    disk::state::{self, NO_DIRECTORY},
+    plan::{error::PipelineError, part::Part, pipeline::Pipeline, policy::OnFail},
+};
+
+/// What only one component can have, and who has it, in words.
+type Holders = HashMap<String, String>;
+
+/// A file that a component writes.
+struct Output {
+    pipeline: String,
+    part: String,
+    need: Need,
+}
+
+/// Asks every component of pipelines that are to run side by side whether it could work, without side
+/// effects. What stands in the way comes with the name of its pipeline.
+pub fn check(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
+    let (mut holders, mut outputs) = (Holders::new(), Vec::new());
+    let mut errors: Vec<(String, PipelineError)> = Vec::new();
+    for pipeline in pipelines.iter_mut() {
+        for error in pipeline.check(&mut holders, &mut outputs) {
+            // Of a state directory that all have it is said once.
+            let is_told = matches!(error, PipelineError::State(_))
+                && errors.iter().any(|(_, told)| *told == error);
+            if !is_told {
+                errors.push((pipeline.name.clone(), error));
+            }
+        }
+    }
+    errors.extend(outputs.iter().filter_map(|output| read_again(output, pipelines)));
+    errors
+}
+
+/// What the components of these pipelines say that the operator should know, each with its pipeline.
+pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
+    let mut warnings = Vec::new();
+    for pipeline in pipelines {
+        for part in &mut pipeline.parts {
+            let told = part.factory.warnings().into_iter();
+            let told = told.map(|warning| PipelineError::warning(&part.name, warning));
+            warnings.extend(told.map(|warning| (pipeline.name.clone(), warning)));
+        }
+    }
+    warnings
+}
+
+/// An error if a component of these pipelines reads what this one writes: it would read it for ever.
+fn read_again(output: &Output, pipelines: &mut [Pipeline]) -> Option<(String, PipelineError)> {
+    let Output { pipeline, part, need } = output;
+    let reader = pipelines.iter_mut().find_map(|pipeline| {
+        let reads = |part: &mut Part| part.factory.reads(&need.file).then(|| part.name.clone());
+        let part = pipeline.parts.iter_mut().find_map(reads)?;
+        Some(format!("{part} of pipeline {}", pipeline.name))
+    })?;
+    let message = format!(
+        "what it writes is among what {reader} reads, and would be read again for ever: {}",
+        need.otherwise
+    );
+    let error = RawError::new(need.attribute.clone(), message);
+    Some((pipeline.clone(), PipelineError::cannot_start(part, error)))
+}
+
+impl Pipeline {
+    fn check(&mut self, holders: &mut Holders, outputs: &mut Vec<Output>) -> Vec<PipelineError> {
+        let mut errors: Vec<_> = self.check_dead_letters().err().into_iter().collect();
+        let directory = self.options.state_directory.as_deref();
+        for part in self.parts.iter_mut().chain(&mut self.dead_letter) {
+            let mut refused = part.factory.check().err().unwrap_or_default();
+            // What may pass is waited for when it starts.
+            refused.retain(|error| !error.temporary);
+            let mut needs = part.factory.needs();
+            if part.next.stored_at().is_some() {
+                needs.push(Need::state());
+            }
+            for need in needs {
+                if !need.file.is_empty() {
+                    let (pipeline, part) = (self.name.clone(), part.name.clone());
+                    outputs.push(Output { pipeline, part, need });
+                } else if need.alone.is_empty() {
+                    let folder = state::folder_of(&self.name, &part.name);
+                    let usable = directory.map(|directory| state::check(directory, &folder));
+                    match usable {
+                        None => refused.push(lacking(&need)),
+                        Some(usable) => errors.extend(usable.err().map(PipelineError::State)),
+                    }
+                } else {
+                    refused.extend(taken(need, &part.name, &self.name, holders));
+                }
+            }
+            let cannot = |error| PipelineError::cannot_start(&part.name, error);
+            errors.extend(refused.into_iter().map(cannot));
+        }
+        errors
+    }
+
+    /// Whether what fails has the place that it is to have.
+    pub(crate) fn check_dead_letters(&self) -> Result<(), PipelineError> {
+        if self.dead_letter.is_some() {
+            return Ok(());
+        }
+        let asks = |part: &&Part| part.on_fail == Some(OnFail::DeadLetter);
+        let may = |part: &Part| matches!(part.on_fail, None | Some(OnFail::DeadLetter));
+        match (&self.options.state_directory, self.parts.iter().find(asks)) {
+            (None, Some(part)) => Err(PipelineError::NoPlaceForDeadLetters(part.name.clone())),
+            (Some(directory), _) if self.parts.iter().any(may) => {
+                let folder = Path::new(dead_letters::FOLDER);
+                state::check(directory, folder).map_err(PipelineError::State)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// There is no state directory.
+fn lacking(need: &Need) -> RawError {
+    let or = match need.otherwise.as_str() {
+        "" => String::new(),
+        otherwise => format!(", or {otherwise}"),
+    };
+    RawError::new(need.attribute.clone(), format!("{NO_DIRECTORY}{or}"))
+}
+
+/// Takes what only one component can have; an error if another one has.
+fn taken(need: Need, part: &str, pipeline: &str, holders: &mut Holders) -> Option<RawError> {
+    let Need { alone, attribute, otherwise, .. } = need;
+    match holders.entry(alone.into()) {
+        Entry::Vacant(free) => {
+            free.insert(format!("{part} of pipeline {pipeline}"));
+            None
+        }
+        Entry::Occupied(held) => {
+            let mut message = format!("{} belongs to {} already", held.key(), held.get());
+            if !otherwise.is_empty() {
+                message += &format!(": {otherwise}");
+            }
+            Some(RawError::new(attribute, message))
+        }
+    }
+}

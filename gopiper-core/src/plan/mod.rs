@@ -1,0 +1,13 @@
+//! From a list of steps to a pipeline that fits together: everything that is decided before a thread starts. No thread,
+//! no channel and no message is known here.
+pub(crate) mod check;
+pub(crate) mod error;
+pub(crate) mod names;
+pub(crate) mod options;
+pub(crate) mod part;
+pub(crate) mod pipeline;
+pub(crate) mod places;
+pub(crate) mod policy;
+pub(crate) mod routes;
+pub(crate) mod step;
+pub(crate) mod ways;

@@ -1,0 +1,193 @@
+//! A pipeline: components that fit together.
+use std::collections::BTreeSet;
+
+use gopiper_abi::Kind;
+
+use crate::{
+    dead_letters,
+    plan::{
+        error::PipelineError,
+        options::{ComponentOptions, ComponentSpec, PipelineOptions},
+        part::{Part, is_no_folder, tried_for_ever},
+        places::lay_out,
+        policy::OnFail,
+        routes::Next,
+        step::Step,
+    },
+};
+
+/// Bytes of dead letters, unless the operator says otherwise.
+const DEAD_LETTER_LIMIT: u64 = 1 << 30;
+
+/// A pipeline that is ready to start: its components fit together.
+pub struct Pipeline {
+    pub(crate) name: String,
+    pub(crate) parts: Vec<Part>,
+    /// The sink of what has failed, if the operator has named one.
+    pub(crate) dead_letter: Option<Part>,
+    pub(crate) options: PipelineOptions,
+}
+
+impl Pipeline {
+    /// Puts components together, the source first and the sink last.
+    ///
+    /// # Errors
+    /// Everything that doesn't fit.
+    pub fn new(
+        steps: Vec<impl Into<Step>>,
+        options: PipelineOptions,
+    ) -> Result<Self, Vec<PipelineError>> {
+        let mut errors = Vec::new();
+        let name = options.name.clone().unwrap_or_else(|| "main".into());
+        if is_no_folder(&name) {
+            errors.push(PipelineError::BadName(name.clone()));
+        }
+        if options.dead_letter_limit == Some(0) {
+            errors.push(PipelineError::OutOfRange {
+                component: name.clone(),
+                option: "dead_letter_limit",
+                value: 0,
+                wanted: "more than 0; to keep none, on_fail = 'discard'".into(),
+            });
+        }
+        let steps = steps.into_iter().map(Into::into).collect();
+        match lay_out(steps, options.state_directory.is_some()) {
+            Ok(parts) if errors.is_empty() => {
+                Ok(Pipeline { name, parts, dead_letter: None, options })
+            }
+            Ok(_) => Err(errors),
+            Err(misfits) => {
+                errors.extend(misfits);
+                Err(errors)
+            }
+        }
+    }
+
+    /// Sends the messages that have failed to this sink, not to the state directory.
+    ///
+    /// # Errors
+    /// Everything that doesn't fit.
+    pub fn dead_letters_to(mut self, sink: ComponentSpec) -> Result<Self, Vec<PipelineError>> {
+        let names = self.names();
+        let name = sink.free_name(&names);
+        let kind = sink.factory.kind();
+        if kind != Kind::SINK {
+            return Err(vec![PipelineError::DeadLetterKind { component: name, kind: kind.name() }]);
+        }
+        if names.contains(&name) {
+            return Err(vec![PipelineError::SameName(name)]);
+        }
+        self.dead_letter =
+            Some(Part::new(name, sink.factory, &sink.options).map_err(|error| vec![error])?);
+        Ok(self)
+    }
+
+    /// Puts the dead letters of one component in the sources' place: those in the state directory
+    /// that this pipeline has written and that are not done with. They go to the component that has
+    /// failed with them, or, `from_start`, to the first one behind its source.
+    ///
+    /// # Errors
+    /// When there is no such component, or the state directory can't be read.
+    pub fn replaying(mut self, component: &str, from_start: bool) -> Result<Self, PipelineError> {
+        let Some(place) = self.parts.iter().position(|part| part.name == component) else {
+            return Err(PipelineError::NoSuchComponent {
+                pipeline: self.name,
+                component: component.to_owned(),
+            });
+        };
+        let is_source = |part: usize| self.parts[part].factory.kind() == Kind::SOURCE;
+        let next = match (from_start, is_source(place)) {
+            (_, true) => self.parts[place].next.clone(),
+            (false, false) => Next::To(place),
+            (true, false) => {
+                // What comes out of a buffer has begun elsewhere.
+                let stored = |part| self.parts.iter().any(|one| one.next.stored_at() == Some(part));
+                let sources = (0..place).filter(|&part| {
+                    is_source(part)
+                        && !stored(part)
+                        && self.reached_from(&Next::To(part)).contains(&place)
+                });
+                let mut nexts: Vec<_> =
+                    sources.map(|source| self.parts[source].next.clone()).collect();
+                nexts.dedup();
+                match nexts.pop() {
+                    Some(next) if nexts.is_empty() => next,
+                    _ => return Err(PipelineError::SeveralBeginnings(component.to_owned())),
+                }
+            }
+        };
+        let directory = self.options.state_directory.clone().unwrap_or_default();
+        let segments = dead_letters::segments(&directory.join(dead_letters::FOLDER))
+            .map_err(|error| PipelineError::System(error.to_string()))?;
+        let factory = dead_letters::replay(segments, self.name.clone(), component.to_owned());
+        let options = ComponentOptions { on_fail: self.parts[0].on_fail, ..Default::default() };
+        let mut source = Part::new("replay".into(), factory, &options)?;
+        let stay: Vec<_> = self.reached_from(&next).into_iter().collect();
+        let number = |part| 1 + stay.binary_search(&part).unwrap_or_default();
+        source.next = next.renumbered(&number);
+        let mut parts = vec![source];
+        for (place, mut part) in self.parts.into_iter().enumerate() {
+            if stay.binary_search(&place).is_ok() {
+                part.next = part.next.renumbered(&number);
+                parts.push(part);
+            }
+        }
+        self.parts = parts;
+        Ok(self)
+    }
+
+    /// The parts that messages come to which go there.
+    fn reached_from(&self, next: &Next) -> BTreeSet<usize> {
+        let (mut reached, mut parts) = (BTreeSet::new(), next.parts());
+        while let Some(part) = parts.pop() {
+            if reached.insert(part) {
+                parts.extend(self.parts[part].next.parts());
+            }
+        }
+        reached
+    }
+
+    /// The sink of what has failed: the operator's, or the one that writes to the state directory;
+    /// none if nothing is to be kept.
+    pub(crate) fn take_dead_letter(&mut self) -> Result<Option<Part>, PipelineError> {
+        self.check_dead_letters()?;
+        let directory = self.options.state_directory.as_ref();
+        let has_place = self.dead_letter.is_some() || directory.is_some();
+        for part in &mut self.parts {
+            part.on_fail.get_or_insert(match has_place {
+                true => OnFail::DeadLetter,
+                false => OnFail::Discard,
+            });
+        }
+        let keeps = self.parts.iter().any(|part| part.on_fail == Some(OnFail::DeadLetter));
+        if !keeps || self.dead_letter.is_some() {
+            return Ok(self.dead_letter.take().filter(|_| keeps));
+        }
+        let Some(directory) = directory else { return Ok(None) };
+        let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
+        let factory = dead_letters::sink(directory.clone(), limit);
+        let names = self.names();
+        let sink = ComponentSpec { factory, options: tried_for_ever() };
+        let name = sink.free_name(&names);
+        Ok(Some(Part::new(name, sink.factory, &sink.options)?))
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        self.parts.iter().map(|part| part.name.clone()).collect()
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The operator's own sink of what has failed, if there is one.
+    pub fn dead_letter(&self) -> Option<&str> {
+        self.dead_letter.as_ref().map(|part| part.name.as_str())
+    }
+
+    /// The names of its components, in order.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().map(|part| part.name.as_str())
+    }
+}

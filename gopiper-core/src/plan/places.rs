@@ -1,0 +1,343 @@
+//! How the steps of a list become the parts of a pipeline, each of which knows where it leads.
+use std::collections::BTreeSet;
+
+use gopiper_abi::Kind;
+
+use crate::{
+    buffer::{self, BufferOptions, Shared, WhenFull},
+    plan::{
+        error::PipelineError,
+        names::names,
+        options::{ComponentOptions, ComponentSpec},
+        part::{Part, is_no_folder, tried_for_ever},
+        routes::Next,
+        step::{Branch, BranchPolicy, Step},
+    },
+};
+
+/// The parts of a pipeline of these steps, the sources first.
+///
+/// # Errors
+/// Everything that doesn't fit.
+pub(crate) fn lay_out(steps: Vec<Step>, has_state: bool) -> Result<Vec<Part>, Vec<PipelineError>> {
+    if steps.len() < 2 {
+        return Err(vec![PipelineError::TooShort(steps.len())]);
+    }
+    let mut layout = Layout { names: names(&steps).into_iter(), has_state, ..Layout::default() };
+    let (nodes, _) = layout.list(steps, Ends { begins: true, ends: true });
+    if !layout.errors.is_empty() {
+        return Err(layout.errors);
+    }
+    layout.link(nodes, Next::Nothing);
+    Ok(layout.parts)
+}
+
+#[derive(Default)]
+struct Layout {
+    parts: Vec<Part>,
+    /// Of the components and buffers that have no places yet.
+    names: std::vec::IntoIter<String>,
+    taken: BTreeSet<String>,
+    errors: Vec<PipelineError>,
+    has_state: bool,
+    /// The branches that are being laid out, the innermost last: in words, and of what.
+    branches: Vec<(String, &'static str)>,
+    /// How many branches are detached.
+    detached: usize,
+    /// How many tees, routes and merges there are.
+    graphs: usize,
+}
+
+/// A step whose components have their places.
+enum Node {
+    Part(usize),
+    Buffer { inlet: usize, outlet: usize },
+    Tee(Vec<(BranchPolicy, Vec<Node>)>),
+    Route(usize, Vec<(String, Vec<Node>)>),
+    Merge(Vec<Vec<Node>>),
+}
+
+/// A tee, a route or a merge, and how many of them stand before it.
+#[derive(Clone, Copy)]
+struct Shape {
+    what: &'static str,
+    nth: usize,
+}
+
+const NOT_FIRST: &str = "it can't be the first of a list: nothing comes to it";
+
+/// Whether a list is one that nothing comes to, or that nothing follows.
+#[derive(Clone, Copy)]
+struct Ends {
+    begins: bool,
+    ends: bool,
+}
+
+impl Layout {
+    /// Gives the components of a list their places. Returns whether something leaves it, too.
+    fn list(&mut self, steps: Vec<Step>, Ends { begins, ends }: Ends) -> (Vec<Node>, bool) {
+        let count = steps.len();
+        let (mut nodes, mut first, mut comes) = (Vec::new(), begins, !begins);
+        for (place, step) in steps.into_iter().enumerate() {
+            let last = place + 1 == count;
+            let at = Ends { begins: first, ends: last && ends };
+            if !first && !comes {
+                self.errors.push(PipelineError::NothingComes(match step {
+                    Step::Tee(_) => "tee".into(),
+                    Step::Merge(_) => "merge".into(),
+                    _ => self.next_name(),
+                }));
+            }
+            comes = true;
+            let is_buffer = matches!(step, Step::Buffer(_));
+            match step {
+                Step::Component(spec) => {
+                    let kind = spec.factory.kind();
+                    comes = kind != Kind::SINK || !last;
+                    if !(kind == Kind::SINK && last) || first {
+                        self.expect_kind(spec.factory.kind(), at);
+                    }
+                    nodes.push(Node::Part(self.component(spec)));
+                }
+                Step::Buffer(options) => nodes.extend(self.buffer(options, at)),
+                Step::Tee(branches) => {
+                    let shape = self.shape("tee", first, NOT_FIRST);
+                    let (branches, open) = self.tee(shape, branches, at.ends);
+                    nodes.push(Node::Tee(branches));
+                    comes = open;
+                }
+                Step::Route { router, branches } => {
+                    let shape = self.shape("route", first, NOT_FIRST);
+                    let middle = Ends { begins: false, ends: false };
+                    self.expect_kind(router.factory.kind(), middle);
+                    let part = self.component(router);
+                    let (branches, open) = self.route(shape, branches, at.ends);
+                    nodes.push(Node::Route(part, branches));
+                    comes = open;
+                }
+                Step::Merge(lists) => {
+                    let error = "it stands first in a list: its sources begin it";
+                    let shape = self.shape("merge", !first, error);
+                    nodes.push(Node::Merge(self.merge(shape, lists)));
+                }
+            }
+            // What stands behind a buffer that can't be first is.
+            first &= is_buffer;
+        }
+        (nodes, comes)
+    }
+
+    /// One more tee, route or merge; where it can't stand there, that is an error.
+    fn shape(&mut self, what: &'static str, misplaced: bool, error: &str) -> Shape {
+        let shape = Shape { what, nth: self.graphs };
+        self.graphs += 1;
+        if misplaced {
+            self.refuse(shape, error);
+        }
+        shape
+    }
+
+    fn refuse(&mut self, Shape { what, nth }: Shape, error: impl Into<String>) {
+        self.errors.push(PipelineError::Graph { what, nth, error: error.into() });
+    }
+
+    /// What the component or buffer is called that is placed next.
+    fn next_name(&self) -> String {
+        self.names.as_slice().first().cloned().unwrap_or_default()
+    }
+
+    fn expect_kind(&mut self, kind: Kind, Ends { begins, ends }: Ends) {
+        let (place, wanted) = match (begins, ends) {
+            (true, _) => ("the first", Kind::SOURCE),
+            (_, true) => ("the last", Kind::SINK),
+            _ => ("in the middle", Kind::TRANSFORM),
+        };
+        if kind == wanted {
+            return;
+        }
+        let component = self.next_name();
+        self.errors.push(match self.branches.last() {
+            Some((branch, of)) if ends && kind == Kind::TRANSFORM => {
+                PipelineError::NothingFollows { component, branch: branch.clone(), of }
+            }
+            _ => PipelineError::WrongPlace {
+                component,
+                kind: kind.name(),
+                place,
+                wanted: wanted.name(),
+            },
+        });
+    }
+
+    fn component(&mut self, spec: ComponentSpec) -> usize {
+        let name = self.names.next().unwrap_or_default();
+        if !self.taken.insert(name.clone()) {
+            self.errors.push(PipelineError::SameName(name.clone()));
+        }
+        self.part(name, spec)
+    }
+
+    fn part(&mut self, name: String, ComponentSpec { factory, options }: ComponentSpec) -> usize {
+        if is_no_folder(&name) {
+            self.errors.push(PipelineError::BadName(name.clone()));
+        }
+        match Part::new(name, factory, &options) {
+            Ok(part) => self.parts.push(part),
+            Err(error) => self.errors.push(error),
+        }
+        self.parts.len().saturating_sub(1)
+    }
+
+    fn buffer(&mut self, options: BufferOptions, at: Ends) -> Option<Node> {
+        let name = self.names.next().unwrap_or_default();
+        let out = format!("{name}.out");
+        let mut errors = Vec::new();
+        if at.begins || at.ends {
+            errors.push(PipelineError::BufferAtTheEnd(name.clone()));
+        }
+        if !self.has_state {
+            errors.push(PipelineError::NoPlaceForBuffer(name.clone()));
+        }
+        if options.max_bytes == 0 {
+            let (component, wanted) = (name.clone(), "more than 0".into());
+            let (option, value) = ("max_bytes", 0);
+            errors.push(PipelineError::OutOfRange { component, option, value, wanted });
+        }
+        for name in [&name, &out] {
+            if !self.taken.insert(name.clone()) {
+                errors.push(PipelineError::SameName(name.clone()));
+            }
+        }
+        if !errors.is_empty() {
+            self.errors.append(&mut errors);
+            return None;
+        }
+        let drops = options.when_full == WhenFull::DropNewest;
+        let shared = Shared::new(options);
+        let (factory, options) = (buffer::inlet(shared.clone()), tried_for_ever());
+        let options = ComponentOptions { pool_size: Some(1), ..options };
+        let inlet = self.part(name, ComponentSpec { factory, options });
+        self.parts[inlet].drops = drops;
+        let (factory, options) = (buffer::outlet(shared), ComponentOptions::default());
+        let outlet = self.part(out, ComponentSpec { factory, options });
+        Some(Node::Buffer { inlet, outlet })
+    }
+
+    fn tee(
+        &mut self,
+        shape: Shape,
+        branches: Vec<Branch>,
+        ends: bool,
+    ) -> (Vec<(BranchPolicy, Vec<Node>)>, bool) {
+        let (mut nodes, mut leaves) = (Vec::new(), false);
+        if branches.is_empty() {
+            self.refuse(shape, "it has no branches");
+        }
+        for (number, Branch { policy, steps }) in (1..).zip(branches) {
+            let first = self.parts.len();
+            let (list, open) = self.branch(shape, format!("branch {number}"), steps, ends);
+            if policy == BranchPolicy::Detach {
+                // Where nothing follows, that is said already.
+                if open && !ends {
+                    let error = "is detached, so it must end in a sink: nobody waits for it";
+                    self.refuse(shape, format!("branch {number} {error}"));
+                }
+                self.detached += 1;
+                for part in &mut self.parts[first..] {
+                    part.detached.get_or_insert(self.detached);
+                }
+            }
+            leaves |= open;
+            nodes.push((policy, list));
+        }
+        (nodes, leaves)
+    }
+
+    fn route(
+        &mut self,
+        shape: Shape,
+        branches: Vec<(String, Vec<Step>)>,
+        ends: bool,
+    ) -> (Vec<(String, Vec<Node>)>, bool) {
+        let (mut nodes, mut leaves) = (Vec::new(), false);
+        if branches.is_empty() {
+            self.refuse(shape, "it has no branches");
+        }
+        for (name, steps) in branches {
+            let (list, open) = self.branch(shape, format!("branch '{name}'"), steps, ends);
+            leaves |= open;
+            nodes.push((name, list));
+        }
+        (nodes, leaves)
+    }
+
+    fn branch(
+        &mut self,
+        shape: Shape,
+        which: String,
+        steps: Vec<Step>,
+        ends: bool,
+    ) -> (Vec<Node>, bool) {
+        if steps.is_empty() && ends {
+            let remedy = format!("put a sink into it, or behind the {}", shape.what);
+            self.refuse(shape, format!("nothing follows {which}, which is empty: {remedy}"));
+        }
+        self.branches.push((which, shape.what));
+        let list = self.list(steps, Ends { begins: false, ends });
+        self.branches.pop();
+        list
+    }
+
+    fn merge(&mut self, shape: Shape, lists: Vec<Vec<Step>>) -> Vec<Vec<Node>> {
+        if lists.is_empty() {
+            self.refuse(shape, "it has no lists");
+        }
+        let mut nodes = Vec::new();
+        for (number, steps) in (1..).zip(lists) {
+            if steps.is_empty() {
+                self.refuse(shape, format!("list {number} is empty: each begins with a source"));
+                continue;
+            }
+            let (list, leaves) = self.list(steps, Ends { begins: true, ends: false });
+            if !leaves {
+                let error = "ends in a sink: make it a pipeline of its own";
+                self.refuse(shape, format!("list {number} {error}"));
+            }
+            nodes.push(list);
+        }
+        nodes
+    }
+
+    /// Tells the parts of a list where they lead; `after` is where the last one does. Returns how to
+    /// come to the first one.
+    fn link(&mut self, nodes: Vec<Node>, after: Next) -> Next {
+        nodes.into_iter().rev().fold(after, |after, node| match node {
+            Node::Part(part) => {
+                let is_sink = self.parts[part].factory.kind() == Kind::SINK;
+                self.parts[part].next = if is_sink { Next::Nothing } else { after };
+                Next::To(part)
+            }
+            Node::Buffer { inlet, outlet } => {
+                self.parts[outlet].next = after;
+                self.parts[inlet].next = Next::Stored(outlet);
+                Next::To(inlet)
+            }
+            Node::Tee(branches) => {
+                let all = branches.into_iter();
+                Next::Tee(
+                    all.map(|(policy, list)| (policy, self.link(list, after.clone()))).collect(),
+                )
+            }
+            Node::Route(part, branches) => {
+                let all = branches.into_iter();
+                let next = all.map(|(name, list)| (name, self.link(list, after.clone()))).collect();
+                self.parts[part].next = Next::Route(next);
+                Next::To(part)
+            }
+            Node::Merge(lists) => {
+                lists.into_iter().for_each(|list| drop(self.link(list, after.clone())));
+                Next::Nothing
+            }
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! Where what leaves a part of a pipeline goes.
+use crate::plan::step::BranchPolicy;
+
+/// Where what leaves a part of a pipeline goes. Parts are numbered in an order in which none comes before
+/// one that leads to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A sink: nothing does.
+    Nothing,
+    To(usize),
+    /// It comes out there, once it is on disk.
+    Stored(usize),
+    Tee(Vec<(BranchPolicy, Next)>),
+    Route(Vec<(String, Next)>),
+}
+
+impl Next {
+    /// The parts that stand directly behind.
+    pub(crate) fn parts(&self) -> Vec<usize> {
+        match self {
+            Next::Nothing => Vec::new(),
+            Next::To(part) | Next::Stored(part) => vec![*part],
+            Next::Tee(branches) => branches.iter().flat_map(|(_, next)| next.parts()).collect(),
+            Next::Route(branches) => branches.iter().flat_map(|(_, next)| next.parts()).collect(),
+        }
+    }
+
+    /// Where it comes out again that is stored.
+    pub(crate) fn stored_at(&self) -> Option<usize> {
+        match self {
+            Next::Stored(part) => Some(*part),
+            _ => None,
+        }
+    }
+
+    /// The same where parts have other numbers.
+    pub(crate) fn renumbered(self, number: &impl Fn(usize) -> usize) -> Next {
+        match self {
+            Next::Nothing => Next::Nothing,
+            Next::To(part) => Next::To(number(part)),
+            Next::Stored(part) => Next::Stored(number(part)),
+            Next::Tee(branches) => {
+                let all = branches.into_iter();
+                Next::Tee(all.map(|(policy, next)| (policy, next.renumbered(number))).collect())
+            }
+            Next::Route(branches) => {
+                let all = branches.into_iter();
+                Next::Route(all.map(|(name, next)| (name, next.renumbered(number))).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The threads of a component's workers.
+use std::{io, sync::Arc, thread, time::Duration};
+
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, bounded};
+use gopiper_abi::raw::RawError;
+use parking_lot::Mutex;
+
+use crate::{
+    plan::error::PipelineError,
+    run::attendance::Attendance,
+    stage::Stage,
+    worker::{
+        Called, Worker, handled::Handled, host::Side, instance::Instance, source::SourceWorker,
+        watched::Watched,
+    },
+};
+
+/// How long a component may take to start before that is said.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The workers of one component.
+pub(crate) struct Pool {
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) attendance: Arc<Attendance>,
+    /// Who has what at the moment: what a watchdog looks at.
+    pub(crate) posts: Mutex<Vec<Post>>,
+}
+
+/// One worker's thread, as others see it.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) side: Arc<Side>,
+    pub(crate) watched: Arc<Watched<Called>>,
+    /// The call that the watchdog has seen last, and when first.
+    pub(crate) seen: (u64, i64),
+}
+
+type Started = Result<(), RawError>;
+
+impl Pool {
+    pub(crate) fn new(stage: Arc<Stage>, attendance: Arc<Attendance>) -> Arc<Self> {
+        Arc::new(Pool { stage, attendance, posts: Mutex::default() })
+    }
+
+    /// Starts so many workers, each on its thread, and waits until their components have started.
+    /// Sources wait until `held` is disconnected.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        workers: usize,
+        held: &Receiver<()>,
+    ) -> Result<(), PipelineError> {
+        let (tell, hear) = bounded(workers);
+        for number in 0..workers {
+            let (tell, held) = (tell.clone(), held.clone());
+            let spawned = match &self.stage.inlet {
+                None => self.spawn_source(tell, held).map_err(|(error, _)| error),
+                Some(inlet) => {
+                    let worker = Worker::new(self.stage.clone(), inlet.receiver(number));
+                    self.spawn_worker(worker, None, move |instance| {
+                        let made = instance.start();
+                        let started = made.is_ok();
+                        let _ = tell.send(made);
+                        started
+                    })
+                    .map_err(|(error, _)| error)
+                }
+            };
+            spawned.map_err(|error| PipelineError::System(error.to_string()))?;
+        }
+        drop(tell);
+        for _ in 0..workers {
+            match self.hear_of_start(&hear) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(PipelineError::cannot_start(&self.stage.name, error)),
+                Err(_) => {
+                    let error = "its thread ended before it started".into();
+                    let component = self.stage.name.clone();
+                    let attribute = String::new();
+                    return Err(PipelineError::Start { component, attribute, error });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the next worker says of its start. One that takes long is named: nothing else would show
+    /// what the pipeline waits for.
+    fn hear_of_start(&self, hear: &Receiver<Started>) -> Result<Started, RecvError> {
+        match hear.recv_timeout(PATIENCE) {
+            Ok(started) => Ok(started),
+            Err(RecvTimeoutError::Disconnected) => Err(RecvError),
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!(
+                    pipeline = %self.stage.pipeline, component = %self.stage.name,
+                    "it has not started in {PATIENCE:?}: the pipeline waits for it"
+                );
+                hear.recv()
+            }
+        }
+    }
+
+    /// Has a new thread go on as a worker that was stuck, with what it had in hand. If there can be
+    /// none the pipeline has failed, and this one returns what comes until nothing does: else those who
+    /// send to the worker would wait for ever.
+    pub(crate) fn replace(self: &Arc<Self>, stuck: &Post, worker: Box<Worker>, begun: Handled) {
+        self.posts.lock().retain(|post| !Arc::ptr_eq(&post.side, &stuck.side));
+        if let Err((error, work)) = self.spawn_worker(worker, Some(begun), |_| true) {
+            let stage = &self.stage;
+            // Before it goes on: so no component is called, nor made, on this thread.
+            stage.stop.done_with(stage.position);
+            stage
+                .fail(&format!("no other worker can take the place of one that is stuck: {error}"));
+            work();
+        }
+    }
+
+    fn spawn_worker(
+        self: &Arc<Self>,
+        worker: Box<Worker>,
+        begun: Option<Handled>,
+        start: impl FnOnce(&mut Instance) -> bool + Send + 'static,
+    ) -> Result<(), (io::Error, impl FnOnce())> {
+        let side = Side::new(self.stage.clone(), worker.inbox.clone());
+        let post = Post { side, watched: Arc::new(Watched::new()), seen: (0, 0) };
+        if self.stage.timeout.is_some() {
+            self.posts.lock().push(post.clone());
+        }
+        let present = Present::new(self, begun.is_some());
+        self.spawn(move || {
+            // It goes after the instance: the factory has to outlive that.
+            let mut present = present;
+            let mut instance = Instance::new(post.side);
+            present.stays =
+                start(&mut instance) && worker.run(&mut instance, &post.watched, begun).is_none();
+        })
+    }
+
+    fn spawn_source(
+        self: &Arc<Self>,
+        tell: Sender<Started>,
+        held: Receiver<()>,
+    ) -> Result<(), (io::Error, impl FnOnce())> {
+        let present = Present::new(self, false);
+        let stage = self.stage.clone();
+        self.spawn(move || {
+            let mut present = present;
+            match SourceWorker::new(stage) {
+                Ok(mut source) => {
+                    let _ = tell.send(Ok(()));
+                    // Disconnected when the pipeline is released; nothing is ever sent.
+                    let _ = held.recv();
+                    source.produce();
+                    present.has_sent_all();
+                    source.hear_out();
+                }
+                Err(error) => drop(tell.send(Err(error))),
+            }
+        })
+    }
+
+    /// Gives the work back if there can be no thread for it.
+    fn spawn<W: FnOnce() + Send + 'static>(&self, work: W) -> Result<(), (io::Error, W)> {
+        // The kernel shows 15 bytes of a thread's name.
+        let name = self.stage.name.chars().take(15).collect();
+        // The new thread takes it out: a thread that can't start would drop what it is given.
+        let work = Arc::new(Mutex::new(Some(work)));
+        let its = work.clone();
+        let spawned = thread::Builder::new().name(name).spawn(move || {
+            let work = its.lock().take();
+            if let Some(work) = work {
+                work();
+            }
+        });
+        let Err(error) = spawned else { return Ok(()) };
+        let work = work.lock().take();
+        work.map_or(Ok(()), |work| Err((error, work)))
+    }
+}
+
+/// A worker that is at work; when it goes, however it does, the others hear of it.
+struct Present {
+    pool: Arc<Pool>,
+    sends: bool,
+    /// Another thread is this worker now.
+    stays: bool,
+}
+
+impl Present {
+    /// `again`: another thread goes on as a worker that is present already.
+    fn new(pool: &Arc<Pool>, again: bool) -> Self {
+        if !again {
+            pool.attendance.enter(pool.stage.kind);
+        }
+        Present { pool: pool.clone(), sends: true, stays: false }
+    }
+
+    fn has_sent_all(&mut self) {
+        if std::mem::take(&mut self.sends) {
+            self.pool.stage.sender_ended();
+        }
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let stage = &self.pool.stage;
+        if self.stays {
+            return stage.worker_ended();
+        }
+        if thread::panicking() {
+            stage.fail("its worker's thread has panicked: a fault of gopiper");
+        }
+        self.has_sent_all();
+        let stage = &self.pool.stage;
+        stage.worker_ended();
+        self.pool.attendance.leave(stage.kind);
+    }
+}

@@ -1,0 +1,246 @@
+//! A pipeline at work.
+use std::{
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use gopiper_abi::raw::Metric;
+
+use crate::{
+    channel::wake::Wake,
+    run::attendance::Attendance,
+    stage::{
+        Stage,
+        counters::{ComponentCounts, OutcomeCounts},
+        stop::{Stop, StopReason},
+    },
+};
+
+/// How long threads may take to leave, once there is nothing to wait for: those that do not are stuck.
+const LEAVING: Duration = Duration::from_secs(1);
+
+/// A pipeline at work. It ends by itself when its sources do.
+pub struct Running {
+    name: String,
+    stages: Vec<Arc<Stage>>,
+    stop: Arc<Stop>,
+    attendance: Arc<Attendance>,
+    shutdown_timeout: Option<Duration>,
+    pub(crate) watchdog: Option<Arc<Wake>>,
+    /// Sources wait until this is dropped.
+    hold: Option<Sender<()>>,
+    pub(crate) held: Receiver<()>,
+}
+
+/// Stops a pipeline from any thread, and looks at it.
+#[derive(Clone)]
+pub struct Control {
+    name: String,
+    stages: Vec<Arc<Stage>>,
+    stop: Arc<Stop>,
+    attendance: Arc<Attendance>,
+}
+
+/// How a pipeline has ended.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// What it was called.
+    pub pipeline: String,
+    /// Its components by name, in order, with what they have done.
+    pub components: Vec<(String, ComponentCounts)>,
+    /// What became of all that its components made themselves (the sources' messages above all).
+    pub outcomes: OutcomeCounts,
+    /// Why it ended before its sources did, if it did.
+    pub stopped: Option<StopReason>,
+    /// Why detached branches of it ended alone, if some did.
+    pub ended_branches: Vec<StopReason>,
+    /// Messages that nobody settled: kept by a component that has ended all the same.
+    pub unsettled: u64,
+    /// What waited for components or was in their hands when the time for draining was over, by
+    /// name.
+    pub left: Vec<(String, u64)>,
+}
+
+impl Summary {
+    /// Whether nothing failed and nothing was left, or was meant to be left.
+    pub fn is_success(&self) -> bool {
+        let failed = self.ends().any(|reason| matches!(reason, StopReason::Failed { .. }));
+        let left = self.outcomes.returned + self.unsettled > 0 && !self.is_finished();
+        let left = left || !self.left.is_empty();
+        !failed && !left && self.outcomes.failed == 0
+    }
+
+    /// Whether it, or a branch of it, ended because a component had no use for more: what is left then
+    /// is left on purpose.
+    pub fn is_finished(&self) -> bool {
+        self.ends().any(|reason| matches!(reason, StopReason::Finished { .. }))
+    }
+
+    fn ends(&self) -> impl Iterator<Item = &StopReason> {
+        self.stopped.iter().chain(&self.ended_branches)
+    }
+}
+
+impl Running {
+    pub(crate) fn new(
+        name: String,
+        stages: Vec<Arc<Stage>>,
+        stop: Arc<Stop>,
+        attendance: Arc<Attendance>,
+        shutdown_timeout: Option<Duration>,
+    ) -> Self {
+        let (hold, held) = bounded(0);
+        stop.tell(&attendance);
+        let (hold, watchdog) = (Some(hold), None);
+        Running { name, stages, stop, attendance, shutdown_timeout, watchdog, hold, held }
+    }
+
+    /// Lets the sources of a pipeline go that was started held.
+    pub fn release(&mut self) {
+        self.hold.take();
+    }
+
+    /// Ends what has started of a pipeline that can't start whole.
+    pub(crate) fn cancel(&mut self) {
+        self.stop.request(StopReason::Requested);
+        for stage in &self.stages {
+            if let Some(inlet) = &stage.inlet {
+                inlet.close();
+            }
+        }
+        self.release();
+        self.drain();
+    }
+
+    /// What stops it from another thread.
+    pub fn control(&self) -> Control {
+        let (name, stages, stop) = (self.name.clone(), self.stages.clone(), self.stop.clone());
+        Control { name, stages, stop, attendance: self.attendance.clone() }
+    }
+
+    /// Ends it: the sources stop, the rest drains.
+    pub fn stop(&self) {
+        self.stop.request(StopReason::Requested);
+    }
+
+    /// Waits until it has ended. Once it is told to stop that takes no longer than its
+    /// `shutdown_timeout`, and a second or two for what is left to go back to its source.
+    pub fn wait(mut self) -> Summary {
+        self.release();
+        let left = self.drain();
+        let control = self.control();
+        let open = |stage: &Arc<Stage>| stage.ledger.open.load(SeqCst);
+        Summary {
+            components: control.counts(),
+            outcomes: control.outcomes(),
+            stopped: self.stop.reason(),
+            ended_branches: self.stop.ended_branches(),
+            unsettled: self.stages.iter().map(open).sum(),
+            left,
+            pipeline: self.name,
+        }
+    }
+
+    /// Waits for the workers: first all but the sources, which stay until all that they produced is
+    /// settled. Returns what is left when that takes too long.
+    fn drain(&self) -> Vec<(String, u64)> {
+        if !self.wait_until(|| self.attendance.others_gone()) {
+            if let (Some(limit), false) = (self.shutdown_timeout, self.stop.is_aborted()) {
+                tracing::error!(
+                    pipeline = self.name,
+                    "it has not drained in {limit:?}: what is left goes back to where it came from"
+                );
+            }
+            self.control().abort();
+            self.wait_until(|| self.attendance.others_gone());
+        }
+        self.stop.drained();
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.nudge();
+        }
+        self.wait_until(|| self.attendance.all_gone());
+        self.stages.iter().for_each(|stage| stage.state.unlock());
+        self.stop.left()
+    }
+
+    /// Whether it is so before the time is over that draining may take; or leaving, once the pipeline
+    /// ends at once.
+    fn wait_until(&self, is_so: impl Fn() -> bool) -> bool {
+        let wake = &self.attendance.wake;
+        let (mut until, aborted) = (i64::MAX, self.stop.is_aborted());
+        let limit = if aborted { Some(LEAVING) } else { self.shutdown_timeout };
+        loop {
+            wake.take_nudge();
+            if is_so() {
+                return true;
+            }
+            if let (i64::MAX, Some(limit), true) = (until, limit, self.stop.is_requested()) {
+                until = wake.clock.after(limit);
+            }
+            let time_is_over = until != i64::MAX && wake.clock.monotonic() >= until;
+            if time_is_over || self.stop.is_aborted() != aborted {
+                return false;
+            }
+            wake.wait(None, until);
+        }
+    }
+}
+
+impl Control {
+    /// What the pipeline is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ends it: the sources stop, the rest drains.
+    pub fn stop(&self) {
+        self.stop.request(StopReason::Requested);
+    }
+
+    /// Ends it at once: what is not settled goes back to its source.
+    pub fn abort(&self) {
+        self.stop.abort(self.left());
+        self.attendance.wake.nudge();
+    }
+
+    /// What each component has done so far, by name, in order.
+    pub fn counts(&self) -> Vec<(String, ComponentCounts)> {
+        self.stages.iter().map(|stage| (stage.name.clone(), stage.counts())).collect()
+    }
+
+    /// What became so far of all that components made themselves.
+    pub fn outcomes(&self) -> OutcomeCounts {
+        self.stages.iter().fold(OutcomeCounts::default(), |sum, stage| {
+            let one = stage.ledger.outcomes.read();
+            OutcomeCounts {
+                delivered: sum.delivered + one.delivered,
+                dropped: sum.dropped + one.dropped,
+                dead_lettered: sum.dead_lettered + one.dead_lettered,
+                failed: sum.failed + one.failed,
+                returned: sum.returned + one.returned,
+            }
+        })
+    }
+
+    /// The metrics that components have registered: component, metric, value.
+    pub fn metrics(&self) -> Vec<(String, String, u64)> {
+        let of = |stage: &Arc<Stage>| {
+            let metrics = stage.metrics.lock();
+            let read = |(name, metric): (&String, &&Metric)| {
+                (stage.name.clone(), name.clone(), metric.value.load(SeqCst))
+            };
+            metrics.iter().map(read).collect::<Vec<_>>()
+        };
+        self.stages.iter().flat_map(of).collect()
+    }
+
+    /// The messages that wait for a component or are in its hands, by name.
+    pub fn left(&self) -> Vec<(String, u64)> {
+        let left = self.stages.iter().filter_map(|stage| {
+            let inlet = stage.inlet.as_ref()?;
+            Some((stage.name.clone(), inlet.messages()))
+        });
+        left.filter(|(_, messages)| *messages > 0).collect()
+    }
+}

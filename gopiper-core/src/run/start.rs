@@ -1,0 +1,247 @@
+//! From a pipeline that fits together to one at work.
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicUsize},
+};
+
+use gopiper_abi::{
+    Kind,
+    raw::{DEFAULT_CAPACITY, Outcome, on_let_go},
+};
+
+use crate::{
+    base::{clock::Clock, memory::Blocks},
+    channel::{Channel, sequencer::Sequencer},
+    dead_letters::Outbox,
+    disk::state::ComponentState,
+    plan::{
+        error::PipelineError, part::Part, pipeline::Pipeline, policy::OnFail, routes::Next,
+        step::BranchPolicy,
+    },
+    run::{
+        attendance::Attendance,
+        pool::Pool,
+        running::{Control, Running},
+        watchdog,
+    },
+    stage::{Failures, Linger, Outlet, Stage, Tee, stop::Stop},
+};
+
+impl Pipeline {
+    /// Starts all workers, the sources last.
+    ///
+    /// # Errors
+    /// When a component can't start; then none runs any more.
+    pub fn start(self) -> Result<Running, PipelineError> {
+        let mut running = self.start_held()?;
+        running.release();
+        Ok(running)
+    }
+
+    /// Starts all workers, but the sources wait for [`Running::release`]: so that several pipelines
+    /// start all or none.
+    ///
+    /// # Errors
+    /// When a component can't start; then none runs any more.
+    pub fn start_held(self) -> Result<Running, PipelineError> {
+        self.prepare()?.start_held()
+    }
+
+    /// Puts the stages together. Nothing of a component runs before [`Prepared::start_held`], but the pipeline
+    /// can be stopped from here on.
+    ///
+    /// # Errors
+    /// When the system lacks something.
+    pub fn prepare(mut self) -> Result<Prepared, PipelineError> {
+        let system = |error: std::io::Error| PipelineError::System(error.to_string());
+        on_let_go(Stage::note_unsent);
+        let dead_letter = self.take_dead_letter()?;
+        let common = Common {
+            stop: Arc::new(Stop::new(&self.parts).map_err(system)?),
+            blocks: Arc::new(Blocks::new(self.options.memory)),
+            clock: self.options.clock.clone(),
+            pipeline: self.name.as_str().into(),
+            state_directory: self.options.state_directory.clone(),
+        };
+        let attendance = Arc::new(Attendance::new(common.clock.clone()));
+        let pools = common.pools(self.parts, dead_letter, &attendance);
+        let mut stages: Vec<_> = pools.iter().map(|(pool, _)| pool.stage.clone()).collect();
+        // In their order; behind them the dead letters, which start first and end last.
+        stages.sort_by_key(|stage| stage.position);
+        let limit = self.options.shutdown_timeout;
+        let Common { stop, clock, .. } = common;
+        let running = Running::new(self.name, stages, stop, attendance.clone(), limit);
+        Ok(Prepared { running, pools, attendance, clock })
+    }
+}
+
+/// A pipeline that is put together, and not started yet.
+pub struct Prepared {
+    running: Running,
+    /// In the order in which they start, each with the number of its workers.
+    pools: Vec<(Arc<Pool>, usize)>,
+    attendance: Arc<Attendance>,
+    clock: Clock,
+}
+
+impl Prepared {
+    /// What stops it, also while it starts.
+    pub fn control(&self) -> Control {
+        self.running.control()
+    }
+
+    /// Starts all workers, but the sources wait for [`Running::release`]. A component that something temporary keeps
+    /// from starting (a full disk) is waited for until the pipeline is stopped.
+    ///
+    /// # Errors
+    /// When a component can't start; then none runs any more.
+    pub fn start_held(self) -> Result<Running, PipelineError> {
+        let Prepared { mut running, pools, attendance, clock } = self;
+        for (pool, workers) in &pools {
+            if let Err(error) = pool.start(*workers, &running.held) {
+                running.cancel();
+                return Err(error);
+            }
+        }
+        let pools = pools.into_iter().map(|(pool, _)| pool).collect();
+        match watchdog::start(pools, attendance, clock) {
+            Ok(watchdog) => running.watchdog = watchdog,
+            Err(error) => {
+                running.cancel();
+                return Err(PipelineError::System(error.to_string()));
+            }
+        }
+        Ok(running)
+    }
+}
+
+/// What all stages of a pipeline share.
+struct Common {
+    pipeline: Arc<str>,
+    stop: Arc<Stop>,
+    blocks: Arc<Blocks>,
+    clock: Clock,
+    state_directory: Option<PathBuf>,
+}
+
+fn inlet(part: &Part) -> Arc<Channel> {
+    let (messages, bytes) = (part.channel_size, part.channel_bytes);
+    Arc::new(match &part.partition_by {
+        Some(by) => Channel::partitioned(messages, bytes, part.pool_size, by.clone()),
+        None => Channel::new(messages, bytes),
+    })
+}
+
+/// Where what leaves a stage goes, of the stages that are made.
+fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Stage>>) -> Option<Outlet> {
+    Some(match next {
+        // What is stored comes out by itself.
+        Next::Nothing | Next::Stored(_) => return None,
+        Next::To(part) => Outlet::To(made.get(part)?.clone()),
+        Next::Tee(branches) => {
+            let mut tee = Tee::default();
+            for (policy, next) in branches {
+                let branches = match policy {
+                    BranchPolicy::Detach => &mut tee.detached,
+                    BranchPolicy::Drop => &mut tee.lossy,
+                    BranchPolicy::Block => &mut tee.waited_for,
+                };
+                branches.push(outlet(next, made)?);
+            }
+            Outlet::Tee(tee)
+        }
+        Next::Route(branches) => {
+            let all = branches.iter().map(|(_, next)| outlet(next, made));
+            Outlet::Route(all.collect::<Option<_>>()?)
+        }
+    })
+}
+
+impl Common {
+    /// The pools of all stages, in the order in which they start.
+    fn pools(
+        &self,
+        parts: Vec<Part>,
+        dead_letter: Option<Part>,
+        attendance: &Arc<Attendance>,
+    ) -> Vec<(Arc<Pool>, usize)> {
+        let mut pools = Vec::new();
+        let mut add = |stage: Stage, workers| {
+            let stage = Arc::new(stage);
+            pools.push((Pool::new(stage.clone(), attendance.clone()), workers));
+            stage
+        };
+        let count = parts.len();
+        let keeps = |part: &Part| part.on_fail == Some(OnFail::DeadLetter);
+        let outbox = dead_letter.map(|part| {
+            let (workers, inlet) = (part.pool_size, inlet(&part));
+            let mut stage = self.stage(part, count, Some(inlet.clone()), None, None);
+            stage.delivers = Outcome::DEAD_LETTERED;
+            add(stage, workers);
+            Outbox::new(self.pipeline.to_string(), inlet, &self.clock)
+        });
+        // From the end on: a stage has those that it leads to.
+        let mut made = BTreeMap::new();
+        for (position, part) in parts.into_iter().enumerate().rev() {
+            let workers = part.pool_size;
+            let inlet = (part.factory.kind() != Kind::SOURCE).then(|| inlet(&part));
+            let outbox = outbox.clone().filter(|_| keeps(&part));
+            let outlet = outlet(&part.next, &made);
+            outlet.iter().for_each(Outlet::begin);
+            outbox.iter().for_each(|outbox| outbox.begin());
+            let stage = self.stage(part, position, inlet, outlet, outbox);
+            made.insert(position, add(stage, workers));
+        }
+        pools
+    }
+
+    fn stage(
+        &self,
+        part: Part,
+        position: usize,
+        inlet: Option<Arc<Channel>>,
+        outlet: Option<Outlet>,
+        dead_letters: Option<Arc<Outbox>>,
+    ) -> Stage {
+        let kind = part.factory.kind();
+        let in_order = part.ordered && kind == Kind::TRANSFORM;
+        let state = ComponentState::new(self.state_directory.clone(), &self.pipeline, &part.name);
+        let failures = Failures::new(self.pipeline.clone(), part.name.clone(), self.clock.clone());
+        Stage {
+            pipeline: self.pipeline.clone(),
+            name: part.name,
+            position,
+            kind,
+            factory: part.factory.into(),
+            counters: Default::default(),
+            inlet,
+            outlet,
+            retry: part.retry,
+            on_fail: part.on_fail.unwrap_or(OnFail::Discard),
+            dead_letters,
+            delivers: Outcome::DELIVERED,
+            sequencer: in_order.then(Sequencer::new),
+            holds_back: part.ordered && kind == Kind::SINK,
+            timeout: part.timeout,
+            linger: Linger {
+                time: part.linger.unwrap_or_default(),
+                // Half of the channel at most, among all: the rest has to come in meanwhile.
+                messages: (part.channel_size / (2 * part.pool_size))
+                    .clamp(1, DEFAULT_CAPACITY as usize),
+                bytes: part.channel_bytes / (2 * part.pool_size),
+            },
+            clock: self.clock.clone(),
+            ledger: Default::default(),
+            stop: self.stop.clone(),
+            blocks: self.blocks.clone(),
+            state,
+            metrics: Default::default(),
+            senders: AtomicUsize::new(part.pool_size),
+            workers: AtomicUsize::new(part.pool_size),
+            failures,
+            failure_stops: Default::default(),
+            misses: Default::default(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Looks after components that may take only so long.
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    base::clock::Clock,
+    channel::wake::Wake,
+    run::{
+        attendance::Attendance,
+        pool::{Pool, Post},
+    },
+    worker::take_over::take_over,
+};
+
+/// Calls are looked at so often in the time that they may take.
+const LOOKS: u32 = 8;
+
+/// Starts the thread that gives up workers which are stuck in `handle`, and puts others in their
+/// place; none if no pool has a limit of time. It ends after the workers.
+pub(crate) fn start(
+    pools: Vec<Arc<Pool>>,
+    attendance: Arc<Attendance>,
+    clock: Clock,
+) -> io::Result<Option<Arc<Wake>>> {
+    let pools: Vec<_> = pools.into_iter().filter(|pool| pool.stage.timeout.is_some()).collect();
+    if pools.is_empty() {
+        return Ok(None);
+    }
+    let wake = Arc::new(Wake::new(clock.clone()));
+    let waits = wake.clone();
+    let work = move || {
+        let limits = pools.iter().filter_map(|pool| pool.stage.timeout);
+        let step = limits.min().unwrap_or_default() / LOOKS;
+        while !attendance.others_gone() {
+            let now = clock.monotonic();
+            for pool in &pools {
+                look(pool, now);
+            }
+            waits.wait(None, clock.after(step.max(Duration::from_millis(1))));
+        }
+    };
+    thread::Builder::new().name("watchdog".into()).spawn(work)?;
+    Ok(Some(wake))
+}
+
+/// A call is stuck when it is still the same after the limit. Its beginning is not stamped: that
+/// would cost every call a look at the clock.
+fn look(pool: &Arc<Pool>, now: i64) {
+    let limit = pool.stage.timeout.map_or(i64::MAX, |limit| limit.as_nanos() as i64);
+    let mut stuck = Vec::new();
+    for post in &mut *pool.posts.lock() {
+        let Some(number) = post.watched.running() else { continue };
+        if post.seen.0 != number {
+            post.seen = (number, now);
+        } else if now.saturating_sub(post.seen.1) >= limit {
+            stuck.push((post.clone(), number));
+        }
+    }
+    for (post, number) in stuck {
+        replace(pool, &post, number);
+    }
+}
+
+fn replace(pool: &Arc<Pool>, stuck: &Post, number: u64) {
+    let taken = stuck.watched.give_up(number, |called| take_over(called, &stuck.side));
+    let Some((worker, begun)) = taken else { return };
+    let (stage, limit) = (&pool.stage, pool.stage.timeout.unwrap_or_default());
+    stage.counters.abandoned.fetch_add(1, Relaxed);
+    tracing::error!(
+        pipeline = %stage.pipeline, component = %stage.name,
+        "stuck in `handle` for {limit:?}: another worker takes its place, its thread is left alone"
+    );
+    pool.replace(stuck, worker, begun);
+}

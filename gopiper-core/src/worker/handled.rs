@@ -1,0 +1,198 @@
+//! A batch that a component has handled, on its way out of the stage.
+use std::sync::atomic::Ordering::Relaxed;
+
+use gopiper_abi::{
+    Message,
+    raw::{Batch, Fate, Outcome},
+};
+
+use crate::{
+    channel::Ticket,
+    plan::policy::OnFail,
+    stage::{Output, Stage},
+};
+
+/// A batch that a component has handled.
+pub(crate) struct Handled {
+    pub(crate) batch: Batch,
+    pub(crate) context: Context,
+}
+
+/// What belongs to a batch while it is in a stage.
+#[derive(Default)]
+pub(crate) struct Context {
+    /// Its place in the order of what came in.
+    pub(crate) sequence: u64,
+    /// The room that it takes in the channel.
+    pub(crate) ticket: Option<Ticket>,
+    /// Batches sent inside `handle`, each with the place of the message that was being handled.
+    pub(crate) emitted: Vec<(u32, Batch)>,
+    /// The first message that was not handled, because the component could not go on.
+    pub(crate) through: u32,
+    /// Whether these messages had an attempt before.
+    pub(crate) again: bool,
+    /// What they were taken out of for another attempt, and their places there.
+    pub(crate) origin: Option<Box<(Handled, Vec<u32>)>>,
+}
+
+impl Handled {
+    /// Puts messages that had another attempt back to their places.
+    pub(crate) fn rejoined(mut self) -> Self {
+        if self.context.again {
+            // The next component counts anew.
+            let done = self.batch.messages_mut().iter_mut().filter(|message| message.status() == 0);
+            done.for_each(|message| message.set_attempts(0));
+        }
+        let Some(origin) = self.context.origin.take() else {
+            return self;
+        };
+        let (mut whole, places) = *origin;
+        let returned = self.batch.messages_mut().iter_mut().zip(&places).enumerate();
+        for (i, (message, place)) in returned {
+            let mut message = std::mem::replace(message, Message::vacated());
+            if i as u32 >= self.context.through {
+                // It was not even tried again: `settle` returns it.
+                message.set_status(RETRY.start);
+            }
+            whole.batch.messages_mut()[*place as usize] = message;
+        }
+        let emitted = std::mem::take(&mut self.context.emitted);
+        // What was sent after the last message was reported goes behind all of them.
+        let end = whole.batch.len() as u32;
+        let place = |i: u32| places.get(i as usize).copied().unwrap_or(end);
+        let emitted = emitted.into_iter().map(|(i, batch)| (place(i), batch));
+        whole.context.emitted.extend(emitted);
+        whole.context.emitted.sort_by_key(|(place, _)| *place);
+        whole
+    }
+
+    /// How many messages had another attempt, and whether one of them succeeded.
+    pub(crate) fn attempted(&self) -> (usize, bool) {
+        let handled = &self.batch.messages()[..self.context.through as usize];
+        let is_done = |message: &Message| matches!(message.status(), 0 | 1 | 300..);
+        (self.batch.len(), handled.iter().any(is_done))
+    }
+
+    /// Takes out the messages that are to be tried again, with their attempts counted.
+    pub(crate) fn take_retries(&mut self, stage: &Stage) -> Option<(Batch, Vec<u32>)> {
+        let max_attempts = stage.retry.max_attempts;
+        let wants = |message: &Message| {
+            RETRY.contains(&message.status()) && message.attempts().saturating_add(1) < max_attempts
+        };
+        let through = self.context.through as usize;
+        let handled = &self.batch.messages()[..through];
+        let count = handled.iter().filter(|message| wants(message)).count();
+        if count == 0 {
+            return None;
+        }
+        let (mut retries, mut places) = (Batch::new(count as u32), Vec::with_capacity(count));
+        for (place, message) in self.batch.messages_mut().iter_mut().enumerate() {
+            if place < through && wants(message) {
+                let mut message = std::mem::replace(message, Message::vacated());
+                stage.report_retry(&message);
+                message.set_attempts(message.attempts().saturating_add(1));
+                message.set_status(0);
+                places.push(place as u32);
+                let full = retries.push(message).is_err();
+                debug_assert!(!full, "there is room for all that were counted");
+            }
+        }
+        Some((retries, places))
+    }
+
+    /// Settles what ends here, and puts the rest together, with what was sent meanwhile in its place.
+    pub(crate) fn into_output(self, stage: &Stage, gave_up: bool) -> Output {
+        let Handled { mut batch, context: Context { ticket, emitted, through, .. } } = self;
+        let mut output = Output { ticket, ..Output::default() };
+        let mut offset = 0;
+        for (place, sent) in emitted {
+            let mut before = batch;
+            batch = before.split_off((place - offset) as usize);
+            settle(stage, &mut before, through.saturating_sub(offset), gave_up, &mut output);
+            output.push(before);
+            output.push(sent);
+            offset = place;
+        }
+        settle(stage, &mut batch, through.saturating_sub(offset), gave_up, &mut output);
+        output.push(batch);
+        output
+    }
+}
+
+/// The status of a place whose message was taken out for another attempt.
+const VACATED: i32 = Message::VACATED;
+/// The statuses of Retry.
+const RETRY: std::ops::Range<i32> = 100..200;
+
+/// Leaves in the batch what is Done, and puts what is to be kept with the dead letters into the output.
+/// Messages from `through` on were not handled.
+fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output: &mut Output) {
+    let (mut dropped, mut failed, mut kept, mut returned, mut place) = (0, 0, 0, 0, 0);
+    let mut dead_letters = 0;
+    batch.retain(|message| {
+        place += 1;
+        let fate = match message.status() {
+            _ if place > through => Fate::Settle(Outcome::RETURNED),
+            0 => Fate::Keep,
+            // Its delivery went along with what was kept. If not, nobody keeps it.
+            1 if !message.has_delivery() => {
+                kept += 1;
+                Fate::Settle(Outcome::DELIVERED)
+            }
+            VACATED => Fate::Settle(Outcome::DELIVERED),
+            _ if stage.is_done_with() => Fate::Settle(Outcome::RETURNED),
+            status if gave_up && RETRY.contains(&status) => Fate::Settle(Outcome::RETURNED),
+            300.. => {
+                dropped += 1;
+                Fate::Settle(Outcome::DROPPED)
+            }
+            _ => {
+                failed += 1;
+                if stage.on_fail != OnFail::DeadLetter {
+                    stage.report_failure(message, None);
+                }
+                match stage.on_fail {
+                    OnFail::DeadLetter => {
+                        dead_letters += 1;
+                        Fate::Keep
+                    }
+                    OnFail::Discard => Fate::Settle(Outcome::FAILED),
+                    OnFail::Stop => Fate::Settle(Outcome::RETURNED),
+                }
+            }
+        };
+        if fate == Fate::Settle(Outcome::RETURNED) {
+            returned += 1;
+        }
+        fate
+    });
+    if dead_letters > 0 {
+        take_failed(stage, batch, dead_letters, output);
+    }
+    let counters = &stage.counters;
+    counters.dropped.fetch_add(dropped, Relaxed);
+    counters.failed.fetch_add(failed, Relaxed);
+    if failed > 0 && stage.on_fail == OnFail::Stop {
+        stage.stop_on_failure();
+    }
+    counters.kept.fetch_add(kept, Relaxed);
+    counters.returned.fetch_add(returned, Relaxed);
+}
+
+/// Moves the failed ones that `settle` has left in the batch out of it.
+fn take_failed(stage: &Stage, batch: &mut Batch, count: u32, output: &mut Output) {
+    let failed = output.failed.get_or_insert_with(|| Batch::new(count));
+    while failed.room() < count as usize {
+        failed.grow();
+    }
+    for slot in batch.messages_mut().iter_mut().filter(|message| message.status() != 0) {
+        let mut message = std::mem::replace(slot, Message::vacated());
+        stage.to_dead_letters(&mut message);
+        let full = failed.push(message).is_err();
+        debug_assert!(!full, "there is room for all that were counted");
+    }
+    batch.retain(|message| match message.status() {
+        VACATED => Fate::Settle(Outcome::DELIVERED),
+        _ => Fate::Keep,
+    });
+}

@@ -1,0 +1,326 @@
+//! The host, as one worker's component sees it.
+use std::{
+    cell::Cell,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+};
+
+use gopiper_abi::{
+    Kind, Level, Message, PayloadMut, SendStatus,
+    raw::{
+        Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, RawError, Settle,
+        client::Stopper,
+        services::{HostSide, Sending},
+    },
+};
+use parking_lot::Mutex;
+use scoped_tls::scoped_thread_local;
+
+use crate::{
+    base::one_line::in_a_line,
+    dead_letters::Outbox,
+    plan::policy::OnFail,
+    stage::{Stage, Wait, stop::HearsStop},
+    worker::deferred::Inbox,
+};
+
+/// The host of one worker's component.
+pub(crate) struct Side {
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) inbox: Arc<Inbox>,
+    /// What was sent inside the running call of `handle`, each with the place of the message that
+    /// was being handled.
+    emitted: Mutex<Vec<(u32, Batch)>>,
+    /// The worker goes on with another component: this one's words have no effect any more.
+    given_up: AtomicBool,
+    /// Outcomes that the source wants to hear: token, first, count, outcome.
+    pub(crate) settled: Mutex<Vec<(u64, u32, u32, Outcome)>>,
+    /// Stops the component that is there now.
+    stopper: Mutex<Option<Stopper>>,
+    /// Itself, for deliveries that settle here.
+    me: std::sync::Weak<Side>,
+}
+
+/// A call of `handle`, while it runs.
+pub(crate) struct Call {
+    pub(crate) side: *const Side,
+    pub(crate) handling: Handling,
+    /// Whether there is something in the side's `emitted`.
+    pub(crate) emitted: Cell<bool>,
+}
+
+scoped_thread_local!(pub(crate) static CALL: Call);
+
+impl Side {
+    pub(crate) fn new(stage: Arc<Stage>, inbox: Arc<Inbox>) -> Arc<Self> {
+        let side = Arc::new_cyclic(|me| Side {
+            stage,
+            inbox,
+            emitted: Mutex::default(),
+            given_up: AtomicBool::new(false),
+            settled: Mutex::default(),
+            stopper: Mutex::default(),
+            me: me.clone(),
+        });
+        side.stage.stop.tell(&side);
+        side
+    }
+
+    /// From here on this one is stopped when the pipeline is; now, if it is already.
+    pub(crate) fn set_stopper(&self, stopper: Stopper) {
+        *self.stopper.lock() = Some(stopper.clone());
+        if self.is_stopping() {
+            stopper.stop();
+        }
+    }
+
+    /// Puts the batch with what was emitted in the running call, if this thread is in one of this
+    /// worker's.
+    fn emit_in_call(&self, batch: Batch) -> Result<(), Batch> {
+        if !CALL.is_set() {
+            return Err(batch);
+        }
+        CALL.with(|call| {
+            if !std::ptr::eq(call.side, self) {
+                return Err(batch);
+            }
+            let mut emitted = self.emitted.lock();
+            if self.given_up.load(SeqCst) {
+                // Nobody hears of it any more.
+                drop(batch);
+                return Ok(());
+            }
+            call.emitted.set(true);
+            emitted.push((call.handling.cursor(), batch));
+            Ok(())
+        })
+    }
+
+    /// What was sent inside the call that has ended.
+    pub(crate) fn take_emitted(&self) -> Vec<(u32, Batch)> {
+        std::mem::take(&mut *self.emitted.lock())
+    }
+
+    /// Gives the component up, on any thread; returns what was sent inside the call.
+    pub(crate) fn give_up(&self) -> Vec<(u32, Batch)> {
+        let mut emitted = self.emitted.lock();
+        self.given_up.store(true, SeqCst);
+        self.inbox.wake.take_due_back();
+        std::mem::take(&mut *emitted)
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.given_up.load(Relaxed)
+    }
+
+    /// Takes out what a source sent as failed or dropped.
+    fn settle_reported(&self, batch: &mut Batch) {
+        if batch.messages().iter().all(|message| message.status() == 0) {
+            return;
+        }
+        let counters = &self.stage.counters;
+        if let Some(dead_letters) = &self.stage.dead_letters {
+            self.bury(batch, dead_letters);
+        }
+        batch.retain(|message| match message.status() {
+            0 => Fate::Keep,
+            Message::VACATED => Fate::Settle(Outcome::DELIVERED),
+            300.. => {
+                counters.dropped.fetch_add(1, Relaxed);
+                Fate::Settle(Outcome::DROPPED)
+            }
+            _ => {
+                counters.failed.fetch_add(1, Relaxed);
+                self.stage.report_failure(message, None);
+                match self.stage.on_fail {
+                    OnFail::Stop => {
+                        counters.returned.fetch_add(1, Relaxed);
+                        self.stage.stop_on_failure();
+                        Fate::Settle(Outcome::RETURNED)
+                    }
+                    OnFail::Discard | OnFail::DeadLetter => Fate::Settle(Outcome::FAILED),
+                }
+            }
+        });
+    }
+
+    /// Sends what a source has failed with to the dead letters.
+    fn bury(&self, batch: &mut Batch, dead_letters: &Outbox) {
+        let failed = |message: &Message| !matches!(message.status(), 0 | 300..);
+        let count = batch.messages().iter().filter(|message| failed(message)).count();
+        let mut buried = Batch::new(count.max(1) as u32);
+        for slot in batch.messages_mut().iter_mut().filter(|message| failed(message)) {
+            let mut message = std::mem::replace(slot, Message::vacated());
+            self.stage.to_dead_letters(&mut message);
+            let full = buried.push(message).is_err();
+            debug_assert!(!full, "there is room for all that were counted");
+        }
+        self.stage.counters.failed.fetch_add(count as u64, Relaxed);
+        if count > 0 {
+            dead_letters.put(&self.stage.name, buried);
+        }
+    }
+}
+
+impl HearsStop for Side {
+    fn stop_requested(&self) {
+        self.inbox.wake.nudge();
+        let stopper = self.stopper.lock().clone();
+        if let Some(stopper) = stopper {
+            stopper.stop();
+        }
+    }
+
+    fn position(&self) -> Option<usize> {
+        Some(self.stage.position)
+    }
+}
+
+impl HostSide for Side {
+    fn log_enabled(&self, level: Level, _target: &str) -> bool {
+        match level {
+            Level::ERROR => tracing::enabled!(target: "gopiper::component", tracing::Level::ERROR),
+            Level::WARN => tracing::enabled!(target: "gopiper::component", tracing::Level::WARN),
+            Level::INFO => tracing::enabled!(target: "gopiper::component", tracing::Level::INFO),
+            Level::DEBUG => tracing::enabled!(target: "gopiper::component", tracing::Level::DEBUG),
+            _ => tracing::enabled!(target: "gopiper::component", tracing::Level::TRACE),
+        }
+    }
+
+    fn log(&self, level: Level, target: &str, text: &str) {
+        let text = in_a_line(text);
+        // An event's level must be known at compile time.
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::event!(
+                    target: "gopiper::component",
+                    tracing::Level::$level,
+                    pipeline = %self.stage.pipeline,
+                    component = %self.stage.name,
+                    module = target,
+                    "{text}"
+                )
+            };
+        }
+        match level {
+            Level::ERROR => event!(ERROR),
+            Level::WARN => event!(WARN),
+            Level::INFO => event!(INFO),
+            Level::DEBUG => event!(DEBUG),
+            _ => event!(TRACE),
+        }
+    }
+
+    fn metric(&self, _kind: MetricKind, name: &str, _help: &str) -> &'static Metric {
+        let mut metrics = self.stage.metrics.lock();
+        metrics.entry(name.to_owned()).or_insert_with(|| Box::leak(Box::default()))
+    }
+
+    fn now(&self) -> i64 {
+        self.stage.clock.now()
+    }
+
+    fn monotonic(&self) -> i64 {
+        self.stage.clock.monotonic()
+    }
+
+    fn wake_at(&self, moment: i64) {
+        if !self.is_given_up() {
+            self.inbox.wake.set_due(moment);
+        }
+    }
+
+    fn stop(&self, error: Option<&str>) {
+        if self.is_given_up() {
+            return;
+        }
+        self.stage.stop.done_with(self.stage.position);
+        match error {
+            Some(error) => self.stage.fail(error),
+            None => self.stage.finish(),
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stage.stop.is_requested() || self.stage.is_done_with()
+    }
+
+    fn stop_descriptor(&self) -> i32 {
+        self.stage.stop.descriptor()
+    }
+
+    fn state_directory(&self) -> Result<PathBuf, RawError> {
+        Ok(self.stage.state.folder()?)
+    }
+
+    fn payload(&self, length: usize) -> PayloadMut {
+        self.stage.blocks.get(length)
+    }
+
+    fn batch(&self) -> Batch {
+        Batch::new(DEFAULT_CAPACITY)
+    }
+
+    fn send(&self, batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
+        let stage = &self.stage;
+        let Some(outlet) = &stage.outlet else {
+            return Err((SendStatus::CLOSED, batch, sending));
+        };
+        if outlet.is_closed() || self.is_given_up() {
+            return Err((SendStatus::CLOSED, batch, sending));
+        }
+        let room = if sending.wait { None } else { outlet.try_reserve(&batch) };
+        if !sending.wait && room.is_none() {
+            return Err((SendStatus::FULL, batch, sending));
+        }
+        let mut batch = batch.into_own();
+        if !sending.deliveries.is_empty() {
+            batch.derive_delivery(sending.deliveries);
+        } else {
+            stage.ledger.open(batch.len());
+            let hears: Arc<dyn Settle> = match (sending.token, self.me.upgrade()) {
+                (Some(_), Some(me)) if stage.kind == Kind::SOURCE => me,
+                _ => stage.clone(),
+            };
+            batch.open_delivery_at(sending.token.unwrap_or(0), sending.positions, hears);
+        }
+        if stage.kind == Kind::SOURCE {
+            self.settle_reported(&mut batch);
+        }
+        let outside = if batch.is_empty() { None } else { self.emit_in_call(batch).err() };
+        // If it has closed meanwhile: the batch has its delivery, so its end is told there.
+        match (outside, room) {
+            (Some(batch), None) => drop(stage.pass_on(batch)),
+            (Some(batch), Some(room)) => {
+                let messages = batch.len() as u64;
+                if outlet.send(batch, Wait::Reserved(room)).is_ok() {
+                    stage.counters.sent.fetch_add(messages, Relaxed);
+                }
+            }
+            // Nothing is left of it, or it goes on with what the call made.
+            (None, Some(room)) => outlet.give(room),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Hears the outcomes that a source asked for.
+impl Settle for Side {
+    fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
+        self.settled.lock().push((token, first, count, outcome));
+        self.stage.ledger.settle(count, outcome);
+        self.inbox.wake.nudge();
+    }
+}
+
+/// Whether nothing that a component made itself is under way any more.
+pub(crate) fn all_settled(stage: &Stage) -> bool {
+    stage.ledger.open.load(SeqCst) == 0
+}

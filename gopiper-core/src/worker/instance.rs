@@ -1,0 +1,152 @@
+//! The component that a worker has at the moment, on the worker's thread.
+use std::{
+    cell::Cell,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use gopiper_abi::raw::{HandleFlags, Handling, RawError, client::ComponentHandle, services::host};
+
+use crate::{
+    plan::policy::RetryPolicy,
+    stage::Stage,
+    worker::host::{CALL, Call, Side},
+};
+
+/// So many panics in a row are answered at once.
+const PANICS_AT_ONCE: u32 = 3;
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
+
+/// The component that a worker has at the moment.
+pub(crate) struct Instance {
+    pub(crate) side: Arc<Side>,
+    component: Option<ComponentHandle>,
+    /// Panics with nothing handled in between.
+    panics: u32,
+}
+
+/// Makes a component, on the thread that is to use it. As long as something that may pass stands in the way (a full
+/// disk, a server that is not there yet) it waits and tries again, unless `is_over`.
+pub(crate) fn create(
+    side: &Arc<Side>,
+    is_over: impl Fn(&Stage) -> bool,
+) -> Result<ComponentHandle, RawError> {
+    let (stage, wake) = (&side.stage, &side.inbox.wake);
+    let (policy, mut attempt) = (RetryPolicy::default(), 1u16);
+    loop {
+        let error = match try_to_create(side) {
+            Err(error) if error.temporary && !is_over(stage) => error,
+            made => {
+                if attempt > 1 {
+                    stage.failures.end_retrying(1, made.is_ok());
+                }
+                return made;
+            }
+        };
+        stage.report_failed_start(&error);
+        if attempt == 1 {
+            stage.failures.begin_retrying(1);
+        }
+        // Saturating: a disk may stay full for weeks.
+        attempt = attempt.saturating_add(1);
+        let until = wake.clock.after(policy.backoff(attempt));
+        while wake.clock.monotonic() < until && !is_over(stage) {
+            wake.sleep(until.min(stage.failures.due()));
+            stage.failures.tell_counts();
+        }
+    }
+}
+
+fn try_to_create(side: &Arc<Side>) -> Result<ComponentHandle, RawError> {
+    let mut component = side.stage.factory.lock().create(host(side.clone()))?;
+    component.start()?;
+    side.set_stopper(component.stopper());
+    Ok(component)
+}
+
+impl Instance {
+    /// None yet: it is made when it is needed.
+    pub(crate) fn new(side: Arc<Side>) -> Self {
+        Instance { side, component: None, panics: 0 }
+    }
+
+    /// Makes the component if there is none: at first, after a panic, which leaves one in no known
+    /// state, and after the end of the input, which lets it go.
+    pub(crate) fn make(&mut self) -> Result<(), RawError> {
+        if self.component.is_none() {
+            self.back_off();
+            self.component = Some(create(&self.side, Stage::is_done_with)?);
+        }
+        Ok(())
+    }
+
+    /// Makes the component when the pipeline starts: a stop ends the waiting.
+    pub(crate) fn start(&mut self) -> Result<(), RawError> {
+        self.component = Some(create(&self.side, |stage| stage.stop.is_requested())?);
+        Ok(())
+    }
+
+    /// Waits before a component is made that panics again and again.
+    fn back_off(&self) {
+        let Some(doublings) = self.panics.checked_sub(PANICS_AT_ONCE + 1) else { return };
+        let backoff = FIRST_BACKOFF.saturating_mul(1 << doublings.min(20)).min(MAX_BACKOFF);
+        let (stage, wake) = (&self.side.stage, &self.side.inbox.wake);
+        if self.panics.is_power_of_two() {
+            tracing::warn!(
+                pipeline = %stage.pipeline, component = %stage.name, panics = self.panics, ?backoff,
+                "it panics again and again, and is made anew after a while"
+            );
+        }
+        let until = wake.clock.after(backoff);
+        while wake.clock.monotonic() < until && !stage.is_done_with() {
+            wake.sleep(until);
+        }
+    }
+
+    /// A call of `handle`, not begun yet.
+    pub(crate) fn call(&self, handling: Handling) -> Call {
+        Call { side: Arc::as_ptr(&self.side), handling, emitted: Cell::new(false) }
+    }
+
+    /// Has the component, if there is one, handle the messages of a call from its cursor on.
+    pub(crate) fn handle(&mut self, call: &Call) -> HandleFlags {
+        let (Some(component), handling) = (&mut self.component, &call.handling) else {
+            return HandleFlags::NOT_ALL_DONE;
+        };
+        let (stage, cursor) = (&self.side.stage, handling.cursor());
+        let flags = stage.inside(|| CALL.set(call, || component.handle(handling)));
+        if flags.contains(HandleFlags::PANICKED) {
+            stage.counters.panics.fetch_add(1, Relaxed);
+            let handled_some = handling.cursor() > cursor + 1;
+            self.panics = if handled_some { 1 } else { self.panics + 1 };
+            self.let_go();
+        } else {
+            self.panics = 0;
+        }
+        flags
+    }
+
+    /// Calls its timer, if there is a component and the moment has come.
+    pub(crate) fn timer(&mut self) -> Result<(), RawError> {
+        match (self.side.inbox.wake.take_due(), &mut self.component) {
+            (Some(now), Some(component)) => self.side.stage.inside(|| component.timer(now)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells it that nothing comes any more, and lets it go: what it has deferred and still holds
+    /// itself is let go with it.
+    pub(crate) fn end(&mut self) -> Result<(), RawError> {
+        let Some(mut component) = self.component.take() else { return Ok(()) };
+        self.side.stage.inside(|| {
+            let ended = component.end(i64::MAX);
+            drop(component);
+            ended
+        })
+    }
+
+    pub(crate) fn let_go(&mut self) {
+        self.side.stage.inside(|| drop(self.component.take()));
+    }
+}

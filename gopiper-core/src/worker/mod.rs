@@ -1,0 +1,355 @@
+//! A worker of a transform or a sink: what it has in hand, and what it does with it.
+//!
+//! A worker runs on one thread, with one [`Instance`]. While that has a batch under a limit of time,
+//! the worker itself lies in a [`Watched`]: should the component not come back, another thread goes
+//! on as this worker, and the first one finds that it is none any more.
+pub(crate) mod deferred;
+pub(crate) mod handled;
+pub(crate) mod host;
+pub(crate) mod instance;
+pub(crate) mod linger;
+pub(crate) mod retry;
+pub(crate) mod source;
+pub(crate) mod take_over;
+pub(crate) mod watched;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+use gopiper_abi::raw::{Guard, HandleFlags, Handling, Lent, Watch};
+
+use crate::{
+    channel::Queued,
+    stage::{Output, Stage},
+    worker::{
+        deferred::{Inbox, Limited, Parked},
+        handled::{Context, Handled},
+        instance::Instance,
+        linger::Gathered,
+        retry::Waiting,
+        watched::Watched,
+    },
+};
+
+/// What a worker has in hand.
+pub(crate) struct Worker {
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) inbox: Arc<Inbox>,
+    queue: Receiver<Queued>,
+    /// What a linger collects.
+    gathered: Option<Gathered>,
+    /// How many batches wait for deferred messages.
+    deferred: usize,
+    /// Those of them with a limit of time, in the order of that.
+    parked: VecDeque<(i64, Arc<Parked>)>,
+    /// What the component has kept of batches with a limit of time.
+    kept: Vec<Guard>,
+    /// How many of these there may be before it is looked which are still open.
+    kept_limit: usize,
+    /// Messages that wait for another attempt.
+    retries: Waiting,
+    /// There is no component, and there will be none: what comes is returned.
+    gave_up: bool,
+}
+
+/// What belongs to a call of `handle` under a limit of time, while it runs.
+pub(crate) struct Called {
+    pub(crate) worker: Box<Worker>,
+    pub(crate) lent: Lent,
+    pub(crate) context: Context,
+    pub(crate) watch: Watch,
+}
+
+/// The worker, unless another thread goes on as it.
+pub(crate) type Still = Option<Box<Worker>>;
+
+impl Worker {
+    pub(crate) fn new(stage: Arc<Stage>, queue: Receiver<Queued>) -> Box<Self> {
+        let inbox = Inbox::new(&stage);
+        Box::new(Worker {
+            stage,
+            inbox,
+            queue,
+            gathered: None,
+            deferred: 0,
+            parked: VecDeque::new(),
+            kept: Vec::new(),
+            kept_limit: 0,
+            retries: Waiting::default(),
+            gave_up: false,
+        })
+    }
+
+    /// Works until nothing comes any more and all is handed on. What is deferred holds room in the
+    /// channel until it is reported, so it needs no limit of its own.
+    pub(crate) fn run(
+        mut self: Box<Self>,
+        instance: &mut Instance,
+        watched: &Watched<Called>,
+        begun: Option<Handled>,
+    ) -> Still {
+        if let Some(handled) = begun {
+            self = self.handle(instance, watched, handled)?;
+        }
+        loop {
+            self = self.attend(instance, watched)?;
+            if self.is_held_back() {
+                self.inbox.wake.wait(None, self.next());
+                continue;
+            }
+            match self.queue.try_recv() {
+                Ok(queued) => self = self.take(instance, watched, queued)?,
+                Err(TryRecvError::Empty) => {
+                    if let Some(inlet) = &self.stage.inlet {
+                        inlet.wake_sender();
+                    }
+                    self.inbox.wake.wait(Some(&self.queue), self.next());
+                }
+                Err(TryRecvError::Disconnected) => {
+                    if let Some(gathered) = self.gathered.take() {
+                        self = self.handle(instance, watched, gathered.into())?;
+                        continue;
+                    }
+                    if self.retries.is_empty() {
+                        // It may have waited for the end with what it deferred. If some of that is
+                        // to be tried again, a component is made for it, and ended again.
+                        if let Err(error) = instance.end() {
+                            self.stage.fail(&format!("it can't end well: {}", error.message));
+                        }
+                        if self.deferred == 0 {
+                            return Some(self);
+                        }
+                    }
+                    self.inbox.wake.wait(None, self.next());
+                }
+            }
+        }
+    }
+
+    /// Whether the component gets nothing else, as messages wait for another attempt.
+    fn is_held_back(&self) -> bool {
+        self.stage.holds_back && !self.retries.is_empty() && !self.stage.is_done_with()
+    }
+
+    /// When there is something to do though nothing comes.
+    fn next(&self) -> i64 {
+        let parked = self.parked.front().map_or(i64::MAX, |(until, _)| *until);
+        let gathered = self.gathered.as_ref().filter(|_| !self.is_held_back());
+        let gathered = gathered.map_or(i64::MAX, |gathered| gathered.until);
+        self.retries.next().min(parked).min(gathered).min(self.stage.failures.due())
+    }
+
+    /// What a linger has collected, if it is time for it.
+    fn take_gathered(&mut self, now: i64) -> Option<Gathered> {
+        let held_back = self.is_held_back();
+        self.gathered.take_if(|all| !held_back && (all.is_full() || all.until <= now))
+    }
+
+    /// Looks at what others have left for this worker, and at the clock.
+    fn attend(mut self: Box<Self>, instance: &mut Instance, watched: &Watched<Called>) -> Still {
+        if self.inbox.wake.take_nudge() {
+            for handled in self.inbox.take() {
+                self.deferred -= 1;
+                self.conclude(handled);
+            }
+        }
+        let now = match self.next() {
+            _ if self.stage.is_done_with() => i64::MAX,
+            // A look at the clock costs.
+            i64::MAX => 0,
+            _ => self.stage.clock.monotonic(),
+        };
+        self.stage.failures.tell_counts();
+        while self.parked.front().is_some_and(|(until, _)| *until <= now) {
+            self.parked.pop_front().inspect(|(_, parked)| parked.expire());
+        }
+        while let Some(handled) = self.retries.take_due(now) {
+            self = self.handle(instance, watched, handled)?;
+        }
+        if let Some(gathered) = self.take_gathered(now) {
+            self = self.handle(instance, watched, gathered.into())?;
+        }
+        if let Err(error) = instance.timer() {
+            self.stage.fail(&format!("its timer has failed: {}", error.message));
+            // It may have panicked, and be in no known state.
+            self.give_up(instance);
+        }
+        Some(self)
+    }
+
+    fn take(
+        mut self: Box<Self>,
+        instance: &mut Instance,
+        watched: &Watched<Called>,
+        queued: Queued,
+    ) -> Still {
+        self.stage.counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
+        if self.stage.linger.time.is_zero() {
+            return self.handle(instance, watched, queued.into());
+        }
+        match &mut self.gathered {
+            Some(gathered) if gathered.has_room_for(&queued) => gathered.add(queued, &self.stage),
+            gathered => {
+                // Into the worker's hands first: this thread may get stuck in `handle`.
+                let before = gathered.replace(Gathered::new(queued, &self.stage));
+                if let Some(before) = before {
+                    self = self.handle(instance, watched, before.into())?;
+                }
+            }
+        }
+        match self.take_gathered(0) {
+            Some(gathered) => self.handle(instance, watched, gathered.into()),
+            None => Some(self),
+        }
+    }
+
+    /// Has the component handle a batch, and hands it on unless some of it was deferred.
+    fn handle(
+        mut self: Box<Self>,
+        instance: &mut Instance,
+        watched: &Watched<Called>,
+        Handled { batch, mut context }: Handled,
+    ) -> Still {
+        let (mut lent, batch) = match self.stage.timeout {
+            None => (None, batch),
+            Some(_) => {
+                let (lent, copy) = Lent::new(batch);
+                (Some(lent), copy)
+            }
+        };
+        let call = instance.call(Handling::resume(batch, context.through));
+        while !call.handling.is_through() && !self.gave_up && !self.stage.is_done_with() {
+            if let Err(error) = instance.make() {
+                self.stage.fail(&format!("it could not be made anew: {}", error.message));
+                self.give_up(instance);
+                break;
+            }
+            let cursor = call.handling.cursor();
+            let flags = match lent {
+                None => instance.handle(&call),
+                Some(with) => {
+                    let watch = call.handling.watch();
+                    watched.begin(Called { worker: self, lent: with, context, watch });
+                    let flags = instance.handle(&call);
+                    match watched.end() {
+                        Ok(called) => {
+                            (self, context, lent) =
+                                (called.worker, called.context, Some(called.lent));
+                        }
+                        Err(late) => {
+                            let counters = &instance.side.stage.counters;
+                            counters.late.fetch_add(u64::from(late), Relaxed);
+                            return None;
+                        }
+                    }
+                    flags
+                }
+            };
+            if !flags.contains(HandleFlags::PANICKED) && call.handling.cursor() <= cursor {
+                self.stage.fail("it handles no messages: its `handle` returns too early");
+                self.give_up(instance);
+            }
+        }
+        let all_done = call.handling.all_done() && call.handling.is_through() && !context.again;
+        context.through = call.handling.cursor();
+        if call.emitted.get() {
+            context.emitted.append(&mut instance.side.take_emitted());
+        }
+        match call.handling.finish() {
+            Ok(mut batch) => {
+                if let Some(mut lent) = lent {
+                    lent.reunite(&mut batch);
+                    self.keep(lent.guard());
+                }
+                if all_done && context.emitted.is_empty() && context.origin.is_none() {
+                    let (first, ticket) = (Some(batch), context.ticket);
+                    let output = Output { first, ticket, ..Output::default() };
+                    self.stage.put(context.sequence, output);
+                } else {
+                    self.conclude(Handled { batch, context });
+                }
+            }
+            Err(mut deferred) => {
+                self.deferred += 1;
+                let limited = lent.map(|mut lent| {
+                    let mut reported = deferred.take_reported();
+                    lent.reunite(&mut reported);
+                    self.keep(lent.guard());
+                    Limited { reported, lent, awaited: deferred.awaited() }
+                });
+                let (stage, inbox) = (self.stage.clone(), self.inbox.clone());
+                let parked = Parked::new(stage, inbox, context, limited);
+                if let Some(timeout) = self.stage.timeout {
+                    self.parked.push_back((self.stage.clock.after(timeout), parked.clone()));
+                }
+                deferred.await_deferred(parked);
+            }
+        }
+        Some(self)
+    }
+
+    /// Puts away what is to be tried again, and hands on the rest: in order, so with all that waits,
+    /// or at once if the order is given up.
+    fn conclude(&mut self, handled: Handled) {
+        let retried = handled.context.again.then(|| handled.attempted());
+        let mut handled = handled.rejoined();
+        let (stage, gave_up) = (&self.stage, self.gave_up);
+        let retries = match gave_up || stage.is_done_with() {
+            true => None,
+            false => handled.take_retries(stage),
+        };
+        if let Some((batch, _)) = &retries {
+            stage.failures.begin_retrying(batch.len());
+        }
+        if let Some((messages, succeeded)) = retried {
+            stage.failures.end_retrying(messages, succeeded);
+        }
+        let Some((batch, places)) = retries else {
+            return stage.put(handled.context.sequence, handled.into_output(stage, gave_up));
+        };
+        stage.counters.retries.fetch_add(batch.len() as u64, Relaxed);
+        let attempt =
+            batch.messages().iter().map(|message| message.attempts()).max().unwrap_or(0) + 1;
+        let sequence = handled.context.sequence;
+        let mut context = Context { sequence, again: true, ..Context::default() };
+        if stage.sequencer.is_some() {
+            context.origin = Some(Box::new((handled, places)));
+        } else {
+            context.ticket = handled.context.ticket.take();
+            stage.put(sequence, handled.into_output(stage, gave_up));
+        }
+        self.retries.add(&stage.clock, &stage.retry, attempt, Handled { batch, context });
+    }
+
+    fn give_up(&mut self, instance: &mut Instance) {
+        self.gave_up = true;
+        instance.let_go();
+    }
+
+    /// Remembers what the component keeps under a limit of time.
+    fn keep(&mut self, guard: Option<Guard>) {
+        if let Some(guard) = guard {
+            if self.kept.len() >= self.kept_limit {
+                self.kept.retain(Guard::is_open);
+                self.kept_limit = 2 * self.kept.len() + 8;
+            }
+            self.kept.push(guard);
+        }
+    }
+
+    /// Gives up all that a component has which does not come back; on the watchdog's thread.
+    pub(crate) fn forsake(&mut self, kept: Option<Guard>) {
+        for (_, parked) in self.parked.drain(..) {
+            parked.expire();
+        }
+        let kept: u64 = self.kept.drain(..).chain(kept).map(|guard| guard.fail()).sum();
+        if kept > 0 {
+            self.stage.counters.unsent.fetch_add(kept, Relaxed);
+            let said = format!("{kept} message(s) were kept by a component that was stuck");
+            self.stage.report_loss(&said);
+        }
+    }
+}

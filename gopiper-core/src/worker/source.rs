@@ -1,0 +1,81 @@
+//! A worker of a source: one thread around one component that produces.
+use std::sync::Arc;
+
+use gopiper_abi::raw::{Produced, RawError, client::ComponentHandle};
+
+use crate::{
+    stage::Stage,
+    worker::{
+        deferred::Inbox,
+        host::{Side, all_settled},
+        instance::create,
+    },
+};
+
+/// One thread around one component that produces.
+pub(crate) struct SourceWorker {
+    side: Arc<Side>,
+    component: ComponentHandle,
+}
+
+impl SourceWorker {
+    pub(crate) fn new(stage: Arc<Stage>) -> Result<Self, RawError> {
+        let inbox = Inbox::new(&stage);
+        let side = Side::new(stage, inbox);
+        let component = create(&side, |stage| stage.stop.is_requested())?;
+        Ok(SourceWorker { side, component })
+    }
+
+    /// Produces until the source or the pipeline ends.
+    pub(crate) fn produce(&mut self) {
+        let stage = self.side.stage.clone();
+        while !stage.stop.is_requested() && !stage.is_done_with() {
+            self.tell_settled();
+            self.side.inbox.wake.take_due();
+            stage.failures.tell_counts();
+            let credit = stage.outlet.as_ref().map_or(0, |outlet| outlet.credit());
+            match self.component.produce(credit) {
+                Ok(Produced { state: 0, .. }) => {}
+                Ok(Produced { state: 1, until, .. }) => self.wait(until),
+                Ok(_) => break,
+                Err(_) if stage.stop.is_requested() || stage.is_done_with() => break,
+                Err(error) => stage.fail(&format!("it can't produce: {}", error.message)),
+            }
+        }
+        if let Err(error) = self.component.end(i64::MAX) {
+            stage.fail(&format!("it can't end well: {}", error.message));
+        }
+    }
+
+    /// Tells the source the last outcomes; what it produced is under way meanwhile.
+    pub(crate) fn hear_out(mut self) {
+        loop {
+            self.tell_settled();
+            // Every other stage has ended: what is still open will never be settled.
+            if self.side.stage.stop.is_drained() || all_settled(&self.side.stage) {
+                self.tell_settled();
+                return;
+            }
+            // It is not asked to produce any more, whatever it has asked for.
+            self.side.inbox.wake.take_due();
+            self.wait(i64::MAX);
+        }
+    }
+
+    fn wait(&self, until: i64) {
+        let until = until.min(self.side.stage.failures.due());
+        if !self.side.inbox.wake.take_nudge() {
+            self.side.inbox.wake.wait(None, until);
+            self.side.inbox.wake.take_nudge();
+        }
+    }
+
+    fn tell_settled(&mut self) {
+        let settled = std::mem::take(&mut *self.side.settled.lock());
+        for (token, first, count, outcome) in settled {
+            if !self.component.settled(token, first, count, outcome) {
+                self.side.stage.fail("it panicked when it was told an outcome");
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! How a worker goes on without a component that does not come back.
+use std::sync::atomic::Ordering::SeqCst;
+
+use gopiper_abi::{Message, Report, raw::Batch};
+
+use crate::worker::{Called, Worker, handled::Handled, host::Side};
+
+/// Takes a worker out of the call in which it is stuck, on another thread. Returns how many messages
+/// were not reported, the worker, and what is to be made of the batch: what was reported stands,
+/// what the component was at has failed, and the rest was not begun.
+pub(crate) fn take_over(called: Called, side: &Side) -> (u32, (Box<Worker>, Handled)) {
+    let Called { mut worker, mut lent, mut context, watch } = called;
+    // One more from here on: the factory has to outlive the component that is stuck, whose thread goes
+    // on as soon as the call is given up.
+    side.stage.workers.fetch_add(1, SeqCst);
+    let reported = watch.give_up();
+    let missing = reported.iter().filter(|reported| reported.is_none()).count();
+    context.through = reported.len() as u32;
+    context.emitted.extend(side.give_up());
+    let mut batch = Batch::new((lent.len() as u32).max(1));
+    let mut reported = reported.into_iter();
+    for place in 0..lent.len() {
+        let message = match reported.next() {
+            // Kept, or taken out: its place in the batch says so.
+            Some(Some(gone)) if gone.status() == 1 || gone.status() == Message::VACATED => gone,
+            Some(Some(message)) => lent.take_back(place, Some(message)),
+            Some(None) => {
+                let report = Report::fail(0, "timed out: the component was stuck with it");
+                lent.take_back(place, None).with_report(report)
+            }
+            None => lent.take_back(place, None),
+        };
+        let full = batch.push(message).is_err();
+        debug_assert!(!full, "there is room for all");
+    }
+    worker.forsake(lent.guard());
+    (missing as u32, (worker, Handled { batch, context }))
+}
