@@ -185,7 +185,7 @@ pub(super) fn lua(
     // SAFETY: `ffi` is the prelude's alone: it is taken away before the operator's file runs.
     let lua =
         unsafe { Lua::unsafe_new_with(StdLib::ALL_SAFE | StdLib::FFI, LuaOptions::default()) };
-    code::only_if_possible(&lua)?;
+    code::prepare(&lua)?;
     let prelude = lua.create_table()?;
     prelude.set("pointer", state)?;
     prelude.set("types", include_str!("../lua/types.h"))?;
