@@ -11,21 +11,15 @@ use mlua::{
     AnyUserData, Function, Lua, Table,
     ffi::{
         LUA_ERRRUN, LUA_MULTRET, lua_State, lua_concat, lua_error, lua_getfield, lua_getmetatable,
-        lua_gettop, lua_insert, lua_pcall, lua_pushcclosure, lua_pushvalue, lua_setfield,
-        lua_settop, lua_upvalueindex, luaL_where,
+        lua_gettop, lua_insert, lua_pcall, lua_pushboolean, lua_pushcclosure, lua_pushvalue,
+        lua_setfield, lua_settop, lua_upvalueindex, luaL_where,
     },
 };
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
-/// Prepares a state, before anything else is done with it.
-pub(crate) fn prepare(lua: &Lua) -> mlua::Result<()> {
-    only_if_possible(lua)?;
-    without_serialization(lua)
-}
-
 /// Turns compilation off in a state if the process may not make memory executable: LuaJIT would end the process at
-/// its first loop, without a word.
-fn only_if_possible(lua: &Lua) -> mlua::Result<()> {
+/// its first loop, without a word. To be called before anything else is done with a state.
+pub(crate) fn only_if_possible(lua: &Lua) -> mlua::Result<()> {
     static IS_POSSIBLE: OnceLock<bool> = OnceLock::new();
     let is_possible = *IS_POSSIBLE.get_or_init(|| {
         let is_possible = can_be_made();
@@ -63,11 +57,12 @@ fn can_be_made() -> bool {
 /// The functions of LuaJIT's `string.buffer` that raise errors while they run.
 const SERIALIZATION: [&CStr; 2] = [c"encode", c"decode"];
 
-/// Sees to it that compiled code does not call LuaJIT's serialization: when that raises an error there (for a function
-/// in a table, say), it writes the message over a part of Lua's stack that is in use, and the process ends sooner or
-/// later. (LuaJIT 2.1.1788856981: `lj_err_callerv` takes `L->top` for the stack's end, which compiled code does not
-/// keep.) LuaJIT does not compile a function in C: compiled code ends before the call, and goes on behind it.
-fn without_serialization(lua: &Lua) -> mlua::Result<()> {
+/// Sees to it that an operator's compiled code does not call LuaJIT's serialization. An error that it raises there
+/// (for a function in a table, say) is written over a part of Lua's stack that is in use, and the process ends sooner or
+/// later: in LuaJIT 2.1.1788856981, `lj_err_callerv` takes `L->top` for the stack's end, and compiled code does not
+/// keep that. LuaJIT does not compile a function in C: compiled code ends before the call, and goes on behind it.
+/// Functions that were taken from the library before are as they were.
+pub(crate) fn without_serialization(lua: &Lua) -> mlua::Result<()> {
     let library: Table = lua.globals().get::<Function>("require")?.call("string.buffer")?;
     let buffer: AnyUserData = library.get::<Function>("new")?.call(())?;
     // SAFETY: it takes from the stack what it has put there; both tables have the functions.
@@ -103,6 +98,17 @@ unsafe extern "C-unwind" fn interpreted(lua: *mut lua_State) -> c_int {
         if status != 0 {
             lua_error(lua);
         }
+        lua_gettop(lua)
+    }
+}
+
+/// Lua's `pcall`, but the call is never compiled (see [`without_serialization`]).
+pub(super) unsafe extern "C-unwind" fn tried(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls it with what a function of its own gets; the prelude gives a function, and arguments.
+    unsafe {
+        let status = lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0);
+        lua_pushboolean(lua, (status == 0).into());
+        lua_insert(lua, 1);
         lua_gettop(lua)
     }
 }
