@@ -48,6 +48,10 @@ fn mistakes_are_told() {
             "function(m) require('string.buffer').new():put('x'):decode() end",
             "pipeline.lua:2: unexpected end of buffer",
         ),
+        (
+            "function(m) return 0, ('xx'):rep(0x7fffffff) end",
+            "the function at pipeline.lua:2: not enough memory",
+        ),
         ("function(m) require('ffi') end", "module 'ffi' not found"),
     ] {
         assert!(of(function).contains(said), "{function}: {}", of(function));
