@@ -41,6 +41,7 @@ const STOPPED: &str = include_str!("lua/stopped.lua");
 pub(crate) fn plain_state() -> mlua::Result<(Lua, Arc<Progress>)> {
     let (lua, progress) = (Lua::new(), Arc::<Progress>::default());
     code::only_if_possible(&lua)?;
+    code::without_serialization(&lua)?;
     let of_state = progress.clone();
     let is_stopped = lua.create_function(move |_, ()| Ok(of_state.is_stopped()))?;
     lua.load(STOPPED).set_name("=gopiper").call::<()>(is_stopped)?;

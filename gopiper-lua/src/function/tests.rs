@@ -1,3 +1,4 @@
+mod fuzz;
 mod robustness;
 mod structured;
 mod windows;

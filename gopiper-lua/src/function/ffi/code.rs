@@ -1,9 +1,20 @@
-//! Whether LuaJIT may make code in this process.
+//! What LuaJIT compiles: whether it may make code in this process, and what it must not make code of.
 #![allow(unsafe_code)]
 
-use std::{ptr, sync::OnceLock};
+use std::{
+    ffi::{CStr, c_int},
+    ptr,
+    sync::OnceLock,
+};
 
-use mlua::Lua;
+use mlua::{
+    AnyUserData, Function, Lua, Table,
+    ffi::{
+        LUA_ERRRUN, LUA_MULTRET, lua_State, lua_concat, lua_error, lua_getfield, lua_getmetatable,
+        lua_gettop, lua_insert, lua_pcall, lua_pushboolean, lua_pushcclosure, lua_pushvalue,
+        lua_setfield, lua_settop, lua_upvalueindex, luaL_where,
+    },
+};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
 /// Turns compilation off in a state if the process may not make memory executable: LuaJIT would end the process at
@@ -40,5 +51,64 @@ fn can_be_made() -> bool {
         let made = mprotect(page, LEN, MprotectFlags::READ | MprotectFlags::EXEC);
         let _ = munmap(page, LEN);
         made.is_ok()
+    }
+}
+
+/// The functions of LuaJIT's `string.buffer` that raise errors while they run.
+const SERIALIZATION: [&CStr; 2] = [c"encode", c"decode"];
+
+/// Sees to it that an operator's compiled code does not call LuaJIT's serialization. An error that it raises there
+/// (for a function in a table, say) is written over a part of Lua's stack that is in use, and the process ends sooner or
+/// later: in LuaJIT 2.1.1788856981, `lj_err_callerv` takes `L->top` for the stack's end, and compiled code does not
+/// keep that. LuaJIT does not compile a function in C: compiled code ends before the call, and goes on behind it.
+/// Functions that were taken from the library before are as they were.
+pub(crate) fn without_serialization(lua: &Lua) -> mlua::Result<()> {
+    let library: Table = lua.globals().get::<Function>("require")?.call("string.buffer")?;
+    let buffer: AnyUserData = library.get::<Function>("new")?.call(())?;
+    // SAFETY: it takes from the stack what it has put there; both tables have the functions.
+    unsafe {
+        lua.exec_raw((library, buffer), |lua| {
+            lua_getmetatable(lua, 2);
+            for table in [1, 3] {
+                for name in SERIALIZATION {
+                    lua_getfield(lua, table, name.as_ptr());
+                    lua_pushcclosure(lua, interpreted, 1);
+                    lua_setfield(lua, table, name.as_ptr());
+                }
+            }
+            lua_settop(lua, 0);
+        })
+    }
+}
+
+/// Calls the function that it was made with. An error names the place that this was called from.
+unsafe extern "C-unwind" fn interpreted(lua: *mut lua_State) -> c_int {
+    // Nothing that is to be dropped may live when `lua_error` leaves.
+    // SAFETY: Lua calls it with what a function of its own gets, and `without_serialization` has made it with one.
+    unsafe {
+        let given = lua_gettop(lua);
+        lua_pushvalue(lua, lua_upvalueindex(1));
+        lua_insert(lua, 1);
+        let status = lua_pcall(lua, given, LUA_MULTRET, 0);
+        if status == LUA_ERRRUN {
+            luaL_where(lua, 1);
+            lua_insert(lua, 1);
+            lua_concat(lua, 2);
+        }
+        if status != 0 {
+            lua_error(lua);
+        }
+        lua_gettop(lua)
+    }
+}
+
+/// Lua's `pcall`, but the call is never compiled (see [`without_serialization`]).
+pub(super) unsafe extern "C-unwind" fn tried(lua: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls it with what a function of its own gets; the prelude gives a function, and arguments.
+    unsafe {
+        let status = lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0);
+        lua_pushboolean(lua, (status == 0).into());
+        lua_insert(lua, 1);
+        lua_gettop(lua)
     }
 }

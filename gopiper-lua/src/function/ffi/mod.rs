@@ -203,9 +203,12 @@ pub(super) fn lua(
     prelude.set("meant", lua.create_function(meant)?)?;
     prelude.set("as_text", lua.load(TEXT).set_name("=gopiper").call::<Function>(())?)?;
     prelude.set("pcall", lua.globals().get::<Function>("pcall")?)?;
+    // SAFETY: it is the prelude's alone, which calls it as it wants to be.
+    prelude.set("tried", unsafe { lua.create_c_function(code::tried)? })?;
     for part in PRELUDE {
         lua.load(part).set_name("=gopiper").call::<()>(&prelude)?;
     }
+    code::without_serialization(&lua)?;
     let is_stopped: Function = prelude.get("is_stopped")?;
     lua.load(STOPPED).set_name("=gopiper").call::<()>(is_stopped)?;
     let make = lua.load(include_str!("../lua/batch.lua")).set_name("=gopiper").call(prelude)?;

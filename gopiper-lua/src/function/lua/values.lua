@@ -10,8 +10,9 @@ local ffi_string, cast, istype = ffi.string, ffi.cast, ffi.istype
 -- What says of a table that it is a list: the only metatable that goes over.
 local list = prelude.list
 local coded = buffer.new({ metatable = { list } })
-local function encode(what) return coded:reset():encode(what) end
-local function decode(bytes, len) return coded:reset():set(bytes, len):decode() end
+-- Encoding raises errors, and must not do so in compiled code (`ffi/code.rs`). What is decoded, Rust has written:
+-- nothing is wrong with it.
+local encode, decode, tried = coded.encode, coded.decode, prelude.tried
 local type, error, pcall, tonumber, math_floor = type, error, pcall, tonumber, math.floor
 local next, tostring = next, tostring
 local int64, uint64 = ffi.typeof('int64_t'), ffi.typeof('uint64_t')
@@ -35,7 +36,7 @@ local function given()
   if tag == I64 or tag == TIME then return integer end
   if tag == NULL then return null end
   if tag == PROBLEM or tag == UNREADABLE then return nil, ffi_string(value.data, value.len) end
-  local well, made = pcall(decode, value.data, value.len)
+  local well, made = pcall(decode, coded:reset():set(value.data, value.len))
   if well then return made end
   return nil, ': ' .. made
 end
@@ -94,7 +95,7 @@ local function take(what)
   elseif kind == 'nil' then
     value.tag = ABSENT
   elseif kind == 'table' then
-    local well, problem = pcall(encode, what)
+    local well, problem = tried(encode, coded:reset(), what)
     if not well then
       left = 100000
       return misplaced(what, '', 0) or ': ' .. problem

@@ -40,6 +40,18 @@ fn mistakes_are_told() {
         ("function(m) return 200, {}, 'x' end", "returned the code a table: the code of a"),
         ("function(m) os.exit(0) end", "pipeline.lua:2: os.exit is not for pipelines"),
         ("function(m) error('told', 2) end", "the function at pipeline.lua:2: told"),
+        (
+            "function(m) require('string.buffer').encode({ print }) end",
+            "pipeline.lua:2: cannot serialize 'function'",
+        ),
+        (
+            "function(m) require('string.buffer').new():put('x'):decode() end",
+            "pipeline.lua:2: unexpected end of buffer",
+        ),
+        (
+            "function(m) return 0, ('xx'):rep(0x7fffffff) end",
+            "the function at pipeline.lua:2: not enough memory",
+        ),
         ("function(m) require('ffi') end", "module 'ffi' not found"),
     ] {
         assert!(of(function).contains(said), "{function}: {}", of(function));
