@@ -2,25 +2,11 @@
 // What it shows goes through `output`, which knows what must not be seen.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-mod attributes;
-mod cli;
-mod commands;
-mod dlq;
-mod exit;
-mod graph;
-mod inspect;
-mod list;
-mod logging;
-mod new;
-mod output;
-mod run;
-mod signals;
-mod standard;
-mod state_directory;
-mod trust;
-mod verify;
+mod command;
 
 use std::process::ExitCode;
+
+use crate::command::{cli, execute, exit, signals, standard};
 
 fn main() -> ExitCode {
     standard::keep_closed();
@@ -28,7 +14,7 @@ fn main() -> ExitCode {
         return exit::refuse(&error);
     }
     match cli::parse() {
-        Ok(arguments) => commands::execute(arguments),
+        Ok(arguments) => execute(arguments),
         Err(code) => code,
     }
 }

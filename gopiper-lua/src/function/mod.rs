@@ -9,6 +9,7 @@
 mod ffi;
 mod json;
 pub(crate) mod limit;
+mod memory;
 mod serialized;
 mod structured;
 #[cfg(test)]
@@ -26,10 +27,12 @@ use self::limit::Limit;
 pub(crate) use self::serialized::{DEPTH, TOO_DEEP};
 use self::{ffi::code, limit::Progress};
 use crate::{
-    env::{env, unknown},
-    place::Place,
-    secret::Secret,
-    source::Source,
+    language::{
+        env::{env, unknown},
+        script::Source,
+        secret::Secret,
+    },
+    problem::place::Place,
 };
 
 /// Makes what numbers are as text, to the last digit.
@@ -40,6 +43,7 @@ const STOPPED: &str = include_str!("lua/stopped.lua");
 /// A Lua state for a file to run in, and how far that is.
 pub(crate) fn plain_state() -> mlua::Result<(Lua, Arc<Progress>)> {
     let (lua, progress) = (Lua::new(), Arc::<Progress>::default());
+    memory::limit(&lua)?;
     code::only_if_possible(&lua)?;
     code::without_serialization(&lua)?;
     let of_state = progress.clone();

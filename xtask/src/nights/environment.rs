@@ -10,7 +10,7 @@ use crate::workspace::{root, succeed};
 
 pub(super) fn compile_launcher(folder: &Path) -> Result<PathBuf> {
     let program = folder.join("launcher");
-    let source = root().join("xtask/src/nights/launcher.c");
+    let source = root().join("gopiper-lua/tests/limits/mdwe.c");
     let flags = ["-Wall", "-Wextra", "-Werror", "-O2", "-o"];
     succeed(Command::new("cc").args(flags).arg(&program).arg(source))?;
     Ok(program)

@@ -19,8 +19,8 @@ use memchr::memmem::Finder;
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value};
 
 use self::values::Plain;
-use super::{STOPPED, TEXT, json::Paths, limit::Progress, window::Window};
-use crate::source::Source;
+use super::{STOPPED, TEXT, json::Paths, limit::Progress, memory, window::Window};
+use crate::language::script::Source;
 
 /// So many bytes of new payloads share one owner.
 const BLOCK: usize = 64 << 10;
@@ -185,6 +185,7 @@ pub(super) fn lua(
     // SAFETY: `ffi` is the prelude's alone: it is taken away before the operator's file runs.
     let lua =
         unsafe { Lua::unsafe_new_with(StdLib::ALL_SAFE | StdLib::FFI, LuaOptions::default()) };
+    memory::limit(&lua)?;
     code::only_if_possible(&lua)?;
     let prelude = lua.create_table()?;
     prelude.set("pointer", state)?;

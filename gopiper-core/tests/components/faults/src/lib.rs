@@ -169,6 +169,9 @@ impl Faults {
             "fail with the text" => {
                 handled.report(message, Report::fail(6, self.attributes.text.clone()));
             }
+            "overflow" => {
+                std::hint::black_box(deeper(1));
+            }
             "panic with the text" => panic!("{}", self.attributes.text),
             "panic after done" => {
                 handled.done(message);
@@ -273,3 +276,9 @@ impl Drop for Fierce {
 }
 
 export_component!(transform: FaultsFactory);
+
+/// Needs more stack than there is.
+fn deeper(depth: usize) -> usize {
+    let room = std::hint::black_box([depth; 64]);
+    if depth == 0 { 0 } else { deeper(depth + 1) + room[depth % 64] }
+}

@@ -1,0 +1,123 @@
+//! What can be said on the command line.
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+
+use crate::command::{
+    dlq::DlqCommand, exit, graph::GraphFormat, list::ListArguments, logging::LogArguments,
+    new::NewArguments, run::RunArguments, trust::TrustArguments, verify::VerifyArguments,
+};
+
+/// Runs message processing pipelines of prebuilt components.
+#[derive(Debug, Parser)]
+#[command(name = "gopiper", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the pipelines of a Lua file until their sources end
+    Run(RunArguments),
+    /// Look whether the pipelines of a Lua file would start, without starting them
+    Check {
+        /// Warnings are errors.
+        #[arg(long)]
+        deny_warnings: bool,
+        #[command(flatten)]
+        run: RunArguments,
+    },
+    /// Draw the pipelines of a Lua file: which components, and where messages go
+    Graph {
+        /// What the drawing is written in.
+        #[arg(long, value_enum, default_value_t)]
+        format: GraphFormat,
+        #[command(flatten)]
+        run: RunArguments,
+    },
+    /// List the components that are found, without running any of their code
+    List(ListArguments),
+    /// Show what a component's file says of itself, without running any of its code
+    Inspect {
+        /// The component's file.
+        file: PathBuf,
+        /// Load it too, and show the attributes that can be set.
+        #[arg(long)]
+        load: bool,
+        /// As a JSON object.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        trust: TrustArguments,
+    },
+    /// Take a component's file through the gates, and look whether it behaves
+    Verify(VerifyArguments),
+    /// Make a component to begin with, in a crate of its own
+    New(NewArguments),
+    /// Look at dead letters: messages that have failed for good; replay them, or remove them
+    Dlq {
+        #[command(subcommand)]
+        command: DlqCommand,
+    },
+    /// Show the versions of the program, the interface, LuaJIT and the compiler
+    Version {
+        /// As a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Reads the command line; what clap has to say is said here.
+pub(crate) fn parse() -> Result<Arguments, ExitCode> {
+    parse_from(std::env::args_os()).map_err(|error| {
+        let _ = error.print();
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+            _ => ExitCode::from(exit::USAGE),
+        }
+    })
+}
+
+fn parse_from(words: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let command = without_empty_variables(Arguments::command());
+    Arguments::from_arg_matches(&command.try_get_matches_from(with_run(words))?)
+}
+
+/// An empty variable is as none: scripts and service files set them so.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty =
+        |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
+            true => argument.env(None::<&str>),
+            false => argument,
+        })
+        .mut_subcommands(without_empty_variables)
+}
+
+/// `-pipe FILE`, as the first gopiper had it, is `run FILE`.
+fn with_run(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    arguments.map(|argument| if argument == "-pipe" { "run".into() } else { argument })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_first_gopipers_flag_still_works() {
+        let words = ["gopiper", "-pipe", "a.lua"].map(OsString::from).into_iter();
+        let arguments = parse_from(words).unwrap();
+        assert!(
+            matches!(arguments.command, Command::Run(run) if run.file.to_str() == Some("a.lua"))
+        );
+    }
+}

@@ -1,0 +1,341 @@
+//! `gopiper dlq`: dead letters, looked at, replayed and purged.
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+use gopiper_core::{
+    dead_letters::{self, Entry, Letter, SegmentReader},
+    in_a_line, state,
+};
+use gopiper_lua::Loaded;
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::warn;
+
+use crate::command::{
+    exit::{self, refuse},
+    output::{print, say},
+    run::{self, Outcome, RunArguments},
+    signals::Stops,
+    state_directory::DefaultState,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// List them, a line each: the id first
+    List {
+        #[command(flatten)]
+        state: StateArguments,
+        /// A JSON object for each line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one, with its attributes and its bytes
+    Show {
+        /// The id that `list` shows.
+        id: String,
+        /// Its bytes alone, as they are.
+        #[arg(long)]
+        payload: bool,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+    /// Send them through the pipeline again, from the component that has failed with them
+    Replay {
+        /// Those of one component alone.
+        #[arg(long, value_name = "NAME")]
+        component: Option<String>,
+        /// Send them through the whole pipeline.
+        #[arg(long)]
+        from_start: bool,
+        #[command(flatten)]
+        run: RunArguments,
+    },
+    /// Remove those that were replayed
+    Purge {
+        /// Remove the others too.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+}
+
+/// Where the state of a pipeline's file lies.
+#[derive(Debug, Args)]
+pub(crate) struct StateArguments {
+    /// The file that says what the pipelines are made of.
+    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
+    pub(crate) file: PathBuf,
+    /// Where components keep what they must remember [default: a folder of the file's own in
+    /// $XDG_STATE_HOME/gopiper].
+    #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Does what a subcommand of `dlq` says.
+pub(crate) fn execute(command: DlqCommand) -> ExitCode {
+    let done = match command {
+        DlqCommand::List { state, json } => folder(&state).and_then(|folder| list(&folder, json)),
+        DlqCommand::Show { id, payload, state } => {
+            folder(&state).and_then(|folder| show(&folder, &id, payload))
+        }
+        DlqCommand::Replay { component, from_start, run } => {
+            return replay(component.as_deref(), from_start, &run);
+        }
+        DlqCommand::Purge { all, state } => folder(&state).and_then(|folder| purge(&folder, all)),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever reads it has had enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            say(format_args!("gopiper: {error}"));
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}
+
+/// Where the letters lie. A state directory that is not there has none, but a pipeline that is not
+/// there either is a mistake.
+fn folder(of: &StateArguments) -> io::Result<PathBuf> {
+    let usual = || DefaultState::of(&of.file).map(DefaultState::current).unwrap_or_default();
+    let directory = of.state_dir.clone().unwrap_or_else(usual);
+    if !directory.exists() && !of.file.exists() {
+        let said = format!(
+            "there is neither {} nor its state directory {}: name the pipeline's file, or give its \
+             --state-dir",
+            of.file.display(),
+            directory.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::NotFound, said));
+    }
+    match directory.is_dir() {
+        true => state::check_version(&directory).map_err(io::Error::other)?,
+        false => say(format_args!(
+            "there is no state in {}: nothing has been kept there",
+            directory.display()
+        )),
+    }
+    Ok(directory.join(dead_letters::FOLDER))
+}
+
+/// The segments in a folder.
+fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    dead_letters::segments(folder).map_err(|error| {
+        io::Error::new(error.kind(), format!("can't read {}: {error}", folder.display()))
+    })
+}
+
+/// A letter, and whether it is done with.
+struct Found {
+    id: String,
+    entry: Entry,
+    done: bool,
+}
+
+/// Reads a segment; what is damaged is told.
+fn read(segment: &Path) -> io::Result<Vec<Found>> {
+    let failed =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", segment.display()));
+    let stem = segment.file_stem().unwrap_or_default().to_string_lossy();
+    let done = dead_letters::done(segment).map_err(failed)?;
+    let mut found = Vec::new();
+    for entry in SegmentReader::open(segment).map_err(failed)? {
+        match entry {
+            Ok(entry) => found.push(Found {
+                id: match entry.letter.id.as_str() {
+                    "" => format!("{stem}:{}", entry.offset),
+                    id => id.to_owned(),
+                },
+                done: done.contains(&entry.offset),
+                entry,
+            }),
+            // Its writer may be at it.
+            Err(_) if dead_letters::is_written(segment) => {}
+            Err(damage) => warn!(
+                segment = %segment.display(), offset = damage.offset, bytes = damage.bytes,
+                "damaged, or not written to its end: passed over"
+            ),
+        }
+    }
+    Ok(found)
+}
+
+/// Reads all segments; one that can't be read is told, and does not keep the others from it.
+fn read_all(folder: &Path) -> io::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for segment in segments(folder)? {
+        match read(&segment) {
+            Ok(letters) => found.extend(letters),
+            Err(error) => warn!("{error}: passed over"),
+        }
+    }
+    Ok(found)
+}
+
+fn time(nanoseconds: i64) -> String {
+    Timestamp::from_nanosecond(nanoseconds.into())
+        .map_or_else(|_| nanoseconds.to_string(), |time| format!("{time:.3}"))
+}
+
+fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    for Found { id, entry: Entry { letter, .. }, done } in read_all(folder)? {
+        if as_json {
+            writeln!(out, "{}", described(&id, &letter, done))?;
+            continue;
+        }
+        let Letter { pipeline, component, status, description, attempts, .. } = &letter;
+        let description = in_a_line(description);
+        writeln!(
+            out,
+            "{id}  {}  {pipeline}/{component}  {status} {description}  {attempts} attempt(s)  {} bytes{}",
+            time(letter.time),
+            letter.payload().len(),
+            if done { "  replayed" } else { "" }
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
+    json!({
+        "id": id,
+        "position": Some(&letter.position).filter(|position| !position.is_empty()),
+        "time": time(letter.time),
+        "pipeline": letter.pipeline,
+        "component": letter.component,
+        "status": letter.status,
+        "description": letter.description,
+        "attempts": letter.attempts,
+        "bytes": letter.payload().len(),
+        "replayed": done,
+    })
+}
+
+fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
+    let found = read_all(folder)?.into_iter().find(|found| found.id == id);
+    let Some(Found { entry: Entry { letter, .. }, done, .. }) = found else {
+        let said = format!("there is no dead letter '{id}' in {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, said));
+    };
+    let mut out = io::stdout().lock();
+    if !payload_alone {
+        writeln!(out, "{:#}", described(id, &letter, done))?;
+        let message = letter.message();
+        for (key, value) in message.attributes().into_iter().flat_map(gopiper_abi::Map::iter) {
+            writeln!(out, "{key}: {value:?}")?;
+        }
+        writeln!(out)?;
+    }
+    out.write_all(letter.payload())?;
+    if !payload_alone {
+        writeln!(out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes segments that nobody writes: those that are done with, or all.
+fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
+    let (mut removed, mut left) = (0, 0);
+    for segment in segments(folder)? {
+        let letters = read(&segment);
+        let undone =
+            letters.as_ref().map_or(1, |found| found.iter().filter(|found| !found.done).count());
+        if dead_letters::is_written(&segment) || (undone > 0 && !all) {
+            left += letters.map_or(0, |found| found.len());
+            continue;
+        }
+        removed += letters.map_or(0, |found| found.len());
+        dead_letters::remove(&segment)?;
+    }
+    if removed > 0 {
+        File::open(folder)?.sync_all()?;
+        // It was made for them alone.
+        let _ = fs::remove_dir(folder);
+    }
+    print(format_args!("{removed} dead letter(s) removed, {left} left"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A name that no pipeline has is a mistake.
+fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
+    let Some(name) = name else { return ExitCode::SUCCESS };
+    match run::load(arguments, false) {
+        Ok(Loaded { pipelines, .. })
+            if pipelines.iter().any(|one| one.components().any(|own| own == name)) =>
+        {
+            ExitCode::SUCCESS
+        }
+        Ok(_) => {
+            let file = arguments.file.display();
+            refuse(&format!("no pipeline of {file} has a component '{name}'"))
+        }
+        Err(code) => code,
+    }
+}
+
+/// Sends the letters of each component again, one component after the other.
+fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> ExitCode {
+    let state =
+        StateArguments { file: arguments.file.clone(), state_dir: arguments.state_dir.clone() };
+    let found = match folder(&state).and_then(|folder| read_all(&folder)) {
+        Ok(found) => found,
+        Err(error) => return refuse(&error),
+    };
+    let wanted: BTreeSet<(String, String)> = found
+        .into_iter()
+        .filter(|found| !found.done)
+        .map(|found| (found.entry.letter.pipeline, found.entry.letter.component))
+        .filter(|(_, component)| only.is_none_or(|only| only == component))
+        .collect();
+    if wanted.is_empty() {
+        say("there are no dead letters to replay");
+        return has_component(only, arguments);
+    }
+    let stops = match Stops::listen() {
+        Ok(stops) => stops,
+        Err(error) => return refuse(&error),
+    };
+    for (name, component) in wanted {
+        let mut loaded = match run::load(arguments, true) {
+            Ok(loaded) => loaded,
+            Err(code) => return code,
+        };
+        let pipelines = std::mem::take(&mut loaded.pipelines);
+        let Some(pipeline) = pipelines.into_iter().find(|pipeline| pipeline.name() == name) else {
+            let error = format!("{} has no pipeline '{name}'", arguments.file.display());
+            return refuse(&error);
+        };
+        match pipeline.replaying(&component, from_start) {
+            Ok(pipeline) => loaded.pipelines = vec![pipeline],
+            Err(error) => return refuse(&error),
+        }
+        match run::drive(loaded, arguments, &stops) {
+            Outcome::Ended { summaries, code } => {
+                for summary in &summaries {
+                    let of = &summary.outcomes;
+                    // Standard output is the pipeline's.
+                    say(format_args!(
+                        "{name}/{component}: {} delivered, {} dropped, {} failed again, {} left",
+                        of.delivered,
+                        of.dropped,
+                        of.dead_lettered + of.failed,
+                        of.returned + summary.unsettled
+                    ));
+                }
+                if code != ExitCode::SUCCESS || stops.is_stopping() {
+                    return code;
+                }
+            }
+            Outcome::Refused(code) => return code,
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,97 @@
+//! `gopiper inspect`.
+use std::{path::Path, process::ExitCode};
+
+use gopiper_core::loader::{self, Inspection, PanicStrategy, Refusal, Seal, Signature, Trust};
+use serde_json::{Value, json};
+
+use crate::command::{
+    attributes, exit,
+    output::{print, say},
+};
+
+/// Shows what a file says of itself, and why it would be refused if it would; then, loaded, what can be
+/// set.
+pub(crate) fn inspect(
+    file: &Path,
+    trust: &Trust,
+    load: bool,
+    as_json: bool,
+) -> Result<ExitCode, Refusal> {
+    let inspection = loader::inspect(file)?;
+    let signature = loader::signature(file, trust)?;
+    let schema = match load && inspection.verdicts.is_empty() {
+        true => {
+            let schema = loader::load(file, trust)?.module.schema()();
+            serde_json::from_str(&schema).unwrap_or_default()
+        }
+        false => Value::Null,
+    };
+    if as_json {
+        print(as_object(&inspection, &signature, &schema));
+    } else {
+        for (name, value) in facts(&inspection, &signature) {
+            print(format_args!("{name:<10} {value}"));
+        }
+        inspection.verdicts.iter().for_each(say);
+        if !schema.is_null() {
+            print(attributes::describe(&schema).trim_end());
+        }
+    }
+    let refused = !inspection.verdicts.is_empty();
+    Ok(if refused { ExitCode::from(exit::CONFIGURATION) } else { ExitCode::SUCCESS })
+}
+
+fn as_object(inspection: &Inspection, signature: &Signature, schema: &Value) -> Value {
+    let facts = facts(inspection, signature);
+    let mut object: serde_json::Map<_, _> =
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    object.insert("size".into(), inspection.file_size.into());
+    let refused: Vec<_> = inspection.verdicts.iter().map(refusal).collect();
+    object.insert("refused".into(), refused.into());
+    if !schema.is_null() {
+        object.insert("description".into(), attributes::description(schema).into());
+        object.insert("attributes".into(), json!(attributes::list(schema)));
+        object.insert("schema".into(), schema.clone());
+    }
+    object.into()
+}
+
+fn refusal(refusal: &Refusal) -> Value {
+    let Refusal { problem, found, wanted, remedy, .. } = refusal;
+    json!({ "problem": problem, "found": found, "wanted": wanted, "remedy": remedy })
+}
+
+/// What is known without running any of its code.
+fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 13] {
+    let panic = match of.panic {
+        PanicStrategy::Unwind => "unwinds",
+        PanicStrategy::None => "knows none",
+        _ => "aborts",
+    };
+    let seal = match of.seal {
+        Seal::Fits => "fits",
+        Seal::Missing => "not sealed",
+        Seal::Broken(_) => "broken: the file was changed after it was sealed",
+    };
+    let signature = match signature {
+        Signature::Missing => "none".into(),
+        Signature::Unknown => "by a key that is not among the trusted ones".into(),
+        Signature::Trusted(words) => format!("by a trusted key: {words}"),
+        Signature::Wrong(why) => format!("wrong: {why}"),
+    };
+    [
+        ("name", of.name.clone()),
+        ("version", of.version.clone()),
+        ("kind", of.kind.name().into()),
+        ("interface", of.interface.clone()),
+        ("layout", format!("{:016x}", of.layout)),
+        ("target", of.target.clone()),
+        ("rustc", of.rustc.clone()),
+        ("panic", panic.into()),
+        ("glibc", of.glibc.map_or("any".into(), |version| version.to_string())),
+        ("size", format!("{} bytes", of.file_size)),
+        ("digest", of.digest.iter().map(|byte| format!("{byte:02x}")).collect()),
+        ("seal", seal.into()),
+        ("signature", signature),
+    ]
+}

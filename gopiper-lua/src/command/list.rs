@@ -1,0 +1,70 @@
+//! `gopiper list`.
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use gopiper_core::loader::{self, Refusal};
+use gopiper_lua::SearchPath;
+use serde_json::json;
+
+use crate::command::{exit::refuse, output::print};
+
+/// Where components are looked for.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// The pipeline's file: components beside it are found too [default: pipeline.lua, which need not
+    /// be there].
+    #[arg(env = "GOPIPER_PIPELINE")]
+    pub(crate) file: Option<PathBuf>,
+    /// More directories to look for components in, separated by colons.
+    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
+    pub(crate) component_path: Vec<PathBuf>,
+    /// A JSON object for each line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Shows the components that a name finds, from their notes: none of their code runs.
+pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
+    let file = arguments.file.as_deref();
+    // Whoever names one that is not there has misspelt it.
+    if let Some((file, Err(error))) = file.map(|file| (file, File::open(file))) {
+        return refuse(&format_args!("cannot read {}: {error}", file.display()));
+    }
+    let file = file.unwrap_or(Path::new("pipeline.lua"));
+    let search = SearchPath::new(file, &arguments.component_path);
+    for (name, path) in search.components() {
+        let inspected =
+            loader::inspect(&path).and_then(|inspection| match inspection.verdicts.first() {
+                Some(refusal) => Err(refusal.clone()),
+                None => Ok(inspection),
+            });
+        let path = path.display().to_string();
+        match inspected {
+            Ok(of) if arguments.json => print(json!({
+                "file": name, "path": path, "name": of.name, "version": of.version,
+                "kind": of.kind.name(), "interface": of.interface,
+            })),
+            Ok(of) => {
+                let kind = of.kind.name();
+                print(format_args!(
+                    "{name:<28} {kind:<9} {} {}, interface {}  {path}",
+                    of.name, of.version, of.interface
+                ));
+            }
+            Err(refusal) if arguments.json => {
+                print(json!({ "file": name, "path": path, "refused": why(&refusal) }));
+            }
+            Err(refusal) => print(format_args!("{name:<28} refused: {}  {path}", why(&refusal))),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// In a line.
+fn why(refusal: &Refusal) -> String {
+    format!("it {} (found: {})", refusal.problem, refusal.found.replace('\n', " "))
+}

@@ -1,0 +1,81 @@
+//! The log, on standard error.
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use gopiper_lua::{Problem, Severity};
+use tracing::{error, warn};
+
+use crate::command::output::{Redacted, say};
+
+/// What goes to standard error.
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Say more; twice for everything.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    /// Say nothing but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose", env = "GOPIPER_QUIET")]
+    pub(crate) quiet: bool,
+    /// How log lines are written.
+    #[arg(long, global = true, value_enum, default_value_t, env = "GOPIPER_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+    /// What is logged, in the syntax of RUST_LOG; wins over -v and -q.
+    #[arg(long, global = true, env = "GOPIPER_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: a JSON object for each line.
+    Json,
+}
+
+/// Whether lines are objects.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Sets the log up; says what is wrong with the filter if it can't be read.
+pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
+    let level = match (arguments.quiet, arguments.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_new(arguments.log.as_deref().unwrap_or(level));
+    let filter = filter.map_err(|error| format!("the log filter can't be read: {error}"))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = fmt::layer().with_writer(|| Redacted(io::stderr()));
+    JSON.store(matches!(arguments.log_format, LogFormat::Json), Relaxed);
+    match arguments.log_format {
+        LogFormat::Text => registry.with(lines.with_target(false).with_ansi(false)).init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
+    }
+    Ok(())
+}
+
+/// Says what is wrong with a pipeline's file: drawn, or as a line of the log if that is for programs.
+pub(crate) fn show(problem: &Problem) {
+    let is_error = problem.severity() == Severity::Error;
+    if !JSON.load(Relaxed) {
+        if is_error || tracing::enabled!(tracing::Level::WARN) {
+            say(format_args!("{problem}\n"));
+        }
+        return;
+    }
+    let text = problem.text();
+    match (problem.place(), is_error) {
+        (Some((file, line, column)), true) => error!(file, line, column, "{text}"),
+        (Some((file, line, column)), false) => warn!(file, line, column, "{text}"),
+        (None, true) => error!("{text}"),
+        (None, false) => warn!("{text}"),
+    }
+}

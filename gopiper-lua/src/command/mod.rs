@@ -1,0 +1,90 @@
+//! What the program can do: the command line, and a file for each command. Only this folder writes to the terminal.
+mod attributes;
+pub(crate) mod cli;
+mod dlq;
+pub(crate) mod exit;
+mod graph;
+mod inspect;
+mod list;
+mod logging;
+mod new;
+mod output;
+mod run;
+pub(crate) mod signals;
+pub(crate) mod standard;
+mod state_directory;
+mod trust;
+mod verify;
+
+use std::process::ExitCode;
+
+use gopiper_abi::raw::{INTERFACE_VERSION, RUSTC_VERSION};
+use gopiper_core::loader::{Refusal, Trust};
+use serde_json::json;
+
+use self::{
+    cli::{Arguments, Command},
+    inspect::inspect,
+    list::list,
+    new::new,
+    output::{print, say},
+    run::{check, draw, run},
+    trust::TrustArguments,
+    verify::verify,
+};
+
+/// Does what the command line says.
+pub(crate) fn execute(arguments: Arguments) -> ExitCode {
+    if let Err(error) = logging::init(&arguments.log) {
+        say(format_args!("gopiper: {error}"));
+        return ExitCode::from(exit::USAGE);
+    }
+    standard::raise_open_files();
+    match arguments.command {
+        Command::Run(arguments) => run(&arguments),
+        Command::Check { deny_warnings, run } => {
+            check(&run, deny_warnings, arguments.log.log_format)
+        }
+        Command::Graph { format, run } => draw(&run, format),
+        Command::List(arguments) => list(&arguments),
+        Command::Inspect { file, load, json, trust } => {
+            with_trust(&trust, |trust| inspect(&file, trust, load, json))
+        }
+        Command::Verify(arguments) => {
+            with_trust(&arguments.trust, |trust| verify(&arguments, trust))
+        }
+        Command::New(arguments) => new(&arguments),
+        Command::Dlq { command } => dlq::execute(command),
+        Command::Version { json } => version(json),
+    }
+}
+
+/// Looks at a file, as far as the operator trusts it.
+fn with_trust(
+    given: &TrustArguments,
+    look: impl FnOnce(&Trust) -> Result<ExitCode, Refusal>,
+) -> ExitCode {
+    let trust = match given.trust() {
+        Ok(trust) => trust.unwrap_or_default(),
+        Err(code) => return code,
+    };
+    look(&trust).unwrap_or_else(|refusal| {
+        say(refusal);
+        ExitCode::from(exit::CONFIGURATION)
+    })
+}
+
+fn version(as_json: bool) -> ExitCode {
+    let luajit = mlua::Lua::new().load("return jit.version").eval::<String>().unwrap_or_default();
+    let luajit = luajit.trim_start_matches("LuaJIT ");
+    let (program, rustc) = (env!("CARGO_PKG_VERSION"), RUSTC_VERSION);
+    if as_json {
+        let version = json!({ "program": program, "interface": INTERFACE_VERSION, "luajit": luajit, "rustc": rustc });
+        print(version);
+    } else {
+        print(format_args!(
+            "gopiper   {program}\ninterface {INTERFACE_VERSION}\nLuaJIT    {luajit}\nrustc     {rustc}"
+        ));
+    }
+    ExitCode::SUCCESS
+}

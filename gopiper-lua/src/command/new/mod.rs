@@ -1,0 +1,221 @@
+//! `gopiper new`: a component to begin with, in a crate of its own.
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+use gopiper_abi::raw::INTERFACE_VERSION;
+
+use crate::command::{exit::refuse, output::print};
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArguments {
+    /// The name of the component: of its crate, and of the folder that is made for it.
+    name: String,
+    /// What it is.
+    #[arg(long, value_enum)]
+    kind: NewKind,
+    /// The folder of gopiper-abi, if the crate is not to come from a registry.
+    #[arg(long, value_name = "DIR")]
+    abi_path: Option<PathBuf>,
+}
+
+/// A crate, or a type in it, can't be called so.
+const TAKEN: &[&str] = &[
+    "as",
+    "async",
+    "attributes",
+    "await",
+    "break",
+    "component",
+    "const",
+    "continue",
+    "crate",
+    "dyn",
+    "else",
+    "enum",
+    "error",
+    "extern",
+    "factory",
+    "false",
+    "file",
+    "fn",
+    "for",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "log",
+    "loop",
+    "match",
+    "message",
+    "mod",
+    "move",
+    "mut",
+    "parallel",
+    "postponed",
+    "produced",
+    "pub",
+    "ref",
+    "report",
+    "result",
+    "return",
+    "self",
+    "source",
+    "static",
+    "string",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "type",
+    "unsafe",
+    "use",
+    "vec",
+    "where",
+    "while",
+    "write",
+];
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum NewKind {
+    Source,
+    Transform,
+    Sink,
+}
+
+/// What differs between the kinds.
+struct Kind {
+    name: &'static str,
+    source: &'static str,
+    /// The list in `pipeline.lua`.
+    list: &'static str,
+    /// How to try it.
+    input: &'static str,
+    /// The same attributes for `gopiper verify`.
+    attributes: &'static str,
+}
+
+impl NewKind {
+    fn kind(self) -> Kind {
+        match self {
+            NewKind::Source => Kind {
+                name: "source",
+                source: include_str!("template/src/source.rs"),
+                list: "  gopiper.loadComponent('crate_template_component.so', { last = 3 }),\n  \
+                       gopiper.loadComponent('stdout_component.so', {}),\n",
+                input: "",
+                attributes: r#"{"last": 3}"#,
+            },
+            NewKind::Transform => Kind {
+                name: "transform",
+                source: include_str!("template/src/transform.rs"),
+                list: "  gopiper.loadComponent('stdin_component.so', {}),\n  \
+                       gopiper.loadComponent('crate_template_component.so', { word = 'an' }),\n  \
+                       gopiper.loadComponent('stdout_component.so', {}),\n",
+                input: " < README.md",
+                attributes: r#"{"word": "an"}"#,
+            },
+            NewKind::Sink => Kind {
+                name: "sink",
+                source: include_str!("template/src/sink.rs"),
+                list: "  gopiper.loadComponent('stdin_component.so', {}),\n  \
+                       gopiper.loadComponent('crate_template_component.so', { path = 'output.txt' }),\n",
+                input: " < README.md",
+                attributes: r#"{"path": "output.txt"}"#,
+            },
+        }
+    }
+}
+
+/// Makes the crate, in a folder that is not there yet.
+pub(crate) fn new(arguments: &NewArguments) -> ExitCode {
+    match create(arguments) {
+        Ok(folder) => {
+            print(format_args!(
+                "{}/ is a {}: see README.md there; cargo test tests it",
+                folder.display(),
+                arguments.kind.kind().name
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
+    let NewArguments { name, kind, abi_path } = arguments;
+    let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+    if !is_name || name.len() > 60 {
+        return Err(format!(
+            "'{name}' is no name for a component: begin with a letter, and go on with small letters, \
+             digits, '-' and '_'"
+        ));
+    }
+    if TAKEN.contains(&name.as_str()) {
+        return Err(format!(
+            "'{name}' is a word of Rust's, or of what the component uses: take another"
+        ));
+    }
+    let abi = match abi_path {
+        Some(path) => {
+            let path = fs::canonicalize(path.join("Cargo.toml"));
+            let path = path.map_err(|error| format!("--abi-path holds no crate: {error}"))?;
+            let folder = path.parent().expect("a file has a folder").display().to_string();
+            format!("{{ version = {INTERFACE_VERSION:?}, path = {folder:?} }}")
+        }
+        None => format!("{INTERFACE_VERSION:?}"),
+    };
+    let kind = kind.kind();
+    let fill = |text: &str| {
+        let crate_name = name.replace('-', "_");
+        text.replace("crate_template", &crate_name)
+            .replace("Template", &camel_case(name))
+            .replace("template", name)
+            .replace("KIND", kind.name)
+            .replace(" TRY", kind.input)
+            .replace("ATTRIBUTES", kind.attributes)
+            .replace("ABI", &abi)
+    };
+    let pipeline = format!(
+        "-- Tries {name}.\nlocal gopiper = require('gopiper')\n\ngopiper.createPipeline({{\n{}}})\n",
+        kind.list
+    );
+    let files = [
+        ("Cargo.toml", include_str!("template/Cargo.toml.txt")),
+        ("build.rs", include_str!("template/build.rs")),
+        ("src/lib.rs", kind.source),
+        ("pipeline.lua", &pipeline),
+        ("README.md", include_str!("template/README.md")),
+        (".github/workflows/ci.yml", include_str!("template/ci.yml")),
+        (".gitignore", include_str!("template/gitignore")),
+    ];
+    let folder = PathBuf::from(name);
+    fs::create_dir(&folder).map_err(|error| format!("cannot make {name}: {error}"))?;
+    for (file, text) in files {
+        let path = folder.join(file);
+        write(&path, &fill(text))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(folder)
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    fs::create_dir_all(path.parent().expect("a file has a folder"))?;
+    fs::File::create_new(path)?.write_all(text.as_bytes())
+}
+
+/// As a type is called.
+fn camel_case(name: &str) -> String {
+    let words = name.split(['-', '_']);
+    let capitalized = words.map(|word| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters)
+    });
+    capitalized.flatten().collect()
+}

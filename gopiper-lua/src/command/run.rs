@@ -1,0 +1,263 @@
+//! `gopiper run`.
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use gopiper_core::{Pipeline, PipelineError, Prepared, Running, StopReason, Summary, state};
+use gopiper_lua::{Loaded, Settings};
+use tracing::{error, info, warn};
+
+use crate::command::{
+    exit::{self, refuse},
+    graph::{self, GraphFormat},
+    logging::{LogFormat, show},
+    output::print,
+    signals::Stops,
+    state_directory::DefaultState,
+    trust::TrustArguments,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The file that says what the pipelines are made of.
+    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
+    pub(crate) file: PathBuf,
+    /// More directories to look for components in, separated by colons.
+    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
+    pub(crate) component_path: Vec<PathBuf>,
+    /// Where components keep what they must remember [default: a folder of the file's own in
+    /// $XDG_STATE_HOME/gopiper].
+    #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Seconds that the pipelines may take to drain after the first signal; what is left then is
+    /// reported, and not processed.
+    #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) shutdown_timeout: u32,
+    /// What chance in Lua (math.random) begins from: with the same number it is the same in each run.
+    #[arg(long, env = "GOPIPER_SEED", value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+}
+
+/// Runs the pipelines of a file until they have ended.
+pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
+    // First: what comes while the file is read must not be lost, nor end the program in the middle.
+    let stops = match Stops::listen() {
+        Ok(stops) => stops,
+        Err(error) => return refuse(&error),
+    };
+    match load(arguments, true).map(|loaded| drive(loaded, arguments, &stops)) {
+        Ok(Outcome::Ended { code, .. } | Outcome::Refused(code)) | Err(code) => code,
+    }
+}
+
+/// Goes the way that `run` goes, up to starting.
+pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFormat) -> ExitCode {
+    let mut loaded = match load(arguments, false) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    if let Err(code) = check_all(&mut loaded) {
+        return code;
+    }
+    let warnings = gopiper_core::warnings(&mut loaded.pipelines);
+    for (pipeline, warning) in &warnings {
+        show(&loaded.places.problem(pipeline, warning));
+    }
+    loaded.pipelines.iter_mut().for_each(|pipeline| graph::show_promises(pipeline, format));
+    match deny_warnings && !(loaded.warnings.is_empty() && warnings.is_empty()) {
+        true => ExitCode::from(exit::CONFIGURATION),
+        false => ExitCode::SUCCESS,
+    }
+}
+
+/// Draws the pipelines of a file.
+pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
+    match load(arguments, false) {
+        Ok(loaded) => {
+            print(graph::draw(&loaded.pipelines, format).trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(code) => code,
+    }
+}
+
+/// Asks every component whether it could work.
+fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
+    let problems = gopiper_core::check(&mut loaded.pipelines);
+    for (pipeline, error) in &problems {
+        show(&loaded.places.problem(pipeline, error));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
+}
+
+/// What a file makes; all that is wrong with it is shown. `to_run`: state of an older gopiper is taken over.
+pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, ExitCode> {
+    let state_directory = match &arguments.state_dir {
+        Some(directory) => Some(directory.clone()),
+        None => default_state(&arguments.file, to_run).map_err(|error| refuse(&error))?,
+    };
+    let settings = Settings {
+        component_path: arguments.component_path.clone(),
+        state_directory,
+        trust: arguments.trust.trust()?,
+        shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
+        seed: arguments.seed,
+    };
+    let loaded = gopiper_lua::load(&arguments.file, &settings).map_err(|problems| {
+        problems.iter().for_each(show);
+        ExitCode::from(exit::CONFIGURATION)
+    })?;
+    loaded.warnings.iter().for_each(show);
+    Ok(loaded)
+}
+
+/// The default state directory, unless it cannot be used: nobody has asked for that one.
+fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
+    let Some(default) = DefaultState::of(file) else { return Ok(None) };
+    let directory = if to_run { default.take_over()? } else { default.current() };
+    let usable = state::check(&directory, Path::new(""));
+    let told = usable.inspect_err(|error| warn!("{error}; what fails is only counted"));
+    Ok(told.is_ok().then_some(directory))
+}
+
+/// How it went.
+pub(crate) enum Outcome {
+    /// They ran, and have ended.
+    Ended { summaries: Vec<Summary>, code: ExitCode },
+    /// They could not start.
+    Refused(ExitCode),
+}
+
+/// Runs pipelines until they have ended.
+pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops) -> Outcome {
+    if let Err(code) = check_all(&mut loaded) {
+        return Outcome::Refused(code);
+    }
+    let own = |pipeline: &Pipeline| {
+        Some((pipeline.name().to_owned(), pipeline.dead_letter()?.to_owned()))
+    };
+    let own: HashMap<_, _> = loaded.pipelines.iter().filter_map(own).collect();
+    match start_all(loaded.pipelines, stops) {
+        Ok(None) => {
+            info!("stopped before everything had started");
+            Outcome::Ended { summaries: Vec::new(), code: ExitCode::SUCCESS }
+        }
+        Ok(Some(summaries)) => {
+            let is_well = |of: &&Summary| report(of, own.get(&of.pipeline), arguments);
+            let failures = summaries.len() - summaries.iter().filter(is_well).count();
+            let code = if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) };
+            Outcome::Ended { summaries, code }
+        }
+        Err((pipeline, error)) => {
+            show(&loaded.places.problem(&pipeline, &error));
+            Outcome::Refused(ExitCode::from(exit::CONFIGURATION))
+        }
+    }
+}
+
+/// Starts the pipelines, all or none, and waits for all of them. An error has its pipeline's name. `None` if a signal
+/// came before all had started: nothing was read then.
+fn start_all(
+    pipelines: Vec<Pipeline>,
+    stops: &Stops,
+) -> Result<Option<Vec<Summary>>, (String, PipelineError)> {
+    let mut prepared = Vec::new();
+    for pipeline in pipelines {
+        let name = pipeline.name().to_owned();
+        prepared.push(pipeline.prepare().map_err(|error| (name, error))?);
+    }
+    stops.set(prepared.iter().map(Prepared::control).collect());
+    let mut running = Vec::new();
+    for pipeline in prepared {
+        let name = pipeline.control().name().to_owned();
+        match pipeline.start_held() {
+            Ok(pipeline) => running.push(pipeline),
+            Err(error) => {
+                // Their sources are still held: stopped like that, they produce nothing.
+                for pipeline in running {
+                    pipeline.stop();
+                    pipeline.wait();
+                }
+                let was_stopped = stops.is_stopping();
+                stops.clear();
+                return if was_stopped { Ok(None) } else { Err((name, error)) };
+            }
+        }
+    }
+    stops.started();
+    running.iter_mut().for_each(Running::release);
+    let summaries = running.into_iter().map(Running::wait).collect();
+    stops.clear();
+    Ok(Some(summaries))
+}
+
+/// Says how a pipeline has ended; whether that was well. `dead_letter` is the operator's own sink of what has
+/// failed.
+fn report(summary: &Summary, dead_letter: Option<&String>, arguments: &RunArguments) -> bool {
+    let pipeline = summary.pipeline.as_str();
+    for (component, counts) in &summary.components {
+        info!(
+            pipeline,
+            component,
+            received = counts.received,
+            sent = counts.sent,
+            dropped = counts.dropped,
+            failed = counts.failed,
+            kept = counts.kept,
+            unsent = counts.unsent,
+            returned = counts.returned,
+            retries = counts.retries,
+            panics = counts.panics,
+            abandoned = counts.abandoned,
+            late = counts.late,
+            missed = counts.missed,
+            "component finished"
+        );
+    }
+    for (component, messages) in &summary.left {
+        error!(pipeline, component, messages, "left unprocessed");
+    }
+    for reason in summary.stopped.iter().chain(&summary.ended_branches) {
+        match reason {
+            // Said when it happened.
+            StopReason::Failed { .. } => {}
+            StopReason::Finished { component } => info!(pipeline, component, "wants no more"),
+            StopReason::Requested => info!(pipeline, "stopped"),
+        }
+    }
+    if summary.outcomes.dead_lettered > 0 {
+        let messages = summary.outcomes.dead_lettered;
+        match dead_letter {
+            Some(component) => {
+                warn!(pipeline, messages, "messages failed, and went to {component} (dead_letter)");
+            }
+            None => {
+                let see = see_dead_letters(arguments);
+                warn!(pipeline, messages, "messages failed, and are dead letters: see {see}");
+            }
+        }
+    }
+    if summary.outcomes.failed > 0 {
+        error!(pipeline, messages = summary.outcomes.failed, "messages failed, and were discarded");
+    }
+    if !summary.is_finished() && summary.outcomes.returned + summary.unsettled > 0 {
+        let messages = summary.outcomes.returned + summary.unsettled;
+        error!(pipeline, messages, "messages were left unprocessed");
+    }
+    summary.is_success()
+}
+
+/// The command that lists the dead letters of this run.
+fn see_dead_letters(arguments: &RunArguments) -> String {
+    let file = arguments.file.display();
+    match &arguments.state_dir {
+        Some(directory) => format!("gopiper dlq list --state-dir {} {file}", directory.display()),
+        None => format!("gopiper dlq list {file}"),
+    }
+}

@@ -1,0 +1,171 @@
+//! What signals do to the program.
+use std::{
+    fs, io, mem, process,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    thread,
+    time::{Duration, Instant},
+};
+
+use gopiper_core::Control;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ},
+    flag,
+    iterator::Signals,
+};
+use tracing::{error, info, warn};
+
+use crate::command::exit;
+
+/// How long a component may still be starting after a signal.
+const STUCK_START: Duration = Duration::from_secs(2);
+
+/// Keeps signals from ending the program that mean nothing to it. A write past the limit of file sizes (SIGXFSZ)
+/// then fails like one to a full disk.
+///
+/// # Errors
+/// The system refuses a handler.
+pub(crate) fn ignore_harmless() -> io::Result<()> {
+    for signal in [SIGXFSZ, SIGUSR1, SIGUSR2] {
+        flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(())
+}
+
+/// The signals that stop pipelines, for as long as the program runs.
+#[derive(Clone)]
+pub(crate) struct Stops(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// The pipelines that are starting or at work; none while there are none yet.
+    controls: Option<Vec<Control>>,
+    /// All of them have started.
+    has_started: bool,
+    has_run: bool,
+    is_stopping: bool,
+}
+
+impl Stops {
+    /// Listens from now on, on a thread of its own.
+    ///
+    /// # Errors
+    /// The system refuses a handler, or a thread.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let stops = Stops(Arc::default());
+        let watcher = stops.clone();
+        let mut all = vec![SIGINT, SIGTERM, SIGXCPU];
+        // Whoever started the program with nohup wants it to outlive the terminal.
+        if !is_ignored(SIGHUP) {
+            all.push(SIGHUP);
+        }
+        let signals = Signals::new(all)?;
+        thread::Builder::new().name("signals".into()).spawn(move || watcher.watch(signals))?;
+        Ok(stops)
+    }
+
+    /// These are what signals stop from now on; they are stopped now if a signal has come already.
+    pub(crate) fn set(&self, controls: Vec<Control>) {
+        let mut state = self.lock();
+        if state.is_stopping {
+            controls.iter().for_each(Control::stop);
+        }
+        (state.has_run, state.has_started) = (true, false);
+        state.controls = Some(controls);
+    }
+
+    /// They have started.
+    pub(crate) fn started(&self) {
+        self.lock().has_started = true;
+    }
+
+    /// They have ended.
+    pub(crate) fn clear(&self) {
+        self.lock().controls = None;
+    }
+
+    /// Whether a signal has come: nothing more is to be started.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        self.lock().controls.clone().unwrap_or_default()
+    }
+
+    /// The first signal drains, the second TERM or INT ends the pipelines at once, and a third one the program.
+    fn watch(&self, mut signals: Signals) {
+        let mut count = 0;
+        for signal in signals.forever() {
+            // These often come with others (a service manager sends TERM and HUP together, in no order), so they do
+            // not count as somebody's second wish.
+            if matches!(signal, SIGHUP | SIGXCPU) {
+                self.drain();
+                continue;
+            }
+            count += 1;
+            match count {
+                1 => self.drain(),
+                2 => {
+                    warn!("ending at once: what is left goes back to where it came from");
+                    let controls = self.controls();
+                    thread::spawn(move || controls.iter().for_each(Control::abort));
+                }
+                _ => process::exit(i32::from(exit::FAILED)),
+            }
+        }
+    }
+
+    fn drain(&self) {
+        let mut state = self.lock();
+        if mem::replace(&mut state.is_stopping, true) {
+            return;
+        }
+        if state.controls.is_none() {
+            // The lock is held: nothing starts meanwhile.
+            let code = if state.has_run { exit::FAILED } else { 0 };
+            match code {
+                0 => info!("stopped before anything had started"),
+                _ => error!("stopped before everything had run"),
+            }
+            process::exit(i32::from(code));
+        }
+        drop(state);
+        warn!("stopping: the sources stop, the rest drains; a second signal ends at once");
+        // On a thread of its own: what components do when they are stopped must not keep the second
+        // signal from being heard.
+        let stops = self.clone();
+        thread::spawn(move || {
+            stops.controls().iter().for_each(Control::stop);
+            stops.end_a_stuck_start();
+        });
+    }
+
+    /// Ends the program if a component does not come back from its start: nothing was read then.
+    fn end_a_stuck_start(&self) {
+        let until = Instant::now() + STUCK_START;
+        loop {
+            let state = self.lock();
+            if state.has_started || state.controls.is_none() {
+                return;
+            }
+            if Instant::now() >= until {
+                error!("stopped before everything had started");
+                process::exit(i32::from(exit::FAILED));
+            }
+            drop(state);
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Whether the program was started with this signal ignored.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
+}

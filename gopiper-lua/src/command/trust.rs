@@ -1,0 +1,42 @@
+//! Whose components are loaded, as the command line says.
+use std::{path::Path, process::ExitCode};
+
+use clap::{Args, ValueEnum};
+use gopiper_core::loader::{self, Trust, trusted_key};
+
+use crate::command::exit::refuse;
+
+/// What the command line says wins over what the pipeline's file says.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArguments {
+    /// What is done with a component that no trusted key has signed [default: refuse with trusted
+    /// keys, allow without].
+    #[arg(long, value_enum, env = "GOPIPER_UNSIGNED")]
+    unsigned: Option<Unsigned>,
+    /// A public key of minisign's, or the file with it, whose components are trusted; may be given
+    /// several times (in the variable, separated by commas).
+    #[arg(long, env = "GOPIPER_TRUSTED_KEY", value_delimiter = ',', value_name = "KEY")]
+    trusted_key: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Unsigned {
+    Allow,
+    Warn,
+    Refuse,
+}
+
+impl TrustArguments {
+    /// None if nothing is said.
+    pub(crate) fn trust(&self) -> Result<Option<Trust>, ExitCode> {
+        let unsigned = self.unsigned.map(|unsigned| match unsigned {
+            Unsigned::Allow => loader::Unsigned::Allow,
+            Unsigned::Warn => loader::Unsigned::Warn,
+            Unsigned::Refuse => loader::Unsigned::Refuse,
+        });
+        let keys = self.trusted_key.iter().map(|key| trusted_key(key, Path::new("")));
+        let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|error| refuse(&error))?;
+        let is_given = unsigned.is_some() || !keys.is_empty();
+        Ok(is_given.then(|| Trust::new(unsigned, keys)))
+    }
+}

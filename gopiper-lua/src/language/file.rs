@@ -1,0 +1,114 @@
+//! A pipeline's file, run once.
+use std::{path::Path, sync::Arc, sync::atomic::Ordering::Relaxed};
+
+use gopiper_core::Pipeline;
+
+use crate::{
+    function,
+    language::{
+        module::{self, Made},
+        placeholder,
+        script::Source,
+        search::SearchPath,
+        settings::Settings,
+    },
+    problem::{
+        Problem, digits,
+        note::{Note, Severity},
+        places::Places,
+    },
+};
+
+/// What a file makes, if nothing is wrong with it.
+pub struct Loaded {
+    /// At least one, each ready to start.
+    pub pipelines: Vec<Pipeline>,
+    /// What the operator should know.
+    pub warnings: Vec<Problem>,
+    /// Where the pipelines' components stand in the file.
+    pub places: Places,
+}
+
+/// Runs a pipeline's file.
+///
+/// # Errors
+/// All that is wrong with it, and what else the operator should know.
+pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
+    let source = Source::read(file, settings.seed).map(Arc::new).map_err(|error| {
+        let note = Note::error(None, format!("cannot read {}: {error}", file.display()));
+        vec![Problem::of(note, &Source::new("", file))]
+    })?;
+    let made = run(&source, settings);
+    let is_error = |note: &Note| note.severity == Severity::Error;
+    let wrong = made.notes.iter().any(is_error);
+    let mut problems: Vec<_> =
+        made.notes.into_iter().map(|note| Problem::of(note, &source)).collect();
+    problems.sort_by(Problem::by_place);
+    if wrong {
+        return Err(problems);
+    }
+    let places = Places { source, pipelines: made.places };
+    Ok(Loaded { pipelines: made.pipelines, warnings: problems, places })
+}
+
+/// What the file makes, and all that is wrong with it.
+fn run(source: &Arc<Source>, settings: &Settings) -> Made {
+    let (lua, progress) = match function::plain_state() {
+        Ok(state) => state,
+        Err(error) => {
+            let mut made = Made::default();
+            made.notes.push(source.ended_by(&error));
+            return made;
+        }
+    };
+    let search = SearchPath::new(&source.file, &settings.component_path);
+    let ran = module::register(&lua, search, settings.clone(), source.clone())
+        .and_then(|()| source.run(&lua, &progress, 0, |text, _| tracing::info!("{text}")));
+    let mut made = lua.remove_app_data::<Made>().unwrap_or_default();
+    let wrong = made.notes.iter().any(|note| note.severity == Severity::Error);
+    match ran {
+        Err(error) => {
+            let note = source.ended_by(&error);
+            // What comes of a placeholder is no mistake of its own.
+            if !(wrong && placeholder::is_blamed(&note.text)) {
+                made.notes.push(note);
+            }
+        }
+        Ok(()) if wrong => {}
+        Ok(()) => made.notes.extend(of_the_whole(source, &made)),
+    }
+    made
+}
+
+/// What is wrong with a file each call of which is right.
+fn of_the_whole(source: &Arc<Source>, made: &Made) -> Vec<Note> {
+    let file = source.file.display();
+    if made.pipelines.is_empty() {
+        let error = "makes no pipeline: call gopiper.createPipeline with a list of components";
+        return vec![Note::error(None, format!("{file} {error}"))];
+    }
+    if !made.functions.is_empty() {
+        match function::count(source) {
+            Ok(again) if again == made.functions => {}
+            Ok(again) => {
+                let pairs = (0..).map(|i| (made.functions.get(i), again.get(i)));
+                let mut differing = (1..).zip(pairs).filter(|(_, (first, again))| first != again);
+                let (number, (first, again)) = differing.next().unwrap_or_default();
+                return vec![Note::error(None, function::differs(source, number, first, again))];
+            }
+            Err(error) => {
+                let mut note = source.ended_by(&error);
+                note.text += "\nwhen it is run again, as each worker of a function does";
+                return vec![note];
+            }
+        }
+    }
+    let unused = made.components.iter().filter(|component| !component.taken.load(Relaxed));
+    let unused = unused.map(|component| {
+        let warning = format!("{} is loaded, but in no pipeline", component.file);
+        Note::warning(component.place.clone(), warning)
+    });
+    let chunks = source.chunks().into_iter();
+    let digits = chunks.filter_map(|chunk| Some(digits::lost(&chunk, &source.text(&chunk)?)));
+    unused.chain(digits.flatten()).collect()
+}

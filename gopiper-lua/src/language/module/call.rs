@@ -1,0 +1,114 @@
+//! A call of one of the module's functions, and what is wrong with it.
+use std::collections::HashMap;
+
+use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
+
+use super::{Made, exactly::FromLuaExactly};
+use crate::{
+    language::{
+        convert::a,
+        placeholder::{is_placeholder, placeholder},
+    },
+    problem::{
+        note::Note,
+        place::{Place, What},
+    },
+};
+
+/// A call of one of the module's functions: where it stands. What is wrong with it is noted, so that
+/// the file goes on and all of it is found.
+pub(super) struct Call<'l> {
+    pub(super) lua: &'l Lua,
+    pub(super) name: &'static str,
+    place: Option<Place>,
+}
+
+/// How often each line has called by each name: at all, and with each first argument.
+pub(super) type Counts = HashMap<((String, usize, String), Option<Option<String>>), usize>;
+
+/// A function of the module, with its name; argument `options` is its options. What it can't make is a
+/// placeholder.
+pub(super) fn function<A: FromLuaMulti, R: IntoLua>(
+    lua: &Lua,
+    name: &'static str,
+    options: usize,
+    called: impl Fn(&Call<'_>, A) -> Option<R> + Send + 'static,
+) -> mlua::Result<(&'static str, Function)> {
+    let function = lua.create_function(move |lua, arguments: mlua::MultiValue| {
+        let first = arguments.front().and_then(|first| Some(first.as_string()?.to_string_lossy()));
+        let call =
+            Call { lua, name, place: counted(lua, Place::of_call(lua, name, options, first)) };
+        match called(&call, A::from_lua_multi(arguments, lua)?) {
+            Some(made) => made.into_lua(lua),
+            None => placeholder(lua),
+        }
+    });
+    Ok((name, function?))
+}
+
+/// With how many calls came before on its line.
+fn counted(lua: &Lua, place: Option<Place>) -> Option<Place> {
+    let mut place = place?;
+    if let What::Call(call) = &mut place.what {
+        let mut made = lua.app_data_mut::<Made>()?;
+        let line = (place.chunk.clone(), place.line, call.name.clone());
+        let mut count = |first| {
+            let count = made.calls.entry((line.clone(), first)).or_default();
+            std::mem::replace(count, *count + 1)
+        };
+        (call.nth, call.nth_of_first) = (count(None), count(Some(call.first.clone())));
+    }
+    Some(place)
+}
+
+impl Call<'_> {
+    /// Where it stands, or something in one of its arguments.
+    pub(super) fn place(&self, argument: usize, path: &str) -> Option<Place> {
+        Some(self.place.as_ref()?.within(argument, path))
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        if let Some(mut made) = self.lua.app_data_mut::<Made>() {
+            made.notes.push(note);
+        }
+    }
+
+    /// Notes an error in an argument; 0 is the call itself.
+    pub(super) fn wrong(&self, argument: usize, path: &str, text: impl Into<String>) {
+        self.note(Note::error(self.place(argument, path), text));
+    }
+
+    /// An argument that must be there; none if it is not one.
+    pub(super) fn argument<T: FromLuaExactly>(
+        &self,
+        number: usize,
+        what: &str,
+        value: Value,
+    ) -> Option<T> {
+        if is_placeholder(&value) {
+            return None;
+        }
+        let found = value.type_name();
+        let taken = T::from_lua_exactly(value);
+        if taken.is_none() {
+            let error = format!(
+                "{}: argument {number} ({what}) must be {}, not {}",
+                self.name,
+                T::NAME,
+                a(found)
+            );
+            self.wrong(number, "", error);
+        }
+        taken
+    }
+
+    /// An argument that may be left out.
+    pub(super) fn optional<T: FromLuaExactly>(
+        &self,
+        number: usize,
+        what: &str,
+        value: Value,
+    ) -> Option<T> {
+        if value.is_nil() { None } else { self.argument(number, what, value) }
+    }
+}

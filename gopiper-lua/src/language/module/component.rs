@@ -1,0 +1,199 @@
+//! `loadComponent`, `transform` and `buffer`: what stands in a pipeline's list.
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use gopiper_abi::{
+    BatchCall, BatchComponent, Error, HandleFlags, Kind, Produced, Source, own,
+    raw::{RawError, client::FactoryHandle},
+};
+use gopiper_core::{
+    BufferOptions, ComponentOptions, ComponentSpec,
+    loader::{self, Trust},
+};
+use mlua::{Function, Table, UserData, Value};
+use parking_lot::Mutex;
+
+use super::{
+    Made,
+    call::Call,
+    options::{FunctionOptions, buffer_options, component_options, function_options},
+};
+use crate::{
+    function::stands_at,
+    language::{convert::Attributes, search::SearchPath},
+    problem::{note::Note, place::Place},
+};
+
+/// A component that was loaded, until a pipeline takes it.
+pub(super) struct Component {
+    pub(super) place: Option<Place>,
+    taken: Arc<AtomicBool>,
+    /// No factory if the file is none: then not even its kind is known.
+    spec: Mutex<Option<(Option<FactoryHandle>, ComponentOptions)>>,
+}
+
+impl UserData for Component {}
+
+/// A function that is a transform, with what the operator wants of it.
+pub(super) struct Transform {
+    pub(super) place: Option<Place>,
+    /// Where its function stands.
+    pub(super) at: String,
+    pub(super) options: Mutex<Option<FunctionOptions>>,
+}
+
+impl UserData for Transform {}
+
+/// A buffer between two components.
+pub(super) struct Buffer {
+    pub(super) place: Option<Place>,
+    pub(super) options: BufferOptions,
+}
+
+impl UserData for Buffer {}
+
+/// A component that is in no pipeline yet.
+pub(crate) struct Loaded {
+    pub(crate) place: Option<Place>,
+    pub(crate) file: String,
+    pub(crate) taken: Arc<AtomicBool>,
+}
+
+pub(super) fn load_component(
+    call: &Call<'_>,
+    from: (&SearchPath, Option<&Trust>),
+    (file, attributes, options): (Value, Value, Value),
+) -> Component {
+    let file: Option<String> = call.argument(1, "the file", file);
+    let factory = file.as_ref().and_then(|file| {
+        let (mut factory, path) = factory(call, from, file)?;
+        if !attributes_fit(call, &mut factory, file, &path, attributes.clone()) {
+            factory = stand_in(factory.name(), factory.kind());
+        }
+        Some(factory)
+    });
+    if file.is_none() {
+        call.optional::<Table>(2, "the attributes", attributes);
+    }
+    let options = component_options(call.options(3, options));
+    let (place, taken) = (call.place(0, ""), Arc::new(AtomicBool::new(false)));
+    if let (Some(file), Some(mut made)) = (file, call.lua.app_data_mut::<Made>()) {
+        made.components.push(Loaded { place: place.clone(), file, taken: taken.clone() });
+    }
+    Component { place, taken, spec: Mutex::new(Some((factory, options))) }
+}
+
+fn factory(
+    call: &Call<'_>,
+    (search, trust): (&SearchPath, Option<&Trust>),
+    file: &str,
+) -> Option<(FactoryHandle, PathBuf)> {
+    let of_file = || Some(call.lua.app_data_ref::<Made>()?.trust.clone());
+    let trust = trust.cloned().or_else(of_file).unwrap_or_default();
+    let wrong = |error: String| call.wrong(1, "", error);
+    let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
+    let component =
+        loader::load(&path, &trust).map_err(|refusal| wrong(refusal.to_string())).ok()?;
+    for warning in component.warnings {
+        call.note(Note::warning(call.place(1, ""), warning));
+    }
+    let factory = FactoryHandle::new(component.module);
+    let factory = factory.map_err(|error| wrong(format!("{file}: {error}"))).ok()?;
+    Some((factory, path))
+}
+
+/// Gives a component its attributes; whether it took them.
+fn attributes_fit(
+    call: &Call<'_>,
+    factory: &mut FactoryHandle,
+    file: &str,
+    path: &Path,
+    given: Value,
+) -> bool {
+    let given = match given {
+        Value::Nil => Some(Attributes::default()),
+        given => call.argument::<Table>(2, "the attributes", given).map(|t| Attributes::read(&t)),
+    };
+    let Some(Attributes { map, errors, unknown, .. }) = given else { return false };
+    let known = errors.is_empty() && unknown.is_empty();
+    for (path, error) in &errors {
+        call.wrong(2, path, format!("{file}: {error}"));
+    }
+    let Err(refused) = factory.configure(map) else { return known };
+    for RawError { attribute, message, .. } in refused {
+        // What is not known is no mistake of the component's attributes, nor is what comes of it.
+        let no_wonder = |path: &String| attribute.starts_with(path.as_str());
+        if !known
+            && (attribute.is_empty()
+                || unknown.iter().chain(errors.iter().map(|(path, _)| path)).any(no_wonder))
+        {
+            continue;
+        }
+        let error = RawError::new(attribute.clone(), message);
+        let shown_by = format!("gopiper inspect --load {} shows what can be set", path.display());
+        call.wrong(2, &attribute, format!("{file}: {error}\n{shown_by}"));
+    }
+    false
+}
+
+/// A function with options.
+pub(super) fn transform(call: &Call<'_>, (user, options): (Value, Value)) -> Transform {
+    let at = stands_at(call.lua, &user);
+    call.argument::<Function>(1, "what it does", user);
+    let options = function_options(call.options(2, options));
+    Transform { place: call.place(0, ""), at, options: Mutex::new(Some(options)) }
+}
+
+pub(super) fn buffer(call: &Call<'_>, options: Value) -> Buffer {
+    Buffer { place: call.place(0, ""), options: buffer_options(call.options(1, options)) }
+}
+
+impl Component {
+    /// Whether its file is one: else not even its kind is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.spec.lock().as_ref().is_none_or(|(factory, _)| factory.is_some())
+    }
+
+    /// For its pipeline. One whose kind is not known stands in its place as what belongs there.
+    pub(super) fn take(&self, belongs: Kind) -> Result<ComponentSpec, String> {
+        self.taken.store(true, Relaxed);
+        let taken = self.spec.lock().take();
+        let (factory, mut options) =
+            taken.ok_or("it is in a pipeline already: load it once for each place")?;
+        let factory = factory.unwrap_or_else(|| {
+            // How many workers it bears is not known either.
+            options.pool_size = options.pool_size.map(|size| size.min(1));
+            stand_in("component", belongs)
+        });
+        Ok(ComponentSpec { factory, options })
+    }
+}
+
+/// Takes the place of a component that could not be made, so that the rest of its pipeline can be
+/// looked at. It never runs: what could not be made is an error.
+pub(super) fn stand_in(name: &'static str, kind: Kind) -> FactoryHandle {
+    match kind {
+        Kind::SOURCE => own::source(name, |_| Ok(StandIn)),
+        Kind::SINK => own::sink(name, |_| Ok(StandIn)),
+        _ => own::transform(name, |_| Ok(StandIn)),
+    }
+}
+
+struct StandIn;
+
+impl Source for StandIn {
+    fn produce(&mut self, _: usize) -> Result<Produced, Error> {
+        Err(Error::new("it stands for another one"))
+    }
+}
+
+impl BatchComponent for StandIn {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        call.reported()
+    }
+}

@@ -1,0 +1,141 @@
+//! What `require('gopiper')` gives.
+mod call;
+mod component;
+mod exactly;
+mod graph;
+mod options;
+mod pipeline;
+mod steps;
+mod table;
+mod trust;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use gopiper_core::{Pipeline, loader::Trust};
+use mlua::{Lua, Table, Value, Variadic};
+
+use self::{
+    call::{Call, Counts, function},
+    component::{Loaded, buffer, load_component, transform},
+    graph::{merge, route, tee},
+    pipeline::create_pipeline,
+    trust::trust,
+};
+use crate::{
+    language::{
+        env::{env, unknown},
+        placeholder::placeholder,
+        script::Source,
+        search::SearchPath,
+        secret::{self, Secret},
+        settings::Settings,
+    },
+    problem::{
+        note::Note,
+        place::{Place, What},
+        places::PipelinePlaces,
+    },
+};
+
+/// What the file has made so far.
+#[derive(Default)]
+pub(crate) struct Made {
+    pub(crate) pipelines: Vec<Pipeline>,
+    pub(crate) places: BTreeMap<String, PipelinePlaces>,
+    /// What is wrong with the file.
+    pub(crate) notes: Vec<Note>,
+    /// Where the functions stand that are transforms in pipelines, in order.
+    pub(crate) functions: Vec<String>,
+    pub(crate) components: Vec<Loaded>,
+    /// Whose components are loaded, if the command line does not say.
+    trust: Trust,
+    /// The names of all pipelines, also of those that could not be put together.
+    names: Vec<String>,
+    calls: Counts,
+}
+
+/// Registers the module, so that `require('gopiper')` finds it.
+pub(crate) fn register(
+    lua: &Lua,
+    search: SearchPath,
+    settings: Settings,
+    source: Arc<Source>,
+) -> mlua::Result<()> {
+    lua.set_app_data(Made::default());
+    let module = lua.create_table()?;
+    for (name, status) in
+        [("DONE", 0), ("CONTINUE", 1), ("RETRY", 100), ("FAIL", 200), ("DROP", 300)]
+    {
+        module.set(name, status)?;
+    }
+    module.set("NULL", Value::NULL)?;
+    let [directory, beside] = [(); 2].map(|()| source.directory.clone());
+    let given_trust = settings.trust.clone();
+    let [for_tee, for_route, for_merge] = [(); 3].map(|()| source.clone());
+    let functions = [
+        function(lua, "loadComponent", 3, move |call, arguments| {
+            Some(load_component(call, (&search, given_trust.as_ref()), arguments))
+        })?,
+        function(lua, "transform", 2, |call, arguments| Some(transform(call, arguments)))?,
+        function(lua, "buffer", 1, |call, options| Some(buffer(call, options)))?,
+        function(lua, "tee", 0, move |call, branches: Variadic<Value>| {
+            Some(tee(call, &for_tee, branches))
+        })?,
+        function(lua, "route", 3, move |call, arguments| Some(route(call, &for_route, arguments)))?,
+        function(lua, "merge", 0, move |call, lists: Variadic<Value>| {
+            Some(merge(call, &for_merge, lists))
+        })?,
+        function(lua, "createPipeline", 2, move |call, arguments| {
+            create_pipeline(call, &settings, &source, arguments);
+            Some(Value::Nil)
+        })?,
+        function(lua, "trust", 1, move |call, options| {
+            trust(call, &beside, options);
+            Some(Value::Nil)
+        })?,
+        function(lua, "list", 0, |call, items: Value| match items {
+            Value::Nil => call.lua.create_table().ok(),
+            items => call.argument(1, "the items", items),
+        })?,
+        function(lua, "env", 0, |call, (name, default)| {
+            let value = env(call.lua, name, default);
+            value.map_err(|error| call.wrong(1, "", error)).ok()
+        })?,
+        function(lua, "secret", 1, move |call, options| secret(call, &directory, options))?,
+    ];
+    for (name, function) in functions {
+        module.set(name, function)?;
+    }
+    let meta = lua.create_table()?;
+    meta.set("__index", lua.create_function(no_such_name)?)?;
+    module.set_metatable(Some(meta))?;
+    lua.register_module("gopiper", module)
+}
+
+/// What `gopiper` does not have.
+fn no_such_name(lua: &Lua, (gopiper, name): (Table, Value)) -> mlua::Result<Value> {
+    let mut place = Place::of_call(lua, "", 0, None);
+    if let (Some(place), Some(name)) = (&mut place, name.as_string()) {
+        place.what = What::Word(name.to_string_lossy());
+    }
+    if let Some(mut made) = lua.app_data_mut::<Made>() {
+        made.notes.push(Note::error(place, unknown(&gopiper, &name)));
+    }
+    placeholder(lua)
+}
+
+/// A text that nobody may see.
+fn secret(call: &Call<'_>, directory: &std::path::Path, options: Value) -> Option<Secret> {
+    let mut given = call.options(1, options);
+    let (env, file): (Option<String>, Option<String>) =
+        (given.take("env", "a string"), given.take("file", "a string"));
+    let is_given = given.is_given();
+    given.finish();
+    let (key, secret) = match (env, file) {
+        (Some(name), None) => ("env", secret::from_environment(&name)),
+        (None, Some(file)) => ("file", secret::from_file(&directory.join(file))),
+        (None, None) if is_given => return None,
+        _ => ("", Err("secret: give either env, a variable of the environment, or file".into())),
+    };
+    secret.map_err(|error| call.wrong(1, key, error)).ok()
+}

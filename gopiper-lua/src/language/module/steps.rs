@@ -1,0 +1,248 @@
+//! What stands in a list: components, functions, buffers, and what is made of lists.
+use std::sync::Arc;
+
+use gopiper_abi::{Kind, nearest::did_you_mean};
+use gopiper_core::{ComponentOptions, ComponentSpec, Step};
+use mlua::{Table, UserData, Value};
+use parking_lot::Mutex;
+
+use super::{
+    Made,
+    call::Call,
+    component::{Buffer, Component, Transform, stand_in},
+    options::FunctionOptions,
+    table::shown,
+};
+use crate::{
+    function::{self, Wanted, stands_at},
+    language::{convert::a, placeholder::is_placeholder, script::Source},
+    problem::{note::Note, place::Place},
+};
+
+/// A larger key in a list is no place in it.
+const MAX_STEPS: usize = 10_000;
+
+/// The steps of a list, and where they stand.
+#[derive(Default)]
+pub(super) struct Steps {
+    pub(super) steps: Vec<Step>,
+    pub(super) stand: Stand,
+}
+
+/// Where in the file steps stand.
+#[derive(Default)]
+pub(super) struct Stand {
+    /// The components and buffers, in order, those of branches included.
+    pub(super) components: Vec<Option<Place>>,
+    /// The tees, routes and merges, from the outer ones on.
+    pub(super) graphs: Vec<Option<Place>>,
+    /// Whether something in a branch could not be made: then nobody knows where that leads.
+    pub(super) unknown: bool,
+}
+
+impl Steps {
+    /// Adds a component or a buffer.
+    pub(super) fn push(&mut self, step: impl Into<Step>, place: Option<Place>) {
+        self.steps.push(step.into());
+        self.stand.components.push(place);
+    }
+}
+
+impl Stand {
+    pub(super) fn add(&mut self, other: Stand) {
+        self.components.extend(other.components);
+        self.graphs.extend(other.graphs);
+        self.unknown |= other.unknown;
+    }
+}
+
+/// What `tee`, `route` or `merge` has made, until a list takes it.
+pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
+
+impl UserData for Graph {}
+
+impl Graph {
+    pub(super) fn new(step: Step, stand: Stand) -> Self {
+        Graph(Mutex::new(Some((step, stand))))
+    }
+
+    pub(super) fn take(&self) -> Option<(Step, Stand)> {
+        self.0.lock().take()
+    }
+}
+
+/// A list that is taken: which argument of the call it is, or where in that it stands.
+pub(super) struct List<'a> {
+    pub(super) table: &'a Table,
+    pub(super) argument: usize,
+    pub(super) path: String,
+    /// The keys that it may have beside its places.
+    pub(super) keys: &'a [&'a str],
+    /// A pipeline's own: its first one is a source, its last one a sink.
+    pub(super) is_whole: bool,
+}
+
+/// Takes the steps out of a list. Functions are numbered as they are taken: in a worker's state too.
+pub(super) fn take_steps(
+    call: &Call<'_>,
+    source: &Arc<Source>,
+    list: &List<'_>,
+    steps: &mut Steps,
+) {
+    let mut count = 0;
+    for (key, _) in list.table.pairs::<Value, Value>().flatten() {
+        match key.as_integer().and_then(|number| usize::try_from(number).ok()) {
+            Some(number @ 1..=MAX_STEPS) => count = count.max(number),
+            _ if key.as_string().is_some_and(|key| list.keys.iter().any(|one| key == one)) => {}
+            _ => {
+                let error = no_such_key(list.keys, &key);
+                let key = key.to_string().unwrap_or_default();
+                let path = if list.path.is_empty() { key } else { format!("{}.{key}", list.path) };
+                call.wrong(list.argument, &path, error);
+            }
+        }
+    }
+    let mut has_lists = false;
+    for number in 1..=count {
+        let belongs = match number {
+            1 if list.is_whole => Kind::SOURCE,
+            last if last == count && list.is_whole => Kind::SINK,
+            _ => Kind::TRANSFORM,
+        };
+        let place = call.place(list.argument, &format!("{}[{number}]", list.path));
+        let value: Value = list.table.raw_get(number).unwrap_or_default();
+        if value.is_table() {
+            // Of several it is said once.
+            if !std::mem::replace(&mut has_lists, true) {
+                call.note(Note::error(place.clone(), is_a_list(call, number)));
+            }
+        }
+        if let Err(error) =
+            take_step(call, source, &value, (belongs, !list.is_whole), place.clone(), steps)
+        {
+            if let Some(error) = error {
+                let error = format!("component {number}: {error}");
+                call.note(Note::error(place.clone(), error));
+            }
+            steps.stand.unknown |= !list.is_whole || value.is_table();
+            let factory = stand_in("component", belongs);
+            let spec = ComponentSpec { factory, options: ComponentOptions::default() };
+            steps.push(spec, place);
+        }
+    }
+}
+
+/// Takes one; no error for what stands for an earlier one.
+fn take_step(
+    call: &Call<'_>,
+    source: &Arc<Source>,
+    value: &Value,
+    (belongs, in_branch): (Kind, bool),
+    place: Option<Place>,
+    into: &mut Steps,
+) -> Result<(), Option<String>> {
+    if value.is_function() {
+        let at = stands_at(call.lua, value);
+        let spec = function_spec(call, source, FunctionOptions::default(), "lua", at);
+        into.push(spec, place);
+        return Ok(());
+    }
+    if is_placeholder(value) || value.is_table() {
+        return Err(None);
+    }
+    let data = value.as_userdata();
+    if let Some(component) = data.and_then(|data| data.borrow::<Component>().ok()) {
+        into.stand.unknown |= in_branch && !component.is_known();
+        into.push(component.take(belongs)?, component.place.clone());
+        return Ok(());
+    }
+    if let Some(buffer) = data.and_then(|data| data.borrow::<Buffer>().ok()) {
+        into.push(Step::Buffer(buffer.options.clone()), buffer.place.clone());
+        return Ok(());
+    }
+    if let Some(transform) = data.and_then(|data| data.borrow::<Transform>().ok()) {
+        let options = transform.options.lock().take();
+        let options = options.ok_or_else(again)?;
+        let spec = function_spec(call, source, options, "lua", transform.at.clone());
+        into.push(spec, transform.place.clone());
+        return Ok(());
+    }
+    if let Some(graph) = data.and_then(|data| data.borrow::<Graph>().ok()) {
+        let (step, stand) = graph.take().ok_or_else(again)?;
+        into.steps.push(step);
+        into.stand.add(stand);
+        return Ok(());
+    }
+    Err(Some(format!(
+        "expected a function, or what loadComponent, buffer, transform, tee, route or merge returned, \
+         not {}",
+        a(value.type_name())
+    )))
+}
+
+/// What stands in lists.
+pub(super) fn is_step(value: &Value) -> bool {
+    let is_made = |data: &mlua::AnyUserData| {
+        data.is::<Component>()
+            || data.is::<Buffer>()
+            || data.is::<Transform>()
+            || data.is::<Graph>()
+    };
+    value.is_function() || value.as_userdata().is_some_and(is_made)
+}
+
+impl Call<'_> {
+    /// An argument that is a list of components; none if it is not one.
+    pub(super) fn list(&self, number: usize, what: &str, value: Value) -> Option<Table> {
+        if is_step(&value) {
+            let error = "must be a list: put it into braces, { … }, with what else belongs there";
+            self.wrong(number, "", format!("{}: argument {number} ({what}) {error}", self.name));
+            return None;
+        }
+        self.argument(number, what, value)
+    }
+}
+
+fn no_such_key(known: &[&str], key: &Value) -> String {
+    let text = key.as_string().map(|key| key.to_string_lossy()).unwrap_or_default();
+    let (but, meant) = match known {
+        [] if text == "policy" => (String::new(), ": only a branch of a tee has a policy".into()),
+        [] => (String::new(), String::new()),
+        known => (format!(" but {}", known.join(", ")), did_you_mean(&text, known)),
+    };
+    format!("a list of components has no keys{but}, and this one has {}{meant}", shown(key))
+}
+
+/// What to do with a list that stands in another one.
+fn is_a_list(call: &Call<'_>, number: usize) -> String {
+    let remedy = match call.name {
+        "tee" | "merge" => {
+            format!("each is an argument of its own: gopiper.{}({{ … }}, {{ … }})", call.name)
+        }
+        _ => "put what is in it here, without its braces".into(),
+    };
+    format!("component {number} is a list, which stands in no other list: {remedy}")
+}
+
+fn again() -> String {
+    "it is in a pipeline already: make one for each place".into()
+}
+
+/// A function of the file's, which stands there, as a component.
+pub(super) fn function_spec(
+    call: &Call<'_>,
+    source: &Arc<Source>,
+    (mut options, every): FunctionOptions,
+    name: &'static str,
+    at: String,
+) -> ComponentSpec {
+    // Its limit is kept within Lua: so a worker need not be given up.
+    let limit = options.timeout.take().unwrap_or(function::LIMIT);
+    let number = call.lua.app_data_mut::<Made>().map_or(0, |mut made| {
+        made.functions.push(at.clone());
+        made.functions.len()
+    });
+    let wanted = Wanted { number, at };
+    let factory = function::transform(name, source.clone(), wanted, limit, every);
+    ComponentSpec { factory, options }
+}

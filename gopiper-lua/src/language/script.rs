@@ -1,0 +1,272 @@
+//! The text of a pipeline's file: run once to see what it makes, and again in each worker of a function.
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mlua::{Function, Lua, LuaString, Table, Value};
+use parking_lot::Mutex;
+
+use crate::{
+    function::{
+        LIMIT, TEXT,
+        limit::{Limit, Progress},
+    },
+    language::chance::Chance,
+    problem::{
+        note::Note,
+        place::{Place, What},
+    },
+};
+
+/// The text of a pipeline's file, as it was when it was first run.
+pub(crate) struct Source {
+    text: Vec<u8>,
+    pub(crate) file: PathBuf,
+    /// Where the files lie that it may require.
+    pub(crate) directory: PathBuf,
+    /// What Lua calls it. LuaJIT shows sixty letters of a name: so it calls files by their paths from
+    /// the directory.
+    name: String,
+    /// The files that were required, by what Lua calls them: as they were when they were first read.
+    required: Mutex<BTreeMap<String, Arc<[u8]>>>,
+    chance: Chance,
+}
+
+impl Source {
+    pub(crate) fn new(text: impl Into<Vec<u8>>, file: &Path) -> Self {
+        let name = file.file_name().unwrap_or_default().display().to_string();
+        let directory = file.parent().unwrap_or(Path::new("")).into();
+        Source {
+            text: text.into(),
+            file: file.into(),
+            directory,
+            name,
+            required: Mutex::default(),
+            chance: Chance::new(None),
+        }
+    }
+
+    pub(crate) fn read(file: &Path, seed: Option<u64>) -> io::Result<Self> {
+        Ok(Source { chance: Chance::new(seed), ..Self::new(fs::read(file)?, file) })
+    }
+
+    /// Runs it, for the function with this number, or for none. `require` finds Lua files beside it, and nowhere unasked; `log` gets what is printed, and
+    /// whether that is after the file itself has run.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        lua: &Lua,
+        progress: &Progress,
+        number: usize,
+        log: impl Fn(&str, bool) + Send + 'static,
+    ) -> mlua::Result<()> {
+        let package: Table = lua.globals().get("package")?;
+        package.set("path", "")?;
+        let random: Function = lua.globals().get::<Table>("math")?.get("randomseed")?;
+        random.call::<()>(self.chance.seed(number))?;
+        let source = self.clone();
+        let beside = move |lua: &Lua, module: String| source.find(lua, &module);
+        package.get::<Table>("loaders")?.raw_insert(2, lua.create_function(beside)?)?;
+        let log = lua.create_function(move |_, (text, has_ended): (LuaString, bool)| {
+            log(&text.to_string_lossy(), has_ended);
+            Ok(())
+        })?;
+        let around = lua.load(include_str!("script.lua")).set_name("=gopiper");
+        let ended: Function =
+            around.call((log, lua.load(TEXT).set_name("=gopiper").into_function()?))?;
+        let limit = Limit::new(format!("running {}", self.file.display()), LIMIT);
+        let _running = limit.begin(lua, progress);
+        lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()?;
+        ended.call(())
+    }
+
+    /// What `require` finds beside the file: `a.b` is `a/b.lua`, or `a/b/init.lua`.
+    fn find(&self, lua: &Lua, module: &str) -> mlua::Result<Value> {
+        let name = module.replace('.', "/");
+        let mut looked = String::new();
+        for name in [format!("{name}.lua"), format!("{name}/init.lua")] {
+            let path = self.path(&name);
+            match self.required(&name) {
+                Ok(text) => {
+                    let chunk = lua.load(&text[..]).set_name(format!("@{name}"));
+                    return chunk.into_function().map(Value::Function);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    looked += &format!("\n\tno file '{}'", path.display());
+                }
+                Err(error) => looked += &format!("\n\tcannot read '{}': {error}", path.display()),
+            }
+        }
+        lua.create_string(looked).map(Value::String)
+    }
+
+    /// What a file says that is required.
+    fn required(&self, name: &str) -> io::Result<Arc<[u8]>> {
+        let mut required = self.required.lock();
+        if let Some(text) = required.get(name) {
+            return Ok(text.clone());
+        }
+        let text: Arc<[u8]> = fs::read(self.path(name))?.into();
+        required.insert(name.to_owned(), text.clone());
+        Ok(text)
+    }
+
+    /// Where a file lies that Lua calls so.
+    pub(crate) fn path(&self, chunk: &str) -> PathBuf {
+        if chunk == self.name { self.file.clone() } else { self.directory.join(chunk) }
+    }
+
+    /// What it says, if it can be read.
+    pub(crate) fn text(&self, chunk: &str) -> Option<String> {
+        if chunk == self.name {
+            return Some(String::from_utf8_lossy(&self.text).into_owned());
+        }
+        Some(String::from_utf8_lossy(&self.required(chunk).ok()?).into_owned())
+    }
+
+    /// What Lua calls the files that were read.
+    pub(crate) fn chunks(&self) -> Vec<String> {
+        let required: Vec<_> = self.required.lock().keys().cloned().collect();
+        [vec![self.name.clone()], required].concat()
+    }
+
+    /// What an error says, with the path of the file that it names, or else was raised in.
+    pub(crate) fn said(&self, error: &mlua::Error) -> String {
+        let text = first_cause(error);
+        match traced(&error.to_string()).first() {
+            Some((chunk, line)) if chunk_and_line(&text).is_none() => {
+                format!("{}:{line}: {text}", self.path(chunk).display())
+            }
+            _ => self.placed(&text),
+        }
+    }
+
+    /// A text that may begin with a place, as Lua says it: with the path of that file.
+    pub(crate) fn placed(&self, text: &str) -> String {
+        let required = self.required.lock();
+        let begins_with = |chunk: &String| {
+            let rest = text.strip_prefix(&**chunk)?;
+            let line = rest.strip_prefix(':')?;
+            line.starts_with(|c: char| c.is_ascii_digit()).then_some((self.path(chunk), rest))
+        };
+        match required.keys().chain([&self.name]).find_map(begins_with) {
+            Some((path, rest)) => format!("{}{rest}", path.display()),
+            None => text.to_owned(),
+        }
+    }
+
+    /// An error that ended the file's run.
+    pub(crate) fn ended_by(&self, error: &mlua::Error) -> Note {
+        let text = first_cause(error);
+        if text.contains("not enough memory") && chunk_and_line(&text).is_none() {
+            // Lua has forgotten the line.
+            let file = self.file.display();
+            return Note::error(
+                None,
+                format!(
+                    "{file}: not enough memory: what the file builds when it runs is too large"
+                ),
+            );
+        }
+        let frames = traced(&error.to_string());
+        let (chunk, line, said) = match (chunk_and_line(&text), frames.first()) {
+            (Some((chunk, line, said)), _) => (chunk.to_owned(), line, said),
+            // An error without a place of its own is where it was raised.
+            (None, Some((chunk, line))) => (chunk.clone(), *line, &*text),
+            (None, None) => return Note::error(None, text),
+        };
+        let what = match (is_syntax(error), named(said)) {
+            (true, _) => {
+                let near = said.rsplit_once(" near '").map(|(_, near)| near.trim_end_matches('\''));
+                What::Nonsense(near.unwrap_or_default().to_owned())
+            }
+            (false, Some(name)) => What::Word(name.to_owned()),
+            (false, None) => What::Line,
+        };
+        let here = frames.iter().position(|frame| *frame == (chunk.clone(), line));
+        let called_from = here.map_or(&[][..], |here| &frames[here + 1..]).to_vec();
+        Note::error(Some(Place { chunk, line, what, called_from }), in_words(said))
+    }
+}
+
+/// What Lua says, without what is of no use to an operator.
+fn in_words(said: &str) -> String {
+    if said.starts_with("table: 0x") {
+        return "an error that is a table: give error() a text".into();
+    }
+    match said.split_once(" not found:\n") {
+        Some((module, looked)) if module.starts_with("module '") => {
+            let files = looked.lines().map(str::trim).filter(|line| line.contains(" file '"));
+            format!("{module} not found\n{}", files.collect::<Vec<_>>().join("\n"))
+        }
+        _ => said.to_owned(),
+    }
+}
+
+/// The place that Lua puts before what an error says, and that.
+fn chunk_and_line(text: &str) -> Option<(&str, usize, &str)> {
+    let (chunk, rest) = text.split_once(".lua:").map(|(name, rest)| (name.len() + 4, rest))?;
+    let (line, said) = rest.split_once(": ")?;
+    let chunk = &text[..chunk];
+    let is_one = !chunk.contains(['\n', '\'', '"']);
+    Some((chunk, line.parse().ok().filter(|line| is_one && *line > 0)?, said))
+}
+
+/// The places in the operator's files that a traceback has, the innermost first.
+fn traced(traceback: &str) -> Vec<(String, usize)> {
+    let places = traceback.lines().filter_map(|line| chunk_and_line(line.strip_prefix('\t')?));
+    places.map(|(chunk, line, _)| (chunk.to_owned(), line)).collect()
+}
+
+/// The name that an error is about, in Lua's words.
+fn named(said: &str) -> Option<&str> {
+    let kinds = ["global '", "local '", "upvalue '", "field '", "method '"];
+    let name = kinds.iter().find_map(|kind| said.split_once(kind));
+    Some(name?.1.split_once('\'')?.0).filter(|name| *name != "?")
+}
+
+fn is_syntax(error: &mlua::Error) -> bool {
+    match error {
+        mlua::Error::CallbackError { cause, .. } => is_syntax(cause),
+        error => matches!(error, mlua::Error::SyntaxError { .. }),
+    }
+}
+
+/// The message without Lua's traceback: it names the place already.
+fn first_cause(error: &mlua::Error) -> String {
+    match error {
+        mlua::Error::CallbackError { cause, .. } => first_cause(cause),
+        mlua::Error::RuntimeError(text) => {
+            text.split("\nstack traceback:").next().unwrap_or_default().to_owned()
+        }
+        mlua::Error::SyntaxError { message, .. } => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::plain_state;
+
+    #[test]
+    fn what_is_required_is_what_it_was_when_the_file_was_first_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |text| fs::write(folder.path().join("lib.lua"), text).unwrap();
+        let file = folder.path().join("pipeline.lua");
+        let source = Arc::new(Source::new("found = require('lib')", &file));
+        let run = || {
+            let (lua, progress) = plain_state().unwrap();
+            source
+                .run(&lua, &progress, 0, |_, _| {})
+                .map(|()| lua.globals().get::<String>("found").unwrap())
+        };
+        assert!(source.said(&run().unwrap_err()).contains("module 'lib' not found"));
+        write("return 'as it was'");
+        assert_eq!(run().unwrap(), "as it was");
+        write("return 'changed'");
+        assert_eq!(run().unwrap(), "as it was");
+    }
+}

@@ -1,0 +1,86 @@
+//! What is wrong with a pipeline's file, shown below the line that it is in.
+pub(crate) mod digits;
+pub(crate) mod note;
+pub(crate) mod place;
+pub(crate) mod places;
+pub(crate) mod syntax;
+
+use std::{cmp::Ordering, fmt, ops::Range};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use self::note::{Note, Severity};
+use crate::language::script::Source;
+
+/// What is wrong with a pipeline's file. `Display` draws it.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    severity: Severity,
+    text: String,
+    at: Option<At>,
+}
+
+#[derive(Debug, Clone)]
+struct At {
+    file: String,
+    text: String,
+    range: Range<usize>,
+}
+
+impl Problem {
+    /// What was noted, with what its file says there: only now is that looked at.
+    pub(crate) fn of(mut note: Note, source: &Source) -> Self {
+        let at = note.place.and_then(|place| {
+            for (chunk, line) in &place.called_from {
+                note.text += &format!("\ncalled from {}:{line}", source.path(chunk).display());
+            }
+            let text = source.text(&place.chunk)?;
+            let file = source.path(&place.chunk).display().to_string();
+            Some(At { range: syntax::range(&text, &place), file, text })
+        });
+        Problem { severity: note.severity, text: note.text, at }
+    }
+
+    /// The order in which they are shown: down the file, what has no place last.
+    pub(crate) fn by_place(&self, other: &Self) -> Ordering {
+        let key = |at: &At| (at.file.clone(), at.range.start);
+        let (this, other) = (self.at.as_ref().map(key), other.at.as_ref().map(key));
+        this.is_none().cmp(&other.is_none()).then(this.cmp(&other))
+    }
+
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// What is wrong, without the place.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The file, the line and the column (in characters), both from 1 on.
+    pub fn place(&self) -> Option<(&str, usize, usize)> {
+        let At { file, text, range } = self.at.as_ref()?;
+        let before = &text[..range.start];
+        let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
+        Some((file, before.matches('\n').count() + 1, line.chars().count() + 1))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let (title, more) = self.text.split_once('\n').unwrap_or((&self.text, ""));
+        let title = level.primary_title(title);
+        let snippet = self.at.as_ref().map(|At { file, text, range }| {
+            let here = AnnotationKind::Primary.span(range.clone());
+            Snippet::source(text).path(file).annotation(here)
+        });
+        let more = (!more.is_empty()).then(|| Level::NOTE.no_name().message(more));
+        let group = title.elements(snippet).elements(more);
+        f.write_str(&Renderer::plain().render(&[group]))
+    }
+}

@@ -1,0 +1,30 @@
+//! What is wrong with a pipeline's file, as it is noted while that runs.
+use crate::problem::place::Place;
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The file can't run.
+    Error,
+    /// It can, but the operator should know.
+    Warning,
+}
+
+/// A problem as it is noted while the file runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Note {
+    pub(crate) severity: Severity,
+    /// The first line says what is wrong, those behind it what more there is to say.
+    pub(crate) text: String,
+    pub(crate) place: Option<Place>,
+}
+
+impl Note {
+    pub(crate) fn error(place: Option<Place>, text: impl Into<String>) -> Self {
+        Note { severity: Severity::Error, text: text.into(), place }
+    }
+
+    pub(crate) fn warning(place: Option<Place>, text: impl Into<String>) -> Self {
+        Note { severity: Severity::Warning, text: text.into(), place }
+    }
+}

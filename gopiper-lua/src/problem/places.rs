@@ -1,0 +1,64 @@
+//! Where the components of pipelines stand in the file.
+use std::{collections::BTreeMap, sync::Arc};
+
+use gopiper_core::{About, PipelineError};
+
+use crate::{
+    language::script::Source,
+    problem::{Problem, note::Note, place::Place},
+};
+
+/// Where a pipeline and its components stand.
+#[derive(Default)]
+pub(crate) struct PipelinePlaces {
+    pub(crate) call: Option<Place>,
+    /// By their names.
+    pub(crate) components: BTreeMap<String, Option<Place>>,
+    /// Its tees, routes and merges, in order.
+    pub(crate) graphs: Vec<Option<Place>>,
+}
+
+impl PipelinePlaces {
+    /// An error of the pipeline, with its place.
+    pub(crate) fn note(&self, error: &PipelineError) -> Note {
+        let call = || self.call.clone();
+        let graph = match error {
+            PipelineError::Graph { nth, .. } => self.graphs.get(*nth).cloned().flatten(),
+            _ => None,
+        };
+        let place = match error.about() {
+            None if graph.is_some() => graph,
+            None if matches!(error, PipelineError::TooShort(_)) => call(),
+            None => None,
+            Some((_, About::Option("dead_letter_limit"))) => {
+                call().map(|place| place.within(2, "dead_letter_limit"))
+            }
+            Some((name, about)) => match (self.components.get(name), about) {
+                (Some(component), about) => component.as_ref().map(|place| place.about(about)),
+                (None, About::Option(option)) => call().map(|place| place.within(2, option)),
+                (None, _) => call(),
+            },
+        };
+        match error {
+            PipelineError::Warning { .. } => Note::warning(place, error.to_string()),
+            _ => Note::error(place, error.to_string()),
+        }
+    }
+}
+
+/// Where all pipelines of a file stand.
+pub struct Places {
+    pub(crate) source: Arc<Source>,
+    pub(crate) pipelines: BTreeMap<String, PipelinePlaces>,
+}
+
+impl Places {
+    /// What is wrong with a pipeline, shown where it stands.
+    pub fn problem(&self, pipeline: &str, error: &PipelineError) -> Problem {
+        let note = match self.pipelines.get(pipeline) {
+            Some(places) => places.note(error),
+            None => Note::error(None, error.to_string()),
+        };
+        Problem::of(note, &self.source)
+    }
+}

@@ -1,0 +1,322 @@
+//! The bytes of a Lua file that a place means: Lua knows lines, its source has the rest.
+use std::{ops::Range, thread};
+
+use full_moon::{
+    LuaVersion,
+    ast::{
+        self, Ast, Expression, Field, FunctionArgs, FunctionCall, Index, Prefix, Suffix,
+        TableConstructor, VarExpression,
+    },
+    node::Node,
+    tokenizer::{TokenReference, TokenType},
+    visitors::Visitor,
+};
+
+use crate::problem::place::{Call, Place, What};
+
+/// Where in the text of its file a place is; at worst, its line.
+pub(crate) fn range(text: &str, place: &Place) -> Range<usize> {
+    let line = line(text, place.line);
+    let found = match &place.what {
+        What::Line => None,
+        What::Word(word) => find_word(&text[line.clone()], word)
+            .map(|at| line.start + at..line.start + at + word.len()),
+        What::Nonsense(near) => nonsense(text, line.clone(), near),
+        What::Range(range) => Some(range.clone()),
+        What::Call(call) => find_call(text, place.line, call),
+    };
+    let found = found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.is_empty()));
+    // Of several lines, the first: what is drawn is to stay small.
+    found.map_or(line, |range| {
+        let first = text[range.clone()].lines().next().unwrap_or_default().trim_end().len();
+        range.start..range.start + first
+    })
+}
+
+/// What a line says, without the space around it; of an empty one, the last before it that is not.
+fn line(text: &str, number: usize) -> Range<usize> {
+    let mut said = 0..0;
+    let mut start = 0;
+    for line in text.split_inclusive('\n').take(number) {
+        let trimmed = line.trim();
+        if !trimmed.is_empty() {
+            let begin = start + (line.len() - line.trim_start().len());
+            said = begin..begin + trimmed.len();
+        }
+        start += line.len();
+    }
+    said
+}
+
+/// Where a name stands by itself.
+fn find_word(line: &str, word: &str) -> Option<usize> {
+    let part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut found = line.match_indices(word).map(|(at, _)| at);
+    found.find(|at| !line[..*at].ends_with(part) && !line[at + word.len()..].starts_with(part))
+}
+
+/// So much stack a byte of a file has for the parser, which calls itself for each level of what is nested, and takes
+/// what it has made apart in the same way. Only what is used of it takes memory.
+const STACK: usize = 16 << 10;
+/// Of a larger file only the lines are shown.
+const LARGEST: usize = 64 << 10;
+
+/// What a file says, to the parser. On a thread of its own: none of a file's ends the process.
+pub(crate) fn with_parsed<T: Send>(
+    text: &str,
+    look: impl FnOnce(&Ast, &[full_moon::Error]) -> T + Send,
+) -> Option<T> {
+    if text.len() > LARGEST {
+        return None;
+    }
+    let parse = || {
+        let parsed = full_moon::parse_fallible(text, LuaVersion::luajit());
+        look(parsed.ast(), parsed.errors())
+    };
+    thread::scope(|scope| {
+        let parser = thread::Builder::new().name("parser".into());
+        let parser = parser.stack_size((text.len() + 256) * STACK).spawn_scoped(scope, parse);
+        parser.ok()?.join().ok()
+    })
+}
+
+/// The line on which something stands, and its bytes.
+pub(crate) fn line_and_range(node: &impl Node) -> Option<(usize, Range<usize>)> {
+    Some((node.start_position()?.line(), bytes(node)?))
+}
+
+/// What Lua can't read: it names what is there, and the parser knows about where.
+fn nonsense(text: &str, line: Range<usize>, near: &str) -> Option<Range<usize>> {
+    let parsers = with_parsed(text, |_, errors| {
+        let mut ranges =
+            errors.iter().map(|error| error.range().0.bytes()..error.range().1.bytes());
+        ranges.find(|range| line.contains(&range.start))
+    });
+    let parsers = parsers.flatten();
+    let start = parsers.as_ref().map_or(line.start, |range| range.start);
+    if near.is_empty() {
+        return parsers;
+    }
+    let at = start + text.get(start..line.end)?.find(near)?;
+    Some(at..at + near.len())
+}
+
+fn find_call(text: &str, number: usize, wanted: &Call) -> Option<Range<usize>> {
+    with_parsed(text, |ast, _| find_call_in(ast, number, wanted)).flatten()
+}
+
+fn find_call_in(ast: &Ast, number: usize, wanted: &Call) -> Option<Range<usize>> {
+    let mut calls = Calls { name: &wanted.name, line: number, found: Vec::new() };
+    calls.visit_ast(ast);
+    let mut found = calls.found;
+    // In the order in which they are made.
+    found.sort_by_key(|call| call.end);
+    let fits = |call: &Found| match (call.arguments.first(), &wanted.first) {
+        (Some(Expression::String(token)), Some(first)) => string(token) == Some(first),
+        _ => true,
+    };
+    let mut index = wanted.nth.checked_rem(found.len())?;
+    // A branch that was not taken, or a loop, has it at another place.
+    if !fits(&found[index]) && found.iter().any(fits) {
+        found.retain(fits);
+        index = wanted.nth_of_first % found.len();
+    }
+    let call = found.swap_remove(index);
+    let argument = wanted.argument.checked_sub(1).and_then(|index| call.arguments.get(index));
+    match argument {
+        Some(argument) => range_of(argument, &wanted.path).or(Some(call.callee)),
+        None => Some(call.callee),
+    }
+}
+
+/// The field that a path leads to, or how far it leads.
+fn range_of(expression: &Expression, path: &str) -> Option<Range<usize>> {
+    let (mut at, mut range) = (expression, bytes(expression)?);
+    let path = path.replace('[', ".[");
+    for segment in path.split('.').filter(|segment| !segment.is_empty()) {
+        let Some((field, name)) = table(at).and_then(|table| find_field(table, segment)) else {
+            break;
+        };
+        (at, range) = (field, name);
+    }
+    Some(range)
+}
+
+fn table(expression: &Expression) -> Option<&TableConstructor> {
+    match expression {
+        Expression::TableConstructor(table) => Some(table),
+        Expression::Parentheses { expression, .. } => table(expression),
+        _ => None,
+    }
+}
+
+/// A field's value, and where its key stands, or the value if it has no key.
+fn find_field<'t>(
+    table: &'t TableConstructor,
+    segment: &str,
+) -> Option<(&'t Expression, Range<usize>)> {
+    let number = segment.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let mut place = 0;
+    let mut found = None;
+    for field in table.fields() {
+        match field {
+            Field::NameKey { key, value, .. } if key.token().to_string() == segment => {
+                found = Some((&**value, bytes(key)?));
+            }
+            Field::ExpressionKey { key, value, .. } => {
+                let named = match &**key {
+                    Expression::String(token) => string(token) == Some(segment),
+                    Expression::Number(token) => Some(&*token.token().to_string()) == number,
+                    _ => false,
+                };
+                if named {
+                    found = Some((&**value, bytes(&**key)?));
+                }
+            }
+            Field::NoKey(value) => {
+                place += 1;
+                if number == Some(&*place.to_string()) {
+                    found = Some((value, bytes(value)?));
+                }
+            }
+            _ => {}
+        }
+    }
+    // Of several with one key, the last is the one that counts.
+    found
+}
+
+/// What a string says, if it has nothing escaped in it.
+fn string(token: &TokenReference) -> Option<&str> {
+    match token.token().token_type() {
+        TokenType::StringLiteral { literal, .. } => Some(literal.as_str()),
+        _ => None,
+    }
+}
+
+fn bytes(node: &impl Node) -> Option<Range<usize>> {
+    let (start, end) = node.range()?;
+    Some(start.bytes()..end.bytes())
+}
+
+/// The calls by a name whose arguments begin on a line.
+struct Calls<'n> {
+    name: &'n str,
+    line: usize,
+    found: Vec<Found>,
+}
+
+struct Found {
+    callee: Range<usize>,
+    arguments: Vec<Expression>,
+    end: usize,
+}
+
+impl Calls<'_> {
+    fn look<'a>(&mut self, prefix: &Prefix, suffixes: impl Iterator<Item = &'a Suffix>) {
+        let start = prefix.start_position().map_or(0, |position| position.bytes());
+        let mut callee = match prefix {
+            Prefix::Name(name) => Some(name.clone()),
+            _ => None,
+        };
+        for suffix in suffixes {
+            let (name, arguments) = match suffix {
+                Suffix::Index(Index::Dot { name, .. }) => {
+                    callee = Some(name.clone());
+                    continue;
+                }
+                Suffix::Call(ast::Call::AnonymousCall(arguments)) => (callee.take(), &**arguments),
+                Suffix::Call(ast::Call::MethodCall(call)) => {
+                    callee = None;
+                    (Some(call.name().clone()), call.args())
+                }
+                _ => {
+                    callee = None;
+                    continue;
+                }
+            };
+            let (Some(name), Some((begin, end))) = (name, arguments.range()) else { continue };
+            if begin.line() == self.line && name.token().to_string() == self.name {
+                let callee = start..name.token().end_position().bytes();
+                self.found.push(Found { callee, arguments: listed(arguments), end: end.bytes() });
+            }
+        }
+    }
+}
+
+impl Visitor for Calls<'_> {
+    fn visit_function_call(&mut self, call: &FunctionCall) {
+        self.look(call.prefix(), call.suffixes());
+    }
+
+    fn visit_var_expression(&mut self, expression: &VarExpression) {
+        self.look(expression.prefix(), expression.suffixes());
+    }
+}
+
+fn listed(arguments: &FunctionArgs) -> Vec<Expression> {
+    match arguments {
+        FunctionArgs::Parentheses { arguments, .. } => arguments.iter().cloned().collect(),
+        FunctionArgs::String(token) => vec![Expression::String(token.clone())],
+        FunctionArgs::TableConstructor(table) => vec![Expression::TableConstructor(table.clone())],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(name: &str, nth: usize, argument: usize, path: &str) -> What {
+        let (name, path) = (name.to_owned(), path.to_owned());
+        What::Call(Call { name, nth, nth_of_first: nth, first: None, options: 0, argument, path })
+    }
+
+    fn found(text: &str, line: usize, what: What) -> &str {
+        let place = Place { chunk: "a.lua".into(), line, what, called_from: Vec::new() };
+        &text[range(text, &place)]
+    }
+
+    #[test]
+    fn a_field_is_found_in_tables_of_several_lines() {
+        let text = "-- é\nlocal x = g.load('a', {\n\tone = 1,\n  ['two'] = { three = 'ü', 'x', 'y' },\n}, o)";
+        for (argument, path, expected) in [
+            (0, "", "g.load"),
+            (1, "", "'a'"),
+            (2, "one", "one"),
+            (2, "two.three", "three"),
+            (2, "two[2]", "'y'"),
+            (2, "two.four", "'two'"),
+            (2, "five", "{"),
+            (3, "five", "o"),
+            (4, "", "g.load"),
+        ] {
+            assert_eq!(found(text, 2, call("load", 0, argument, path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn of_several_calls_on_a_line_the_one_that_was_made() {
+        let text = "f { load 'a', load 'b', x:load { c = 1 } }; load(load('d'))";
+        for (nth, expected) in ["load", "load", "x:load", "load", "load", "load"].iter().enumerate()
+        {
+            assert_eq!(found(text, 1, call("load", nth, 0, "")), *expected, "{nth}");
+        }
+        assert_eq!(found(text, 1, call("load", 1, 1, "")), "'b'");
+        assert_eq!(found(text, 1, call("load", 2, 1, "c")), "c");
+        assert_eq!(found(text, 1, call("load", 4, 1, "")), "load('d')");
+        // A loop comes by again.
+        assert_eq!(found(text, 1, call("load", 6, 1, "")), "'b'");
+    }
+
+    #[test]
+    fn words_lines_and_nonsense() {
+        let text = "local a = 1\n\tlocal names = name.x -- more\nlocal b = }\n";
+        assert_eq!(found(text, 2, What::Word("name".into())), "name");
+        assert_eq!(found(text, 2, What::Word("none".into())), "local names = name.x -- more");
+        assert_eq!(found(text, 2, What::Line), "local names = name.x -- more");
+        assert_eq!(found(text, 3, What::Nonsense("}".into())), "}");
+        assert_eq!(found(text, 4, What::Nonsense("<eof>".into())), "local b = }");
+        assert_eq!(found(text, 1, call("load", 0, 0, "")), "local a = 1");
+    }
+}

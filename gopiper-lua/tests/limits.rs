@@ -1,0 +1,101 @@
+//! What a process may not do, or has not enough of: the error names the place, or the component.
+mod common;
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Command, Output},
+};
+
+use common::{gopiper, pipeline, root, run, stderr};
+
+/// Runs this pipeline's file on these lines, within what the shell says first.
+fn limited(first: &str, text: &str, input: &[u8]) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("pipeline.lua");
+    fs::write(&file, format!("local gopiper = require('gopiper')\n{text}")).expect("written");
+    let program = gopiper();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{first} \"$0\" run pipeline.lua --state-dir state")]);
+    shell.arg(program.get_program()).current_dir(folder.path()).env_clear();
+    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    run(&mut shell, input)
+}
+
+/// Rust's own handler says it, with the thread's name: which is the component's.
+#[test]
+fn a_stack_that_overflows_names_the_component() {
+    let file =
+        pipeline("gopiper.loadComponent('faults_component.so', {}, { name = 'culprit' }),", "{}");
+    let state = tempfile::tempdir().expect("a folder");
+    let mut command = gopiper();
+    command.arg("run").arg(file.path()).env("GOPIPER_STATE_DIR", state.path());
+    let output = run(&mut command, b"done\noverflow\n");
+    let said = stderr(&output);
+    assert_eq!(output.status.signal(), Some(6), "{said}");
+    assert!(said.contains("thread 'culprit'") && said.contains("overflowed its stack"), "{said}");
+}
+
+const GREEDY: &str = "local all = {}
+    local function more() while true do all[#all + 1] = ('x'):rep(1000000) .. #all end end";
+
+#[test]
+fn a_file_that_takes_all_the_memory_is_told_its_place() {
+    let output = limited("ulimit -v 4000000;", &format!("{GREEDY}\nmore()"), b"");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("not enough memory") && said.contains("pipeline.lua"), "{said}");
+}
+
+#[test]
+fn a_function_that_takes_all_the_memory_fails_its_message() {
+    let text = format!(
+        "{GREEDY}
+gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so'),
+  function(message) if message.data == 'greedy' then more() end end,
+  gopiper.loadComponent('stdout_component.so'),
+}})"
+    );
+    let output = limited("ulimit -v 4000000;", &text, b"one\ngreedy\ntwo\n");
+    let said = stderr(&output);
+    assert!(said.contains("pipeline.lua:6: not enough memory"), "{said}");
+    assert!(output.stdout.starts_with(b"one\n"), "{said}");
+    assert_eq!(output.status.signal(), None, "{said}");
+}
+
+#[test]
+fn where_memory_can_not_be_made_executable_functions_run_uncompiled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let launcher = folder.path().join("mdwe");
+    compile(&root().join("gopiper-lua/tests/limits/mdwe.c"), &launcher);
+    let text = "gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so'),
+  function(message) if not message:find('7') then return gopiper.DROP end end,
+  gopiper.loadComponent('stdout_component.so'),
+})";
+    let lines: String = (0..1000).map(|n| format!("{n}\n")).collect();
+    let kept: String =
+        lines.lines().filter(|n| n.contains('7')).map(|n| format!("{n}\n")).collect();
+    let output = limited(&launcher.display().to_string(), text, lines.as_bytes());
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), kept);
+    assert!(said.contains("Lua is not compiled") || !is_kept(&launcher), "{said}");
+}
+
+fn compile(source: &Path, program: &Path) {
+    let status = Command::new("cc").arg("-O2").arg("-o").arg(program).arg(source).status();
+    assert!(status.expect("cc runs").success());
+}
+
+/// Whether this kernel (from 6.3 on) keeps a process from making memory executable.
+fn is_kept(launcher: &Path) -> bool {
+    let script =
+        "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)";
+    let mut python = Command::new(launcher);
+    python.args(["/usr/bin/python3", "-c", script]);
+    !python.output().expect("python3 runs").status.success()
+}
