@@ -3,6 +3,7 @@ use std::{
     borrow::Cow,
     cmp::{Ordering, Reverse},
     collections::{BTreeSet, HashMap, HashSet},
+    ffi::OsStr,
     fmt,
     fs::{self, Metadata},
     io,
@@ -43,7 +44,8 @@ impl Found {
 
     /// The oldest first. Of files of one moment, as file systems tell time, the one without a suffix is the newest.
     fn by_age(&self, other: &Self) -> Ordering {
-        let age = |file: &Self| (file.modified, file.born, Reverse(file.path.as_os_str().len()));
+        let name = |file: &Self| file.path.file_name().map_or(0, OsStr::len);
+        let age = |file: &Self| (file.modified, file.born, Reverse(name(file)));
         age(self).cmp(&age(other)).then_with(|| self.path.cmp(&other.path))
     }
 }
