@@ -5,7 +5,7 @@
 use crate::{
     BatchComponent, Error, Kind, Map, Parallel, Postponed, Source,
     export::{ComponentWorker, SourceWorker},
-    raw::{Host, Need, OnStop, RawError, Worker, WorkerFactory, client::FactoryHandle},
+    raw::{Host, Need, OnStop, RawError, Worker, WorkerFactory, host::client::FactoryHandle},
 };
 
 /// A source; it has one worker.

@@ -16,9 +16,11 @@ use crate::{
     export::{AsSink, AsSource, AsTransform, Exported, HasKind, Role},
     raw::{
         Completion, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, RawError, Settle,
-        client::{ComponentHandle, FactoryHandle},
+        host::{
+            client::{ComponentHandle, FactoryHandle},
+            services::{HostSide, Sending, host},
+        },
         module,
-        services::{HostSide, Sending, host},
     },
 };
 

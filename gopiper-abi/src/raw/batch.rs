@@ -1,17 +1,22 @@
 //! The messages that move together through a channel and across the boundary.
 use std::{
-    alloc::{Layout, alloc, dealloc, handle_alloc_error},
     mem::{self, ManuallyDrop},
     ops::Range,
     ptr,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU32,
+            Ordering::{Acquire, Release},
+        },
+    },
 };
 
-use abi_stable::{StableAbi, prefix_type::WithMetadata};
+use abi_stable::StableAbi;
 
-use super::{
-    Awaited, Completion, Deliveries, Delivery, Fate, Message, Outcome, Payload, PayloadOwner,
-    Positions, Settle, delivery, handling::complete, lent, payload, runs::Runs,
+use crate::raw::{
+    Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Positions, Settle, delivery, payload,
+    runs::Runs,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -52,77 +57,20 @@ pub struct BatchHeader {
     pub call: AtomicU32,
 }
 
-/// Bits of [`BatchHeader::call`]. They are open: one that this side doesn't know means nothing to it.
-#[allow(missing_docs, reason = "each constant says it")]
-pub struct CallFlags;
-
-impl CallFlags {
-    /// The component gets the messages one by one: those before the cursor are reported.
-    pub const SINGLY: u32 = 1;
-    /// The component has got all that it gets one by one: what lies from the cursor on was not begun.
-    pub const SETTLED: u32 = 4;
-    /// The host has given the call up: no more messages are to be handed out.
-    pub const GIVEN_UP: u32 = 2;
-}
-
 /// A batch, owned. Dropped with messages in it, they are settled as Returned.
-pub struct Batch(pub(super) *mut BatchHeader);
+pub struct Batch(pub(in crate::raw) *mut BatchHeader);
 
 // SAFETY: a Batch is the only owner of its slots; deferred messages keep it from having one.
 unsafe impl Send for Batch {}
 
-/// A batch made by this side: the slots lie directly behind.
-#[repr(C, align(64))]
-pub(super) struct OwnBatch {
-    header: BatchHeader,
-    pub(super) completion: Option<Arc<dyn Completion>>,
-    pub(super) awaited: Option<Arc<Awaited>>,
-}
-
-static VALUE: WithMetadata<BatchVtable> = WithMetadata::new(BatchVtable { complete, free });
-const VTABLE: BatchVtable_Ref = BatchVtable_Ref(VALUE.static_as_prefix());
-
-fn layout(capacity: u32) -> Layout {
-    let slots = Layout::array::<Message>(capacity as usize);
-    let whole = slots.and_then(|slots| Layout::new::<OwnBatch>().extend(slots));
-    whole.expect("a batch fits into memory").0
-}
-
 impl Batch {
-    /// An empty batch with room for `capacity` messages.
-    pub fn new(capacity: u32) -> Self {
-        // SAFETY: the layout is not of size zero; the header is written before anything reads it,
-        // and the slots lie behind it, aligned, as the layout says.
-        unsafe {
-            let own = alloc(layout(capacity)).cast::<OwnBatch>();
-            if own.is_null() {
-                handle_alloc_error(layout(capacity));
-            }
-            own.write(OwnBatch {
-                header: BatchHeader {
-                    messages: own.add(1).cast(),
-                    len: 0,
-                    capacity,
-                    cursor: AtomicU32::new(0),
-                    holds: AtomicU32::new(1),
-                    sequence: 0,
-                    vtable: VTABLE,
-                    call: AtomicU32::new(0),
-                },
-                completion: None,
-                awaited: None,
-            });
-            Batch(own.cast())
-        }
-    }
-
     /// Not public: its counters are atomic, so whoever sees them can change them.
-    pub(super) fn header(&self) -> &BatchHeader {
+    pub(in crate::raw) fn header(&self) -> &BatchHeader {
         // SAFETY: a Batch owns its memory.
         unsafe { &*self.0 }
     }
 
-    fn header_mut(&mut self) -> &mut BatchHeader {
+    pub(in crate::raw) fn header_mut(&mut self) -> &mut BatchHeader {
         // SAFETY: a Batch is the only owner.
         unsafe { &mut *self.0 }
     }
@@ -242,31 +190,6 @@ impl Batch {
         Ok(())
     }
 
-    /// Makes room for as many messages again.
-    pub fn grow(&mut self) {
-        let mut larger = Batch::new(self.header().capacity.saturating_mul(2).max(1));
-        larger.set_sequence(self.sequence());
-        mem::swap(self, &mut larger);
-        // A batch of twice the size has room for all of them.
-        let _ = self.append(larger);
-    }
-
-    /// Moves the messages from `at` on into a batch of their own.
-    ///
-    /// # Panics
-    /// When there are fewer than `at` messages.
-    pub fn split_off(&mut self, at: usize) -> Batch {
-        let rest = self.len().checked_sub(at).expect("split_off within the batch");
-        let mut other = Batch::new((rest as u32).max(1));
-        // SAFETY: as for `append`.
-        unsafe {
-            ptr::copy_nonoverlapping(self.header().messages.add(at), other.header().messages, rest);
-        }
-        other.header_mut().len = rest as u32;
-        self.header_mut().len = at as u32;
-        other
-    }
-
     /// The bytes that the messages keep in memory: of each block that they lie in, all of it.
     pub fn bytes(&self) -> usize {
         let mut last: *const PayloadOwner = ptr::null();
@@ -283,7 +206,7 @@ impl Batch {
     }
 
     /// Gives the messages the indices of a delivery, from 0 on.
-    fn attach(&mut self, delivery: *const Delivery) {
+    pub(in crate::raw) fn attach(&mut self, delivery: *const Delivery) {
         for index in 0..self.header().len {
             // SAFETY: a slot with a message that nobody else refers to.
             unsafe {
@@ -292,10 +215,6 @@ impl Batch {
                 message.index = index;
             }
         }
-    }
-
-    fn is_own(&self) -> bool {
-        ptr::eq(self.header().vtable.0.to_raw_ptr(), VTABLE.0.to_raw_ptr())
     }
 }
 
@@ -342,20 +261,6 @@ impl Batch {
         if !self.is_empty() {
             self.attach(delivery::open(self.header().len, token, positions, hears));
         }
-    }
-
-    /// Makes the whole batch settle `parents`, which it takes over: what a component kept. An empty
-    /// batch settles them at once, as Dropped.
-    pub fn derive_delivery(&mut self, parents: Deliveries) {
-        if self.is_empty() {
-            return parents.settle(Outcome::DROPPED);
-        }
-        let mut resolved = Vec::new();
-        for parent in parents.into_parents() {
-            // SAFETY: taken out of the deliveries, which held them.
-            unsafe { lent::resolve(parent, &mut resolved) }
-        }
-        self.attach(delivery::derive(resolved, self.header().len));
     }
 
     /// Whether the messages have a delivery already (all of a batch have, or none).
@@ -410,19 +315,6 @@ impl Batch {
     pub fn settle(&mut self, outcome: Outcome) {
         self.retain(|_| Fate::Settle(outcome));
     }
-
-    /// The same messages in a batch of this side: only such can wait for deferred messages.
-    pub fn into_own(self) -> Batch {
-        if self.is_own() {
-            return self;
-        }
-        let mut own = Batch::new(self.header().len.max(1));
-        own.set_sequence(self.sequence());
-        match own.append(self) {
-            Ok(()) => own,
-            Err(batch) => batch,
-        }
-    }
 }
 
 impl std::fmt::Debug for Batch {
@@ -439,11 +331,17 @@ impl Drop for Batch {
     }
 }
 
-unsafe extern "C" fn free(header: *mut BatchHeader) {
-    // SAFETY: as above; the messages have gone.
+/// Gives up a hold; the last one completes the batch.
+///
+/// # Safety
+/// The caller has a hold, and does not use the batch again.
+pub(in crate::raw) unsafe fn release_hold(header: *mut BatchHeader) {
+    // SAFETY: by the caller.
     unsafe {
-        let capacity = (*header).capacity;
-        ptr::drop_in_place(header.cast::<OwnBatch>());
-        dealloc(header.cast(), layout(capacity));
+        if (*header).holds.fetch_sub(1, Release) == 1 {
+            // A load and not a fence: ThreadSanitizer understands it.
+            (*header).holds.load(Acquire);
+            ((*header).vtable.complete())(header);
+        }
     }
 }

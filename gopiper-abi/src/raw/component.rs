@@ -10,7 +10,7 @@ use abi_stable::{
     std_types::{RErr, ROk, RResult, RStr, RString, RVec},
 };
 
-use super::{BatchHeader, Host, Map, Outcome, fence};
+use crate::raw::{BatchHeader, HandleFlags, Host, Map, Outcome, RawError, fence};
 
 /// What a component is: an open number.
 #[repr(transparent)]
@@ -54,41 +54,6 @@ impl Parallel {
     pub const KEYED: Self = Parallel(2);
 }
 
-/// What a call of `handle` left behind, for the host to look at or not. Bits.
-#[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
-pub struct HandleFlags(pub u32);
-
-impl HandleFlags {
-    /// Every message from the old cursor to the new one is Done.
-    pub const ALL_DONE: Self = HandleFlags(0);
-    /// Some are not.
-    pub const NOT_ALL_DONE: Self = HandleFlags(1);
-    /// Some were deferred: the batch is complete when its last hold goes.
-    pub const DEFERRED: Self = HandleFlags(2);
-    /// The call ended by a panic, at the message before the cursor: the component must not be called
-    /// again, a new one goes on from the cursor.
-    pub const PANICKED: Self = HandleFlags(4);
-
-    /// Whether all of `other`'s bits are set.
-    pub fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl std::ops::BitOr for HandleFlags {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        HandleFlags(self.0 | other.0)
-    }
-}
-
-impl std::ops::BitOrAssign for HandleFlags {
-    fn bitor_assign(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-}
-
 /// What a source did when it was asked to produce.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
@@ -127,36 +92,6 @@ impl fmt::Debug for Produced {
         }
     }
 }
-
-/// Why an entry failed.
-#[repr(C)]
-#[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
-pub struct RawError {
-    /// The path of the attribute that is at fault (`retry.max_attempts`); empty for none.
-    pub attribute: RString,
-    /// What is wrong, and what was expected.
-    pub message: RString,
-    /// Whether it may pass by itself: the host then tries again.
-    pub temporary: bool,
-}
-
-impl RawError {
-    /// An error in an attribute (empty for none) that does not pass by itself.
-    pub fn new(attribute: impl Into<RString>, message: impl Into<RString>) -> Self {
-        RawError { attribute: attribute.into(), message: message.into(), temporary: false }
-    }
-}
-
-impl std::fmt::Display for RawError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.attribute.as_str() {
-            "" => f.write_str(&self.message),
-            attribute => write!(f, "attribute {attribute}: {}", self.message),
-        }
-    }
-}
-
-impl std::error::Error for RawError {}
 
 /// What a component can't work without: the host looks before anything starts.
 #[repr(C)]

@@ -2,7 +2,7 @@
 //!
 //! A delivery is the host's: one for each produced batch. A message refers to it by pointer and
 //! index, and each index is settled exactly once, by whoever holds it then: the host for what lies
-//! in a batch, a [`Kept`](super::Kept) for what a component collects.
+//! in a batch, a [`Kept`](crate::raw::Kept) for what a component collects.
 #[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicI32, AtomicU32};
 use std::{
@@ -17,7 +17,7 @@ use abi_stable::{StableAbi, prefix_type::WithMetadata, std_types::RString};
 #[cfg(all(test, loom))]
 use loom::sync::atomic::{AtomicI32, AtomicU32};
 
-use super::Positions;
+use crate::raw::Positions;
 
 /// The end of one produced message: an open number; of several the greatest, the worst, wins.
 #[repr(transparent)]

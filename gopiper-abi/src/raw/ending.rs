@@ -1,8 +1,8 @@
 //! How what a sink has written ends, and so what must stand before the next message.
-use super::Message;
+use crate::raw::Message;
 
 /// How what a sink has written last ends: it keeps one for each place that it writes to, and lends it to
-/// [`BatchCall::pieces`](super::BatchCall::pieces). A message without a delimiter gets none behind it, so that
+/// [`BatchCall::pieces`](crate::raw::BatchCall::pieces). A message without a delimiter gets none behind it, so that
 /// an input comes out byte for byte; but what follows is a line of its own, unless it is the rest of that one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ending {

@@ -6,7 +6,7 @@ use std::sync::atomic::{
 
 use abi_stable::{StableAbi, prefix_type::WithMetadata, std_types::RString};
 
-use super::{Map, Value};
+use crate::raw::{Map, Value};
 
 /// The trace that a message belongs to, in W3C's terms; all zero for none.
 #[repr(C)]

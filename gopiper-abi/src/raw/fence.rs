@@ -6,8 +6,6 @@ use std::{
     sync::Once,
 };
 
-use super::Host;
-
 /// What a panic said, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panicked(String);
@@ -21,7 +19,6 @@ impl fmt::Display for Panicked {
 thread_local! {
     static FENCED: Cell<usize> = const { Cell::new(0) };
     static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
-    static HOST: Cell<*const Host> = const { Cell::new(std::ptr::null()) };
 }
 
 /// Calls `f`; a panic in it comes back as words.
@@ -42,7 +39,7 @@ pub fn fence<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
 
 /// Makes panics inside a fence speak through the report alone, once for this library; outside of
 /// one (a thread of the author's own) whatever hook there was is called.
-pub(super) fn catch_panic_messages() {
+pub(in crate::raw) fn catch_panic_messages() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = take_hook();
@@ -61,39 +58,4 @@ pub(super) fn catch_panic_messages() {
             }));
         }));
     });
-}
-
-/// Calls `f`, fenced, with `host` as the one that `log` and `tracing` reach.
-#[inline]
-pub(super) fn within<T>(host: &Host, f: impl FnOnce() -> T) -> Result<T, Panicked> {
-    fence(|| host.scope(f))
-}
-
-impl Host {
-    /// Calls `f` with this host as the one that `log` and `tracing` reach from this thread: for
-    /// threads of the author's own. Inside a component's calls it is so anyway.
-    ///
-    /// ```
-    /// # fn example(postponed: gopiper_abi::Postponed) {
-    /// let host = postponed.host().clone();
-    /// std::thread::spawn(move || host.scope(|| log::info!("listening")));
-    /// # }
-    /// ```
-    #[inline]
-    pub fn scope<T>(&self, f: impl FnOnce() -> T) -> T {
-        struct Restore(*const Host);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                HOST.set(self.0);
-            }
-        }
-        let _restore = Restore(HOST.replace(self));
-        f()
-    }
-}
-
-/// The host on whose behalf this thread runs a component's code just now, if it does.
-pub(crate) fn with_current_host<T>(f: impl FnOnce(Option<&Host>) -> T) -> T {
-    // SAFETY: set by `scope` alone, for as long as its reference lives.
-    f(unsafe { HOST.get().as_ref() })
 }

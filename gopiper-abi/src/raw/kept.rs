@@ -1,7 +1,7 @@
 //! What a component keeps of messages that it has not passed on yet.
 use std::mem;
 
-use super::{Message, Outcome, Parent, Report, delivery};
+use crate::raw::{Message, Outcome, Parent, Report, delivery};
 
 /// A message that a component keeps, with the duty to settle it: by sending something made from it
 /// ([`Postponed::send_from`](crate::Postponed::send_from)). Let go of unsent, it has failed.

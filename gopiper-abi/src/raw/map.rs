@@ -4,7 +4,7 @@ use abi_stable::{
     std_types::{RString, RVec},
 };
 
-use super::Value;
+use crate::raw::Value;
 
 /// A key with its value.
 #[repr(C)]

@@ -3,7 +3,7 @@ use std::{fmt, ptr, sync::atomic::AtomicI32};
 
 use abi_stable::{StableAbi, std_types::RString};
 
-use super::{Delivery, Extra, Map, Payload, Report, Trace, Value, delivery};
+use crate::raw::{Delivery, Extra, Map, Payload, Report, Trace, Value, delivery};
 
 /// Set in `flags`: the payload was the end of its input, without a delimiter behind it.
 const NO_DELIMITER: u8 = 1;
@@ -203,7 +203,7 @@ impl Message {
     /// Where the message comes from, in words, if its source says so: for hosts, of a message that is not lent.
     pub fn position(&self) -> Option<String> {
         // SAFETY: the message holds its index.
-        let position = unsafe { super::delivery::position(self.delivery, self.index) };
+        let position = unsafe { crate::raw::delivery::position(self.delivery, self.index) };
         Some(position.into_string()).filter(|position| !position.is_empty())
     }
 

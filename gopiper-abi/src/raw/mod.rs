@@ -30,72 +30,75 @@ macro_rules! shown_by_name {
     };
 }
 
+mod author;
 mod batch;
-mod call;
-pub mod client;
 mod component;
 mod delivery;
 mod ending;
+mod error;
 mod extra;
 mod fence;
-mod fork;
-mod glue;
-mod handled;
-mod handling;
-mod host;
+mod flags;
+pub mod host;
+mod host_services;
 mod kept;
 #[cfg(test)]
 mod layout_test;
-mod lent;
 mod map;
 mod message;
 mod note;
-mod on_stop;
+mod own_batch;
 mod payload;
 mod positions;
 mod report;
 mod runs;
-pub mod services;
-#[cfg(feature = "host")]
-mod shared_memory;
 #[cfg(test)]
 mod tests;
 mod value;
 
-pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, CallFlags, DEFAULT_CAPACITY};
-pub use call::{BatchCall, Piece};
+pub(crate) use author::scope::with_current_host;
+pub use author::{
+    call::{BatchCall, Piece},
+    callback::{Deferred, HandledCallback},
+    glue::{Worker, WorkerFactory, module},
+    on_stop::OnStop,
+};
+pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, DEFAULT_CAPACITY};
 pub use component::{
     ComponentModule, ComponentModule_Ref, ComponentVtable, ComponentVtable_Ref, EntryResult,
-    FactoryVtable, FactoryVtable_Ref, HandleFlags, Header, Kind, Need, Parallel, Produced,
-    RawComponent, RawError, RawFactory, enter, header,
+    FactoryVtable, FactoryVtable_Ref, Header, Kind, Need, Parallel, Produced, RawComponent,
+    RawFactory, enter, header,
 };
 pub use delivery::{
     Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle, on_let_go,
 };
 pub use ending::Ending;
 pub(crate) use ending::number_behind;
+pub use error::RawError;
 pub use extra::{Extra, ExtraVtable, ExtraVtable_Ref, Trace};
-pub(crate) use fence::with_current_host;
 pub use fence::{Panicked, fence};
-pub use glue::{Worker, WorkerFactory, module};
-pub use handled::{Deferred, HandledCallback};
-pub use handling::{Awaited, Completion, DeferredBatch, Handling, Watch};
+pub use flags::{CallFlags, HandleFlags};
+#[cfg(feature = "host")]
+pub use host::shared_memory::shared_memory;
 pub use host::{
+    client,
+    lent::{Guard, Lent},
+    running::{DeferredBatch, Handling, Watch},
+    services,
+};
+pub use host_services::{
     Counter, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
     SendStatus, Sending,
 };
 pub use kept::{Deliveries, Kept};
-pub use lent::{Guard, Lent};
 pub use map::{Entry, Map};
 pub use message::Message;
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};
-pub use on_stop::OnStop;
+pub use own_batch::{Awaited, Completion};
 pub use payload::{Payload, PayloadMut, PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region};
 pub use positions::Positions;
 pub use report::Report;
 pub use runs::Fate;
-#[cfg(feature = "host")]
-pub use shared_memory::shared_memory;
 pub use value::{Value, ValueObject, ValueTag, ValueVtable, ValueVtable_Ref};
 
 /// The version of the interface: this crate's.

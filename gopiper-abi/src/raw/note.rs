@@ -59,10 +59,10 @@ impl Note {
             description: NoteDescription {
                 kind,
                 panic: if panic_unwinds { 1 } else { 2 },
-                layout: super::LAYOUT_HASH.to_le_bytes(),
+                layout: crate::raw::LAYOUT_HASH.to_le_bytes(),
                 name: padded(name),
                 version: padded(version),
-                interface: padded(super::INTERFACE_VERSION),
+                interface: padded(crate::raw::INTERFACE_VERSION),
                 target: padded(env!("GOPIPER_TARGET")),
                 rustc: padded(env!("GOPIPER_RUSTC")),
                 digest: UNSEALED,

@@ -11,7 +11,7 @@ use std::{
 
 use abi_stable::{StableAbi, prefix_type::WithMetadata};
 
-use super::fence;
+use crate::raw::fence;
 
 /// Where an owner's memory lies, for somebody who wants to map it into another process.
 #[repr(C)]
@@ -229,7 +229,7 @@ impl PayloadMut {
     /// `len` zero bytes from this side's allocator. Sources use [`Host::payload`] instead, so that
     /// the host decides which memory its messages live in.
     ///
-    /// [`Host::payload`]: super::Host::payload
+    /// [`Host::payload`]: crate::raw::Host::payload
     pub fn new(len: usize) -> Self {
         Self::from_owner(vec![0; len], None)
     }

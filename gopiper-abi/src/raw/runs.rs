@@ -1,7 +1,7 @@
 //! Messages that are let go of in runs: one call for all that share an owner or a delivery.
 use std::ptr;
 
-use super::{Delivery, Extra, Message, Outcome, PayloadOwner, delivery, payload};
+use crate::raw::{Delivery, Extra, Message, Outcome, PayloadOwner, delivery, payload};
 
 /// What becomes of a message of a handled batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use abi_stable::{
     std_types::{RStr, RString, RVec},
 };
 
-use super::{Map, Payload};
+use crate::raw::{Map, Payload};
 
 /// What a [`Value`] holds: an open number, so that later interfaces can add to it.
 #[repr(transparent)]

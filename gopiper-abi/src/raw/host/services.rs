@@ -6,8 +6,8 @@ use abi_stable::{
     std_types::{RErr, ROk, RResult, RStr, RString},
 };
 
-pub use super::host::Sending;
-use super::{
+pub use crate::raw::host_services::Sending;
+use crate::raw::{
     Batch, BatchHeader, Deliveries, Host, HostServices, HostServices_Ref, Level, Metric,
     MetricKind, PayloadMut, RawError, SendOptions, SendStatus,
 };

@@ -8,12 +8,13 @@ use abi_stable::{
     std_types::{RErr, ROk, RResult, RStr, RString, RVec},
 };
 
-use super::{
+use crate::raw::{
     BatchCall, BatchHeader, CallFlags, ComponentModule, ComponentModule_Ref, ComponentVtable,
     ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Level, Map,
     Need, OnStop, Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory,
     Report,
-    fence::{catch_panic_messages, fence, within},
+    author::scope::within,
+    fence::{catch_panic_messages, fence},
 };
 
 /// What a worker's component does, in safe words: see [`ComponentVtable`] for what each means.
@@ -70,7 +71,7 @@ extern "C" fn factory<F: WorkerFactory>() -> RResult<RawFactory, RawError> {
 }
 
 /// A factory of the host's own, which needs no configuring.
-pub(super) fn own_factory<F: WorkerFactory>(factory: F) -> RawFactory {
+pub(in crate::raw) fn own_factory<F: WorkerFactory>(factory: F) -> RawFactory {
     catch_panic_messages();
     let slot = Box::new(FactorySlot { factory: Some(factory), panicked: None });
     RawFactory { object: Box::into_raw(slot).cast(), vtable: FactorySlot::<F>::VTABLE }

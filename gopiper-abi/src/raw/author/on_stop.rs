@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Host, Level, fence};
+use crate::raw::{Host, Level, fence};
 
 type Hook = Box<dyn Fn() + Send>;
 
@@ -34,7 +34,7 @@ impl OnStop {
     }
 
     /// Calls all of them, also after one has panicked; none of them under the lock. What panics is logged.
-    pub(super) fn stop(&self, host: &Host) {
+    pub(in crate::raw) fn stop(&self, host: &Host) {
         let mut hooks = self.lock();
         hooks.stopped = true;
         let waiting = mem::take(&mut hooks.waiting);
@@ -51,7 +51,7 @@ impl OnStop {
     }
 
     /// Lets go of them: they may hold a [`Host`], and that this list.
-    pub(super) fn clear(&self) {
+    pub(in crate::raw) fn clear(&self) {
         let waiting = mem::take(&mut self.lock().waiting);
         let _ = fence(|| drop(waiting));
     }

@@ -3,18 +3,17 @@ use std::{
     cell::Cell,
     mem::ManuallyDrop,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::Ordering::{Acquire, Relaxed, Release},
+        Arc,
+        atomic::Ordering::{Acquire, Relaxed},
     },
 };
 
-use super::{Batch, BatchHeader, CallFlags, HandleFlags, Message, batch::OwnBatch, message::slot};
-
-/// Who gets a batch back when its last deferred message has been reported, on that report's thread.
-pub trait Completion: Send + Sync + 'static {
-    /// Takes the batch over. Must not block.
-    fn completed(&self, batch: Batch);
-}
+use crate::raw::{
+    Awaited, Batch, BatchHeader, CallFlags, Completion, HandleFlags, Message,
+    batch::release_hold,
+    message::slot,
+    own_batch::{OwnBatch, take_reported},
+};
 
 /// A batch while components handle it. The messages can be had again when all of them are reported.
 pub struct Handling {
@@ -63,7 +62,10 @@ impl Handling {
     ///
     /// # Panics
     /// When it is lent already (a component that is called inside another's call).
-    pub(super) fn lend(&self, to: impl FnOnce(*mut BatchHeader) -> HandleFlags) -> HandleFlags {
+    pub(in crate::raw) fn lend(
+        &self,
+        to: impl FnOnce(*mut BatchHeader) -> HandleFlags,
+    ) -> HandleFlags {
         assert!(!self.lent.replace(true), "a batch that is being handled is given to a component");
         self.batch.header().call.fetch_and(CallFlags::GIVEN_UP, Relaxed);
         let flags = to(self.batch.0);
@@ -118,7 +120,7 @@ impl DeferredBatch {
 
     /// For looking at it while it is awaited.
     pub fn awaited(&mut self) -> Arc<Awaited> {
-        let awaited = Arc::new(Awaited(Mutex::new(Some(Waiting(self.0)))));
+        let awaited = Arc::new(Awaited::new(self.0));
         // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
         // else reads `awaited` yet.
         unsafe { (*self.0.cast::<OwnBatch>()).awaited = Some(awaited.clone()) };
@@ -131,49 +133,6 @@ impl DeferredBatch {
         // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
         // else reads `completion` yet; it is given up by the drop.
         unsafe { (*self.0.cast::<OwnBatch>()).completion = Some(completion) };
-    }
-}
-
-/// A batch that waits for its deferred messages, as its host sees it.
-#[derive(Debug)]
-pub struct Awaited(Mutex<Option<Waiting>>);
-
-#[derive(Debug)]
-struct Waiting(*mut BatchHeader);
-
-// SAFETY: only used under the lock of [`Awaited`], and by the rules of the slots.
-unsafe impl Send for Waiting {}
-
-impl Awaited {
-    /// Takes out what has been reported so far; `None` if the last report has come, and the
-    /// [`Completion`] gets the batch, or has got it.
-    pub fn take_reported(&self) -> Option<Batch> {
-        // SAFETY: alive: whoever completes it takes it out of here first, under the lock.
-        self.lock().as_ref().map(|waiting| unsafe { take_reported(waiting.0) })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// # Safety
-/// The batch is alive, and no component's call on it is running.
-unsafe fn take_reported(header: *mut BatchHeader) -> Batch {
-    // SAFETY: by the caller. A slot whose status is not LATE is the host's alone: its component's
-    // call has ended, and no Deferred of it is out any more.
-    unsafe {
-        let mut reported = Batch::new((*header).len.max(1));
-        for i in 0..(*header).len as usize {
-            let slot = (*header).messages.add(i);
-            let message = match Message::atomic_status(slot).load(Acquire) {
-                slot::LATE => Message::vacated(),
-                _ => slot.replace(Message::vacated()),
-            };
-            let full = reported.push(message).is_err();
-            debug_assert!(!full, "there is room for all");
-        }
-        reported
     }
 }
 
@@ -247,37 +206,5 @@ impl Drop for DeferredBatch {
     fn drop(&mut self) {
         // SAFETY: the host's hold, given up once.
         unsafe { release_hold(self.0) }
-    }
-}
-
-/// Gives up a hold; the last one completes the batch.
-///
-/// # Safety
-/// The caller has a hold, and does not use the batch again.
-pub(super) unsafe fn release_hold(header: *mut BatchHeader) {
-    // SAFETY: by the caller.
-    unsafe {
-        if (*header).holds.fetch_sub(1, Release) == 1 {
-            // A load and not a fence: ThreadSanitizer understands it.
-            (*header).holds.load(Acquire);
-            ((*header).vtable.complete())(header);
-        }
-    }
-}
-
-pub(super) unsafe extern "C" fn complete(header: *mut BatchHeader) {
-    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so this is
-    // the only one that refers to it.
-    unsafe {
-        (*header).holds.store(1, Relaxed);
-        if let Some(awaited) = (*header.cast::<OwnBatch>()).awaited.take() {
-            awaited.lock().take();
-        }
-        let completion = (*header.cast::<OwnBatch>()).completion.take();
-        let batch = Batch(header);
-        match completion {
-            Some(completion) => completion.completed(batch),
-            None => drop(batch),
-        }
     }
 }

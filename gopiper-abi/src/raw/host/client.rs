@@ -1,10 +1,10 @@
 //! A host's side of a component's entries, in safe words.
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{
+use crate::raw::{
     ComponentModule_Ref, HandleFlags, Handling, Host, INTERFACE_VERSION, Kind, Map, Need, Outcome,
-    Parallel, Produced, RawComponent, RawError, RawFactory, WorkerFactory, glue::own_factory,
-    module,
+    Parallel, Produced, RawComponent, RawError, RawFactory, WorkerFactory,
+    author::glue::own_factory, module,
 };
 
 /// A factory of a loaded component, or of one of the host's own.
@@ -73,7 +73,7 @@ impl FactoryHandle {
     pub fn set_attribute(
         &mut self,
         key: &str,
-        value: impl Into<super::Value>,
+        value: impl Into<crate::raw::Value>,
     ) -> Result<(), Vec<RawError>> {
         let mut attributes = self.attributes.clone();
         attributes.insert(key, value);

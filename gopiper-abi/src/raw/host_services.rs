@@ -9,7 +9,7 @@ use abi_stable::{
     std_types::{RResult, RStr, RString},
 };
 
-use super::{Batch, BatchHeader, Deliveries, Parent, PayloadMut, Positions, RawError};
+use crate::raw::{Batch, BatchHeader, Deliveries, Parent, PayloadMut, Positions, RawError};
 
 /// How much a line of log matters: an open number, as in `log`.
 #[repr(transparent)]

@@ -12,9 +12,13 @@ use std::{
     sync::atomic::Ordering::{Relaxed, Release},
 };
 
-use super::{
+use crate::raw::{
     BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Message, PayloadOwner,
-    Report, fence, message::slot, payload,
+    Report,
+    author::frame::{Frame, settle_slot},
+    fence,
+    message::slot,
+    payload,
 };
 
 /// What a sink writes at once: see [`BatchCall::pieces`].
@@ -37,19 +41,11 @@ pub struct BatchCall<'b> {
     said: &'b Cell<HandleFlags>,
 }
 
-/// What the messages that are handed out in one call share.
-pub(super) struct Frame {
-    pub(super) batch: *mut BatchHeader,
-    /// Whether the message that is out was deferred. Its slot then belongs to the `Deferred`, on
-    /// whatever thread, and may have been reported already: only this says so, not its status.
-    pub(super) deferred: Cell<bool>,
-}
-
 impl<'b> BatchCall<'b> {
     /// # Safety
     /// `batch` is alive, holds messages from its cursor on, and nobody else uses it for the lifetime
     /// of the result, deferred messages aside.
-    pub(super) unsafe fn new(batch: *mut BatchHeader, said: &'b Cell<HandleFlags>) -> Self {
+    pub(in crate::raw) unsafe fn new(batch: *mut BatchHeader, said: &'b Cell<HandleFlags>) -> Self {
         BatchCall { batch, said }
     }
 
@@ -210,67 +206,6 @@ impl<'b> BatchCall<'b> {
         unsafe { (*batch).cursor.store(range.start as u32, Release) };
         self.said.set(self.said.get() | flags);
         flags
-    }
-}
-
-/// Makes a slot whole after its message was handed out, and says what has become of it. `extra` is
-/// what the slot led to before, with the reference that pinned it.
-///
-/// # Safety
-/// The slot was handed out, its payload's owner is pinned, and `extra` is null or pinned.
-#[inline]
-unsafe fn settle_slot(
-    slot: *mut Message,
-    extra: *mut Extra,
-    frame: &Frame,
-    otherwise: &str,
-) -> HandleFlags {
-    if frame.deferred.get() {
-        // The slot is the Deferred's from here on, the pin of the extra included.
-        frame.deferred.set(false);
-        return HandleFlags::DEFERRED;
-    }
-    // SAFETY: by the caller. Not deferred, so nobody else refers to the slot.
-    unsafe {
-        match (*slot).status {
-            0 => {
-                release_pin(extra);
-                HandleFlags::ALL_DONE
-            }
-            Report::CONTINUE => {
-                release_pin(extra);
-                HandleFlags::NOT_ALL_DONE
-            }
-            slot::VACANT => {
-                fail_vacant(slot, otherwise);
-                HandleFlags::NOT_ALL_DONE
-            }
-            // Reported by `HandledCallback::report`: the slot owns what came, the pin included.
-            _ => HandleFlags::NOT_ALL_DONE,
-        }
-    }
-}
-
-/// # Safety
-/// `extra` is null, or the caller gives up a reference on it.
-#[inline]
-pub(super) unsafe fn release_pin(extra: *mut Extra) {
-    if !extra.is_null() {
-        // SAFETY: the pin is a reference, given up here.
-        unsafe { Extra::release(extra) }
-    }
-}
-
-#[cold]
-#[inline(never)]
-unsafe fn fail_vacant(slot: *mut Message, description: &str) {
-    // SAFETY: the slot's bits are the message as it came; the pin keeps its payload's owner alive
-    // until this reference makes the slot own it. The extra's pin becomes the slot's reference.
-    unsafe {
-        payload::retain((*slot).payload.owner, 1);
-        Message::describe_slot(slot, description);
-        let status = Report::fail(0, "").settled_status();
-        Message::atomic_status(slot).store(status, Release);
     }
 }
 

@@ -17,8 +17,9 @@ use std::{
 
 use abi_stable::{prefix_type::WithMetadata, std_types::RString};
 
-use super::{
-    Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, Outcome, Parent, delivery,
+use crate::raw::{
+    Batch, Deliveries, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, Outcome, Parent,
+    delivery,
 };
 
 #[repr(C)]
@@ -166,12 +167,28 @@ impl Place {
     }
 }
 
+impl Batch {
+    /// Makes the whole batch settle `parents`, which it takes over: what a component kept. An empty
+    /// batch settles them at once, as Dropped.
+    pub fn derive_delivery(&mut self, parents: Deliveries) {
+        if self.is_empty() {
+            return parents.settle(Outcome::DROPPED);
+        }
+        let mut resolved = Vec::new();
+        for parent in parents.into_parents() {
+            // SAFETY: taken out of the deliveries, which held them.
+            unsafe { resolve(parent, &mut resolved) }
+        }
+        self.attach(delivery::derive(resolved, self.header().len));
+    }
+}
+
 /// Takes what stands behind a guard out of it, for somebody who holds it from here on: what a component
 /// has sent is not the component's any more. Places that were taken back are gone.
 ///
 /// # Safety
 /// The caller holds these indices, and gives them up.
-pub(super) unsafe fn resolve(parent: Parent, into: &mut Vec<Parent>) {
+pub(in crate::raw) unsafe fn resolve(parent: Parent, into: &mut Vec<Parent>) {
     // SAFETY: by the caller, who holds a count of the record for each place, if it is a guard's.
     unsafe {
         let is_guard = !parent.delivery.is_null()

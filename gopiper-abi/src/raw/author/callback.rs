@@ -6,10 +6,10 @@ use std::{
     sync::atomic::Ordering::{Relaxed, Release},
 };
 
-use super::{
+use crate::raw::{
     BatchHeader, Kept, Message, Report,
-    call::{Frame, release_pin},
-    handling::release_hold,
+    author::frame::{Frame, release_pin},
+    batch::release_hold,
     message::slot,
     payload,
 };
@@ -28,7 +28,7 @@ pub struct HandledCallback<'b> {
 impl<'b> HandledCallback<'b> {
     /// # Safety
     /// `slot` was handed out in the call of `frame`, to this callback alone.
-    pub(super) unsafe fn new(slot: *mut Message, frame: &'b Frame) -> Self {
+    pub(in crate::raw) unsafe fn new(slot: *mut Message, frame: &'b Frame) -> Self {
         HandledCallback { slot, frame }
     }
 

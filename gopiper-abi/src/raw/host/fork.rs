@@ -7,7 +7,7 @@ use abi_stable::{prefix_type::WithMetadata, std_types::RString};
 #[cfg(all(test, loom))]
 use loom::sync::{Mutex, atomic::AtomicU32};
 
-use super::{
+use crate::raw::{
     Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Message, Outcome, Parent, Payload,
     delivery, payload,
 };

@@ -4,7 +4,7 @@ use std::{io, os::fd::AsRawFd};
 use memmap2::{MmapMut, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 
-use super::{PayloadMut, Region};
+use crate::raw::{PayloadMut, Region};
 
 /// A mapping with the descriptor that it maps.
 struct Shared {
@@ -18,7 +18,7 @@ impl AsMut<[u8]> for Shared {
     }
 }
 
-/// `length` zero bytes that a child process can map: see [`Payload::region`](super::Payload::region).
+/// `length` zero bytes that a child process can map: see [`Payload::region`](crate::raw::Payload::region).
 ///
 /// # Errors
 /// When the system has no descriptor or no memory for it.

@@ -1,0 +1,73 @@
+//! A slot whose message a component has, and what makes it whole again.
+use std::{cell::Cell, sync::atomic::Ordering::Release};
+
+use crate::raw::{BatchHeader, Extra, HandleFlags, Message, Report, message::slot, payload};
+
+/// What the messages that are handed out in one call share.
+pub(in crate::raw) struct Frame {
+    pub(in crate::raw) batch: *mut BatchHeader,
+    /// Whether the message that is out was deferred. Its slot then belongs to the `Deferred`, on
+    /// whatever thread, and may have been reported already: only this says so, not its status.
+    pub(in crate::raw) deferred: Cell<bool>,
+}
+
+/// Makes a slot whole after its message was handed out, and says what has become of it. `extra` is
+/// what the slot led to before, with the reference that pinned it.
+///
+/// # Safety
+/// The slot was handed out, its payload's owner is pinned, and `extra` is null or pinned.
+#[inline]
+pub(in crate::raw) unsafe fn settle_slot(
+    slot: *mut Message,
+    extra: *mut Extra,
+    frame: &Frame,
+    otherwise: &str,
+) -> HandleFlags {
+    if frame.deferred.get() {
+        // The slot is the Deferred's from here on, the pin of the extra included.
+        frame.deferred.set(false);
+        return HandleFlags::DEFERRED;
+    }
+    // SAFETY: by the caller. Not deferred, so nobody else refers to the slot.
+    unsafe {
+        match (*slot).status {
+            0 => {
+                release_pin(extra);
+                HandleFlags::ALL_DONE
+            }
+            Report::CONTINUE => {
+                release_pin(extra);
+                HandleFlags::NOT_ALL_DONE
+            }
+            slot::VACANT => {
+                fail_vacant(slot, otherwise);
+                HandleFlags::NOT_ALL_DONE
+            }
+            // Reported by `HandledCallback::report`: the slot owns what came, the pin included.
+            _ => HandleFlags::NOT_ALL_DONE,
+        }
+    }
+}
+
+/// # Safety
+/// `extra` is null, or the caller gives up a reference on it.
+#[inline]
+pub(in crate::raw) unsafe fn release_pin(extra: *mut Extra) {
+    if !extra.is_null() {
+        // SAFETY: the pin is a reference, given up here.
+        unsafe { Extra::release(extra) }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn fail_vacant(slot: *mut Message, description: &str) {
+    // SAFETY: the slot's bits are the message as it came; the pin keeps its payload's owner alive
+    // until this reference makes the slot own it. The extra's pin becomes the slot's reference.
+    unsafe {
+        payload::retain((*slot).payload.owner, 1);
+        Message::describe_slot(slot, description);
+        let status = Report::fail(0, "").settled_status();
+        Message::atomic_status(slot).store(status, Release);
+    }
+}

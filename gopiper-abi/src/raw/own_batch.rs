@@ -1,0 +1,184 @@
+//! How this side makes batches, and completes them: with the slots directly behind the head, and what waits for deferred
+//! messages between the two.
+use std::{
+    alloc::{Layout, alloc, dealloc, handle_alloc_error},
+    mem, ptr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicU32,
+            Ordering::{Acquire, Relaxed},
+        },
+    },
+};
+
+use abi_stable::prefix_type::WithMetadata;
+
+use crate::raw::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, Message, message::slot};
+
+/// Who gets a batch back when its last deferred message has been reported, on that report's thread.
+pub trait Completion: Send + Sync + 'static {
+    /// Takes the batch over. Must not block.
+    fn completed(&self, batch: Batch);
+}
+
+/// A batch made by this side: the slots lie directly behind.
+#[repr(C, align(64))]
+pub(in crate::raw) struct OwnBatch {
+    header: BatchHeader,
+    pub(in crate::raw) completion: Option<Arc<dyn Completion>>,
+    pub(in crate::raw) awaited: Option<Arc<Awaited>>,
+}
+
+static VALUE: WithMetadata<BatchVtable> = WithMetadata::new(BatchVtable { complete, free });
+const VTABLE: BatchVtable_Ref = BatchVtable_Ref(VALUE.static_as_prefix());
+
+fn layout(capacity: u32) -> Layout {
+    let slots = Layout::array::<Message>(capacity as usize);
+    let whole = slots.and_then(|slots| Layout::new::<OwnBatch>().extend(slots));
+    whole.expect("a batch fits into memory").0
+}
+
+impl Batch {
+    /// An empty batch with room for `capacity` messages.
+    pub fn new(capacity: u32) -> Self {
+        // SAFETY: the layout is not of size zero; the header is written before anything reads it,
+        // and the slots lie behind it, aligned, as the layout says.
+        unsafe {
+            let own = alloc(layout(capacity)).cast::<OwnBatch>();
+            if own.is_null() {
+                handle_alloc_error(layout(capacity));
+            }
+            own.write(OwnBatch {
+                header: BatchHeader {
+                    messages: own.add(1).cast(),
+                    len: 0,
+                    capacity,
+                    cursor: AtomicU32::new(0),
+                    holds: AtomicU32::new(1),
+                    sequence: 0,
+                    vtable: VTABLE,
+                    call: AtomicU32::new(0),
+                },
+                completion: None,
+                awaited: None,
+            });
+            Batch(own.cast())
+        }
+    }
+
+    /// Makes room for as many messages again.
+    pub fn grow(&mut self) {
+        let mut larger = Batch::new(self.header().capacity.saturating_mul(2).max(1));
+        larger.set_sequence(self.sequence());
+        mem::swap(self, &mut larger);
+        // A batch of twice the size has room for all of them.
+        let _ = self.append(larger);
+    }
+
+    /// Moves the messages from `at` on into a batch of their own.
+    ///
+    /// # Panics
+    /// When there are fewer than `at` messages.
+    pub fn split_off(&mut self, at: usize) -> Batch {
+        let rest = self.len().checked_sub(at).expect("split_off within the batch");
+        let mut other = Batch::new((rest as u32).max(1));
+        // SAFETY: as for `append`.
+        unsafe {
+            ptr::copy_nonoverlapping(self.header().messages.add(at), other.header().messages, rest);
+        }
+        other.header_mut().len = rest as u32;
+        self.header_mut().len = at as u32;
+        other
+    }
+
+    /// The same messages in a batch of this side: only such can wait for deferred messages.
+    pub fn into_own(self) -> Batch {
+        if self.is_own() {
+            return self;
+        }
+        let mut own = Batch::new(self.header().len.max(1));
+        own.set_sequence(self.sequence());
+        match own.append(self) {
+            Ok(()) => own,
+            Err(batch) => batch,
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        ptr::eq(self.header().vtable.0.to_raw_ptr(), VTABLE.0.to_raw_ptr())
+    }
+}
+
+/// A batch that waits for its deferred messages, as its host sees it.
+#[derive(Debug)]
+pub struct Awaited(Mutex<Option<Waiting>>);
+
+#[derive(Debug)]
+struct Waiting(*mut BatchHeader);
+
+// SAFETY: only used under the lock of [`Awaited`], and by the rules of the slots.
+unsafe impl Send for Waiting {}
+
+impl Awaited {
+    pub(in crate::raw) fn new(header: *mut BatchHeader) -> Self {
+        Awaited(Mutex::new(Some(Waiting(header))))
+    }
+
+    /// Takes out what has been reported so far; `None` if the last report has come, and the
+    /// [`Completion`] gets the batch, or has got it.
+    pub fn take_reported(&self) -> Option<Batch> {
+        // SAFETY: alive: whoever completes it takes it out of here first, under the lock.
+        self.lock().as_ref().map(|waiting| unsafe { take_reported(waiting.0) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// # Safety
+/// The batch is alive, and no component's call on it is running.
+pub(in crate::raw) unsafe fn take_reported(header: *mut BatchHeader) -> Batch {
+    // SAFETY: by the caller. A slot whose status is not LATE is the host's alone: its component's
+    // call has ended, and no Deferred of it is out any more.
+    unsafe {
+        let mut reported = Batch::new((*header).len.max(1));
+        for i in 0..(*header).len as usize {
+            let slot = (*header).messages.add(i);
+            let message = match Message::atomic_status(slot).load(Acquire) {
+                slot::LATE => Message::vacated(),
+                _ => slot.replace(Message::vacated()),
+            };
+            let full = reported.push(message).is_err();
+            debug_assert!(!full, "there is room for all");
+        }
+        reported
+    }
+}
+
+unsafe extern "C" fn complete(header: *mut BatchHeader) {
+    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so this is
+    // the only one that refers to it.
+    unsafe {
+        (*header).holds.store(1, Relaxed);
+        if let Some(awaited) = (*header.cast::<OwnBatch>()).awaited.take() {
+            awaited.lock().take();
+        }
+        let completion = (*header.cast::<OwnBatch>()).completion.take();
+        let batch = Batch(header);
+        match completion {
+            Some(completion) => completion.completed(batch),
+            None => drop(batch),
+        }
+    }
+}
+
+unsafe extern "C" fn free(header: *mut BatchHeader) {
+    // SAFETY: as above; the messages have gone.
+    unsafe {
+        let capacity = (*header).capacity;
+        ptr::drop_in_place(header.cast::<OwnBatch>());
+        dealloc(header.cast(), layout(capacity));
+    }
+}
