@@ -3,11 +3,10 @@
 
 mod function;
 mod language;
+mod module;
 mod problem;
+mod state;
 
-pub use language::{
-    file::{Loaded, load},
-    search::SearchPath,
-    settings::Settings,
-};
-pub use problem::{Problem, note::Severity, places::Places};
+pub use language::{places::Places, search::SearchPath, settings::Settings};
+pub use module::file::{Loaded, load};
+pub use problem::{Problem, note::Severity};

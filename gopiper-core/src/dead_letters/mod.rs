@@ -10,6 +10,8 @@ mod replay;
 mod segment;
 mod sink;
 
+use std::path::Path;
+
 pub use letter::{Letter, about};
 pub use marks::done;
 pub(crate) use outbox::Outbox;
@@ -19,3 +21,16 @@ pub(crate) use sink::sink;
 
 /// The folder of the dead letters, in the state directory.
 pub const FOLDER: &str = "dead-letters";
+
+/// Whether no process writes dead letters into a state directory.
+///
+/// # Errors
+/// One does, or it cannot be looked at.
+pub fn check_unused(directory: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", directory.display());
+    let segments = segments(&directory.join(FOLDER)).map_err(failed)?;
+    match segments.iter().find(|segment| is_written(segment)) {
+        Some(segment) => Err(format!("{} is in use by another process", segment.display())),
+        None => Ok(()),
+    }
+}

@@ -55,7 +55,7 @@ impl Pool {
             let spawned = match &self.stage.inlet {
                 None => self.spawn_source(tell, held).map_err(|(error, _)| error),
                 Some(inlet) => {
-                    let worker = Worker::new(self.stage.clone(), inlet.receiver(number));
+                    let worker = Worker::new(self.stage.clone(), inlet.channel.receiver(number));
                     self.spawn_worker(worker, None, move |instance| {
                         let made = instance.start();
                         let started = made.is_ok();

@@ -106,7 +106,7 @@ impl Running {
         self.stop.request(StopReason::Requested);
         for stage in &self.stages {
             if let Some(inlet) = &stage.inlet {
-                inlet.close();
+                inlet.channel.close();
             }
         }
         self.release();
@@ -239,7 +239,7 @@ impl Control {
     pub fn left(&self) -> Vec<(String, u64)> {
         let left = self.stages.iter().filter_map(|stage| {
             let inlet = stage.inlet.as_ref()?;
-            Some((stage.name.clone(), inlet.messages()))
+            Some((stage.name.clone(), inlet.channel.messages()))
         });
         left.filter(|(_, messages)| *messages > 0).collect()
     }

@@ -25,7 +25,7 @@ use crate::{
         running::{Control, Running},
         watchdog,
     },
-    stage::{Failures, Linger, Outlet, Stage, Tee, stop::Stop},
+    stage::{Failures, Linger, Outlet, Stage, Tee, inlet::Inlet, stop::Stop},
 };
 
 impl Pipeline {
@@ -125,7 +125,7 @@ struct Common {
     state_directory: Option<PathBuf>,
 }
 
-fn inlet(part: &Part) -> Arc<Channel> {
+fn channel(part: &Part) -> Arc<Channel> {
     let (messages, bytes) = (part.channel_size, part.channel_bytes);
     Arc::new(match &part.partition_by {
         Some(by) => Channel::partitioned(messages, bytes, part.pool_size, by.clone()),
@@ -134,7 +134,7 @@ fn inlet(part: &Part) -> Arc<Channel> {
 }
 
 /// Where what leaves a stage goes, of the stages that are made.
-fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Stage>>) -> Option<Outlet> {
+fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Inlet>>) -> Option<Outlet> {
     Some(match next {
         // What is stored comes out by itself.
         Next::Nothing | Next::Stored(_) => return None,
@@ -168,30 +168,29 @@ impl Common {
     ) -> Vec<(Arc<Pool>, usize)> {
         let mut pools = Vec::new();
         let mut add = |stage: Stage, workers| {
-            let stage = Arc::new(stage);
-            pools.push((Pool::new(stage.clone(), attendance.clone()), workers));
-            stage
+            pools.push((Pool::new(Arc::new(stage), attendance.clone()), workers));
         };
         let count = parts.len();
         let keeps = |part: &Part| part.on_fail == Some(OnFail::DeadLetter);
         let outbox = dead_letter.map(|part| {
-            let (workers, inlet) = (part.pool_size, inlet(&part));
-            let mut stage = self.stage(part, count, Some(inlet.clone()), None, None);
+            let (workers, channel) = (part.pool_size, channel(&part));
+            let mut stage = self.stage(part, count, Some(channel.clone()), None, None);
             stage.delivers = Outcome::DEAD_LETTERED;
             add(stage, workers);
-            Outbox::new(self.pipeline.to_string(), inlet, &self.clock)
+            Outbox::new(self.pipeline.to_string(), channel, &self.clock)
         });
         // From the end on: a stage has those that it leads to.
         let mut made = BTreeMap::new();
         for (position, part) in parts.into_iter().enumerate().rev() {
             let workers = part.pool_size;
-            let inlet = (part.factory.kind() != Kind::SOURCE).then(|| inlet(&part));
+            let channel = (part.factory.kind() != Kind::SOURCE).then(|| channel(&part));
             let outbox = outbox.clone().filter(|_| keeps(&part));
             let outlet = outlet(&part.next, &made);
             outlet.iter().for_each(Outlet::begin);
             outbox.iter().for_each(|outbox| outbox.begin());
-            let stage = self.stage(part, position, inlet, outlet, outbox);
-            made.insert(position, add(stage, workers));
+            let stage = self.stage(part, position, channel, outlet, outbox);
+            made.extend(stage.inlet.clone().map(|inlet| (position, inlet)));
+            add(stage, workers);
         }
         pools
     }
@@ -200,13 +199,16 @@ impl Common {
         &self,
         part: Part,
         position: usize,
-        inlet: Option<Arc<Channel>>,
+        channel: Option<Arc<Channel>>,
         outlet: Option<Outlet>,
         dead_letters: Option<Arc<Outbox>>,
     ) -> Stage {
         let kind = part.factory.kind();
         let in_order = part.ordered && kind == Kind::TRANSFORM;
         let state = ComponentState::new(self.state_directory.clone(), &self.pipeline, &part.name);
+        let inlet = channel
+            .map(|channel| Arc::new(Inlet::new(channel, self.pipeline.clone(), part.name.clone())));
+        let ledger = inlet.as_ref().map(|inlet| inlet.ledger.clone()).unwrap_or_default();
         let failures = Failures::new(self.pipeline.clone(), part.name.clone(), self.clock.clone());
         Stage {
             pipeline: self.pipeline.clone(),
@@ -232,7 +234,7 @@ impl Common {
                 bytes: part.channel_bytes / (2 * part.pool_size),
             },
             clock: self.clock.clone(),
-            ledger: Default::default(),
+            ledger,
             stop: self.stop.clone(),
             blocks: self.blocks.clone(),
             state,
@@ -241,7 +243,6 @@ impl Common {
             workers: AtomicUsize::new(part.pool_size),
             failures,
             failure_stops: Default::default(),
-            misses: Default::default(),
         }
     }
 }

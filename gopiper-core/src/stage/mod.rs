@@ -1,6 +1,8 @@
 //! One component of a running pipeline: what its workers share.
 pub(crate) mod counters;
 mod failures;
+pub(crate) mod inlet;
+pub(crate) mod ledger;
 mod outlet;
 pub(crate) mod stop;
 
@@ -9,7 +11,7 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicU64, AtomicUsize,
+            AtomicBool, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -18,7 +20,7 @@ use std::{
 
 use gopiper_abi::{
     Kind, Message,
-    raw::{Batch, Metric, Outcome, RawError, Settle, client::FactoryHandle},
+    raw::{Batch, Metric, Outcome, RawError, client::FactoryHandle},
 };
 use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
@@ -28,12 +30,14 @@ use self::failures::{Attempt, Failure};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
     base::{clock::Clock, memory::Blocks},
-    channel::{Channel, Ticket, sequencer::Sequencer, wake::Wake},
+    channel::{Ticket, sequencer::Sequencer},
     dead_letters::{Outbox, about},
     disk::state::ComponentState,
     plan::policy::{OnFail, RetryPolicy},
     stage::{
-        counters::{ComponentCounts, Counters, Outcomes},
+        counters::{ComponentCounts, Counters},
+        inlet::Inlet,
+        ledger::Ledger,
         stop::{Stop, StopReason},
     },
 };
@@ -46,7 +50,7 @@ pub(crate) struct Stage {
     pub(crate) factory: Mutex<FactoryHandle>,
     pub(crate) counters: Counters,
     /// What comes in; None for a source.
-    pub(crate) inlet: Option<Arc<Channel>>,
+    pub(crate) inlet: Option<Arc<Inlet>>,
     /// What goes out; None for a sink.
     pub(crate) outlet: Option<Outlet>,
     pub(crate) retry: RetryPolicy,
@@ -64,7 +68,8 @@ pub(crate) struct Stage {
     pub(crate) timeout: Option<Duration>,
     pub(crate) linger: Linger,
     pub(crate) clock: Clock,
-    pub(crate) ledger: Ledger,
+    /// What becomes of the messages that its component made itself.
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) state: ComponentState,
@@ -77,8 +82,6 @@ pub(crate) struct Stage {
     pub(crate) failures: Failures,
     /// Whether a failure has stopped the pipeline.
     pub(crate) failure_stops: AtomicBool,
-    /// Whether messages did not come to it.
-    pub(crate) misses: AtomicBool,
 }
 
 /// How long a worker waits for more messages, and for how many.
@@ -165,7 +168,7 @@ impl Stage {
             dead_letters.put(&self.name, failed);
         }
         if let (Some(ticket), Some(inlet)) = (output.ticket, &self.inlet) {
-            inlet.give(ticket);
+            inlet.channel.give(ticket);
         }
     }
 
@@ -181,26 +184,9 @@ impl Stage {
         Ok(())
     }
 
-    /// Where its messages come in.
-    fn inlet(&self) -> &Channel {
-        self.inlet.as_ref().expect("messages are sent to stages that take some")
-    }
-
     /// What it has done so far.
     pub(crate) fn counts(&self) -> ComponentCounts {
-        self.counters.read(self.inlet.as_ref().map_or(0, |inlet| inlet.missed()))
-    }
-
-    /// Takes a batch if there is room for it; drops it if not.
-    fn offer(&self, batch: Batch) {
-        let Err(mut missed) = self.inlet().offer(batch) else { return };
-        if !self.misses.swap(true, Relaxed) {
-            tracing::warn!(
-                pipeline = %self.pipeline, component = %self.name,
-                "there is no room for all messages of its branch: those are dropped, and counted"
-            );
-        }
-        missed.settle(Outcome::DROPPED);
+        self.counters.read(self.inlet.as_ref().map_or(0, |inlet| inlet.channel.missed()))
     }
 
     /// Reports a failed message, and gives it the id of the dead letter that it becomes.
@@ -289,34 +275,5 @@ impl Stage {
             self.failures.end();
             self.factory.lock().destroy();
         }
-    }
-}
-
-/// What became of the messages that a component made itself.
-#[derive(Default)]
-pub(crate) struct Ledger {
-    pub(crate) open: AtomicU64,
-    pub(crate) outcomes: Outcomes,
-    /// Wakes the workers when nothing is open any more.
-    pub(crate) wakes: Mutex<Vec<Arc<Wake>>>,
-}
-
-impl Ledger {
-    pub(crate) fn open(&self, messages: usize) {
-        self.open.fetch_add(messages as u64, SeqCst);
-    }
-
-    pub(crate) fn settle(&self, count: u32, outcome: Outcome) {
-        self.outcomes.add(outcome, count);
-        if self.open.fetch_sub(u64::from(count), SeqCst) == u64::from(count) {
-            self.wakes.lock().iter().for_each(|wake| wake.nudge());
-        }
-    }
-}
-
-/// Hears the outcomes that no source asked for.
-impl Settle for Stage {
-    fn settled(&self, _token: u64, _first: u32, count: u32, outcome: Outcome) {
-        self.ledger.settle(count, outcome);
     }
 }

@@ -3,12 +3,14 @@ use std::sync::Arc;
 
 use gopiper_abi::raw::{Batch, DEFAULT_CAPACITY, Outcome};
 
-use super::Stage;
-use crate::channel::{Channel, Ticket, partition::take_apart};
+use crate::{
+    channel::{Channel, Ticket, partition::take_apart},
+    stage::inlet::Inlet,
+};
 
 /// Where the messages go that leave a stage.
 pub(crate) enum Outlet {
-    To(Arc<Stage>),
+    To(Arc<Inlet>),
     Tee(Tee),
     Route(Vec<Outlet>),
 }
@@ -59,7 +61,7 @@ impl Outlet {
 
     fn each_channel(&self, f: &mut impl FnMut(&Channel)) {
         match self {
-            Outlet::To(stage) => f(stage.inlet()),
+            Outlet::To(inlet) => f(&inlet.channel),
             Outlet::Tee(Tee { detached, lossy, waited_for }) => {
                 let all = detached.iter().chain(lossy).chain(waited_for);
                 all.for_each(|outlet| outlet.each_channel(f));
@@ -71,7 +73,7 @@ impl Outlet {
     /// How many messages can be sent without waiting.
     pub(crate) fn credit(&self) -> usize {
         match self {
-            Outlet::To(stage) => stage.inlet().credit(),
+            Outlet::To(inlet) => inlet.channel.credit(),
             Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches) => {
                 // Not without end, so that a source that nobody holds up hears a stop.
                 branches.iter().map(Outlet::credit).min().unwrap_or(DEFAULT_CAPACITY as usize)
@@ -82,20 +84,20 @@ impl Outlet {
     /// Takes the room for a batch if there is some: all of it in each branch that it may go to.
     pub(crate) fn try_reserve(&self, batch: &Batch) -> Option<Room> {
         match self {
-            Outlet::To(stage) => stage.inlet().try_reserve(batch).map(Room::In),
+            Outlet::To(inlet) => inlet.channel.try_reserve(batch).map(Room::In),
             _ => self.reserve(batch, &mut Vec::new()),
         }
     }
 
     /// `held`: where there is room for it already. Branches may come together again.
-    fn reserve(&self, batch: &Batch, held: &mut Vec<*const Stage>) -> Option<Room> {
+    fn reserve(&self, batch: &Batch, held: &mut Vec<*const Inlet>) -> Option<Room> {
         match self {
-            Outlet::To(stage) => {
-                let here = Arc::as_ptr(stage);
+            Outlet::To(inlet) => {
+                let here = Arc::as_ptr(inlet);
                 if held.contains(&here) {
-                    return Some(Room::In(stage.inlet().reserve_again(batch)));
+                    return Some(Room::In(inlet.channel.reserve_again(batch)));
                 }
-                let ticket = stage.inlet().try_reserve(batch)?;
+                let ticket = inlet.channel.try_reserve(batch)?;
                 held.push(here);
                 Some(Room::In(ticket))
             }
@@ -118,7 +120,7 @@ impl Outlet {
     /// Gives room back that was not needed.
     pub(crate) fn give(&self, room: Room) {
         match (self, room) {
-            (Outlet::To(stage), Room::In(ticket)) => stage.inlet().give(ticket),
+            (Outlet::To(inlet), Room::In(ticket)) => inlet.channel.give(ticket),
             (
                 Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches),
                 Room::Branches(rooms),
@@ -130,13 +132,13 @@ impl Outlet {
     /// Sends a batch on its way. Gives back what could not be sent because the channel has closed.
     pub(crate) fn send(&self, batch: Batch, wait: Wait) -> Result<(), Batch> {
         match self {
-            Outlet::To(stage) => match wait {
-                Wait::Room => return stage.inlet().send(batch),
+            Outlet::To(inlet) => match wait {
+                Wait::Room => return inlet.channel.send(batch),
                 Wait::Reserved(Room::In(ticket)) => {
-                    return stage.inlet().send_reserved(batch, ticket);
+                    return inlet.channel.send_reserved(batch, ticket);
                 }
                 Wait::Reserved(Room::Branches(_)) => debug_assert!(false, "room of another outlet"),
-                Wait::Never => stage.offer(batch),
+                Wait::Never => inlet.offer(batch),
             },
             Outlet::Tee(tee) => tee.send(batch, wait),
             Outlet::Route(branches) => {
@@ -160,9 +162,9 @@ impl Outlet {
     }
 
     /// The first stage that it leads to.
-    fn first(&self) -> &Arc<Stage> {
+    fn first(&self) -> &Arc<Inlet> {
         match self {
-            Outlet::To(stage) => stage,
+            Outlet::To(inlet) => inlet,
             Outlet::Tee(Tee { detached, lossy, waited_for }) => {
                 let mut all = detached.iter().chain(lossy).chain(waited_for);
                 all.next().expect("a tee has branches").first()
@@ -191,7 +193,7 @@ impl Tee {
         for outlet in &self.detached {
             let (mut copy, first) = (batch.duplicate(), outlet.first());
             first.ledger.open(copy.len());
-            copy.open_delivery(0, first.clone());
+            copy.open_delivery(0, first.ledger.clone());
             drop(outlet.send(copy, Wait::Never));
         }
         let ways = self.lossy.len() + self.waited_for.len();

@@ -286,7 +286,7 @@ impl HostSide for Side {
             stage.ledger.open(batch.len());
             let hears: Arc<dyn Settle> = match (sending.token, self.me.upgrade()) {
                 (Some(_), Some(me)) if stage.kind == Kind::SOURCE => me,
-                _ => stage.clone(),
+                _ => stage.ledger.clone(),
             };
             batch.open_delivery_at(sending.token.unwrap_or(0), sending.positions, hears);
         }

@@ -104,7 +104,7 @@ impl Worker {
                 Ok(queued) => self = self.take(instance, watched, queued)?,
                 Err(TryRecvError::Empty) => {
                     if let Some(inlet) = &self.stage.inlet {
-                        inlet.wake_sender();
+                        inlet.channel.wake_sender();
                     }
                     self.inbox.wake.wait(Some(&self.queue), self.next());
                 }

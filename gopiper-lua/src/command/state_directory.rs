@@ -4,7 +4,7 @@ use std::{
     path::{Component, Path, PathBuf, absolute},
 };
 
-use gopiper_core::state;
+use gopiper_core::{dead_letters, state};
 use tracing::warn;
 
 /// Hex digits of the path's digest in the folder's name.
@@ -52,6 +52,7 @@ impl DefaultState {
             )
         };
         state::check_unused(&old).map_err(|error| failed(&error))?;
+        dead_letters::check_unused(&old).map_err(|error| failed(&error))?;
         match fs::rename(&old, &directory) {
             // Another process of this pipeline was faster.
             Err(_) if directory.is_dir() => {}

@@ -2,19 +2,21 @@
 mod depth;
 mod edit;
 mod path;
+mod problem;
 mod table;
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use serde::de::DeserializeSeed;
 use sonic_rs::{JsonNumberTrait, JsonType, JsonValueTrait, LazyValue};
 
-use self::{depth::is_too_deep, table::Table};
+use self::{depth::is_too_deep, problem::after_mark, table::Table};
 pub(super) use self::{
     edit::{replaced, with_field},
     path::{Path, Paths},
+    problem::Problem,
 };
-use super::serialized::{TOO_DEEP, Writer};
+use super::serialized::Writer;
 
 /// What was found.
 #[derive(Debug, PartialEq)]
@@ -29,40 +31,6 @@ pub(super) enum Found<'a> {
     Raw(&'a [u8]),
     /// A string with escapes in it.
     Text(String),
-}
-
-/// Why there is no answer.
-#[derive(Debug, PartialEq)]
-pub(super) enum Problem {
-    /// The message is no JSON, as far as it was looked at: it may be one of many that are none.
-    Unreadable(String),
-    /// What was asked for is wrong, or more than anybody does.
-    Wrong(String),
-}
-
-impl Problem {
-    fn of(error: &sonic_rs::Error) -> Self {
-        // What follows is a drawing.
-        Problem::Unreadable(error.to_string().lines().next().unwrap_or_default().into())
-    }
-
-    fn too_deep() -> Self {
-        Problem::Wrong(TOO_DEEP.into())
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Problem::Unreadable(why) => write!(f, ": the JSON cannot be read: {why}"),
-            Problem::Wrong(what) => f.write_str(what),
-        }
-    }
-}
-
-/// Without the byte order mark that some put before a text.
-fn after_mark(data: &[u8]) -> &[u8] {
-    data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data)
 }
 
 /// A field of a message. What stands behind it is not looked at.
@@ -134,7 +102,7 @@ pub(super) fn decode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::function::serialized::DEPTH;
+    use crate::state::depth::DEPTH;
 
     fn found<'a>(data: &'a str, path: &str) -> Result<Found<'a>, Problem> {
         find(data.as_bytes(), Paths::default().get(path.as_bytes())?)

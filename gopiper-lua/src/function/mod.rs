@@ -8,8 +8,6 @@
 //! A function that collects has a second one beside it, which the worker's timer calls, and its end.
 mod ffi;
 mod json;
-pub(crate) mod limit;
-mod memory;
 mod serialized;
 mod structured;
 #[cfg(test)]
@@ -23,37 +21,18 @@ use gopiper_abi::{
 };
 use mlua::{Function, Lua, LuaString, Table, UserData, Value};
 
-use self::limit::Limit;
-pub(crate) use self::serialized::{DEPTH, TOO_DEEP};
-use self::{ffi::code, limit::Progress};
 use crate::{
     language::{
         env::{env, unknown},
-        script::Source,
+        script::Script,
         secret::Secret,
     },
     problem::place::Place,
+    state::{
+        limit::{Limit, Progress},
+        plain_state,
+    },
 };
-
-/// Makes what numbers are as text, to the last digit.
-pub(crate) const TEXT: &str = include_str!("lua/text.lua");
-/// Sees to it that nothing of Lua's catches that it is stopped.
-const STOPPED: &str = include_str!("lua/stopped.lua");
-
-/// A Lua state for a file to run in, and how far that is.
-pub(crate) fn plain_state() -> mlua::Result<(Lua, Arc<Progress>)> {
-    let (lua, progress) = (Lua::new(), Arc::<Progress>::default());
-    memory::limit(&lua)?;
-    code::only_if_possible(&lua)?;
-    code::without_serialization(&lua)?;
-    let of_state = progress.clone();
-    let is_stopped = lua.create_function(move |_, ()| Ok(of_state.is_stopped()))?;
-    lua.load(STOPPED).set_name("=gopiper").call::<()>(is_stopped)?;
-    Ok((lua, progress))
-}
-
-/// How long a function may take for one message, and a file to run, unless the operator says otherwise.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// One of the functions that a file puts into pipelines.
 pub(crate) struct Wanted {
@@ -67,13 +46,13 @@ pub(crate) struct Wanted {
 /// route says which branch a message takes.
 pub(crate) fn transform(
     name: &'static str,
-    source: Arc<Source>,
+    source: Arc<Script>,
     wanted: Wanted,
     limit: Duration,
     every: Option<Duration>,
 ) -> FactoryHandle {
     own::transform(name, move |postponed| {
-        LuaFunction::new(&source, &wanted, limit, every, ffi::State::new(postponed))
+        LuaFunction::new(&source, &wanted, limit, every, ffi::new_state(postponed))
             .map_err(|error| Error::new(source.said(&error)))
     })
 }
@@ -90,7 +69,7 @@ pub(crate) fn stands_at(lua: &Lua, decide: &Value) -> String {
 }
 
 /// Where the functions stand that a file puts into pipelines when it runs in a worker.
-pub(crate) fn count(source: &Arc<Source>) -> mlua::Result<Vec<String>> {
+pub(crate) fn count(source: &Arc<Script>) -> mlua::Result<Vec<String>> {
     let (lua, progress) = plain_state()?;
     let list = lua.create_table()?;
     run_again(&lua, &progress, source, 0, list, |_, _| {})?.raw_get("at")
@@ -98,7 +77,7 @@ pub(crate) fn count(source: &Arc<Source>) -> mlua::Result<Vec<String>> {
 
 /// What is said of a function that is another one when the file is run again.
 pub(crate) fn differs(
-    source: &Source,
+    source: &Script,
     number: usize,
     first: Option<&String>,
     again: Option<&String>,
@@ -124,7 +103,7 @@ impl UserData for StandIn {}
 fn run_again(
     lua: &Lua,
     progress: &Progress,
-    source: &Arc<Source>,
+    source: &Arc<Script>,
     number: usize,
     list: Table,
     log: impl Fn(&str, bool) + Send + 'static,
@@ -164,7 +143,7 @@ struct LuaFunction {
 
 impl LuaFunction {
     fn new(
-        source: &Arc<Source>,
+        source: &Arc<Script>,
         wanted: &Wanted,
         limit: Duration,
         every: Option<Duration>,

@@ -3,7 +3,8 @@ use std::collections::HashMap;
 
 use gopiper_abi::{Map, Payload, Value, ValueTag};
 
-use super::serialized::{DEPTH, EXACT, Reader, TOO_DEEP, Writer, tag};
+use super::serialized::{EXACT, Reader, Writer, tag};
+use crate::state::depth::{DEPTH, TOO_DEEP};
 
 /// What is wrong with a table, and where in it: `.a[1] can't be a function`.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use gopiper_abi::{
 use gopiper_core::{ComponentOptions, ComponentSpec, Pipeline, PipelineOptions, Summary};
 
 use super::*;
+use crate::state::LIMIT;
 
 type Messages = Arc<Mutex<Vec<Message>>>;
 
@@ -86,7 +87,7 @@ fn run_with(
     messages: Vec<Message>,
 ) -> Ran {
     let text = format!("{before}\nrequire('gopiper').createPipeline({{ {function} }})");
-    let source = Source::new(text, "pipeline.lua".as_ref());
+    let source = Script::new(text, "pipeline.lua".as_ref());
     let (given, out, failed) = (Messages::default(), Messages::default(), Messages::default());
     *given.lock().unwrap() = messages;
     let gives = own::source("gives", move |postponed| Ok(Gives(given.clone(), postponed)));
@@ -105,7 +106,7 @@ fn run_with(
 }
 
 /// The first function of a file.
-fn of_first(source: Arc<Source>, limit: Duration, every: Option<Duration>) -> FactoryHandle {
+fn of_first(source: Arc<Script>, limit: Duration, every: Option<Duration>) -> FactoryHandle {
     let at = count(&source).unwrap()[0].clone();
     transform("lua", source, Wanted { number: 1, at }, limit, every)
 }

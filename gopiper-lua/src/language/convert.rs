@@ -3,8 +3,8 @@ use gopiper_abi::{Map, Payload, Value};
 use mlua::{Table, Value as LuaValue};
 
 use crate::{
-    function::{DEPTH, TOO_DEEP},
     language::{placeholder::Placeholder, secret::Secret},
+    state::depth::{DEPTH, TOO_DEEP},
 };
 
 /// So many values may be in a table: one that holds a few tables many times is more than anybody has memory for.

@@ -1,11 +1,10 @@
-//! What a pipeline's file sees: the module `gopiper`, its values, and where components are searched for. What is wrong
-//! with a file goes to `problem`.
+//! What a pipeline's file is to Lua: its text and what that may reach (values, secrets, the environment, other files).
+//! What the module `gopiper` makes of it is in `module`.
 pub(crate) mod chance;
 pub(crate) mod convert;
 pub(crate) mod env;
-pub(crate) mod file;
-pub(crate) mod module;
 pub(crate) mod placeholder;
+pub(crate) mod places;
 pub(crate) mod script;
 pub(crate) mod search;
 pub(crate) mod secret;

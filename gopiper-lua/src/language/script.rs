@@ -10,19 +10,20 @@ use mlua::{Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
 use crate::{
-    function::{
-        LIMIT, TEXT,
-        limit::{Limit, Progress},
-    },
     language::chance::Chance,
     problem::{
+        Problem,
         note::Note,
         place::{Place, What},
+    },
+    state::{
+        LIMIT, TEXT,
+        limit::{Limit, Progress},
     },
 };
 
 /// The text of a pipeline's file, as it was when it was first run.
-pub(crate) struct Source {
+pub(crate) struct Script {
     text: Vec<u8>,
     pub(crate) file: PathBuf,
     /// Where the files lie that it may require.
@@ -35,11 +36,11 @@ pub(crate) struct Source {
     chance: Chance,
 }
 
-impl Source {
+impl Script {
     pub(crate) fn new(text: impl Into<Vec<u8>>, file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().display().to_string();
         let directory = file.parent().unwrap_or(Path::new("")).into();
-        Source {
+        Script {
             text: text.into(),
             file: file.into(),
             directory,
@@ -50,7 +51,7 @@ impl Source {
     }
 
     pub(crate) fn read(file: &Path, seed: Option<u64>) -> io::Result<Self> {
-        Ok(Source { chance: Chance::new(seed), ..Self::new(fs::read(file)?, file) })
+        Ok(Script { chance: Chance::new(seed), ..Self::new(fs::read(file)?, file) })
     }
 
     /// Runs it, for the function with this number, or for none. `require` finds Lua files beside it, and nowhere unasked; `log` gets what is printed, and
@@ -157,6 +158,17 @@ impl Source {
         }
     }
 
+    /// What was noted, with what its file says there: only now is that looked at.
+    pub(crate) fn problem(&self, mut note: Note) -> Problem {
+        let at = note.place.as_ref().and_then(|place| {
+            for (chunk, line) in &place.called_from {
+                note.text += &format!("\ncalled from {}:{line}", self.path(chunk).display());
+            }
+            Some((self.path(&place.chunk).display().to_string(), self.text(&place.chunk)?))
+        });
+        Problem::new(note, at)
+    }
+
     /// An error that ended the file's run.
     pub(crate) fn ended_by(&self, error: &mlua::Error) -> Note {
         let text = first_cause(error);
@@ -249,14 +261,14 @@ fn first_cause(error: &mlua::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::function::plain_state;
+    use crate::state::plain_state;
 
     #[test]
     fn what_is_required_is_what_it_was_when_the_file_was_first_run() {
         let folder = tempfile::tempdir().unwrap();
         let write = |text| fs::write(folder.path().join("lib.lua"), text).unwrap();
         let file = folder.path().join("pipeline.lua");
-        let source = Arc::new(Source::new("found = require('lib')", &file));
+        let source = Arc::new(Script::new("found = require('lib')", &file));
         let run = || {
             let (lua, progress) = plain_state().unwrap();
             source

@@ -2,7 +2,6 @@
 pub(crate) mod digits;
 pub(crate) mod note;
 pub(crate) mod place;
-pub(crate) mod places;
 pub(crate) mod syntax;
 
 use std::{cmp::Ordering, fmt, ops::Range};
@@ -10,7 +9,6 @@ use std::{cmp::Ordering, fmt, ops::Range};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use self::note::{Note, Severity};
-use crate::language::script::Source;
 
 /// What is wrong with a pipeline's file. `Display` draws it.
 #[derive(Debug, Clone)]
@@ -28,16 +26,11 @@ struct At {
 }
 
 impl Problem {
-    /// What was noted, with what its file says there: only now is that looked at.
-    pub(crate) fn of(mut note: Note, source: &Source) -> Self {
-        let at = note.place.and_then(|place| {
-            for (chunk, line) in &place.called_from {
-                note.text += &format!("\ncalled from {}:{line}", source.path(chunk).display());
-            }
-            let text = source.text(&place.chunk)?;
-            let file = source.path(&place.chunk).display().to_string();
-            Some(At { range: syntax::range(&text, &place), file, text })
-        });
+    /// What was noted; `text` is what its file says, and `file` how that is called.
+    pub(crate) fn new(note: Note, at: Option<(String, String)>) -> Self {
+        let at = note.place.as_ref().zip(at);
+        let at =
+            at.map(|(place, (file, text))| At { range: syntax::range(&text, place), file, text });
         Problem { severity: note.severity, text: note.text, at }
     }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cargo_metadata::Artifact;
+use ignore::WalkBuilder;
 
 use crate::plugins::copy_if_newer;
 use crate::workspace::{Cargo, own_metadata, root};
@@ -82,6 +83,16 @@ fn write(folder: &Path, files: &Files) -> Result<()> {
         let path = entry?.path();
         if path.is_dir() && path.file_name().is_some_and(|name| !members.contains(name)) {
             fs::remove_dir_all(path)?;
+        }
+    }
+    // A file that was moved since would be a second one of its module.
+    for entry in WalkBuilder::new(folder).standard_filters(false).build() {
+        let entry = entry?;
+        let name = entry.path().strip_prefix(folder)?;
+        let is_source =
+            name.components().count() > 1 && name.extension().is_some_and(|end| end == "rs");
+        if is_source && !files.contains_key(name) {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
@@ -156,6 +167,10 @@ mod tests {
         write(folder.path(), &files("one")).unwrap();
         assert_eq!(time(), first);
         assert!(!folder.path().join("b").exists());
+        let moved = file.with_file_name("moved.rs");
+        fs::write(&moved, "").unwrap();
+        write(folder.path(), &files("one")).unwrap();
+        assert!(!moved.exists() && file.exists());
         write(folder.path(), &files("two")).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "two");
     }

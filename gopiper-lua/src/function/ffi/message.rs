@@ -4,7 +4,7 @@
 use gopiper_abi::{Kept, Message, Report};
 use memchr::memmem::Finder;
 
-use super::{State, bytes};
+use super::{plain::bytes, state::State};
 
 // SAFETY, for all below: the prelude gives the state that it was given, which its component keeps for
 // as long as Lua runs; a slot of the batch that is being handled, which nobody else refers to; and bytes

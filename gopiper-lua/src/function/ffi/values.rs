@@ -1,125 +1,17 @@
 //! Attributes, structured values, fields of JSON.
 #![allow(unsafe_code)]
 
-use std::fmt::Display;
-
-use gopiper_abi::{Message, Value, ValueTag};
+use gopiper_abi::{Message, ValueTag};
 
 use super::{
-    super::{
-        json::{self, Found},
-        serialized::Writer,
-        structured,
-    },
-    State, bytes,
+    plain::{ABSENT, Plain, TABLE, bytes},
+    state::State,
 };
-
-/// A value that is one word, or bytes that somebody else owns: text, or a table as LuaJIT writes it.
-#[repr(C)]
-pub(super) struct Plain {
-    tag: i32,
-    integer: i64,
-    number: f64,
-    data: *const u8,
-    len: usize,
-}
-
-/// There is no value.
-const ABSENT: i32 = -1;
-/// The bytes say why there is none.
-const PROBLEM: i32 = -2;
-/// The same, of a message that is no JSON: which is no mistake of the function's.
-const UNREADABLE: i32 = -3;
-/// A table. (No list is handed over otherwise.)
-const TABLE: i32 = ValueTag::LIST.0 as i32;
-
-impl Plain {
-    fn is(&mut self, tag: ValueTag) {
-        self.tag = tag.0 as i32;
-    }
-
-    fn point_to(&mut self, tag: i32, bytes: &[u8]) {
-        (self.tag, self.data, self.len) = (tag, bytes.as_ptr(), bytes.len());
-    }
-
-    /// Says what is wrong instead, in `text`. Returns what says so to Lua.
-    pub(super) fn refuse(&mut self, text: &mut Vec<u8>, problem: impl Display) -> i32 {
-        *text = problem.to_string().into_bytes();
-        self.point_to(PROBLEM, text);
-        0
-    }
-
-    /// Says why JSON gives no answer.
-    fn no_answer(&mut self, text: &mut Vec<u8>, problem: json::Problem) {
-        match problem {
-            json::Problem::Unreadable(why) => {
-                *text = why.into_bytes();
-                self.point_to(UNREADABLE, text);
-            }
-            problem => _ = self.refuse(text, problem),
-        }
-    }
-
-    /// Hands a table over, which stands in `text` then.
-    fn write(
-        &mut self,
-        text: &mut Vec<u8>,
-        write: impl FnOnce(&mut Writer) -> Result<(), structured::Problem>,
-    ) {
-        text.clear();
-        let mut writer = Writer(std::mem::take(text));
-        let written = write(&mut writer);
-        *text = writer.0;
-        match written {
-            Ok(()) => self.point_to(TABLE, text),
-            Err(problem) => _ = self.refuse(text, problem),
-        }
-    }
-
-    /// Hands a value over, which stays where it is, or stands in `text` then.
-    fn put(&mut self, value: Option<&Value>, text: &mut Vec<u8>) {
-        let Some(value) = value else {
-            self.tag = ABSENT;
-            return;
-        };
-        self.is(value.tag());
-        match value.tag() {
-            ValueTag::NULL => {}
-            ValueTag::BOOL => self.integer = value.as_bool().unwrap_or_default().into(),
-            ValueTag::I64 => self.integer = value.as_i64().unwrap_or_default(),
-            ValueTag::U64 => self.integer = value.as_u64().unwrap_or_default() as i64,
-            ValueTag::F64 => self.number = value.as_f64().unwrap_or_default(),
-            ValueTag::TIME => self.integer = value.as_time().unwrap_or_default(),
-            ValueTag::STRING | ValueTag::BYTES => {
-                let bytes = value.as_str().map(str::as_bytes);
-                let bytes = bytes.or(value.as_bytes().map(|bytes| &bytes[..]));
-                self.point_to(self.tag, bytes.unwrap_or_default());
-            }
-            _ => self.write(text, |to| structured::write(value, to)),
-        }
-    }
-
-    /// What Lua has put there.
-    ///
-    /// # Safety
-    /// Its bytes live for the call.
-    pub(super) unsafe fn read(&self) -> Result<Option<Value>, structured::Problem> {
-        // SAFETY: by the caller, for those that have bytes.
-        let bytes = || unsafe { bytes(self.data, self.len) };
-        if self.tag == ABSENT {
-            return Ok(None);
-        }
-        Ok(Some(match ValueTag(self.tag as u32) {
-            ValueTag::BOOL => (self.integer != 0).into(),
-            ValueTag::I64 => self.integer.into(),
-            ValueTag::U64 => (self.integer as u64).into(),
-            ValueTag::F64 => self.number.into(),
-            ValueTag::STRING => structured::text(bytes()),
-            ValueTag::LIST => structured::read(bytes())?,
-            _ => Value::NULL,
-        }))
-    }
-}
+use crate::function::{
+    json::{self, Found},
+    serialized::Writer,
+    structured,
+};
 
 // SAFETY, for all below: as in `message.rs`; `value` is the prelude's one.
 pub(super) unsafe extern "C" fn get(

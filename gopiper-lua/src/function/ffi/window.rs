@@ -3,7 +3,10 @@
 
 use gopiper_abi::Message;
 
-use super::{State, bytes, values::Plain};
+use super::{
+    plain::{Plain, bytes},
+    state::State,
+};
 
 // SAFETY, for both: as in `message.rs`; `attributes` is the prelude's value.
 pub(super) unsafe extern "C" fn emit(

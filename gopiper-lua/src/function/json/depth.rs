@@ -1,7 +1,7 @@
 //! How deep the values of JSON lie in each other.
 use memchr::memchr2;
 
-use crate::function::serialized::DEPTH;
+use crate::state::depth::DEPTH;
 
 /// So many bytes are counted in one byte.
 const CHUNK: usize = 240;

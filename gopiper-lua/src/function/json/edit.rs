@@ -6,7 +6,11 @@ use std::{
 
 use gopiper_abi::{Map, Value, ValueTag};
 
-use super::{Path, Problem, after_mark, depth::is_too_deep};
+use super::{
+    depth::is_too_deep,
+    path::Path,
+    problem::{Problem, after_mark},
+};
 
 /// What there is to be put into a text, and in whose place.
 type Edit = (Range<usize>, Vec<u8>);
@@ -221,7 +225,7 @@ fn is_same(value: &Value, old: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::function::{json::Paths, serialized::DEPTH};
+    use crate::{function::json::Paths, state::depth::DEPTH};
 
     fn with(data: &str, value: Value) -> Option<String> {
         let (place, field) = with_field(data.as_bytes(), "k\"", &value)?;

@@ -1,7 +1,7 @@
 //! Paths to fields of JSON.
 use sonic_rs::{LazyValue, PointerNode};
 
-use super::Problem;
+use super::problem::Problem;
 
 /// A path that was taken apart.
 #[derive(Debug)]

@@ -75,7 +75,7 @@ impl Live {
         let text = format!(
             "{GOPIPER}\n{before}\ngopiper.createPipeline({{ gopiper.transform({options}) }})"
         );
-        let source = Arc::new(Source::new(text, "pipeline.lua".as_ref()));
+        let source = Arc::new(Script::new(text, "pipeline.lua".as_ref()));
         let (sender, receiver) = channel();
         let (events, receiver) = (Events::default(), Mutex::new(Some(receiver)));
         let of_source = events.clone();

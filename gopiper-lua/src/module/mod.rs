@@ -2,21 +2,23 @@
 mod call;
 mod component;
 mod exactly;
+pub(crate) mod file;
 mod graph;
+mod made;
 mod options;
 mod pipeline;
 mod steps;
 mod table;
 mod trust;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use gopiper_core::{Pipeline, loader::Trust};
 use mlua::{Lua, Table, Value, Variadic};
 
+pub(crate) use self::made::Made;
 use self::{
-    call::{Call, Counts, function},
-    component::{Loaded, buffer, load_component, transform},
+    call::{Call, function},
+    component::{buffer, load_component, transform},
     graph::{merge, route, tee},
     pipeline::create_pipeline,
     trust::trust,
@@ -25,7 +27,7 @@ use crate::{
     language::{
         env::{env, unknown},
         placeholder::placeholder,
-        script::Source,
+        script::Script,
         search::SearchPath,
         secret::{self, Secret},
         settings::Settings,
@@ -33,33 +35,15 @@ use crate::{
     problem::{
         note::Note,
         place::{Place, What},
-        places::PipelinePlaces,
     },
 };
-
-/// What the file has made so far.
-#[derive(Default)]
-pub(crate) struct Made {
-    pub(crate) pipelines: Vec<Pipeline>,
-    pub(crate) places: BTreeMap<String, PipelinePlaces>,
-    /// What is wrong with the file.
-    pub(crate) notes: Vec<Note>,
-    /// Where the functions stand that are transforms in pipelines, in order.
-    pub(crate) functions: Vec<String>,
-    pub(crate) components: Vec<Loaded>,
-    /// Whose components are loaded, if the command line does not say.
-    trust: Trust,
-    /// The names of all pipelines, also of those that could not be put together.
-    names: Vec<String>,
-    calls: Counts,
-}
 
 /// Registers the module, so that `require('gopiper')` finds it.
 pub(crate) fn register(
     lua: &Lua,
     search: SearchPath,
     settings: Settings,
-    source: Arc<Source>,
+    source: Arc<Script>,
 ) -> mlua::Result<()> {
     lua.set_app_data(Made::default());
     let module = lua.create_table()?;

@@ -19,8 +19,8 @@ use mlua::{Function, Table, UserData, Value};
 use parking_lot::Mutex;
 
 use super::{
-    Made,
     call::Call,
+    made::{Loaded, Made},
     options::{FunctionOptions, buffer_options, component_options, function_options},
 };
 use crate::{
@@ -56,13 +56,6 @@ pub(super) struct Buffer {
 }
 
 impl UserData for Buffer {}
-
-/// A component that is in no pipeline yet.
-pub(crate) struct Loaded {
-    pub(crate) place: Option<Place>,
-    pub(crate) file: String,
-    pub(crate) taken: Arc<AtomicBool>,
-}
 
 pub(super) fn load_component(
     call: &Call<'_>,

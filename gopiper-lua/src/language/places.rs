@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use gopiper_core::{About, PipelineError};
 
 use crate::{
-    language::script::Source,
+    language::script::Script,
     problem::{Problem, note::Note, place::Place},
 };
 
@@ -48,7 +48,7 @@ impl PipelinePlaces {
 
 /// Where all pipelines of a file stand.
 pub struct Places {
-    pub(crate) source: Arc<Source>,
+    pub(crate) source: Arc<Script>,
     pub(crate) pipelines: BTreeMap<String, PipelinePlaces>,
 }
 
@@ -59,6 +59,6 @@ impl Places {
             Some(places) => places.note(error),
             None => Note::error(None, error.to_string()),
         };
-        Problem::of(note, &self.source)
+        self.source.problem(note)
     }
 }

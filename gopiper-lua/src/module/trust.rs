@@ -4,7 +4,7 @@ use std::path::Path;
 use gopiper_core::loader::{Trust, Unsigned, trusted_key};
 use mlua::{Table, Value};
 
-use super::{Made, call::Call, table::shown};
+use super::{call::Call, made::Made, table::shown};
 
 const UNSIGNED: [(&str, Unsigned); 3] =
     [("allow", Unsigned::Allow), ("warn", Unsigned::Warn), ("refuse", Unsigned::Refuse)];

@@ -7,16 +7,17 @@ use mlua::{Table, UserData, Value};
 use parking_lot::Mutex;
 
 use super::{
-    Made,
     call::Call,
     component::{Buffer, Component, Transform, stand_in},
+    made::Made,
     options::FunctionOptions,
     table::shown,
 };
 use crate::{
     function::{self, Wanted, stands_at},
-    language::{convert::a, placeholder::is_placeholder, script::Source},
+    language::{convert::a, placeholder::is_placeholder, script::Script},
     problem::{note::Note, place::Place},
+    state::LIMIT,
 };
 
 /// A larger key in a list is no place in it.
@@ -85,7 +86,7 @@ pub(super) struct List<'a> {
 /// Takes the steps out of a list. Functions are numbered as they are taken: in a worker's state too.
 pub(super) fn take_steps(
     call: &Call<'_>,
-    source: &Arc<Source>,
+    source: &Arc<Script>,
     list: &List<'_>,
     steps: &mut Steps,
 ) {
@@ -135,7 +136,7 @@ pub(super) fn take_steps(
 /// Takes one; no error for what stands for an earlier one.
 fn take_step(
     call: &Call<'_>,
-    source: &Arc<Source>,
+    source: &Arc<Script>,
     value: &Value,
     (belongs, in_branch): (Kind, bool),
     place: Option<Place>,
@@ -231,13 +232,13 @@ fn again() -> String {
 /// A function of the file's, which stands there, as a component.
 pub(super) fn function_spec(
     call: &Call<'_>,
-    source: &Arc<Source>,
+    source: &Arc<Script>,
     (mut options, every): FunctionOptions,
     name: &'static str,
     at: String,
 ) -> ComponentSpec {
     // Its limit is kept within Lua: so a worker need not be given up.
-    let limit = options.timeout.take().unwrap_or(function::LIMIT);
+    let limit = options.timeout.take().unwrap_or(LIMIT);
     let number = call.lua.app_data_mut::<Made>().map_or(0, |mut made| {
         made.functions.push(at.clone());
         made.functions.len()

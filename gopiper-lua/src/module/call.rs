@@ -1,9 +1,7 @@
 //! A call of one of the module's functions, and what is wrong with it.
-use std::collections::HashMap;
-
 use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
 
-use super::{Made, exactly::FromLuaExactly};
+use super::{exactly::FromLuaExactly, made::Made};
 use crate::{
     language::{
         convert::a,
@@ -22,9 +20,6 @@ pub(super) struct Call<'l> {
     pub(super) name: &'static str,
     place: Option<Place>,
 }
-
-/// How often each line has called by each name: at all, and with each first argument.
-pub(super) type Counts = HashMap<((String, usize, String), Option<Option<String>>), usize>;
 
 /// A function of the module, with its name; argument `options` is its options. What it can't make is a
 /// placeholder.

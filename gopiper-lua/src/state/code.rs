@@ -103,7 +103,7 @@ unsafe extern "C-unwind" fn interpreted(lua: *mut lua_State) -> c_int {
 }
 
 /// Lua's `pcall`, but the call is never compiled (see [`without_serialization`]).
-pub(super) unsafe extern "C-unwind" fn tried(lua: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn tried(lua: *mut lua_State) -> c_int {
     // SAFETY: Lua calls it with what a function of its own gets; the prelude gives a function, and arguments.
     unsafe {
         let status = lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0);

@@ -6,17 +6,14 @@ use gopiper_core::Pipeline;
 use crate::{
     function,
     language::{
-        module::{self, Made},
-        placeholder,
-        script::Source,
-        search::SearchPath,
-        settings::Settings,
+        placeholder, places::Places, script::Script, search::SearchPath, settings::Settings,
     },
+    module::{self, Made},
     problem::{
         Problem, digits,
         note::{Note, Severity},
-        places::Places,
     },
+    state::plain_state,
 };
 
 /// What a file makes, if nothing is wrong with it.
@@ -34,15 +31,14 @@ pub struct Loaded {
 /// # Errors
 /// All that is wrong with it, and what else the operator should know.
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
-    let source = Source::read(file, settings.seed).map(Arc::new).map_err(|error| {
+    let source = Script::read(file, settings.seed).map(Arc::new).map_err(|error| {
         let note = Note::error(None, format!("cannot read {}: {error}", file.display()));
-        vec![Problem::of(note, &Source::new("", file))]
+        vec![Script::new("", file).problem(note)]
     })?;
     let made = run(&source, settings);
     let is_error = |note: &Note| note.severity == Severity::Error;
     let wrong = made.notes.iter().any(is_error);
-    let mut problems: Vec<_> =
-        made.notes.into_iter().map(|note| Problem::of(note, &source)).collect();
+    let mut problems: Vec<_> = made.notes.into_iter().map(|note| source.problem(note)).collect();
     problems.sort_by(Problem::by_place);
     if wrong {
         return Err(problems);
@@ -52,8 +48,8 @@ pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
 }
 
 /// What the file makes, and all that is wrong with it.
-fn run(source: &Arc<Source>, settings: &Settings) -> Made {
-    let (lua, progress) = match function::plain_state() {
+fn run(source: &Arc<Script>, settings: &Settings) -> Made {
+    let (lua, progress) = match plain_state() {
         Ok(state) => state,
         Err(error) => {
             let mut made = Made::default();
@@ -81,7 +77,7 @@ fn run(source: &Arc<Source>, settings: &Settings) -> Made {
 }
 
 /// What is wrong with a file each call of which is right.
-fn of_the_whole(source: &Arc<Source>, made: &Made) -> Vec<Note> {
+fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Note> {
     let file = source.file.display();
     if made.pipelines.is_empty() {
         let error = "makes no pipeline: call gopiper.createPipeline with a list of components";

@@ -6,15 +6,15 @@ use gopiper_core::{ComponentSpec, PayloadMemory, Pipeline, PipelineError, Pipeli
 use mlua::Value;
 
 use super::{
-    Made,
     call::Call,
     component::Component,
+    made::Made,
     steps::{List, Steps, is_step, take_steps},
     table::Options,
 };
 use crate::{
-    language::{convert::a, script::Source, settings::Settings},
-    problem::{place::Place, places::PipelinePlaces},
+    language::{convert::a, places::PipelinePlaces, script::Script, settings::Settings},
+    problem::place::Place,
 };
 
 /// The sink of what has failed, and where it stands.
@@ -23,7 +23,7 @@ type DeadLetter = (ComponentSpec, Option<Place>);
 pub(super) fn create_pipeline(
     call: &Call<'_>,
     settings: &Settings,
-    source: &Arc<Source>,
+    source: &Arc<Script>,
     (components, options): (Value, Value),
 ) {
     let list = call.list(1, "the list of components", components);

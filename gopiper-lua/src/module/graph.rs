@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     function::stands_at,
-    language::{convert::a, placeholder::is_placeholder, script::Source},
+    language::{convert::a, placeholder::is_placeholder, script::Script},
 };
 
 /// Where a graph stands, with nothing in it yet.
@@ -24,7 +24,7 @@ fn stand(call: &Call<'_>) -> Stand {
 /// Takes a list of a graph's, to those that are there already.
 fn branch(
     call: &Call<'_>,
-    source: &Arc<Source>,
+    source: &Arc<Script>,
     list: &List<'_>,
     mut steps: Steps,
     stand: &mut Stand,
@@ -34,7 +34,7 @@ fn branch(
     steps.steps
 }
 
-pub(super) fn tee(call: &Call<'_>, source: &Arc<Source>, branches: Variadic<Value>) -> Graph {
+pub(super) fn tee(call: &Call<'_>, source: &Arc<Script>, branches: Variadic<Value>) -> Graph {
     // A branch that spills begins with a buffer.
     let policies = [
         ("block", (BranchPolicy::Block, false)),
@@ -64,7 +64,7 @@ pub(super) fn tee(call: &Call<'_>, source: &Arc<Source>, branches: Variadic<Valu
     Graph::new(Step::Tee(taken), stand)
 }
 
-pub(super) fn merge(call: &Call<'_>, source: &Arc<Source>, given: Variadic<Value>) -> Graph {
+pub(super) fn merge(call: &Call<'_>, source: &Arc<Script>, given: Variadic<Value>) -> Graph {
     let (mut taken, mut stand) = (Vec::new(), stand(call));
     for (table, argument) in lists(call, given, "a list", &mut stand) {
         let list =
@@ -95,7 +95,7 @@ const DEFAULT: &str = "default";
 
 pub(super) fn route(
     call: &Call<'_>,
-    source: &Arc<Source>,
+    source: &Arc<Script>,
     (decide, branches, options): (Value, Value, Value),
 ) -> Graph {
     let mut stand = stand(call);

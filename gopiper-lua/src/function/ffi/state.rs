@@ -1,0 +1,128 @@
+//! What one worker's functions share, as Lua sees it.
+use std::ptr;
+
+use gopiper_abi::{Message, Payload, PayloadMut, Postponed};
+use memchr::memmem::Finder;
+use mlua::LightUserData;
+
+use super::plain::Plain;
+use crate::{
+    function::{json::Paths, window::Window},
+    state::limit::Progress,
+};
+
+/// So many bytes of new payloads share one owner.
+const BLOCK: usize = 64 << 10;
+
+/// One worker's, as Lua sees it.
+#[repr(C)]
+pub(crate) struct State {
+    pub(crate) progress: Progress,
+    /// Whether the message of the moment was changed: `original` is how it came.
+    pub(super) changed: i32,
+    /// How many messages it has made, in its place or in the window, or let go there.
+    pub(super) made: i32,
+    pub(super) find:
+        unsafe extern "C" fn(*mut State, *const Message, usize, *const u8, usize) -> isize,
+    pub(super) set_data: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize),
+    pub(super) append: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize),
+    pub(super) crop: unsafe extern "C" fn(*mut State, *mut Message, usize, usize),
+    pub(super) set_time: unsafe extern "C" fn(*mut State, *mut Message, i64),
+    pub(super) report: unsafe extern "C" fn(*mut State, *mut Message, i32, *const u8, usize),
+    pub(super) emit: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize),
+    pub(super) send: unsafe extern "C" fn(*mut State, *mut Message),
+    pub(super) get: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
+    pub(super) set:
+        unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
+    pub(super) get_all: unsafe extern "C" fn(*mut State, *const Message, *mut Plain),
+    pub(super) get_value: unsafe extern "C" fn(*mut State, *const Message, *mut Plain),
+    pub(super) set_value: unsafe extern "C" fn(*mut State, *mut Message, *mut Plain) -> i32,
+    pub(super) json: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
+    pub(super) decode:
+        unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
+    pub(super) add_json:
+        unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
+    pub(super) set_json:
+        unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
+    pub(super) keep: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize) -> i32,
+    pub(super) window_emit: unsafe extern "C" fn(
+        *mut State,
+        *const u8,
+        usize,
+        *const u8,
+        usize,
+        i64,
+        *mut Plain,
+    ) -> i32,
+    pub(super) window_drop: unsafe extern "C" fn(*mut State, *const u8, usize),
+    /// From here on Lua does not know it.
+    pub(super) original: Message,
+    /// What it has made in its place.
+    pub(super) parts: Vec<Message>,
+    pub(crate) window: Window,
+    pub(super) finder: Option<Finder<'static>>,
+    pub(super) paths: Paths,
+    /// What Lua is to read of a value, until the next call.
+    pub(super) text: Vec<u8>,
+    pub(super) block: PayloadMut,
+    pub(crate) postponed: Postponed,
+}
+
+impl State {
+    /// Where it lies, for Lua. It stays there for as long as its box lives.
+    pub(crate) fn pointer(self: &mut Box<Self>) -> LightUserData {
+        LightUserData(ptr::from_mut::<State>(self).cast())
+    }
+
+    /// The message is about to be changed: what goes to a retry or the dead letters is how it came.
+    pub(super) fn keep_original(&mut self, message: &Message) {
+        if self.changed == 0 {
+            self.changed = 1;
+            self.original = message.duplicate();
+        }
+    }
+
+    pub(super) fn put_back(&mut self, message: &mut Message) {
+        if std::mem::take(&mut self.changed) != 0 {
+            message.set_data(self.original.payload().clone());
+            message.share_attributes(&self.original);
+            message.set_time(self.original.time());
+        }
+    }
+
+    /// Bytes that lie one behind the other.
+    pub(super) fn together<const N: usize>(&mut self, parts: [&[u8]; N]) -> Payload {
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        if self.block.len() < len {
+            self.block = self.postponed.host().payload(len.max(BLOCK));
+        }
+        let mut start = 0;
+        for part in parts {
+            self.block[start..start + part.len()].copy_from_slice(part);
+            start += part.len();
+        }
+        self.block.split_to(len)
+    }
+
+    /// A payload and the bytes behind it: without copying it if it was the last that was made here. So many small
+    /// pieces cost as much as few large ones.
+    pub(super) fn longer(&mut self, before: &Payload, data: &[u8]) -> Payload {
+        if data.len() <= self.block.len() && self.block.follows(before) {
+            self.block[..data.len()].copy_from_slice(data);
+            return self.block.extend(before, data.len());
+        }
+        let len = before.len() + data.len();
+        if self.block.len() < len {
+            // What has grown before grows on: with room for as much again it is copied few times.
+            let room = if self.block.follows(before) { 2 * len } else { len };
+            self.block = self.postponed.host().payload(room.max(BLOCK));
+        }
+        self.together([before, data])
+    }
+
+    /// Nothing is left of the message of the moment.
+    pub(super) fn forget(&mut self) {
+        (self.changed, self.made) = (0, 0);
+        self.parts.clear();
+    }
+}

@@ -1,0 +1,38 @@
+//! Why JSON gives no answer.
+use std::fmt;
+
+use crate::state::depth::TOO_DEEP;
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Problem {
+    /// The message is no JSON, as far as it was looked at: it may be one of many that are none.
+    Unreadable(String),
+    /// What was asked for is wrong, or more than anybody does.
+    Wrong(String),
+}
+
+impl Problem {
+    pub(super) fn of(error: &sonic_rs::Error) -> Self {
+        // What follows is a drawing.
+        Problem::Unreadable(error.to_string().lines().next().unwrap_or_default().into())
+    }
+
+    pub(super) fn too_deep() -> Self {
+        Problem::Wrong(TOO_DEEP.into())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Unreadable(why) => write!(f, ": the JSON cannot be read: {why}"),
+            Problem::Wrong(what) => f.write_str(what),
+        }
+    }
+}
+
+/// Without the byte order mark that some put before a text.
+pub(super) fn after_mark(data: &[u8]) -> &[u8] {
+    data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data)
+}

@@ -1,0 +1,39 @@
+//! What a file has made so far, and what is wrong with it.
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use gopiper_core::{Pipeline, loader::Trust};
+
+use crate::{
+    language::places::PipelinePlaces,
+    problem::{note::Note, place::Place},
+};
+
+/// What the file has made so far.
+#[derive(Default)]
+pub(crate) struct Made {
+    pub(crate) pipelines: Vec<Pipeline>,
+    pub(crate) places: BTreeMap<String, PipelinePlaces>,
+    /// What is wrong with the file.
+    pub(crate) notes: Vec<Note>,
+    /// Where the functions stand that are transforms in pipelines, in order.
+    pub(crate) functions: Vec<String>,
+    pub(crate) components: Vec<Loaded>,
+    /// Whose components are loaded, if the command line does not say.
+    pub(super) trust: Trust,
+    /// The names of all pipelines, also of those that could not be put together.
+    pub(super) names: Vec<String>,
+    pub(super) calls: Counts,
+}
+
+/// A component that is in no pipeline yet.
+pub(crate) struct Loaded {
+    pub(crate) place: Option<Place>,
+    pub(crate) file: String,
+    pub(crate) taken: Arc<AtomicBool>,
+}
+
+/// How often each line has called by each name: at all, and with each first argument.
+pub(super) type Counts = HashMap<((String, usize, String), Option<Option<String>>), usize>;
