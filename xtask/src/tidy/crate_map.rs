@@ -128,7 +128,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// A path as it is written, from the crate's root.
-    fn from_root(&self, written: &str) -> Option<String> {
+    fn absolute(&self, written: &str) -> Option<String> {
         let (first, rest) = written.split_once("::").unwrap_or((written, ""));
         match first {
             "crate" => Some(rest.to_owned()),
@@ -138,7 +138,7 @@ impl Reader<'_> {
                 let parent = self.path.rsplit_once("::").map_or("", |(parent, _)| parent);
                 let above = Reader { path: parent, depth: 0, module: Module::default() };
                 match rest.split("::").next() {
-                    Some("super") => above.from_root(rest),
+                    Some("super") => above.absolute(rest),
                     _ => Some(joined(parent, rest)),
                 }
             }
@@ -177,11 +177,11 @@ impl Reader<'_> {
 
     /// Also a path that begins with a module beside or below, as a re-export may.
     fn path_of(&self, written: &str) -> Option<String> {
-        self.from_root(written).or_else(|| Some(joined(self.path, written)))
+        self.absolute(written).or_else(|| Some(joined(self.path, written)))
     }
 
     fn imported(&mut self, written: &str, name: Option<&str>, line: usize, is_reexport: bool) {
-        if let Some(path) = self.from_root(written) {
+        if let Some(path) = self.absolute(written) {
             self.module.uses.push((path, line));
         }
         if let (Some(path), true) = (self.path_of(written), is_reexport) {
@@ -245,7 +245,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let words: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if words.first().is_some_and(|word| word == "crate" || word == "super")
-            && let Some(used) = self.from_root(&words.join("::"))
+            && let Some(used) = self.absolute(&words.join("::"))
         {
             let line = path.segments[0].ident.span().start().line;
             self.module.uses.push((used, line));
