@@ -212,7 +212,7 @@ fn a_pipeline_that_is_not_there_has_no_empty_list() {
     fs::write(&state, "").expect("written");
     let output = list();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("state/dead-letters: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("state is no directory"), "{}", stderr(&output));
 }
 
 #[test]
@@ -248,4 +248,62 @@ gopiper.createPipeline({
     };
     assert_eq!(gopiper(&["run"], b"abcd\nx\nefgh\n"), b"x\n");
     assert_eq!(gopiper(&["dlq", "replay"], b""), b"abc\nefg\n");
+}
+
+/// Else whatever lies in the working directory would be taken for it.
+#[test]
+fn without_a_state_directory_nothing_is_listed_or_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("dead-letters")).expect("made");
+    fs::write(folder.path().join("dead-letters/a.letters"), "another one's").expect("written");
+    fs::write(folder.path().join("p.lua"), "").expect("written");
+    for arguments in [&["list"][..], &["purge", "--all"], &["show", "a"]] {
+        let mut command = gopiper();
+        command.arg("dlq").args(arguments).arg("p.lua").current_dir(folder.path());
+        let output = run(&mut command, b"");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("no state directory") && said.contains("--state-dir"), "{said}");
+    }
+    assert!(folder.path().join("dead-letters/a.letters").is_file());
+}
+
+/// Who saves a letter and then removes it must hear that it was not saved.
+#[test]
+fn what_cannot_be_written_to_standard_output_is_a_failure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
+    let in_state = |arguments: &[&str]| {
+        let mut command = gopiper();
+        command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state);
+        command
+    };
+    run(&mut in_state(&["run"]), b"fail\n");
+    let listed = run(&mut in_state(&["dlq", "list"]), b"").stdout;
+    let listed = String::from_utf8(listed).expect("text");
+    let id = listed.split("  ").next().expect("the id comes first");
+    let commands: [&[&str]; 5] = [
+        &["dlq", "show", "--payload", id],
+        &["dlq", "show", id],
+        &["dlq", "list"],
+        &["dlq", "purge"],
+        &["graph"],
+    ];
+    for arguments in commands {
+        for into in ["> /dev/full", ">&-"] {
+            let command = in_state(arguments);
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &format!("exec \"$@\" {into}"), "sh"]);
+            shell.arg(command.get_program()).args(command.get_args()).env_clear();
+            shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            let output = shell.stderr(std::process::Stdio::piped()).output().expect("it ran");
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?} {into}: {said}");
+            assert!(
+                said.contains("cannot write to standard output"),
+                "{arguments:?} {into}: {said}"
+            );
+        }
+    }
 }

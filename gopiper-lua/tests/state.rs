@@ -199,8 +199,8 @@ fn state_of_an_older_gopiper_is_taken_over_once_and_closed() {
     };
     fs::create_dir_all(old.join("dead-letters")).expect("made");
     fs::write(old.join("version"), "1\n").expect("written");
-    for path in [&old, &old.join("dead-letters")] {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    for path in [&old, &old.join("dead-letters"), &old.join("version")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("it is ours");
     }
     let checked = run_it(&["check"]);
     assert!(checked.status.success() && old.is_dir(), "looking changes nothing");
@@ -213,10 +213,30 @@ fn state_of_an_older_gopiper_is_taken_over_once_and_closed() {
     let [Ok(new)] = &folders[..] else { panic!("{folders:?}") };
     let letters = new.path().join("dead-letters");
     let modes = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-    assert_eq!(modes(&letters), 0o700);
+    assert_eq!((modes(&letters), modes(&new.path())), (0o700, 0o700));
+    assert_eq!(modes(&new.path().join("version")), 0o600);
     for letter in fs::read_dir(letters).expect("there") {
         assert_eq!(modes(&letter.expect("a file").path()), 0o600);
     }
+}
+
+/// A deployment that moves a link on keeps its state, wherever the program is started from.
+#[test]
+fn a_file_behind_a_link_has_one_state() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (version, current) = (folder.path().join("v1"), folder.path().join("current"));
+    fs::create_dir(&version).expect("made");
+    std::os::unix::fs::symlink(&version, &current).expect("linked");
+    written(&version, FAILING);
+    let states = folder.path().join("xdg");
+    for (start, file) in
+        [(folder.path(), "current/p.lua"), (&current, "p.lua"), (&current, "./p.lua")]
+    {
+        let mut command = gopiper();
+        command.args(["run", file]).current_dir(start).env("PWD", start);
+        assert!(run(command.env("XDG_STATE_HOME", &states), b"one\n").status.success());
+    }
+    assert_eq!(fs::read_dir(states.join("gopiper")).expect("there").count(), 1);
 }
 
 #[test]

@@ -43,6 +43,8 @@ struct Progress {
     marks: VecDeque<(u64, Vec<u8>)>,
     /// Nobody reads it any more.
     closed: bool,
+    /// The log says that not all is remembered of what came through out of order.
+    is_bound_said: bool,
 }
 
 /// A batch that has not ended whole.
@@ -78,7 +80,8 @@ impl Ledger {
     pub(crate) fn open(&mut self, entry: Entry) -> u64 {
         self.last_number += 1;
         let (batches, marks) = (VecDeque::new(), VecDeque::new());
-        let progress = Progress { entry, batches, marks, closed: false };
+        let (closed, is_bound_said) = (false, false);
+        let progress = Progress { entry, batches, marks, closed, is_bound_said };
         self.files.insert(self.last_number, progress);
         self.changed = true;
         self.last_number
@@ -277,7 +280,15 @@ impl Progress {
         let known_mark = known.as_ref().and_then(Beyond::mark).cloned();
         let mark = [last, known_mark].into_iter().flatten().max_by_key(|mark| mark.end);
         ranges.extend(known.iter().flat_map(Beyond::ranges).cloned());
-        self.entry.beyond = Beyond::new(ranges, self.entry.offset, mark);
+        let (beyond, left_out) = Beyond::new(ranges, self.entry.offset, mark);
+        self.entry.beyond = beyond;
+        if left_out > 0 && !std::mem::replace(&mut self.is_bound_said, true) {
+            log::warn!(
+                "{}: messages came through out of order in more places than are remembered: after a restart some of \
+                 them come again",
+                self.entry.path.display()
+            );
+        }
     }
 }
 

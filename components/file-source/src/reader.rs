@@ -2,11 +2,12 @@
 use std::{
     fs::File,
     io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use gopiper_abi::{
-    Error, Message,
+    Error, Message, Payload,
     lines::{Bom, Lines},
 };
 
@@ -152,7 +153,14 @@ impl Reader {
             ledger.set_path(self.number, path, self.real.as_deref());
         }
         if let Some(name) = &outlet.path_attribute {
-            self.of_all.set_attribute(name, path.to_string_lossy().into_owned());
+            // A name that is no text stays what it is.
+            match path.to_str() {
+                Some(text) => self.of_all.set_attribute(name, text),
+                None => {
+                    let bytes = Payload::from(path.as_os_str().as_bytes().to_vec());
+                    self.of_all.set_attribute(name, bytes);
+                }
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! pipelines/PIPELINE/COMPONENT what one component keeps; locked by the process that runs it
 //! ```
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -128,18 +129,34 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
     if !file.exists() {
         write_version(&file).map_err(|error| failed(&file, error))?;
     }
+    close_old(directory).map_err(|error| failed(directory, error))?;
     Ok(folder)
+}
+
+fn close(path: &Path, mode: u32) -> io::Result<()> {
+    let permissions = fs::metadata(path)?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    match fs::set_permissions(path, Permissions::from_mode(mode)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        closed => closed,
+    }
 }
 
 /// Aside first: a version that is there is whole.
 fn write_version(file: &Path) -> io::Result<()> {
     // Of this process alone: another one may be at it too.
     let aside = file.with_extension(format!("{}.new", std::process::id()));
-    let mut made =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-    writeln!(made, "{VERSION}")?;
-    made.sync_all()?;
-    fs::rename(&aside, file)?;
+    let write = || {
+        let mut options = OpenOptions::new();
+        let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+        writeln!(made, "{VERSION}")?;
+        made.sync_all()?;
+        fs::rename(&aside, file)
+    };
+    // On a full disk it is tried again and again, perhaps by other processes.
+    write().inspect_err(|_| _ = fs::remove_file(&aside))?;
     file.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
@@ -219,19 +236,27 @@ pub fn check_unused(directory: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Closes the state directory itself, and what lies in it beside the components' folders: letters of pipelines that
+/// may not fail in this run. A directory that holds other things too is the operator's.
+fn close_old(directory: &Path) -> io::Result<()> {
+    let is_ours = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        matches!(&*name, "dead-letters" | "pipelines") || name.starts_with("version")
+    };
+    let mut entries = fs::read_dir(directory)?;
+    match entries.all(|entry| entry.is_ok_and(|entry| is_ours(&entry.file_name()))) {
+        true => make_private(directory)?,
+        false => close(&version_file(directory), 0o600)?,
+    }
+    match make_private(&directory.join("dead-letters")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        made => made,
+    }
+}
+
 /// Closes what an older version left open to others: a folder of the state, and the files in it. What belongs to
 /// another user stays as it is.
 fn make_private(folder: &Path) -> io::Result<()> {
-    let close = |path: &Path, mode: u32| {
-        let permissions = fs::metadata(path)?.permissions();
-        if permissions.mode() & 0o077 == 0 {
-            return Ok(());
-        }
-        match fs::set_permissions(path, Permissions::from_mode(mode)) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-            closed => closed,
-        }
-    };
     close(folder, 0o700)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -90,7 +90,7 @@ impl PrivateCopy {
                 "cannot be copied into memory",
                 error.to_string(),
                 "memory of the file's size behind a descriptor (memfd)",
-                "free memory, or raise the limits on memory and open files (ulimit -n)",
+                "free memory, or raise the limits on memory, open files and file size (ulimit -n, ulimit -f)",
             )
         })
     }

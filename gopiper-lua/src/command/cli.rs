@@ -1,5 +1,5 @@
 //! What can be said on the command line.
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
@@ -73,10 +73,20 @@ pub(crate) enum Command {
 /// Reads the command line; what clap has to say is said here.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     parse_from(std::env::args_os()).map_err(|error| {
-        let _ = error.print();
         match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-            _ => ExitCode::from(exit::USAGE),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                // In colours, where it is read by a person.
+                match error.print() {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                        ExitCode::from(exit::FAILED)
+                    }
+                    _ => ExitCode::SUCCESS,
+                }
+            }
+            _ => {
+                let _ = error.print();
+                ExitCode::from(exit::USAGE)
+            }
         }
     })
 }

@@ -2,7 +2,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -19,7 +19,7 @@ use tracing::warn;
 
 use crate::command::{
     exit::{self, refuse},
-    output::{print, say},
+    output::{StandardOutput, print, say},
     run::{self, Outcome, RunArguments},
     signals::Stops,
     state_directory::DefaultState,
@@ -104,8 +104,12 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
 /// Where the letters lie. A state directory that is not there has none, but a pipeline that is not
 /// there either is a mistake.
 fn folder(of: &StateArguments) -> io::Result<PathBuf> {
-    let usual = || DefaultState::of(&of.file).map(DefaultState::current).unwrap_or_default();
-    let directory = of.state_dir.clone().unwrap_or_else(usual);
+    let usual = || DefaultState::of(&of.file).map(DefaultState::current);
+    let Some(directory) = of.state_dir.clone().or_else(usual) else {
+        return Err(io::Error::other(
+            "there is no state directory, as neither HOME nor XDG_STATE_HOME is set: give --state-dir",
+        ));
+    };
     if !directory.exists() && !of.file.exists() {
         let said = format!(
             "there is neither {} nor its state directory {}: name the pipeline's file, or give its \
@@ -115,9 +119,19 @@ fn folder(of: &StateArguments) -> io::Result<PathBuf> {
         );
         return Err(io::Error::new(io::ErrorKind::NotFound, said));
     }
-    match directory.is_dir() {
-        true => state::check_version(&directory).map_err(io::Error::other)?,
-        false => say(format_args!(
+    match fs::metadata(&directory) {
+        Ok(there) if there.is_dir() => {
+            state::check_version(&directory).map_err(io::Error::other)?;
+        }
+        Ok(_) => {
+            let said = format!("{} is no directory", directory.display());
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, said));
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let said = format!("cannot read {}: {error}", directory.display());
+            return Err(io::Error::new(error.kind(), said));
+        }
+        Err(_) => say(format_args!(
             "there is no state in {}: nothing has been kept there",
             directory.display()
         )),
@@ -185,7 +199,7 @@ fn time(nanoseconds: i64) -> String {
 }
 
 fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(StandardOutput);
     for Found { id, entry: Entry { letter, .. }, done } in read_all(folder)? {
         if as_json {
             writeln!(out, "{}", described(&id, &letter, done))?;
@@ -201,6 +215,7 @@ fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
             if done { "  replayed" } else { "" }
         )?;
     }
+    out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -225,7 +240,7 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
         let said = format!("there is no dead letter '{id}' in {}", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, said));
     };
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(StandardOutput);
     if !payload_alone {
         writeln!(out, "{:#}", described(id, &letter, done))?;
         let message = letter.message();
@@ -238,21 +253,27 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
     if !payload_alone {
         writeln!(out)?;
     }
+    out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Removes segments that nobody writes: those that are done with, or all.
 fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
-    let (mut removed, mut left) = (0, 0);
+    let (mut removed, mut left, mut in_use) = (0, 0, 0);
     for segment in segments(folder)? {
         let letters = read(&segment);
         let undone =
             letters.as_ref().map_or(1, |found| found.iter().filter(|found| !found.done).count());
-        if dead_letters::is_written(&segment) || (undone > 0 && !all) {
-            left += letters.map_or(0, |found| found.len());
+        let count = letters.as_ref().map_or(0, |found| found.len());
+        if dead_letters::is_written(&segment) {
+            in_use += count;
             continue;
         }
-        removed += letters.map_or(0, |found| found.len());
+        if undone > 0 && !all {
+            left += count;
+            continue;
+        }
+        removed += count;
         dead_letters::remove(&segment)?;
     }
     if removed > 0 {
@@ -260,7 +281,12 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
         // It was made for them alone.
         let _ = fs::remove_dir(folder);
     }
-    print(format_args!("{removed} dead letter(s) removed, {left} left"));
+    print(format_args!("{removed} dead letter(s) removed, {} left", left + in_use));
+    if in_use > 0 {
+        print(format_args!(
+            "{in_use} of them are in files that a running process still writes: stop it to remove them"
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,18 +2,57 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    process::ExitCode,
 };
 
 use gopiper_core::secrets::redact;
+use parking_lot::Mutex;
+use rustix::stdio::stdout;
+
+use crate::command::exit;
+
+/// Why a line could not be written to standard output: the first such error.
+static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// A line on standard error. Nobody may be there to read it.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(Redacted(io::stderr()), "{line}");
 }
 
-/// A line on standard output.
+/// A line on standard output. If it cannot be written, the program fails at its end ([`finish`]).
 pub(crate) fn print(line: impl Display) {
-    let _ = writeln!(Redacted(io::stdout()), "{line}");
+    if let Err(error) = writeln!(Redacted(StandardOutput), "{line}") {
+        UNWRITTEN.lock().get_or_insert(error);
+    }
+}
+
+/// How the program ends, if nothing is wrong with what it has written.
+pub(crate) fn finish(code: ExitCode) -> ExitCode {
+    match UNWRITTEN.lock().take() {
+        // Whoever reads it has had enough.
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say(format_args!("gopiper: {error}"));
+            ExitCode::from(exit::FAILED)
+        }
+        _ => code,
+    }
+}
+
+/// Standard output without a buffer. The standard library's takes a closed one for one that was written to, and says
+/// nothing of what it still holds when the program ends.
+pub(crate) struct StandardOutput;
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        rustix::io::write(stdout(), bytes).map_err(|error| {
+            let error = io::Error::from(error);
+            io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A writer of whole lines.

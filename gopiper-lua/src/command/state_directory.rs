@@ -1,6 +1,7 @@
 //! Where the state of a pipeline's file lies, unless the operator says where.
 use std::{
     env, fs, io,
+    os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf, absolute},
 };
 
@@ -86,5 +87,18 @@ fn full_path(file: &Path) -> io::Result<PathBuf> {
     {
         return Ok(fs::canonicalize(folder)?.join(name));
     }
-    absolute(file)
+    match file.is_relative() {
+        true => absolute(working_directory()?.join(file)),
+        false => absolute(file),
+    }
+}
+
+/// The working directory as the shell calls it: with the links by which it was reached.
+fn working_directory() -> io::Result<PathBuf> {
+    let is_here = |path: &PathBuf| {
+        let [there, here] = [path, Path::new(".")].map(fs::metadata);
+        matches!((there, here), (Ok(there), Ok(here))
+            if (there.dev(), there.ino()) == (here.dev(), here.ino()))
+    };
+    absolute_variable("PWD").filter(is_here).map_or_else(env::current_dir, Ok)
 }
