@@ -181,6 +181,43 @@ pub trait Source: Send + 'static {
     }
 }
 
+/// A component that is nothing but its attributes is its own factory: each worker gets a copy. One that has something
+/// to open, to check or to say of itself has a [`Factory`] of its own.
+///
+/// ```no_run
+/// use gopiper_abi::{Component, HandledCallback, Message, attributes, export_component};
+///
+/// attributes! {
+///     /// Says in an attribute where messages were seen.
+///     pub struct Stamp {
+///         /// The place.
+///         pub place: String,
+///     }
+/// }
+///
+/// impl Component for Stamp {
+///     fn handle(&mut self, mut message: Message, handled: HandledCallback) {
+///         message.set_attribute("seen", self.place.as_str());
+///         handled.done(message);
+///     }
+/// }
+///
+/// export_component!(transform: Stamp);
+/// # fn main() {}
+/// ```
+impl<C: BatchComponent + DeclaredAttributes + Clone> Factory for C {
+    type Component = C;
+    type Attributes = C;
+
+    fn new(attributes: C) -> Result<Self, Error> {
+        Ok(attributes)
+    }
+
+    fn create(&self, _postponed: Postponed) -> Result<C, Error> {
+        Ok(self.clone())
+    }
+}
+
 /// What makes a component for each worker.
 ///
 /// It is made from the attributes that stand in the pipeline's file, which it declares once: see

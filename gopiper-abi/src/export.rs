@@ -5,7 +5,7 @@ use crate::{
     BatchComponent, Error, Factory, Postponed, Source, attributes, logging,
     raw::{
         BatchCall, HandleFlags, Host, Kind, Map, Need, OnStop, Outcome, Parallel, Produced,
-        RawError, Report, Worker, WorkerFactory,
+        RawError, Report, WorkerComponent, WorkerFactory,
     },
 };
 
@@ -76,7 +76,7 @@ macro_rules! export_component {
 /// that produces nothing.
 pub trait Role<F: Factory> {
     /// What the component's workers are to the raw interface.
-    type Worker: Worker;
+    type Worker: WorkerComponent;
 
     /// Makes a worker of what the factory made.
     fn worker(component: F::Component) -> Self::Worker;
@@ -109,9 +109,9 @@ impl HasKind for AsSink {
 }
 
 impl<F: Factory<Component: Source>> Role<F> for AsSource {
-    type Worker = SourceWorker<F::Component>;
+    type Worker = SourceComponent<F::Component>;
     fn worker(component: F::Component) -> Self::Worker {
-        SourceWorker(component)
+        SourceComponent(component)
     }
 }
 impl<F: Factory<Component: BatchComponent>> Role<F> for AsTransform {
@@ -191,7 +191,7 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
 #[derive(Debug)]
 pub struct ComponentWorker<C>(pub(crate) C);
 
-impl<C: BatchComponent> Worker for ComponentWorker<C> {
+impl<C: BatchComponent> WorkerComponent for ComponentWorker<C> {
     fn start(&mut self) -> Result<(), RawError> {
         Ok(self.0.start()?)
     }
@@ -217,9 +217,9 @@ impl<C: BatchComponent> Worker for ComponentWorker<C> {
 
 /// A source, to the raw interface.
 #[derive(Debug)]
-pub struct SourceWorker<S>(pub(crate) S);
+pub struct SourceComponent<S>(pub(crate) S);
 
-impl<S: Source> Worker for SourceWorker<S> {
+impl<S: Source> WorkerComponent for SourceComponent<S> {
     fn start(&mut self) -> Result<(), RawError> {
         Ok(self.0.start()?)
     }

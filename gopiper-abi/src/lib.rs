@@ -81,8 +81,8 @@ pub use error::Error;
 pub use postponed::{Postponed, Unsent};
 #[doc(inline)]
 pub use raw::{
-    Batch, BatchCall, Counter, Deferred, Deliveries, Ending, HandleFlags, HandledCallback, Host,
-    Kept, Kind, Level, Map, Message, Need, Outcome, Parallel, Payload, PayloadMut, Piece,
+    Batch, BatchCall, Counter, Deferred, Deliveries, Ending, Gauge, HandleFlags, HandledCallback,
+    Host, Kept, Kind, Level, Map, Message, Need, Outcome, Parallel, Payload, PayloadMut, Piece,
     Positions, Produced, Report, SendStatus, Trace, Value, ValueTag,
 };
 

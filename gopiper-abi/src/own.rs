@@ -4,8 +4,10 @@
 //! has: channels, connections, counters. Each call of the closure makes the component of one worker.
 use crate::{
     BatchComponent, Error, Kind, Map, Parallel, Postponed, Source,
-    export::{ComponentWorker, SourceWorker},
-    raw::{Host, Need, OnStop, RawError, Worker, WorkerFactory, host::client::FactoryHandle},
+    export::{ComponentWorker, SourceComponent},
+    raw::{
+        Host, Need, OnStop, RawError, WorkerComponent, WorkerFactory, host::client::FactoryHandle,
+    },
 };
 
 /// A source; it has one worker.
@@ -13,7 +15,7 @@ pub fn source<S: Source>(
     name: &'static str,
     make: impl Fn(Postponed) -> Result<S, Error> + Send + 'static,
 ) -> FactoryHandle {
-    let make = move |postponed| make(postponed).map(SourceWorker);
+    let make = move |postponed| make(postponed).map(SourceComponent);
     FactoryHandle::own(name, Own::<_, { Kind::SOURCE.0 }>(make))
 }
 
@@ -39,7 +41,7 @@ struct Own<M, const KIND: u32>(M);
 
 impl<W, M, const KIND: u32> WorkerFactory for Own<M, KIND>
 where
-    W: Worker,
+    W: WorkerComponent,
     M: Fn(Postponed) -> Result<W, Error> + Send + 'static,
 {
     type Worker = W;

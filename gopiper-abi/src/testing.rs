@@ -60,7 +60,7 @@ pub struct Harness {
 
 /// What a component said of a message that was given to it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Handled {
+pub struct HandledMessage {
     /// The status of its report; 1 if it keeps the message.
     pub status: i32,
     /// The description of its report.
@@ -161,7 +161,7 @@ impl Harness {
     pub fn handle<M: IntoMessage>(
         &mut self,
         messages: impl IntoIterator<Item = M>,
-    ) -> Vec<Handled> {
+    ) -> Vec<HandledMessage> {
         let mut batch = Batch::new(DEFAULT_CAPACITY);
         for message in messages {
             if let Err(message) = batch.push(message.into_message()) {
@@ -186,12 +186,12 @@ impl Harness {
                 self.bench.wait_for_completed()
             }
         };
-        let handled = batch.messages().iter().map(|message| Handled {
+        let handled = batch.messages().iter().map(|message| HandledMessage {
             status: message.status(),
             description: message.description().to_owned(),
             data: message.data().to_vec(),
         });
-        let handled: Vec<Handled> = handled.collect();
+        let handled: Vec<HandledMessage> = handled.collect();
         batch.retain(|message| match message.status() {
             0 => Fate::Keep,
             status => Fate::Settle(outcome_of(status)),
@@ -354,9 +354,9 @@ impl fmt::Debug for Harness {
     }
 }
 
-impl fmt::Debug for Handled {
+impl fmt::Debug for HandledMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handled")
+        f.debug_struct("HandledMessage")
             .field("status", &self.status)
             .field("description", &self.description)
             .field("data", &format_args!("\"{}\"", self.data.escape_ascii()))
@@ -388,7 +388,7 @@ fn said(error: RawError) -> Error {
 }
 
 fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentHandle, Error> {
-    let mut component = factory.create(host(Arc::new(Sent(bench.clone())))).map_err(said)?;
+    let mut component = factory.create(host(Arc::new(BenchHost(bench.clone())))).map_err(said)?;
     component.start().map_err(said)?;
     Ok(component)
 }
@@ -432,7 +432,7 @@ impl IntoMessage for &[u8] {
 
 /// The host in a test.
 struct Bench {
-    state: Mutex<State>,
+    state: Mutex<BenchState>,
     completed: std::sync::Condvar,
     clock: AtomicI64,
     wake_at: AtomicI64,
@@ -441,7 +441,7 @@ struct Bench {
 }
 
 #[derive(Default)]
-struct State {
+struct BenchState {
     sent: VecDeque<Batch>,
     settled: Vec<Settled>,
     logged: Vec<(Level, String)>,
@@ -465,7 +465,7 @@ impl Default for Bench {
 }
 
 impl Bench {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BenchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -499,9 +499,9 @@ impl Completion for Bench {
 }
 
 /// Lets the harness be told outcomes through an `Arc` that the trait's method has not at hand.
-struct Sent(Arc<Bench>);
+struct BenchHost(Arc<Bench>);
 
-impl HostSide for Sent {
+impl HostSide for BenchHost {
     fn log_enabled(&self, _level: Level, _target: &str) -> bool {
         true
     }

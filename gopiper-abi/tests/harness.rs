@@ -4,7 +4,7 @@ use std::ops::Range;
 use gopiper_abi::{
     Component, Deliveries, Error, Factory, HandledCallback, Level, Message, NoAttributes, Outcome,
     Postponed, Produced, Report, Source, Value, attributes,
-    testing::{Handled, Harness, Settled},
+    testing::{HandledMessage, Harness, Settled},
 };
 
 /// The outcomes of `count` messages under a token, one by one, each told once.
@@ -19,7 +19,7 @@ fn outcomes(settled: &[Settled], token: u64, count: u32) -> Vec<Option<Outcome>>
     outcomes
 }
 
-fn statuses(handled: &[Handled]) -> Vec<i32> {
+fn statuses(handled: &[HandledMessage]) -> Vec<i32> {
     handled.iter().map(|handled| handled.status).collect()
 }
 
@@ -327,9 +327,10 @@ fn numbers_are_shown_by_their_names() {
         Produced::FINISHED,
     );
     assert_eq!(shown, "DEAD_LETTERED 17 INFO waiting_until(7) WAITING FINISHED");
-    let handled = Handled { status: 0, description: String::new(), data: b"a\n\xff".to_vec() };
+    let handled =
+        HandledMessage { status: 0, description: String::new(), data: b"a\n\xff".to_vec() };
     let shown = format!("{handled:?}");
-    assert_eq!(shown, r#"Handled { status: 0, description: "", data: "a\n\xff" }"#);
+    assert_eq!(shown, r#"HandledMessage { status: 0, description: "", data: "a\n\xff" }"#);
 }
 
 /// Joins messages: three, or those that came within a hundred nanoseconds.

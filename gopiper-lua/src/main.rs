@@ -6,7 +6,7 @@ mod command;
 
 use std::process::ExitCode;
 
-use crate::command::{cli, execute, exit, output, signals, standard};
+use crate::command::{cli, execute, exit, signals, standard};
 
 fn main() -> ExitCode {
     standard::keep_closed();
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         return exit::refuse(&error);
     }
     match cli::parse() {
-        Ok(arguments) => output::finish(execute(arguments)),
+        Ok(arguments) => exit::finish(execute(arguments)),
         Err(code) => code,
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use gopiper_abi::{
     Level, Message, Value,
-    testing::{Handled, Harness},
+    testing::{HandledMessage, Harness},
 };
 
 use crate::{FileSinkFactory, place};
@@ -55,7 +55,7 @@ impl Folder {
     }
 }
 
-fn statuses(handled: &[Handled]) -> Vec<i32> {
+fn statuses(handled: &[HandledMessage]) -> Vec<i32> {
     handled.iter().map(|handled| handled.status).collect()
 }
 

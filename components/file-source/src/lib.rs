@@ -2,6 +2,11 @@
 //!
 //! What has gone through the pipeline is remembered in a checkpoint: whoever starts again goes on
 //! behind the last line that has ended. What was under way when the process was killed comes again.
+//!
+//! The ledger knows where in the file each message of a batch ends. The end of the longest prefix that has ended goes into
+//! the checkpoint, which is written aside, synced and renamed; what has ended behind it is kept as ranges. Blocks are read
+//! before the file's beginning is compared with what it was: no byte of a file that was truncated and written anew is taken
+//! for the old one's.
 mod beyond;
 mod checkpoint;
 mod found;

@@ -41,12 +41,12 @@ pub(crate) struct Description {
     pub(crate) kind: Kind,
     pub(crate) component: &'static gopiper_component,
     documentation: &'static str,
-    attributes: Vec<Attribute>,
+    attributes: Vec<DeclaredAttribute>,
     /// Their names, as serde wants them.
     names: Vec<&'static str>,
 }
 
-struct Attribute {
+struct DeclaredAttribute {
     name: &'static str,
     kind: u32,
     required: bool,
@@ -74,7 +74,7 @@ impl Description {
             let mut attributes = Vec::new();
             let mut row = component.attributes;
             while !row.is_null() && !(*row).name.is_null() {
-                attributes.push(Attribute::read(&*row));
+                attributes.push(DeclaredAttribute::read(&*row));
                 row = row.add(1);
             }
             let name = constant(exported.name);
@@ -92,7 +92,7 @@ impl Description {
     }
 }
 
-impl Attribute {
+impl DeclaredAttribute {
     /// # Safety
     /// The pointers are NULL, or lead to constants.
     unsafe fn read(row: &'static gopiper_attribute) -> Self {
@@ -119,7 +119,7 @@ impl Attribute {
                 panic!("attribute {name}: its default '{text}' is not of its kind")
             })
         });
-        Attribute { name, kind, required: row.required, default, documentation }
+        DeclaredAttribute { name, kind, required: row.required, default, documentation }
     }
 
     fn schema(&self) -> Json {
@@ -178,7 +178,7 @@ unsafe fn constant(text: *const c_char) -> &'static str {
 }
 
 /// A value for one attribute of the table, or nothing where nothing must be given.
-struct Row(&'static Attribute);
+struct Row(&'static DeclaredAttribute);
 
 impl<'de> gopiper_abi::serde::de::DeserializeSeed<'de> for Row {
     type Value = Given;
@@ -190,13 +190,13 @@ impl<'de> gopiper_abi::serde::de::DeserializeSeed<'de> for Row {
 
 impl<'de> Deserialize<'de> for gopiper_attributes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Table(Description::get()))
+        from.deserialize_map(AttributeTable(Description::get()))
     }
 }
 
-struct Table(&'static Description);
+struct AttributeTable(&'static Description);
 
-impl<'de> Visitor<'de> for Table {
+impl<'de> Visitor<'de> for AttributeTable {
     type Value = gopiper_attributes;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,7 +213,7 @@ impl<'de> Visitor<'de> for Table {
             };
             given[place] = Some(map.next_value_seed(Row(&attributes[place]))?);
         }
-        let value = |(attribute, given): (&Attribute, Option<Given>)| match given {
+        let value = |(attribute, given): (&DeclaredAttribute, Option<Given>)| match given {
             Some(given) => Ok((attribute.name, given)),
             None if attribute.required => Err(A::Error::missing_field(attribute.name)),
             None => Ok((attribute.name, attribute.default())),

@@ -12,7 +12,7 @@ use crate::{
     component::gopiper_component,
     declared::Description,
     host::gopiper_host,
-    worker::{Configuration, Worker},
+    worker::{CWorker, Configuration},
 };
 
 fn module() -> raw::ComponentModule_Ref {
@@ -40,7 +40,7 @@ pub(crate) struct CFactory {
 }
 
 impl Factory for CFactory {
-    type Component = Worker;
+    type Component = CWorker;
     type Attributes = gopiper_attributes;
 
     fn new(attributes: gopiper_attributes) -> Result<Self, Error> {
@@ -74,9 +74,9 @@ impl Factory for CFactory {
         error.into_result()
     }
 
-    fn create(&self, postponed: Postponed) -> Result<Worker, Error> {
+    fn create(&self, postponed: Postponed) -> Result<CWorker, Error> {
         let host = Box::new(gopiper_host::new(postponed));
-        Worker::new(self.component, self.configuration.clone(), host)
+        CWorker::new(self.component, self.configuration.clone(), host)
     }
 
     fn pool_size(&self) -> usize {

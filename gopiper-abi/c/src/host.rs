@@ -31,13 +31,13 @@ pub struct gopiper_host {
     pub(crate) postponed: Postponed,
     /// The call of `handle` that runs just now, if one does. Changed, and looked at, by the worker's thread
     /// alone; atomic for a thread of the author's that calls what it must not.
-    pub(crate) call: AtomicPtr<Call<'static>>,
+    pub(crate) call: AtomicPtr<HandleCall<'static>>,
     /// By their names. In boxes: C keeps their addresses.
     counters: Mutex<BTreeMap<String, Box<gopiper_counter>>>,
 }
 
 /// One call of `handle`, on the stack of the worker's thread. The host leads to it for that time.
-pub(crate) struct Call<'b> {
+pub(crate) struct HandleCall<'b> {
     pub(crate) message: *mut Message,
     /// Taken by gopiper_keep.
     pub(crate) handled: Option<HandledCallback<'b>>,

@@ -9,7 +9,7 @@ use crate::{
         GOPIPER_CONTINUE, GOPIPER_DONE, GOPIPER_DROP, GOPIPER_FINISHED, GOPIPER_MORE,
         gopiper_component,
     },
-    host::{Call, gopiper_host},
+    host::{HandleCall, gopiper_host},
 };
 
 /// What `configure` made. Freed when the factory and the last worker have gone.
@@ -34,9 +34,9 @@ impl Drop for Configuration {
 }
 
 /// The state of one worker, and the host that it calls.
-pub(crate) struct Worker {
+pub(crate) struct CWorker {
     component: &'static gopiper_component,
-    state: State,
+    state: OwnState,
     /// In a box: C keeps its address.
     host: Box<gopiper_host>,
     /// Outlives the state, which may be it.
@@ -45,20 +45,20 @@ pub(crate) struct Worker {
 
 /// What `create` made: handed from thread to thread, used by one at a time.
 #[derive(Clone, Copy)]
-struct State(*mut c_void);
+struct OwnState(*mut c_void);
 
 // SAFETY: the header says that a state is used by one thread at a time, on whichever thread that is; and
 // that `stop` may be called beside.
-unsafe impl Send for State {}
+unsafe impl Send for OwnState {}
 
 /// What the hook of `stop` calls with.
-struct Stopped(unsafe extern "C" fn(*mut c_void, *mut gopiper_host), State, *mut gopiper_host);
+struct Stopped(unsafe extern "C" fn(*mut c_void, *mut gopiper_host), OwnState, *mut gopiper_host);
 
 // SAFETY: `stop` may be called from any thread (the header), until the worker is dropped: the host never
 // calls a hook after that (ComponentVtable::stop).
 unsafe impl Send for Stopped {}
 
-impl Worker {
+impl CWorker {
     pub(crate) fn new(
         component: &'static gopiper_component,
         configuration: Arc<Configuration>,
@@ -71,12 +71,13 @@ impl Worker {
             None => configuration.own,
         };
         // Destroyed also if it is refused.
-        let worker = Worker { component, state: State(state), host, _configuration: configuration };
+        let worker =
+            CWorker { component, state: OwnState(state), host, _configuration: configuration };
         error.into_result()?;
         if let Some(stop) = component.stop {
             let stopped = Stopped(stop, worker.state, worker.host.as_c());
             worker.host.postponed.on_stop(move || {
-                let Stopped(stop, State(state), host) = &stopped;
+                let Stopped(stop, OwnState(state), host) = &stopped;
                 // SAFETY: see `Stopped`.
                 unsafe { stop(*state, *host) }
             });
@@ -104,9 +105,9 @@ impl Worker {
     }
 }
 
-impl Component for Worker {
+impl Component for CWorker {
     fn start(&mut self) -> Result<(), Error> {
-        Worker::start(self)
+        CWorker::start(self)
     }
 
     #[inline]
@@ -117,7 +118,7 @@ impl Component for Worker {
         // Not moved into the call: each move of a message is time.
         let mut message = message;
         let raw = &raw mut message;
-        let mut call = Call { message: raw, handled: Some(handled), description: None };
+        let mut call = HandleCall { message: raw, handled: Some(handled), description: None };
         self.host.call.store((&raw mut call).cast(), Relaxed);
         // SAFETY: see `start`. C uses the message, and the host the call, until it returns.
         let status = unsafe { handle(self.state.0, self.host.as_c(), raw) };
@@ -140,7 +141,7 @@ impl Component for Worker {
     }
 
     fn end(&mut self, deadline: i64) -> Result<(), Error> {
-        Worker::end(self, deadline)
+        CWorker::end(self, deadline)
     }
 }
 
@@ -155,9 +156,9 @@ fn report(status: i32, description: Option<String>) -> Report {
     }
 }
 
-impl Source for Worker {
+impl Source for CWorker {
     fn start(&mut self) -> Result<(), Error> {
-        Worker::start(self)
+        CWorker::start(self)
     }
 
     fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
@@ -183,11 +184,11 @@ impl Source for Worker {
     }
 
     fn end(&mut self, deadline: i64) -> Result<(), Error> {
-        Worker::end(self, deadline)
+        CWorker::end(self, deadline)
     }
 }
 
-impl Drop for Worker {
+impl Drop for CWorker {
     fn drop(&mut self) {
         // Without `create` the state is the configuration, which is freed as such.
         let made = self.component.create.is_some() && !self.state.0.is_null();

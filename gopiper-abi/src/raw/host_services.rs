@@ -53,7 +53,7 @@ pub struct Metric {
     pub value: AtomicU64,
 }
 
-/// A metric of a component, registered once.
+/// A metric of a component that only grows. Any thread may add to it, without a lock.
 #[derive(Debug, Clone, Copy)]
 pub struct Counter(&'static Metric);
 
@@ -63,7 +63,18 @@ impl Counter {
         self.0.value.fetch_add(n, Relaxed);
     }
 
-    /// Sets it; for a gauge.
+    /// What it is now.
+    pub fn get(self) -> u64 {
+        self.0.value.load(Relaxed)
+    }
+}
+
+/// A metric of a component that goes up and down. Any thread may set it, without a lock.
+#[derive(Debug, Clone, Copy)]
+pub struct Gauge(&'static Metric);
+
+impl Gauge {
+    /// Sets it.
     pub fn set(self, n: u64) {
         self.0.value.store(n, Relaxed);
     }
@@ -221,17 +232,17 @@ impl Host {
 
     /// A metric that only grows, published as `gopiper_component_NAME` with the component's labels.
     pub fn counter(&self, name: &str, help: &str) -> Counter {
-        self.metric(MetricKind::COUNTER, name, help)
+        Counter(self.metric(MetricKind::COUNTER, name, help))
     }
 
-    /// A metric that goes up and down.
-    pub fn gauge(&self, name: &str, help: &str) -> Counter {
-        self.metric(MetricKind::GAUGE, name, help)
+    /// A metric that goes up and down, published as a counter is.
+    pub fn gauge(&self, name: &str, help: &str) -> Gauge {
+        Gauge(self.metric(MetricKind::GAUGE, name, help))
     }
 
-    fn metric(&self, kind: MetricKind, name: &str, help: &str) -> Counter {
-        // SAFETY: as above; a metric lives as long as the process.
-        Counter(unsafe { &*(self.services.metric())(self.context, kind, name.into(), help.into()) })
+    fn metric(&self, kind: MetricKind, name: &str, help: &str) -> &'static Metric {
+        // SAFETY: `self` holds the context; a metric lives as long as the process.
+        unsafe { &*(self.services.metric())(self.context, kind, name.into(), help.into()) }
     }
 
     /// Nanoseconds since 1970.

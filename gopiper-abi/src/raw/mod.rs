@@ -60,7 +60,7 @@ pub(crate) use author::scope::with_current_host;
 pub use author::{
     call::{BatchCall, Piece},
     callback::{Deferred, HandledCallback},
-    glue::{Worker, WorkerFactory, module},
+    glue::{WorkerComponent, WorkerFactory, module},
     on_stop::OnStop,
 };
 pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, DEFAULT_CAPACITY};
@@ -87,7 +87,7 @@ pub use host::{
     services,
 };
 pub use host_services::{
-    Counter, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
+    Counter, Gauge, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
     SendStatus, Sending,
 };
 pub use kept::{Deliveries, Kept};

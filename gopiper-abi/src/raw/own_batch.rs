@@ -112,17 +112,17 @@ impl Batch {
 
 /// A batch that waits for its deferred messages, as its host sees it.
 #[derive(Debug)]
-pub struct Awaited(Mutex<Option<Waiting>>);
+pub struct Awaited(Mutex<Option<AwaitedBatch>>);
 
 #[derive(Debug)]
-struct Waiting(*mut BatchHeader);
+struct AwaitedBatch(*mut BatchHeader);
 
 // SAFETY: only used under the lock of [`Awaited`], and by the rules of the slots.
-unsafe impl Send for Waiting {}
+unsafe impl Send for AwaitedBatch {}
 
 impl Awaited {
     pub(in crate::raw) fn new(header: *mut BatchHeader) -> Self {
-        Awaited(Mutex::new(Some(Waiting(header))))
+        Awaited(Mutex::new(Some(AwaitedBatch(header))))
     }
 
     /// Takes out what has been reported so far; `None` if the last report has come, and the
@@ -132,7 +132,7 @@ impl Awaited {
         self.lock().as_ref().map(|waiting| unsafe { take_reported(waiting.0) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
+    fn lock(&self) -> MutexGuard<'_, Option<AwaitedBatch>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,23 +31,23 @@ pub unsafe extern "C" fn gopiper_log_to(
     let filter = unsafe { text::text(filter) };
     let Ok(filter) = EnvFilter::try_new(filter.as_deref().unwrap_or("warn")) else { return false };
     let lines = fmt::layer().without_time().with_level(false).with_target(false).with_ansi(false);
-    let lines = lines.with_writer(Lines { write, context });
+    let lines = lines.with_writer(LogLines { write, context });
     tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok()
 }
 
-struct Lines {
+struct LogLines {
     write: unsafe extern "C" fn(*mut c_void, u32, *const c_char),
     context: *mut c_void,
 }
 
 // SAFETY: the program's function may be called on any thread, with its context (the header).
-unsafe impl Send for Lines {}
+unsafe impl Send for LogLines {}
 // SAFETY: as above, also on several at once.
-unsafe impl Sync for Lines {}
+unsafe impl Sync for LogLines {}
 
-struct Line<'l>(&'l Lines, u32);
+struct Line<'l>(&'l LogLines, u32);
 
-impl<'l> MakeWriter<'l> for Lines {
+impl<'l> MakeWriter<'l> for LogLines {
     type Writer = Line<'l>;
 
     fn make_writer(&'l self) -> Line<'l> {
@@ -69,7 +69,7 @@ impl<'l> MakeWriter<'l> for Lines {
 impl Write for Line<'_> {
     /// Is given a whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let Line(Lines { write, context }, level) = self;
+        let Line(LogLines { write, context }, level) = self;
         let text = text::for_c(String::from_utf8_lossy(line).trim_end());
         // SAFETY: as the header says: the text is valid for the call.
         unsafe { write(*context, *level, text.as_ptr()) }

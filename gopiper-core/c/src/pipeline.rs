@@ -21,13 +21,13 @@ use crate::{
 /// `counters` and `outcomes` by any thread at any time. None of them by a signal handler: have a thread wait
 /// for the signal (sigwait), and call them from there.
 pub struct gopiper_pipeline {
-    stage: Mutex<Stage>,
+    stage: Mutex<PipelineState>,
     /// From its start on.
     control: OnceLock<(Control, Vec<CString>)>,
     error: Mutex<CString>,
 }
 
-enum Stage {
+enum PipelineState {
     /// The components so far, and what is wrong with it so far.
     Loading(PipelineOptions, Vec<ComponentSpec>, Vec<String>),
     Running(Running),
@@ -76,7 +76,7 @@ pub struct gopiper_outcomes {
 }
 
 impl gopiper_pipeline {
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn stage(&self) -> MutexGuard<'_, PipelineState> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -89,8 +89,8 @@ impl gopiper_pipeline {
 
     fn start(&self) -> Result<(), String> {
         let mut stage = self.stage();
-        let (options, components, wrong) = match mem::replace(&mut *stage, Stage::Gone) {
-            Stage::Loading(options, components, wrong) => (options, components, wrong),
+        let (options, components, wrong) = match mem::replace(&mut *stage, PipelineState::Gone) {
+            PipelineState::Loading(options, components, wrong) => (options, components, wrong),
             other => {
                 *stage = other;
                 return Err("a pipeline is started once".into());
@@ -114,18 +114,20 @@ impl gopiper_pipeline {
         let control = running.control();
         let names = control.counts().iter().map(|(name, _)| text::for_c(name)).collect();
         let _ = self.control.set((control, names));
-        *stage = Stage::Running(running);
+        *stage = PipelineState::Running(running);
         Ok(())
     }
 
     fn wait(&self) -> Result<(), String> {
         let mut stage = self.stage();
-        let running = match mem::replace(&mut *stage, Stage::Gone) {
-            Stage::Running(running) => running,
+        let running = match mem::replace(&mut *stage, PipelineState::Gone) {
+            PipelineState::Running(running) => running,
             other => {
                 let told = match other {
-                    Stage::Ended(true) => Ok(()),
-                    Stage::Ended(false) => Err("the pipeline has ended without success".into()),
+                    PipelineState::Ended(true) => Ok(()),
+                    PipelineState::Ended(false) => {
+                        Err("the pipeline has ended without success".into())
+                    }
                     _ => Err("the pipeline does not run: start it first".into()),
                 };
                 *stage = other;
@@ -135,7 +137,7 @@ impl gopiper_pipeline {
         // Others may ask meanwhile.
         drop(stage);
         let summary = running.wait();
-        *self.stage() = Stage::Ended(summary.is_success());
+        *self.stage() = PipelineState::Ended(summary.is_success());
         if summary.is_success() { Ok(()) } else { Err(without_success(&summary)) }
     }
 
@@ -221,7 +223,7 @@ pub unsafe extern "C" fn gopiper_pipeline_new(
     };
     let error = text::for_c(&wrong.join("\n"));
     Box::into_raw(Box::new(gopiper_pipeline {
-        stage: Mutex::new(Stage::Loading(options, Vec::new(), wrong)),
+        stage: Mutex::new(PipelineState::Loading(options, Vec::new(), wrong)),
         control: OnceLock::new(),
         error: Mutex::new(error),
     }))
@@ -244,7 +246,7 @@ pub unsafe extern "C" fn gopiper_pipeline_load(
     let (pipeline, file, attributes, options) =
         unsafe { (&*pipeline, text::path(file), text::text(attributes), text::text(options)) };
     let mut stage = pipeline.stage();
-    let Stage::Loading(_, components, wrong) = &mut *stage else {
+    let PipelineState::Loading(_, components, wrong) = &mut *stage else {
         return pipeline.tell(Err("components are loaded before the pipeline starts".into()));
     };
     let attributes = text::object(attributes, "the attributes");
@@ -362,7 +364,9 @@ pub unsafe extern "C" fn gopiper_pipeline_free(pipeline: *mut gopiper_pipeline) 
     }
     // SAFETY: see above; the caller gives it up.
     let pipeline = unsafe { Box::from_raw(pipeline) };
-    if let Stage::Running(running) = mem::replace(&mut *pipeline.stage(), Stage::Gone) {
+    if let PipelineState::Running(running) =
+        mem::replace(&mut *pipeline.stage(), PipelineState::Gone)
+    {
         running.stop();
         running.control().abort();
         running.wait();

@@ -1,4 +1,7 @@
 //! The time that a pipeline and its components go by.
+//!
+//! It is the system's or a [`ManualClock`]'s, which only moves when a test says so. Retries, limits, lingering, timers and
+//! the shutdown all go by it.
 use std::{
     fmt,
     sync::{

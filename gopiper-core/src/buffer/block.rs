@@ -14,7 +14,7 @@ struct Head {
     times: Vec<i64>,
     /// Those that were the end of their input, without a delimiter.
     lack_delimiters: Vec<u32>,
-    extras: Vec<(u32, Extra)>,
+    extras: Vec<(u32, StoredExtra)>,
     /// Those that are pieces of long lines, with their numbers, and whether more follow.
     #[serde(default)]
     pieces: Vec<(u32, u16, bool)>,
@@ -22,7 +22,7 @@ struct Head {
 
 /// What most messages lack.
 #[derive(Serialize, Deserialize)]
-struct Extra {
+struct StoredExtra {
     attributes: Vec<(String, Stored)>,
     value: Stored,
     trace: Option<([u8; 16], [u8; 8], u64)>,
@@ -51,7 +51,7 @@ pub(super) fn write(messages: &[Message]) -> Vec<u8> {
         if message.lacks_delimiter() && !message.continues() {
             head.lack_delimiters.push(place as u32);
         }
-        if let Some(extra) = Extra::of(message) {
+        if let Some(extra) = StoredExtra::of(message) {
             head.extras.push((place as u32, extra));
         }
     }
@@ -128,7 +128,7 @@ pub(super) fn without(bytes: Vec<u8>, places: &[Range<u32>]) -> Result<(Vec<u8>,
     Ok((write(batch.messages()), batch.len() as u64))
 }
 
-impl Extra {
+impl StoredExtra {
     fn of(message: &Message) -> Option<Self> {
         let attributes = message.attributes().filter(|map| !map.is_empty());
         let (value, trace) = (message.value(), message.trace());
@@ -136,7 +136,7 @@ impl Extra {
             return None;
         }
         let attributes = attributes.into_iter().flat_map(Map::iter);
-        Some(Extra {
+        Some(StoredExtra {
             attributes: attributes.map(|(key, value)| (key.into(), value.into())).collect(),
             value: value.map_or(Stored::Null, Stored::from),
             trace: trace.map(|trace| (trace.id, trace.span, trace.flags)),

@@ -6,32 +6,32 @@ use gopiper_abi::{
     raw::client::FactoryHandle,
 };
 
-use super::{block, shared::Shared, store::StoreError};
+use super::{block, shared::SharedBuffer, store::StoreError};
 
-struct Inlet {
-    shared: Arc<Shared>,
+struct BufferSink {
+    shared: Arc<SharedBuffer>,
     postponed: Postponed,
 }
 
 /// The sink before a buffer.
-pub(crate) fn inlet(shared: Arc<Shared>) -> FactoryHandle {
+pub(crate) fn inlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
     own::sink("buffer", move |postponed| {
         let (host, waits) = (postponed.host(), shared.clone());
         let folder = host.state_directory()?;
         shared.open(&folder, host).map_err(StoreError::on_start)?;
         postponed.on_stop(move || waits.nudge());
         shared.enter();
-        Ok(Inlet { shared: shared.clone(), postponed })
+        Ok(BufferSink { shared: shared.clone(), postponed })
     })
 }
 
-impl Drop for Inlet {
+impl Drop for BufferSink {
     fn drop(&mut self) {
         self.shared.leave();
     }
 }
 
-impl BatchComponent for Inlet {
+impl BatchComponent for BufferSink {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         let host = self.postponed.host();
         let block = block::write(call.messages());

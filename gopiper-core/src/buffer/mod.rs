@@ -4,6 +4,11 @@
 //! source, the outlet, before what comes behind. A message has been delivered to the inlet when it
 //! is synced, and is taken out when the outlet hears what has become of it. A pipeline that was
 //! killed goes on with what was not taken out.
+//!
+//! The file is a database (redb) of blocks, one for each batch that came in. Blocks that are done with go out in the commit
+//! in which the next one comes in. If the last commit is damaged, the database takes it for one that was interrupted, and
+//! goes back to the one before: `buffer.next` beside it tells the two apart. At an orderly end a block keeps only the
+//! messages that were not done with.
 mod block;
 mod inlet;
 mod outlet;
@@ -12,7 +17,7 @@ mod store;
 
 pub(crate) use inlet::inlet;
 pub(crate) use outlet::outlet;
-pub(crate) use shared::Shared;
+pub(crate) use shared::SharedBuffer;
 
 /// The bytes that a buffer keeps, unless somebody says otherwise.
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;

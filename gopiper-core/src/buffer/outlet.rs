@@ -5,7 +5,7 @@ use gopiper_abi::{
     Error, Level, Outcome, Positions, Postponed, Produced, Source, own, raw::client::FactoryHandle,
 };
 
-use super::{block, shared::Shared, store::StoreError};
+use super::{block, shared::SharedBuffer, store::StoreError};
 
 /// How long it waits before it reads again what the disk did not give.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -14,12 +14,12 @@ const COMPLAINT: Duration = Duration::from_secs(10);
 /// What is done with goes out with the next block that comes in; by itself if none comes for so long.
 const IDLE: Duration = Duration::from_millis(100);
 
-struct Outlet {
-    shared: Arc<Shared>,
+struct BufferSource {
+    shared: Arc<SharedBuffer>,
     /// The number of the block that is read next, or of one before it.
     next: u64,
     /// What is under way or has come back, by block.
-    sent: BTreeMap<u64, Sent>,
+    sent: BTreeMap<u64, UnderWay>,
     /// When what is done with goes out, if nothing comes before that.
     idle_until: Option<i64>,
     /// Until when nothing is said of what the disk does not do.
@@ -27,7 +27,7 @@ struct Outlet {
     postponed: Postponed,
 }
 
-struct Sent {
+struct UnderWay {
     /// Messages that are under way or have come back.
     left: u32,
     /// The others, while there are some of both.
@@ -35,11 +35,11 @@ struct Sent {
 }
 
 /// The source behind a buffer.
-pub(crate) fn outlet(shared: Arc<Shared>) -> FactoryHandle {
+pub(crate) fn outlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
     own::source("buffer.out", move |postponed| {
         shared.enter();
         shared.set_outlet(Some(postponed.host().clone()));
-        Ok(Outlet {
+        Ok(BufferSource {
             shared: shared.clone(),
             next: 0,
             sent: BTreeMap::new(),
@@ -50,7 +50,7 @@ pub(crate) fn outlet(shared: Arc<Shared>) -> FactoryHandle {
     })
 }
 
-impl Outlet {
+impl BufferSource {
     fn after(&self, time: Duration) -> i64 {
         self.postponed.host().monotonic() + time.as_nanos() as i64
     }
@@ -86,7 +86,7 @@ impl Outlet {
     }
 }
 
-impl Source for Outlet {
+impl Source for BufferSource {
     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
         // Asked before it is read: what comes in between wakes this source.
         let ended = self.shared.has_ended();
@@ -103,7 +103,7 @@ impl Source for Outlet {
         let mut batch = self.postponed.batch();
         block::read(bytes, &mut batch).map_err(|_| self.shared.damaged(number))?;
         (self.next, self.idle_until) = (number + 1, None);
-        self.sent.insert(number, Sent { left: batch.len() as u32, done: Vec::new() });
+        self.sent.insert(number, UnderWay { left: batch.len() as u32, done: Vec::new() });
         let positions = Positions::counted(format!("buffered block {number}"), "message", 0);
         self.postponed.send_located(batch, Some(number), positions)?;
         Ok(Produced::MORE)
@@ -122,7 +122,7 @@ impl Source for Outlet {
     }
 }
 
-impl Drop for Outlet {
+impl Drop for BufferSource {
     fn drop(&mut self) {
         self.take_out(true);
         let sent = mem::take(&mut self.sent).into_iter();

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use gopiper_abi::{Counter, Host};
+use gopiper_abi::{Gauge, Host};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
@@ -21,11 +21,11 @@ use super::{
 const TAKEN_AT_ONCE: usize = 32;
 
 /// What the two halves of a buffer share.
-pub(crate) struct Shared {
+pub(crate) struct SharedBuffer {
     options: BufferOptions,
     /// There from the start of the inlet on, so before there is any message.
     opened: OnceLock<Opened>,
-    state: Mutex<State>,
+    state: Mutex<BufferContent>,
     /// There may be room.
     changed: Condvar,
     /// To be woken when there is something to read. Only while it is there: a host holds its stage, and
@@ -37,19 +37,19 @@ pub(crate) struct Shared {
 
 struct Opened {
     store: Store,
-    messages: Counter,
-    bytes: Counter,
+    messages: Gauge,
+    bytes: Gauge,
 }
 
 impl Opened {
-    fn show(&self, state: &State) {
+    fn show(&self, state: &BufferContent) {
         self.messages.set(state.messages);
         self.bytes.set(state.bytes);
     }
 }
 
 #[derive(Default)]
-struct State {
+struct BufferContent {
     /// The blocks that are not done with: their bytes and messages.
     blocks: BTreeMap<u64, (u64, u64)>,
     bytes: u64,
@@ -61,7 +61,7 @@ struct State {
     ended: bool,
 }
 
-impl State {
+impl BufferContent {
     fn add(&mut self, number: u64, bytes: u64, messages: u64) {
         self.blocks.insert(number, (bytes, messages));
         self.bytes += bytes;
@@ -86,9 +86,9 @@ impl State {
     }
 }
 
-impl Shared {
+impl SharedBuffer {
     pub(crate) fn new(options: BufferOptions) -> Arc<Self> {
-        Arc::new(Shared {
+        Arc::new(SharedBuffer {
             options,
             opened: OnceLock::new(),
             state: Mutex::default(),

@@ -54,13 +54,13 @@ impl StoreError {
 
 /// What was there when the store was opened.
 pub(super) struct Content {
-    pub(super) blocks: Vec<Found>,
+    pub(super) blocks: Vec<StoredBlock>,
     /// The number of the block that is put in next.
     pub(super) next: u64,
 }
 
 /// A block.
-pub(super) struct Found {
+pub(super) struct StoredBlock {
     pub(super) number: u64,
     pub(super) bytes: u64,
     pub(super) messages: u64,
@@ -95,7 +95,7 @@ impl Store {
                 let (number, block) = entry?;
                 let messages = block::count(block.value())
                     .map_err(|_| corrupted(&format!("block {}", number.value())))?;
-                blocks.push(Found {
+                blocks.push(StoredBlock {
                     number: number.value(),
                     bytes: block.value().len() as u64,
                     messages: messages.into(),

@@ -1,4 +1,11 @@
 //! The channel before a pool of workers: batches, bounded in messages and in bytes.
+//!
+//! Room (`credit.rs`) is messages and bytes as one number, taken by compare and swap before a batch is sent and given back
+//! when the batch has left the stage, in order. So what a worker has in hand, and what waits for its place in the order or
+//! for another attempt, counts too. A sender that finds no room queues, and the channel counts as full for all others until
+//! the head of the queue is served: so a message that needs the whole channel gets it. The bytes of a batch are those of the
+//! blocks that its messages keep in memory: five lines of a 256 KB block hold 256 KB. With `partition_by` a channel has a
+//! queue for each worker, and batches are taken apart (`partition.rs`); the order holds for messages with the same key.
 pub(crate) mod credit;
 #[cfg(all(test, loom))]
 mod models;

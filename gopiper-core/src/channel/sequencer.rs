@@ -8,10 +8,10 @@ use crate::channel::sync::{Mutex, MutexGuard};
 /// The worker that has the next one in order sends it, and all that wait behind it, without holding
 /// the lock: sending may block. Meanwhile the others leave theirs here and go on.
 pub(crate) struct Sequencer<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<SequencerState<T>>,
 }
 
-struct State<T> {
+struct SequencerState<T> {
     next: u64,
     /// What waits, from `next` on.
     waiting: VecDeque<Option<T>>,
@@ -20,7 +20,9 @@ struct State<T> {
 
 impl<T> Sequencer<T> {
     pub(crate) fn new() -> Self {
-        Sequencer { state: Mutex::new(State { next: 0, waiting: VecDeque::new(), sending: false }) }
+        Sequencer {
+            state: Mutex::new(SequencerState { next: 0, waiting: VecDeque::new(), sending: false }),
+        }
     }
 
     /// Hands in what became of `sequence`, which comes once; sends what is due.

@@ -3,6 +3,10 @@
 //! Every failed message of a pipeline goes to one more sink of it. Unless the operator names another
 //! one, that is ours, which writes [`Letter`]s into segments: files that are only appended to, each
 //! by the process that made it.
+//!
+//! Every stage shares one [`Outbox`]. So dead letters have the channel, the retries and the backpressure of every sink, and
+//! what that sink has done is settled as DeadLettered. Ours reports a batch once it is synced. [`replay`] is a source of
+//! letters; it marks in a file beside the segment which of them have ended.
 mod letter;
 mod marks;
 mod outbox;
@@ -16,7 +20,7 @@ pub use letter::{Letter, about};
 pub use marks::done;
 pub(crate) use outbox::Outbox;
 pub(crate) use replay::replay;
-pub use segment::{Damage, Entry, SegmentReader, is_written, remove, segments};
+pub use segment::{Damage, SegmentReader, StoredLetter, is_written, remove, segments};
 pub(crate) use sink::sink;
 
 /// The folder of the dead letters, in the state directory.

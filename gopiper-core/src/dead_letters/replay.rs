@@ -8,7 +8,7 @@ use std::{
 use gopiper_abi::{Error, Outcome, Postponed, Produced, Source, own, raw::client::FactoryHandle};
 use parking_lot::Mutex;
 
-use super::{Entry, SegmentReader, done, marks::Marker};
+use super::{SegmentReader, StoredLetter, done, marks::Marker};
 
 /// So many letters are sent at once.
 const BATCH: usize = 64;
@@ -20,7 +20,7 @@ struct Replay {
     segments: VecDeque<PathBuf>,
     markers: Vec<Marker>,
     /// Letters of the segment that is being read; its marker is the last.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<StoredLetter>,
     /// What was sent under a token: which marker, and the letters' offsets.
     sent: BTreeMap<u64, (usize, Vec<u64>)>,
     tokens: u64,
@@ -52,7 +52,7 @@ impl Replay {
             // Locked first: nobody else replays what is found to be undone.
             let marker = Marker::open(&segment).map_err(failed)?;
             let done = done(&segment).map_err(failed)?;
-            let ours = |entry: &Entry| {
+            let ours = |entry: &StoredLetter| {
                 entry.letter.pipeline == self.pipeline
                     && entry.letter.component == self.component
                     && !done.contains(&entry.offset)

@@ -148,7 +148,7 @@ pub struct Damage {
 
 /// A letter in a segment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct StoredLetter {
     /// Where it begins: by this it is known.
     pub offset: u64,
     /// What it is.
@@ -189,7 +189,7 @@ impl SegmentReader {
 }
 
 impl Iterator for SegmentReader {
-    type Item = Result<Entry, Damage>;
+    type Item = Result<StoredLetter, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.at;
@@ -198,7 +198,7 @@ impl Iterator for SegmentReader {
         }
         if let Some((letter, end)) = self.entry(start) {
             self.at = end;
-            return Some(Ok(Entry { offset: start as u64, letter }));
+            return Some(Ok(StoredLetter { offset: start as u64, letter }));
         }
         // The next one that is whole; a mark may also be part of a payload.
         let next = memmem::find_iter(&self.bytes[start + 1..], MARK)

@@ -12,6 +12,9 @@
 //!
 //! What is opened is a copy in memory of the very bytes that were checked, so a file may be
 //! replaced or deleted while it is in use. A library that was opened stays until the process ends.
+//!
+//! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `inspection.rs` judges the note, `version.rs` the
+//! version, `open.rs` opens the copy, `layout.rs` compares layouts and shortens what `abi_stable` says.
 
 mod elf;
 mod file;

@@ -16,7 +16,7 @@ use crate::{
 type Holders = HashMap<String, String>;
 
 /// A file that a component writes.
-struct Output {
+struct WrittenFile {
     pipeline: String,
     part: String,
     need: Need,
@@ -55,8 +55,8 @@ pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
 }
 
 /// An error if a component of these pipelines reads what this one writes: it would read it for ever.
-fn read_again(output: &Output, pipelines: &mut [Pipeline]) -> Option<(String, PipelineError)> {
-    let Output { pipeline, part, need } = output;
+fn read_again(output: &WrittenFile, pipelines: &mut [Pipeline]) -> Option<(String, PipelineError)> {
+    let WrittenFile { pipeline, part, need } = output;
     let reader = pipelines.iter_mut().find_map(|pipeline| {
         let reads = |part: &mut Part| part.factory.reads(&need.file).then(|| part.name.clone());
         let part = pipeline.parts.iter_mut().find_map(reads)?;
@@ -71,7 +71,11 @@ fn read_again(output: &Output, pipelines: &mut [Pipeline]) -> Option<(String, Pi
 }
 
 impl Pipeline {
-    fn check(&mut self, holders: &mut Holders, outputs: &mut Vec<Output>) -> Vec<PipelineError> {
+    fn check(
+        &mut self,
+        holders: &mut Holders,
+        outputs: &mut Vec<WrittenFile>,
+    ) -> Vec<PipelineError> {
         let mut errors: Vec<_> = self.check_dead_letters().err().into_iter().collect();
         let directory = self.options.state_directory.as_deref();
         for part in self.parts.iter_mut().chain(&mut self.dead_letter) {
@@ -85,7 +89,7 @@ impl Pipeline {
             for need in needs {
                 if !need.file.is_empty() {
                     let (pipeline, part) = (self.name.clone(), part.name.clone());
-                    outputs.push(Output { pipeline, part, need });
+                    outputs.push(WrittenFile { pipeline, part, need });
                 } else if need.alone.is_empty() {
                     let folder = state::folder_of(&self.name, &part.name);
                     let usable = directory.map(|directory| state::check(directory, &folder));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use gopiper_abi::Kind;
 
 use crate::{
-    buffer::{self, BufferOptions, Shared, WhenFull},
+    buffer::{self, BufferOptions, SharedBuffer, WhenFull},
     plan::{
         error::PipelineError,
         names::names,
@@ -49,12 +49,12 @@ struct Layout {
 }
 
 /// A step whose components have their places.
-enum Node {
+enum PlacedStep {
     Part(usize),
     Buffer { inlet: usize, outlet: usize },
-    Tee(Vec<(BranchPolicy, Vec<Node>)>),
-    Route(usize, Vec<(String, Vec<Node>)>),
-    Merge(Vec<Vec<Node>>),
+    Tee(Vec<(BranchPolicy, Vec<PlacedStep>)>),
+    Route(usize, Vec<(String, Vec<PlacedStep>)>),
+    Merge(Vec<Vec<PlacedStep>>),
 }
 
 /// A tee, a route or a merge, and how many of them stand before it.
@@ -75,7 +75,7 @@ struct Ends {
 
 impl Layout {
     /// Gives the components of a list their places. Returns whether something leaves it, too.
-    fn list(&mut self, steps: Vec<Step>, Ends { begins, ends }: Ends) -> (Vec<Node>, bool) {
+    fn list(&mut self, steps: Vec<Step>, Ends { begins, ends }: Ends) -> (Vec<PlacedStep>, bool) {
         let count = steps.len();
         let (mut nodes, mut first, mut comes) = (Vec::new(), begins, !begins);
         for (place, step) in steps.into_iter().enumerate() {
@@ -97,13 +97,13 @@ impl Layout {
                     if !(kind == Kind::SINK && last) || first {
                         self.expect_kind(spec.factory.kind(), at);
                     }
-                    nodes.push(Node::Part(self.component(spec)));
+                    nodes.push(PlacedStep::Part(self.component(spec)));
                 }
                 Step::Buffer(options) => nodes.extend(self.buffer(options, at)),
                 Step::Tee(branches) => {
                     let shape = self.shape("tee", first, NOT_FIRST);
                     let (branches, open) = self.tee(shape, branches, at.ends);
-                    nodes.push(Node::Tee(branches));
+                    nodes.push(PlacedStep::Tee(branches));
                     comes = open;
                 }
                 Step::Route { router, branches } => {
@@ -112,13 +112,13 @@ impl Layout {
                     self.expect_kind(router.factory.kind(), middle);
                     let part = self.component(router);
                     let (branches, open) = self.route(shape, branches, at.ends);
-                    nodes.push(Node::Route(part, branches));
+                    nodes.push(PlacedStep::Route(part, branches));
                     comes = open;
                 }
                 Step::Merge(lists) => {
                     let error = "it stands first in a list: its sources begin it";
                     let shape = self.shape("merge", !first, error);
-                    nodes.push(Node::Merge(self.merge(shape, lists)));
+                    nodes.push(PlacedStep::Merge(self.merge(shape, lists)));
                 }
             }
             // What stands behind a buffer that can't be first is.
@@ -188,7 +188,7 @@ impl Layout {
         self.parts.len().saturating_sub(1)
     }
 
-    fn buffer(&mut self, options: BufferOptions, at: Ends) -> Option<Node> {
+    fn buffer(&mut self, options: BufferOptions, at: Ends) -> Option<PlacedStep> {
         let name = self.names.next().unwrap_or_default();
         let out = format!("{name}.out");
         let mut errors = Vec::new();
@@ -213,14 +213,14 @@ impl Layout {
             return None;
         }
         let drops = options.when_full == WhenFull::DropNewest;
-        let shared = Shared::new(options);
+        let shared = SharedBuffer::new(options);
         let (factory, options) = (buffer::inlet(shared.clone()), tried_for_ever());
         let options = ComponentOptions { pool_size: Some(1), ..options };
         let inlet = self.part(name, ComponentSpec { factory, options });
         self.parts[inlet].drops = drops;
         let (factory, options) = (buffer::outlet(shared), ComponentOptions::default());
         let outlet = self.part(out, ComponentSpec { factory, options });
-        Some(Node::Buffer { inlet, outlet })
+        Some(PlacedStep::Buffer { inlet, outlet })
     }
 
     fn tee(
@@ -228,7 +228,7 @@ impl Layout {
         shape: Shape,
         branches: Vec<Branch>,
         ends: bool,
-    ) -> (Vec<(BranchPolicy, Vec<Node>)>, bool) {
+    ) -> (Vec<(BranchPolicy, Vec<PlacedStep>)>, bool) {
         let (mut nodes, mut leaves) = (Vec::new(), false);
         if branches.is_empty() {
             self.refuse(shape, "it has no branches");
@@ -258,7 +258,7 @@ impl Layout {
         shape: Shape,
         branches: Vec<(String, Vec<Step>)>,
         ends: bool,
-    ) -> (Vec<(String, Vec<Node>)>, bool) {
+    ) -> (Vec<(String, Vec<PlacedStep>)>, bool) {
         let (mut nodes, mut leaves) = (Vec::new(), false);
         if branches.is_empty() {
             self.refuse(shape, "it has no branches");
@@ -277,7 +277,7 @@ impl Layout {
         which: String,
         steps: Vec<Step>,
         ends: bool,
-    ) -> (Vec<Node>, bool) {
+    ) -> (Vec<PlacedStep>, bool) {
         if steps.is_empty() && ends {
             let remedy = format!("put a sink into it, or behind the {}", shape.what);
             self.refuse(shape, format!("nothing follows {which}, which is empty: {remedy}"));
@@ -288,7 +288,7 @@ impl Layout {
         list
     }
 
-    fn merge(&mut self, shape: Shape, lists: Vec<Vec<Step>>) -> Vec<Vec<Node>> {
+    fn merge(&mut self, shape: Shape, lists: Vec<Vec<Step>>) -> Vec<Vec<PlacedStep>> {
         if lists.is_empty() {
             self.refuse(shape, "it has no lists");
         }
@@ -310,31 +310,31 @@ impl Layout {
 
     /// Tells the parts of a list where they lead; `after` is where the last one does. Returns how to
     /// come to the first one.
-    fn link(&mut self, nodes: Vec<Node>, after: Next) -> Next {
+    fn link(&mut self, nodes: Vec<PlacedStep>, after: Next) -> Next {
         nodes.into_iter().rev().fold(after, |after, node| match node {
-            Node::Part(part) => {
+            PlacedStep::Part(part) => {
                 let is_sink = self.parts[part].factory.kind() == Kind::SINK;
                 self.parts[part].next = if is_sink { Next::Nothing } else { after };
                 Next::To(part)
             }
-            Node::Buffer { inlet, outlet } => {
+            PlacedStep::Buffer { inlet, outlet } => {
                 self.parts[outlet].next = after;
                 self.parts[inlet].next = Next::Stored(outlet);
                 Next::To(inlet)
             }
-            Node::Tee(branches) => {
+            PlacedStep::Tee(branches) => {
                 let all = branches.into_iter();
                 Next::Tee(
                     all.map(|(policy, list)| (policy, self.link(list, after.clone()))).collect(),
                 )
             }
-            Node::Route(part, branches) => {
+            PlacedStep::Route(part, branches) => {
                 let all = branches.into_iter();
                 let next = all.map(|(name, list)| (name, self.link(list, after.clone()))).collect();
                 self.parts[part].next = Next::Route(next);
                 Next::To(part)
             }
-            Node::Merge(lists) => {
+            PlacedStep::Merge(lists) => {
                 lists.into_iter().for_each(|list| drop(self.link(list, after.clone())));
                 Next::Nothing
             }

@@ -10,8 +10,8 @@ use crate::{
     run::attendance::Attendance,
     stage::Stage,
     worker::{
-        Called, Worker, handled::Handled, host::Side, instance::Instance, source::SourceWorker,
-        watched::Watched,
+        Called, Worker, handled::HandledBatch, host::WorkerHost, instance::Instance,
+        source::SourceWorker, watched::Watched,
     },
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Pool {
 /// One worker's thread, as others see it.
 #[derive(Clone)]
 pub(crate) struct Post {
-    pub(crate) side: Arc<Side>,
+    pub(crate) host: Arc<WorkerHost>,
     pub(crate) watched: Arc<Watched<Called>>,
     /// The call that the watchdog has seen last, and when first.
     pub(crate) seen: (u64, i64),
@@ -102,8 +102,13 @@ impl Pool {
     /// Has a new thread go on as a worker that was stuck, with what it had in hand. If there can be
     /// none the pipeline has failed, and this one returns what comes until nothing does: else those who
     /// send to the worker would wait for ever.
-    pub(crate) fn replace(self: &Arc<Self>, stuck: &Post, worker: Box<Worker>, begun: Handled) {
-        self.posts.lock().retain(|post| !Arc::ptr_eq(&post.side, &stuck.side));
+    pub(crate) fn replace(
+        self: &Arc<Self>,
+        stuck: &Post,
+        worker: Box<Worker>,
+        begun: HandledBatch,
+    ) {
+        self.posts.lock().retain(|post| !Arc::ptr_eq(&post.host, &stuck.host));
         if let Err((error, work)) = self.spawn_worker(worker, Some(begun), |_| true) {
             let stage = &self.stage;
             // Before it goes on: so no component is called, nor made, on this thread.
@@ -117,11 +122,11 @@ impl Pool {
     fn spawn_worker(
         self: &Arc<Self>,
         worker: Box<Worker>,
-        begun: Option<Handled>,
+        begun: Option<HandledBatch>,
         start: impl FnOnce(&mut Instance) -> bool + Send + 'static,
     ) -> Result<(), (io::Error, impl FnOnce())> {
-        let side = Side::new(self.stage.clone(), worker.inbox.clone());
-        let post = Post { side, watched: Arc::new(Watched::new()), seen: (0, 0) };
+        let host = WorkerHost::new(self.stage.clone(), worker.inbox.clone());
+        let post = Post { host, watched: Arc::new(Watched::new()), seen: (0, 0) };
         if self.stage.timeout.is_some() {
             self.posts.lock().push(post.clone());
         }
@@ -129,7 +134,7 @@ impl Pool {
         self.spawn(move || {
             // It goes after the instance: the factory has to outlive that.
             let mut present = present;
-            let mut instance = Instance::new(post.side);
+            let mut instance = Instance::new(post.host);
             present.stays =
                 start(&mut instance) && worker.run(&mut instance, &post.watched, begun).is_none();
         })

@@ -66,7 +66,7 @@ fn look(pool: &Arc<Pool>, now: i64) {
 }
 
 fn replace(pool: &Arc<Pool>, stuck: &Post, number: u64) {
-    let taken = stuck.watched.give_up(number, |called| take_over(called, &stuck.side));
+    let taken = stuck.watched.give_up(number, |called| take_over(called, &stuck.host));
     let Some((worker, begun)) = taken else { return };
     let (stage, limit) = (&pool.stage, pool.stage.timeout.unwrap_or_default());
     stage.counters.abandoned.fetch_add(1, Relaxed);

@@ -1,4 +1,9 @@
 //! How a pipeline is told to end.
+//!
+//! A stop is asked for once. Of several reasons the first counts, but a failure wins over all. A component may ask for it
+//! too: quietly (its reader has gone, as with `| head`), or as failed. It speaks for itself and for the stages before it
+//! that lead nowhere else: what comes to them from then on returns to its source. In a detached branch it ends that branch
+//! alone.
 use std::{
     collections::BTreeMap,
     io,

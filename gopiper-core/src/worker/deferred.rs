@@ -10,14 +10,14 @@ use parking_lot::Mutex;
 use crate::{
     channel::wake::Wake,
     stage::Stage,
-    worker::handled::{Context, Handled},
+    worker::handled::{Context, HandledBatch},
 };
 
 /// Where others leave things for a worker.
 pub(crate) struct Inbox {
     pub(crate) wake: Arc<Wake>,
     /// Batches that wait for nobody any more.
-    completed: Mutex<Vec<Handled>>,
+    completed: Mutex<Vec<HandledBatch>>,
 }
 
 impl Inbox {
@@ -28,12 +28,12 @@ impl Inbox {
         Arc::new(Inbox { wake, completed: Mutex::default() })
     }
 
-    fn put(&self, handled: Handled) {
+    fn put(&self, handled: HandledBatch) {
         self.completed.lock().push(handled);
         self.wake.nudge();
     }
 
-    pub(crate) fn take(&self) -> Vec<Handled> {
+    pub(crate) fn take(&self) -> Vec<HandledBatch> {
         std::mem::take(&mut *self.completed.lock())
     }
 }
@@ -99,7 +99,7 @@ impl Parked {
                 *slot = lent.take_back(place, None).with_report(report);
             }
         }
-        self.inbox.put(Handled { batch, context });
+        self.inbox.put(HandledBatch { batch, context });
     }
 }
 
@@ -114,6 +114,6 @@ impl Completion for Parked {
             limited.fill(batch);
             batch = limited.reported;
         }
-        self.inbox.put(Handled { batch, context });
+        self.inbox.put(HandledBatch { batch, context });
     }
 }

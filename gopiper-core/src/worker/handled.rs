@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A batch that a component has handled.
-pub(crate) struct Handled {
+pub(crate) struct HandledBatch {
     pub(crate) batch: Batch,
     pub(crate) context: Context,
 }
@@ -32,10 +32,10 @@ pub(crate) struct Context {
     /// Whether these messages had an attempt before.
     pub(crate) again: bool,
     /// What they were taken out of for another attempt, and their places there.
-    pub(crate) origin: Option<Box<(Handled, Vec<u32>)>>,
+    pub(crate) origin: Option<Box<(HandledBatch, Vec<u32>)>>,
 }
 
-impl Handled {
+impl HandledBatch {
     /// Puts messages that had another attempt back to their places.
     pub(crate) fn rejoined(mut self) -> Self {
         if self.context.again {
@@ -102,7 +102,7 @@ impl Handled {
 
     /// Settles what ends here, and puts the rest together, with what was sent meanwhile in its place.
     pub(crate) fn into_output(self, stage: &Stage, gave_up: bool) -> Output {
-        let Handled { mut batch, context: Context { ticket, emitted, through, .. } } = self;
+        let HandledBatch { mut batch, context: Context { ticket, emitted, through, .. } } = self;
         let mut output = Output { ticket, ..Output::default() };
         let mut offset = 0;
         for (place, sent) in emitted {

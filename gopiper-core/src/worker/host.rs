@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// The host of one worker's component.
-pub(crate) struct Side {
+pub(crate) struct WorkerHost {
     pub(crate) stage: Arc<Stage>,
     pub(crate) inbox: Arc<Inbox>,
     /// What was sent inside the running call of `handle`, each with the place of the message that
@@ -44,22 +44,22 @@ pub(crate) struct Side {
     /// Stops the component that is there now.
     stopper: Mutex<Option<Stopper>>,
     /// Itself, for deliveries that settle here.
-    me: std::sync::Weak<Side>,
+    me: std::sync::Weak<WorkerHost>,
 }
 
 /// A call of `handle`, while it runs.
-pub(crate) struct Call {
-    pub(crate) side: *const Side,
+pub(crate) struct CurrentCall {
+    pub(crate) host: *const WorkerHost,
     pub(crate) handling: Handling,
-    /// Whether there is something in the side's `emitted`.
+    /// Whether there is something in the host's `emitted`.
     pub(crate) emitted: Cell<bool>,
 }
 
-scoped_thread_local!(pub(crate) static CALL: Call);
+scoped_thread_local!(pub(crate) static CURRENT_CALL: CurrentCall);
 
-impl Side {
+impl WorkerHost {
     pub(crate) fn new(stage: Arc<Stage>, inbox: Arc<Inbox>) -> Arc<Self> {
-        let side = Arc::new_cyclic(|me| Side {
+        let host = Arc::new_cyclic(|me| WorkerHost {
             stage,
             inbox,
             emitted: Mutex::default(),
@@ -68,8 +68,8 @@ impl Side {
             stopper: Mutex::default(),
             me: me.clone(),
         });
-        side.stage.stop.tell(&side);
-        side
+        host.stage.stop.tell(&host);
+        host
     }
 
     /// From here on this one is stopped when the pipeline is; now, if it is already.
@@ -83,11 +83,11 @@ impl Side {
     /// Puts the batch with what was emitted in the running call, if this thread is in one of this
     /// worker's.
     fn emit_in_call(&self, batch: Batch) -> Result<(), Batch> {
-        if !CALL.is_set() {
+        if !CURRENT_CALL.is_set() {
             return Err(batch);
         }
-        CALL.with(|call| {
-            if !std::ptr::eq(call.side, self) {
+        CURRENT_CALL.with(|call| {
+            if !std::ptr::eq(call.host, self) {
                 return Err(batch);
             }
             let mut emitted = self.emitted.lock();
@@ -168,7 +168,7 @@ impl Side {
     }
 }
 
-impl HearsStop for Side {
+impl HearsStop for WorkerHost {
     fn stop_requested(&self) {
         self.inbox.wake.nudge();
         let stopper = self.stopper.lock().clone();
@@ -182,7 +182,7 @@ impl HearsStop for Side {
     }
 }
 
-impl HostSide for Side {
+impl HostSide for WorkerHost {
     fn log_enabled(&self, level: Level, _target: &str) -> bool {
         match level {
             Level::ERROR => tracing::enabled!(target: "gopiper::component", tracing::Level::ERROR),
@@ -312,7 +312,7 @@ impl HostSide for Side {
 }
 
 /// Hears the outcomes that a source asked for.
-impl Settle for Side {
+impl Settle for WorkerHost {
     fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
         self.settled.lock().push((token, first, count, outcome));
         self.stage.ledger.settle(count, outcome);

@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use gopiper_abi::raw::{HandleFlags, Handling, RawError, client::ComponentHandle, services::host};
+use gopiper_abi::raw::{HandleFlags, Handling, RawError, client::ComponentHandle, services};
 
 use crate::{
     plan::policy::RetryPolicy,
     stage::Stage,
-    worker::host::{CALL, Call, Side},
+    worker::host::{CURRENT_CALL, CurrentCall, WorkerHost},
 };
 
 /// So many panics in a row are answered at once.
@@ -20,7 +20,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The component that a worker has at the moment.
 pub(crate) struct Instance {
-    pub(crate) side: Arc<Side>,
+    pub(crate) host: Arc<WorkerHost>,
     component: Option<ComponentHandle>,
     /// Panics with nothing handled in between.
     panics: u32,
@@ -29,13 +29,13 @@ pub(crate) struct Instance {
 /// Makes a component, on the thread that is to use it. As long as something that may pass stands in the way (a full
 /// disk, a server that is not there yet) it waits and tries again, unless `is_over`.
 pub(crate) fn create(
-    side: &Arc<Side>,
+    host: &Arc<WorkerHost>,
     is_over: impl Fn(&Stage) -> bool,
 ) -> Result<ComponentHandle, RawError> {
-    let (stage, wake) = (&side.stage, &side.inbox.wake);
+    let (stage, wake) = (&host.stage, &host.inbox.wake);
     let (policy, mut attempt) = (RetryPolicy::default(), 1u16);
     loop {
-        let error = match try_to_create(side) {
+        let error = match try_to_create(host) {
             Err(error) if error.temporary && !is_over(stage) => error,
             made => {
                 if attempt > 1 {
@@ -58,17 +58,17 @@ pub(crate) fn create(
     }
 }
 
-fn try_to_create(side: &Arc<Side>) -> Result<ComponentHandle, RawError> {
-    let mut component = side.stage.factory.lock().create(host(side.clone()))?;
+fn try_to_create(host: &Arc<WorkerHost>) -> Result<ComponentHandle, RawError> {
+    let mut component = host.stage.factory.lock().create(services::host(host.clone()))?;
     component.start()?;
-    side.set_stopper(component.stopper());
+    host.set_stopper(component.stopper());
     Ok(component)
 }
 
 impl Instance {
     /// None yet: it is made when it is needed.
-    pub(crate) fn new(side: Arc<Side>) -> Self {
-        Instance { side, component: None, panics: 0 }
+    pub(crate) fn new(host: Arc<WorkerHost>) -> Self {
+        Instance { host, component: None, panics: 0 }
     }
 
     /// Makes the component if there is none: at first, after a panic, which leaves one in no known
@@ -76,14 +76,14 @@ impl Instance {
     pub(crate) fn make(&mut self) -> Result<(), RawError> {
         if self.component.is_none() {
             self.back_off();
-            self.component = Some(create(&self.side, Stage::is_done_with)?);
+            self.component = Some(create(&self.host, Stage::is_done_with)?);
         }
         Ok(())
     }
 
     /// Makes the component when the pipeline starts: a stop ends the waiting.
     pub(crate) fn start(&mut self) -> Result<(), RawError> {
-        self.component = Some(create(&self.side, |stage| stage.stop.is_requested())?);
+        self.component = Some(create(&self.host, |stage| stage.stop.is_requested())?);
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Instance {
     fn back_off(&self) {
         let Some(doublings) = self.panics.checked_sub(PANICS_AT_ONCE + 1) else { return };
         let backoff = FIRST_BACKOFF.saturating_mul(1 << doublings.min(20)).min(MAX_BACKOFF);
-        let (stage, wake) = (&self.side.stage, &self.side.inbox.wake);
+        let (stage, wake) = (&self.host.stage, &self.host.inbox.wake);
         if self.panics.is_power_of_two() {
             tracing::warn!(
                 pipeline = %stage.pipeline, component = %stage.name, panics = self.panics, ?backoff,
@@ -105,17 +105,17 @@ impl Instance {
     }
 
     /// A call of `handle`, not begun yet.
-    pub(crate) fn call(&self, handling: Handling) -> Call {
-        Call { side: Arc::as_ptr(&self.side), handling, emitted: Cell::new(false) }
+    pub(crate) fn call(&self, handling: Handling) -> CurrentCall {
+        CurrentCall { host: Arc::as_ptr(&self.host), handling, emitted: Cell::new(false) }
     }
 
     /// Has the component, if there is one, handle the messages of a call from its cursor on.
-    pub(crate) fn handle(&mut self, call: &Call) -> HandleFlags {
+    pub(crate) fn handle(&mut self, call: &CurrentCall) -> HandleFlags {
         let (Some(component), handling) = (&mut self.component, &call.handling) else {
             return HandleFlags::NOT_ALL_DONE;
         };
-        let (stage, cursor) = (&self.side.stage, handling.cursor());
-        let flags = stage.inside(|| CALL.set(call, || component.handle(handling)));
+        let (stage, cursor) = (&self.host.stage, handling.cursor());
+        let flags = stage.inside(|| CURRENT_CALL.set(call, || component.handle(handling)));
         if flags.contains(HandleFlags::PANICKED) {
             stage.counters.panics.fetch_add(1, Relaxed);
             let handled_some = handling.cursor() > cursor + 1;
@@ -129,8 +129,8 @@ impl Instance {
 
     /// Calls its timer, if there is a component and the moment has come.
     pub(crate) fn timer(&mut self) -> Result<(), RawError> {
-        match (self.side.inbox.wake.take_due(), &mut self.component) {
-            (Some(now), Some(component)) => self.side.stage.inside(|| component.timer(now)),
+        match (self.host.inbox.wake.take_due(), &mut self.component) {
+            (Some(now), Some(component)) => self.host.stage.inside(|| component.timer(now)),
             _ => Ok(()),
         }
     }
@@ -139,7 +139,7 @@ impl Instance {
     /// itself is let go with it.
     pub(crate) fn end(&mut self) -> Result<(), RawError> {
         let Some(mut component) = self.component.take() else { return Ok(()) };
-        self.side.stage.inside(|| {
+        self.host.stage.inside(|| {
             let ended = component.end(i64::MAX);
             drop(component);
             ended
@@ -147,6 +147,6 @@ impl Instance {
     }
 
     pub(crate) fn let_go(&mut self) {
-        self.side.stage.inside(|| drop(self.component.take()));
+        self.host.stage.inside(|| drop(self.component.take()));
     }
 }

@@ -4,11 +4,11 @@ use gopiper_abi::raw::Batch;
 use crate::{
     channel::{Queued, Ticket},
     stage::{Linger, Output, Stage},
-    worker::handled::{Context, Handled},
+    worker::handled::{Context, HandledBatch},
 };
 
 /// Batches out of the channel that are handled as one.
-pub(crate) struct Gathered {
+pub(crate) struct Lingering {
     batch: Batch,
     ticket: Ticket,
     /// The last place in the order of the channel, of those that are in here.
@@ -20,10 +20,10 @@ pub(crate) struct Gathered {
     pub(crate) until: i64,
 }
 
-impl Gathered {
+impl Lingering {
     pub(crate) fn new(queued: Queued, stage: &Stage) -> Self {
         let Queued { batch, ticket } = queued;
-        Gathered {
+        Lingering {
             last: batch.sequence(),
             bytes: batch.bytes(),
             batch,
@@ -60,15 +60,15 @@ impl Gathered {
     }
 }
 
-impl From<Gathered> for Handled {
-    fn from(Gathered { batch, ticket, .. }: Gathered) -> Self {
+impl From<Lingering> for HandledBatch {
+    fn from(Lingering { batch, ticket, .. }: Lingering) -> Self {
         Queued { batch, ticket }.into()
     }
 }
 
-impl From<Queued> for Handled {
+impl From<Queued> for HandledBatch {
     fn from(Queued { batch, ticket }: Queued) -> Self {
         let (sequence, ticket) = (batch.sequence(), Some(ticket));
-        Handled { batch, context: Context { sequence, ticket, ..Context::default() } }
+        HandledBatch { batch, context: Context { sequence, ticket, ..Context::default() } }
     }
 }

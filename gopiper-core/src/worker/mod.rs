@@ -26,9 +26,9 @@ use crate::{
     stage::{Output, Stage},
     worker::{
         deferred::{Inbox, Limited, Parked},
-        handled::{Context, Handled},
+        handled::{Context, HandledBatch},
         instance::Instance,
-        linger::Gathered,
+        linger::Lingering,
         retry::Waiting,
         watched::Watched,
     },
@@ -40,7 +40,7 @@ pub(crate) struct Worker {
     pub(crate) inbox: Arc<Inbox>,
     queue: Receiver<Queued>,
     /// What a linger collects.
-    gathered: Option<Gathered>,
+    gathered: Option<Lingering>,
     /// How many batches wait for deferred messages.
     deferred: usize,
     /// Those of them with a limit of time, in the order of that.
@@ -64,7 +64,7 @@ pub(crate) struct Called {
 }
 
 /// The worker, unless another thread goes on as it.
-pub(crate) type Still = Option<Box<Worker>>;
+pub(crate) type UnlessTakenOver = Option<Box<Worker>>;
 
 impl Worker {
     pub(crate) fn new(stage: Arc<Stage>, queue: Receiver<Queued>) -> Box<Self> {
@@ -89,8 +89,8 @@ impl Worker {
         mut self: Box<Self>,
         instance: &mut Instance,
         watched: &Watched<Called>,
-        begun: Option<Handled>,
-    ) -> Still {
+        begun: Option<HandledBatch>,
+    ) -> UnlessTakenOver {
         if let Some(handled) = begun {
             self = self.handle(instance, watched, handled)?;
         }
@@ -143,13 +143,17 @@ impl Worker {
     }
 
     /// What a linger has collected, if it is time for it.
-    fn take_gathered(&mut self, now: i64) -> Option<Gathered> {
+    fn take_gathered(&mut self, now: i64) -> Option<Lingering> {
         let held_back = self.is_held_back();
         self.gathered.take_if(|all| !held_back && (all.is_full() || all.until <= now))
     }
 
     /// Looks at what others have left for this worker, and at the clock.
-    fn attend(mut self: Box<Self>, instance: &mut Instance, watched: &Watched<Called>) -> Still {
+    fn attend(
+        mut self: Box<Self>,
+        instance: &mut Instance,
+        watched: &Watched<Called>,
+    ) -> UnlessTakenOver {
         if self.inbox.wake.take_nudge() {
             for handled in self.inbox.take() {
                 self.deferred -= 1;
@@ -185,7 +189,7 @@ impl Worker {
         instance: &mut Instance,
         watched: &Watched<Called>,
         queued: Queued,
-    ) -> Still {
+    ) -> UnlessTakenOver {
         self.stage.counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
         if self.stage.linger.time.is_zero() {
             return self.handle(instance, watched, queued.into());
@@ -194,7 +198,7 @@ impl Worker {
             Some(gathered) if gathered.has_room_for(&queued) => gathered.add(queued, &self.stage),
             gathered => {
                 // Into the worker's hands first: this thread may get stuck in `handle`.
-                let before = gathered.replace(Gathered::new(queued, &self.stage));
+                let before = gathered.replace(Lingering::new(queued, &self.stage));
                 if let Some(before) = before {
                     self = self.handle(instance, watched, before.into())?;
                 }
@@ -211,8 +215,8 @@ impl Worker {
         mut self: Box<Self>,
         instance: &mut Instance,
         watched: &Watched<Called>,
-        Handled { batch, mut context }: Handled,
-    ) -> Still {
+        HandledBatch { batch, mut context }: HandledBatch,
+    ) -> UnlessTakenOver {
         let (mut lent, batch) = match self.stage.timeout {
             None => (None, batch),
             Some(_) => {
@@ -240,7 +244,7 @@ impl Worker {
                                 (called.worker, called.context, Some(called.lent));
                         }
                         Err(late) => {
-                            let counters = &instance.side.stage.counters;
+                            let counters = &instance.host.stage.counters;
                             counters.late.fetch_add(u64::from(late), Relaxed);
                             return None;
                         }
@@ -256,7 +260,7 @@ impl Worker {
         let all_done = call.handling.all_done() && call.handling.is_through() && !context.again;
         context.through = call.handling.cursor();
         if call.emitted.get() {
-            context.emitted.append(&mut instance.side.take_emitted());
+            context.emitted.append(&mut instance.host.take_emitted());
         }
         match call.handling.finish() {
             Ok(mut batch) => {
@@ -269,7 +273,7 @@ impl Worker {
                     let output = Output { first, ticket, ..Output::default() };
                     self.stage.put(context.sequence, output);
                 } else {
-                    self.conclude(Handled { batch, context });
+                    self.conclude(HandledBatch { batch, context });
                 }
             }
             Err(mut deferred) => {
@@ -293,7 +297,7 @@ impl Worker {
 
     /// Puts away what is to be tried again, and hands on the rest: in order, so with all that waits,
     /// or at once if the order is given up.
-    fn conclude(&mut self, handled: Handled) {
+    fn conclude(&mut self, handled: HandledBatch) {
         let retried = handled.context.again.then(|| handled.attempted());
         let mut handled = handled.rejoined();
         let (stage, gave_up) = (&self.stage, self.gave_up);
@@ -321,7 +325,7 @@ impl Worker {
             context.ticket = handled.context.ticket.take();
             stage.put(sequence, handled.into_output(stage, gave_up));
         }
-        self.retries.add(&stage.clock, &stage.retry, attempt, Handled { batch, context });
+        self.retries.add(&stage.clock, &stage.retry, attempt, HandledBatch { batch, context });
     }
 
     fn give_up(&mut self, instance: &mut Instance) {

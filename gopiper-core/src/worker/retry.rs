@@ -1,12 +1,16 @@
 //! Messages that their component wants again, later.
+//!
+//! Messages that wait leave their batch. The batch keeps its place in the order and its room in the channel until their
+//! attempts have ended, and then gets them back (`handled.rs`). Without an order to keep, the rest of the batch goes on at
+//! once.
 use std::collections::BTreeMap;
 
-use crate::{base::clock::Clock, plan::policy::RetryPolicy, worker::handled::Handled};
+use crate::{base::clock::Clock, plan::policy::RetryPolicy, worker::handled::HandledBatch};
 
 /// What waits for its next attempt, by the moment of that.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    by_moment: BTreeMap<(i64, u64), Handled>,
+    by_moment: BTreeMap<(i64, u64), HandledBatch>,
     count: u64,
 }
 
@@ -17,7 +21,7 @@ impl Waiting {
         clock: &Clock,
         policy: &RetryPolicy,
         attempt: u16,
-        handled: Handled,
+        handled: HandledBatch,
     ) {
         self.count += 1;
         let moment = clock.after(policy.backoff(attempt));
@@ -30,7 +34,7 @@ impl Waiting {
     }
 
     /// One that is due at `now`: always before what was put away since.
-    pub(crate) fn take_due(&mut self, now: i64) -> Option<Handled> {
+    pub(crate) fn take_due(&mut self, now: i64) -> Option<HandledBatch> {
         let due = self.next() <= now && !self.is_empty();
         due.then(|| self.by_moment.pop_first())?.map(|(_, handled)| handled)
     }

@@ -7,31 +7,31 @@ use crate::{
     stage::Stage,
     worker::{
         deferred::Inbox,
-        host::{Side, all_settled},
+        host::{WorkerHost, all_settled},
         instance::create,
     },
 };
 
 /// One thread around one component that produces.
 pub(crate) struct SourceWorker {
-    side: Arc<Side>,
+    host: Arc<WorkerHost>,
     component: ComponentHandle,
 }
 
 impl SourceWorker {
     pub(crate) fn new(stage: Arc<Stage>) -> Result<Self, RawError> {
         let inbox = Inbox::new(&stage);
-        let side = Side::new(stage, inbox);
-        let component = create(&side, |stage| stage.stop.is_requested())?;
-        Ok(SourceWorker { side, component })
+        let host = WorkerHost::new(stage, inbox);
+        let component = create(&host, |stage| stage.stop.is_requested())?;
+        Ok(SourceWorker { host, component })
     }
 
     /// Produces until the source or the pipeline ends.
     pub(crate) fn produce(&mut self) {
-        let stage = self.side.stage.clone();
+        let stage = self.host.stage.clone();
         while !stage.stop.is_requested() && !stage.is_done_with() {
             self.tell_settled();
-            self.side.inbox.wake.take_due();
+            self.host.inbox.wake.take_due();
             stage.failures.tell_counts();
             let credit = stage.outlet.as_ref().map_or(0, |outlet| outlet.credit());
             match self.component.produce(credit) {
@@ -52,29 +52,29 @@ impl SourceWorker {
         loop {
             self.tell_settled();
             // Every other stage has ended: what is still open will never be settled.
-            if self.side.stage.stop.is_drained() || all_settled(&self.side.stage) {
+            if self.host.stage.stop.is_drained() || all_settled(&self.host.stage) {
                 self.tell_settled();
                 return;
             }
             // It is not asked to produce any more, whatever it has asked for.
-            self.side.inbox.wake.take_due();
+            self.host.inbox.wake.take_due();
             self.wait(i64::MAX);
         }
     }
 
     fn wait(&self, until: i64) {
-        let until = until.min(self.side.stage.failures.due());
-        if !self.side.inbox.wake.take_nudge() {
-            self.side.inbox.wake.wait(None, until);
-            self.side.inbox.wake.take_nudge();
+        let until = until.min(self.host.stage.failures.due());
+        if !self.host.inbox.wake.take_nudge() {
+            self.host.inbox.wake.wait(None, until);
+            self.host.inbox.wake.take_nudge();
         }
     }
 
     fn tell_settled(&mut self) {
-        let settled = std::mem::take(&mut *self.side.settled.lock());
+        let settled = std::mem::take(&mut *self.host.settled.lock());
         for (token, first, count, outcome) in settled {
             if !self.component.settled(token, first, count, outcome) {
-                self.side.stage.fail("it panicked when it was told an outcome");
+                self.host.stage.fail("it panicked when it was told an outcome");
             }
         }
     }

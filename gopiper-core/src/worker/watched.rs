@@ -1,4 +1,10 @@
 //! A call under a limit of time, and what another thread needs to go on without it.
+//!
+//! A worker is what it has in hand: queue, retries, what it collects. With a `timeout`, the component gets copies of a
+//! batch's messages, whose deliveries belong to a guard (`raw/host/lent.rs`), and the worker itself lies in a [`Watched`]
+//! while the call runs. The watchdog sees that a call is still the same, takes the worker out, and starts a thread that goes
+//! on as this worker (`take_over.rs`). A call begins without a look at the clock: the watchdog sees it twice. Without a
+//! `timeout` none of this costs anything.
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use parking_lot::Mutex;
@@ -6,12 +12,12 @@ use parking_lot::Mutex;
 /// What belongs to a call lies here while it runs. Whoever takes it out goes on with it: the thread
 /// that called, when the call has ended; another one, when it has taken too long.
 pub(crate) struct Watched<T> {
-    call: Mutex<State<T>>,
+    call: Mutex<WatchedCall<T>>,
     /// How many calls there were, to know one again.
     calls: AtomicU64,
 }
 
-enum State<T> {
+enum WatchedCall<T> {
     None,
     Running(T),
     /// The call is still running, but nobody waits for it, nor for so many reports.
@@ -20,29 +26,29 @@ enum State<T> {
 
 impl<T> Watched<T> {
     pub(crate) fn new() -> Self {
-        Watched { call: Mutex::new(State::None), calls: AtomicU64::new(0) }
+        Watched { call: Mutex::new(WatchedCall::None), calls: AtomicU64::new(0) }
     }
 
     /// A call begins.
     pub(crate) fn begin(&self, with: T) {
         let mut call = self.call.lock();
         self.calls.fetch_add(1, SeqCst);
-        *call = State::Running(with);
+        *call = WatchedCall::Running(with);
     }
 
     /// It has ended: what belongs to it, or how many reports nobody waits for, if it was given up.
     pub(crate) fn end(&self) -> Result<T, u32> {
-        match std::mem::replace(&mut *self.call.lock(), State::None) {
-            State::Running(with) => Ok(with),
-            State::GivenUp(at) => Err(at),
-            State::None => unreachable!("a call ends that has begun"),
+        match std::mem::replace(&mut *self.call.lock(), WatchedCall::None) {
+            WatchedCall::Running(with) => Ok(with),
+            WatchedCall::GivenUp(at) => Err(at),
+            WatchedCall::None => unreachable!("a call ends that has begun"),
         }
     }
 
     /// The number of the call that is running, if one is.
     pub(crate) fn running(&self) -> Option<u64> {
         let call = self.call.lock();
-        matches!(*call, State::Running(_)).then(|| self.calls.load(SeqCst))
+        matches!(*call, WatchedCall::Running(_)).then(|| self.calls.load(SeqCst))
     }
 
     /// Goes on without call number `number`, if that is still running: `take_over` says how many
@@ -53,12 +59,14 @@ impl<T> Watched<T> {
         take_over: impl FnOnce(T) -> (u32, R),
     ) -> Option<R> {
         let mut call = self.call.lock();
-        if self.calls.load(SeqCst) != number || !matches!(*call, State::Running(_)) {
+        if self.calls.load(SeqCst) != number || !matches!(*call, WatchedCall::Running(_)) {
             return None;
         }
-        let State::Running(with) = std::mem::replace(&mut *call, State::None) else { return None };
+        let WatchedCall::Running(with) = std::mem::replace(&mut *call, WatchedCall::None) else {
+            return None;
+        };
         let (at, taken) = take_over(with);
-        *call = State::GivenUp(at);
+        *call = WatchedCall::GivenUp(at);
         Some(taken)
     }
 }

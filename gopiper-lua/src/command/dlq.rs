@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use gopiper_core::{
-    dead_letters::{self, Entry, Letter, SegmentReader},
+    dead_letters::{self, Letter, SegmentReader, StoredLetter},
     in_a_line, state,
 };
 use gopiper_lua::Loaded;
@@ -20,7 +20,7 @@ use tracing::warn;
 use crate::command::{
     exit::{self, refuse},
     output::{StandardOutput, print, say},
-    run::{self, Outcome, RunArguments},
+    run::{self, DriveOutcome, RunArguments},
     signals::Stops,
     state_directory::DefaultState,
 };
@@ -147,14 +147,14 @@ fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// A letter, and whether it is done with.
-struct Found {
+struct FoundLetter {
     id: String,
-    entry: Entry,
+    entry: StoredLetter,
     done: bool,
 }
 
 /// Reads a segment; what is damaged is told.
-fn read(segment: &Path) -> io::Result<Vec<Found>> {
+fn read(segment: &Path) -> io::Result<Vec<FoundLetter>> {
     let failed =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", segment.display()));
     let stem = segment.file_stem().unwrap_or_default().to_string_lossy();
@@ -162,7 +162,7 @@ fn read(segment: &Path) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in SegmentReader::open(segment).map_err(failed)? {
         match entry {
-            Ok(entry) => found.push(Found {
+            Ok(entry) => found.push(FoundLetter {
                 id: match entry.letter.id.as_str() {
                     "" => format!("{stem}:{}", entry.offset),
                     id => id.to_owned(),
@@ -182,7 +182,7 @@ fn read(segment: &Path) -> io::Result<Vec<Found>> {
 }
 
 /// Reads all segments; one that can't be read is told, and does not keep the others from it.
-fn read_all(folder: &Path) -> io::Result<Vec<Found>> {
+fn read_all(folder: &Path) -> io::Result<Vec<FoundLetter>> {
     let mut found = Vec::new();
     for segment in segments(folder)? {
         match read(&segment) {
@@ -200,7 +200,7 @@ fn time(nanoseconds: i64) -> String {
 
 fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
     let mut out = BufWriter::new(StandardOutput);
-    for Found { id, entry: Entry { letter, .. }, done } in read_all(folder)? {
+    for FoundLetter { id, entry: StoredLetter { letter, .. }, done } in read_all(folder)? {
         if as_json {
             writeln!(out, "{}", described(&id, &letter, done))?;
             continue;
@@ -236,7 +236,7 @@ fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
 
 fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
     let found = read_all(folder)?.into_iter().find(|found| found.id == id);
-    let Some(Found { entry: Entry { letter, .. }, done, .. }) = found else {
+    let Some(FoundLetter { entry: StoredLetter { letter, .. }, done, .. }) = found else {
         let said = format!("there is no dead letter '{id}' in {}", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, said));
     };
@@ -344,7 +344,7 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
             Err(error) => return refuse(&error),
         }
         match run::drive(loaded, arguments, &stops) {
-            Outcome::Ended { summaries, code } => {
+            DriveOutcome::Ended { summaries, code } => {
                 for summary in &summaries {
                     let of = &summary.outcomes;
                     // Standard output is the pipeline's.
@@ -360,7 +360,7 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
                     return code;
                 }
             }
-            Outcome::Refused(code) => return code,
+            DriveOutcome::Refused(code) => return code,
         }
     }
     ExitCode::SUCCESS

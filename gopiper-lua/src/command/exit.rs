@@ -1,7 +1,7 @@
 //! How the program ends.
 use std::process::ExitCode;
 
-use crate::command::output::say;
+use crate::command::output::{say, take_error};
 
 /// Something failed, or was left or lost.
 pub(crate) const FAILED: u8 = 1;
@@ -14,4 +14,15 @@ pub(crate) const CONFIGURATION: u8 = 78;
 pub(crate) fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
     say(format_args!("gopiper: {error}"));
     ExitCode::from(CONFIGURATION)
+}
+
+/// How the program ends, if nothing is wrong with what it has written.
+pub(crate) fn finish(code: ExitCode) -> ExitCode {
+    match take_error() {
+        Some(error) => {
+            say(format_args!("gopiper: {error}"));
+            ExitCode::from(FAILED)
+        }
+        None => code,
+    }
 }

@@ -8,7 +8,7 @@ mod inspect;
 mod list;
 mod logging;
 mod new;
-pub(crate) mod output;
+mod output;
 mod run;
 pub(crate) mod signals;
 pub(crate) mod standard;

@@ -2,14 +2,11 @@
 use std::{
     fmt::Display,
     io::{self, Write},
-    process::ExitCode,
 };
 
 use gopiper_core::secrets::redact;
 use parking_lot::Mutex;
 use rustix::stdio::stdout;
-
-use crate::command::exit;
 
 /// Why a line could not be written to standard output: the first such error.
 static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -19,23 +16,16 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(Redacted(io::stderr()), "{line}");
 }
 
-/// A line on standard output. If it cannot be written, the program fails at its end ([`finish`]).
+/// A line on standard output. If it cannot be written, the program fails at its end ([`take_error`]).
 pub(crate) fn print(line: impl Display) {
     if let Err(error) = writeln!(Redacted(StandardOutput), "{line}") {
         UNWRITTEN.lock().get_or_insert(error);
     }
 }
 
-/// How the program ends, if nothing is wrong with what it has written.
-pub(crate) fn finish(code: ExitCode) -> ExitCode {
-    match UNWRITTEN.lock().take() {
-        // Whoever reads it has had enough.
-        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(format_args!("gopiper: {error}"));
-            ExitCode::from(exit::FAILED)
-        }
-        _ => code,
-    }
+/// Why a line could not be written to standard output, if that is not because its reader has gone.
+pub(crate) fn take_error() -> Option<io::Error> {
+    UNWRITTEN.lock().take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
 }
 
 /// Standard output without a buffer. The standard library's takes a closed one for one that was written to, and says

@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     match load(arguments, true).map(|loaded| drive(loaded, arguments, &stops)) {
-        Ok(Outcome::Ended { code, .. } | Outcome::Refused(code)) | Err(code) => code,
+        Ok(DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code)) | Err(code) => code,
     }
 }
 
@@ -127,7 +127,7 @@ fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
 }
 
 /// How it went.
-pub(crate) enum Outcome {
+pub(crate) enum DriveOutcome {
     /// They ran, and have ended.
     Ended { summaries: Vec<Summary>, code: ExitCode },
     /// They could not start.
@@ -135,9 +135,9 @@ pub(crate) enum Outcome {
 }
 
 /// Runs pipelines until they have ended.
-pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops) -> Outcome {
+pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops) -> DriveOutcome {
     if let Err(code) = check_all(&mut loaded) {
-        return Outcome::Refused(code);
+        return DriveOutcome::Refused(code);
     }
     let own = |pipeline: &Pipeline| {
         Some((pipeline.name().to_owned(), pipeline.dead_letter()?.to_owned()))
@@ -146,17 +146,17 @@ pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops)
     match start_all(loaded.pipelines, stops) {
         Ok(None) => {
             info!("stopped before everything had started");
-            Outcome::Ended { summaries: Vec::new(), code: ExitCode::SUCCESS }
+            DriveOutcome::Ended { summaries: Vec::new(), code: ExitCode::SUCCESS }
         }
         Ok(Some(summaries)) => {
             let is_well = |of: &&Summary| report(of, own.get(&of.pipeline), arguments);
             let failures = summaries.len() - summaries.iter().filter(is_well).count();
             let code = if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) };
-            Outcome::Ended { summaries, code }
+            DriveOutcome::Ended { summaries, code }
         }
         Err((pipeline, error)) => {
             show(&loaded.places.problem(&pipeline, &error));
-            Outcome::Refused(ExitCode::from(exit::CONFIGURATION))
+            DriveOutcome::Refused(ExitCode::from(exit::CONFIGURATION))
         }
     }
 }

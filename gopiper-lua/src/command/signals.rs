@@ -33,10 +33,10 @@ pub(crate) fn ignore_harmless() -> io::Result<()> {
 
 /// The signals that stop pipelines, for as long as the program runs.
 #[derive(Clone)]
-pub(crate) struct Stops(Arc<Mutex<State>>);
+pub(crate) struct Stops(Arc<Mutex<StopsState>>);
 
 #[derive(Default)]
-struct State {
+struct StopsState {
     /// The pipelines that are starting or at work; none while there are none yet.
     controls: Option<Vec<Control>>,
     /// All of them have started.
@@ -88,7 +88,7 @@ impl Stops {
         self.lock().is_stopping
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, StopsState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

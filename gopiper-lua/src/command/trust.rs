@@ -12,7 +12,7 @@ pub(crate) struct TrustArguments {
     /// What is done with a component that no trusted key has signed [default: refuse with trusted
     /// keys, allow without].
     #[arg(long, value_enum, env = "GOPIPER_UNSIGNED")]
-    unsigned: Option<Unsigned>,
+    unsigned: Option<UnsignedArgument>,
     /// A public key of minisign's, or the file with it, whose components are trusted; may be given
     /// several times (in the variable, separated by commas).
     #[arg(long, env = "GOPIPER_TRUSTED_KEY", value_delimiter = ',', value_name = "KEY")]
@@ -20,7 +20,7 @@ pub(crate) struct TrustArguments {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Unsigned {
+enum UnsignedArgument {
     Allow,
     Warn,
     Refuse,
@@ -30,9 +30,9 @@ impl TrustArguments {
     /// None if nothing is said.
     pub(crate) fn trust(&self) -> Result<Option<Trust>, ExitCode> {
         let unsigned = self.unsigned.map(|unsigned| match unsigned {
-            Unsigned::Allow => loader::Unsigned::Allow,
-            Unsigned::Warn => loader::Unsigned::Warn,
-            Unsigned::Refuse => loader::Unsigned::Refuse,
+            UnsignedArgument::Allow => loader::Unsigned::Allow,
+            UnsignedArgument::Warn => loader::Unsigned::Warn,
+            UnsignedArgument::Refuse => loader::Unsigned::Refuse,
         });
         let keys = self.trusted_key.iter().map(|key| trusted_key(key, Path::new("")));
         let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|error| refuse(&error))?;

@@ -1,4 +1,14 @@
 //! A pipeline that is killed at any moment, and a machine that loses its power, again and again.
+//!
+//! It runs files → faults → buffer → file until the input is through. Then every line is in the output or among the dead
+//! letters, byte for byte, and none of them twice but what lay past the checkpoint, or was not forgotten by the buffer, at a
+//! kill (`bound.rs`). Half of the kills are chosen by time, the others by the change of a file at which the program dies, in
+//! the middle of a write. In half of the rounds the machine loses its power too: `shim.c`, loaded into the program, writes
+//! down what undoes each change below a folder and what was synced, and `disk.rs` takes back what was not, by the letter of
+//! POSIX: a name is there when its folder was synced. A round fails if something was written that the shim did not see. In
+//! other rounds the disk is full, no file can be opened, or the sink's folder is elsewhere, for a while.
+//! `--leave-out PATTERN` makes a sync do nothing, which must be noticed. A round that fails is kept and can be run again by
+//! its seed.
 
 mod account;
 mod bound;

@@ -2,6 +2,7 @@
 
 mod crate_map;
 mod floors;
+mod names;
 
 use std::fs;
 use std::path::{Component, Path};
@@ -61,6 +62,7 @@ pub(crate) fn tidy() -> Result<()> {
         files += 1;
     }
     wrong.extend(floors::check()?);
+    wrong.extend(names::check()?);
     if !wrong.is_empty() {
         bail!("{}", wrong.join("\n"));
     }

@@ -19,7 +19,7 @@ use crate::raw::{
 
 /// What a worker's component does, in safe words: see [`ComponentVtable`] for what each means.
 #[allow(missing_docs)]
-pub trait Worker: Send + 'static {
+pub trait WorkerComponent: Send + 'static {
     fn start(&mut self) -> Result<(), RawError>;
     fn produce(&mut self, credit: usize) -> Result<Produced, RawError>;
     fn handle(&mut self, call: BatchCall<'_>) -> HandleFlags;
@@ -31,7 +31,7 @@ pub trait Worker: Send + 'static {
 /// What a factory does, in safe words: see [`FactoryVtable`] for what each means.
 #[allow(missing_docs)]
 pub trait WorkerFactory: Send + Sized + 'static {
-    type Worker: Worker;
+    type Worker: WorkerComponent;
     const KIND: Kind;
     fn schema() -> String;
     fn configure(attributes: &Map) -> Result<Self, Vec<RawError>>;
@@ -108,13 +108,13 @@ impl<F: WorkerFactory> FactorySlot<F> {
     const VTABLE: FactoryVtable_Ref = FactoryVtable_Ref(Self::VALUE.static_as_prefix());
 }
 
-struct Instance<W> {
+struct WorkerState<W> {
     worker: W,
     host: Host,
     on_stop: OnStop,
 }
 
-impl<W: Worker> Instance<W> {
+impl<W: WorkerComponent> WorkerState<W> {
     const VALUE: &'static WithMetadata<ComponentVtable> = &WithMetadata::new(ComponentVtable {
         start: start::<W>,
         stop: stop::<W>,
@@ -194,7 +194,7 @@ fn not_configured() -> RawError {
 }
 
 // SAFETY, for all below: each stands in one vtable alone, so its object is the FactorySlot<F> or the
-// Instance<W> that this library made; the host calls them by one thread at a time (FactoryVtable,
+// WorkerState<W> that this library made; the host calls them by one thread at a time (FactoryVtable,
 // ComponentVtable), `stop` aside.
 unsafe extern "C" fn configure<F: WorkerFactory>(
     object: *mut (),
@@ -258,8 +258,8 @@ unsafe extern "C" fn create<F: WorkerFactory>(
         // SAFETY: see above.
         let factory = unsafe { configured::<F>(object) }.ok_or_else(not_configured)?;
         let worker = factory.create(host.clone(), on_stop.clone())?;
-        let instance = Box::new(Instance { worker, host, on_stop });
-        let vtable = Instance::<F::Worker>::VTABLE;
+        let instance = Box::new(WorkerState { worker, host, on_stop });
+        let vtable = WorkerState::<F::Worker>::VTABLE;
         Ok(RawComponent { object: Box::into_raw(instance).cast(), vtable })
     }))
 }
@@ -275,34 +275,40 @@ unsafe extern "C" fn drop_factory<F: WorkerFactory>(object: *mut ()) {
 /// Calls `f` with the worker, fenced.
 ///
 /// # Safety
-/// `object` is an `Instance<W>`, whose worker nobody else uses meanwhile.
+/// `object` is a `WorkerState<W>`, whose worker nobody else uses meanwhile.
 #[inline]
-unsafe fn with<W: Worker, T>(object: *mut (), f: impl FnOnce(&mut W) -> T) -> Result<T, Panicked> {
-    let instance = object.cast::<Instance<W>>();
+unsafe fn with<W: WorkerComponent, T>(
+    object: *mut (),
+    f: impl FnOnce(&mut W) -> T,
+) -> Result<T, Panicked> {
+    let instance = object.cast::<WorkerState<W>>();
     // SAFETY: by the caller. Only these two fields are borrowed: `stop` may look at the third.
     unsafe { within(&(*instance).host, || f(&mut (*instance).worker)) }
 }
 
-unsafe extern "C" fn start<W: Worker>(object: *mut ()) -> RResult<(), RawError> {
+unsafe extern "C" fn start<W: WorkerComponent>(object: *mut ()) -> RResult<(), RawError> {
     // SAFETY: see above.
     flatten(unsafe { with(object, W::start) })
 }
-unsafe extern "C" fn stop<W: Worker>(object: *const ()) {
+unsafe extern "C" fn stop<W: WorkerComponent>(object: *const ()) {
     // SAFETY: the host keeps the instance while this runs; these fields are never changed.
     let (on_stop, host) = unsafe {
-        let instance = object.cast::<Instance<W>>();
+        let instance = object.cast::<WorkerState<W>>();
         (&(*instance).on_stop, &(*instance).host)
     };
     on_stop.stop(host);
 }
-unsafe extern "C" fn produce<W: Worker>(
+unsafe extern "C" fn produce<W: WorkerComponent>(
     object: *mut (),
     credit: u32,
 ) -> RResult<Produced, RawError> {
     // SAFETY: see above.
     flatten(unsafe { with(object, |worker: &mut W| worker.produce(credit as usize)) })
 }
-unsafe extern "C" fn handle<W: Worker>(object: *mut (), batch: *mut BatchHeader) -> HandleFlags {
+unsafe extern "C" fn handle<W: WorkerComponent>(
+    object: *mut (),
+    batch: *mut BatchHeader,
+) -> HandleFlags {
     // SAFETY: see above; the host gives the batch for the time of the call.
     unsafe {
         let said = Cell::new(HandleFlags::ALL_DONE);
@@ -323,7 +329,7 @@ unsafe extern "C" fn handle<W: Worker>(object: *mut (), batch: *mut BatchHeader)
         said.get()
     }
 }
-unsafe extern "C" fn settled<W: Worker>(
+unsafe extern "C" fn settled<W: WorkerComponent>(
     object: *mut (),
     token: u64,
     first: u32,
@@ -333,18 +339,21 @@ unsafe extern "C" fn settled<W: Worker>(
     // SAFETY: see above.
     unsafe { with(object, |worker: &mut W| worker.settled(token, first, count, outcome)) }.is_ok()
 }
-unsafe extern "C" fn timer<W: Worker>(object: *mut (), now: i64) -> RResult<(), RawError> {
+unsafe extern "C" fn timer<W: WorkerComponent>(object: *mut (), now: i64) -> RResult<(), RawError> {
     // SAFETY: see above.
     flatten(unsafe { with(object, |worker: &mut W| worker.timer(now)) })
 }
-unsafe extern "C" fn end<W: Worker>(object: *mut (), deadline: i64) -> RResult<(), RawError> {
+unsafe extern "C" fn end<W: WorkerComponent>(
+    object: *mut (),
+    deadline: i64,
+) -> RResult<(), RawError> {
     // SAFETY: see above.
     flatten(unsafe { with(object, |worker: &mut W| worker.end(deadline)) })
 }
-unsafe extern "C" fn drop_instance<W: Worker>(object: *mut ()) {
+unsafe extern "C" fn drop_instance<W: WorkerComponent>(object: *mut ()) {
     // SAFETY: see above; the host gives the component up. Its host goes last: `log` may need it.
     unsafe {
-        let Instance { worker, host, on_stop } = *Box::from_raw(object.cast::<Instance<W>>());
+        let WorkerState { worker, host, on_stop } = *Box::from_raw(object.cast::<WorkerState<W>>());
         log_panic(&host, within(&host, || drop(worker)));
         on_stop.clear();
     }

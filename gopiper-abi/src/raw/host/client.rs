@@ -143,7 +143,7 @@ impl FactoryHandle {
     pub fn create(&mut self, host: Host) -> Result<ComponentHandle, RawError> {
         // SAFETY: as above.
         let raw = unsafe { (self.raw.vtable.create())(self.raw.object, host) }.into_result()?;
-        let stopper = Stopper(Arc::new(Mutex::new(Some(Stop(raw.object, raw.vtable.stop())))));
+        let stopper = Stopper(Arc::new(Mutex::new(Some(StopEntry(raw.object, raw.vtable.stop())))));
         Ok(ComponentHandle { raw, stopper })
     }
 
@@ -237,23 +237,23 @@ impl Drop for ComponentHandle {
     }
 }
 
-struct Stop(*mut (), unsafe extern "C" fn(*const ()));
+struct StopEntry(*mut (), unsafe extern "C" fn(*const ()));
 
 // SAFETY: `stop` may be called from any thread (ComponentVtable).
-unsafe impl Send for Stop {}
+unsafe impl Send for StopEntry {}
 
 /// Stops a component, from any thread; does nothing once the component has gone.
 #[derive(Clone)]
-pub struct Stopper(Arc<Mutex<Option<Stop>>>);
+pub struct Stopper(Arc<Mutex<Option<StopEntry>>>);
 
 impl Stopper {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Stop>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<StopEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whatever blocks in the component should come to an end.
     pub fn stop(&self) {
-        if let Some(Stop(object, stop)) = &*self.lock() {
+        if let Some(StopEntry(object, stop)) = &*self.lock() {
             // SAFETY: the component is not dropped while the lock is held (ComponentHandle::drop).
             unsafe { stop(*object) }
         }

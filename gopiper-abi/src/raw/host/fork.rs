@@ -15,7 +15,7 @@ use crate::raw::{
 /// The delivery of all copies. Message `m` of copy `c` of a batch of `n` has index `c * n + m`: each
 /// index has one holder, as always.
 #[repr(C)]
-struct Record {
+struct ForkRecord {
     header: Delivery,
     open: AtomicU32,
     /// What the messages themselves held, in their order, and their copies settle: as delivered, unless
@@ -23,12 +23,12 @@ struct Record {
     parents: Box<[(Parent, Outcome)]>,
     messages: u32,
     ways: u32,
-    state: Mutex<State>,
+    state: Mutex<ForkState>,
 }
 
 /// Mostly a whole copy is delivered at once: then the copies are counted, and no message for itself.
 #[derive(Default)]
-struct State {
+struct ForkState {
     delivered: u32,
     /// From the first time on that it was otherwise.
     each: Option<Box<[Forked]>>,
@@ -93,13 +93,13 @@ impl Batch {
             let (delivery, index) = message.take_delivery();
             add(&mut parents, delivery, index, Outcome::DELIVERED);
         }
-        let record = Box::new(Record {
+        let record = Box::new(ForkRecord {
             header: Delivery { vtable: VTABLE },
             open: AtomicU32::new(messages * ways),
             parents: parents.into(),
             messages,
             ways,
-            state: Mutex::new(State::default()),
+            state: Mutex::new(ForkState::default()),
         });
         let record: *const Delivery = Box::into_raw(record).cast_const().cast();
         copies.push(self);
@@ -130,7 +130,7 @@ fn add(
     }
 }
 
-impl Record {
+impl ForkRecord {
     /// Settles indices. Returns what has ended with that, with the outcome of each.
     fn settle(&self, first: u32, count: u32, outcome: Outcome) -> Vec<(Parent, Outcome)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,7 +163,7 @@ impl Record {
 }
 
 unsafe extern "C" fn settle(fork: *const Delivery, first: u32, count: u32, outcome: Outcome) {
-    let record = fork.cast::<Record>();
+    let record = fork.cast::<ForkRecord>();
     // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices, so
     // the record is alive until they are subtracted below. What has ended was the messages' own, and is
     // returned once: to whoever settles the last copy.
@@ -187,7 +187,7 @@ unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> RString {
     // SAFETY: this vtable is only found in records of this side, and the caller holds an index, as the record
     // holds what the messages themselves held.
     unsafe {
-        let record = fork.cast::<Record>();
+        let record = fork.cast::<ForkRecord>();
         let mut before = index % (*record).messages;
         for (parent, _) in &(*record).parents {
             match before.checked_sub(parent.count) {

@@ -23,12 +23,12 @@ use crate::raw::{
 };
 
 #[repr(C)]
-struct Record {
+struct LentRecord {
     header: Delivery,
-    places: Box<[Place]>,
+    places: Box<[LentPlace]>,
 }
 
-struct Place {
+struct LentPlace {
     /// Whether it is the component's still.
     open: AtomicBool,
     delivery: *const Delivery,
@@ -36,9 +36,9 @@ struct Place {
 }
 
 // SAFETY: a delivery may be settled from any thread (DeliveryVtable); the rest is atomic.
-unsafe impl Send for Record {}
+unsafe impl Send for LentRecord {}
 // SAFETY: as above.
-unsafe impl Sync for Record {}
+unsafe impl Sync for LentRecord {}
 
 // A static has one address, by which `resolve` knows a guard.
 static VALUE: WithMetadata<DeliveryVtable> =
@@ -53,18 +53,18 @@ pub struct Lent {
 
 /// What components still hold of a lent batch.
 #[derive(Clone)]
-pub struct Guard(Arc<Record>);
+pub struct Guard(Arc<LentRecord>);
 
 impl Lent {
     /// Keeps the batch, and makes the copy to lend.
     pub fn new(came: Batch) -> (Self, Batch) {
-        let place = |message: &Message| Place {
+        let place = |message: &Message| LentPlace {
             open: AtomicBool::new(true),
             delivery: message.delivery,
             index: message.index,
         };
         let places = came.messages().iter().map(place).collect();
-        let record = Arc::new(Record { header: Delivery { vtable: VTABLE }, places });
+        let record = Arc::new(LentRecord { header: Delivery { vtable: VTABLE }, places });
         let mut copy = Batch::new((came.len() as u32).max(1));
         copy.set_sequence(came.sequence());
         for (index, message) in came.messages().iter().enumerate() {
@@ -118,7 +118,7 @@ impl Lent {
             let message = std::mem::replace(slot, Message::vacated());
             *slot = self.take_back(place, Some(message));
             // SAFETY: the count that went along with the message's delivery.
-            unsafe { Arc::decrement_strong_count(guard.cast::<Record>()) }
+            unsafe { Arc::decrement_strong_count(guard.cast::<LentRecord>()) }
         }
     }
 
@@ -140,7 +140,7 @@ impl Drop for Lent {
 impl Guard {
     /// Whether components hold some of the messages.
     pub fn is_open(&self) -> bool {
-        let open = |place: &Place| !place.delivery.is_null() && place.open.load(Acquire);
+        let open = |place: &LentPlace| !place.delivery.is_null() && place.open.load(Acquire);
         self.0.places.iter().any(open)
     }
 
@@ -156,7 +156,7 @@ impl Guard {
     }
 }
 
-impl Place {
+impl LentPlace {
     fn settle(&self, outcome: Outcome) -> bool {
         let open = self.open.swap(false, AcqRel);
         if open {
@@ -196,7 +196,7 @@ pub(in crate::raw) unsafe fn resolve(parent: Parent, into: &mut Vec<Parent>) {
         if !is_guard {
             return into.push(parent);
         }
-        let record = parent.delivery.cast::<Record>();
+        let record = parent.delivery.cast::<LentRecord>();
         let places = parent.first as usize..(parent.first + parent.count) as usize;
         for place in &(&(*record).places)[places] {
             if place.open.swap(false, AcqRel) {
@@ -220,7 +220,7 @@ unsafe extern "C" fn let_go(guard: *const Delivery, first: u32, count: u32) {
 
 /// Settles those places that are the component's still: how many those are.
 unsafe fn settle_open(guard: *const Delivery, first: u32, count: u32, outcome: Outcome) -> u32 {
-    let record = guard.cast::<Record>();
+    let record = guard.cast::<LentRecord>();
     // SAFETY: this vtable is only found in records of this side; the caller holds a count for each
     // of these places.
     unsafe {

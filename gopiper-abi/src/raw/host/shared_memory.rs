@@ -7,12 +7,12 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create
 use crate::raw::{PayloadMut, Region};
 
 /// A mapping with the descriptor that it maps.
-struct Shared {
+struct SharedMapping {
     mapping: MmapMut,
     _descriptor: std::os::fd::OwnedFd,
 }
 
-impl AsMut<[u8]> for Shared {
+impl AsMut<[u8]> for SharedMapping {
     fn as_mut(&mut self) -> &mut [u8] {
         &mut self.mapping
     }
@@ -36,7 +36,7 @@ pub fn shared_memory(length: usize) -> io::Result<PayloadMut> {
         offset: 0,
         base: mapping.as_ptr(),
     };
-    Ok(PayloadMut::from_owner(Shared { mapping, _descriptor: descriptor }, Some(region)))
+    Ok(PayloadMut::from_owner(SharedMapping { mapping, _descriptor: descriptor }, Some(region)))
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl WorkerFactory for UnrulyFactory {
     }
 }
 
-impl Worker for Unruly {
+impl WorkerComponent for Unruly {
     fn start(&mut self) -> Result<(), RawError> {
         Ok(())
     }

@@ -89,7 +89,7 @@ enum NewKind {
 }
 
 /// What differs between the kinds.
-struct Kind {
+struct TemplateKind {
     name: &'static str,
     source: &'static str,
     /// The list in `pipeline.lua`.
@@ -101,9 +101,9 @@ struct Kind {
 }
 
 impl NewKind {
-    fn kind(self) -> Kind {
+    fn kind(self) -> TemplateKind {
         match self {
-            NewKind::Source => Kind {
+            NewKind::Source => TemplateKind {
                 name: "source",
                 source: include_str!("template/src/source.rs"),
                 list: "  gopiper.loadComponent('crate_template_component.so', { last = 3 }),\n  \
@@ -111,7 +111,7 @@ impl NewKind {
                 input: "",
                 attributes: r#"{"last": 3}"#,
             },
-            NewKind::Transform => Kind {
+            NewKind::Transform => TemplateKind {
                 name: "transform",
                 source: include_str!("template/src/transform.rs"),
                 list: "  gopiper.loadComponent('stdin_component.so', {}),\n  \
@@ -120,7 +120,7 @@ impl NewKind {
                 input: " < README.md",
                 attributes: r#"{"word": "an"}"#,
             },
-            NewKind::Sink => Kind {
+            NewKind::Sink => TemplateKind {
                 name: "sink",
                 source: include_str!("template/src/sink.rs"),
                 list: "  gopiper.loadComponent('stdin_component.so', {}),\n  \

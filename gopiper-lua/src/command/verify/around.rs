@@ -15,7 +15,7 @@ const LOOKED_AT: usize = 10_000;
 
 /// What becomes of the messages that come out.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Ending {
+pub(super) enum MessagesEnd {
     Done,
     /// One is done, the next is dropped, the next has failed, the next is tried again, and so on.
     Mixed,
@@ -32,7 +32,7 @@ pub(super) struct Seen {
     pub(super) produced: Vec<Vec<u8>>,
 }
 
-pub(super) type Shared = Arc<Mutex<Seen>>;
+pub(super) type SharedSeen = Arc<Mutex<Seen>>;
 
 impl Seen {
     pub(super) fn of(input: Box<dyn Iterator<Item = Message> + Send>) -> Self {
@@ -41,7 +41,7 @@ impl Seen {
     }
 }
 
-pub(super) fn lock(seen: &Shared) -> MutexGuard<'_, Seen> {
+pub(super) fn lock(seen: &SharedSeen) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -53,7 +53,7 @@ fn look_at<T>(at: &mut Vec<T>, one: T) {
 
 /// The source of what goes in.
 pub(super) struct Feed {
-    seen: Shared,
+    seen: SharedSeen,
     batch: usize,
     sent: u64,
     waits: bool,
@@ -62,7 +62,7 @@ pub(super) struct Feed {
 
 impl Feed {
     /// `waits` at the end of the input for a stop.
-    pub(super) fn new(seen: Shared, batch: usize, waits: bool, postponed: Postponed) -> Self {
+    pub(super) fn new(seen: SharedSeen, batch: usize, waits: bool, postponed: Postponed) -> Self {
         Feed { seen, batch, sent: 0, waits, postponed }
     }
 }
@@ -100,7 +100,7 @@ impl Source for Feed {
 }
 
 /// Sees what a source produces.
-pub(super) struct Tap(pub(super) Shared);
+pub(super) struct Tap(pub(super) SharedSeen);
 
 impl Component for Tap {
     fn handle(&mut self, message: Message, handled: HandledCallback) {
@@ -111,21 +111,21 @@ impl Component for Tap {
 
 /// Where messages end.
 pub(super) struct Collect {
-    seen: Shared,
+    seen: SharedSeen,
     /// For those that have failed.
     is_grave: bool,
-    ending: Ending,
+    ending: MessagesEnd,
     came: usize,
 }
 
 impl Collect {
-    pub(super) fn new(seen: Shared, ending: Ending) -> Self {
+    pub(super) fn new(seen: SharedSeen, ending: MessagesEnd) -> Self {
         Collect { seen, is_grave: false, ending, came: 0 }
     }
 
     /// For those that have failed.
-    pub(super) fn grave(seen: Shared) -> Self {
-        Collect { seen, is_grave: true, ending: Ending::Done, came: 0 }
+    pub(super) fn grave(seen: SharedSeen) -> Self {
+        Collect { seen, is_grave: true, ending: MessagesEnd::Done, came: 0 }
     }
 
     /// Until the source has sent all that it will for now.
@@ -150,18 +150,18 @@ impl Component for Collect {
         }
         let nth = self.came;
         self.came += 1;
-        if !matches!(self.ending, Ending::FailsAfter(count) if nth >= count) {
+        if !matches!(self.ending, MessagesEnd::FailsAfter(count) if nth >= count) {
             look_at(&mut seen.output, message.duplicate());
         }
         drop(seen);
         match self.ending {
-            Ending::Mixed if message.attempts() == 0 => match nth % 4 {
+            MessagesEnd::Mixed if message.attempts() == 0 => match nth % 4 {
                 0 => handled.done(message),
                 1 => handled.discard(message),
                 2 => handled.fail(message, "as the trial wants it"),
                 _ => handled.report(message, Report::retry(0, "as the trial wants it")),
             },
-            Ending::FailsAfter(count) if nth >= count => {
+            MessagesEnd::FailsAfter(count) if nth >= count => {
                 if nth == count {
                     self.wait_for_more();
                 }

@@ -13,7 +13,7 @@ use gopiper_core::{
 };
 
 use super::{
-    around::{Collect, Ending, Feed, Seen, Shared, Tap, lock},
+    around::{Collect, Feed, MessagesEnd, Seen, SharedSeen, Tap, lock},
     subject::Subject,
     verdict::{Judged, Verdict, must},
 };
@@ -52,7 +52,7 @@ pub(super) struct Trial<'s> {
     input: Box<dyn Iterator<Item = Message> + Send>,
     batch: usize,
     end: End,
-    ending: Ending,
+    ending: MessagesEnd,
     on_fail: OnFail,
 }
 
@@ -64,7 +64,7 @@ impl<'s> Trial<'s> {
     ) -> Self {
         let end = if subject.kind == Kind::SOURCE { End::Stopped } else { End::OfTheInput };
         let input = Box::new(input.into_iter());
-        let (ending, on_fail) = (Ending::Done, OnFail::DeadLetter);
+        let (ending, on_fail) = (MessagesEnd::Done, OnFail::DeadLetter);
         Trial { subject, input, batch: 16, end, ending, on_fail }
     }
 
@@ -83,7 +83,7 @@ impl<'s> Trial<'s> {
     }
 
     /// What becomes of the messages that come out; of those that fail there, `on_fail`.
-    pub(super) fn ending(self, ending: Ending, on_fail: OnFail) -> Self {
+    pub(super) fn ending(self, ending: MessagesEnd, on_fail: OnFail) -> Self {
         Trial { ending, on_fail, ..self }
     }
 
@@ -117,7 +117,7 @@ impl<'s> Trial<'s> {
         })
     }
 
-    fn pipeline(self) -> Result<(Pipeline, Shared), Verdict> {
+    fn pipeline(self) -> Result<(Pipeline, SharedSeen), Verdict> {
         let Trial { subject, input, batch, end, ending, on_fail } = self;
         let seen = Arc::new(Mutex::new(Seen::of(input)));
         let mut middle = spec(subject.factory()?);
@@ -156,7 +156,7 @@ impl<'s> Trial<'s> {
 /// Waits for the end, and brings it about; what was left if it did not come.
 fn watch(
     (control, place): (&Control, usize),
-    seen: &Shared,
+    seen: &SharedSeen,
     hear: &mpsc::Receiver<Summary>,
     end: End,
     patience: Duration,

@@ -5,7 +5,7 @@ use gopiper_abi::Kind;
 use gopiper_core::OnFail;
 
 use super::{
-    around::Ending,
+    around::MessagesEnd,
     bench::Trial,
     subject::Subject,
     test::Test,
@@ -37,7 +37,7 @@ fn is_source(subject: &Subject) -> Judged {
 fn outcomes(subject: &Subject) -> Judged {
     is_source(subject)?;
     for on_fail in [OnFail::DeadLetter, OnFail::Discard, OnFail::Stop] {
-        let ran = Trial::new(subject, []).ending(Ending::Mixed, on_fail).run()?;
+        let ran = Trial::new(subject, []).ending(MessagesEnd::Mixed, on_fail).run()?;
         ran.ended()?;
     }
     Ok(())
@@ -50,7 +50,7 @@ fn returned(subject: &Subject) -> Judged {
         let why = if why.is_empty() { "in any case".into() } else { format!("with {why}") };
         return Err(Verdict::Skipped(format!("it says that messages may be lost ({why})")));
     }
-    let first = Trial::new(subject, []).ending(Ending::FailsAfter(1), OnFail::Stop).run()?;
+    let first = Trial::new(subject, []).ending(MessagesEnd::FailsAfter(1), OnFail::Stop).run()?;
     first.ended()?;
     let second = Trial::new(subject, []).run()?;
     second.ended()?;

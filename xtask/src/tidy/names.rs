@@ -1,0 +1,48 @@
+//! One name for one thing: no two types of the crates have the same name.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::crate_map::CrateMap;
+use crate::workspace::root;
+
+/// The crates whose types a reader may meet in one file.
+const CRATES: &[&str] = &[
+    "gopiper-abi/src",
+    "gopiper-abi/c/src",
+    "gopiper-core/src",
+    "gopiper-core/c/src",
+    "gopiper-lua/src",
+];
+
+/// Names that mean the same in both places.
+const SHARED: &[(&str, &str)] = &[];
+
+pub(super) fn check() -> Result<Vec<String>> {
+    let mut maps = Vec::new();
+    for src in CRATES {
+        maps.push(CrateMap::read(&root().join(src))?);
+    }
+    Ok(doubles(maps.iter().flat_map(|map| map.modules.values()).flat_map(|module| {
+        module.types.iter().map(|(name, line)| (&**name, &*module.file, *line))
+    })))
+}
+
+fn doubles<'a>(types: impl Iterator<Item = (&'a str, &'a Path, usize)>) -> Vec<String> {
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, file, line) in types {
+        let file = file.strip_prefix(root()).unwrap_or(file);
+        places.entry(name).or_default().push(format!("{}:{line}", file.display()));
+    }
+    let is_double = |(name, places): &(&str, Vec<String>)| {
+        places.len() > 1 && !SHARED.iter().any(|(shared, _)| shared == name)
+    };
+    let doubles = places.into_iter().filter(is_double);
+    doubles
+        .map(|(name, places)| {
+            format!("{}: '{name}' is defined in {}, too", places[0], places[1..].join(", "))
+        })
+        .collect()
+}
