@@ -2,10 +2,10 @@
 # ais 0.12.0 (Rust) and pyais 3.3.1 (Python), with two ships' names and
 # destinations (message 5, in two parts each) on the channels A and B.
 #
-# Surprise: both ships may use the same sequence number, as the number counts
-# per channel and there are ten. When the parts come interleaved, the crate
-# takes the second ship's first part and the first ship's second part for one
-# message: BRAVO goes to 'SINGAPORE EUROPOORT'. Its own second part is then an error.
+# Surprise: both may have the same sequence number, as each receiver counts
+# from 0 to 9 on its own. When the parts come interleaved, the crate takes the
+# second ship's first part and the first ship's second part for one message:
+# BRAVO goes to 'SINGAPORE EUROPOORT'. Its own second part is then an error.
 # pyais goes by the channel and reads both. When the parts of one message come
 # in the other order (UDP, two receivers), the crate has an error and nothing
 # more, and pyais' stream silently has nothing.

@@ -7,9 +7,9 @@
 # stored rightly. Nothing is raised, and the bytes are a valid decimal.
 # fastavro stores all four rightly.
 #
-# For gopiper: an Avro source can't see this, but a sink can be asked for it.
-# A sink sets a decimal to the schema's scale before it takes the unscaled
-# number, and its test has to use amounts whose last zeros are missing.
+# For gopiper: an Avro source has no means to see that such a file is wrong. A
+# sink sets a decimal to the schema's scale before it takes the unscaled number,
+# and its test has to use amounts whose last zeros are missing.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install avro==1.12.2 fastavro==1.13.1

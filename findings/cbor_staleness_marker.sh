@@ -3,9 +3,9 @@
 # the npm packages cbor 10.0.12 and cbor-x 1.6.9.
 #
 # Surprise: Prometheus says 'this series has ended' by a NaN with a payload,
-# 7ff0000000000002. The usual CBOR encoders, cbor2 and cbor, make the short
-# f9 7e00 of every NaN, so the marker comes out as an ordinary value that is
-# not a number. cbor-x, MessagePack, Avro and protobuf carry all its bits.
+# 7ff0000000000002. Two of the three CBOR encoders, cbor2 and cbor, make the
+# short f9 7e00 of every NaN, so the marker comes out as an ordinary value that
+# is not a number. cbor-x, MessagePack, Avro and protobuf carry all its bits.
 # cbor2 does read the marker rightly; it is its writing that loses it.
 #
 # For gopiper: a series that passes through a CBOR buffer or a CBOR hop never

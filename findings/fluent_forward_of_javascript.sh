@@ -6,7 +6,7 @@
 # holds. fluent-logger turns a date in a record into an empty map. In its mode
 # PackedForward, 'size' is the number of bytes, where the specification (and
 # @fluent-org/logger) has the number of entries; with 'milliseconds', the time
-# is a double of 1764404000250, which as seconds is the year 57882. Without
+# is a double of 1764404000250, which as seconds is the year 57881. Without
 # it, and always in @fluent-org/logger unless its EventTime is used, a date's
 # milliseconds are cut off.
 #

@@ -5,7 +5,7 @@
 # Surprise: the protobuf field for small integers is unsigned, and the two put
 # a negative Int8 or Int16 into it in their own ways: -1 is 255 for one and
 # 4294967295 for the other. Python's then refuses what the other wrote, and
-# the other reads Python's as 255. Only Int32 is safe between them. pysparkplug
+# the other reads Python's as 255. Of the three only Int32 is safe. pysparkplug
 # writes a time with an offset as if its clock were UTC: 12:00+02:00 becomes
 # 12:00Z.
 #
