@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Avro's own Python library, avro 1.12.2 (read back with itself and with fastavro 1.13.1).
+# Avro's own Python library, avro 1.12.2, read back with itself and with
+# fastavro 1.13.1.
 #
 # Surprise: its writer takes the digits of a Decimal as they are and forgets
 # the schema's scale. With scale 2, 128 is stored as 1.28, 1.5 as 0.15 and

@@ -9,8 +9,9 @@
 # feeds the whole connection is one message, which ends when the peer leaves.
 #
 # For gopiper: a syslog source over TCP must have a limit of length and of time
-# for a line that doesn't end, and says so in a counter. It can't split at '<14>':
-# a text may hold it. Framing is an option of each listener, not a guess.
+# for a line that doesn't end, and says so in a counter. It can't split at
+# '<14>': a text may hold it. Framing is an option of each listener, not a
+# guess.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 cargo init -q --vcs none --name finding
