@@ -8,6 +8,7 @@ mod ci;
 mod compilers;
 mod edges;
 mod nights;
+mod outside;
 mod plugins;
 mod run;
 mod soundness;

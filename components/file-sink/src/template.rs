@@ -158,7 +158,7 @@ fn second_of(message: &Message, now: i64) -> i64 {
 /// An attribute as a part of one name: it leads to no other folder.
 fn name_of(name: &str, value: Option<&Value>) -> Result<String, String> {
     let Some(value) = value else {
-        return Err(format!("it has no attribute '{name}', which its path is made of"));
+        return Err(format!("it has no attribute '{name}', which its path needs"));
     };
     let text = match value.tag() {
         ValueTag::STRING => value.as_str().map(str::to_owned),

@@ -189,7 +189,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
                 "was written by a newer gopiper (format {newer}, this one knows {VERSION}): use that"
             ));
         }
-        _ => return Err(damaged("its version is none")),
+        _ => return Err(damaged("its version is not a number")),
     }
     if digest != blake3::hash(body).to_hex().as_str() {
         return Err(damaged("its digest does not fit"));

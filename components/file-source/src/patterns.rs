@@ -37,7 +37,7 @@ pub(crate) fn expand(pattern: &str) -> Result<Vec<String>, String> {
             None => expanded.push(pattern),
         }
         if expanded.len() + waiting.len() > MOST {
-            return Err(format!("its braces stand for more than {MOST} patterns"));
+            return Err(format!("its braces expand to more than {MOST} patterns"));
         }
     }
     Ok(expanded)
@@ -63,7 +63,7 @@ fn group(pattern: &str) -> Result<Option<Group<'_>>, String> {
                     let inside = &pattern[from..found];
                     if inside.contains("..") {
                         return Err(format!(
-                            "a range in braces is not known: name what {{{inside}}} stands for, as {{1,2,3}}"
+                            "a range in braces is not known: write out what {{{inside}}} means, as {{1,2,3}}"
                         ));
                     }
                     break;

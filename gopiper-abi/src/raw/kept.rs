@@ -6,7 +6,7 @@ use crate::raw::{Message, Outcome, Parent, Report, delivery};
 /// A message that a component keeps, with the duty to settle it: by sending something made from it
 /// ([`Postponed::send_from`](crate::Postponed::send_from)). Let go of unsent, it has failed.
 #[derive(Debug)]
-#[must_use = "a kept message that is let go unsent has failed"]
+#[must_use = "a kept message that is dropped unsent has failed"]
 pub struct Kept {
     message: Message,
     deliveries: Deliveries,
@@ -45,7 +45,7 @@ impl Kept {
 ///
 /// Sent along with what was made of them, they settle as that does. Let go of unsent, they have failed.
 #[derive(Debug, Default)]
-#[must_use = "deliveries that are let go unsent have failed"]
+#[must_use = "deliveries that are dropped unsent have failed"]
 pub struct Deliveries {
     parents: Vec<Parent>,
 }

@@ -130,7 +130,7 @@ impl Trust {
                 "is another file than the one that was judged",
                 shown(digest),
                 shown(only),
-                "leave the file alone meanwhile, and begin anew",
+                "leave the file alone meanwhile, and try again",
             )),
             _ => Ok(()),
         }

@@ -80,8 +80,8 @@ pub enum PipelineError {
         /// The option.
         option: &'static str,
     },
-    /// A component bears one worker only.
-    #[error("{component}: pool_size = {pool_size}, but {component} bears one worker only")]
+    /// A component supports one worker only.
+    #[error("{component}: pool_size = {pool_size}, but {component} supports one worker only")]
     Single {
         /// The component.
         component: String,
@@ -90,7 +90,7 @@ pub enum PipelineError {
     },
     /// A component bears several workers only if messages are given to them by an attribute.
     #[error(
-        "{component}: pool_size = {pool_size}, but {component} bears several workers only with option 'partition_by', the attribute by which they share the messages"
+        "{component}: pool_size = {pool_size}, but {component} supports several workers only with `partition_by` (the attribute that assigns messages to workers)"
     )]
     NotPartitioned {
         /// The component.
@@ -125,7 +125,7 @@ pub enum PipelineError {
     #[error("{0}: a buffer keeps messages on disk: give the pipeline a state directory")]
     NoPlaceForBuffer(String),
     /// A buffer stands where nothing can come before it, or behind.
-    #[error("{0}: a buffer stands between two components")]
+    #[error("{0}: a buffer needs a component before it and one behind it")]
     BufferAtTheEnd(String),
     /// A pipeline has no component of that name.
     #[error(

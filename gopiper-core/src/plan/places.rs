@@ -116,7 +116,7 @@ impl Layout {
                     comes = open;
                 }
                 Step::Merge(lists) => {
-                    let error = "it stands first in a list: its sources begin it";
+                    let error = "a list cannot begin with it: a list begins with its sources";
                     let shape = self.shape("merge", !first, error);
                     nodes.push(PlacedStep::Merge(self.merge(shape, lists)));
                 }
@@ -239,7 +239,8 @@ impl Layout {
             if policy == BranchPolicy::Detach {
                 // Where nothing follows, that is said already.
                 if open && !ends {
-                    let error = "is detached, so it must end in a sink: nobody waits for it";
+                    let error =
+                        "is detached, so it must end in a sink: the rest does not wait for it";
                     self.refuse(shape, format!("branch {number} {error}"));
                 }
                 self.detached += 1;

@@ -143,7 +143,7 @@ impl Stage {
             if stage.kind != Kind::SOURCE {
                 stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
                 let said =
-                    format!("{count} kept message(s) were let go, and nothing was sent for them");
+                    format!("{count} kept message(s) were dropped, and nothing was sent for them");
                 stage.report_loss(&said);
             }
         });
@@ -241,7 +241,7 @@ impl Stage {
         if self.stop.end(self.position, reason) {
             tracing::error!(
                 pipeline = %self.pipeline, component = %self.name,
-                "the detached branch that it stands in ends; what it has not done does not come again"
+                "its detached branch ends; messages that the branch has not handled do not come again"
             );
         }
     }

@@ -95,7 +95,7 @@ impl Instance {
         if self.panics.is_power_of_two() {
             tracing::warn!(
                 pipeline = %stage.pipeline, component = %stage.name, panics = self.panics, ?backoff,
-                "it panics again and again, and is made anew after a while"
+                "it panics again and again; it is recreated after a pause"
             );
         }
         let until = wake.clock.after(backoff);

@@ -227,7 +227,7 @@ impl Worker {
         let call = instance.call(Handling::resume(batch, context.through));
         while !call.handling.is_through() && !self.gave_up && !self.stage.is_done_with() {
             if let Err(error) = instance.make() {
-                self.stage.fail(&format!("it could not be made anew: {}", error.message));
+                self.stage.fail(&format!("it could not be recreated: {}", error.message));
                 self.give_up(instance);
                 break;
             }

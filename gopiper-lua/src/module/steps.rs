@@ -222,7 +222,7 @@ fn is_a_list(call: &Call<'_>, number: usize) -> String {
         }
         _ => "put what is in it here, without its braces".into(),
     };
-    format!("component {number} is a list, which stands in no other list: {remedy}")
+    format!("component {number} is a list, and a list can't be in another list: {remedy}")
 }
 
 fn again() -> String {

@@ -32,6 +32,6 @@ pub(super) fn trust(call: &Call<'_>, directory: &Path, options: Value) {
     made.trust = Trust::new(unsigned, keys);
     drop(made);
     if is_late {
-        call.wrong(0, "", "trust: it must stand before the first loadComponent");
+        call.wrong(0, "", "trust: call it before the first loadComponent");
     }
 }

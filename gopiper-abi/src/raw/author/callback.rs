@@ -19,7 +19,7 @@ use crate::raw::{
 ///
 /// It can't leave the call of `handle`, so the compiler refuses to send it to another thread or to
 /// put it away: [`HandledCallback::defer`] makes a [`Deferred`] of it, which can.
-#[must_use = "a callback that is let go without a word fails its message"]
+#[must_use = "a callback that is dropped without a report fails its message"]
 pub struct HandledCallback<'b> {
     slot: *mut Message,
     frame: &'b Frame,
@@ -142,7 +142,7 @@ unsafe fn write_back(slot: *mut Message, message: Message) {
 
 /// A report that comes later, from any thread. Let go without a word, the message has failed; and so it has
 /// if the component's `end` returns before the report.
-#[must_use = "a deferred report that is let go without a word fails its message"]
+#[must_use = "a deferred report that is dropped without a report fails its message"]
 pub struct Deferred {
     slot: *mut Message,
     batch: *mut BatchHeader,

@@ -37,7 +37,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "life::aborted",
-        advice: "bear an end in the middle of the work; a report that comes after it has no effect",
+        advice: "expect an end in the middle of the work; a report that comes after it has no effect",
         run: aborted,
     },
     Test {

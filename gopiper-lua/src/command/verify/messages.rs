@@ -70,7 +70,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "messages::leaked",
-        advice: "let go of messages by the end: no mem::forget, no statics that hold them",
+        advice: "drop messages by the end: no mem::forget, no statics that hold them",
         run: leaked,
     },
     Test {

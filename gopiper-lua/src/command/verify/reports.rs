@@ -60,7 +60,7 @@ pub(super) const TESTS: &[Test] = &[
         advice: "send something of what was kept, at `end` at the latest (`send_from`)",
         run: |subject| {
             let unsent = plain(subject, 101)?.counts.unsent;
-            must(unsent == 0, || format!("{unsent} kept messages were let go unsent"))
+            must(unsent == 0, || format!("{unsent} kept messages were dropped unsent"))
         },
     },
     Test {

@@ -15,7 +15,7 @@ use super::{
 pub(super) const TESTS: &[Test] = &[
     Test {
         name: "sources::outcomes",
-        advice: "bear every outcome in `settled`, in any order, also those that a later interface adds",
+        advice: "accept every outcome in `settled`, in any order, also those that a later interface adds",
         run: outcomes,
     },
     Test {
