@@ -32,28 +32,28 @@ use crate::{
 attributes! {
     /// Writes messages to files, each as a line.
     pub struct Attributes {
-        /// The file to append to; made, with its folders, if it is not there. `%Y`, `%m` and the like,
-        /// as `date` has them, stand for the message's time (now, if it has none), in the local time
-        /// zone; `{name}` for an attribute of the message, as a name or a part of one; `{{` and `}}` for
-        /// braces.
+        /// The file to append to. It is created, with its folders, if it does not exist. `%Y`, `%m` and the
+        /// like, as in `date`, are replaced by the message's time (now, if it has none) in the local time
+        /// zone; `{name}` by an attribute of the message (text, a whole number, true or false), as a file
+        /// name or a part of one; `{{` and `}}` by braces.
         pub path: String,
-        /// What to write behind each message. One that came from the end of an input without its
-        /// delimiter gets it only when another one follows, so that an input comes out byte for byte;
-        /// the pieces of a line that was split are put together again if nothing came between them.
+        /// What to write after each message. A message from the end of an input that had no delimiter gets
+        /// one only when another message follows, so that an input comes out byte for byte. The pieces of
+        /// a split line are joined again if nothing came between them.
         #[serde(default = "newline")]
         pub delimiter: String,
-        /// When what was written is brought to disk.
+        /// When to sync to disk.
         #[serde(default = "batch")]
         pub sync: Sync,
-        /// With `'interval'`, how many seconds lie between.
+        /// With `'interval'`, the seconds between two syncs.
         #[serde(default = "one_second")]
         pub sync_interval: f64,
-        /// How large a file may get, in bytes: before, it is renamed to PATH.YYYYMMDD-HHMMSS, and a
-        /// new one is begun.
+        /// The largest file, in bytes. Before it grows beyond that, it is renamed to PATH.YYYYMMDD-HHMMSS,
+        /// and a new one begins.
         pub rotate_bytes: Option<u64>,
-        /// How old a file may get, in seconds: the first message after that begins a new one.
+        /// The oldest file, in seconds: the first message after that begins a new one.
         pub rotate_every: Option<f64>,
-        /// How many files are open at once.
+        /// The most files open at once.
         #[serde(default = "sixty_four")]
         pub max_open_files: usize,
     }
@@ -63,11 +63,11 @@ attributes! {
     /// When what was written is brought to disk.
     #[derive(Copy)]
     pub enum Sync {
-        /// Before a message is reported as Done: nothing that is done is lost.
+        /// Before a message is reported as Done: a crash loses no message that is done.
         Batch,
-        /// From time to time: a power failure loses what was written since.
+        /// At intervals: a power failure loses what was written since the last one.
         Interval,
-        /// When the system likes to.
+        /// Never: the system decides.
         Never,
     }
 }

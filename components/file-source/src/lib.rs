@@ -37,58 +37,59 @@ pub use crate::source::FileSource;
 attributes! {
     /// Reads files, a message for each line.
     ///
-    /// Those changed last come last, of the same time by name. Gzip files, known by what they begin
-    /// with, are decompressed. Files of length 0 that say something when they are read, as in `/proc`,
-    /// are read whole each time.
+    /// The oldest file is read first, by the time of its last change and then by name. Gzip files are
+    /// recognized by their first bytes and decompressed. Files of length 0 that have content when they
+    /// are read, as in `/proc`, are read whole each time.
     ///
-    /// A file is known again by its inode, by when it was made where the file system says so, by its
-    /// first kilobyte, and by what lies before the place up to which it was read: so it may be renamed,
-    /// and another file that is given its inode or its name is read from its beginning. A renamed file is
-    /// looked for in its folder, and in the folder of what its link leads to. When a file is rotated, the
-    /// new one waits until the old one has been read to its end.
+    /// The source recognizes a file by its inode, its time of birth (where the file system has one), its
+    /// first kilobyte, and the bytes before the place where it stopped reading. So a file may be renamed,
+    /// and another file that gets its inode or its name is read from the beginning. The source looks for
+    /// a renamed file in its folder, and in the folder that its link points to. After a rotation it reads
+    /// the old file to its end before it begins the new one.
     ///
-    /// Let logrotate rename files (`create`, its default). With `copytruncate` lines are lost: those that
-    /// are written between its copy and its truncation are in neither file, and those that were not read
-    /// before the truncation are only in the copy. If the copies match `paths`, their lines come twice.
+    /// Let logrotate rename files (`create`, its default). With `copytruncate` lines are lost: lines
+    /// written between the copy and the truncation are in neither file, and lines not yet read before the
+    /// truncation are only in the copy. If the copies match `paths`, their lines come twice.
     ///
-    /// A line that a file ends with, without its delimiter, is a message of its own: what the next file
-    /// begins with is never put behind it.
+    /// A last line without a delimiter is a message of its own. The first line of the next file is never
+    /// joined to it.
     pub struct Attributes {
-        /// The files: globs, as a shell has them (`*`, `?`, `[a-z]`, `{a,b}`, `**` for any folders), relative
-        /// ones from the working directory. Those changed last are read last. Unless they are followed, each
-        /// must match a file. What is no regular file is passed over.
+        /// The files, as shell patterns (`*`, `?`, `[a-z]`, `{a,b}`, and `**/` for any folders), relative to
+        /// the working directory. Without `follow`, each pattern must match a file. Anything but regular
+        /// files is skipped.
         pub paths: Vec<String>,
-        /// Go on when all is read, with what is written to the files, and with new ones. A file that
-        /// was renamed or removed is read until nothing has come for a minute; a line that has begun
-        /// waits for its end until then.
+        /// Keep reading: what is appended to the files, and files that appear later. A file that was
+        /// renamed or removed is read until nothing has been written to it for a minute; an unfinished
+        /// line waits for its end until then.
         #[serde(default)]
         pub follow: bool,
-        /// Where the files are begun that are there when nothing is known of any: all others, and
-        /// gzip files, are begun at their beginning.
+        /// Where to start in files present on the first run. Files that appear later, and gzip files, are
+        /// read from the beginning.
         #[serde(default = "beginning")]
         pub from: Start,
         /// What ends a line. It is not part of the message's data.
         #[serde(default = "newline")]
         pub delimiter: String,
-        /// How long a line may be, in bytes.
+        /// The longest line, in bytes.
         #[serde(default = "sixteen_megabytes")]
         pub max_length: usize,
-        /// What to do with a line that is longer.
+        /// What to do with a longer line.
         #[serde(default = "split")]
         pub too_long: TooLong,
-        /// How much is read at once, in bytes.
+        /// How much to read at once, in bytes.
         #[serde(default = "block_size")]
         pub block_size: usize,
-        /// Remember, in the state directory, how far each file has gone through, and go on there.
+        /// Remember in the state directory how far each file has been delivered, and continue there after
+        /// a restart.
         #[serde(default = "yes")]
         pub checkpoint: bool,
-        /// How often it is written, in seconds; and at the end.
+        /// How often to write the checkpoint, in seconds. It is also written at the end.
         #[serde(default = "one_second")]
         pub checkpoint_interval: f64,
         /// What to do with a byte order mark at a file's beginning.
         #[serde(default = "keep")]
         pub bom: Bom,
-        /// The name of an attribute that says the path of the file; none if it is not given.
+        /// An attribute to put the path of the file into; none if it is not given.
         pub path_attribute: Option<String>,
     }
 }
@@ -99,7 +100,7 @@ attributes! {
     pub enum Start {
         /// At its beginning.
         Beginning,
-        /// At its end: only what is written from now on is read.
+        /// At its end: read only what is written from now on.
         End,
     }
 }

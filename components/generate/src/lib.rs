@@ -7,14 +7,14 @@ use gopiper_abi::{
 attributes! {
     /// Produces messages from a template.
     pub struct Attributes {
-        /// How many; without end if it is not given.
+        /// How many messages to produce; without end if it is not given.
         pub count: Option<u64>,
-        /// How many a second; as fast as they are taken if it is not given.
+        /// How many a second; as fast as the pipeline takes them if it is not given.
         pub rate: Option<f64>,
-        /// What each of them says. `{n}` stands for its number, from 0 on.
+        /// The text of each message. `{n}` is replaced by its number, from 0 on.
         #[serde(default = "number")]
         pub template: String,
-        /// How long each of them is, in bytes: filled up with spaces, or cut off.
+        /// The length of each message, in bytes: padded with spaces, or cut off.
         pub size: Option<usize>,
     }
 }

@@ -8,12 +8,12 @@ use regex::bytes::Regex;
 attributes! {
     /// Keeps the messages that contain a word or match a regular expression, and drops the others.
     pub struct Attributes {
-        /// The word to look for, as it is. Either this or `regex`.
+        /// The word to look for, literally. Give either this or `regex`.
         pub word: Option<String>,
-        /// The regular expression to look for, in the syntax of Rust's regex crate; `(?-u)` in front
-        /// matches bytes that are no UTF-8. Either this or `word`.
+        /// The regular expression to look for, in the syntax of Rust's regex crate. A leading `(?-u)`
+        /// matches bytes that are not UTF-8. Give either this or `word`.
         pub regex: Option<String>,
-        /// Keep the messages that do not contain it instead.
+        /// Keep the messages that do not match instead.
         #[serde(default)]
         pub invert: bool,
     }

@@ -23,13 +23,13 @@ attributes! {
         /// What makes a message.
         #[serde(default = "lines")]
         pub split: Split,
-        /// How long a line may be, in bytes.
+        /// The longest line, in bytes.
         #[serde(default = "sixteen_megabytes")]
         pub max_length: usize,
-        /// What to do with a line that is longer.
+        /// What to do with a longer line.
         #[serde(default = "split")]
         pub too_long: TooLong,
-        /// How much is read at once, in bytes.
+        /// How much to read at once, in bytes.
         #[serde(default = "block_size")]
         pub block_size: usize,
         /// What to do with a byte order mark at the beginning.
@@ -43,7 +43,7 @@ attributes! {
     pub enum Split {
         /// Each line.
         Lines,
-        /// What one read gives: no line is looked for.
+        /// Whatever one read returns, without looking for lines.
         Blocks,
     }
 }

@@ -19,9 +19,9 @@ use rustix::{
 attributes! {
     /// Writes messages to standard output, each as a line.
     pub struct Attributes {
-        /// What to write behind each message. One that came from the end of an input without its
-        /// delimiter gets it only when another one follows, so that an input comes out byte for byte;
-        /// the pieces of a line that was split are put together again if nothing came between them.
+        /// What to write after each message. A message from the end of an input that had no delimiter gets
+        /// one only when another message follows, so that an input comes out byte for byte. The pieces of
+        /// a split line are joined again if nothing came between them.
         #[serde(default = "newline")]
         pub delimiter: String,
     }

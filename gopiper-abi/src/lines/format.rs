@@ -8,11 +8,11 @@ use crate::{DeclaredAttributes, Error};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {
-    /// Make several messages of it; written one after the other they are the line again.
+    /// Split it into several messages; written in order they are the line again.
     Split,
-    /// Its beginning, as long as a line may be, is a failed message.
+    /// Fail a message with its beginning, as long as the longest line.
     Fail,
-    /// Drop it, counted.
+    /// Drop it, and count it.
     Drop,
 }
 
