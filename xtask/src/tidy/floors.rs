@@ -152,3 +152,85 @@ fn circles(src: &str, arrows: &BTreeMap<&str, BTreeSet<ModulePath>>) -> Vec<Stri
     }
     wrong
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const ROOMS: &[Room] = &[("ground", &[]), ("first", &["ground"]), ("roof", &["first"])];
+
+    /// What is wrong with a crate of these files.
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        violations("src", &CrateMap::read(folder.path()).unwrap(), ROOMS)
+    }
+
+    #[test]
+    fn a_house_in_order() {
+        let files = [
+            ("lib.rs", "mod ground; mod first; mod roof; pub use first::wall::Wall;"),
+            ("ground/mod.rs", "pub(crate) mod stone;"),
+            ("ground/stone.rs", "pub(crate) struct Stone;"),
+            ("first/mod.rs", "pub(crate) mod wall; pub(crate) use self::wall::Wall;"),
+            ("first/wall.rs", "use crate::ground::stone::Stone; pub struct Wall(Stone);"),
+            ("roof.rs", "use crate::first::Wall; struct Roof(Wall);"),
+            ("roof/tests.rs", "use crate::ground::stone::Stone;"),
+        ];
+        assert_eq!(found(&files), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_import_that_runs_up_is_refused_by_whatever_way_it_goes() {
+        for import in [
+            "use crate::roof::Roof;",
+            "use super::super::roof::Roof;",
+            "fn f(_: crate::roof::Roof) {}",
+            // Re-exported on the ground, and defined on the roof.
+            "use crate::lobby::Roof;",
+        ] {
+            let files = [
+                ("lobby.rs", "pub(crate) use crate::roof::Roof;"),
+                ("roof.rs", "pub(crate) struct Roof;"),
+                ("ground/stone.rs", import),
+            ];
+            let wrong = found(&files);
+            let is_told =
+                |line: &String| line.contains("'ground' uses 'roof', which lies above it");
+            assert!(wrong.iter().any(is_told), "{import}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_room_that_is_not_named_and_one_without_a_floor_are_refused() {
+        let wrong = found(&[
+            ("ground.rs", "pub(crate) struct Stone;"),
+            ("roof.rs", "use crate::ground::Stone;"),
+            ("shed.rs", ""),
+        ]);
+        assert!(
+            wrong[0].contains("'roof' uses 'ground', which is not among what it may use"),
+            "{wrong:?}"
+        );
+        assert!(wrong[1].contains("no floor is known for 'shed'"), "{wrong:?}");
+    }
+
+    #[test]
+    fn modules_of_one_room_form_no_circle() {
+        let wrong = found(&[
+            ("lib.rs", "mod ground;"),
+            ("ground/mod.rs", "mod a; mod b; mod c;"),
+            ("ground/a.rs", "use super::b::B; pub(crate) struct A(B);"),
+            ("ground/b.rs", "use super::c::C; pub(crate) struct B(C);"),
+            ("ground/c.rs", "use super::a::A; pub(crate) struct C(Box<A>);"),
+        ]);
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(wrong[0].contains("'ground::a' is in a circle: it uses ground::b"), "{wrong:?}");
+    }
+}

@@ -46,3 +46,21 @@ fn doubles<'a>(types: impl Iterator<Item = (&'a str, &'a Path, usize)>) -> Vec<S
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_type_of_one_name_is_refused_with_both_places() {
+        let types = [
+            ("Batch", Path::new("abi/batch.rs"), 3),
+            ("Worker", Path::new("core/worker.rs"), 7),
+            ("Batch", Path::new("core/batch.rs"), 9),
+        ];
+        assert_eq!(
+            doubles(types.into_iter()),
+            ["abi/batch.rs:3: 'Batch' is defined in core/batch.rs:9, too"]
+        );
+    }
+}
