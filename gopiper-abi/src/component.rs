@@ -46,7 +46,8 @@ pub trait Component: Send + 'static {
     /// [`Host::wake`](crate::Host::wake) was called); `now` is [`Host::monotonic`](crate::Host::monotonic).
     ///
     /// # Errors
-    /// The pipeline stops, and names this component.
+    /// The pipeline stops, and names this component. But a [temporary](Error::temporary) error is only logged, if another
+    /// moment was asked for.
     fn timer(&mut self, now: i64) -> Result<(), Error> {
         let _ = now;
         Ok(())

@@ -66,6 +66,71 @@ gopiper.createPipeline({{
     assert_eq!(output.status.signal(), None, "{said}");
 }
 
+/// What a function makes lies outside of Lua.
+#[test]
+fn a_function_that_makes_too_much_of_a_message_fails_it() {
+    for (body, said) in [
+        ("while true do m:append(('x'):rep(10000000)) end", "p:4: not enough memory"),
+        ("while true do m:emit(('x'):rep(10000000)) end", "p:4: not enough memory"),
+        ("while true do w:emit(('x'):rep(10000000)) end", "p:4: attributes: not enough memory"),
+        (
+            "for i = 1, 1000000 do m.attributes['a' .. i] = ('x'):rep(1000000) end",
+            "not enough memory",
+        ),
+        ("return gopiper.FAIL, ('x'):rep(100000000)", "a message failed: xxx"),
+    ] {
+        let text = format!(
+            "gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so'),
+  gopiper.transform(function(m, w) if m.data == 'greedy' then {body} end end, {{ every = 60, flush = function() end }}),
+  gopiper.loadComponent('stdout_component.so'),
+}})"
+        );
+        for limit in ["ulimit -v 2000000;", "ulimit -d 1000000;"] {
+            let output = limited(limit, &text, b"one\ngreedy\ntwo\n");
+            let log = stderr(&output);
+            assert!(log.contains(&said.replace("p:", "pipeline.lua:")), "{body}: {log}");
+            assert_eq!(output.status.code(), Some(0), "{body}: {log}");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "one\ntwo\n", "{body}");
+            assert!(!log.contains("panicked"), "{body}: {log}");
+        }
+    }
+}
+
+/// It has no end of its own, and takes the thread's stack for each call.
+#[test]
+fn what_calls_itself_through_lua_is_an_error() {
+    for (call, said) in [
+        ("return (('a'):gsub('a', f))", "string.gsub nested deeper than 100 levels"),
+        ("coroutine.wrap(f)()", "coroutines nested deeper than 100 levels"),
+        (
+            "assert(coroutine.resume(coroutine.create(f)))",
+            "coroutines nested deeper than 100 levels",
+        ),
+        ("f()", "stack overflow"),
+        ("return string.format('%s', setmetatable({}, { __tostring = f }))", "stack overflow"),
+    ] {
+        let text = format!(
+            "local n = 0
+local function f()
+  n = n + 1
+  if n <= 101 or '{said}' == 'stack overflow' then {call} end
+end
+gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so'),
+  function(m) f() end,
+  gopiper.loadComponent('stdout_component.so'),
+}})"
+        );
+        let output = limited("", &text, b"one\n");
+        let log = stderr(&output);
+        assert!(log.contains(said) && log.contains("pipeline.lua:"), "{call}: {log}");
+        assert_eq!(output.status.code(), Some(0), "{call}: {log}");
+        let output = limited("", &format!("{text}\nf()"), b"");
+        assert_eq!(output.status.code(), Some(78), "{call}: {}", stderr(&output));
+    }
+}
+
 #[test]
 fn where_memory_can_not_be_made_executable_functions_run_uncompiled() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -54,6 +54,11 @@ impl Wake {
         taken.then_some(now)
     }
 
+    /// Whether there is a moment that is yet to come.
+    pub(crate) fn is_set(&self) -> bool {
+        self.due.load(Relaxed) != i64::MAX
+    }
+
     /// Forgets the moment.
     pub(crate) fn take_due_back(&self) {
         self.due.store(i64::MAX, SeqCst);

@@ -29,7 +29,10 @@ pub(crate) fn lay_out(steps: Vec<Step>, has_state: bool) -> Result<Vec<Part>, Ve
         return Err(layout.errors);
     }
     layout.link(nodes, Next::Nothing);
-    Ok(layout.parts)
+    match layout.errors.is_empty() {
+        true => Ok(layout.parts),
+        false => Err(layout.errors),
+    }
 }
 
 #[derive(Default)]
@@ -52,7 +55,7 @@ struct Layout {
 enum PlacedStep {
     Part(usize),
     Buffer { inlet: usize, outlet: usize },
-    Tee(Vec<(BranchPolicy, Vec<PlacedStep>)>),
+    Tee(Shape, Vec<(BranchPolicy, Vec<PlacedStep>)>),
     Route(usize, Vec<(String, Vec<PlacedStep>)>),
     Merge(Vec<Vec<PlacedStep>>),
 }
@@ -63,6 +66,9 @@ struct Shape {
     what: &'static str,
     nth: usize,
 }
+
+/// Tees whose branches lead straight to each other multiply the copies of a message.
+const MOST_COPIES: usize = 1000;
 
 const NOT_FIRST: &str = "it can't be the first of a list: nothing comes to it";
 
@@ -103,7 +109,7 @@ impl Layout {
                 Step::Tee(branches) => {
                     let shape = self.shape("tee", first, NOT_FIRST);
                     let (branches, open) = self.tee(shape, branches, at.ends);
-                    nodes.push(PlacedStep::Tee(branches));
+                    nodes.push(PlacedStep::Tee(shape, branches));
                     comes = open;
                 }
                 Step::Route { router, branches } => {
@@ -323,7 +329,14 @@ impl Layout {
                 self.parts[inlet].next = Next::Stored(outlet);
                 Next::To(inlet)
             }
-            PlacedStep::Tee(branches) => {
+            PlacedStep::Tee(shape, branches) => {
+                if branches.len().saturating_mul(after.parts().len()) > MOST_COPIES {
+                    let error = format!(
+                        "with those behind it makes more than {MOST_COPIES} copies of a message"
+                    );
+                    self.refuse(shape, error);
+                    return Next::Nothing;
+                }
                 let all = branches.into_iter();
                 Next::Tee(
                     all.map(|(policy, list)| (policy, self.link(list, after.clone()))).collect(),

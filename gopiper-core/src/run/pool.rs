@@ -18,6 +18,10 @@ use crate::{
 /// How long a component may take to start before that is said.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A worker's stack. A Lua function that calls itself through a function of Lua's library (`string.gsub`, say) takes
+/// up to 20 MB before Lua's own limit is reached. Only what is used takes memory.
+const STACK: usize = 32 << 20;
+
 /// The workers of one component.
 pub(crate) struct Pool {
     pub(crate) stage: Arc<Stage>,
@@ -170,7 +174,7 @@ impl Pool {
         // The new thread takes it out: a thread that can't start would drop what it is given.
         let work = Arc::new(Mutex::new(Some(work)));
         let its = work.clone();
-        let spawned = thread::Builder::new().name(name).spawn(move || {
+        let spawned = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
             let work = its.lock().take();
             if let Some(work) = work {
                 work();

@@ -58,6 +58,8 @@ pub(crate) enum Attempt {
     Retried,
     /// The start of the component, which will be tried again.
     Start,
+    /// What its timer does, which will be tried again.
+    Timer,
 }
 
 impl Attempt {
@@ -152,6 +154,11 @@ impl Failures {
                 %component,
                 "it cannot start, and will be tried again: {said}"
             ),
+            Attempt::Timer => tracing::error!(
+                %pipeline,
+                %component,
+                "its timer has failed, and is called again: {said}"
+            ),
         }
     }
 
@@ -215,6 +222,15 @@ impl Failures {
         let goes_on = unsaid > 0 || (reason.is_retried && !reason.has_recovered && waiting > 0);
         match (goes_on, reason.is_retried) {
             (true, true) if reason.has_recovered => self.tell_recovery(reason, now),
+            // Nothing is tried any more: it was said what became of it.
+            (true, true) if waiting == 0 => tracing::error!(
+                %pipeline,
+                %component,
+                status,
+                attempts = unsaid,
+                "more attempts failed within {}: {said}",
+                lasted(reason.since, now)
+            ),
             (true, true) => tracing::error!(
                 %pipeline,
                 %component,

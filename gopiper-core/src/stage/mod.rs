@@ -219,6 +219,14 @@ impl Stage {
         self.failures.report(&failure, || None);
     }
 
+    /// Reports a call of the component's timer that has failed, and will be made again.
+    pub(crate) fn report_failed_timer(&self, error: &RawError) {
+        let description = &*error.to_string();
+        let failure =
+            Failure { status: 0, description, attempt: Attempt::Timer, dead_letter: None };
+        self.failures.report(&failure, || None);
+    }
+
     /// Reports a message that will be tried again.
     pub(crate) fn report_retry(&self, message: &Message) {
         let (status, description) = (message.status(), message.description());

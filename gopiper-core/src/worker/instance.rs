@@ -24,6 +24,8 @@ pub(crate) struct Instance {
     component: Option<ComponentHandle>,
     /// Panics with nothing handled in between.
     panics: u32,
+    /// The last call of its timer has failed, and it has asked for another one.
+    timer_fails: bool,
 }
 
 /// Makes a component, on the thread that is to use it. As long as something that may pass stands in the way (a full
@@ -68,7 +70,7 @@ fn try_to_create(host: &Arc<WorkerHost>) -> Result<ComponentHandle, RawError> {
 impl Instance {
     /// None yet: it is made when it is needed.
     pub(crate) fn new(host: Arc<WorkerHost>) -> Self {
-        Instance { host, component: None, panics: 0 }
+        Instance { host, component: None, panics: 0, timer_fails: false }
     }
 
     /// Makes the component if there is none: at first, after a panic, which leaves one in no known
@@ -127,17 +129,40 @@ impl Instance {
         flags
     }
 
-    /// Calls its timer, if there is a component and the moment has come.
+    /// Calls its timer, if there is a component and the moment has come. That one fails that is called again is no
+    /// error, but said.
     pub(crate) fn timer(&mut self) -> Result<(), RawError> {
-        match (self.host.inbox.wake.take_due(), &mut self.component) {
-            (Some(now), Some(component)) => self.host.stage.inside(|| component.timer(now)),
-            _ => Ok(()),
+        let (Some(now), Some(component)) = (self.host.inbox.wake.take_due(), &mut self.component)
+        else {
+            return Ok(());
+        };
+        let stage = &self.host.stage;
+        match stage.inside(|| component.timer(now)) {
+            Err(error) if error.temporary && self.host.inbox.wake.is_set() => {
+                stage.report_failed_timer(&error);
+                if !std::mem::replace(&mut self.timer_fails, true) {
+                    stage.failures.begin_retrying(1);
+                }
+                Ok(())
+            }
+            called => {
+                self.timer_ended(called.is_ok());
+                called
+            }
+        }
+    }
+
+    /// A timer that has failed is not called again, or has `succeeded`.
+    fn timer_ended(&mut self, succeeded: bool) {
+        if std::mem::take(&mut self.timer_fails) {
+            self.host.stage.failures.end_retrying(1, succeeded);
         }
     }
 
     /// Tells it that nothing comes any more, and lets it go: what it has deferred and still holds
     /// itself is let go with it.
     pub(crate) fn end(&mut self) -> Result<(), RawError> {
+        self.timer_ended(false);
         let Some(mut component) = self.component.take() else { return Ok(()) };
         self.host.stage.inside(|| {
             let ended = component.end(i64::MAX);
@@ -147,6 +172,7 @@ impl Instance {
     }
 
     pub(crate) fn let_go(&mut self) {
+        self.timer_ended(false);
         self.host.stage.inside(|| drop(self.component.take()));
     }
 }

@@ -8,7 +8,7 @@ mod table;
 use std::borrow::Cow;
 
 use serde::de::DeserializeSeed;
-use sonic_rs::{JsonNumberTrait, JsonType, JsonValueTrait, LazyValue};
+use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
 
 use self::{depth::is_too_deep, problem::after_mark, table::Table};
 pub(super) use self::{
@@ -17,6 +17,7 @@ pub(super) use self::{
     problem::Problem,
 };
 use super::serialized::Writer;
+use crate::state::memory::NOT_ENOUGH;
 
 /// What was found.
 #[derive(Debug, PartialEq)]
@@ -68,10 +69,12 @@ fn number(found: &LazyValue<'_>) -> Result<Found<'static>, Problem> {
         Ok(number) => return Ok(Found::Integer(number)),
         Err(_) => {}
     }
-    let number = found.as_number().map(|number| (number.as_u64(), number.as_f64()));
-    match number {
-        Some((Some(number), _)) => Ok(Found::Unsigned(number)),
-        Some((_, Some(number))) if number.is_finite() => Ok(Found::Float(number)),
+    if let Ok(number) = raw.parse() {
+        return Ok(Found::Unsigned(number));
+    }
+    // What is a number of JSON is one of Rust's, to the last bit, and to the sign of 0.
+    match raw.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(Found::Float(number)),
         _ => Err(Problem::Unreadable("a number that is too large".into())),
     }
 }
@@ -96,6 +99,9 @@ pub(super) fn decode(
     let text = found.as_ref().map_or(data, |found| found.as_raw_str().as_bytes());
     let mut json = serde_json::Deserializer::from_slice(text);
     let read = Table(to).deserialize(&mut json).and_then(|there| json.end().map(|()| there));
+    if !to.has_room() {
+        return Err(Problem::Wrong(format!(": {NOT_ENOUGH}")));
+    }
     read.map_err(|error| Problem::Unreadable(error.to_string()))
 }
 
@@ -132,7 +138,52 @@ mod tests {
         ] {
             assert_eq!(found(data, path), Ok(expected), "{path}");
         }
-        assert_eq!(found("\u{feff}{\"a\":-0}", "a"), Ok(Found::Float(-0.0)));
+        for zero in ["-0", "-0.0", "-0.00", "-0e0", "-0E+2"] {
+            let Ok(Found::Float(read)) = found(&format!("\u{feff}{{\"a\":{zero}}}"), "a") else {
+                panic!("{zero}")
+            };
+            assert!(read == 0.0 && read.is_sign_negative(), "{zero}");
+        }
+        for (data, path, expected) in [
+            (r#"{"x":"{y","a":{"b":1}} [garbage"#, "a.b", Found::Integer(1)),
+            (r#"{ "x":{"{\\":["\"{"]}, "a":{ "b":2"#, "a.b", Found::Integer(2)),
+            ("{\n\t\"a\" : [ { \"b\":3", "a.0.b", Found::Integer(3)),
+            ("[4,nonsense", "0", Found::Integer(4)),
+            ("{ }", "a", Found::Nothing),
+            (r#"{"a":{},"c":{ }}"#, "a.b", Found::Nothing),
+        ] {
+            assert_eq!(found(data, path), Ok(expected), "{data}");
+        }
+        for (data, path) in [
+            ("{'a':1}", "a"),
+            ("{a:1}", "a"),
+            ("{1:2}", "a"),
+            ("{x}", "a"),
+            (r#"{,"a":1}"#, "a"),
+            (r#"{a "a":1}"#, "a"),
+            (r#"{"b":1,}"#, "a"),
+            (r#"{"b":1} {"a":2}"#, "a"),
+            (r#"{"b":{'c':1},"a":1}"#, "a"),
+            (r#"{"a":{,"b":1}}"#, "a.b"),
+            (r#"{"a":[{x "b":1}]}"#, "a.0.b"),
+            (r#"{"{":1,"a":{x "b":1}}"#, "a.b"),
+            (r#"{"a":{'b':1}}"#, "a.b"),
+            (r#"{"a":{'b':1}}"#, "a.c"),
+            ("[nonsense", "a"),
+            ("200 OK", "a"),
+            ("{\"b\":\"\u{0}\"}", "a"),
+            ("  ", "a"),
+        ] {
+            let read = found(data, path);
+            assert!(matches!(read, Err(Problem::Unreadable(_))), "{data}: {read:?}");
+            let (mut paths, mut to) = (Paths::default(), Writer::new(Vec::new(), usize::MAX));
+            let decoded = decode(data.as_bytes(), paths.get(path.as_bytes()).ok(), &mut to);
+            assert!(matches!(decoded, Err(Problem::Unreadable(_))), "{data}: {decoded:?}");
+            let set = paths
+                .get(path.as_bytes())
+                .and_then(|path| replaced(data.as_bytes(), path, &9i64.into()));
+            assert!(matches!(set, Err(Problem::Unreadable(_))), "{data}: {set:?}");
+        }
         for data in [
             "",
             "no JSON",
@@ -164,11 +215,14 @@ mod tests {
             for path in ["a", "b"] {
                 assert_eq!(found(&data, path), Err(Problem::too_deep()));
             }
-            let decoded = decode(data.as_bytes(), None, &mut Writer::default());
+            let decoded = decode(data.as_bytes(), None, &mut Writer::new(Vec::new(), usize::MAX));
             assert_eq!(decoded, Err(Problem::too_deep()));
         }
         let data = format!(r#"{{"a":{}{}}}"#, "[".repeat(DEPTH - 1), "]".repeat(DEPTH - 1));
         assert!(found(&data, "a").is_ok());
-        assert_eq!(decode(data.as_bytes(), None, &mut Writer::default()), Ok(true));
+        assert_eq!(
+            decode(data.as_bytes(), None, &mut Writer::new(Vec::new(), usize::MAX)),
+            Ok(true)
+        );
     }
 }

@@ -175,10 +175,13 @@ impl LuaFunction {
     /// Calls the window's function. What it has made is sent if it ends well; else nothing has happened, and
     /// what is kept waits for the next time.
     fn flush(&mut self, ended: bool) -> Result<(), Error> {
+        // It is no message's, but holds as one does.
+        self.state.forget();
         let running = self.limit.begin(&self.lua, &self.state.progress);
         let problem: mlua::Result<Option<LuaString>> = self.flush.call(ended);
         // Sending may wait for as long as it likes.
         drop(running);
+        self.state.forget();
         let problem = match problem {
             Ok(None) => {
                 self.state.window.send(&self.state.postponed);
@@ -207,24 +210,19 @@ impl BatchComponent for LuaFunction {
 
     fn handle_batch(&mut self, mut call: BatchCall<'_>) -> HandleFlags {
         let _running = self.limit.begin(&self.lua, &self.state.progress);
-        if let Err(error) = ffi::run(&self.run, call.header()) {
-            // Not the function's own errors, which are reported: Lua has no memory, say.
-            panic!("{error}");
-        }
+        ffi::run(&self.run, &self.lua, &raw mut *self.state, self.limit.subject(), call.header());
         call.reported()
     }
 
-    /// A flush that fails is told, and tried again the next time.
+    /// A flush that fails is told, and tried again the next time: so the error is one that may pass.
     fn timer(&mut self, now: i64) -> Result<(), Error> {
-        if let Err(error) = self.flush(false) {
+        self.wake_after(now);
+        self.flush(false).map_err(|error| {
             let host = self.state.postponed.host();
             host.counter("failed_flushes_total", "Calls of `flush` that ended with an error")
                 .add(1);
-            let text = format!("its flush has failed, and is called again: {error}");
-            host.log(Level::ERROR, module_path!(), &text);
-        }
-        self.wake_after(now);
-        Ok(())
+            Error::new(format!("flush: {error}")).temporary()
+        })
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {

@@ -29,17 +29,67 @@ pub(super) const LIST: u32 = 0;
 /// Whole numbers up to this are exact in Lua.
 pub(super) const EXACT: i64 = 1 << 53;
 
-/// Writes values one behind the other.
-#[derive(Default)]
-pub(super) struct Writer(pub(super) Vec<u8>);
+/// Writes values one behind the other, as long as there is room for them.
+pub(super) struct Writer {
+    bytes: Vec<u8>,
+    /// How many bytes there may be.
+    most: usize,
+    /// Something was left out.
+    is_over: bool,
+}
 
 impl Writer {
+    /// In the place of what is in a buffer.
+    pub(super) fn new(mut bytes: Vec<u8>, most: usize) -> Self {
+        bytes.clear();
+        Writer { bytes, most, is_over: false }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.is_over
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// How much is written, for [`Writer::back_to`].
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn back_to(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
+    /// Bytes elsewhere that are needed to write the rest.
+    pub(super) fn take_beside(&mut self, len: usize) {
+        match self.most.checked_sub(len) {
+            Some(most) => self.most = most,
+            None => self.is_over = true,
+        }
+    }
+
+    pub(super) fn give_back(&mut self, len: usize) {
+        self.most = self.most.saturating_add(len);
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let has_room = !self.is_over
+            && bytes.len() <= self.most.saturating_sub(self.bytes.len())
+            && self.bytes.try_reserve(bytes.len()).is_ok();
+        match has_room {
+            true => self.bytes.extend_from_slice(bytes),
+            false => self.is_over = true,
+        }
+    }
+
     pub(super) fn null(&mut self) {
-        self.0.push(tag::NULL as u8);
+        self.add(&[tag::NULL as u8]);
     }
 
     pub(super) fn truth(&mut self, truth: bool) {
-        self.0.push(if truth { tag::TRUE } else { tag::FALSE } as u8);
+        self.add(&[if truth { tag::TRUE } else { tag::FALSE } as u8]);
     }
 
     pub(super) fn float(&mut self, number: f64) {
@@ -64,12 +114,12 @@ impl Writer {
 
     pub(super) fn string(&mut self, bytes: &[u8]) {
         self.number(tag::STRING as usize + bytes.len());
-        self.0.extend_from_slice(bytes);
+        self.add(bytes);
     }
 
     /// A list whose items follow. Returns what [`Writer::close`] wants.
     pub(super) fn list(&mut self) -> usize {
-        self.0.extend([tag::METATABLE as u8, LIST as u8]);
+        self.add(&[tag::METATABLE as u8, LIST as u8]);
         self.open(tag::FROM_ONE)
     }
 
@@ -79,35 +129,38 @@ impl Writer {
     }
 
     fn open(&mut self, part: u32) -> usize {
-        self.0.push((tag::TABLE + part) as u8);
-        let place = self.0.len();
+        self.add(&[(tag::TABLE + part) as u8]);
+        let place = self.bytes.len();
         self.number(usize::from(u16::MAX));
         place
     }
 
     /// The list or map has so many items.
     pub(super) fn close(&mut self, place: usize, items: usize) {
+        if self.is_over {
+            return;
+        }
         // The first of the places of a list is for 0.
-        let is_list = self.0[place - 1] == (tag::TABLE + tag::FROM_ONE) as u8;
+        let is_list = self.bytes[place - 1] == (tag::TABLE + tag::FROM_ONE) as u8;
         let count = items as u32 + u32::from(is_list);
-        self.0[place + 1..place + 5].copy_from_slice(&count.to_le_bytes());
+        self.bytes[place + 1..place + 5].copy_from_slice(&count.to_le_bytes());
     }
 
     fn word(&mut self, tag: u32, bits: u64) {
-        self.0.push(tag as u8);
-        self.0.extend_from_slice(&bits.to_le_bytes());
+        let [a, b, c, d, e, f, g, h] = bits.to_le_bytes();
+        self.add(&[tag as u8, a, b, c, d, e, f, g, h]);
     }
 
     fn number(&mut self, number: usize) {
         match number {
-            0..0xe0 => self.0.push(number as u8),
+            0..0xe0 => self.add(&[number as u8]),
             0xe0..0x1fe0 => {
                 let above = number - 0xe0;
-                self.0.extend([0xe0 | (above >> 8) as u8, above as u8]);
+                self.add(&[0xe0 | (above >> 8) as u8, above as u8]);
             }
             _ => {
-                self.0.push(0xff);
-                self.0.extend_from_slice(&(number as u32).to_le_bytes());
+                let [a, b, c, d] = (number as u32).to_le_bytes();
+                self.add(&[0xff, a, b, c, d]);
             }
         }
     }

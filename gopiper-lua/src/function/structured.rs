@@ -85,14 +85,18 @@ pub(super) fn write_all(attributes: Option<&Map>, to: &mut Writer) -> Result<(),
 
 /// Reads a table of Lua's.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, Problem> {
-    let value = read_within(&mut Reader(bytes), 0)?;
-    Ok(value.unwrap_or_default())
+    Ok(read_within(&mut Reader(bytes), DEPTH)?.unwrap_or_default())
+}
+
+/// Reads a table whose fields are a message's attributes: each may be as deep as a value may.
+pub(super) fn read_all(bytes: &[u8]) -> Result<Value, Problem> {
+    Ok(read_within(&mut Reader(bytes), 1 + DEPTH)?.unwrap_or_default())
 }
 
 const CUT_OFF: Problem = Problem { path: String::new(), text: " is not whole" };
 
-/// `None` for nil.
-fn read_within(from: &mut Reader<'_>, depth: usize) -> Result<Option<Value>, Problem> {
+/// `None` for nil. So many `levels` of tables there may be.
+fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, Problem> {
     let kind = from.number().ok_or(CUT_OFF)?;
     Ok(Some(match kind {
         tag::NIL => return Ok(None),
@@ -104,9 +108,9 @@ fn read_within(from: &mut Reader<'_>, depth: usize) -> Result<Option<Value>, Pro
         tag::I64 => i64::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
         tag::U64 => u64::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
         tag::STRING.. => text(from.bytes((kind - tag::STRING) as usize).ok_or(CUT_OFF)?),
-        tag::TABLE..=tag::LAST_TABLE if depth >= DEPTH => return Err(Problem::new(TOO_DEEP)),
-        tag::TABLE..=tag::LAST_TABLE => table(from, kind - tag::TABLE, depth)?,
-        tag::METATABLE => list(from, depth)?,
+        tag::TABLE..=tag::LAST_TABLE if levels == 0 => return Err(Problem::new(TOO_DEEP)),
+        tag::TABLE..=tag::LAST_TABLE => table(from, kind - tag::TABLE, levels - 1)?,
+        tag::METATABLE => list(from, levels)?,
         _ => return Err(Problem::new(" can't be a pointer or a complex number")),
     }))
 }
@@ -128,9 +132,9 @@ fn number(number: f64) -> Value {
 }
 
 /// A table that is known to be a list.
-fn list(from: &mut Reader<'_>, depth: usize) -> Result<Value, Problem> {
+fn list(from: &mut Reader<'_>, levels: usize) -> Result<Value, Problem> {
     from.number().ok_or(CUT_OFF)?;
-    let read = read_within(from, depth)?.unwrap_or_default();
+    let read = read_within(from, levels)?.unwrap_or_default();
     match read.as_map() {
         None => Ok(read),
         Some(map) if map.is_empty() => Ok(Vec::new().into()),
@@ -138,8 +142,8 @@ fn list(from: &mut Reader<'_>, depth: usize) -> Result<Value, Problem> {
     }
 }
 
-/// A table with numbers is a list, all others are maps.
-fn table(from: &mut Reader<'_>, parts: u32, depth: usize) -> Result<Value, Problem> {
+/// A table with numbers is a list, all others are maps. In it there may be so many `levels` more.
+fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Problem> {
     let mut count = |part: u32| match parts & part {
         0 => Ok(0),
         _ => from.number().ok_or(CUT_OFF),
@@ -149,7 +153,7 @@ fn table(from: &mut Reader<'_>, parts: u32, depth: usize) -> Result<Value, Probl
     let mut items: Vec<(i64, Value)> = Vec::new();
     let mut entries: Vec<(&str, Value)> = Vec::new();
     for place in (parts & tag::FROM_ONE) / tag::FROM_ONE..places {
-        let item = read_within(from, depth + 1);
+        let item = read_within(from, levels);
         let item = item.map_err(|problem| problem.within(format_args!("[{place}]")))?;
         items.extend(item.map(|item| (place.into(), item)));
     }
@@ -159,7 +163,7 @@ fn table(from: &mut Reader<'_>, parts: u32, depth: usize) -> Result<Value, Probl
                 let key = from.bytes((kind - tag::STRING) as usize).ok_or(CUT_OFF)?;
                 let key = std::str::from_utf8(key)
                     .map_err(|_| Problem::new(" has a key that is not UTF-8"))?;
-                let value = read_within(from, depth + 1)
+                let value = read_within(from, levels)
                     .map_err(|problem| problem.within(format_args!(".{key}")))?;
                 entries.extend(value.map(|value| (key, value)));
             }
@@ -168,7 +172,7 @@ fn table(from: &mut Reader<'_>, parts: u32, depth: usize) -> Result<Value, Probl
                     tag::INT => i32::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
                     _ => f64::from_le_bytes(from.word().ok_or(CUT_OFF)?),
                 };
-                let item = read_within(from, depth + 1)
+                let item = read_within(from, levels)
                     .map_err(|problem| problem.within(format_args!("[{place}]")))?;
                 // What is no place in a list is found to be none below.
                 let place = if place.fract() == 0.0 { place as i64 } else { -1 };

@@ -21,7 +21,7 @@ pub(crate) struct Attributes {
     pub(crate) errors: Vec<(String, String)>,
     /// Paths whose values are not known, as what would make them is wrong.
     pub(crate) unknown: Vec<String>,
-    /// How deep the table lies that is read, and how many values were read before.
+    /// How deep the table lies within an attribute, and how many values were read before.
     depth: usize,
     count: usize,
     /// Nothing more is read: there would be no end.
@@ -64,7 +64,7 @@ impl Attributes {
 
     /// A table within another one.
     fn table(&mut self, table: &Table, path: &str) -> Value {
-        let wrong = match (self.depth + 1 >= DEPTH, self.count > MOST) {
+        let wrong = match (self.depth >= DEPTH, self.count > MOST) {
             _ if self.is_over => return Value::NULL,
             (true, _) => format!("{TOO_DEEP} (a table that contains itself is)"),
             (_, true) => format!(": more than {MOST} values"),
@@ -226,8 +226,9 @@ mod tests {
         let deep = |n| {
             format!("local t = {{}} local u = t for i = 2, {n} do u.a = {{}} u = u.a end return t")
         };
-        assert!(read(&deep(DEPTH)).is_ok());
-        assert!(read(&deep(DEPTH + 1)).is_err());
+        // The outermost table is that of the attributes, and no value of one.
+        assert!(read(&deep(1 + DEPTH)).is_ok());
+        assert!(read(&deep(1 + DEPTH + 1)).is_err());
         let many = "local t = {} for i = 1, 40 do t = { a = t, b = t } end return t";
         assert!(read(many).unwrap_err().ends_with("more than 1000000 values"));
     }

@@ -3,6 +3,7 @@
 local log, make_text = ...
 local next, pairs, rawget, select, tostring, type, unpack = next, pairs, rawget, select, tostring, type, unpack
 local concat, sort, format, gmatch, write = table.concat, table.sort, string.format, string.gmatch, io.write
+local error, assert, getmetatable = error, assert, getmetatable
 local as_text = make_text()
 local has_ended = false
 
@@ -74,10 +75,30 @@ function table.concat(list, separator, from, to)
   return concat(texts or list, separator, from, to)
 end
 
-function io.write(...)
+local function in_text(...)
   local given, count = { ... }, select('#', ...)
   for i = 1, count do given[i] = as_text(given[i]) or given[i] end
-  return write(unpack(given, 1, count))
+  return unpack(given, 1, count)
+end
+
+function io.write(...) return write(in_text(...)) end
+
+-- Of every file.
+local files = getmetatable(io.stdout).__index
+local write_to = files.write
+function files.write(file, ...) return write_to(file, in_text(...)) end
+
+-- A number that is raised becomes text with the place before it.
+function _G.error(what, level)
+  if type(what) == 'number' and level ~= 0 then what = as_text(what) end
+  if level == nil then return error(what) end
+  return error(what, level)
+end
+
+function _G.assert(...)
+  local holds, what = ...
+  if not holds and type(what) == 'number' then return assert(holds, as_text(what)) end
+  return assert(...)
 end
 
 function _G.print(...)

@@ -146,6 +146,7 @@ impl Script {
 
     /// A text that may begin with a place, as Lua says it: with the path of that file.
     pub(crate) fn placed(&self, text: &str) -> String {
+        let text = stopped_at(text);
         let required = self.required.lock();
         let begins_with = |chunk: &String| {
             let rest = text.strip_prefix(&**chunk)?;
@@ -182,11 +183,19 @@ impl Script {
                 ),
             );
         }
+        if text == "stack overflow" && traced(&error.to_string()).is_empty() {
+            // There was no room to say where.
+            let file = self.file.display();
+            let error =
+                format!("{file}: stack overflow: a function in it calls itself without end");
+            return Note::error(None, error);
+        }
+        let text = stopped_at(&text);
         let frames = traced(&error.to_string());
-        let (chunk, line, said) = match (chunk_and_line(&text), frames.first()) {
+        let (chunk, line, said) = match (chunk_and_line(text), frames.first()) {
             (Some((chunk, line, said)), _) => (chunk.to_owned(), line, said),
             // An error without a place of its own is where it was raised.
-            (None, Some((chunk, line))) => (chunk.clone(), *line, &*text),
+            (None, Some((chunk, line))) => (chunk.clone(), *line, text),
             (None, None) => return Note::error(None, text),
         };
         let what = match (is_syntax(error), named(said)) {
@@ -198,7 +207,9 @@ impl Script {
             (false, None) => What::Line,
         };
         let here = frames.iter().position(|frame| *frame == (chunk.clone(), line));
-        let called_from = here.map_or(&[][..], |here| &frames[here + 1..]).to_vec();
+        let mut called_from = here.map_or(&[][..], |here| &frames[here + 1..]).to_vec();
+        // What calls itself is there many times.
+        called_from.dedup();
         Note::error(Some(Place { chunk, line, what, called_from }), in_words(said))
     }
 }
@@ -224,6 +235,18 @@ fn chunk_and_line(text: &str) -> Option<(&str, usize, &str)> {
     let chunk = &text[..chunk];
     let is_one = !chunk.contains(['\n', '\'', '"']);
     Some((chunk, line.parse().ok().filter(|line| is_one && *line > 0)?, said))
+}
+
+/// What says that something was stopped, without the line that has resumed the coroutine that it ran in: Lua puts that
+/// before it.
+fn stopped_at(mut text: &str) -> &str {
+    while let Some((_, _, rest)) = chunk_and_line(text)
+        && rest.contains(": stopped: it took longer than")
+        && chunk_and_line(rest).is_some()
+    {
+        text = rest;
+    }
+    text
 }
 
 /// The places in the operator's files that a traceback has, the innermost first.

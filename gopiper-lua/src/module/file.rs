@@ -1,5 +1,10 @@
 //! A pipeline's file, run once.
-use std::{path::Path, sync::Arc, sync::atomic::Ordering::Relaxed};
+use std::{
+    panic::resume_unwind,
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+};
 
 use gopiper_core::Pipeline;
 
@@ -15,6 +20,10 @@ use crate::{
     },
     state::plain_state,
 };
+
+/// The stack that a file has: as much as the functions in it have in their workers. What calls itself through Lua's
+/// library is to come to Lua's limit, which is an error with a place, before it comes to this one.
+const STACK: usize = 32 << 20;
 
 /// What a file makes, if nothing is wrong with it.
 pub struct Loaded {
@@ -35,7 +44,20 @@ pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
         let note = Note::error(None, format!("cannot read {}: {error}", file.display()));
         vec![Script::new("", file).problem(note)]
     })?;
-    let made = run(&source, settings);
+    let made = thread::scope(|scope| {
+        let runs = thread::Builder::new().name("pipeline file".into()).stack_size(STACK);
+        let ran = runs.spawn_scoped(scope, || run(&source, settings)).map(|runs| runs.join());
+        match ran {
+            Ok(Ok(made)) => made,
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(error) => {
+                let mut made = Made::default();
+                let error = format!("{}: no thread for it: {error}", file.display());
+                made.notes.push(Note::error(None, error));
+                made
+            }
+        }
+    });
     let is_error = |note: &Note| note.severity == Severity::Error;
     let wrong = made.notes.iter().any(is_error);
     let mut problems: Vec<_> = made.notes.into_iter().map(|note| source.problem(note)).collect();

@@ -61,7 +61,7 @@ pub(super) fn tee(call: &Call<'_>, source: &Arc<Script>, branches: Variadic<Valu
         let list = List { table: &table, argument, path, keys: &["policy"], is_whole: false };
         taken.push(Branch { policy, steps: branch(call, source, &list, first, &mut stand) });
     }
-    Graph::new(Step::Tee(taken), stand)
+    Graph::new(call, Step::Tee(taken), stand)
 }
 
 pub(super) fn merge(call: &Call<'_>, source: &Arc<Script>, given: Variadic<Value>) -> Graph {
@@ -71,7 +71,7 @@ pub(super) fn merge(call: &Call<'_>, source: &Arc<Script>, given: Variadic<Value
             List { table: &table, argument, path: String::new(), keys: &[], is_whole: false };
         taken.push(branch(call, source, &list, Steps::default(), &mut stand));
     }
-    Graph::new(Step::Merge(taken), stand)
+    Graph::new(call, Step::Merge(taken), stand)
 }
 
 /// The arguments that are lists, with their numbers.
@@ -145,7 +145,7 @@ pub(super) fn route(
             List { table: &table, argument: 2, path: name.clone(), keys: &[], is_whole: false };
         taken.push((name, branch(call, source, &list, Steps::default(), &mut stand)));
     }
-    Graph::new(Step::Route { router, branches: taken }, stand)
+    Graph::new(call, Step::Route { router, branches: taken }, stand)
 }
 
 /// A function, or a condition for each of some branches: a function, or a word to be found.

@@ -17,7 +17,10 @@ use crate::{
     function::{self, Wanted, stands_at},
     language::{convert::a, placeholder::is_placeholder, script::Script},
     problem::{note::Note, place::Place},
-    state::LIMIT,
+    state::{
+        LIMIT,
+        depth::{DEPTH, TOO_DEEP},
+    },
 };
 
 /// A larger key in a list is no place in it.
@@ -39,6 +42,8 @@ pub(super) struct Stand {
     pub(super) graphs: Vec<Option<Place>>,
     /// Whether something in a branch could not be made: then nobody knows where that leads.
     pub(super) unknown: bool,
+    /// How many tees, routes and merges lie in each other.
+    pub(super) depth: usize,
 }
 
 impl Steps {
@@ -54,6 +59,7 @@ impl Stand {
         self.components.extend(other.components);
         self.graphs.extend(other.graphs);
         self.unknown |= other.unknown;
+        self.depth = self.depth.max(other.depth);
     }
 }
 
@@ -63,7 +69,18 @@ pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
 impl UserData for Graph {}
 
 impl Graph {
-    pub(super) fn new(step: Step, stand: Stand) -> Self {
+    /// One that would lie too deep has nothing in it: whatever goes through a pipeline calls itself for each level.
+    pub(super) fn new(call: &Call<'_>, mut step: Step, mut stand: Stand) -> Self {
+        stand.depth += 1;
+        if stand.depth > DEPTH {
+            // Of those around it nothing is said: it is the same mistake.
+            if stand.depth == DEPTH + 1 {
+                call.wrong(0, "", format!("{}{TOO_DEEP} of tees, routes and merges", call.name));
+            }
+            let (unknown, depth) = (true, stand.depth);
+            stand = Stand { unknown, depth, ..Stand::default() };
+            step = Step::Tee(Vec::new());
+        }
         Graph(Mutex::new(Some((step, stand))))
     }
 

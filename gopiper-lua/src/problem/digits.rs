@@ -1,12 +1,14 @@
-//! Where a Lua file makes text of numbers with `..`, which writes 14 digits of one and nothing of the rest.
+//! Where a Lua file makes text of numbers with `..`, which writes 14 digits of one and nothing of the rest; and where
+//! it takes a 64-bit integer for the key of a table, which finds it at no other place.
 //!
-//! What a value is, only Lua knows when it runs. What comes of JSON or `tonumber`, also by a name, may be a number.
-use std::collections::HashSet;
+//! What a value is, only Lua knows when it runs. What comes of JSON, an attribute or `tonumber`, also by a name, may be a
+//! number.
+use std::collections::HashMap;
 
 use full_moon::{
     ast::{
-        Assignment, Ast, BinOp, Call, Expression, FunctionCall, Index, LocalAssignment, Prefix,
-        Suffix, UnOp, Var,
+        Assignment, Ast, BinOp, Call, Expression, Field, FunctionArgs, FunctionCall, GenericFor,
+        Index, LocalAssignment, Prefix, Suffix, UnOp, Var,
     },
     tokenizer::TokenReference,
     visitors::Visitor,
@@ -21,29 +23,43 @@ use crate::problem::{
 /// What may be numbers, and stands beside a `..`: a warning for each.
 pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Note> {
     let has = |word| memchr::memmem::find(text.as_bytes(), word).is_some();
-    if !has(b"..") || ![&b"json"[..], b"decode", b"tonumber"].into_iter().any(has) {
+    if ![&b"json"[..], b"decode", b"tonumber", b"attributes"].into_iter().any(has) {
         return Vec::new();
     }
     let found = syntax::with_parsed(text, |ast, _| find(ast)).unwrap_or_default();
-    let notes = found.into_iter().map(|(line, range)| {
+    let notes = found.into_iter().map(|(as_key, line, mut range)| {
+        // The parser leaves the last bracket out.
+        let count = |bracket| text[range.clone()].matches(bracket).count();
+        if count('[') > count(']') && text[range.end..].starts_with(']') {
+            range.end += 1;
+        }
         let (chunk, called_from) = (chunk.to_owned(), Vec::new());
         let place = Place { chunk, line, what: What::Range(range), called_from };
-        Note::warning(
-            Some(place),
-            "`..` writes 14 digits of a number: of a longer one the last are lost\n\
-             tostring(…) around it writes all of them",
-        )
+        let text = match as_key {
+            false => {
+                "`..` writes 14 digits of a number: of a longer one the last are lost\n\
+                 tostring(…) around it writes all of them"
+            }
+            true => {
+                "a 64-bit integer as a key of a table is equal to no other\n\
+                 tostring(…) around it makes a key that is"
+            }
+        };
+        Note::warning(Some(place), text)
     });
     notes.collect()
 }
 
-fn find(ast: &Ast) -> Vec<(usize, std::ops::Range<usize>)> {
+/// Whether it is a key, the line, and the bytes.
+type Found = (bool, usize, std::ops::Range<usize>);
+
+fn find(ast: &Ast) -> Vec<Found> {
     let mut numbers = Numbers::default();
     // A name may be given to another one before: until no more are found.
     loop {
-        let before = numbers.names.len();
+        let before = numbers.names.clone();
         numbers.visit_ast(ast);
-        if numbers.names.len() == before {
+        if numbers.names == before {
             break;
         }
         numbers.found.clear();
@@ -51,23 +67,39 @@ fn find(ast: &Ast) -> Vec<(usize, std::ops::Range<usize>)> {
     numbers.found
 }
 
+/// What a value may be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum MayBe {
+    /// One of Lua's numbers.
+    Number,
+    /// A 64-bit integer too, or a table with some in it.
+    Integer,
+}
+
 /// What may be numbers.
 #[derive(Default)]
 struct Numbers {
-    names: HashSet<String>,
-    found: Vec<(usize, std::ops::Range<usize>)>,
+    names: HashMap<String, MayBe>,
+    found: Vec<Found>,
 }
 
 impl Numbers {
     fn name(&mut self, name: Option<String>, value: Option<&Expression>) {
         if let (Some(name), Some(value)) = (name, value)
-            && self.may_be(value)
+            // Most attributes are texts: where one has another name nothing is said of it.
+            && !matches!(value, Expression::Var(var) if is_attribute(var))
+            && let Some(kind) = self.may_be(value)
         {
-            self.names.insert(name);
+            self.add(name, kind);
         }
     }
 
-    fn may_be(&self, expression: &Expression) -> bool {
+    fn add(&mut self, name: String, kind: MayBe) {
+        let known = self.names.entry(name).or_insert(kind);
+        *known = kind.max(*known);
+    }
+
+    fn may_be(&self, expression: &Expression) -> Option<MayBe> {
         match expression {
             Expression::Parentheses { expression, .. }
             | Expression::UnaryOperator { expression, unop: UnOp::Minus(_) } => {
@@ -80,24 +112,66 @@ impl Numbers {
                 | BinOp::LessThan(_)
                 | BinOp::LessThanEqual(_)
                 | BinOp::GreaterThan(_)
-                | BinOp::GreaterThanEqual(_) => false,
-                _ => self.may_be(lhs) || self.may_be(rhs),
+                | BinOp::GreaterThanEqual(_) => None,
+                _ => self.may_be(lhs).max(self.may_be(rhs)),
             },
             Expression::FunctionCall(call) => makes_number(call),
-            Expression::Var(var) => name_of(var).is_some_and(|name| self.names.contains(&name)),
-            _ => false,
+            // As a key most are texts.
+            Expression::Var(var) if is_attribute(var) => Some(MayBe::Number),
+            Expression::Var(var) => {
+                let names = [name_of(var), first_of(var)];
+                names.into_iter().flatten().filter_map(|name| self.names.get(&name)).max().copied()
+            }
+            _ => None,
         }
     }
 }
 
-fn makes_number(call: &FunctionCall) -> bool {
+fn makes_number(call: &FunctionCall) -> Option<MayBe> {
     let suffixes: Vec<_> = call.suffixes().collect();
     match (call.prefix(), &suffixes[..]) {
         (_, [.., Suffix::Call(Call::MethodCall(method))]) => {
-            matches!(&*said(method.name()), "json" | "decode")
+            matches!(&*said(method.name()), "json" | "decode").then_some(MayBe::Integer)
         }
-        (Prefix::Name(name), [Suffix::Call(Call::AnonymousCall(_))]) => said(name) == "tonumber",
-        _ => false,
+        (Prefix::Name(name), [Suffix::Call(Call::AnonymousCall(_))]) => {
+            (said(name) == "tonumber").then_some(MayBe::Number)
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is `message.attributes.NAME`.
+fn is_attribute(var: &Var) -> bool {
+    let Var::Expression(var) = var else { return false };
+    let suffixes: Vec<_> = var.suffixes().collect();
+    let [.., Suffix::Index(Index::Dot { name, .. }), Suffix::Index(_)] = &suffixes[..] else {
+        return false;
+    };
+    said(name) == "attributes"
+}
+
+/// The name that a field is in: `a` in `a.b`.
+fn first_of(var: &Var) -> Option<String> {
+    let Var::Expression(var) = var else { return None };
+    match var.prefix() {
+        Prefix::Name(name) => Some(said(name)),
+        _ => None,
+    }
+}
+
+/// What `ipairs` or `pairs` goes through.
+fn gone_through(expression: &Expression) -> Option<&Expression> {
+    let Expression::FunctionCall(call) = expression else { return None };
+    let Prefix::Name(name) = call.prefix() else { return None };
+    let mut suffixes = call.suffixes();
+    match (&*said(name), suffixes.next()) {
+        ("ipairs" | "pairs", Some(Suffix::Call(Call::AnonymousCall(arguments)))) => {
+            match &**arguments {
+                FunctionArgs::Parentheses { arguments, .. } => arguments.iter().next(),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 
@@ -137,9 +211,39 @@ impl Visitor for Numbers {
             return;
         };
         for side in [lhs, rhs] {
-            if self.may_be(side) {
-                self.found.extend(syntax::line_and_range(&**side));
+            if self.may_be(side).is_some() {
+                self.found.extend(
+                    syntax::line_and_range(&**side).map(|(line, range)| (false, line, range)),
+                );
             }
+        }
+    }
+
+    fn visit_generic_for(&mut self, all: &GenericFor) {
+        let through = all.expressions().iter().next().and_then(gone_through);
+        let kind = through.and_then(|through| self.may_be(through));
+        if let (Some(kind), Some(name)) = (kind, all.names().iter().nth(1)) {
+            self.add(said(name), kind);
+        }
+    }
+
+    fn visit_index(&mut self, index: &Index) {
+        if let Index::Brackets { expression, .. } = index {
+            self.key(expression);
+        }
+    }
+
+    fn visit_field(&mut self, field: &Field) {
+        if let Field::ExpressionKey { key, .. } = field {
+            self.key(key);
+        }
+    }
+}
+
+impl Numbers {
+    fn key(&mut self, key: &Expression) {
+        if self.may_be(key) == Some(MayBe::Integer) {
+            self.found.extend(syntax::line_and_range(key).map(|(line, range)| (true, line, range)));
         }
     }
 }
@@ -165,6 +269,21 @@ mod tests {
             ["m.attributes.id"]
         );
         assert_eq!(found("x = 'a' .. b y = c .. m:json('c')"), ["m:json('c')"]);
+        assert_eq!(found("for _, n in ipairs(m:decode('l')) do x = n .. '' end"), ["n"]);
+        assert_eq!(
+            found("local t = m:decode() x = t.id .. '' y = t.l[1] .. ''"),
+            ["t.id", "t.l[1]"]
+        );
+        assert_eq!(found("x = 'a' .. m.attributes.n"), ["m.attributes.n"]);
+        assert_eq!(found("x = m.attributes['n'] .. 'a'"), ["m.attributes['n']"]);
+    }
+
+    #[test]
+    fn what_may_be_a_64_bit_integer_as_a_key() {
+        assert_eq!(found("t[m:json('id')] = 1"), ["m:json('id')"]);
+        assert_eq!(found("local id = m:json('id') return seen[id]"), ["id"]);
+        assert_eq!(found("x = { [m:json('n')] = 1 }"), ["m:json('n')"]);
+        assert_eq!(found("for _, n in ipairs(m:decode('l')) do t[n] = 1 end"), ["n"]);
     }
 
     #[test]
@@ -176,6 +295,13 @@ mod tests {
             "x = 'a' .. b -- m:json('id')",
             "x = 'a' .. #m:json('id')",
             "x = m:json('a') + 1",
+            "t[tostring(m:json('id'))] = 1",
+            "t[tonumber(x)] = 1",
+            "for i, n in ipairs(m:decode('l')) do t[i] = n end",
+            "m.attributes.n = 'a' .. b",
+            "m.attributes[name] = 1",
+            "t[m.attributes.n] = 1",
+            "local key = m.attributes.key x = key .. 'a'",
         ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }

@@ -42,6 +42,17 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// It begins with the message at a place.
+    pub(crate) fn begin(&self, at: u32) {
+        self.at.store(at, Relaxed);
+        self.stopped.store(0, Relaxed);
+    }
+
+    /// The place of the message of the moment.
+    pub(crate) fn at(&self) -> u32 {
+        self.at.load(Relaxed)
+    }
+
     /// Whether what runs was stopped, and must end.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Relaxed) != 0
@@ -94,6 +105,11 @@ impl Limit {
         watched.retain(|one| one.strong_count() > 0);
         watched.push(Arc::downgrade(&limit));
         limit
+    }
+
+    /// Whose calls these are, in words.
+    pub(crate) fn subject(&self) -> &str {
+        &self.subject
     }
 
     /// A call begins, on this thread. `progress` is where Lua says how far it is, and stays there.

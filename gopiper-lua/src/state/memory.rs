@@ -1,15 +1,30 @@
-//! How much memory a Lua state may take: so what is too much is an error with a place, and not the process's end.
+//! How much memory a Lua state may take, and what its function makes outside of it: so what is too much is an error
+//! with a place, and not the process's end.
 use std::fs;
 
 use mlua::Lua;
 use rustix::process::{Resource, getrlimit};
 
-/// Half of what this process may have. Without a limit mlua ends the process when there is no memory.
+/// What is said when there is not enough.
+pub(crate) const NOT_ENOUGH: &str = "not enough memory";
+
+/// Limits a Lua state to [`most`]. Without a limit mlua ends the process when there is no memory.
 pub(crate) fn limit(lua: &Lua) -> mlua::Result<()> {
-    let most = [of_machine(), of_container(), getrlimit(Resource::As).current];
-    let most = most.into_iter().flatten().min().unwrap_or(u64::MAX) / 2;
-    lua.set_memory_limit(usize::try_from(most).unwrap_or(usize::MAX))?;
+    lua.set_memory_limit(most())?;
     Ok(())
+}
+
+/// Half of the bytes that this process may have.
+pub(crate) fn most() -> usize {
+    let limit = |resource| getrlimit(resource).current;
+    let most = [of_machine(), of_container(), limit(Resource::As), limit(Resource::Data)];
+    let most = most.into_iter().flatten().min().unwrap_or(u64::MAX) / 2;
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
+
+/// Whether there are so many bytes just now: whoever asks for memory that there is not ends the process.
+pub(crate) fn is_there(len: usize) -> bool {
+    Vec::<u8>::new().try_reserve_exact(len).is_ok()
 }
 
 fn of_machine() -> Option<u64> {

@@ -132,6 +132,58 @@ fn what_waits_for_another_attempt_is_heard_as_long_as_it_lasts() {
 }
 
 #[test]
+fn what_is_not_tried_any_more_does_not_go_on() {
+    let (clock, failures) = with_clock();
+    let log = log_of(|| {
+        failures.report(&fails("it is busy", true), || None);
+        failures.begin_retrying(1);
+        failures.report(&fails("it is busy", true), || None);
+        failures.end_retrying(1, false);
+        failures.report(&fails("it is busy", false), || None);
+        clock.advance(Duration::from_millis(1200));
+        failures.end();
+    });
+    assert_eq!(
+        log,
+        [
+            "WARN a message failed, and will be tried again: it is busy status=100",
+            "ERROR a message failed: it is busy status=200",
+            "ERROR more attempts failed within 1.2 s: it is busy status=100 attempts=1",
+        ]
+    );
+}
+
+#[test]
+fn a_timer_that_fails_is_counted_as_messages_are() {
+    let (clock, failures) = with_clock();
+    let fails = || {
+        let failure = Failure {
+            status: 0,
+            description: "flush: broken",
+            attempt: Attempt::Timer,
+            dead_letter: None,
+        };
+        failures.report(&failure, || None);
+    };
+    let log = log_of(|| {
+        fails();
+        failures.begin_retrying(1);
+        (0..1000).for_each(|_| fails());
+        clock.advance(WINDOW);
+        failures.tell_counts();
+        failures.end_retrying(1, true);
+    });
+    assert_eq!(
+        log,
+        [
+            "ERROR its timer has failed, and is called again: flush: broken",
+            "ERROR still failing after 10.0 s: flush: broken status=0 attempts=1000 waiting=1",
+            "WARN recovered after 10.0 s: flush: broken status=0 attempts=1001",
+        ]
+    );
+}
+
+#[test]
 fn reasons_without_number_share_one_entry() {
     let (clock, failures) = with_clock();
     let log = log_of(|| {

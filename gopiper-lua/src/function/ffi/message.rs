@@ -2,9 +2,14 @@
 #![allow(unsafe_code)]
 
 use gopiper_abi::{Kept, Message, Report};
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 
 use super::{plain::bytes, state::State};
+
+/// A search for a word that is longer is not kept.
+const LARGE: usize = 64 << 10;
+/// So much of a description goes on: it is for people, and for the log.
+const DESCRIPTION: usize = 64 << 10;
 
 // SAFETY, for all below: the prelude gives the state that it was given, which its component keeps for
 // as long as Lua runs; a slot of the batch that is being handled, which nobody else refers to; and bytes
@@ -19,6 +24,10 @@ pub(super) unsafe extern "C" fn find(
     // SAFETY: see above.
     let (state, data, word) = unsafe { (&mut *state, (*message).data(), bytes(word, len)) };
     let Some(rest) = data.get(from..) else { return -1 };
+    if word.len() > LARGE {
+        // A copy of it would be made.
+        return memmem::find(rest, word).map_or(-1, |at| (from + at) as isize);
+    }
     // A search is prepared once: mostly the same word is looked for in all messages.
     let finder = match &state.finder {
         Some(finder) if finder.needle() == word => finder,
@@ -32,16 +41,19 @@ fn prepare<'a>(finder: &'a mut Option<Finder<'static>>, word: &[u8]) -> &'a Find
     finder.insert(Finder::new(word).into_owned())
 }
 
+/// Returns 0 if there is no room for the bytes; so do those below.
 pub(super) unsafe extern "C" fn set_data(
     state: *mut State,
     message: *mut Message,
     data: *const u8,
     len: usize,
-) {
+) -> i32 {
     // SAFETY: see above.
     let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
     state.keep_original(message);
-    message.set_data(state.together([data, &[]]));
+    let Some(data) = state.together([data]) else { return 0 };
+    message.set_data(data);
+    1
 }
 
 pub(super) unsafe extern "C" fn append(
@@ -49,12 +61,13 @@ pub(super) unsafe extern "C" fn append(
     message: *mut Message,
     data: *const u8,
     len: usize,
-) {
+) -> i32 {
     // SAFETY: see above.
     let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
     state.keep_original(message);
-    let whole = state.longer(message.payload(), data);
+    let Some(whole) = state.longer(message.payload(), data) else { return 0 };
     message.set_data(whole);
+    1
 }
 
 pub(super) unsafe extern "C" fn crop(
@@ -85,13 +98,20 @@ pub(super) unsafe extern "C" fn emit(
     message: *const Message,
     data: *const u8,
     len: usize,
-) {
+) -> i32 {
     // SAFETY: see above.
     let (state, message, data) = unsafe { (&mut *state, &*message, bytes(data, len)) };
+    // The list may have to grow.
+    let is_full = state.parts.len() == state.parts.capacity();
+    let grown = if is_full { 2 * size_of_val(&state.parts[..]) } else { 0 };
+    let Some(data) = state.has_room(grown).then(|| state.together([data])).flatten() else {
+        return 0;
+    };
     let mut part = message.duplicate();
-    part.set_data(state.together([data, &[]]));
-    state.made += 1;
+    part.set_data(data);
+    state.hold(&part);
     state.parts.push(part);
+    1
 }
 
 /// The message is done, and something was made: by it, in its place, which settles it, or in the window.
@@ -101,7 +121,11 @@ pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
     if state.parts.is_empty() {
         message.set_status(0);
     } else {
-        let parts = std::mem::take(&mut state.parts);
+        let mut parts = std::mem::take(&mut state.parts);
+        if parts.len() > 1 {
+            // None of them is the piece of a line that the message may be.
+            parts.iter_mut().for_each(|part| part.set_piece(0, false));
+        }
         // The pipeline may be closing: then it has failed, and its source knows.
         let _ = state.postponed.send_from(Kept::of_slot(message).split().1, parts);
     }
@@ -110,7 +134,7 @@ pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
 }
 
 /// Keeps the message under a key, and sends what was made of that. Returns 0 if it has made others in its
-/// place: then it can't be kept.
+/// place: then it can't be kept; and -1 if there is no room for the key.
 pub(super) unsafe extern "C" fn keep(
     state: *mut State,
     message: *mut Message,
@@ -121,6 +145,9 @@ pub(super) unsafe extern "C" fn keep(
     let (state, message, key) = unsafe { (&mut *state, &mut *message, bytes(key, len)) };
     if !state.parts.is_empty() {
         return 0;
+    }
+    if !state.has_room(2 * len) {
+        return -1;
     }
     state.window.keep(key, Kept::of_slot(message).into());
     state.window.send(&state.postponed);
@@ -150,7 +177,16 @@ pub(super) unsafe extern "C" fn report(
     }
     state.put_back(message);
     state.forget();
-    let text = String::from_utf8_lossy(text).into_owned();
+    let text = said(text);
     let reported = std::mem::replace(message, Message::vacated());
     *message = reported.with_report(Report::new(status, text));
+}
+
+/// A description, and how long it was if that is too much.
+fn said(text: &[u8]) -> String {
+    let mut said = String::from_utf8_lossy(&text[..text.len().min(DESCRIPTION)]).into_owned();
+    if text.len() > DESCRIPTION {
+        said += &format!("… ({} bytes)", text.len());
+    }
+    said
 }

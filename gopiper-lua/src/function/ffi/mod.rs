@@ -5,17 +5,26 @@
 //! keeps a string alive for the call that it is given to. None of them calls back into Lua, and none may
 //! panic.
 #![allow(unsafe_code)]
+mod held;
 mod message;
 mod plain;
 mod state;
 mod values;
 mod window;
 
-use std::{ffi::c_void, sync::Arc};
+use std::{
+    ffi::c_void,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicPtr, Ordering::Relaxed},
+    },
+};
 
 use gopiper_abi::{Message, Postponed, nearest::did_you_mean, raw::BatchHeader};
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value};
 
+use self::held::Held;
 pub(super) use self::state::State;
 use crate::{
     function::{json::Paths, window::Window},
@@ -29,6 +38,7 @@ pub(super) fn new_state(postponed: Postponed) -> Box<State> {
         progress: Progress::default(),
         changed: 0,
         made: 0,
+        slot: AtomicPtr::new(ptr::null_mut()),
         find: message::find,
         set_data: message::set_data,
         append: message::append,
@@ -56,6 +66,7 @@ pub(super) fn new_state(postponed: Postponed) -> Box<State> {
         paths: Paths::default(),
         text: Vec::new(),
         block: postponed.host().payload(0),
+        held: Held::new(),
         postponed,
     })
 }
@@ -102,7 +113,8 @@ pub(super) fn lua(
     }
     code::without_serialization(&lua)?;
     let is_stopped: Function = prelude.get("is_stopped")?;
-    lua.load(STOPPED).set_name("=gopiper").call::<()>(is_stopped)?;
+    let begin_anew: Function = lua.load(STOPPED).set_name("=gopiper").call(is_stopped)?;
+    prelude.set("begin_anew", begin_anew)?;
     let make = lua.load(include_str!("../lua/batch.lua")).set_name("=gopiper").call(prelude)?;
     let package: Table = lua.globals().get("package")?;
     // What LuaJIT knows of types and their methods goes with the module: it must not be collected.
@@ -124,7 +136,41 @@ fn meant(_: &Lua, (name, known): (Value, Vec<String>)) -> mlua::Result<String> {
     Ok(did_you_mean(&name, &known))
 }
 
-/// Runs what the prelude has made over the batch of a call.
-pub(super) fn run(function: &Function, batch: *mut BatchHeader) -> mlua::Result<()> {
-    function.call(LightUserData(batch.cast::<c_void>()))
+/// Runs what the prelude has made over the batch of a call. What a function does wrong is reported there; but when Lua
+/// has no memory left, not even to say so, this ends, and the message of the moment has failed with it.
+pub(super) fn run(
+    function: &Function,
+    lua: &Lua,
+    state: *mut State,
+    subject: &str,
+    batch: *mut BatchHeader,
+) {
+    // SAFETY, for all of it: the state is its component's, the batch the call's; nobody else refers to either while
+    // Lua does not run, and Lua has got no further than a message of the batch.
+    let cursor = unsafe { &(*batch).cursor };
+    let first = cursor.load(Relaxed);
+    loop {
+        // SAFETY: see above.
+        unsafe { (*state).progress.begin(cursor.load(Relaxed)) };
+        let ran = function.call::<()>(LightUserData(batch.cast::<c_void>()));
+        // SAFETY: see above.
+        let at = unsafe {
+            (*state).slot.store(ptr::null_mut(), Relaxed);
+            (*state).progress.at()
+        };
+        let Err(error) = ran else { break };
+        let _ = lua.gc_collect();
+        let text = format!("{subject}: {}", error.to_string().lines().next().unwrap_or_default());
+        // SAFETY: see above.
+        let len = unsafe {
+            let slot = (*batch).messages.add(at as usize);
+            message::report(state, slot, 200, text.as_ptr(), text.len());
+            (*batch).len
+        };
+        cursor.store(at + 1, Relaxed);
+        if at + 1 >= len {
+            break;
+        }
+    }
+    cursor.store(first, Relaxed);
 }

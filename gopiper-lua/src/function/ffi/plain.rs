@@ -5,7 +5,10 @@ use std::{fmt::Display, slice};
 
 use gopiper_abi::{Value, ValueTag};
 
-use crate::function::{json, serialized::Writer, structured};
+use crate::{
+    function::{json, serialized::Writer, structured},
+    state::memory::NOT_ENOUGH,
+};
 
 /// A value that is one word, or bytes that somebody else owns: text, or a table as LuaJIT writes it.
 #[repr(C)]
@@ -42,6 +45,21 @@ impl Plain {
         0
     }
 
+    /// There is no memory for it.
+    pub(super) fn lacks_room(&mut self, text: &mut Vec<u8>) -> i32 {
+        self.refuse(text, format_args!(": {NOT_ENOUGH}"))
+    }
+
+    /// How many bytes it takes as a value, about.
+    pub(super) fn weight(&self) -> usize {
+        match self.tag {
+            // Each item of a table is a value of its own.
+            TABLE => 8 * self.len,
+            tag if tag == ValueTag::STRING.0 as i32 => self.len,
+            _ => 0,
+        }
+    }
+
     /// Says why JSON gives no answer.
     pub(super) fn no_answer(&mut self, text: &mut Vec<u8>, problem: json::Problem) {
         match problem {
@@ -56,21 +74,22 @@ impl Plain {
     /// Hands a table over, which stands in `text` then.
     pub(super) fn write(
         &mut self,
-        text: &mut Vec<u8>,
+        (text, most): (&mut Vec<u8>, usize),
         write: impl FnOnce(&mut Writer) -> Result<(), structured::Problem>,
     ) {
-        text.clear();
-        let mut writer = Writer(std::mem::take(text));
+        let mut writer = Writer::new(std::mem::take(text), most);
         let written = write(&mut writer);
-        *text = writer.0;
+        let has_room = writer.has_room();
+        *text = writer.into_bytes();
         match written {
-            Ok(()) => self.point_to(TABLE, text),
+            Ok(()) if has_room => self.point_to(TABLE, text),
+            Ok(()) => _ = self.lacks_room(text),
             Err(problem) => _ = self.refuse(text, problem),
         }
     }
 
     /// Hands a value over, which stays where it is, or stands in `text` then.
-    pub(super) fn put(&mut self, value: Option<&Value>, text: &mut Vec<u8>) {
+    pub(super) fn put(&mut self, value: Option<&Value>, (text, most): (&mut Vec<u8>, usize)) {
         let Some(value) = value else {
             self.tag = ABSENT;
             return;
@@ -88,7 +107,7 @@ impl Plain {
                 let bytes = bytes.or(value.as_bytes().map(|bytes| &bytes[..]));
                 self.point_to(self.tag, bytes.unwrap_or_default());
             }
-            _ => self.write(text, |to| structured::write(value, to)),
+            _ => self.write((text, most), |to| structured::write(value, to)),
         }
     }
 
@@ -111,6 +130,18 @@ impl Plain {
             ValueTag::LIST => structured::read(bytes())?,
             _ => Value::NULL,
         }))
+    }
+
+    /// The same, of what is a table of attributes or nothing.
+    ///
+    /// # Safety
+    /// As above.
+    pub(super) unsafe fn read_attributes(&self) -> Result<Value, structured::Problem> {
+        match self.tag {
+            ABSENT => Ok(Value::NULL),
+            // SAFETY: by the caller.
+            _ => structured::read_all(unsafe { bytes(self.data, self.len) }),
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! What one worker's functions share, as Lua sees it.
-use std::ptr;
+use std::{ptr, sync::atomic::AtomicPtr};
 
 use gopiper_abi::{Message, Payload, PayloadMut, Postponed};
 use memchr::memmem::Finder;
 use mlua::LightUserData;
 
-use super::plain::Plain;
+use super::{held::Held, plain::Plain};
 use crate::{
     function::{json::Paths, window::Window},
     state::limit::Progress,
@@ -22,14 +22,16 @@ pub(crate) struct State {
     pub(super) changed: i32,
     /// How many messages it has made, in its place or in the window, or let go there.
     pub(super) made: i32,
+    /// The message of the moment, in its batch; null when its function has returned.
+    pub(super) slot: AtomicPtr<Message>,
     pub(super) find:
         unsafe extern "C" fn(*mut State, *const Message, usize, *const u8, usize) -> isize,
-    pub(super) set_data: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize),
-    pub(super) append: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize),
+    pub(super) set_data: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize) -> i32,
+    pub(super) append: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize) -> i32,
     pub(super) crop: unsafe extern "C" fn(*mut State, *mut Message, usize, usize),
     pub(super) set_time: unsafe extern "C" fn(*mut State, *mut Message, i64),
     pub(super) report: unsafe extern "C" fn(*mut State, *mut Message, i32, *const u8, usize),
-    pub(super) emit: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize),
+    pub(super) emit: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize) -> i32,
     pub(super) send: unsafe extern "C" fn(*mut State, *mut Message),
     pub(super) get: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
     pub(super) set:
@@ -54,7 +56,7 @@ pub(crate) struct State {
         i64,
         *mut Plain,
     ) -> i32,
-    pub(super) window_drop: unsafe extern "C" fn(*mut State, *const u8, usize),
+    pub(super) window_drop: unsafe extern "C" fn(*mut State, *const u8, usize) -> i32,
     /// From here on Lua does not know it.
     pub(super) original: Message,
     /// What it has made in its place.
@@ -65,6 +67,8 @@ pub(crate) struct State {
     /// What Lua is to read of a value, until the next call.
     pub(super) text: Vec<u8>,
     pub(super) block: PayloadMut,
+    /// By [`State::held`].
+    pub(super) held: Held,
     pub(crate) postponed: Postponed,
 }
 
@@ -77,9 +81,29 @@ impl State {
     /// The message is about to be changed: what goes to a retry or the dead letters is how it came.
     pub(super) fn keep_original(&mut self, message: &Message) {
         if self.changed == 0 {
+            self.held();
             self.changed = 1;
             self.original = message.duplicate();
         }
+    }
+
+    /// What the function holds for the message of the moment: nothing, as long as it has done nothing.
+    pub(super) fn held(&mut self) -> &mut Held {
+        if self.changed == 0 && self.made == 0 {
+            self.held.begin();
+        }
+        &mut self.held
+    }
+
+    /// Whether it may hold so many bytes more than it does.
+    pub(super) fn has_room(&mut self, len: usize) -> bool {
+        self.held().has_room(len)
+    }
+
+    /// Where a value is written for Lua, and how long it may become.
+    pub(super) fn text_and_room(&mut self) -> (&mut Vec<u8>, usize) {
+        let room = self.held().rest();
+        (&mut self.text, room)
     }
 
     pub(super) fn put_back(&mut self, message: &mut Message) {
@@ -90,39 +114,56 @@ impl State {
         }
     }
 
-    /// Bytes that lie one behind the other.
-    pub(super) fn together<const N: usize>(&mut self, parts: [&[u8]; N]) -> Payload {
+    /// Bytes that lie one behind the other; none if there is no room for them.
+    pub(super) fn together<const N: usize>(&mut self, parts: [&[u8]; N]) -> Option<Payload> {
         let len = parts.iter().map(|part| part.len()).sum::<usize>();
-        if self.block.len() < len {
-            self.block = self.postponed.host().payload(len.max(BLOCK));
+        if self.block.len() < len && !self.begin_block(len) {
+            return None;
         }
         let mut start = 0;
         for part in parts {
             self.block[start..start + part.len()].copy_from_slice(part);
             start += part.len();
         }
-        self.block.split_to(len)
+        Some(self.block.split_to(len))
+    }
+
+    /// Takes new memory for payloads; false if there is no room for so many bytes.
+    fn begin_block(&mut self, len: usize) -> bool {
+        let len = len.max(BLOCK);
+        let has_room = self.has_room(len);
+        if has_room {
+            self.block = self.postponed.host().payload(len);
+            self.held.block = len;
+        }
+        has_room
     }
 
     /// A payload and the bytes behind it: without copying it if it was the last that was made here. So many small
     /// pieces cost as much as few large ones.
-    pub(super) fn longer(&mut self, before: &Payload, data: &[u8]) -> Payload {
+    pub(super) fn longer(&mut self, before: &Payload, data: &[u8]) -> Option<Payload> {
         if data.len() <= self.block.len() && self.block.follows(before) {
             self.block[..data.len()].copy_from_slice(data);
-            return self.block.extend(before, data.len());
+            return Some(self.block.extend(before, data.len()));
         }
         let len = before.len() + data.len();
-        if self.block.len() < len {
-            // What has grown before grows on: with room for as much again it is copied few times.
-            let room = if self.block.follows(before) { 2 * len } else { len };
-            self.block = self.postponed.host().payload(room.max(BLOCK));
+        // What has grown before grows on: with room for as much again it is copied few times.
+        if self.block.len() < len && self.block.follows(before) {
+            self.begin_block(2 * len);
         }
         self.together([before, data])
     }
 
+    /// A message that it has made is put away.
+    pub(super) fn hold(&mut self, message: &Message) {
+        self.made += 1;
+        self.held.add(message);
+    }
+
     /// Nothing is left of the message of the moment.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         (self.changed, self.made) = (0, 0);
+        self.held.begin();
         self.parts.clear();
     }
 }

@@ -13,6 +13,9 @@ use crate::function::{
     structured,
 };
 
+/// What a path takes for each of its bytes: it is kept as it is, and as its keys.
+const OF_PATH: usize = 8;
+
 // SAFETY, for all below: as in `message.rs`; `value` is the prelude's one.
 pub(super) unsafe extern "C" fn get(
     state: *mut State,
@@ -25,7 +28,7 @@ pub(super) unsafe extern "C" fn get(
     let (state, message, key, out) =
         unsafe { (&mut *state, &*message, bytes(key, len), &mut *value) };
     let found = std::str::from_utf8(key).ok().and_then(|key| message.attribute(key));
-    out.put(found, &mut state.text);
+    out.put(found, state.text_and_room());
 }
 
 /// All attributes, as one table.
@@ -36,7 +39,7 @@ pub(super) unsafe extern "C" fn get_all(
 ) {
     // SAFETY: see above.
     let (state, message, out) = unsafe { (&mut *state, &*message, &mut *value) };
-    out.write(&mut state.text, |to| structured::write_all(message.attributes(), to));
+    out.write(state.text_and_room(), |to| structured::write_all(message.attributes(), to));
 }
 
 pub(super) unsafe extern "C" fn get_value(
@@ -46,7 +49,7 @@ pub(super) unsafe extern "C" fn get_value(
 ) {
     // SAFETY: see above.
     let (state, message, out) = unsafe { (&mut *state, &*message, &mut *value) };
-    out.put(message.value(), &mut state.text);
+    out.put(message.value(), state.text_and_room());
 }
 
 /// Returns 0 if it is refused; then `value` says why.
@@ -60,12 +63,15 @@ pub(super) unsafe extern "C" fn set(
     // SAFETY: see above.
     let (state, message, key, given) =
         unsafe { (&mut *state, &mut *message, bytes(key, len), &mut *value) };
+    state.keep_original(message);
+    if !state.held.may_set(message, key.len() + given.weight()) {
+        return given.lacks_room(&mut state.text);
+    }
     // SAFETY: see above.
     let new = match unsafe { given.read() } {
         Ok(new) => new,
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
-    state.keep_original(message);
     let key = String::from_utf8_lossy(key);
     match new {
         None => _ = message.remove_attribute(&key),
@@ -87,12 +93,15 @@ pub(super) unsafe extern "C" fn set_value(
 ) -> i32 {
     // SAFETY: see above.
     let (state, message, given) = unsafe { (&mut *state, &mut *message, &mut *value) };
+    state.keep_original(message);
+    if !state.held.may_set(message, given.weight()) {
+        return given.lacks_room(&mut state.text);
+    }
     // SAFETY: see above.
     let new = match unsafe { given.read() } {
         Ok(new) => new.unwrap_or_default(),
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
-    state.keep_original(message);
     let new = match message.value() {
         Some(old) => structured::like(new, old),
         None => new,
@@ -111,6 +120,11 @@ pub(super) unsafe extern "C" fn json(
     // SAFETY: see above.
     let (state, data, path, out) =
         unsafe { (&mut *state, (*message).data(), bytes(path, len), &mut *value) };
+    // A text of the message's may be copied, and a path is taken apart.
+    if !state.has_room(data.len() + OF_PATH * len) {
+        out.lacks_room(&mut state.text);
+        return;
+    }
     let found = match state.paths.get(path).and_then(|path| json::find(data, path)) {
         Ok(found) => found,
         Err(problem) => return out.no_answer(&mut state.text, problem),
@@ -151,15 +165,19 @@ pub(super) unsafe extern "C" fn decode(
 ) {
     // SAFETY: see above.
     let (state, data, out) = unsafe { (&mut *state, (*message).data(), &mut *value) };
+    if !state.has_room(OF_PATH * len) {
+        out.lacks_room(&mut state.text);
+        return;
+    }
+    let room = state.held().rest();
     let path = match path.is_null() {
         true => Ok(None),
         // SAFETY: see above.
         false => state.paths.get(unsafe { bytes(path, len) }).map(Some),
     };
-    state.text.clear();
-    let mut writer = Writer(std::mem::take(&mut state.text));
+    let mut writer = Writer::new(std::mem::take(&mut state.text), room);
     let found = path.and_then(|path| json::decode(data, path, &mut writer));
-    state.text = writer.0;
+    state.text = writer.into_bytes();
     match found {
         Ok(true) => out.point_to(TABLE, &state.text),
         Ok(false) => out.tag = ABSENT,
@@ -178,6 +196,9 @@ pub(super) unsafe extern "C" fn add_json(
     // SAFETY: see above.
     let (state, message, key, given) =
         unsafe { (&mut *state, &mut *message, bytes(key, len), &mut *value) };
+    if !state.has_room(3 * message.data().len() + OF_PATH * len + 2 * given.weight()) {
+        return given.lacks_room(&mut state.text);
+    }
     // SAFETY: see above.
     let value = match unsafe { given.read() } {
         Ok(value) => value.unwrap_or_default(),
@@ -189,7 +210,9 @@ pub(super) unsafe extern "C" fn add_json(
         return given.refuse(&mut state.text, ": the message is no JSON object");
     };
     state.keep_original(message);
-    message.set_data(state.together([&before[..place.start], &field, &before[place.end..]]));
+    let whole = state.together([&before[..place.start], &field, &before[place.end..]]);
+    let Some(whole) = whole else { return given.lacks_room(&mut state.text) };
+    message.set_data(whole);
     1
 }
 
@@ -204,6 +227,9 @@ pub(super) unsafe extern "C" fn set_json(
     // SAFETY: see above.
     let (state, message, path, given) =
         unsafe { (&mut *state, &mut *message, bytes(path, len), &mut *value) };
+    if !state.has_room(3 * message.data().len() + OF_PATH * len + 2 * given.weight()) {
+        return given.lacks_room(&mut state.text);
+    }
     // SAFETY: see above.
     let value = match unsafe { given.read() } {
         Ok(value) => value.unwrap_or_default(),
@@ -216,6 +242,8 @@ pub(super) unsafe extern "C" fn set_json(
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
     state.keep_original(message);
-    message.set_data(state.together([&before[..place.start], &new, &before[place.end..]]));
+    let whole = state.together([&before[..place.start], &new, &before[place.end..]]);
+    let Some(whole) = whole else { return given.lacks_room(&mut state.text) };
+    message.set_data(whole);
     1
 }

@@ -8,6 +8,9 @@ use super::{
     state::State,
 };
 
+/// What a key takes beside its bytes, about.
+const OF_KEY: usize = 256;
+
 // SAFETY, for both: as in `message.rs`; `attributes` is the prelude's value.
 pub(super) unsafe extern "C" fn emit(
     state: *mut State,
@@ -21,27 +24,40 @@ pub(super) unsafe extern "C" fn emit(
     // SAFETY: see above.
     let (state, data, key, given) =
         unsafe { (&mut *state, bytes(data, len), bytes(key, key_len), &mut *attributes) };
+    let weight = given.weight();
+    if !state.has_room(OF_KEY + 2 * key.len() + weight) {
+        return given.lacks_room(&mut state.text);
+    }
     // SAFETY: see above.
-    let attributes = match unsafe { given.read() } {
-        Ok(attributes) => attributes.unwrap_or_default(),
+    let attributes = match unsafe { given.read_attributes() } {
+        Ok(attributes) => attributes,
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
     if attributes.as_list().is_some() {
         return given.refuse(&mut state.text, ": each needs a name");
     }
-    let mut message = Message::new(state.together([data, &[]]));
+    let Some(data) = state.together([data]) else { return given.lacks_room(&mut state.text) };
+    let mut message = Message::new(data);
     message.set_time(time);
     for (key, value) in attributes.as_map().into_iter().flat_map(|map| map.iter()) {
         message.set_attribute(key, value.clone());
     }
-    state.made += 1;
+    state.hold(&message);
+    state.held.made += OF_KEY + 2 * key.len() + weight;
     state.window.emit(key, message);
     1
 }
 
-pub(super) unsafe extern "C" fn drop(state: *mut State, key: *const u8, len: usize) {
+/// Returns 0 if there is no room for the key.
+pub(super) unsafe extern "C" fn drop(state: *mut State, key: *const u8, len: usize) -> i32 {
     // SAFETY: see above.
     let (state, key) = unsafe { (&mut *state, bytes(key, len)) };
+    let of_key = OF_KEY + 2 * key.len();
+    if !state.has_room(of_key) {
+        return 0;
+    }
     state.made += 1;
+    state.held.made += of_key;
     state.window.let_go(key);
+    1
 }

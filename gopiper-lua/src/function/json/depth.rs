@@ -41,6 +41,21 @@ fn is_nested_too_deep(data: &[u8]) -> bool {
     false
 }
 
+/// Where the objects of a text begin, as far as that is JSON.
+pub(super) fn objects(data: &[u8]) -> impl Iterator<Item = usize> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let found = at + memchr2(b'"', b'{', data.get(at..)?)?;
+            at = found + 1;
+            match data[found] {
+                b'{' => return Some(found),
+                _ => at = end_of_string(data, at),
+            }
+        }
+    })
+}
+
 /// Where a string ends that begins before `at`.
 fn end_of_string(data: &[u8], mut at: usize) -> usize {
     while let Some(found) = data.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {

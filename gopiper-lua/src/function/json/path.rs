@@ -1,7 +1,7 @@
 //! Paths to fields of JSON.
 use sonic_rs::{LazyValue, PointerNode};
 
-use super::problem::Problem;
+use super::{depth::objects, problem::Problem};
 
 /// A path that was taken apart.
 #[derive(Debug)]
@@ -62,15 +62,22 @@ impl Path {
     }
 
     /// The field that it leads to in a text of JSON; none if it is not there. What stands behind it is not looked
-    /// at.
+    /// at; but that it is not there is only said of what is JSON as a whole.
     pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<LazyValue<'a>>, Problem> {
-        match sonic_rs::get(data, &self.nodes) {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) if error.is_unmatched_type() => match self.fit(data) {
-                true => found(sonic_rs::get(data, &self.nodes)),
-                false => Ok(None),
+        let found = match sonic_rs::get(data, &self.nodes) {
+            Err(error) if error.is_unmatched_type() && self.fit(data) => {
+                sonic_rs::get(data, &self.nodes)
+            }
+            found => found,
+        };
+        match found {
+            Ok(found) => match begins_well(data, &found, self.nodes.len()) {
+                true => Ok(Some(found)),
+                false => Err(Problem::no_key()),
             },
+            Err(error) if error.is_not_found() || error.is_unmatched_type() => {
+                is_whole(data).map(|()| None)
+            }
             Err(error) => Err(Problem::of(&error)),
         }
     }
@@ -81,7 +88,11 @@ impl Path {
         data: &'a [u8],
     ) -> Result<Option<LazyValue<'a>>, Problem> {
         let outer = self.nodes.split_last().map_or(&[][..], |(_, outer)| outer);
-        found(sonic_rs::get(data, outer))
+        match sonic_rs::get(data, outer) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() || error.is_unmatched_type() => Ok(None),
+            Err(error) => Err(Problem::of(&error)),
+        }
     }
 
     /// Takes each number for what it is in this message, a key of an object or a place in a list. Whether that is
@@ -109,11 +120,39 @@ impl Path {
     }
 }
 
-fn found<'a>(found: sonic_rs::Result<LazyValue<'a>>) -> Result<Option<LazyValue<'a>>, Problem> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() || error.is_unmatched_type() => Ok(None),
-        Err(error) => Err(Problem::of(&error)),
+/// Whether each object that a field lies in begins with a key: the parser looks for the first quote, whatever stands
+/// before that.
+fn begins_well(data: &[u8], found: &LazyValue<'_>, depth: usize) -> bool {
+    let Some(start) = data.iter().position(|byte| !byte.is_ascii_whitespace()) else {
+        return false;
+    };
+    let first = data[start] != b'{' || is_key(&data[start + 1..]);
+    if depth == 1 || !first {
+        return first;
+    }
+    let len = found.as_raw_str().as_ptr().addr().saturating_sub(data.as_ptr().addr());
+    let within = &data[start + 1..];
+    let before = &within[..len.saturating_sub(start + 1).min(within.len())];
+    let mut opened = memchr::memchr_iter(b'{', before);
+    // One may be in a string: then it is to be known which.
+    opened.all(|at| is_key(&within[at + 1..]))
+        || objects(before).all(|at| is_key(&within[at + 1..]))
+}
+
+/// Whether an object goes on like this behind its bracket.
+fn is_key(rest: &[u8]) -> bool {
+    matches!(rest.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'"' | b'}'))
+}
+
+/// That it is nothing but one value of JSON.
+#[cold]
+fn is_whole(data: &[u8]) -> Result<(), Problem> {
+    let read = sonic_rs::get(data, &[] as &[PointerNode]).map_err(|error| Problem::of(&error))?;
+    let start = read.as_raw_str().as_ptr().addr() - data.as_ptr().addr();
+    let behind = data.get(start + read.as_raw_str().len()..).unwrap_or_default();
+    match behind.iter().all(u8::is_ascii_whitespace) {
+        true => Ok(()),
+        false => Err(Problem::Unreadable("more stands behind its end".into())),
     }
 }
 

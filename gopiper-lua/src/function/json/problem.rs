@@ -18,6 +18,13 @@ impl Problem {
         Problem::Unreadable(error.to_string().lines().next().unwrap_or_default().into())
     }
 
+    /// An object in which something else stands where a key does.
+    pub(super) fn no_key() -> Self {
+        Problem::Unreadable(
+            "an object begins with neither a key in double quotes nor its end".into(),
+        )
+    }
+
     pub(super) fn too_deep() -> Self {
         Problem::Wrong(TOO_DEEP.into())
     }

@@ -1,9 +1,9 @@
 //! JSON's text as a table of Lua's.
 use std::{collections::HashSet, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::function::serialized::Writer;
+use crate::{function::serialized::Writer, state::memory::NOT_ENOUGH};
 
 /// Writes what it is deserialized from for Lua. Gives whether that is anything but null. How deep it may lie was looked
 /// at before.
@@ -62,6 +62,7 @@ impl<'de> Visitor<'de> for Table<'_> {
         let mut count = 0;
         while items.next_element_seed(Table(self.0))?.is_some() {
             count += 1;
+            has_room(self.0)?;
         }
         self.0.close(place, count);
         Ok(true)
@@ -69,17 +70,29 @@ impl<'de> Visitor<'de> for Table<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<bool, A::Error> {
         let place = self.0.map();
-        let mut keys = HashSet::new();
+        let (mut keys, mut beside) = (HashSet::new(), 0);
         while let Some(key) = entries.next_key::<String>()? {
-            let before = self.0.0.len();
+            let (before, of_key) = (self.0.len(), OF_KEY + key.len());
+            self.0.take_beside(of_key);
+            beside += of_key;
             self.0.string(key.as_bytes());
             entries.next_value_seed(Table(self.0))?;
+            has_room(self.0)?;
             // Of two the first counts, as for who looks for a field alone.
             if !keys.insert(key) {
-                self.0.0.truncate(before);
+                self.0.back_to(before);
             }
         }
+        self.0.give_back(beside);
         self.0.close(place, keys.len());
         Ok(true)
     }
+}
+
+/// What a key that is remembered takes beside its bytes, about.
+const OF_KEY: usize = 64;
+
+/// Nothing more is read when there is no room for it.
+fn has_room<E: Error>(to: &Writer) -> Result<(), E> {
+    if to.has_room() { Ok(()) } else { Err(E::custom(NOT_ENOUGH)) }
 }

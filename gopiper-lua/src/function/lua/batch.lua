@@ -4,14 +4,16 @@ local ffi = require('ffi')
 local cast = ffi.cast
 local type, error, tostring, next, getmetatable = type, error, tostring, next, getmetatable
 local concat, sort, match, floor = table.concat, table.sort, string.match, math.floor
-local s, message, window, current = prelude.state, prelude.message, prelude.window, prelude.current
+local s, message, window = prelude.state, prelude.message, prelude.window
 local placed, meant, a, as_text = prelude.placed, prelude.meant, prelude.a, prelude.as_text
-local report, send, keep = s.report, s.send, s.keep
+local report, send, keep, begin_anew = s.report, s.send, s.keep, prelude.begin_anew
 local batch_type = ffi.typeof('gopiper_batch *')
-local pcall = prelude.pcall
+local pcall, collectgarbage = prelude.pcall, collectgarbage
 
 -- What a function has raised, in words: a table without words of its own as what is in it. Without addresses: they
--- differ each time, and the log would take each failure for one of another reason.
+-- differ each time, and the log would take each failure for one of another reason. `left` is how many fields are shown at
+-- most.
+local left
 local function words(problem, depth)
   local kind = type(problem)
   if kind == 'function' or kind == 'thread' then return a(problem) end
@@ -21,6 +23,9 @@ local function words(problem, depth)
   if depth == 4 then return '{ ... }' end
   local fields = {}
   for key, field in next, problem do
+    -- One may hold itself many times, and nothing stops this here.
+    left = left - 1
+    if left < 0 then break end
     fields[#fields + 1] = words(key, depth + 1) .. ' = ' .. words(field, depth + 1)
   end
   if #fields == 0 then return '{}' end
@@ -28,6 +33,7 @@ local function words(problem, depth)
   return '{ ' .. concat(fields, ', ', 1, #fields < 16 and #fields or 16) .. ' }'
 end
 local function in_words(problem)
+  left = 1000
   local well, text = pcall(words, problem, 0)
   if well and type(text) == 'string' then return text end
   return "an error that can't be shown: a " .. type(problem)
@@ -39,7 +45,7 @@ local subject
 -- With the path of the file that it names (Lua forgets where it was when there is no memory left); where that is this one, the function is what the operator knows.
 local function said(problem)
   local text = placed(problem) or placed(in_words(problem))
-  local own = match(text, '^gopiper:%d+: (.*)') or text == 'not enough memory' and text
+  local own = match(text, '^gopiper:%d+: (.*)') or (text == 'not enough memory' or text == 'stack overflow') and text
   return own and subject .. ': ' .. own or text
 end
 
@@ -58,21 +64,24 @@ local function other(slot, windowed, status, code, text)
     if type(code) ~= 'string' then
       wrong('returned gopiper.CONTINUE with a key that is ' .. a(code) .. ', and not a string')
     end
-    if keep(s, slot, code, #code) == 0 then
+    local kept = keep(s, slot, code, #code)
+    if kept < 0 then wrong('returned gopiper.CONTINUE with a key for which there is not enough memory') end
+    if kept == 0 then
       wrong('returned gopiper.CONTINUE: a message that is kept makes others with window:emit, not with ' ..
         'message:emit')
     end
     return
   end
   if status ~= 0 and status ~= 100 and status ~= 200 and status ~= 300 then
-    wrong('returned ' .. (as_text(status) or a(status)) ..
+    wrong('returned ' .. (type(status) == 'number' and as_text(status) or a(status)) ..
       ': it returns nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL')
   end
   if type(code) == 'string' and text == nil then code, text = 0, code end
   code, text = code or 0, text or ''
   if type(code) ~= 'number' or code < 0 or code > 99 or code ~= floor(code) then
-    wrong('returned the code ' .. (as_text(code) or a(code)) ..
-      ': the code of a report is a whole number from 0 to 99')
+    wrong('returned the code ' .. (type(code) == 'number' and as_text(code) or a(code)) ..
+      ': the code of a report is a whole number from 0 to 99' ..
+      (type(code) == 'cdata' and ' (tonumber makes one of it)' or ''))
   end
   if type(text) ~= 'string' then text = in_words(text) end
   if status == 0 and s.made ~= 0 then return send(s, slot) end
@@ -97,7 +106,7 @@ local function routed(user, branches)
     if name == nil or name == 0 then name = 'default' end
     local branch = branches[name]
     if not branch then lost(name, branches) end
-    current._slot._branch = branch
+    s._slot._branch = branch
   end
 end
 
@@ -112,7 +121,7 @@ return function(user, flush, branches, stands)
       -- What is sent now takes the place of this one.
       batch.cursor = i
       local slot = messages + i
-      current._slot = slot
+      s._slot = slot
       local status, code, text = user(message, window)
       if status == nil and s.made == 0 then
         slot._status = 0
@@ -132,18 +141,21 @@ return function(user, flush, branches, stands)
       local well, problem = pcall(loop, batch, i, len)
       if well then break end
       i = s.at
+      begin_anew()
       local text = said(problem)
       s.stopped = 0
       report(s, batch.messages + i, 200, text, #text)
+      -- So that the next message does not fail by what this one has left: Lua does not clear up when it has no memory.
+      if match(text, 'not enough memory$') then collectgarbage() end
       i = i + 1
     end
-    current._slot = nil
     batch.cursor = first
   end
   -- Returns what is wrong, if something is.
   local function flush_window(ended)
     local well, problem = pcall(flush, window, ended)
     if well then return nil end
+    begin_anew()
     local text = said(problem)
     s.stopped = 0
     return text

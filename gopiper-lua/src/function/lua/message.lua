@@ -6,17 +6,18 @@ local next, type, error, tostring, tonumber = next, type, error, tostring, tonum
 local istype, message_type = ffi.istype, ffi.typeof('gopiper_message')
 local s, value, given, answer, take = prelude.state, prelude.value, prelude.given, prelude.answer, prelude.take
 local wants_string, problem, meant, a = prelude.wants_string, prelude.problem, prelude.meant, prelude.a
-local position, range, nanoseconds, as_text, current =
-  prelude.position, prelude.range, prelude.nanoseconds, prelude.as_text, prelude.current
+local position, range, nanoseconds, as_text, no_room =
+  prelude.position, prelude.range, prelude.nanoseconds, prelude.as_text, prelude.no_room
 -- Loaded once: a field of a struct that is called is looked up each time.
 local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
 local set_time, emit, get, set, get_all = s.set_time, s.emit, s.get, s.set, s.get_all
 local get_value, set_value = s.get_value, s.set_value
 local json, decode, add_json, set_json = s.json, s.decode, s.add_json, s.set_json
 
--- The message of the moment; nothing behind it when its function has returned.
+-- The message of the moment; nothing behind it when its function has returned. What a function gets leads to no slot:
+-- it could be set to anything.
 local function slot_of(message)
-  local slot = current._slot
+  local slot = s._slot
   if not istype(message_type, message) then
     error('a method of a message is called with a colon: message:find(…)', 3)
   end
@@ -40,7 +41,7 @@ end
 function methods.emit(message, bytes)
   local slot = slot_of(message)
   if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('emit', bytes) end
-  emit(s, slot, bytes, #bytes)
+  if emit(s, slot, bytes, #bytes) == 0 then return no_room() end
 end
 
 -- A part of its bytes, as a string.
@@ -62,7 +63,7 @@ end
 function methods.append(message, bytes)
   local slot = slot_of(message)
   if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('append', bytes) end
-  append(s, slot, bytes, #bytes)
+  if append(s, slot, bytes, #bytes) == 0 then return no_room() end
 end
 
 -- A field of the JSON that it is: 'status', 'user.name', 'items.0', or a JSON Pointer: '/a.b/c'. nil if it is not
@@ -95,9 +96,11 @@ for name, put in next, { add_json = add_json, set_json = set_json } do
 end
 
 local message, attributes = ffi.new('gopiper_message'), ffi.new('gopiper_attributes')
-local fields = { 'data', 'time', 'value', 'attributes', 'attempts' }
-local names = { unpack(fields) }
+local settable = { 'data', 'time', 'value' }
+local names = { 'data', 'time', 'value', 'attributes', 'attempts' }
 for name in next, methods do names[#names + 1] = name end
+local names_of = {}
+for _, name in next, names do names_of[name] = true end
 
 ffi.metatype('gopiper_message', {
   __index = function(message, key)
@@ -120,7 +123,8 @@ ffi.metatype('gopiper_message', {
     local slot = slot_of(message)
     if key == 'data' then
       if type(what) ~= 'string' then what = as_text(what) or wants_string('data', what) end
-      return set_data(s, slot, what, #what)
+      if set_data(s, slot, what, #what) == 0 then return no_room() end
+      return
     end
     if key == 'time' then return set_time(s, slot, nanoseconds("a message's time", what, 3)) end
     if key == 'value' then
@@ -129,7 +133,9 @@ ffi.metatype('gopiper_message', {
       if wrong then error("the message's value" .. wrong, 2) end
       return
     end
-    error("a message's '" .. tostring(key) .. "' can't be set" .. meant(key, fields), 2)
+    local known = names_of[key]
+    error("a message's '" .. tostring(key) .. "' can't be set" ..
+      (key == 'attributes' and ": message.attributes.NAME can" or not known and meant(key, settable) or ''), 2)
   end,
   __len = function(message) return tonumber(slot_of(message)._len) end,
 })

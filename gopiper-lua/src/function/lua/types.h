@@ -12,13 +12,14 @@ typedef struct {
   uint32_t condemned;
   int32_t changed;
   int32_t made;
+  gopiper_slot *_slot;
   ptrdiff_t (*find)(void *, const gopiper_slot *, size_t, const char *, size_t);
-  void (*set_data)(void *, gopiper_slot *, const char *, size_t);
-  void (*append)(void *, gopiper_slot *, const char *, size_t);
+  int32_t (*set_data)(void *, gopiper_slot *, const char *, size_t);
+  int32_t (*append)(void *, gopiper_slot *, const char *, size_t);
   void (*crop)(void *, gopiper_slot *, size_t, size_t);
   void (*set_time)(void *, gopiper_slot *, int64_t);
   void (*report)(void *, gopiper_slot *, int32_t, const char *, size_t);
-  void (*emit)(void *, const gopiper_slot *, const char *, size_t);
+  int32_t (*emit)(void *, const gopiper_slot *, const char *, size_t);
   void (*send)(void *, gopiper_slot *);
   void (*get)(void *, const gopiper_slot *, const char *, size_t, gopiper_value *);
   int32_t (*set)(void *, gopiper_slot *, const char *, size_t, gopiper_value *);
@@ -31,9 +32,8 @@ typedef struct {
   int32_t (*set_json)(void *, gopiper_slot *, const char *, size_t, gopiper_value *);
   int32_t (*keep)(void *, gopiper_slot *, const char *, size_t);
   int32_t (*window_emit)(void *, const char *, size_t, const char *, size_t, int64_t, gopiper_value *);
-  void (*window_drop)(void *, const char *, size_t);
+  int32_t (*window_drop)(void *, const char *, size_t);
 } gopiper_state;
-typedef struct { gopiper_slot *_slot; } gopiper_current;
 // What a function gets: nothing in them can be set.
 typedef struct {} gopiper_message;
 typedef struct {} gopiper_attributes;

@@ -45,7 +45,11 @@ end
 -- (Called last, it takes its caller's place.)
 local function answer(what)
   if value.tag == PROBLEM then error(what .. ffi_string(value.data, value.len), 2) end
-  return given()
+  local found, wrong = given()
+  if wrong == nil then return found end
+  -- Not of the message: there is no memory for the table, say.
+  if value.tag == TABLE then error(what .. wrong, 2) end
+  return nil, wrong
 end
 
 -- What something is, with its article.
@@ -57,8 +61,12 @@ local function a(what)
     return 'a secret: a secret is for components alone'
   end
   if istype('gopiper_message', what) then return 'a message' end
+  if istype(int64, what) or istype(uint64, what) then return tostring(what) end
   return 'a ' .. kind
 end
+
+-- There is no memory for what a function makes. (Called last, it takes its caller's place.)
+function prelude.no_room() error('not enough memory', 2) end
 
 -- What in a table no message can hold, and where; `left` is how many values are looked at at most.
 local left
@@ -117,7 +125,10 @@ end
 
 -- Numbers that go over as something else than a number are looked at here, and nowhere else: FFI takes any for any.
 
-local function no_number(what, found) error(what .. ' wants a number, not ' .. (as_text(found) or a(found)), 4) end
+local function no_number(what, found)
+  local hint = type(found) == 'cdata' and ' (tonumber makes one of it)' or ''
+  error(what .. ' wants a number, not ' .. (type(found) == 'number' and as_text(found) or a(found)) .. hint, 4)
+end
 
 -- How many of so many bytes stand before a place.
 function prelude.position(what, len, init)
@@ -159,5 +170,3 @@ prelude.value, prelude.given, prelude.answer, prelude.take, prelude.a = value, g
 local state = cast('gopiper_state *', prelude.pointer)
 prelude.state = state
 function prelude.is_stopped() return state.stopped ~= 0 end
--- The slot of the message of the moment. What a function gets leads to none: it could be set to anything.
-prelude.current = ffi.new('gopiper_current')

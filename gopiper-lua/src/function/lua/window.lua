@@ -3,15 +3,20 @@ local prelude = ...
 local type, error, next, tostring = type, error, next, tostring
 local s, value, take = prelude.state, prelude.value, prelude.take
 local wants_string, problem, meant, a = prelude.wants_string, prelude.problem, prelude.meant, prelude.a
-local as_text, nanoseconds = prelude.as_text, prelude.nanoseconds
+local as_text, nanoseconds, no_room = prelude.as_text, prelude.nanoseconds, prelude.no_room
 local window_emit, window_drop = s.window_emit, s.window_drop
 
 local window = {}
 local NONE = {}
 local known = { key = true, attributes = true, time = true }
 
+local function called_on(self, name)
+  if self ~= window then error('a method of a window is called with a colon: window:' .. name .. '(…)', 3) end
+end
+
 -- A message of these bytes, made of what is kept under a key.
 function window:emit(bytes, options)
+  called_on(self, 'emit')
   if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('window:emit', bytes) end
   options = options or NONE
   if type(options) ~= 'table' then error("window:emit's options can't be " .. a(options), 2) end
@@ -35,9 +40,10 @@ end
 
 -- Nothing is made of what is kept under a key, on purpose.
 function window:drop(key)
+  called_on(self, 'drop')
   key = key or ''
   if type(key) ~= 'string' then key = as_text(key) or wants_string('window:drop', key) end
-  window_drop(s, key, #key)
+  if window_drop(s, key, #key) == 0 then return no_room() end
 end
 
 prelude.window = setmetatable(window, {

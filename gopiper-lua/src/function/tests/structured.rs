@@ -141,6 +141,35 @@ fn what_is_no_value_is_told_with_its_place() {
         assert!(found.contains("pipeline.lua:2: attribute 'a'"), "{given}: {found}");
         assert!(found.contains(said), "{given}: {found}");
     }
+    // The table of attributes is no value of one.
+    let nested = |levels| {
+        format!(
+            "function(m, w)
+                local t = {{}} for i = 2, {levels} do t = {{ t }} end
+                m.attributes.a = t
+                w:emit('x', {{ attributes = {{ a = t }} }})
+            end"
+        )
+    };
+    let every = Some(Duration::from_secs(60));
+    let within = |function: &str| {
+        run_every(
+            every,
+            "",
+            &format!(
+                "require('gopiper').transform({function}, {{ every = 60, flush = function() end }})"
+            ),
+            vec![Message::new("one")],
+        )
+    };
+    assert_eq!(within(&nested(64)).text(), ["x", "one"]);
+    assert!(within(&nested(65)).descriptions()[0].contains("attribute 'a': nested deeper than 64"));
+    let emitted = nested(65).replace("m.attributes.a = t", "");
+    assert!(
+        within(&emitted).descriptions()[0].contains("attributes: nested deeper than 64"),
+        "{:?}",
+        within(&emitted).descriptions()
+    );
     let mut deep = Value::NULL;
     for _ in 0..70 {
         deep = vec![deep].into();

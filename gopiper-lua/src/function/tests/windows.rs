@@ -316,7 +316,11 @@ fn mistakes_are_told() {
              with window:emit, not with message:emit",
         ),
         ("w:emit()", "pipeline.lua:2: window:emit wants a string, not nil"),
-        ("w.emit('a')", "pipeline.lua:2: window:emit wants a string, not nil"),
+        (
+            "w.emit('a')",
+            "pipeline.lua:2: a method of a window is called with a colon: window:emit(…)",
+        ),
+        ("w.drop()", "pipeline.lua:2: a method of a window is called with a colon: window:drop(…)"),
         ("w:emit('a', { ky = 'a' })", "pipeline.lua:2: window:emit has no option 'ky'"),
         ("w:emit('a', { key = {} })", "pipeline.lua:2: the key wants a string, not a table"),
         ("w:emit('a', 7)", "pipeline.lua:2: window:emit's options can't be a number"),

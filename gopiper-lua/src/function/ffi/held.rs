@@ -1,0 +1,83 @@
+//! How many bytes the function of a message holds outside of its Lua state, and how many it may.
+use gopiper_abi::{Map, Message, Value, ValueTag};
+
+use crate::state::memory;
+
+/// Less is not asked for before: it comes out of what the process has.
+const SMALL: usize = 64 << 10;
+/// What a value takes beside its bytes, about.
+const OF_VALUE: usize = 64;
+
+/// What one message's function, or one flush, has made natively and holds.
+pub(super) struct Held {
+    most: usize,
+    /// By the messages that it has made.
+    pub(super) made: usize,
+    /// By what it has put into the attributes of the message, or its value: no less than that is.
+    values: usize,
+    /// Whether these have changed since it has made a message: then the next one has its own.
+    has_changed: bool,
+    /// The size of the block that payloads are cut from; 0 if it counts among what was made.
+    pub(super) block: usize,
+}
+
+impl Held {
+    pub(super) fn new() -> Self {
+        Held { most: memory::most(), made: 0, values: 0, has_changed: false, block: 0 }
+    }
+
+    /// Nothing is held yet.
+    pub(super) fn begin(&mut self) {
+        (self.made, self.values, self.has_changed) = (0, 0, false);
+    }
+
+    /// How many bytes more it may hold.
+    pub(super) fn rest(&self) -> usize {
+        self.most.saturating_sub(self.made).saturating_sub(self.values)
+    }
+
+    pub(super) fn has_room(&self, len: usize) -> bool {
+        len <= self.rest() && (len <= SMALL || memory::is_there(len))
+    }
+
+    /// A message that was made refers to its block, and to the attributes as they were.
+    pub(super) fn add(&mut self, message: &Message) {
+        self.made += 2 * size_of::<Message>() + std::mem::take(&mut self.block);
+        if std::mem::take(&mut self.has_changed) {
+            self.made += weight_of_all(message);
+        }
+    }
+
+    /// A value that takes about so many bytes is about to be put into the message: whether there is room for it.
+    pub(super) fn may_set(&mut self, message: &Message, len: usize) -> bool {
+        if !self.has_room(len) {
+            // What was replaced since is not held any more.
+            self.values = weight_of_all(message);
+            if !self.has_room(len) {
+                return false;
+            }
+        }
+        self.values += len;
+        self.has_changed = true;
+        true
+    }
+}
+
+fn weight_of_all(message: &Message) -> usize {
+    message.attributes().map_or(0, weight_of_map) + message.value().map_or(0, weight)
+}
+
+fn weight_of_map(map: &Map) -> usize {
+    map.iter().map(|(key, value)| OF_VALUE + key.len() + weight(value)).sum()
+}
+
+fn weight(value: &Value) -> usize {
+    let bytes = match value.tag() {
+        ValueTag::STRING => value.as_str().map_or(0, str::len),
+        ValueTag::BYTES => value.as_bytes().map_or(0, |bytes| bytes.len()),
+        ValueTag::LIST => value.as_list().unwrap_or_default().iter().map(weight).sum(),
+        ValueTag::MAP => value.as_map().map_or(0, weight_of_map),
+        _ => 0,
+    };
+    OF_VALUE + bytes
+}
