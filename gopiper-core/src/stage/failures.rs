@@ -198,23 +198,23 @@ impl Failures {
             return;
         }
         let mut reasons = self.reasons.lock();
-        reasons.retain(|_, reason| reason.until > now || self.tell(reason, now));
+        reasons.retain(|key, reason| reason.until > now || self.tell(*key, reason, now));
         let next = reasons.values().map(|reason| reason.until).min();
         self.due.store(next.unwrap_or(i64::MAX), SeqCst);
     }
 
     /// Writes the counts that are left: the component has ended.
     pub(crate) fn end(&self) {
-        for (_, mut reason) in self.reasons.lock().drain() {
+        for (key, mut reason) in self.reasons.lock().drain() {
             if reason.unsaid > 0 {
-                self.tell(&mut reason, self.clock.monotonic());
+                self.tell(key, &mut reason, self.clock.monotonic());
             }
         }
         self.due.store(i64::MAX, SeqCst);
     }
 
     /// Ends the window of a reason. Returns whether another one begins.
-    fn tell(&self, reason: &mut Reason, now: i64) -> bool {
+    fn tell(&self, key: u64, reason: &mut Reason, now: i64) -> bool {
         let (pipeline, component, said) =
             (&*self.pipeline, &*self.component, said(&reason.description));
         let (status, waiting) = (reason.status, self.retrying.load(Relaxed));
@@ -239,6 +239,13 @@ impl Failures {
                 waiting,
                 "still failing after {}: {said}",
                 lasted(reason.since, now)
+            ),
+            (true, false) if key == OTHERS => tracing::error!(
+                %pipeline,
+                %component,
+                status,
+                messages = unsaid,
+                "more messages failed, for reasons that are not in the log one by one; the last: {said}"
             ),
             (true, false) => tracing::error!(
                 %pipeline,

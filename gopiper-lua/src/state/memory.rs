@@ -3,7 +3,10 @@
 use std::fs;
 
 use mlua::Lua;
-use rustix::process::{Resource, getrlimit};
+use rustix::{
+    process::{Resource, getrlimit},
+    system::sysinfo,
+};
 
 /// What is said when there is not enough.
 pub(crate) const NOT_ENOUGH: &str = "not enough memory";
@@ -28,9 +31,8 @@ pub(crate) fn is_there(len: usize) -> bool {
 }
 
 fn of_machine() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+    let system = sysinfo();
+    system.totalram.checked_mul(system.mem_unit.into())
 }
 
 /// Of the control group, where it is mounted as containers have it.
