@@ -7,7 +7,7 @@ const VARIABLES: [&str; 2] = ["CFLAGS", "XCFLAGS"];
 fn main() {
     VARIABLES.iter().for_each(|name| println!("cargo::rerun-if-env-changed={name}"));
     let is_set = |name: &&str| std::env::var(name).is_ok_and(|flags| flags.contains(FLAG));
-    if !VARIABLES.iter().any(|name| is_set(&name)) {
+    if !VARIABLES.iter().any(is_set) {
         println!(
             "cargo::error=LuaJIT would be built without {FLAG}, and nothing could stop an endless loop in a Lua \
              function: add -D{FLAG} to CFLAGS (CFLAGS='-O2 -D{FLAG}' cargo build), run `cargo clean -p mlua-sys` \

@@ -95,7 +95,7 @@ macro_rules! attributes {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not declared with `attributes!`",
     label = "not declared with `gopiper_abi::attributes!`",
-    note = "write `gopiper_abi::attributes! {{ pub struct … {{ … }} }}`, or take `gopiper_abi::NoAttributes`"
+    note = "write `gopiper_abi::attributes! {{ pub struct … {{ … }} }}`, or take `gopiper_abi::NoAttributes`; a factory lacks `impl Factory`"
 )]
 pub trait DeclaredAttributes: DeserializeOwned + JsonSchema {}
 

@@ -27,7 +27,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a transform nor a sink",
     label = "neither `Component` nor `BatchComponent` is implemented for it",
-    note = "if it is a `Source`, export it as `source:` and test it with `Harness::source`"
+    note = "if it is a factory, implement `Factory` for it; a `Source` always needs one, and is exported as `source:`"
 )]
 pub trait Component: Send + 'static {
     /// Called once, on the worker's thread, before everything else.
@@ -69,7 +69,7 @@ pub trait Component: Send + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a transform nor a sink",
     label = "neither `Component` nor `BatchComponent` is implemented for it",
-    note = "if it is a `Source`, export it as `source:` and test it with `Harness::source`"
+    note = "if it is a factory, implement `Factory` for it; a `Source` always needs one, and is exported as `source:`"
 )]
 pub trait BatchComponent: Send + 'static {
     /// As [`Component::start`].

@@ -103,7 +103,7 @@ fn each_to_its_place_and_what_has_none_fails() {
     ]);
     assert_eq!(statuses(&handled), [0, 0, 0, 202, 202, 0]);
     assert!(handled[3].description.contains("'host' ('..') begins with a dot"));
-    assert_eq!(handled[4].description, "it has no attribute 'host', which its path is made of");
+    assert_eq!(handled[4].description, "it has no attribute 'host', which its path needs");
     sink.end().unwrap();
     let expected = [("a.log", "1\n2\n6\n"), ("b.log", "3\n")];
     assert_eq!(folder.files(), expected.map(|(name, text)| (name.into(), text.into())));

@@ -271,10 +271,16 @@ impl Progress {
     fn set_beyond(&mut self) {
         let known = self.entry.beyond.take();
         let mut ranges = Vec::new();
-        let mut start = self.entry.offset;
+        let (mut start, mut is_open_ended) = (self.entry.offset, false);
         for batch in &self.batches {
-            ranges.extend(batch.done(start));
-            start = batch.ends.last().copied().unwrap_or(start);
+            // Behind a line that was refused before its end was seen, the first message begins nobody knows where:
+            // counted as done, its range could cover that line. So it may come again.
+            let first = batch.ends.first().copied().filter(|_| is_open_ended);
+            ranges.extend(batch.done(first.unwrap_or(start)).filter(|range| !range.is_empty()));
+            let last = batch.ends.last().copied().unwrap_or(start);
+            let before = batch.ends.len().checked_sub(2).map_or(start, |place| batch.ends[place]);
+            is_open_ended = last == before;
+            start = last;
         }
         let last = self.marks.back().map(|(place, bytes)| Mark::of(*place, bytes));
         let known_mark = known.as_ref().and_then(Beyond::mark).cloned();

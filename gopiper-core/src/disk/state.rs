@@ -134,7 +134,11 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
 }
 
 fn close(path: &Path, mode: u32) -> io::Result<()> {
-    let permissions = fs::metadata(path)?.permissions();
+    let permissions = match fs::metadata(path) {
+        // Another process has renamed or removed it meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata?.permissions(),
+    };
     if permissions.mode() & 0o077 == 0 {
         return Ok(());
     }

@@ -1,11 +1,17 @@
 //! What can be said on the command line.
-use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
 use crate::command::{
     dlq::DlqCommand, exit, graph::GraphFormat, list::ListArguments, logging::LogArguments,
-    new::NewArguments, run::RunArguments, trust::TrustArguments, verify::VerifyArguments,
+    new::NewArguments, output::print, run::RunArguments, trust::TrustArguments,
+    verify::VerifyArguments,
 };
 
 /// Runs message processing pipelines of prebuilt components.
@@ -72,21 +78,19 @@ pub(crate) enum Command {
 
 /// Reads the command line; what clap has to say is said here.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
-    parse_from(std::env::args_os()).map_err(|error| {
-        match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                // In colours, where it is read by a person.
-                match error.print() {
-                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                        ExitCode::from(exit::FAILED)
-                    }
-                    _ => ExitCode::SUCCESS,
-                }
-            }
-            _ => {
-                let _ = error.print();
-                ExitCode::from(exit::USAGE)
-            }
+    parse_from(std::env::args_os()).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let text = error.render();
+            let text = match io::stdout().is_terminal() {
+                true => text.ansi().to_string(),
+                false => text.to_string(),
+            };
+            print(text.trim_end());
+            exit::finish(ExitCode::SUCCESS)
+        }
+        _ => {
+            let _ = error.print();
+            ExitCode::from(exit::USAGE)
         }
     })
 }

@@ -261,11 +261,13 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
 fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
     let (mut removed, mut left, mut in_use) = (0, 0, 0);
     for segment in segments(folder)? {
+        // Asked first: a segment that nobody writes does not grow any more.
+        let is_written = dead_letters::is_written(&segment);
         let letters = read(&segment);
         let undone =
             letters.as_ref().map_or(1, |found| found.iter().filter(|found| !found.done).count());
         let count = letters.as_ref().map_or(0, |found| found.len());
-        if dead_letters::is_written(&segment) {
+        if is_written {
             in_use += count;
             continue;
         }

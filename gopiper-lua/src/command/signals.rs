@@ -114,7 +114,7 @@ impl Stops {
                 2 => {
                     warn!("ending at once: what is left goes back to where it came from");
                     let controls = self.controls();
-                    thread::spawn(move || controls.iter().for_each(Control::abort));
+                    on_a_thread(move || controls.iter().for_each(Control::abort));
                 }
                 _ => process::exit(i32::from(exit::FAILED)),
             }
@@ -140,7 +140,7 @@ impl Stops {
         // On a thread of its own: what components do when they are stopped must not keep the second
         // signal from being heard.
         let stops = self.clone();
-        thread::spawn(move || {
+        on_a_thread(move || {
             stops.controls().iter().for_each(Control::stop);
             stops.end_a_stuck_start();
         });
@@ -164,12 +164,24 @@ impl Stops {
     }
 }
 
+/// Does this on a thread of its own; on this one if there can be no more (`ulimit -u`).
+fn on_a_thread(work: impl Fn() + Send + Sync + 'static) {
+    let work = Arc::new(work);
+    let on_thread = work.clone();
+    if thread::Builder::new().spawn(move || on_thread()).is_err() {
+        work();
+    }
+}
+
 /// Whether the program was started with this signal ignored.
 fn is_ignored(signal: i32) -> bool {
-    // At once: it is a page at most, and each call of the system is a part of each start.
-    let mut page = [0; 4096];
-    let read = File::open("/proc/self/status").and_then(|mut file| file.read(&mut page));
-    let status = String::from_utf8_lossy(&page[..read.unwrap_or(0)]);
+    // Mostly read at once: each call of the system is a part of each start.
+    let mut status = String::with_capacity(8 << 10);
+    let read =
+        File::open("/proc/self/status").and_then(|mut file| file.read_to_string(&mut status));
+    if read.is_err() {
+        return false;
+    }
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask & (1 << (signal - 1)) != 0

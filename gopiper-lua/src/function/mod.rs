@@ -138,7 +138,7 @@ struct LuaFunction {
     limit: Arc<Limit>,
     lua: Lua,
     // Dropped last: Lua refers to it.
-    state: Box<ffi::State>,
+    state: ffi::OwnedState,
 }
 
 impl LuaFunction {
@@ -147,9 +147,9 @@ impl LuaFunction {
         wanted: &Wanted,
         limit: Duration,
         every: Option<Duration>,
-        mut state: Box<ffi::State>,
+        state: ffi::OwnedState,
     ) -> mlua::Result<Self> {
-        let (lua, make, list) = ffi::lua(state.pointer(), source)?;
+        let (lua, make, list) = ffi::lua(state.for_lua(), source)?;
         let host = state.postponed.host().clone();
         let log = move |text: &str, has_ended| {
             // What the file itself prints was said when it was first run.
@@ -184,7 +184,8 @@ impl LuaFunction {
         self.state.forget();
         let problem = match problem {
             Ok(None) => {
-                self.state.window.send(&self.state.postponed);
+                let state = &mut *self.state;
+                state.window.send(&state.postponed);
                 return Ok(());
             }
             Ok(Some(text)) => text.to_string_lossy(),
@@ -210,7 +211,7 @@ impl BatchComponent for LuaFunction {
 
     fn handle_batch(&mut self, mut call: BatchCall<'_>) -> HandleFlags {
         let _running = self.limit.begin(&self.lua, &self.state.progress);
-        ffi::run(&self.run, &self.lua, &raw mut *self.state, self.limit.subject(), call.header());
+        ffi::run(&self.run, &self.lua, self.state.pointer(), self.limit.subject(), call.header());
         call.reported()
     }
 

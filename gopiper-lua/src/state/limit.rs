@@ -113,13 +113,15 @@ impl Limit {
     }
 
     /// A call begins, on this thread. `progress` is where Lua says how far it is, and stays there.
-    pub(crate) fn begin(&self, lua: &Lua, progress: &Progress) -> Call<'_> {
+    pub(crate) fn begin<'a>(&'a self, lua: &'a Lua, progress: &'a Progress) -> Call<'a> {
         let mut state = ptr::null_mut();
         // SAFETY: nothing is done with the stack.
         let done = unsafe { lua.exec_raw::<()>((), |lua| state = lua) };
         debug_assert!(done.is_ok(), "nothing is done");
         CURRENT.set((progress, self.time));
-        *self.running.lock() = Some(Running { lua: state, progress, seen: None, said: false });
+        if !state.is_null() {
+            *self.running.lock() = Some(Running { lua: state, progress, seen: None, said: false });
+        }
         Call(self)
     }
 
@@ -140,8 +142,10 @@ impl Limit {
                     );
                 }
                 if since.elapsed() >= self.time {
-                    // SAFETY: both are there while the call runs. LuaJIT lets a hook be set while Lua
-                    // runs, as from a signal's handler.
+                    // SAFETY: both are there while the call runs (`Call` borrows them). LuaJIT lets a hook be set
+                    // from a signal's handler; this is another thread, which races with the state's own over its
+                    // mask of hooks and its dispatch table. What can be lost is the hook, and that is set again
+                    // at the next look: the entries of the table check the mask themselves.
                     unsafe {
                         (**progress).condemned.store(at, Relaxed);
                         lua_sethook(*lua, Some(stop), LUA_MASKCOUNT, 1);

@@ -42,7 +42,7 @@ fn an_attribute_leads_nowhere_else() {
     }
     assert!(render(Value::NULL, "y".into()).unwrap_err().contains("'a' is neither text nor"));
     let missing = template.render(&message(&[("a", "x".into())], 0), 0).unwrap_err();
-    assert_eq!(missing, "it has no attribute 'b', which its path is made of");
+    assert_eq!(missing, "it has no attribute 'b', which its path needs");
 }
 
 #[test]

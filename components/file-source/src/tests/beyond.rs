@@ -65,3 +65,25 @@ fn a_line_whose_end_was_not_there_yet_is_whole_when_it_comes_again() {
     folder.append("a", "ee\n");
     assert_eq!(run_but(&mut folder.follow("a"), "nothing"), ["one", "three"]);
 }
+
+/// It is refused before its end is seen: where the message behind it begins is not known then.
+#[test]
+fn a_line_that_was_too_long_and_came_back_comes_again() {
+    let refusing = |folder: &Folder, block_size: i64| {
+        let attributes = [
+            ("block_size", block_size.into()),
+            ("max_length", 100i64.into()),
+            ("too_long", "fail".into()),
+        ];
+        folder.try_source("a", attributes).unwrap()
+    };
+    let head: String = (0..390).map(|number| format!("line {number:04}\n")).collect();
+    for (first, second) in [(300, 1 << 16), (4096, 4096)] {
+        let folder = Folder::new();
+        folder.write("a", format!("{head}{}\ntwo\nthree\n", "x".repeat(2000)));
+        assert_eq!(run_but(&mut refusing(&folder, first), "xxx").len(), 393);
+        let again = run_but(&mut refusing(&folder, second), "nothing");
+        assert!(again[0].starts_with("xxx") && again.len() <= 2, "{again:?}");
+        assert_eq!(run_but(&mut refusing(&folder, second), "nothing"), [""; 0]);
+    }
+}

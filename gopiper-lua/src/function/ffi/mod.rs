@@ -25,7 +25,8 @@ use gopiper_abi::{Message, Postponed, nearest::did_you_mean, raw::BatchHeader};
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value};
 
 use self::held::Held;
-pub(super) use self::state::State;
+pub(super) use self::state::OwnedState;
+use self::state::State;
 use crate::{
     function::{json::Paths, window::Window},
     language::script::Script,
@@ -33,8 +34,8 @@ use crate::{
 };
 
 /// The functions that Lua calls, and nothing made yet.
-pub(super) fn new_state(postponed: Postponed) -> Box<State> {
-    Box::new(State {
+pub(super) fn new_state(postponed: Postponed) -> OwnedState {
+    OwnedState::new(State {
         progress: Progress::default(),
         changed: 0,
         made: 0,
@@ -145,7 +146,7 @@ pub(super) fn run(
     subject: &str,
     batch: *mut BatchHeader,
 ) {
-    // SAFETY, for all of it: the state is its component's, the batch the call's; nobody else refers to either while
+    // SAFETY: here and below: the state is its component's, the batch the call's; nobody else refers to either while
     // Lua does not run, and Lua has got no further than a message of the batch.
     let cursor = unsafe { &(*batch).cursor };
     let first = cursor.load(Relaxed);

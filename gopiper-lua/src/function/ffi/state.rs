@@ -1,5 +1,11 @@
 //! What one worker's functions share, as Lua sees it.
-use std::{ptr, sync::atomic::AtomicPtr};
+#![allow(unsafe_code)]
+
+use std::{
+    ops::{Deref, DerefMut},
+    ptr::NonNull,
+    sync::atomic::AtomicPtr,
+};
 
 use gopiper_abi::{Message, Payload, PayloadMut, Postponed};
 use memchr::memmem::Finder;
@@ -72,12 +78,52 @@ pub(crate) struct State {
     pub(crate) postponed: Postponed,
 }
 
-impl State {
-    /// Where it lies, for Lua. It stays there for as long as its box lives.
-    pub(crate) fn pointer(self: &mut Box<Self>) -> LightUserData {
-        LightUserData(ptr::from_mut::<State>(self).cast())
+/// Owns a [`State`] at a place that Lua knows. All pointers to it come from the one that the allocation gave, so none
+/// ends another: functions that Lua calls change it by theirs, between two calls its worker does by this one.
+pub(crate) struct OwnedState(NonNull<State>);
+
+// SAFETY: it owns the state, all of which may go from one thread to another.
+unsafe impl Send for OwnedState {}
+
+impl OwnedState {
+    pub(super) fn new(state: State) -> Self {
+        OwnedState(NonNull::from(Box::leak(Box::new(state))))
     }
 
+    /// Where it lies, until this is dropped.
+    pub(crate) fn pointer(&self) -> *mut State {
+        self.0.as_ptr()
+    }
+
+    /// The same, for Lua.
+    pub(crate) fn for_lua(&self) -> LightUserData {
+        LightUserData(self.0.as_ptr().cast())
+    }
+}
+
+impl Deref for OwnedState {
+    type Target = State;
+    fn deref(&self) -> &State {
+        // SAFETY: it is there until the drop; while Lua runs, only what is atomic is looked at.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl DerefMut for OwnedState {
+    fn deref_mut(&mut self) -> &mut State {
+        // SAFETY: the only owner, between two calls into Lua.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl Drop for OwnedState {
+    fn drop(&mut self) {
+        // SAFETY: it came from a box (`new`), and Lua's state has gone before it.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl State {
     /// The message is about to be changed: what goes to a retry or the dead letters is how it came.
     pub(super) fn keep_original(&mut self, message: &Message) {
         if self.changed == 0 {

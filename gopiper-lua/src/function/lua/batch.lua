@@ -8,7 +8,7 @@ local s, message, window = prelude.state, prelude.message, prelude.window
 local placed, meant, a, as_text = prelude.placed, prelude.meant, prelude.a, prelude.as_text
 local report, send, keep, begin_anew = s.report, s.send, s.keep, prelude.begin_anew
 local batch_type = ffi.typeof('gopiper_batch *')
-local pcall, collectgarbage = prelude.pcall, collectgarbage
+local pcall, collectgarbage, cut = prelude.pcall, collectgarbage, string.sub
 
 -- What a function has raised, in words: a table without words of its own as what is in it. Without addresses: they
 -- differ each time, and the log would take each failure for one of another reason. `left` is how many fields are shown at
@@ -35,7 +35,7 @@ end
 local function in_words(problem)
   left = 1000
   local well, text = pcall(words, problem, 0)
-  if well and type(text) == 'string' then return text end
+  if well and type(text) == 'string' then return #text > 4000 and cut(text, 1, 4000) .. '...' or text end
   return "an error that can't be shown: a " .. type(problem)
 end
 
