@@ -148,7 +148,10 @@ fn graphs_that_lead_nowhere_are_refused() {
             vec![source(), Step::Tee(vec![detached()]), sink()],
             "tee: branch 1 is detached, so it must end in a sink",
         ),
-        (vec![source(), Step::Merge(vec![vec![source()]]), sink()], "merge: it stands first"),
+        (
+            vec![source(), Step::Merge(vec![vec![source()]]), sink()],
+            "merge: a list cannot begin with it",
+        ),
         (vec![Step::Merge(vec![]), sink()], "merge: it has no lists"),
         (
             vec![Step::Merge(vec![vec![]]), sink()],
