@@ -14,14 +14,14 @@ use self::{depth::is_too_deep, problem::after_mark, table::Table};
 pub(super) use self::{
     edit::{replaced, with_field},
     path::{Path, Paths},
-    problem::Problem,
+    problem::JsonProblem,
 };
 use super::serialized::Writer;
 use crate::state::memory::NOT_ENOUGH;
 
 /// What was found.
 #[derive(Debug, PartialEq)]
-pub(super) enum Found<'a> {
+pub(super) enum FoundField<'a> {
     /// Not there, or null.
     Nothing,
     Bool(bool),
@@ -35,47 +35,47 @@ pub(super) enum Found<'a> {
 }
 
 /// A field of a message. What stands behind it is not looked at.
-pub(super) fn find<'a>(data: &'a [u8], path: &mut Path) -> Result<Found<'a>, Problem> {
+pub(super) fn find<'a>(data: &'a [u8], path: &mut Path) -> Result<FoundField<'a>, JsonProblem> {
     let data = after_mark(data);
     if is_too_deep(data) {
-        return Err(Problem::too_deep());
+        return Err(JsonProblem::too_deep());
     }
-    let Some(found) = path.get(data)? else { return Ok(Found::Nothing) };
+    let Some(found) = path.get(data)? else { return Ok(FoundField::Nothing) };
     Ok(match found.get_type() {
-        JsonType::Null => Found::Nothing,
-        JsonType::Boolean => Found::Bool(found.as_bool().unwrap_or_default()),
+        JsonType::Null => FoundField::Nothing,
+        JsonType::Boolean => FoundField::Bool(found.as_bool().unwrap_or_default()),
         JsonType::Number => return number(&found),
         JsonType::String => match found.as_raw_cow() {
             Cow::Borrowed(raw) if !raw.contains('\\') => {
-                Found::Raw(&raw.as_bytes()[1..raw.len() - 1])
+                FoundField::Raw(&raw.as_bytes()[1..raw.len() - 1])
             }
             _ => match found.as_str() {
-                Some(text) => Found::Text(text.to_owned()),
-                None => return Err(Problem::Unreadable("a string with a wrong escape".into())),
+                Some(text) => FoundField::Text(text.to_owned()),
+                None => return Err(JsonProblem::Unreadable("a string with a wrong escape".into())),
             },
         },
         JsonType::Object | JsonType::Array => match found.as_raw_cow() {
-            Cow::Borrowed(raw) => Found::Raw(raw.as_bytes()),
-            Cow::Owned(raw) => Found::Text(raw),
+            Cow::Borrowed(raw) => FoundField::Raw(raw.as_bytes()),
+            Cow::Owned(raw) => FoundField::Text(raw),
         },
     })
 }
 
-fn number(found: &LazyValue<'_>) -> Result<Found<'static>, Problem> {
+fn number(found: &LazyValue<'_>) -> Result<FoundField<'static>, JsonProblem> {
     let raw = found.as_raw_str();
     // Most are: and this is the short way.
     match raw.parse() {
-        Ok(0) if raw.starts_with('-') => return Ok(Found::Float(-0.0)),
-        Ok(number) => return Ok(Found::Integer(number)),
+        Ok(0) if raw.starts_with('-') => return Ok(FoundField::Float(-0.0)),
+        Ok(number) => return Ok(FoundField::Integer(number)),
         Err(_) => {}
     }
     if let Ok(number) = raw.parse() {
-        return Ok(Found::Unsigned(number));
+        return Ok(FoundField::Unsigned(number));
     }
     // What is a number of JSON is one of Rust's, to the last bit, and to the sign of 0.
     match raw.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(Found::Float(number)),
-        _ => Err(Problem::Unreadable("a number that is too large".into())),
+        Ok(number) if number.is_finite() => Ok(FoundField::Float(number)),
+        _ => Err(JsonProblem::Unreadable("a number that is too large".into())),
     }
 }
 
@@ -84,10 +84,10 @@ pub(super) fn decode(
     data: &[u8],
     path: Option<&mut Path>,
     to: &mut Writer,
-) -> Result<bool, Problem> {
+) -> Result<bool, JsonProblem> {
     let data = after_mark(data);
     if is_too_deep(data) {
-        return Err(Problem::too_deep());
+        return Err(JsonProblem::too_deep());
     }
     let found = match path {
         None => None,
@@ -100,9 +100,9 @@ pub(super) fn decode(
     let mut json = serde_json::Deserializer::from_slice(text);
     let read = Table(to).deserialize(&mut json).and_then(|there| json.end().map(|()| there));
     if !to.has_room() {
-        return Err(Problem::Wrong(format!(": {NOT_ENOUGH}")));
+        return Err(JsonProblem::Wrong(format!(": {NOT_ENOUGH}")));
     }
-    read.map_err(|error| Problem::Unreadable(error.to_string()))
+    read.map_err(|error| JsonProblem::Unreadable(error.to_string()))
 }
 
 #[cfg(test)]
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use crate::state::depth::DEPTH;
 
-    fn found<'a>(data: &'a str, path: &str) -> Result<Found<'a>, Problem> {
+    fn found<'a>(data: &'a str, path: &str) -> Result<FoundField<'a>, JsonProblem> {
         find(data.as_bytes(), Paths::default().get(path.as_bytes())?)
     }
 
@@ -119,38 +119,39 @@ mod tests {
         let data = r#" {"status":503,"a.b":{"c":true},"list":[1,{"x":-0.5}],"n":null,"big":18446744073709551615,
             "text":"t\u00e9xt \"q\"","plain":"a é","least":-9223372036854775808,"by":{"404":5,"007":6}} "#;
         for (path, expected) in [
-            ("status", Found::Integer(503)),
-            ("/a.b/c", Found::Bool(true)),
-            ("list.1.x", Found::Float(-0.5)),
-            ("list", Found::Raw(br#"[1,{"x":-0.5}]"#)),
-            ("n", Found::Nothing),
-            ("not there", Found::Nothing),
-            ("list.7", Found::Nothing),
-            ("list.x", Found::Nothing),
-            ("status.x", Found::Nothing),
-            ("big", Found::Unsigned(u64::MAX)),
-            ("least", Found::Integer(i64::MIN)),
-            ("plain", Found::Raw("a é".as_bytes())),
-            ("text", Found::Text("téxt \"q\"".into())),
-            ("by.404", Found::Integer(5)),
-            ("by.007", Found::Integer(6)),
-            ("by.7", Found::Nothing),
+            ("status", FoundField::Integer(503)),
+            ("/a.b/c", FoundField::Bool(true)),
+            ("list.1.x", FoundField::Float(-0.5)),
+            ("list", FoundField::Raw(br#"[1,{"x":-0.5}]"#)),
+            ("n", FoundField::Nothing),
+            ("not there", FoundField::Nothing),
+            ("list.7", FoundField::Nothing),
+            ("list.x", FoundField::Nothing),
+            ("status.x", FoundField::Nothing),
+            ("big", FoundField::Unsigned(u64::MAX)),
+            ("least", FoundField::Integer(i64::MIN)),
+            ("plain", FoundField::Raw("a é".as_bytes())),
+            ("text", FoundField::Text("téxt \"q\"".into())),
+            ("by.404", FoundField::Integer(5)),
+            ("by.007", FoundField::Integer(6)),
+            ("by.7", FoundField::Nothing),
         ] {
             assert_eq!(found(data, path), Ok(expected), "{path}");
         }
         for zero in ["-0", "-0.0", "-0.00", "-0e0", "-0E+2"] {
-            let Ok(Found::Float(read)) = found(&format!("\u{feff}{{\"a\":{zero}}}"), "a") else {
+            let Ok(FoundField::Float(read)) = found(&format!("\u{feff}{{\"a\":{zero}}}"), "a")
+            else {
                 panic!("{zero}")
             };
             assert!(read == 0.0 && read.is_sign_negative(), "{zero}");
         }
         for (data, path, expected) in [
-            (r#"{"x":"{y","a":{"b":1}} [garbage"#, "a.b", Found::Integer(1)),
-            (r#"{ "x":{"{\\":["\"{"]}, "a":{ "b":2"#, "a.b", Found::Integer(2)),
-            ("{\n\t\"a\" : [ { \"b\":3", "a.0.b", Found::Integer(3)),
-            ("[4,nonsense", "0", Found::Integer(4)),
-            ("{ }", "a", Found::Nothing),
-            (r#"{"a":{},"c":{ }}"#, "a.b", Found::Nothing),
+            (r#"{"x":"{y","a":{"b":1}} [garbage"#, "a.b", FoundField::Integer(1)),
+            (r#"{ "x":{"{\\":["\"{"]}, "a":{ "b":2"#, "a.b", FoundField::Integer(2)),
+            ("{\n\t\"a\" : [ { \"b\":3", "a.0.b", FoundField::Integer(3)),
+            ("[4,nonsense", "0", FoundField::Integer(4)),
+            ("{ }", "a", FoundField::Nothing),
+            (r#"{"a":{},"c":{ }}"#, "a.b", FoundField::Nothing),
         ] {
             assert_eq!(found(data, path), Ok(expected), "{data}");
         }
@@ -175,14 +176,14 @@ mod tests {
             ("  ", "a"),
         ] {
             let read = found(data, path);
-            assert!(matches!(read, Err(Problem::Unreadable(_))), "{data}: {read:?}");
+            assert!(matches!(read, Err(JsonProblem::Unreadable(_))), "{data}: {read:?}");
             let (mut paths, mut to) = (Paths::default(), Writer::new(Vec::new(), usize::MAX));
             let decoded = decode(data.as_bytes(), paths.get(path.as_bytes()).ok(), &mut to);
-            assert!(matches!(decoded, Err(Problem::Unreadable(_))), "{data}: {decoded:?}");
+            assert!(matches!(decoded, Err(JsonProblem::Unreadable(_))), "{data}: {decoded:?}");
             let set = paths
                 .get(path.as_bytes())
                 .and_then(|path| replaced(data.as_bytes(), path, &9i64.into()));
-            assert!(matches!(set, Err(Problem::Unreadable(_))), "{data}: {set:?}");
+            assert!(matches!(set, Err(JsonProblem::Unreadable(_))), "{data}: {set:?}");
         }
         for data in [
             "",
@@ -194,7 +195,7 @@ mod tests {
             r#"{"status":1e999}"#,
         ] {
             let read = found(data, "status");
-            assert!(matches!(read, Err(Problem::Unreadable(_))), "{data}: {read:?}");
+            assert!(matches!(read, Err(JsonProblem::Unreadable(_))), "{data}: {read:?}");
         }
     }
 
@@ -204,7 +205,7 @@ mod tests {
         for n in 0..100 {
             let (path, data) = (format!("k{n}"), format!(r#"{{"k{n}":{n}}}"#));
             let path = paths.get(path.as_bytes()).unwrap();
-            assert_eq!(find(data.as_bytes(), path), Ok(Found::Integer(n)));
+            assert_eq!(find(data.as_bytes(), path), Ok(FoundField::Integer(n)));
         }
     }
 
@@ -213,10 +214,10 @@ mod tests {
         for depth in [DEPTH, 1_000_000] {
             let data = format!(r#"{{"a":{}{},"b":1}}"#, "[".repeat(depth), "]".repeat(depth));
             for path in ["a", "b"] {
-                assert_eq!(found(&data, path), Err(Problem::too_deep()));
+                assert_eq!(found(&data, path), Err(JsonProblem::too_deep()));
             }
             let decoded = decode(data.as_bytes(), None, &mut Writer::new(Vec::new(), usize::MAX));
-            assert_eq!(decoded, Err(Problem::too_deep()));
+            assert_eq!(decoded, Err(JsonProblem::too_deep()));
         }
         let data = format!(r#"{{"a":{}{}}}"#, "[".repeat(DEPTH - 1), "]".repeat(DEPTH - 1));
         assert!(found(&data, "a").is_ok());

@@ -8,14 +8,14 @@ use crate::state::depth::{DEPTH, TOO_DEEP};
 
 /// What is wrong with a table, and where in it: `.a[1] can't be a function`.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct ValueProblem {
     path: String,
     text: &'static str,
 }
 
-impl Problem {
+impl ValueProblem {
     fn new(text: &'static str) -> Self {
-        Problem { path: String::new(), text }
+        ValueProblem { path: String::new(), text }
     }
 
     /// Where in what: but not of what is too deep, which would be a long story.
@@ -23,24 +23,26 @@ impl Problem {
         if self.text == TOO_DEEP {
             return self;
         }
-        Problem { path: format!("{step}{}", self.path), ..self }
+        ValueProblem { path: format!("{step}{}", self.path), ..self }
     }
 }
 
-impl std::fmt::Display for Problem {
+impl std::fmt::Display for ValueProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}{}", self.path, self.text)
     }
 }
 
 /// Writes a value for Lua.
-pub(super) fn write(value: &Value, to: &mut Writer) -> Result<(), Problem> {
+pub(super) fn write(value: &Value, to: &mut Writer) -> Result<(), ValueProblem> {
     write_within(value, to, 0)
 }
 
-fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), Problem> {
+fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), ValueProblem> {
     match value.tag() {
-        ValueTag::LIST | ValueTag::MAP if depth >= DEPTH => return Err(Problem::new(TOO_DEEP)),
+        ValueTag::LIST | ValueTag::MAP if depth >= DEPTH => {
+            return Err(ValueProblem::new(TOO_DEEP));
+        }
         ValueTag::NULL => to.null(),
         ValueTag::BOOL => to.truth(value.as_bool().unwrap_or_default()),
         ValueTag::I64 => to.signed(value.as_i64().unwrap_or_default()),
@@ -61,12 +63,12 @@ fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), Prob
         ValueTag::MAP => {
             write_map(value.as_map(), to, depth + 1)?;
         }
-        _ => return Err(Problem::new(" is of a kind that this gopiper does not know")),
+        _ => return Err(ValueProblem::new(" is of a kind that this gopiper does not know")),
     }
     Ok(())
 }
 
-fn write_map(map: Option<&Map>, to: &mut Writer, depth: usize) -> Result<(), Problem> {
+fn write_map(map: Option<&Map>, to: &mut Writer, depth: usize) -> Result<(), ValueProblem> {
     let place = to.map();
     let mut count = 0;
     for (key, item) in map.into_iter().flat_map(Map::iter) {
@@ -79,24 +81,24 @@ fn write_map(map: Option<&Map>, to: &mut Writer, depth: usize) -> Result<(), Pro
 }
 
 /// Writes all attributes of a message: each may be as deep as a value may.
-pub(super) fn write_all(attributes: Option<&Map>, to: &mut Writer) -> Result<(), Problem> {
+pub(super) fn write_all(attributes: Option<&Map>, to: &mut Writer) -> Result<(), ValueProblem> {
     write_map(attributes, to, 0)
 }
 
 /// Reads a table of Lua's.
-pub(super) fn read(bytes: &[u8]) -> Result<Value, Problem> {
+pub(super) fn read(bytes: &[u8]) -> Result<Value, ValueProblem> {
     Ok(read_within(&mut Reader(bytes), DEPTH)?.unwrap_or_default())
 }
 
 /// Reads a table whose fields are a message's attributes: each may be as deep as a value may.
-pub(super) fn read_all(bytes: &[u8]) -> Result<Value, Problem> {
+pub(super) fn read_all(bytes: &[u8]) -> Result<Value, ValueProblem> {
     Ok(read_within(&mut Reader(bytes), 1 + DEPTH)?.unwrap_or_default())
 }
 
-const CUT_OFF: Problem = Problem { path: String::new(), text: " is not whole" };
+const CUT_OFF: ValueProblem = ValueProblem { path: String::new(), text: " is not whole" };
 
 /// `None` for nil. So many `levels` of tables there may be.
-fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, Problem> {
+fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, ValueProblem> {
     let kind = from.number().ok_or(CUT_OFF)?;
     Ok(Some(match kind {
         tag::NIL => return Ok(None),
@@ -108,10 +110,10 @@ fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, Pr
         tag::I64 => i64::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
         tag::U64 => u64::from_le_bytes(from.word().ok_or(CUT_OFF)?).into(),
         tag::STRING.. => text(from.bytes((kind - tag::STRING) as usize).ok_or(CUT_OFF)?),
-        tag::TABLE..=tag::LAST_TABLE if levels == 0 => return Err(Problem::new(TOO_DEEP)),
+        tag::TABLE..=tag::LAST_TABLE if levels == 0 => return Err(ValueProblem::new(TOO_DEEP)),
         tag::TABLE..=tag::LAST_TABLE => table(from, kind - tag::TABLE, levels - 1)?,
         tag::METATABLE => list(from, levels)?,
-        _ => return Err(Problem::new(" can't be a pointer or a complex number")),
+        _ => return Err(ValueProblem::new(" can't be a pointer or a complex number")),
     }))
 }
 
@@ -132,18 +134,18 @@ fn number(number: f64) -> Value {
 }
 
 /// A table that is known to be a list.
-fn list(from: &mut Reader<'_>, levels: usize) -> Result<Value, Problem> {
+fn list(from: &mut Reader<'_>, levels: usize) -> Result<Value, ValueProblem> {
     from.number().ok_or(CUT_OFF)?;
     let read = read_within(from, levels)?.unwrap_or_default();
     match read.as_map() {
         None => Ok(read),
         Some(map) if map.is_empty() => Ok(Vec::new().into()),
-        Some(_) => Err(Problem::new(" is a list, and has names")),
+        Some(_) => Err(ValueProblem::new(" is a list, and has names")),
     }
 }
 
 /// A table with numbers is a list, all others are maps. In it there may be so many `levels` more.
-fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Problem> {
+fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, ValueProblem> {
     let mut count = |part: u32| match parts & part {
         0 => Ok(0),
         _ => from.number().ok_or(CUT_OFF),
@@ -162,7 +164,7 @@ fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Prob
             kind @ tag::STRING.. => {
                 let key = from.bytes((kind - tag::STRING) as usize).ok_or(CUT_OFF)?;
                 let key = std::str::from_utf8(key)
-                    .map_err(|_| Problem::new(" has a key that is not UTF-8"))?;
+                    .map_err(|_| ValueProblem::new(" has a key that is not UTF-8"))?;
                 let value = read_within(from, levels)
                     .map_err(|problem| problem.within(format_args!(".{key}")))?;
                 entries.extend(value.map(|value| (key, value)));
@@ -178,7 +180,7 @@ fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Prob
                 let place = if place.fract() == 0.0 { place as i64 } else { -1 };
                 items.extend(item.map(|item| (place, item)));
             }
-            _ => return Err(Problem::new(" has a key that is neither a string nor a number")),
+            _ => return Err(ValueProblem::new(" has a key that is neither a string nor a number")),
         }
     }
     if items.is_empty() {
@@ -187,11 +189,11 @@ fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Prob
         return Ok(Map::from_iter(entries).into());
     }
     if !entries.is_empty() {
-        return Err(Problem::new(" is either a list or has names, not both"));
+        return Err(ValueProblem::new(" is either a list or has names, not both"));
     }
     items.sort_by_key(|(place, _)| *place);
     if items.iter().zip(1..).any(|((place, _), expected)| *place != expected) {
-        return Err(Problem::new(
+        return Err(ValueProblem::new(
             " is a list with holes (gopiper.NULL can stand there), or with other numbers than 1, 2, …",
         ));
     }

@@ -5,7 +5,7 @@ use gopiper_core::{About, PipelineError};
 
 use crate::{
     language::script::Script,
-    problem::{Problem, note::Note, place::Place},
+    problem::{Problem, note::Remark, place::Place},
 };
 
 /// Where a pipeline and its components stand.
@@ -20,7 +20,7 @@ pub(crate) struct PipelinePlaces {
 
 impl PipelinePlaces {
     /// An error of the pipeline, with its place.
-    pub(crate) fn note(&self, error: &PipelineError) -> Note {
+    pub(crate) fn note(&self, error: &PipelineError) -> Remark {
         let call = || self.call.clone();
         let graph = match error {
             PipelineError::Graph { nth, .. } => self.graphs.get(*nth).cloned().flatten(),
@@ -40,8 +40,8 @@ impl PipelinePlaces {
             },
         };
         match error {
-            PipelineError::Warning { .. } => Note::warning(place, error.to_string()),
-            _ => Note::error(place, error.to_string()),
+            PipelineError::Warning { .. } => Remark::warning(place, error.to_string()),
+            _ => Remark::error(place, error.to_string()),
         }
     }
 }
@@ -57,7 +57,7 @@ impl Places {
     pub fn problem(&self, pipeline: &str, error: &PipelineError) -> Problem {
         let note = match self.pipelines.get(pipeline) {
             Some(places) => places.note(error),
-            None => Note::error(None, error.to_string()),
+            None => Remark::error(None, error.to_string()),
         };
         self.source.problem(note)
     }

@@ -13,7 +13,7 @@ use crate::{
     language::chance::Chance,
     problem::{
         Problem,
-        note::Note,
+        note::Remark,
         place::{Place, What},
     },
     state::{
@@ -160,7 +160,7 @@ impl Script {
     }
 
     /// What was noted, with what its file says there: only now is that looked at.
-    pub(crate) fn problem(&self, mut note: Note) -> Problem {
+    pub(crate) fn problem(&self, mut note: Remark) -> Problem {
         let at = note.place.as_ref().and_then(|place| {
             for (chunk, line) in &place.called_from {
                 note.text += &format!("\ncalled from {}:{line}", self.path(chunk).display());
@@ -171,12 +171,12 @@ impl Script {
     }
 
     /// An error that ended the file's run.
-    pub(crate) fn ended_by(&self, error: &mlua::Error) -> Note {
+    pub(crate) fn ended_by(&self, error: &mlua::Error) -> Remark {
         let text = first_cause(error);
         if text.contains("not enough memory") && chunk_and_line(&text).is_none() {
             // Lua has forgotten the line.
             let file = self.file.display();
-            return Note::error(
+            return Remark::error(
                 None,
                 format!(
                     "{file}: not enough memory: what the file builds when it runs is too large"
@@ -188,7 +188,7 @@ impl Script {
             let file = self.file.display();
             let error =
                 format!("{file}: stack overflow: a function in it calls itself without end");
-            return Note::error(None, error);
+            return Remark::error(None, error);
         }
         let text = stopped_at(&text);
         let frames = traced(&error.to_string());
@@ -196,7 +196,7 @@ impl Script {
             (Some((chunk, line, said)), _) => (chunk.to_owned(), line, said),
             // An error without a place of its own is where it was raised.
             (None, Some((chunk, line))) => (chunk.clone(), *line, text),
-            (None, None) => return Note::error(None, text),
+            (None, None) => return Remark::error(None, text),
         };
         let what = match (is_syntax(error), named(said)) {
             (true, _) => {
@@ -210,7 +210,7 @@ impl Script {
         let mut called_from = here.map_or(&[][..], |here| &frames[here + 1..]).to_vec();
         // What calls itself is there many times.
         called_from.dedup();
-        Note::error(Some(Place { chunk, line, what, called_from }), in_words(said))
+        Remark::error(Some(Place { chunk, line, what, called_from }), in_words(said))
     }
 }
 

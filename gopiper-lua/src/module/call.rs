@@ -8,14 +8,14 @@ use crate::{
         placeholder::{is_placeholder, placeholder},
     },
     problem::{
-        note::Note,
+        note::Remark,
         place::{Place, What},
     },
 };
 
 /// A call of one of the module's functions: where it stands. What is wrong with it is noted, so that
 /// the file goes on and all of it is found.
-pub(super) struct Call<'l> {
+pub(super) struct ModuleCall<'l> {
     pub(super) lua: &'l Lua,
     pub(super) name: &'static str,
     place: Option<Place>,
@@ -27,12 +27,15 @@ pub(super) fn function<A: FromLuaMulti, R: IntoLua>(
     lua: &Lua,
     name: &'static str,
     options: usize,
-    called: impl Fn(&Call<'_>, A) -> Option<R> + Send + 'static,
+    called: impl Fn(&ModuleCall<'_>, A) -> Option<R> + Send + 'static,
 ) -> mlua::Result<(&'static str, Function)> {
     let function = lua.create_function(move |lua, arguments: mlua::MultiValue| {
         let first = arguments.front().and_then(|first| Some(first.as_string()?.to_string_lossy()));
-        let call =
-            Call { lua, name, place: counted(lua, Place::of_call(lua, name, options, first)) };
+        let call = ModuleCall {
+            lua,
+            name,
+            place: counted(lua, Place::of_call(lua, name, options, first)),
+        };
         match called(&call, A::from_lua_multi(arguments, lua)?) {
             Some(made) => made.into_lua(lua),
             None => placeholder(lua),
@@ -56,13 +59,13 @@ fn counted(lua: &Lua, place: Option<Place>) -> Option<Place> {
     Some(place)
 }
 
-impl Call<'_> {
+impl ModuleCall<'_> {
     /// Where it stands, or something in one of its arguments.
     pub(super) fn place(&self, argument: usize, path: &str) -> Option<Place> {
         Some(self.place.as_ref()?.within(argument, path))
     }
 
-    pub(super) fn note(&self, note: Note) {
+    pub(super) fn note(&self, note: Remark) {
         if let Some(mut made) = self.lua.app_data_mut::<Made>() {
             made.notes.push(note);
         }
@@ -70,7 +73,7 @@ impl Call<'_> {
 
     /// Notes an error in an argument; 0 is the call itself.
     pub(super) fn wrong(&self, argument: usize, path: &str, text: impl Into<String>) {
-        self.note(Note::error(self.place(argument, path), text));
+        self.note(Remark::error(self.place(argument, path), text));
     }
 
     /// An argument that must be there; none if it is not one.

@@ -19,25 +19,25 @@ use mlua::{Function, Table, UserData, Value};
 use parking_lot::Mutex;
 
 use super::{
-    call::Call,
-    made::{Loaded, Made},
+    call::ModuleCall,
+    made::{Made, UnusedComponent},
     options::{FunctionOptions, buffer_options, component_options, function_options},
 };
 use crate::{
     function::stands_at,
     language::{convert::Attributes, search::SearchPath},
-    problem::{note::Note, place::Place},
+    problem::{note::Remark, place::Place},
 };
 
 /// A component that was loaded, until a pipeline takes it.
-pub(super) struct Component {
+pub(super) struct ListedComponent {
     pub(super) place: Option<Place>,
     taken: Arc<AtomicBool>,
     /// No factory if the file is none: then not even its kind is known.
     spec: Mutex<Option<(Option<FactoryHandle>, ComponentOptions)>>,
 }
 
-impl UserData for Component {}
+impl UserData for ListedComponent {}
 
 /// A function that is a transform, with what the operator wants of it.
 pub(super) struct Transform {
@@ -58,10 +58,10 @@ pub(super) struct Buffer {
 impl UserData for Buffer {}
 
 pub(super) fn load_component(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     from: (&SearchPath, Option<&Trust>),
     (file, attributes, options): (Value, Value, Value),
-) -> Component {
+) -> ListedComponent {
     let file: Option<String> = call.argument(1, "the file", file);
     let factory = file.as_ref().and_then(|file| {
         let (mut factory, path) = factory(call, from, file)?;
@@ -76,13 +76,13 @@ pub(super) fn load_component(
     let options = component_options(call.options(3, options));
     let (place, taken) = (call.place(0, ""), Arc::new(AtomicBool::new(false)));
     if let (Some(file), Some(mut made)) = (file, call.lua.app_data_mut::<Made>()) {
-        made.components.push(Loaded { place: place.clone(), file, taken: taken.clone() });
+        made.components.push(UnusedComponent { place: place.clone(), file, taken: taken.clone() });
     }
-    Component { place, taken, spec: Mutex::new(Some((factory, options))) }
+    ListedComponent { place, taken, spec: Mutex::new(Some((factory, options))) }
 }
 
 fn factory(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     (search, trust): (&SearchPath, Option<&Trust>),
     file: &str,
 ) -> Option<(FactoryHandle, PathBuf)> {
@@ -93,7 +93,7 @@ fn factory(
     let component =
         loader::load(&path, &trust).map_err(|refusal| wrong(refusal.to_string())).ok()?;
     for warning in component.warnings {
-        call.note(Note::warning(call.place(1, ""), warning));
+        call.note(Remark::warning(call.place(1, ""), warning));
     }
     let factory = FactoryHandle::new(component.module);
     let factory = factory.map_err(|error| wrong(format!("{file}: {error}"))).ok()?;
@@ -102,7 +102,7 @@ fn factory(
 
 /// Gives a component its attributes; whether it took them.
 fn attributes_fit(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     factory: &mut FactoryHandle,
     file: &str,
     path: &Path,
@@ -135,18 +135,18 @@ fn attributes_fit(
 }
 
 /// A function with options.
-pub(super) fn transform(call: &Call<'_>, (user, options): (Value, Value)) -> Transform {
+pub(super) fn transform(call: &ModuleCall<'_>, (user, options): (Value, Value)) -> Transform {
     let at = stands_at(call.lua, &user);
     call.argument::<Function>(1, "what it does", user);
     let options = function_options(call.options(2, options));
     Transform { place: call.place(0, ""), at, options: Mutex::new(Some(options)) }
 }
 
-pub(super) fn buffer(call: &Call<'_>, options: Value) -> Buffer {
+pub(super) fn buffer(call: &ModuleCall<'_>, options: Value) -> Buffer {
     Buffer { place: call.place(0, ""), options: buffer_options(call.options(1, options)) }
 }
 
-impl Component {
+impl ListedComponent {
     /// Whether its file is one: else not even its kind is known.
     pub(super) fn is_known(&self) -> bool {
         self.spec.lock().as_ref().is_none_or(|(factory, _)| factory.is_some())
@@ -171,21 +171,21 @@ impl Component {
 /// looked at. It never runs: what could not be made is an error.
 pub(super) fn stand_in(name: &'static str, kind: Kind) -> FactoryHandle {
     match kind {
-        Kind::SOURCE => own::source(name, |_| Ok(StandIn)),
-        Kind::SINK => own::sink(name, |_| Ok(StandIn)),
-        _ => own::transform(name, |_| Ok(StandIn)),
+        Kind::SOURCE => own::source(name, |_| Ok(PlacelessComponent)),
+        Kind::SINK => own::sink(name, |_| Ok(PlacelessComponent)),
+        _ => own::transform(name, |_| Ok(PlacelessComponent)),
     }
 }
 
-struct StandIn;
+struct PlacelessComponent;
 
-impl Source for StandIn {
+impl Source for PlacelessComponent {
     fn produce(&mut self, _: usize) -> Result<Produced, Error> {
         Err(Error::new("it stands for another one"))
     }
 }
 
-impl BatchComponent for StandIn {
+impl BatchComponent for PlacelessComponent {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         call.reported()
     }

@@ -16,7 +16,7 @@ use crate::{
     module::{self, Made},
     problem::{
         Problem, digits,
-        note::{Note, Severity},
+        note::{Remark, Severity},
     },
     state::plain_state,
 };
@@ -41,7 +41,7 @@ pub struct Loaded {
 /// All that is wrong with it, and what else the operator should know.
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
     let source = Script::read(file, settings.seed).map(Arc::new).map_err(|error| {
-        let note = Note::error(None, format!("cannot read {}: {error}", file.display()));
+        let note = Remark::error(None, format!("cannot read {}: {error}", file.display()));
         vec![Script::new("", file).problem(note)]
     })?;
     let made = thread::scope(|scope| {
@@ -53,12 +53,12 @@ pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
             Err(error) => {
                 let mut made = Made::default();
                 let error = format!("{}: no thread for it: {error}", file.display());
-                made.notes.push(Note::error(None, error));
+                made.notes.push(Remark::error(None, error));
                 made
             }
         }
     });
-    let is_error = |note: &Note| note.severity == Severity::Error;
+    let is_error = |note: &Remark| note.severity == Severity::Error;
     let wrong = made.notes.iter().any(is_error);
     let mut problems: Vec<_> = made.notes.into_iter().map(|note| source.problem(note)).collect();
     problems.sort_by(Problem::by_place);
@@ -99,11 +99,11 @@ fn run(source: &Arc<Script>, settings: &Settings) -> Made {
 }
 
 /// What is wrong with a file each call of which is right.
-fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Note> {
+fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Remark> {
     let file = source.file.display();
     if made.pipelines.is_empty() {
         let error = "makes no pipeline: call gopiper.createPipeline with a list of components";
-        return vec![Note::error(None, format!("{file} {error}"))];
+        return vec![Remark::error(None, format!("{file} {error}"))];
     }
     if !made.functions.is_empty() {
         match function::count(source) {
@@ -112,7 +112,7 @@ fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Note> {
                 let pairs = (0..).map(|i| (made.functions.get(i), again.get(i)));
                 let mut differing = (1..).zip(pairs).filter(|(_, (first, again))| first != again);
                 let (number, (first, again)) = differing.next().unwrap_or_default();
-                return vec![Note::error(None, function::differs(source, number, first, again))];
+                return vec![Remark::error(None, function::differs(source, number, first, again))];
             }
             Err(error) => {
                 let mut note = source.ended_by(&error);
@@ -124,7 +124,7 @@ fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Note> {
     let unused = made.components.iter().filter(|component| !component.taken.load(Relaxed));
     let unused = unused.map(|component| {
         let warning = format!("{} is loaded, but in no pipeline", component.file);
-        Note::warning(component.place.clone(), warning)
+        Remark::warning(component.place.clone(), warning)
     });
     let chunks = source.chunks().into_iter();
     let digits = chunks.filter_map(|chunk| Some(digits::lost(&chunk, &source.text(&chunk)?)));

@@ -6,7 +6,7 @@ use gopiper_core::{Branch, BranchPolicy, BufferOptions, Step};
 use mlua::{Table, Value, Variadic};
 
 use super::{
-    call::Call,
+    call::ModuleCall,
     options::component_options,
     steps::{Graph, List, Stand, Steps, function_spec, is_step, take_steps},
     table::one_of,
@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// Where a graph stands, with nothing in it yet.
-fn stand(call: &Call<'_>) -> Stand {
+fn stand(call: &ModuleCall<'_>) -> Stand {
     Stand { graphs: vec![call.place(0, "")], ..Stand::default() }
 }
 
 /// Takes a list of a graph's, to those that are there already.
 fn branch(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     source: &Arc<Script>,
     list: &List<'_>,
     mut steps: Steps,
@@ -34,7 +34,7 @@ fn branch(
     steps.steps
 }
 
-pub(super) fn tee(call: &Call<'_>, source: &Arc<Script>, branches: Variadic<Value>) -> Graph {
+pub(super) fn tee(call: &ModuleCall<'_>, source: &Arc<Script>, branches: Variadic<Value>) -> Graph {
     // A branch that spills begins with a buffer.
     let policies = [
         ("block", (BranchPolicy::Block, false)),
@@ -64,7 +64,7 @@ pub(super) fn tee(call: &Call<'_>, source: &Arc<Script>, branches: Variadic<Valu
     Graph::new(call, Step::Tee(taken), stand)
 }
 
-pub(super) fn merge(call: &Call<'_>, source: &Arc<Script>, given: Variadic<Value>) -> Graph {
+pub(super) fn merge(call: &ModuleCall<'_>, source: &Arc<Script>, given: Variadic<Value>) -> Graph {
     let (mut taken, mut stand) = (Vec::new(), stand(call));
     for (table, argument) in lists(call, given, "a list", &mut stand) {
         let list =
@@ -76,7 +76,7 @@ pub(super) fn merge(call: &Call<'_>, source: &Arc<Script>, given: Variadic<Value
 
 /// The arguments that are lists, with their numbers.
 fn lists(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     given: Variadic<Value>,
     what: &str,
     stand: &mut Stand,
@@ -94,7 +94,7 @@ fn lists(
 const DEFAULT: &str = "default";
 
 pub(super) fn route(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     source: &Arc<Script>,
     (decide, branches, options): (Value, Value, Value),
 ) -> Graph {
@@ -149,7 +149,7 @@ pub(super) fn route(
 }
 
 /// A function, or a condition for each of some branches: a function, or a word to be found.
-fn check_conditions(call: &Call<'_>, decide: &Value, branches: &[&str]) {
+fn check_conditions(call: &ModuleCall<'_>, decide: &Value, branches: &[&str]) {
     let conditions = match decide {
         Value::Function(_) => return,
         decide if is_placeholder(decide) => return,

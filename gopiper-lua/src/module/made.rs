@@ -8,7 +8,7 @@ use gopiper_core::{Pipeline, loader::Trust};
 
 use crate::{
     language::places::PipelinePlaces,
-    problem::{note::Note, place::Place},
+    problem::{note::Remark, place::Place},
 };
 
 /// What the file has made so far.
@@ -17,10 +17,10 @@ pub(crate) struct Made {
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) places: BTreeMap<String, PipelinePlaces>,
     /// What is wrong with the file.
-    pub(crate) notes: Vec<Note>,
+    pub(crate) notes: Vec<Remark>,
     /// Where the functions stand that are transforms in pipelines, in order.
     pub(crate) functions: Vec<String>,
-    pub(crate) components: Vec<Loaded>,
+    pub(crate) components: Vec<UnusedComponent>,
     /// Whose components are loaded, if the command line does not say.
     pub(super) trust: Trust,
     /// The names of all pipelines, also of those that could not be put together.
@@ -29,7 +29,7 @@ pub(crate) struct Made {
 }
 
 /// A component that is in no pipeline yet.
-pub(crate) struct Loaded {
+pub(crate) struct UnusedComponent {
     pub(crate) place: Option<Place>,
     pub(crate) file: String,
     pub(crate) taken: Arc<AtomicBool>,

@@ -17,7 +17,7 @@ use mlua::{Lua, Table, Value, Variadic};
 
 pub(crate) use self::made::Made;
 use self::{
-    call::{Call, function},
+    call::{ModuleCall, function},
     component::{buffer, load_component, transform},
     graph::{merge, route, tee},
     pipeline::create_pipeline,
@@ -33,7 +33,7 @@ use crate::{
         settings::Settings,
     },
     problem::{
-        note::Note,
+        note::Remark,
         place::{Place, What},
     },
 };
@@ -103,13 +103,13 @@ fn no_such_name(lua: &Lua, (gopiper, name): (Table, Value)) -> mlua::Result<Valu
         place.what = What::Word(name.to_string_lossy());
     }
     if let Some(mut made) = lua.app_data_mut::<Made>() {
-        made.notes.push(Note::error(place, unknown(&gopiper, &name)));
+        made.notes.push(Remark::error(place, unknown(&gopiper, &name)));
     }
     placeholder(lua)
 }
 
 /// A text that nobody may see.
-fn secret(call: &Call<'_>, directory: &std::path::Path, options: Value) -> Option<Secret> {
+fn secret(call: &ModuleCall<'_>, directory: &std::path::Path, options: Value) -> Option<Secret> {
     let mut given = call.options(1, options);
     let (env, file): (Option<String>, Option<String>) =
         (given.take("env", "a string"), given.take("file", "a string"));

@@ -6,8 +6,8 @@ use gopiper_core::{ComponentSpec, PayloadMemory, Pipeline, PipelineError, Pipeli
 use mlua::Value;
 
 use super::{
-    call::Call,
-    component::Component,
+    call::ModuleCall,
+    component::ListedComponent,
     made::Made,
     steps::{List, Steps, is_step, take_steps},
     table::Options,
@@ -21,7 +21,7 @@ use crate::{
 type DeadLetter = (ComponentSpec, Option<Place>);
 
 pub(super) fn create_pipeline(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     settings: &Settings,
     source: &Arc<Script>,
     (components, options): (Value, Value),
@@ -57,7 +57,7 @@ pub(super) fn create_pipeline(
 }
 
 /// Decides what the pipeline is called; none if there is another one of that name.
-fn named(call: &Call<'_>, options: &mut PipelineOptions) -> Option<String> {
+fn named(call: &ModuleCall<'_>, options: &mut PipelineOptions) -> Option<String> {
     let mut made = call.lua.app_data_mut::<Made>()?;
     let number = made.names.len() + 1;
     let name = options.name.get_or_insert_with(|| match number {
@@ -108,7 +108,7 @@ fn pipeline_options(mut given: Options<'_, '_>) -> (PipelineOptions, Option<Dead
         options.memory = PayloadMemory::Shared;
     }
     let dead_letter = given.value("dead_letter").and_then(|value| {
-        let component = value.as_userdata().and_then(|data| data.borrow::<Component>().ok());
+        let component = value.as_userdata().and_then(|data| data.borrow::<ListedComponent>().ok());
         let taken = match &component {
             Some(component) => component.take(Kind::SINK),
             None => {

@@ -7,8 +7,8 @@ use mlua::{Table, UserData, Value};
 use parking_lot::Mutex;
 
 use super::{
-    call::Call,
-    component::{Buffer, Component, Transform, stand_in},
+    call::ModuleCall,
+    component::{Buffer, ListedComponent, Transform, stand_in},
     made::Made,
     options::FunctionOptions,
     table::shown,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     function::{self, Wanted, stands_at},
     language::{convert::a, placeholder::is_placeholder, script::Script},
-    problem::{note::Note, place::Place},
+    problem::{note::Remark, place::Place},
     state::{
         LIMIT,
         depth::{DEPTH, TOO_DEEP},
@@ -70,7 +70,7 @@ impl UserData for Graph {}
 
 impl Graph {
     /// One that would lie too deep has nothing in it: whatever goes through a pipeline calls itself for each level.
-    pub(super) fn new(call: &Call<'_>, mut step: Step, mut stand: Stand) -> Self {
+    pub(super) fn new(call: &ModuleCall<'_>, mut step: Step, mut stand: Stand) -> Self {
         stand.depth += 1;
         if stand.depth > DEPTH {
             // Of those around it nothing is said: it is the same mistake.
@@ -102,7 +102,7 @@ pub(super) struct List<'a> {
 
 /// Takes the steps out of a list. Functions are numbered as they are taken: in a worker's state too.
 pub(super) fn take_steps(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     source: &Arc<Script>,
     list: &List<'_>,
     steps: &mut Steps,
@@ -132,7 +132,7 @@ pub(super) fn take_steps(
         if value.is_table() {
             // Of several it is said once.
             if !std::mem::replace(&mut has_lists, true) {
-                call.note(Note::error(place.clone(), is_a_list(call, number)));
+                call.note(Remark::error(place.clone(), is_a_list(call, number)));
             }
         }
         if let Err(error) =
@@ -140,7 +140,7 @@ pub(super) fn take_steps(
         {
             if let Some(error) = error {
                 let error = format!("component {number}: {error}");
-                call.note(Note::error(place.clone(), error));
+                call.note(Remark::error(place.clone(), error));
             }
             steps.stand.unknown |= !list.is_whole || value.is_table();
             let factory = stand_in("component", belongs);
@@ -152,7 +152,7 @@ pub(super) fn take_steps(
 
 /// Takes one; no error for what stands for an earlier one.
 fn take_step(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     source: &Arc<Script>,
     value: &Value,
     (belongs, in_branch): (Kind, bool),
@@ -169,7 +169,7 @@ fn take_step(
         return Err(None);
     }
     let data = value.as_userdata();
-    if let Some(component) = data.and_then(|data| data.borrow::<Component>().ok()) {
+    if let Some(component) = data.and_then(|data| data.borrow::<ListedComponent>().ok()) {
         into.stand.unknown |= in_branch && !component.is_known();
         into.push(component.take(belongs)?, component.place.clone());
         return Ok(());
@@ -201,7 +201,7 @@ fn take_step(
 /// What stands in lists.
 pub(super) fn is_step(value: &Value) -> bool {
     let is_made = |data: &mlua::AnyUserData| {
-        data.is::<Component>()
+        data.is::<ListedComponent>()
             || data.is::<Buffer>()
             || data.is::<Transform>()
             || data.is::<Graph>()
@@ -209,7 +209,7 @@ pub(super) fn is_step(value: &Value) -> bool {
     value.is_function() || value.as_userdata().is_some_and(is_made)
 }
 
-impl Call<'_> {
+impl ModuleCall<'_> {
     /// An argument that is a list of components; none if it is not one.
     pub(super) fn list(&self, number: usize, what: &str, value: Value) -> Option<Table> {
         if is_step(&value) {
@@ -232,7 +232,7 @@ fn no_such_key(known: &[&str], key: &Value) -> String {
 }
 
 /// What to do with a list that stands in another one.
-fn is_a_list(call: &Call<'_>, number: usize) -> String {
+fn is_a_list(call: &ModuleCall<'_>, number: usize) -> String {
     let remedy = match call.name {
         "tee" | "merge" => {
             format!("each is an argument of its own: gopiper.{}({{ … }}, {{ … }})", call.name)
@@ -248,7 +248,7 @@ fn again() -> String {
 
 /// A function of the file's, which stands there, as a component.
 pub(super) fn function_spec(
-    call: &Call<'_>,
+    call: &ModuleCall<'_>,
     source: &Arc<Script>,
     (mut options, every): FunctionOptions,
     name: &'static str,

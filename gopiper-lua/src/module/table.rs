@@ -2,12 +2,12 @@
 use gopiper_abi::nearest::did_you_mean;
 use mlua::{Table, Value};
 
-use super::{call::Call, exactly::FromLuaExactly};
+use super::{call::ModuleCall, exactly::FromLuaExactly};
 use crate::language::{convert::a, placeholder::is_placeholder, secret::Secret};
 
 /// A table of options in an argument of a call, or in another one.
 pub(super) struct Options<'c, 'l> {
-    call: &'c Call<'l>,
+    call: &'c ModuleCall<'l>,
     argument: usize,
     /// What stands before the names of its options: `retry.`.
     prefix: String,
@@ -16,7 +16,7 @@ pub(super) struct Options<'c, 'l> {
 }
 
 impl<'c, 'l> Options<'c, 'l> {
-    pub(super) fn new(call: &'c Call<'l>, argument: usize, table: Option<Table>) -> Self {
+    pub(super) fn new(call: &'c ModuleCall<'l>, argument: usize, table: Option<Table>) -> Self {
         Options { call, argument, prefix: String::new(), table, known: Vec::new() }
     }
 
@@ -93,7 +93,7 @@ impl<'c, 'l> Options<'c, 'l> {
     }
 }
 
-impl<'l> Call<'l> {
+impl<'l> ModuleCall<'l> {
     /// The argument that is a table of options.
     pub(super) fn options(&self, number: usize, value: Value) -> Options<'_, 'l> {
         Options::new(self, number, self.optional(number, "the options", value))

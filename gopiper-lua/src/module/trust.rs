@@ -4,13 +4,13 @@ use std::path::Path;
 use gopiper_core::loader::{Trust, Unsigned, trusted_key};
 use mlua::{Table, Value};
 
-use super::{call::Call, made::Made, table::shown};
+use super::{call::ModuleCall, made::Made, table::shown};
 
 const UNSIGNED: [(&str, Unsigned); 3] =
     [("allow", Unsigned::Allow), ("warn", Unsigned::Warn), ("refuse", Unsigned::Refuse)];
 
 /// Takes the operator's keys, for the components that are loaded from here on.
-pub(super) fn trust(call: &Call<'_>, directory: &Path, options: Value) {
+pub(super) fn trust(call: &ModuleCall<'_>, directory: &Path, options: Value) {
     let mut given = call.options(1, options);
     let unsigned = given.one_of("unsigned", &UNSIGNED);
     let list: Option<Table> = given.take("trusted_keys", "a list of keys");

@@ -15,13 +15,13 @@ use full_moon::{
 };
 
 use crate::problem::{
-    note::Note,
+    note::Remark,
     place::{Place, What},
     syntax,
 };
 
 /// What may be numbers, and stands beside a `..`: a warning for each.
-pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Note> {
+pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Remark> {
     let has = |word| memchr::memmem::find(text.as_bytes(), word).is_some();
     if ![&b"json"[..], b"decode", b"tonumber", b"attributes"].into_iter().any(has) {
         return Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Note> {
                  tostring(…) around it makes a key that is"
             }
         };
-        Note::warning(Some(place), text)
+        Remark::warning(Some(place), text)
     });
     notes.collect()
 }

@@ -8,7 +8,7 @@ use std::{cmp::Ordering, fmt, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use self::note::{Note, Severity};
+use self::note::{Remark, Severity};
 
 /// What is wrong with a pipeline's file. `Display` draws it.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ struct At {
 
 impl Problem {
     /// What was noted; `text` is what its file says, and `file` how that is called.
-    pub(crate) fn new(note: Note, at: Option<(String, String)>) -> Self {
+    pub(crate) fn new(note: Remark, at: Option<(String, String)>) -> Self {
         let at = note.place.as_ref().zip(at);
         let at =
             at.map(|(place, (file, text))| At { range: syntax::range(&text, place), file, text });

@@ -12,19 +12,19 @@ pub enum Severity {
 
 /// A problem as it is noted while the file runs.
 #[derive(Debug, Clone)]
-pub(crate) struct Note {
+pub(crate) struct Remark {
     pub(crate) severity: Severity,
     /// The first line says what is wrong, those behind it what more there is to say.
     pub(crate) text: String,
     pub(crate) place: Option<Place>,
 }
 
-impl Note {
+impl Remark {
     pub(crate) fn error(place: Option<Place>, text: impl Into<String>) -> Self {
-        Note { severity: Severity::Error, text: text.into(), place }
+        Remark { severity: Severity::Error, text: text.into(), place }
     }
 
     pub(crate) fn warning(place: Option<Place>, text: impl Into<String>) -> Self {
-        Note { severity: Severity::Warning, text: text.into(), place }
+        Remark { severity: Severity::Warning, text: text.into(), place }
     }
 }

@@ -28,12 +28,12 @@ pub(crate) enum What {
     Range(Range<usize>),
     /// What Lua can't read, in its words.
     Nonsense(String),
-    Call(Call),
+    Call(CallSite),
 }
 
 /// A call, and perhaps something in one of its arguments.
 #[derive(Debug, Clone)]
-pub(crate) struct Call {
+pub(crate) struct CallSite {
     /// What it is called by, there.
     pub(crate) name: String,
     /// How many calls by this name were made on this line before.
@@ -69,7 +69,7 @@ impl Place {
         let called_from = stack.flatten().map(|(_, chunk, line)| (chunk, line)).collect();
         let name = lua.inspect_stack(level - 1, |callee| callee.names().name.map(String::from));
         let name = name.flatten().unwrap_or_else(|| known.to_owned());
-        let what = What::Call(Call {
+        let what = What::Call(CallSite {
             name,
             nth: 0,
             nth_of_first: 0,

@@ -12,7 +12,7 @@ use full_moon::{
     visitors::Visitor,
 };
 
-use crate::problem::place::{Call, Place, What};
+use crate::problem::place::{CallSite, Place, What};
 
 /// Where in the text of its file a place is; at worst, its line.
 pub(crate) fn range(text: &str, place: &Place) -> Range<usize> {
@@ -101,17 +101,17 @@ fn nonsense(text: &str, line: Range<usize>, near: &str) -> Option<Range<usize>> 
     Some(at..at + near.len())
 }
 
-fn find_call(text: &str, number: usize, wanted: &Call) -> Option<Range<usize>> {
+fn find_call(text: &str, number: usize, wanted: &CallSite) -> Option<Range<usize>> {
     with_parsed(text, |ast, _| find_call_in(ast, number, wanted)).flatten()
 }
 
-fn find_call_in(ast: &Ast, number: usize, wanted: &Call) -> Option<Range<usize>> {
+fn find_call_in(ast: &Ast, number: usize, wanted: &CallSite) -> Option<Range<usize>> {
     let mut calls = Calls { name: &wanted.name, line: number, found: Vec::new() };
     calls.visit_ast(ast);
     let mut found = calls.found;
     // In the order in which they are made.
     found.sort_by_key(|call| call.end);
-    let fits = |call: &Found| match (call.arguments.first(), &wanted.first) {
+    let fits = |call: &Match| match (call.arguments.first(), &wanted.first) {
         (Some(Expression::String(token)), Some(first)) => string(token) == Some(first),
         _ => true,
     };
@@ -203,10 +203,10 @@ fn bytes(node: &impl Node) -> Option<Range<usize>> {
 struct Calls<'n> {
     name: &'n str,
     line: usize,
-    found: Vec<Found>,
+    found: Vec<Match>,
 }
 
-struct Found {
+struct Match {
     callee: Range<usize>,
     arguments: Vec<Expression>,
     end: usize,
@@ -238,7 +238,7 @@ impl Calls<'_> {
             let (Some(name), Some((begin, end))) = (name, arguments.range()) else { continue };
             if begin.line() == self.line && name.token().to_string() == self.name {
                 let callee = start..name.token().end_position().bytes();
-                self.found.push(Found { callee, arguments: listed(arguments), end: end.bytes() });
+                self.found.push(Match { callee, arguments: listed(arguments), end: end.bytes() });
             }
         }
     }
@@ -269,7 +269,15 @@ mod tests {
 
     fn call(name: &str, nth: usize, argument: usize, path: &str) -> What {
         let (name, path) = (name.to_owned(), path.to_owned());
-        What::Call(Call { name, nth, nth_of_first: nth, first: None, options: 0, argument, path })
+        What::Call(CallSite {
+            name,
+            nth,
+            nth_of_first: nth,
+            first: None,
+            options: 0,
+            argument,
+            path,
+        })
     }
 
     fn found(text: &str, line: usize, what: What) -> &str {

@@ -64,10 +64,10 @@ pub(crate) struct Limit {
     /// Whose calls these are, in words.
     subject: String,
     time: Duration,
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<RunningCall>>,
 }
 
-struct Running {
+struct RunningCall {
     lua: *mut lua_State,
     progress: *const Progress,
     /// The place that was seen last, and when first.
@@ -76,12 +76,12 @@ struct Running {
     said: bool,
 }
 
-// SAFETY: the watch uses both only under the lock, and `Call::drop`, on the worker's thread, takes them
+// SAFETY: the watch uses both only under the lock, and `TimedCall::drop`, on the worker's thread, takes them
 // away under it before either can go.
-unsafe impl Send for Running {}
+unsafe impl Send for RunningCall {}
 
 /// A call, while it runs.
-pub(crate) struct Call<'a>(&'a Limit);
+pub(crate) struct TimedCall<'a>(&'a Limit);
 
 thread_local! {
     /// Of the call that runs on this thread.
@@ -113,21 +113,22 @@ impl Limit {
     }
 
     /// A call begins, on this thread. `progress` is where Lua says how far it is, and stays there.
-    pub(crate) fn begin<'a>(&'a self, lua: &'a Lua, progress: &'a Progress) -> Call<'a> {
+    pub(crate) fn begin<'a>(&'a self, lua: &'a Lua, progress: &'a Progress) -> TimedCall<'a> {
         let mut state = ptr::null_mut();
         // SAFETY: nothing is done with the stack.
         let done = unsafe { lua.exec_raw::<()>((), |lua| state = lua) };
         debug_assert!(done.is_ok(), "nothing is done");
         CURRENT.set((progress, self.time));
         if !state.is_null() {
-            *self.running.lock() = Some(Running { lua: state, progress, seen: None, said: false });
+            *self.running.lock() =
+                Some(RunningCall { lua: state, progress, seen: None, said: false });
         }
-        Call(self)
+        TimedCall(self)
     }
 
     fn look(&self) {
         let mut running = self.running.lock();
-        let Some(Running { lua, progress, seen, said }) = &mut *running else { return };
+        let Some(RunningCall { lua, progress, seen, said }) = &mut *running else { return };
         // SAFETY: it stays there for as long as the call runs (`begin`).
         let at = unsafe { (**progress).at.load(Relaxed) };
         match seen {
@@ -142,7 +143,7 @@ impl Limit {
                     );
                 }
                 if since.elapsed() >= self.time {
-                    // SAFETY: both are there while the call runs (`Call` borrows them). LuaJIT lets a hook be set
+                    // SAFETY: both are there while the call runs (`TimedCall` borrows them). LuaJIT lets a hook be set
                     // from a signal's handler; this is another thread, which races with the state's own over its
                     // mask of hooks and its dispatch table. What can be lost is the hook, and that is set again
                     // at the next look: the entries of the table check the mask themselves.
@@ -157,9 +158,9 @@ impl Limit {
     }
 }
 
-impl Drop for Call<'_> {
+impl Drop for TimedCall<'_> {
     fn drop(&mut self) {
-        if let Some(Running { lua, .. }) = self.0.running.lock().take() {
+        if let Some(RunningCall { lua, .. }) = self.0.running.lock().take() {
             // It may have been set just when the call ended.
             // SAFETY: the state is this thread's again.
             unsafe { lua_sethook(lua, None, 0, 0) };

@@ -61,9 +61,9 @@ impl Plain {
     }
 
     /// Says why JSON gives no answer.
-    pub(super) fn no_answer(&mut self, text: &mut Vec<u8>, problem: json::Problem) {
+    pub(super) fn no_answer(&mut self, text: &mut Vec<u8>, problem: json::JsonProblem) {
         match problem {
-            json::Problem::Unreadable(why) => {
+            json::JsonProblem::Unreadable(why) => {
                 *text = why.into_bytes();
                 self.point_to(UNREADABLE, text);
             }
@@ -75,7 +75,7 @@ impl Plain {
     pub(super) fn write(
         &mut self,
         (text, most): (&mut Vec<u8>, usize),
-        write: impl FnOnce(&mut Writer) -> Result<(), structured::Problem>,
+        write: impl FnOnce(&mut Writer) -> Result<(), structured::ValueProblem>,
     ) {
         let mut writer = Writer::new(std::mem::take(text), most);
         let written = write(&mut writer);
@@ -115,7 +115,7 @@ impl Plain {
     ///
     /// # Safety
     /// Its bytes live for the call.
-    pub(super) unsafe fn read(&self) -> Result<Option<Value>, structured::Problem> {
+    pub(super) unsafe fn read(&self) -> Result<Option<Value>, structured::ValueProblem> {
         // SAFETY: by the caller, for those that have bytes.
         let bytes = || unsafe { bytes(self.data, self.len) };
         if self.tag == ABSENT {
@@ -136,7 +136,7 @@ impl Plain {
     ///
     /// # Safety
     /// As above.
-    pub(super) unsafe fn read_attributes(&self) -> Result<Value, structured::Problem> {
+    pub(super) unsafe fn read_attributes(&self) -> Result<Value, structured::ValueProblem> {
         match self.tag {
             ABSENT => Ok(Value::NULL),
             // SAFETY: by the caller.

@@ -8,7 +8,7 @@ use super::{
     state::State,
 };
 use crate::function::{
-    json::{self, Found},
+    json::{self, FoundField},
     serialized::Writer,
     structured,
 };
@@ -130,25 +130,25 @@ pub(super) unsafe extern "C" fn json(
         Err(problem) => return out.no_answer(&mut state.text, problem),
     };
     match found {
-        Found::Nothing => out.tag = ABSENT,
-        Found::Bool(truth) => {
+        FoundField::Nothing => out.tag = ABSENT,
+        FoundField::Bool(truth) => {
             out.is(ValueTag::BOOL);
             out.integer = truth.into();
         }
-        Found::Integer(number) => {
+        FoundField::Integer(number) => {
             out.is(ValueTag::I64);
             out.integer = number;
         }
-        Found::Unsigned(number) => {
+        FoundField::Unsigned(number) => {
             out.is(ValueTag::U64);
             out.integer = number as i64;
         }
-        Found::Float(number) => {
+        FoundField::Float(number) => {
             out.is(ValueTag::F64);
             out.number = number;
         }
-        Found::Raw(text) => out.point_to(ValueTag::STRING.0 as i32, text),
-        Found::Text(text) => {
+        FoundField::Raw(text) => out.point_to(ValueTag::STRING.0 as i32, text),
+        FoundField::Text(text) => {
             state.text = text.into_bytes();
             out.point_to(ValueTag::STRING.0 as i32, &state.text);
         }

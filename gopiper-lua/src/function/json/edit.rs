@@ -9,7 +9,7 @@ use gopiper_abi::{Map, Value, ValueTag};
 use super::{
     depth::is_too_deep,
     path::Path,
-    problem::{Problem, after_mark},
+    problem::{JsonProblem, after_mark},
 };
 
 /// What there is to be put into a text, and in whose place.
@@ -34,10 +34,10 @@ pub(crate) fn with_field(data: &[u8], key: &str, value: &Value) -> Option<Edit> 
 
 /// A field in the place of the one that a path leads to, or at the end of the object that it would be in. What
 /// cannot be read is not taken for one that is not there: that would put it in a second time.
-pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Edit, Problem> {
+pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Edit, JsonProblem> {
     let text = after_mark(data);
     if is_too_deep(text) {
-        return Err(Problem::too_deep());
+        return Err(JsonProblem::too_deep());
     }
     let edit = if let Some(old) = path.get(text)? {
         let old = old.as_raw_str().as_bytes();
@@ -48,31 +48,33 @@ pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Ed
         let outer = path.get_outer(text)?.filter(|outer| outer.as_raw_str().starts_with('{'));
         let outer = outer.ok_or_else(|| {
             let what = ": the message has neither that nor a JSON object that it would be in";
-            Problem::Wrong(what.into())
+            JsonProblem::Wrong(what.into())
         })?;
         let outer = place(data, outer.as_raw_str().as_bytes())?;
         if path.keys.len() == 1 && data[outer.end..].iter().any(|byte| !byte.is_ascii_whitespace())
         {
-            return Err(Problem::Unreadable("more stands behind the object".into()));
+            return Err(JsonProblem::Unreadable("more stands behind the object".into()));
         }
         let key = path.keys.last().map_or("", String::as_str);
         let (place, field) =
-            with_field(&data[outer.clone()], key, value).ok_or_else(Problem::too_deep)?;
+            with_field(&data[outer.clone()], key, value).ok_or_else(JsonProblem::too_deep)?;
         (outer.start + place.start..outer.start + place.end, field)
     };
     // Somebody is to be able to read it.
     let is_table = matches!(value.tag(), ValueTag::LIST | ValueTag::MAP);
     if is_table && is_too_deep(&[&data[..edit.0.start], &edit.1, &data[edit.0.end..]].concat()) {
-        return Err(Problem::too_deep());
+        return Err(JsonProblem::too_deep());
     }
     Ok(edit)
 }
 
 /// Where in a text a part of it stands.
-fn place(data: &[u8], part: &[u8]) -> Result<Range<usize>, Problem> {
+fn place(data: &[u8], part: &[u8]) -> Result<Range<usize>, JsonProblem> {
     let start = part.as_ptr().addr().checked_sub(data.as_ptr().addr());
     let place = start.map(|start| start..start + part.len());
-    place.filter(|place| place.end <= data.len()).ok_or_else(|| Problem::Unreadable(String::new()))
+    place
+        .filter(|place| place.end <= data.len())
+        .ok_or_else(|| JsonProblem::Unreadable(String::new()))
 }
 
 fn put(to: &mut Vec<u8>, value: &Value) {

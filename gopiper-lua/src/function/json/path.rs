@@ -1,7 +1,7 @@
 //! Paths to fields of JSON.
 use sonic_rs::{LazyValue, PointerNode};
 
-use super::{depth::objects, problem::Problem};
+use super::{depth::objects, problem::JsonProblem};
 
 /// A path that was taken apart.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Paths(Vec<(Vec<u8>, Path)>);
 const PATHS: usize = 32;
 
 impl Paths {
-    pub(crate) fn get(&mut self, path: &[u8]) -> Result<&mut Path, Problem> {
+    pub(crate) fn get(&mut self, path: &[u8]) -> Result<&mut Path, JsonProblem> {
         let place = match self.0.iter().position(|(known, _)| known == path) {
             Some(place) => place,
             None => {
@@ -40,12 +40,12 @@ impl Paths {
 
 impl Path {
     /// `a.b.0`, or a JSON Pointer (RFC 6901), which begins with a slash: `/a.b/0`.
-    fn parse(path: &str) -> Result<Self, Problem> {
+    fn parse(path: &str) -> Result<Self, JsonProblem> {
         let keys: Vec<String> = match path.strip_prefix('/') {
             Some(rest) => {
                 let keys: Option<_> = rest.split('/').map(unescaped).collect();
                 keys.ok_or_else(|| {
-                    Problem::Wrong(format!(
+                    JsonProblem::Wrong(format!(
                         ": '{path}' is no JSON Pointer: a ~ in one is written ~0, and a slash in a key ~1"
                     ))
                 })?
@@ -63,7 +63,7 @@ impl Path {
 
     /// The field that it leads to in a text of JSON; none if it is not there. What stands behind it is not looked
     /// at; but that it is not there is only said of what is JSON as a whole.
-    pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<LazyValue<'a>>, Problem> {
+    pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<LazyValue<'a>>, JsonProblem> {
         let found = match sonic_rs::get(data, &self.nodes) {
             Err(error) if error.is_unmatched_type() && self.fit(data) => {
                 sonic_rs::get(data, &self.nodes)
@@ -73,12 +73,12 @@ impl Path {
         match found {
             Ok(found) => match begins_well(data, &found, self.nodes.len()) {
                 true => Ok(Some(found)),
-                false => Err(Problem::no_key()),
+                false => Err(JsonProblem::no_key()),
             },
             Err(error) if error.is_not_found() || error.is_unmatched_type() => {
                 is_whole(data).map(|()| None)
             }
-            Err(error) => Err(Problem::of(&error)),
+            Err(error) => Err(JsonProblem::of(&error)),
         }
     }
 
@@ -86,12 +86,12 @@ impl Path {
     pub(super) fn get_outer<'a>(
         &mut self,
         data: &'a [u8],
-    ) -> Result<Option<LazyValue<'a>>, Problem> {
+    ) -> Result<Option<LazyValue<'a>>, JsonProblem> {
         let outer = self.nodes.split_last().map_or(&[][..], |(_, outer)| outer);
         match sonic_rs::get(data, outer) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_not_found() || error.is_unmatched_type() => Ok(None),
-            Err(error) => Err(Problem::of(&error)),
+            Err(error) => Err(JsonProblem::of(&error)),
         }
     }
 
@@ -146,13 +146,14 @@ fn is_key(rest: &[u8]) -> bool {
 
 /// That it is nothing but one value of JSON.
 #[cold]
-fn is_whole(data: &[u8]) -> Result<(), Problem> {
-    let read = sonic_rs::get(data, &[] as &[PointerNode]).map_err(|error| Problem::of(&error))?;
+fn is_whole(data: &[u8]) -> Result<(), JsonProblem> {
+    let read =
+        sonic_rs::get(data, &[] as &[PointerNode]).map_err(|error| JsonProblem::of(&error))?;
     let start = read.as_raw_str().as_ptr().addr() - data.as_ptr().addr();
     let behind = data.get(start + read.as_raw_str().len()..).unwrap_or_default();
     match behind.iter().all(u8::is_ascii_whitespace) {
         true => Ok(()),
-        false => Err(Problem::Unreadable("more stands behind its end".into())),
+        false => Err(JsonProblem::Unreadable("more stands behind its end".into())),
     }
 }
 
@@ -196,7 +197,7 @@ mod tests {
         assert_eq!(keys("/a//b/"), ["a", "", "b", ""]);
         assert_eq!(keys("a~b"), ["a~b"]);
         for wrong in ["/a~", "/~2", "/a~/b"] {
-            assert!(matches!(Path::parse(wrong), Err(Problem::Wrong(_))), "{wrong}");
+            assert!(matches!(Path::parse(wrong), Err(JsonProblem::Wrong(_))), "{wrong}");
         }
     }
 

@@ -5,36 +5,36 @@ use crate::state::depth::TOO_DEEP;
 
 /// Why there is no answer.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Problem {
+pub(crate) enum JsonProblem {
     /// The message is no JSON, as far as it was looked at: it may be one of many that are none.
     Unreadable(String),
     /// What was asked for is wrong, or more than anybody does.
     Wrong(String),
 }
 
-impl Problem {
+impl JsonProblem {
     pub(super) fn of(error: &sonic_rs::Error) -> Self {
         // What follows is a drawing.
-        Problem::Unreadable(error.to_string().lines().next().unwrap_or_default().into())
+        JsonProblem::Unreadable(error.to_string().lines().next().unwrap_or_default().into())
     }
 
     /// An object in which something else stands where a key does.
     pub(super) fn no_key() -> Self {
-        Problem::Unreadable(
+        JsonProblem::Unreadable(
             "an object begins with neither a key in double quotes nor its end".into(),
         )
     }
 
     pub(super) fn too_deep() -> Self {
-        Problem::Wrong(TOO_DEEP.into())
+        JsonProblem::Wrong(TOO_DEEP.into())
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for JsonProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::Unreadable(why) => write!(f, ": the JSON cannot be read: {why}"),
-            Problem::Wrong(what) => f.write_str(what),
+            JsonProblem::Unreadable(why) => write!(f, ": the JSON cannot be read: {why}"),
+            JsonProblem::Wrong(what) => f.write_str(what),
         }
     }
 }
