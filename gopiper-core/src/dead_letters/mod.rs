@@ -4,8 +4,8 @@
 //! one, that is ours, which writes [`Letter`]s into segments: files that are only appended to, each
 //! by the process that made it.
 //!
-//! Every stage shares one [`Outbox`]. So dead letters have the channel, the retries and the backpressure of every sink, and
-//! what that sink has done is settled as DeadLettered. Ours reports a batch once it is synced. [`replay`] is a source of
+//! Every stage shares one `Outbox`. So dead letters have the channel, the retries and the backpressure of every sink, and
+//! what that sink has done is settled as DeadLettered. Ours reports a batch once it is synced. `replay` is a source of
 //! letters; it marks in a file beside the segment which of them have ended.
 mod letter;
 mod marks;
