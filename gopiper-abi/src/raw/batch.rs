@@ -53,7 +53,7 @@ pub struct BatchHeader {
     pub sequence: u64,
     /// The functions of the side that made it.
     pub vtable: BatchVtable_Ref,
-    /// How far the component and the host have come with this call: bits of [`CallFlags`].
+    /// How far the component and the host have come with this call: bits of [`CallFlags`](crate::raw::CallFlags).
     pub call: AtomicU32,
 }
 

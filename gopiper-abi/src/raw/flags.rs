@@ -1,7 +1,7 @@
 //! What a component and its host tell each other of a call, as bits.
 use abi_stable::StableAbi;
 
-/// Bits of [`BatchHeader::call`]. They are open: one that this side doesn't know means nothing to it.
+/// Bits of [`BatchHeader::call`](crate::raw::BatchHeader::call). They are open: one that this side doesn't know means nothing to it.
 #[allow(missing_docs, reason = "each constant says it")]
 pub struct CallFlags;
 
