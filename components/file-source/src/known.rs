@@ -52,13 +52,10 @@ pub(crate) fn place_of(
                     && entry.mark.as_ref().map_or(Ok(true), |mark| mark.fits(input.file()))?));
         if fits {
             let mark = entry.mark.filter(|_| input.is_gzip());
-            let mut beyond = entry.beyond;
-            if let Some(known) = &beyond
-                && !input.is_gzip()
-                && !known.fits(input.file())?
-            {
-                beyond = None;
-            }
+            let beyond = match entry.beyond {
+                Some(known) if !input.is_gzip() && !known.fits(input.file())? => None,
+                beyond => beyond,
+            };
             return Ok(Known { place: entry.offset, mark, beyond, remembered: Some(entry.path) });
         }
     }
