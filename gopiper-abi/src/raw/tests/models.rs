@@ -82,7 +82,7 @@ fn part(delivery: *const Delivery, first: u32, count: u32) -> Parent {
 fn every_index_is_told_once_and_the_last_one_frees() {
     explore("three settle one delivery", || {
         let (told, hears) = hears();
-        let batch = open(4, 7, hears);
+        let batch = open(4, 7, None, hears);
         settle_all([
             (part(batch, 0, 1), Outcome::DELIVERED),
             (part(batch, 1, 2), Outcome::FAILED),
@@ -98,7 +98,7 @@ fn every_index_is_told_once_and_the_last_one_frees() {
 fn parents_end_once_with_the_worst() {
     explore("two settle what was made of two parents, one settles what was not", || {
         let (told, hears) = hears();
-        let batch = open(3, 7, hears);
+        let batch = open(3, 7, None, hears);
         let made = derive(vec![part(batch, 0, 1), part(batch, 2, 1)], 3);
         settle_all([
             (part(made, 0, 1), Outcome::DROPPED),
@@ -115,7 +115,7 @@ fn parents_end_once_with_the_worst() {
 fn the_worst_goes_all_the_way() {
     explore("three settle what was made of what was made", || {
         let (told, hears) = hears();
-        let batch = open(1, 7, hears);
+        let batch = open(1, 7, None, hears);
         let made = derive(vec![part(batch, 0, 1)], 2);
         let again = derive(vec![part(made, 1, 1)], 2);
         settle_all([
