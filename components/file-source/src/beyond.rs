@@ -1,4 +1,4 @@
-//! What was done of a file out of order, beyond the offset of its checkpoint.
+//! The ranges of a file that were delivered out of order, beyond the offset of its checkpoint.
 use std::{fs::File, io, ops::Range};
 
 use serde::{Deserialize, Serialize};

@@ -273,8 +273,8 @@ impl Progress {
         let mut ranges = Vec::new();
         let (mut start, mut is_open_ended) = (self.entry.offset, false);
         for batch in &self.batches {
-            // Behind a line that was refused before its end was seen, the first message begins nobody knows where:
-            // counted as done, its range could cover that line. So it may come again.
+            // A line was refused before its end was seen. The start of the message behind it is unknown, and its
+            // range could cover that line. So this message does not count as done, and may come again.
             let first = batch.ends.first().copied().filter(|_| is_open_ended);
             ranges.extend(batch.done(first.unwrap_or(start)).filter(|range| !range.is_empty()));
             let last = batch.ends.last().copied().unwrap_or(start);
