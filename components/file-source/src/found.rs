@@ -27,6 +27,9 @@ const OPTIONS: MatchOptions = MatchOptions {
     require_literal_leading_dot: true,
 };
 
+/// So often a folder is listed again, for as long as files are renamed in it.
+const MOST_LOOKS: usize = 5;
+
 /// A file that is there.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -130,6 +133,24 @@ pub(crate) fn reads(patterns: &[String], path: &Path) -> bool {
 /// The files that match, each once: those changed last come last, of the same time by name. And what
 /// could not be looked at.
 pub(crate) fn find(patterns: &[String]) -> (Vec<Found>, Vec<Trouble>) {
+    let mut found = find_once(patterns);
+    // A file that is renamed while the folder is listed may be missed under both names, and its successor be there.
+    for _ in 0..MOST_LOOKS {
+        let again = find_once(patterns);
+        let is_same = found.0.iter().map(place).eq(again.0.iter().map(place));
+        found = again;
+        if is_same {
+            break;
+        }
+    }
+    found
+}
+
+fn place(file: &Found) -> (&Path, Inode) {
+    (&file.path, file.inode)
+}
+
+fn find_once(patterns: &[String]) -> (Vec<Found>, Vec<Trouble>) {
     let (mut found, mut troubles) = (Vec::new(), Vec::new());
     for file in patterns.iter().flat_map(|pattern| matches(pattern)) {
         match file {
