@@ -32,9 +32,23 @@ impl<'a> Found<'a> {
     pub(super) fn output(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let length = match self.input.first_in(bytes) {
+                // A sink ends a last line that had no delimiter when another line follows.
                 Some((number, length)) => {
-                    self.output[number] += 1;
-                    length
+                    let has_end = bytes[..length].ends_with(b"\n");
+                    match bytes.get(length) {
+                        Some(b'\n') if !has_end => {
+                            self.output[number] += 1;
+                            length + 1
+                        }
+                        Some(_) if !has_end => {
+                            self.strange.push(bytes[..=length].to_vec());
+                            length
+                        }
+                        _ => {
+                            self.output[number] += 1;
+                            length
+                        }
+                    }
                 }
                 None => {
                     let end = bytes.iter().position(|&b| b == b'\n');
@@ -122,7 +136,7 @@ mod tests {
         let (mut output, mut letters) = (Vec::new(), Vec::new());
         for line in &input.lines {
             match line.fate {
-                Fate::Output => output.extend(line.written()),
+                Fate::Output => append(&mut output, &line.written()),
                 Fate::Letters => letters.push(line.bytes.clone()),
             }
         }
@@ -133,6 +147,33 @@ mod tests {
         let tally = found.tally(1);
         assert_eq!(tally.messages, input.lines.len() as u64);
         (tally, found.wrong())
+    }
+
+    /// As a sink does.
+    fn append(output: &mut Vec<u8>, line: &[u8]) {
+        if !output.is_empty() && !output.ends_with(b"\n") {
+            output.push(b'\n');
+        }
+        output.extend(line);
+    }
+
+    #[test]
+    fn a_last_line_without_its_end_may_come_twice_but_not_glued_to_another() {
+        let last = |input: &Input| {
+            let mut lines = input.lines.iter();
+            lines.rfind(|line| !line.has_end && line.fate == Fate::Output).unwrap().written()
+        };
+        let twice = |input: &Input, output: &mut Vec<u8>, _: &mut Vec<_>| {
+            append(output, &last(input));
+            append(output, &last(input));
+        };
+        let (tally, wrong) = tallied(twice);
+        assert_eq!((tally.lost, tally.duplicated, wrong.len()), (0, 2, 0));
+        let (_, wrong) = tallied(|input, output, _| {
+            append(output, &last(input));
+            output.extend(last(input));
+        });
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
     }
 
     #[test]
@@ -146,7 +187,7 @@ mod tests {
     fn duplicates_are_counted_wherever_they_are() {
         let (tally, wrong) = tallied(|input, output, _| {
             let line = input.lines.iter().find(|line| line.fate == Fate::Output).unwrap();
-            output.extend(line.written());
+            append(output, &line.written());
         });
         assert_eq!((tally.lost, tally.duplicated, wrong.len()), (0, 1, 0));
         assert!(tally.good());
@@ -162,10 +203,10 @@ mod tests {
         assert_eq!((tally.lost, wrong.len()), (1, 2));
         let (tally, wrong) = tallied(|_, output, _| output.insert(2, b'x'));
         assert_eq!((tally.lost, wrong.len()), (1, 2));
-        let (tally, wrong) = tallied(|_, output, _| output.extend(b"done #0000"));
+        let (tally, wrong) = tallied(|_, output, _| append(output, b"done #0000"));
         assert_eq!((tally.lost, wrong.len()), (0, 1));
         let (tally, wrong) = tallied(|_, output, letters| {
-            output.extend([&letters[0][..], b"\n"].concat());
+            append(output, &[&letters[0][..], b"\n"].concat());
         });
         assert_eq!((tally.lost, wrong.len()), (0, 1));
     }
