@@ -7,6 +7,7 @@ use serde_path_to_error::Segment;
 use crate::{
     raw::{Map, RawError, Value, ValueTag},
     refusal::{refusal, stand_in},
+    schema::Schema,
 };
 
 /// Declares a component's attributes: an ordinary struct, its fields with doc comments. A field with
@@ -129,7 +130,7 @@ pub fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>>
             continue;
         }
         let schema = schemars::schema_for!(A).to_value();
-        let error = refusal(&mut path, &message, &json, &schema);
+        let error = refusal(&mut path, &message, &json, Schema::new(&schema));
         // Serde stops at the first: so it tries again without that one, until all are found, or one
         // for which nothing right could be put in its place.
         if errors.iter().any(|told| is_within(&error.attribute, &told.attribute)) {
@@ -137,7 +138,7 @@ pub fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>>
         }
         errors.push(error);
         let Some((last, parent)) = path.split_last() else { return Err(errors) };
-        let right = stand_in(&schema, &path);
+        let right = stand_in(Schema::new(&schema), &path);
         match (place(&mut json, parent), last, right) {
             (Some(Json::Object(table)), Segment::Map { key }, Some(right)) => {
                 table.insert(key.clone(), right);

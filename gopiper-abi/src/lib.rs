@@ -73,6 +73,8 @@ pub mod own;
 mod postponed;
 pub mod raw;
 mod refusal;
+#[doc(hidden)]
+pub mod schema;
 pub mod testing;
 
 pub use attributes::{DeclaredAttributes, NoAttributes};

@@ -2,7 +2,11 @@
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
-use crate::{nearest::did_you_mean, raw::RawError};
+use crate::{
+    nearest::did_you_mean,
+    raw::RawError,
+    schema::{Schema, type_in_words},
+};
 
 /// No value is shown at greater length.
 const SHOWN: usize = 100;
@@ -12,13 +16,13 @@ pub(crate) fn refusal(
     path: &mut Vec<Segment>,
     message: &str,
     attributes: &Json,
-    schema: &Json,
+    schema: Schema<'_>,
 ) -> RawError {
     let message = if let Some(field) = quoted(message, "missing field ") {
         path.push(Segment::Map { key: field.to_owned() });
-        match schema_at(schema, path).and_then(|schema| schema.get("description")?.as_str()) {
-            Some(doc) => format!("is missing: {}", first_sentence(doc)),
-            None => "is missing".into(),
+        match schema_at(schema, path).map_or("", Schema::description) {
+            "" => "is missing".into(),
+            doc => format!("is missing: {}", first_sentence(doc)),
         }
     } else if let Some(field) = quoted(message, "unknown field ") {
         // The path leads to the field or to what it is in.
@@ -96,57 +100,42 @@ fn shown(value: &Json) -> String {
 }
 
 /// The part of the schema that describes the attribute at `path`.
-fn schema_at<'s>(schema: &'s Json, path: &[Segment]) -> Option<&'s Json> {
-    path.iter().try_fold(schema, |at, segment| {
-        let at = resolved(schema, at);
-        match segment {
-            Segment::Seq { .. } => at.get("items"),
-            other => at.get("properties")?.get(key(other)?),
-        }
+fn schema_at<'s>(schema: Schema<'s>, path: &[Segment]) -> Option<Schema<'s>> {
+    path.iter().try_fold(schema, |at, segment| match segment {
+        Segment::Seq { .. } => at.items(),
+        other => at.property(key(other)?),
     })
-}
-
-/// What a part of the schema refers to, also if it may be left out.
-fn resolved<'s>(schema: &'s Json, part: &'s Json) -> &'s Json {
-    let either = part.get("anyOf").and_then(Json::as_array).into_iter().flatten();
-    let reference = std::iter::once(part).chain(either).find_map(|part| part.get("$ref")?.as_str());
-    reference.and_then(|it| schema.pointer(it.strip_prefix('#')?)).unwrap_or(part)
 }
 
 /// Something right for the attribute at `path`, as far as the schema tells; nothing for one that does
 /// not exist.
-pub(crate) fn stand_in(schema: &Json, path: &[Segment]) -> Option<Json> {
+pub(crate) fn stand_in(schema: Schema<'_>, path: &[Segment]) -> Option<Json> {
     let part = schema_at(schema, path)?;
-    if let Some(default) = part.get("default") {
+    if let Some(default) = part.default() {
         return Some(default.clone());
     }
-    let mut kinds = part.get("anyOf").and_then(Json::as_array).into_iter().flatten();
-    if kinds.any(|kind| kind.get("type").is_some_and(|kind| kind == "null")) {
+    let types = part.types();
+    if types.contains(&"null") {
         return Some(Json::Null);
     }
-    if let Some(choice) = choices(schema, path).and_then(|choices| choices.first().copied()) {
-        return Some(choice.into());
+    if let Some((constant, _)) = part.constants().first() {
+        return Some((*constant).clone());
     }
-    Some(match resolved(schema, part).get("type").and_then(Json::as_str) {
-        Some("integer" | "number") => part.get("minimum").cloned().unwrap_or(0.into()),
-        Some("string") => "".into(),
-        Some("boolean") => false.into(),
-        Some("array") => Json::Array(Vec::new()),
-        Some("object") => Json::Object(Default::default()),
+    Some(match types.first() {
+        Some(&("integer" | "number")) => part.minimum().cloned().unwrap_or(0.into()),
+        Some(&"string") => "".into(),
+        Some(&"boolean") => false.into(),
+        Some(&"array") => Json::Array(Vec::new()),
+        Some(&"object") => Json::Object(Default::default()),
         _ => Json::Null,
     })
 }
 
-/// What may be given for an attribute that takes one of several texts.
-fn choices<'s>(schema: &'s Json, path: &[Segment]) -> Option<Vec<&'s str>> {
-    let part = resolved(schema, schema_at(schema, path)?);
-    match part.get("enum").and_then(Json::as_array) {
-        Some(plain) => plain.iter().map(Json::as_str).collect(),
-        None => {
-            let documented = part.get("oneOf")?.as_array()?.iter();
-            documented.map(|one| one.get("const")?.as_str()).collect()
-        }
-    }
+/// What may be given for an attribute that takes one of several strings.
+fn choices<'s>(schema: Schema<'s>, path: &[Segment]) -> Option<Vec<&'s str>> {
+    let constants = schema_at(schema, path)?.constants();
+    let choices = constants.iter().map(|(value, _)| value.as_str()).collect::<Option<Vec<_>>>();
+    choices.filter(|choices| !choices.is_empty())
 }
 
 /// What was expected, where serde says that; else what it says.
@@ -156,7 +145,7 @@ fn expected(message: &str, choices: Option<&[&str]>) -> String {
         Some((found, expected)) if kinds.iter().any(|kind| found.starts_with(kind)) => {
             match choices {
                 Some(choices) => format!("must be one of '{}'", choices.join("', '")),
-                None => format!("must be {}", type_in_words(expected)),
+                None => format!("must be {}", in_words(expected)),
             }
         }
         _ => message.to_owned(),
@@ -164,7 +153,7 @@ fn expected(message: &str, choices: Option<&[&str]>) -> String {
 }
 
 /// A type as serde calls it, in an operator's words.
-fn type_in_words(expected: &str) -> String {
+fn in_words(expected: &str) -> String {
     let (least, number) = match expected.strip_prefix("a nonzero ") {
         Some(number) => (1, number),
         None => (0, expected),
@@ -178,13 +167,13 @@ fn type_in_words(expected: &str) -> String {
         "i16" => format!("a whole number from {} to {}", i16::MIN, i16::MAX),
         "i32" => format!("a whole number from {} to {}", i32::MIN, i32::MAX),
         "i64" | "isize" => "a whole number".into(),
-        "f32" | "f64" => "a number".into(),
-        "a boolean" => "true or false".into(),
-        "a string" | "a borrowed string" | "path string" => "text".into(),
-        "a character" => "one character".into(),
-        "a sequence" => "a list".into(),
-        "a map" => "a table".into(),
-        "string or map" => "text or a table".into(),
+        "f32" | "f64" => type_in_words("number").into(),
+        "a boolean" => type_in_words("boolean").into(),
+        "a string" | "a borrowed string" | "path string" => type_in_words("string").into(),
+        "a character" => "a string of one character".into(),
+        "a sequence" => type_in_words("array").into(),
+        "a map" => type_in_words("object").into(),
+        "string or map" => "a string or a table".into(),
         _ if number.starts_with("struct ") => "a table".into(),
         _ if number.starts_with("an array of length ")
             || number.starts_with("a tuple of size ") =>
@@ -316,7 +305,7 @@ mod tests {
         assert_eq!(said("count", -1i64), "count must be a whole number, 0 or more (it is -1)");
         assert_eq!(said("ratio", "x"), "ratio must be a number (it is \"x\")");
         assert_eq!(said("flag", 1i64), "flag must be true or false (it is 1)");
-        assert_eq!(said("path", 7i64), "path must be text (it is 7)");
+        assert_eq!(said("path", 7i64), "path must be a string (it is 7)");
         assert_eq!(said("modes", "x"), "modes must be a list (it is \"x\")");
         assert_eq!(said("inner", 7i64), "inner must be a table (it is 7)");
         assert_eq!(said("pair", list(["x"])), format!("pair[1] {whole} 0 to 255 (it is \"x\")"));

@@ -85,7 +85,7 @@ fn its_attributes_are_checked_as_all_are() {
     wrong.insert("unsigned", -1i64);
     let said = refused(wrong);
     for part in [
-        "attribute text: must be text (it is 7)",
+        "attribute text: must be a string (it is 7)",
         "attribute sined: does not exist; did you mean 'signed'?",
         "attribute flag: must be true or false (it is \"yes\")",
         "attribute unsigned: must be a whole number, 0 or more (it is -1)",

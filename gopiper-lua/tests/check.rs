@@ -61,6 +61,20 @@ fn a_warning_is_shown_with_its_place_and_counts_if_it_is_to() {
 }
 
 #[test]
+fn a_refused_file_is_told_to_programs_in_its_parts() {
+    let text =
+        "local gopiper = require('gopiper')\nlocal part = gopiper.loadComponent('./none.so')\n";
+    let folder = folder(&[("pipeline.lua", text), ("none.so", "no component")]);
+    let json = stderr(&gopiper_in(folder.path(), &["--log-format", "json", "check"], ""));
+    let line = json.lines().next().expect("a line");
+    let line: serde_json::Value = serde_json::from_str(line).expect("an object");
+    assert_eq!((&line["file"], &line["line"]), (&"pipeline.lua".into(), &2.into()), "{json}");
+    for part in ["component_file", "problem", "found", "wanted", "remedy"] {
+        assert!(line[part].as_str().is_some_and(|text| !text.is_empty()), "{part}: {json}");
+    }
+}
+
+#[test]
 fn check_refuses_what_lacks_a_state_directory_and_makes_none() {
     let text = "local gopiper = require('gopiper')\ngopiper.createPipeline({\n  \
                 gopiper.loadComponent('file_source_component.so', { paths = { '*.lua' } }),\n  \

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32};
 use std::{
     ptr,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::Ordering::{AcqRel, Acquire, Relaxed},
     },
 };
@@ -17,7 +17,7 @@ use abi_stable::{StableAbi, prefix_type::WithMetadata, std_types::RString};
 #[cfg(all(test, loom))]
 use loom::sync::atomic::{AtomicI32, AtomicU32};
 
-use crate::raw::Positions;
+use crate::raw::{Positions, threads_host::ThreadsHost};
 
 /// The end of one produced message: an open number; of several the greatest, the worst, wins.
 #[repr(transparent)]
@@ -49,11 +49,14 @@ impl Outcome {
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = DeliveryVtable_Ref, prefix_fields = DeliveryVtable_Prefix)))]
 pub struct DeliveryVtable {
-    /// Settles `count` indices from `first` on, which the caller holds and gives up.
-    pub settle:
-        unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome),
-    /// The same for what a component kept, and has made nothing of: it has failed.
-    pub let_go: unsafe extern "C" fn(delivery: *const Delivery, first: u32, count: u32),
+    /// Settles `count` indices from `first` on, which the caller holds and gives up. Returns how many of them were the
+    /// caller's until now: a host may have taken some back.
+    pub settle: unsafe extern "C" fn(
+        delivery: *const Delivery,
+        first: u32,
+        count: u32,
+        outcome: Outcome,
+    ) -> u32,
     /// Where the message of an index comes from, in words; empty if its source does not say. The caller holds
     /// the index.
     #[sabi(last_prefix_field)]
@@ -89,22 +92,29 @@ unsafe impl Sync for Parent {}
 /// # Safety
 /// The caller holds these indices and does not use them again.
 #[inline]
-pub(super) unsafe fn settle(delivery: *const Delivery, first: u32, count: u32, outcome: Outcome) {
-    if !delivery.is_null() && count > 0 {
-        // SAFETY: a delivery lives until its last index is settled, and the caller holds some.
-        unsafe { ((*delivery).vtable.settle())(delivery, first, count, outcome) }
+pub(super) unsafe fn settle(
+    delivery: *const Delivery,
+    first: u32,
+    count: u32,
+    outcome: Outcome,
+) -> u32 {
+    if delivery.is_null() || count == 0 {
+        return 0;
     }
+    // SAFETY: a delivery lives until its last index is settled, and the caller holds some.
+    unsafe { ((*delivery).vtable.settle())(delivery, first, count, outcome) }
 }
 
-/// Lets go of what a component kept.
+/// Settles what was dropped without being sent as failed, and tells the host whose component dropped it.
 ///
 /// # Safety
 /// As for [`settle`].
 #[inline]
-pub(super) unsafe fn let_go(delivery: *const Delivery, first: u32, count: u32) {
-    if !delivery.is_null() && count > 0 {
-        // SAFETY: as for `settle`.
-        unsafe { ((*delivery).vtable.let_go())(delivery, first, count) }
+pub(super) unsafe fn drop_unsent(delivery: *const Delivery, first: u32, count: u32) {
+    // SAFETY: by the caller.
+    let unsent = unsafe { settle(delivery, first, count, Outcome::FAILED) };
+    if unsent > 0 {
+        ThreadsHost::tell_unsent(unsent);
     }
 }
 
@@ -118,20 +128,6 @@ pub(super) unsafe fn position(delivery: *const Delivery, index: u32) -> RString 
     }
     // SAFETY: as for `settle`; the index stays the caller's.
     unsafe { ((*delivery).vtable.position())(delivery, index) }
-}
-
-static HEARS_LET_GO: OnceLock<fn(u32)> = OnceLock::new();
-
-/// For hosts: `hears` is told how many kept messages are let go, on the thread that does it. The first
-/// one that is given stays.
-pub fn on_let_go(hears: fn(u32)) {
-    HEARS_LET_GO.get_or_init(|| hears);
-}
-
-pub(super) fn tell_let_go(count: u32) {
-    if let Some(hears) = HEARS_LET_GO.get() {
-        hears(count);
-    }
 }
 
 /// Who hears what became of produced messages. Called from any thread; must not block for long, nor
@@ -153,11 +149,8 @@ enum Origin {
     Derived { parents: Vec<Parent>, worst: AtomicI32 },
 }
 
-const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable {
-    settle: settle_record,
-    let_go: let_go_of_record,
-    position: position_in_record,
-});
+const VALUE: &WithMetadata<DeliveryVtable> =
+    &WithMetadata::new(DeliveryVtable { settle: settle_record, position: position_in_record });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 fn leak(count: u32, origin: Origin) -> *const Delivery {
@@ -191,7 +184,7 @@ unsafe extern "C" fn settle_record(
     first: u32,
     count: u32,
     outcome: Outcome,
-) {
+) -> u32 {
     let record = delivery.cast::<Record>();
     // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices,
     // so the record is alive until they are subtracted below.
@@ -203,7 +196,7 @@ unsafe extern "C" fn settle_record(
             }
         }
         if (*record).open.fetch_sub(count, AcqRel) != count {
-            return;
+            return count;
         }
         let record = Box::from_raw(record.cast_mut());
         if let Origin::Derived { parents, worst } = record.origin {
@@ -213,12 +206,7 @@ unsafe extern "C" fn settle_record(
             }
         }
     }
-}
-
-unsafe extern "C" fn let_go_of_record(delivery: *const Delivery, first: u32, count: u32) {
-    tell_let_go(count);
-    // SAFETY: by the caller.
-    unsafe { settle_record(delivery, first, count, Outcome::FAILED) }
+    count
 }
 
 unsafe extern "C" fn position_in_record(delivery: *const Delivery, index: u32) -> RString {

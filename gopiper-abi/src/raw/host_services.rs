@@ -183,6 +183,8 @@ pub struct HostServices {
     pub stop_descriptor: unsafe extern "C" fn(context: *const ()) -> i32,
     /// A directory of the component's own, made and locked now if it wasn't.
     pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RawError>,
+    /// Messages that the component kept were dropped, and nothing was sent for them: they have failed.
+    pub unsent: unsafe extern "C" fn(context: *const (), count: u32),
     /// Memory for payloads: initialised, its content arbitrary.
     pub payload: unsafe extern "C" fn(context: *const (), length: usize) -> PayloadMut,
     /// An empty batch.
@@ -311,6 +313,12 @@ impl Host {
         // SAFETY: as above.
         let directory = unsafe { (self.services.state_directory())(self.context) };
         Ok(PathBuf::from(directory.into_result()?.into_string()))
+    }
+
+    /// The component dropped so many kept messages unsent.
+    pub(super) fn unsent(&self, count: u32) {
+        // SAFETY: as above.
+        unsafe { (self.services.unsent())(self.context, count) }
     }
 
     /// Memory for payloads. Its content is arbitrary: write before you freeze.

@@ -88,7 +88,7 @@ impl Deliveries {
     pub(crate) fn settle(mut self, outcome: Outcome) {
         for parent in mem::take(&mut self.parents) {
             // SAFETY: as for `drop`; they were taken out.
-            unsafe { delivery::settle(parent.delivery, parent.first, parent.count, outcome) }
+            unsafe { delivery::settle(parent.delivery, parent.first, parent.count, outcome) };
         }
     }
 
@@ -118,7 +118,7 @@ impl Drop for Deliveries {
     fn drop(&mut self) {
         for parent in &self.parents {
             // SAFETY: these indices are held here and nowhere else; they are not used again.
-            unsafe { delivery::let_go(parent.delivery, parent.first, parent.count) }
+            unsafe { delivery::drop_unsent(parent.delivery, parent.first, parent.count) }
         }
     }
 }

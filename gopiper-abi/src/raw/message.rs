@@ -387,7 +387,7 @@ impl Drop for Message {
             if !self.extra.is_null() {
                 Extra::release(self.extra);
             }
-            delivery::let_go(self.delivery, self.index, 1);
+            delivery::drop_unsent(self.delivery, self.index, 1);
         }
     }
 }

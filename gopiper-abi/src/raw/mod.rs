@@ -54,6 +54,7 @@ mod report;
 mod runs;
 #[cfg(test)]
 mod tests;
+mod threads_host;
 mod value;
 
 pub(crate) use author::scope::with_current_host;
@@ -69,9 +70,7 @@ pub use component::{
     FactoryVtable, FactoryVtable_Ref, Header, Kind, Need, Parallel, Produced, RawComponent,
     RawFactory, enter, header,
 };
-pub use delivery::{
-    Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle, on_let_go,
-};
+pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};
 pub use ending::Ending;
 pub(crate) use ending::number_behind;
 pub use error::RawError;

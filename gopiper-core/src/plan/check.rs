@@ -9,7 +9,7 @@ use gopiper_abi::{Need, raw::RawError};
 use crate::{
     dead_letters,
     disk::state::{self, NO_DIRECTORY},
-    plan::{error::PipelineError, part::Part, pipeline::Pipeline, policy::OnFail},
+    plan::{error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail},
 };
 
 /// What only one component can have, and who has it, in words.
@@ -18,7 +18,7 @@ type Holders = HashMap<String, String>;
 /// A file that a component writes.
 struct WrittenFile {
     pipeline: String,
-    part: String,
+    stage: String,
     need: Need,
 }
 
@@ -45,9 +45,9 @@ pub fn check(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
 pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     let mut warnings = Vec::new();
     for pipeline in pipelines {
-        for part in &mut pipeline.parts {
-            let told = part.factory.warnings().into_iter();
-            let told = told.map(|warning| PipelineError::warning(&part.name, warning));
+        for stage in &mut pipeline.stages {
+            let told = stage.factory.warnings().into_iter();
+            let told = told.map(|warning| PipelineError::warning(&stage.name, warning));
             warnings.extend(told.map(|warning| (pipeline.name.clone(), warning)));
         }
     }
@@ -56,18 +56,19 @@ pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
 
 /// An error if a component of these pipelines reads what this one writes: it would read it for ever.
 fn read_again(output: &WrittenFile, pipelines: &mut [Pipeline]) -> Option<(String, PipelineError)> {
-    let WrittenFile { pipeline, part, need } = output;
+    let WrittenFile { pipeline, stage, need } = output;
     let reader = pipelines.iter_mut().find_map(|pipeline| {
-        let reads = |part: &mut Part| part.factory.reads(&need.file).then(|| part.name.clone());
-        let part = pipeline.parts.iter_mut().find_map(reads)?;
-        Some(format!("{part} of pipeline {}", pipeline.name))
+        let reads =
+            |stage: &mut PlannedStage| stage.factory.reads(&need.file).then(|| stage.name.clone());
+        let stage = pipeline.stages.iter_mut().find_map(reads)?;
+        Some(format!("{stage} of pipeline {}", pipeline.name))
     })?;
     let message = format!(
         "what it writes is among what {reader} reads, and would be read again for ever: {}",
         need.otherwise
     );
     let error = RawError::new(need.attribute.clone(), message);
-    Some((pipeline.clone(), PipelineError::cannot_start(part, error)))
+    Some((pipeline.clone(), PipelineError::cannot_start(stage, error)))
 }
 
 impl Pipeline {
@@ -78,30 +79,30 @@ impl Pipeline {
     ) -> Vec<PipelineError> {
         let mut errors: Vec<_> = self.check_dead_letters().err().into_iter().collect();
         let directory = self.options.state_directory.as_deref();
-        for part in self.parts.iter_mut().chain(&mut self.dead_letter) {
-            let mut refused = part.factory.check().err().unwrap_or_default();
+        for stage in self.stages.iter_mut().chain(&mut self.dead_letter) {
+            let mut refused = stage.factory.check().err().unwrap_or_default();
             // What may pass is waited for when it starts.
             refused.retain(|error| !error.temporary);
-            let mut needs = part.factory.needs();
-            if part.next.stored_at().is_some() {
+            let mut needs = stage.factory.needs();
+            if stage.next.stored_at().is_some() {
                 needs.push(Need::state());
             }
             for need in needs {
                 if !need.file.is_empty() {
-                    let (pipeline, part) = (self.name.clone(), part.name.clone());
-                    outputs.push(WrittenFile { pipeline, part, need });
+                    let (pipeline, stage) = (self.name.clone(), stage.name.clone());
+                    outputs.push(WrittenFile { pipeline, stage, need });
                 } else if need.alone.is_empty() {
-                    let folder = state::folder_of(&self.name, &part.name);
+                    let folder = state::folder_of(&self.name, &stage.name);
                     let usable = directory.map(|directory| state::check(directory, &folder));
                     match usable {
                         None => refused.push(lacking(&need)),
                         Some(usable) => errors.extend(usable.err().map(PipelineError::State)),
                     }
                 } else {
-                    refused.extend(taken(need, &part.name, &self.name, holders));
+                    refused.extend(taken(need, &stage.name, &self.name, holders));
                 }
             }
-            let cannot = |error| PipelineError::cannot_start(&part.name, error);
+            let cannot = |error| PipelineError::cannot_start(&stage.name, error);
             errors.extend(refused.into_iter().map(cannot));
         }
         errors
@@ -112,11 +113,11 @@ impl Pipeline {
         if self.dead_letter.is_some() {
             return Ok(());
         }
-        let asks = |part: &&Part| part.on_fail == Some(OnFail::DeadLetter);
-        let may = |part: &Part| matches!(part.on_fail, None | Some(OnFail::DeadLetter));
-        match (&self.options.state_directory, self.parts.iter().find(asks)) {
-            (None, Some(part)) => Err(PipelineError::NoPlaceForDeadLetters(part.name.clone())),
-            (Some(directory), _) if self.parts.iter().any(may) => {
+        let asks = |stage: &&PlannedStage| stage.on_fail == Some(OnFail::DeadLetter);
+        let may = |stage: &PlannedStage| matches!(stage.on_fail, None | Some(OnFail::DeadLetter));
+        match (&self.options.state_directory, self.stages.iter().find(asks)) {
+            (None, Some(stage)) => Err(PipelineError::NoPlaceForDeadLetters(stage.name.clone())),
+            (Some(directory), _) if self.stages.iter().any(may) => {
                 let folder = Path::new(dead_letters::FOLDER);
                 state::check(directory, folder).map_err(PipelineError::State)
             }
@@ -135,11 +136,11 @@ fn lacking(need: &Need) -> RawError {
 }
 
 /// Takes what only one component can have; an error if another one has.
-fn taken(need: Need, part: &str, pipeline: &str, holders: &mut Holders) -> Option<RawError> {
+fn taken(need: Need, stage: &str, pipeline: &str, holders: &mut Holders) -> Option<RawError> {
     let Need { alone, attribute, otherwise, .. } = need;
     match holders.entry(alone.into()) {
         Entry::Vacant(free) => {
-            free.insert(format!("{part} of pipeline {pipeline}"));
+            free.insert(format!("{stage} of pipeline {pipeline}"));
             None
         }
         Entry::Occupied(held) => {

@@ -1,7 +1,7 @@
 //! What the components of a list will be called.
 use std::collections::BTreeSet;
 
-use crate::plan::{part::free_name, step::Step};
+use crate::plan::{planned_stage::free_name, step::Step};
 
 /// What the components and buffers of a list are called, in order, those of branches included: as the
 /// operator says, or by their own names.

@@ -8,8 +8,8 @@ use crate::{
     plan::{
         error::PipelineError,
         options::{ComponentOptions, ComponentSpec, PipelineOptions},
-        part::{Part, is_no_folder, tried_for_ever},
-        places::lay_out,
+        placement::lay_out,
+        planned_stage::{PlannedStage, is_no_folder, tried_for_ever},
         policy::OnFail,
         routes::Next,
         step::Step,
@@ -22,9 +22,9 @@ const DEAD_LETTER_LIMIT: u64 = 1 << 30;
 /// A pipeline that is ready to start: its components fit together.
 pub struct Pipeline {
     pub(crate) name: String,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) stages: Vec<PlannedStage>,
     /// The sink of what has failed, if the operator has named one.
-    pub(crate) dead_letter: Option<Part>,
+    pub(crate) dead_letter: Option<PlannedStage>,
     pub(crate) options: PipelineOptions,
 }
 
@@ -52,8 +52,8 @@ impl Pipeline {
         }
         let steps = steps.into_iter().map(Into::into).collect();
         match lay_out(steps, options.state_directory.is_some()) {
-            Ok(parts) if errors.is_empty() => {
-                Ok(Pipeline { name, parts, dead_letter: None, options })
+            Ok(stages) if errors.is_empty() => {
+                Ok(Pipeline { name, stages, dead_letter: None, options })
             }
             Ok(_) => Err(errors),
             Err(misfits) => {
@@ -77,8 +77,9 @@ impl Pipeline {
         if names.contains(&name) {
             return Err(vec![PipelineError::SameName(name)]);
         }
-        self.dead_letter =
-            Some(Part::new(name, sink.factory, &sink.options).map_err(|error| vec![error])?);
+        self.dead_letter = Some(
+            PlannedStage::new(name, sink.factory, &sink.options).map_err(|error| vec![error])?,
+        );
         Ok(self)
     }
 
@@ -89,26 +90,27 @@ impl Pipeline {
     /// # Errors
     /// When there is no such component, or the state directory can't be read.
     pub fn replaying(mut self, component: &str, from_start: bool) -> Result<Self, PipelineError> {
-        let Some(place) = self.parts.iter().position(|part| part.name == component) else {
+        let Some(place) = self.stages.iter().position(|stage| stage.name == component) else {
             return Err(PipelineError::NoSuchComponent {
                 pipeline: self.name,
                 component: component.to_owned(),
             });
         };
-        let is_source = |part: usize| self.parts[part].factory.kind() == Kind::SOURCE;
+        let is_source = |stage: usize| self.stages[stage].factory.kind() == Kind::SOURCE;
         let next = match (from_start, is_source(place)) {
-            (_, true) => self.parts[place].next.clone(),
+            (_, true) => self.stages[place].next.clone(),
             (false, false) => Next::To(place),
             (true, false) => {
                 // What comes out of a buffer has begun elsewhere.
-                let stored = |part| self.parts.iter().any(|one| one.next.stored_at() == Some(part));
-                let sources = (0..place).filter(|&part| {
-                    is_source(part)
-                        && !stored(part)
-                        && self.reached_from(&Next::To(part)).contains(&place)
+                let stored =
+                    |stage| self.stages.iter().any(|one| one.next.stored_at() == Some(stage));
+                let sources = (0..place).filter(|&stage| {
+                    is_source(stage)
+                        && !stored(stage)
+                        && self.reached_from(&Next::To(stage)).contains(&place)
                 });
                 let mut nexts: Vec<_> =
-                    sources.map(|source| self.parts[source].next.clone()).collect();
+                    sources.map(|source| self.stages[source].next.clone()).collect();
                 nexts.dedup();
                 match nexts.pop() {
                     Some(next) if nexts.is_empty() => next,
@@ -120,28 +122,28 @@ impl Pipeline {
         let segments = dead_letters::segments(&directory.join(dead_letters::FOLDER))
             .map_err(|error| PipelineError::System(error.to_string()))?;
         let factory = dead_letters::replay(segments, self.name.clone(), component.to_owned());
-        let options = ComponentOptions { on_fail: self.parts[0].on_fail, ..Default::default() };
-        let mut source = Part::new("replay".into(), factory, &options)?;
+        let options = ComponentOptions { on_fail: self.stages[0].on_fail, ..Default::default() };
+        let mut source = PlannedStage::new("replay".into(), factory, &options)?;
         let stay: Vec<_> = self.reached_from(&next).into_iter().collect();
-        let number = |part| 1 + stay.binary_search(&part).unwrap_or_default();
+        let number = |stage| 1 + stay.binary_search(&stage).unwrap_or_default();
         source.next = next.renumbered(&number);
-        let mut parts = vec![source];
-        for (place, mut part) in self.parts.into_iter().enumerate() {
+        let mut stages = vec![source];
+        for (place, mut stage) in self.stages.into_iter().enumerate() {
             if stay.binary_search(&place).is_ok() {
-                part.next = part.next.renumbered(&number);
-                parts.push(part);
+                stage.next = stage.next.renumbered(&number);
+                stages.push(stage);
             }
         }
-        self.parts = parts;
+        self.stages = stages;
         Ok(self)
     }
 
     /// The parts that messages come to which go there.
     fn reached_from(&self, next: &Next) -> BTreeSet<usize> {
-        let (mut reached, mut parts) = (BTreeSet::new(), next.parts());
-        while let Some(part) = parts.pop() {
-            if reached.insert(part) {
-                parts.extend(self.parts[part].next.parts());
+        let (mut reached, mut stages) = (BTreeSet::new(), next.targets());
+        while let Some(stage) = stages.pop() {
+            if reached.insert(stage) {
+                stages.extend(self.stages[stage].next.targets());
             }
         }
         reached
@@ -149,17 +151,17 @@ impl Pipeline {
 
     /// The sink of what has failed: the operator's, or the one that writes to the state directory;
     /// none if nothing is to be kept.
-    pub(crate) fn take_dead_letter(&mut self) -> Result<Option<Part>, PipelineError> {
+    pub(crate) fn take_dead_letter(&mut self) -> Result<Option<PlannedStage>, PipelineError> {
         self.check_dead_letters()?;
         let directory = self.options.state_directory.as_ref();
         let has_place = self.dead_letter.is_some() || directory.is_some();
-        for part in &mut self.parts {
-            part.on_fail.get_or_insert(match has_place {
+        for stage in &mut self.stages {
+            stage.on_fail.get_or_insert(match has_place {
                 true => OnFail::DeadLetter,
                 false => OnFail::Discard,
             });
         }
-        let keeps = self.parts.iter().any(|part| part.on_fail == Some(OnFail::DeadLetter));
+        let keeps = self.stages.iter().any(|stage| stage.on_fail == Some(OnFail::DeadLetter));
         if !keeps || self.dead_letter.is_some() {
             return Ok(self.dead_letter.take().filter(|_| keeps));
         }
@@ -169,11 +171,11 @@ impl Pipeline {
         let names = self.names();
         let sink = ComponentSpec { factory, options: tried_for_ever() };
         let name = sink.free_name(&names);
-        Ok(Some(Part::new(name, sink.factory, &sink.options)?))
+        Ok(Some(PlannedStage::new(name, sink.factory, &sink.options)?))
     }
 
     fn names(&self) -> BTreeSet<String> {
-        self.parts.iter().map(|part| part.name.clone()).collect()
+        self.stages.iter().map(|stage| stage.name.clone()).collect()
     }
 
     /// What it is called.
@@ -183,11 +185,11 @@ impl Pipeline {
 
     /// The operator's own sink of what has failed, if there is one.
     pub fn dead_letter(&self) -> Option<&str> {
-        self.dead_letter.as_ref().map(|part| part.name.as_str())
+        self.dead_letter.as_ref().map(|stage| stage.name.as_str())
     }
 
     /// The names of its components, in order.
     pub fn components(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().map(|part| part.name.as_str())
+        self.stages.iter().map(|stage| stage.name.as_str())
     }
 }

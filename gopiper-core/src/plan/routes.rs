@@ -16,19 +16,19 @@ pub(crate) enum Next {
 
 impl Next {
     /// The parts that stand directly behind.
-    pub(crate) fn parts(&self) -> Vec<usize> {
+    pub(crate) fn targets(&self) -> Vec<usize> {
         match self {
             Next::Nothing => Vec::new(),
-            Next::To(part) | Next::Stored(part) => vec![*part],
-            Next::Tee(branches) => branches.iter().flat_map(|(_, next)| next.parts()).collect(),
-            Next::Route(branches) => branches.iter().flat_map(|(_, next)| next.parts()).collect(),
+            Next::To(stage) | Next::Stored(stage) => vec![*stage],
+            Next::Tee(branches) => branches.iter().flat_map(|(_, next)| next.targets()).collect(),
+            Next::Route(branches) => branches.iter().flat_map(|(_, next)| next.targets()).collect(),
         }
     }
 
     /// Where it comes out again that is stored.
     pub(crate) fn stored_at(&self) -> Option<usize> {
         match self {
-            Next::Stored(part) => Some(*part),
+            Next::Stored(stage) => Some(*stage),
             _ => None,
         }
     }
@@ -37,8 +37,8 @@ impl Next {
     pub(crate) fn renumbered(self, number: &impl Fn(usize) -> usize) -> Next {
         match self {
             Next::Nothing => Next::Nothing,
-            Next::To(part) => Next::To(number(part)),
-            Next::Stored(part) => Next::Stored(number(part)),
+            Next::To(stage) => Next::To(number(stage)),
+            Next::Stored(stage) => Next::Stored(number(stage)),
             Next::Tee(branches) => {
                 let all = branches.into_iter();
                 Next::Tee(all.map(|(policy, next)| (policy, next.renumbered(number))).collect())

@@ -3,7 +3,10 @@ use std::{collections::BTreeSet, fmt, iter};
 
 use gopiper_abi::Kind;
 
-use crate::plan::{pipeline::Pipeline, policy::OnFail, routes::Next, step::BranchPolicy};
+use crate::plan::{
+    pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail, routes::Next,
+    step::BranchPolicy,
+};
 
 /// A component in a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,19 +69,19 @@ impl fmt::Display for Way {
 impl Pipeline {
     /// Its components, the sources first.
     pub fn nodes(&self) -> Vec<Node> {
-        let node = |part: &crate::plan::part::Part| Node {
-            name: part.name.clone(),
-            kind: part.factory.kind(),
-            workers: part.pool_size,
+        let node = |stage: &PlannedStage| Node {
+            name: stage.name.clone(),
+            kind: stage.factory.kind(),
+            workers: stage.pool_size,
         };
-        self.parts.iter().map(node).collect()
+        self.stages.iter().map(node).collect()
     }
 
     /// Where they lead.
     pub fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
-        for (from, part) in self.parts.iter().enumerate() {
-            add_links(&part.next, from, "", BranchPolicy::Block, &mut links);
+        for (from, stage) in self.stages.iter().enumerate() {
+            add_links(&stage.next, from, "", BranchPolicy::Block, &mut links);
         }
         links
     }
@@ -87,63 +90,27 @@ impl Pipeline {
     /// found as they are asked for.
     pub fn ways(&mut self) -> impl Iterator<Item = Way> {
         let links = self.links();
-        let forgotten = self.dead_letter.as_mut().and_then(|part| {
-            let cause = part.factory.durability().err()?;
-            let cause = if cause.is_empty() { cause } else { format!(" ({cause})") };
-            let name = &part.name;
-            Some(format!(
-                "what fails goes to {name} (dead_letter), which does not say that it outlives a crash{cause}"
-            ))
+        let outlets: BTreeSet<_> =
+            self.stages.iter().filter_map(|stage| stage.next.stored_at()).collect();
+        let failing = self.losses_of_failing();
+        let promises = self.stages.iter_mut().enumerate().map(|(place, stage)| {
+            let is_buffers = stage.next.stored_at().is_some() || outlets.contains(&place);
+            Promises::of(stage, is_buffers, &failing)
         });
-        let has_place = self.dead_letter.is_some() || self.options.state_directory.is_some();
-        let outlets: Vec<_> = self.parts.iter().filter_map(|part| part.next.stored_at()).collect();
-        let (mut losses, mut repeats) = (Vec::new(), Vec::new());
-        for (place, part) in self.parts.iter_mut().enumerate() {
-            let name = &part.name;
-            let (mut of_part, kind) = (Vec::new(), part.factory.kind());
-            let is_buffers = part.next.stored_at().is_some() || outlets.contains(&place);
-            let may_lose = match kind {
-                Kind::SOURCE => "does not give again what was under way at a crash",
-                _ => "does not say that what it has taken outlives a crash",
-            };
-            let is_asked = kind != Kind::TRANSFORM && !is_buffers;
-            let durability = part.factory.durability();
-            repeats.push(is_buffers || (kind == Kind::SOURCE && durability.is_ok()));
-            if let Some(cause) = durability.err().filter(|_| is_asked) {
-                let cause = if cause.is_empty() { cause } else { format!(" ({cause})") };
-                of_part.push(format!("{name} {may_lose}{cause}"));
-            }
-            if part.drops {
-                of_part.push(format!("{name} drops what it has no room for (when_full)"));
-            }
-            match part.on_fail {
-                Some(OnFail::Discard) => {
-                    of_part.push(format!("what {name} fails with is discarded (on_fail)"));
-                }
-                None if !has_place => {
-                    of_part.push("what fails has no place to be kept".into());
-                }
-                None | Some(OnFail::DeadLetter) => of_part.extend(forgotten.clone()),
-                _ => {}
-            }
-            losses.push(of_part);
-        }
-        let is_source = |part: &usize| self.parts[*part].factory.kind() == Kind::SOURCE;
+        let promises: Vec<_> = promises.collect();
+        let is_source = |stage: &usize| self.stages[*stage].factory.kind() == Kind::SOURCE;
         let sources =
-            (0..self.parts.len()).filter(|part| is_source(part) && !outlets.contains(part));
+            (0..self.stages.len()).filter(|stage| is_source(stage) && !outlets.contains(stage));
         let begun = Way { branches: vec![String::new()], ..Way::default() };
         let mut unfinished: Vec<_> = sources.map(|source| (source, begun.clone())).collect();
         unfinished.reverse();
-        let names: Vec<_> = self.parts.iter().map(|part| part.name.clone()).collect();
         iter::from_fn(move || {
             loop {
-                let (part, mut way) = unfinished.pop()?;
-                way.components.push(names[part].clone());
-                way.losses.extend(losses[part].iter().cloned());
-                way.repeats |= repeats[part];
+                let (stage, mut way) = unfinished.pop()?;
+                promises[stage].add_to(&mut way);
                 let mut is_last = true;
-                for link in links.iter().rev().filter(|link| link.from == part) {
-                    unfinished.push((link.to, along(way.clone(), link, &names[link.to])));
+                for link in links.iter().rev().filter(|link| link.from == stage) {
+                    unfinished.push((link.to, along(way.clone(), link, &promises[link.to].name)));
                     is_last = false;
                 }
                 if is_last {
@@ -155,6 +122,68 @@ impl Pipeline {
             }
         })
     }
+
+    /// What is lost of a message that fails for good, for each `on_fail`.
+    fn losses_of_failing(&mut self) -> impl Fn(&str, Option<OnFail>) -> Option<String> + use<> {
+        let has_place = self.dead_letter.is_some() || self.options.state_directory.is_some();
+        let forgotten = self.dead_letter.as_mut().and_then(|stage| {
+            let cause = in_brackets(&stage.factory.durability().err()?);
+            let name = &stage.name;
+            Some(format!(
+                "what fails goes to {name} (dead_letter), which does not say that it outlives a crash{cause}"
+            ))
+        });
+        move |name, on_fail| match on_fail {
+            Some(OnFail::Discard) => Some(format!("what {name} fails with is discarded (on_fail)")),
+            None if !has_place => Some("what fails has no place to be kept".into()),
+            None | Some(OnFail::DeadLetter) => forgotten.clone(),
+            Some(OnFail::Stop) => None,
+        }
+    }
+}
+
+/// What a component promises of each message that comes to it.
+struct Promises {
+    name: String,
+    losses: Vec<String>,
+    repeats: bool,
+}
+
+impl Promises {
+    /// `is_buffers`: it is one of the two halves of a buffer, which keeps what it has on disk.
+    fn of(
+        stage: &mut PlannedStage,
+        is_buffers: bool,
+        failing: impl Fn(&str, Option<OnFail>) -> Option<String>,
+    ) -> Self {
+        let (name, kind, mut losses) = (stage.name.clone(), stage.factory.kind(), Vec::new());
+        let may_lose = match kind {
+            Kind::SOURCE => "does not give again what was under way at a crash",
+            _ => "does not say that what it has taken outlives a crash",
+        };
+        let durability = stage.factory.durability();
+        let repeats = is_buffers || (kind == Kind::SOURCE && durability.is_ok());
+        let is_asked = kind != Kind::TRANSFORM && !is_buffers;
+        if let Some(cause) = durability.err().filter(|_| is_asked) {
+            losses.push(format!("{name} {may_lose}{}", in_brackets(&cause)));
+        }
+        if stage.drops {
+            losses.push(format!("{name} drops what it has no room for (when_full)"));
+        }
+        losses.extend(failing(&name, stage.on_fail));
+        Promises { name, losses, repeats }
+    }
+
+    fn add_to(&self, way: &mut Way) {
+        way.components.push(self.name.clone());
+        way.losses.extend(self.losses.iter().cloned());
+        way.repeats |= self.repeats;
+    }
+}
+
+/// Why, if that is said.
+fn in_brackets(cause: &str) -> String {
+    if cause.is_empty() { String::new() } else { format!(" ({cause})") }
 }
 
 /// A way that goes on to a component.

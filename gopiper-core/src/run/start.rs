@@ -7,7 +7,7 @@ use std::{
 
 use gopiper_abi::{
     Kind,
-    raw::{DEFAULT_CAPACITY, Outcome, on_let_go},
+    raw::{DEFAULT_CAPACITY, Outcome},
 };
 
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     dead_letters::Outbox,
     disk::state::ComponentState,
     plan::{
-        error::PipelineError, part::Part, pipeline::Pipeline, policy::OnFail, routes::Next,
-        step::BranchPolicy,
+        error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail,
+        routes::Next, step::BranchPolicy,
     },
     run::{
         attendance::Attendance,
@@ -55,17 +55,16 @@ impl Pipeline {
     /// When the system lacks something.
     pub fn prepare(mut self) -> Result<Prepared, PipelineError> {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
-        on_let_go(Stage::note_unsent);
         let dead_letter = self.take_dead_letter()?;
         let common = Common {
-            stop: Arc::new(Stop::new(&self.parts).map_err(system)?),
+            stop: Arc::new(Stop::new(&self.stages).map_err(system)?),
             blocks: Arc::new(Blocks::new(self.options.memory)),
             clock: self.options.clock.clone(),
             pipeline: self.name.as_str().into(),
             state_directory: self.options.state_directory.clone(),
         };
         let attendance = Arc::new(Attendance::new(common.clock.clone()));
-        let pools = common.pools(self.parts, dead_letter, &attendance);
+        let pools = common.pools(self.stages, dead_letter, &attendance);
         let mut stages: Vec<_> = pools.iter().map(|(pool, _)| pool.stage.clone()).collect();
         // In their order; behind them the dead letters, which start first and end last.
         stages.sort_by_key(|stage| stage.position);
@@ -125,10 +124,10 @@ struct Common {
     state_directory: Option<PathBuf>,
 }
 
-fn channel(part: &Part) -> Arc<Channel> {
-    let (messages, bytes) = (part.channel_size, part.channel_bytes);
-    Arc::new(match &part.partition_by {
-        Some(by) => Channel::partitioned(messages, bytes, part.pool_size, by.clone()),
+fn channel(planned: &PlannedStage) -> Arc<Channel> {
+    let (messages, bytes) = (planned.channel_size, planned.channel_bytes);
+    Arc::new(match &planned.partition_by {
+        Some(by) => Channel::partitioned(messages, bytes, planned.pool_size, by.clone()),
         None => Channel::new(messages, bytes),
     })
 }
@@ -138,7 +137,7 @@ fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Inlet>>) -> Option<Outlet> {
     Some(match next {
         // What is stored comes out by itself.
         Next::Nothing | Next::Stored(_) => return None,
-        Next::To(part) => Outlet::To(made.get(part)?.clone()),
+        Next::To(planned) => Outlet::To(made.get(planned)?.clone()),
         Next::Tee(branches) => {
             let mut tee = Tee::default();
             for (policy, next) in branches {
@@ -162,33 +161,33 @@ impl Common {
     /// The pools of all stages, in the order in which they start.
     fn pools(
         &self,
-        parts: Vec<Part>,
-        dead_letter: Option<Part>,
+        planned: Vec<PlannedStage>,
+        dead_letter: Option<PlannedStage>,
         attendance: &Arc<Attendance>,
     ) -> Vec<(Arc<Pool>, usize)> {
         let mut pools = Vec::new();
         let mut add = |stage: Stage, workers| {
             pools.push((Pool::new(Arc::new(stage), attendance.clone()), workers));
         };
-        let count = parts.len();
-        let keeps = |part: &Part| part.on_fail == Some(OnFail::DeadLetter);
-        let outbox = dead_letter.map(|part| {
-            let (workers, channel) = (part.pool_size, channel(&part));
-            let mut stage = self.stage(part, count, Some(channel.clone()), None, None);
+        let count = planned.len();
+        let keeps = |planned: &PlannedStage| planned.on_fail == Some(OnFail::DeadLetter);
+        let outbox = dead_letter.map(|planned| {
+            let (workers, channel) = (planned.pool_size, channel(&planned));
+            let mut stage = self.stage(planned, count, Some(channel.clone()), None, None);
             stage.delivers = Outcome::DEAD_LETTERED;
             add(stage, workers);
             Outbox::new(self.pipeline.to_string(), channel, &self.clock)
         });
         // From the end on: a stage has those that it leads to.
         let mut made = BTreeMap::new();
-        for (position, part) in parts.into_iter().enumerate().rev() {
-            let workers = part.pool_size;
-            let channel = (part.factory.kind() != Kind::SOURCE).then(|| channel(&part));
-            let outbox = outbox.clone().filter(|_| keeps(&part));
-            let outlet = outlet(&part.next, &made);
+        for (position, planned) in planned.into_iter().enumerate().rev() {
+            let workers = planned.pool_size;
+            let channel = (planned.factory.kind() != Kind::SOURCE).then(|| channel(&planned));
+            let outbox = outbox.clone().filter(|_| keeps(&planned));
+            let outlet = outlet(&planned.next, &made);
             outlet.iter().for_each(Outlet::begin);
             outbox.iter().for_each(|outbox| outbox.begin());
-            let stage = self.stage(part, position, channel, outlet, outbox);
+            let stage = self.stage(planned, position, channel, outlet, outbox);
             made.extend(stage.inlet.clone().map(|inlet| (position, inlet)));
             add(stage, workers);
         }
@@ -197,41 +196,44 @@ impl Common {
 
     fn stage(
         &self,
-        part: Part,
+        planned: PlannedStage,
         position: usize,
         channel: Option<Arc<Channel>>,
         outlet: Option<Outlet>,
         dead_letters: Option<Arc<Outbox>>,
     ) -> Stage {
-        let kind = part.factory.kind();
-        let in_order = part.ordered && kind == Kind::TRANSFORM;
-        let state = ComponentState::new(self.state_directory.clone(), &self.pipeline, &part.name);
-        let inlet = channel
-            .map(|channel| Arc::new(Inlet::new(channel, self.pipeline.clone(), part.name.clone())));
+        let kind = planned.factory.kind();
+        let in_order = planned.ordered && kind == Kind::TRANSFORM;
+        let state =
+            ComponentState::new(self.state_directory.clone(), &self.pipeline, &planned.name);
+        let inlet = channel.map(|channel| {
+            Arc::new(Inlet::new(channel, self.pipeline.clone(), planned.name.clone()))
+        });
         let ledger = inlet.as_ref().map(|inlet| inlet.ledger.clone()).unwrap_or_default();
-        let failures = Failures::new(self.pipeline.clone(), part.name.clone(), self.clock.clone());
+        let failures =
+            Failures::new(self.pipeline.clone(), planned.name.clone(), self.clock.clone());
         Stage {
             pipeline: self.pipeline.clone(),
-            name: part.name,
+            name: planned.name,
             position,
             kind,
-            factory: part.factory.into(),
+            factory: planned.factory.into(),
             counters: Default::default(),
             inlet,
             outlet,
-            retry: part.retry,
-            on_fail: part.on_fail.unwrap_or(OnFail::Discard),
+            retry: planned.retry,
+            on_fail: planned.on_fail.unwrap_or(OnFail::Discard),
             dead_letters,
             delivers: Outcome::DELIVERED,
             sequencer: in_order.then(Sequencer::new),
-            holds_back: part.ordered && kind == Kind::SINK,
-            timeout: part.timeout,
+            holds_back: planned.ordered && kind == Kind::SINK,
+            timeout: planned.timeout,
             linger: Linger {
-                time: part.linger.unwrap_or_default(),
+                time: planned.linger.unwrap_or_default(),
                 // Half of the channel at most, among all: the rest has to come in meanwhile.
-                messages: (part.channel_size / (2 * part.pool_size))
+                messages: (planned.channel_size / (2 * planned.pool_size))
                     .clamp(1, DEFAULT_CAPACITY as usize),
-                bytes: part.channel_bytes / (2 * part.pool_size),
+                bytes: planned.channel_bytes / (2 * planned.pool_size),
             },
             clock: self.clock.clone(),
             ledger,
@@ -239,8 +241,8 @@ impl Common {
             blocks: self.blocks.clone(),
             state,
             metrics: Default::default(),
-            senders: AtomicUsize::new(part.pool_size),
-            workers: AtomicUsize::new(part.pool_size),
+            senders: AtomicUsize::new(planned.pool_size),
+            workers: AtomicUsize::new(planned.pool_size),
             failures,
             failure_stops: Default::default(),
         }

@@ -23,7 +23,6 @@ use gopiper_abi::{
     raw::{Batch, Metric, Outcome, RawError, client::FactoryHandle},
 };
 use parking_lot::Mutex;
-use scoped_tls::scoped_thread_local;
 
 pub(crate) use self::failures::Failures;
 use self::failures::{Attempt, Failure};
@@ -125,30 +124,7 @@ impl Output {
     }
 }
 
-// The stage whose component's code runs on this thread: kept messages that are let go there are its.
-scoped_thread_local!(static INSIDE: Stage);
-
 impl Stage {
-    /// Calls a component of this stage: `f` does.
-    pub(crate) fn inside<T>(&self, f: impl FnOnce() -> T) -> T {
-        INSIDE.set(self, f)
-    }
-
-    /// Tells the component that runs on this thread, if one does, of kept messages that it let go.
-    pub(crate) fn note_unsent(count: u32) {
-        if !INSIDE.is_set() {
-            return;
-        }
-        INSIDE.with(|stage| {
-            if stage.kind != Kind::SOURCE {
-                stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
-                let said =
-                    format!("{count} kept message(s) were dropped, and nothing was sent for them");
-                stage.report_loss(&said);
-            }
-        });
-    }
-
     /// Hands on what became of a batch, in its place.
     pub(crate) fn put(&self, sequence: u64, output: Output) {
         match &self.sequencer {

@@ -20,7 +20,7 @@ use std::{
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::{channel::wake::Wake, plan::part::Part};
+use crate::{channel::wake::Wake, plan::planned_stage::PlannedStage};
 
 /// Why a pipeline ends before its sources do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +90,9 @@ pub(crate) trait HearsStop: Send + Sync {
 }
 
 impl Stop {
-    pub(crate) fn new(parts: &[Part]) -> io::Result<Self> {
+    pub(crate) fn new(planned: &[PlannedStage]) -> io::Result<Self> {
         let position = |(next, detached)| Position { done: AtomicBool::new(false), next, detached };
-        let stages = parts.iter().map(|part| (part.next.parts(), part.detached));
+        let stages = planned.iter().map(|stage| (stage.next.targets(), stage.detached));
         Ok(Stop {
             requested: AtomicBool::new(false),
             stages: stages.chain([(Vec::new(), None)]).map(position).collect(),

@@ -259,6 +259,17 @@ impl HostSide for WorkerHost {
         Ok(self.stage.state.folder()?)
     }
 
+    fn unsent(&self, count: u32) {
+        // What a source keeps is what it has not sent yet.
+        if self.is_given_up() || self.stage.kind == Kind::SOURCE {
+            return;
+        }
+        self.stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
+        self.stage.report_loss(&format!(
+            "{count} kept message(s) were dropped, and nothing was sent for them"
+        ));
+    }
+
     fn payload(&self, length: usize) -> PayloadMut {
         self.stage.blocks.get(length)
     }

@@ -117,7 +117,7 @@ impl Instance {
             return HandleFlags::NOT_ALL_DONE;
         };
         let (stage, cursor) = (&self.host.stage, handling.cursor());
-        let flags = stage.inside(|| CURRENT_CALL.set(call, || component.handle(handling)));
+        let flags = CURRENT_CALL.set(call, || component.handle(handling));
         if flags.contains(HandleFlags::PANICKED) {
             stage.counters.panics.fetch_add(1, Relaxed);
             let handled_some = handling.cursor() > cursor + 1;
@@ -137,7 +137,7 @@ impl Instance {
             return Ok(());
         };
         let stage = &self.host.stage;
-        match stage.inside(|| component.timer(now)) {
+        match component.timer(now) {
             Err(error) if error.temporary && self.host.inbox.wake.is_set() => {
                 stage.report_failed_timer(&error);
                 if !std::mem::replace(&mut self.timer_fails, true) {
@@ -164,15 +164,11 @@ impl Instance {
     pub(crate) fn end(&mut self) -> Result<(), RawError> {
         self.timer_ended(false);
         let Some(mut component) = self.component.take() else { return Ok(()) };
-        self.host.stage.inside(|| {
-            let ended = component.end(i64::MAX);
-            drop(component);
-            ended
-        })
+        component.end(i64::MAX)
     }
 
     pub(crate) fn let_go(&mut self) {
         self.timer_ended(false);
-        self.host.stage.inside(|| drop(self.component.take()));
+        self.component = None;
     }
 }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use gopiper_abi::raw::{Guard, HandleFlags, Handling, Lent, Watch};
+use gopiper_abi::raw::{DeferredBatch, Guard, HandleFlags, Handling, Lent, Watch};
 
 use crate::{
     channel::Queued,
@@ -27,6 +27,7 @@ use crate::{
     worker::{
         deferred::{Inbox, Limited, Parked},
         handled::{Context, HandledBatch},
+        host::CurrentCall,
         instance::Instance,
         linger::Lingering,
         retry::Waiting,
@@ -257,42 +258,53 @@ impl Worker {
                 self.give_up(instance);
             }
         }
+        self.end_call(instance, call, lent, context);
+        Some(self)
+    }
+
+    /// Hands on what a call has handled; what it has deferred waits.
+    fn end_call(
+        &mut self,
+        instance: &Instance,
+        call: CurrentCall,
+        lent: Option<Lent>,
+        mut context: Context,
+    ) {
         let all_done = call.handling.all_done() && call.handling.is_through() && !context.again;
         context.through = call.handling.cursor();
         if call.emitted.get() {
             context.emitted.append(&mut instance.host.take_emitted());
         }
-        match call.handling.finish() {
-            Ok(mut batch) => {
-                if let Some(mut lent) = lent {
-                    lent.reunite(&mut batch);
-                    self.keep(lent.guard());
-                }
-                if all_done && context.emitted.is_empty() && context.origin.is_none() {
-                    let (first, ticket) = (Some(batch), context.ticket);
-                    let output = Output { first, ticket, ..Output::default() };
-                    self.stage.put(context.sequence, output);
-                } else {
-                    self.conclude(HandledBatch { batch, context });
-                }
-            }
-            Err(mut deferred) => {
-                self.deferred += 1;
-                let limited = lent.map(|mut lent| {
-                    let mut reported = deferred.take_reported();
-                    lent.reunite(&mut reported);
-                    self.keep(lent.guard());
-                    Limited { reported, lent, awaited: deferred.awaited() }
-                });
-                let (stage, inbox) = (self.stage.clone(), self.inbox.clone());
-                let parked = Parked::new(stage, inbox, context, limited);
-                if let Some(timeout) = self.stage.timeout {
-                    self.parked.push_back((self.stage.clock.after(timeout), parked.clone()));
-                }
-                deferred.await_deferred(parked);
-            }
+        let mut batch = match call.handling.finish() {
+            Ok(batch) => batch,
+            Err(deferred) => return self.park(deferred, lent, context),
+        };
+        if let Some(mut lent) = lent {
+            lent.reunite(&mut batch);
+            self.keep(lent.guard());
         }
-        Some(self)
+        if all_done && context.emitted.is_empty() && context.origin.is_none() {
+            let (first, ticket) = (Some(batch), context.ticket);
+            self.stage.put(context.sequence, Output { first, ticket, ..Output::default() });
+        } else {
+            self.conclude(HandledBatch { batch, context });
+        }
+    }
+
+    /// Waits for the reports of what was deferred: as long as the limit says, if there is one.
+    fn park(&mut self, mut deferred: DeferredBatch, lent: Option<Lent>, context: Context) {
+        self.deferred += 1;
+        let limited = lent.map(|mut lent| {
+            let mut reported = deferred.take_reported();
+            lent.reunite(&mut reported);
+            self.keep(lent.guard());
+            Limited { reported, lent, awaited: deferred.awaited() }
+        });
+        let parked = Parked::new(self.stage.clone(), self.inbox.clone(), context, limited);
+        if let Some(timeout) = self.stage.timeout {
+            self.parked.push_back((self.stage.clock.after(timeout), parked.clone()));
+        }
+        deferred.await_deferred(parked);
     }
 
     /// Puts away what is to be tried again, and hands on the rest: in order, so with all that waits,

@@ -1,4 +1,5 @@
 //! A component's attributes, in words.
+use gopiper_abi::schema::Schema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,54 +19,55 @@ pub(crate) struct Attribute {
 /// What can be set, from the JSON schema that the component gives; of tables also what is in them, by its path.
 pub(crate) fn list(schema: &Value) -> Vec<Attribute> {
     let mut found = Vec::new();
-    list_within(schema, schema, "", &mut found);
+    list_within(Schema::new(schema), "", &mut found);
     found
 }
 
 /// Types may hold themselves: no deeper than this.
 const DEPTH: usize = 4;
 
-fn list_within(of: &Value, schema: &Value, path: &str, found: &mut Vec<Attribute>) {
-    let required: Vec<_> = of["required"].as_array().into_iter().flatten().collect();
-    for (name, property) in of["properties"].as_object().into_iter().flatten() {
-        let mut lines = [vec![description(property)], choices(property, schema)].concat();
-        lines.retain(|line| !line.is_empty());
+fn list_within(table: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
+    let required: Vec<_> = table.required().collect();
+    for (name, property) in table.properties() {
         let path = format!("{path}{name}");
         found.push(Attribute {
             name: path.clone(),
-            kind: kind(property, schema),
-            required: required.contains(&&Value::from(name.as_str())),
-            default: property["default"].clone(),
-            description: lines.join("\n"),
+            kind: property.in_words(),
+            required: required.contains(&name),
+            default: property.default().cloned().unwrap_or_default(),
+            description: description_with_choices(property),
         });
         if path.matches(['.', '[']).count() < DEPTH {
-            list_inside(property, schema, &path, found);
+            list_inside(property, &path, found);
         }
     }
 }
 
 /// What is in a table, in the tables of a list, or in one of several that it may be.
-fn list_inside(property: &Value, schema: &Value, path: &str, found: &mut Vec<Attribute>) {
-    let property = resolved(property, schema);
-    list_within(property, schema, &format!("{path}."), found);
-    if property["items"].is_object() {
-        list_inside(&property["items"], schema, &format!("{path}[]"), found);
+fn list_inside(property: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
+    list_within(property, &format!("{path}."), found);
+    if property.alternatives().next().is_none()
+        && let Some(items) = property.items()
+    {
+        list_inside(items, &format!("{path}[]"), found);
     }
-    for key in ["oneOf", "anyOf", "allOf"] {
-        for choice in property[key].as_array().into_iter().flatten() {
-            list_inside(choice, schema, path, found);
-        }
-    }
+    property.alternatives().for_each(|one| list_inside(one, path, found));
 }
 
-/// What a component, or an attribute, is for.
-pub(crate) fn description(of: &Value) -> String {
-    of["description"].as_str().unwrap_or_default().to_owned()
+/// What an attribute is for, and what each word that it may be means, a line each.
+fn description_with_choices(property: Schema<'_>) -> String {
+    let choices = property.constants().into_iter().filter(|(_, meaning)| !meaning.is_empty());
+    let choices =
+        choices.filter_map(|(word, meaning)| Some(format!("'{}': {meaning}", word.as_str()?)));
+    let mut lines = vec![property.description().to_owned()];
+    lines.extend(choices);
+    lines.retain(|line| !line.is_empty());
+    lines.join("\n")
 }
 
 /// The same in words.
 pub(crate) fn describe(schema: &Value) -> String {
-    let mut text = format!("\n{}\n", description(schema));
+    let mut text = format!("\n{}\n", Schema::new(schema).description());
     let attributes = list(schema);
     if attributes.is_empty() {
         text += "\nthere are no attributes\n";
@@ -82,67 +84,6 @@ pub(crate) fn describe(schema: &Value) -> String {
         }
     }
     text
-}
-
-/// What each word that it may be means, a line each.
-fn choices(property: &Value, schema: &Value) -> Vec<String> {
-    let property = resolved(property, schema);
-    let given = ["oneOf", "anyOf", "allOf"].iter().filter_map(|key| property[*key].as_array());
-    let lines = given.flatten().flat_map(|choice| match (&choice["const"], description(choice)) {
-        (Value::String(word), meaning) if !meaning.is_empty() => {
-            vec![format!("'{word}': {meaning}")]
-        }
-        _ => choices(choice, schema),
-    });
-    lines.collect()
-}
-
-/// What a value may be.
-fn kind(property: &Value, schema: &Value) -> String {
-    let property = resolved(property, schema);
-    if let Some(constant) = property.get("const") {
-        return constant.to_string();
-    }
-    let several = |values: &[Value], of: &dyn Fn(&Value) -> String| {
-        let kinds: Vec<_> = values.iter().map(of).filter(|kind| kind != "nothing").collect();
-        kinds.join(" or ")
-    };
-    for key in ["oneOf", "anyOf", "allOf"] {
-        if let Some(choices) = property[key].as_array() {
-            return several(choices, &|choice| kind(choice, schema));
-        }
-    }
-    if let Some(values) = property["enum"].as_array() {
-        return several(values, &|value| value.to_string());
-    }
-    match &property["type"] {
-        Value::Array(types) => several(types, &|one| word(one).into()),
-        one => word(one).into(),
-    }
-}
-
-/// What a reference leads to.
-pub(crate) fn resolved<'s>(property: &'s Value, schema: &'s Value) -> &'s Value {
-    match property["$ref"].as_str() {
-        Some(reference) => {
-            let place = schema.pointer(reference.trim_start_matches('#'));
-            place.map_or(&Value::Null, |property| resolved(property, schema))
-        }
-        None => property,
-    }
-}
-
-fn word(kind: &Value) -> &str {
-    match kind.as_str().unwrap_or_default() {
-        "integer" => "a whole number",
-        "number" => "a number",
-        "string" => "a string",
-        "boolean" => "true or false",
-        "array" => "a list",
-        "object" => "a table",
-        "null" => "nothing",
-        _ => "a value",
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `gopiper inspect`.
 use std::{path::Path, process::ExitCode};
 
+use gopiper_abi::schema::Schema;
 use gopiper_core::loader::{self, Inspection, PanicStrategy, Refusal, Seal, Signature, Trust};
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ fn as_object(inspection: &Inspection, signature: &Signature, schema: &Value) -> 
     let refused: Vec<_> = inspection.verdicts.iter().map(refusal).collect();
     object.insert("refused".into(), refused.into());
     if !schema.is_null() {
-        object.insert("description".into(), attributes::description(schema).into());
+        object.insert("description".into(), Schema::new(schema).description().into());
         object.insert("attributes".into(), json!(attributes::list(schema)));
         object.insert("schema".into(), schema.clone());
     }

@@ -7,6 +7,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+use gopiper_core::loader::Refusal;
 use gopiper_lua::{Problem, Severity};
 use tracing::{error, warn};
 
@@ -72,10 +73,25 @@ pub(crate) fn show(problem: &Problem) {
         return;
     }
     let text = problem.text();
-    match (problem.place(), is_error) {
-        (Some((file, line, column)), true) => error!(file, line, column, "{text}"),
-        (Some((file, line, column)), false) => warn!(file, line, column, "{text}"),
-        (None, true) => error!("{text}"),
-        (None, false) => warn!("{text}"),
+    let place = problem.place();
+    let file = place.map(|(file, ..)| file);
+    let (line, column) = (place.map(|(_, line, _)| line), place.map(|(_, _, column)| column));
+    match (problem.refusal(), is_error) {
+        (Some(Refusal { file: component, problem, found, wanted, remedy, .. }), _) => {
+            let component = component.display().to_string();
+            error!(
+                file,
+                line,
+                column,
+                component_file = component,
+                problem,
+                found,
+                wanted,
+                remedy,
+                "{text}"
+            );
+        }
+        (None, true) => error!(file, line, column, "{text}"),
+        (None, false) => warn!(file, line, column, "{text}"),
     }
 }

@@ -50,7 +50,7 @@ impl Attributes {
             };
             match key {
                 Some(key) => pairs.push((key, value)),
-                None => drop(self.wrong(path, format!("{}: a key must be text", name(path)))),
+                None => drop(self.wrong(path, format!("{}: a key must be a string", name(path)))),
             }
         }
         // Lua's tables have no order: a stable one makes errors and logs the same every time.
@@ -209,7 +209,9 @@ mod tests {
             "attribute a.b: a function is no value for an attribute"
         );
         assert!(read("return { a = { 1, x = 2 } }").unwrap_err().contains("not both"));
-        assert!(read("return { 1 }").unwrap_err().contains("the attributes: a key must be text"));
+        assert!(
+            read("return { 1 }").unwrap_err().contains("the attributes: a key must be a string")
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! A call of one of the module's functions, and what is wrong with it.
+use gopiper_core::loader::Refusal;
 use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
 
 use super::{exactly::FromLuaExactly, made::Made};
@@ -74,6 +75,11 @@ impl ModuleCall<'_> {
     /// Notes an error in an argument; 0 is the call itself.
     pub(super) fn wrong(&self, argument: usize, path: &str, text: impl Into<String>) {
         self.note(Remark::error(self.place(argument, path), text));
+    }
+
+    /// Notes that the component's file in the first argument was refused.
+    pub(super) fn refused(&self, refusal: Refusal) {
+        self.note(Remark::refused(self.place(1, ""), refusal));
     }
 
     /// An argument that must be there; none if it is not one.

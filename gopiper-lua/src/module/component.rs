@@ -90,8 +90,7 @@ fn factory(
     let trust = trust.cloned().or_else(of_file).unwrap_or_default();
     let wrong = |error: String| call.wrong(1, "", error);
     let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
-    let component =
-        loader::load(&path, &trust).map_err(|refusal| wrong(refusal.to_string())).ok()?;
+    let component = loader::load(&path, &trust).map_err(|refusal| call.refused(refusal)).ok()?;
     for warning in component.warnings {
         call.note(Remark::warning(call.place(1, ""), warning));
     }

@@ -7,6 +7,7 @@ pub(crate) mod syntax;
 use std::{cmp::Ordering, fmt, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use gopiper_core::loader::Refusal;
 
 use self::note::{Remark, Severity};
 
@@ -16,6 +17,7 @@ pub struct Problem {
     severity: Severity,
     text: String,
     at: Option<At>,
+    refusal: Option<Box<Refusal>>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,7 +33,7 @@ impl Problem {
         let at = note.place.as_ref().zip(at);
         let at =
             at.map(|(place, (file, text))| At { range: syntax::range(&text, place), file, text });
-        Problem { severity: note.severity, text: note.text, at }
+        Problem { severity: note.severity, text: note.text, at, refusal: note.refusal }
     }
 
     /// The order in which they are shown: down the file, what has no place last.
@@ -49,6 +51,11 @@ impl Problem {
     /// What is wrong, without the place.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The refusal of a component's file, if it is one.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_deref()
     }
 
     /// The file, the line and the column (in characters), both from 1 on.

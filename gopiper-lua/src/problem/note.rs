@@ -1,4 +1,6 @@
 //! What is wrong with a pipeline's file, as it is noted while that runs.
+use gopiper_core::loader::Refusal;
+
 use crate::problem::place::Place;
 
 /// How bad a problem is.
@@ -17,14 +19,21 @@ pub(crate) struct Remark {
     /// The first line says what is wrong, those behind it what more there is to say.
     pub(crate) text: String,
     pub(crate) place: Option<Place>,
+    /// The text in its parts, if a component's file was refused.
+    pub(crate) refusal: Option<Box<Refusal>>,
 }
 
 impl Remark {
     pub(crate) fn error(place: Option<Place>, text: impl Into<String>) -> Self {
-        Remark { severity: Severity::Error, text: text.into(), place }
+        Remark { severity: Severity::Error, text: text.into(), place, refusal: None }
     }
 
     pub(crate) fn warning(place: Option<Place>, text: impl Into<String>) -> Self {
-        Remark { severity: Severity::Warning, text: text.into(), place }
+        Remark { severity: Severity::Warning, text: text.into(), place, refusal: None }
+    }
+
+    pub(crate) fn refused(place: Option<Place>, refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        Remark { refusal: Some(Box::new(refusal)), ..Remark::error(place, text) }
     }
 }

@@ -1,11 +1,7 @@
 //! On whose behalf a thread runs a component's code: `log` and `tracing` go to that host.
-use std::{cell::Cell, ptr};
+use std::ptr;
 
-use crate::raw::{Host, Panicked, fence};
-
-thread_local! {
-    static HOST: Cell<*const Host> = const { Cell::new(ptr::null()) };
-}
+use crate::raw::{Host, Panicked, fence, threads_host::ThreadsHost};
 
 /// Calls `f`, fenced, with `host` as the one that `log` and `tracing` reach.
 #[inline]
@@ -25,13 +21,15 @@ impl Host {
     /// ```
     #[inline]
     pub fn scope<T>(&self, f: impl FnOnce() -> T) -> T {
-        struct Restore(*const Host);
+        struct Restore(ThreadsHost);
         impl Drop for Restore {
             fn drop(&mut self) {
-                HOST.set(self.0);
+                self.0.enter();
             }
         }
-        let _restore = Restore(HOST.replace(self));
+        // SAFETY: `self` outlives the scope, and is what `unsent` wants.
+        let host = unsafe { ThreadsHost::new(ptr::from_ref(self).cast(), unsent) };
+        let _restore = Restore(host.enter());
         f()
     }
 }
@@ -39,5 +37,12 @@ impl Host {
 /// The host on whose behalf this thread runs a component's code just now, if it does.
 pub(crate) fn with_current_host<T>(f: impl FnOnce(Option<&Host>) -> T) -> T {
     // SAFETY: set by `scope` alone, for as long as its reference lives.
-    f(unsafe { HOST.get().as_ref() })
+    f(unsafe { ThreadsHost::current().host.cast::<Host>().as_ref() })
+}
+
+/// # Safety
+/// `host` is a `Host`.
+unsafe fn unsent(host: *const (), count: u32) {
+    // SAFETY: by the caller.
+    unsafe { (*host.cast::<Host>()).unsent(count) }
 }

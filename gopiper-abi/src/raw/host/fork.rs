@@ -46,7 +46,7 @@ struct Forked {
 unsafe impl Send for Forked {}
 
 const VALUE: &WithMetadata<DeliveryVtable> =
-    &WithMetadata::new(DeliveryVtable { settle, let_go, position });
+    &WithMetadata::new(DeliveryVtable { settle, position });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// For hosts: components have no use for these.
@@ -162,7 +162,12 @@ impl ForkRecord {
     }
 }
 
-unsafe extern "C" fn settle(fork: *const Delivery, first: u32, count: u32, outcome: Outcome) {
+unsafe extern "C" fn settle(
+    fork: *const Delivery,
+    first: u32,
+    count: u32,
+    outcome: Outcome,
+) -> u32 {
     let record = fork.cast::<ForkRecord>();
     // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices, so
     // the record is alive until they are subtracted below. What has ended was the messages' own, and is
@@ -175,12 +180,7 @@ unsafe extern "C" fn settle(fork: *const Delivery, first: u32, count: u32, outco
             drop(Box::from_raw(record.cast_mut()));
         }
     }
-}
-
-unsafe extern "C" fn let_go(fork: *const Delivery, first: u32, count: u32) {
-    delivery::tell_let_go(count);
-    // SAFETY: by the caller.
-    unsafe { settle(fork, first, count, Outcome::FAILED) }
+    count
 }
 
 unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> RString {

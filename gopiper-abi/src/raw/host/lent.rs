@@ -41,8 +41,7 @@ unsafe impl Send for LentRecord {}
 unsafe impl Sync for LentRecord {}
 
 // A static has one address, by which `resolve` knows a guard.
-static VALUE: WithMetadata<DeliveryVtable> =
-    WithMetadata::new(DeliveryVtable { settle, let_go, position });
+static VALUE: WithMetadata<DeliveryVtable> = WithMetadata::new(DeliveryVtable { settle, position });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// What a host keeps of a batch that it has lent out.
@@ -161,7 +160,7 @@ impl LentPlace {
         let open = self.open.swap(false, AcqRel);
         if open {
             // SAFETY: an open place holds its index of the delivery.
-            unsafe { delivery::settle(self.delivery, self.index, 1, outcome) }
+            unsafe { delivery::settle(self.delivery, self.index, 1, outcome) };
         }
         open
     }
@@ -207,19 +206,13 @@ pub(in crate::raw) unsafe fn resolve(parent: Parent, into: &mut Vec<Parent>) {
     }
 }
 
-unsafe extern "C" fn settle(guard: *const Delivery, first: u32, count: u32, outcome: Outcome) {
-    // SAFETY: by the caller.
-    unsafe { settle_open(guard, first, count, outcome) };
-}
-
-unsafe extern "C" fn let_go(guard: *const Delivery, first: u32, count: u32) {
-    // SAFETY: by the caller.
-    let open = unsafe { settle_open(guard, first, count, Outcome::FAILED) };
-    delivery::tell_let_go(open);
-}
-
 /// Settles those places that are the component's still: how many those are.
-unsafe fn settle_open(guard: *const Delivery, first: u32, count: u32, outcome: Outcome) -> u32 {
+unsafe extern "C" fn settle(
+    guard: *const Delivery,
+    first: u32,
+    count: u32,
+    outcome: Outcome,
+) -> u32 {
     let record = guard.cast::<LentRecord>();
     // SAFETY: this vtable is only found in records of this side; the caller holds a count for each
     // of these places.

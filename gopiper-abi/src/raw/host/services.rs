@@ -26,6 +26,7 @@ pub trait HostSide: Send + Sync + 'static {
     fn is_stopping(&self) -> bool;
     fn stop_descriptor(&self) -> i32;
     fn state_directory(&self) -> Result<PathBuf, RawError>;
+    fn unsent(&self, count: u32);
     fn payload(&self, length: usize) -> PayloadMut;
     fn batch(&self) -> Batch;
     /// Sends, or gives back what it didn't send: that very batch, with all the deliveries.
@@ -54,6 +55,7 @@ impl<S: HostSide> Services<S> {
         is_stopping: is_stopping::<S>,
         stop_descriptor: stop_descriptor::<S>,
         state_directory: state_directory::<S>,
+        unsent: unsent::<S>,
         payload: payload::<S>,
         batch: batch::<S>,
         send: send::<S>,
@@ -137,6 +139,10 @@ unsafe extern "C" fn state_directory<S: HostSide>(
         Ok(path) => ROk(path.to_string_lossy().into_owned().into()),
         Err(error) => RErr(error),
     }
+}
+unsafe extern "C" fn unsent<S: HostSide>(context: *const (), count: u32) {
+    // SAFETY: see above.
+    unsafe { side::<S>(context) }.unsent(count);
 }
 unsafe extern "C" fn payload<S: HostSide>(context: *const (), length: usize) -> PayloadMut {
     // SAFETY: see above.

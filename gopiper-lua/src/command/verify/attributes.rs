@@ -1,8 +1,6 @@
 //! What a component does with attributes.
-use gopiper_abi::Map;
-use serde_json::{Value as Json, json};
-
-use crate::command::attributes::resolved;
+use gopiper_abi::{Map, schema::Schema};
+use serde_json::json;
 
 use super::{
     subject::{Subject, value},
@@ -38,18 +36,14 @@ pub(super) const TESTS: &[Test] = &[
     },
 ];
 
-pub(super) fn properties(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
-    schema["properties"].as_object().into_iter().flatten()
-}
-
 fn described(subject: &Subject) -> Judged {
     let schema = subject.schema();
     must(schema.is_object(), || "its schema is no JSON object".into())?;
-    let lacks = |of: &Json| of["description"].as_str().unwrap_or_default().is_empty();
-    if lacks(&schema) {
+    let schema = Schema::new(&schema);
+    if schema.description().is_empty() {
         return Err(Verdict::Warning("nothing says what the component is for".into()));
     }
-    match properties(&schema).find(|(_, of)| lacks(of)) {
+    match schema.properties().find(|(_, of)| of.description().is_empty()) {
         Some((name, _)) => Err(Verdict::Warning(format!("nothing says what '{name}' is for"))),
         None => Ok(()),
     }
@@ -68,8 +62,7 @@ fn unknown(subject: &Subject) -> Judged {
 
 fn missing(subject: &Subject) -> Judged {
     let schema = subject.schema();
-    let required = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str);
-    for name in required {
+    for name in Schema::new(&schema).required() {
         let mut attributes = subject.attributes.clone();
         attributes.remove(name);
         let errors = subject.with(attributes).err().unwrap_or_default();
@@ -82,8 +75,8 @@ fn missing(subject: &Subject) -> Judged {
 
 fn wrong_type(subject: &Subject) -> Judged {
     let schema = subject.schema();
-    for (name, property) in properties(&schema) {
-        let types = types(property, &schema);
+    for (name, property) in Schema::new(&schema).properties() {
+        let types = property.types();
         for (kind, wrong) in [
             ("boolean", json!(true)),
             ("number", json!(0.5)),
@@ -107,41 +100,6 @@ fn wrong_type(subject: &Subject) -> Judged {
     Ok(())
 }
 
-/// The JSON types that a value may have; none if it may have any.
-pub(super) fn types<'s>(property: &'s Json, schema: &'s Json) -> Vec<&'s str> {
-    let property = resolved(property, schema);
-    if let Some(constant) = property.get("const") {
-        return vec![type_of(constant)];
-    }
-    if let Some(values) = property["enum"].as_array() {
-        return values.iter().map(type_of).collect();
-    }
-    for key in ["oneOf", "anyOf", "allOf"] {
-        if let Some(choices) = property[key].as_array() {
-            let each: Vec<_> = choices.iter().map(|choice| types(choice, schema)).collect();
-            let any = each.iter().any(Vec::is_empty);
-            return if any { Vec::new() } else { each.concat() };
-        }
-    }
-    match &property["type"] {
-        Json::String(one) => vec![one],
-        Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-pub(super) fn type_of(value: &Json) -> &'static str {
-    match value {
-        Json::Bool(_) => "boolean",
-        Json::Number(number) if number.is_f64() => "number",
-        Json::Number(_) => "integer",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-        Json::Null => "null",
-    }
-}
-
 fn huge(subject: &Subject) -> Judged {
     let schema = subject.schema();
     let list = vec!["x"; 10_000];
@@ -153,7 +111,7 @@ fn huge(subject: &Subject) -> Judged {
         json!(1e308),
         json!(list),
     ];
-    for (name, _) in properties(&schema) {
+    for (name, _) in Schema::new(&schema).properties() {
         for huge in &all {
             let mut attributes = subject.attributes.clone();
             attributes.insert(name, value(huge));

@@ -1,10 +1,13 @@
 //! Random attributes and messages: another seed, others.
 use fastrand::Rng;
-use gopiper_abi::{Map, Message, Value};
+use gopiper_abi::{
+    Map, Message, Value,
+    schema::{Schema, type_of},
+};
 use serde_json::{Value as Json, json};
 
 use super::{
-    attributes::{panic_at, properties, type_of, types},
+    attributes::panic_at,
     bench::{Trial, description, panicked},
     messages::takes_messages,
     subject::{Subject, value},
@@ -30,7 +33,7 @@ const SHOWN: usize = 200;
 
 fn attributes(subject: &Subject) -> Judged {
     let schema = subject.schema();
-    let known = properties(&schema).map(|(name, of)| (&name[..], types(of, &schema)));
+    let known = Schema::new(&schema).properties().map(|(name, of)| (name, of.types()));
     let names: Vec<_> = known.chain([("verify_unknown", Vec::new())]).collect();
     let mut rng = Rng::with_seed(subject.seed);
     for _ in 0..2000 {

@@ -17,7 +17,7 @@ use crate::{
 const MAX_POOL_SIZE: usize = 1024;
 
 /// A component, with all that was left open decided.
-pub(crate) struct Part {
+pub(crate) struct PlannedStage {
     pub(crate) factory: FactoryHandle,
     pub(crate) name: String,
     pub(crate) pool_size: usize,
@@ -37,84 +37,102 @@ pub(crate) struct Part {
     pub(crate) detached: Option<usize>,
 }
 
-impl Part {
+impl PlannedStage {
     /// Decides what was left open, and refuses what is out of range.
     pub(crate) fn new(
         name: String,
         mut factory: FactoryHandle,
         options: &ComponentOptions,
-    ) -> Result<Part, PipelineError> {
-        let within = |option, value, max| match (1..=max).contains(&value) {
-            true => Ok(value),
-            false => Err(PipelineError::OutOfRange {
-                component: name.clone(),
-                option,
-                value,
-                wanted: match max {
-                    usize::MAX => "more than 0".into(),
-                    max => format!("1 to {max}"),
-                },
-            }),
-        };
-        let parallel = factory.parallel();
-        let pool_size = options.pool_size.unwrap_or_else(|| match parallel {
-            Parallel::SINGLE => 1,
-            // What it would like is no use without knowing the attribute.
-            Parallel::KEYED if options.partition_by.is_none() => 1,
-            _ => factory.pool_size(),
-        });
-        within("pool_size", pool_size, MAX_POOL_SIZE)?;
-        match parallel {
-            Parallel::SINGLE if pool_size > 1 => {
-                return Err(PipelineError::Single { component: name, pool_size });
-            }
-            Parallel::KEYED if pool_size > 1 && options.partition_by.is_none() => {
-                return Err(PipelineError::NotPartitioned { component: name, pool_size });
-            }
-            Parallel::SINGLE | Parallel::ANY | Parallel::KEYED => {}
-            Parallel(parallel) => {
-                return Err(PipelineError::UnknownParallel { component: name, parallel });
-            }
-        }
+    ) -> Result<PlannedStage, PipelineError> {
+        let pool_size = pool_size(&name, &mut factory, options)?;
         let channel_size = options.channel_size.unwrap_or_else(|| factory.channel_size());
-        within("channel_size", channel_size, MAX_MESSAGES)?;
         let channel_bytes = options.channel_bytes.unwrap_or(DEFAULT_CHANNEL_BYTES);
-        within("channel_bytes", channel_bytes, MAX_BYTES)?;
-        let ordered = options.ordered.unwrap_or(true);
-        let (timeout, linger) = (options.timeout, options.linger);
-        if timeout == Some(Duration::ZERO) {
-            within("timeout", 0, usize::MAX)?;
+        check_range(&name, "channel_size", channel_size, MAX_MESSAGES)?;
+        check_range(&name, "channel_bytes", channel_bytes, MAX_BYTES)?;
+        if options.timeout == Some(Duration::ZERO) {
+            check_range(&name, "timeout", 0, usize::MAX)?;
         }
-        let (retry, on_fail) = (options.retry, options.on_fail);
         if factory.kind() == Kind::SOURCE {
-            let means_nothing = [
-                ("timeout", timeout.is_some()),
-                ("linger", linger.is_some()),
-                ("retry", retry != RetryPolicy::default()),
-                ("partition_by", options.partition_by.is_some()),
-            ];
-            if let Some((option, _)) = means_nothing.into_iter().find(|(_, given)| *given) {
-                return Err(PipelineError::NotForSources { component: name, option });
-            }
+            check_options_of_source(&name, options)?;
         }
-        within("retry.max_attempts", usize::from(retry.max_attempts), usize::from(u16::MAX))?;
-        let partition_by = options.partition_by.clone();
-        Ok(Part {
+        let attempts = options.retry.max_attempts.into();
+        check_range(&name, "retry.max_attempts", attempts, u16::MAX.into())?;
+        Ok(PlannedStage {
             factory,
             name,
             pool_size,
             channel_size,
             channel_bytes,
-            ordered,
-            partition_by,
-            timeout,
-            linger,
-            retry,
-            on_fail,
+            ordered: options.ordered.unwrap_or(true),
+            partition_by: options.partition_by.clone(),
+            timeout: options.timeout,
+            linger: options.linger,
+            retry: options.retry,
+            on_fail: options.on_fail,
             drops: false,
             next: Next::Nothing,
             detached: None,
         })
+    }
+}
+
+fn check_range(
+    component: &str,
+    option: &'static str,
+    value: usize,
+    max: usize,
+) -> Result<(), PipelineError> {
+    if (1..=max).contains(&value) {
+        return Ok(());
+    }
+    let wanted = match max {
+        usize::MAX => "more than 0".into(),
+        max => format!("1 to {max}"),
+    };
+    Err(PipelineError::OutOfRange { component: component.to_owned(), option, value, wanted })
+}
+
+/// How many workers it has: as many as the operator or else the component would like, if it supports that.
+fn pool_size(
+    component: &str,
+    factory: &mut FactoryHandle,
+    options: &ComponentOptions,
+) -> Result<usize, PipelineError> {
+    let parallel = factory.parallel();
+    let pool_size = options.pool_size.unwrap_or_else(|| match parallel {
+        Parallel::SINGLE => 1,
+        // What it would like is no use without knowing the attribute.
+        Parallel::KEYED if options.partition_by.is_none() => 1,
+        _ => factory.pool_size(),
+    });
+    check_range(component, "pool_size", pool_size, MAX_POOL_SIZE)?;
+    let component = component.to_owned();
+    match parallel {
+        Parallel::SINGLE if pool_size > 1 => Err(PipelineError::Single { component, pool_size }),
+        Parallel::KEYED if pool_size > 1 && options.partition_by.is_none() => {
+            Err(PipelineError::NotPartitioned { component, pool_size })
+        }
+        Parallel::SINGLE | Parallel::ANY | Parallel::KEYED => Ok(pool_size),
+        Parallel(parallel) => Err(PipelineError::UnknownParallel { component, parallel }),
+    }
+}
+
+/// A source gets no messages.
+fn check_options_of_source(
+    component: &str,
+    options: &ComponentOptions,
+) -> Result<(), PipelineError> {
+    let means_nothing = [
+        ("timeout", options.timeout.is_some()),
+        ("linger", options.linger.is_some()),
+        ("retry", options.retry != RetryPolicy::default()),
+        ("partition_by", options.partition_by.is_some()),
+    ];
+    match means_nothing.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            Err(PipelineError::NotForSources { component: component.to_owned(), option })
+        }
+        None => Ok(()),
     }
 }
 

@@ -1,24 +1,23 @@
 //! A host of one component, for authors' tests: the real entries, nothing loaded.
+mod bench;
+
 use std::{
-    any::Any,
-    collections::{BTreeMap, VecDeque},
     fmt,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
-    },
+    sync::{Arc, atomic::Ordering::SeqCst},
 };
 
+pub use self::bench::Settled;
+use self::bench::{Bench, BenchHost, keep};
 use crate::{
-    Batch, Error, Factory, HandleFlags, Kind, Level, Map, Message, Outcome, PayloadMut, Produced,
-    Report, SendStatus, Value,
+    Batch, Error, Factory, HandleFlags, Kind, Level, Map, Message, Outcome, Produced, Report,
+    Value,
     export::{AsSink, AsSource, AsTransform, Exported, HasKind, Role},
     raw::{
-        Completion, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, RawError, Settle,
+        DEFAULT_CAPACITY, Fate, Handling, RawError,
         host::{
             client::{ComponentHandle, FactoryHandle},
-            services::{HostSide, Sending, host},
+            services::host,
         },
         module,
     },
@@ -68,19 +67,6 @@ pub struct HandledMessage {
     /// The bytes of the message as it left the component: what goes on, to a retry, or to the dead
     /// letters.
     pub data: Vec<u8>,
-}
-
-/// What became of messages that a source sent with a token, or that were given to a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled {
-    /// The token; for what was given by [`Harness::handle`], 0 for its first call, then 1, …
-    pub token: u64,
-    /// The first message's place.
-    pub first: u32,
-    /// How many.
-    pub count: u32,
-    /// What became of them.
-    pub outcome: Outcome,
 }
 
 impl Harness {
@@ -337,6 +323,11 @@ impl Harness {
         state.metrics.get(name).map_or(0, |metric| metric.value.load(SeqCst))
     }
 
+    /// How many of the messages that it kept it has dropped without sending anything for them: they have failed.
+    pub fn unsent(&self) -> u64 {
+        self.bench.lock().unsent
+    }
+
     /// With what it ended the pipeline, if it did: `None` in `Some` for quietly.
     pub fn stopped(&self) -> Option<Option<String>> {
         self.bench.lock().stopped.clone()
@@ -370,13 +361,6 @@ impl Drop for Harness {
         let unseen = std::mem::take(&mut self.bench.lock().sent);
         drop(unseen);
     }
-}
-
-/// Holds on to what lives as long as the process, so that no leak checker takes it for lost.
-fn keep<T: Send + Copy + 'static>(kept: T) -> T {
-    static KEPT: Mutex<Vec<Box<dyn Any + Send>>> = Mutex::new(Vec::new());
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(kept));
-    kept
 }
 
 fn said(error: RawError) -> Error {
@@ -427,129 +411,5 @@ impl IntoMessage for &str {
 impl IntoMessage for &[u8] {
     fn into_message(self) -> Message {
         Message::new(self.to_vec())
-    }
-}
-
-/// The host in a test.
-struct Bench {
-    state: Mutex<BenchState>,
-    completed: std::sync::Condvar,
-    clock: AtomicI64,
-    wake_at: AtomicI64,
-    stopping: AtomicBool,
-    state_directory: Option<PathBuf>,
-}
-
-#[derive(Default)]
-struct BenchState {
-    sent: VecDeque<Batch>,
-    settled: Vec<Settled>,
-    logged: Vec<(Level, String)>,
-    stopped: Option<Option<String>>,
-    completed: Option<Batch>,
-    calls: u64,
-    metrics: BTreeMap<String, &'static Metric>,
-}
-
-impl Default for Bench {
-    fn default() -> Self {
-        Bench {
-            state: Mutex::default(),
-            completed: std::sync::Condvar::new(),
-            clock: AtomicI64::new(0),
-            wake_at: AtomicI64::new(i64::MAX),
-            stopping: AtomicBool::new(false),
-            state_directory: None,
-        }
-    }
-}
-
-impl Bench {
-    fn lock(&self) -> MutexGuard<'_, BenchState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many messages more would fit into a channel behind the component.
-    fn room(&self) -> usize {
-        let waiting: usize = self.lock().sent.iter().map(Batch::len).sum();
-        (DEFAULT_CAPACITY as usize).saturating_sub(waiting)
-    }
-
-    fn wait_for_completed(&self) -> Batch {
-        let limit = std::time::Duration::from_secs(10);
-        let waiting = self
-            .completed
-            .wait_timeout_while(self.lock(), limit, |state| state.completed.is_none());
-        let (mut state, _) = waiting.unwrap_or_else(PoisonError::into_inner);
-        state.completed.take().expect("a deferred message was not reported within ten seconds")
-    }
-}
-
-impl Settle for Bench {
-    fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
-        self.lock().settled.push(Settled { token, first, count, outcome });
-    }
-}
-
-impl Completion for Bench {
-    fn completed(&self, batch: Batch) {
-        self.lock().completed = Some(batch);
-        self.completed.notify_all();
-    }
-}
-
-/// Lets the harness be told outcomes through an `Arc` that the trait's method has not at hand.
-struct BenchHost(Arc<Bench>);
-
-impl HostSide for BenchHost {
-    fn log_enabled(&self, _level: Level, _target: &str) -> bool {
-        true
-    }
-    fn log(&self, level: Level, _target: &str, text: &str) {
-        self.0.lock().logged.push((level, text.to_owned()));
-    }
-    fn metric(&self, _kind: MetricKind, name: &str, _help: &str) -> &'static Metric {
-        let mut state = self.0.lock();
-        state.metrics.entry(name.to_owned()).or_insert_with(|| keep(Box::leak(Box::default())))
-    }
-    fn now(&self) -> i64 {
-        self.0.clock.load(SeqCst)
-    }
-    fn monotonic(&self) -> i64 {
-        self.0.clock.load(SeqCst)
-    }
-    fn wake_at(&self, moment: i64) {
-        self.0.wake_at.store(moment, SeqCst);
-    }
-    fn stop(&self, error: Option<&str>) {
-        self.0.stopping.store(true, SeqCst);
-        self.0.lock().stopped = Some(error.map(str::to_owned));
-    }
-    fn is_stopping(&self) -> bool {
-        self.0.stopping.load(SeqCst)
-    }
-    fn stop_descriptor(&self) -> i32 {
-        -1
-    }
-    fn state_directory(&self) -> Result<PathBuf, RawError> {
-        let none = || RawError::new("", "this test has no state directory");
-        self.0.state_directory.clone().ok_or_else(none)
-    }
-    fn payload(&self, length: usize) -> PayloadMut {
-        PayloadMut::new(length)
-    }
-    fn batch(&self) -> Batch {
-        Batch::new(DEFAULT_CAPACITY)
-    }
-    fn send(&self, mut batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
-        if sending.deliveries.is_empty() {
-            if let Some(token) = sending.token {
-                batch.open_delivery(token, self.0.clone());
-            }
-        } else {
-            batch.derive_delivery(sending.deliveries);
-        }
-        self.0.lock().sent.push_back(batch);
-        Ok(())
     }
 }

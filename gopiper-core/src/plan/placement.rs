@@ -1,4 +1,4 @@
-//! How the steps of a list become the parts of a pipeline, each of which knows where it leads.
+//! How the steps of a list become the stages of a pipeline, each of which knows where it leads.
 use std::collections::BTreeSet;
 
 use gopiper_abi::Kind;
@@ -9,17 +9,20 @@ use crate::{
         error::PipelineError,
         names::names,
         options::{ComponentOptions, ComponentSpec},
-        part::{Part, is_no_folder, tried_for_ever},
+        planned_stage::{PlannedStage, is_no_folder, tried_for_ever},
         routes::Next,
         step::{Branch, BranchPolicy, Step},
     },
 };
 
-/// The parts of a pipeline of these steps, the sources first.
+/// The stages of a pipeline of these steps, the sources first.
 ///
 /// # Errors
 /// Everything that doesn't fit.
-pub(crate) fn lay_out(steps: Vec<Step>, has_state: bool) -> Result<Vec<Part>, Vec<PipelineError>> {
+pub(crate) fn lay_out(
+    steps: Vec<Step>,
+    has_state: bool,
+) -> Result<Vec<PlannedStage>, Vec<PipelineError>> {
     if steps.len() < 2 {
         return Err(vec![PipelineError::TooShort(steps.len())]);
     }
@@ -30,14 +33,14 @@ pub(crate) fn lay_out(steps: Vec<Step>, has_state: bool) -> Result<Vec<Part>, Ve
     }
     layout.link(nodes, Next::Nothing);
     match layout.errors.is_empty() {
-        true => Ok(layout.parts),
+        true => Ok(layout.stages),
         false => Err(layout.errors),
     }
 }
 
 #[derive(Default)]
 struct Layout {
-    parts: Vec<Part>,
+    stages: Vec<PlannedStage>,
     /// Of the components and buffers that have no places yet.
     names: std::vec::IntoIter<String>,
     taken: BTreeSet<String>,
@@ -53,7 +56,7 @@ struct Layout {
 
 /// A step whose components have their places.
 enum PlacedStep {
-    Part(usize),
+    Stage(usize),
     Buffer { inlet: usize, outlet: usize },
     Tee(Shape, Vec<(BranchPolicy, Vec<PlacedStep>)>),
     Route(usize, Vec<(String, Vec<PlacedStep>)>),
@@ -103,7 +106,7 @@ impl Layout {
                     if !(kind == Kind::SINK && last) || first {
                         self.expect_kind(spec.factory.kind(), at);
                     }
-                    nodes.push(PlacedStep::Part(self.component(spec)));
+                    nodes.push(PlacedStep::Stage(self.component(spec)));
                 }
                 Step::Buffer(options) => nodes.extend(self.buffer(options, at)),
                 Step::Tee(branches) => {
@@ -116,9 +119,9 @@ impl Layout {
                     let shape = self.shape("route", first, NOT_FIRST);
                     let middle = Ends { begins: false, ends: false };
                     self.expect_kind(router.factory.kind(), middle);
-                    let part = self.component(router);
+                    let stage = self.component(router);
                     let (branches, open) = self.route(shape, branches, at.ends);
-                    nodes.push(PlacedStep::Route(part, branches));
+                    nodes.push(PlacedStep::Route(stage, branches));
                     comes = open;
                 }
                 Step::Merge(lists) => {
@@ -180,18 +183,18 @@ impl Layout {
         if !self.taken.insert(name.clone()) {
             self.errors.push(PipelineError::SameName(name.clone()));
         }
-        self.part(name, spec)
+        self.stage(name, spec)
     }
 
-    fn part(&mut self, name: String, ComponentSpec { factory, options }: ComponentSpec) -> usize {
+    fn stage(&mut self, name: String, ComponentSpec { factory, options }: ComponentSpec) -> usize {
         if is_no_folder(&name) {
             self.errors.push(PipelineError::BadName(name.clone()));
         }
-        match Part::new(name, factory, &options) {
-            Ok(part) => self.parts.push(part),
+        match PlannedStage::new(name, factory, &options) {
+            Ok(stage) => self.stages.push(stage),
             Err(error) => self.errors.push(error),
         }
-        self.parts.len().saturating_sub(1)
+        self.stages.len().saturating_sub(1)
     }
 
     fn buffer(&mut self, options: BufferOptions, at: Ends) -> Option<PlacedStep> {
@@ -222,10 +225,10 @@ impl Layout {
         let shared = SharedBuffer::new(options);
         let (factory, options) = (buffer::inlet(shared.clone()), tried_for_ever());
         let options = ComponentOptions { pool_size: Some(1), ..options };
-        let inlet = self.part(name, ComponentSpec { factory, options });
-        self.parts[inlet].drops = drops;
+        let inlet = self.stage(name, ComponentSpec { factory, options });
+        self.stages[inlet].drops = drops;
         let (factory, options) = (buffer::outlet(shared), ComponentOptions::default());
-        let outlet = self.part(out, ComponentSpec { factory, options });
+        let outlet = self.stage(out, ComponentSpec { factory, options });
         Some(PlacedStep::Buffer { inlet, outlet })
     }
 
@@ -240,7 +243,7 @@ impl Layout {
             self.refuse(shape, "it has no branches");
         }
         for (number, Branch { policy, steps }) in (1..).zip(branches) {
-            let first = self.parts.len();
+            let first = self.stages.len();
             let (list, open) = self.branch(shape, format!("branch {number}"), steps, ends);
             if policy == BranchPolicy::Detach {
                 // Where nothing follows, that is said already.
@@ -250,8 +253,8 @@ impl Layout {
                     self.refuse(shape, format!("branch {number} {error}"));
                 }
                 self.detached += 1;
-                for part in &mut self.parts[first..] {
-                    part.detached.get_or_insert(self.detached);
+                for stage in &mut self.stages[first..] {
+                    stage.detached.get_or_insert(self.detached);
                 }
             }
             leaves |= open;
@@ -315,22 +318,22 @@ impl Layout {
         nodes
     }
 
-    /// Tells the parts of a list where they lead; `after` is where the last one does. Returns how to
+    /// Tells the stages of a list where they lead; `after` is where the last one does. Returns how to
     /// come to the first one.
     fn link(&mut self, nodes: Vec<PlacedStep>, after: Next) -> Next {
         nodes.into_iter().rev().fold(after, |after, node| match node {
-            PlacedStep::Part(part) => {
-                let is_sink = self.parts[part].factory.kind() == Kind::SINK;
-                self.parts[part].next = if is_sink { Next::Nothing } else { after };
-                Next::To(part)
+            PlacedStep::Stage(stage) => {
+                let is_sink = self.stages[stage].factory.kind() == Kind::SINK;
+                self.stages[stage].next = if is_sink { Next::Nothing } else { after };
+                Next::To(stage)
             }
             PlacedStep::Buffer { inlet, outlet } => {
-                self.parts[outlet].next = after;
-                self.parts[inlet].next = Next::Stored(outlet);
+                self.stages[outlet].next = after;
+                self.stages[inlet].next = Next::Stored(outlet);
                 Next::To(inlet)
             }
             PlacedStep::Tee(shape, branches) => {
-                if branches.len().saturating_mul(after.parts().len()) > MOST_COPIES {
+                if branches.len().saturating_mul(after.targets().len()) > MOST_COPIES {
                     let error = format!(
                         "with those behind it makes more than {MOST_COPIES} copies of a message"
                     );
@@ -342,11 +345,11 @@ impl Layout {
                     all.map(|(policy, list)| (policy, self.link(list, after.clone()))).collect(),
                 )
             }
-            PlacedStep::Route(part, branches) => {
+            PlacedStep::Route(stage, branches) => {
                 let all = branches.into_iter();
                 let next = all.map(|(name, list)| (name, self.link(list, after.clone()))).collect();
-                self.parts[part].next = Next::Route(next);
-                Next::To(part)
+                self.stages[stage].next = Next::Route(next);
+                Next::To(stage)
             }
             PlacedStep::Merge(lists) => {
                 lists.into_iter().for_each(|list| drop(self.link(list, after.clone())));

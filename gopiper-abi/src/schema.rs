@@ -1,0 +1,221 @@
+//! A walk through the JSON schema of a component's attributes, as schemars writes it.
+use serde_json::Value as Json;
+
+/// A part of a schema. References in it lead to what they refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema<'s> {
+    root: &'s Json,
+    part: &'s Json,
+}
+
+impl<'s> Schema<'s> {
+    /// The whole schema.
+    pub fn new(root: &'s Json) -> Self {
+        Schema { root, part: root }
+    }
+
+    fn part(self, part: &'s Json) -> Self {
+        Schema { part, ..self }
+    }
+
+    /// The value of a keyword, here or behind a reference.
+    fn keyword(self, name: &str) -> &'s Json {
+        match self.part.get(name) {
+            Some(value) => value,
+            None => &self.resolved().part[name],
+        }
+    }
+
+    fn resolved(self) -> Self {
+        let target = |reference: &str| self.root.pointer(reference.strip_prefix('#')?);
+        match self.part["$ref"].as_str().and_then(target) {
+            Some(part) => self.part(part).resolved(),
+            None => self,
+        }
+    }
+
+    /// The parts of which one, or each, describes the value: empty if this part does so itself.
+    pub fn alternatives(self) -> impl Iterator<Item = Schema<'s>> {
+        let part = self.resolved();
+        ["oneOf", "anyOf", "allOf"]
+            .into_iter()
+            .filter_map(move |key| part.part[key].as_array())
+            .flatten()
+            .map(move |one| self.part(one))
+    }
+
+    /// Itself, and the alternatives, and theirs.
+    fn all(self) -> Vec<Self> {
+        let mut all = vec![self];
+        self.alternatives().for_each(|one| all.extend(one.all()));
+        all
+    }
+
+    /// What a table may have, by name.
+    pub fn properties(self) -> impl Iterator<Item = (&'s str, Schema<'s>)> {
+        let properties = self.resolved().part["properties"].as_object();
+        properties.into_iter().flatten().map(move |(name, part)| (&name[..], self.part(part)))
+    }
+
+    /// What a table may have by this name, also if the table may be left out.
+    pub fn property(self, name: &str) -> Option<Self> {
+        let found = |one: Self| Some(self.part(one.resolved().part["properties"].get(name)?));
+        self.all().into_iter().find_map(found)
+    }
+
+    /// What a list has in it, also if the list may be left out.
+    pub fn items(self) -> Option<Self> {
+        let items = |one: Self| Some(self.part(one.resolved().part.get("items")?));
+        self.all().into_iter().find_map(items).filter(|items| items.part.is_object())
+    }
+
+    /// The names that a table must have.
+    pub fn required(self) -> impl Iterator<Item = &'s str> {
+        self.resolved().part["required"].as_array().into_iter().flatten().filter_map(Json::as_str)
+    }
+
+    /// What it is for, as its author says; empty if nothing is said.
+    pub fn description(self) -> &'s str {
+        self.keyword("description").as_str().unwrap_or_default()
+    }
+
+    /// The value that it has if none is given.
+    pub fn default(self) -> Option<&'s Json> {
+        Some(self.keyword("default")).filter(|default| !default.is_null())
+    }
+
+    /// The least number.
+    pub fn minimum(self) -> Option<&'s Json> {
+        Some(self.keyword("minimum")).filter(|minimum| minimum.is_number())
+    }
+
+    /// The values that it must be one of, each with what its author says of it.
+    pub fn constants(self) -> Vec<(&'s Json, &'s str)> {
+        let mut constants = Vec::new();
+        for one in self.all() {
+            let part = one.resolved().part;
+            let listed = part["enum"].as_array().into_iter().flatten();
+            constants.extend(part.get("const").map(|value| (value, one.description())));
+            constants.extend(listed.map(|value| (value, "")));
+        }
+        constants
+    }
+
+    /// Its types in JSON's words (`integer`, `string`, …); empty if it may be anything.
+    pub fn types(self) -> Vec<&'s str> {
+        let part = self.resolved().part;
+        if let Some(constant) = part.get("const") {
+            return vec![type_of(constant)];
+        }
+        if let Some(values) = part["enum"].as_array() {
+            return values.iter().map(type_of).collect();
+        }
+        let alternatives: Vec<_> = self.alternatives().map(Schema::types).collect();
+        if !alternatives.is_empty() {
+            let anything = alternatives.iter().any(Vec::is_empty);
+            return if anything { Vec::new() } else { alternatives.concat() };
+        }
+        match &part["type"] {
+            Json::String(one) => vec![one],
+            Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What it may be, in an operator's words. That it may be left out is not said.
+    pub fn in_words(self) -> String {
+        let part = self.resolved().part;
+        let values = || part["enum"].as_array().into_iter().flatten().map(Json::to_string);
+        let mut words: Vec<String> = match part.get("const") {
+            Some(constant) => vec![constant.to_string()],
+            None => values().collect(),
+        };
+        if words.is_empty() {
+            words = self.alternatives().map(Schema::in_words).collect();
+        }
+        if words.is_empty() {
+            words = self.types().into_iter().map(|one| type_in_words(one).to_owned()).collect();
+        }
+        words.retain(|word| word != NOTHING);
+        match words.is_empty() {
+            true if self.types() == ["null"] => NOTHING.into(),
+            true => "a value".into(),
+            false => words.join(" or "),
+        }
+    }
+}
+
+const NOTHING: &str = "nothing";
+
+/// A type of JSON's in an operator's words.
+pub fn type_in_words(name: &str) -> &'static str {
+    match name {
+        "integer" => "a whole number",
+        "number" => "a number",
+        "string" => "a string",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a table",
+        "null" => NOTHING,
+        _ => "a value",
+    }
+}
+
+/// The type of a value in JSON's words.
+pub fn type_of(value: &Json) -> &'static str {
+    match value {
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.is_f64() => "number",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+        Json::Null => "null",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_value_may_be_is_found_behind_references_and_among_alternatives() {
+        let schema = json!({
+            "required": ["word"],
+            "properties": {
+                "word": { "type": "string", "description": "The word." },
+                "count": { "type": ["integer", "null"], "default": 3, "minimum": 1 },
+                "mode": { "anyOf": [{ "$ref": "#/$defs/Mode" }, { "type": "null" }] },
+                "servers": { "type": "array", "items": { "$ref": "#/$defs/Server" } },
+                "anything": true,
+            },
+            "$defs": {
+                "Mode": { "description": "How.", "oneOf": [
+                    { "const": "fast", "description": "As fast as it can." }, { "enum": ["slow"] },
+                ] },
+                "Server": { "properties": { "host": { "type": "string" } } },
+            },
+        });
+        let schema = Schema::new(&schema);
+        assert_eq!(schema.required().collect::<Vec<_>>(), ["word"]);
+        let (word, count) = (schema.property("word").unwrap(), schema.property("count").unwrap());
+        assert_eq!((word.in_words(), word.description()), ("a string".into(), "The word."));
+        assert_eq!(
+            (count.in_words(), count.types()),
+            ("a whole number".into(), vec!["integer", "null"])
+        );
+        assert_eq!((count.default(), count.minimum()), (Some(&json!(3)), Some(&json!(1))));
+        let mode = schema.property("mode").unwrap();
+        assert_eq!(mode.in_words(), "\"fast\" or \"slow\"");
+        assert_eq!(mode.types(), ["string", "string", "null"]);
+        let constants = [(&json!("fast"), "As fast as it can."), (&json!("slow"), "")];
+        assert_eq!(mode.constants(), constants);
+        let host = schema.property("servers").unwrap().items().unwrap().property("host").unwrap();
+        assert_eq!(host.in_words(), "a string");
+        let anything = schema.property("anything").unwrap();
+        assert_eq!((anything.in_words(), anything.types().len()), ("a value".into(), 0));
+        assert!(schema.property("nothing").is_none() && word.items().is_none());
+    }
+}

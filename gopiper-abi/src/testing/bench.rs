@@ -1,0 +1,167 @@
+//! The host of the component that a [`Harness`](super::Harness) has.
+use std::{
+    any::Any,
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use crate::{
+    Batch, Level, Outcome, PayloadMut, SendStatus,
+    raw::{
+        Completion, DEFAULT_CAPACITY, Metric, MetricKind, RawError, Settle,
+        host::services::{HostSide, Sending},
+    },
+};
+
+/// What became of messages that a source sent with a token, or that were given to a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The token; for what was given by [`Harness::handle`](super::Harness::handle)(super::Harness::handle), 0 for its first call, then 1, …
+    pub token: u64,
+    /// The first message's place.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+    /// What became of them.
+    pub outcome: Outcome,
+}
+
+/// Holds on to what lives as long as the process, so that no leak checker takes it for lost.
+pub(super) fn keep<T: Send + Copy + 'static>(kept: T) -> T {
+    static KEPT: Mutex<Vec<Box<dyn Any + Send>>> = Mutex::new(Vec::new());
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(kept));
+    kept
+}
+
+/// The host in a test.
+pub(super) struct Bench {
+    pub(super) state: Mutex<BenchState>,
+    pub(super) completed: Condvar,
+    pub(super) clock: AtomicI64,
+    pub(super) wake_at: AtomicI64,
+    pub(super) stopping: AtomicBool,
+    pub(super) state_directory: Option<PathBuf>,
+}
+
+#[derive(Default)]
+pub(super) struct BenchState {
+    pub(super) sent: VecDeque<Batch>,
+    pub(super) settled: Vec<Settled>,
+    pub(super) logged: Vec<(Level, String)>,
+    pub(super) stopped: Option<Option<String>>,
+    pub(super) completed: Option<Batch>,
+    pub(super) calls: u64,
+    pub(super) unsent: u64,
+    pub(super) metrics: BTreeMap<String, &'static Metric>,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Bench {
+            state: Mutex::default(),
+            completed: Condvar::new(),
+            clock: AtomicI64::new(0),
+            wake_at: AtomicI64::new(i64::MAX),
+            stopping: AtomicBool::new(false),
+            state_directory: None,
+        }
+    }
+}
+
+impl Bench {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BenchState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many messages more would fit into a channel behind the component.
+    pub(super) fn room(&self) -> usize {
+        let waiting: usize = self.lock().sent.iter().map(Batch::len).sum();
+        (DEFAULT_CAPACITY as usize).saturating_sub(waiting)
+    }
+
+    pub(super) fn wait_for_completed(&self) -> Batch {
+        let limit = Duration::from_secs(10);
+        let waiting = self
+            .completed
+            .wait_timeout_while(self.lock(), limit, |state| state.completed.is_none());
+        let (mut state, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        state.completed.take().expect("a deferred message was not reported within ten seconds")
+    }
+}
+
+impl Settle for Bench {
+    fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
+        self.lock().settled.push(Settled { token, first, count, outcome });
+    }
+}
+
+impl Completion for Bench {
+    fn completed(&self, batch: Batch) {
+        self.lock().completed = Some(batch);
+        self.completed.notify_all();
+    }
+}
+
+/// Lets the harness be told outcomes through an `Arc` that the trait's method has not at hand.
+pub(super) struct BenchHost(pub(super) Arc<Bench>);
+
+impl HostSide for BenchHost {
+    fn log_enabled(&self, _level: Level, _target: &str) -> bool {
+        true
+    }
+    fn log(&self, level: Level, _target: &str, text: &str) {
+        self.0.lock().logged.push((level, text.to_owned()));
+    }
+    fn metric(&self, _kind: MetricKind, name: &str, _help: &str) -> &'static Metric {
+        let mut state = self.0.lock();
+        state.metrics.entry(name.to_owned()).or_insert_with(|| keep(Box::leak(Box::default())))
+    }
+    fn now(&self) -> i64 {
+        self.0.clock.load(SeqCst)
+    }
+    fn monotonic(&self) -> i64 {
+        self.0.clock.load(SeqCst)
+    }
+    fn wake_at(&self, moment: i64) {
+        self.0.wake_at.store(moment, SeqCst);
+    }
+    fn stop(&self, error: Option<&str>) {
+        self.0.stopping.store(true, SeqCst);
+        self.0.lock().stopped = Some(error.map(str::to_owned));
+    }
+    fn is_stopping(&self) -> bool {
+        self.0.stopping.load(SeqCst)
+    }
+    fn stop_descriptor(&self) -> i32 {
+        -1
+    }
+    fn state_directory(&self) -> Result<PathBuf, RawError> {
+        let none = || RawError::new("", "this test has no state directory");
+        self.0.state_directory.clone().ok_or_else(none)
+    }
+    fn unsent(&self, count: u32) {
+        self.0.lock().unsent += u64::from(count);
+    }
+    fn payload(&self, length: usize) -> PayloadMut {
+        PayloadMut::new(length)
+    }
+    fn batch(&self) -> Batch {
+        Batch::new(DEFAULT_CAPACITY)
+    }
+    fn send(&self, mut batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
+        if sending.deliveries.is_empty() {
+            if let Some(token) = sending.token {
+                batch.open_delivery(token, self.0.clone());
+            }
+        } else {
+            batch.derive_delivery(sending.deliveries);
+        }
+        self.0.lock().sent.push_back(batch);
+        Ok(())
+    }
+}
