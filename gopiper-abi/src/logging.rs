@@ -11,9 +11,8 @@ struct Forward;
 /// no [`Host::scope`].
 static FIRST: OnceLock<Host> = OnceLock::new();
 
-/// Forwards this library's `log` records (and so `tracing`'s events, which become such as long as
-/// nobody subscribes to them) to the host. Where a logger stands already, as in the host's own
-/// program, that one is left.
+/// Forwards this library's `log` records to the host, and so `tracing`'s events, which become
+/// records unless there is a subscriber. An existing logger, as in the host's own program, remains.
 pub(crate) fn forward(host: &Host) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,13 +1,13 @@
-//! What is wrong with an attribute, in an operator's words.
+//! Errors of attributes, in an operator's terms.
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
 use crate::{nearest::did_you_mean, raw::RawError};
 
-/// No value is shown at greater length.
+/// The greatest length of a value that is shown.
 const SHOWN: usize = 100;
 
-/// Makes of what serde says, at a place in the attributes, what an operator can read.
+/// Turns an error of serde, at a place in the attributes, into one that an operator can read.
 pub(crate) fn refusal(
     path: &mut Vec<Segment>,
     message: &str,
@@ -61,7 +61,7 @@ fn first_sentence(doc: &str) -> String {
     }
 }
 
-/// The name that stands in backquotes behind `before`.
+/// The name in backquotes after `before`.
 fn quoted<'m>(message: &'m str, before: &str) -> Option<&'m str> {
     Some(message.strip_prefix(before)?.strip_prefix('`')?.split_once('`')?.0)
 }
@@ -74,7 +74,7 @@ fn key(segment: &Segment) -> Option<&str> {
     }
 }
 
-/// A path as Lua has it: places in lists count from 1.
+/// A path in Lua's form: places in lists count from 1.
 fn written(path: &[Segment]) -> String {
     let mut written = String::new();
     for segment in path {
@@ -106,14 +106,14 @@ fn schema_at<'s>(schema: &'s Json, path: &[Segment]) -> Option<&'s Json> {
     })
 }
 
-/// What a part of the schema refers to, also if it may be left out.
+/// The target of a reference in the schema, also of an optional one.
 fn resolved<'s>(schema: &'s Json, part: &'s Json) -> &'s Json {
     let either = part.get("anyOf").and_then(Json::as_array).into_iter().flatten();
     let reference = std::iter::once(part).chain(either).find_map(|part| part.get("$ref")?.as_str());
     reference.and_then(|it| schema.pointer(it.strip_prefix('#')?)).unwrap_or(part)
 }
 
-/// Something right for the attribute at `path`, as far as the schema tells; nothing for one that does
+/// A valid value for the attribute at `path`, as far as the schema tells; empty for one that does
 /// not exist.
 pub(crate) fn stand_in(schema: &Json, path: &[Segment]) -> Option<Json> {
     let part = schema_at(schema, path)?;
@@ -137,7 +137,7 @@ pub(crate) fn stand_in(schema: &Json, path: &[Segment]) -> Option<Json> {
     })
 }
 
-/// What may be given for an attribute that takes one of several texts.
+/// The allowed texts of an attribute that takes one of several.
 fn choices<'s>(schema: &'s Json, path: &[Segment]) -> Option<Vec<&'s str>> {
     let part = resolved(schema, schema_at(schema, path)?);
     match part.get("enum").and_then(Json::as_array) {
@@ -149,7 +149,7 @@ fn choices<'s>(schema: &'s Json, path: &[Segment]) -> Option<Vec<&'s str>> {
     }
 }
 
-/// What was expected, where serde says that; else what it says.
+/// The expected value if serde names it; otherwise the text of serde.
 fn expected(message: &str, choices: Option<&[&str]>) -> String {
     let kinds = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
     match message.rsplit_once(", expected ") {
@@ -163,7 +163,7 @@ fn expected(message: &str, choices: Option<&[&str]>) -> String {
     }
 }
 
-/// A type as serde calls it, in an operator's words.
+/// A type of serde, in an operator's terms.
 fn type_in_words(expected: &str) -> String {
     let (least, number) = match expected.strip_prefix("a nonzero ") {
         Some(number) => (1, number),

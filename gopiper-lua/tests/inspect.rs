@@ -28,7 +28,8 @@ fn inspected(name: &str) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// Compares a page with what it should begin with. What stands below its first heading is written by hand.
+/// Compares a page with what it should begin with. What stands below its first heading is written
+/// by hand.
 fn compare_page(file: &Path, text: &str) {
     let found = fs::read_to_string(file).unwrap_or_default();
     let by_hand = found.find("\n## ").map_or("", |at| &found[at..]);

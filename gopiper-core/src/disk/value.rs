@@ -1,9 +1,9 @@
-//! Values, as they are written to disk.
+//! Values as bytes on disk.
 use gopiper_abi::{Map, Payload, Value, ValueTag};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// A value, as it is written.
+/// A value in its written form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Stored {
     Null,

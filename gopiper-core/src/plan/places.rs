@@ -1,4 +1,4 @@
-//! How the steps of a list become the parts of a pipeline, each of which knows where it leads.
+//! Turns the steps of a list into the parts of a pipeline, each of which knows where it leads.
 use std::collections::BTreeSet;
 
 use gopiper_abi::Kind;
@@ -60,7 +60,7 @@ enum PlacedStep {
     Merge(Vec<Vec<PlacedStep>>),
 }
 
-/// A tee, a route or a merge, and how many of them stand before it.
+/// A tee, a route or a merge, and how many of them come before it.
 #[derive(Clone, Copy)]
 struct Shape {
     what: &'static str,
@@ -72,7 +72,7 @@ const MOST_COPIES: usize = 1000;
 
 const NOT_FIRST: &str = "it can't be the first of a list: nothing comes to it";
 
-/// Whether a list is one that nothing comes to, or that nothing follows.
+/// Whether nothing precedes a list, and whether nothing follows it.
 #[derive(Clone, Copy)]
 struct Ends {
     begins: bool,
@@ -133,7 +133,7 @@ impl Layout {
         (nodes, comes)
     }
 
-    /// One more tee, route or merge; where it can't stand there, that is an error.
+    /// One more tee, route or merge; an error if it is not allowed there.
     fn shape(&mut self, what: &'static str, misplaced: bool, error: &str) -> Shape {
         let shape = Shape { what, nth: self.graphs };
         self.graphs += 1;
@@ -147,7 +147,7 @@ impl Layout {
         self.errors.push(PipelineError::Graph { what, nth, error: error.into() });
     }
 
-    /// What the component or buffer is called that is placed next.
+    /// The name of the component or buffer that is placed next.
     fn next_name(&self) -> String {
         self.names.as_slice().first().cloned().unwrap_or_default()
     }
@@ -315,8 +315,8 @@ impl Layout {
         nodes
     }
 
-    /// Tells the parts of a list where they lead; `after` is where the last one does. Returns how to
-    /// come to the first one.
+    /// Sets where the parts of a list lead; `after` is where the last one does. Returns how to
+    /// reach the first one.
     fn link(&mut self, nodes: Vec<PlacedStep>, after: Next) -> Next {
         nodes.into_iter().rev().fold(after, |after, node| match node {
             PlacedStep::Part(part) => {

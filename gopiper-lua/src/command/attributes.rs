@@ -1,12 +1,12 @@
-//! A component's attributes, in words.
+//! A component's attributes as text.
 use serde::Serialize;
 use serde_json::Value;
 
-/// An attribute that can be set.
+/// An attribute.
 #[derive(Serialize)]
 pub(crate) struct Attribute {
     name: String,
-    /// What its value may be, in words.
+    /// The type of its value, as text.
     #[serde(rename = "type")]
     kind: String,
     required: bool,
@@ -15,14 +15,14 @@ pub(crate) struct Attribute {
     description: String,
 }
 
-/// What can be set, from the JSON schema that the component gives; of tables also what is in them, by its path.
+/// The attributes in a component's JSON schema. Fields of tables are listed, too, by their paths.
 pub(crate) fn list(schema: &Value) -> Vec<Attribute> {
     let mut found = Vec::new();
     list_within(schema, schema, "", &mut found);
     found
 }
 
-/// Types may hold themselves: no deeper than this.
+/// The deepest level that is shown: types may be recursive.
 const DEPTH: usize = 4;
 
 fn list_within(of: &Value, schema: &Value, path: &str, found: &mut Vec<Attribute>) {
@@ -44,7 +44,7 @@ fn list_within(of: &Value, schema: &Value, path: &str, found: &mut Vec<Attribute
     }
 }
 
-/// What is in a table, in the tables of a list, or in one of several that it may be.
+/// The fields of a table, of the tables in a list, or of one of several alternatives.
 fn list_inside(property: &Value, schema: &Value, path: &str, found: &mut Vec<Attribute>) {
     let property = resolved(property, schema);
     list_within(property, schema, &format!("{path}."), found);
@@ -58,12 +58,12 @@ fn list_inside(property: &Value, schema: &Value, path: &str, found: &mut Vec<Att
     }
 }
 
-/// What a component, or an attribute, is for.
+/// The documentation of a component or an attribute.
 pub(crate) fn description(of: &Value) -> String {
     of["description"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The same in words.
+/// The attributes as text.
 pub(crate) fn describe(schema: &Value) -> String {
     let mut text = format!("\n{}\n", description(schema));
     let attributes = list(schema);
@@ -84,7 +84,7 @@ pub(crate) fn describe(schema: &Value) -> String {
     text
 }
 
-/// What each word that it may be means, a line each.
+/// The meaning of each word that is allowed, one a line.
 fn choices(property: &Value, schema: &Value) -> Vec<String> {
     let property = resolved(property, schema);
     let given = ["oneOf", "anyOf", "allOf"].iter().filter_map(|key| property[*key].as_array());
@@ -97,7 +97,7 @@ fn choices(property: &Value, schema: &Value) -> Vec<String> {
     lines.collect()
 }
 
-/// What a value may be.
+/// The type of a value.
 fn kind(property: &Value, schema: &Value) -> String {
     let property = resolved(property, schema);
     if let Some(constant) = property.get("const") {
@@ -121,7 +121,7 @@ fn kind(property: &Value, schema: &Value) -> String {
     }
 }
 
-/// What a reference leads to.
+/// The target of a reference.
 pub(crate) fn resolved<'s>(property: &'s Value, schema: &'s Value) -> &'s Value {
     match property["$ref"].as_str() {
         Some(reference) => {

@@ -1,4 +1,4 @@
-//! What the program is started with: its standard descriptors, and how many files it may open.
+//! The environment of the program: its standard descriptors, and how many files it may open.
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustix::{

@@ -21,24 +21,24 @@ use crate::{
     state::plain_state,
 };
 
-/// The stack that a file has: as much as the functions in it have in their workers. What calls itself through Lua's
-/// library is to come to Lua's limit, which is an error with a place, before it comes to this one.
+/// The stack of a file: as large as that of its functions in their workers. Recursion through Lua's
+/// library should reach Lua's limit, which is an error with a place, before it reaches this one.
 const STACK: usize = 32 << 20;
 
-/// What a file makes, if nothing is wrong with it.
+/// The result of a file without errors.
 pub struct Loaded {
     /// At least one, each ready to start.
     pub pipelines: Vec<Pipeline>,
-    /// What the operator should know.
+    /// Warnings for the operator.
     pub warnings: Vec<Problem>,
-    /// Where the pipelines' components stand in the file.
+    /// The positions of the pipelines' components in the file.
     pub places: Places,
 }
 
 /// Runs a pipeline's file.
 ///
 /// # Errors
-/// All that is wrong with it, and what else the operator should know.
+/// All its errors and warnings.
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
     let source = Script::read(file, settings.seed).map(Arc::new).map_err(|error| {
         let note = Remark::error(None, format!("cannot read {}: {error}", file.display()));
@@ -69,7 +69,7 @@ pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
     Ok(Loaded { pipelines: made.pipelines, warnings: problems, places })
 }
 
-/// What the file makes, and all that is wrong with it.
+/// The results of the file, and all its errors.
 fn run(source: &Arc<Script>, settings: &Settings) -> Made {
     let (lua, progress) = match plain_state() {
         Ok(state) => state,
@@ -87,7 +87,7 @@ fn run(source: &Arc<Script>, settings: &Settings) -> Made {
     match ran {
         Err(error) => {
             let note = source.ended_by(&error);
-            // What comes of a placeholder is no mistake of its own.
+            // An error that results from a placeholder is not an error of its own.
             if !(wrong && placeholder::is_blamed(&note.text)) {
                 made.notes.push(note);
             }

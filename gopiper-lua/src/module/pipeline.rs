@@ -17,7 +17,7 @@ use crate::{
     problem::place::Place,
 };
 
-/// The sink of what has failed, and where it stands.
+/// The sink of failed messages, and its position.
 type DeadLetter = (ComponentSpec, Option<Place>);
 
 pub(super) fn create_pipeline(
@@ -56,7 +56,7 @@ pub(super) fn create_pipeline(
     made.places.insert(name, places);
 }
 
-/// Decides what the pipeline is called; none if there is another one of that name.
+/// Decides the pipeline's name; `None` if there is another one of that name.
 fn named(call: &ModuleCall<'_>, options: &mut PipelineOptions) -> Option<String> {
     let mut made = call.lua.app_data_mut::<Made>()?;
     let number = made.names.len() + 1;

@@ -4,8 +4,8 @@ use std::path::{Component, Path};
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-/// The links of a document that lead nowhere. `read` returns the text of a file, or of a folder an empty one;
-/// `None` if there is none.
+/// The links of a document that lead nowhere. `read` returns the text of a file, or of a folder an
+/// empty one; `None` if there is none.
 pub(super) fn dead(
     name: &Path,
     text: &str,
@@ -54,8 +54,8 @@ fn stays_inside(path: &Path) -> bool {
     })
 }
 
-/// Whether a document has a heading that GitHub gives this anchor: lower case, hyphens for spaces, no other signs,
-/// and a number if the same one was there before.
+/// Whether a document has a heading that GitHub gives this anchor: lower case, hyphens for spaces,
+/// no other signs, and a number if the same one was there before.
 fn has_heading(text: &str, anchor: &str) -> bool {
     let mut heading: Option<String> = None;
     let mut seen = HashMap::<String, usize>::new();

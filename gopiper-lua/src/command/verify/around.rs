@@ -1,4 +1,4 @@
-//! What a trial puts around the component: a source, a sink, and what they see.
+//! The source and the sink around a component in a trial, and what they record.
 use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -1,4 +1,4 @@
-//! What a component does with attributes.
+//! Tests of a component's attributes.
 use gopiper_abi::Map;
 use serde_json::{Value as Json, json};
 

@@ -1,4 +1,4 @@
-//! A trial: the component in a real pipeline, between a source and a sink of ours.
+//! A trial: the component in a real pipeline, between a source and a sink of the program.
 use std::{
     mem,
     sync::{Arc, Mutex, mpsc},

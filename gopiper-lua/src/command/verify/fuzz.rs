@@ -1,4 +1,4 @@
-//! Random attributes and messages: another seed, others.
+//! Tests with random attributes and messages, which depend on the seed.
 use fastrand::Rng;
 use gopiper_abi::{Map, Message, Value};
 use serde_json::{Value as Json, json};

@@ -1,4 +1,4 @@
-//! How a component comes and goes.
+//! Tests of creation, end and stop.
 use std::{
     fs, thread,
     time::{Duration, Instant},

@@ -1,4 +1,4 @@
-//! Odd messages, and what must hold for all.
+//! Tests with unusual messages, and of properties that hold for all messages.
 use std::{
     fs,
     sync::{

@@ -1,4 +1,4 @@
-//! What a source makes of the outcomes of its messages.
+//! Tests of a source's reaction to the outcomes of its messages.
 use std::collections::BTreeMap;
 
 use gopiper_abi::Kind;

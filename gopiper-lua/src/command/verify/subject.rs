@@ -1,4 +1,4 @@
-//! The component that is looked at.
+//! The component under test.
 use std::time::Duration;
 
 use gopiper_abi::{

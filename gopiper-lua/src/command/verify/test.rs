@@ -1,4 +1,4 @@
-//! What a test is.
+//! The definition of a test.
 use super::{subject::Subject, verdict::Judged};
 
 /// One thing that a component must do right.

@@ -1,4 +1,4 @@
-//! What comes of a test.
+//! The result of a test.
 use serde::{Deserialize, Serialize};
 
 /// Passed, or why not.

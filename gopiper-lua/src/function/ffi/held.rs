@@ -1,4 +1,4 @@
-//! How many bytes the function of a message holds outside of its Lua state, and how many it may.
+//! Counts and limits the bytes that a function holds outside of its Lua state for one message.
 use gopiper_abi::{Map, Message, Value, ValueTag};
 
 use crate::state::memory;

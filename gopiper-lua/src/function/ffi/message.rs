@@ -1,4 +1,4 @@
-//! A message's bytes, its time, and what becomes of it.
+//! Calls for a message's bytes, its time and its report.
 #![allow(unsafe_code)]
 
 use gopiper_abi::{Kept, Message, Report};
@@ -126,7 +126,8 @@ pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
             // None of them is the piece of a line that the message may be.
             parts.iter_mut().for_each(|part| part.set_piece(0, false));
         }
-        // The pipeline may be closing: then it has failed, and its source knows.
+        // The pipeline may be closing: then the messages have failed, and their source learns of
+        // it.
         let _ = state.postponed.send_from(Kept::of_slot(message).split().1, parts);
     }
     state.window.send(&state.postponed);
@@ -155,7 +156,7 @@ pub(super) unsafe extern "C" fn keep(
     1
 }
 
-/// Any report but Done without a word, which Lua writes into the slot itself.
+/// Any report except a Done without a description, which Lua writes into the slot itself.
 pub(super) unsafe extern "C" fn report(
     state: *mut State,
     message: *mut Message,
@@ -165,7 +166,7 @@ pub(super) unsafe extern "C" fn report(
 ) {
     // SAFETY: see above. Sending calls the host, and nobody else.
     let (state, message, text) = unsafe { (&mut *state, &mut *message, bytes(text, len)) };
-    // What fails, or comes again, has made nothing.
+    // A message that fails, or comes again, has made nothing.
     match status {
         100..300 => state.window.take_back(),
         _ => state.window.send(&state.postponed),

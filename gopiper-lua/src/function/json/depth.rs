@@ -1,4 +1,4 @@
-//! How deep the values of JSON lie in each other.
+//! The depth of nested JSON values.
 use memchr::memchr2;
 
 use crate::state::depth::DEPTH;
@@ -62,7 +62,7 @@ fn end_of_string(data: &[u8], mut at: usize) -> usize {
         at += found + 1;
         match data[at - 1] {
             b'"' => return at,
-            // What is escaped ends nothing.
+            // An escaped character ends nothing.
             _ => at += 1,
         }
     }

@@ -1,4 +1,4 @@
-//! Why JSON gives no answer.
+//! Errors of JSON messages and paths.
 use std::fmt;
 
 use crate::state::depth::TOO_DEEP;

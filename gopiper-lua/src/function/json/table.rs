@@ -1,4 +1,4 @@
-//! JSON's text as a table of Lua's.
+//! Converts JSON text to Lua tables.
 use std::{collections::HashSet, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
