@@ -6,11 +6,7 @@ use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 /// The links of a document that lead nowhere. `read` returns the text of a file, or of a folder an
 /// empty one; `None` if there is none.
-pub(super) fn dead(
-    name: &Path,
-    text: &str,
-    read: impl Fn(&Path) -> Option<String>,
-) -> Vec<String> {
+pub(super) fn dead(name: &Path, text: &str, read: impl Fn(&Path) -> Option<String>) -> Vec<String> {
     let folder = name.parent().unwrap_or(Path::new(""));
     let mut dead = Vec::new();
     for (event, range) in Parser::new(text).into_offset_iter() {
