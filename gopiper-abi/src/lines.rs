@@ -211,7 +211,7 @@ impl Lines {
     fn find_ends(&mut self, filled: usize) {
         self.ends.clear();
         let width = self.format.delimiter.len();
-        // What has begun holds no delimiter, but may hold the beginning of one.
+        // The unfinished line contains no delimiter, but may end with the beginning of one.
         let from = (self.begun + 1).saturating_sub(width);
         let fresh = &self.block[from..filled];
         match self.format.delimiter[..] {
@@ -318,7 +318,7 @@ impl Lines {
                 continue;
             }
             let beginning = self.without_bom(beginning);
-            // Where it ends is not known yet: begun again there, its rest would be a line.
+            // Its end is not known yet: after a resume there, its rest would be a line.
             self.refuse(beginning, self.boundary, time, send)?;
             self.skipping = true;
             return self.limit_the_begun(unsure, time, send);
@@ -346,7 +346,8 @@ impl Lines {
                 Report::fail(13, format!("a line longer than {limit} bytes, here is its beginning"))
             }
         };
-        // Given again later it is a line by itself: what has followed it is gone, its delimiter too.
+        // If it is sent again later, it is a line by itself: the text after it is gone, with its
+        // delimiter.
         let mut message = Message::new(beginning).with_report(report);
         message.set_time(time);
         self.push(message, end, send)

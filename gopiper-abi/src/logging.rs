@@ -17,7 +17,7 @@ pub(crate) fn forward(host: &Host) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if log::set_logger(&Forward).is_ok() {
-            // What the host would throw away is not even put together.
+            // Lines that the host would discard are not formatted.
             let written = LevelFilter::iter()
                 .skip(1)
                 .take_while(|level| host.log_enabled(Level(*level as u32), module_path!()));

@@ -260,7 +260,7 @@ mod tests {
         name: String,
     }
 
-    /// What is said when one attribute is set beside `path`.
+    /// The error for one attribute set beside `path`.
     fn said(key: &str, value: impl Into<Value>) -> String {
         let mut map = Map::from_iter([("path", "a")]);
         map.insert(key, value);

@@ -367,7 +367,8 @@ impl fmt::Debug for HandledMessage {
 
 impl Drop for Harness {
     fn drop(&mut self) {
-        // What nobody looked at refers to the bench by its deliveries, and the bench to it.
+        // Messages that the test did not fetch refer to the bench by their deliveries, and the
+        // bench to them.
         let unseen = std::mem::take(&mut self.bench.lock().sent);
         drop(unseen);
     }

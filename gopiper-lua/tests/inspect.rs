@@ -1,6 +1,6 @@
 //! What our components say of themselves, and the reference pages that are made of it.
 //!
-//! `GOPIPER_BLESS=1` writes both anew.
+//! `GOPIPER_BLESS=1` writes both.
 mod common;
 
 use std::{fs, path::Path};
@@ -45,7 +45,7 @@ fn compare(file: &Path, text: &str) {
     let found = fs::read_to_string(file).unwrap_or_default();
     assert!(
         found == text,
-        "{} is not what `gopiper inspect` says; if that is meant, write it anew:\n    \
+        "{} is not what `gopiper inspect` says; if that is intended, write it again:\n    \
          GOPIPER_BLESS=1 cargo test -p gopiper-lua --test inspect\nit should be\n{text}",
         file.display()
     );

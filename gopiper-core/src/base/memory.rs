@@ -44,7 +44,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         let mut spare = self.home.lock();
         if spare.len() == SPARE_BLOCKS {
-            // The oldest: perhaps of a size that nobody asks for any more.
+            // The oldest: its size may not be needed any more.
             spare.remove(0);
         }
         spare.push(std::mem::take(&mut self.bytes));

@@ -15,7 +15,7 @@ static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
 pub fn keep(secret: &str) {
     let lines = secret.lines().map(str::trim).filter(|line| line.len() >= MIN_LENGTH);
     let mut texts: Vec<String> = std::iter::once(secret).chain(lines).map(str::to_owned).collect();
-    // Twice: what is escaped in an error is escaped again in a log of JSON.
+    // Twice: text that is escaped in an error is escaped again in a JSON log.
     for _ in 0..2 {
         for text in texts.clone() {
             let (json, debug) = (serde_json::Value::from(&*text).to_string(), format!("{text:?}"));

@@ -88,7 +88,7 @@ impl BufferSource {
 
 impl Source for BufferSource {
     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
-        // Asked before it is read: what comes in between wakes this source.
+        // Asked before the read: a block that comes in between wakes this source.
         let ended = self.shared.has_ended();
         let (number, bytes) = match self.shared.next(self.next) {
             Ok(Some(found)) => found,

@@ -18,7 +18,7 @@ use thiserror::Error;
 use super::block;
 use crate::disk::digest::digest;
 
-/// The number in the name is the version of what a block is.
+/// The number in the name is the version of the block format.
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks.1");
 /// `next`: the number of the next block.
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers.1");
@@ -321,7 +321,7 @@ mod tests {
                     Store::open(folder.path()).and_then(|(store, _)| content(&store))
                 }));
                 match read {
-                    // What was taken out may come again.
+                    // Removed blocks may come again.
                     Ok(Ok(read)) if expected.iter().all(|block| read.contains(block)) => {
                         harmless += 1;
                     }

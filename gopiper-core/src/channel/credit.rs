@@ -5,14 +5,15 @@ use gopiper_abi::raw::Batch;
 
 use crate::channel::sync::{AtomicU64, Condvar, Mutex, MutexGuard};
 
-/// The bytes in a channel are counted in so many bits, the messages in the others but one.
+/// The number of bits for bytes; the others, except one, count messages.
 const BYTE_BITS: u32 = 39;
-/// Set in what is used while a sender waits at the head of the queue: for all others the channel is
-/// full then, so that they cannot keep it from getting its room.
+/// Set while a sender waits at the head of the queue: for all others the channel is full then, so
+/// that they cannot keep it from getting its room.
 const CLAIMED: u64 = 1 << 63;
-/// More messages than this can't be counted. Half of what the bits hold: two loads are added.
+/// More messages than this cannot be counted. Half of the range of the bits, because two loads are
+/// added.
 pub(crate) const MAX_MESSAGES: usize = (1 << (63 - BYTE_BITS - 1)) - 1;
-/// More bytes than this can't be counted.
+/// More bytes than this cannot be counted.
 pub(crate) const MAX_BYTES: usize = (1 << (BYTE_BITS - 1)) - 1;
 /// How often a sender looks for room before it queues up.
 const LOOKS: u32 = if cfg!(all(test, loom)) { 1 } else { 10 };
@@ -149,7 +150,7 @@ impl Credit {
         let head = self.head.lock();
         let mut wanted = self.wanted.lock();
         *wanted = load;
-        // From here on what is used only gets less: the moment comes when this fits.
+        // From here on the used room only shrinks, so this will fit eventually.
         self.used.fetch_or(CLAIMED, Relaxed);
         let take = |used: u64| {
             let used = used & !CLAIMED;

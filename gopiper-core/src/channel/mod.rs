@@ -130,7 +130,7 @@ impl Channel {
             return self.send_to(0, batch);
         };
         for (lane, part) in partition(batch, by, self.receivers.len()) {
-            // What is not sent any more is returned: the parts are no batch again.
+            // Unsent messages are returned: the parts do not become a batch again.
             drop(self.send_to(lane, part));
         }
         Ok(())

@@ -20,7 +20,7 @@ pub(crate) struct Wake {
 
 impl Wake {
     pub(crate) fn new(clock: Clock) -> Self {
-        // One nudge in the channel is enough: whoever takes it looks at everything.
+        // One nudge in the channel is enough: the worker that takes it looks at everything.
         let (sender, receiver) = bounded(1);
         clock.add_sleeper(&sender);
         let due = AtomicI64::new(i64::MAX);

@@ -55,7 +55,7 @@ impl Marker {
             }
             locked => locked?,
         }
-        // What was not finished would put those that follow out of step.
+        // An unfinished mark would shift those that follow.
         let length = file.metadata()?.len();
         file.set_len(length - length % MARK as u64)?;
         if let Some(folder) = path.parent() {

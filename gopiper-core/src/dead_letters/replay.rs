@@ -49,7 +49,7 @@ impl Replay {
     fn read_next(&mut self) -> Result<bool, Error> {
         while let Some(segment) = self.segments.pop_front() {
             let failed = |error| Error::new(format!("{}: {error}", segment.display()));
-            // Locked first: nobody else replays what is found to be undone.
+            // Locked first, so that no other process replays the same letters.
             let marker = Marker::open(&segment).map_err(failed)?;
             let done = done(&segment).map_err(failed)?;
             let ours = |entry: &StoredLetter| {

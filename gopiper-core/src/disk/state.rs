@@ -75,7 +75,7 @@ fn try_to_make(folder: &Path) -> io::Result<()> {
     let number = TRIED.fetch_add(1, Relaxed);
     let tried = folder.join(format!(".gopiper-{}-{number}", std::process::id()));
     match fs::create_dir(&tried) {
-        // What was left by one that was killed.
+        // Left by a process that was killed.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
         Ok(()) => fs::remove_dir(&tried),

@@ -36,7 +36,7 @@ impl From<&Value> for Stored {
             ValueTag::MAP => value.as_map().map(|map| {
                 Stored::Map(map.iter().map(|(key, value)| (key.into(), value.into())).collect())
             }),
-            // Null, and what a later interface may have: nothing here could read it again.
+            // Null, and values of a later interface, which could not be read again.
             _ => None,
         };
         stored.unwrap_or(Stored::Null)

@@ -125,7 +125,7 @@ impl<'a> Elf<'a> {
         let start = notes.as_ptr().addr() - self.bytes.as_ptr().addr();
         let mut found = Vec::new();
         let mut at = 0;
-        // What a broken note of somebody else hides is not found: the file then has no note.
+        // A note hidden by another, broken note is not found: the file then has no note.
         while let Some((note, next)) = note_at(notes, at, align) {
             if notes[note.name] == NOTE_OWNER {
                 let description = start + note.description.start..start + note.description.end;
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(needed(&table(1, &[(100, 0)])), None);
         assert_eq!(needed(&table(2, &[(1, 0), (11, 0)])[..40]), None);
         assert_eq!(needed(&[]), None);
-        // More than anybody needs.
+        // More than any file needs.
         assert_eq!(needed(&table(u16::MAX, &[(1, 0); 5000])), None);
     }
 }

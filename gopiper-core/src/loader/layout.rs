@@ -239,7 +239,7 @@ mod tests {
         let earlier =
             |order| check(Path::new("a.so"), with_new_entry::LAYOUT, original::LAYOUT, order);
         earlier(Ordering::Less).unwrap();
-        // What the order is for: the other direction refuses the same two.
+        // The purpose of the order: the other direction refuses the same two.
         earlier(Ordering::Greater).unwrap_err();
         compare(with_new_entry::LAYOUT, Ordering::Less).unwrap_err();
     }

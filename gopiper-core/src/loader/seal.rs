@@ -36,7 +36,7 @@ pub fn seal(path: &Path) -> Result<[u8; 32], Refusal> {
 ///
 /// Writing into the file itself would kill every process that has it open as a library.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link stays one: what it leads to is replaced.
+    // A link remains: its target is replaced.
     let path = fs::canonicalize(path)?;
     let directory = path.parent().expect("a canonical path of a file has a parent");
     let mut aside = tempfile::Builder::new().prefix(".gopiper-seal-").tempfile_in(directory)?;

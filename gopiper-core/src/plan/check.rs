@@ -81,7 +81,7 @@ impl Pipeline {
         let directory = self.options.state_directory.as_deref();
         for part in self.parts.iter_mut().chain(&mut self.dead_letter) {
             let mut refused = part.factory.check().err().unwrap_or_default();
-            // What may pass is waited for when it starts.
+            // For a temporary error, the start waits.
             refused.retain(|error| !error.temporary);
             let mut needs = part.factory.needs();
             if part.next.stored_at().is_some() {

@@ -85,7 +85,7 @@ pub enum PipelineError {
     Single {
         /// The component.
         component: String,
-        /// What was asked for.
+        /// The number that was requested.
         pool_size: usize,
     },
     /// A component supports several workers only with `partition_by`.
@@ -95,7 +95,7 @@ pub enum PipelineError {
     NotPartitioned {
         /// The component.
         component: String,
-        /// What was asked for.
+        /// The number that was requested.
         pool_size: usize,
     },
     /// A component asks for something that is unknown to this host.

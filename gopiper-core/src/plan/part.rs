@@ -59,7 +59,7 @@ impl Part {
         let parallel = factory.parallel();
         let pool_size = options.pool_size.unwrap_or_else(|| match parallel {
             Parallel::SINGLE => 1,
-            // What it would like is no use without knowing the attribute.
+            // The component's wish is useless without the attribute.
             Parallel::KEYED if options.partition_by.is_none() => 1,
             _ => factory.pool_size(),
         });

@@ -100,7 +100,7 @@ impl Pipeline {
             (_, true) => self.parts[place].next.clone(),
             (false, false) => Next::To(place),
             (true, false) => {
-                // What comes out of a buffer has begun elsewhere.
+                // Messages from a buffer began elsewhere.
                 let stored = |part| self.parts.iter().any(|one| one.next.stored_at() == Some(part));
                 let sources = (0..place).filter(|&part| {
                     is_source(part)

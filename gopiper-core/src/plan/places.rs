@@ -127,7 +127,7 @@ impl Layout {
                     nodes.push(PlacedStep::Merge(self.merge(shape, lists)));
                 }
             }
-            // What stands behind a buffer that can't be first is.
+            // The step after a misplaced first buffer counts as the first one.
             first &= is_buffer;
         }
         (nodes, comes)
@@ -243,7 +243,7 @@ impl Layout {
             let first = self.parts.len();
             let (list, open) = self.branch(shape, format!("branch {number}"), steps, ends);
             if policy == BranchPolicy::Detach {
-                // Where nothing follows, that is said already.
+                // If nothing follows, that was reported already.
                 if open && !ends {
                     let error =
                         "is detached, so it must end in a sink: the rest does not wait for it";

@@ -75,7 +75,7 @@ impl Pipeline {
         self.parts.iter().map(node).collect()
     }
 
-    /// Where they lead.
+    /// Its connections.
     pub fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for (from, part) in self.parts.iter().enumerate() {
@@ -148,7 +148,7 @@ impl Pipeline {
                     is_last = false;
                 }
                 if is_last {
-                    // What is true of several components is said once.
+                    // A loss that applies to several components is listed once.
                     let mut told = BTreeSet::new();
                     way.losses.retain(|loss| told.insert(loss.clone()));
                     return Some(way);

@@ -171,7 +171,7 @@ impl Pool {
     fn spawn<W: FnOnce() + Send + 'static>(&self, work: W) -> Result<(), (io::Error, W)> {
         // The kernel shows 15 bytes of a thread's name.
         let name = self.stage.name.chars().take(15).collect();
-        // The new thread takes it out: a thread that can't start would drop what it is given.
+        // The new thread takes it from here: a thread that cannot start would drop its argument.
         let work = Arc::new(Mutex::new(Some(work)));
         let its = work.clone();
         let spawned = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {

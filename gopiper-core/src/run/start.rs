@@ -137,7 +137,7 @@ fn channel(part: &Part) -> Arc<Channel> {
 /// The destination of a stage's messages, among the stages that exist.
 fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Inlet>>) -> Option<Outlet> {
     Some(match next {
-        // What is stored comes out by itself.
+        // The outlet of a buffer is a source of its own.
         Next::Nothing | Next::Stored(_) => return None,
         Next::To(part) => Outlet::To(made.get(part)?.clone()),
         Next::Tee(branches) => {

@@ -13,16 +13,16 @@ use tracing::debug;
 /// Standard input and output were closed when the program began.
 static CLOSED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
 
-/// Before `main`: the standard library opens /dev/null where a standard descriptor is closed, so that no file
-/// gets its number. What is written to standard output then would be lost without a word.
+/// Before `main`: the standard library opens /dev/null in place of a closed standard descriptor, so
+/// that no file gets its number. Output to it would be lost silently.
 #[ctor::ctor(unsafe)]
 fn see_what_is_closed() {
     CLOSED[0].store(fcntl_getfd(stdin()).is_err(), Relaxed);
     CLOSED[1].store(fcntl_getfd(stdout()).is_err(), Relaxed);
 }
 
-/// Puts descriptors that can neither be read nor written where those were that were closed: so whoever uses them
-/// is told, and no file gets their numbers. Standard error stays /dev/null.
+/// Replaces closed descriptors by ones that can neither be read nor written: using them is an
+/// error, and no file gets their numbers. Standard error stays /dev/null.
 pub(crate) fn keep_closed() {
     let unusable = || open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let put = [dup2_stdin::<OwnedFd>, dup2_stdout::<OwnedFd>];

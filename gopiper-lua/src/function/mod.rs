@@ -1,11 +1,11 @@
 //! A Lua function as a transform.
 //!
-//! Each worker has a LuaJIT state of its own. In it the whole file of the pipeline runs again, where
-//! `gopiper` only counts: the function with the same number is the one, and what it needs around it
-//! (helpers, globals, what was required) is simply there. A batch is one call: the loop over its
-//! messages is Lua too, so that it is compiled together with the function.
+//! Each worker has a LuaJIT state of its own, in which the whole file of the pipeline runs again.
+//! There, `gopiper` only counts: the function with the same number is the worker's, and its
+//! surroundings (helpers, globals, required modules) exist, too. A batch is one call: the loop over
+//! its messages is Lua, too, so that it is compiled together with the function.
 //!
-//! A function that collects has a second one beside it, which the worker's timer calls, and its end.
+//! A function with a window has a second one, `flush`, which the worker's timer and end call.
 mod ffi;
 mod json;
 mod serialized;

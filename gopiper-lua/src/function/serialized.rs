@@ -136,7 +136,7 @@ impl Writer {
         place
     }
 
-    /// The list or map has so many items.
+    /// Sets the number of items of the list or map.
     pub(super) fn close(&mut self, place: usize, items: usize) {
         if self.is_over {
             return;

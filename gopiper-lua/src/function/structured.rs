@@ -97,7 +97,7 @@ pub(super) fn read_all(bytes: &[u8]) -> Result<Value, ValueProblem> {
 
 const CUT_OFF: ValueProblem = ValueProblem { path: String::new(), text: " is not whole" };
 
-/// `None` for nil. So many `levels` of tables there may be.
+/// `None` for nil. `levels` is how many levels of tables are allowed.
 fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, ValueProblem> {
     let kind = from.number().ok_or(CUT_OFF)?;
     Ok(Some(match kind {

@@ -98,7 +98,7 @@ fn run(source: &Arc<Script>, settings: &Settings) -> Made {
     made
 }
 
-/// What is wrong with a file each call of which is right.
+/// Errors of a file as a whole, if each of its calls is right.
 fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Remark> {
     let file = source.file.display();
     if made.pipelines.is_empty() {

@@ -18,7 +18,7 @@ pub(crate) struct Made {
     pub(crate) places: BTreeMap<String, PipelinePlaces>,
     /// The problems of the file.
     pub(crate) notes: Vec<Remark>,
-    /// Where the functions stand that are transforms in pipelines, in order.
+    /// The positions of the functions that are transforms in pipelines, in order.
     pub(crate) functions: Vec<String>,
     pub(crate) components: Vec<UnusedComponent>,
     /// Whose components are loaded, unless the command line overrides it.

@@ -75,8 +75,8 @@ fn named(call: &ModuleCall<'_>, options: &mut PipelineOptions) -> Option<String>
     Some(name.clone())
 }
 
-/// Puts a pipeline together; where its components stand is said even if it can't be. None if nobody knows
-/// whether it can.
+/// Creates a pipeline, and records the positions of its components even if that fails. `None` if it
+/// is unknown whether it can be created.
 fn put_together(
     Steps { steps, stand }: Steps,
     options: PipelineOptions,

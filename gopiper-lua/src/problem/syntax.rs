@@ -14,7 +14,7 @@ use full_moon::{
 
 use crate::problem::place::{CallSite, Place, What};
 
-/// Where in the text of its file a place is; at worst, its line.
+/// The range of a place in the text of its file; at worst, its line.
 pub(crate) fn range(text: &str, place: &Place) -> Range<usize> {
     let line = line(text, place.line);
     let found = match &place.what {

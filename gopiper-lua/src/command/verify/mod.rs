@@ -241,7 +241,7 @@ fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments, seed: u64) 
     }
 }
 
-/// What to do: by what was seen, if that says more than what was looked for.
+/// The advice: for the observed problem, if that is more specific than the test.
 fn advice(test: &Test, verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Crashed(_) => {

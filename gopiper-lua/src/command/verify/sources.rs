@@ -43,7 +43,7 @@ fn outcomes(subject: &Subject) -> Judged {
     Ok(())
 }
 
-/// What went back to it comes again in the next run, if nothing may be lost.
+/// Messages that were returned come again in the next run, if the source promises to lose nothing.
 fn returned(subject: &Subject) -> Judged {
     is_source(subject)?;
     if let Err(why) = subject.factory()?.durability() {

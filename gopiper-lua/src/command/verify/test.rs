@@ -5,7 +5,7 @@ use super::{subject::Subject, verdict::Judged};
 pub(super) struct Test {
     /// Stable: authors put it into `--exclude`.
     pub(super) name: &'static str,
-    /// What its author can do if it fails.
+    /// The advice for the author if it fails.
     pub(super) advice: &'static str,
     pub(super) run: fn(&Subject) -> Judged,
 }

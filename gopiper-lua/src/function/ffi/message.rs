@@ -8,7 +8,7 @@ use super::{plain::bytes, state::State};
 
 /// A search for a word that is longer is not kept.
 const LARGE: usize = 64 << 10;
-/// So much of a description goes on: it is for people, and for the log.
+/// The longest description, which is for people and for the log.
 const DESCRIPTION: usize = 64 << 10;
 
 // SAFETY, for all below: the prelude gives the state that it was given, which its component keeps for
@@ -134,8 +134,8 @@ pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
     state.forget();
 }
 
-/// Keeps the message under a key, and sends what was made of that. Returns 0 if it has made others in its
-/// place: then it can't be kept; and -1 if there is no room for the key.
+/// Keeps the message under a key, and sends the messages made for that key. Returns 0 if the
+/// message has others in its place, and so cannot be kept, and -1 if there is no room for the key.
 pub(super) unsafe extern "C" fn keep(
     state: *mut State,
     message: *mut Message,

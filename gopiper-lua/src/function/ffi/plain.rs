@@ -10,7 +10,7 @@ use crate::{
     state::memory::NOT_ENOUGH,
 };
 
-/// A value that is one word, or bytes that somebody else owns: text, or a table as LuaJIT writes it.
+/// A value that is one word, or bytes with another owner: text, or a table in LuaJIT's form.
 #[repr(C)]
 pub(super) struct Plain {
     pub(super) tag: i32,

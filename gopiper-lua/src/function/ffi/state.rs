@@ -17,7 +17,7 @@ use crate::{
     state::limit::Progress,
 };
 
-/// So many bytes of new payloads share one owner.
+/// How many bytes of new payloads share one owner.
 const BLOCK: usize = 64 << 10;
 
 /// One worker's, as Lua sees it.
@@ -90,7 +90,7 @@ impl OwnedState {
         OwnedState(NonNull::from(Box::leak(Box::new(state))))
     }
 
-    /// Where it lies, until this is dropped.
+    /// Its address, valid until this is dropped.
     pub(crate) fn pointer(&self) -> *mut State {
         self.0.as_ptr()
     }
@@ -141,7 +141,7 @@ impl State {
         &mut self.held
     }
 
-    /// Whether it may hold so many bytes more than it does.
+    /// Whether it may hold this many more bytes.
     pub(super) fn has_room(&mut self, len: usize) -> bool {
         self.held().has_room(len)
     }
@@ -174,7 +174,7 @@ impl State {
         Some(self.block.split_to(len))
     }
 
-    /// Takes new memory for payloads; false if there is no room for so many bytes.
+    /// Takes new memory for payloads; false if there is no room for this many bytes.
     fn begin_block(&mut self, len: usize) -> bool {
         let len = len.max(BLOCK);
         let has_room = self.has_room(len);
@@ -185,15 +185,16 @@ impl State {
         has_room
     }
 
-    /// A payload and the bytes behind it: without copying it if it was the last that was made here. So many small
-    /// pieces cost as much as few large ones.
+    /// A payload and bytes after it, without a copy of the payload if it was the last one made
+    /// here. So many small pieces cost as much as a few large ones.
     pub(super) fn longer(&mut self, before: &Payload, data: &[u8]) -> Option<Payload> {
         if data.len() <= self.block.len() && self.block.follows(before) {
             self.block[..data.len()].copy_from_slice(data);
             return Some(self.block.extend(before, data.len()));
         }
         let len = before.len() + data.len();
-        // What has grown before grows on: with room for as much again it is copied few times.
+        // A payload that has grown will probably grow again: with room for twice its size it is
+        // copied rarely.
         if self.block.len() < len && self.block.follows(before) {
             self.begin_block(2 * len);
         }

@@ -60,7 +60,7 @@ pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Ed
             with_field(&data[outer.clone()], key, value).ok_or_else(JsonProblem::too_deep)?;
         (outer.start + place.start..outer.start + place.end, field)
     };
-    // Somebody is to be able to read it.
+    // The result must be readable again.
     let is_table = matches!(value.tag(), ValueTag::LIST | ValueTag::MAP);
     if is_table && is_too_deep(&[&data[..edit.0.start], &edit.1, &data[edit.0.end..]].concat()) {
         return Err(JsonProblem::too_deep());

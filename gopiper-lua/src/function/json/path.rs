@@ -207,7 +207,7 @@ mod tests {
         let mut get = |data: &'static str| {
             path.get(data.as_bytes()).unwrap().map(|found| found.as_raw_str().to_owned())
         };
-        // What was learned of one message does not spoil the next.
+        // Knowledge from one message does not affect the next.
         for _ in 0..2 {
             assert_eq!(get(r#"{"a":{"1":{"0":5}}}"#).as_deref(), Some("5"));
             assert_eq!(get(r#"{"a":[0,[6]]}"#).as_deref(), Some("6"));
