@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         return exit::refuse(&error);
     }
     match cli::parse() {
-        Ok(arguments) => exit::finish(execute(arguments)),
+        Ok(arguments) => exit::finish(standard::with_enough_stack(|| execute(arguments))),
         Err(code) => code,
     }
 }

@@ -11,7 +11,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::{Duration, Instant},
 };
 
 use gopiper_abi::Error;
@@ -69,17 +69,25 @@ fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
 }
 
 /// Tries to create a folder: in some directories that are writable, that is impossible (`/proc`).
+/// Each component of a pipeline asks at the start, so a success is valid for a second.
 fn try_to_make(folder: &Path) -> io::Result<()> {
-    // Of this thread's call alone.
-    static TRIED: AtomicUsize = AtomicUsize::new(0);
-    let number = TRIED.fetch_add(1, Relaxed);
-    let tried = folder.join(format!(".gopiper-{}-{number}", std::process::id()));
+    static LAST: Mutex<Option<(PathBuf, Instant)>> = Mutex::new(None);
+    let mut last = LAST.lock();
+    if let Some((worked, when)) = &*last
+        && worked == folder
+        && when.elapsed() < Duration::from_secs(1)
+    {
+        return Ok(());
+    }
+    let tried = folder.join(format!(".gopiper-{}", std::process::id()));
     match fs::create_dir(&tried) {
         // Left by a process that was killed.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => fs::remove_dir(&tried),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+        Ok(()) => fs::remove_dir(&tried)?,
     }
+    *last = Some((folder.into(), Instant::now()));
+    Ok(())
 }
 
 /// Whether a state directory can be read, if it exists.

@@ -1,5 +1,11 @@
-//! The environment of the program: its standard descriptors, and how many files it may open.
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+//! The environment of the program: its standard descriptors, its stack, and how many files it may
+//! open.
+use std::{
+    panic::resume_unwind,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+};
 
 use rustix::{
     fd::OwnedFd,
@@ -9,6 +15,8 @@ use rustix::{
     stdio::{dup2_stdin, dup2_stdout, stdin, stdout},
 };
 use tracing::debug;
+
+use crate::command::exit::refuse;
 
 /// Standard input and output were closed when the program began.
 static CLOSED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
@@ -32,6 +40,23 @@ pub(crate) fn keep_closed() {
             let _ = unusable().and_then(put);
         }
     }
+}
+
+/// The stack that a pipeline's file needs (see [`gopiper_lua::load`]), and the default of most
+/// systems.
+const STACK: u64 = 8 << 20;
+
+/// Runs the program on a stack that is large enough: this thread's, unless `ulimit -s` made it
+/// smaller.
+pub(crate) fn with_enough_stack(work: impl FnOnce() -> ExitCode + Send) -> ExitCode {
+    if getrlimit(Resource::Stack).current.is_none_or(|limit| limit >= STACK) {
+        return work();
+    }
+    let main = thread::Builder::new().name("main".into()).stack_size(STACK as usize);
+    thread::scope(|scope| match main.spawn_scoped(scope, work) {
+        Ok(main) => main.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        Err(error) => refuse(&format_args!("no thread for its work: {error}")),
+    })
 }
 
 /// Many shells let a program open 1,024 files unless it asks for more: it may as many as the hard limit says.

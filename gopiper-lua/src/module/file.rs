@@ -1,9 +1,7 @@
 //! A pipeline's file, run once.
 use std::{
-    panic::resume_unwind,
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
-    thread,
 };
 
 use gopiper_core::Pipeline;
@@ -21,10 +19,6 @@ use crate::{
     state::plain_state,
 };
 
-/// The stack of a file: as large as that of its functions in their workers. Recursion through Lua's
-/// library should reach Lua's limit, which is an error with a place, before it reaches this one.
-const STACK: usize = 32 << 20;
-
 /// The result of a file without errors.
 pub struct Loaded {
     /// At least one, each ready to start.
@@ -35,7 +29,8 @@ pub struct Loaded {
     pub places: Places,
 }
 
-/// Runs a pipeline's file.
+/// Runs a pipeline's file, on this thread. Its stack should have 8 MB: then endless recursion
+/// through Lua's library reaches Lua's own limit first, which is an error with a place.
 ///
 /// # Errors
 /// All its errors and warnings.
@@ -44,20 +39,7 @@ pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
         let note = Remark::error(None, format!("cannot read {}: {error}", file.display()));
         vec![Script::new("", file).problem(note)]
     })?;
-    let made = thread::scope(|scope| {
-        let runs = thread::Builder::new().name("pipeline file".into()).stack_size(STACK);
-        let ran = runs.spawn_scoped(scope, || run(&source, settings)).map(|runs| runs.join());
-        match ran {
-            Ok(Ok(made)) => made,
-            Ok(Err(panic)) => resume_unwind(panic),
-            Err(error) => {
-                let mut made = Made::default();
-                let error = format!("{}: no thread for it: {error}", file.display());
-                made.notes.push(Remark::error(None, error));
-                made
-            }
-        }
-    });
+    let made = run(&source, settings);
     let is_error = |note: &Remark| note.severity == Severity::Error;
     let wrong = made.notes.iter().any(is_error);
     let mut problems: Vec<_> = made.notes.into_iter().map(|note| source.problem(note)).collect();

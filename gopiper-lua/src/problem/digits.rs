@@ -22,8 +22,7 @@ use crate::problem::{
 
 /// A warning for each operand of `..` that may be a number, and each key that may be an integer.
 pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Remark> {
-    let has = |word| memchr::memmem::find(text.as_bytes(), word).is_some();
-    if ![&b"json"[..], b"decode", b"tonumber", b"attributes"].into_iter().any(has) {
+    if !["json", "decode", "tonumber", "attributes"].into_iter().any(|word| text.contains(word)) {
         return Vec::new();
     }
     let found = syntax::with_parsed(text, |ast, _| find(ast)).unwrap_or_default();

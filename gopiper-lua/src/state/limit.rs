@@ -1,18 +1,25 @@
 //! A limit of time for each message of a Lua function, and for the run of a file.
 //!
-//! One thread of the process looks after all of them. A function that is still at the same message when
+//! One thread of the process, the watch, looks after all of them. A function that is still at the same message when
 //! its limit is past gets a hook that raises an error in it: until then this costs nothing but a lock
 //! for each batch. LuaJIT is built so that compiled code heeds hooks (`.cargo/config.toml`).
+//!
+//! LuaJIT allows a hook to be set by a signal handler on the state's own thread, and by no other thread: so the watch
+//! sends that thread a signal.
 #![allow(unsafe_code)]
 
 use std::{
     cell::Cell,
     ffi::{CStr, c_int},
     fmt::Write,
-    ptr,
+    io, mem, ptr,
     sync::{
         Arc, Once, Weak,
-        atomic::{AtomicI32, AtomicU32, Ordering::Relaxed},
+        atomic::{
+            AtomicI32, AtomicU32,
+            Ordering::{Relaxed, SeqCst},
+            compiler_fence,
+        },
     },
     thread,
     time::{Duration, Instant},
@@ -25,6 +32,10 @@ use mlua::{
     },
 };
 use parking_lot::Mutex;
+use signal_hook::low_level::register;
+
+/// No place of a batch.
+const NONE: u32 = u32::MAX;
 
 /// What Lua calls the prelude, which goes over the messages.
 const OWN: &CStr = c"=gopiper";
@@ -68,7 +79,7 @@ pub(crate) struct Limit {
 }
 
 struct RunningCall {
-    lua: *mut lua_State,
+    thread: libc::pthread_t,
     progress: *const Progress,
     /// The place that was seen last, and when first.
     seen: Option<(u32, Instant)>,
@@ -76,17 +87,31 @@ struct RunningCall {
     said: bool,
 }
 
-// SAFETY: the watch uses both only under the lock, and `TimedCall::drop`, on the worker's thread, takes them
-// away under it before either can go.
+// SAFETY: the watch reads `progress` only under the lock, and `TimedCall::drop`, on the worker's thread, takes it
+// away under it before it can go.
 unsafe impl Send for RunningCall {}
 
 /// A call, while it runs.
 pub(crate) struct TimedCall<'a>(&'a Limit);
 
+/// The call that runs on a thread: for the signal's handler and the hook, which run on that thread.
+struct InterruptibleCall {
+    /// Null while there is none. Set last, and cleared first: a handler may interrupt at any moment.
+    lua: Cell<*mut lua_State>,
+    progress: Cell<*const Progress>,
+    limit: Cell<Duration>,
+}
+
 thread_local! {
-    /// Of the call that runs on this thread.
-    static CURRENT: Cell<(*const Progress, Duration)> =
-        const { Cell::new((ptr::null(), Duration::ZERO)) };
+    static CURRENT: InterruptibleCall = const {
+        InterruptibleCall {
+            lua: Cell::new(ptr::null_mut()),
+            progress: Cell::new(ptr::null()),
+            limit: Cell::new(Duration::ZERO),
+        }
+    };
+    /// Whether the signal can reach this thread.
+    static HEARS: Cell<bool> = const { Cell::new(false) };
 }
 
 static WATCHED: Mutex<Vec<Weak<Limit>>> = Mutex::new(Vec::new());
@@ -95,8 +120,7 @@ impl Limit {
     pub(crate) fn new(subject: String, time: Duration) -> Arc<Self> {
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
-            let watch = thread::Builder::new().name("lua limits".into()).spawn(watch);
-            if let Err(error) = watch {
+            if let Err(error) = start_watch() {
                 tracing::warn!("Lua functions have no limit of time: {error}");
             }
         });
@@ -118,17 +142,24 @@ impl Limit {
         // SAFETY: nothing is done with the stack.
         let done = unsafe { lua.exec_raw::<()>((), |lua| state = lua) };
         debug_assert!(done.is_ok(), "nothing is done");
-        CURRENT.set((progress, self.time));
-        if !state.is_null() {
-            *self.running.lock() =
-                Some(RunningCall { lua: state, progress, seen: None, said: false });
-        }
+        hear();
+        progress.condemned.store(NONE, Relaxed);
+        CURRENT.with(|current| {
+            debug_assert!(current.lua.get().is_null(), "calls of a thread do not nest");
+            current.progress.set(progress);
+            current.limit.set(self.time);
+            compiler_fence(SeqCst);
+            current.lua.set(state);
+        });
+        // SAFETY: it has no condition.
+        let thread = unsafe { libc::pthread_self() };
+        *self.running.lock() = Some(RunningCall { thread, progress, seen: None, said: false });
         TimedCall(self)
     }
 
     fn look(&self) {
         let mut running = self.running.lock();
-        let Some(RunningCall { lua, progress, seen, said }) = &mut *running else { return };
+        let Some(RunningCall { thread, progress, seen, said }) = &mut *running else { return };
         // SAFETY: it stays there for as long as the call runs (`begin`).
         let at = unsafe { (**progress).at.load(Relaxed) };
         match seen {
@@ -143,13 +174,10 @@ impl Limit {
                     );
                 }
                 if since.elapsed() >= self.time {
-                    // SAFETY: both are there while the call runs (`TimedCall` borrows them). LuaJIT lets a hook be set
-                    // from a signal's handler; this is another thread, which races with the state's own over its
-                    // mask of hooks and its dispatch table. What can be lost is the hook, and that is set again
-                    // at the next look: the entries of the table check the mask themselves.
+                    // SAFETY: both are there while the call runs: `TimedCall` borrows one, and is dropped on the other.
                     unsafe {
                         (**progress).condemned.store(at, Relaxed);
-                        lua_sethook(*lua, Some(stop), LUA_MASKCOUNT, 1);
+                        libc::pthread_kill(*thread, interruption());
                     }
                 }
             }
@@ -160,13 +188,54 @@ impl Limit {
 
 impl Drop for TimedCall<'_> {
     fn drop(&mut self) {
-        if let Some(RunningCall { lua, .. }) = self.0.running.lock().take() {
-            // It may have been set just when the call ended.
-            // SAFETY: the state is this thread's again.
+        // No signal is sent from here on; one may be on its way.
+        *self.0.running.lock() = None;
+        let lua = CURRENT.with(|current| current.lua.replace(ptr::null_mut()));
+        compiler_fence(SeqCst);
+        if !lua.is_null() {
+            // The hook may have been set just when the call ended.
+            // SAFETY: `Limit::begin` borrowed the state until now, and no handler sets a hook any more.
             unsafe { lua_sethook(lua, None, 0, 0) };
         }
-        CURRENT.set((ptr::null(), Duration::ZERO));
     }
+}
+
+/// The signal that tells a thread to look at its call: a real-time one, which no system component sends.
+fn interruption() -> c_int {
+    libc::SIGRTMIN() + 9
+}
+
+/// Lets the signal reach this thread, whatever the program was started with.
+fn hear() {
+    if HEARS.replace(true) {
+        return;
+    }
+    // SAFETY: `signals` is initialised by `sigemptyset` before it is read; nothing else is changed than this thread's mask.
+    unsafe {
+        let mut signals = mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::sigaddset(&mut signals, interruption());
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, ptr::null_mut());
+    }
+}
+
+/// The signal's handler: the call of this thread has been at one message for too long.
+fn interrupt() {
+    CURRENT.with(|current| {
+        let lua = current.lua.get();
+        if !lua.is_null() {
+            // SAFETY: the call runs, so its state is there. This is a signal handler on the state's own thread, from
+            // which LuaJIT allows this one function to be called.
+            unsafe { lua_sethook(lua, Some(stop), LUA_MASKCOUNT, 1) };
+        }
+    });
+}
+
+fn start_watch() -> io::Result<()> {
+    // SAFETY: the handler reads cells of this thread and calls `lua_sethook`: it takes no lock, and allocates nothing.
+    unsafe { register(interruption(), interrupt)? };
+    thread::Builder::new().name("lua limits".into()).spawn(watch)?;
+    Ok(())
 }
 
 fn watch() {
@@ -186,7 +255,8 @@ unsafe extern "C-unwind" fn stop(lua: *mut lua_State, at: *mut lua_Debug) {
     let mut text = Text { bytes: [0; 256], len: 0 };
     // SAFETY: Lua calls it on the worker's thread, with what it wants a hook to have.
     unsafe {
-        let (progress, limit) = CURRENT.get();
+        let (progress, limit) =
+            CURRENT.with(|current| (current.progress.get(), current.limit.get()));
         let late = progress
             .as_ref()
             .filter(|progress| progress.at.load(Relaxed) == progress.condemned.load(Relaxed));

@@ -1,10 +1,12 @@
 //! What a process finds when it starts, and what happens to it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use fastrand::Rng;
+use rustix::process::Signal;
 
 use crate::workspace::{root, succeed};
 
@@ -33,7 +35,8 @@ impl Environment {
     pub(super) fn any(random: &mut Rng) -> Self {
         let mut rarely = || random.u8(0..4) == 0;
         let (files, umask) = (rarely().then_some(40), rarely().then_some("000"));
-        let (ignores_hangup, no_code) = (rarely(), rarely());
+        // What this process ignores (under `nohup`), those that it starts ignore too.
+        let (ignores_hangup, no_code) = (rarely() || hangup_is_ignored(), rarely());
         let mut variables = Vec::new();
         for variable in [
             ("XDG_STATE_HOME", ""),
@@ -74,4 +77,11 @@ impl Environment {
         shell.stdin(Stdio::null());
         shell
     }
+}
+
+fn hangup_is_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (Signal::HUP.as_raw() - 1)) != 0
 }
