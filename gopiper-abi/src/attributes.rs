@@ -1,4 +1,4 @@
-//! From what stands in the pipeline's file to the author's struct.
+//! Reads attributes from the pipeline's file into the author's struct.
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value as Json, json};
@@ -10,13 +10,13 @@ use crate::{
     schema::Schema,
 };
 
-/// Declares a component's attributes: an ordinary struct, its fields with doc comments. A field with
-/// `#[serde(default)]` or an `Option` may be left out; one that doesn't exist is refused.
+/// Declares a component's attributes: an ordinary struct with doc comments on its fields. A field
+/// with `#[serde(default)]` or an `Option` is optional; an unknown attribute is refused.
 ///
-/// Structs and enums of their own for its fields are declared in the same way. A struct derives
-/// `Debug`, `Clone`, serde's `Deserialize` and schemars' `JsonSchema`; an enum `PartialEq` and `Eq`
-/// too, and its variants are texts in snake_case. More can be derived, `Default` for example; further
-/// attributes of serde and schemars work as ever.
+/// Declare structs and enums for its fields in the same way. A struct derives `Debug`, `Clone`,
+/// serde's `Deserialize` and schemars' `JsonSchema`. An enum also derives `PartialEq` and `Eq`, and
+/// its variants are texts in snake_case. You may derive more, such as `Default`, and use further
+/// attributes of serde and schemars.
 ///
 /// ```
 /// gopiper_abi::attributes! {
@@ -91,8 +91,9 @@ macro_rules! attributes {
     };
 }
 
-/// What [`attributes!`](crate::attributes) declares. Implement it for a type of your own that serde
-/// reads and schemars describes; unknown attributes are then refused only if it says so.
+/// A type declared by [`attributes!`](crate::attributes). You may implement it for a type of your
+/// own that serde reads and schemars describes; unknown attributes are then refused only if it says
+/// so.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not declared with `attributes!`",
     label = "not declared with `gopiper_abi::attributes!`",
@@ -152,7 +153,7 @@ pub fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>>
     }
 }
 
-/// Whether a path is another one, or leads to something in it.
+/// Whether a path equals another one, or leads to something in it.
 fn is_within(path: &str, outer: &str) -> bool {
     path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

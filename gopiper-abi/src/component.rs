@@ -1,4 +1,4 @@
-//! What an author writes: a factory, and the component that it makes for each worker.
+//! The author's traits: a factory, and the component that it creates for each worker.
 use std::ops::Range;
 
 use crate::{
@@ -8,9 +8,9 @@ use crate::{
 
 /// A transform or a sink at work: one for each worker, on a thread of its own.
 ///
-/// The callback must be called once for each message; see [`HandledCallback`] for what happens when
-/// it isn't, and for reports that come later. Don't return before you are done with the message,
-/// unless you [`keep`](HandledCallback::keep) or [`defer`](HandledCallback::defer) it.
+/// Call the callback once for each message; [`HandledCallback`] says what happens otherwise, and
+/// how to report later. Do not return before you have finished with the message, unless you
+/// [`keep`](HandledCallback::keep) or [`defer`](HandledCallback::defer) it.
 ///
 /// ```
 /// use gopiper_abi::{Component, HandledCallback, Message};
@@ -38,23 +38,24 @@ pub trait Component: Send + 'static {
         Ok(())
     }
 
-    /// Processes a message and says what came of it. A panic fails this message alone; the component
-    /// is then made anew.
+    /// Processes a message and reports the result. A panic fails this message only; the component
+    /// is then replaced.
     fn handle(&mut self, message: Message, handled: HandledCallback<'_>);
 
     /// The moment asked for by [`Host::wake_at`](crate::Host::wake_at) has come (or
     /// [`Host::wake`](crate::Host::wake) was called); `now` is [`Host::monotonic`](crate::Host::monotonic).
     ///
     /// # Errors
-    /// The pipeline stops, and names this component. But a [temporary](Error::temporary) error is only logged, if another
-    /// moment was asked for.
+    /// The pipeline stops, and names this component. A [temporary](Error::temporary) error is only logged if
+    /// the component has asked for another moment.
     fn timer(&mut self, now: i64) -> Result<(), Error> {
         let _ = now;
         Ok(())
     }
 
-    /// No message comes any more: send what is kept, and report what is deferred, until `deadline` on
-    /// [`Host::monotonic`](crate::Host::monotonic). What is kept or deferred after this has failed.
+    /// No more messages will come: send kept messages, and report deferred ones, before `deadline`
+    /// on [`Host::monotonic`](crate::Host::monotonic). Messages that are kept or deferred after
+    /// this have failed.
     ///
     /// # Errors
     /// The pipeline ends as failed, and names this component.
@@ -64,8 +65,8 @@ pub trait Component: Send + 'static {
     }
 }
 
-/// A transform or a sink that gains by seeing the messages that came together (a sink that writes
-/// neighbours as one). Every [`Component`] is one: implement either.
+/// A transform or a sink that handles a whole batch at once (such as a sink that writes neighbours
+/// together). Every [`Component`] is one: implement either.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a transform nor a sink",
     label = "neither `Component` nor `BatchComponent` is implemented for it",
@@ -80,8 +81,8 @@ pub trait BatchComponent: Send + 'static {
         Ok(())
     }
 
-    /// Processes the messages that came together. A panic outside of [`BatchCall::each`] fails all of
-    /// them: nobody knows how far it got.
+    /// Processes the messages of a batch. A panic outside of [`BatchCall::each`] fails all of them,
+    /// because it is unknown how far it got.
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags;
 
     /// As [`Component::timer`].
@@ -155,18 +156,18 @@ pub trait Source: Send + 'static {
         Ok(())
     }
 
-    /// Sends what there is through [`Postponed`], about `credit` messages at most: so many will not
-    /// block. A source with threads of its own sends from them, and returns
-    /// [`Produced::WAITING`] here until they have come to their end.
+    /// Sends the available messages through [`Postponed`], about `credit` of them at most: that
+    /// many will not block. A source with threads of its own sends from them, and returns
+    /// [`Produced::WAITING`] here until they have ended.
     ///
     /// # Errors
     /// The pipeline drains, ends as failed, and names this component.
     fn produce(&mut self, credit: usize) -> Result<Produced, Error>;
 
-    /// Messages `indices` of the batch that was sent under `token` have ended. Once for each
+    /// Messages `indices` of the batch that was sent under `token` have ended. Called once for each
     /// message that was sent with a token, on the worker's thread, in no particular order; also
-    /// after the source has finished. What the pipeline left behind when it ended is never told:
-    /// take it for [`Outcome::RETURNED`].
+    /// after the source has finished. The outcome of messages that remain when the pipeline ends is
+    /// never reported: treat it as [`Outcome::RETURNED`].
     fn settled(&mut self, token: u64, indices: Range<u32>, outcome: Outcome) {
         let _ = (token, indices, outcome);
     }
@@ -182,8 +183,8 @@ pub trait Source: Send + 'static {
     }
 }
 
-/// A component that is nothing but its attributes is its own factory: each worker gets a copy. One that has something
-/// to open, to check or to say of itself has a [`Factory`] of its own.
+/// A component that consists of its attributes only is its own factory: each worker gets a copy. A
+/// component that has something to open, to check or to declare has a [`Factory`] of its own.
 ///
 /// ```no_run
 /// use gopiper_abi::{Component, HandledCallback, Message, attributes, export_component};
@@ -219,84 +220,85 @@ impl<C: BatchComponent + DeclaredAttributes + Clone> Factory for C {
     }
 }
 
-/// What makes a component for each worker.
+/// Creates a component for each worker.
 ///
-/// It is made from the attributes that stand in the pipeline's file, which it declares once: see
+/// It is created from the attributes in the pipeline's file, which it declares once: see
 /// [`attributes!`](crate::attributes).
 pub trait Factory: Sized + Send + 'static {
-    /// What it makes: a [`Component`] (or a [`BatchComponent`]) for a transform or a sink, a
-    /// [`Source`] for a source.
+    /// The type that it creates: a [`Component`] (or a [`BatchComponent`]) for a transform or a
+    /// sink, a [`Source`] for a source.
     type Component: Send + 'static;
-    /// What can be set, with its documentation, declared with [`attributes!`](crate::attributes).
-    /// From this come the checks and their errors, and what `gopiper inspect --load` shows.
-    /// [`NoAttributes`](crate::NoAttributes) for nothing.
+    /// The attributes with their documentation, declared with [`attributes!`](crate::attributes).
+    /// They determine the checks, the errors, and the output of `gopiper inspect --load`.
+    /// [`NoAttributes`](crate::NoAttributes) for none.
     type Attributes: DeclaredAttributes;
 
-    /// Takes the attributes, and refuses what does not fit together. Nothing is opened yet, and there
-    /// is no host yet: what is logged here is lost.
+    /// Takes the attributes, and refuses values that do not fit together. Open nothing here. There
+    /// is no host yet: log lines are lost.
     ///
     /// # Errors
-    /// The pipeline does not start; [`Error::attribute`] names the one that is wrong.
+    /// The pipeline does not start; [`Error::attribute`] names the wrong one.
     fn new(attributes: Self::Attributes) -> Result<Self, Error>;
 
     /// Whether it could work, without side effects: called once before the pipeline starts. As in
     /// [`Factory::new`], there is no host yet.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// Why it could not work.
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Makes the component of one worker. `postponed` is how it sends messages of its own making,
-    /// and reaches the host.
+    /// Creates the component of one worker. `postponed` sends messages of its own, and gives access
+    /// to the host.
     ///
     /// # Errors
     /// The pipeline does not start.
     fn create(&self, postponed: Postponed) -> Result<Self::Component, Error>;
 
-    /// How many workers it would like; the operator's `pool_size` wins.
+    /// How many workers it would like; the operator's `pool_size` overrides it.
     fn pool_size(&self) -> usize {
         1
     }
 
-    /// How many messages may wait for it; the operator's `channel_size` wins.
+    /// How many messages may wait for it; the operator's `channel_size` overrides it.
     fn channel_size(&self) -> usize {
         8192
     }
 
-    /// How many workers it bears: [`Parallel::SINGLE`] if what it keeps or writes must be in one
+    /// How many workers it supports: [`Parallel::SINGLE`] if its state or its output must be in one
     /// place.
     fn parallel(&self) -> Parallel {
         Parallel::ANY
     }
 
-    /// What it can't work without: a folder in the state directory, or what only one component of a
-    /// process can have. So a pipeline that lacks it, or two that need the same, are refused before
-    /// anything starts.
+    /// The things that it cannot work without: a folder in the state directory, or a resource that
+    /// only one component of a process can have. A pipeline that lacks one, or two that need the
+    /// same, are refused before anything starts.
     fn needs(&self) -> Vec<Need> {
         Vec::new()
     }
 
-    /// Whether nothing is lost when the program is killed, or the machine loses its power: a source
-    /// gives what was not settled again the next time, a sink has what it has reported as done in a
-    /// safe place. Nothing is asked of transforms. `gopiper check` tells the operator what comes of it.
+    /// Whether nothing is lost when the program is killed, or the machine loses power: a source
+    /// sends unsettled messages again the next time; a sink has stored the messages that it has
+    /// reported as done. Transforms are not asked. `gopiper check` shows the operator the resulting
+    /// promise.
     ///
     /// # Errors
-    /// It may be lost: what the operator has set that makes it so (`sync = 'never'`), or nothing if it
-    /// is so in any case.
+    /// Messages may be lost: names the operator's setting that causes it (`sync = 'never'`), or is empty if
+    /// it is always the case.
     fn durability(&self) -> Result<(), String> {
         Err(String::new())
     }
 
-    /// Whether a source would read the file of this path, now or later. An output that is among the inputs
-    /// ([`Need::output`]) is refused before anything starts.
+    /// Whether a source would read the file at this path, now or later. An output that is also an
+    /// input ([`Need::output`]) is refused before anything starts.
     fn reads(&self, path: &str) -> bool {
         let _ = path;
         false
     }
 
-    /// What the operator should know before it starts, though it can work. `gopiper check` shows it.
+    /// Warnings for the operator before the start. `gopiper check` shows them.
     fn warnings(&self) -> Vec<Error> {
         Vec::new()
     }

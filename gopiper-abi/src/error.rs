@@ -3,9 +3,9 @@ use std::{fmt, io};
 
 use crate::raw::RawError;
 
-/// Why a component refuses, or fails: words for the operator, and the attribute at fault if one is.
-/// Whatever implements [`std::error::Error`] becomes one by `?`; text does not (it implements nothing
-/// of the kind): that is `Err(Error::new("…"))`.
+/// Why a component refuses or fails: a text for the operator, and the attribute at fault if there
+/// is one. Every type that implements [`std::error::Error`] becomes one by `?`. Text does not
+/// implement it: use `Err(Error::new("…"))`.
 ///
 /// ```
 /// use gopiper_abi::Error;
@@ -24,7 +24,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error that is not about one attribute.
+    /// An error that concerns no particular attribute.
     pub fn new(message: impl Into<String>) -> Self {
         Error { attribute: String::new(), message: message.into(), temporary: false }
     }
@@ -35,8 +35,9 @@ impl Error {
         Error { attribute: path.into(), message: message.into(), temporary: false }
     }
 
-    /// Says that the cause may pass by itself: the host waits and tries again. An I/O error for which that holds
-    /// (a full disk, a server that is not there yet) says so itself when it becomes an `Error` by `?`.
+    /// Marks the error as temporary: the host waits and tries again. A temporary I/O error (a full
+    /// disk, a server that is not up yet) is marked automatically when it becomes an `Error` by
+    /// `?`.
     ///
     /// ```
     /// use std::io;
@@ -50,7 +51,7 @@ impl Error {
         self
     }
 
-    /// Whether the cause may pass by itself.
+    /// Whether the error is temporary.
     pub fn is_temporary(&self) -> bool {
         self.temporary
     }
@@ -85,7 +86,8 @@ impl<E: std::error::Error + 'static> From<E> for Error {
     }
 }
 
-/// Whether an error, or what caused it, may pass by itself: one of I/O of that kind, or the host's own.
+/// Whether an error, or one of its causes, is temporary: an I/O error of that kind, or the host's
+/// own.
 fn may_pass(error: &(dyn std::error::Error + 'static)) -> bool {
     use io::ErrorKind as Kind;
     let causes = std::iter::successors(Some(error), |error| error.source());

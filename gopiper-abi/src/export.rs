@@ -1,4 +1,4 @@
-//! From an author's factory to the entries of a `.so`.
+//! Turns an author's factory into the entries of a `.so`.
 use std::marker::PhantomData;
 
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
 
 pub use crate::attributes::{from_json, read};
 
-/// Makes a component of a factory: emits the note and the entries of the `.so`. Once for each crate,
-/// which is a `cdylib`; the component takes the name and the version of the package.
+/// Exports a factory as a component: emits the note and the entries of the `.so`. Use it once in a
+/// crate, which is a `cdylib`. The component has the name and the version of the package.
 ///
 /// ```no_run
 /// # use gopiper_abi::*;
@@ -72,29 +72,29 @@ macro_rules! export_component {
     };
 }
 
-/// What a component is exported as. The three roles are types, so that the compiler refuses a source
-/// that produces nothing.
+/// The role as which a component is exported. The three roles are types, so that the compiler
+/// refuses a source that produces nothing.
 pub trait Role<F: Factory> {
-    /// What the component's workers are to the raw interface.
+    /// The type of the component's workers in the raw interface.
     type Worker: WorkerComponent;
 
-    /// Makes a worker of what the factory made.
+    /// Creates a worker from the factory's component.
     fn worker(component: F::Component) -> Self::Worker;
 }
 
-/// The kind that a role stands for.
+/// The kind of a role.
 pub trait HasKind {
     /// The kind.
     const KIND: Kind;
 }
 
-/// The role of what produces messages.
+/// The role of components that produce messages.
 #[derive(Debug)]
 pub struct AsSource;
-/// The role of what passes messages on.
+/// The role of components that pass messages on.
 #[derive(Debug)]
 pub struct AsTransform;
-/// The role of what messages end in.
+/// The role of components in which messages end.
 #[derive(Debug)]
 pub struct AsSink;
 
@@ -187,7 +187,7 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
     }
 }
 
-/// A transform or a sink, to the raw interface.
+/// A transform or a sink for the raw interface.
 #[derive(Debug)]
 pub struct ComponentWorker<C>(pub(crate) C);
 
@@ -215,7 +215,7 @@ impl<C: BatchComponent> WorkerComponent for ComponentWorker<C> {
     }
 }
 
-/// A source, to the raw interface.
+/// A source for the raw interface.
 #[derive(Debug)]
 pub struct SourceComponent<S>(pub(crate) S);
 

@@ -1,4 +1,4 @@
-//! What a gopiper component and its host agree on, and the author's kit.
+//! The interface between gopiper components and their host, and the author's kit.
 //!
 //! gopiper runs message processing pipelines whose parts (sources, transforms, sinks) are prebuilt
 //! shared libraries. To ship one you need this crate, any rustc from 1.85 on, and nothing else of
@@ -52,12 +52,12 @@
 //! ```
 //!
 //! Its `Cargo.toml` says `crate-type = ["cdylib"]` and depends on `gopiper-abi` (and on `memchr`,
-//! here); the file that comes out is what a pipeline's Lua file names:
-//! `gopiper.loadComponent('keep_component.so', { word = ' 404 ' })`. Test it without loading it with
-//! [`testing::Harness`].
+//! here). A pipeline's Lua file names the resulting file:
+//! `gopiper.loadComponent('keep_component.so', { word = ' 404 ' })`. Test it without loading it
+//! with [`testing::Harness`].
 //!
-//! A panic in `handle` fails that one message; `log` and `tracing` go to the host's log (from threads
-//! of your own, within [`Host::scope`]). What an author need not know, but a host does, is in [`raw`].
+//! A panic in `handle` fails that one message. `log` and `tracing` go to the host's log (from
+//! threads of your own, within [`Host::scope`]). [`raw`] contains the parts that only a host needs.
 #![warn(missing_docs)]
 
 mod attributes;

@@ -1,4 +1,5 @@
-//! Lines out of blocks, without copying them: for sources that read what is cut by a delimiter.
+//! Cuts blocks into lines without copying them: for sources whose messages are separated by a
+//! delimiter.
 mod format;
 #[cfg(test)]
 mod tests;
@@ -17,14 +18,14 @@ use self::format::BOM;
 pub use self::format::{Bom, Format, TooLong};
 use crate::{Batch, Error, Message, Payload, PayloadMut, Postponed, Report, raw::number_behind};
 
-/// How lines leave the cutter: a batch of them and, of a tracked input, where in it each message
-/// ends, its delimiter included: what a source that resumes there would give next is what follows.
+/// Receives lines: a batch of them and, for a tracked input, the position at which each message
+/// ends, including its delimiter. A source that resumes there continues with the next message.
 pub type SendLines<'a> = &'a mut dyn FnMut(Batch, Vec<u64>) -> Result<(), Error>;
 
-/// Takes blocks as they are read, and gives their lines as slices of them. Only the beginning of a
-/// line that a block ends with is copied, to the front of the next block.
+/// Takes blocks as they are read, and returns their lines as slices. It copies only an unfinished
+/// line at the end of a block, to the front of the next block.
 ///
-/// A source that reads an input from where it was left, and hears what becomes of each line:
+/// A source that reads an input from a position, and receives the outcome of each line:
 ///
 /// ```
 /// use std::{collections::HashMap, fs::File, io::Read, ops::Range};
@@ -36,7 +37,7 @@ pub type SendLines<'a> = &'a mut dyn FnMut(Batch, Vec<u64>) -> Result<(), Error>
 ///     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
 ///         let Tail { file, lines, postponed, ends } = self;
 ///         let send = &mut |batch, ends_of_batch: Vec<u64>| {
-///             // Where the batch ends is as good a token as any.
+///             // The end of the batch serves as its token.
 ///             let token = ends_of_batch[ends_of_batch.len() - 1];
 ///             ends.insert(token, ends_of_batch);
 ///             Ok(postponed.send_tracked(batch, token)?)
@@ -63,31 +64,32 @@ pub type SendLines<'a> = &'a mut dyn FnMut(Batch, Vec<u64>) -> Result<(), Error>
 /// ```
 pub struct Lines {
     format: Format,
-    /// The memory that is read into; the first `begun` bytes are the beginning of a line.
+    /// The memory for the next read; its first `begun` bytes are the beginning of a line.
     block: PayloadMut,
     begun: usize,
-    /// The line that has begun was too long and is reported: the rest of it is thrown away.
+    /// The current line was too long and is reported: the rest of it is discarded.
     skipping: bool,
-    /// A piece of the line that has begun was sent: what follows is the next one.
+    /// A piece of the current line was sent: the next one follows.
     continuing: bool,
     /// The number of the piece that was sent last.
     piece: u16,
-    /// What comes is the input's beginning, and a byte order mark there is to be left out.
+    /// The input begins here, and a byte order mark should be removed.
     strips_bom: bool,
-    /// Where the lines of the block end, before their delimiters.
+    /// The ends of the block's lines, before their delimiters.
     ends: Vec<usize>,
     batch: Batch,
     postponed: Postponed,
-    /// Where in the input the block begins.
+    /// The position of the block in the input.
     position: u64,
-    /// Where in the input what was not sent begins: a line that is being skipped is not sent yet.
+    /// The position of the first unsent byte: a line that is being skipped is not sent yet.
     boundary: u64,
-    /// Where in the input each message of the batch ends; `None` if nobody wants to know.
+    /// The end of each message of the batch in the input; `None` if the source does not track
+    /// messages.
     sent_ends: Option<Vec<u64>>,
 }
 
 impl Lines {
-    /// For a source that does not track its messages: it is told no ends.
+    /// For a source that does not track its messages, and receives no ends.
     pub fn new(format: Format, postponed: Postponed) -> Self {
         let block = postponed.host().payload(format.block_size);
         let batch = postponed.batch();
@@ -110,7 +112,8 @@ impl Lines {
         }
     }
 
-    /// For a source that is told where each message ends, in an input that is read from this byte on.
+    /// For a source that receives the end of each message, in an input that is read from this byte
+    /// on.
     pub fn tracked(format: Format, postponed: Postponed, position: u64) -> Self {
         let lines = Self::new(format, postponed);
         Lines {
@@ -122,7 +125,7 @@ impl Lines {
         }
     }
 
-    /// Where to read to. Never empty.
+    /// The buffer for the next read. Never empty.
     pub fn room(&mut self) -> &mut [u8] {
         if self.begun == self.block.len() {
             let size = self.format.block_size.max(self.begun * 2);
@@ -133,7 +136,8 @@ impl Lines {
         &mut self.block[self.begun..]
     }
 
-    /// What was read, as it is: for an input that is not to be cut. What follows it continues it.
+    /// The bytes that were read, as they are: for an input that is not cut. The following bytes
+    /// continue it.
     pub fn take(&mut self, read: usize) -> Message {
         self.position += read as u64;
         self.boundary = self.position;
@@ -147,22 +151,21 @@ impl Lines {
         self.begun
     }
 
-    /// Whether the beginning of a line that was too long has gone on its way, and its end has not come: it is
-    /// being skipped, or sent in pieces.
+    /// Whether the beginning of a line that was too long was sent, and its end has not been read:
+    /// it is being skipped, or sent in pieces.
     pub fn is_in_long_line(&self) -> bool {
         self.skipping || self.continuing
     }
 
-    /// Where in the input to begin again: what lies before is in messages that were sent, or was
-    /// skipped up to its end.
+    /// The position at which to resume: everything before it was sent, or was skipped completely.
     pub fn boundary(&self) -> u64 {
         self.boundary
     }
 
-    /// `read` bytes more are in the room: sends the lines that end in them.
+    /// `read` more bytes are in the buffer: sends the lines that end in them.
     ///
     /// # Errors
-    /// What `send` says.
+    /// The error of `send`.
     pub fn filled(&mut self, read: usize, time: i64, send: SendLines<'_>) -> Result<(), Error> {
         let filled = self.begun + read;
         // The last bytes may be the beginning of the delimiter.
@@ -182,10 +185,10 @@ impl Lines {
         self.flush(send)
     }
 
-    /// The input has ended: what has begun is a line without a delimiter.
+    /// The input has ended: the unfinished line is one without a delimiter.
     ///
     /// # Errors
-    /// What `send` says.
+    /// The error of `send`.
     pub fn end(&mut self, time: i64, send: SendLines<'_>) -> Result<(), Error> {
         self.limit_the_begun(0, time, send)?;
         let rest = self.drop_begun(self.begun);
@@ -208,7 +211,7 @@ impl Lines {
     fn find_ends(&mut self, filled: usize) {
         self.ends.clear();
         let width = self.format.delimiter.len();
-        // What has begun holds no delimiter, but may hold the beginning of one.
+        // The unfinished line contains no delimiter, but may end with the beginning of one.
         let from = (self.begun + 1).saturating_sub(width);
         let fresh = &self.block[from..filled];
         match self.format.delimiter[..] {
@@ -264,7 +267,7 @@ impl Lines {
         Ok(())
     }
 
-    /// A line that is too long, or what is left of one, with its delimiter behind it.
+    /// A line that is too long, or the rest of one, with its delimiter after it.
     fn send_long(
         &mut self,
         block: &Payload,
@@ -294,8 +297,8 @@ impl Lines {
         self.flush_if_full(send)
     }
 
-    /// Sees to it that what has begun does not grow past the limit; of its last `unsure` bytes nobody
-    /// knows yet whether they belong to it.
+    /// Keeps the unfinished line within the limit. It is not known yet whether its last `unsure`
+    /// bytes belong to it.
     fn limit_the_begun(
         &mut self,
         unsure: usize,
@@ -315,7 +318,7 @@ impl Lines {
                 continue;
             }
             let beginning = self.without_bom(beginning);
-            // Where it ends is not known yet: begun again there, its rest would be a line.
+            // Its end is not known yet: after a resume there, its rest would be a line.
             self.refuse(beginning, self.boundary, time, send)?;
             self.skipping = true;
             return self.limit_the_begun(unsure, time, send);
@@ -343,13 +346,14 @@ impl Lines {
                 Report::fail(13, format!("a line longer than {limit} bytes, here is its beginning"))
             }
         };
-        // Given again later it is a line by itself: what has followed it is gone, its delimiter too.
+        // If it is sent again later, it is a line by itself: the text after it is gone, with its
+        // delimiter.
         let mut message = Message::new(beginning).with_report(report);
         message.set_time(time);
         self.push(message, end, send)
     }
 
-    /// A piece of a line that goes on behind it.
+    /// A piece of a line that continues after it.
     fn push_piece(
         &mut self,
         piece: Payload,
@@ -363,7 +367,8 @@ impl Lines {
         self.push(message, end, send)
     }
 
-    /// The number of a piece that does not end its line. No piece of one line is behind one of another.
+    /// The number of a piece that does not end its line. Consecutive numbers never join pieces of
+    /// different lines.
     fn number_piece(&mut self) -> u16 {
         if !mem::replace(&mut self.continuing, true) {
             self.piece = number_behind(self.piece);
@@ -381,7 +386,7 @@ impl Lines {
         Some(self.piece)
     }
 
-    /// What the input begins with, without its mark.
+    /// The beginning of the input, without its mark.
     fn without_bom(&mut self, beginning: Payload) -> Payload {
         match mem::take(&mut self.strips_bom) && beginning.starts_with(BOM) {
             true => beginning.slice(BOM.len()..),

@@ -11,14 +11,13 @@ struct Forward;
 /// no [`Host::scope`].
 static FIRST: OnceLock<Host> = OnceLock::new();
 
-/// Forwards this library's `log` records (and so `tracing`'s events, which become such as long as
-/// nobody subscribes to them) to the host. Where a logger stands already, as in the host's own
-/// program, that one is left.
+/// Forwards this library's `log` records to the host, and so `tracing`'s events, which become
+/// records unless there is a subscriber. An existing logger, as in the host's own program, remains.
 pub(crate) fn forward(host: &Host) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if log::set_logger(&Forward).is_ok() {
-            // What the host would throw away is not even put together.
+            // Lines that the host would discard are not formatted.
             let written = LevelFilter::iter()
                 .skip(1)
                 .take_while(|level| host.log_enabled(Level(*level as u32), module_path!()));

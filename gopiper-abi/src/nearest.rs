@@ -1,6 +1,6 @@
-//! The name that was meant.
+//! Finds the name that was probably meant.
 
-/// The one of some names that is most like another, if one is like it at all.
+/// The most similar of several names, if one is similar enough.
 pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let name = name.to_lowercase();
     let distance = |known: &str| strsim::damerau_levenshtein(&name, &known.to_lowercase());
@@ -14,7 +14,7 @@ pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     close.or_else(part).copied()
 }
 
-/// The question that ends an error: empty if there is nothing to ask.
+/// The question at the end of an error (`did you mean …?`); empty if no name is similar.
 pub fn did_you_mean(name: &str, known: &[&str]) -> String {
     match nearest(name, known) {
         Some(nearest) => format!("; did you mean '{nearest}'?"),

@@ -1,7 +1,8 @@
-//! Components of a host program's own, beside loaded ones: for programs that embed gopiper.
+//! A host program's own components, beside loaded ones: for programs that embed gopiper.
 //!
-//! They are written as an author's are, but made by a closure, so that they can hold what the program
-//! has: channels, connections, counters. Each call of the closure makes the component of one worker.
+//! They are written like an author's, but created by a closure, so that they can use the program's
+//! objects: channels, connections, counters. Each call of the closure creates the component of one
+//! worker.
 use crate::{
     BatchComponent, Error, Kind, Map, Parallel, Postponed, Source,
     export::{ComponentWorker, SourceComponent},

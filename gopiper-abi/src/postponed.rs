@@ -1,10 +1,10 @@
-//! The channel into which a component puts messages of its own making.
+//! The channel for messages that a component creates.
 use std::fmt;
 
 use crate::raw::{Batch, Deliveries, Host, Message, OnStop, Positions, SendStatus, Sending};
 
-/// How a component sends messages of its own making: a source what it reads, an aggregator what it
-/// has put together. Clones may go to any thread.
+/// Sends messages that a component creates: those that a source reads, or those that an aggregate
+/// produces. Clones may go to any thread.
 ///
 /// Sent inside `handle`, a message takes the place of the one being handled in the order, and
 /// sending never waits. Sent from elsewhere, it waits while the next component's channel is full.
@@ -23,7 +23,7 @@ use crate::raw::{Batch, Deliveries, Host, Message, OnStop, Positions, SendStatus
 ///             Some((first, earlier)) => {
 ///                 settles.add(earlier);
 ///                 let joined = [first.data(), message.data()].concat();
-///                 // The pipeline may be closing: then the pair has failed, and its source knows.
+///                 // The pipeline may be closing: then the pair has failed, and its source learns of it.
 ///                 let _ = self.postponed.send_from(settles, [Message::new(joined)]);
 ///             }
 ///         }
@@ -36,14 +36,14 @@ pub struct Postponed {
     on_stop: OnStop,
 }
 
-/// What was not sent, and why.
+/// Messages that were not sent, and why.
 #[derive(Debug)]
 pub struct Unsent {
     /// [`SendStatus::FULL`] or [`SendStatus::CLOSED`].
     pub status: SendStatus,
     /// The messages.
     pub batch: Batch,
-    /// What they would have settled. Let go, that has failed.
+    /// The messages that they would have settled. If dropped, these have failed.
     pub deliveries: Deliveries,
 }
 
@@ -57,7 +57,7 @@ impl Postponed {
         &self.host
     }
 
-    /// Has `hook` called when the pipeline stops, on any thread: to wake up what blocks.
+    /// Calls `hook` when the pipeline stops, on any thread: to wake calls that block.
     pub fn on_stop(&self, hook: impl Fn() + Send + 'static) {
         self.on_stop.call(hook);
     }
@@ -91,8 +91,8 @@ impl Postponed {
         self.hand_over(batch, Sending::default())
     }
 
-    /// Sends a batch, and says where its messages come from: the log names that if one fails. With a `token`
-    /// the source hears the outcomes, as by [`Postponed::send_tracked`].
+    /// Sends a batch with the positions of its messages: the log names the position if one fails.
+    /// With a `token` the source receives the outcomes, as with [`Postponed::send_tracked`].
     ///
     /// # Errors
     /// The pipeline takes no more.
@@ -106,8 +106,8 @@ impl Postponed {
         self.hand_over(batch, Sending { token, positions, ..Sending::default() })
     }
 
-    /// Sends a batch of which the source wants to hear the outcomes: [`Source::settled`] gets
-    /// `token`, with the places of the messages in the batch.
+    /// Sends a batch whose outcomes the source wants to receive: [`Source::settled`] gets `token`,
+    /// with the places of the messages in the batch.
     ///
     /// # Errors
     /// The pipeline takes no more.
@@ -125,8 +125,8 @@ impl Postponed {
         self.hand_over(batch, Sending { token: Some(token), wait: false, ..Sending::default() })
     }
 
-    /// Sends what was made from kept messages: these are settled when all of `messages` are, with
-    /// the worst of their outcomes. No messages at all settle them as [`Outcome::DROPPED`].
+    /// Sends messages made from kept ones. The kept ones are settled when all of `messages` are,
+    /// with the worst of their outcomes. No messages at all settle them as [`Outcome::DROPPED`].
     ///
     /// # Errors
     /// The pipeline takes no more.
@@ -140,7 +140,7 @@ impl Postponed {
         self.send_batch_from(kept, self.batch_of(messages))
     }
 
-    /// As [`Postponed::send_from`], of messages that are in a batch already.
+    /// As [`Postponed::send_from`], for messages that are in a batch already.
     ///
     /// # Errors
     /// The pipeline takes no more.
@@ -153,7 +153,7 @@ impl Postponed {
         self.hand_over(batch, Sending { deliveries: kept, ..Sending::default() })
     }
 
-    /// The messages in one batch, as large as need be: they settle their parents together.
+    /// The messages in one batch, as large as necessary: they settle their parents together.
     fn batch_of(&self, messages: impl IntoIterator<Item = Message>) -> Batch {
         let mut batch = self.host.batch();
         for message in messages {

@@ -1,4 +1,4 @@
-//! What is wrong with an attribute, in an operator's words.
+//! Errors of attributes, in an operator's terms.
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
@@ -8,10 +8,10 @@ use crate::{
     schema::{Schema, type_in_words},
 };
 
-/// No value is shown at greater length.
+/// The greatest length of a value that is shown.
 const SHOWN: usize = 100;
 
-/// Makes of what serde says, at a place in the attributes, what an operator can read.
+/// Turns an error of serde, at a place in the attributes, into one that an operator can read.
 pub(crate) fn refusal(
     path: &mut Vec<Segment>,
     message: &str,
@@ -65,7 +65,7 @@ fn first_sentence(doc: &str) -> String {
     }
 }
 
-/// The name that stands in backquotes behind `before`.
+/// The name in backquotes after `before`.
 fn quoted<'m>(message: &'m str, before: &str) -> Option<&'m str> {
     Some(message.strip_prefix(before)?.strip_prefix('`')?.split_once('`')?.0)
 }
@@ -78,7 +78,7 @@ fn key(segment: &Segment) -> Option<&str> {
     }
 }
 
-/// A path as Lua has it: places in lists count from 1.
+/// A path in Lua's form: places in lists count from 1.
 fn written(path: &[Segment]) -> String {
     let mut written = String::new();
     for segment in path {
@@ -107,7 +107,7 @@ fn schema_at<'s>(schema: Schema<'s>, path: &[Segment]) -> Option<Schema<'s>> {
     })
 }
 
-/// Something right for the attribute at `path`, as far as the schema tells; nothing for one that does
+/// A valid value for the attribute at `path`, as far as the schema tells; empty for one that does
 /// not exist.
 pub(crate) fn stand_in(schema: Schema<'_>, path: &[Segment]) -> Option<Json> {
     let part = schema_at(schema, path)?;
@@ -131,14 +131,14 @@ pub(crate) fn stand_in(schema: Schema<'_>, path: &[Segment]) -> Option<Json> {
     })
 }
 
-/// What may be given for an attribute that takes one of several strings.
+/// The allowed texts of an attribute that takes one of several.
 fn choices<'s>(schema: Schema<'s>, path: &[Segment]) -> Option<Vec<&'s str>> {
     let constants = schema_at(schema, path)?.constants();
     let choices = constants.iter().map(|(value, _)| value.as_str()).collect::<Option<Vec<_>>>();
     choices.filter(|choices| !choices.is_empty())
 }
 
-/// What was expected, where serde says that; else what it says.
+/// The expected value if serde names it; otherwise the text of serde.
 fn expected(message: &str, choices: Option<&[&str]>) -> String {
     let kinds = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
     match message.rsplit_once(", expected ") {
@@ -152,7 +152,7 @@ fn expected(message: &str, choices: Option<&[&str]>) -> String {
     }
 }
 
-/// A type as serde calls it, in an operator's words.
+/// A type of serde, in an operator's terms.
 fn in_words(expected: &str) -> String {
     let (least, number) = match expected.strip_prefix("a nonzero ") {
         Some(number) => (1, number),
@@ -249,7 +249,7 @@ mod tests {
         name: String,
     }
 
-    /// What is said when one attribute is set beside `path`.
+    /// The error for one attribute set beside `path`.
     fn said(key: &str, value: impl Into<Value>) -> String {
         let mut map = Map::from_iter([("path", "a")]);
         map.insert(key, value);

@@ -59,54 +59,70 @@ fn the_readmes() {
     );
 }
 
-#[test]
-fn the_operators() {
+/// The Markdown files of a folder.
+fn pages(folder: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(root().join(folder)).expect("the folder is there");
+    let files = files.map(|file| file.expect("a file").path());
+    let mut pages: Vec<_> = files.filter(|file| file.extension() == Some("md".as_ref())).collect();
+    pages.sort();
+    pages
+}
+
+/// Runs what a page shows, from top to bottom, in a folder of its own:
+/// - `lua` is saved under the name in its first line (`-- NAME.lua`), or as pipeline.lua;
+/// - `sh` runs, `sh,78` ends with 78; a `text` after it is all of its output;
+/// - `lua,part` stands between stdin and stdout, and gets two lines; the `text` after it is the output;
+/// - `lua,trust` is run in trust.rs.
+fn run_page(page: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
-    for name in ["examples", "grep_component.so"] {
-        let target = if name == "examples" { root().join(name) } else { plugins().join(name) };
+    for (target, name) in [
+        (root().join("examples"), "examples"),
+        (plugins().join("grep_component.so"), "grep_component.so"),
+    ] {
         std::os::unix::fs::symlink(target, folder.path().join(name)).expect("a link");
     }
-    let commands = blocks("docs/operators.md", "sh").concat();
-    assert_eq!(commands.lines().count(), 8, "{commands}");
-    commands.lines().for_each(|command| drop(runs(command, folder.path())));
-    let lua = blocks("docs/operators.md", "lua").concat();
-    fs::write(folder.path().join("pipeline.lua"), lua).expect("written");
-    assert_eq!(runs("printf 'a 503 b\\nc\\n' | gopiper run", folder.path()), "a 503 b\n");
-    // Parts of a list, from source to sink.
-    let parts = blocks("docs/operators.md", "lua,part");
-    let output = [
-        "a 404 b!\n",
-        "a 404 b is no JSON\nc is no JSON\n",
-        "2 lines\n",
-        "a 404 b\nc\n",
-        "a 404 b is missing\n",
-        "a 404 b is missing, and kept\n",
-        "a 404 b\nc\n",
-    ];
-    assert_eq!(parts.len(), output.len());
-    for (part, output) in parts.iter().zip(output) {
-        let lua = common::pipeline(part, "{}");
-        let run = format!(
-            "printf 'a 404 b\\nc\\n' | gopiper run --state-dir state {}",
-            lua.path().display()
-        );
-        assert_eq!(runs(&run, folder.path()), output);
+    let script = |commands: &str, status: i32| {
+        let set_up = "export HOME=\"$PWD\"; unset XDG_STATE_HOME; exec 2>&1 </dev/null";
+        let output = shell(&format!("{set_up}\n{commands}"), folder.path());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(status), "{}: {commands}{said}", page.display());
+        said
+    };
+    let text = fs::read_to_string(page).expect("the page is there");
+    let fences: Vec<_> = text.split("```").skip(1).step_by(2).collect();
+    let mut fences = fences.iter().filter_map(|fence| fence.split_once('\n')).peekable();
+    while let Some((language, code)) = fences.next() {
+        let shown = fences.next_if(|(language, _)| *language == "text").map(|(_, shown)| shown);
+        let said = match language {
+            "lua" => {
+                let name = code.lines().next().and_then(|line| line.strip_prefix("-- "));
+                let name = name.filter(|name| name.ends_with(".lua")).unwrap_or("pipeline.lua");
+                fs::write(folder.path().join(name), code).expect("written");
+                None
+            }
+            "lua,trust" => None,
+            "lua,part" => {
+                assert!(shown.is_some(), "{}: no output is shown of {code}", page.display());
+                let file = common::pipeline(code, "{}");
+                let file = file.path().display();
+                Some(script(&format!("printf 'a 404 b\\nc\\n' | gopiper run {file}"), 0))
+            }
+            "sh" => Some(script(code, 0)),
+            "sh,78" => Some(script(code, 78)),
+            language => panic!("{}: nothing checks ```{language}", page.display()),
+        };
+        assert!(said.is_some() || shown.is_none(), "{}: output of what?", page.display());
+        if let (Some(said), Some(shown)) = (said, shown) {
+            assert_eq!(said.trim_end(), shown.trim_end(), "{}: {code}", page.display());
+        }
     }
-    let json = common::pipeline(&parts[1], "{}");
-    let run = format!(
-        "printf '{{\"http.request\":{{\"status/code\":404}}}}\\n{{}}\\n' | gopiper run {}",
-        json.path().display()
-    );
-    let said = "{\"http.request\":{\"status/code\":404}} has a status\n{} has no status\n";
-    assert_eq!(runs(&run, folder.path()), said);
-    let kept = fs::read_to_string(folder.path().join("missing.log")).expect("kept");
-    assert_eq!(kept, "a 404 b\n");
-    let whole = blocks("docs/operators.md", "lua,whole");
-    let [merge] = &whole[..] else { panic!("one: {whole:?}") };
-    fs::write(folder.path().join("merge.lua"), merge).expect("written");
-    // What comes first is chance.
-    let merged = runs("echo it | gopiper run merge.lua | sort", folder.path());
-    assert_eq!(merged, "it was read\nthis was made\n");
+}
+
+#[test]
+fn the_operators() {
+    let pages = [pages("docs/operators"), pages("docs/components")].concat();
+    assert!(pages.len() > 10, "{pages:?}");
+    pages.iter().for_each(|page| run_page(page));
 }
 
 /// Takes half a minute: it compiles the interface crate in release, as an author does.

@@ -30,9 +30,9 @@ fn signed() -> tempfile::TempDir {
     folder
 }
 
-/// What the operators' page shows.
+/// The list of keys that the operators' page shows.
 fn shown() -> String {
-    let page = fs::read_to_string(root().join("docs/operators.md")).expect("the page");
+    let page = fs::read_to_string(root().join("docs/operators/trust.md")).expect("the page");
     let (_, block) = page.split_once("```lua,trust\n").expect("the block");
     block.split("```").next().expect("its end").to_owned()
 }

@@ -1,10 +1,10 @@
-//! How lines are cut: what sources of lines have as attributes.
+//! The common attributes of sources of lines.
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{DeclaredAttributes, Error};
 
-/// What to do with a line that is too long: as an attribute of a source.
+/// What to do with a line that is too long: an attribute of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {
@@ -18,7 +18,8 @@ pub enum TooLong {
 
 impl DeclaredAttributes for TooLong {}
 
-/// What to do with a byte order mark, the bytes EF BB BF at an input's beginning: as an attribute of a source.
+/// What to do with a byte order mark, the bytes EF BB BF at an input's beginning: an attribute of a
+/// source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bom {
@@ -33,7 +34,7 @@ impl DeclaredAttributes for Bom {}
 /// The mark itself.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// How lines are cut, checked: what a source's attributes of these names say.
+/// How to cut lines: the checked values of a source's attributes of these names.
 #[derive(Debug, Clone)]
 pub struct Format {
     pub(super) delimiter: Vec<u8>,
@@ -44,8 +45,8 @@ pub struct Format {
 }
 
 impl Format {
-    /// What ends a line, how long one may be, what becomes of a longer one, and how much is read at
-    /// once.
+    /// The delimiter of lines, their greatest length, the treatment of longer ones, and how much to
+    /// read at once.
     ///
     /// # Errors
     /// One of them is out of its bounds; the error names it as the attribute `delimiter`,

@@ -1,4 +1,4 @@
-//! A host of one component, for authors' tests: the real entries, nothing loaded.
+//! A host of one component for authors' tests: it calls the real entries without loading anything.
 mod bench;
 
 use std::{
@@ -53,18 +53,18 @@ pub struct Harness {
     component: ComponentHandle,
     factory: FactoryHandle,
     bench: Arc<Bench>,
-    /// Until when a source waits, as it said itself.
+    /// The moment until which a source waits.
     waits_until: Option<i64>,
 }
 
-/// What a component said of a message that was given to it.
+/// A component's report on a message that it received.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HandledMessage {
     /// The status of its report; 1 if it keeps the message.
     pub status: i32,
     /// The description of its report.
     pub description: String,
-    /// The bytes of the message as it left the component: what goes on, to a retry, or to the dead
+    /// The bytes of the message after the component: those that go on, to a retry, or to the dead
     /// letters.
     pub data: Vec<u8>,
 }
@@ -73,7 +73,7 @@ impl Harness {
     /// A transform with these attributes.
     ///
     /// # Errors
-    /// What the component says of them, or of starting.
+    /// The component refuses them, or does not start.
     pub fn transform<F: Factory>(
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Self, Error>
@@ -86,7 +86,7 @@ impl Harness {
     /// A sink with these attributes.
     ///
     /// # Errors
-    /// What the component says of them, or of starting.
+    /// The component refuses them, or does not start.
     pub fn sink<F: Factory>(
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Self, Error>
@@ -99,7 +99,7 @@ impl Harness {
     /// A source with these attributes.
     ///
     /// # Errors
-    /// What the component says of them, or of starting.
+    /// The component refuses them, or does not start.
     pub fn source<F: Factory>(
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Self, Error>
@@ -109,11 +109,10 @@ impl Harness {
         Self::new::<F, AsSource>(attributes, None)
     }
 
-    /// A source with these attributes that keeps what it must remember in this directory. The others
-    /// have none.
+    /// A source with these attributes and this state directory. The other constructors have none.
     ///
     /// # Errors
-    /// What the component says of the attributes, or of starting.
+    /// The component refuses the attributes, or does not start.
     pub fn source_in<F: Factory>(
         state_directory: impl Into<PathBuf>,
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
@@ -138,12 +137,12 @@ impl Harness {
         Ok(Harness { component, factory, bench, waits_until: None })
     }
 
-    /// Gives it messages in one batch, and returns what it said of each, after all that it deferred
-    /// is reported. What is Done is found in [`Harness::sent`]. After a panic the rest is given to a
-    /// component made anew, as in a pipeline.
+    /// Gives it messages in one batch, and returns its report on each, after all deferred messages
+    /// are reported. [`Harness::sent`] returns those that are Done. After a panic, a new component
+    /// gets the rest, as in a pipeline.
     ///
     /// # Panics
-    /// When a deferred message is not reported within ten seconds, or a component can't be made anew.
+    /// A deferred message is not reported within ten seconds, or a component cannot be replaced.
     pub fn handle<M: IntoMessage>(
         &mut self,
         messages: impl IntoIterator<Item = M>,
@@ -186,10 +185,10 @@ impl Harness {
         handled
     }
 
-    /// Asks a source for messages; they are found in [`Harness::sent`].
+    /// Asks a source for messages; [`Harness::sent`] returns them.
     ///
     /// # Errors
-    /// What the source says.
+    /// The error of the source.
     pub fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
         self.waits_until = None;
         let produced = self.component.produce(credit).map_err(said)?;
@@ -197,13 +196,13 @@ impl Harness {
         Ok(produced)
     }
 
-    /// Everything that left the component since the last call, in order: the bytes of each message.
-    /// It is settled as Delivered; what a source sent with a report on it, as that says.
+    /// The bytes of each message that left the component since the last call, in order. They are
+    /// settled as Delivered; a message that a source sent with a report, as the report says.
     pub fn sent(&mut self) -> Vec<Vec<u8>> {
         self.sent_as(Outcome::DELIVERED)
     }
 
-    /// As [`Harness::sent`], but this becomes of it: so a source hears of failures too.
+    /// As [`Harness::sent`], but with this outcome: so a source learns of failures, too.
     ///
     /// ```
     /// # use gopiper_abi::{Outcome, testing::Harness};
@@ -236,20 +235,21 @@ impl Harness {
         messages
     }
 
-    /// What was settled since the last call: of messages sent with a token, and of messages given to
+    /// The outcomes since the last call: of messages sent with a token, and of messages given to
     /// [`Harness::handle`].
     pub fn settled(&mut self) -> Vec<Settled> {
         std::mem::take(&mut self.bench.lock().settled)
     }
 
-    /// Tells a source what was settled since the last call.
+    /// Reports the outcomes since the last call to a source.
     pub fn tell_settled(&mut self) {
         for settled in self.settled() {
             self.tell(&settled);
         }
     }
 
-    /// Tells a source of one outcome: of those of [`Harness::settled`] as they are, or as the test would have them.
+    /// Reports one outcome to a source: one from [`Harness::settled`], unchanged or changed by the
+    /// test.
     ///
     /// ```
     /// # use gopiper_abi::{Outcome, testing::{Harness, Settled}};
@@ -267,16 +267,16 @@ impl Harness {
         self.component.settled(token, first, count, outcome);
     }
 
-    /// Moves the clock on, and calls `timer` if the component asked for a moment that has come by.
+    /// Advances the clock, and calls `timer` if the component asked for a moment that has passed.
     ///
-    /// A source is asked to produce instead, if the moment has come that it waited for (it returned
-    /// [`Produced::waiting_until`], or called [`Host::wake`](crate::Host::wake)), and again for as
-    /// long as it has something now, as in a pipeline; after 512 messages that nobody has looked at,
-    /// the channel behind it counts as full. The test may call [`Harness::produce`] at any time
-    /// besides.
+    /// A source is asked to produce instead, if the moment has come for which it waited (it
+    /// returned [`Produced::waiting_until`], or called [`Host::wake`](crate::Host::wake)), and
+    /// again for as long as it has messages, as in a pipeline. After 512 messages that the test has
+    /// not fetched, the channel counts as full. The test may also call [`Harness::produce`] at any
+    /// time.
     ///
     /// # Errors
-    /// What the component says.
+    /// The error of the component.
     pub fn advance(&mut self, nanoseconds: i64) -> Result<(), Error> {
         let now = self.bench.clock.fetch_add(nanoseconds, SeqCst) + nanoseconds;
         let asked = self.bench.wake_at.load(SeqCst) <= now;
@@ -298,10 +298,10 @@ impl Harness {
         Ok(())
     }
 
-    /// Tells it that no message comes any more; a source, that it is not asked any more.
+    /// Tells it that no more messages will come; a source, that it is not asked any more.
     ///
     /// # Errors
-    /// What the component says.
+    /// The error of the component.
     pub fn end(&mut self) -> Result<(), Error> {
         self.component.end(i64::MAX).map_err(said)
     }
@@ -317,13 +317,14 @@ impl Harness {
         std::mem::take(&mut self.bench.lock().logged)
     }
 
-    /// What a counter or a gauge of the component is now; 0 if it has registered none of that name.
+    /// The present value of a counter or a gauge of the component; 0 if none of that name is
+    /// registered.
     pub fn metric(&self, name: &str) -> u64 {
         let state = self.bench.lock();
         state.metrics.get(name).map_or(0, |metric| metric.value.load(SeqCst))
     }
 
-    /// How many of the messages that it kept it has dropped without sending anything for them: they have failed.
+    /// The error with which it ended the pipeline, if it did: `None` in `Some` for quietly.
     pub fn unsent(&self) -> u64 {
         self.bench.lock().unsent
     }
@@ -333,7 +334,7 @@ impl Harness {
         self.bench.lock().stopped.clone()
     }
 
-    /// The factory, to look at.
+    /// The factory.
     pub fn factory(&mut self) -> &mut FactoryHandle {
         &mut self.factory
     }
@@ -357,7 +358,8 @@ impl fmt::Debug for HandledMessage {
 
 impl Drop for Harness {
     fn drop(&mut self) {
-        // What nobody looked at refers to the bench by its deliveries, and the bench to it.
+        // Messages that the test did not fetch refer to the bench by their deliveries, and the
+        // bench to them.
         let unseen = std::mem::take(&mut self.bench.lock().sent);
         drop(unseen);
     }
@@ -377,7 +379,7 @@ fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentH
     Ok(component)
 }
 
-/// What becomes of a message that does not go on.
+/// The outcome of a message that does not go on.
 fn outcome_of(status: i32) -> Outcome {
     if status >= 300 { Outcome::DROPPED } else { Outcome::FAILED }
 }
@@ -390,7 +392,7 @@ fn with_its_report(message: &Message) -> Message {
     }
 }
 
-/// What can be given to a component in a test.
+/// Types that a test can give to a component.
 pub trait IntoMessage {
     /// The message.
     fn into_message(self) -> Message;

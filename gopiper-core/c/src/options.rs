@@ -19,7 +19,7 @@ attributes! {
 attributes! {
     /// The options of a component.
     pub struct OfComponent {
-        /// What it is called.
+        /// Its name.
         name: Option<String>,
         /// How many workers.
         pool_size: Option<usize>,

@@ -1,7 +1,7 @@
-//! The time that a pipeline and its components go by.
+//! The clock of a pipeline and its components.
 //!
-//! It is the system's or a [`ManualClock`]'s, which only moves when a test says so. Retries, limits, lingering, timers and
-//! the shutdown all go by it.
+//! It is the system's or a [`ManualClock`], which moves only when a test moves it. Retries, limits,
+//! lingering, timers and the shutdown all use it.
 use std::{
     fmt,
     sync::{
@@ -16,19 +16,18 @@ use parking_lot::Mutex;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// The time that a pipeline and its components go by: the system's unless it is a
-/// [`ManualClock`]'s.
+/// The clock of a pipeline and its components: the system's unless it is a [`ManualClock`].
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<Arc<Manual>>);
 
-/// A clock that stands still until somebody moves it: for tests that don't wait.
+/// A clock that moves only by hand: for tests that don't wait.
 #[derive(Debug, Clone, Default)]
 pub struct ManualClock(Arc<Manual>);
 
 #[derive(Default)]
 struct Manual {
     now: AtomicI64,
-    /// Wake whoever waits for a moment.
+    /// Wake threads that wait for a moment.
     sleepers: Mutex<Vec<Sender<()>>>,
 }
 
@@ -49,7 +48,7 @@ impl ManualClock {
         Clock(Some(self.0.clone()))
     }
 
-    /// Moves it on: what was due in between is due now.
+    /// Advances it: everything that was due in between is due now.
     pub fn advance(&self, by: Duration) {
         self.0.now.fetch_add(nanoseconds(by), SeqCst);
         for sleeper in &*self.0.sleepers.lock() {
@@ -68,7 +67,7 @@ impl Clock {
         }
     }
 
-    /// The moment so much later; `i64::MAX` for never.
+    /// The moment after a duration; `i64::MAX` for never.
     pub(crate) fn after(&self, wait: Duration) -> i64 {
         self.monotonic().saturating_add(nanoseconds(wait))
     }
@@ -88,7 +87,7 @@ impl Clock {
         (self.0.is_none() || left == 0).then(|| Duration::from_nanos(left as u64))
     }
 
-    /// Has `sleeper` woken whenever the clock is moved by hand.
+    /// Wakes `sleeper` whenever the clock is moved by hand.
     pub(crate) fn add_sleeper(&self, sleeper: &Sender<()>) {
         if let Some(manual) = &self.0 {
             manual.sleepers.lock().push(sleeper.clone());

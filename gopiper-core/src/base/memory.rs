@@ -4,7 +4,7 @@ use std::sync::Arc;
 use gopiper_abi::PayloadMut;
 use parking_lot::Mutex;
 
-/// So many blocks wait for the next reader; more than are in flight at once do not come back.
+/// How many blocks wait for the next reader. No more are in flight at once.
 const SPARE_BLOCKS: usize = 64;
 /// Smaller and larger blocks are not worth keeping.
 const REUSED: std::ops::RangeInclusive<usize> = 4 << 10..=1 << 20;
@@ -19,8 +19,8 @@ pub enum PayloadMemory {
     Shared,
 }
 
-/// Hands out blocks of memory, and takes them back when their last message has gone: fresh memory
-/// would have to be cleared, and faulted in page by page, for every block that is read.
+/// Lends blocks of memory, and takes them back when their last message has gone: fresh memory would
+/// have to be cleared, and faulted in page by page, for every block that is read.
 pub(crate) struct Blocks {
     memory: PayloadMemory,
     spare: Arc<Spare>,
@@ -44,7 +44,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         let mut spare = self.home.lock();
         if spare.len() == SPARE_BLOCKS {
-            // The oldest: perhaps of a size that nobody asks for any more.
+            // The oldest: its size may not be needed any more.
             spare.remove(0);
         }
         spare.push(std::mem::take(&mut self.bytes));

@@ -1,4 +1,5 @@
-//! What every other folder may use, and which uses none of them: time, memory, secrets, text for the log.
+//! Basics for all other folders, without use of any of them: time, memory, secrets, text for the
+//! log.
 pub(crate) mod clock;
 pub(crate) mod memory;
 pub(crate) mod one_line;

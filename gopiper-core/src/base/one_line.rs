@@ -1,11 +1,11 @@
-//! What a component says, or a message that it quotes, as a part of a line.
+//! Text from a component, or from a message that it quotes, as a part of a line.
 use std::borrow::Cow;
 
-/// More of it is left out: a message may be as large as it likes.
+/// Longer text is cut: a message may have any size.
 const MOST: usize = 8 << 10;
 
-/// A text without what ends a line or what a terminal obeys, and not too long: so that nobody can forge a line
-/// of the log with what he sends.
+/// A text without line ends and control characters, and not too long: messages must not be able to
+/// forge a line of the log.
 pub fn in_a_line(text: &str) -> Cow<'_, str> {
     let is_plain = |letter: char| !letter.is_control() || letter == '\t';
     if text.len() <= MOST && text.chars().all(is_plain) {

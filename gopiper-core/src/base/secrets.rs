@@ -3,19 +3,19 @@ use std::borrow::Cow;
 
 use parking_lot::RwLock;
 
-/// What stands where a secret would.
+/// The replacement for a secret.
 pub const SHOWN: &str = "(secret)";
-/// A shorter one is in too much that is none.
+/// A shorter text occurs in too much that is not secret.
 pub const MIN_LENGTH: usize = 4;
 
-/// All secrets of the process, the longest first, each as it is and as it is escaped in logs.
+/// All secrets of the process, the longest first, each unchanged and as logs escape it.
 static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
-/// From now on the text is never shown, nor one of its lines.
+/// Hides the text, and each of its lines, from now on.
 pub fn keep(secret: &str) {
     let lines = secret.lines().map(str::trim).filter(|line| line.len() >= MIN_LENGTH);
     let mut texts: Vec<String> = std::iter::once(secret).chain(lines).map(str::to_owned).collect();
-    // Twice: what is escaped in an error is escaped again in a log of JSON.
+    // Twice: text that is escaped in an error is escaped again in a JSON log.
     for _ in 0..2 {
         for text in texts.clone() {
             let (json, debug) = (serde_json::Value::from(&*text).to_string(), format!("{text:?}"));
@@ -30,7 +30,7 @@ pub fn keep(secret: &str) {
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
 }
 
-/// A text without the secrets that are in it: whatever the program shows goes through here.
+/// A text without its secrets. Everything that the program shows passes through here.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut redacted = Cow::Borrowed(text);
     for secret in SECRETS.read().iter() {
@@ -44,7 +44,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     redacted
 }
 
-/// How a secret begins, where only so much of it was shown.
+/// The beginning of a secret that a text shows, with the mark of a cut after it.
 fn cut_off(text: &str, secret: &str) -> Option<String> {
     if !text.contains('…') {
         return None;

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::value::Stored;
 
-/// What stands before the payloads, which lie one behind the other.
+/// The header before the payloads, which follow one another.
 #[derive(Serialize, Deserialize)]
 struct Head {
     lengths: Vec<u32>,
-    /// The first one, and then the differences, which are mostly 0: a byte each.
+    /// The first one, and then the differences, which are usually 0: a byte each.
     times: Vec<i64>,
     /// Those that were the end of their input, without a delimiter.
     lack_delimiters: Vec<u32>,
@@ -20,7 +20,7 @@ struct Head {
     pieces: Vec<(u32, u16, bool)>,
 }
 
-/// What most messages lack.
+/// The fields that most messages lack.
 #[derive(Serialize, Deserialize)]
 struct StoredExtra {
     attributes: Vec<(String, Stored)>,
@@ -28,7 +28,7 @@ struct StoredExtra {
     trace: Option<([u8; 16], [u8; 8], u64)>,
 }
 
-/// What [`write`] has written is damaged.
+/// A block from [`write`] is damaged.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damaged;
 

@@ -7,28 +7,28 @@ use gopiper_abi::{
 
 use super::{block, shared::SharedBuffer, store::StoreError};
 
-/// How long it waits before it reads again what the disk did not give.
+/// How long it waits before it repeats a read that failed.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often a trouble that lasts is said.
+/// How often a lasting problem is reported.
 const COMPLAINT: Duration = Duration::from_secs(10);
-/// What is done with goes out with the next block that comes in; by itself if none comes for so long.
+/// Finished blocks are removed with the next incoming block, or after this time if there is none.
 const IDLE: Duration = Duration::from_millis(100);
 
 struct BufferSource {
     shared: Arc<SharedBuffer>,
     /// The number of the block that is read next, or of one before it.
     next: u64,
-    /// What is under way or has come back, by block.
+    /// Messages that are under way or were returned, by block.
     sent: BTreeMap<u64, UnderWay>,
-    /// When what is done with goes out, if nothing comes before that.
+    /// When finished blocks are removed, unless a block comes in before.
     idle_until: Option<i64>,
-    /// Until when nothing is said of what the disk does not do.
+    /// Until when problems of the disk are not reported again.
     quiet_until: i64,
     postponed: Postponed,
 }
 
 struct UnderWay {
-    /// Messages that are under way or have come back.
+    /// Messages that are under way or were returned.
     left: u32,
     /// The others, while there are some of both.
     done: Vec<Range<u32>>,
@@ -88,7 +88,7 @@ impl BufferSource {
 
 impl Source for BufferSource {
     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
-        // Asked before it is read: what comes in between wakes this source.
+        // Asked before the read: a block that comes in between wakes this source.
         let ended = self.shared.has_ended();
         let (number, bytes) = match self.shared.next(self.next) {
             Ok(Some(found)) => found,

@@ -1,4 +1,4 @@
-//! What the two halves of a buffer share.
+//! The state that the two halves of a buffer share.
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -17,21 +17,21 @@ use super::{
     store::{Store, StoreError},
 };
 
-/// Blocks that are done with are taken out together.
+/// How many finished blocks are removed together.
 const TAKEN_AT_ONCE: usize = 32;
 
-/// What the two halves of a buffer share.
+/// The state that the two halves of a buffer share.
 pub(crate) struct SharedBuffer {
     options: BufferOptions,
-    /// There from the start of the inlet on, so before there is any message.
+    /// Present from the start of the inlet on, and so before any message.
     opened: OnceLock<Opened>,
     state: Mutex<BufferContent>,
     /// There may be room.
     changed: Condvar,
-    /// To be woken when there is something to read. Only while it is there: a host holds its stage, and
-    /// so what makes the outlet, and so this.
+    /// Woken when there is something to read. Only present while the outlet runs: a host holds its
+    /// stage, and so the outlet's factory, and so this.
     outlet: Mutex<Option<Host>>,
-    /// How many of the halves are there.
+    /// How many halves exist.
     halves: AtomicUsize,
 }
 
@@ -50,13 +50,13 @@ impl Opened {
 
 #[derive(Default)]
 struct BufferContent {
-    /// The blocks that are not done with: their bytes and messages.
+    /// The unfinished blocks: their bytes and messages.
     blocks: BTreeMap<u64, (u64, u64)>,
     bytes: u64,
     messages: u64,
     next: u64,
-    /// Blocks that are done with, and are in the store still. They take no room: the next block goes
-    /// in when they go out.
+    /// Finished blocks that are still in the store. They take no room, because they are removed
+    /// when the next block is added.
     done: Vec<u64>,
     ended: bool,
 }
@@ -119,7 +119,7 @@ impl SharedBuffer {
         self.halves.fetch_add(1, SeqCst);
     }
 
-    /// The last one to go lets go of the file.
+    /// The last half to go closes the file.
     pub(super) fn leave(&self) {
         if self.halves.fetch_sub(1, SeqCst) == 1
             && let Some(opened) = self.opened.get()
@@ -140,8 +140,8 @@ impl SharedBuffer {
         self.opened.get().expect("the inlet starts before there are messages")
     }
 
-    /// Whether there is room for a block, or it need not be asked for; waits for it if the operator
-    /// wants that.
+    /// Whether there is room for a block, or none is needed; waits for room if the operator wants
+    /// that.
     pub(super) fn await_room(&self, bytes: u64, is_stopping: impl Fn() -> bool) -> bool {
         let mut state = self.state.lock();
         // One that is larger than the buffer goes in alone.
@@ -154,13 +154,13 @@ impl SharedBuffer {
         true
     }
 
-    /// Has whoever waits look again.
+    /// Makes waiting threads look again.
     pub(super) fn nudge(&self) {
         let _state = self.state.lock();
         self.changed.notify_all();
     }
 
-    /// Puts a block in, synced; what is done with goes out at the same time.
+    /// Adds a block, synced, and removes finished blocks in the same commit.
     pub(super) fn append(&self, block: &[u8], messages: u64) -> Result<(), StoreError> {
         let number = self.state.lock().next;
         self.change(Some((number, block, messages)))?;
@@ -184,8 +184,8 @@ impl SharedBuffer {
         Ok(())
     }
 
-    /// The first block from this number on. One that was just put in is there when that was told: an
-    /// attempt that has failed may have left it in the store, and it is put in again.
+    /// The first block from this number on. A new block counts only after it was reported as added:
+    /// a failed attempt may have left it in the store, and it is added again.
     pub(super) fn next(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
         let told = self.state.lock().next;
         self.opened().store.next(from..told)
@@ -195,7 +195,7 @@ impl SharedBuffer {
         self.opened().store.damaged(number)
     }
 
-    /// Nobody needs this block any more.
+    /// The block is finished.
     pub(super) fn done(&self, number: u64) {
         let mut state = self.state.lock();
         state.done(number);
@@ -203,7 +203,7 @@ impl SharedBuffer {
         self.changed.notify_all();
     }
 
-    /// Nobody needs these messages of a block any more, but others.
+    /// These messages of a block are finished, but not all of them.
     pub(super) fn shorten(&self, number: u64, done: &[Range<u32>]) -> Result<(), StoreError> {
         let opened = self.opened();
         let Some((_, bytes)) = opened.store.next(number..number + 1)? else { return Ok(()) };
@@ -215,19 +215,19 @@ impl SharedBuffer {
         Ok(())
     }
 
-    /// Whether something is done with, and is in the store still.
+    /// Whether finished blocks are still in the store.
     pub(super) fn has_done(&self) -> bool {
         !self.state.lock().done.is_empty()
     }
 
-    /// Takes out what is done with, if that is much, or `at_once`. Otherwise it goes with the next
-    /// block that comes in.
+    /// Removes finished blocks if they are many, or `at_once`. Otherwise they are removed with the
+    /// next incoming block.
     pub(super) fn take_out(&self, at_once: bool) -> Result<(), StoreError> {
         let done = self.state.lock().done.len();
         if done >= TAKEN_AT_ONCE || (at_once && done > 0) { self.change(None) } else { Ok(()) }
     }
 
-    /// Nothing comes in any more.
+    /// No more blocks come in.
     pub(super) fn end(&self) {
         self.state.lock().ended = true;
         self.wake_outlet();

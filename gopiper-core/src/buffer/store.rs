@@ -1,9 +1,8 @@
 //! Blocks of messages on disk, by number.
 //!
-//! The database falls back to the commit before the last one if that is damaged: for it that is a
-//! commit that was interrupted. So the number of the next block is also kept in a file beside it,
-//! written when a commit has been synced, and not synced itself: it can only be behind, after a crash
-//! of the machine.
+//! If the last commit is damaged, the database treats it as interrupted, and goes back to the one
+//! before. So the number of the next block is also kept in a file beside it, written when a commit
+//! has been synced, and not synced itself: after a crash of the machine it can only be too low.
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -19,30 +18,30 @@ use thiserror::Error;
 use super::block;
 use crate::disk::digest::digest;
 
-/// The number in the name is the version of what a block is.
+/// The number in the name is the version of the block format.
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks.1");
-/// `next`: the number of the block that is put in next.
+/// `next`: the number of the next block.
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers.1");
 const NEXT: &str = "next";
-/// What is read again is mostly read soon; the system has a cache too.
+/// Blocks are usually read again soon; the system has a cache, too.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Why the disk does not do what it should.
+/// Errors of the disk.
 #[derive(Debug, Error)]
 pub(super) enum StoreError {
-    /// No attempt can mend it.
+    /// No further attempt can succeed.
     #[error(
         "{path} is damaged ({error}); to go on without what is in it, move it away while gopiper is \
          stopped, and buffer.next beside it"
     )]
     Damaged { path: PathBuf, error: String },
-    /// It may be well again.
+    /// A further attempt may succeed.
     #[error("{path}: {error}")]
     Disk { path: PathBuf, error: redb::Error },
 }
 
 impl StoreError {
-    /// For the start of a component: it waits for what may pass.
+    /// For the start of a component, which waits if an error is temporary.
     pub(super) fn on_start(self) -> gopiper_abi::Error {
         let error = gopiper_abi::Error::new(self.to_string());
         match &self {
@@ -52,10 +51,10 @@ impl StoreError {
     }
 }
 
-/// What was there when the store was opened.
+/// The contents when the store was opened.
 pub(super) struct Content {
     pub(super) blocks: Vec<StoredBlock>,
-    /// The number of the block that is put in next.
+    /// The number of the next block.
     pub(super) next: u64,
 }
 
@@ -76,7 +75,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the store in `folder`, or makes it, and looks whether all of it is as it was written.
+    /// Opens or creates the store in `folder`, and checks all of it for damage.
     pub(super) fn open(folder: &Path) -> Result<(Self, Content), StoreError> {
         let path = folder.join("buffer.redb");
         let failed =
@@ -124,7 +123,7 @@ impl Store {
         Ok(())
     }
 
-    /// Lets go of the file, until it is needed again.
+    /// Closes the file until it is needed again.
     pub(super) fn close(&self) {
         *self.database.write() = None;
     }
@@ -156,7 +155,7 @@ impl Store {
         }
     }
 
-    /// Puts a block in, and takes others out: synced, all or nothing.
+    /// Adds a block and removes others: synced, all or nothing.
     pub(super) fn change(&self, put: Option<(u64, &[u8])>, take: &[u64]) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
@@ -178,7 +177,7 @@ impl Store {
         Ok(())
     }
 
-    /// Puts another block in the place of one that is there, synced.
+    /// Replaces a block, synced.
     pub(super) fn replace(&self, number: u64, block: &[u8]) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
@@ -208,13 +207,13 @@ impl Store {
         })
     }
 
-    /// What a block says that can't be read.
+    /// The error for a block that cannot be read.
     pub(super) fn damaged(&self, number: u64) -> StoreError {
         self.failed(corrupted(&format!("block {number}")))
     }
 }
 
-/// Makes an empty database, aside first: one that is there is whole.
+/// Creates an empty database under another name first, so that an existing one is always complete.
 fn create(path: &Path) -> Result<(), redb::Error> {
     let aside = path.with_extension("new");
     // A part of one may be left of a process that was killed.
@@ -231,7 +230,7 @@ fn create(path: &Path) -> Result<(), redb::Error> {
     path.parent().map_or(Ok(()), |folder| Ok(File::open(folder)?.sync_all()?))
 }
 
-/// Opens the file of the next block's number, and reads it; 0 if it says nothing.
+/// Opens the file of the next block's number, and reads it; 0 if it is empty.
 fn open_next(path: &Path) -> io::Result<(File, u64)> {
     let said = fs::read(path).or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -322,7 +321,7 @@ mod tests {
                     Store::open(folder.path()).and_then(|(store, _)| content(&store))
                 }));
                 match read {
-                    // What was taken out may come again.
+                    // Removed blocks may come again.
                     Ok(Ok(read)) if expected.iter().all(|block| read.contains(block)) => {
                         harmless += 1;
                     }

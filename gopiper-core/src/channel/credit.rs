@@ -1,18 +1,19 @@
-//! Room in a channel: who has taken how much of it, and who waits for some.
+//! Room in a channel: how much is taken, and which senders wait for some.
 use std::sync::atomic::Ordering::Relaxed;
 
 use gopiper_abi::raw::Batch;
 
 use crate::channel::sync::{AtomicU64, Condvar, Mutex, MutexGuard};
 
-/// The bytes in a channel are counted in so many bits, the messages in the others but one.
+/// The number of bits for bytes; the others, except one, count messages.
 const BYTE_BITS: u32 = 39;
-/// Set in what is used while a sender waits at the head of the queue: for all others the channel is
-/// full then, so that they cannot keep it from getting its room.
+/// Set while a sender waits at the head of the queue: for all others the channel is full then, so
+/// that they cannot keep it from getting its room.
 const CLAIMED: u64 = 1 << 63;
-/// More messages than this can't be counted. Half of what the bits hold: two loads are added.
+/// More messages than this cannot be counted. Half of the range of the bits, because two loads are
+/// added.
 pub(crate) const MAX_MESSAGES: usize = (1 << (63 - BYTE_BITS - 1)) - 1;
-/// More bytes than this can't be counted.
+/// More bytes than this cannot be counted.
 pub(crate) const MAX_BYTES: usize = (1 << (BYTE_BITS - 1)) - 1;
 /// How often a sender looks for room before it queues up.
 const LOOKS: u32 = if cfg!(all(test, loom)) { 1 } else { 10 };
@@ -48,17 +49,17 @@ impl Load {
     }
 }
 
-/// Room that was taken; given back when what it was taken for has left the stage.
+/// Room that was taken; returned when its messages have left the stage.
 #[must_use = "room that isn't given back is lost to the channel"]
 pub(crate) struct Ticket(Load);
 
 impl Ticket {
-    /// Takes the room of another one over.
+    /// Takes over the room of another one.
     pub(crate) fn add(&mut self, other: Ticket) {
         self.0.0 += other.0.0;
     }
 
-    /// Takes the room of a part out, as far as there is so much.
+    /// Splits off the room of a part, as far as there is enough.
     pub(crate) fn split(&mut self, part: Load) -> Ticket {
         let (messages, bytes) =
             (part.messages().min(self.0.messages()), part.bytes().min(self.0.bytes()));
@@ -68,16 +69,16 @@ impl Ticket {
     }
 }
 
-/// The room in a channel. Taking and giving back is one atomic operation unless somebody waits. Who
-/// finds none queues up: in the order of coming, and before whoever comes later, so that what needs
-/// the whole channel gets it.
+/// The room in a channel. Taking and returning room is one atomic operation unless a sender waits.
+/// Senders that find none queue in their order of arrival, before all later ones, so that a message
+/// that needs the whole channel gets it.
 pub(crate) struct Credit {
     limit: Load,
-    /// What is taken, and `CLAIMED`. Relaxed everywhere: it guards no memory, the queue does.
+    /// The room that is taken, and `CLAIMED`. Relaxed everywhere: the queue guards the memory.
     used: AtomicU64,
     /// Held by the sender at the head of the queue, while it waits; the others wait for the lock.
     head: Mutex<()>,
-    /// What the sender at the head wants.
+    /// The room that the sender at the head needs.
     wanted: Mutex<Load>,
     freed: Condvar,
 }
@@ -93,7 +94,7 @@ impl Credit {
         }
     }
 
-    /// The messages that there is room for in all.
+    /// The room of the whole channel, in messages.
     pub(crate) fn limit(&self) -> u64 {
         self.limit.messages()
     }
@@ -103,7 +104,7 @@ impl Credit {
         Load(self.used.load(Relaxed) & !CLAIMED).messages()
     }
 
-    /// Whether so much could ever be taken together with something else.
+    /// Whether this much could ever be taken together with something else.
     pub(crate) fn is_usual(&self, load: Load) -> bool {
         load.is_within(self.limit)
     }
@@ -121,13 +122,14 @@ impl Credit {
         taken.is_ok().then_some(Ticket(load))
     }
 
-    /// Takes room also if there is none.
+    /// Takes room even if there is none.
     pub(crate) fn take_anyway(&self, load: Load) -> Ticket {
         self.used.fetch_add(load.0, Relaxed);
         Ticket(load)
     }
 
-    /// Takes room, waiting for it. What is more than the whole waits until nothing is taken.
+    /// Waits for room, and takes it. A request for more than the whole waits until nothing is
+    /// taken.
     pub(crate) fn take(&self, load: Load) -> Ticket {
         // A short spin saves two switches when the worker is just about to give room back.
         for look in 0..LOOKS {
@@ -148,7 +150,7 @@ impl Credit {
         let head = self.head.lock();
         let mut wanted = self.wanted.lock();
         *wanted = load;
-        // From here on what is used only gets less: the moment comes when this fits.
+        // From here on the used room only shrinks, so this will fit eventually.
         self.used.fetch_or(CLAIMED, Relaxed);
         let take = |used: u64| {
             let used = used & !CLAIMED;
@@ -163,7 +165,7 @@ impl Credit {
         Ticket(load)
     }
 
-    /// Gives room back.
+    /// Returns room.
     pub(crate) fn give(&self, Ticket(load): Ticket) {
         let left = self.used.fetch_sub(load.0, Relaxed) - load.0;
         if left & CLAIMED != 0 {
@@ -171,8 +173,8 @@ impl Credit {
         }
     }
 
-    /// Wakes the sender at the head if there is room for it: what is in the channel may stay there
-    /// for long, waiting to be tried again.
+    /// Wakes the sender at the head if there is room for it: messages in the channel may stay there
+    /// for long, waiting for another attempt.
     pub(crate) fn wake_head(&self) {
         if self.used.load(Relaxed) & CLAIMED != 0 {
             let wanted = self.wanted.lock();
@@ -182,7 +184,7 @@ impl Credit {
         }
     }
 
-    /// Wakes the sender at the head if so little is used now that it should go on.
+    /// Wakes the sender at the head if little enough is used now.
     #[cold]
     fn tell_head(&self, left: u64) {
         // Waking a sender at every batch would switch threads at every batch: wait until half of the
@@ -203,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    /// A sender that has queued up for so much.
+    /// A sender in the queue, and the room that it needs.
     fn waiting(credit: &Arc<Credit>, load: Load) -> thread::JoinHandle<Ticket> {
         let sender = credit.clone();
         let waiting = thread::spawn(move || sender.take(load));

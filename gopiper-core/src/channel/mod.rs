@@ -1,11 +1,13 @@
 //! The channel before a pool of workers: batches, bounded in messages and in bytes.
 //!
-//! Room (`credit.rs`) is messages and bytes as one number, taken by compare and swap before a batch is sent and given back
-//! when the batch has left the stage, in order. So what a worker has in hand, and what waits for its place in the order or
-//! for another attempt, counts too. A sender that finds no room queues, and the channel counts as full for all others until
-//! the head of the queue is served: so a message that needs the whole channel gets it. The bytes of a batch are those of the
-//! blocks that its messages keep in memory: five lines of a 256 KB block hold 256 KB. With `partition_by` a channel has a
-//! queue for each worker, and batches are taken apart (`partition.rs`); the order holds for messages with the same key.
+//! Room (`credit.rs`) is messages and bytes as one number. It is taken by compare and swap before a
+//! batch is sent, and returned when the batch has left the stage, in order. So messages that a
+//! worker is handling count, too, and messages that wait for their place in the order or for
+//! another attempt. A sender that finds no room queues, and the channel counts as full for all
+//! others until the head of the queue is served: so a message that needs the whole channel gets it.
+//! The bytes of a batch are those of the blocks that its messages keep in memory: five lines of a
+//! 256 KB block hold 256 KB. With `partition_by` a channel has a queue for each worker, and batches
+//! are split (`partition.rs`); the order holds for messages with the same key.
 pub(crate) mod credit;
 #[cfg(all(test, loom))]
 mod models;
@@ -35,14 +37,14 @@ pub(crate) struct Queued {
     pub(crate) ticket: Ticket,
 }
 
-/// The channel before a pool. What is bounded is room: it is taken before a batch is sent, and given
-/// back when the batch has left the stage, in order. So what a worker has in hand, and what waits to
-/// be put in order, counts too, and the queue itself needs no bound.
+/// The channel before a pool. Its room is bounded: it is taken before a batch is sent, and returned
+/// when the batch has left the stage, in order. So messages that a worker is handling or that wait
+/// for their place in the order count, too, and the queue itself needs no bound.
 pub(crate) struct Channel {
-    /// None when nothing comes any more. One for all workers, or one for each.
+    /// `None` when no more batches come. One for all workers, or one for each.
     senders: RwLock<Option<Vec<Sender<Queued>>>>,
     receivers: Vec<Receiver<Queued>>,
-    /// The attribute by which messages are given to workers; None: to whichever is free.
+    /// The attribute that selects a message's worker; `None` for any worker that is free.
     partition_by: Option<String>,
     credit: Credit,
     sequence: AtomicU64,
@@ -53,12 +55,13 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Room for so many messages and bytes; a larger batch travels alone.
+    /// A channel with room for this many messages and bytes; a larger batch travels alone.
     pub(crate) fn new(messages: usize, bytes: usize) -> Self {
         Self::with_lanes(messages, bytes, 1, None)
     }
 
-    /// The same for so many workers, each of which gets the messages that agree in an attribute.
+    /// The same with a queue for each worker. Messages with the same value of an attribute go to
+    /// the same worker.
     pub(crate) fn partitioned(messages: usize, bytes: usize, workers: usize, by: String) -> Self {
         Self::with_lanes(messages, bytes, workers, Some(by))
     }
@@ -76,7 +79,7 @@ impl Channel {
         }
     }
 
-    /// Where worker number `worker` gets its batches.
+    /// The receiver of worker number `worker`.
     pub(crate) fn receiver(&self, worker: usize) -> Receiver<Queued> {
         self.receivers[worker % self.receivers.len()].clone()
     }
@@ -101,13 +104,13 @@ impl Channel {
         self.credit.try_take(Load::of(batch))
     }
 
-    /// Takes the room for the same batch once more, behind one that has its room: with half of the
-    /// channel's it would wait for ever for both.
+    /// Takes the room for the same batch once more, after the first: with half of the channel, it
+    /// would wait forever for both.
     pub(crate) fn reserve_again(&self, batch: &Batch) -> Ticket {
         self.credit.take_anyway(Load::of(batch))
     }
 
-    /// Sends a batch, or what was left of it, into the room that was taken for it: never waits.
+    /// Sends a batch, or the rest of one, into the room that was taken for it. Never waits.
     pub(crate) fn send_reserved(&self, batch: Batch, mut ticket: Ticket) -> Result<(), Batch> {
         let Some(by) = &self.partition_by else {
             return self.send_part(0, batch, ticket);
@@ -120,14 +123,14 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends a batch, in parts if it is larger than the channel, and waits for room. Gives back
-    /// what it could not send because the channel has closed.
+    /// Sends a batch, in parts if it is larger than the channel, and waits for room. Returns
+    /// messages that it could not send because the channel has closed.
     pub(crate) fn send(&self, batch: Batch) -> Result<(), Batch> {
         let Some(by) = &self.partition_by else {
             return self.send_to(0, batch);
         };
         for (lane, part) in partition(batch, by, self.receivers.len()) {
-            // What is not sent any more is returned: the parts are no batch again.
+            // Unsent messages are returned: the parts do not become a batch again.
             drop(self.send_to(lane, part));
         }
         Ok(())
@@ -175,7 +178,7 @@ impl Channel {
         }
     }
 
-    /// Sends a batch if there is room for it; gives it back if not, and counts its messages.
+    /// Sends a batch if there is room for it; otherwise returns it, and counts its messages.
     pub(crate) fn offer(&self, batch: Batch) -> Result<(), Batch> {
         let sent = match self.try_reserve(&batch) {
             Some(room) => self.send_reserved(batch, room),
@@ -191,24 +194,24 @@ impl Channel {
         self.missed.load(Relaxed)
     }
 
-    /// A stage more sends to it.
+    /// One more stage sends to it.
     pub(crate) fn begin_sending(&self) {
         self.sending.fetch_add(1, SeqCst);
     }
 
-    /// A stage sends nothing any more; after the last one, the channel closes.
+    /// A stage sends no more; after the last one, the channel closes.
     pub(crate) fn end_sending(&self) {
         if self.sending.fetch_sub(1, SeqCst) == 1 {
             self.close();
         }
     }
 
-    /// Nothing comes any more: the workers end when the queue is empty.
+    /// No more batches come: the workers end when the queue is empty.
     pub(crate) fn close(&self) {
         self.senders.write().take();
     }
 
-    /// Gives room back.
+    /// Returns room.
     pub(crate) fn give(&self, ticket: Ticket) {
         self.credit.give(ticket);
     }

@@ -1,8 +1,8 @@
-//! What the core's own synchronization does in every interleaving of a few threads, and with every
+//! Models of the core's own synchronization, in every interleaving of a few threads, and with every
 //! value that a relaxed load may see (loom): `cargo xtask ci --full`, or
 //! `RUSTFLAGS='--cfg loom' cargo test -p gopiper-core --lib models -- --nocapture`.
 //!
-//! A thread that waits for ever fails its model.
+//! A thread that waits forever fails its model.
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},

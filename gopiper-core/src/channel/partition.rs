@@ -1,4 +1,4 @@
-//! Which worker gets which message, where messages that agree in an attribute go to the same one.
+//! Selects workers by an attribute: messages with the same value go to the same worker.
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gopiper_abi::{
@@ -6,12 +6,13 @@ use gopiper_abi::{
     raw::{Batch, DEFAULT_CAPACITY},
 };
 
-/// Takes a batch apart: the messages for each worker, in order. Those without the attribute agree too.
+/// Splits a batch: the messages for each worker, in order. Messages without the attribute belong
+/// together.
 pub(crate) fn partition(batch: Batch, attribute: &str, workers: usize) -> Vec<(usize, Batch)> {
     take_apart(batch, |message| lane(message.attribute(attribute), workers))
 }
 
-/// Takes a batch apart: the messages of each lane, in order.
+/// Splits a batch: the messages of each lane, in order.
 pub(crate) fn take_apart(
     mut batch: Batch,
     lane: impl Fn(&Message) -> usize,

@@ -1,19 +1,19 @@
-//! Puts what several workers made of a channel's batches back into the order of the channel.
+//! Restores the order of a channel's batches after several workers have handled them.
 use std::collections::VecDeque;
 
 use crate::channel::sync::{Mutex, MutexGuard};
 
-/// What leaves a stage, in the order of what entered it.
+/// The batches that leave a stage, in the order in which they entered it.
 ///
-/// The worker that has the next one in order sends it, and all that wait behind it, without holding
-/// the lock: sending may block. Meanwhile the others leave theirs here and go on.
+/// The worker with the next batch in order sends it, and all that wait for it, without holding the
+/// lock, because sending may block. Meanwhile the others leave theirs here and go on.
 pub(crate) struct Sequencer<T> {
     state: Mutex<SequencerState<T>>,
 }
 
 struct SequencerState<T> {
     next: u64,
-    /// What waits, from `next` on.
+    /// The waiting batches, from `next` on.
     waiting: VecDeque<Option<T>>,
     sending: bool,
 }
@@ -25,7 +25,7 @@ impl<T> Sequencer<T> {
         }
     }
 
-    /// Hands in what became of `sequence`, which comes once; sends what is due.
+    /// Takes the result of `sequence`, which comes once; sends the batches that are due.
     pub(crate) fn put(&self, sequence: u64, item: T, mut send: impl FnMut(T)) {
         let mut state = self.state.lock();
         let place = (sequence - state.next) as usize;

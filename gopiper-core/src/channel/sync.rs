@@ -1,5 +1,5 @@
-//! What `credit` and `sequencer` synchronize with: the usual things, or loom's in their shape, for the
-//! models (`models.rs`).
+//! The primitives of `credit` and `sequencer`: the usual ones, or loom's with the same interface,
+//! for the models (`models.rs`).
 
 #[cfg(not(all(test, loom)))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};

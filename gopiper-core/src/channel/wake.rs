@@ -1,4 +1,4 @@
-//! How a worker that waits for messages is reached otherwise.
+//! Wakes a worker that waits for messages.
 use std::sync::atomic::{
     AtomicBool, AtomicI64,
     Ordering::{Relaxed, SeqCst},
@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
 use crate::{base::clock::Clock, channel::Queued};
 
-/// Reaches one worker: by a nudge now, or at a moment.
+/// Wakes one worker: by a nudge now, or at a moment.
 pub(crate) struct Wake {
     nudged: AtomicBool,
     /// When to call `timer`, by the monotonic clock; `i64::MAX` for never.
@@ -20,7 +20,7 @@ pub(crate) struct Wake {
 
 impl Wake {
     pub(crate) fn new(clock: Clock) -> Self {
-        // One nudge in the channel is enough: whoever takes it looks at everything.
+        // One nudge in the channel is enough: the worker that takes it looks at everything.
         let (sender, receiver) = bounded(1);
         clock.add_sleeper(&sender);
         let due = AtomicI64::new(i64::MAX);
@@ -54,7 +54,7 @@ impl Wake {
         taken.then_some(now)
     }
 
-    /// Whether there is a moment that is yet to come.
+    /// Whether a moment in the future is set.
     pub(crate) fn is_set(&self) -> bool {
         self.due.load(Relaxed) != i64::MAX
     }
@@ -64,7 +64,7 @@ impl Wake {
         self.due.store(i64::MAX, SeqCst);
     }
 
-    /// Waits for `until`, and lets the nudges be.
+    /// Waits for `until`, and ignores nudges.
     pub(crate) fn sleep(&self, until: i64) {
         match self.clock.until(until) {
             None => _ = self.receiver.recv(),
@@ -72,8 +72,8 @@ impl Wake {
         }
     }
 
-    /// Waits for a nudge, the due moment or `until`, or a batch; or for nothing, if a clock was moved
-    /// by hand.
+    /// Waits for a nudge, the due moment, `until`, or a batch. Also returns if a clock was moved by
+    /// hand.
     pub(crate) fn wait(&self, queue: Option<&Receiver<Queued>>, until: i64) {
         let until = until.min(self.due.load(SeqCst));
         let mut select = Select::new();

@@ -1,55 +1,54 @@
-//! What is kept of a failed message.
+//! The stored form of a failed message.
 use gopiper_abi::{Map, Message, Value};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::disk::value::Stored;
 
-/// The attributes by which a failed message says what has become of it, on its way to the dead
-/// letters.
+/// The attributes that describe a failure, on a message's way to the dead letters.
 pub mod about {
     /// The pipeline.
     pub const PIPELINE: &str = "gopiper.pipeline";
-    /// The component that has failed with it.
+    /// The component that failed with it.
     pub const COMPONENT: &str = "gopiper.component";
     /// The status of the last report.
     pub const STATUS: &str = "gopiper.status";
     /// The description of the last report.
     pub const DESCRIPTION: &str = "gopiper.description";
-    /// How often the component was given it.
+    /// How often the component received it.
     pub const ATTEMPTS: &str = "gopiper.attempts";
-    /// The id by which the log names it.
+    /// Its id in the log.
     pub const ID: &str = "gopiper.id";
-    /// Where it came from, if its source says so.
+    /// Its position in its source, if the source reports positions.
     pub const POSITION: &str = "gopiper.position";
 }
 
-/// A failed message, as it came to the component that has failed with it.
+/// A failed message, as received by the component that failed with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Letter {
-    /// The id by which the log names it; empty in letters of older versions.
+    /// Its id in the log; empty in letters of older versions.
     #[serde(default)]
     pub id: String,
-    /// Where the message came from, if its source says so.
+    /// The message's position in its source, if the source reports positions.
     #[serde(default)]
     pub position: String,
     /// When it was written, in nanoseconds since 1970.
     pub time: i64,
     /// The pipeline.
     pub pipeline: String,
-    /// The component that has failed with it.
+    /// The component that failed with it.
     pub component: String,
     /// The status of the last report.
     pub status: i64,
     /// The description of the last report.
     pub description: String,
-    /// How often the component was given it.
+    /// How often the component received it.
     pub attempts: u64,
-    /// When the message was made, in nanoseconds since 1970; 0 if nobody said.
+    /// When the message was created, in nanoseconds since 1970; 0 if unknown.
     pub message_time: i64,
     /// Whether it was the end of its input, without a delimiter.
     pub lacks_delimiter: bool,
-    /// Which piece of a long line it is, and whether the rest of that follows.
+    /// Which piece of a long line it is, and whether the rest of the line follows.
     #[serde(default)]
     piece: (u16, bool),
     attributes: Vec<(String, Stored)>,
@@ -85,7 +84,7 @@ impl Letter {
         }
     }
 
-    /// The message, as it came to the component that has failed with it.
+    /// The message, as received by the component that failed with it.
     pub fn message(&self) -> Message {
         let mut message = Message::new(self.payload.to_vec());
         for (key, value) in &self.attributes {

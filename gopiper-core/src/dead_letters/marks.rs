@@ -1,4 +1,4 @@
-//! Which letters of a segment need no more care: they were replayed, and that is known.
+//! Marks the letters of a segment that were replayed.
 use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},
@@ -23,8 +23,8 @@ pub(super) fn path(segment: &Path) -> PathBuf {
     segment.with_extension(EXTENSION)
 }
 
-/// The offsets of the letters that are done with. A mark that is damaged or was not finished marks
-/// nothing: its letter is replayed again.
+/// The offsets of the letters that were replayed. A damaged or unfinished mark has no effect: its
+/// letter is replayed again.
 ///
 /// # Errors
 /// When the marks can't be read.
@@ -39,7 +39,7 @@ pub fn done(segment: &Path) -> io::Result<BTreeSet<u64>> {
     Ok(whole.filter_map(offset).collect())
 }
 
-/// Marks letters of one segment; nobody else does meanwhile.
+/// Marks letters of one segment. No other process does so at the same time.
 pub(super) struct Marker(File);
 
 impl Marker {
@@ -55,7 +55,7 @@ impl Marker {
             }
             locked => locked?,
         }
-        // What was not finished would put those that follow out of step.
+        // An unfinished mark would shift those that follow.
         let length = file.metadata()?.len();
         file.set_len(length - length % MARK as u64)?;
         if let Some(folder) = path.parent() {

@@ -1,12 +1,13 @@
-//! Messages that have failed for good, kept: on disk, or with a component of the operator's choice.
+//! Keeps messages that have failed for good: on disk, or with a component of the operator's choice.
 //!
-//! Every failed message of a pipeline goes to one more sink of it. Unless the operator names another
-//! one, that is ours, which writes [`Letter`]s into segments: files that are only appended to, each
-//! by the process that made it.
+//! Every failed message of a pipeline goes to an additional sink. Unless the operator names another
+//! one, this sink is ours. It writes [`Letter`]s into segments: files that are only appended to,
+//! each by the process that created it.
 //!
-//! Every stage shares one `Outbox`. So dead letters have the channel, the retries and the backpressure of every sink, and
-//! what that sink has done is settled as DeadLettered. Ours reports a batch once it is synced. `replay` is a source of
-//! letters; it marks in a file beside the segment which of them have ended.
+//! All stages share one `Outbox`. So dead letters have the channel, the retries and the
+//! backpressure of every sink, and the messages that this sink reports as done are settled as
+//! DeadLettered. Ours reports a batch once it is synced. `replay` is a source of letters; it marks
+//! in a file beside the segment which of them have ended.
 mod letter;
 mod marks;
 mod outbox;
@@ -26,7 +27,7 @@ pub(crate) use sink::sink;
 /// The folder of the dead letters, in the state directory.
 pub const FOLDER: &str = "dead-letters";
 
-/// Whether no process writes dead letters into a state directory.
+/// Checks that no process writes dead letters into a state directory.
 ///
 /// # Errors
 /// One does, or it cannot be looked at.

@@ -1,4 +1,4 @@
-//! The way of failed messages to the dead letters.
+//! Passes failed messages to the dead letters.
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -12,11 +12,11 @@ use crate::{
     channel::Channel,
 };
 
-/// Where the stages of a pipeline put messages that have failed.
+/// The place where the stages of a pipeline put messages that have failed.
 pub(crate) struct Outbox {
     pipeline: String,
     inlet: Arc<Channel>,
-    /// What the ids of this run begin with: the time and the process, so that no other run has the same.
+    /// The prefix of the ids of this run: the time and the process, so that it is unique.
     run: String,
     ids: AtomicU64,
 }
@@ -33,13 +33,13 @@ impl Outbox {
         format!("{}-{}", self.run, self.ids.fetch_add(1, Relaxed) + 1)
     }
 
-    /// A stage more may put something in.
+    /// One more stage may put messages in.
     pub(crate) fn begin(&self) {
         self.inlet.begin_sending();
     }
 
-    /// Sends failed messages on their way, each with what is known of its failure. Waits for room:
-    /// if the dead letters can't be written, the pipeline stands still.
+    /// Sends failed messages, each with the details of its failure. Waits for room: if the dead
+    /// letters cannot be written, the pipeline stands still.
     pub(crate) fn put(&self, component: &str, mut batch: Batch) {
         for message in batch.messages_mut() {
             let (status, attempts) = (message.status(), message.attempts());
@@ -60,7 +60,7 @@ impl Outbox {
         drop(self.inlet.send(batch));
     }
 
-    /// A stage puts nothing in any more; after the last one, the dead letters have ended.
+    /// A stage puts no more messages in; after the last one, the dead letters have ended.
     pub(crate) fn end(&self) {
         self.inlet.end_sending();
     }

@@ -1,4 +1,4 @@
-//! Dead letters as a source: read again, and marked when what was made of them has ended.
+//! Dead letters as a source: reads them again, and marks them when their messages have ended.
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 
 use super::{SegmentReader, StoredLetter, done, marks::Marker};
 
-/// So many letters are sent at once.
+/// How many letters are sent at once.
 const BATCH: usize = 64;
 
-/// The letters of one component of one pipeline that are not done with.
+/// The letters of one component of one pipeline that were not replayed yet.
 struct Replay {
     pipeline: String,
     component: String,
@@ -21,13 +21,13 @@ struct Replay {
     markers: Vec<Marker>,
     /// Letters of the segment that is being read; its marker is the last.
     entries: VecDeque<StoredLetter>,
-    /// What was sent under a token: which marker, and the letters' offsets.
+    /// The letters sent under a token: their marker, and their offsets.
     sent: BTreeMap<u64, (usize, Vec<u64>)>,
     tokens: u64,
     postponed: Postponed,
 }
 
-/// A source of the letters in these segments that `component` of `pipeline` has failed with.
+/// A source of the letters in these segments with which `component` of `pipeline` failed.
 pub(crate) fn replay(segments: Vec<PathBuf>, pipeline: String, component: String) -> FactoryHandle {
     let segments = Mutex::new(VecDeque::from(segments));
     own::source("replay", move |postponed| {
@@ -49,7 +49,7 @@ impl Replay {
     fn read_next(&mut self) -> Result<bool, Error> {
         while let Some(segment) = self.segments.pop_front() {
             let failed = |error| Error::new(format!("{}: {error}", segment.display()));
-            // Locked first: nobody else replays what is found to be undone.
+            // Locked first, so that no other process replays the same letters.
             let marker = Marker::open(&segment).map_err(failed)?;
             let done = done(&segment).map_err(failed)?;
             let ours = |entry: &StoredLetter| {
@@ -87,7 +87,7 @@ impl Source for Replay {
         Ok(Produced::MORE)
     }
 
-    /// What has failed again is a new letter: the old one is done with too.
+    /// A message that has failed again is a new letter, so the old one has ended, too.
     fn settled(&mut self, token: u64, indices: Range<u32>, outcome: Outcome) {
         let Some((marker, offsets)) = self.sent.get(&token).filter(|_| outcome.is_final()) else {
             return;

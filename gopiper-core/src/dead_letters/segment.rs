@@ -15,24 +15,24 @@ use rustix::{
 use super::{Letter, marks};
 use crate::disk::digest::digest;
 
-/// What a segment begins with; the last byte is the version of the format.
+/// The beginning of a segment; the last byte is the version of the format.
 const MAGIC: &[u8; 8] = b"GPDEAD\0\x01";
-/// What an entry begins with: by it the next one is found behind a damaged one.
+/// The beginning of an entry: it marks the next entry after a damaged one.
 const MARK: &[u8; 4] = b"\xd1GPL";
 /// The mark, the length, and the digests of the body and of these.
 const HEAD: usize = 4 + 4 + 8 + 4;
 const EXTENSION: &str = "letters";
 
-/// A segment that this process writes.
+/// A segment that this process is writing.
 pub(super) struct Segment {
     file: File,
     path: PathBuf,
-    /// Up to here all is synced.
+    /// Everything up to here is synced.
     length: u64,
 }
 
 impl Segment {
-    /// A new one. It is locked for as long as it is written, and there for good: its name is synced.
+    /// Creates a segment. It is locked for as long as it is written, and its name is synced.
     pub(super) fn create(folder: &Path, now: i64) -> io::Result<Self> {
         let pid = std::process::id();
         for n in 0.. {
@@ -125,7 +125,7 @@ pub fn is_written(segment: &Path) -> bool {
     flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
 }
 
-/// Removes a segment, and what is known of its letters.
+/// Removes a segment and its marks.
 ///
 /// # Errors
 /// When it can't be removed.
@@ -149,13 +149,13 @@ pub struct Damage {
 /// A letter in a segment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredLetter {
-    /// Where it begins: by this it is known.
+    /// Where it begins; this identifies it.
     pub offset: u64,
-    /// What it is.
+    /// The letter.
     pub letter: Letter,
 }
 
-/// Reads a segment from its beginning. Damage is passed over, and told.
+/// Reads a segment from its beginning. Damage is skipped, and reported.
 pub struct SegmentReader {
     bytes: Vec<u8>,
     at: usize,

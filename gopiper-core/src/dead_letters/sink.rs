@@ -8,10 +8,10 @@ use gopiper_abi::{
 use super::{FOLDER, Letter, segment::Segment, segments};
 use crate::disk::state;
 
-/// A segment is not made larger than about this.
+/// The approximate largest size of a segment.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
-/// Writes what comes into segments, synced before it is reported.
+/// Writes messages into segments, and syncs them before it reports them.
 struct DeadLetterSink {
     state: PathBuf,
     folder: PathBuf,
@@ -20,8 +20,8 @@ struct DeadLetterSink {
     postponed: Postponed,
 }
 
-/// A sink that keeps letters in a state directory, which is made when the first one comes. While the
-/// segments there have `limit` bytes, it has every message tried again.
+/// A sink that keeps letters in a state directory, which it creates for the first one. While the
+/// segments there have `limit` bytes, it reports every message as Retry.
 pub(crate) fn sink(state: PathBuf, limit: u64) -> FactoryHandle {
     own::sink("dead_letters", move |postponed| {
         let (state, folder) = (state.clone(), state.join(FOLDER));

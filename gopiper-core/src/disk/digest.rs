@@ -1,4 +1,4 @@
-//! Short digests, against damage and not against malice.
+//! Short digests, which detect damage but not malice.
 
 pub(crate) fn digest<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut short = [0; N];

@@ -1,4 +1,5 @@
-//! How things are kept on disk: the state directory, values as bytes, digests. What is kept is not known here.
+//! Storage on disk: the state directory, values as bytes, digests. This folder does not know what
+//! is stored.
 pub(crate) mod digest;
 pub mod state;
 pub(crate) mod value;

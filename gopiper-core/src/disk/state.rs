@@ -1,4 +1,4 @@
-//! The state directory: what pipelines must remember from one run to the next.
+//! The state directory: everything that pipelines must remember from one run to the next.
 //!
 //! ```text
 //! version                      of the layout
@@ -24,12 +24,12 @@ use rustix::{
 /// The version of the layout.
 const VERSION: u32 = 1;
 
-/// What to do where there is none.
+/// What to do if there is none.
 pub(crate) const NO_DIRECTORY: &str =
     "this pipeline has no state directory: give it one (--state-dir, GOPIPER_STATE_DIR)";
 
-/// Whether a folder in a state directory is there and can be used, or could be made; nothing is left there.
-/// An empty one is the directory itself.
+/// Whether a folder in a state directory exists and can be used, or could be created. Leaves
+/// nothing there. An empty path is the directory itself.
 ///
 /// # Errors
 /// What stands in the way, and what to do.
@@ -46,7 +46,7 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
     })
 }
 
-/// As [`check`], by looking alone. Returns the part of the folder's path that is there.
+/// Like [`check`], but only looks. Returns the part of the folder's path that exists.
 fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
     let (shown, folder) = (directory.display(), directory.join(folder));
     let there = folder.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
@@ -68,8 +68,8 @@ fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
     Ok(there.into())
 }
 
-/// Some folders can be written to, and yet nothing can be made in them (`/proc`): so that is tried. Each component of a
-/// pipeline asks at the start: the answer holds for a second.
+/// Tries to create a folder: in some directories that are writable, that is impossible (`/proc`).
+/// Each component of a pipeline asks at the start, so a success is valid for a second.
 fn try_to_make(folder: &Path) -> io::Result<()> {
     static LAST: Mutex<Option<(PathBuf, Instant)>> = Mutex::new(None);
     let mut last = LAST.lock();
@@ -81,7 +81,7 @@ fn try_to_make(folder: &Path) -> io::Result<()> {
     }
     let tried = folder.join(format!(".gopiper-{}", std::process::id()));
     match fs::create_dir(&tried) {
-        // What was left by one that was killed.
+        // Left by a process that was killed.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
         Ok(()) => fs::remove_dir(&tried)?,
@@ -90,7 +90,7 @@ fn try_to_make(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether what is in a state directory can be read, if there is one.
+/// Whether a state directory can be read, if it exists.
 ///
 /// # Errors
 /// It is of another version.
@@ -121,7 +121,7 @@ fn read_version(directory: &Path) -> Result<Option<u32>, String> {
     }
 }
 
-/// Makes a folder in the state directory, and the directory itself with its version.
+/// Creates a folder in the state directory, and the directory itself with its version.
 pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
     usable(directory, folder).map_err(Error::new)?;
     let folder = directory.join(folder);
@@ -156,7 +156,7 @@ fn close(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Aside first: a version that is there is whole.
+/// Under another name first, so that an existing version is always complete.
 fn write_version(file: &Path) -> io::Result<()> {
     // Of this process alone: another one may be at it too.
     let aside = file.with_extension(format!("{}.new", std::process::id()));
@@ -172,8 +172,8 @@ fn write_version(file: &Path) -> io::Result<()> {
     file.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
-/// Makes a folder with those above it, there for good. One that is there already may have been made by a
-/// process that was killed before it could sync that: so all are synced, as far as they can be opened.
+/// Creates a folder and those above it, synced. An existing one may have been created by a process
+/// that was killed before it could sync it: so all are synced, as far as they can be opened.
 fn make_synced(folder: &Path) -> io::Result<()> {
     let Some(above) = folder.parent() else { return Ok(()) };
     let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
@@ -190,16 +190,16 @@ fn make_synced(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Where in the state directory lies what a component of a pipeline keeps.
+/// The folder of a component of a pipeline in the state directory.
 pub(crate) fn folder_of(pipeline: &str, component: &str) -> PathBuf {
     Path::new("pipelines").join(pipeline).join(component)
 }
 
-/// What one component of a pipeline keeps in the state directory.
+/// The state of one component of a pipeline.
 pub(crate) struct ComponentState {
     directory: Option<PathBuf>,
     folder: PathBuf,
-    /// The folder's lock, once it was asked for, until the pipeline has ended.
+    /// The folder's lock, from the first use until the pipeline has ended.
     lock: Mutex<Option<File>>,
 }
 
@@ -208,7 +208,7 @@ impl ComponentState {
         ComponentState { directory, folder: folder_of(pipeline, component), lock: Mutex::default() }
     }
 
-    /// The component's folder, made and locked now if it wasn't.
+    /// The component's folder; creates and locks it on the first call.
     pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
         let directory = self.directory.as_ref().ok_or_else(|| Error::new(NO_DIRECTORY))?;
         let mut lock = self.lock.lock();
@@ -226,7 +226,7 @@ impl ComponentState {
     }
 }
 
-/// Whether no process runs a component that keeps something in a state directory.
+/// Checks that no process runs a component with a folder in a state directory.
 ///
 /// # Errors
 /// One does, or it cannot be looked at.
@@ -248,8 +248,9 @@ pub fn check_unused(directory: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Closes the state directory itself, and what lies in it beside the components' folders: letters of pipelines that
-/// may not fail in this run. A directory that holds other things too is the operator's.
+/// Makes the state directory private, and the files in it beside the components' folders: letters
+/// of pipelines that may not fail in this run. A directory that contains other things, too, belongs
+/// to the operator.
 fn close_old(directory: &Path) -> io::Result<()> {
     let is_ours = |name: &OsStr| {
         let name = name.to_string_lossy();
@@ -266,8 +267,8 @@ fn close_old(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Closes what an older version left open to others: a folder of the state, and the files in it. What belongs to
-/// another user stays as it is.
+/// Makes a folder of the state and its files private, which an older version left readable. Files
+/// of another user are not changed.
 fn make_private(folder: &Path) -> io::Result<()> {
     close(folder, 0o700)?;
     for entry in fs::read_dir(folder)? {

@@ -1,9 +1,9 @@
-//! Values, as they are written to disk.
+//! Values as bytes on disk.
 use gopiper_abi::{Map, Payload, Value, ValueTag};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// A value, as it is written.
+/// A value in its written form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Stored {
     Null,
@@ -36,7 +36,7 @@ impl From<&Value> for Stored {
             ValueTag::MAP => value.as_map().map(|map| {
                 Stored::Map(map.iter().map(|(key, value)| (key.into(), value.into())).collect())
             }),
-            // Null, and what a later interface may have: nothing here could read it again.
+            // Null, and values of a later interface, which could not be read again.
             _ => None,
         };
         stored.unwrap_or(Stored::Null)

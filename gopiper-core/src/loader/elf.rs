@@ -15,7 +15,7 @@ use super::refusal::{Gate, Refusal};
 
 const LE: LittleEndian = LittleEndian;
 
-/// Real files need a few dozen symbol versions; a forged one must not keep us busy.
+/// Real files need a few dozen symbol versions; a forged one must not take long.
 const MOST_SYMBOL_VERSIONS: usize = 4096;
 
 /// A 64-bit little-endian ELF file that is whole: every segment lies within it.
@@ -72,7 +72,7 @@ impl<'a> Elf<'a> {
         self.header.e_machine(LE)
     }
 
-    /// Where the description of the one gopiper note lies in the file.
+    /// The position of the description of the one gopiper note in the file.
     pub(super) fn note(&self) -> Result<Range<usize>, Refusal> {
         let is_note = |segment: &&ProgramHeader64<_>| segment.p_type(LE) == elf::PT_NOTE;
         let segments =
@@ -125,7 +125,7 @@ impl<'a> Elf<'a> {
         let start = notes.as_ptr().addr() - self.bytes.as_ptr().addr();
         let mut found = Vec::new();
         let mut at = 0;
-        // What a broken note of somebody else hides is not found: the file then has no note.
+        // A note hidden by another, broken note is not found: the file then has no note.
         while let Some((note, next)) = note_at(notes, at, align) {
             if notes[note.name] == NOTE_OWNER {
                 let description = start + note.description.start..start + note.description.end;
@@ -191,7 +191,7 @@ fn note_at(notes: &[u8], at: usize, align: usize) -> Option<(RawNote, usize)> {
     Some((RawNote { note_type: header.n_type.get(LE).0, name, description }, next))
 }
 
-/// The names in a table of needed versions (`.gnu.version_r`), but for those that may be missing.
+/// The names in a table of needed versions (`.gnu.version_r`), except those that may be missing.
 ///
 /// `None` if an entry lies outside of the table, or if there are too many.
 fn needed_versions<'a>(table: &[u8], names: &'a [u8]) -> Option<Vec<&'a [u8]>> {
@@ -226,7 +226,7 @@ fn needed_versions<'a>(table: &[u8], names: &'a [u8]) -> Option<Vec<&'a [u8]>> {
     }
 }
 
-/// What a file is that doesn't start as an ELF file does.
+/// Describes a file that is not an ELF file, by its beginning.
 fn foreign(bytes: &[u8]) -> &'static str {
     match bytes {
         [b'M', b'Z', ..] => "a Windows program or DLL",
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(needed(&table(1, &[(100, 0)])), None);
         assert_eq!(needed(&table(2, &[(1, 0), (11, 0)])[..40]), None);
         assert_eq!(needed(&[]), None);
-        // More than anybody needs.
+        // More than any file needs.
         assert_eq!(needed(&table(u16::MAX, &[(1, 0); 5000])), None);
     }
 }

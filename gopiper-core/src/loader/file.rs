@@ -1,4 +1,4 @@
-//! The bytes of a component file: copied once, and opened from the copy, which nobody can change.
+//! The bytes of a component file: copied once, and opened from the copy, which cannot be changed.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -18,10 +18,10 @@ use rustix::io::Errno;
 
 use super::refusal::{Gate, Refusal};
 
-/// More than any component has; less than would trouble the machine.
+/// Larger than any component; small enough for any machine.
 const LARGEST_FILE: u64 = 1 << 30;
 
-/// Opens a component's file to be read, if it is one that can.
+/// Opens a component's file for reading, if it is a regular file.
 fn open_regular(path: &Path) -> Result<File, Refusal> {
     let refuse = |found: &str, remedy: &str| {
         Refusal::new(path, Gate::File, "cannot be read", found, "a component file (.so)", remedy)
@@ -69,7 +69,8 @@ fn seal(copy: &OwnedFd) -> Result<(), Errno> {
     fcntl_add_seals(copy, seals)
 }
 
-/// A copy in memory, sealed: what was checked is what is opened, whatever becomes of the file.
+/// A sealed copy in memory: the checked bytes are those that are opened, whatever happens to the
+/// file.
 ///
 /// The dynamic linker knows a library by its path and by device and inode. Each copy has an inode
 /// of its own, and its path `/proc/self/fd/N` is unique for as long as the descriptor is open; so
@@ -120,7 +121,7 @@ impl PrivateCopy {
         Ok(PrivateCopy { descriptor: copy, bytes })
     }
 
-    /// What the file held when it was copied.
+    /// The contents of the file when it was copied.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

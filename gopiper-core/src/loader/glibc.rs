@@ -1,4 +1,4 @@
-//! Versions of glibc: the newest that a file needs, and the one that is here.
+//! Versions of glibc: the newest that a file needs, and that of this system.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char};
@@ -14,7 +14,7 @@ pub struct GlibcVersion {
     pub patch: u32,
 }
 
-/// What a file needs that was linked with `-z pack-relative-relocs`; no version with a number stands beside it.
+/// The need of a file that was linked with `-z pack-relative-relocs`; it has no version number.
 const DT_RELR: (&[u8], GlibcVersion) =
     (b"GLIBC_ABI_DT_RELR", GlibcVersion { major: 2, minor: 36, patch: 0 });
 

@@ -1,4 +1,4 @@
-//! Gate 1: what a component file says of itself, and whether that may run here.
+//! Gate 1: the note of a component file, and whether the file can run here.
 
 use std::mem::offset_of;
 use std::ops::Range;
@@ -24,10 +24,10 @@ const fn size_of_field<T>(_: fn(&NoteDescription) -> &T) -> usize {
     size_of::<T>()
 }
 
-/// What a component file says of itself, read without running any of its code.
+/// The note of a component file, read without running any of its code.
 ///
-/// [`inspect`](super::inspect) makes one of every file whose note can be read, also of one that
-/// [`load`](super::load) would refuse: [`verdicts`](Inspection::verdicts) says why it would.
+/// [`inspect`](super::inspect) returns one for every file whose note can be read, even if
+/// [`load`](super::load) would refuse it: [`verdicts`](Inspection::verdicts) says why.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Inspection {
@@ -39,15 +39,15 @@ pub struct Inspection {
     pub name: String,
     /// The component's version.
     pub version: String,
-    /// What it is: source, transform or sink.
+    /// Its kind: source, transform or sink.
     pub kind: Kind,
-    /// What a panic does in it.
+    /// The effect of a panic in it.
     pub panic: PanicStrategy,
     /// The version of the interface that it was built with: that of gopiper-abi.
     pub interface: String,
     /// The hash of that interface's layout.
     pub layout: u64,
-    /// The target triple that it was built for.
+    /// Its target triple.
     pub target: String,
     /// The compiler that built it.
     pub rustc: String,
@@ -55,38 +55,38 @@ pub struct Inspection {
     pub machine: String,
     /// The newest glibc that it needs; `None` if it needs no particular one.
     pub glibc: Option<GlibcVersion>,
-    /// Whether its digest fits.
+    /// Whether its digest matches.
     pub seal: Seal,
-    /// BLAKE3 of the file, with the note's digest zero: what a seal that fits says.
+    /// BLAKE3 of the file, with the note's digest zero: equal to the digest of a valid seal.
     pub digest: [u8; 32],
-    /// Why gates 1 and 2 refuse it, in their order; empty if they let it pass.
+    /// Why gates 1 and 2 refuse it, in their order; empty if it passes.
     pub verdicts: Vec<Refusal>,
     /// Where the note's digest lies in the file.
     pub(super) digest_at: Range<usize>,
 }
 
-/// What a panic does in a component.
+/// The effect of a panic in a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PanicStrategy {
-    /// It knows no panics: it was not written in Rust.
+    /// There are no panics: it was not written in Rust.
     None,
     /// It unwinds to the fence, and is a failure of one message.
     Unwind,
     /// It ends the process.
     Abort,
-    /// A number that this version does not know.
+    /// A number that is unknown to this version.
     Unknown(u32),
 }
 
-/// What the digest in a component's note says of the file.
+/// The result of comparing a file with the digest in its note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seal {
-    /// The file is as it was sealed.
+    /// The file is unchanged since it was sealed.
     Fits,
-    /// Nobody sealed it, so nothing is known.
+    /// It was not sealed, so nothing is known.
     Missing,
-    /// The file is not as it was sealed. This is the digest that its note has.
+    /// The file was changed after it was sealed. This is the digest in its note.
     Broken([u8; 32]),
 }
 
@@ -185,7 +185,7 @@ impl Inspection {
         ))
     }
 
-    /// Two C libraries in one process don't get along.
+    /// Two C libraries in one process conflict.
     fn judge_libc(&self) -> Option<Refusal> {
         let musl_here = cfg!(target_env = "musl");
         let musl_there = self.target.contains("-musl");

@@ -1,4 +1,4 @@
-//! Gate 3: `abi_stable` compares the layout of every type that the root module leads to.
+//! Gate 3: `abi_stable` compares the layout of every type that is reachable from the root module.
 
 use std::cmp::Ordering;
 use std::fmt::{Debug, Display};
@@ -16,8 +16,8 @@ use super::refusal::{Gate, Refusal, shortened};
 
 /// Compares the layout of a component with the host's, `order` being that of their versions.
 ///
-/// One direction alone is right: the lower version is the interface, which the higher implements
-/// and may add to. The other way round, each new field of a minor version would be refused.
+/// Only one direction is right: the lower version is the interface, which the higher one implements
+/// and may extend. In the other direction, each new field of a minor version would be refused.
 pub(super) fn check(
     file: &Path,
     host: &'static TypeLayout,
@@ -73,7 +73,7 @@ impl Difference {
     }
 }
 
-/// The one difference that says most. The text of `abi_stable` itself runs to 130 KB.
+/// The most informative difference. The text of `abi_stable` itself runs to 130 KB.
 fn explain(errors: &AbiInstabilityErrors) -> Difference {
     let all = || errors.errors.iter().flat_map(|error| error.errs.iter().map(move |e| (error, e)));
     // They come outermost first. What holds a type of another size is of another size itself: the
@@ -131,7 +131,7 @@ fn type_at_end(error: &AbiInstabilityError) -> Option<&'static TypeLayout> {
     }
 }
 
-/// What differs, what the interface has, and what the implementation has.
+/// The difference, the interface's side of it, and the implementation's.
 fn in_words(difference: &AbiInstability) -> (&'static str, String, String) {
     match difference {
         A::Name(v) => said("type", v),
@@ -239,7 +239,7 @@ mod tests {
         let earlier =
             |order| check(Path::new("a.so"), with_new_entry::LAYOUT, original::LAYOUT, order);
         earlier(Ordering::Less).unwrap();
-        // What the order is for: the other direction refuses the same two.
+        // The purpose of the order: the other direction refuses the same two.
         earlier(Ordering::Greater).unwrap_err();
         compare(with_new_entry::LAYOUT, Ordering::Less).unwrap_err();
     }

@@ -1,4 +1,4 @@
-//! Turns a prebuilt `.so` into a component, or says in a few lines why not.
+//! Turns a prebuilt `.so` into a component, or explains a refusal in a few lines.
 //!
 //! A file passes three gates, in this order:
 //!
@@ -10,8 +10,8 @@
 //! 3. **The layout** of every type of the interface, compared by `abi_stable`. Only for this is the
 //!    file opened, and only then does code of it run.
 //!
-//! What is opened is a copy in memory of the very bytes that were checked, so a file may be
-//! replaced or deleted while it is in use. A library that was opened stays until the process ends.
+//! The loader opens a copy in memory of the very bytes that were checked, so a file may be replaced
+//! or deleted while it is in use. An opened library stays until the process ends.
 //!
 //! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `inspection.rs` judges the note, `version.rs` the
 //! version, `open.rs` opens the copy, `layout.rs` compares layouts and shortens what `abi_stable` says.
@@ -48,11 +48,11 @@ use open::OpenLibrary;
 /// A component that passed the three gates.
 #[non_exhaustive]
 pub struct LoadedComponent {
-    /// What its file says of itself.
+    /// The note of its file.
     pub inspection: Inspection,
     /// Its root module, from which factories are made. Usable until the process ends.
     pub module: ComponentModule_Ref,
-    /// What the operator should know, a line each.
+    /// Warnings for the operator, one a line.
     pub warnings: Vec<String>,
 }
 
@@ -64,15 +64,15 @@ impl fmt::Debug for LoadedComponent {
     }
 }
 
-/// What a file says of itself, without running any of its code.
+/// Reads the note of a file, without running any of its code.
 ///
-/// Refuses only what can't be read as a component: why [`load`] would refuse the others is in
+/// Refuses only files that cannot be read as a component: why [`load`] would refuse others is in
 /// [`Inspection::verdicts`].
 pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
     Inspection::of(path, PrivateCopy::of(path)?.bytes())
 }
 
-/// What the signature beside a file says, by these keys.
+/// Checks the signature beside a file with these keys.
 ///
 /// # Errors
 /// When the file can't be read.
@@ -100,9 +100,9 @@ pub fn load(path: &Path, trust: &Trust) -> Result<LoadedComponent, Refusal> {
     Ok(LoadedComponent { inspection, module, warnings })
 }
 
-/// What came of each library that was opened, by the digest of its file.
+/// The result for each library that was opened, by the digest of its file.
 ///
-/// Refusals too: what was opened stays in memory, and need not come there twice.
+/// Refusals, too: an opened library stays in memory, and need not be loaded twice.
 static OPENED: Mutex<BTreeMap<[u8; 32], Result<ComponentModule_Ref, Refusal>>> =
     Mutex::new(BTreeMap::new());
 

@@ -25,7 +25,7 @@ pub(super) struct OpenLibrary {
 }
 
 impl OpenLibrary {
-    /// Opens the copy of `file`. What cannot be opened leaves nothing behind.
+    /// Opens the copy of `file`. A copy that cannot be opened leaves nothing behind.
     pub(super) fn open(file: &Path, copy: PrivateCopy) -> Result<Self, Refusal> {
         let path = copy.path();
         // Now, not at the first call: a missing symbol is an error here, and an abort later.
@@ -44,7 +44,7 @@ impl OpenLibrary {
         }
     }
 
-    /// Gate 3: the root module, once the library has the host's layout and is what its note says.
+    /// Gate 3: returns the root module if the library has the host's layout and matches its note.
     pub(super) fn root_module(
         &self,
         inspection: &Inspection,
@@ -70,7 +70,7 @@ impl OpenLibrary {
     }
 }
 
-/// The library's header says what its note says, and its layout fits the host's.
+/// Checks that the library's header matches its note, and its layout the host's.
 fn check_header(inspection: &Inspection, header: &LibHeader) -> Result<(), Refusal> {
     let interface = header.version_strings();
     check_claim(inspection, "interface", &inspection.interface, interface.version.as_str())?;
@@ -90,7 +90,7 @@ fn check_header(inspection: &Inspection, header: &LibHeader) -> Result<(), Refus
     layout::check(&inspection.file, host, component, order)
 }
 
-/// The root module says of itself what the note says of it.
+/// Checks that the root module matches the note.
 fn check_word(inspection: &Inspection, module: ComponentModule_Ref) -> Result<(), Refusal> {
     check_claim(inspection, "name", &inspection.name, module.name().as_str())?;
     check_claim(inspection, "version", &inspection.version, module.version().as_str())?;
@@ -116,7 +116,7 @@ fn check_claim(
     ))
 }
 
-/// What to do where a library is not found that may well lie beside the component.
+/// The advice for a missing library that may be beside the component.
 const NO_ORIGIN: &str = "install what is missing where the dynamic linker looks, or link it into the component; a library \
      beside the file is not found by RUNPATH=$ORIGIN, because gopiper opens a private copy of the file (name its \
      folder in LD_LIBRARY_PATH if it must stay there)";
@@ -154,7 +154,7 @@ fn panicked(file: &Path) -> Refusal {
     )
 }
 
-/// What `abi_stable` says of a library, as a refusal.
+/// An error of `abi_stable` as a refusal.
 fn in_words(file: &Path, error: LibraryError) -> Refusal {
     let refuse = |found: String, wanted: String| {
         let problem = "has no root module that can be used";

@@ -1,13 +1,13 @@
-//! Why a file is not taken as a component, in a few lines that end with what to do.
+//! Why a file is refused as a component, in a few lines that end with what to do.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The gate that refused a file. In this order they are passed.
+/// The gate that refused a file, in the order of the gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Gate {
-    /// The file itself: there, regular, readable.
+    /// The file itself: it exists, is regular and readable.
     File,
     /// The ELF file and its note, read before any of its code runs.
     Note,
@@ -17,13 +17,13 @@ pub enum Gate {
     Signature,
     /// The dynamic linker. From here on, code of the file may have run.
     Open,
-    /// The layout of every type of the interface, and the word of the note.
+    /// The layout of every type of the interface, and the contents of the note.
     Layout,
 }
 
-/// Why a file is not taken as a component. `Display` takes four lines, six at most.
+/// Why a file is refused as a component. `Display` takes four lines, six at most.
 ///
-/// Whoever ends the program because of it ends it with exit code 78.
+/// A program that ends because of it should use exit code 78.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
@@ -35,7 +35,7 @@ pub struct Refusal {
     pub problem: &'static str,
     /// What was found.
     pub found: String,
-    /// What was wanted in its place.
+    /// What was expected.
     pub wanted: String,
     /// What to do.
     pub remedy: String,
@@ -74,7 +74,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// `text` on one line, and not much of it: what others say of an error can run to pages.
+/// `text` on one line, shortened: errors of libraries can run to pages.
 pub(super) fn shortened(text: &str) -> String {
     const LIMIT: usize = 160;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");

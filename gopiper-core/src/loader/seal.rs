@@ -10,9 +10,9 @@ use super::refusal::{Gate, Refusal};
 
 /// Seals a component file: writes the BLAKE3 of the file into its note, and returns it.
 ///
-/// From then on a file of which any byte changed is refused. A file may be sealed for another
-/// machine; one that is sealed and fits stays untouched; one that was changed since it was sealed
-/// is sealed as it is now, so seal only what you know to be whole.
+/// From then on the file is refused if any byte changes. You may seal a file for another machine. A
+/// file with a valid seal stays untouched. A file that was changed after it was sealed is sealed
+/// with its present contents, so seal only files that you know to be correct.
 pub fn seal(path: &Path) -> Result<[u8; 32], Refusal> {
     let mut bytes = PrivateCopy::of(path)?.bytes().to_vec();
     let inspection = Inspection::of(path, &bytes)?;
@@ -32,11 +32,11 @@ pub fn seal(path: &Path) -> Result<[u8; 32], Refusal> {
     Ok(inspection.digest)
 }
 
-/// Puts `bytes` in the place of the file: all of them or, whatever happens, none.
+/// Replaces the file by `bytes`: all of them or, whatever happens, none.
 ///
 /// Writing into the file itself would kill every process that has it open as a library.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link stays one: what it leads to is replaced.
+    // A link remains: its target is replaced.
     let path = fs::canonicalize(path)?;
     let directory = path.parent().expect("a canonical path of a file has a parent");
     let mut aside = tempfile::Builder::new().prefix(".gopiper-seal-").tempfile_in(directory)?;

@@ -1,4 +1,4 @@
-//! Who vouches for a component file: a detached signature beside it, as minisign writes it.
+//! Detached signatures beside component files, as written by minisign.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -9,44 +9,44 @@ use rustix::fs::{Mode, OFlags, open};
 
 use super::refusal::{Gate, Refusal};
 
-/// Whose files an operator takes.
+/// The files that an operator accepts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// What is done with a file that none of the keys has signed.
+    /// What to do with a file that none of the keys has signed.
     pub unsigned: Unsigned,
     /// The operator's keys: see [`trusted_key`].
     pub keys: Vec<PublicKey>,
-    /// The digest of the one file that is loaded, whatever lies at its path by then: for a process that
-    /// goes on where another one has judged the file.
+    /// The digest of the only file that is loaded, whatever is at its path by then: for a process
+    /// that continues after another one has checked the file.
     pub only: Option<[u8; 32]>,
 }
 
-/// What is done with a file that no trusted key has signed.
+/// What to do with a file that no trusted key has signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unsigned {
     /// It is loaded.
     #[default]
     Allow,
-    /// It is loaded, and the operator is told.
+    /// It is loaded, with a warning.
     Warn,
     /// It is not loaded.
     Refuse,
 }
 
-/// What the signature beside a file says.
+/// The result of checking the signature beside a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signature {
     /// There is none.
     Missing,
-    /// It is by none of the trusted keys, so nothing is known.
+    /// It was made by none of the trusted keys, so nothing is known.
     Unknown,
-    /// One of them has signed the file, with these words.
+    /// One of them has signed the file, with this comment.
     Trusted(String),
-    /// It is no signature of this file. Why.
+    /// It is not a signature of this file. Says why.
     Wrong(String),
 }
 
-/// A key as minisign prints it, or the file that it is in.
+/// Reads a key: as minisign prints it, or from a file.
 ///
 /// # Errors
 /// When it is neither.
@@ -70,14 +70,15 @@ pub fn trusted_key(given: &str, directory: &Path) -> Result<PublicKey, String> {
     })
 }
 
-/// Where the signature of a file lies.
+/// The path of a file's signature.
 fn path_of(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".minisig");
     path.into()
 }
 
-/// A signature has four short lines. What lies there may be anything: a pipe is not waited for.
+/// Reads a signature, which has four short lines. The path may be anything; a pipe is not waited
+/// for.
 fn read(path: &Path) -> io::Result<String> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(open(path, flags, Mode::empty())?);
@@ -87,7 +88,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 impl Signature {
-    /// What the signature beside `file` says of these bytes.
+    /// Checks the signature beside `file` for these bytes.
     pub(super) fn of(file: &Path, bytes: &[u8], keys: &[PublicKey]) -> Self {
         let text = match read(&path_of(file)) {
             Ok(text) => text,
@@ -109,7 +110,7 @@ impl Signature {
 }
 
 impl Trust {
-    /// Who gives keys wants no others' files, unless they say so.
+    /// An operator who gives keys refuses other files, unless they say so.
     pub fn new(unsigned: Option<Unsigned>, keys: Vec<PublicKey>) -> Self {
         let default = if keys.is_empty() { Unsigned::Allow } else { Unsigned::Refuse };
         Trust { unsigned: unsigned.unwrap_or(default), keys, only: None }
@@ -120,7 +121,7 @@ impl Trust {
         self.unsigned != Unsigned::Allow || !self.keys.is_empty()
     }
 
-    /// Whether it is the file that is meant, if one is.
+    /// Whether it is the only file that may be loaded, if there is such a file.
     pub(super) fn is_meant(&self, file: &Path, digest: &[u8; 32]) -> Result<(), Refusal> {
         let shown = |digest: &[u8; 32]| format!("BLAKE3 {}", blake3::Hash::from_bytes(*digest));
         match &self.only {
@@ -136,7 +137,7 @@ impl Trust {
         }
     }
 
-    /// Why a file is not taken; or what the operator should know.
+    /// Why a file is refused, or a warning for the operator.
     pub(super) fn judge(
         &self,
         file: &Path,

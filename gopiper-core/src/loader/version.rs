@@ -8,12 +8,12 @@ use semver::Version;
 
 use super::refusal::{Gate, Refusal};
 
-/// Why a component of this interface is refused, if it is.
+/// Why a component with this interface is refused; `None` if it is accepted.
 pub(super) fn judge(file: &Path, interface: &str, layout: u64) -> Option<Refusal> {
     judge_against(file, interface, layout, &host())
 }
 
-/// Whether `interface` comes before the host's, is the same, or comes after it.
+/// Compares `interface` with the host's.
 pub(super) fn compared_with_host(interface: &str) -> Option<Ordering> {
     Some(Version::parse(interface).ok()?.cmp_precedence(&host()))
 }
@@ -46,8 +46,8 @@ fn judge_against(file: &Path, interface: &str, layout: u64, host: &Version) -> O
     None
 }
 
-/// From 1.0 on, every minor version gets along with every other, older or newer. Before that each
-/// is a break. A pre-release gets along with itself alone.
+/// From 1.0 on, every minor version is compatible with every other, older or newer. Before that
+/// each is a break. A pre-release is compatible only with itself.
 fn is_accepted(component: &Version, host: &Version) -> bool {
     if !component.pre.is_empty() || !host.pre.is_empty() {
         return component.cmp_precedence(host) == Ordering::Equal;
@@ -55,7 +55,7 @@ fn is_accepted(component: &Version, host: &Version) -> bool {
     component.major == host.major && (host.major > 0 || component.minor == host.minor)
 }
 
-/// What `is_accepted` accepts, in words.
+/// Describes the versions that `is_accepted` accepts.
 fn accepted(host: &Version) -> String {
     match host {
         Version { pre, .. } if !pre.is_empty() => format!("interface {host}"),

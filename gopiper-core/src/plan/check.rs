@@ -1,4 +1,4 @@
-//! Whether pipelines could start, as far as that can be told without side effects.
+//! Checks whether pipelines could start, as far as possible without side effects.
 use std::{
     collections::{HashMap, hash_map::Entry},
     path::Path,
@@ -12,7 +12,7 @@ use crate::{
     plan::{error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail},
 };
 
-/// What only one component can have, and who has it, in words.
+/// Exclusive resources, and a description of the component that has each.
 type Holders = HashMap<String, String>;
 
 /// A file that a component writes.
@@ -22,8 +22,8 @@ struct WrittenFile {
     need: Need,
 }
 
-/// Asks every component of pipelines that are to run side by side whether it could work, without side
-/// effects. What stands in the way comes with the name of its pipeline.
+/// Asks every component of pipelines that will run side by side whether it could work, without side
+/// effects. Each error comes with the name of its pipeline.
 pub fn check(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     let (mut holders, mut outputs) = (Holders::new(), Vec::new());
     let mut errors: Vec<(String, PipelineError)> = Vec::new();
@@ -41,7 +41,7 @@ pub fn check(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     errors
 }
 
-/// What the components of these pipelines say that the operator should know, each with its pipeline.
+/// The warnings of the components of these pipelines, each with its pipeline.
 pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     let mut warnings = Vec::new();
     for pipeline in pipelines {
@@ -54,7 +54,8 @@ pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     warnings
 }
 
-/// An error if a component of these pipelines reads what this one writes: it would read it for ever.
+/// An error if a component of these pipelines reads a file that this one writes: it would read it
+/// forever.
 fn read_again(output: &WrittenFile, pipelines: &mut [Pipeline]) -> Option<(String, PipelineError)> {
     let WrittenFile { pipeline, stage, need } = output;
     let reader = pipelines.iter_mut().find_map(|pipeline| {
@@ -108,7 +109,7 @@ impl Pipeline {
         errors
     }
 
-    /// Whether what fails has the place that it is to have.
+    /// Whether failed messages have the place that the options ask for.
     pub(crate) fn check_dead_letters(&self) -> Result<(), PipelineError> {
         if self.dead_letter.is_some() {
             return Ok(());
@@ -135,7 +136,7 @@ fn lacking(need: &Need) -> RawError {
     RawError::new(need.attribute.clone(), format!("{NO_DIRECTORY}{or}"))
 }
 
-/// Takes what only one component can have; an error if another one has.
+/// Takes an exclusive resource; an error if another component has it.
 fn taken(need: Need, stage: &str, pipeline: &str, holders: &mut Holders) -> Option<RawError> {
     let Need { alone, attribute, otherwise, .. } = need;
     match holders.entry(alone.into()) {

@@ -5,21 +5,21 @@ use thiserror::Error;
 /// Why a pipeline can't run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PipelineError {
-    /// It has no beginning and end.
+    /// It has no source and sink.
     #[error("a pipeline needs a source and a sink at least, this one has {0} component(s)")]
     TooShort(usize),
-    /// A component stands where its kind can't.
+    /// A component is in a place where its kind is not allowed.
     #[error(
         "{component} is a {kind}: it can't be {place} of a pipeline, which is a {wanted}'s place"
     )]
     WrongPlace {
         /// The component.
         component: String,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
-        /// Where it stands.
+        /// Its place.
         place: &'static str,
-        /// What belongs there.
+        /// The kind that belongs there.
         wanted: &'static str,
     },
     /// A branch of a tee or a route leads nowhere.
@@ -29,12 +29,12 @@ pub enum PipelineError {
     NothingFollows {
         /// The last component of the branch.
         component: String,
-        /// Which branch, in words.
+        /// A description of the branch.
         branch: String,
-        /// Of what it is one.
+        /// The step that it belongs to.
         of: &'static str,
     },
-    /// A step stands behind one that nothing leaves.
+    /// A step follows one that nothing leaves.
     #[error("{0}: nothing comes to it, as every branch before it ends in a sink")]
     NothingComes(String),
     /// A tee, route or merge is wrong.
@@ -42,7 +42,7 @@ pub enum PipelineError {
     Graph {
         /// Which of them.
         what: &'static str,
-        /// How many of them, of all three kinds, stand before it.
+        /// How many of them, of all three kinds, come before it.
         nth: usize,
         /// What is wrong.
         error: String,
@@ -55,7 +55,7 @@ pub enum PipelineError {
     /// Two components have one name.
     #[error("two components are called '{0}': give one of them another name (option 'name')")]
     SameName(String),
-    /// A name that can't be a folder's.
+    /// A name that a folder cannot have.
     #[error(
         "a component or a pipeline can't be called '{0}': its name is a folder's in the state directory, so no '/', and 255 bytes at most"
     )]
@@ -67,12 +67,12 @@ pub enum PipelineError {
         component: String,
         /// The option.
         option: &'static str,
-        /// What it is.
+        /// Its value.
         value: usize,
-        /// What it may be.
+        /// The allowed values.
         wanted: String,
     },
-    /// An option that means nothing to a source, which gets no messages.
+    /// An option that has no meaning for a source, which gets no messages.
     #[error("{component}: a source gets no messages, so it has no option {option}")]
     NotForSources {
         /// The component.
@@ -85,38 +85,38 @@ pub enum PipelineError {
     Single {
         /// The component.
         component: String,
-        /// What was asked for.
+        /// The number that was requested.
         pool_size: usize,
     },
-    /// A component bears several workers only if messages are given to them by an attribute.
+    /// A component supports several workers only with `partition_by`.
     #[error(
         "{component}: pool_size = {pool_size}, but {component} supports several workers only with `partition_by` (the attribute that assigns messages to workers)"
     )]
     NotPartitioned {
         /// The component.
         component: String,
-        /// What was asked for.
+        /// The number that was requested.
         pool_size: usize,
     },
-    /// A component asks for something that this host doesn't know.
+    /// A component asks for something that is unknown to this host.
     #[error(
         "{component} wants its workers run in a way ({parallel}) that this gopiper doesn't know"
     )]
     UnknownParallel {
         /// The component.
         component: String,
-        /// The number that it gave.
+        /// The number that it returned.
         parallel: u32,
     },
-    /// What has failed can't go there.
+    /// Failed messages cannot go there.
     #[error("{component} is a {kind}: dead letters go to a sink")]
     DeadLetterKind {
         /// The component.
         component: String,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
-    /// There is no state directory, and no sink for what has failed.
+    /// There is no state directory, and no sink for failed messages.
     #[error(
         "{0}: on_fail = 'dead_letter', but there is no place for dead letters: give the pipeline a state directory or a dead_letter component"
     )]
@@ -124,7 +124,7 @@ pub enum PipelineError {
     /// A buffer has no place on disk.
     #[error("{0}: a buffer keeps messages on disk: give the pipeline a state directory")]
     NoPlaceForBuffer(String),
-    /// A buffer stands where nothing can come before it, or behind.
+    /// A buffer is in a place with nothing before it, or nothing after it.
     #[error("{0}: a buffer needs a component before it and one behind it")]
     BufferAtTheEnd(String),
     /// A pipeline has no component of that name.
@@ -137,27 +137,27 @@ pub enum PipelineError {
         /// The component.
         component: String,
     },
-    /// The state directory can't be used.
+    /// The state directory cannot be used.
     #[error("{0}")]
     State(String),
-    /// A component can't start.
+    /// A component cannot start.
     #[error("{component} can't start: {error}")]
     Start {
         /// The component.
         component: String,
         /// The attribute at fault; empty for none.
         attribute: String,
-        /// What it said.
+        /// Its text.
         error: String,
     },
-    /// A component can start, but does not do what was meant, it seems.
+    /// A component can start, but probably does not do what the operator wants.
     #[error("{component}: {warning}")]
     Warning {
         /// The component.
         component: String,
-        /// The attribute that it is about; empty for none.
+        /// The attribute concerned; empty for none.
         attribute: String,
-        /// What it said.
+        /// Its text.
         warning: String,
     },
     /// The system lacks something.
@@ -165,7 +165,7 @@ pub enum PipelineError {
     System(String),
 }
 
-/// What of a component an error is about.
+/// The part of a component that an error concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About<'e> {
     /// All of it.
@@ -177,7 +177,7 @@ pub enum About<'e> {
 }
 
 impl PipelineError {
-    /// What a component said when it was asked to start.
+    /// The error of a component that cannot start.
     pub(crate) fn cannot_start(component: &str, error: RawError) -> Self {
         PipelineError::Start {
             component: component.to_owned(),
@@ -186,7 +186,7 @@ impl PipelineError {
         }
     }
 
-    /// What a component said that the operator should know.
+    /// A component's warning for the operator.
     pub(crate) fn warning(component: &str, warning: RawError) -> Self {
         PipelineError::Warning {
             component: component.to_owned(),
@@ -195,7 +195,7 @@ impl PipelineError {
         }
     }
 
-    /// The component that it is about, or the pipeline if that is called so, and what of it.
+    /// The component concerned, or the pipeline if it has that name, and the part of it.
     pub fn about(&self) -> Option<(&str, About<'_>)> {
         use About::{Attribute, Component, Option};
         Some(match self {

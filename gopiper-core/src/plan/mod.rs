@@ -1,5 +1,5 @@
-//! From a list of steps to a pipeline that fits together: everything that is decided before a thread starts. No thread,
-//! no channel and no message is known here.
+//! Turns a list of steps into a pipeline that fits together: everything that is decided before a
+//! thread starts. This folder does not know threads, channels or messages.
 pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod names;

@@ -1,10 +1,10 @@
-//! What the components of a list will be called.
+//! The names of the components of a list.
 use std::collections::BTreeSet;
 
 use crate::plan::{planned_stage::free_name, step::Step};
 
-/// What the components and buffers of a list are called, in order, those of branches included: as the
-/// operator says, or by their own names.
+/// The names of the components and buffers of a list, in order, including those of branches: given
+/// by the operator, or their own.
 pub fn names(steps: &[Step]) -> Vec<String> {
     let mut names = Names::default();
     names.add_all(steps);

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Bytes of dead letters, unless the operator says otherwise.
+/// The default limit for dead letters, in bytes.
 const DEAD_LETTER_LIMIT: u64 = 1 << 30;
 
 /// A pipeline that is ready to start: its components fit together.
@@ -63,7 +63,7 @@ impl Pipeline {
         }
     }
 
-    /// Sends the messages that have failed to this sink, not to the state directory.
+    /// Sends failed messages to this sink instead of the state directory.
     ///
     /// # Errors
     /// Everything that doesn't fit.
@@ -83,12 +83,12 @@ impl Pipeline {
         Ok(self)
     }
 
-    /// Puts the dead letters of one component in the sources' place: those in the state directory
-    /// that this pipeline has written and that are not done with. They go to the component that has
-    /// failed with them, or, `from_start`, to the first one behind its source.
+    /// Replaces the sources by the dead letters of one component: those in the state directory that
+    /// this pipeline has written and that were not replayed. They go to the component that failed
+    /// with them or, with `from_start`, to the first one after its source.
     ///
     /// # Errors
-    /// When there is no such component, or the state directory can't be read.
+    /// There is no such component, or the state directory cannot be read.
     pub fn replaying(mut self, component: &str, from_start: bool) -> Result<Self, PipelineError> {
         let Some(place) = self.stages.iter().position(|stage| stage.name == component) else {
             return Err(PipelineError::NoSuchComponent {
@@ -101,7 +101,7 @@ impl Pipeline {
             (_, true) => self.stages[place].next.clone(),
             (false, false) => Next::To(place),
             (true, false) => {
-                // What comes out of a buffer has begun elsewhere.
+                // Messages from a buffer began elsewhere.
                 let stored =
                     |stage| self.stages.iter().any(|one| one.next.stored_at() == Some(stage));
                 let sources = (0..place).filter(|&stage| {
@@ -138,7 +138,7 @@ impl Pipeline {
         Ok(self)
     }
 
-    /// The parts that messages come to which go there.
+    /// The parts that messages reach from here.
     fn reached_from(&self, next: &Next) -> BTreeSet<usize> {
         let (mut reached, mut stages) = (BTreeSet::new(), next.targets());
         while let Some(stage) = stages.pop() {
@@ -149,8 +149,8 @@ impl Pipeline {
         reached
     }
 
-    /// The sink of what has failed: the operator's, or the one that writes to the state directory;
-    /// none if nothing is to be kept.
+    /// The sink for failed messages: the operator's, or the one that writes to the state directory;
+    /// `None` if nothing is kept.
     pub(crate) fn take_dead_letter(&mut self) -> Result<Option<PlannedStage>, PipelineError> {
         self.check_dead_letters()?;
         let directory = self.options.state_directory.as_ref();
@@ -178,12 +178,12 @@ impl Pipeline {
         self.stages.iter().map(|stage| stage.name.clone()).collect()
     }
 
-    /// What it is called.
+    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The operator's own sink of what has failed, if there is one.
+    /// The operator's own sink for failed messages, if there is one.
     pub fn dead_letter(&self) -> Option<&str> {
         self.dead_letter.as_ref().map(|stage| stage.name.as_str())
     }

@@ -1,4 +1,4 @@
-//! How the steps of a list become the stages of a pipeline, each of which knows where it leads.
+//! Turns the steps of a list into the parts of a pipeline, each of which knows where it leads.
 use std::collections::BTreeSet;
 
 use gopiper_abi::Kind;
@@ -63,7 +63,7 @@ enum PlacedStep {
     Merge(Vec<Vec<PlacedStep>>),
 }
 
-/// A tee, a route or a merge, and how many of them stand before it.
+/// A tee, a route or a merge, and how many of them come before it.
 #[derive(Clone, Copy)]
 struct Shape {
     what: &'static str,
@@ -75,7 +75,7 @@ const MOST_COPIES: usize = 1000;
 
 const NOT_FIRST: &str = "it can't be the first of a list: nothing comes to it";
 
-/// Whether a list is one that nothing comes to, or that nothing follows.
+/// Whether nothing precedes a list, and whether nothing follows it.
 #[derive(Clone, Copy)]
 struct Ends {
     begins: bool,
@@ -130,13 +130,13 @@ impl Layout {
                     nodes.push(PlacedStep::Merge(self.merge(shape, lists)));
                 }
             }
-            // What stands behind a buffer that can't be first is.
+            // The step after a misplaced first buffer counts as the first one.
             first &= is_buffer;
         }
         (nodes, comes)
     }
 
-    /// One more tee, route or merge; where it can't stand there, that is an error.
+    /// One more tee, route or merge; an error if it is not allowed there.
     fn shape(&mut self, what: &'static str, misplaced: bool, error: &str) -> Shape {
         let shape = Shape { what, nth: self.graphs };
         self.graphs += 1;
@@ -150,7 +150,7 @@ impl Layout {
         self.errors.push(PipelineError::Graph { what, nth, error: error.into() });
     }
 
-    /// What the component or buffer is called that is placed next.
+    /// The name of the component or buffer that is placed next.
     fn next_name(&self) -> String {
         self.names.as_slice().first().cloned().unwrap_or_default()
     }
@@ -246,7 +246,7 @@ impl Layout {
             let first = self.stages.len();
             let (list, open) = self.branch(shape, format!("branch {number}"), steps, ends);
             if policy == BranchPolicy::Detach {
-                // Where nothing follows, that is said already.
+                // If nothing follows, that was reported already.
                 if open && !ends {
                     let error =
                         "is detached, so it must end in a sink: the rest does not wait for it";
@@ -318,8 +318,8 @@ impl Layout {
         nodes
     }
 
-    /// Tells the stages of a list where they lead; `after` is where the last one does. Returns how to
-    /// come to the first one.
+    /// Sets where the parts of a list lead; `after` is where the last one does. Returns how to
+    /// reach the first one.
     fn link(&mut self, nodes: Vec<PlacedStep>, after: Next) -> Next {
         nodes.into_iter().rev().fold(after, |after, node| match node {
             PlacedStep::Stage(stage) => {

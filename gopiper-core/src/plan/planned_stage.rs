@@ -1,4 +1,4 @@
-//! A component's place in a pipeline, with all that was left open decided.
+//! A component in a pipeline, with all its options decided.
 use std::{collections::BTreeSet, time::Duration};
 
 use gopiper_abi::{Kind, Parallel, raw::client::FactoryHandle};
@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// More workers than this are a mistake.
+/// More workers than this are an error.
 const MAX_POOL_SIZE: usize = 1024;
 
-/// A component, with all that was left open decided.
+/// A component, with all its options decided.
 pub(crate) struct PlannedStage {
     pub(crate) factory: FactoryHandle,
     pub(crate) name: String,
@@ -29,11 +29,11 @@ pub(crate) struct PlannedStage {
     pub(crate) linger: Option<Duration>,
     pub(crate) retry: RetryPolicy,
     pub(crate) on_fail: Option<OnFail>,
-    /// Whether it drops what it has no room for: a buffer that is to.
+    /// Whether it drops messages for which it has no room: a buffer with `drop_newest`.
     pub(crate) drops: bool,
-    /// Where what leaves it goes.
+    /// Where its messages go.
     pub(crate) next: Next,
-    /// The number of the detached branch of a tee that it stands in, if it does.
+    /// The number of the detached branch of a tee that contains it, if there is one.
     pub(crate) detached: Option<usize>,
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn tried_for_ever() -> ComponentOptions {
 /// The longest name that a folder can have, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// Whether a name can't be a folder's.
+/// Whether a folder cannot have this name.
 pub(crate) fn is_no_folder(name: &str) -> bool {
     name.is_empty()
         || name.len() > LONGEST_NAME

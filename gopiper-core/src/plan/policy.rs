@@ -1,18 +1,18 @@
-//! What the operator wants done with messages that a component did not get done.
+//! The operator's policies for messages that a component did not finish.
 use std::time::Duration;
 
-/// What becomes of a message that has failed for good.
+/// What happens to a message that has failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFail {
     /// It is kept with the dead letters.
     DeadLetter,
-    /// It is discarded; its source hears that it failed.
+    /// It is discarded; its source learns that it failed.
     Discard,
-    /// The pipeline stops, and its source gets it back.
+    /// The pipeline stops, and the message returns to its source.
     Stop,
 }
 
-/// How often and when a component gets a message again that it reported as Retry.
+/// How often and when a component gets a message again after a Retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// How often it gets the message at most, the first time included.
@@ -34,8 +34,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long to wait before attempt `attempt` (2 is the first one that waits): half of it is
-    /// chance, so that what failed together does not come back together.
+    /// How long to wait before attempt `attempt` (2 is the first one that waits). Half of it is
+    /// random, so that messages that failed together do not come back together.
     pub(crate) fn backoff(&self, attempt: u16) -> Duration {
         let doublings = u32::from(attempt.saturating_sub(2)).min(32);
         let full =

@@ -1,21 +1,21 @@
-//! Where what leaves a part of a pipeline goes.
+//! Where the messages of a part go.
 use crate::plan::step::BranchPolicy;
 
-/// Where what leaves a part of a pipeline goes. Parts are numbered in an order in which none comes before
-/// one that leads to it.
+/// Where the messages of a part go. Parts are numbered in an order in which none comes before one
+/// that leads to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// A sink: nothing does.
+    /// Nowhere: it is a sink.
     Nothing,
     To(usize),
-    /// It comes out there, once it is on disk.
+    /// They continue there, once they are on disk.
     Stored(usize),
     Tee(Vec<(BranchPolicy, Next)>),
     Route(Vec<(String, Next)>),
 }
 
 impl Next {
-    /// The parts that stand directly behind.
+    /// The parts that follow directly.
     pub(crate) fn targets(&self) -> Vec<usize> {
         match self {
             Next::Nothing => Vec::new(),
@@ -25,7 +25,7 @@ impl Next {
         }
     }
 
-    /// Where it comes out again that is stored.
+    /// Where stored messages continue.
     pub(crate) fn stored_at(&self) -> Option<usize> {
         match self {
             Next::Stored(stage) => Some(*stage),
@@ -33,7 +33,7 @@ impl Next {
         }
     }
 
-    /// The same where parts have other numbers.
+    /// The same with other numbers of parts.
     pub(crate) fn renumbered(self, number: &impl Fn(usize) -> usize) -> Next {
         match self {
             Next::Nothing => Next::Nothing,

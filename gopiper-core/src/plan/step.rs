@@ -1,25 +1,26 @@
-//! What a pipeline is made of.
+//! The steps of a pipeline.
 use crate::{buffer::BufferOptions, plan::options::ComponentSpec};
 
-/// One element of the list that makes a pipeline: messages come to it from the one before, and go on to
-/// the one behind.
+/// One element of a pipeline's list: messages come from the one before, and go to the one after it.
 pub enum Step {
     /// A component: the source first, a sink last.
     Component(ComponentSpec),
     /// Messages are kept on disk here.
     Buffer(BufferOptions),
-    /// Each branch gets every message. What becomes of a message is the worst that becomes of it in a
-    /// branch. Branches that do not end in a sink go on to the next step.
+    /// Each branch gets every message. The outcome of a message is its worst outcome in a branch.
+    /// Branches that do not end in a sink continue with the next step.
     Tee(Vec<Branch>),
     /// Each message goes to one branch.
     Route {
-        /// A transform that says which: by [`set_branch`](gopiper_abi::Message::set_branch). More than
-        /// there are means the last one.
+        /// A transform that selects the branch by [`set_branch`](gopiper_abi::Message::set_branch).
+        /// A number that is too large means the last one.
         router: ComponentSpec,
-        /// The branches, each with its name. Those that do not end in a sink go on to the next step.
+        /// The branches, each with its name. Those that do not end in a sink continue with the next
+        /// step.
         branches: Vec<(String, Vec<Step>)>,
     },
-    /// What several lists give, each of which begins with a source, goes on to the next step.
+    /// The messages of several lists, each of which begins with a source, continue with the next
+    /// step.
     Merge(Vec<Vec<Step>>),
 }
 
@@ -29,16 +30,16 @@ impl From<ComponentSpec> for Step {
     }
 }
 
-/// One way that a [`Step::Tee`] leads.
+/// One branch of a [`Step::Tee`].
 pub struct Branch {
-    /// What becomes of the others when this one is slow, or fails.
+    /// What happens to the others when this one is slow, or fails.
     pub policy: BranchPolicy,
-    /// What it is made of.
+    /// Its steps.
     pub steps: Vec<Step>,
 }
 
-/// What becomes of the other branches of a tee when one is slow, or fails. For one whose messages are to
-/// wait on disk, begin it with a [`Step::Buffer`].
+/// What happens to the other branches of a tee when one is slow, or fails. To make its messages
+/// wait on disk, begin the branch with a [`Step::Buffer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum BranchPolicy {
     /// They wait for it.
@@ -46,7 +47,7 @@ pub enum BranchPolicy {
     Block,
     /// They don't: messages for which it has no room are dropped there, and counted.
     Drop,
-    /// They know nothing of it: it gets what it has room for, nobody waits for what becomes of that,
-    /// and when one of its components fails, it ends alone.
+    /// They are independent of it: it gets the messages for which it has room, their outcomes have
+    /// no effect, and when one of its components fails, it ends alone.
     Detach,
 }

@@ -1,4 +1,4 @@
-//! A pipeline as its operator sees it: its components, where they lead, and what each way promises.
+//! A pipeline for its operator: its components, where they lead, and the promise of each way.
 use std::{collections::BTreeSet, fmt, iter};
 
 use gopiper_abi::Kind;
@@ -11,29 +11,29 @@ use crate::plan::{
 /// A component in a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// How many workers it has.
     pub workers: usize,
 }
 
-/// Messages that leave one component come to the other.
+/// A connection: messages that leave one component go to the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Its place among the nodes.
+    /// The index of the first node.
     pub from: usize,
-    /// The other's.
+    /// The index of the other node.
     pub to: usize,
-    /// The branch of a route, the number of a tee's with its policy; empty for neither.
+    /// The name of a route's branch, or the number of a tee's with its policy; otherwise empty.
     pub label: String,
-    /// What the tees on the way ask for: the loosest of it.
+    /// The loosest policy of the tees between them.
     pub policy: BranchPolicy,
 }
 
 impl Link {
-    /// Whether messages that the other has no room for are dropped.
+    /// Whether messages are dropped if the other component has no room for them.
     pub fn is_lossy(&self) -> bool {
         self.policy != BranchPolicy::Block
     }
@@ -44,12 +44,13 @@ impl Link {
 pub struct Way {
     /// The components that it leads through.
     pub components: Vec<String>,
-    /// By which branch it comes to each of them, as links are labelled; empty for none.
+    /// The branch that leads to each of them, as links are labelled; empty for none.
     pub branches: Vec<String>,
-    /// Why a message that goes this way may be lost; if nothing is, each comes to its end at least
+    /// Why a message on this way may be lost; if there is no reason, each reaches its end at least
     /// once.
     pub losses: Vec<String>,
-    /// Whether a message may come twice, after a crash: its source, or a buffer, gives it again.
+    /// Whether a message may come twice after a crash, because its source or a buffer sends it
+    /// again.
     pub repeats: bool,
 }
 
@@ -77,7 +78,7 @@ impl Pipeline {
         self.stages.iter().map(node).collect()
     }
 
-    /// Where they lead.
+    /// Its connections.
     pub fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for (from, stage) in self.stages.iter().enumerate() {
@@ -86,8 +87,8 @@ impl Pipeline {
         links
     }
 
-    /// The ways from a source to a sink, with what is promised on each. Each tee multiplies them: they are
-    /// found as they are asked for.
+    /// The ways from a source to a sink, with the promise of each. Each tee multiplies them, so
+    /// they are computed one at a time.
     pub fn ways(&mut self) -> impl Iterator<Item = Way> {
         let links = self.links();
         let outlets: BTreeSet<_> =
@@ -114,7 +115,7 @@ impl Pipeline {
                     is_last = false;
                 }
                 if is_last {
-                    // What is true of several components is said once.
+                    // A loss that applies to several components is listed once.
                     let mut told = BTreeSet::new();
                     way.losses.retain(|loss| told.insert(loss.clone()));
                     return Some(way);
@@ -186,7 +187,7 @@ fn in_brackets(cause: &str) -> String {
     if cause.is_empty() { String::new() } else { format!(" ({cause})") }
 }
 
-/// A way that goes on to a component.
+/// A way, extended by a component.
 fn along(mut way: Way, link: &Link, to: &str) -> Way {
     way.branches.push(link.label.clone());
     if link.is_lossy() {

@@ -5,12 +5,12 @@ use gopiper_abi::Kind;
 
 use crate::{base::clock::Clock, channel::wake::Wake, stage::stop::HearsStop};
 
-/// Counts the workers of a pipeline. Threads are not joined: one may be stuck for ever, while another
-/// works in its place.
+/// Counts the workers of a pipeline. Threads are not joined: one may be stuck forever, while
+/// another one works in its place.
 pub(crate) struct Attendance {
     sources: AtomicUsize,
     others: AtomicUsize,
-    /// Reaches whoever waits for the end.
+    /// Wakes threads that wait for the end.
     pub(crate) wake: Wake,
 }
 
@@ -39,7 +39,7 @@ impl Attendance {
         self.wake.nudge();
     }
 
-    /// Whether all that are no sources have gone.
+    /// Whether all workers except those of sources have gone.
     pub(crate) fn others_gone(&self) -> bool {
         self.others.load(SeqCst) == 0
     }

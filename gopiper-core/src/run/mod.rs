@@ -1,4 +1,5 @@
-//! A pipeline at work: its threads, from the start to the end. What a thread does with messages is in `worker`.
+//! A pipeline at work: its threads, from the start to the end. `worker` contains the handling of
+//! messages.
 pub(crate) mod attendance;
 pub(crate) mod pool;
 pub(crate) mod running;

@@ -15,18 +15,18 @@ use crate::{
     },
 };
 
-/// How long a component may take to start before that is said.
+/// How long a component may take to start before that is reported.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A worker's stack. A Lua function that calls itself through a function of Lua's library (`string.gsub`, say) takes
-/// up to 20 MB before Lua's own limit is reached. Only what is used takes memory.
+/// A worker's stack. A Lua function that recurses through Lua's library (`string.gsub`, say) takes
+/// up to 20 MB before it reaches Lua's own limit. Only the used part takes memory.
 const STACK: usize = 32 << 20;
 
 /// The workers of one component.
 pub(crate) struct Pool {
     pub(crate) stage: Arc<Stage>,
     pub(crate) attendance: Arc<Attendance>,
-    /// Who has what at the moment: what a watchdog looks at.
+    /// The current call of each worker, for the watchdog.
     pub(crate) posts: Mutex<Vec<Post>>,
 }
 
@@ -46,7 +46,7 @@ impl Pool {
         Arc::new(Pool { stage, attendance, posts: Mutex::default() })
     }
 
-    /// Starts so many workers, each on its thread, and waits until their components have started.
+    /// Starts the workers, each on its thread, and waits until their components have started.
     /// Sources wait until `held` is disconnected.
     pub(crate) fn start(
         self: &Arc<Self>,
@@ -87,8 +87,8 @@ impl Pool {
         Ok(())
     }
 
-    /// What the next worker says of its start. One that takes long is named: nothing else would show
-    /// what the pipeline waits for.
+    /// Waits for the result of the next worker's start. The log names a component that takes long:
+    /// nothing else would show the reason for the wait.
     fn hear_of_start(&self, hear: &Receiver<Started>) -> Result<Started, RecvError> {
         match hear.recv_timeout(PATIENCE) {
             Ok(started) => Ok(started),
@@ -103,9 +103,9 @@ impl Pool {
         }
     }
 
-    /// Has a new thread go on as a worker that was stuck, with what it had in hand. If there can be
-    /// none the pipeline has failed, and this one returns what comes until nothing does: else those who
-    /// send to the worker would wait for ever.
+    /// Lets a new thread continue as a worker that was stuck, with its batch. If there can be no
+    /// thread, the pipeline has failed, and the calling thread returns the worker's messages until
+    /// no more come: otherwise senders would wait forever.
     pub(crate) fn replace(
         self: &Arc<Self>,
         stuck: &Post,
@@ -167,11 +167,11 @@ impl Pool {
         })
     }
 
-    /// Gives the work back if there can be no thread for it.
+    /// Returns the work if there can be no thread for it.
     fn spawn<W: FnOnce() + Send + 'static>(&self, work: W) -> Result<(), (io::Error, W)> {
         // The kernel shows 15 bytes of a thread's name.
         let name = self.stage.name.chars().take(15).collect();
-        // The new thread takes it out: a thread that can't start would drop what it is given.
+        // The new thread takes it from here: a thread that cannot start would drop its argument.
         let work = Arc::new(Mutex::new(Some(work)));
         let its = work.clone();
         let spawned = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
@@ -186,7 +186,7 @@ impl Pool {
     }
 }
 
-/// A worker that is at work; when it goes, however it does, the others hear of it.
+/// A worker at work. When it goes, for whatever reason, the others learn of it.
 struct Present {
     pool: Arc<Pool>,
     sends: bool,
@@ -195,7 +195,7 @@ struct Present {
 }
 
 impl Present {
-    /// `again`: another thread goes on as a worker that is present already.
+    /// `again`: another thread continues as a worker that is counted already.
     fn new(pool: &Arc<Pool>, again: bool) -> Self {
         if !again {
             pool.attendance.enter(pool.stage.kind);

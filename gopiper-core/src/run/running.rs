@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// How long threads may take to leave, once there is nothing to wait for: those that do not are stuck.
+/// How long threads may take to end once they have nothing to wait for. Those that take longer are
+/// stuck.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// A pipeline at work. It ends by itself when its sources do.
@@ -33,7 +34,7 @@ pub struct Running {
     pub(crate) held: Receiver<()>,
 }
 
-/// Stops a pipeline from any thread, and looks at it.
+/// Stops and observes a pipeline from any thread.
 #[derive(Clone)]
 pub struct Control {
     name: String,
@@ -45,25 +46,25 @@ pub struct Control {
 /// How a pipeline has ended.
 #[derive(Debug, Clone)]
 pub struct Summary {
-    /// What it was called.
+    /// Its name.
     pub pipeline: String,
-    /// Its components by name, in order, with what they have done.
+    /// Its components by name, in order, with their counts.
     pub components: Vec<(String, ComponentCounts)>,
-    /// What became of all that its components made themselves (the sources' messages above all).
+    /// The outcomes of all messages that its components created (mainly those of the sources).
     pub outcomes: OutcomeCounts,
     /// Why it ended before its sources did, if it did.
     pub stopped: Option<StopReason>,
     /// Why detached branches of it ended alone, if some did.
     pub ended_branches: Vec<StopReason>,
-    /// Messages that nobody settled: kept by a component that has ended all the same.
+    /// Messages without an outcome: their component kept them until it ended.
     pub unsettled: u64,
-    /// What waited for components or was in their hands when the time for draining was over, by
-    /// name.
+    /// Messages that waited for components, or that they were handling, when the time to drain was
+    /// over, by name.
     pub left: Vec<(String, u64)>,
 }
 
 impl Summary {
-    /// Whether nothing failed and nothing was left, or was meant to be left.
+    /// Whether nothing failed, and nothing was left except on purpose.
     pub fn is_success(&self) -> bool {
         let failed = self.ends().any(|reason| matches!(reason, StopReason::Failed { .. }));
         let left = self.outcomes.returned + self.unsettled > 0 && !self.is_finished();
@@ -71,8 +72,8 @@ impl Summary {
         !failed && !left && self.outcomes.failed == 0
     }
 
-    /// Whether it, or a branch of it, ended because a component had no use for more: what is left then
-    /// is left on purpose.
+    /// Whether it, or a branch of it, ended because a component wanted no more messages: the
+    /// remaining ones are left on purpose.
     pub fn is_finished(&self) -> bool {
         self.ends().any(|reason| matches!(reason, StopReason::Finished { .. }))
     }
@@ -96,12 +97,12 @@ impl Running {
         Running { name, stages, stop, attendance, shutdown_timeout, watchdog, hold, held }
     }
 
-    /// Lets the sources of a pipeline go that was started held.
+    /// Releases the sources of a pipeline that was started held.
     pub fn release(&mut self) {
         self.hold.take();
     }
 
-    /// Ends what has started of a pipeline that can't start whole.
+    /// Ends the started part of a pipeline that cannot start as a whole.
     pub(crate) fn cancel(&mut self) {
         self.stop.request(StopReason::Requested);
         for stage in &self.stages {
@@ -113,19 +114,19 @@ impl Running {
         self.drain();
     }
 
-    /// What stops it from another thread.
+    /// Its control for other threads.
     pub fn control(&self) -> Control {
         let (name, stages, stop) = (self.name.clone(), self.stages.clone(), self.stop.clone());
         Control { name, stages, stop, attendance: self.attendance.clone() }
     }
 
-    /// Ends it: the sources stop, the rest drains.
+    /// Stops it: the sources stop, and the rest drains.
     pub fn stop(&self) {
         self.stop.request(StopReason::Requested);
     }
 
-    /// Waits until it has ended. Once it is told to stop that takes no longer than its
-    /// `shutdown_timeout`, and a second or two for what is left to go back to its source.
+    /// Waits until it has ended. After a stop, that takes no longer than its `shutdown_timeout`,
+    /// and a second or two to return the remaining messages to their source.
     pub fn wait(mut self) -> Summary {
         self.release();
         let left = self.drain();
@@ -142,8 +143,8 @@ impl Running {
         }
     }
 
-    /// Waits for the workers: first all but the sources, which stay until all that they produced is
-    /// settled. Returns what is left when that takes too long.
+    /// Waits for the workers: first all except the sources, which stay until all their messages are
+    /// settled. Returns the remaining messages if that takes too long.
     fn drain(&self) -> Vec<(String, u64)> {
         if !self.wait_until(|| self.attendance.others_gone()) {
             if let (Some(limit), false) = (self.shutdown_timeout, self.stop.is_aborted()) {
@@ -164,8 +165,8 @@ impl Running {
         self.stop.left()
     }
 
-    /// Whether it is so before the time is over that draining may take; or leaving, once the pipeline
-    /// ends at once.
+    /// Waits for a condition, for as long as draining may take, or leaving once the pipeline is
+    /// aborted. Returns whether it holds.
     fn wait_until(&self, is_so: impl Fn() -> bool) -> bool {
         let wake = &self.attendance.wake;
         let (mut until, aborted) = (i64::MAX, self.stop.is_aborted());
@@ -188,28 +189,28 @@ impl Running {
 }
 
 impl Control {
-    /// What the pipeline is called.
+    /// The pipeline's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Ends it: the sources stop, the rest drains.
+    /// Stops it: the sources stop, and the rest drains.
     pub fn stop(&self) {
         self.stop.request(StopReason::Requested);
     }
 
-    /// Ends it at once: what is not settled goes back to its source.
+    /// Ends it at once: unsettled messages return to their source.
     pub fn abort(&self) {
         self.stop.abort(self.left());
         self.attendance.wake.nudge();
     }
 
-    /// What each component has done so far, by name, in order.
+    /// The counts of each component so far, by name, in order.
     pub fn counts(&self) -> Vec<(String, ComponentCounts)> {
         self.stages.iter().map(|stage| (stage.name.clone(), stage.counts())).collect()
     }
 
-    /// What became so far of all that components made themselves.
+    /// The outcomes so far of all messages that components created.
     pub fn outcomes(&self) -> OutcomeCounts {
         self.stages.iter().fold(OutcomeCounts::default(), |sum, stage| {
             let one = stage.ledger.outcomes.read();
@@ -235,7 +236,7 @@ impl Control {
         self.stages.iter().flat_map(of).collect()
     }
 
-    /// The messages that wait for a component or are in its hands, by name.
+    /// The messages that wait for a component or that it is handling, by name.
     pub fn left(&self) -> Vec<(String, u64)> {
         let left = self.stages.iter().filter_map(|stage| {
             let inlet = stage.inlet.as_ref()?;

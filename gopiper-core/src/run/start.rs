@@ -1,4 +1,4 @@
-//! From a pipeline that fits together to one at work.
+//! Starts a pipeline that fits together.
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -32,7 +32,7 @@ impl Pipeline {
     /// Starts all workers, the sources last.
     ///
     /// # Errors
-    /// When a component can't start; then none runs any more.
+    /// A component cannot start; then none runs any more.
     pub fn start(self) -> Result<Running, PipelineError> {
         let mut running = self.start_held()?;
         running.release();
@@ -43,16 +43,16 @@ impl Pipeline {
     /// start all or none.
     ///
     /// # Errors
-    /// When a component can't start; then none runs any more.
+    /// A component cannot start; then none runs any more.
     pub fn start_held(self) -> Result<Running, PipelineError> {
         self.prepare()?.start_held()
     }
 
-    /// Puts the stages together. Nothing of a component runs before [`Prepared::start_held`], but the pipeline
-    /// can be stopped from here on.
+    /// Creates the stages. No code of a component runs before [`Prepared::start_held`], but the
+    /// pipeline can be stopped from here on.
     ///
     /// # Errors
-    /// When the system lacks something.
+    /// The system lacks something.
     pub fn prepare(mut self) -> Result<Prepared, PipelineError> {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
         let dead_letter = self.take_dead_letter()?;
@@ -75,7 +75,7 @@ impl Pipeline {
     }
 }
 
-/// A pipeline that is put together, and not started yet.
+/// A pipeline with its stages, not started yet.
 pub struct Prepared {
     running: Running,
     /// In the order in which they start, each with the number of its workers.
@@ -85,16 +85,17 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// What stops it, also while it starts.
+    /// Its control, which works even while it starts.
     pub fn control(&self) -> Control {
         self.running.control()
     }
 
-    /// Starts all workers, but the sources wait for [`Running::release`]. A component that something temporary keeps
-    /// from starting (a full disk) is waited for until the pipeline is stopped.
+    /// Starts all workers, but the sources wait for [`Running::release`]. If a temporary error
+    /// keeps a component from starting (a full disk), it is tried again until the pipeline is
+    /// stopped.
     ///
     /// # Errors
-    /// When a component can't start; then none runs any more.
+    /// A component cannot start; then none runs any more.
     pub fn start_held(self) -> Result<Running, PipelineError> {
         let Prepared { mut running, pools, attendance, clock } = self;
         for (pool, workers) in &pools {
@@ -115,7 +116,7 @@ impl Prepared {
     }
 }
 
-/// What all stages of a pipeline share.
+/// The state that all stages of a pipeline share.
 struct Common {
     pipeline: Arc<str>,
     stop: Arc<Stop>,
@@ -132,10 +133,10 @@ fn channel(planned: &PlannedStage) -> Arc<Channel> {
     })
 }
 
-/// Where what leaves a stage goes, of the stages that are made.
+/// The destination of a stage's messages, among the stages that exist.
 fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Inlet>>) -> Option<Outlet> {
     Some(match next {
-        // What is stored comes out by itself.
+        // The outlet of a buffer is a source of its own.
         Next::Nothing | Next::Stored(_) => return None,
         Next::To(planned) => Outlet::To(made.get(planned)?.clone()),
         Next::Tee(branches) => {

@@ -1,4 +1,4 @@
-//! Looks after components that may take only so long.
+//! Watches components that have a timeout.
 use std::{
     io,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -16,11 +16,11 @@ use crate::{
     worker::take_over::take_over,
 };
 
-/// Calls are looked at so often in the time that they may take.
+/// How often a call is checked during its timeout.
 const LOOKS: u32 = 8;
 
-/// Starts the thread that gives up workers which are stuck in `handle`, and puts others in their
-/// place; none if no pool has a limit of time. It ends after the workers.
+/// Starts the thread that abandons workers that are stuck in `handle`, and replaces them; none if
+/// no pool has a timeout. It ends after the workers.
 pub(crate) fn start(
     pools: Vec<Arc<Pool>>,
     attendance: Arc<Attendance>,
@@ -47,7 +47,7 @@ pub(crate) fn start(
     Ok(Some(wake))
 }
 
-/// A call is stuck when it is still the same after the limit. Its beginning is not stamped: that
+/// A call is stuck if it is still the same after the timeout. Its beginning has no timestamp: that
 /// would cost every call a look at the clock.
 fn look(pool: &Arc<Pool>, now: i64) {
     let limit = pool.stage.timeout.map_or(i64::MAX, |limit| limit.as_nanos() as i64);

@@ -1,13 +1,13 @@
-//! A component's attributes, in words.
+//! A component's attributes as text.
 use gopiper_abi::schema::Schema;
 use serde::Serialize;
 use serde_json::Value;
 
-/// An attribute that can be set.
+/// An attribute.
 #[derive(Serialize)]
 pub(crate) struct Attribute {
     name: String,
-    /// What its value may be, in words.
+    /// The type of its value, as text.
     #[serde(rename = "type")]
     kind: String,
     required: bool,
@@ -16,14 +16,14 @@ pub(crate) struct Attribute {
     description: String,
 }
 
-/// What can be set, from the JSON schema that the component gives; of tables also what is in them, by its path.
+/// The attributes in a component's JSON schema. Fields of tables are listed, too, by their paths.
 pub(crate) fn list(schema: &Value) -> Vec<Attribute> {
     let mut found = Vec::new();
     list_within(Schema::new(schema), "", &mut found);
     found
 }
 
-/// Types may hold themselves: no deeper than this.
+/// The deepest level that is shown: types may be recursive.
 const DEPTH: usize = 4;
 
 fn list_within(table: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
@@ -43,7 +43,7 @@ fn list_within(table: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
     }
 }
 
-/// What is in a table, in the tables of a list, or in one of several that it may be.
+/// The fields of a table, of the tables in a list, or of one of several alternatives.
 fn list_inside(property: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
     list_within(property, &format!("{path}."), found);
     if property.alternatives().next().is_none()
@@ -54,7 +54,7 @@ fn list_inside(property: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
     property.alternatives().for_each(|one| list_inside(one, path, found));
 }
 
-/// What an attribute is for, and what each word that it may be means, a line each.
+/// The documentation of a component or an attribute.
 fn description_with_choices(property: Schema<'_>) -> String {
     let choices = property.constants().into_iter().filter(|(_, meaning)| !meaning.is_empty());
     let choices =
@@ -65,7 +65,7 @@ fn description_with_choices(property: Schema<'_>) -> String {
     lines.join("\n")
 }
 
-/// The same in words.
+/// The attributes as text.
 pub(crate) fn describe(schema: &Value) -> String {
     let mut text = format!("\n{}\n", Schema::new(schema).description());
     let attributes = list(schema);

@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line.
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
@@ -28,17 +28,17 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the pipelines of a Lua file until their sources end
     Run(RunArguments),
-    /// Look whether the pipelines of a Lua file would start, without starting them
+    /// Check whether the pipelines of a Lua file would start, without starting them
     Check {
-        /// Warnings are errors.
+        /// Treat warnings as errors.
         #[arg(long)]
         deny_warnings: bool,
         #[command(flatten)]
         run: RunArguments,
     },
-    /// Draw the pipelines of a Lua file: which components, and where messages go
+    /// Draw the pipelines of a Lua file: their components, and where messages go
     Graph {
-        /// What the drawing is written in.
+        /// The format of the drawing.
         #[arg(long, value_enum, default_value_t)]
         format: GraphFormat,
         #[command(flatten)]
@@ -46,37 +46,37 @@ pub(crate) enum Command {
     },
     /// List the components that are found, without running any of their code
     List(ListArguments),
-    /// Show what a component's file says of itself, without running any of its code
+    /// Show the note in a component's file, without running any of its code
     Inspect {
         /// The component's file.
         file: PathBuf,
-        /// Load it too, and show the attributes that can be set.
+        /// Load the component, too, and show its attributes.
         #[arg(long)]
         load: bool,
-        /// As a JSON object.
+        /// Write a JSON object.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         trust: TrustArguments,
     },
-    /// Take a component's file through the gates, and look whether it behaves
+    /// Check whether a component's file can be loaded, and test whether it behaves
     Verify(VerifyArguments),
-    /// Make a component to begin with, in a crate of its own
+    /// Create a crate with a component to start from
     New(NewArguments),
-    /// Look at dead letters: messages that have failed for good; replay them, or remove them
+    /// List, show, replay or remove dead letters: messages that have failed for good
     Dlq {
         #[command(subcommand)]
         command: DlqCommand,
     },
     /// Show the versions of the program, the interface, LuaJIT and the compiler
     Version {
-        /// As a JSON object.
+        /// Write a JSON object.
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Reads the command line; what clap has to say is said here.
+/// Reads the command line. Help and errors of clap are shown here.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     parse_from(std::env::args_os()).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -100,7 +100,7 @@ fn parse_from(words: impl Iterator<Item = OsString>) -> Result<Arguments, clap::
     Arguments::from_arg_matches(&command.try_get_matches_from(with_run(words))?)
 }
 
-/// An empty variable is as none: scripts and service files set them so.
+/// An empty variable counts as unset: scripts and service files set them like that.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty =
         |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
@@ -112,7 +112,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty_variables)
 }
 
-/// `-pipe FILE`, as the first gopiper had it, is `run FILE`.
+/// `-pipe FILE`, the form of the first gopiper, means `run FILE`.
 fn with_run(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
     arguments.map(|argument| if argument == "-pipe" { "run".into() } else { argument })
 }

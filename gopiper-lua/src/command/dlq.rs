@@ -1,4 +1,4 @@
-//! `gopiper dlq`: dead letters, looked at, replayed and purged.
+//! `gopiper dlq`: lists, shows, replays and purges dead letters.
 use std::{
     collections::BTreeSet,
     fs::{self, File},
@@ -27,27 +27,27 @@ use crate::command::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {
-    /// List them, a line each: the id first
+    /// List dead letters, one a line, the id first
     List {
         #[command(flatten)]
         state: StateArguments,
-        /// A JSON object for each line.
+        /// Write a JSON object on each line.
         #[arg(long)]
         json: bool,
     },
-    /// Show one, with its attributes and its bytes
+    /// Show a dead letter, with its attributes and its bytes
     Show {
         /// The id that `list` shows.
         id: String,
-        /// Its bytes alone, as they are.
+        /// Write the bytes alone.
         #[arg(long)]
         payload: bool,
         #[command(flatten)]
         state: StateArguments,
     },
-    /// Send them through the pipeline again, from the component that has failed with them
+    /// Send dead letters through the pipeline again, from the component that failed with them
     Replay {
-        /// Those of one component alone.
+        /// Replay only those of this component.
         #[arg(long, value_name = "NAME")]
         component: Option<String>,
         /// Send them through the whole pipeline.
@@ -56,9 +56,9 @@ pub(crate) enum DlqCommand {
         #[command(flatten)]
         run: RunArguments,
     },
-    /// Remove those that were replayed
+    /// Remove the dead letters that were replayed
     Purge {
-        /// Remove the others too.
+        /// Remove the others, too.
         #[arg(long)]
         all: bool,
         #[command(flatten)]
@@ -66,19 +66,19 @@ pub(crate) enum DlqCommand {
     },
 }
 
-/// Where the state of a pipeline's file lies.
+/// The state directory of a pipeline's file.
 #[derive(Debug, Args)]
 pub(crate) struct StateArguments {
-    /// The file that says what the pipelines are made of.
+    /// The Lua file that creates the pipelines.
     #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
     pub(crate) file: PathBuf,
-    /// Where components keep what they must remember [default: a folder of the file's own in
-    /// $XDG_STATE_HOME/gopiper].
+    /// The state directory: checkpoints, buffers, dead letters [default: a folder of the file's own
+    /// in $XDG_STATE_HOME/gopiper].
     #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// Does what a subcommand of `dlq` says.
+/// Executes a subcommand of `dlq`.
 pub(crate) fn execute(command: DlqCommand) -> ExitCode {
     let done = match command {
         DlqCommand::List { state, json } => folder(&state).and_then(|folder| list(&folder, json)),
@@ -92,7 +92,7 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        // Whoever reads it has had enough.
+        // The reader has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             say(format_args!("gopiper: {error}"));
@@ -101,8 +101,8 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
     }
 }
 
-/// Where the letters lie. A state directory that is not there has none, but a pipeline that is not
-/// there either is a mistake.
+/// The folder of the letters. A missing state directory has none, but if the pipeline's file is
+/// missing, too, that is an error.
 fn folder(of: &StateArguments) -> io::Result<PathBuf> {
     let usual = || DefaultState::of(&of.file).map(DefaultState::current);
     let Some(directory) = of.state_dir.clone().or_else(usual) else {
@@ -146,14 +146,14 @@ fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
     })
 }
 
-/// A letter, and whether it is done with.
+/// A letter, and whether it has been replayed.
 struct FoundLetter {
     id: String,
     entry: StoredLetter,
     done: bool,
 }
 
-/// Reads a segment; what is damaged is told.
+/// Reads a segment, and reports damaged letters.
 fn read(segment: &Path) -> io::Result<Vec<FoundLetter>> {
     let failed =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", segment.display()));
@@ -170,7 +170,7 @@ fn read(segment: &Path) -> io::Result<Vec<FoundLetter>> {
                 done: done.contains(&entry.offset),
                 entry,
             }),
-            // Its writer may be at it.
+            // Its writer may be in the middle of it.
             Err(_) if dead_letters::is_written(segment) => {}
             Err(damage) => warn!(
                 segment = %segment.display(), offset = damage.offset, bytes = damage.bytes,
@@ -181,7 +181,7 @@ fn read(segment: &Path) -> io::Result<Vec<FoundLetter>> {
     Ok(found)
 }
 
-/// Reads all segments; one that can't be read is told, and does not keep the others from it.
+/// Reads all segments, and reports those that cannot be read.
 fn read_all(folder: &Path) -> io::Result<Vec<FoundLetter>> {
     let mut found = Vec::new();
     for segment in segments(folder)? {
@@ -257,11 +257,11 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes segments that nobody writes: those that are done with, or all.
+/// Removes segments that no process is writing: those that were replayed, or all.
 fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
     let (mut removed, mut left, mut in_use) = (0, 0, 0);
     for segment in segments(folder)? {
-        // Asked first: a segment that nobody writes does not grow any more.
+        // Asked first: a segment that no process is writing does not grow any more.
         let is_written = dead_letters::is_written(&segment);
         let letters = read(&segment);
         let undone =
@@ -280,7 +280,7 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
     }
     if removed > 0 {
         File::open(folder)?.sync_all()?;
-        // It was made for them alone.
+        // It has no other contents.
         let _ = fs::remove_dir(folder);
     }
     print(format_args!("{removed} dead letter(s) removed, {} left", left + in_use));
@@ -292,7 +292,7 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A name that no pipeline has is a mistake.
+/// A name that occurs in no pipeline is an error.
 fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
     let Some(name) = name else { return ExitCode::SUCCESS };
     match run::load(arguments, false) {
@@ -349,7 +349,7 @@ fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> Exi
             DriveOutcome::Ended { summaries, code } => {
                 for summary in &summaries {
                     let of = &summary.outcomes;
-                    // Standard output is the pipeline's.
+                    // Standard output belongs to the pipeline.
                     say(format_args!(
                         "{name}/{component}: {} delivered, {} dropped, {} failed again, {} left",
                         of.delivered,

@@ -1,22 +1,22 @@
-//! How the program ends.
+//! Exit codes.
 use std::process::ExitCode;
 
 use crate::command::output::{say, take_error};
 
-/// Something failed, or was left or lost.
+/// Something failed, was left unprocessed, or was lost.
 pub(crate) const FAILED: u8 = 1;
-/// The command line can't be understood.
+/// The command line cannot be understood.
 pub(crate) const USAGE: u8 = 64;
 /// The configuration is wrong, or a component was refused.
 pub(crate) const CONFIGURATION: u8 = 78;
 
-/// Says why nothing is done.
+/// Reports why the program does nothing.
 pub(crate) fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
     say(format_args!("gopiper: {error}"));
     ExitCode::from(CONFIGURATION)
 }
 
-/// How the program ends, if nothing is wrong with what it has written.
+/// The exit code, unless writing to standard output has failed.
 pub(crate) fn finish(code: ExitCode) -> ExitCode {
     match take_error() {
         Some(error) => {

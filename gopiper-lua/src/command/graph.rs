@@ -1,4 +1,5 @@
-//! Pipelines as drawings: Mermaid for documents, DOT for Graphviz; and each way through them in words.
+//! Drawings of pipelines (Mermaid for documents, DOT for Graphviz), and the ways through them as
+//! text.
 use std::fmt::Write;
 
 use clap::ValueEnum;
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use crate::command::{logging::LogFormat, output::print};
 
-/// What the drawing is written in.
+/// The format of a drawing.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum GraphFormat {
     /// For Markdown: GitHub and others draw it.
@@ -29,11 +30,11 @@ pub(crate) fn draw(pipelines: &[Pipeline], format: GraphFormat) -> String {
     text
 }
 
-/// So many ways through a pipeline are shown: each tee multiplies them.
+/// The most ways through a pipeline that are shown: each tee multiplies them.
 const MOST_WAYS: usize = 100;
 
-/// Shows the ways through a pipeline, with what is promised on each: a line each and one for each loss, or
-/// an object each.
+/// Shows the ways through a pipeline and the promise of each: a line for each way and each loss, or
+/// an object for each way.
 pub(crate) fn show_promises(pipeline: &mut Pipeline, format: LogFormat) {
     let name = pipeline.name().to_owned();
     let mut ways = pipeline.ways();
@@ -87,7 +88,7 @@ fn mermaid(pipelines: &[Pipeline], text: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// As text: a quote would end it, and other signs mean something.
+/// Escapes text: a quote would end it, and other characters have a meaning.
 fn in_mermaid(text: &str) -> String {
     let mut quoted = String::new();
     for letter in text.chars() {

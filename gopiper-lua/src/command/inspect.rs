@@ -10,8 +10,7 @@ use crate::command::{
     output::{print, say},
 };
 
-/// Shows what a file says of itself, and why it would be refused if it would; then, loaded, what can be
-/// set.
+/// Shows the note of a file, and why the file would be refused; with `load` also its attributes.
 pub(crate) fn inspect(
     file: &Path,
     trust: &Trust,
@@ -62,7 +61,7 @@ fn refusal(refusal: &Refusal) -> Value {
     json!({ "problem": problem, "found": found, "wanted": wanted, "remedy": remedy })
 }
 
-/// What is known without running any of its code.
+/// The facts that are known without running any of its code.
 fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 13] {
     let panic = match of.panic {
         PanicStrategy::Unwind => "unwinds",

@@ -12,25 +12,26 @@ use serde_json::json;
 
 use crate::command::{exit::refuse, output::print};
 
-/// Where components are looked for.
+/// Where to search for components.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// The pipeline's file: components beside it are found too [default: pipeline.lua, which need not
-    /// be there].
+    /// The pipeline's file: components beside it are found, too [default: pipeline.lua, which need
+    /// not exist].
     #[arg(env = "GOPIPER_PIPELINE")]
     pub(crate) file: Option<PathBuf>,
-    /// More directories to look for components in, separated by colons.
+    /// More directories to search for components, separated by colons.
     #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
     pub(crate) component_path: Vec<PathBuf>,
-    /// A JSON object for each line.
+    /// Write a JSON object on each line.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Shows the components that a name finds, from their notes: none of their code runs.
+/// Shows the components that a name without a slash finds, from their notes: none of their code
+/// runs.
 pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
     let file = arguments.file.as_deref();
-    // Whoever names one that is not there has misspelt it.
+    // A file that was named and does not exist is misspelt.
     if let Some((file, Err(error))) = file.map(|file| (file, File::open(file))) {
         return refuse(&format_args!("cannot read {}: {error}", file.display()));
     }
@@ -64,7 +65,7 @@ pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// In a line.
+/// The reason on one line.
 fn why(refusal: &Refusal) -> String {
     format!("it {} (found: {})", refusal.problem, refusal.found.replace('\n', " "))
 }

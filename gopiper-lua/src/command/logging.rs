@@ -13,24 +13,24 @@ use tracing::{error, warn};
 
 use crate::command::output::{Redacted, say};
 
-/// What goes to standard error.
+/// The options of the log.
 #[derive(Debug, Args)]
 pub(crate) struct LogArguments {
-    /// Say more; twice for everything.
+    /// Log more; twice for everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
-    /// Say nothing but errors.
+    /// Log errors only.
     #[arg(short, long, global = true, conflicts_with = "verbose", env = "GOPIPER_QUIET")]
     pub(crate) quiet: bool,
-    /// How log lines are written.
+    /// The format of log lines.
     #[arg(long, global = true, value_enum, default_value_t, env = "GOPIPER_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
-    /// What is logged, in the syntax of RUST_LOG; wins over -v and -q.
+    /// A filter for the log, in the syntax of RUST_LOG; overrides -v and -q.
     #[arg(long, global = true, env = "GOPIPER_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people.
@@ -40,10 +40,13 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Whether lines are objects.
+/// Whether lines are JSON objects.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Sets the log up; says what is wrong with the filter if it can't be read.
+/// Sets the log up.
+///
+/// # Errors
+/// The filter cannot be read.
 pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
     let level = match (arguments.quiet, arguments.verbose) {
         (true, _) => "error",
@@ -63,7 +66,8 @@ pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
     Ok(())
 }
 
-/// Says what is wrong with a pipeline's file: drawn, or as a line of the log if that is for programs.
+/// Shows a problem of a pipeline's file: with its line, or as a log line if the log is for
+/// programs.
 pub(crate) fn show(problem: &Problem) {
     let is_error = problem.severity() == Severity::Error;
     if !JSON.load(Relaxed) {

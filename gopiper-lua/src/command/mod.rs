@@ -1,4 +1,4 @@
-//! What the program can do: the command line, and a file for each command. Only this folder writes to the terminal.
+//! The command line, and a file for each command. Only this folder writes to the terminal.
 mod attributes;
 pub(crate) mod cli;
 mod dlq;
@@ -33,7 +33,7 @@ use self::{
     verify::verify,
 };
 
-/// Does what the command line says.
+/// Executes the command line.
 pub(crate) fn execute(arguments: Arguments) -> ExitCode {
     if let Err(error) = logging::init(&arguments.log) {
         say(format_args!("gopiper: {error}"));
@@ -59,7 +59,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// Looks at a file, as far as the operator trusts it.
+/// Applies a command to a file, with the operator's trusted keys.
 fn with_trust(
     given: &TrustArguments,
     look: impl FnOnce(&Trust) -> Result<ExitCode, Refusal>,

@@ -1,4 +1,4 @@
-//! All that the program shows of itself: without secrets.
+//! Everything that the program itself writes to the terminal, without secrets.
 use std::{
     fmt::Display,
     io::{self, Write},
@@ -11,12 +11,13 @@ use rustix::stdio::stdout;
 /// Why a line could not be written to standard output: the first such error.
 static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// A line on standard error. Nobody may be there to read it.
+/// Writes a line to standard error. There may be no reader.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(Redacted(io::stderr()), "{line}");
 }
 
-/// A line on standard output. If it cannot be written, the program fails at its end ([`take_error`]).
+/// Writes a line to standard output. If that fails, so does the program at its end
+/// ([`take_error`]).
 pub(crate) fn print(line: impl Display) {
     if let Err(error) = writeln!(Redacted(StandardOutput), "{line}") {
         UNWRITTEN.lock().get_or_insert(error);
@@ -28,8 +29,8 @@ pub(crate) fn take_error() -> Option<io::Error> {
     UNWRITTEN.lock().take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
 }
 
-/// Standard output without a buffer. The standard library's takes a closed one for one that was written to, and says
-/// nothing of what it still holds when the program ends.
+/// Standard output without a buffer. The standard library ignores errors of a closed descriptor,
+/// and of text that is still in its buffer when the program ends.
 pub(crate) struct StandardOutput;
 
 impl Write for StandardOutput {
@@ -60,7 +61,7 @@ impl<W: Write> Write for Redacted<W> {
         }
     }
 
-    /// At once: else each piece of the text would come by itself.
+    /// In one write: otherwise each piece of the text would be a write of its own.
     fn write_fmt(&mut self, arguments: std::fmt::Arguments<'_>) -> io::Result<()> {
         self.write_all(arguments.to_string().as_bytes())
     }

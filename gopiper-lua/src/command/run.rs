@@ -23,21 +23,21 @@ use crate::command::{
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// The file that says what the pipelines are made of.
+    /// The Lua file that creates the pipelines.
     #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
     pub(crate) file: PathBuf,
-    /// More directories to look for components in, separated by colons.
+    /// More directories to search for components, separated by colons.
     #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
     pub(crate) component_path: Vec<PathBuf>,
-    /// Where components keep what they must remember [default: a folder of the file's own in
-    /// $XDG_STATE_HOME/gopiper].
+    /// The state directory: checkpoints, buffers, dead letters [default: a folder of the file's own
+    /// in $XDG_STATE_HOME/gopiper].
     #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Seconds that the pipelines may take to drain after the first signal; what is left then is
-    /// reported, and not processed.
+    /// Seconds that the pipelines may take to drain after the first signal. Messages that are left
+    /// then are reported, and not processed.
     #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
     pub(crate) shutdown_timeout: u32,
-    /// What chance in Lua (math.random) begins from: with the same number it is the same in each run.
+    /// The seed of math.random in Lua: the same number gives the same results in each run.
     #[arg(long, env = "GOPIPER_SEED", value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
@@ -46,7 +46,8 @@ pub(crate) struct RunArguments {
 
 /// Runs the pipelines of a file until they have ended.
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
-    // First: what comes while the file is read must not be lost, nor end the program in the middle.
+    // First, so that a signal that arrives while the file is read is not lost, and does not end the
+    // program.
     let stops = match Stops::listen() {
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
@@ -56,7 +57,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     }
 }
 
-/// Goes the way that `run` goes, up to starting.
+/// Does what `run` does, up to the start.
 pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFormat) -> ExitCode {
     let mut loaded = match load(arguments, false) {
         Ok(loaded) => loaded,
@@ -96,7 +97,7 @@ fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
     if problems.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
 }
 
-/// What a file makes; all that is wrong with it is shown. `to_run`: state of an older gopiper is taken over.
+/// Loads a file, and shows all its errors. `to_run`: moves the state of an older gopiper.
 pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, ExitCode> {
     let state_directory = match &arguments.state_dir {
         Some(directory) => Some(directory.clone()),
@@ -117,7 +118,8 @@ pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, Exi
     Ok(loaded)
 }
 
-/// The default state directory, unless it cannot be used: nobody has asked for that one.
+/// The default state directory; none if it cannot be used, because the operator has not asked for
+/// it.
 fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
     let Some(default) = DefaultState::of(file) else { return Ok(None) };
     let directory = if to_run { default.take_over()? } else { default.current() };
@@ -126,7 +128,7 @@ fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
     Ok(told.is_ok().then_some(directory))
 }
 
-/// How it went.
+/// The result of a run.
 pub(crate) enum DriveOutcome {
     /// They ran, and have ended.
     Ended { summaries: Vec<Summary>, code: ExitCode },
@@ -197,8 +199,8 @@ fn start_all(
     Ok(Some(summaries))
 }
 
-/// Says how a pipeline has ended; whether that was well. `dead_letter` is the operator's own sink of what has
-/// failed.
+/// Reports how a pipeline has ended. Returns whether it was a success. `dead_letter` is the
+/// operator's own sink for failed messages.
 fn report(summary: &Summary, dead_letter: Option<&String>, arguments: &RunArguments) -> bool {
     let pipeline = summary.pipeline.as_str();
     for (component, counts) in &summary.components {
@@ -225,7 +227,7 @@ fn report(summary: &Summary, dead_letter: Option<&String>, arguments: &RunArgume
     }
     for reason in summary.stopped.iter().chain(&summary.ended_branches) {
         match reason {
-            // Said when it happened.
+            // Reported when it happened.
             StopReason::Failed { .. } => {}
             StopReason::Finished { component } => info!(pipeline, component, "wants no more"),
             StopReason::Requested => info!(pipeline, "stopped"),
@@ -262,7 +264,7 @@ fn see_dead_letters(arguments: &RunArguments) -> String {
     }
 }
 
-/// A path as a shell takes it, and in one line.
+/// A path as one word of a shell, on one line.
 fn for_shell(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);

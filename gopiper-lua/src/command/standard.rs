@@ -1,4 +1,5 @@
-//! What the program is started with: its standard descriptors, its stack, and how many files it may open.
+//! The environment of the program: its standard descriptors, its stack, and how many files it may
+//! open.
 use std::{
     panic::resume_unwind,
     process::ExitCode,
@@ -20,16 +21,16 @@ use crate::command::exit::refuse;
 /// Standard input and output were closed when the program began.
 static CLOSED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
 
-/// Before `main`: the standard library opens /dev/null where a standard descriptor is closed, so that no file
-/// gets its number. What is written to standard output then would be lost without a word.
+/// Before `main`: the standard library opens /dev/null in place of a closed standard descriptor, so
+/// that no file gets its number. Output to it would be lost silently.
 #[ctor::ctor(unsafe)]
 fn see_what_is_closed() {
     CLOSED[0].store(fcntl_getfd(stdin()).is_err(), Relaxed);
     CLOSED[1].store(fcntl_getfd(stdout()).is_err(), Relaxed);
 }
 
-/// Puts descriptors that can neither be read nor written where those were that were closed: so whoever uses them
-/// is told, and no file gets their numbers. Standard error stays /dev/null.
+/// Replaces closed descriptors by ones that can neither be read nor written: using them is an
+/// error, and no file gets their numbers. Standard error stays /dev/null.
 pub(crate) fn keep_closed() {
     let unusable = || open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let put = [dup2_stdin::<OwnedFd>, dup2_stdout::<OwnedFd>];
@@ -41,10 +42,12 @@ pub(crate) fn keep_closed() {
     }
 }
 
-/// What a pipeline's file needs (see [`gopiper_lua::load`]), and most systems give.
+/// The stack that a pipeline's file needs (see [`gopiper_lua::load`]), and the default of most
+/// systems.
 const STACK: u64 = 8 << 20;
 
-/// Does the program's work on a stack that is large enough: this thread's, unless `ulimit -s` made that smaller.
+/// Runs the program on a stack that is large enough: this thread's, unless `ulimit -s` made it
+/// smaller.
 pub(crate) fn with_enough_stack(work: impl FnOnce() -> ExitCode + Send) -> ExitCode {
     if getrlimit(Resource::Stack).current.is_none_or(|limit| limit >= STACK) {
         return work();

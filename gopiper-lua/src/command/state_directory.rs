@@ -1,4 +1,4 @@
-//! Where the state of a pipeline's file lies, unless the operator says where.
+//! The default state directory of a pipeline's file.
 use std::{
     env, fs, io,
     os::unix::fs::MetadataExt,

@@ -1,4 +1,4 @@
-//! Whose components are loaded, as the command line says.
+//! The options that decide whose components are loaded.
 use std::{path::Path, process::ExitCode};
 
 use clap::{Args, ValueEnum};
@@ -6,15 +6,15 @@ use gopiper_core::loader::{self, Trust, trusted_key};
 
 use crate::command::exit::refuse;
 
-/// What the command line says wins over what the pipeline's file says.
+/// The command line overrides the pipeline's file.
 #[derive(Debug, Args)]
 pub(crate) struct TrustArguments {
-    /// What is done with a component that no trusted key has signed [default: refuse with trusted
+    /// What to do with a component that no trusted key has signed [default: refuse with trusted
     /// keys, allow without].
     #[arg(long, value_enum, env = "GOPIPER_UNSIGNED")]
     unsigned: Option<UnsignedArgument>,
-    /// A public key of minisign's, or the file with it, whose components are trusted; may be given
-    /// several times (in the variable, separated by commas).
+    /// A public key of minisign, or the file with it, whose components are trusted; may be repeated
+    /// (in the variable, separated by commas).
     #[arg(long, env = "GOPIPER_TRUSTED_KEY", value_delimiter = ',', value_name = "KEY")]
     trusted_key: Vec<String>,
 }
@@ -27,7 +27,7 @@ enum UnsignedArgument {
 }
 
 impl TrustArguments {
-    /// None if nothing is said.
+    /// `None` if no option was given.
     pub(crate) fn trust(&self) -> Result<Option<Trust>, ExitCode> {
         let unsigned = self.unsigned.map(|unsigned| match unsigned {
             UnsignedArgument::Allow => loader::Unsigned::Allow,

@@ -1,4 +1,4 @@
-//! Fields of messages that are JSON, read where they stand.
+//! Reads fields of JSON messages in place.
 mod depth;
 mod edit;
 mod path;
@@ -19,22 +19,22 @@ pub(super) use self::{
 use super::serialized::Writer;
 use crate::state::memory::NOT_ENOUGH;
 
-/// What was found.
+/// The result of a search.
 #[derive(Debug, PartialEq)]
 pub(super) enum FoundField<'a> {
-    /// Not there, or null.
+    /// Missing, or null.
     Nothing,
     Bool(bool),
     Integer(i64),
     Unsigned(u64),
     Float(f64),
-    /// A string as it stands there, or the text of an object or a list.
+    /// A string without escapes, or the text of an object or a list.
     Raw(&'a [u8]),
     /// A string with escapes in it.
     Text(String),
 }
 
-/// A field of a message. What stands behind it is not looked at.
+/// Finds a field of a message. Text behind it is not read.
 pub(super) fn find<'a>(data: &'a [u8], path: &mut Path) -> Result<FoundField<'a>, JsonProblem> {
     let data = after_mark(data);
     if is_too_deep(data) {
@@ -72,14 +72,15 @@ fn number(found: &LazyValue<'_>) -> Result<FoundField<'static>, JsonProblem> {
     if let Ok(number) = raw.parse() {
         return Ok(FoundField::Unsigned(number));
     }
-    // What is a number of JSON is one of Rust's, to the last bit, and to the sign of 0.
+    // Every number of JSON is one of Rust's, exactly, including the sign of 0.
     match raw.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(FoundField::Float(number)),
         _ => Err(JsonProblem::Unreadable("a number that is too large".into())),
     }
 }
 
-/// Writes a field for Lua, or all of the message without a path. False if it is not there, or null.
+/// Writes a field for Lua, or the whole message without a path. Returns false if it is missing or
+/// null.
 pub(super) fn decode(
     data: &[u8],
     path: Option<&mut Path>,

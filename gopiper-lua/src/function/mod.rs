@@ -1,11 +1,11 @@
 //! A Lua function as a transform.
 //!
-//! Each worker has a LuaJIT state of its own. In it the whole file of the pipeline runs again, where
-//! `gopiper` only counts: the function with the same number is the one, and what it needs around it
-//! (helpers, globals, what was required) is simply there. A batch is one call: the loop over its
-//! messages is Lua too, so that it is compiled together with the function.
+//! Each worker has a LuaJIT state of its own, in which the whole file of the pipeline runs again.
+//! There, `gopiper` only counts: the function with the same number is the worker's, and its
+//! surroundings (helpers, globals, required modules) exist, too. A batch is one call: the loop over
+//! its messages is Lua, too, so that it is compiled together with the function.
 //!
-//! A function that collects has a second one beside it, which the worker's timer calls, and its end.
+//! A function with a window has a second one, `flush`, which the worker's timer and end call.
 mod ffi;
 mod json;
 mod serialized;
@@ -42,8 +42,8 @@ pub(crate) struct Wanted {
     pub(crate) at: String,
 }
 
-/// A transform that calls a function of the file's, and flushes its window so often. One that decides on a
-/// route says which branch a message takes.
+/// A transform that calls a function of the file, and flushes its window at an interval. The
+/// function of a route selects the branch of a message.
 pub(crate) fn transform(
     name: &'static str,
     source: Arc<Script>,
@@ -57,7 +57,7 @@ pub(crate) fn transform(
     })
 }
 
-/// Where a function is defined; of a route's conditions, where the route is made.
+/// Where a function is defined; for a route's conditions, where the route is created.
 pub(crate) fn stands_at(lua: &Lua, decide: &Value) -> String {
     let place = match decide.as_function().map(Function::info) {
         Some(info) => info
@@ -68,14 +68,14 @@ pub(crate) fn stands_at(lua: &Lua, decide: &Value) -> String {
     place.map_or("?".into(), |(chunk, line)| format!("{chunk}:{line}"))
 }
 
-/// Where the functions stand that a file puts into pipelines when it runs in a worker.
+/// The positions of the functions that a file puts into pipelines when it runs in a worker.
 pub(crate) fn count(source: &Arc<Script>) -> mlua::Result<Vec<String>> {
     let (lua, progress) = plain_state()?;
     let list = lua.create_table()?;
     run_again(&lua, &progress, source, 0, list, |_, _| {})?.raw_get("at")
 }
 
-/// What is said of a function that is another one when the file is run again.
+/// The error for a function that is a different one when the file runs again.
 pub(crate) fn differs(
     source: &Script,
     number: usize,
@@ -93,13 +93,13 @@ pub(crate) fn differs(
     )
 }
 
-/// Stands for a component, a buffer, a transform or a graph in a worker, where they are nothing.
+/// Represents a component, a buffer, a transform or a graph in a worker, where they are not used.
 struct StandIn;
 
 impl UserData for StandIn {}
 
-/// Runs the file as a worker does. Returns where its functions stand (`at`); and of the one of this number, if
-/// there is one, itself (`found`), its `flush` or its `branches`, and its `kind`.
+/// Runs the file as a worker does. Returns the positions of its functions (`at`), and the function
+/// with this number if there is one (`found`), with its `flush` or its `branches`, and its `kind`.
 fn run_again(
     lua: &Lua,
     progress: &Progress,
@@ -152,7 +152,7 @@ impl LuaFunction {
         let (lua, make, list) = ffi::lua(state.for_lua(), source)?;
         let host = state.postponed.host().clone();
         let log = move |text: &str, has_ended| {
-            // What the file itself prints was said when it was first run.
+            // Lines that the file itself prints were logged in its first run.
             if has_ended {
                 host.log(Level::INFO, module_path!(), text);
             }
@@ -172,8 +172,8 @@ impl LuaFunction {
         Ok(LuaFunction { run, flush, every, limit: Limit::new(subject, limit), lua, state })
     }
 
-    /// Calls the window's function. What it has made is sent if it ends well; else nothing has happened, and
-    /// what is kept waits for the next time.
+    /// Calls the window's function. If it succeeds, its messages are sent; otherwise nothing has
+    /// happened, and the kept messages wait for the next time.
     fn flush(&mut self, ended: bool) -> Result<(), Error> {
         // It is no message's, but holds as one does.
         self.state.forget();
@@ -215,7 +215,7 @@ impl BatchComponent for LuaFunction {
         call.reported()
     }
 
-    /// A flush that fails is told, and tried again the next time: so the error is one that may pass.
+    /// A flush that fails is logged and tried again the next time, so its error is temporary.
     fn timer(&mut self, now: i64) -> Result<(), Error> {
         self.wake_after(now);
         self.flush(false).map_err(|error| {

@@ -1,7 +1,8 @@
-//! The form in which LuaJIT serializes values (`string.buffer`): so that it makes and reads tables
-//! itself, and no pointer to a value is ever in Lua's hands.
+//! The form in which LuaJIT serializes values (`string.buffer`): LuaJIT creates and reads tables
+//! itself, and Lua never holds a pointer to a value.
 
-/// What begins each value. A string begins with [`tag::STRING`] and its length as one number.
+/// The tags that begin each value. A string begins with [`tag::STRING`] and its length as one
+/// number.
 pub(super) mod tag {
     pub(crate) const NIL: u32 = 0;
     pub(crate) const FALSE: u32 = 1;
@@ -23,13 +24,13 @@ pub(super) mod tag {
     pub(crate) const STRING: u32 = 0x20;
 }
 
-/// The metatable that says of a table that it is a list, also of an empty one.
+/// The metatable that marks a table as a list, even an empty one.
 pub(super) const LIST: u32 = 0;
 
 /// Whole numbers up to this are exact in Lua.
 pub(super) const EXACT: i64 = 1 << 53;
 
-/// Writes values one behind the other, as long as there is room for them.
+/// Writes values one after another, as long as there is room for them.
 pub(super) struct Writer {
     bytes: Vec<u8>,
     /// How many bytes there may be.
@@ -39,7 +40,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// In the place of what is in a buffer.
+    /// Writes over the contents of a buffer.
     pub(super) fn new(mut bytes: Vec<u8>, most: usize) -> Self {
         bytes.clear();
         Writer { bytes, most, is_over: false }
@@ -135,7 +136,7 @@ impl Writer {
         place
     }
 
-    /// The list or map has so many items.
+    /// Sets the number of items of the list or map.
     pub(super) fn close(&mut self, place: usize, items: usize) {
         if self.is_over {
             return;

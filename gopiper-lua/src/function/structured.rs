@@ -1,4 +1,4 @@
-//! Values as Lua's tables, both ways.
+//! Converts values to Lua tables and back.
 use std::collections::HashMap;
 
 use gopiper_abi::{Map, Payload, Value, ValueTag};
@@ -6,7 +6,7 @@ use gopiper_abi::{Map, Payload, Value, ValueTag};
 use super::serialized::{EXACT, Reader, Writer, tag};
 use crate::state::depth::{DEPTH, TOO_DEEP};
 
-/// What is wrong with a table, and where in it: `.a[1] can't be a function`.
+/// An error in a table, with its path: `.a[1] can't be a function`.
 #[derive(Debug)]
 pub(super) struct ValueProblem {
     path: String,
@@ -18,7 +18,7 @@ impl ValueProblem {
         ValueProblem { path: String::new(), text }
     }
 
-    /// Where in what: but not of what is too deep, which would be a long story.
+    /// Adds a step to the path; not for values that are too deep, whose path would be long.
     fn within(self, step: impl std::fmt::Display) -> Self {
         if self.text == TOO_DEEP {
             return self;
@@ -97,7 +97,7 @@ pub(super) fn read_all(bytes: &[u8]) -> Result<Value, ValueProblem> {
 
 const CUT_OFF: ValueProblem = ValueProblem { path: String::new(), text: " is not whole" };
 
-/// `None` for nil. So many `levels` of tables there may be.
+/// `None` for nil. `levels` is how many levels of tables are allowed.
 fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, ValueProblem> {
     let kind = from.number().ok_or(CUT_OFF)?;
     Ok(Some(match kind {
@@ -117,7 +117,7 @@ fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, Va
     }))
 }
 
-/// Bytes that are text are taken for it.
+/// Bytes that are UTF-8 become text.
 pub(super) fn text(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
@@ -144,7 +144,7 @@ fn list(from: &mut Reader<'_>, levels: usize) -> Result<Value, ValueProblem> {
     }
 }
 
-/// A table with numbers is a list, all others are maps. In it there may be so many `levels` more.
+/// A table with numbers is a list, all others are maps. It may contain that many `levels` more.
 fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, ValueProblem> {
     let mut count = |part: u32| match parts & part {
         0 => Ok(0),
@@ -176,7 +176,7 @@ fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Valu
                 };
                 let item = read_within(from, levels)
                     .map_err(|problem| problem.within(format_args!("[{place}]")))?;
-                // What is no place in a list is found to be none below.
+                // A number that is not a place in a list is refused below.
                 let place = if place.fract() == 0.0 { place as i64 } else { -1 };
                 items.extend(item.map(|item| (place, item)));
             }
@@ -200,8 +200,8 @@ fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Valu
     Ok(items.into_iter().map(|(_, item)| item).collect::<Vec<_>>().into())
 }
 
-/// What was put back where it was, unchanged as far as Lua can say, is what it was: a time, bytes that
-/// could be text, a number with a point, a map in its order.
+/// A value that was put back where it was keeps its type if Lua sees no change: a time, bytes that
+/// could be text, a number with a decimal point, a map in its order.
 pub(super) fn like(new: Value, old: &Value) -> Value {
     let is_text_of =
         |bytes: &Value| new.as_str().map(str::as_bytes) == bytes.as_bytes().map(|bytes| &bytes[..]);

@@ -15,7 +15,7 @@ use crate::state::LIMIT;
 
 type Messages = Arc<Mutex<Vec<Message>>>;
 
-/// Gives what is there.
+/// Produces the given messages.
 struct Gives(Messages, Postponed);
 
 impl gopiper_abi::Source for Gives {
@@ -71,7 +71,7 @@ fn run_after(before: &str, function: &str, messages: Vec<Message>) -> Ran {
     run_every(None, before, function, messages)
 }
 
-/// The same with a function whose window is flushed so often.
+/// The same with a function whose window is flushed at an interval.
 fn run_every(every: Option<Duration>, before: &str, function: &str, messages: Vec<Message>) -> Ran {
     run_with(LIMIT, every, before, function, messages)
 }

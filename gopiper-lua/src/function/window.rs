@@ -1,13 +1,14 @@
-//! What a function keeps, by key, and the messages that it makes of it.
+//! Messages that a function keeps, by key, and those that it makes from them.
 use std::collections::HashMap;
 
 use gopiper_abi::{Deliveries, Message, Postponed};
 
-/// What one worker keeps. What a call makes of it is sent when the call has ended well.
+/// The kept messages of one worker. The messages made in a call are sent when the call has
+/// succeeded.
 #[derive(Default)]
 pub(super) struct Window {
     groups: HashMap<Vec<u8>, Group>,
-    /// The keys of which the running call has made something, or nothing on purpose; in that order.
+    /// The keys for which the running call has made messages, or dropped them; in that order.
     touched: Vec<Vec<u8>>,
 }
 
@@ -33,7 +34,7 @@ impl Window {
         self.touch(key).made.push(message);
     }
 
-    /// If nothing is made of what is kept under this key, it was dropped.
+    /// Messages kept under this key are dropped, unless something is made from them.
     pub(super) fn let_go(&mut self, key: &[u8]) {
         self.touch(key);
     }
@@ -46,17 +47,19 @@ impl Window {
         group
     }
 
-    /// The call has ended well: what it made goes on, which settles what was kept under its key.
+    /// The call has succeeded: its messages are sent, which settles those that were kept under
+    /// their keys.
     pub(super) fn send(&mut self, postponed: &Postponed) {
         for key in self.touched.drain(..) {
             if let Some(Group { kept, made, .. }) = self.groups.remove(&key) {
-                // The pipeline may be closing: then it has failed, and its source knows.
+                // The pipeline may be closing: then the messages have failed, and their source
+                // learns of it.
                 let _ = postponed.send_from(kept, made);
             }
         }
     }
 
-    /// Nothing will be made of what is kept any more. Returns how many messages that are.
+    /// Returns the kept messages to their source. Returns their number.
     pub(super) fn give_back(&mut self) -> usize {
         let mut count = 0;
         for (_, group) in self.groups.drain() {
@@ -66,7 +69,7 @@ impl Window {
         count
     }
 
-    /// The call has failed: it has made nothing, and what is kept stays.
+    /// The call has failed: its messages are discarded, and the kept ones remain.
     pub(super) fn take_back(&mut self) {
         for key in self.touched.drain(..) {
             if let Some(group) = self.groups.get_mut(&key) {

@@ -1,12 +1,12 @@
-//! Chance in Lua: each state begins with other numbers.
+//! Random numbers in Lua: each state begins with a different seed.
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-/// What the states of a file begin from.
+/// The seeds of a file's states.
 pub(crate) struct Chance {
     seed: u64,
-    /// How many states there were before, by the number of the function that they are for.
+    /// How many states there were before, by the number of their function.
     states: Mutex<HashMap<usize, u64>>,
 }
 
@@ -17,15 +17,15 @@ impl Chance {
         Chance { seed, states: Mutex::default() }
     }
 
-    /// What the next state begins from that is for the function with this number: workers of one function, and states
-    /// that take the place of others, have numbers of their own.
+    /// The seed of the next state for the function with this number. Workers of one function, and
+    /// states that replace others, have different seeds.
     pub(crate) fn seed(&self, number: usize) -> f64 {
         let mut states = self.states.lock();
         let state = states.entry(number).or_default();
         *state += 1;
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mixed = random.u64(..) ^ (number as u64).rotate_left(32) ^ *state;
-        // As many bits as Lua's number has.
+        // As many bits as a Lua number has.
         (fastrand::Rng::with_seed(mixed).u64(..) >> 11) as f64
     }
 }

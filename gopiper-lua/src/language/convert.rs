@@ -7,24 +7,24 @@ use crate::{
     state::depth::{DEPTH, TOO_DEEP},
 };
 
-/// So many values may be in a table: one that holds a few tables many times is more than anybody has memory for.
+/// The most values in a table: one that contains the same tables many times would use up memory.
 const MOST: usize = 1_000_000;
 
 /// Whole numbers up to this are exact in Lua.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Attributes from a table, and what is wrong with it.
+/// Attributes from a table, and its errors.
 #[derive(Default)]
 pub(crate) struct Attributes {
     pub(crate) map: Map,
-    /// Paths, and what is wrong there.
+    /// Paths, and the errors there.
     pub(crate) errors: Vec<(String, String)>,
-    /// Paths whose values are not known, as what would make them is wrong.
+    /// Paths whose values are unknown, because their creation failed.
     pub(crate) unknown: Vec<String>,
-    /// How deep the table lies within an attribute, and how many values were read before.
+    /// How deeply the table is nested in an attribute, and how many values were read before.
     depth: usize,
     count: usize,
-    /// Nothing more is read: there would be no end.
+    /// The limit is exceeded, and nothing more is read.
     is_over: bool,
 }
 
@@ -79,7 +79,7 @@ impl Attributes {
             }
         };
         self.is_over = true;
-        // Where it begins is what the operator looks for.
+        // The operator looks for its beginning.
         let begins = path.split_inclusive(['.', '[']).take(3).collect::<String>();
         let begins = begins.trim_end_matches(['.', '[']);
         self.wrong(begins, format!("attribute {begins}{wrong}"))

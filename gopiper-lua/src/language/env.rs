@@ -1,4 +1,4 @@
-//! `gopiper.env`, and what is no name in `gopiper`: the same in the file's first run and in workers.
+//! `gopiper.env`, and unknown names in `gopiper`: the same in the file's first run and in workers.
 use std::{env, ffi::OsString, os::unix::ffi::OsStringExt};
 
 use gopiper_abi::nearest::did_you_mean;
@@ -24,7 +24,7 @@ pub(crate) fn env(lua: &Lua, name: Value, default: Value) -> Result<Value, Strin
     }
 }
 
-/// What is said of a name that `gopiper` does not have.
+/// The error for a name that `gopiper` does not have.
 pub(crate) fn unknown(gopiper: &Table, name: &Value) -> String {
     let Some(name) = name.as_string().map(|name| name.to_string_lossy()) else {
         return format!("gopiper has names only, and no {}", name.type_name());

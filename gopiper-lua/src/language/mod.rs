@@ -1,5 +1,5 @@
-//! What a pipeline's file is to Lua: its text and what that may reach (values, secrets, the environment, other files).
-//! What the module `gopiper` makes of it is in `module`.
+//! A pipeline's file for Lua: its text, and the things it may use (values, secrets, the
+//! environment, other files). The module `gopiper` itself is in `module`.
 pub(crate) mod chance;
 pub(crate) mod convert;
 pub(crate) mod env;

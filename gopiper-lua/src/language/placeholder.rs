@@ -1,7 +1,8 @@
-//! What stands for what could not be made, so that the file goes on and all that is wrong is found.
+//! A placeholder for an object that could not be created, so that the file goes on and all errors
+//! are found.
 use mlua::{Lua, MetaMethod, UserData, UserDataMethods, Value};
 
-/// Accepts whatever is done with it.
+/// Accepts every operation.
 pub(crate) struct Placeholder;
 
 impl UserData for Placeholder {
@@ -21,7 +22,8 @@ pub(crate) fn is_placeholder(value: &Value) -> bool {
     value.as_userdata().is_some_and(|data| data.is::<Placeholder>())
 }
 
-/// Whether Lua complains of what is no string or number: as it does of a placeholder.
+/// Whether Lua complains that a value is neither a string nor a number, as it does for a
+/// placeholder.
 pub(crate) fn is_blamed(error: &str) -> bool {
     error.contains("userdata")
 }

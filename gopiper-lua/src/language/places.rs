@@ -1,4 +1,4 @@
-//! Where the components of pipelines stand in the file.
+//! The positions of the components of pipelines in the file.
 use std::{collections::BTreeMap, sync::Arc};
 
 use gopiper_core::{About, PipelineError};
@@ -8,7 +8,7 @@ use crate::{
     problem::{Problem, note::Remark, place::Place},
 };
 
-/// Where a pipeline and its components stand.
+/// The positions of a pipeline and its components.
 #[derive(Default)]
 pub(crate) struct PipelinePlaces {
     pub(crate) call: Option<Place>,
@@ -46,14 +46,14 @@ impl PipelinePlaces {
     }
 }
 
-/// Where all pipelines of a file stand.
+/// The positions of all pipelines of a file.
 pub struct Places {
     pub(crate) source: Arc<Script>,
     pub(crate) pipelines: BTreeMap<String, PipelinePlaces>,
 }
 
 impl Places {
-    /// What is wrong with a pipeline, shown where it stands.
+    /// An error of a pipeline, with its position.
     pub fn problem(&self, pipeline: &str, error: &PipelineError) -> Problem {
         let note = match self.pipelines.get(pipeline) {
             Some(places) => places.note(error),

@@ -1,5 +1,6 @@
--- What is otherwise than in plain Lua in the operator's file: `print` writes to the log, and while the file itself
--- runs the keys of a table come in the same order in each state: so that each makes the same functions.
+-- Differences from plain Lua in the operator's file: `print` writes to the log, and while the file
+-- itself runs, the keys of a table come in the same order in each state, so that each state creates
+-- the same functions.
 local log, make_text = ...
 local next, pairs, rawget, select, tostring, type, unpack = next, pairs, rawget, select, tostring, type, unpack
 local concat, sort, format, gmatch, write = table.concat, table.sort, string.format, string.gmatch, io.write
@@ -7,10 +8,10 @@ local error, assert, getmetatable = error, assert, getmetatable
 local as_text = make_text()
 local has_ended = false
 
--- What makes text of numbers loses no digit. (What `..` makes of them is the language's own.)
+-- Conversions of numbers to text lose no digits (except for `..`, which belongs to the language).
 function _G.tostring(what) return as_text(what) or tostring(what) end
 
--- Which of a format's arguments are written as text, or false if none is; of the formats that were seen last.
+-- Which arguments of a format are written as text, or false if none is; for the latest formats.
 local texts_of, seen = {}, 0
 local function texts(of)
   if type(of) ~= 'string' then return false end
@@ -40,7 +41,7 @@ function string.format(of, ...)
     end
     return format(of, unpack(given, 1, count))
   end
-  -- Without a table: so it is compiled.
+  -- Without a table, so that it is compiled.
   local a, b, c, d = ...
   if places[1] then a = as_text(a) or a end
   if places[2] then b = as_text(b) or b end
@@ -62,7 +63,7 @@ function table.concat(list, separator, from, to)
     local item = rawget(list, i)
     if type(item) ~= 'string' then
       local text = as_text(item)
-      -- That this one is no text is said below.
+      -- The error for an argument that is not text comes below.
       if not text then break end
       if not texts then
         texts = {}
@@ -83,12 +84,12 @@ end
 
 function io.write(...) return write(in_text(...)) end
 
--- Of every file.
+-- For every file.
 local files = getmetatable(io.stdout).__index
 local write_to = files.write
 function files.write(file, ...) return write_to(file, in_text(...)) end
 
--- A number that is raised becomes text with the place before it.
+-- A number that is raised becomes text, with the place before it.
 function _G.error(what, level)
   if type(what) == 'number' and level ~= 0 then what = as_text(what) end
   if level == nil then return error(what) end
@@ -107,12 +108,12 @@ function _G.print(...)
   log(concat(texts, '\t', 1, count), has_ended)
 end
 
--- It would end all pipelines, with messages under way, and without a word.
+-- It would end all pipelines silently, with messages under way.
 function os.exit()
   error('os.exit is not for pipelines: return gopiper.FAIL, or set on_fail to stop', 2)
 end
 
--- Numbers come before strings. What has no order of its own has one in this state alone.
+-- Numbers come before strings. Keys without an order have one in this state only.
 local function before(one, other)
   local kind, kind_of_other = type(one), type(other)
   if kind ~= kind_of_other then return kind < kind_of_other end
@@ -135,7 +136,7 @@ local function in_order(of)
   end
 end
 
--- Without a function in it: LuaJIT does not compile what has one.
+-- Without a closure: LuaJIT does not compile a function that creates one.
 function _G.pairs(of)
   if has_ended or type(of) ~= 'table' then return pairs(of) end
   return in_order(of)

@@ -1,4 +1,5 @@
-//! The text of a pipeline's file: run once to see what it makes, and again in each worker of a function.
+//! The text of a pipeline's file. It runs once to create pipelines, and again in each worker of a
+//! function.
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -22,16 +23,16 @@ use crate::{
     },
 };
 
-/// The text of a pipeline's file, as it was when it was first run.
+/// The text of a pipeline's file, as of its first run.
 pub(crate) struct Script {
     text: Vec<u8>,
     pub(crate) file: PathBuf,
-    /// Where the files lie that it may require.
+    /// The directory of the files that it may require.
     pub(crate) directory: PathBuf,
-    /// What Lua calls it. LuaJIT shows sixty letters of a name: so it calls files by their paths from
-    /// the directory.
+    /// Its name in Lua. LuaJIT shows sixty letters of a name, so names are paths relative to the
+    /// directory.
     name: String,
-    /// The files that were required, by what Lua calls them: as they were when they were first read.
+    /// The files that were required, by their names in Lua, as of the first time they were read.
     required: Mutex<BTreeMap<String, Arc<[u8]>>>,
     chance: Chance,
 }
@@ -54,8 +55,8 @@ impl Script {
         Ok(Script { chance: Chance::new(seed), ..Self::new(fs::read(file)?, file) })
     }
 
-    /// Runs it, for the function with this number, or for none. `require` finds Lua files beside it, and nowhere unasked; `log` gets what is printed, and
-    /// whether that is after the file itself has run.
+    /// Runs it, for the function with this number, or for none. `require` searches beside the file
+    /// only. `log` receives printed lines, and whether the file itself has ended by then.
     pub(crate) fn run(
         self: &Arc<Self>,
         lua: &Lua,
@@ -83,7 +84,7 @@ impl Script {
         ended.call(())
     }
 
-    /// What `require` finds beside the file: `a.b` is `a/b.lua`, or `a/b/init.lua`.
+    /// Searches for a module beside the file: `a.b` is `a/b.lua`, or `a/b/init.lua`.
     fn find(&self, lua: &Lua, module: &str) -> mlua::Result<Value> {
         let name = module.replace('.', "/");
         let mut looked = String::new();
@@ -103,7 +104,7 @@ impl Script {
         lua.create_string(looked).map(Value::String)
     }
 
-    /// What a file says that is required.
+    /// The contents of a required file.
     fn required(&self, name: &str) -> io::Result<Arc<[u8]>> {
         let mut required = self.required.lock();
         if let Some(text) = required.get(name) {
@@ -114,12 +115,12 @@ impl Script {
         Ok(text)
     }
 
-    /// Where a file lies that Lua calls so.
+    /// The path of a file with this name in Lua.
     pub(crate) fn path(&self, chunk: &str) -> PathBuf {
         if chunk == self.name { self.file.clone() } else { self.directory.join(chunk) }
     }
 
-    /// What it says, if it can be read.
+    /// Its text, if it can be read.
     pub(crate) fn text(&self, chunk: &str) -> Option<String> {
         if chunk == self.name {
             return Some(String::from_utf8_lossy(&self.text).into_owned());
@@ -127,13 +128,13 @@ impl Script {
         Some(String::from_utf8_lossy(&self.required(chunk).ok()?).into_owned())
     }
 
-    /// What Lua calls the files that were read.
+    /// The names in Lua of the files that were read.
     pub(crate) fn chunks(&self) -> Vec<String> {
         let required: Vec<_> = self.required.lock().keys().cloned().collect();
         [vec![self.name.clone()], required].concat()
     }
 
-    /// What an error says, with the path of the file that it names, or else was raised in.
+    /// The text of an error, with the path of the file that it names, or in which it was raised.
     pub(crate) fn said(&self, error: &mlua::Error) -> String {
         let text = first_cause(error);
         match traced(&error.to_string()).first() {
@@ -144,7 +145,7 @@ impl Script {
         }
     }
 
-    /// A text that may begin with a place, as Lua says it: with the path of that file.
+    /// A text that may begin with a place in Lua's form: returns it with the path of that file.
     pub(crate) fn placed(&self, text: &str) -> String {
         let text = stopped_at(text);
         let required = self.required.lock();
@@ -159,7 +160,7 @@ impl Script {
         }
     }
 
-    /// What was noted, with what its file says there: only now is that looked at.
+    /// A noted problem, with the text of its file. Only now is the file read.
     pub(crate) fn problem(&self, mut note: Remark) -> Problem {
         let at = note.place.as_ref().and_then(|place| {
             for (chunk, line) in &place.called_from {
@@ -174,7 +175,7 @@ impl Script {
     pub(crate) fn ended_by(&self, error: &mlua::Error) -> Remark {
         let text = first_cause(error);
         if text.contains("not enough memory") && chunk_and_line(&text).is_none() {
-            // Lua has forgotten the line.
+            // Lua does not know the line any more.
             let file = self.file.display();
             return Remark::error(
                 None,
@@ -184,7 +185,7 @@ impl Script {
             );
         }
         if text == "stack overflow" && traced(&error.to_string()).is_empty() {
-            // There was no room to say where.
+            // There was no memory for the position.
             let file = self.file.display();
             let error =
                 format!("{file}: stack overflow: a function in it calls itself without end");
@@ -194,7 +195,7 @@ impl Script {
         let frames = traced(&error.to_string());
         let (chunk, line, said) = match (chunk_and_line(text), frames.first()) {
             (Some((chunk, line, said)), _) => (chunk.to_owned(), line, said),
-            // An error without a place of its own is where it was raised.
+            // An error without a place of its own has that where it was raised.
             (None, Some((chunk, line))) => (chunk.clone(), *line, text),
             (None, None) => return Remark::error(None, text),
         };
@@ -208,13 +209,13 @@ impl Script {
         };
         let here = frames.iter().position(|frame| *frame == (chunk.clone(), line));
         let mut called_from = here.map_or(&[][..], |here| &frames[here + 1..]).to_vec();
-        // What calls itself is there many times.
+        // A recursive function occurs many times.
         called_from.dedup();
         Remark::error(Some(Place { chunk, line, what, called_from }), in_words(said))
     }
 }
 
-/// What Lua says, without what is of no use to an operator.
+/// Lua's message, without the parts that do not help an operator.
 fn in_words(said: &str) -> String {
     if said.starts_with("table: 0x") {
         return "an error that is a table: give error() a text".into();
@@ -228,7 +229,7 @@ fn in_words(said: &str) -> String {
     }
 }
 
-/// The place that Lua puts before what an error says, and that.
+/// The place that Lua puts before the text of an error, and the text.
 fn chunk_and_line(text: &str) -> Option<(&str, usize, &str)> {
     let (chunk, rest) = text.split_once(".lua:").map(|(name, rest)| (name.len() + 4, rest))?;
     let (line, said) = rest.split_once(": ")?;
@@ -237,8 +238,8 @@ fn chunk_and_line(text: &str) -> Option<(&str, usize, &str)> {
     Some((chunk, line.parse().ok().filter(|line| is_one && *line > 0)?, said))
 }
 
-/// What says that something was stopped, without the line that has resumed the coroutine that it ran in: Lua puts that
-/// before it.
+/// The text that says that something was stopped, without the line that resumed its coroutine,
+/// which Lua puts before it.
 fn stopped_at(mut text: &str) -> &str {
     while let Some((_, _, rest)) = chunk_and_line(text)
         && rest.contains(": stopped: it took longer than")
@@ -249,13 +250,13 @@ fn stopped_at(mut text: &str) -> &str {
     text
 }
 
-/// The places in the operator's files that a traceback has, the innermost first.
+/// The places of a traceback in the operator's files, the innermost first.
 fn traced(traceback: &str) -> Vec<(String, usize)> {
     let places = traceback.lines().filter_map(|line| chunk_and_line(line.strip_prefix('\t')?));
     places.map(|(chunk, line, _)| (chunk.to_owned(), line)).collect()
 }
 
-/// The name that an error is about, in Lua's words.
+/// The name that an error concerns, in Lua's words.
 fn named(said: &str) -> Option<&str> {
     let kinds = ["global '", "local '", "upvalue '", "field '", "method '"];
     let name = kinds.iter().find_map(|kind| said.split_once(kind));

@@ -1,4 +1,4 @@
-//! Where components are looked for.
+//! The search path of components.
 use std::{
     collections::BTreeMap,
     fmt, fs,
@@ -10,8 +10,8 @@ use gopiper_abi::nearest::did_you_mean;
 /// Where packages put components for all users.
 const SYSTEM: &str = "/usr/lib/gopiper/components";
 
-/// Where components are looked for, in order: beside the Lua file, in the directories given, beside
-/// the program, in the system's. Never in the working directory unasked.
+/// The directories that are searched for components, in order: that of the Lua file, the given
+/// ones, that of the program, the system's. Never the working directory unless it is one of them.
 #[derive(Debug, Clone)]
 pub struct SearchPath(Vec<PathBuf>);
 
@@ -38,7 +38,7 @@ impl SearchPath {
         }
     }
 
-    /// The components' files that a name without a slash finds, by their names.
+    /// The components that a name without a slash finds, by their file names.
     pub fn components(&self) -> BTreeMap<String, PathBuf> {
         let mut found = BTreeMap::new();
         for directory in &self.0 {
@@ -51,7 +51,7 @@ impl SearchPath {
         found
     }
 
-    /// What the question is that a name which is none asks for: empty if there is nothing to ask.
+    /// The question after an unknown name (`did you mean …?`); empty if no known name is similar.
     fn meant(&self, name: &str) -> String {
         let (directory, file) =
             name.rsplit_once('/').map_or(("", name), |(path, file)| (path, file));
@@ -76,7 +76,7 @@ fn in_directory(directory: &Path) -> impl Iterator<Item = (String, PathBuf)> {
     })
 }
 
-/// Where a file was looked for that is not there.
+/// The places where a missing file was searched for.
 #[derive(Debug)]
 pub(crate) struct Missing {
     name: String,

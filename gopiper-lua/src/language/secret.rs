@@ -1,10 +1,10 @@
-//! `gopiper.secret`: a text that a component may have, and that nobody may see.
+//! `gopiper.secret`: a text for components that is hidden everywhere else.
 use std::{env, fs, path::Path};
 
 use gopiper_core::secrets;
 use mlua::{Lua, MetaMethod, UserData, UserDataMethods, Value};
 
-/// A secret in the pipeline's file: its text goes to components alone.
+/// A secret in the pipeline's file: only components get its text.
 pub(crate) struct Secret(pub(crate) String);
 
 impl UserData for Secret {
@@ -17,7 +17,7 @@ impl UserData for Secret {
     }
 }
 
-/// What it is concatenated with: another one, or what Lua takes for a string.
+/// The other operand of a concatenation: a secret, or anything that Lua accepts as a string.
 fn part(lua: &Lua, value: Value) -> mlua::Result<String> {
     if let Some(secret) = value.as_userdata().and_then(|data| data.borrow::<Secret>().ok()) {
         return Ok(secret.0.clone());
@@ -29,7 +29,7 @@ fn part(lua: &Lua, value: Value) -> mlua::Result<String> {
     })
 }
 
-/// What a variable of the environment holds.
+/// A secret from an environment variable.
 pub(crate) fn from_environment(name: &str) -> Result<Secret, String> {
     match env::var(name) {
         Ok(text) => kept(text, &format!("the variable '{name}' of the environment")),
@@ -42,7 +42,7 @@ pub(crate) fn from_environment(name: &str) -> Result<Secret, String> {
     }
 }
 
-/// What a file holds, without the end of its last line.
+/// A secret from a file, without the end of its last line.
 pub(crate) fn from_file(file: &Path) -> Result<Secret, String> {
     let shown = file.display();
     let text = fs::read(file).map_err(|error| format!("secret: can't read {shown}: {error}"))?;

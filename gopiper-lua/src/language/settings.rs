@@ -1,19 +1,19 @@
-//! What the operator says beside the pipeline's file.
+//! The operator's settings beside the pipeline's file.
 use std::{path::PathBuf, time::Duration};
 
 use gopiper_core::loader::Trust;
 
-/// What the operator says beside the file.
+/// The operator's settings beside the file.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// More directories to look for components in.
+    /// More directories to search for components.
     pub component_path: Vec<PathBuf>,
-    /// Where components may keep what they must remember.
+    /// The state directory.
     pub state_directory: Option<PathBuf>,
-    /// Whose components are loaded, whatever the file says of that.
+    /// Whose components are loaded; it overrides the file.
     pub trust: Option<Trust>,
-    /// How long pipelines may take to drain once they are told to stop.
+    /// How long pipelines may take to drain after a stop.
     pub shutdown_timeout: Option<Duration>,
-    /// What chance in Lua (`math.random`) begins from; another number in each run if it is not given.
+    /// The seed of `math.random` in Lua; a different one in each run if it is not given.
     pub seed: Option<u64>,
 }

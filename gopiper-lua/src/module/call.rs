@@ -1,4 +1,4 @@
-//! A call of one of the module's functions, and what is wrong with it.
+//! A call of one of the module's functions, and its errors.
 use gopiper_core::loader::Refusal;
 use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
 
@@ -14,16 +14,16 @@ use crate::{
     },
 };
 
-/// A call of one of the module's functions: where it stands. What is wrong with it is noted, so that
-/// the file goes on and all of it is found.
+/// A call of one of the module's functions, with its position. Errors are noted, so that the file
+/// goes on and all of them are found.
 pub(super) struct ModuleCall<'l> {
     pub(super) lua: &'l Lua,
     pub(super) name: &'static str,
     place: Option<Place>,
 }
 
-/// A function of the module, with its name; argument `options` is its options. What it can't make is a
-/// placeholder.
+/// A function of the module, with its name. Argument `options` is its options. If it cannot create
+/// its result, it returns a placeholder.
 pub(super) fn function<A: FromLuaMulti, R: IntoLua>(
     lua: &Lua,
     name: &'static str,
@@ -45,7 +45,7 @@ pub(super) fn function<A: FromLuaMulti, R: IntoLua>(
     Ok((name, function?))
 }
 
-/// With how many calls came before on its line.
+/// Adds the number of earlier calls on the same line.
 fn counted(lua: &Lua, place: Option<Place>) -> Option<Place> {
     let mut place = place?;
     if let What::Call(call) = &mut place.what {
@@ -61,7 +61,7 @@ fn counted(lua: &Lua, place: Option<Place>) -> Option<Place> {
 }
 
 impl ModuleCall<'_> {
-    /// Where it stands, or something in one of its arguments.
+    /// Its position, or that of something in one of its arguments.
     pub(super) fn place(&self, argument: usize, path: &str) -> Option<Place> {
         Some(self.place.as_ref()?.within(argument, path))
     }
@@ -77,12 +77,12 @@ impl ModuleCall<'_> {
         self.note(Remark::error(self.place(argument, path), text));
     }
 
-    /// Notes that the component's file in the first argument was refused.
+    /// Notes that the file in the first argument was refused as a component.
     pub(super) fn refused(&self, refusal: Refusal) {
         self.note(Remark::refused(self.place(1, ""), refusal));
     }
 
-    /// An argument that must be there; none if it is not one.
+    /// A required argument; `None` if it is wrong.
     pub(super) fn argument<T: FromLuaExactly>(
         &self,
         number: usize,
@@ -106,7 +106,7 @@ impl ModuleCall<'_> {
         taken
     }
 
-    /// An argument that may be left out.
+    /// An optional argument.
     pub(super) fn optional<T: FromLuaExactly>(
         &self,
         number: usize,

@@ -1,4 +1,4 @@
-//! `loadComponent`, `transform` and `buffer`: what stands in a pipeline's list.
+//! `loadComponent`, `transform` and `buffer`: the elements of a pipeline's list.
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -33,16 +33,16 @@ use crate::{
 pub(super) struct ListedComponent {
     pub(super) place: Option<Place>,
     taken: Arc<AtomicBool>,
-    /// No factory if the file is none: then not even its kind is known.
+    /// No factory if the file is not a component: then not even its kind is known.
     spec: Mutex<Option<(Option<FactoryHandle>, ComponentOptions)>>,
 }
 
 impl UserData for ListedComponent {}
 
-/// A function that is a transform, with what the operator wants of it.
+/// A function that is a transform, with its options.
 pub(super) struct Transform {
     pub(super) place: Option<Place>,
-    /// Where its function stands.
+    /// The position of its function.
     pub(super) at: String,
     pub(super) options: Mutex<Option<FunctionOptions>>,
 }
@@ -99,7 +99,7 @@ fn factory(
     Some((factory, path))
 }
 
-/// Gives a component its attributes; whether it took them.
+/// Gives a component its attributes. Returns whether it accepted them.
 fn attributes_fit(
     call: &ModuleCall<'_>,
     factory: &mut FactoryHandle,
@@ -118,7 +118,7 @@ fn attributes_fit(
     }
     let Err(refused) = factory.configure(map) else { return known };
     for RawError { attribute, message, .. } in refused {
-        // What is not known is no mistake of the component's attributes, nor is what comes of it.
+        // Unknown values are not errors of the attributes, nor are errors that result from them.
         let no_wonder = |path: &String| attribute.starts_with(path.as_str());
         if !known
             && (attribute.is_empty()
@@ -146,19 +146,20 @@ pub(super) fn buffer(call: &ModuleCall<'_>, options: Value) -> Buffer {
 }
 
 impl ListedComponent {
-    /// Whether its file is one: else not even its kind is known.
+    /// Whether its file is a component: otherwise not even its kind is known.
     pub(super) fn is_known(&self) -> bool {
         self.spec.lock().as_ref().is_none_or(|(factory, _)| factory.is_some())
     }
 
-    /// For its pipeline. One whose kind is not known stands in its place as what belongs there.
+    /// Takes it into its pipeline. A component of unknown kind becomes one of the kind that its
+    /// place needs.
     pub(super) fn take(&self, belongs: Kind) -> Result<ComponentSpec, String> {
         self.taken.store(true, Relaxed);
         let taken = self.spec.lock().take();
         let (factory, mut options) =
             taken.ok_or("it is in a pipeline already: load it once for each place")?;
         let factory = factory.unwrap_or_else(|| {
-            // How many workers it bears is not known either.
+            // The number of workers that it supports is unknown, too.
             options.pool_size = options.pool_size.map(|size| size.min(1));
             stand_in("component", belongs)
         });
@@ -166,8 +167,8 @@ impl ListedComponent {
     }
 }
 
-/// Takes the place of a component that could not be made, so that the rest of its pipeline can be
-/// looked at. It never runs: what could not be made is an error.
+/// Replaces a component that could not be created, so that the rest of its pipeline can be checked.
+/// It never runs, because there was an error.
 pub(super) fn stand_in(name: &'static str, kind: Kind) -> FactoryHandle {
     match kind {
         Kind::SOURCE => own::source(name, |_| Ok(PlacelessComponent)),

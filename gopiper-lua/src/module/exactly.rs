@@ -1,4 +1,4 @@
-//! What a value of Lua's is, exactly.
+//! Exact types of Lua values.
 use std::time::Duration;
 
 use mlua::{Table, Value};
@@ -6,7 +6,7 @@ use mlua::{Table, Value};
 /// Whole numbers up to this are exact in Lua.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Without Lua's own conversions: `'5'` is no number here.
+/// Without Lua's own conversions: `'5'` is not a number here.
 pub(super) trait FromLuaExactly: Sized {
     /// With its article.
     const NAME: &str;
@@ -45,7 +45,7 @@ impl FromLuaExactly for Duration {
     const NAME: &str = "a number of seconds";
     fn from_lua_exactly(value: Value) -> Option<Self> {
         let seconds = value.as_integer().map(|n| n as f64).or(value.as_number())?;
-        // What is not nothing must not become it.
+        // A time that is not zero must not become zero.
         let time = Duration::try_from_secs_f64(seconds).ok()?;
         (seconds == 0.0 || !time.is_zero()).then_some(time)
     }

@@ -19,21 +19,21 @@ use crate::{
     state::plain_state,
 };
 
-/// What a file makes, if nothing is wrong with it.
+/// The result of a file without errors.
 pub struct Loaded {
     /// At least one, each ready to start.
     pub pipelines: Vec<Pipeline>,
-    /// What the operator should know.
+    /// Warnings for the operator.
     pub warnings: Vec<Problem>,
-    /// Where the pipelines' components stand in the file.
+    /// The positions of the pipelines' components in the file.
     pub places: Places,
 }
 
-/// Runs a pipeline's file, on this thread. Its stack should have 8 MB: then a file that calls itself without end through
-/// Lua's library comes to Lua's own limit first, which is an error with a place.
+/// Runs a pipeline's file, on this thread. Its stack should have 8 MB: then endless recursion
+/// through Lua's library reaches Lua's own limit first, which is an error with a place.
 ///
 /// # Errors
-/// All that is wrong with it, and what else the operator should know.
+/// All its errors and warnings.
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
     let source = Script::read(file, settings.seed).map(Arc::new).map_err(|error| {
         let note = Remark::error(None, format!("cannot read {}: {error}", file.display()));
@@ -51,7 +51,7 @@ pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
     Ok(Loaded { pipelines: made.pipelines, warnings: problems, places })
 }
 
-/// What the file makes, and all that is wrong with it.
+/// The results of the file, and all its errors.
 fn run(source: &Arc<Script>, settings: &Settings) -> Made {
     let (lua, progress) = match plain_state() {
         Ok(state) => state,
@@ -69,7 +69,7 @@ fn run(source: &Arc<Script>, settings: &Settings) -> Made {
     match ran {
         Err(error) => {
             let note = source.ended_by(&error);
-            // What comes of a placeholder is no mistake of its own.
+            // An error that results from a placeholder is not an error of its own.
             if !(wrong && placeholder::is_blamed(&note.text)) {
                 made.notes.push(note);
             }
@@ -80,7 +80,7 @@ fn run(source: &Arc<Script>, settings: &Settings) -> Made {
     made
 }
 
-/// What is wrong with a file each call of which is right.
+/// Errors of a file as a whole, if each of its calls is right.
 fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Remark> {
     let file = source.file.display();
     if made.pipelines.is_empty() {

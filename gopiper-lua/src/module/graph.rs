@@ -16,7 +16,7 @@ use crate::{
     language::{convert::a, placeholder::is_placeholder, script::Script},
 };
 
-/// Where a graph stands, with nothing in it yet.
+/// The position of a graph without contents.
 fn stand(call: &ModuleCall<'_>) -> Stand {
     Stand { graphs: vec![call.place(0, "")], ..Stand::default() }
 }

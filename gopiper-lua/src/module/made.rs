@@ -1,4 +1,4 @@
-//! What a file has made so far, and what is wrong with it.
+//! The results of a file so far, and its errors.
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::AtomicBool},
@@ -11,17 +11,17 @@ use crate::{
     problem::{note::Remark, place::Place},
 };
 
-/// What the file has made so far.
+/// The results of the file so far.
 #[derive(Default)]
 pub(crate) struct Made {
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) places: BTreeMap<String, PipelinePlaces>,
-    /// What is wrong with the file.
+    /// The problems of the file.
     pub(crate) notes: Vec<Remark>,
-    /// Where the functions stand that are transforms in pipelines, in order.
+    /// The positions of the functions that are transforms in pipelines, in order.
     pub(crate) functions: Vec<String>,
     pub(crate) components: Vec<UnusedComponent>,
-    /// Whose components are loaded, if the command line does not say.
+    /// Whose components are loaded, unless the command line overrides it.
     pub(super) trust: Trust,
     /// The names of all pipelines, also of those that could not be put together.
     pub(super) names: Vec<String>,

@@ -1,4 +1,4 @@
-//! What `require('gopiper')` gives.
+//! The module that `require('gopiper')` returns.
 mod call;
 mod component;
 mod exactly;
@@ -96,7 +96,7 @@ pub(crate) fn register(
     lua.register_module("gopiper", module)
 }
 
-/// What `gopiper` does not have.
+/// The error for a name that `gopiper` does not have.
 fn no_such_name(lua: &Lua, (gopiper, name): (Table, Value)) -> mlua::Result<Value> {
     let mut place = Place::of_call(lua, "", 0, None);
     if let (Some(place), Some(name)) = (&mut place, name.as_string()) {
@@ -108,7 +108,7 @@ fn no_such_name(lua: &Lua, (gopiper, name): (Table, Value)) -> mlua::Result<Valu
     placeholder(lua)
 }
 
-/// A text that nobody may see.
+/// `gopiper.secret`.
 fn secret(call: &ModuleCall<'_>, directory: &std::path::Path, options: Value) -> Option<Secret> {
     let mut given = call.options(1, options);
     let (env, file): (Option<String>, Option<String>) =

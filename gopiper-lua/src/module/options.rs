@@ -9,9 +9,9 @@ use super::table::Options;
 /// The options of a component, and how often a function's window is flushed.
 pub(super) type FunctionOptions = (ComponentOptions, Option<Duration>);
 
-/// What a time is written as.
+/// The description of a time.
 const SECONDS: &str = "a number of seconds, 0 or more";
-/// A limit of no time at all would be one that nothing keeps.
+/// Nothing could keep a limit of zero.
 pub(super) const SOME_SECONDS: &str = "a number of seconds, more than 0";
 
 pub(super) fn component_options(mut given: Options<'_, '_>) -> ComponentOptions {

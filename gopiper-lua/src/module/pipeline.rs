@@ -17,7 +17,7 @@ use crate::{
     problem::place::Place,
 };
 
-/// The sink of what has failed, and where it stands.
+/// The sink of failed messages, and its position.
 type DeadLetter = (ComponentSpec, Option<Place>);
 
 pub(super) fn create_pipeline(
@@ -56,7 +56,7 @@ pub(super) fn create_pipeline(
     made.places.insert(name, places);
 }
 
-/// Decides what the pipeline is called; none if there is another one of that name.
+/// Decides the pipeline's name; `None` if there is another one of that name.
 fn named(call: &ModuleCall<'_>, options: &mut PipelineOptions) -> Option<String> {
     let mut made = call.lua.app_data_mut::<Made>()?;
     let number = made.names.len() + 1;
@@ -75,8 +75,8 @@ fn named(call: &ModuleCall<'_>, options: &mut PipelineOptions) -> Option<String>
     Some(name.clone())
 }
 
-/// Puts a pipeline together; where its components stand is said even if it can't be. None if nobody knows
-/// whether it can.
+/// Creates a pipeline, and records the positions of its components even if that fails. `None` if it
+/// is unknown whether it can be created.
 fn put_together(
     Steps { steps, stand }: Steps,
     options: PipelineOptions,

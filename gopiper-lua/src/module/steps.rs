@@ -1,4 +1,4 @@
-//! What stands in a list: components, functions, buffers, and what is made of lists.
+//! The elements of a list: components, functions, buffers, and graphs.
 use std::sync::Arc;
 
 use gopiper_abi::{Kind, nearest::did_you_mean};
@@ -26,23 +26,24 @@ use crate::{
 /// A larger key in a list is no place in it.
 const MAX_STEPS: usize = 10_000;
 
-/// The steps of a list, and where they stand.
+/// The steps of a list, and their positions.
 #[derive(Default)]
 pub(super) struct Steps {
     pub(super) steps: Vec<Step>,
     pub(super) stand: Stand,
 }
 
-/// Where in the file steps stand.
+/// The positions of steps in the file.
 #[derive(Default)]
 pub(super) struct Stand {
     /// The components and buffers, in order, those of branches included.
     pub(super) components: Vec<Option<Place>>,
     /// The tees, routes and merges, from the outer ones on.
     pub(super) graphs: Vec<Option<Place>>,
-    /// Whether something in a branch could not be made: then nobody knows where that leads.
+    /// Whether something in a branch could not be created: then it is unknown where the branch
+    /// leads.
     pub(super) unknown: bool,
-    /// How many tees, routes and merges lie in each other.
+    /// How deeply tees, routes and merges are nested.
     pub(super) depth: usize,
 }
 
@@ -63,17 +64,18 @@ impl Stand {
     }
 }
 
-/// What `tee`, `route` or `merge` has made, until a list takes it.
+/// The result of `tee`, `route` or `merge`, until a list takes it.
 pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
 
 impl UserData for Graph {}
 
 impl Graph {
-    /// One that would lie too deep has nothing in it: whatever goes through a pipeline calls itself for each level.
+    /// A graph that is nested too deeply is left empty: code that walks a pipeline recurses for
+    /// each level.
     pub(super) fn new(call: &ModuleCall<'_>, mut step: Step, mut stand: Stand) -> Self {
         stand.depth += 1;
         if stand.depth > DEPTH {
-            // Of those around it nothing is said: it is the same mistake.
+            // Those around it are not reported: it is the same error.
             if stand.depth == DEPTH + 1 {
                 call.wrong(0, "", format!("{}{TOO_DEEP} of tees, routes and merges", call.name));
             }
@@ -89,18 +91,18 @@ impl Graph {
     }
 }
 
-/// A list that is taken: which argument of the call it is, or where in that it stands.
+/// A list that is taken: the argument of the call, or its path in that argument.
 pub(super) struct List<'a> {
     pub(super) table: &'a Table,
     pub(super) argument: usize,
     pub(super) path: String,
-    /// The keys that it may have beside its places.
+    /// The keys that it may have beside its positions.
     pub(super) keys: &'a [&'a str],
     /// A pipeline's own: its first one is a source, its last one a sink.
     pub(super) is_whole: bool,
 }
 
-/// Takes the steps out of a list. Functions are numbered as they are taken: in a worker's state too.
+/// Takes the steps out of a list. Functions are numbered as they are taken, as in a worker's state.
 pub(super) fn take_steps(
     call: &ModuleCall<'_>,
     source: &Arc<Script>,
@@ -130,7 +132,7 @@ pub(super) fn take_steps(
         let place = call.place(list.argument, &format!("{}[{number}]", list.path));
         let value: Value = list.table.raw_get(number).unwrap_or_default();
         if value.is_table() {
-            // Of several it is said once.
+            // Several are reported once.
             if !std::mem::replace(&mut has_lists, true) {
                 call.note(Remark::error(place.clone(), is_a_list(call, number)));
             }
@@ -150,7 +152,7 @@ pub(super) fn take_steps(
     }
 }
 
-/// Takes one; no error for what stands for an earlier one.
+/// Takes one. No error for a placeholder, because there was one before.
 fn take_step(
     call: &ModuleCall<'_>,
     source: &Arc<Script>,
@@ -198,7 +200,7 @@ fn take_step(
     )))
 }
 
-/// What stands in lists.
+/// Whether a value is an element of lists.
 pub(super) fn is_step(value: &Value) -> bool {
     let is_made = |data: &mlua::AnyUserData| {
         data.is::<ListedComponent>()
@@ -210,7 +212,7 @@ pub(super) fn is_step(value: &Value) -> bool {
 }
 
 impl ModuleCall<'_> {
-    /// An argument that is a list of components; none if it is not one.
+    /// An argument that is a list of components; `None` if it is wrong.
     pub(super) fn list(&self, number: usize, what: &str, value: Value) -> Option<Table> {
         if is_step(&value) {
             let error = "must be a list: put it into braces, { … }, with what else belongs there";
@@ -231,7 +233,7 @@ fn no_such_key(known: &[&str], key: &Value) -> String {
     format!("a list of components has no keys{but}, and this one has {}{meant}", shown(key))
 }
 
-/// What to do with a list that stands in another one.
+/// The advice for a list inside another one.
 fn is_a_list(call: &ModuleCall<'_>, number: usize) -> String {
     let remedy = match call.name {
         "tee" | "merge" => {
@@ -246,7 +248,7 @@ fn again() -> String {
     "it is in a pipeline already: make one for each place".into()
 }
 
-/// A function of the file's, which stands there, as a component.
+/// A function of the file at that position, as a component.
 pub(super) fn function_spec(
     call: &ModuleCall<'_>,
     source: &Arc<Script>,
@@ -254,7 +256,7 @@ pub(super) fn function_spec(
     name: &'static str,
     at: String,
 ) -> ComponentSpec {
-    // Its limit is kept within Lua: so a worker need not be given up.
+    // Lua enforces its limit, so its worker need not be abandoned.
     let limit = options.timeout.take().unwrap_or(LIMIT);
     let number = call.lua.app_data_mut::<Made>().map_or(0, |mut made| {
         made.functions.push(at.clone());

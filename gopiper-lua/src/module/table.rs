@@ -1,4 +1,4 @@
-//! Tables of options: what is in them, and what is wrong with it.
+//! Tables of options: their contents, and their errors.
 use gopiper_abi::nearest::did_you_mean;
 use mlua::{Table, Value};
 
@@ -9,7 +9,7 @@ use crate::language::{convert::a, placeholder::is_placeholder, secret::Secret};
 pub(super) struct Options<'c, 'l> {
     call: &'c ModuleCall<'l>,
     argument: usize,
-    /// What stands before the names of its options: `retry.`.
+    /// The prefix of its options' names: `retry.`.
     prefix: String,
     table: Option<Table>,
     known: Vec<&'static str>,
@@ -58,7 +58,7 @@ impl<'c, 'l> Options<'c, 'l> {
         taken
     }
 
-    /// An option that is one of some words, as what the word stands for.
+    /// An option that is one of several words; returns the value for the word.
     pub(super) fn one_of<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let value = self.value(key)?;
         one_of(key, &value, words).map_err(|error| self.wrong(key, error)).ok()
@@ -71,7 +71,7 @@ impl<'c, 'l> Options<'c, 'l> {
         Options { prefix, ..Options::new(self.call, self.argument, table) }
     }
 
-    /// What is left does not exist.
+    /// The remaining options do not exist.
     pub(super) fn finish(self) {
         let mut unknown = Vec::new();
         for (key, _) in self.table.iter().flat_map(Table::pairs::<Value, Value>).flatten() {
@@ -100,7 +100,7 @@ impl<'l> ModuleCall<'l> {
     }
 }
 
-/// One of some words, as what the word stands for.
+/// One of several words; returns the value for the word.
 pub(super) fn one_of<T: Copy>(key: &str, value: &Value, words: &[(&str, T)]) -> Result<T, String> {
     let text = value.as_string().map(|text| text.to_string_lossy());
     let found = words.iter().find(|(word, _)| text.as_deref() == Some(*word));

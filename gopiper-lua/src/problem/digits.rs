@@ -1,8 +1,8 @@
-//! Where a Lua file makes text of numbers with `..`, which writes 14 digits of one and nothing of the rest; and where
-//! it takes a 64-bit integer for the key of a table, which finds it at no other place.
+//! Finds where a Lua file converts numbers to text with `..`, which writes 14 digits only, and
+//! where it uses a 64-bit integer as the key of a table, where it equals no other key.
 //!
-//! What a value is, only Lua knows when it runs. What comes of JSON, an attribute or `tonumber`, also by a name, may be a
-//! number.
+//! The type of a value is known only at run time. A value from JSON, an attribute or `tonumber`,
+//! also through a name, may be a number.
 use std::collections::HashMap;
 
 use full_moon::{
@@ -20,7 +20,7 @@ use crate::problem::{
     syntax,
 };
 
-/// What may be numbers, and stands beside a `..`: a warning for each.
+/// A warning for each operand of `..` that may be a number, and each key that may be an integer.
 pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Remark> {
     if !["json", "decode", "tonumber", "attributes"].into_iter().any(|word| text.contains(word)) {
         return Vec::new();
@@ -66,16 +66,16 @@ fn find(ast: &Ast) -> Vec<Found> {
     numbers.found
 }
 
-/// What a value may be.
+/// The possible type of a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum MayBe {
-    /// One of Lua's numbers.
+    /// A Lua number.
     Number,
-    /// A 64-bit integer too, or a table with some in it.
+    /// Also a 64-bit integer, or a table that contains some.
     Integer,
 }
 
-/// What may be numbers.
+/// Names that may be numbers.
 #[derive(Default)]
 struct Numbers {
     names: HashMap<String, MayBe>,
@@ -85,7 +85,7 @@ struct Numbers {
 impl Numbers {
     fn name(&mut self, name: Option<String>, value: Option<&Expression>) {
         if let (Some(name), Some(value)) = (name, value)
-            // Most attributes are texts: where one has another name nothing is said of it.
+            // Most attributes are texts: under another name, one causes no warning.
             && !matches!(value, Expression::Var(var) if is_attribute(var))
             && let Some(kind) = self.may_be(value)
         {
@@ -115,7 +115,7 @@ impl Numbers {
                 _ => self.may_be(lhs).max(self.may_be(rhs)),
             },
             Expression::FunctionCall(call) => makes_number(call),
-            // As a key most are texts.
+            // Most attributes that are used as keys are texts.
             Expression::Var(var) if is_attribute(var) => Some(MayBe::Number),
             Expression::Var(var) => {
                 let names = [name_of(var), first_of(var)];
@@ -158,7 +158,7 @@ fn first_of(var: &Var) -> Option<String> {
     }
 }
 
-/// What `ipairs` or `pairs` goes through.
+/// The argument of `ipairs` or `pairs`.
 fn gone_through(expression: &Expression) -> Option<&Expression> {
     let Expression::FunctionCall(call) = expression else { return None };
     let Prefix::Name(name) = call.prefix() else { return None };

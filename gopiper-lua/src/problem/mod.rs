@@ -1,4 +1,4 @@
-//! What is wrong with a pipeline's file, shown below the line that it is in.
+//! Problems of a pipeline's file, shown below their lines.
 pub(crate) mod digits;
 pub(crate) mod note;
 pub(crate) mod place;
@@ -11,7 +11,7 @@ use gopiper_core::loader::Refusal;
 
 use self::note::{Remark, Severity};
 
-/// What is wrong with a pipeline's file. `Display` draws it.
+/// A problem of a pipeline's file. `Display` shows it with its line.
 #[derive(Debug, Clone)]
 pub struct Problem {
     severity: Severity,
@@ -28,7 +28,7 @@ struct At {
 }
 
 impl Problem {
-    /// What was noted; `text` is what its file says, and `file` how that is called.
+    /// A noted problem, with the name and the text of its file.
     pub(crate) fn new(note: Remark, at: Option<(String, String)>) -> Self {
         let at = note.place.as_ref().zip(at);
         let at =
@@ -36,19 +36,19 @@ impl Problem {
         Problem { severity: note.severity, text: note.text, at, refusal: note.refusal }
     }
 
-    /// The order in which they are shown: down the file, what has no place last.
+    /// The order in which they are shown: down the file, and those without a place last.
     pub(crate) fn by_place(&self, other: &Self) -> Ordering {
         let key = |at: &At| (at.file.clone(), at.range.start);
         let (this, other) = (self.at.as_ref().map(key), other.at.as_ref().map(key));
         this.is_none().cmp(&other.is_none()).then(this.cmp(&other))
     }
 
-    /// How bad it is.
+    /// Its severity.
     pub fn severity(&self) -> Severity {
         self.severity
     }
 
-    /// What is wrong, without the place.
+    /// The text, without the place.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -1,9 +1,9 @@
-//! What is wrong with a pipeline's file, as it is noted while that runs.
+//! Problems of a pipeline's file, noted while it runs.
 use gopiper_core::loader::Refusal;
 
 use crate::problem::place::Place;
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The file can't run.
@@ -12,11 +12,11 @@ pub enum Severity {
     Warning,
 }
 
-/// A problem as it is noted while the file runs.
+/// A problem that is noted while the file runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Remark {
     pub(crate) severity: Severity,
-    /// The first line says what is wrong, those behind it what more there is to say.
+    /// The first line states the problem, the others add details.
     pub(crate) text: String,
     pub(crate) place: Option<Place>,
     /// The text in its parts, if a component's file was refused.

@@ -1,32 +1,32 @@
-//! Where in the operator's Lua something stands, as far as Lua itself knows: files and lines.
+//! Places in the operator's Lua files, as far as Lua itself knows them: files and lines.
 use std::ops::Range;
 
 use gopiper_core::About;
 use mlua::Lua;
 
-/// How far the stack is looked at for a place in a file.
+/// How many levels of the stack are searched for a place in a file.
 const DEPTH: usize = 50;
 
 /// A place in a Lua file.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// What Lua calls the file.
+    /// The file's name in Lua.
     pub(crate) chunk: String,
     /// From 1 on.
     pub(crate) line: usize,
     pub(crate) what: What,
-    /// The lines that called what the place is in, if it is a function, or a file that was required.
+    /// The lines that called the function, or required the file, that contains the place.
     pub(crate) called_from: Vec<(String, usize)>,
 }
 
-/// What stands at a place.
+/// The object at a place.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     Line,
     Word(String),
     /// Which bytes of the file, as its parser knows.
     Range(Range<usize>),
-    /// What Lua can't read, in its words.
+    /// Text that Lua cannot parse, as Lua quotes it.
     Nonsense(String),
     Call(CallSite),
 }
@@ -34,13 +34,13 @@ pub(crate) enum What {
 /// A call, and perhaps something in one of its arguments.
 #[derive(Debug, Clone)]
 pub(crate) struct CallSite {
-    /// What it is called by, there.
+    /// The name by which it is called there.
     pub(crate) name: String,
     /// How many calls by this name were made on this line before.
     pub(crate) nth: usize,
     /// How many of them had the same first argument.
     pub(crate) nth_of_first: usize,
-    /// What the first argument is, if it is a string.
+    /// The first argument, if it is a string.
     pub(crate) first: Option<String>,
     /// From 1 on; 0 for the call itself.
     pub(crate) argument: usize,
@@ -51,8 +51,8 @@ pub(crate) struct CallSite {
 }
 
 impl Place {
-    /// Where the function that runs was called from the operator's Lua; `known` is what the module calls
-    /// it.
+    /// Where the operator's Lua called the running function; `known` is the function's name in the
+    /// module.
     pub(crate) fn of_call(
         lua: &Lua,
         known: &str,
@@ -81,8 +81,8 @@ impl Place {
         Some(Place { chunk, line, what, called_from })
     }
 
-    /// What an error is about, if this is the call that made the component: each function has its
-    /// options last.
+    /// The subject of an error, if this is the call that created the component: options are the
+    /// last argument of each function.
     pub(crate) fn about(&self, about: About<'_>) -> Self {
         let What::Call(call) = &self.what else { return self.clone() };
         match (about, call.options) {

@@ -1,4 +1,4 @@
-//! The bytes of a Lua file that a place means: Lua knows lines, its source has the rest.
+//! The bytes of a Lua file at a place: Lua knows the line, its source tells the rest.
 use std::{ops::Range, thread};
 
 use full_moon::{
@@ -14,7 +14,7 @@ use full_moon::{
 
 use crate::problem::place::{CallSite, Place, What};
 
-/// Where in the text of its file a place is; at worst, its line.
+/// The range of a place in the text of its file; at worst, its line.
 pub(crate) fn range(text: &str, place: &Place) -> Range<usize> {
     let line = line(text, place.line);
     let found = match &place.what {
@@ -26,14 +26,14 @@ pub(crate) fn range(text: &str, place: &Place) -> Range<usize> {
         What::Call(call) => find_call(text, place.line, call),
     };
     let found = found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.is_empty()));
-    // Of several lines, the first: what is drawn is to stay small.
+    // Only the first of several lines, to keep the output small.
     found.map_or(line, |range| {
         let first = text[range.clone()].lines().next().unwrap_or_default().trim_end().len();
         range.start..range.start + first
     })
 }
 
-/// What a line says, without the space around it; of an empty one, the last before it that is not.
+/// A line without the space around it; for an empty line, the last one before it that is not empty.
 fn line(text: &str, number: usize) -> Range<usize> {
     let mut said = 0..0;
     let mut start = 0;
@@ -48,20 +48,20 @@ fn line(text: &str, number: usize) -> Range<usize> {
     said
 }
 
-/// Where a name stands by itself.
+/// The position of a name as a whole word.
 fn find_word(line: &str, word: &str) -> Option<usize> {
     let part = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut found = line.match_indices(word).map(|(at, _)| at);
     found.find(|at| !line[..*at].ends_with(part) && !line[at + word.len()..].starts_with(part))
 }
 
-/// So much stack a byte of a file has for the parser, which calls itself for each level of what is nested, and takes
-/// what it has made apart in the same way. Only what is used of it takes memory.
+/// The parser's stack for each byte of a file: it recurses for each level of nesting, also to free
+/// its result. Only the used part takes memory.
 const STACK: usize = 16 << 10;
-/// Of a larger file only the lines are shown.
+/// For a larger file only lines are shown.
 const LARGEST: usize = 64 << 10;
 
-/// What a file says, to the parser. On a thread of its own: none of a file's ends the process.
+/// Parses a file, on a thread of its own, so that no file can end the process.
 pub(crate) fn with_parsed<T: Send>(
     text: &str,
     look: impl FnOnce(&Ast, &[full_moon::Error]) -> T + Send,
@@ -80,12 +80,12 @@ pub(crate) fn with_parsed<T: Send>(
     })
 }
 
-/// The line on which something stands, and its bytes.
+/// The line of a node, and its bytes.
 pub(crate) fn line_and_range(node: &impl Node) -> Option<(usize, Range<usize>)> {
     Some((node.start_position()?.line(), bytes(node)?))
 }
 
-/// What Lua can't read: it names what is there, and the parser knows about where.
+/// Text that Lua cannot parse: Lua quotes it, and the parser knows roughly where it is.
 fn nonsense(text: &str, line: Range<usize>, near: &str) -> Option<Range<usize>> {
     let parsers = with_parsed(text, |_, errors| {
         let mut ranges =
@@ -109,14 +109,14 @@ fn find_call_in(ast: &Ast, number: usize, wanted: &CallSite) -> Option<Range<usi
     let mut calls = Calls { name: &wanted.name, line: number, found: Vec::new() };
     calls.visit_ast(ast);
     let mut found = calls.found;
-    // In the order in which they are made.
+    // In the order of execution.
     found.sort_by_key(|call| call.end);
     let fits = |call: &Match| match (call.arguments.first(), &wanted.first) {
         (Some(Expression::String(token)), Some(first)) => string(token) == Some(first),
         _ => true,
     };
     let mut index = wanted.nth.checked_rem(found.len())?;
-    // A branch that was not taken, or a loop, has it at another place.
+    // With an untaken branch or a loop, the call is at another index.
     if !fits(&found[index]) && found.iter().any(fits) {
         found.retain(fits);
         index = wanted.nth_of_first % found.len();
@@ -150,7 +150,7 @@ fn table(expression: &Expression) -> Option<&TableConstructor> {
     }
 }
 
-/// A field's value, and where its key stands, or the value if it has no key.
+/// A field's value, and the position of its key, or of the value if it has no key.
 fn find_field<'t>(
     table: &'t TableConstructor,
     segment: &str,
@@ -182,11 +182,11 @@ fn find_field<'t>(
             _ => {}
         }
     }
-    // Of several with one key, the last is the one that counts.
+    // Of several with the same key, the last one counts.
     found
 }
 
-/// What a string says, if it has nothing escaped in it.
+/// The contents of a string without escapes.
 fn string(token: &TokenReference) -> Option<&str> {
     match token.token().token_type() {
         TokenType::StringLiteral { literal, .. } => Some(literal.as_str()),

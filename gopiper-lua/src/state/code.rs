@@ -1,4 +1,5 @@
-//! What LuaJIT compiles: whether it may make code in this process, and what it must not make code of.
+//! What LuaJIT compiles: whether it can create code in this process, and which calls it must not
+//! compile.
 #![allow(unsafe_code)]
 
 use std::{
@@ -17,8 +18,8 @@ use mlua::{
 };
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
-/// Turns compilation off in a state if the process may not make memory executable: LuaJIT would end the process at
-/// its first loop, without a word. To be called before anything else is done with a state.
+/// Turns compilation off in a state if the process may not make memory executable: LuaJIT would end
+/// the process at its first loop, silently. Call it before any other use of a state.
 pub(crate) fn only_if_possible(lua: &Lua) -> mlua::Result<()> {
     static IS_POSSIBLE: OnceLock<bool> = OnceLock::new();
     let is_possible = *IS_POSSIBLE.get_or_init(|| {
@@ -38,14 +39,14 @@ pub(crate) fn only_if_possible(lua: &Lua) -> mlua::Result<()> {
     }
 }
 
-/// Tries what LuaJIT does: memory that can be written first, and executed then.
+/// Tries what LuaJIT does: allocates writable memory and makes it executable.
 fn can_be_made() -> bool {
     const LEN: usize = 4096;
     // SAFETY: a new page, which nobody else knows: it is not executed, and given back at the end.
     unsafe {
         let write = ProtFlags::READ | ProtFlags::WRITE;
         let Ok(page) = mmap_anonymous(ptr::null_mut(), LEN, write, MapFlags::PRIVATE) else {
-            // There is no memory at all: what that means, Lua says itself.
+            // There is no memory at all, which Lua reports itself.
             return true;
         };
         let made = mprotect(page, LEN, MprotectFlags::READ | MprotectFlags::EXEC);
@@ -57,11 +58,12 @@ fn can_be_made() -> bool {
 /// The functions of LuaJIT's `string.buffer` that raise errors while they run.
 const SERIALIZATION: [&CStr; 2] = [c"encode", c"decode"];
 
-/// Sees to it that an operator's compiled code does not call LuaJIT's serialization. An error that it raises there
-/// (for a function in a table, say) is written over a part of Lua's stack that is in use, and the process ends sooner or
-/// later: in LuaJIT 2.1.1788856981, `lj_err_callerv` takes `L->top` for the stack's end, and compiled code does not
-/// keep that. LuaJIT does not compile a function in C: compiled code ends before the call, and goes on behind it.
-/// Functions that were taken from the library before are as they were.
+/// Prevents an operator's compiled code from calling LuaJIT's serialization. An error that it
+/// raises there (for a function in a table, say) overwrites a part of Lua's stack that is in use,
+/// and the process ends sooner or later: in LuaJIT 2.1.1788856981, `lj_err_callerv` treats `L->top`
+/// as the stack's end, which compiled code does not maintain. LuaJIT does not compile a C function:
+/// compiled code ends before the call, and continues after it. Functions that were taken from the
+/// library before are unchanged.
 pub(crate) fn without_serialization(lua: &Lua) -> mlua::Result<()> {
     let library: Table = lua.globals().get::<Function>("require")?.call("string.buffer")?;
     let buffer: AnyUserData = library.get::<Function>("new")?.call(())?;
@@ -81,7 +83,7 @@ pub(crate) fn without_serialization(lua: &Lua) -> mlua::Result<()> {
     }
 }
 
-/// Calls the function that it was made with. An error names the place that this was called from.
+/// Calls the function that it wraps. An error names the place of the call.
 unsafe extern "C-unwind" fn interpreted(lua: *mut lua_State) -> c_int {
     // Nothing that is to be dropped may live when `lua_error` leaves.
     // SAFETY: Lua calls it with what a function of its own gets, and `without_serialization` has made it with one.

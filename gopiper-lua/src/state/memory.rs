@@ -1,5 +1,5 @@
-//! How much memory a Lua state may take, and what its function makes outside of it: so what is too much is an error
-//! with a place, and not the process's end.
+//! Limits the memory of a Lua state, and of a function's results outside of it, so that too much is
+//! an error with a place and does not end the process.
 use std::fs;
 
 use mlua::Lua;
@@ -8,10 +8,10 @@ use rustix::{
     system::sysinfo,
 };
 
-/// What is said when there is not enough.
+/// The error for too little memory.
 pub(crate) const NOT_ENOUGH: &str = "not enough memory";
 
-/// Limits a Lua state to [`most`]. Without a limit mlua ends the process when there is no memory.
+/// Limits a Lua state to [`most`]. Without a limit, mlua ends the process when memory runs out.
 pub(crate) fn limit(lua: &Lua) -> mlua::Result<()> {
     lua.set_memory_limit(most())?;
     Ok(())
@@ -25,7 +25,7 @@ pub(crate) fn most() -> usize {
     usize::try_from(most).unwrap_or(usize::MAX)
 }
 
-/// Whether there are so many bytes just now: whoever asks for memory that there is not ends the process.
+/// Whether that many bytes are available now: an allocation that fails ends the process.
 pub(crate) fn is_there(len: usize) -> bool {
     Vec::<u8>::new().try_reserve_exact(len).is_ok()
 }

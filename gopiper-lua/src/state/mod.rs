@@ -1,5 +1,5 @@
-//! A Lua state that a file runs in: what may be compiled in it, and its limits of time and memory. What Lua is for is
-//! not known here.
+//! Lua states for files: what LuaJIT may compile in them, and their limits of time and memory. This
+//! folder does not know what Lua is used for.
 pub(crate) mod code;
 pub(crate) mod depth;
 pub(crate) mod limit;

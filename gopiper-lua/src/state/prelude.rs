@@ -1,19 +1,19 @@
-//! A Lua state that a file runs in, and what is put into it first.
+//! A Lua state for a file, with its prelude.
 use std::{sync::Arc, time::Duration};
 
 use mlua::Lua;
 
 use crate::state::{code, limit::Progress, memory};
 
-/// Makes what numbers are as text, to the last digit.
+/// Converts numbers to text with all their digits.
 pub(crate) const TEXT: &str = include_str!("text.lua");
-/// Sees to it that nothing of Lua's catches that it is stopped.
+/// Prevents functions such as `pcall` from catching a stop.
 pub(crate) const STOPPED: &str = include_str!("stopped.lua");
 
 /// How long a function may take for one message, and a file to run, unless the operator says otherwise.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
-/// A Lua state for a file to run in, and how far that is.
+/// A Lua state for a file, and its progress.
 pub(crate) fn plain_state() -> mlua::Result<(Lua, Arc<Progress>)> {
     let (lua, progress) = (Lua::new(), Arc::<Progress>::default());
     memory::limit(&lua)?;

@@ -1,4 +1,4 @@
-//! `gopiper new`: a component to begin with, in a crate of its own.
+//! `gopiper new`: creates a crate with a component to start from.
 use std::{
     fs,
     io::{self, Write},
@@ -13,17 +13,17 @@ use crate::command::{exit::refuse, output::print};
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArguments {
-    /// The name of the component: of its crate, and of the folder that is made for it.
+    /// The name of the component, its crate and the new folder.
     name: String,
-    /// What it is.
+    /// The kind of the component.
     #[arg(long, value_enum)]
     kind: NewKind,
-    /// The folder of gopiper-abi, if the crate is not to come from a registry.
+    /// The folder of gopiper-abi; without it, the crate comes from a registry.
     #[arg(long, value_name = "DIR")]
     abi_path: Option<PathBuf>,
 }
 
-/// A crate, or a type in it, can't be called so.
+/// Names that a crate, or a type in it, cannot have.
 const TAKEN: &[&str] = &[
     "as",
     "async",
@@ -88,7 +88,7 @@ enum NewKind {
     Sink,
 }
 
-/// What differs between the kinds.
+/// The differences between the kinds.
 struct TemplateKind {
     name: &'static str,
     source: &'static str,

@@ -1,4 +1,4 @@
-//! What a trial puts around the component: a source, a sink, and what they see.
+//! The source and the sink around a component in a trial, and what they record.
 use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,20 +10,21 @@ use gopiper_abi::{
     Component, Error, HandledCallback, Message, Outcome, Postponed, Produced, Report, Source,
 };
 
-/// More of what comes out is not kept, nor what becomes of more of what goes in.
+/// The most messages that are kept of the output, and outcomes of the input.
 const LOOKED_AT: usize = 10_000;
 
-/// What becomes of the messages that come out.
+/// The outcomes of output messages.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MessagesEnd {
     Done,
     /// One is done, the next is dropped, the next has failed, the next is tried again, and so on.
     Mixed,
-    /// So many are done, and all others have failed: once messages are under way, so that some go back.
+    /// This many are done, and all others fail while messages are under way, so that some are
+    /// returned.
     FailsAfter(usize),
 }
 
-/// What is put in and what has come out.
+/// The input and the output.
 pub(super) struct Seen {
     pub(super) input: Box<dyn Iterator<Item = Message> + Send>,
     pub(super) output: Vec<Message>,
@@ -51,7 +52,7 @@ fn look_at<T>(at: &mut Vec<T>, one: T) {
     }
 }
 
-/// The source of what goes in.
+/// The source of the input.
 pub(super) struct Feed {
     seen: SharedSeen,
     batch: usize,
@@ -99,7 +100,7 @@ impl Source for Feed {
     }
 }
 
-/// Sees what a source produces.
+/// Records the messages of a source.
 pub(super) struct Tap(pub(super) SharedSeen);
 
 impl Component for Tap {
@@ -109,7 +110,7 @@ impl Component for Tap {
     }
 }
 
-/// Where messages end.
+/// The sink in which messages end.
 pub(super) struct Collect {
     seen: SharedSeen,
     /// For those that have failed.

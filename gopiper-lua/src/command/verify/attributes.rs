@@ -1,4 +1,4 @@
-//! What a component does with attributes.
+//! Tests of a component's attributes.
 use gopiper_abi::{Map, schema::Schema};
 use serde_json::json;
 
@@ -123,7 +123,7 @@ fn huge(subject: &Subject) -> Judged {
     Ok(())
 }
 
-/// What it panicked with, if it did, when it was given attributes.
+/// The text of a panic on these attributes, if there was one.
 pub(super) fn panic_at(subject: &Subject, attributes: Map) -> Option<String> {
     let checked = subject.with(attributes).and_then(|mut factory| factory.check());
     let said = checked.err().into_iter().flatten().map(|error| error.message.to_string());

@@ -1,4 +1,4 @@
-//! A trial: the component in a real pipeline, between a source and a sink of ours.
+//! A trial: the component in a real pipeline, between a source and a sink of the program.
 use std::{
     mem,
     sync::{Arc, Mutex, mpsc},
@@ -34,15 +34,15 @@ enum End {
 /// How a trial has ended.
 pub(super) struct Ran {
     pub(super) output: Vec<Message>,
-    /// What it has failed with, as the dead letters have it.
+    /// The messages that it failed with, as in the dead letters.
     pub(super) failed: Vec<Message>,
     /// The outcomes of each input.
     pub(super) outcomes: Vec<Vec<Outcome>>,
-    /// What a source has produced.
+    /// The messages that a source has produced.
     pub(super) produced: Vec<Vec<u8>>,
     pub(super) counts: ComponentCounts,
     pub(super) summary: Summary,
-    /// What was left, if it did not end.
+    /// The remaining messages, if it did not end.
     pub(super) stuck: Option<String>,
 }
 
@@ -82,7 +82,7 @@ impl<'s> Trial<'s> {
         Trial { end: End::Aborted, ..self }
     }
 
-    /// What becomes of the messages that come out; of those that fail there, `on_fail`.
+    /// The outcomes of output messages; `on_fail` for those that fail there.
     pub(super) fn ending(self, ending: MessagesEnd, on_fail: OnFail) -> Self {
         Trial { ending, on_fail, ..self }
     }
@@ -153,7 +153,7 @@ impl<'s> Trial<'s> {
     }
 }
 
-/// Waits for the end, and brings it about; what was left if it did not come.
+/// Waits for the end, and causes it. Returns what was left if the pipeline did not end.
 fn watch(
     (control, place): (&Control, usize),
     seen: &SharedSeen,
@@ -173,8 +173,8 @@ fn watch(
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
         let now = (control.counts(), control.outcomes());
-        // Each is waited after, longer and longer: so many tell enough, once one of them is among what has
-        // failed, or that takes too long.
+        // The pause after each panic grows: this many are enough once one of them is among the
+        // failures, or that takes too long.
         let panics = now.0.get(place).map_or(0, |(_, counts)| counts.panics);
         let is_told = || begun.elapsed() > patience || panicked(&lock(seen).failed).is_some();
         if panics > MANY && stuck.is_none() && is_told() {
@@ -204,7 +204,7 @@ fn watch(
     }
 }
 
-/// What it needs may not be here; but that is no reason to panic.
+/// Something that it needs may be missing; but that is no reason to panic.
 fn no_start(error: &PipelineError) -> Verdict {
     let said = format!("no pipeline starts: {error}");
     if said.contains("panicked") { Verdict::Failed(said) } else { Verdict::Skipped(said) }
@@ -227,7 +227,7 @@ impl Ran {
         }
     }
 
-    /// What it ended the pipeline with as failed, if it did.
+    /// The error with which it ended the pipeline as failed, if it did.
     fn failure(&self) -> Option<&StopReason> {
         self.summary.stopped.as_ref().filter(|why| match why {
             StopReason::Failed { component, .. } => !component.starts_with("verify_"),
@@ -241,7 +241,7 @@ pub(super) fn panicked(failed: &[Message]) -> Option<&Message> {
     failed.iter().find(|message| description(message).starts_with("panicked"))
 }
 
-/// What was said of a message that failed.
+/// The description of a message that failed.
 pub(super) fn description(message: &Message) -> &str {
     message.attribute(about::DESCRIPTION).and_then(|it| it.as_str()).unwrap_or_default()
 }

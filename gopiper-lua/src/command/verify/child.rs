@@ -11,7 +11,7 @@ use wait_timeout::ChildExt;
 
 use super::{VerifyArguments, subject::Subject, test::Test, verdict::Verdict};
 
-/// So much of what it said last is shown.
+/// How much of its last output is shown.
 const LAST_LINES: usize = 5;
 
 /// Runs a test in a process of its own, in an empty folder.
@@ -29,7 +29,7 @@ fn judge(test: &Test, arguments: &VerifyArguments, subject: &Subject) -> io::Res
     command.arg("verify").arg(fs::canonicalize(&arguments.file)?);
     command.args(["--include", test.name, "--patience", &arguments.patience.to_string()]);
     command.args(["--seed", &subject.seed.to_string()]).arg("--result").arg(result.path());
-    // Another file may lie there by now, which nobody has judged.
+    // By now the path may have another file, which was not checked.
     let digest: String = subject.digest.iter().map(|byte| format!("{byte:02x}")).collect();
     command.args(["--only", &digest]);
     if let Some(attributes) = &arguments.attributes {
@@ -44,7 +44,7 @@ fn judge(test: &Test, arguments: &VerifyArguments, subject: &Subject) -> io::Res
     command.env_remove("GOPIPER_TRUSTED_KEY").env_remove("GOPIPER_UNSIGNED");
     command.current_dir(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = command.stderr(said.try_clone()?).spawn()?;
-    // Open to the end, and nothing comes of it.
+    // Open to the end, without input.
     let held = child.stdin.take();
     let status = child.wait_timeout(limit)?;
     let Some(status) = status else {

@@ -1,4 +1,4 @@
-//! Random attributes and messages: another seed, others.
+//! Tests with random attributes and messages, which depend on the seed.
 use fastrand::Rng;
 use gopiper_abi::{
     Map, Message, Value,
@@ -28,7 +28,7 @@ pub(super) const TESTS: &[Test] = &[
     },
 ];
 
-/// More of what was found is not shown.
+/// The longest result that is shown.
 const SHOWN: usize = 200;
 
 fn attributes(subject: &Subject) -> Judged {
@@ -64,7 +64,7 @@ fn messages(subject: &Subject) -> Judged {
     takes_messages(subject)?;
     let mut rng = Rng::with_seed(subject.seed);
     let input = (0..2000).map(move |_| message(&mut rng));
-    // Each by itself: what it says of one is then seen before the next one comes.
+    // One at a time: so the report on each is known before the next one.
     let ran = Trial::new(subject, input).in_batches_of(1).run()?;
     match panicked(&ran.failed) {
         Some(message) => {
@@ -94,7 +94,7 @@ fn message(rng: &mut Rng) -> Message {
     let mut message = match rng.u8(..4) {
         0 => Message::new(bytes(rng)),
         1 => Message::new(json_value(rng, 4).to_string()),
-        // JSON, and what is nearly JSON.
+        // JSON, and text that is almost JSON.
         2 => {
             let mut text = json_value(rng, 4).to_string().into_bytes();
             let at = rng.usize(..text.len());
@@ -121,7 +121,7 @@ fn bytes(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// What programs stumble over, and what they do not.
+/// Text of pieces that often cause errors, and of ordinary ones.
 fn text(rng: &mut Rng) -> String {
     const PIECES: &[&str] = &[
         "a", "word", " ", "\n", "\r\n", "\0", "\t", "\"", "'", "\\", "{", "}", "[", "%", "/", "..",

@@ -1,4 +1,4 @@
-//! What the loader asks of a file.
+//! The loader's requirements for a file.
 use gopiper_core::loader::Seal;
 
 use super::{test::Test, verdict::Verdict};

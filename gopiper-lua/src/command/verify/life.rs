@@ -1,4 +1,4 @@
-//! How a component comes and goes.
+//! Tests of creation, end and stop.
 use std::{
     fs, thread,
     time::{Duration, Instant},
@@ -101,7 +101,7 @@ fn from_many_threads(subject: &Subject) -> Judged {
     })
 }
 
-/// Whether what a folder of `/proc` counts grows from pipeline to pipeline.
+/// Whether the number of entries in a folder of `/proc` grows from pipeline to pipeline.
 fn grows(subject: &Subject, folder: &str, what: &str) -> Judged {
     let count = || fs::read_dir(folder).map_or(0, Iterator::count);
     let some = || (0..3).try_for_each(|_| Trial::new(subject, lines(20)).run().map(drop));

@@ -1,4 +1,4 @@
-//! Odd messages, and what must hold for all.
+//! Tests with unusual messages, and of properties that hold for all messages.
 use std::{
     fs,
     sync::{
@@ -201,8 +201,8 @@ fn leaked(subject: &Subject) -> Judged {
     must(left == 0, || format!("{left} of 100 messages are still in memory after the end"))
 }
 
-/// A quarter of what comes must not stay. What the allocator holds back is chance, what a component holds is
-/// not: so it passes as soon as a pipeline has left nothing.
+/// Less than a quarter of the input may remain in memory. The allocator keeps a random amount, a
+/// component does not: so the test passes as soon as one pipeline leaves nothing.
 fn memory(subject: &Subject) -> Judged {
     const TRIES: usize = 5;
     const COUNT: usize = 200_000;
@@ -213,7 +213,8 @@ fn memory(subject: &Subject) -> Judged {
         let half = Arc::new(AtomicUsize::new(0));
         let sampled = half.clone();
         let input = (0..COUNT).map(move |n| {
-            // The first half fills what is bounded: channels, and what the trial looks at.
+            // The first half fills everything that is bounded: channels, and the messages that the
+            // trial keeps.
             if n == COUNT / 2 {
                 sampled.store(resident(), SeqCst);
             } else if n == COUNT - 1 {

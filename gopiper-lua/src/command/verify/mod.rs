@@ -1,4 +1,4 @@
-//! `gopiper verify`: whether a component's file may be loaded, and whether it behaves.
+//! `gopiper verify`: checks whether a component's file can be loaded, and tests whether it behaves.
 //!
 //! A file for each topic has a static list of tests. `bench.rs` puts the component into a real pipeline between a source and
 //! a sink of the program's own (`around.rs`), so the real scheduler calls it. The program starts itself once for each test
@@ -48,47 +48,47 @@ use verdict::Verdict;
 pub(crate) struct VerifyArguments {
     /// The component's file.
     file: PathBuf,
-    /// Put the digest into the file first, so that damage to it is noticed.
+    /// First put a digest into the file, so that damage is detected.
     #[arg(long)]
     seal: bool,
-    /// The component's attributes, a JSON object, or @FILE with one.
+    /// The component's attributes: a JSON object, or @FILE with one.
     #[arg(long, value_name = "JSON")]
     attributes: Option<String>,
-    /// Only the tests whose names contain this; may be given several times.
+    /// Run only tests whose names contain this; may be repeated.
     #[arg(long, value_name = "PART")]
     include: Vec<String>,
-    /// Not the tests whose names contain this; may be given several times.
+    /// Skip tests whose names contain this; may be repeated.
     #[arg(long, value_name = "PART")]
     exclude: Vec<String>,
-    /// Show the tests that failed or crashed alone.
+    /// Show only tests that failed or crashed.
     #[arg(long)]
     only_failed: bool,
-    /// A JSON object for each test.
+    /// Write a JSON object for each test.
     #[arg(long)]
     json: bool,
     /// Print the names of the tests, and run none.
     #[arg(long)]
     list: bool,
-    /// Run them in this process, one after the other: for a debugger.
+    /// Run the tests in this process, one after another: for a debugger.
     #[arg(long)]
     in_process: bool,
-    /// How many run at once [default: as many as there are processors].
+    /// How many tests run at once [default: the number of processors].
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
-    /// Seconds that a test may take.
+    /// The time limit of a test, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
-    /// Seconds after which a pipeline in which nothing happens is taken for stuck.
+    /// Seconds without progress after which a pipeline counts as stuck.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     patience: f64,
-    /// What random attributes and messages come from [default: chance]; a test that fails shows the
+    /// The seed of random attributes and messages [default: random]. A test that fails shows the
     /// command that repeats it.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// Where the verdict of the one test goes.
+    /// The file for the verdict of the one test.
     #[arg(long, hide = true)]
     result: Option<PathBuf>,
-    /// The digest of the file that was judged: no other one is loaded.
+    /// The digest of the file that passed the gates: no other file is loaded.
     #[arg(long, hide = true, value_parser = digest)]
     only: Option<[u8; 32]>,
     #[command(flatten)]
@@ -241,7 +241,7 @@ fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments, seed: u64) 
     }
 }
 
-/// What to do: by what was seen, if that says more than what was looked for.
+/// The advice: for the observed problem, if that is more specific than the test.
 fn advice(test: &Test, verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Crashed(_) => {

@@ -1,4 +1,4 @@
-//! What a component says of messages.
+//! Tests of a component's reports.
 use super::{
     bench::{Ran, Trial, description, status},
     messages::{lines, takes_messages},

@@ -1,4 +1,4 @@
-//! What a source makes of the outcomes of its messages.
+//! Tests of a source's reaction to the outcomes of its messages.
 use std::collections::BTreeMap;
 
 use gopiper_abi::Kind;
@@ -43,7 +43,7 @@ fn outcomes(subject: &Subject) -> Judged {
     Ok(())
 }
 
-/// What went back to it comes again in the next run, if nothing may be lost.
+/// Messages that were returned come again in the next run, if the source promises to lose nothing.
 fn returned(subject: &Subject) -> Judged {
     is_source(subject)?;
     if let Err(why) = subject.factory()?.durability() {

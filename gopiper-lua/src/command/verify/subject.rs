@@ -1,4 +1,4 @@
-//! The component that is looked at.
+//! The component under test.
 use std::time::Duration;
 
 use gopiper_abi::{
@@ -22,11 +22,11 @@ pub(crate) struct Subject {
     pub(super) seal: Seal,
     /// By which a process of its own knows that it has the same file.
     pub(super) digest: [u8; 32],
-    /// What `--attributes` says.
+    /// The attributes from `--attributes`.
     pub(super) attributes: Map,
     /// How long nothing may happen before something is taken for stuck.
     pub(super) patience: Duration,
-    /// What random attributes and messages come from.
+    /// The seed of random attributes and messages.
     pub(super) seed: u64,
 }
 

@@ -1,11 +1,11 @@
-//! What a test is.
+//! The definition of a test.
 use super::{subject::Subject, verdict::Judged};
 
 /// One thing that a component must do right.
 pub(super) struct Test {
     /// Stable: authors put it into `--exclude`.
     pub(super) name: &'static str,
-    /// What its author can do if it fails.
+    /// The advice for the author if it fails.
     pub(super) advice: &'static str,
     pub(super) run: fn(&Subject) -> Judged,
 }

@@ -1,10 +1,10 @@
-//! What comes of a test.
+//! The result of a test.
 use serde::{Deserialize, Serialize};
 
 /// Passed, or why not.
 pub(crate) type Judged = Result<(), Verdict>;
 
-/// What came of a test.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", content = "said", rename_all = "UPPERCASE")]
 pub(crate) enum Verdict {
@@ -45,7 +45,7 @@ impl Verdict {
     }
 }
 
-/// Fails unless it is so.
+/// Fails unless the condition holds.
 pub(crate) fn must(is_so: bool, otherwise: impl FnOnce() -> String) -> Judged {
     if is_so { Ok(()) } else { Err(Verdict::Failed(otherwise())) }
 }

@@ -1,19 +1,19 @@
-//! How many bytes the function of a message holds outside of its Lua state, and how many it may.
+//! Counts and limits the bytes that a function holds outside of its Lua state for one message.
 use gopiper_abi::{Map, Message, Value, ValueTag};
 
 use crate::state::memory;
 
-/// Less is not asked for before: it comes out of what the process has.
+/// Smaller requests are not checked for available memory.
 const SMALL: usize = 64 << 10;
-/// What a value takes beside its bytes, about.
+/// The approximate memory of a value beside its bytes.
 const OF_VALUE: usize = 64;
 
-/// What one message's function, or one flush, has made natively and holds.
+/// The native memory that the function holds for one message, or for one flush.
 pub(super) struct Held {
     most: usize,
-    /// By the messages that it has made.
+    /// Held by the messages that it has made.
     pub(super) made: usize,
-    /// By what it has put into the attributes of the message, or its value: no less than that is.
+    /// Held by the message's attributes and value that it has set: an upper bound.
     values: usize,
     /// Whether these have changed since it has made a message: then the next one has its own.
     has_changed: bool,
@@ -48,10 +48,10 @@ impl Held {
         }
     }
 
-    /// A value that takes about so many bytes is about to be put into the message: whether there is room for it.
+    /// Whether there is room to set a value of about this size in the message.
     pub(super) fn may_set(&mut self, message: &Message, len: usize) -> bool {
         if !self.has_room(len) {
-            // What was replaced since is not held any more.
+            // Values that were replaced since are not held any more.
             self.values = weight_of_all(message);
             if !self.has_room(len) {
                 return false;

@@ -1,4 +1,4 @@
-//! A message's bytes, its time, and what becomes of it.
+//! Calls for a message's bytes, its time and its report.
 #![allow(unsafe_code)]
 
 use gopiper_abi::{Kept, Message, Report};
@@ -8,7 +8,7 @@ use super::{plain::bytes, state::State};
 
 /// A search for a word that is longer is not kept.
 const LARGE: usize = 64 << 10;
-/// So much of a description goes on: it is for people, and for the log.
+/// The longest description, which is for people and for the log.
 const DESCRIPTION: usize = 64 << 10;
 
 // SAFETY, for all below: the prelude gives the state that it was given, which its component keeps for
@@ -126,15 +126,16 @@ pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
             // None of them is the piece of a line that the message may be.
             parts.iter_mut().for_each(|part| part.set_piece(0, false));
         }
-        // The pipeline may be closing: then it has failed, and its source knows.
+        // The pipeline may be closing: then the messages have failed, and their source learns of
+        // it.
         let _ = state.postponed.send_from(Kept::of_slot(message).split().1, parts);
     }
     state.window.send(&state.postponed);
     state.forget();
 }
 
-/// Keeps the message under a key, and sends what was made of that. Returns 0 if it has made others in its
-/// place: then it can't be kept; and -1 if there is no room for the key.
+/// Keeps the message under a key, and sends the messages made for that key. Returns 0 if the
+/// message has others in its place, and so cannot be kept, and -1 if there is no room for the key.
 pub(super) unsafe extern "C" fn keep(
     state: *mut State,
     message: *mut Message,
@@ -155,7 +156,7 @@ pub(super) unsafe extern "C" fn keep(
     1
 }
 
-/// Any report but Done without a word, which Lua writes into the slot itself.
+/// Any report except a Done without a description, which Lua writes into the slot itself.
 pub(super) unsafe extern "C" fn report(
     state: *mut State,
     message: *mut Message,
@@ -165,7 +166,7 @@ pub(super) unsafe extern "C" fn report(
 ) {
     // SAFETY: see above. Sending calls the host, and nobody else.
     let (state, message, text) = unsafe { (&mut *state, &mut *message, bytes(text, len)) };
-    // What fails, or comes again, has made nothing.
+    // A message that fails, or comes again, has made nothing.
     match status {
         100..300 => state.window.take_back(),
         _ => state.window.send(&state.postponed),

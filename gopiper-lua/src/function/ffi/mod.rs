@@ -1,4 +1,4 @@
-//! What a Lua function calls, past Lua's own interface: the messages of a batch, through LuaJIT's FFI.
+//! The calls of Lua functions through LuaJIT's FFI: access to the messages of a batch.
 //!
 //! `lua/types.h` declares the same types. The prelude, which is the other files of that folder, calls these
 //! functions on the worker's thread, with a slot of the batch that is being handled, if they want one; LuaJIT
@@ -72,8 +72,8 @@ pub(super) fn new_state(postponed: Postponed) -> OwnedState {
     })
 }
 
-/// What runs in a worker's state before the pipeline's file does, in this order. What these take from `ffi`
-/// is all that is left of that.
+/// The files that run in a worker's state before the pipeline's file, in this order. Only they can
+/// use `ffi`.
 const PRELUDE: [&str; 3] = [
     include_str!("../lua/values.lua"),
     include_str!("../lua/message.lua"),
@@ -137,8 +137,8 @@ fn meant(_: &Lua, (name, known): (Value, Vec<String>)) -> mlua::Result<String> {
     Ok(did_you_mean(&name, &known))
 }
 
-/// Runs what the prelude has made over the batch of a call. What a function does wrong is reported there; but when Lua
-/// has no memory left, not even to say so, this ends, and the message of the moment has failed with it.
+/// Runs the prelude's loop over the batch of a call. It reports a function's errors; but if Lua has
+/// no memory left, not even for a report, the loop ends and the current message has failed.
 pub(super) fn run(
     function: &Function,
     lua: &Lua,

@@ -1,4 +1,4 @@
-//! A value on its way to Lua or back.
+//! Passes values to Lua and back.
 #![allow(unsafe_code)]
 
 use std::{fmt::Display, slice};
@@ -10,7 +10,7 @@ use crate::{
     state::memory::NOT_ENOUGH,
 };
 
-/// A value that is one word, or bytes that somebody else owns: text, or a table as LuaJIT writes it.
+/// A value that is one word, or bytes with another owner: text, or a table in LuaJIT's form.
 #[repr(C)]
 pub(super) struct Plain {
     pub(super) tag: i32,
@@ -22,9 +22,9 @@ pub(super) struct Plain {
 
 /// There is no value.
 pub(super) const ABSENT: i32 = -1;
-/// The bytes say why there is none.
+/// The bytes say why there is no value.
 pub(super) const PROBLEM: i32 = -2;
-/// The same, of a message that is no JSON: which is no mistake of the function's.
+/// The same for a message that is not JSON, which is not an error of the function.
 pub(super) const UNREADABLE: i32 = -3;
 /// A table. (No list is handed over otherwise.)
 pub(super) const TABLE: i32 = ValueTag::LIST.0 as i32;
@@ -38,7 +38,7 @@ impl Plain {
         (self.tag, self.data, self.len) = (tag, bytes.as_ptr(), bytes.len());
     }
 
-    /// Says what is wrong instead, in `text`. Returns what says so to Lua.
+    /// Writes an error to `text` instead. Returns the tag for it.
     pub(super) fn refuse(&mut self, text: &mut Vec<u8>, problem: impl Display) -> i32 {
         *text = problem.to_string().into_bytes();
         self.point_to(PROBLEM, text);
@@ -71,7 +71,7 @@ impl Plain {
         }
     }
 
-    /// Hands a table over, which stands in `text` then.
+    /// Passes a table, which is then in `text`.
     pub(super) fn write(
         &mut self,
         (text, most): (&mut Vec<u8>, usize),
@@ -88,7 +88,7 @@ impl Plain {
         }
     }
 
-    /// Hands a value over, which stays where it is, or stands in `text` then.
+    /// Passes a value, which stays where it is, or is then in `text`.
     pub(super) fn put(&mut self, value: Option<&Value>, (text, most): (&mut Vec<u8>, usize)) {
         let Some(value) = value else {
             self.tag = ABSENT;
@@ -111,7 +111,7 @@ impl Plain {
         }
     }
 
-    /// What Lua has put there.
+    /// Reads the value that Lua has written.
     ///
     /// # Safety
     /// Its bytes live for the call.
@@ -132,7 +132,7 @@ impl Plain {
         }))
     }
 
-    /// The same, of what is a table of attributes or nothing.
+    /// The same for a table of attributes or nothing.
     ///
     /// # Safety
     /// As above.

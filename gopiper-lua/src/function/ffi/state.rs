@@ -1,4 +1,4 @@
-//! What one worker's functions share, as Lua sees it.
+//! The state that one worker's functions share, as Lua sees it.
 #![allow(unsafe_code)]
 
 use std::{
@@ -17,18 +17,18 @@ use crate::{
     state::limit::Progress,
 };
 
-/// So many bytes of new payloads share one owner.
+/// How many bytes of new payloads share one owner.
 const BLOCK: usize = 64 << 10;
 
 /// One worker's, as Lua sees it.
 #[repr(C)]
 pub(crate) struct State {
     pub(crate) progress: Progress,
-    /// Whether the message of the moment was changed: `original` is how it came.
+    /// Whether the current message was changed: `original` is the message as received.
     pub(super) changed: i32,
-    /// How many messages it has made, in its place or in the window, or let go there.
+    /// How many messages it has made, in its place or in the window, or dropped there.
     pub(super) made: i32,
-    /// The message of the moment, in its batch; null when its function has returned.
+    /// The current message, in its batch; null when its function has returned.
     pub(super) slot: AtomicPtr<Message>,
     pub(super) find:
         unsafe extern "C" fn(*mut State, *const Message, usize, *const u8, usize) -> isize,
@@ -65,12 +65,12 @@ pub(crate) struct State {
     pub(super) window_drop: unsafe extern "C" fn(*mut State, *const u8, usize) -> i32,
     /// From here on Lua does not know it.
     pub(super) original: Message,
-    /// What it has made in its place.
+    /// The messages that it has emitted in its place.
     pub(super) parts: Vec<Message>,
     pub(crate) window: Window,
     pub(super) finder: Option<Finder<'static>>,
     pub(super) paths: Paths,
-    /// What Lua is to read of a value, until the next call.
+    /// A value's bytes for Lua, until the next call.
     pub(super) text: Vec<u8>,
     pub(super) block: PayloadMut,
     /// By [`State::held`].
@@ -90,7 +90,7 @@ impl OwnedState {
         OwnedState(NonNull::from(Box::leak(Box::new(state))))
     }
 
-    /// Where it lies, until this is dropped.
+    /// Its address, valid until this is dropped.
     pub(crate) fn pointer(&self) -> *mut State {
         self.0.as_ptr()
     }
@@ -124,7 +124,7 @@ impl Drop for OwnedState {
 }
 
 impl State {
-    /// The message is about to be changed: what goes to a retry or the dead letters is how it came.
+    /// The message is about to be changed: retries and dead letters get it as received.
     pub(super) fn keep_original(&mut self, message: &Message) {
         if self.changed == 0 {
             self.held();
@@ -133,7 +133,7 @@ impl State {
         }
     }
 
-    /// What the function holds for the message of the moment: nothing, as long as it has done nothing.
+    /// The bytes that the function holds for the current message: none until it has done something.
     pub(super) fn held(&mut self) -> &mut Held {
         if self.changed == 0 && self.made == 0 {
             self.held.begin();
@@ -141,12 +141,12 @@ impl State {
         &mut self.held
     }
 
-    /// Whether it may hold so many bytes more than it does.
+    /// Whether it may hold this many more bytes.
     pub(super) fn has_room(&mut self, len: usize) -> bool {
         self.held().has_room(len)
     }
 
-    /// Where a value is written for Lua, and how long it may become.
+    /// The buffer for a value for Lua, and its longest length.
     pub(super) fn text_and_room(&mut self) -> (&mut Vec<u8>, usize) {
         let room = self.held().rest();
         (&mut self.text, room)
@@ -160,7 +160,7 @@ impl State {
         }
     }
 
-    /// Bytes that lie one behind the other; none if there is no room for them.
+    /// Concatenates bytes; `None` if there is no room for them.
     pub(super) fn together<const N: usize>(&mut self, parts: [&[u8]; N]) -> Option<Payload> {
         let len = parts.iter().map(|part| part.len()).sum::<usize>();
         if self.block.len() < len && !self.begin_block(len) {
@@ -174,7 +174,7 @@ impl State {
         Some(self.block.split_to(len))
     }
 
-    /// Takes new memory for payloads; false if there is no room for so many bytes.
+    /// Takes new memory for payloads; false if there is no room for this many bytes.
     fn begin_block(&mut self, len: usize) -> bool {
         let len = len.max(BLOCK);
         let has_room = self.has_room(len);
@@ -185,28 +185,29 @@ impl State {
         has_room
     }
 
-    /// A payload and the bytes behind it: without copying it if it was the last that was made here. So many small
-    /// pieces cost as much as few large ones.
+    /// A payload and bytes after it, without a copy of the payload if it was the last one made
+    /// here. So many small pieces cost as much as a few large ones.
     pub(super) fn longer(&mut self, before: &Payload, data: &[u8]) -> Option<Payload> {
         if data.len() <= self.block.len() && self.block.follows(before) {
             self.block[..data.len()].copy_from_slice(data);
             return Some(self.block.extend(before, data.len()));
         }
         let len = before.len() + data.len();
-        // What has grown before grows on: with room for as much again it is copied few times.
+        // A payload that has grown will probably grow again: with room for twice its size it is
+        // copied rarely.
         if self.block.len() < len && self.block.follows(before) {
             self.begin_block(2 * len);
         }
         self.together([before, data])
     }
 
-    /// A message that it has made is put away.
+    /// Counts a message that it has made.
     pub(super) fn hold(&mut self, message: &Message) {
         self.made += 1;
         self.held.add(message);
     }
 
-    /// Nothing is left of the message of the moment.
+    /// Forgets everything about the current message.
     pub(crate) fn forget(&mut self) {
         (self.changed, self.made) = (0, 0);
         self.held.begin();

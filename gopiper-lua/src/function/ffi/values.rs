@@ -1,4 +1,4 @@
-//! Attributes, structured values, fields of JSON.
+//! Calls for attributes, structured values and fields of JSON.
 #![allow(unsafe_code)]
 
 use gopiper_abi::{Message, ValueTag};
@@ -13,7 +13,7 @@ use crate::function::{
     structured,
 };
 
-/// What a path takes for each of its bytes: it is kept as it is, and as its keys.
+/// The memory of a path for each of its bytes: its text and its keys are stored.
 const OF_PATH: usize = 8;
 
 // SAFETY, for all below: as in `message.rs`; `value` is the prelude's one.
@@ -216,7 +216,7 @@ pub(super) unsafe extern "C" fn add_json(
     1
 }
 
-/// As `add_json`, but in the place of what is there.
+/// Like `add_json`, but replaces an existing field.
 pub(super) unsafe extern "C" fn set_json(
     state: *mut State,
     message: *mut Message,

@@ -1,4 +1,4 @@
-//! What is made of messages that were kept.
+//! Calls for messages made from kept ones.
 #![allow(unsafe_code)]
 
 use gopiper_abi::Message;
@@ -8,7 +8,7 @@ use super::{
     state::State,
 };
 
-/// What a key takes beside its bytes, about.
+/// The approximate memory of a key beside its bytes.
 const OF_KEY: usize = 256;
 
 // SAFETY, for both: as in `message.rs`; `attributes` is the prelude's value.

@@ -1,9 +1,9 @@
-//! How deep the values of JSON lie in each other.
+//! The depth of nested JSON values.
 use memchr::memchr2;
 
 use crate::state::depth::DEPTH;
 
-/// So many bytes are counted in one byte.
+/// How many bytes are counted in a counter of one byte.
 const CHUNK: usize = 240;
 
 /// Whether lists and objects are nested deeper than [`DEPTH`]. The parsers call themselves for each level: without
@@ -41,7 +41,7 @@ fn is_nested_too_deep(data: &[u8]) -> bool {
     false
 }
 
-/// Where the objects of a text begin, as far as that is JSON.
+/// The beginnings of the objects of a text, as far as it is JSON.
 pub(super) fn objects(data: &[u8]) -> impl Iterator<Item = usize> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -56,13 +56,13 @@ pub(super) fn objects(data: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Where a string ends that begins before `at`.
+/// The end of a string that begins before `at`.
 fn end_of_string(data: &[u8], mut at: usize) -> usize {
     while let Some(found) = data.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found + 1;
         match data[at - 1] {
             b'"' => return at,
-            // What is escaped ends nothing.
+            // An escaped character ends nothing.
             _ => at += 1,
         }
     }

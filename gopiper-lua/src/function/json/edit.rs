@@ -1,4 +1,4 @@
-//! Fields of messages that are JSON, put where they belong in the text.
+//! Edits fields in the text of JSON messages.
 use std::{
     collections::{HashMap, HashSet},
     ops::Range,
@@ -12,7 +12,7 @@ use super::{
     problem::{JsonProblem, after_mark},
 };
 
-/// What there is to be put into a text, and in whose place.
+/// Bytes to put into a text, and the range that they replace.
 type Edit = (Range<usize>, Vec<u8>);
 
 /// A field to be put at the end of an object. None if it is no object.
@@ -32,8 +32,8 @@ pub(crate) fn with_field(data: &[u8], key: &str, value: &Value) -> Option<Edit> 
     Some((end..end, field))
 }
 
-/// A field in the place of the one that a path leads to, or at the end of the object that it would be in. What
-/// cannot be read is not taken for one that is not there: that would put it in a second time.
+/// Replaces the field at a path, or adds it at the end of its object. Text that cannot be read does
+/// not count as a missing field: otherwise the field would be added a second time.
 pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Edit, JsonProblem> {
     let text = after_mark(data);
     if is_too_deep(text) {
@@ -60,7 +60,7 @@ pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Ed
             with_field(&data[outer.clone()], key, value).ok_or_else(JsonProblem::too_deep)?;
         (outer.start + place.start..outer.start + place.end, field)
     };
-    // Somebody is to be able to read it.
+    // The result must be readable again.
     let is_table = matches!(value.tag(), ValueTag::LIST | ValueTag::MAP);
     if is_table && is_too_deep(&[&data[..edit.0.start], &edit.1, &data[edit.0.end..]].concat()) {
         return Err(JsonProblem::too_deep());
@@ -68,7 +68,7 @@ pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Ed
     Ok(edit)
 }
 
-/// Where in a text a part of it stands.
+/// The range of a part in its text.
 fn place(data: &[u8], part: &[u8]) -> Result<Range<usize>, JsonProblem> {
     let start = part.as_ptr().addr().checked_sub(data.as_ptr().addr());
     let place = start.map(|start| start..start + part.len());
@@ -131,8 +131,8 @@ fn put_all<T>(
     to.push(brackets[1]);
 }
 
-/// Puts a value in the place of an old one. What is the same, as far as Lua can say, is written as it was: a number
-/// with a point, an escape, the order of an object. Returns whether all is the same.
+/// Replaces an old value. Parts in which Lua sees no change keep their form: a number with a
+/// decimal point, an escape, the order of an object. Returns whether everything is the same.
 fn put_like(to: &mut Vec<u8>, value: &Value, old: &[u8]) -> bool {
     let start = to.len();
     let is_same = match (value.tag(), old.first()) {
@@ -202,7 +202,7 @@ fn put_map_like(to: &mut Vec<u8>, new: &Map, old: &[u8]) -> bool {
     is_same
 }
 
-/// Whether a text of JSON says this value, which is neither a list nor a map.
+/// Whether a JSON text is this value, which is neither a list nor a map.
 fn is_same(value: &Value, old: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(old) else { return false };
     match value.tag() {

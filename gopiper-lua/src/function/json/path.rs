@@ -18,7 +18,7 @@ pub(crate) struct Path {
 #[derive(Default)]
 pub(crate) struct Paths(Vec<(Vec<u8>, Path)>);
 
-/// So many are remembered.
+/// How many are remembered.
 const PATHS: usize = 32;
 
 impl Paths {
@@ -61,8 +61,8 @@ impl Path {
         Ok(Path { keys, nodes, is_open })
     }
 
-    /// The field that it leads to in a text of JSON; none if it is not there. What stands behind it is not looked
-    /// at; but that it is not there is only said of what is JSON as a whole.
+    /// The field at this path in a JSON text; `None` if it is missing. Text behind the field is not
+    /// read, but a field counts as missing only if the whole text is JSON.
     pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<LazyValue<'a>>, JsonProblem> {
         let found = match sonic_rs::get(data, &self.nodes) {
             Err(error) if error.is_unmatched_type() && self.fit(data) => {
@@ -95,8 +95,8 @@ impl Path {
         }
     }
 
-    /// Takes each number for what it is in this message, a key of an object or a place in a list. Whether that is
-    /// anything else than before.
+    /// Interprets each number as this message requires: as a key of an object or a place in a list.
+    /// Returns whether anything has changed.
     #[cold]
     fn fit(&mut self, data: &[u8]) -> bool {
         let mut has_changed = false;
@@ -120,8 +120,8 @@ impl Path {
     }
 }
 
-/// Whether each object that a field lies in begins with a key: the parser looks for the first quote, whatever stands
-/// before that.
+/// Whether each object around a field begins with a key: the parser searches for the first quote,
+/// and ignores the text before it.
 fn begins_well(data: &[u8], found: &LazyValue<'_>, depth: usize) -> bool {
     let Some(start) = data.iter().position(|byte| !byte.is_ascii_whitespace()) else {
         return false;
@@ -207,7 +207,7 @@ mod tests {
         let mut get = |data: &'static str| {
             path.get(data.as_bytes()).unwrap().map(|found| found.as_raw_str().to_owned())
         };
-        // What was learned of one message does not spoil the next.
+        // Knowledge from one message does not affect the next.
         for _ in 0..2 {
             assert_eq!(get(r#"{"a":{"1":{"0":5}}}"#).as_deref(), Some("5"));
             assert_eq!(get(r#"{"a":[0,[6]]}"#).as_deref(), Some("6"));

@@ -1,4 +1,4 @@
-//! Why JSON gives no answer.
+//! Errors of JSON messages and paths.
 use std::fmt;
 
 use crate::state::depth::TOO_DEEP;
@@ -6,19 +6,19 @@ use crate::state::depth::TOO_DEEP;
 /// Why there is no answer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum JsonProblem {
-    /// The message is no JSON, as far as it was looked at: it may be one of many that are none.
+    /// The message is not JSON, as far as it was read: it may be one of many that are not.
     Unreadable(String),
-    /// What was asked for is wrong, or more than anybody does.
+    /// The request is wrong, or exceeds a limit.
     Wrong(String),
 }
 
 impl JsonProblem {
     pub(super) fn of(error: &sonic_rs::Error) -> Self {
-        // What follows is a drawing.
+        // The other lines are a drawing.
         JsonProblem::Unreadable(error.to_string().lines().next().unwrap_or_default().into())
     }
 
-    /// An object in which something else stands where a key does.
+    /// An object with something else in place of a key.
     pub(super) fn no_key() -> Self {
         JsonProblem::Unreadable(
             "an object begins with neither a key in double quotes nor its end".into(),

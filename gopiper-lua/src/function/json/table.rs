@@ -1,12 +1,12 @@
-//! JSON's text as a table of Lua's.
+//! Converts JSON text to Lua tables.
 use std::{collections::HashSet, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::{function::serialized::Writer, state::memory::NOT_ENOUGH};
 
-/// Writes what it is deserialized from for Lua. Gives whether that is anything but null. How deep it may lie was looked
-/// at before.
+/// Writes the deserialized value for Lua. Returns whether it is anything but null. The depth was
+/// checked before.
 pub(super) struct Table<'a>(pub(super) &'a mut Writer);
 
 impl<'de> DeserializeSeed<'de> for Table<'_> {
@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for Table<'_> {
     }
 }
 
-/// What a key that is remembered takes beside its bytes, about.
+/// The approximate memory of a remembered key beside its bytes.
 const OF_KEY: usize = 64;
 
 /// Nothing more is read when there is no room for it.

@@ -1,4 +1,5 @@
--- Makes what goes over a batch with the operator's function, and what flushes its window.
+-- Creates the loop over a batch with the operator's function, and the function that flushes its
+-- window.
 local prelude = ...
 local ffi = require('ffi')
 local cast = ffi.cast
@@ -10,9 +11,9 @@ local report, send, keep, begin_anew = s.report, s.send, s.keep, prelude.begin_a
 local batch_type = ffi.typeof('gopiper_batch *')
 local pcall, collectgarbage, cut = prelude.pcall, collectgarbage, string.sub
 
--- What a function has raised, in words: a table without words of its own as what is in it. Without addresses: they
--- differ each time, and the log would take each failure for one of another reason. `left` is how many fields are shown at
--- most.
+-- The text of an error: the contents of a table without a text of its own. Without addresses: they
+-- differ each time, and the log would treat each failure as a different reason. `left` is the most
+-- fields that are shown.
 local left
 local function words(problem, depth)
   local kind = type(problem)
@@ -23,7 +24,7 @@ local function words(problem, depth)
   if depth == 4 then return '{ ... }' end
   local fields = {}
   for key, field in next, problem do
-    -- One may hold itself many times, and nothing stops this here.
+    -- A table may contain itself many times, and nothing stops this here.
     left = left - 1
     if left < 0 then break end
     fields[#fields + 1] = words(key, depth + 1) .. ' = ' .. words(field, depth + 1)
@@ -39,20 +40,21 @@ local function in_words(problem)
   return "an error that can't be shown: a " .. type(problem)
 end
 
--- The function, and where it stands.
+-- The function, and its position.
 local subject
 
--- With the path of the file that it names (Lua forgets where it was when there is no memory left); where that is this one, the function is what the operator knows.
+-- Adds the path of the file that it names (without memory, Lua loses the position). If that is this
+-- file, it names the function, which the operator knows.
 local function said(problem)
   local text = placed(problem) or placed(in_words(problem))
   local own = match(text, '^gopiper:%d+: (.*)') or (text == 'not enough memory' or text == 'stack overflow') and text
   return own and subject .. ': ' .. own or text
 end
 
--- What is wrong with what the function has returned.
+-- The error for a wrong return value.
 local function wrong(text) error(subject .. ' ' .. text, 0) end
 
--- What a function has returned that is neither nothing nor gopiper.DROP alone.
+-- Handles every return value except nothing and gopiper.DROP alone.
 local function other(slot, windowed, status, code, text)
   if status == 1 then
     if not windowed then
@@ -88,7 +90,7 @@ local function other(slot, windowed, status, code, text)
   report(s, slot, status == 0 and 0 or status + code, text, #text)
 end
 
--- Why a message goes to no branch.
+-- The error for a message that goes to no branch.
 local function lost(name, branches)
   local names = {}
   for branch, place in next, branches do names[place + 1] = branch end
@@ -97,7 +99,7 @@ local function lost(name, branches)
     concat(names, ', ') .. ')')
 end
 
--- A function that returns the name of a branch, as one that says which branch it is.
+-- Turns a function that returns the name of a branch into one that sets its number.
 local function routed(user, branches)
   return function()
     local name, code, text = user(message)
@@ -118,7 +120,7 @@ return function(user, flush, branches, stands)
     local messages = batch.messages
     for i = from, to - 1 do
       s.at = i
-      -- What is sent now takes the place of this one.
+      -- Messages sent now take the place of this one.
       batch.cursor = i
       local slot = messages + i
       s._slot = slot
@@ -145,13 +147,14 @@ return function(user, flush, branches, stands)
       local text = said(problem)
       s.stopped = 0
       report(s, batch.messages + i, 200, text, #text)
-      -- So that the next message does not fail by what this one has left: Lua does not clear up when it has no memory.
+      -- So that this one's garbage does not fail the next message: Lua does not collect when memory
+      -- runs out.
       if match(text, 'not enough memory$') then collectgarbage() end
       i = i + 1
     end
     batch.cursor = first
   end
-  -- Returns what is wrong, if something is.
+  -- Returns the error, if there is one.
   local function flush_window(ended)
     local well, problem = pcall(flush, window, ended)
     if well then return nil end

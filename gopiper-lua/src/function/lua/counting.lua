@@ -1,5 +1,5 @@
--- What `gopiper` is in a worker: it makes nothing, and counts the functions that the file puts into pipelines, in
--- order. What it gives is of the types that the program's own gives.
+-- `gopiper` in a worker: it creates nothing, and counts the functions that the file puts into
+-- pipelines, in order. Its results have the same types as those of the program's own.
 local given = ...
 local error, ipairs, pairs, rawget, type, sort = error, ipairs, pairs, rawget, type, table.sort
 local setmetatable = setmetatable
@@ -30,7 +30,7 @@ maker('transform', function(user, options)
   return made
 end)
 
--- `decide` is what the operator has given, `user` what it comes to.
+-- `decide` is the operator's argument, `user` the resulting function.
 local function count(decide, user, flush, branches)
   local number = #counted.at + 1
   counted.at[number] = stands_at(decide)
@@ -94,7 +94,7 @@ maker('route', function(decide, branches)
   return stand_in()
 end)
 
--- A table that is a list, also an empty one.
+-- Marks a table as a list, even an empty one.
 function gopiper.list(items)
   if items ~= nil and type(items) ~= 'table' then
     error('gopiper.list wants a table, or nothing, not a ' .. type(items), 2)

@@ -8,14 +8,14 @@ local s, value, given, answer, take = prelude.state, prelude.value, prelude.give
 local wants_string, problem, meant, a = prelude.wants_string, prelude.problem, prelude.meant, prelude.a
 local position, range, nanoseconds, as_text, no_room =
   prelude.position, prelude.range, prelude.nanoseconds, prelude.as_text, prelude.no_room
--- Loaded once: a field of a struct that is called is looked up each time.
+-- Loaded once: a call through a field of a struct looks it up each time.
 local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
 local set_time, emit, get, set, get_all = s.set_time, s.emit, s.get, s.set, s.get_all
 local get_value, set_value = s.get_value, s.set_value
 local json, decode, add_json, set_json = s.json, s.decode, s.add_json, s.set_json
 
--- The message of the moment; nothing behind it when its function has returned. What a function gets leads to no slot:
--- it could be set to anything.
+-- The current message; invalid when its function has returned. The object that a function gets
+-- contains no slot, because the function could overwrite it.
 local function slot_of(message)
   local slot = s._slot
   if not istype(message_type, message) then
@@ -27,7 +27,7 @@ end
 
 local methods = {}
 
--- Where a word begins, from `init` on; nil if it is not there. No pattern.
+-- Returns where a word begins and ends, from `init` on; nil if it does not occur. Not a pattern.
 function methods.find(message, word, init)
   local slot = slot_of(message)
   if type(word) ~= 'string' then wants_string('find', word) end
@@ -37,14 +37,14 @@ function methods.find(message, word, init)
   return at + 1, at + #word
 end
 
--- A message of these bytes in this one's place, with its attributes as they are now.
+-- Sends a message with these bytes in this one's place, with its present attributes.
 function methods.emit(message, bytes)
   local slot = slot_of(message)
   if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('emit', bytes) end
   if emit(s, slot, bytes, #bytes) == 0 then return no_room() end
 end
 
--- A part of its bytes, as a string.
+-- Returns a part of its bytes, as a string.
 function methods.sub(message, from, to)
   local slot = slot_of(message)
   local start, len = range('sub', tonumber(slot._len), from, to)
@@ -52,22 +52,23 @@ function methods.sub(message, from, to)
   return ffi_string(slot._data + (start - 1), len)
 end
 
--- Leaves a part of its bytes, without copying any.
+-- Reduces it to a part of its bytes, without copying any.
 function methods.crop(message, from, to)
   local slot = slot_of(message)
   local start, len = range('crop', tonumber(slot._len), from, to)
   crop(s, slot, start - 1, len)
 end
 
--- Puts bytes behind it.
+-- Adds bytes at its end.
 function methods.append(message, bytes)
   local slot = slot_of(message)
   if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('append', bytes) end
   if append(s, slot, bytes, #bytes) == 0 then return no_room() end
 end
 
--- A field of the JSON that it is: 'status', 'user.name', 'items.0', or a JSON Pointer: '/a.b/c'. nil if it is not
--- there, or null; nil and why if the message cannot be read as JSON; an object or a list as its text.
+-- Returns a field of a JSON message: 'status', 'user.name', 'items.0', or a JSON Pointer: '/a.b/c'.
+-- nil if it is missing or null; nil and a text if the message is not JSON; an object or a list as
+-- its text.
 function methods.json(message, path)
   local slot = slot_of(message)
   if type(path) ~= 'string' then wants_string('json', path) end
@@ -75,7 +76,7 @@ function methods.json(message, path)
   return answer('the JSON')
 end
 
--- The same as a table, if it is an object or a list: all of the message without a path.
+-- The same, but an object or a list as a table; the whole message without a path.
 function methods.decode(message, path)
   local slot = slot_of(message)
   if path ~= nil and type(path) ~= 'string' then wants_string('decode', path) end
@@ -83,8 +84,8 @@ function methods.decode(message, path)
   return answer('the JSON')
 end
 
--- Puts a field into the JSON that it is: at the end of the object, whatever is there; or in the place of what is
--- there, and at the end of the object that it would be in if nothing is.
+-- Sets a field of a JSON message: `add_json` at the end of the object, without a check; `set_json`
+-- in place of an existing field, or at the end of its object if there is none.
 for name, put in next, { add_json = add_json, set_json = set_json } do
   methods[name] = function(message, path, what)
     local slot = slot_of(message)
@@ -156,7 +157,7 @@ ffi.metatype('gopiper_attributes', {
     if not wrong and set(s, slot, key, #key, value) == 0 then wrong = problem() end
     if wrong then error("attribute '" .. key .. "'" .. wrong, 2) end
   end,
-  -- Of all as they are then.
+  -- Goes through a copy of all attributes.
   __pairs = function()
     get_all(s, slot_of(message), value)
     local found, wrong = given()

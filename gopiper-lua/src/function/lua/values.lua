@@ -1,4 +1,4 @@
--- Values between Lua and Rust: one word, or bytes; a table as the bytes that LuaJIT makes of it and reads.
+-- Values between Lua and Rust: one word, or bytes; a table in LuaJIT's serialized form.
 local prelude = ...
 local ffi = require('ffi')
 local buffer = require('string.buffer')
@@ -7,11 +7,11 @@ assert(ffi.sizeof('gopiper_slot') == 64)
 
 local as_text = prelude.as_text
 local ffi_string, cast, istype = ffi.string, ffi.cast, ffi.istype
--- What says of a table that it is a list: the only metatable that goes over.
+-- Marks a table as a list: the only metatable that is passed.
 local list = prelude.list
 local coded = buffer.new({ metatable = { list } })
--- Encoding raises errors, and must not do so in compiled code (`ffi/code.rs`). What is decoded, Rust has written:
--- nothing is wrong with it.
+-- Encoding raises errors, and must not do so in compiled code (`state/code.rs`). Decoded bytes were
+-- written by Rust, and are correct.
 local encode, decode, tried = coded.encode, coded.decode, prelude.tried
 local type, error, pcall, tonumber, math_floor = type, error, pcall, tonumber, math.floor
 local next, tostring = next, tostring
@@ -23,7 +23,7 @@ local NULL, BOOL, I64, U64, F64, TIME, BYTES, STRING, TABLE = 0, 1, 2, 3, 4, 5, 
 -- Whole numbers up to this are exact in Lua.
 local EXACT = 9007199254740992LL
 
--- What `value` holds, for Lua; nil and a text if that is not to be had.
+-- The contents of `value` for Lua; nil and a text if they are not available.
 local function given()
   local tag = value.tag
   if tag == ABSENT then return nil end
@@ -41,18 +41,18 @@ local function given()
   return nil, ': ' .. made
 end
 
--- What JSON says; nil and why if the message is none. Anything else that is wrong is an error in `what`.
--- (Called last, it takes its caller's place.)
+-- The result from JSON; nil and a text if the message is not JSON. Any other problem is an error in
+-- `what`. (A tail call: it replaces its caller.)
 local function answer(what)
   if value.tag == PROBLEM then error(what .. ffi_string(value.data, value.len), 2) end
   local found, wrong = given()
   if wrong == nil then return found end
-  -- Not of the message: there is no memory for the table, say.
+  -- Not a problem of the message: there is no memory for the table, say.
   if value.tag == TABLE then error(what .. wrong, 2) end
   return nil, wrong
 end
 
--- What something is, with its article.
+-- The type of a value, with its article.
 local function a(what)
   local kind = type(what)
   if what == nil then return 'nil' end
@@ -65,10 +65,11 @@ local function a(what)
   return 'a ' .. kind
 end
 
--- There is no memory for what a function makes. (Called last, it takes its caller's place.)
+-- There is no memory for a function's result. (A tail call: it replaces its caller.)
 function prelude.no_room() error('not enough memory', 2) end
 
--- What in a table no message can hold, and where; `left` is how many values are looked at at most.
+-- Finds a value in a table that no message can hold, and its path; `left` is the most values to
+-- check.
 local left
 local function misplaced(what, path, depth)
   local kind = type(what)
@@ -86,7 +87,7 @@ local function misplaced(what, path, depth)
   end
 end
 
--- Puts something of Lua's into `value`; else returns what is wrong with it.
+-- Puts a Lua value into `value`, or returns the error.
 local function take(what)
   local kind = type(what)
   if kind == 'string' then
@@ -109,7 +110,7 @@ local function take(what)
       return misplaced(what, '', 0) or ': ' .. problem
     end
     value.tag = TABLE
-    -- They lie there until the next table.
+    -- They remain valid until the next table.
     value.data, value.len = coded:ref()
   elseif what == null then
     value.tag = NULL
@@ -123,20 +124,21 @@ local function take(what)
   return nil
 end
 
--- Numbers that go over as something else than a number are looked at here, and nowhere else: FFI takes any for any.
+-- Only this code checks numbers that are passed as another type: FFI converts any number to any
+-- type.
 
 local function no_number(what, found)
   local hint = type(found) == 'cdata' and ' (tonumber makes one of it)' or ''
   error(what .. ' wants a number, not ' .. (type(found) == 'number' and as_text(found) or a(found)) .. hint, 4)
 end
 
--- How many of so many bytes stand before a place.
+-- How many of `len` bytes precede a position.
 function prelude.position(what, len, init)
   if type(init) ~= 'number' or init ~= init then no_number(what, init) end
   return init < 1 and 0 or init > len and len + (init > len + 1 and 1 or 0) or math_floor(init) - 1
 end
 
--- Which of so many bytes are meant, as string.sub has it: the first one's place, and how many.
+-- A range of `len` bytes in the way of string.sub: the first one's position, and their number.
 function prelude.range(what, len, from, to)
   from, to = from or 1, to or -1
   if type(from) ~= 'number' or from ~= from then no_number(what, from) end
@@ -150,7 +152,7 @@ function prelude.range(what, len, from, to)
   return from, to - from + 1
 end
 
--- A time as it is set: whole, and no more than it can be.
+-- A time to set: whole, and within its range.
 function prelude.nanoseconds(what, time, level)
   if istype(int64, time) then return time end
   if type(time) == 'number' and time == math_floor(time) and time >= -2 ^ 53 and time <= 2 ^ 53 then return time end
@@ -163,7 +165,7 @@ function prelude.wants_string(what, found)
   error(what .. ' wants a string, not ' .. a(found), 3)
 end
 
--- What Rust has against what was taken.
+-- Rust's error for the value that was passed.
 function prelude.problem() return ffi_string(value.data, value.len) end
 
 prelude.value, prelude.given, prelude.answer, prelude.take, prelude.a = value, given, answer, take, a

@@ -1,4 +1,4 @@
--- What a function with the options `every` and `flush` keeps, and makes of it.
+-- The window of a function with the options `every` and `flush`.
 local prelude = ...
 local type, error, next, tostring = type, error, next, tostring
 local s, value, take = prelude.state, prelude.value, prelude.take
@@ -14,7 +14,7 @@ local function called_on(self, name)
   if self ~= window then error('a method of a window is called with a colon: window:' .. name .. '(…)', 3) end
 end
 
--- A message of these bytes, made of what is kept under a key.
+-- Sends a message with these bytes, made from messages that are kept under a key.
 function window:emit(bytes, options)
   called_on(self, 'emit')
   if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('window:emit', bytes) end
@@ -38,7 +38,7 @@ function window:emit(bytes, options)
   if wrong then error('attributes' .. wrong, 2) end
 end
 
--- Nothing is made of what is kept under a key, on purpose.
+-- Drops the messages that are kept under a key.
 function window:drop(key)
   called_on(self, 'drop')
   key = key or ''

@@ -1,7 +1,7 @@
 //! Flags for the linker.
 fn main() {
-    // What the file needs and nobody has is an error here, not on an operator's machine. What it is made
-    // of stays its own, whatever else is loaded beside it.
+    // A missing function is an error here, not on an operator's machine. The symbols of libraries
+    // in the file stay private, whatever else is loaded.
     for flag in ["-z,defs", "--exclude-libs,ALL", "-Bsymbolic"] {
         println!("cargo::rustc-cdylib-link-arg=-Wl,{flag}");
     }

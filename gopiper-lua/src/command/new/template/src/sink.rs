@@ -13,9 +13,9 @@ use gopiper_abi::{
 attributes! {
     /// Appends each message to a file, as a line.
     pub struct Attributes {
-        /// The file; it is made if it is not there.
+        /// The file; it is created if it does not exist.
         pub path: PathBuf,
-        /// What ends a line.
+        /// The end of each line.
         #[serde(default = "newline")]
         pub delimiter: String,
     }
@@ -25,7 +25,7 @@ fn newline() -> String {
     "\n".into()
 }
 
-/// Made once from the attributes; makes a component for each worker.
+/// Created once from the attributes; creates a component for each worker.
 pub struct TemplateFactory(Attributes);
 
 impl Factory for TemplateFactory {
@@ -49,7 +49,7 @@ impl Factory for TemplateFactory {
     }
 }
 
-/// The component of one worker: called by one thread alone.
+/// The component of one worker: only one thread calls it.
 pub struct Template {
     file: File,
     /// How long the file is.
@@ -65,8 +65,8 @@ impl Component for Template {
                 self.written += line.len() as u64;
                 handled.done(message);
             }
-            // The host gives it again after a while, as often as the operator wants: so what was written of it
-            // is taken back.
+            // The host sends the message again later, as often as the operator wants: so the part
+            // that was written is removed.
             Err(error) => {
                 let _ = self.file.set_len(self.written);
                 handled.report(message, Report::retry(1, error.to_string()));

@@ -11,13 +11,13 @@ attributes! {
     pub struct Attributes {
         /// The last one.
         pub last: u64,
-        /// What stands before each.
+        /// The text before each.
         #[serde(default)]
         pub prefix: String,
     }
 }
 
-/// Made once from the attributes; makes the component.
+/// Created once from the attributes; creates the component.
 pub struct TemplateFactory(Attributes);
 
 impl Factory for TemplateFactory {
@@ -37,7 +37,7 @@ impl Factory for TemplateFactory {
     }
 }
 
-/// The component of one worker: called by one thread alone.
+/// The component of one worker: only one thread calls it.
 pub struct Template {
     attributes: Attributes,
     postponed: Postponed,
@@ -46,7 +46,7 @@ pub struct Template {
 }
 
 impl Source for Template {
-    /// Sends as much as there is room for, and says whether there is more.
+    /// Sends messages for which there is room, and returns whether there are more.
     fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
         let mut batch = self.postponed.batch();
         let token = self.next;
@@ -61,8 +61,8 @@ impl Source for Template {
         Ok(if self.next > self.attributes.last { Produced::FINISHED } else { Produced::MORE })
     }
 
-    /// What became of messages: those of the batch that was sent as `token`, at these places. A source
-    /// that can give a message again remembers which of them have ended.
+    /// The outcome of the messages at these places in the batch that was sent as `token`. A source
+    /// that can send a message again remembers which of them have ended.
     fn settled(&mut self, token: u64, places: Range<u32>, outcome: Outcome) {
         if !outcome.is_final() {
             self.returned += places.len();

@@ -1,14 +1,14 @@
-//! Keeps the messages that contain a word, and says in an attribute how often.
+//! Keeps the messages that contain a word, and counts its occurrences in an attribute.
 use gopiper_abi::{
     Component, Error, Factory, HandledCallback, Message, Postponed, attributes, export_component,
 };
 
 attributes! {
-    /// Keeps the messages that contain a word, and says in an attribute how often.
+    /// Keeps the messages that contain a word, and counts its occurrences in an attribute.
     pub struct Attributes {
         /// The word.
         pub word: String,
-        /// The attribute that says how often.
+        /// The attribute for the count.
         #[serde(default = "times")]
         pub attribute: String,
     }
@@ -18,7 +18,7 @@ fn times() -> String {
     "times".into()
 }
 
-/// Made once from the attributes; makes a component for each worker.
+/// Created once from the attributes; creates a component for each worker.
 pub struct TemplateFactory(Attributes);
 
 impl Factory for TemplateFactory {
@@ -37,7 +37,7 @@ impl Factory for TemplateFactory {
     }
 }
 
-/// The component of one worker: called by one thread alone.
+/// The component of one worker: only one thread calls it.
 pub struct Template(Attributes);
 
 impl Component for Template {
