@@ -14,7 +14,7 @@
 // The version of the interface that this header is of.
 #define GOPIPER_INTERFACE_VERSION "0.1.0"
 // The hash of the interface's layout.
-#define GOPIPER_LAYOUT_ { 0xd4, 0xbd, 0xd2, 0xbe, 0xfc, 0x22, 0xea, 0x60 }
+#define GOPIPER_LAYOUT_ { 0x37, 0x73, 0x07, 0x49, 0xe1, 0x46, 0x25, 0x36 }
 
 // One unit of data with its attributes: the one that `handle` got, one of gopiper_message_new, or one in a
 // batch. What it is inside is nobody's business.
