@@ -9,7 +9,10 @@ use crate::{
     },
 };
 
-pub use crate::attributes::{from_json, read};
+pub use crate::attributes::{
+    declare::{Defaulted, set_default},
+    from_json, read,
+};
 
 /// Exports a factory as a component: emits the note and the entries of the `.so`. Use it once in a
 /// crate, which is a `cdylib`. The component has the name and the version of the package.

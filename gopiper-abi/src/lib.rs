@@ -60,6 +60,10 @@
 //! threads of your own, within [`Host::scope`]). [`raw`] contains the parts that only a host needs.
 #![warn(missing_docs)]
 
+// What `attributes!` makes names this crate as its authors do.
+#[cfg(test)]
+extern crate self as gopiper_abi;
+
 mod attributes;
 mod component;
 mod error;

@@ -40,22 +40,18 @@ attributes! {
         /// What to write after each message. A message from the end of an input that had no delimiter gets
         /// one only when another message follows, so that an input comes out byte for byte. The pieces of
         /// a split line are joined again if nothing came between them.
-        #[serde(default = "newline")]
-        pub delimiter: String,
+        pub delimiter: String = "\n".into(),
         /// When to sync to disk.
-        #[serde(default = "batch")]
-        pub sync: Sync,
+        pub sync: Sync = Sync::Batch,
         /// With `'interval'`, the seconds between two syncs.
-        #[serde(default = "one_second")]
-        pub sync_interval: f64,
+        pub sync_interval: f64 = 1.0,
         /// The largest file, in bytes. Before it grows beyond that, it is renamed to PATH.YYYYMMDD-HHMMSS,
         /// and a new one begins.
         pub rotate_bytes: Option<u64>,
         /// The oldest file, in seconds: the first message after that begins a new one.
         pub rotate_every: Option<f64>,
         /// The most files open at once.
-        #[serde(default = "sixty_four")]
-        pub max_open_files: usize,
+        pub max_open_files: usize = 64,
     }
 }
 
@@ -70,19 +66,6 @@ attributes! {
         /// Never: the system decides.
         Never,
     }
-}
-
-fn newline() -> String {
-    "\n".into()
-}
-fn batch() -> Sync {
-    Sync::Batch
-}
-fn one_second() -> f64 {
-    1.0
-}
-fn sixty_four() -> usize {
-    64
 }
 
 fn seconds(name: &str, seconds: f64) -> Result<i64, Error> {

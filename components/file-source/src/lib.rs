@@ -65,30 +65,22 @@ attributes! {
         pub follow: bool,
         /// Where to start in files present on the first run. Files that appear later, and gzip files, are
         /// read from the beginning.
-        #[serde(default = "beginning")]
-        pub from: Start,
+        pub from: Start = Start::Beginning,
         /// What ends a line. It is not part of the message's data.
-        #[serde(default = "newline")]
-        pub delimiter: String,
+        pub delimiter: String = "\n".into(),
         /// The longest line, in bytes.
-        #[serde(default = "sixteen_megabytes")]
-        pub max_length: usize,
+        pub max_length: usize = 16 << 20,
         /// What to do with a longer line.
-        #[serde(default = "split")]
-        pub too_long: TooLong,
+        pub too_long: TooLong = TooLong::Split,
         /// How much to read at once, in bytes.
-        #[serde(default = "block_size")]
-        pub block_size: usize,
+        pub block_size: usize = 256 << 10,
         /// Remember in the state directory how far each file has been delivered, and continue there after
         /// a restart.
-        #[serde(default = "yes")]
-        pub checkpoint: bool,
+        pub checkpoint: bool = true,
         /// How often to write the checkpoint, in seconds. It is also written at the end.
-        #[serde(default = "one_second")]
-        pub checkpoint_interval: f64,
+        pub checkpoint_interval: f64 = 1.0,
         /// What to do with a byte order mark at a file's beginning.
-        #[serde(default = "keep")]
-        pub bom: Bom,
+        pub bom: Bom = Bom::Keep,
         /// An attribute to put the path of the file into; none if it is not given.
         pub path_attribute: Option<String>,
     }
@@ -103,31 +95,6 @@ attributes! {
         /// At its end: read only what is written from now on.
         End,
     }
-}
-
-fn beginning() -> Start {
-    Start::Beginning
-}
-fn newline() -> String {
-    "\n".into()
-}
-fn sixteen_megabytes() -> usize {
-    16 << 20
-}
-fn split() -> TooLong {
-    TooLong::Split
-}
-fn block_size() -> usize {
-    256 << 10
-}
-fn keep() -> Bom {
-    Bom::Keep
-}
-fn yes() -> bool {
-    true
-}
-fn one_second() -> f64 {
-    1.0
 }
 
 /// What can be done where there is no state directory.

@@ -12,15 +12,10 @@ attributes! {
         /// How many a second; as fast as the pipeline takes them if it is not given.
         pub rate: Option<f64>,
         /// The text of each message. `{n}` is replaced by its number, from 0 on.
-        #[serde(default = "number")]
-        pub template: String,
+        pub template: String = "{n}".into(),
         /// The length of each message, in bytes: padded with spaces, or cut off.
         pub size: Option<usize>,
     }
-}
-
-fn number() -> String {
-    "{n}".into()
 }
 
 /// So many are due at once at most when the source was held up: no flood after a pause.

@@ -18,23 +18,17 @@ attributes! {
     /// Reads standard input, a message for each line.
     pub struct Attributes {
         /// What ends a line. It is not part of the message's data.
-        #[serde(default = "newline")]
-        pub delimiter: String,
+        pub delimiter: String = "\n".into(),
         /// What makes a message.
-        #[serde(default = "lines")]
-        pub split: Split,
+        pub split: Split = Split::Lines,
         /// The longest line, in bytes.
-        #[serde(default = "sixteen_megabytes")]
-        pub max_length: usize,
+        pub max_length: usize = 16 << 20,
         /// What to do with a longer line.
-        #[serde(default = "split")]
-        pub too_long: TooLong,
+        pub too_long: TooLong = TooLong::Split,
         /// How much to read at once, in bytes.
-        #[serde(default = "block_size")]
-        pub block_size: usize,
+        pub block_size: usize = 256 << 10,
         /// What to do with a byte order mark at the beginning.
-        #[serde(default = "keep")]
-        pub bom: Bom,
+        pub bom: Bom = Bom::Keep,
     }
 }
 
@@ -46,25 +40,6 @@ attributes! {
         /// Whatever one read returns, without looking for lines.
         Blocks,
     }
-}
-
-fn newline() -> String {
-    "\n".into()
-}
-fn lines() -> Split {
-    Split::Lines
-}
-fn split() -> TooLong {
-    TooLong::Split
-}
-fn sixteen_megabytes() -> usize {
-    16 << 20
-}
-fn keep() -> Bom {
-    Bom::Keep
-}
-fn block_size() -> usize {
-    256 << 10
 }
 
 /// What the pipe before standard input may hold, if it is one: fewer switches between processes.

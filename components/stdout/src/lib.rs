@@ -22,13 +22,8 @@ attributes! {
         /// What to write after each message. A message from the end of an input that had no delimiter gets
         /// one only when another message follows, so that an input comes out byte for byte. The pieces of
         /// a split line are joined again if nothing came between them.
-        #[serde(default = "newline")]
-        pub delimiter: String,
+        pub delimiter: String = "\n".into(),
     }
-}
-
-fn newline() -> String {
-    "\n".into()
 }
 
 /// What the pipe behind standard output may hold, if it is one: fewer switches between processes.

@@ -9,19 +9,10 @@ attributes! {
     /// Merges messages into one, separated by commas.
     pub struct Attributes {
         /// How many.
-        #[serde(default = "ten")]
-        pub count: usize,
+        pub count: usize = 10,
         /// How long the first of them waits at most, in milliseconds.
-        #[serde(default = "second")]
-        pub milliseconds: i64,
+        pub milliseconds: i64 = 1000,
     }
-}
-
-fn ten() -> usize {
-    10
-}
-fn second() -> i64 {
-    1000
 }
 
 /// Makes [`Merge`]s.

@@ -16,13 +16,8 @@ attributes! {
         /// The file; it is created if it does not exist.
         pub path: PathBuf,
         /// The end of each line.
-        #[serde(default = "newline")]
-        pub delimiter: String,
+        pub delimiter: String = "\n".into(),
     }
-}
-
-fn newline() -> String {
-    "\n".into()
 }
 
 /// Created once from the attributes; creates a component for each worker.

@@ -12,8 +12,7 @@ attributes! {
         /// The last one.
         pub last: u64,
         /// The text before each.
-        #[serde(default)]
-        pub prefix: String,
+        pub prefix: String = String::new(),
     }
 }
 

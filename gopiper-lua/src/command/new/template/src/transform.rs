@@ -9,13 +9,8 @@ attributes! {
         /// The word.
         pub word: String,
         /// The attribute for the count.
-        #[serde(default = "times")]
-        pub attribute: String,
+        pub attribute: String = "times".into(),
     }
-}
-
-fn times() -> String {
-    "times".into()
 }
 
 /// Created once from the attributes; creates a component for each worker.

@@ -1,4 +1,6 @@
 //! Reads attributes from the pipeline's file into the author's struct.
+pub(crate) mod declare;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value as Json, json};
@@ -9,87 +11,6 @@ use crate::{
     refusal::{refusal, stand_in},
     schema::Schema,
 };
-
-/// Declares a component's attributes: an ordinary struct with doc comments on its fields. A field
-/// with `#[serde(default)]` or an `Option` is optional; an unknown attribute is refused.
-///
-/// Declare structs and enums for its fields in the same way. A struct derives `Debug`, `Clone`,
-/// serde's `Deserialize` and schemars' `JsonSchema`. An enum also derives `PartialEq` and `Eq`, and
-/// its variants are texts in snake_case. You may derive more, such as `Default`, and use further
-/// attributes of serde and schemars.
-///
-/// ```
-/// gopiper_abi::attributes! {
-///     /// Keeps the lines that contain a word.
-///     pub struct Attributes {
-///         /// The word to look for.
-///         pub word: String,
-///         /// Keep the lines without it instead.
-///         #[serde(default)]
-///         pub invert: bool,
-///         /// What counts as a letter.
-///         #[serde(default)]
-///         pub letters: Letters,
-///         /// How long it may take, in milliseconds.
-///         #[serde(default = "one_second")]
-///         pub timeout_ms: u64,
-///         /// Where to look; everywhere if it is not given.
-///         pub within: Option<Within>,
-///     }
-/// }
-///
-/// fn one_second() -> u64 {
-///     1000
-/// }
-///
-/// gopiper_abi::attributes! {
-///     /// What counts as a letter.
-///     #[derive(Copy, Default)]
-///     pub enum Letters {
-///         /// A to Z: `'ascii'`.
-///         #[default]
-///         Ascii,
-///         /// What Unicode says: `'all_of_unicode'`.
-///         AllOfUnicode,
-///     }
-/// }
-///
-/// gopiper_abi::attributes! {
-///     /// A part of a line, in bytes.
-///     pub struct Within {
-///         /// Where it begins.
-///         #[serde(default)]
-///         pub from: usize,
-///         /// Where it ends.
-///         pub to: usize,
-///     }
-/// }
-/// ```
-#[macro_export]
-macro_rules! attributes {
-    ($(#[$outer:meta])* $vis:vis struct $name:ident { $($body:tt)* }) => {
-        #[derive(Debug, Clone, $crate::serde::Deserialize, $crate::schemars::JsonSchema)]
-        #[serde(crate = "gopiper_abi::serde", deny_unknown_fields)]
-        #[schemars(crate = "gopiper_abi::schemars")]
-        $(#[$outer])*
-        $vis struct $name { $($body)* }
-
-        impl $crate::DeclaredAttributes for $name {}
-    };
-    ($(#[$outer:meta])* $vis:vis enum $name:ident { $($body:tt)* }) => {
-        // Serialize for the schema: it says what the default is.
-        #[derive(
-            Debug, Clone, PartialEq, Eq, $crate::serde::Deserialize, $crate::serde::Serialize,
-            $crate::schemars::JsonSchema,
-        )]
-        #[serde(crate = "gopiper_abi::serde", rename_all = "snake_case")]
-        #[schemars(crate = "gopiper_abi::schemars")]
-        $(#[$outer])*
-        $vis enum $name { $($body)* }
-
-        impl $crate::DeclaredAttributes for $name {}
-    };
-}
 
 /// A type declared by [`attributes!`](crate::attributes). You may implement it for a type of your
 /// own that serde reads and schemars describes; unknown attributes are then refused only if it says
