@@ -5,12 +5,13 @@ mod path;
 mod problem;
 mod table;
 
-use std::borrow::Cow;
-
 use serde::de::DeserializeSeed;
-use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
 
-use self::{depth::is_too_deep, problem::after_mark, table::Table};
+use self::{
+    depth::{is_too_deep, too_deep_at},
+    problem::after_mark,
+    table::Table,
+};
 pub(super) use self::{
     edit::{replaced, with_field},
     path::{Path, Paths},
@@ -30,39 +31,56 @@ pub(super) enum FoundField<'a> {
     Float(f64),
     /// A string without escapes, or the text of an object or a list.
     Raw(&'a [u8]),
-    /// A string with escapes in it.
+    /// A string with escapes in it, without them.
     Text(String),
 }
 
 /// Finds a field of a message. Text behind it is not read.
 pub(super) fn find<'a>(data: &'a [u8], path: &mut Path) -> Result<FoundField<'a>, JsonProblem> {
-    let data = after_mark(data);
-    if is_too_deep(data) {
-        return Err(JsonProblem::too_deep());
-    }
-    let Some(found) = path.get(data)? else { return Ok(FoundField::Nothing) };
-    Ok(match found.get_type() {
-        JsonType::Null => FoundField::Nothing,
-        JsonType::Boolean => FoundField::Bool(found.as_bool().unwrap_or_default()),
-        JsonType::Number => return number(&found),
-        JsonType::String => match found.as_raw_cow() {
-            Cow::Borrowed(raw) if !raw.contains('\\') => {
-                FoundField::Raw(&raw.as_bytes()[1..raw.len() - 1])
-            }
-            _ => match found.as_str() {
-                Some(text) => FoundField::Text(text.to_owned()),
-                None => return Err(JsonProblem::Unreadable("a string with a wrong escape".into())),
-            },
+    let Some(found) = reach(after_mark(data), path)? else { return Ok(FoundField::Nothing) };
+    Ok(match found.first() {
+        None | Some(b'n') => FoundField::Nothing,
+        Some(b't') => FoundField::Bool(true),
+        Some(b'f') => FoundField::Bool(false),
+        Some(b'"') if !found.contains(&b'\\') => FoundField::Raw(&found[1..found.len() - 1]),
+        Some(b'"') => match sonic_rs::from_slice(found) {
+            Ok(text) => FoundField::Text(text),
+            Err(_) => return Err(JsonProblem::Unreadable("a string with a wrong escape".into())),
         },
-        JsonType::Object | JsonType::Array => match found.as_raw_cow() {
-            Cow::Borrowed(raw) => FoundField::Raw(raw.as_bytes()),
-            Cow::Owned(raw) => FoundField::Text(raw),
-        },
+        Some(b'{' | b'[') => FoundField::Raw(found),
+        Some(_) => return number(found),
     })
 }
 
-fn number(found: &LazyValue<'_>) -> Result<FoundField<'static>, JsonProblem> {
-    let raw = found.as_raw_str();
+/// The parser calls itself for each level, but there are not more levels than bytes: in so few bytes it cannot use up
+/// a stack.
+const SHORT: usize = 1024;
+
+/// A field of a message, if what has to be read for it is not nested too deep. A short message is only looked at as far
+/// as it was read: the rest of it may not be in the processor's cache yet.
+fn reach<'a>(data: &'a [u8], path: &mut Path) -> Result<Option<&'a [u8]>, JsonProblem> {
+    if data.len() > SHORT {
+        return match too_deep_at(data) {
+            None => path.get(data),
+            Some(deep) => match path.get(&data[..deep]) {
+                Ok(Some(found)) => Ok(Some(found)),
+                _ => Err(JsonProblem::too_deep()),
+            },
+        };
+    }
+    let found = path.get(data);
+    let read = match &found {
+        Ok(Some(found)) => {
+            let end = found.as_ptr_range().end.addr();
+            &data[..end.saturating_sub(data.as_ptr().addr()).min(data.len())]
+        }
+        _ => data,
+    };
+    if is_too_deep(read) { Err(JsonProblem::too_deep()) } else { found }
+}
+
+fn number(digits: &[u8]) -> Result<FoundField<'static>, JsonProblem> {
+    let raw = str::from_utf8(digits).unwrap_or_default();
     // Most are: and this is the short way.
     match raw.parse() {
         Ok(0) if raw.starts_with('-') => return Ok(FoundField::Float(-0.0)),
@@ -87,17 +105,15 @@ pub(super) fn decode(
     to: &mut Writer,
 ) -> Result<bool, JsonProblem> {
     let data = after_mark(data);
-    if is_too_deep(data) {
-        return Err(JsonProblem::too_deep());
-    }
     let found = match path {
+        None if is_too_deep(data) => return Err(JsonProblem::too_deep()),
         None => None,
-        Some(path) => match path.get(data)? {
+        Some(path) => match reach(data, path)? {
             Some(found) => Some(found),
             None => return Ok(false),
         },
     };
-    let text = found.as_ref().map_or(data, |found| found.as_raw_str().as_bytes());
+    let text = found.unwrap_or(data);
     let mut json = serde_json::Deserializer::from_slice(text);
     let read = Table(to).deserialize(&mut json).and_then(|there| json.end().map(|()| there));
     if !to.has_room() {

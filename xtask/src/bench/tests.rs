@@ -32,7 +32,7 @@ fn every_row_can_be_measured() {
         Built { program: given("GOPIPER_TEST_PROGRAM"), plugins: given("GOPIPER_TEST_PLUGINS") };
     let stage = built.program.with_file_name("examples").join(STAGE_PROGRAM);
     let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::new(built, stage, folder.path().into(), 200, 1).unwrap();
+    let bench = Bench::new((built, stage), folder.path().into(), 200, 1).unwrap();
     let rows = chosen(&[]).unwrap();
     bench.run(&rows).unwrap();
 

@@ -10,21 +10,20 @@ const CHUNK: usize = 240;
 /// this, one message could use up a thread's stack. Most messages have fewer brackets than that at all, and
 /// counting those is nearly free.
 pub(super) fn is_too_deep(data: &[u8]) -> bool {
-    if data.len() <= DEPTH {
-        return false;
-    }
-    let mut opened = 0;
-    for chunk in data.chunks(CHUNK) {
-        // `[` and `{` differ in this one bit. This loop becomes one over 16 bytes at once.
-        opened += usize::from(chunk.iter().fold(0u8, |n, byte| n + u8::from(byte | 0x20 == b'{')));
-        if opened > DEPTH {
-            return is_nested_too_deep(data);
-        }
-    }
-    false
+    too_deep_at(data).is_some()
 }
 
-fn is_nested_too_deep(data: &[u8]) -> bool {
+/// Where the first list or object begins that is nested deeper than [`DEPTH`].
+pub(super) fn too_deep_at(data: &[u8]) -> Option<usize> {
+    if data.len() <= DEPTH {
+        return None;
+    }
+    let most: usize = data.chunks(CHUNK).map(brackets).sum();
+    if most > DEPTH { nested_too_deep_at(data) } else { None }
+}
+
+#[cold]
+fn nested_too_deep_at(data: &[u8]) -> Option<usize> {
     let (mut depth, mut at) = (0usize, 0);
     while let Some(byte) = data.get(at) {
         at += 1;
@@ -35,10 +34,16 @@ fn is_nested_too_deep(data: &[u8]) -> bool {
             _ => {}
         }
         if depth > DEPTH {
-            return true;
+            return Some(at - 1);
         }
     }
-    false
+    None
+}
+
+/// How many lists and objects begin in a chunk. `[` and `{` differ in one bit. Measured: this loop, which becomes one over
+/// 16 bytes at once, takes a tenth of the time of two counts by memchr.
+fn brackets(chunk: &[u8]) -> usize {
+    chunk.iter().fold(0u8, |n, byte| n + u8::from(byte | 0x20 == b'{')).into()
 }
 
 /// The beginnings of the objects of a text, as far as it is JSON.

@@ -40,7 +40,6 @@ pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Ed
         return Err(JsonProblem::too_deep());
     }
     let edit = if let Some(old) = path.get(text)? {
-        let old = old.as_raw_str().as_bytes();
         let mut new = Vec::new();
         put_like(&mut new, value, old);
         (place(data, old)?, new)

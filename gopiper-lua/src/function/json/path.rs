@@ -61,9 +61,9 @@ impl Path {
         Ok(Path { keys, nodes, is_open })
     }
 
-    /// The field at this path in a JSON text; `None` if it is missing. Text behind the field is not
+    /// The text of the field at this path in a JSON text; `None` if it is missing. Text behind the field is not
     /// read, but a field counts as missing only if the whole text is JSON.
-    pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<LazyValue<'a>>, JsonProblem> {
+    pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<&'a [u8]>, JsonProblem> {
         let found = match sonic_rs::get(data, &self.nodes) {
             Err(error) if error.is_unmatched_type() && self.fit(data) => {
                 sonic_rs::get(data, &self.nodes)
@@ -71,10 +71,14 @@ impl Path {
             found => found,
         };
         match found {
-            Ok(found) => match begins_well(data, &found, self.nodes.len()) {
-                true => Ok(Some(found)),
-                false => Err(JsonProblem::no_key()),
-            },
+            Ok(found) => {
+                let text = found.as_raw_str();
+                let start = text.as_ptr().addr().saturating_sub(data.as_ptr().addr());
+                match begins_well(data, start, self.nodes.len()) {
+                    true => Ok(data.get(start..start + text.len())),
+                    false => Err(JsonProblem::no_key()),
+                }
+            }
             Err(error) if error.is_not_found() || error.is_unmatched_type() => {
                 is_whole(data).map(|()| None)
             }
@@ -122,7 +126,7 @@ impl Path {
 
 /// Whether each object around a field begins with a key: the parser searches for the first quote,
 /// and ignores the text before it.
-fn begins_well(data: &[u8], found: &LazyValue<'_>, depth: usize) -> bool {
+fn begins_well(data: &[u8], field: usize, depth: usize) -> bool {
     let Some(start) = data.iter().position(|byte| !byte.is_ascii_whitespace()) else {
         return false;
     };
@@ -130,9 +134,8 @@ fn begins_well(data: &[u8], found: &LazyValue<'_>, depth: usize) -> bool {
     if depth == 1 || !first {
         return first;
     }
-    let len = found.as_raw_str().as_ptr().addr().saturating_sub(data.as_ptr().addr());
     let within = &data[start + 1..];
-    let before = &within[..len.saturating_sub(start + 1).min(within.len())];
+    let before = &within[..field.saturating_sub(start + 1).min(within.len())];
     let mut opened = memchr::memchr_iter(b'{', before);
     // One may be in a string: then it is to be known which.
     opened.all(|at| is_key(&within[at + 1..]))
@@ -205,7 +208,7 @@ mod tests {
     fn a_number_is_a_key_in_an_object_and_a_place_in_a_list() {
         let mut path = Path::parse("a.1.0").unwrap();
         let mut get = |data: &'static str| {
-            path.get(data.as_bytes()).unwrap().map(|found| found.as_raw_str().to_owned())
+            path.get(data.as_bytes()).unwrap().map(|text| String::from_utf8(text.to_vec()).unwrap())
         };
         // Knowledge from one message does not affect the next.
         for _ in 0..2 {
