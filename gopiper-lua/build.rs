@@ -1,6 +1,7 @@
 //! Refuses to build a program that could not stop an endless loop in a Lua function.
 
-/// With this LuaJIT's compiled code looks at hooks. LuaJIT's own build reads it from one of these variables.
+/// With this LuaJIT's compiled code looks at hooks. LuaJIT's own build reads it from one of these
+/// variables.
 const FLAG: &str = "LUAJIT_ENABLE_CHECKHOOK";
 const VARIABLES: [&str; 2] = ["CFLAGS", "XCFLAGS"];
 

@@ -43,11 +43,12 @@ pub trait Component: Send + 'static {
     fn handle(&mut self, message: Message, handled: HandledCallback<'_>);
 
     /// The moment asked for by [`Host::wake_at`](crate::Host::wake_at) has come (or
-    /// [`Host::wake`](crate::Host::wake) was called); `now` is [`Host::monotonic`](crate::Host::monotonic).
+    /// [`Host::wake`](crate::Host::wake) was called); `now` is
+    /// [`Host::monotonic`](crate::Host::monotonic).
     ///
     /// # Errors
-    /// The pipeline stops, and names this component. A [temporary](Error::temporary) error is only logged if
-    /// the component has asked for another moment.
+    /// The pipeline stops, and names this component. A [temporary](Error::temporary) error is only
+    /// logged if the component has asked for another moment.
     fn timer(&mut self, now: i64) -> Result<(), Error> {
         let _ = now;
         Ok(())
@@ -285,8 +286,8 @@ pub trait Factory: Sized + Send + 'static {
     /// promise.
     ///
     /// # Errors
-    /// Messages may be lost: names the operator's setting that causes it (`sync = 'never'`), or is empty if
-    /// it is always the case.
+    /// Messages may be lost: names the operator's setting that causes it (`sync = 'never'`), or is
+    /// empty if it is always the case.
     fn durability(&self) -> Result<(), String> {
         Err(String::new())
     }

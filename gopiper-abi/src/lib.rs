@@ -6,7 +6,8 @@
 //!
 //! ```no_run
 //! use gopiper_abi::{
-//!     Component, Error, Factory, HandledCallback, Message, Postponed, attributes, export_component,
+//!     Component, Error, Factory, HandledCallback, Message, Postponed, attributes,
+//!     export_component,
 //! };
 //! use memchr::memmem::Finder;
 //!

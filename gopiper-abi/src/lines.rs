@@ -57,7 +57,8 @@ pub type SendLines<'a> = &'a mut dyn FnMut(Batch, Vec<u64>) -> Result<(), Error>
 ///
 ///     fn settled(&mut self, token: u64, places: Range<u32>, outcome: Outcome) {
 ///         for place in places {
-///             log::info!("{outcome:?}: the line before byte {}", self.ends[&token][place as usize]);
+///             let end = self.ends[&token][place as usize];
+///             log::info!("{outcome:?}: the line before byte {end}");
 ///         }
 ///     }
 /// }

@@ -7,8 +7,8 @@ use crate::raw::{Host, Level, with_current_host};
 
 struct Forward;
 
-/// The host of the first component made by this library: for threads of the author's own that are in
-/// no [`Host::scope`].
+/// The host of the first component made by this library: for threads of the author's own that are
+/// in no [`Host::scope`].
 static FIRST: OnceLock<Host> = OnceLock::new();
 
 /// Forwards this library's `log` records to the host, and so `tracing`'s events, which become

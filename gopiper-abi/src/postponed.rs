@@ -23,7 +23,8 @@ use crate::raw::{Batch, Deliveries, Host, Message, OnStop, Positions, SendStatus
 ///             Some((first, earlier)) => {
 ///                 settles.add(earlier);
 ///                 let joined = [first.data(), message.data()].concat();
-///                 // The pipeline may be closing: then the pair has failed, and its source learns of it.
+///                 // The pipeline may be closing: then the pair has failed, and its source
+///                 // learns of it.
 ///                 let _ = self.postponed.send_from(settles, [Message::new(joined)]);
 ///             }
 ///         }

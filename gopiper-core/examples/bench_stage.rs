@@ -1,5 +1,6 @@
-//! One stage between a source and a sink that cost next to nothing: what `cargo xtask bench` measures
-//! of a stage by itself. The source sends the first lines of FILE, over and over, COUNT of them.
+//! One stage between a source and a sink that cost next to nothing: what `cargo xtask bench`
+//! measures of a stage by itself. The source sends the first lines of FILE, over and over, COUNT of
+//! them.
 //!
 //! - `bench_stage FILE COUNT loaded GREP.so WORD`: the search of a loaded `grep` component.
 //! - `bench_stage FILE COUNT compiled WORD`: the same search, compiled into this program.

@@ -312,7 +312,8 @@ fn one_becomes_several_none_or_one_more() {
 
 #[test]
 fn a_window_is_sent_by_its_timer_or_at_the_end() {
-    // The source waits for the outcome of each before it gives the next: only the timer can send it.
+    // The source waits for the outcome of each before it gives the next: only the timer can send
+    // it.
     let probe = Probe::new(["hold 1", "hold 2"]);
     let (summary, _) = run(vec![probe.patient_source(), everything(), probe.sink()]);
     assert_eq!(probe.output(), ["hold 1", "1 of 1", "hold 2", "1 of 1"]);

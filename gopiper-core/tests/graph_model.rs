@@ -1,5 +1,6 @@
-//! Random graphs of tees, routes and merges, nested, against a plain model: each message ends with the
-//! worst that becomes of it anywhere, each sink gets what leads to it, and along each way in order.
+//! Random graphs of tees, routes and merges, nested, against a plain model: each message ends with
+//! the worst that becomes of it anywhere, each sink gets what leads to it, and along each way in
+//! order.
 mod common;
 
 use std::{
@@ -368,7 +369,8 @@ fn cases() -> u32 {
 }
 
 proptest! {
-    // A hundred take seconds, most of them for making threads; `cargo xtask ci --full` asks for thousands.
+    // A hundred take seconds, most of them for making threads; `cargo xtask ci --full` asks for
+    // thousands.
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..Default::default() })]
 
     #[test]

@@ -1,6 +1,6 @@
 //! Random pipelines against a plain model: every message has the one outcome that its words and the
-//! stages behind ask for, what comes out comes in order, and the counters add up. Nothing hangs: each
-//! case is given ten minutes, by a clock that the test moves.
+//! stages behind ask for, what comes out comes in order, and the counters add up. Nothing hangs:
+//! each case is given ten minutes, by a clock that the test moves.
 mod common;
 
 use std::{
@@ -188,8 +188,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 type End = fn(&Control);
 
 /// Runs it to its end, by a clock that goes on whenever nothing else does: in steps that are small
-/// against the limit, but for a component that is stuck, whose stage has one worker. At some turn it
-/// may be ended.
+/// against the limit, but for a component that is stuck, whose stage has one worker. At some turn
+/// it may be ended.
 fn run(
     components: Vec<ComponentSpec>,
     dead_letters: Option<ComponentSpec>,
@@ -379,8 +379,8 @@ proptest! {
         prop_assert_eq!(probe.outcomes(), expected);
     }
 
-    /// Stopped it drains; ended at once, what is not done goes back. Nothing has two outcomes, nor one
-    /// that is not true.
+    /// Stopped it drains; ended at once, what is not done goes back. Nothing has two outcomes, nor
+    /// one that is not true.
     #[test]
     fn an_end_at_any_moment_leaves_each_message_with_one_true_outcome(
         ways in prop::collection::vec(0..WAYS.len(), 1..80),

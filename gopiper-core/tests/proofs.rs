@@ -1,5 +1,6 @@
-//! Components that prove that the interface carries what later parts of gopiper need, each as a real
-//! `.so`: a runtime of its own, an aggregator, LuaJIT's FFI, a child process. Those in C: `c.rs`.
+//! Components that prove that the interface carries what later parts of gopiper need, each as a
+//! real `.so`: a runtime of its own, an aggregator, LuaJIT's FFI, a child process. Those in C:
+//! `c.rs`.
 mod common;
 
 use std::collections::BTreeSet;

@@ -345,7 +345,8 @@ fn the_next_stage_counts_attempts_anew() {
             faults.options.name = Some(name.into());
             faults
         };
-        // The second one is given "retry 3 done" by the first, which it takes for "retry" without end.
+        // The second one is given "retry 3 done" by the first, which it takes for "retry" without
+        // end.
         let (summary, _) = run(vec![probe.source(1), stage("one"), stage("two"), probe.sink()]);
         let counts = |place: usize| summary.components[place].1;
         assert_eq!((counts(1).retries, counts(2).retries), (3, 8), "ordered: {ordered}");

@@ -1,6 +1,6 @@
-//! Files that are wrong, each with what is said of it: `broken/NAME.lua` and `NAME.expected`. `check` and
-//! `run` say the same. With `GOPIPER_BLESS=1` what is said becomes what is expected: look at the
-//! difference.
+//! Files that are wrong, each with what is said of it: `broken/NAME.lua` and `NAME.expected`.
+//! `check` and `run` say the same. With `GOPIPER_BLESS=1` what is said becomes what is expected:
+//! look at the difference.
 mod common;
 
 use std::{

@@ -153,7 +153,8 @@ fn a_message_comes_out_before_the_next_goes_in() {
     assert!(child.wait().expect("ended").success());
 }
 
-/// Runs the program in a shell, which can close descriptors as no [`Command`] can: `$P` is a pipeline's file.
+/// Runs the program in a shell, which can close descriptors as no [`Command`] can: `$P` is a
+/// pipeline's file.
 fn in_a_shell(command: &str, pipeline: &str) -> (std::process::Output, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("in")).expect("made");

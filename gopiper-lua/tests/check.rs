@@ -82,7 +82,8 @@ fn check_refuses_what_lacks_a_state_directory_and_makes_none() {
     let folder = folder(&[("pipeline.lua", text)]);
     let count = || fs::read_dir(folder.path()).expect("the folder").count();
     for (variable, place, code) in [
-        // Nobody has asked for the usual one: it is said that it can't be used, and then there is none.
+        // Nobody has asked for the usual one: it is said that it can't be used, and then there is
+        // none.
         ("XDG_STATE_HOME", "pipeline.lua", 78),
         ("GOPIPER_STATE_DIR", "pipeline.lua/state", 78),
         ("GOPIPER_STATE_DIR", "state", 0),

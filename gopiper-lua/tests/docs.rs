@@ -71,7 +71,8 @@ fn pages(folder: &str) -> Vec<PathBuf> {
 /// Runs what a page shows, from top to bottom, in a folder of its own:
 /// - `lua` is saved under the name in its first line (`-- NAME.lua`), or as pipeline.lua;
 /// - `sh` runs, `sh,78` ends with 78; a `text` after it is all of its output;
-/// - `lua,part` stands between stdin and stdout, and gets two lines; the `text` after it is the output;
+/// - `lua,part` stands between stdin and stdout, and gets two lines; the `text` after it is the
+///   output;
 /// - `lua,trust` is run in trust.rs.
 fn run_page(page: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -139,7 +140,8 @@ fn the_authors() {
     let abi = root().join("gopiper-abi");
     let commands = blocks("docs/authors/README.md", "sh").concat();
     assert!(commands.starts_with("gopiper new keep --kind transform\ncd keep\n"), "{commands}");
-    // As far as it is published, what is shown is what is done; and it is the component that is shown.
+    // As far as it is published, what is shown is what is done; and it is the component that is
+    // shown.
     let commands = commands
         .replacen("transform\n", &format!("transform --abi-path {}\n", abi.display()), 1)
         .replacen(

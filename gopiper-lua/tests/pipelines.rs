@@ -1,6 +1,7 @@
-//! Whole pipelines as folders: `pipeline.lua`, and beside it `input`, the `output` that is expected,
-//! the lines that standard `error` must have among others, the exit `code`, further `arguments`. With
-//! `files` it runs in a copy of those, `state` being its state directory, and must have `written` those.
+//! Whole pipelines as folders: `pipeline.lua`, and beside it `input`, the `output` that is
+//! expected, the lines that standard `error` must have among others, the exit `code`, further
+//! `arguments`. With `files` it runs in a copy of those, `state` being its state directory, and
+//! must have `written` those.
 mod common;
 
 use std::{

@@ -25,7 +25,8 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("it is there");
 }
 
-/// The program, which begins with what SIGHUP does by `env`'s option: tests may themselves run under nohup.
+/// The program, which begins with what SIGHUP does by `env`'s option: tests may themselves run
+/// under nohup.
 fn starting(hang_up: &str) -> Command {
     let program = gopiper();
     let mut command = Command::new("/usr/bin/env");

@@ -110,7 +110,8 @@ fn a_signal_ends_the_waiting_before_anything_was_read() {
     assert_eq!(fs::read_to_string(folder.path().join("out")).expect("made"), "");
 }
 
-/// A program that runs is a file that cannot be written to: a cause of the system's own that passes.
+/// A program that runs is a file that cannot be written to: a cause of the system's own that
+/// passes.
 #[test]
 fn a_sink_waits_for_a_file_that_is_busy() {
     let folder = tempfile::tempdir().expect("a folder");

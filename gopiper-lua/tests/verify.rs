@@ -43,8 +43,8 @@ fn our_components_pass() {
     }
 }
 
-/// Takes as long as all components that anybody verifies together: each of more than thirty tests is
-/// run with each fault.
+/// Takes as long as all components that anybody verifies together: each of more than thirty tests
+/// is run with each fault.
 #[test]
 fn each_test_finds_its_fault_and_no_other_one() {
     let listed = verify("pass", &["--list"]);

@@ -9,9 +9,9 @@ use crate::{chaos, compilers, edges, nights, outside, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also what takes longer: models of threads in every interleaving, tests under AddressSanitizer,
-    /// ThreadSanitizer and Miri, components built by other compilers, ten thousand cases of the scheduler's model, 200 rounds of chaos,
-    /// 100 bad nights
+    /// Also what takes longer: models of threads in every interleaving, tests under
+    /// AddressSanitizer, ThreadSanitizer and Miri, components built by other compilers, ten
+    /// thousand cases of the scheduler's model, 200 rounds of chaos, 100 bad nights
     #[arg(long)]
     full: bool,
     /// Only the step with this name, as the list of times shows it

@@ -22,8 +22,8 @@ pub(crate) fn oldest() -> Result<()> {
     with_compiler(VERSIONS[0], |cargo| cargo.run("check", &args))
 }
 
-/// What each compiler makes of our components is taken by today's host, verified, and does in pipelines
-/// what it should.
+/// What each compiler makes of our components is taken by today's host, verified, and does in
+/// pipelines what it should.
 pub(crate) fn all() -> Result<()> {
     let built = test::built()?;
     let metadata = own_metadata()?;

@@ -49,7 +49,8 @@ enum Command {
     Bench(bench::Args),
     /// Kill a pipeline at any moment, lose power, fill the disk: nothing may be lost
     Chaos(chaos::Args),
-    /// Mix odd lines, rotations, environments, signals and limits at random: each line must come once
+    /// Mix odd lines, rotations, environments, signals and limits at random: each line must come
+    /// once
     Nights(nights::Args),
     /// Build the components with other compilers, and run pipelines of them
     Compilers,

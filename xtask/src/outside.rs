@@ -1,4 +1,5 @@
-//! gopiper-lua as a dependency of a crate outside of this workspace, where its cargo configuration does not count.
+//! gopiper-lua as a dependency of a crate outside of this workspace, where its cargo configuration
+//! does not count.
 
 use std::fs;
 use std::process::Command;

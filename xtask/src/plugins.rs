@@ -69,7 +69,8 @@ pub(crate) fn default_out(metadata: &Metadata) -> PathBuf {
 }
 
 /// Builds the program, and the libraries of `packages`, which are of our workspace. In one call, so
-/// that what they have in common is compiled once: by themselves they would want other features of it.
+/// that what they have in common is compiled once: by themselves they would want other features of
+/// it.
 pub(crate) fn build_with_program(
     cargo: &Cargo,
     packages: &[&Package],

@@ -30,8 +30,9 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes a folder, and those that it lies in. One that is there already may have been made by a process that
-/// was killed before it could sync that: so all are synced, as far as they can be opened.
+/// Makes a folder, and those that it lies in. One that is there already may have been made by a
+/// process that was killed before it could sync that: so all are synced, as far as they can be
+/// opened.
 pub(crate) fn make_folders(folder: &Path, sync: bool) -> io::Result<()> {
     let outer = folder_of(folder);
     if outer != folder {

@@ -3,9 +3,9 @@
 //! With `sync = 'batch'` a message is reported as Done when it is on disk: what was not comes again
 //! after a crash, and what was written of it is taken away.
 //!
-//! After a crash the sink can't tell by looking which last line is only a part of one. So it leaves a mark beside the file
-//! while that is open: how long the file was when it was opened, or when a message without a delimiter was last done. No mark
-//! is written for a batch of lines.
+//! After a crash the sink can't tell by looking which last line is only a part of one. So it leaves
+//! a mark beside the file while that is open: how long the file was when it was opened, or when a
+//! message without a delimiter was last done. No mark is written for a batch of lines.
 mod disk;
 mod mark;
 mod place;
@@ -32,21 +32,21 @@ use crate::{
 attributes! {
     /// Writes messages to files, each as a line.
     pub struct Attributes {
-        /// The file to append to. It is created, with its folders, if it does not exist. `%Y`, `%m` and the
-        /// like, as in `date`, are replaced by the message's time (now, if it has none) in the local time
-        /// zone; `{name}` by an attribute of the message (text, a whole number, true or false), as a file
-        /// name or a part of one; `{{` and `}}` by braces.
+        /// The file to append to. It is created, with its folders, if it does not exist. `%Y`, `%m`
+        /// and the like, as in `date`, are replaced by the message's time (now, if it has none) in
+        /// the local time zone; `{name}` by an attribute of the message (text, a whole number, true
+        /// or false), as a file name or a part of one; `{{` and `}}` by braces.
         pub path: String,
-        /// What to write after each message. A message from the end of an input that had no delimiter gets
-        /// one only when another message follows, so that an input comes out byte for byte. The pieces of
-        /// a split line are joined again if nothing came between them.
+        /// What to write after each message. A message from the end of an input that had no
+        /// delimiter gets one only when another message follows, so that an input comes out byte
+        /// for byte. The pieces of a split line are joined again if nothing came between them.
         pub delimiter: String = "\n".into(),
         /// When to sync to disk.
         pub sync: Sync = Sync::Batch,
         /// With `'interval'`, the seconds between two syncs.
         pub sync_interval: f64 = 1.0,
-        /// The largest file, in bytes. Before it grows beyond that, it is renamed to PATH.YYYYMMDD-HHMMSS,
-        /// and a new one begins.
+        /// The largest file, in bytes. Before it grows beyond that, it is renamed to
+        /// PATH.YYYYMMDD-HHMMSS, and a new one begins.
         pub rotate_bytes: Option<u64>,
         /// The oldest file, in seconds: the first message after that begins a new one.
         pub rotate_every: Option<f64>,

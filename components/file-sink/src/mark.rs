@@ -1,11 +1,11 @@
 //! A small file beside one that is being written: it says up to where that is whole.
 //!
-//! When the process or the machine dies in the middle of a write, the last line may be a part of one.
-//! Its message was not reported as Done, so it comes again, and the part must go. But a last line
-//! without a delimiter may also be a whole message that had none, or have been there before. So the
-//! mark says how long the file was when it was opened, or when a message without a delimiter was last
-//! written whole: only what lies behind that, and behind the last delimiter, is cut off. The mark goes
-//! when the file is closed.
+//! When the process or the machine dies in the middle of a write, the last line may be a part of
+//! one. Its message was not reported as Done, so it comes again, and the part must go. But a last
+//! line without a delimiter may also be a whole message that had none, or have been there before.
+//! So the mark says how long the file was when it was opened, or when a message without a delimiter
+//! was last written whole: only what lies behind that, and behind the last delimiter, is cut off.
+//! The mark goes when the file is closed.
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -33,7 +33,8 @@ impl Mark {
     /// Up to where the file is whole, if a mark was left behind: it was not closed.
     ///
     /// # Errors
-    /// When nobody can say now (there are no descriptors left): without it a part of a line would stay.
+    /// When nobody can say now (there are no descriptors left): without it a part of a line would
+    /// stay.
     pub(crate) fn left_at(file: &Path, inode: Inode) -> io::Result<Option<u64>> {
         match fs::read(Self::path_of(file)) {
             Ok(mark) => Ok(Self::parse(&String::from_utf8_lossy(&mark), inode)),

@@ -96,8 +96,8 @@ impl Target {
         }
         let sync = self.sync != Sync::Never;
         if sync && self.length > 0 {
-            // What the mark says is whole must be on disk before it: a process that was killed may have
-            // left it to the system.
+            // What the mark says is whole must be on disk before it: a process that was killed may
+            // have left it to the system.
             self.file.sync_data()?;
         }
         match Mark::new(&self.path, inode, self.length, sync) {
@@ -165,8 +165,8 @@ impl Target {
         there.filter(|there| Some(Inode::from(there)) == self.regular)
     }
 
-    /// Sees what others have done with it since a batch was settled: whether it is still in place, and
-    /// how long it is, as they may have cut it (`copytruncate`) or appended to it.
+    /// Sees what others have done with it since a batch was settled: whether it is still in place,
+    /// and how long it is, as they may have cut it (`copytruncate`) or appended to it.
     pub(crate) fn look_again(&mut self, delimiter: &[u8]) -> io::Result<bool> {
         let Some(there) = self.in_place() else { return Ok(self.regular.is_none()) };
         if let (true, Some(mark)) = (there.len() < self.length, &self.mark) {

@@ -85,8 +85,8 @@ impl Template {
         }
     }
 
-    /// A path that represents all paths of the template. Attributes are replaced by a text that no pattern names, so a
-    /// pattern matches this path only if it matches all of them.
+    /// A path that represents all paths of the template. Attributes are replaced by a text that no
+    /// pattern names, so a pattern matches this path only if it matches all of them.
     pub(crate) fn example(&mut self, second: i64) -> Option<String> {
         self.set_second(second).ok()?;
         let text = |part: &Part| match part {
@@ -96,8 +96,8 @@ impl Template {
         Some(self.parts.iter().map(text).collect())
     }
 
-    /// How many of these messages, from the first on, go where the first one goes. `now` is the time of
-    /// those that have none.
+    /// How many of these messages, from the first on, go where the first one goes. `now` is the
+    /// time of those that have none.
     pub(crate) fn run(&self, messages: &[Message], now: i64) -> usize {
         let Some(first) = messages.first() else { return 0 };
         if let [Part::Text(_)] = self.parts[..] {

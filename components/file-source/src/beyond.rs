@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::Mark;
 
-/// The most ranges that are remembered of one file. Of more, the longest are: the messages in the others come again.
+/// The most ranges that are remembered of one file. Of more, the longest are: the messages in the
+/// others come again.
 const MOST: usize = 10_000;
 
-/// The messages in these ranges of bytes have gone through, though one before them has not. They are not sent again.
+/// The messages in these ranges of bytes have gone through, though one before them has not. They
+/// are not sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Beyond {
     /// In order, apart from each other, and none of them empty.

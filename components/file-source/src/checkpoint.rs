@@ -1,6 +1,7 @@
 //! The checkpoint: how far each file has gone through, on disk.
 //!
-//! A line that names the format, its version and the digest of what follows; then the entries as JSON.
+//! A line that names the format, its version and the digest of what follows; then the entries as
+//! JSON.
 #[cfg(test)]
 mod tests;
 

@@ -45,7 +45,8 @@ impl Found {
         Found { path, inode: Inode::from(metadata), born: born(metadata), modified }
     }
 
-    /// The oldest first. Of files of one moment, as file systems tell time, the one without a suffix is the newest.
+    /// The oldest first. Of files of one moment, as file systems tell time, the one without a
+    /// suffix is the newest.
     fn by_age(&self, other: &Self) -> Ordering {
         let name = |file: &Self| file.path.file_name().map_or(0, OsStr::len);
         let age = |file: &Self| (file.modified, file.born, Reverse(name(file)));
@@ -119,7 +120,8 @@ pub(crate) fn reads(patterns: &[String], path: &Path) -> bool {
         if !Pattern::new(last).is_ok_and(|last| last.matches_with(&name, OPTIONS)) {
             return false;
         }
-        // An existing folder may have several names, so links are resolved; a missing one has its name alone.
+        // An existing folder may have several names, so links are resolved; a missing one has its
+        // name alone.
         let mut reached = Vec::new();
         reach(Path::new(""), folders, &mut reached, &mut Visited::new());
         let folders = reached.into_iter().flatten().map(|folder| fs::canonicalize(listed(&folder)));
@@ -130,11 +132,12 @@ pub(crate) fn reads(patterns: &[String], path: &Path) -> bool {
     })
 }
 
-/// The files that match, each once: those changed last come last, of the same time by name. And what
-/// could not be looked at.
+/// The files that match, each once: those changed last come last, of the same time by name. And
+/// what could not be looked at.
 pub(crate) fn find(patterns: &[String]) -> (Vec<Found>, Vec<Trouble>) {
     let mut found = find_once(patterns);
-    // A file that is renamed while the folder is listed may be missed under both names, and its successor be there.
+    // A file that is renamed while the folder is listed may be missed under both names, and its
+    // successor be there.
     for _ in 0..MOST_LOOKS {
         let again = find_once(patterns);
         let is_same = found.0.iter().map(place).eq(again.0.iter().map(place));
@@ -164,8 +167,8 @@ fn find_once(patterns: &[String]) -> (Vec<Found>, Vec<Trouble>) {
     (found, troubles)
 }
 
-/// Of the remembered files, those that lie in the folder of one of them, or in that of what its link leads to: what
-/// was renamed.
+/// Of the remembered files, those that lie in the folder of one of them, or in that of what its
+/// link leads to: what was renamed.
 pub(crate) fn find_beside(entries: &[Entry]) -> Vec<Found> {
     let real = |entry: &Entry| real(&entry.path);
     let paths = entries.iter().flat_map(|entry| {
@@ -197,8 +200,8 @@ pub(crate) fn real(path: &Path) -> Option<PathBuf> {
     (absolute(path).ok().as_ref() != Some(&real)).then_some(real)
 }
 
-/// If the name of a file is another one's by now: where it was renamed to, and that other one. `real` is where it
-/// was when it was found, if its name is a link.
+/// If the name of a file is another one's by now: where it was renamed to, and that other one.
+/// `real` is where it was when it was found, if its name is a link.
 pub(crate) fn find_renamed(file: &Found, real: Option<&Path>) -> Option<Vec<Found>> {
     let there = self::file(file.path.clone()).and_then(Result::ok);
     if there.as_ref().is_some_and(|there| there.inode == file.inode) {
@@ -253,15 +256,16 @@ fn parts(pattern: &str) -> Vec<Cow<'_, str>> {
     parts.map(|part| part.as_os_str().to_string_lossy()).collect()
 }
 
-/// The folders in which `**` has looked, each with how many parts of the glob were left: a link may lead back.
+/// The folders in which `**` has looked, each with how many parts of the glob were left: a link may
+/// lead back.
 type Visited = HashSet<(Inode, usize)>;
 
 fn listed(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
-/// All that the parts of a glob lead to from a folder. The glob crate's own walk panics at a name that
-/// is no text; here `?` stands for what is none in it.
+/// All that the parts of a glob lead to from a folder. The glob crate's own walk panics at a name
+/// that is no text; here `?` stands for what is none in it.
 fn reach(
     folder: &Path,
     parts: &[Cow<'_, str>],

@@ -31,8 +31,8 @@ impl From<&Metadata> for Inode {
     }
 }
 
-/// When the file was made, in nanoseconds since 1970, where the file system knows. A removed file's inode may be
-/// given to the next one, but then this is another time.
+/// When the file was made, in nanoseconds since 1970, where the file system knows. A removed file's
+/// inode may be given to the next one, but then this is another time.
 pub(crate) fn born(metadata: &Metadata) -> Option<i64> {
     let born = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(born.as_nanos()).ok()

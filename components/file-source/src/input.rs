@@ -78,7 +78,8 @@ impl Input {
         Ok(())
     }
 
-    /// Sees whether there is something in it though its length is 0: what the system makes up when it is read.
+    /// Sees whether there is something in it though its length is 0: what the system makes up when
+    /// it is read.
     pub(crate) fn look_for_size(&mut self, head: &[u8]) -> io::Result<()> {
         self.is_sizeless = !head.is_empty() && self.file.metadata()?.len() == 0;
         Ok(())
@@ -139,7 +140,8 @@ impl Input {
 }
 
 impl Gzip {
-    /// The next bytes, of one member after the other. Zeros between them and behind them are padding.
+    /// The next bytes, of one member after the other. Zeros between them and behind them are
+    /// padding.
     fn read_piece(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(member) = &mut self.member {

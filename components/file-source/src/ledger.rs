@@ -101,7 +101,8 @@ impl Ledger {
         Some(Positions::listed(path, "byte", starts))
     }
 
-    /// Which of the messages that begin and end there have gone through already; `None` if none has.
+    /// Which of the messages that begin and end there have gone through already; `None` if none
+    /// has.
     pub(crate) fn are_done(&self, number: u64, starts: &[u64], ends: &[u64]) -> Option<Vec<bool>> {
         let beyond = self.files.get(&number)?.entry.beyond.as_ref()?;
         let places = starts.iter().zip(ends);
@@ -173,8 +174,8 @@ impl Ledger {
         }
     }
 
-    /// The file is not read any further: because it `ended` and is gone, or for now. Its messages that are under
-    /// way still count.
+    /// The file is not read any further: because it `ended` and is gone, or for now. Its messages
+    /// that are under way still count.
     pub(crate) fn close(&mut self, number: u64, now: i64, ended: bool) {
         if let Some(file) = self.files.get_mut(&number) {
             file.closed = true;
@@ -273,8 +274,9 @@ impl Progress {
         let mut ranges = Vec::new();
         let (mut start, mut is_open_ended) = (self.entry.offset, false);
         for batch in &self.batches {
-            // A line was refused before its end was seen. The start of the message behind it is unknown, and its
-            // range could cover that line. So this message does not count as done, and may come again.
+            // A line was refused before its end was seen. The start of the message behind it is
+            // unknown, and its range could cover that line. So this message does not count as done,
+            // and may come again.
             let first = batch.ends.first().copied().filter(|_| is_open_ended);
             ranges.extend(batch.done(first.unwrap_or(start)).filter(|range| !range.is_empty()));
             let last = batch.ends.last().copied().unwrap_or(start);

@@ -3,10 +3,10 @@
 //! What has gone through the pipeline is remembered in a checkpoint: whoever starts again goes on
 //! behind the last line that has ended. What was under way when the process was killed comes again.
 //!
-//! The ledger knows where in the file each message of a batch ends. The end of the longest prefix that has ended goes into
-//! the checkpoint, which is written aside, synced and renamed; what has ended behind it is kept as ranges. Blocks are read
-//! before the file's beginning is compared with what it was: no byte of a file that was truncated and written anew is taken
-//! for the old one's.
+//! The ledger knows where in the file each message of a batch ends. The end of the longest prefix
+//! that has ended goes into the checkpoint, which is written aside, synced and renamed; what has
+//! ended behind it is kept as ranges. Blocks are read before the file's beginning is compared with
+//! what it was: no byte of a file that was truncated and written anew is taken for the old one's.
 mod beyond;
 mod checkpoint;
 mod found;
@@ -37,34 +37,35 @@ pub use crate::source::FileSource;
 attributes! {
     /// Reads files, a message for each line.
     ///
-    /// The oldest file is read first, by the time of its last change and then by name. Gzip files are
-    /// recognized by their first bytes and decompressed. Files of length 0 that have content when they
-    /// are read, as in `/proc`, are read whole each time.
+    /// The oldest file is read first, by the time of its last change and then by name. Gzip files
+    /// are recognized by their first bytes and decompressed. Files of length 0 that have content
+    /// when they are read, as in `/proc`, are read whole each time.
     ///
-    /// The source recognizes a file by its inode, its time of birth (where the file system has one), its
-    /// first kilobyte, and the bytes before the place where it stopped reading. So a file may be renamed,
-    /// and another file that gets its inode or its name is read from the beginning. The source looks for
-    /// a renamed file in its folder, and in the folder that its link points to. After a rotation it reads
-    /// the old file to its end before it begins the new one.
+    /// The source recognizes a file by its inode, its time of birth (where the file system has
+    /// one), its first kilobyte, and the bytes before the place where it stopped reading. So a file
+    /// may be renamed, and another file that gets its inode or its name is read from the beginning.
+    /// The source looks for a renamed file in its folder, and in the folder that its link points
+    /// to. After a rotation it reads the old file to its end before it begins the new one.
     ///
-    /// Let logrotate rename files (`create`, its default). With `copytruncate` lines are lost: lines
-    /// written between the copy and the truncation are in neither file, and lines not yet read before the
-    /// truncation are only in the copy. If the copies match `paths`, their lines come twice.
+    /// Let logrotate rename files (`create`, its default). With `copytruncate` lines are lost:
+    /// lines written between the copy and the truncation are in neither file, and lines not yet
+    /// read before the truncation are only in the copy. If the copies match `paths`, their lines
+    /// come twice.
     ///
-    /// A last line without a delimiter is a message of its own. The first line of the next file is never
-    /// joined to it.
+    /// A last line without a delimiter is a message of its own. The first line of the next file is
+    /// never joined to it.
     pub struct Attributes {
-        /// The files, as shell patterns (`*`, `?`, `[a-z]`, `{a,b}`, and `**/` for any folders), relative to
-        /// the working directory. Without `follow`, each pattern must match a file. Anything but regular
-        /// files is skipped.
+        /// The files, as shell patterns (`*`, `?`, `[a-z]`, `{a,b}`, and `**/` for any folders),
+        /// relative to the working directory. Without `follow`, each pattern must match a file.
+        /// Anything but regular files is skipped.
         pub paths: Vec<String>,
-        /// Keep reading: what is appended to the files, and files that appear later. A file that was
-        /// renamed or removed is read until nothing has been written to it for a minute; an unfinished
-        /// line waits for its end until then.
+        /// Keep reading: what is appended to the files, and files that appear later. A file that
+        /// was renamed or removed is read until nothing has been written to it for a minute; an
+        /// unfinished line waits for its end until then.
         #[serde(default)]
         pub follow: bool,
-        /// Where to start in files present on the first run. Files that appear later, and gzip files, are
-        /// read from the beginning.
+        /// Where to start in files present on the first run. Files that appear later, and gzip
+        /// files, are read from the beginning.
         pub from: Start = Start::Beginning,
         /// What ends a line. It is not part of the message's data.
         pub delimiter: String = "\n".into(),
@@ -74,8 +75,8 @@ attributes! {
         pub too_long: TooLong = TooLong::Split,
         /// How much to read at once, in bytes.
         pub block_size: usize = 256 << 10,
-        /// Remember in the state directory how far each file has been delivered, and continue there after
-        /// a restart.
+        /// Remember in the state directory how far each file has been delivered, and continue there
+        /// after a restart.
         pub checkpoint: bool = true,
         /// How often to write the checkpoint, in seconds. It is also written at the end.
         pub checkpoint_interval: f64 = 1.0,

@@ -8,8 +8,8 @@ use std::{
 
 use regex::Regex;
 
-/// A number that files of one log share: they lie in one folder, and their names differ in a number or a time at
-/// the end, in a date, or in how they are compressed.
+/// A number that files of one log share: they lie in one folder, and their names differ in a number
+/// or a time at the end, in a date, or in how they are compressed.
 pub(crate) fn log_of(path: &Path) -> u64 {
     static SUFFIX: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"(?:[.\-_](?:\d[\d.:_TZ+\-]*|old|bak|gz))+$|[.\-_]?\d{4}-?\d\d-?\d\d(?:[T_\-]?\d[\d:\-]*)?").ok()

@@ -30,8 +30,8 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    /// Sends lines of file `number`. `of_all` holds the attribute with the file's path. Without a checkpoint the source
-    /// does not track where lines begin, so their positions are `counted`.
+    /// Sends lines of file `number`. `of_all` holds the attribute with the file's path. Without a
+    /// checkpoint the source does not track where lines begin, so their positions are `counted`.
     pub(crate) fn send(
         &mut self,
         number: u64,

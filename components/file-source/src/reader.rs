@@ -23,11 +23,11 @@ use crate::{
     tail::Tail,
 };
 
-/// A shorter beginning of a line is read again when the rest has come: so the files that stand still
-/// take no memory.
+/// A shorter beginning of a line is read again when the rest has come: so the files that stand
+/// still take no memory.
 const SMALL: usize = 64 << 10;
-/// How much is read at once at least: of a file that grows, no more than is there, as all of a block
-/// stays in memory while a line of it is under way.
+/// How much is read at once at least: of a file that grows, no more than is there, as all of a
+/// block stays in memory while a line of it is under way.
 const LEAST: usize = 4 << 10;
 
 /// So many bytes before a place say enough.
@@ -238,7 +238,8 @@ impl Reader {
         ledger.marked(self.number, self.unsent, if enough { before } else { &[] }, length);
     }
 
-    /// Whether the bytes of a compressed file that have gone through already are those that they were.
+    /// Whether the bytes of a compressed file that have gone through already are those that they
+    /// were.
     fn is_passed_rightly(&mut self, read: &io::Result<usize>) -> bool {
         if matches!(read, Ok(0)) {
             // It was longer.
@@ -301,8 +302,8 @@ impl Reader {
                 read => Block::Read(read),
             });
         }
-        // After it was read: if it begins as it did, and what was read last lies there still, these bytes were of
-        // that file.
+        // After it was read: if it begins as it did, and what was read last lies there still, these
+        // bytes were of that file.
         let head = head(self.input.file())?;
         let fits = self.fingerprint.fits(&head)
             && (self.input.is_gzip() || self.tail.fits(self.input.file())?);

@@ -26,8 +26,8 @@ use crate::{
 };
 
 const MILLISECOND: i64 = 1_000_000;
-/// How often is looked whether files have come or grown, as not all file systems tell. Also when to try
-/// again what could not be opened.
+/// How often is looked whether files have come or grown, as not all file systems tell. Also when to
+/// try again what could not be opened.
 const LOOK_EVERY: i64 = 1000 * MILLISECOND;
 /// So much time lies between two checkpoints at least.
 const SAVE_PAUSE: i64 = 10 * MILLISECOND;
@@ -228,8 +228,8 @@ impl FileSource {
         }
     }
 
-    /// A file that can't be read any further. Of one whose content is damaged all that could be read
-    /// is sent; of others the line that has begun is read again the next time.
+    /// A file that can't be read any further. Of one whose content is damaged all that could be
+    /// read is sent; of others the line that has begun is read again the next time.
     fn let_go(&mut self, reader: Reader, error: &io::Error) -> Result<(), Error> {
         if error.raw_os_error().is_none() {
             return reader.finish(&mut self.outlet);
@@ -378,8 +378,8 @@ impl FileSource {
         self.from = Start::Beginning;
     }
 
-    /// Lets the files that were just opened, after so many others, wait until those before them of the same log
-    /// have been read to their ends: so its lines stay in order when it is rotated.
+    /// Lets the files that were just opened, after so many others, wait until those before them of
+    /// the same log have been read to their ends: so its lines stay in order when it is rotated.
     fn let_newer_wait(&mut self, opened: u64) {
         let new = self.readers.iter().filter(|reader| reader.turn > opened);
         let newest: HashMap<_, _> = new.map(|reader| (reader.log, reader.turn)).collect();

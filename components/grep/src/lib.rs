@@ -10,8 +10,8 @@ attributes! {
     pub struct Attributes {
         /// The word to look for, literally. Give either this or `regex`.
         pub word: Option<String>,
-        /// The regular expression to look for, in the syntax of Rust's regex crate. A leading `(?-u)`
-        /// matches bytes that are not UTF-8. Give either this or `word`.
+        /// The regular expression to look for, in the syntax of Rust's regex crate. A leading
+        /// `(?-u)` matches bytes that are not UTF-8. Give either this or `word`.
         pub regex: Option<String>,
         /// Keep the messages that do not match instead.
         #[serde(default)]

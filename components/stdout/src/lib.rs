@@ -19,9 +19,9 @@ use rustix::{
 attributes! {
     /// Writes messages to standard output, each as a line.
     pub struct Attributes {
-        /// What to write after each message. A message from the end of an input that had no delimiter gets
-        /// one only when another message follows, so that an input comes out byte for byte. The pieces of
-        /// a split line are joined again if nothing came between them.
+        /// What to write after each message. A message from the end of an input that had no
+        /// delimiter gets one only when another message follows, so that an input comes out byte
+        /// for byte. The pieces of a split line are joined again if nothing came between them.
         pub delimiter: String = "\n".into(),
     }
 }
@@ -35,8 +35,8 @@ const LARGE: usize = 32 << 10;
 /// So much is put together at most.
 const TOGETHER: usize = 256 << 10;
 
-/// How what was written last ends, of all components of this process: they share one standard output, and each
-/// writes the lines of a batch together.
+/// How what was written last ends, of all components of this process: they share one standard
+/// output, and each writes the lines of a batch together.
 static ENDING: Mutex<Ending> = Mutex::new(Ending::Whole);
 
 /// Makes [`Stdout`]s.

@@ -1,4 +1,5 @@
-//! What an operator can set, as the author's file declares and reads it; and how it refuses something.
+//! What an operator can set, as the author's file declares and reads it; and how it refuses
+//! something.
 use std::ffi::c_char;
 
 use gopiper_abi::Error;
@@ -8,18 +9,19 @@ use crate::{
     value::{GOPIPER_TEXT, gopiper_bytes, gopiper_content, gopiper_value},
 };
 
-/// An attribute that the operator can set: a row of a table that ends with one whose name is NULL. From it
-/// come the checks and their errors, and what `gopiper inspect --load` shows.
+/// An attribute that the operator can set: a row of a table that ends with one whose name is NULL.
+/// From it come the checks and their errors, and what `gopiper inspect --load` shows.
 #[repr(C)]
 pub struct gopiper_attribute {
     /// What it is called.
     pub name: *const c_char,
-    /// What it takes: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or GOPIPER_TEXT.
+    /// What it takes: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or
+    /// GOPIPER_TEXT.
     pub kind: u32,
     /// Whether it must be given.
     pub required: bool,
-    /// What it is unless it is given, written as in a pipeline's file, text without quotes: "100", "true".
-    /// NULL for none: then its value is GOPIPER_NULL.
+    /// What it is unless it is given, written as in a pipeline's file, text without quotes: "100",
+    /// "true". NULL for none: then its value is GOPIPER_NULL.
     pub default_value: *const c_char,
     /// What it is for, in a sentence or more.
     pub documentation: *const c_char,
@@ -61,9 +63,9 @@ impl gopiper_error {
     }
 }
 
-/// The value of an attribute that stands in the component's table: of the type that stands there, or
-/// GOPIPER_NULL if it was not given and has no default. Text ends with a NUL, and is valid as long as
-/// `attributes` is: copy what you keep.
+/// The value of an attribute that stands in the component's table: of the type that stands there,
+/// or GOPIPER_NULL if it was not given and has no default. Text ends with a NUL, and is valid as
+/// long as `attributes` is: copy what you keep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_attribute_value(
     attributes: *const gopiper_attributes,
@@ -82,8 +84,9 @@ pub unsafe extern "C" fn gopiper_attribute_value(
     }
 }
 
-/// Says why the callback that got `error` has failed: `text` is what is wrong and what would be right,
-/// `attribute` the one at fault, or NULL. Both are copied. Of several calls the last one counts.
+/// Says why the callback that got `error` has failed: `text` is what is wrong and what would be
+/// right, `attribute` the one at fault, or NULL. Both are copied. Of several calls the last one
+/// counts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_refuse(
     error: *mut gopiper_error,
@@ -95,9 +98,9 @@ pub unsafe extern "C" fn gopiper_refuse(
     error.0 = Some(said);
 }
 
-/// As gopiper_refuse, for a cause that may pass by itself: a server that is not there yet. When `create` or `start`
-/// fails so, the host logs it, waits, and begins again with `create`. In `check` it is no reason to refuse. In other
-/// callbacks it is the same as gopiper_refuse.
+/// As gopiper_refuse, for a cause that may pass by itself: a server that is not there yet. When
+/// `create` or `start` fails so, the host logs it, waits, and begins again with `create`. In
+/// `check` it is no reason to refuse. In other callbacks it is the same as gopiper_refuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_refuse_for_now(
     error: *mut gopiper_error,

@@ -26,8 +26,8 @@ impl gopiper_batch {
     }
 }
 
-/// The duty to settle messages that `handle` has kept, without the messages. Give it to gopiper_send with
-/// what was made of them; freed, they have failed. Used by one thread at a time.
+/// The duty to settle messages that `handle` has kept, without the messages. Give it to
+/// gopiper_send with what was made of them; freed, they have failed. Used by one thread at a time.
 pub struct gopiper_kept(Deliveries);
 
 /// An empty batch.
@@ -54,16 +54,16 @@ pub unsafe extern "C" fn gopiper_batch_length(batch: *const gopiper_batch) -> us
     unsafe { &*batch }.messages.len()
 }
 
-/// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before anything
-/// else is done with the batch. Never NULL.
+/// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before
+/// anything else is done with the batch. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_add(batch: *mut gopiper_batch) -> *mut gopiper_message {
     // SAFETY: see above.
     push(unsafe { &mut *batch }, gopiper_message::new(Payload::empty()))
 }
 
-/// Puts a copy of `message` at the end, and returns it as gopiper_batch_add does. Its bytes and attributes
-/// are shared until one of the two changes them.
+/// Puts a copy of `message` at the end, and returns it as gopiper_batch_add does. Its bytes and
+/// attributes are shared until one of the two changes them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_add_copy(
     batch: *mut gopiper_batch,
@@ -83,12 +83,13 @@ fn push(batch: &mut gopiper_batch, message: gopiper_message) -> *mut gopiper_mes
     messages.messages_mut().last_mut().map_or(ptr::null_mut(), ptr::from_mut)
 }
 
-/// Sources: says where the messages of a batch come from. When one fails, the log and the dead letter say so:
-/// "orders.log, byte 4096". Call it when all messages are in the batch.
+/// Sources: says where the messages of a batch come from. When one fails, the log and the dead
+/// letter say so: "orders.log, byte 4096". Call it when all messages are in the batch.
 ///
-/// `of` is what you read, and is copied. `unit` is what the numbers count ("byte", "line", "offset"): a string
-/// literal, or another text that stays as it is for ever. `numbers` has one for each message that is in the batch
-/// now, and is copied; if it is NULL, the first message has the number `first`, and the others count on from there.
+/// `of` is what you read, and is copied. `unit` is what the numbers count ("byte", "line",
+/// "offset"): a string literal, or another text that stays as it is for ever. `numbers` has one for
+/// each message that is in the batch now, and is copied; if it is NULL, the first message has the
+/// number `first`, and the others count on from there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_set_positions(
     batch: *mut gopiper_batch,
@@ -110,12 +111,12 @@ pub unsafe extern "C" fn gopiper_batch_set_positions(
     });
 }
 
-/// Keeps the message that `handle` got: this component will send something made of it, which settles it.
-/// Then return GOPIPER_CONTINUE. The message can be read until `handle` returns.
+/// Keeps the message that `handle` got: this component will send something made of it, which
+/// settles it. Then return GOPIPER_CONTINUE. The message can be read until `handle` returns.
 ///
-/// `earlier` is what was kept before and is to be settled with it, or NULL; what is returned takes its place.
-/// For a million messages that is a few numbers. Keep nothing without a bound in time: a source may wait for
-/// it. On the worker's thread alone.
+/// `earlier` is what was kept before and is to be settled with it, or NULL; what is returned takes
+/// its place. For a million messages that is a few numbers. Keep nothing without a bound in time: a
+/// source may wait for it. On the worker's thread alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_keep(
     host: *mut gopiper_host,
@@ -162,13 +163,13 @@ pub unsafe extern "C" fn gopiper_kept_free(kept: *mut gopiper_kept) {
     }
 }
 
-/// Sends a batch to the next component. `kept` are the messages that it was made of, which are settled when
-/// all of the batch is, with the worst of its outcomes; NULL if there are none. An empty batch with kept
-/// messages settles them as dropped.
+/// Sends a batch to the next component. `kept` are the messages that it was made of, which are
+/// settled when all of the batch is, with the worst of its outcomes; NULL if there are none. An
+/// empty batch with kept messages settles them as dropped.
 ///
-/// In `handle` the batch takes the place of the message that is handled, and this does not wait; elsewhere
-/// it waits for room. Both the batch and `kept` are taken over in any case. False if the pipeline takes no
-/// more: what was kept has then failed.
+/// In `handle` the batch takes the place of the message that is handled, and this does not wait;
+/// elsewhere it waits for room. Both the batch and `kept` are taken over in any case. False if the
+/// pipeline takes no more: what was kept has then failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_send(
     host: *mut gopiper_host,
@@ -186,9 +187,9 @@ pub unsafe extern "C" fn gopiper_send(
     }
 }
 
-/// Sends a batch of which a source wants to hear the outcomes: `settled` gets `token`, with the places of
-/// the messages in the batch. The batch is taken over in any case. False if the pipeline takes no more:
-/// then nothing of it is told.
+/// Sends a batch of which a source wants to hear the outcomes: `settled` gets `token`, with the
+/// places of the messages in the batch. The batch is taken over in any case. False if the pipeline
+/// takes no more: then nothing of it is told.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_send_tracked(
     host: *mut gopiper_host,

@@ -19,15 +19,16 @@ pub const GOPIPER_SINK: u32 = 2;
 pub const GOPIPER_PARALLEL_ANY: u32 = 0;
 /// One worker alone: what it keeps or writes must be in one place. For `parallel`.
 pub const GOPIPER_PARALLEL_SINGLE: u32 = 1;
-/// Any number of workers; messages that agree in an attribute (the operator's option `partition_by`) go to
-/// the same one. For `parallel`.
+/// Any number of workers; messages that agree in an attribute (the operator's option
+/// `partition_by`) go to the same one. For `parallel`.
 pub const GOPIPER_PARALLEL_KEYED: u32 = 2;
 
 /// `handle` returns this when the next component is to get the message.
 pub const GOPIPER_DONE: i32 = 0;
 /// `handle` returns this when it has kept the message: see gopiper_keep.
 pub const GOPIPER_CONTINUE: i32 = 1;
-/// `handle` returns this to drop the message, on purpose and in silence; to the source that is a success.
+/// `handle` returns this to drop the message, on purpose and in silence; to the source that is a
+/// success.
 pub const GOPIPER_DROP: i32 = 300;
 
 /// `produce` returns this when more is to be had at once.
@@ -45,18 +46,18 @@ pub const GOPIPER_DROPPED: i32 = 1;
 pub const GOPIPER_DEAD_LETTERED: i32 = 2;
 /// `settled`: it failed, and was discarded.
 pub const GOPIPER_FAILED: i32 = 3;
-/// `settled`: the pipeline ended before. A source may move past a message with an outcome below this; one
-/// with this outcome (or with none when the program ends) it gives again the next time.
+/// `settled`: the pipeline ended before. A source may move past a message with an outcome below
+/// this; one with this outcome (or with none when the program ends) it gives again the next time.
 pub const GOPIPER_RETURNED: i32 = 4;
 
 /// What a component is: fill in what it needs by name, the rest is zero and means the default.
 ///
-/// A callback that gets an `error` has failed exactly if it has called gopiper_refuse with it. No callback
-/// may be left by longjmp or a C++ exception.
+/// A callback that gets an `error` has failed exactly if it has called gopiper_refuse with it. No
+/// callback may be left by longjmp or a C++ exception.
 ///
-/// Threads: `configure`, `check` and `free_configuration` are called by one thread at a time. Each worker
-/// has a `state` of its own, and its callbacks are called by one thread at a time, so a state needs no
-/// locks; `stop` is the one exception.
+/// Threads: `configure`, `check` and `free_configuration` are called by one thread at a time. Each
+/// worker has a `state` of its own, and its callbacks are called by one thread at a time, so a
+/// state needs no locks; `stop` is the one exception.
 #[repr(C)]
 pub struct gopiper_component {
     /// What the component does, in a sentence or more, for the operator.
@@ -69,12 +70,13 @@ pub struct gopiper_component {
     pub pool_size: u32,
     /// How many messages may wait for it, 0 for 8192; the operator's option wins.
     pub channel_size: u32,
-    /// Whether nothing is lost when the program is killed: a source gives what was not settled again the
-    /// next time, a sink has what it returned GOPIPER_DONE for in a safe place. Means nothing for a transform.
+    /// Whether nothing is lost when the program is killed: a source gives what was not settled
+    /// again the next time, a sink has what it returned GOPIPER_DONE for in a safe place. Means
+    /// nothing for a transform.
     pub durable: bool,
-    /// Makes a configuration of the attributes, which have been checked against the table; refuses what
-    /// does not fit together. Nothing is opened yet. What it returns is yours, and may be NULL; it is not
-    /// changed any more, as all workers may read it at once.
+    /// Makes a configuration of the attributes, which have been checked against the table; refuses
+    /// what does not fit together. Nothing is opened yet. What it returns is yours, and may be
+    /// NULL; it is not changed any more, as all workers may read it at once.
     pub configure: Option<
         unsafe extern "C" fn(
             attributes: *const gopiper_attributes,
@@ -84,12 +86,12 @@ pub struct gopiper_component {
     /// Whether it could work, without side effects: called before the pipeline starts.
     pub check:
         Option<unsafe extern "C" fn(configuration: *const c_void, error: *mut gopiper_error)>,
-    /// Frees what `configure` returned, unless that is NULL: after the last worker has gone, or at once if it
-    /// was refused.
+    /// Frees what `configure` returned, unless that is NULL: after the last worker has gone, or at
+    /// once if it was refused.
     pub free_configuration: Option<unsafe extern "C" fn(configuration: *mut c_void)>,
-    /// Makes the state of one worker, opens what it needs. `host` is the worker's, and stays valid until
-    /// `destroy` has returned. Without this callback the state is the configuration, which is then shared
-    /// by all workers.
+    /// Makes the state of one worker, opens what it needs. `host` is the worker's, and stays valid
+    /// until `destroy` has returned. Without this callback the state is the configuration, which is
+    /// then shared by all workers.
     pub create: Option<
         unsafe extern "C" fn(
             configuration: *const c_void,
@@ -105,10 +107,10 @@ pub struct gopiper_component {
             error: *mut gopiper_error,
         ),
     >,
-    /// Transforms and sinks: handles one message, and says what came of it: GOPIPER_DONE, GOPIPER_DROP,
-    /// GOPIPER_CONTINUE, or what gopiper_retry and gopiper_fail return. `message` is valid until it
-    /// returns. Unless it returns GOPIPER_DONE, what goes to a retry or to the dead letters is the
-    /// message as it came, whatever was done to it.
+    /// Transforms and sinks: handles one message, and says what came of it: GOPIPER_DONE,
+    /// GOPIPER_DROP, GOPIPER_CONTINUE, or what gopiper_retry and gopiper_fail return. `message` is
+    /// valid until it returns. Unless it returns GOPIPER_DONE, what goes to a retry or to the dead
+    /// letters is the message as it came, whatever was done to it.
     pub handle: Option<
         unsafe extern "C" fn(
             state: *mut c_void,
@@ -116,9 +118,9 @@ pub struct gopiper_component {
             message: *mut gopiper_message,
         ) -> i32,
     >,
-    /// Sources: sends what there is, about `credit` messages at most (so many will not block), and returns
-    /// GOPIPER_MORE, GOPIPER_WAITING, GOPIPER_FINISHED, or the moment of gopiper_monotonic at which to be
-    /// called again. It may be called earlier than that.
+    /// Sources: sends what there is, about `credit` messages at most (so many will not block), and
+    /// returns GOPIPER_MORE, GOPIPER_WAITING, GOPIPER_FINISHED, or the moment of gopiper_monotonic
+    /// at which to be called again. It may be called earlier than that.
     pub produce: Option<
         unsafe extern "C" fn(
             state: *mut c_void,
@@ -127,9 +129,9 @@ pub struct gopiper_component {
             error: *mut gopiper_error,
         ) -> i64,
     >,
-    /// Sources: `count` messages of the batch that was sent under `token`, from place `first` on, have
-    /// ended with `outcome` (GOPIPER_DELIVERED …). Once for each message of gopiper_send_tracked, in no
-    /// particular order; also after `end`.
+    /// Sources: `count` messages of the batch that was sent under `token`, from place `first` on,
+    /// have ended with `outcome` (GOPIPER_DELIVERED …). Once for each message of
+    /// gopiper_send_tracked, in no particular order; also after `end`.
     pub settled: Option<
         unsafe extern "C" fn(
             state: *mut c_void,
@@ -140,7 +142,8 @@ pub struct gopiper_component {
             outcome: i32,
         ),
     >,
-    /// Transforms and sinks: the moment asked for by gopiper_wake_at has come. `now` is gopiper_monotonic.
+    /// Transforms and sinks: the moment asked for by gopiper_wake_at has come. `now` is
+    /// gopiper_monotonic.
     pub timer: Option<
         unsafe extern "C" fn(
             state: *mut c_void,
@@ -159,11 +162,11 @@ pub struct gopiper_component {
             error: *mut gopiper_error,
         ),
     >,
-    /// The pipeline stops: whatever waits in the worker should come to an end. On any thread, beside any
-    /// other callback of this worker but `destroy`.
+    /// The pipeline stops: whatever waits in the worker should come to an end. On any thread,
+    /// beside any other callback of this worker but `destroy`.
     pub stop: Option<unsafe extern "C" fn(state: *mut c_void, host: *mut gopiper_host)>,
-    /// Frees what `create` returned, unless that is NULL: when the worker has come to its end, or at once if
-    /// it was refused.
+    /// Frees what `create` returned, unless that is NULL: when the worker has come to its end, or
+    /// at once if it was refused.
     pub destroy: Option<unsafe extern "C" fn(state: *mut c_void)>,
 }
 

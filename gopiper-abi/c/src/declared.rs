@@ -1,7 +1,7 @@
 //! The author's table, read once: what C declares, as serde and schemars want it.
 //!
-//! With that the checks of attributes, and the words for what is wrong with them, are those of every other
-//! component.
+//! With that the checks of attributes, and the words for what is wrong with them, are those of
+//! every other component.
 use std::{
     borrow::Cow,
     ffi::{CStr, c_char},

@@ -24,13 +24,13 @@ pub const GOPIPER_DEBUG: u32 = 4;
 /// gopiper_log: everything.
 pub const GOPIPER_TRACE: u32 = 5;
 
-/// The host as one worker sees it. Valid until the worker's `destroy` has returned. Functions that take it
-/// may be called on any thread, also one of your own, unless they say otherwise; end your threads in
-/// `destroy` at the latest.
+/// The host as one worker sees it. Valid until the worker's `destroy` has returned. Functions that
+/// take it may be called on any thread, also one of your own, unless they say otherwise; end your
+/// threads in `destroy` at the latest.
 pub struct gopiper_host {
     pub(crate) postponed: Postponed,
-    /// The call of `handle` that runs just now, if one does. Changed, and looked at, by the worker's thread
-    /// alone; atomic for a thread of the author's that calls what it must not.
+    /// The call of `handle` that runs just now, if one does. Changed, and looked at, by the
+    /// worker's thread alone; atomic for a thread of the author's that calls what it must not.
     pub(crate) call: AtomicPtr<HandleCall<'static>>,
     /// By their names. In boxes: C keeps their addresses.
     counters: Mutex<BTreeMap<String, Box<gopiper_counter>>>,
@@ -72,10 +72,12 @@ pub(crate) unsafe fn host<'a>(host: *const gopiper_host) -> &'a gopiper_host {
     unsafe { &*host }
 }
 
-/// Writes a line to the host's log. `level` is GOPIPER_ERROR … GOPIPER_TRACE; NULL is an empty line.
+/// Writes a line to the host's log. `level` is GOPIPER_ERROR … GOPIPER_TRACE; NULL is an empty
+/// line.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_log(host: *mut gopiper_host, level: u32, text: *const c_char) {
-    // SAFETY: here and below: the host is the caller's, texts are NULL or end with a NUL (the header).
+    // SAFETY: here and below: the host is the caller's, texts are NULL or end with a NUL (the
+    // header).
     let (host, text) = unsafe { (self::host(host), text::text(text)) };
     if host.postponed.host().log_enabled(Level(level), text::component()) {
         host.log(level, &text);
@@ -96,8 +98,9 @@ pub unsafe extern "C" fn gopiper_monotonic(host: *const gopiper_host) -> i64 {
     unsafe { self::host(host) }.postponed.host().monotonic()
 }
 
-/// Calls `timer` (of a source: `produce`) at that moment of gopiper_monotonic, once: 0 for at once. A later
-/// call replaces the moment, INT64_MAX takes it back. Calls that nobody asked for may come too.
+/// Calls `timer` (of a source: `produce`) at that moment of gopiper_monotonic, once: 0 for at once.
+/// A later call replaces the moment, INT64_MAX takes it back. Calls that nobody asked for may come
+/// too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_wake_at(host: *mut gopiper_host, moment: i64) {
     // SAFETY: see above.
@@ -111,8 +114,8 @@ pub unsafe extern "C" fn gopiper_is_stopping(host: *const gopiper_host) -> bool 
     unsafe { self::host(host) }.postponed.host().is_stopping()
 }
 
-/// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a source waits
-/// for. Never read or close it. -1 if there is none.
+/// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a
+/// source waits for. Never read or close it. -1 if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_stop_descriptor(host: *const gopiper_host) -> i32 {
     use std::os::fd::AsRawFd;
@@ -121,8 +124,8 @@ pub unsafe extern "C" fn gopiper_stop_descriptor(host: *const gopiper_host) -> i
     host.stop_descriptor().map_or(-1, |descriptor| descriptor.as_raw_fd())
 }
 
-/// Ends the pipeline: as failed with `error`; quietly if that is NULL, because nobody wants more of it. What
-/// this component does not get done from now on is returned to its source.
+/// Ends the pipeline: as failed with `error`; quietly if that is NULL, because nobody wants more of
+/// it. What this component does not get done from now on is returned to its source.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_stop(host: *mut gopiper_host, error: *const c_char) {
     // SAFETY: see above.
@@ -130,8 +133,8 @@ pub unsafe extern "C" fn gopiper_stop(host: *mut gopiper_host, error: *const c_c
     if error.is_null() { host.finish() } else { host.fail(&text) }
 }
 
-/// Registers a number that only grows, published as `gopiper_component_NAME` with the component's labels;
-/// or finds it again. `help` says what it counts.
+/// Registers a number that only grows, published as `gopiper_component_NAME` with the component's
+/// labels; or finds it again. `help` says what it counts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_counter_new(
     host: *mut gopiper_host,
@@ -154,9 +157,9 @@ pub unsafe extern "C" fn gopiper_counter_add(counter: *mut gopiper_counter, n: u
     unsafe { &*counter }.0.add(n);
 }
 
-/// `handle` returns what this returns when the same component is to get the message again, later. `code` is
-/// your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On the worker's thread
-/// alone.
+/// `handle` returns what this returns when the same component is to get the message again, later.
+/// `code` is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On
+/// the worker's thread alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_retry(
     host: *mut gopiper_host,
@@ -168,9 +171,9 @@ pub unsafe extern "C" fn gopiper_retry(
     Report::retry(code, "").status()
 }
 
-/// `handle` returns what this returns when the message has failed and trying again would not help. `code`
-/// is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On the worker's
-/// thread alone.
+/// `handle` returns what this returns when the message has failed and trying again would not help.
+/// `code` is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On
+/// the worker's thread alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_fail(
     host: *mut gopiper_host,
@@ -185,7 +188,8 @@ pub unsafe extern "C" fn gopiper_fail(
 /// # Safety
 /// As for the two above.
 unsafe fn describe(host: *const gopiper_host, text: *const c_char) {
-    // SAFETY: by the caller; the call is on the stack of this thread, which has it until `handle` returns.
+    // SAFETY: by the caller; the call is on the stack of this thread, which has it until `handle`
+    // returns.
     unsafe {
         if let Some(call) = self::host(host).call.load(Relaxed).as_mut() {
             call.description = Some(text::text(text).into_owned());

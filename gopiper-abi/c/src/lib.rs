@@ -1,10 +1,11 @@
-//! The author's kit for C. A C file that defines callbacks, linked with this library, becomes a component
-//! like every other: the same note, entries and checks. It is a [`Factory`](gopiper_abi::Factory) like
-//! one in Rust (`factory.rs`), made of the table of callbacks that the C file exports (`component.rs`);
-//! everything else here is what those callbacks call.
+//! The author's kit for C. A C file that defines callbacks, linked with this library, becomes a
+//! component like every other: the same note, entries and checks. It is a
+//! [`Factory`](gopiper_abi::Factory) like one in Rust (`factory.rs`), made of the table of
+//! callbacks that the C file exports (`component.rs`); everything else here is what those callbacks
+//! call.
 //!
-//! `include/gopiper_component.h` is generated from this crate, doc comments included: they are written
-//! for readers of C.
+//! `include/gopiper_component.h` is generated from this crate, doc comments included: they are
+//! written for readers of C.
 #![allow(unsafe_code)]
 #![allow(non_camel_case_types, reason = "the names are C's")]
 #![allow(

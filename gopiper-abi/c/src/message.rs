@@ -12,8 +12,8 @@ use crate::{
     value::{gopiper_bytes, gopiper_value},
 };
 
-// SAFETY, for all below: a message is valid as the header says, and used by one thread at a time; texts are
-// NULL or end with a NUL; whatever else is pointed to is there for the call.
+// SAFETY, for all below: a message is valid as the header says, and used by one thread at a time;
+// texts are NULL or end with a NUL; whatever else is pointed to is there for the call.
 
 /// A message of your own, without bytes and attributes: to read into, and to make others of by
 /// gopiper_message_set_slice. What is to be sent comes from gopiper_batch_add. Free it.
@@ -22,7 +22,8 @@ pub extern "C" fn gopiper_message_new() -> *mut gopiper_message {
     Box::into_raw(Box::new(gopiper_message::new(Payload::empty())))
 }
 
-/// Frees what gopiper_message_new made, and nothing else. What shares its bytes keeps them. NULL is nothing.
+/// Frees what gopiper_message_new made, and nothing else. What shares its bytes keeps them. NULL is
+/// nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_free(message: *mut gopiper_message) {
     if !message.is_null() {
@@ -31,8 +32,8 @@ pub unsafe extern "C" fn gopiper_message_free(message: *mut gopiper_message) {
     }
 }
 
-/// The bytes, which no NUL ends. Valid as long as the message is, and until others are put in their place;
-/// those of the message that `handle` got, until `handle` returns. Never write to them.
+/// The bytes, which no NUL ends. Valid as long as the message is, and until others are put in their
+/// place; those of the message that `handle` got, until `handle` returns. Never write to them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_data(message: *const gopiper_message) -> gopiper_bytes {
     // SAFETY: see above.
@@ -52,9 +53,9 @@ pub unsafe extern "C" fn gopiper_message_set_data(
     unsafe { &mut *message }.set_data(bytes);
 }
 
-/// Puts `length` new bytes in place of those that there are, and returns where to write them: before
-/// `handle` returns, the message is sent, or another message gets a slice or a copy of it. They are not
-/// zeroed. Not NULL.
+/// Puts `length` new bytes in place of those that there are, and returns where to write them:
+/// before `handle` returns, the message is sent, or another message gets a slice or a copy of it.
+/// They are not zeroed. Not NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_write(
     host: *mut gopiper_host,
@@ -64,14 +65,14 @@ pub unsafe extern "C" fn gopiper_message_write(
     // SAFETY: see above.
     let mut memory = unsafe { host::host(host) }.postponed.host().payload(text::length(length));
     let start = memory.as_mut_ptr();
-    // SAFETY: see above. Frozen memory is not written by Rust; by C until somebody else has it, as the
-    // header says.
+    // SAFETY: see above. Frozen memory is not written by Rust; by C until somebody else has it, as
+    // the header says.
     unsafe { &mut *message }.set_data(memory.freeze());
     start
 }
 
-/// Puts a part of the bytes of `of` in place of those that there are: shared, not copied. `of` may be the
-/// message itself. False, and nothing is changed, if the part does not lie within them.
+/// Puts a part of the bytes of `of` in place of those that there are: shared, not copied. `of` may
+/// be the message itself. False, and nothing is changed, if the part does not lie within them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_set_slice(
     message: *mut gopiper_message,
@@ -79,7 +80,8 @@ pub unsafe extern "C" fn gopiper_message_set_slice(
     start: usize,
     length: usize,
 ) -> bool {
-    // SAFETY: see above. The slice is made before the message, which may be the same one, is changed.
+    // SAFETY: see above. The slice is made before the message, which may be the same one, is
+    // changed.
     let whole = unsafe { &*of }.payload();
     let end = start.checked_add(length).filter(|end| *end <= whole.len());
     let slice = end.map(|end| whole.slice(start..end));
@@ -102,8 +104,8 @@ pub unsafe extern "C" fn gopiper_message_attribute(
     key.and_then(|key| message.attribute(key)).map_or(gopiper_value::NULL, gopiper_value::of)
 }
 
-/// The attribute at a place, counted from 0, in the order in which they were first set. False if there are
-/// not so many; then nothing is written. `key` is no text that a NUL ends.
+/// The attribute at a place, counted from 0, in the order in which they were first set. False if
+/// there are not so many; then nothing is written. `key` is no text that a NUL ends.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_attribute_at(
     message: *const gopiper_message,
@@ -123,8 +125,8 @@ pub unsafe extern "C" fn gopiper_message_attribute_at(
     true
 }
 
-/// Sets an attribute; bytes and text are copied. False, and nothing is changed, if the key or a text is no
-/// UTF-8, or the kind is one that C can't give.
+/// Sets an attribute; bytes and text are copied. False, and nothing is changed, if the key or a
+/// text is no UTF-8, or the kind is one that C can't give.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_set_attribute(
     message: *mut gopiper_message,

@@ -42,8 +42,8 @@ pub(crate) unsafe fn name<'a>(name: *const c_char) -> Option<&'a str> {
     unsafe { CStr::from_ptr(name) }.to_str().ok()
 }
 
-/// A length that C has given. No memory is so large as what -1 becomes on its way, and a panic below C's
-/// code could not be caught: the program ends, with a word.
+/// A length that C has given. No memory is so large as what -1 becomes on its way, and a panic
+/// below C's code could not be caught: the program ends, with a word.
 pub(crate) fn length(length: usize) -> usize {
     if isize::try_from(length).is_err() {
         eprintln!(
@@ -58,7 +58,8 @@ pub(crate) fn length(length: usize) -> usize {
 /// Bytes of C's; none for NULL.
 ///
 /// # Safety
-/// `data` is NULL, or leads to `length` bytes that stay as they are for as long as the result is used.
+/// `data` is NULL, or leads to `length` bytes that stay as they are for as long as the result is
+/// used.
 pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize) -> &'a [u8] {
     let length = self::length(length);
     match data.is_null() || length == 0 {

@@ -52,8 +52,9 @@ pub union gopiper_content {
     pub bytes: gopiper_bytes,
 }
 
-/// The value of an attribute. Bytes and text in it are not its own: they are those of the message (or of
-/// the component's attributes) that it was read from, as long as that is there and unchanged.
+/// The value of an attribute. Bytes and text in it are not its own: they are those of the message
+/// (or of the component's attributes) that it was read from, as long as that is there and
+/// unchanged.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct gopiper_value {

@@ -18,8 +18,8 @@ pub(crate) struct Configuration {
     pub(crate) component: &'static gopiper_component,
 }
 
-// SAFETY: the header says that a configuration does not change any more, is read by any thread, and is
-// freed by one.
+// SAFETY: the header says that a configuration does not change any more, is read by any thread, and
+// is freed by one.
 unsafe impl Send for Configuration {}
 // SAFETY: as above.
 unsafe impl Sync for Configuration {}
@@ -47,15 +47,15 @@ pub(crate) struct CWorker {
 #[derive(Clone, Copy)]
 struct OwnState(*mut c_void);
 
-// SAFETY: the header says that a state is used by one thread at a time, on whichever thread that is; and
-// that `stop` may be called beside.
+// SAFETY: the header says that a state is used by one thread at a time, on whichever thread that
+// is; and that `stop` may be called beside.
 unsafe impl Send for OwnState {}
 
 /// What the hook of `stop` calls with.
 struct Stopped(unsafe extern "C" fn(*mut c_void, *mut gopiper_host), OwnState, *mut gopiper_host);
 
-// SAFETY: `stop` may be called from any thread (the header), until the worker is dropped: the host never
-// calls a hook after that (ComponentVtable::stop).
+// SAFETY: `stop` may be called from any thread (the header), until the worker is dropped: the host
+// never calls a hook after that (ComponentVtable::stop).
 unsafe impl Send for Stopped {}
 
 impl CWorker {
@@ -88,8 +88,8 @@ impl CWorker {
     fn start(&mut self) -> Result<(), Error> {
         let mut error = gopiper_error::default();
         if let Some(start) = self.component.start {
-            // SAFETY: here and below: the state is this worker's, `&mut self` makes this the only call, and
-            // the pointers are valid for it.
+            // SAFETY: here and below: the state is this worker's, `&mut self` makes this the only
+            // call, and the pointers are valid for it.
             unsafe { start(self.state.0, self.host.as_c(), &mut error) }
         }
         error.into_result()

@@ -70,8 +70,9 @@ macro_rules! attributes {
 
         impl $crate::DeclaredAttributes for $name {}
     };
-    // A struct. Serde and schemars see another one, in which a field with a default may be missing: neither
-    // takes an expression for a default. Each step takes an attribute of the struct, or a field.
+    // A struct. Serde and schemars see another one, in which a field with a default may be missing:
+    // neither takes an expression for a default. Each step takes an attribute of the struct, or a
+    // field.
     (@struct [$($of_given:tt)*] [$($of_struct:tt)*] #[doc $($doc:tt)*] $($rest:tt)*) => {
         $crate::attributes! {
             @struct [$($of_given)* #[doc $($doc)*]] [$($of_struct)* #[doc $($doc)*]] $($rest)*

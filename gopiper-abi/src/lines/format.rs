@@ -75,7 +75,8 @@ impl Format {
         Format { bom, ..self }
     }
 
-    /// The same with smaller blocks, for an input of which little is there: at most this many bytes.
+    /// The same with smaller blocks, for an input of which little is there: at most this many
+    /// bytes.
     pub fn limit_block_size(mut self, block_size: usize) -> Self {
         self.block_size = self.block_size.min(block_size.max(1));
         self

@@ -53,7 +53,8 @@ pub struct BatchHeader {
     pub sequence: u64,
     /// The functions of the side that made it.
     pub vtable: BatchVtable_Ref,
-    /// How far the component and the host have come with this call: bits of [`CallFlags`](crate::raw::CallFlags).
+    /// How far the component and the host have come with this call: bits of
+    /// [`CallFlags`](crate::raw::CallFlags).
     pub call: AtomicU32,
 }
 
@@ -272,7 +273,8 @@ impl Batch {
     /// block or one delivery are let go together. When `judge` panics, the messages that it did not
     /// settle stay.
     pub fn retain(&mut self, mut judge: impl FnMut(&Message) -> Fate) {
-        /// Closes the gap between what was kept and what was not looked at, also when `judge` panics.
+        /// Closes the gap between what was kept and what was not looked at, also when `judge`
+        /// panics.
         struct Sieve {
             header: *mut BatchHeader,
             kept: usize,

@@ -97,8 +97,8 @@ impl fmt::Debug for Produced {
 #[repr(C)]
 #[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
 pub struct Need {
-    /// What only one component of a process can have: `standard input`. Empty for a folder in the state
-    /// directory, or a file.
+    /// What only one component of a process can have: `standard input`. Empty for a folder in the
+    /// state directory, or a file.
     pub alone: RString,
     /// The path of a file that it writes: no source beside it may read it. Empty for anything else.
     pub file: RString,
@@ -120,8 +120,8 @@ impl Need {
         Need { alone: what.into(), file: empty(), attribute: empty(), otherwise: empty() }
     }
 
-    /// A file that it writes, by its path: no source of the process may read it. Of files whose names depend
-    /// on the messages it is one that stands for all of them.
+    /// A file that it writes, by its path: no source of the process may read it. Of files whose
+    /// names depend on the messages it is one that stands for all of them.
     pub fn output(path: impl Into<RString>) -> Self {
         Need { file: path.into(), ..Self::state() }
     }

@@ -49,16 +49,16 @@ impl Outcome {
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = DeliveryVtable_Ref, prefix_fields = DeliveryVtable_Prefix)))]
 pub struct DeliveryVtable {
-    /// Settles `count` indices from `first` on, which the caller holds and gives up. Returns how many of them were the
-    /// caller's until now: a host may have taken some back.
+    /// Settles `count` indices from `first` on, which the caller holds and gives up. Returns how
+    /// many of them were the caller's until now: a host may have taken some back.
     pub settle: unsafe extern "C" fn(
         delivery: *const Delivery,
         first: u32,
         count: u32,
         outcome: Outcome,
     ) -> u32,
-    /// Where the message of an index comes from, in words; empty if its source does not say. The caller holds
-    /// the index.
+    /// Where the message of an index comes from, in words; empty if its source does not say. The
+    /// caller holds the index.
     #[sabi(last_prefix_field)]
     pub position: unsafe extern "C" fn(delivery: *const Delivery, index: u32) -> RString,
 }
@@ -105,7 +105,8 @@ pub(super) unsafe fn settle(
     unsafe { ((*delivery).vtable.settle())(delivery, first, count, outcome) }
 }
 
-/// Settles what was dropped without being sent as failed, and tells the host whose component dropped it.
+/// Settles what was dropped without being sent as failed, and tells the host whose component
+/// dropped it.
 ///
 /// # Safety
 /// As for [`settle`].
@@ -133,7 +134,8 @@ pub(super) unsafe fn position(delivery: *const Delivery, index: u32) -> RString 
 /// Who hears what became of produced messages. Called from any thread; must not block for long, nor
 /// panic (that would end the process).
 pub trait Settle: Send + Sync + 'static {
-    /// `count` messages from index `first` on, of the batch that was sent under `token`, have ended.
+    /// `count` messages from index `first` on, of the batch that was sent under `token`, have
+    /// ended.
     fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome);
 }
 
@@ -171,7 +173,8 @@ pub(super) fn open(
     leak(count, Origin::Source { hears, token, positions })
 }
 
-/// A delivery of `count` indices that settles `parents`, which it takes over, with its worst outcome.
+/// A delivery of `count` indices that settles `parents`, which it takes over, with its worst
+/// outcome.
 pub(super) fn derive(parents: Vec<Parent>, count: u32) -> *const Delivery {
     if parents.iter().all(|parent| parent.delivery.is_null()) {
         return ptr::null();
@@ -210,8 +213,8 @@ unsafe extern "C" fn settle_record(
 }
 
 unsafe extern "C" fn position_in_record(delivery: *const Delivery, index: u32) -> RString {
-    // SAFETY: this vtable is only found in records of this side, and the caller holds an index of this one,
-    // as the record holds its parents.
+    // SAFETY: this vtable is only found in records of this side, and the caller holds an index of
+    // this one, as the record holds its parents.
     unsafe {
         match &(*delivery.cast::<Record>()).origin {
             Origin::Source { positions, .. } => {

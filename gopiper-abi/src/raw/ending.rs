@@ -1,9 +1,12 @@
 //! How what a sink has written ends, and so what must stand before the next message.
 use crate::raw::Message;
 
-/// How what a sink has written last ends: it keeps one for each place that it writes to, and lends it to
-/// [`BatchCall::pieces`](crate::raw::BatchCall::pieces). A message without a delimiter gets none behind it, so that
-/// an input comes out byte for byte; but what follows is a line of its own, unless it is the rest of that one.
+/// How what a sink has written last ends: it keeps one for each place that it writes to, and lends
+/// it to
+/// [`BatchCall::pieces`](crate::raw::BatchCall::pieces). A message without a delimiter gets none
+/// behind it, so that
+/// an input comes out byte for byte; but what follows is a line of its own, unless it is the rest
+/// of that one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ending {
     /// Nothing was written yet, or a delimiter stands at the end.
@@ -16,7 +19,8 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// How a place ends to which this message was written last, with `delimiter` behind those that have one.
+    /// How a place ends to which this message was written last, with `delimiter` behind those that
+    /// have one.
     pub fn of(last: &Message, delimiter: &[u8]) -> Self {
         match last.lacks_delimiter() && !last.ends_with_own(delimiter) {
             true if !last.data().is_empty() && last.data().ends_with(delimiter) => Ending::Whole,

@@ -34,9 +34,9 @@ pub struct ExtraVtable {
     pub size: usize,
 }
 
-/// What most messages lack, behind one pointer. Shared, copied on the first change. It never changes
-/// (the layout check compares it field by field): a later interface puts a larger struct behind the
-/// pointer, whose head is this one, and whose size stands in the vtable.
+/// What most messages lack, behind one pointer. Shared, copied on the first change. It never
+/// changes (the layout check compares it field by field): a later interface puts a larger struct
+/// behind the pointer, whose head is this one, and whose size stands in the vtable.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Extra {

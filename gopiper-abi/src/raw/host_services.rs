@@ -183,14 +183,15 @@ pub struct HostServices {
     pub stop_descriptor: unsafe extern "C" fn(context: *const ()) -> i32,
     /// A directory of the component's own, made and locked now if it wasn't.
     pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RawError>,
-    /// Messages that the component kept were dropped, and nothing was sent for them: they have failed.
+    /// Messages that the component kept were dropped, and nothing was sent for them: they have
+    /// failed.
     pub unsent: unsafe extern "C" fn(context: *const (), count: u32),
     /// Memory for payloads: initialised, its content arbitrary.
     pub payload: unsafe extern "C" fn(context: *const (), length: usize) -> PayloadMut,
     /// An empty batch.
     pub batch: unsafe extern "C" fn(context: *const ()) -> *mut BatchHeader,
-    /// Sends a batch to the next component. Inside `handle` it takes the place of the message at the
-    /// batch's cursor and never waits; elsewhere it waits for room.
+    /// Sends a batch to the next component. Inside `handle` it takes the place of the message at
+    /// the batch's cursor and never waits; elsewhere it waits for room.
     #[sabi(last_prefix_field)]
     pub send: unsafe extern "C" fn(
         context: *const (),
@@ -279,8 +280,8 @@ impl Host {
         unsafe { (self.services.stop())(self.context, RStr::from_str("")) }
     }
 
-    /// Ends the pipeline as failed. What this component does not get done from now on is returned to
-    /// its source.
+    /// Ends the pipeline as failed. What this component does not get done from now on is returned
+    /// to its source.
     pub fn fail(&self, error: &str) {
         let error = if error.is_empty() { "failed without a word" } else { error };
         // SAFETY: as above.

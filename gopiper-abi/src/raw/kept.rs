@@ -20,7 +20,8 @@ impl Kept {
     }
 
     /// Keeps the message in a slot of a batch that a component has as a whole, as
-    /// [`HandledCallback::keep`](crate::HandledCallback::keep) does: for code that sets the statuses of the
+    /// [`HandledCallback::keep`](crate::HandledCallback::keep) does: for code that sets the
+    /// statuses of the
     /// slots itself ([`BatchCall::header`](crate::BatchCall::header)).
     pub fn of_slot(slot: &mut Message) -> Self {
         let mut message = mem::replace(slot, Message::vacated());
@@ -43,7 +44,8 @@ impl Kept {
 /// The duty to settle messages, without the messages: neighbours are merged, so that a window over
 /// a million messages holds a few numbers.
 ///
-/// Sent along with what was made of them, they settle as that does. Let go of unsent, they have failed.
+/// Sent along with what was made of them, they settle as that does. Let go of unsent, they have
+/// failed.
 #[derive(Debug, Default)]
 #[must_use = "deliveries that are dropped unsent have failed"]
 pub struct Deliveries {
@@ -78,8 +80,8 @@ impl Deliveries {
         self.parents.is_empty()
     }
 
-    /// Gives the messages back to their source, which sends them again the next time, if it can: for what
-    /// is still kept when the component ends and can't make anything of it any more.
+    /// Gives the messages back to their source, which sends them again the next time, if it can:
+    /// for what is still kept when the component ends and can't make anything of it any more.
     pub fn give_back(self) {
         self.settle(Outcome::RETURNED);
     }

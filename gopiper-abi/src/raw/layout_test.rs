@@ -1,8 +1,8 @@
 //! The golden test of the interface: `layout.txt` is what lies in memory on both sides.
 //!
-//! The text comes from what `abi_stable` reflects of the types, from the module of a component on, so
-//! that nothing which crosses the boundary is forgotten. Whatever changes a line of it changes the
-//! interface.
+//! The text comes from what `abi_stable` reflects of the types, from the module of a component on,
+//! so that nothing which crosses the boundary is forgotten. Whatever changes a line of it changes
+//! the interface.
 use std::{collections::BTreeMap, fmt::Write, mem::offset_of};
 
 use abi_stable::{

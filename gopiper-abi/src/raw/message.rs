@@ -101,8 +101,8 @@ impl Message {
     /// The bytes behind the payload that are its delimiter; empty if it has none of its own.
     #[inline]
     pub fn delimiter(&self) -> &[u8] {
-        // SAFETY: `tail` is only set by `Batch::extend_slices`, for bytes within the owner's memory,
-        // and put back to 0 when the payload is changed.
+        // SAFETY: `tail` is only set by `Batch::extend_slices`, for bytes within the owner's
+        // memory, and put back to 0 when the payload is changed.
         unsafe {
             std::slice::from_raw_parts(self.payload.data.add(self.payload.len), self.tail.into())
         }
@@ -137,7 +137,8 @@ impl Message {
     }
 
     /// Whether no delimiter stood behind it in its input: it was the end of that, or
-    /// [continues](Message::continues). A sink writes none behind it, but keeps the next message apart:
+    /// [continues](Message::continues). A sink writes none behind it, but keeps the next message
+    /// apart:
     /// see [`Ending`](crate::Ending).
     #[inline]
     pub fn lacks_delimiter(&self) -> bool {
@@ -162,8 +163,9 @@ impl Message {
         self.piece
     }
 
-    /// Says that it is a piece of a line. The pieces of one line are numbered one by one, from any number on
-    /// (behind 65,535 comes 1), so that a sink knows which of them belong together; all but the last continue.
+    /// Says that it is a piece of a line. The pieces of one line are numbered one by one, from any
+    /// number on (behind 65,535 comes 1), so that a sink knows which of them belong together; all
+    /// but the last continue.
     pub fn set_piece(&mut self, number: u16, continues: bool) {
         self.piece = number;
         self.flags = if continues { self.flags | CONTINUES } else { self.flags & !CONTINUES };
@@ -200,7 +202,8 @@ impl Message {
         self.status
     }
 
-    /// Where the message comes from, in words, if its source says so: for hosts, of a message that is not lent.
+    /// Where the message comes from, in words, if its source says so: for hosts, of a message that
+    /// is not lent.
     pub fn position(&self) -> Option<String> {
         // SAFETY: the message holds its index.
         let position = unsafe { crate::raw::delivery::position(self.delivery, self.index) };
@@ -319,8 +322,8 @@ impl Message {
         self.extra_mut().description = RString::from(description);
     }
 
-    /// Describes what has become of the message in a slot. Another thread may read the slot's status
-    /// meanwhile (`Watch`): a reference to the whole message would lie over that.
+    /// Describes what has become of the message in a slot. Another thread may read the slot's
+    /// status meanwhile (`Watch`): a reference to the whole message would lie over that.
     ///
     /// # Safety
     /// `slot` owns its extra, and nobody else touches that before the status is stored.

@@ -2,7 +2,8 @@
 //!
 //! Every type here is `repr(C)`, checked by `abi_stable` when a component is loaded, and pinned by
 //! a golden test (`layout.txt`). This module and its children hold all the `unsafe` of the crate.
-//! Component authors use the crate's root instead; hosts use [`client`], [`services`] and [`Batch`].
+//! Component authors use the crate's root instead; hosts use [`client`], [`services`] and
+//! [`Batch`].
 //!
 //! Three rules carry the whole boundary:
 //!

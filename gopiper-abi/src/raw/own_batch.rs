@@ -1,5 +1,5 @@
-//! How this side makes batches, and completes them: with the slots directly behind the head, and what waits for deferred
-//! messages between the two.
+//! How this side makes batches, and completes them: with the slots directly behind the head, and
+//! what waits for deferred messages between the two.
 use std::{
     alloc::{Layout, alloc, dealloc, handle_alloc_error},
     mem, ptr,

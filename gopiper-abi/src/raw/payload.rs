@@ -102,8 +102,8 @@ impl Payload {
         let part = &self[(range.start_bound().cloned(), range.end_bound().cloned())];
         let (start, len) = (part.as_ptr().addr() - self.data.addr(), part.len());
         retain(self.owner, 1);
-        // SAFETY: `part` lies within the bytes. The pointer comes from `data` rather than from `part`:
-        // what lies behind the part may be read through it later (a sink's neighbours).
+        // SAFETY: `part` lies within the bytes. The pointer comes from `data` rather than from
+        // `part`: what lies behind the part may be read through it later (a sink's neighbours).
         Payload { data: unsafe { self.data.add(start) }, len, owner: self.owner }
     }
 
@@ -273,23 +273,24 @@ impl PayloadMut {
         front
     }
 
-    /// Whether a payload ends where this begins, in the same memory: then [`PayloadMut::extend`] makes it longer.
+    /// Whether a payload ends where this begins, in the same memory: then [`PayloadMut::extend`]
+    /// makes it longer.
     pub fn follows(&self, before: &Payload) -> bool {
         before.owner == self.owner
             && !self.owner.is_null()
             && before.data.addr() + before.len == self.data.addr()
     }
 
-    /// Freezes the first `len` bytes as [`PayloadMut::split_to`] does, and makes one payload of them and the one that
-    /// they follow: so what grows bit by bit is not copied each time.
+    /// Freezes the first `len` bytes as [`PayloadMut::split_to`] does, and makes one payload of
+    /// them and the one that they follow: so what grows bit by bit is not copied each time.
     ///
     /// # Panics
     /// When there are fewer than `len` bytes, or they do not follow `before`.
     pub fn extend(&mut self, before: &Payload, len: usize) -> Payload {
         assert!(self.follows(before), "what is extended ends where the rest begins");
         let mut whole = self.split_to(len);
-        // `before` keeps its bytes in the memory that this one refers to as well; the pointer to the first of them
-        // was made for all of that memory.
+        // `before` keeps its bytes in the memory that this one refers to as well; the pointer to
+        // the first of them was made for all of that memory.
         whole.data = before.data;
         whole.len += before.len;
         whole

@@ -4,21 +4,24 @@ use abi_stable::{
     std_types::{RStr, RString, RVec},
 };
 
-/// Where the messages of a batch lie in what their source reads. A source passes it with the batch; the log
-/// names it when a message fails ("/var/log/app.log, byte 1234").
+/// Where the messages of a batch lie in what their source reads. A source passes it with the batch;
+/// the log names it when a message fails ("/var/log/app.log, byte 1234").
 ///
 /// ```
 /// use gopiper_abi::Positions;
 ///
-/// assert_eq!(Positions::counted("standard input", "message", 7).of_message(2), "standard input, message 9");
-/// assert_eq!(Positions::listed("orders/3", "offset", vec![4, 8]).of_message(1), "orders/3, offset 8");
+/// let counted = Positions::counted("standard input", "message", 7);
+/// assert_eq!(counted.of_message(2), "standard input, message 9");
+/// let listed = Positions::listed("orders/3", "offset", vec![4, 8]);
+/// assert_eq!(listed.of_message(1), "orders/3, offset 8");
 /// ```
 #[repr(C)]
 #[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
 pub struct Positions {
     /// What the source reads: a path, a topic with its partition.
     of: RString,
-    /// What the numbers count: `byte`, `offset`, `message`. Code is never unloaded, so a static text stays.
+    /// What the numbers count: `byte`, `offset`, `message`. Code is never unloaded, so a static
+    /// text stays.
     unit: RStr<'static>,
     /// The number of the first message, if `numbers` is empty: the others count on from there.
     first: u64,

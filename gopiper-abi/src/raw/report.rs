@@ -44,8 +44,8 @@ impl Report {
         Self::new(100 + i32::from(code.min(99)), description)
     }
 
-    /// It failed, and trying again would not help: the status is 200 and `code`, your number for the
-    /// reason; one above 99 counts as 99.
+    /// It failed, and trying again would not help: the status is 200 and `code`, your number for
+    /// the reason; one above 99 counts as 99.
     pub fn fail(code: u8, description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(200 + i32::from(code.min(99)), description)
     }

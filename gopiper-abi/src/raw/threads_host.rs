@@ -1,5 +1,5 @@
-//! The host on whose behalf a thread runs a component's code. This library has one copy in each component: so what is
-//! dropped here belongs to the component whose code drops it.
+//! The host on whose behalf a thread runs a component's code. This library has one copy in each
+//! component: so what is dropped here belongs to the component whose code drops it.
 use std::{cell::Cell, ptr};
 
 /// A host, without its type: what a message is made of lies below it.

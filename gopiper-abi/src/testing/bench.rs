@@ -21,7 +21,9 @@ use crate::{
 /// What became of messages that a source sent with a token, or that were given to a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
-    /// The token; for what was given by [`Harness::handle`](super::Harness::handle)(super::Harness::handle), 0 for its first call, then 1, …
+    /// The token; for what was given by
+    /// [`Harness::handle`](super::Harness::handle)(super::Harness::handle), 0 for its first call,
+    /// then 1, …
     pub token: u64,
     /// The first message's place.
     pub first: u32,

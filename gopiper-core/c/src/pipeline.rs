@@ -18,8 +18,8 @@ use crate::{
 /// A pipeline.
 ///
 /// `load`, `start`, `wait`, `error` and `free` are called by one thread at a time; `stop`, `abort`,
-/// `counters` and `outcomes` by any thread at any time. None of them by a signal handler: have a thread wait
-/// for the signal (sigwait), and call them from there.
+/// `counters` and `outcomes` by any thread at any time. None of them by a signal handler: have a
+/// thread wait for the signal (sigwait), and call them from there.
 pub struct gopiper_pipeline {
     stage: Mutex<PipelineState>,
     /// From its start on.
@@ -198,14 +198,15 @@ fn load(
     }
 }
 
-// SAFETY, for all below: a pipeline came from `gopiper_pipeline_new` and is not freed, texts are NULL where
-// that is said, or end with a NUL (the header).
+// SAFETY, for all below: a pipeline came from `gopiper_pipeline_new` and is not freed, texts are
+// NULL where that is said, or end with a NUL (the header).
 
 /// A pipeline without components. `name` stands in the log and the state directory; NULL is "main".
-/// `options` is a JSON object, or NULL: "state_directory" (where failed messages, and what components must
-/// remember, are kept; without one failed messages are discarded), "shutdown_timeout" (seconds it may drain
-/// once it is told to stop), "dead_letter_limit" (bytes). What is wrong with them is said by
-/// gopiper_pipeline_error, and makes the start fail. Never NULL. Free it.
+/// `options` is a JSON object, or NULL: "state_directory" (where failed messages, and what
+/// components must remember, are kept; without one failed messages are discarded),
+/// "shutdown_timeout" (seconds it may drain once it is told to stop), "dead_letter_limit" (bytes).
+/// What is wrong with them is said by gopiper_pipeline_error, and makes the start fail. Never NULL.
+/// Free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_new(
     name: *const c_char,
@@ -229,12 +230,13 @@ pub unsafe extern "C" fn gopiper_pipeline_new(
     }))
 }
 
-/// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those that there
-/// are: the source comes first, the sink last. `attributes` is a JSON object, or NULL for none: `gopiper
-/// inspect --load FILE` shows what can be set. `options` is a JSON object, or NULL: "name", "pool_size",
-/// "channel_size", "channel_bytes", "ordered", "partition_by", "timeout", "linger", "retry"
-/// ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail" ("dead_letter", "discard", "stop"), times
-/// in seconds. False if it can't be; gopiper_pipeline_error says why, and the start will fail too.
+/// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those
+/// that there are: the source comes first, the sink last. `attributes` is a JSON object, or NULL
+/// for none: `gopiper inspect --load FILE` shows what can be set. `options` is a JSON object, or
+/// NULL: "name", "pool_size", "channel_size", "channel_bytes", "ordered", "partition_by",
+/// "timeout", "linger", "retry" ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail"
+/// ("dead_letter", "discard", "stop"), times in seconds. False if it can't be;
+/// gopiper_pipeline_error says why, and the start will fail too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_load(
     pipeline: *mut gopiper_pipeline,
@@ -272,8 +274,8 @@ pub unsafe extern "C" fn gopiper_pipeline_start(pipeline: *mut gopiper_pipeline)
     pipeline.tell(pipeline.start())
 }
 
-/// Waits until it has ended: because its sources have, or it was stopped. True if nothing failed and
-/// nothing was left; else gopiper_pipeline_error says what.
+/// Waits until it has ended: because its sources have, or it was stopped. True if nothing failed
+/// and nothing was left; else gopiper_pipeline_error says what.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_wait(pipeline: *mut gopiper_pipeline) -> bool {
     // SAFETY: see above.
@@ -281,7 +283,8 @@ pub unsafe extern "C" fn gopiper_pipeline_wait(pipeline: *mut gopiper_pipeline) 
     pipeline.tell(pipeline.wait())
 }
 
-/// Tells it to end: the sources stop, the rest drains. Does not wait. Nothing happens before the start.
+/// Tells it to end: the sources stop, the rest drains. Does not wait. Nothing happens before the
+/// start.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_stop(pipeline: *const gopiper_pipeline) {
     // SAFETY: see above.
@@ -300,9 +303,9 @@ pub unsafe extern "C" fn gopiper_pipeline_abort(pipeline: *const gopiper_pipelin
     }
 }
 
-/// Writes what each component has done so far to `counters`, in their order, for `room` of them at most.
-/// Returns how many there are, 0 before the start: those that were loaded, and behind them the sink of what
-/// has failed, if that is kept. With room 0 `counters` may be NULL.
+/// Writes what each component has done so far to `counters`, in their order, for `room` of them at
+/// most. Returns how many there are, 0 before the start: those that were loaded, and behind them
+/// the sink of what has failed, if that is kept. With room 0 `counters` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_counters(
     pipeline: *const gopiper_pipeline,
@@ -345,8 +348,8 @@ pub unsafe extern "C" fn gopiper_pipeline_outcomes(
     }
 }
 
-/// Why the last call of new, load, start or wait has failed; empty if it has not. The pipeline's: valid until
-/// the next of them.
+/// Why the last call of new, load, start or wait has failed; empty if it has not. The pipeline's:
+/// valid until the next of them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_error(
     pipeline: *const gopiper_pipeline,

@@ -44,7 +44,8 @@ pub(crate) fn object(json: Option<Cow<'_, str>>, what: &str) -> Result<Map, Stri
     }
 }
 
-/// Options that are declared as a component's attributes are: so what is wrong with them is said alike.
+/// Options that are declared as a component's attributes are: so what is wrong with them is said
+/// alike.
 pub(crate) fn options<O: DeclaredAttributes>(json: Option<Cow<'_, str>>) -> Result<O, Vec<String>> {
     let options = object(json, "the options").map_err(|error| vec![error])?;
     export::read(&options).map_err(|errors| {

@@ -187,8 +187,8 @@ impl Credit {
     /// Wakes the sender at the head if little enough is used now.
     #[cold]
     fn tell_head(&self, left: u64) {
-        // Waking a sender at every batch would switch threads at every batch: wait until half of the
-        // room is free. That moment comes, because all that is in the channel leaves it.
+        // Waking a sender at every batch would switch threads at every batch: wait until half of
+        // the room is free. That moment comes, because all that is in the channel leaves it.
         if Load(left).is_within(self.limit.half()) {
             // It holds this lock until it waits.
             let wanted = self.wanted.lock();

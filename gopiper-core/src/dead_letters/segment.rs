@@ -82,7 +82,8 @@ impl Segment {
                 Ok(())
             }
             Err(error) => {
-                // A part of it must not be taken for damage. If that fails too, readers will say so.
+                // A part of it must not be taken for damage. If that fails too, readers will say
+                // so.
                 let _ = self.file.set_len(self.length);
                 Err(error)
             }

@@ -55,7 +55,8 @@ fn open_regular(path: &Path) -> Result<File, Refusal> {
     Ok(file)
 }
 
-/// For a moment the kernel itself may hold pages that were just written, and says that they are busy.
+/// For a moment the kernel itself may hold pages that were just written, and says that they are
+/// busy.
 const ATTEMPTS: u32 = 20;
 
 fn seal(copy: &OwnedFd) -> Result<(), Errno> {

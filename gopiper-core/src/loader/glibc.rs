@@ -19,8 +19,8 @@ const DT_RELR: (&[u8], GlibcVersion) =
     (b"GLIBC_ABI_DT_RELR", GlibcVersion { major: 2, minor: 36, patch: 0 });
 
 impl GlibcVersion {
-    /// The version named by a symbol version of an ELF file, such as `GLIBC_2.34`, or the first that has the feature
-    /// which it names.
+    /// The version named by a symbol version of an ELF file, such as `GLIBC_2.34`, or the first
+    /// that has the feature which it names.
     ///
     /// `None` for all others: `GCC_3.0`, `GLIBC_PRIVATE`.
     pub(super) fn from_symbol_version(name: &[u8]) -> Option<Self> {

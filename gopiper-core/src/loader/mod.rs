@@ -5,16 +5,17 @@
 //! 1. **The note** ([`Inspection`]): an ELF note that the file carries, read before any of its code
 //!    runs. The file is whole, for this machine and this glibc, unwinds on panic, and is as it was
 //!    sealed.
-//! 2. **The version** of the interface that it was built with. Between this one and the next, if the
-//!    operator asks for it, the **signature** beside the file ([`Trust`]).
+//! 2. **The version** of the interface that it was built with. Between this one and the next, if
+//!    the operator asks for it, the **signature** beside the file ([`Trust`]).
 //! 3. **The layout** of every type of the interface, compared by `abi_stable`. Only for this is the
 //!    file opened, and only then does code of it run.
 //!
 //! The loader opens a copy in memory of the very bytes that were checked, so a file may be replaced
 //! or deleted while it is in use. An opened library stays until the process ends.
 //!
-//! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `inspection.rs` judges the note, `version.rs` the
-//! version, `open.rs` opens the copy, `layout.rs` compares layouts and shortens what `abi_stable` says.
+//! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `inspection.rs` judges the
+//! note, `version.rs` the version, `open.rs` opens the copy, `layout.rs` compares layouts and
+//! shortens what `abi_stable` says.
 
 mod elf;
 mod file;

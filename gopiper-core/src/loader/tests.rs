@@ -173,7 +173,8 @@ fn no_changed_byte_makes_reading_panic() {
     forged.seal_in(dir.path());
     let mut bytes = forged.bytes;
     let note = forged.note_at - 20;
-    // The headers, the note, and a sample of everything else, the tables of symbol versions included.
+    // The headers, the note, and a sample of everything else, the tables of symbol versions
+    // included.
     let places = (0..1024).chain(note..bytes.len()).chain((1024..note).step_by(97));
     for at in places {
         for change in [0x01, 0x80, 0xff] {

@@ -54,8 +54,8 @@ pub struct PipelineOptions {
     pub name: Option<String>,
     /// The state directory; created when a component needs it.
     pub state_directory: Option<PathBuf>,
-    /// How many bytes of dead letters are kept in the state directory; then the pipeline stands still.
-    /// A gigabyte if `None`.
+    /// How many bytes of dead letters are kept in the state directory; then the pipeline stands
+    /// still. A gigabyte if `None`.
     pub dead_letter_limit: Option<u64>,
     /// Where payloads live.
     pub memory: PayloadMemory,

@@ -92,7 +92,8 @@ fn check_range(
     Err(PipelineError::OutOfRange { component: component.to_owned(), option, value, wanted })
 }
 
-/// How many workers it has: as many as the operator or else the component would like, if it supports that.
+/// How many workers it has: as many as the operator or else the component would like, if it
+/// supports that.
 fn pool_size(
     component: &str,
     factory: &mut FactoryHandle,

@@ -1,5 +1,6 @@
-//! What the log says of a component's failures: the first of each reason at once, then counts while it goes
-//! on, and its end. So a new reason is always heard, and a thousand failures a second do not drown it.
+//! What the log says of a component's failures: the first of each reason at once, then counts while
+//! it goes on, and its end. So a new reason is always heard, and a thousand failures a second do
+//! not drown it.
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,8 @@ const MOST_REASONS: usize = 32;
 /// The entry that they share.
 const OTHERS: u64 = u64::MAX;
 
-/// The failures of one component. Any of its workers reports them; whichever worker comes first after
+/// The failures of one component. Any of its workers reports them; whichever worker comes first
+/// after
 /// [`Failures::due`] writes the counts.
 pub(crate) struct Failures {
     pipeline: Arc<str>,
@@ -92,8 +94,8 @@ impl Failures {
         Failures { pipeline, component, clock, due, retrying, reasons: Mutex::default() }
     }
 
-    /// Reports a failure: in words if its reason is new, else with the next counts. `position` says where the
-    /// message comes from; it is only called for what is said in words.
+    /// Reports a failure: in words if its reason is new, else with the next counts. `position` says
+    /// where the message comes from; it is only called for what is said in words.
     pub(crate) fn report(&self, failure: &Failure<'_>, position: impl FnOnce() -> Option<String>) {
         let Failure { status, description, attempt, dead_letter } = *failure;
         let now = self.clock.monotonic();
@@ -167,7 +169,8 @@ impl Failures {
         self.retrying.fetch_add(messages as u64, Relaxed);
     }
 
-    /// So many messages had another attempt, and some of them `succeeded`. Those that failed again begin anew.
+    /// So many messages had another attempt, and some of them `succeeded`. Those that failed again
+    /// begin anew.
     pub(crate) fn end_retrying(&self, messages: usize, succeeded: bool) {
         let before = self.retrying.fetch_sub(messages as u64, Relaxed);
         if !succeeded || before > messages as u64 {
@@ -298,8 +301,8 @@ fn lasted(since: i64, now: i64) -> String {
     }
 }
 
-/// Tells reasons apart: by the status, and by the description without the numbers and quoted texts in it,
-/// which differ from message to message.
+/// Tells reasons apart: by the status, and by the description without the numbers and quoted texts
+/// in it, which differ from message to message.
 fn key(status: i32, attempt: Attempt, description: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write_i32(status);

@@ -1,5 +1,5 @@
-//! What becomes of the messages that nobody asks for: those that a component made itself, or that were copied for a
-//! detached branch.
+//! What becomes of the messages that nobody asks for: those that a component made itself, or that
+//! were copied for a detached branch.
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::SeqCst},

@@ -60,8 +60,8 @@ pub(crate) struct Stage {
     pub(crate) delivers: Outcome,
     /// None if the order doesn't matter.
     pub(crate) sequencer: Option<Sequencer<Output>>,
-    /// Whether nothing may overtake a message that waits for another attempt. Behind a transform it is
-    /// the sequencer that sees to that.
+    /// Whether nothing may overtake a message that waits for another attempt. Behind a transform it
+    /// is the sequencer that sees to that.
     pub(crate) holds_back: bool,
     /// How long a message may be with the component; None for as long as it likes.
     pub(crate) timeout: Option<Duration>,

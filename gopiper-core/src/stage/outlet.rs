@@ -1,9 +1,10 @@
 //! Where the messages go that leave a stage.
 //!
-//! The sender's thread splits a batch up; no stage lies in between. A tee forks it: the copies share bytes and attributes,
-//! and one delivery, which settles each message with the worst outcome of its copies. A route takes it apart by
-//! `Message::branch`, which the component before it has set; a batch of one branch stays whole. Copies for a detached branch
-//! have a delivery of their own that nobody waits for.
+//! The sender's thread splits a batch up; no stage lies in between. A tee forks it: the copies
+//! share bytes and attributes, and one delivery, which settles each message with the worst outcome
+//! of its copies. A route takes it apart by `Message::branch`, which the component before it has
+//! set; a batch of one branch stays whole. Copies for a detached branch have a delivery of their
+//! own that nobody waits for.
 use std::sync::Arc;
 
 use gopiper_abi::raw::{Batch, DEFAULT_CAPACITY, Outcome};

@@ -1,9 +1,9 @@
 //! How a pipeline is told to end.
 //!
-//! A stop is asked for once. Of several reasons the first counts, but a failure wins over all. A component may ask for it
-//! too: quietly (its reader has gone, as with `| head`), or as failed. It speaks for itself and for the stages before it
-//! that lead nowhere else: what comes to them from then on returns to its source. In a detached branch it ends that branch
-//! alone.
+//! A stop is asked for once. Of several reasons the first counts, but a failure wins over all. A
+//! component may ask for it too: quietly (its reader has gone, as with `| head`), or as failed. It
+//! speaks for itself and for the stages before it that lead nowhere else: what comes to them from
+//! then on returns to its source. In a detached branch it ends that branch alone.
 use std::{
     collections::BTreeMap,
     io,
@@ -82,8 +82,8 @@ struct Position {
 pub(crate) trait HearsStop: Send + Sync {
     fn stop_requested(&self);
 
-    /// The stage that it belongs to, if any: it is told too when the detached branch has ended in which
-    /// that stands.
+    /// The stage that it belongs to, if any: it is told too when the detached branch has ended in
+    /// which that stands.
     fn position(&self) -> Option<usize> {
         None
     }
@@ -166,8 +166,8 @@ impl Stop {
         true
     }
 
-    /// Tells those of whom nobody has any use, though the pipeline goes on: a component may wait for a
-    /// stop, with a message in its hands.
+    /// Tells those of whom nobody has any use, though the pipeline goes on: a component may wait
+    /// for a stop, with a message in its hands.
     fn tell_done(&self) {
         let mut told = Vec::new();
         self.hear.lock().retain(|one| match one.upgrade() {
@@ -185,8 +185,8 @@ impl Stop {
         self.ended_branches.lock().values().cloned().collect()
     }
 
-    /// A stage has no use for more messages; nor have those before it that lead nowhere else. If it is
-    /// that of dead letters, nobody has. Workers hear of it though a stop was asked for before.
+    /// A stage has no use for more messages; nor have those before it that lead nowhere else. If it
+    /// is that of dead letters, nobody has. Workers hear of it though a stop was asked for before.
     pub(crate) fn done_with(&self, position: usize) {
         let of_dead_letters = self.stages.len() - 1;
         self.stages[position].done.store(true, SeqCst);

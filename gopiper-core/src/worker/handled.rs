@@ -100,7 +100,8 @@ impl HandledBatch {
         Some((retries, places))
     }
 
-    /// Settles what ends here, and puts the rest together, with what was sent meanwhile in its place.
+    /// Settles what ends here, and puts the rest together, with what was sent meanwhile in its
+    /// place.
     pub(crate) fn into_output(self, stage: &Stage, gave_up: bool) -> Output {
         let HandledBatch { mut batch, context: Context { ticket, emitted, through, .. } } = self;
         let mut output = Output { ticket, ..Output::default() };
@@ -124,8 +125,8 @@ const VACATED: i32 = Message::VACATED;
 /// The statuses of Retry.
 const RETRY: std::ops::Range<i32> = 100..200;
 
-/// Leaves in the batch what is Done, and puts what is to be kept with the dead letters into the output.
-/// Messages from `through` on were not handled.
+/// Leaves in the batch what is Done, and puts what is to be kept with the dead letters into the
+/// output. Messages from `through` on were not handled.
 fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output: &mut Output) {
     let (mut dropped, mut failed, mut kept, mut returned, mut place) = (0, 0, 0, 0, 0);
     let mut dead_letters = 0;

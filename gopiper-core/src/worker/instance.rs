@@ -28,8 +28,9 @@ pub(crate) struct Instance {
     timer_fails: bool,
 }
 
-/// Makes a component, on the thread that is to use it. As long as something that may pass stands in the way (a full
-/// disk, a server that is not there yet) it waits and tries again, unless `is_over`.
+/// Makes a component, on the thread that is to use it. As long as something that may pass stands in
+/// the way (a full disk, a server that is not there yet) it waits and tries again, unless
+/// `is_over`.
 pub(crate) fn create(
     host: &Arc<WorkerHost>,
     is_over: impl Fn(&Stage) -> bool,
@@ -129,8 +130,8 @@ impl Instance {
         flags
     }
 
-    /// Calls its timer, if there is a component and the moment has come. That one fails that is called again is no
-    /// error, but said.
+    /// Calls its timer, if there is a component and the moment has come. That one fails that is
+    /// called again is no error, but said.
     pub(crate) fn timer(&mut self) -> Result<(), RawError> {
         let (Some(now), Some(component)) = (self.host.inbox.wake.take_due(), &mut self.component)
         else {

@@ -1,8 +1,8 @@
 //! A worker of a transform or a sink: what it has in hand, and what it does with it.
 //!
-//! A worker runs on one thread, with one [`Instance`]. While that has a batch under a limit of time,
-//! the worker itself lies in a [`Watched`]: should the component not come back, another thread goes
-//! on as this worker, and the first one finds that it is none any more.
+//! A worker runs on one thread, with one [`Instance`]. While that has a batch under a limit of
+//! time, the worker itself lies in a [`Watched`]: should the component not come back, another
+//! thread goes on as this worker, and the first one finds that it is none any more.
 pub(crate) mod deferred;
 pub(crate) mod handled;
 pub(crate) mod host;
@@ -307,8 +307,8 @@ impl Worker {
         deferred.await_deferred(parked);
     }
 
-    /// Puts away what is to be tried again, and hands on the rest: in order, so with all that waits,
-    /// or at once if the order is given up.
+    /// Puts away what is to be tried again, and hands on the rest: in order, so with all that
+    /// waits, or at once if the order is given up.
     fn conclude(&mut self, handled: HandledBatch) {
         let retried = handled.context.again.then(|| handled.attempted());
         let mut handled = handled.rejoined();

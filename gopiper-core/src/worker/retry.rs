@@ -1,8 +1,8 @@
 //! Messages that their component wants again, later.
 //!
-//! Messages that wait leave their batch. The batch keeps its place in the order and its room in the channel until their
-//! attempts have ended, and then gets them back (`handled.rs`). Without an order to keep, the rest of the batch goes on at
-//! once.
+//! Messages that wait leave their batch. The batch keeps its place in the order and its room in the
+//! channel until their attempts have ended, and then gets them back (`handled.rs`). Without an
+//! order to keep, the rest of the batch goes on at once.
 use std::collections::BTreeMap;
 
 use crate::{base::clock::Clock, plan::policy::RetryPolicy, worker::handled::HandledBatch};

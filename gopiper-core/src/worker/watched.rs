@@ -1,10 +1,11 @@
 //! A call under a limit of time, and what another thread needs to go on without it.
 //!
-//! A worker is what it has in hand: queue, retries, what it collects. With a `timeout`, the component gets copies of a
-//! batch's messages, whose deliveries belong to a guard (`raw/host/lent.rs`), and the worker itself lies in a [`Watched`]
-//! while the call runs. The watchdog sees that a call is still the same, takes the worker out, and starts a thread that goes
-//! on as this worker (`take_over.rs`). A call begins without a look at the clock: the watchdog sees it twice. Without a
-//! `timeout` none of this costs anything.
+//! A worker is what it has in hand: queue, retries, what it collects. With a `timeout`, the
+//! component gets copies of a batch's messages, whose deliveries belong to a guard
+//! (`raw/host/lent.rs`), and the worker itself lies in a [`Watched`] while the call runs. The
+//! watchdog sees that a call is still the same, takes the worker out, and starts a thread that goes
+//! on as this worker (`take_over.rs`). A call begins without a look at the clock: the watchdog sees
+//! it twice. Without a `timeout` none of this costs anything.
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use parking_lot::Mutex;

@@ -61,7 +61,8 @@ pub fn program_of(source: &str) -> PathBuf {
     compile("cc", source, &name, &[&at, &later, "-lgopiper", "-pthread"])
 }
 
-/// Compiles one at a time: several tests of a program want the same, and the machine has other things to do.
+/// Compiles one at a time: several tests of a program want the same, and the machine has other
+/// things to do.
 fn compile(compiler: &str, source: &str, name: &str, linked: &[&str]) -> PathBuf {
     static MADE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));

@@ -1,5 +1,5 @@
-//! The loader over real files: those that it must refuse, in few words, before they can do harm, and
-//! those that it must take although they look alike.
+//! The loader over real files: those that it must refuse, in few words, before they can do harm,
+//! and those that it must take although they look alike.
 //!
 //! The files come from `cargo xtask test`; what is wrong with each stands in `tests/variants`.
 

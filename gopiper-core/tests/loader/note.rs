@@ -1,4 +1,5 @@
-//! Components whose note is missing, shows what can't be borne, or lies; and those that don't start.
+//! Components whose note is missing, shows what can't be borne, or lies; and those that don't
+//! start.
 
 use std::fs;
 

@@ -163,8 +163,8 @@ pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops)
     }
 }
 
-/// Starts the pipelines, all or none, and waits for all of them. An error has its pipeline's name. `None` if a signal
-/// came before all had started: nothing was read then.
+/// Starts the pipelines, all or none, and waits for all of them. An error has its pipeline's name.
+/// `None` if a signal came before all had started: nothing was read then.
 fn start_all(
     pipelines: Vec<Pipeline>,
     stops: &Stops,

@@ -21,8 +21,8 @@ use crate::command::exit;
 /// How long a component may still be starting after a signal.
 const STUCK_START: Duration = Duration::from_secs(2);
 
-/// Keeps signals from ending the program that mean nothing to it. A write past the limit of file sizes (SIGXFSZ)
-/// then fails like one to a full disk.
+/// Keeps signals from ending the program that mean nothing to it. A write past the limit of file
+/// sizes (SIGXFSZ) then fails like one to a full disk.
 ///
 /// # Errors
 /// The system refuses a handler.
@@ -98,12 +98,13 @@ impl Stops {
         self.lock().controls.clone().unwrap_or_default()
     }
 
-    /// The first signal drains, the second TERM or INT ends the pipelines at once, and a third one the program.
+    /// The first signal drains, the second TERM or INT ends the pipelines at once, and a third one
+    /// the program.
     fn watch(&self, mut signals: Signals) {
         let mut count = 0;
         for signal in signals.forever() {
-            // These often come with others (a service manager sends TERM and HUP together, in no order), so they do
-            // not count as somebody's second wish.
+            // These often come with others (a service manager sends TERM and HUP together, in no
+            // order), so they do not count as somebody's second wish.
             if matches!(signal, SIGHUP | SIGXCPU) {
                 self.drain();
                 continue;

@@ -59,7 +59,8 @@ pub(crate) fn with_enough_stack(work: impl FnOnce() -> ExitCode + Send) -> ExitC
     })
 }
 
-/// Many shells let a program open 1,024 files unless it asks for more: it may as many as the hard limit says.
+/// Many shells let a program open 1,024 files unless it asks for more: it may as many as the hard
+/// limit says.
 pub(crate) fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {

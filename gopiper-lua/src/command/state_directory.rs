@@ -73,14 +73,14 @@ impl DefaultState {
     }
 }
 
-/// A folder from the environment. An empty or relative one counts as unset, as XDG has it: state would otherwise
-/// lie in whatever folder the program is started from.
+/// A folder from the environment. An empty or relative one counts as unset, as XDG has it: state
+/// would otherwise lie in whatever folder the program is started from.
 fn absolute_variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// The absolute path, however it was written. Links stay: a file that is reached through a link which a
-/// deployment moves on keeps its state.
+/// The absolute path, however it was written. Links stay: a file that is reached through a link
+/// which a deployment moves on keeps its state.
 fn full_path(file: &Path) -> io::Result<PathBuf> {
     if file.components().any(|part| part == Component::ParentDir)
         && let (Some(folder), Some(name)) = (file.parent(), file.file_name())

@@ -28,7 +28,8 @@ impl SearchPath {
         SearchPath(directories)
     }
 
-    /// The file that `name` means. A name with a slash in it is a path, from the Lua file's directory.
+    /// The file that `name` means. A name with a slash in it is a path, from the Lua file's
+    /// directory.
     pub(crate) fn find(&self, name: &str) -> Result<PathBuf, Missing> {
         let directories = if name.contains('/') { &self.0[..1] } else { &self.0[..] };
         let candidates: Vec<_> = directories.iter().map(|directory| directory.join(name)).collect();

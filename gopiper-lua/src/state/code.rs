@@ -85,8 +85,8 @@ pub(crate) fn without_serialization(lua: &Lua) -> mlua::Result<()> {
 
 /// Calls the function that it wraps. An error names the place of the call.
 unsafe extern "C-unwind" fn interpreted(lua: *mut lua_State) -> c_int {
-    // Nothing that is to be dropped may live when `lua_error` leaves.
-    // SAFETY: Lua calls it with what a function of its own gets, and `without_serialization` has made it with one.
+    // Nothing that is to be dropped may live when `lua_error` leaves. SAFETY: Lua calls it with
+    // what a function of its own gets, and `without_serialization` has made it with one.
     unsafe {
         let given = lua_gettop(lua);
         lua_pushvalue(lua, lua_upvalueindex(1));
@@ -106,7 +106,8 @@ unsafe extern "C-unwind" fn interpreted(lua: *mut lua_State) -> c_int {
 
 /// Lua's `pcall`, but the call is never compiled (see [`without_serialization`]).
 pub(crate) unsafe extern "C-unwind" fn tried(lua: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls it with what a function of its own gets; the prelude gives a function, and arguments.
+    // SAFETY: Lua calls it with what a function of its own gets; the prelude gives a function, and
+    // arguments.
     unsafe {
         let status = lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0);
         lua_pushboolean(lua, (status == 0).into());

@@ -1,11 +1,12 @@
 //! A limit of time for each message of a Lua function, and for the run of a file.
 //!
-//! One thread of the process, the watch, looks after all of them. A function that is still at the same message when
-//! its limit is past gets a hook that raises an error in it: until then this costs nothing but a lock
-//! for each batch. LuaJIT is built so that compiled code heeds hooks (`.cargo/config.toml`).
+//! One thread of the process, the watch, looks after all of them. A function that is still at the
+//! same message when its limit is past gets a hook that raises an error in it: until then this
+//! costs nothing but a lock for each batch. LuaJIT is built so that compiled code heeds hooks
+//! (`.cargo/config.toml`).
 //!
-//! LuaJIT allows a hook to be set by a signal handler on the state's own thread, and by no other thread: so the watch
-//! sends that thread a signal.
+//! LuaJIT allows a hook to be set by a signal handler on the state's own thread, and by no other
+//! thread: so the watch sends that thread a signal.
 #![allow(unsafe_code)]
 
 use std::{
@@ -87,8 +88,8 @@ struct RunningCall {
     said: bool,
 }
 
-// SAFETY: the watch reads `progress` only under the lock, and `TimedCall::drop`, on the worker's thread, takes it
-// away under it before it can go.
+// SAFETY: the watch reads `progress` only under the lock, and `TimedCall::drop`, on the worker's
+// thread, takes it away under it before it can go.
 unsafe impl Send for RunningCall {}
 
 /// A call, while it runs.
@@ -96,7 +97,8 @@ pub(crate) struct TimedCall<'a>(&'a Limit);
 
 /// The call that runs on a thread: for the signal's handler and the hook, which run on that thread.
 struct InterruptibleCall {
-    /// Null while there is none. Set last, and cleared first: a handler may interrupt at any moment.
+    /// Null while there is none. Set last, and cleared first: a handler may interrupt at any
+    /// moment.
     lua: Cell<*mut lua_State>,
     progress: Cell<*const Progress>,
     limit: Cell<Duration>,
@@ -174,7 +176,8 @@ impl Limit {
                     );
                 }
                 if since.elapsed() >= self.time {
-                    // SAFETY: both are there while the call runs: `TimedCall` borrows one, and is dropped on the other.
+                    // SAFETY: both are there while the call runs: `TimedCall` borrows one, and is
+                    // dropped on the other.
                     unsafe {
                         (**progress).condemned.store(at, Relaxed);
                         libc::pthread_kill(*thread, interruption());
@@ -193,14 +196,15 @@ impl Drop for TimedCall<'_> {
         let lua = CURRENT.with(|current| current.lua.replace(ptr::null_mut()));
         compiler_fence(SeqCst);
         if !lua.is_null() {
-            // The hook may have been set just when the call ended.
-            // SAFETY: `Limit::begin` borrowed the state until now, and no handler sets a hook any more.
+            // The hook may have been set just when the call ended. SAFETY: `Limit::begin` borrowed
+            // the state until now, and no handler sets a hook any more.
             unsafe { lua_sethook(lua, None, 0, 0) };
         }
     }
 }
 
-/// The signal that tells a thread to look at its call: a real-time one, which no system component sends.
+/// The signal that tells a thread to look at its call: a real-time one, which no system component
+/// sends.
 fn interruption() -> c_int {
     libc::SIGRTMIN() + 9
 }
@@ -210,7 +214,8 @@ fn hear() {
     if HEARS.replace(true) {
         return;
     }
-    // SAFETY: `signals` is initialised by `sigemptyset` before it is read; nothing else is changed than this thread's mask.
+    // SAFETY: `signals` is initialised by `sigemptyset` before it is read; nothing else is changed
+    // than this thread's mask.
     unsafe {
         let mut signals = mem::zeroed();
         libc::sigemptyset(&mut signals);
@@ -224,15 +229,16 @@ fn interrupt() {
     CURRENT.with(|current| {
         let lua = current.lua.get();
         if !lua.is_null() {
-            // SAFETY: the call runs, so its state is there. This is a signal handler on the state's own thread, from
-            // which LuaJIT allows this one function to be called.
+            // SAFETY: the call runs, so its state is there. This is a signal handler on the state's
+            // own thread, from which LuaJIT allows this one function to be called.
             unsafe { lua_sethook(lua, Some(stop), LUA_MASKCOUNT, 1) };
         }
     });
 }
 
 fn start_watch() -> io::Result<()> {
-    // SAFETY: the handler reads cells of this thread and calls `lua_sethook`: it takes no lock, and allocates nothing.
+    // SAFETY: the handler reads cells of this thread and calls `lua_sethook`: it takes no lock, and
+    // allocates nothing.
     unsafe { register(interruption(), interrupt)? };
     thread::Builder::new().name("lua limits".into()).spawn(watch)?;
     Ok(())

@@ -1,8 +1,9 @@
 //! Pipelines measured against the commands whose place they take.
 //!
-//! The bench makes its own input (10 million lines, the same for everyone). What is measured against what, and what is to be
-//! reached, is a table (`rows.rs`). In each round the reference runs, then ours, then the reference again: the same ratio of
-//! the reference against itself shows the noise. The best round counts. The bench ends with 0 whatever it finds, and writes
+//! The bench makes its own input (10 million lines, the same for everyone). What is measured
+//! against what, and what is to be reached, is a table (`rows.rs`). In each round the reference
+//! runs, then ours, then the reference again: the same ratio of the reference against itself shows
+//! the noise. The best round counts. The bench ends with 0 whatever it finds, and writes
 //! `bench.json` and `bench.svg` under `target/bench`.
 
 mod commands;
@@ -37,7 +38,8 @@ pub(crate) struct Args {
     /// Rounds, of which the fastest counts
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Another checkout, where `cargo xtask bench --lines 100` has run: each row is measured against the same row of it
+    /// Another checkout, where `cargo xtask bench --lines 100` has run: each row is measured
+    /// against the same row of it
     #[arg(long, value_name = "FOLDER")]
     against: Option<PathBuf>,
 }
@@ -72,8 +74,9 @@ fn built_in(checkout: &Path) -> Result<(Built, PathBuf)> {
     Ok((Built { program, plugins }, stage))
 }
 
-/// A copy of a build. The page cache holds what a linker has written in smaller pieces than a copy, or than what was
-/// read from disk: that alone makes a start up to 15 percent slower, and differs between two checkouts.
+/// A copy of a build. The page cache holds what a linker has written in smaller pieces than a copy,
+/// or than what was read from disk: that alone makes a start up to 15 percent slower, and differs
+/// between two checkouts.
 fn copied((built, stage): (Built, PathBuf), folder: &Path) -> Result<(Built, PathBuf)> {
     let plugins = folder.join("plugins");
     fs::create_dir_all(&plugins)?;

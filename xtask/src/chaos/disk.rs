@@ -1,4 +1,5 @@
-//! A disk that loses what was not synced: what shim.c wrote down about a folder, read and taken back.
+//! A disk that loses what was not synced: what shim.c wrote down about a folder, read and taken
+//! back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -74,8 +75,8 @@ impl Record {
         Ok(std::str::from_utf8(&self.bytes)?)
     }
 
-    /// The first of `bytes`, and how many it takes. None if the program died while it wrote it: then
-    /// what it is about was not begun.
+    /// The first of `bytes`, and how many it takes. None if the program died while it wrote it:
+    /// then what it is about was not begun.
     fn read(bytes: &[u8]) -> Option<(Record, usize)> {
         let head = bytes.get(..HEAD)?;
         let number =
@@ -187,8 +188,8 @@ impl Disk {
         self.journal.join("files").join(file.to_string())
     }
 
-    /// Fails if something has changed that the shim did not see: each record must find its file as the
-    /// one before has left it.
+    /// Fails if something has changed that the shim did not see: each record must find its file as
+    /// the one before has left it.
     pub(super) fn check(&self) -> Result<()> {
         let exactly = |length: u64| length..=length;
         let mut lengths: BTreeMap<u64, RangeInclusive<u64>> =
@@ -222,8 +223,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Takes back what was not synced, last things first; but for the bytes of some files, as `survives`
-    /// says: a system also writes when nobody asks it to.
+    /// Takes back what was not synced, last things first; but for the bytes of some files, as
+    /// `survives` says: a system also writes when nobody asks it to.
     pub(super) fn lose_power(&self, count: Syncs, survives: impl Fn(u64) -> bool) -> Result<()> {
         let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::new());
         for record in self.records()?.iter().rev() {

@@ -1,14 +1,16 @@
 //! A pipeline that is killed at any moment, and a machine that loses its power, again and again.
 //!
-//! It runs files → faults → buffer → file until the input is through. Then every line is in the output or among the dead
-//! letters, byte for byte, and none of them twice but what lay past the checkpoint, or was not forgotten by the buffer, at a
-//! kill (`bound.rs`). Half of the kills are chosen by time, the others by the change of a file at which the program dies, in
-//! the middle of a write. In half of the rounds the machine loses its power too: `shim.c`, loaded into the program, writes
-//! down what undoes each change below a folder and what was synced, and `disk.rs` takes back what was not, by the letter of
-//! POSIX: a name is there when its folder was synced. A round fails if something was written that the shim did not see. In
-//! other rounds the disk is full, no file can be opened, or the sink's folder is elsewhere, for a while.
-//! `--leave-out PATTERN` makes a sync do nothing, which must be noticed. A round that fails is kept and can be run again by
-//! its seed.
+//! It runs files → faults → buffer → file until the input is through. Then every line is in the
+//! output or among the dead letters, byte for byte, and none of them twice but what lay past the
+//! checkpoint, or was not forgotten by the buffer, at a kill (`bound.rs`). Half of the kills are
+//! chosen by time, the others by the change of a file at which the program dies, in the middle of a
+//! write. In half of the rounds the machine loses its power too: `shim.c`, loaded into the program,
+//! writes down what undoes each change below a folder and what was synced, and `disk.rs` takes back
+//! what was not, by the letter of POSIX: a name is there when its folder was synced. A round fails
+//! if something was written that the shim did not see. In other rounds the disk is full, no file
+//! can be opened, or the sink's folder is elsewhere, for a while. `--leave-out PATTERN` makes a
+//! sync do nothing, which must be noticed. A round that fails is kept and can be run again by its
+//! seed.
 
 mod account;
 mod bound;
@@ -41,8 +43,8 @@ pub(crate) struct Args {
     /// What everything random comes from; the seed of a round is this and its number [default: any]
     #[arg(long)]
     seed: Option<u64>,
-    /// Have syncs of what fits this pattern do nothing: must fail, or they are not needed. With 'all',
-    /// each kind of them in turn: must fail each time
+    /// Have syncs of what fits this pattern do nothing: must fail, or they are not needed. With
+    /// 'all', each kind of them in turn: must fail each time
     #[arg(long, value_name = "SYNC")]
     leave_out: Option<String>,
     /// Show what the program syncs, as patterns for --leave-out

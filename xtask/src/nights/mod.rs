@@ -1,5 +1,6 @@
-//! Random mixes of what happens on a bad night: odd lines, rotated files, odd environments, signals, limits.
-//! Each message must come out once, in order, and no process may end in any other way than it was asked to.
+//! Random mixes of what happens on a bad night: odd lines, rotated files, odd environments,
+//! signals, limits. Each message must come out once, in order, and no process may end in any other
+//! way than it was asked to.
 
 mod environment;
 mod lines;

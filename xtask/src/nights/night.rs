@@ -327,7 +327,8 @@ impl<'a> Night<'a> {
     }
 }
 
-/// Waits until the shell has become the program, and that handles signals: before, they end every process.
+/// Waits until the shell has become the program, and that handles signals: before, they end every
+/// process.
 fn await_handlers(child: &Child) -> Result<()> {
     let status = format!("/proc/{}/status", child.id());
     let begun = Instant::now();

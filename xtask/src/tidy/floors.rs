@@ -7,7 +7,8 @@ use anyhow::Result;
 use super::crate_map::{CrateMap, ModulePath};
 use crate::workspace::root;
 
-/// A folder of a crate (or a file beside `lib.rs`), and the folders on the floors below that it may use.
+/// A folder of a crate (or a file beside `lib.rs`), and the folders on the floors below that it may
+/// use.
 type Room = (&'static str, &'static [&'static str]);
 
 /// For each `src` folder its rooms, from the ground up.

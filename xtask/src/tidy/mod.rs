@@ -75,6 +75,7 @@ fn check(name: &Path, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if extension == "rs" {
         wrong.extend(length(name, text));
+        wrong.extend(wide_comments(name, text));
         wrong.extend(unsafe_outside_its_rooms(name, text));
     }
     if extension == "md" {
@@ -102,6 +103,18 @@ fn length(name: &Path, text: &str) -> Option<String> {
         eprintln!("warning: {name}: {lines} lines, more than {MANY_LINES}");
     }
     (lines > MOST_LINES).then(|| format!("{name}: {lines} lines, at most {MOST_LINES}"))
+}
+
+/// The formatter keeps code within this, and leaves comments alone.
+const COLUMNS: usize = 100;
+
+fn wide_comments(name: &Path, text: &str) -> Vec<String> {
+    let comments = numbered(text).filter(|(_, line)| line.trim_start().starts_with("//"));
+    let wide = comments.filter(|(_, line)| line.chars().count() > COLUMNS);
+    wide.map(|(number, _)| {
+        format!("{}:{number}: a comment wider than {COLUMNS} columns", name.display())
+    })
+    .collect()
 }
 
 fn unsafe_outside_its_rooms(name: &Path, text: &str) -> Vec<String> {
@@ -143,6 +156,14 @@ mod tests {
         assert_eq!(length(file, &"\n".repeat(MOST_LINES)), None);
         let long = length(file, &"\n".repeat(MOST_LINES + 1)).unwrap();
         assert_eq!(long, "a.rs: 601 lines, at most 600");
+    }
+
+    #[test]
+    fn a_comment_is_as_wide_as_code_may_be() {
+        let wide = |text: &str| wide_comments(Path::new("a.rs"), text).len();
+        assert_eq!(wide(&format!("//{}", "→".repeat(98))), 0);
+        assert_eq!(wide(&format!("    //{}", "x".repeat(95))), 1);
+        assert_eq!(wide(&format!("let a = \"{}\"; // b", "x".repeat(200))), 0);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What has gone through out of order does not come again, also when the source is made anew.
 use super::*;
 
-/// What it sends in a run of its own. The lines that hold this text come back, the others are delivered.
+/// What it sends in a run of its own. The lines that hold this text come back, the others are
+/// delivered.
 fn run_but(source: &mut Harness, held: &str) -> Vec<String> {
     source.advance(SECOND).unwrap();
     while source.produce(512).unwrap() == Produced::MORE {}

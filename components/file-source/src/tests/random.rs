@@ -1,4 +1,5 @@
-//! Whatever happens to a file and to the source, each line comes until it has gone through, and then never again.
+//! Whatever happens to a file and to the source, each line comes until it has gone through, and
+//! then never again.
 use proptest::prelude::*;
 
 use super::*;

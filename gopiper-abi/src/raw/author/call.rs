@@ -43,8 +43,8 @@ pub struct BatchCall<'b> {
 
 impl<'b> BatchCall<'b> {
     /// # Safety
-    /// `batch` is alive, holds messages from its cursor on, and nobody else uses it for the lifetime
-    /// of the result, deferred messages aside.
+    /// `batch` is alive, holds messages from its cursor on, and nobody else uses it for the
+    /// lifetime of the result, deferred messages aside.
     pub(in crate::raw) unsafe fn new(batch: *mut BatchHeader, said: &'b Cell<HandleFlags>) -> Self {
         BatchCall { batch, said }
     }
@@ -63,9 +63,9 @@ impl<'b> BatchCall<'b> {
         unsafe { slice::from_raw_parts((*self.batch).messages.add(range.start), range.len()) }
     }
 
-    /// The messages as a sink that ends each with `delimiter` writes them: neighbours in memory, with
-    /// that delimiter behind each, are one piece. `ending` says how that ends which was written before
-    /// them; it is as they end when the last piece was given.
+    /// The messages as a sink that ends each with `delimiter` writes them: neighbours in memory,
+    /// with that delimiter behind each, are one piece. `ending` says how that ends which was
+    /// written before them; it is as they end when the last piece was given.
     pub fn pieces<'a>(
         &'a self,
         delimiter: &'a [u8],
@@ -74,8 +74,8 @@ impl<'b> BatchCall<'b> {
         self.pieces_of(0..self.messages().len(), delimiter, ending)
     }
 
-    /// The same of some messages, by their places in [`BatchCall::messages`]: for a sink that writes
-    /// to several places.
+    /// The same of some messages, by their places in [`BatchCall::messages`]: for a sink that
+    /// writes to several places.
     ///
     /// # Panics
     /// When there are fewer messages.

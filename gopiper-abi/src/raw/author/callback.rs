@@ -104,8 +104,8 @@ impl<'b> HandledCallback<'b> {
     }
 
     /// Takes the duty to report out of the call, to any thread. The batch waits for it, so a
-    /// component that defers has a bound in time. Whatever is still deferred when the component's `end` has
-    /// returned has failed ('no report'): `end` waits for those threads.
+    /// component that defers has a bound in time. Whatever is still deferred when the component's
+    /// `end` has returned has failed ('no report'): `end` waits for those threads.
     pub fn defer(self) -> Deferred {
         // SAFETY: the slot becomes the owner of the message as it came (the extra's pin is its
         // reference); the hold keeps the batch until the report.
@@ -119,8 +119,8 @@ impl<'b> HandledCallback<'b> {
     }
 }
 
-/// Puts a message into a slot whose bits are owned by nobody; the slot's delivery stays, and so does
-/// its status.
+/// Puts a message into a slot whose bits are owned by nobody; the slot's delivery stays, and so
+/// does its status.
 ///
 /// # Safety
 /// The slot is the caller's.
@@ -140,16 +140,16 @@ unsafe fn write_back(slot: *mut Message, message: Message) {
     }
 }
 
-/// A report that comes later, from any thread. Let go without a word, the message has failed; and so it has
-/// if the component's `end` returns before the report.
+/// A report that comes later, from any thread. Let go without a word, the message has failed; and
+/// so it has if the component's `end` returns before the report.
 #[must_use = "a deferred report that is dropped without a report fails its message"]
 pub struct Deferred {
     slot: *mut Message,
     batch: *mut BatchHeader,
 }
 
-// SAFETY: the slot is this value's alone, and the hold keeps the batch alive; whoever gets the batch
-// afterwards synchronises with the release of the hold.
+// SAFETY: the slot is this value's alone, and the hold keeps the batch alive; whoever gets the
+// batch afterwards synchronises with the release of the hold.
 unsafe impl Send for Deferred {}
 
 impl Deferred {

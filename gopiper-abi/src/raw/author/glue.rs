@@ -159,8 +159,8 @@ unsafe fn configured<'a, F>(object: *mut ()) -> Option<&'a mut F> {
     unsafe { (*object.cast::<FactorySlot<F>>()).factory.as_mut() }
 }
 
-/// What a factory answers; `default` if it panics, which is then told when it is checked, or is to make
-/// something.
+/// What a factory answers; `default` if it panics, which is then told when it is checked, or is to
+/// make something.
 ///
 /// # Safety
 /// As for [`configured`].
@@ -193,9 +193,9 @@ fn not_configured() -> RawError {
     RawError::new("", message)
 }
 
-// SAFETY, for all below: each stands in one vtable alone, so its object is the FactorySlot<F> or the
-// WorkerState<W> that this library made; the host calls them by one thread at a time (FactoryVtable,
-// ComponentVtable), `stop` aside.
+// SAFETY, for all below: each stands in one vtable alone, so its object is the FactorySlot<F> or
+// the WorkerState<W> that this library made; the host calls them by one thread at a time
+// (FactoryVtable, ComponentVtable), `stop` aside.
 unsafe extern "C" fn configure<F: WorkerFactory>(
     object: *mut (),
     attributes: &Map,

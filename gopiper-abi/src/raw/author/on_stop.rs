@@ -33,7 +33,8 @@ impl OnStop {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls all of them, also after one has panicked; none of them under the lock. What panics is logged.
+    /// Calls all of them, also after one has panicked; none of them under the lock. What panics is
+    /// logged.
     pub(in crate::raw) fn stop(&self, host: &Host) {
         let mut hooks = self.lock();
         hooks.stopped = true;

@@ -12,21 +12,22 @@ use crate::raw::{
     delivery, payload,
 };
 
-/// The delivery of all copies. Message `m` of copy `c` of a batch of `n` has index `c * n + m`: each
-/// index has one holder, as always.
+/// The delivery of all copies. Message `m` of copy `c` of a batch of `n` has index `c * n + m`:
+/// each index has one holder, as always.
 #[repr(C)]
 struct ForkRecord {
     header: Delivery,
     open: AtomicU32,
-    /// What the messages themselves held, in their order, and their copies settle: as delivered, unless
-    /// something else becomes of one.
+    /// What the messages themselves held, in their order, and their copies settle: as delivered,
+    /// unless something else becomes of one.
     parents: Box<[(Parent, Outcome)]>,
     messages: u32,
     ways: u32,
     state: Mutex<ForkState>,
 }
 
-/// Mostly a whole copy is delivered at once: then the copies are counted, and no message for itself.
+/// Mostly a whole copy is delivered at once: then the copies are counted, and no message for
+/// itself.
 #[derive(Default)]
 struct ForkState {
     delivered: u32,
@@ -79,8 +80,8 @@ impl Batch {
         copy
     }
 
-    /// So many batches of the same messages, in this one's place: what this one would have settled is
-    /// settled when the copies are, with the worst outcome of theirs.
+    /// So many batches of the same messages, in this one's place: what this one would have settled
+    /// is settled when the copies are, with the worst outcome of theirs.
     pub fn fork(mut self, ways: u32) -> Vec<Batch> {
         if ways < 2 || self.is_empty() {
             let copies = (1..ways).map(|_| Batch::new(1)).collect::<Vec<_>>();
@@ -169,9 +170,9 @@ unsafe extern "C" fn settle(
     outcome: Outcome,
 ) -> u32 {
     let record = fork.cast::<ForkRecord>();
-    // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices, so
-    // the record is alive until they are subtracted below. What has ended was the messages' own, and is
-    // returned once: to whoever settles the last copy.
+    // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices,
+    // so the record is alive until they are subtracted below. What has ended was the messages' own,
+    // and is returned once: to whoever settles the last copy.
     unsafe {
         for (parent, outcome) in (*record).settle(first, count, outcome) {
             delivery::settle(parent.delivery, parent.first, parent.count, outcome);
@@ -184,8 +185,8 @@ unsafe extern "C" fn settle(
 }
 
 unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> RString {
-    // SAFETY: this vtable is only found in records of this side, and the caller holds an index, as the record
-    // holds what the messages themselves held.
+    // SAFETY: this vtable is only found in records of this side, and the caller holds an index, as
+    // the record holds what the messages themselves held.
     unsafe {
         let record = fork.cast::<ForkRecord>();
         let mut before = index % (*record).messages;

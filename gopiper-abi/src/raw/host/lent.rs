@@ -2,8 +2,8 @@
 //!
 //! The component gets copies of the messages, whose deliveries are a guard's; the messages as they
 //! came, and their deliveries, stay with the host. Each place is the component's to settle until it
-//! comes back or is taken back, whichever is first: what is settled through the guard afterwards has
-//! no effect. So a component that comes to life again can't settle anything twice.
+//! comes back or is taken back, whichever is first: what is settled through the guard afterwards
+//! has no effect. So a component that comes to life again can't settle anything twice.
 use std::{
     ptr,
     sync::{
@@ -182,8 +182,8 @@ impl Batch {
     }
 }
 
-/// Takes what stands behind a guard out of it, for somebody who holds it from here on: what a component
-/// has sent is not the component's any more. Places that were taken back are gone.
+/// Takes what stands behind a guard out of it, for somebody who holds it from here on: what a
+/// component has sent is not the component's any more. Places that were taken back are gone.
 ///
 /// # Safety
 /// The caller holds these indices, and gives them up.
@@ -224,8 +224,8 @@ unsafe extern "C" fn settle(
     }
 }
 
-/// The host asks for positions once a batch is back. Before that a place may be taken back at any moment, and
-/// its delivery be gone.
+/// The host asks for positions once a batch is back. Before that a place may be taken back at any
+/// moment, and its delivery be gone.
 unsafe extern "C" fn position(_guard: *const Delivery, _index: u32) -> RString {
     RString::new()
 }

@@ -1,5 +1,5 @@
-//! The host's side: how it calls a component's entries, what it offers to one, and what it keeps of a batch that a
-//! component has. A component uses nothing of this.
+//! The host's side: how it calls a component's entries, what it offers to one, and what it keeps of
+//! a batch that a component has. A component uses nothing of this.
 pub mod client;
 mod fork;
 pub(crate) mod lent;

@@ -86,8 +86,8 @@ impl Handling {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not used again.
         let batch = unsafe { ManuallyDrop::take(&mut this.batch) };
-        // The holds say it, not the flags: those are a component's word. One hold is this one; seeing
-        // that the others have gone, one sees all that was done before they went.
+        // The holds say it, not the flags: those are a component's word. One hold is this one;
+        // seeing that the others have gone, one sees all that was done before they went.
         match batch.header().holds.load(Acquire) {
             1 => Ok(batch),
             _ => Err(DeferredBatch(batch.into_raw())),
@@ -97,7 +97,8 @@ impl Handling {
 
 impl Drop for Handling {
     fn drop(&mut self) {
-        // SAFETY: not used again. With deferred messages out, whoever reports the last one drops it.
+        // SAFETY: not used again. With deferred messages out, whoever reports the last one drops
+        // it.
         let batch = unsafe { ManuallyDrop::take(&mut self.batch) };
         drop(DeferredBatch(batch.into_raw()));
     }
@@ -146,10 +147,10 @@ pub struct Watch(*mut BatchHeader);
 unsafe impl Send for Watch {}
 
 impl Watch {
-    /// Gives the call up: the component gets no further message of the batch (but for one that it is
-    /// being given at this moment). Returns copies of what it has reported, by place, without their
-    /// deliveries; `None` where it has the message and has not reported. What lies behind was not
-    /// begun.
+    /// Gives the call up: the component gets no further message of the batch (but for one that it
+    /// is being given at this moment). Returns copies of what it has reported, by place, without
+    /// their deliveries; `None` where it has the message and has not reported. What lies behind was
+    /// not begun.
     pub fn give_up(&self) -> Vec<Option<Message>> {
         // SAFETY: alive by the hold. Only slots that the component's thread has published are read:
         // those before the cursor, and those whose status says that they are reported.

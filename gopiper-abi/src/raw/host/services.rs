@@ -12,8 +12,8 @@ use crate::raw::{
     MetricKind, PayloadMut, RawError, SendOptions, SendStatus,
 };
 
-/// What a host does for one worker's component: see [`HostServices`] for what each means. Any thread
-/// may call any of it; none may panic.
+/// What a host does for one worker's component: see [`HostServices`] for what each means. Any
+/// thread may call any of it; none may panic.
 #[allow(missing_docs)]
 pub trait HostSide: Send + Sync + 'static {
     fn log_enabled(&self, level: Level, target: &str) -> bool;
@@ -173,8 +173,8 @@ unsafe extern "C" fn send<S: HostSide>(
         match side::<S>(context).send(Batch::from_raw(batch), sending) {
             Ok(()) => SendStatus::SENT,
             Err((status, returned, sending)) => {
-                // The caller keeps both, and refers to them still: forget them here. Were they not the
-                // same (this ends the process), it would free what was freed.
+                // The caller keeps both, and refers to them still: forget them here. Were they not
+                // the same (this ends the process), it would free what was freed.
                 assert!(returned.into_raw() == batch, "a host gives back the batch that it got");
                 let parents = sending.deliveries.into_parents().len();
                 assert!(parents == options.parent_count as usize, "and the deliveries");

@@ -18,7 +18,8 @@ impl AsMut<[u8]> for SharedMapping {
     }
 }
 
-/// `length` zero bytes that a child process can map: see [`Payload::region`](crate::raw::Payload::region).
+/// `length` zero bytes that a child process can map: see
+/// [`Payload::region`](crate::raw::Payload::region).
 ///
 /// # Errors
 /// When the system has no descriptor or no memory for it.
@@ -27,8 +28,9 @@ pub fn shared_memory(length: usize) -> io::Result<PayloadMut> {
         memfd_create("gopiper-payload", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     ftruncate(&descriptor, length as u64)?;
     fcntl_add_seals(&descriptor, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-    // SAFETY: the memfd was made here, and nobody can shrink it: it is sealed. Whoever maps it in another process is
-    // given it to read; a child that writes is as trusted as the component that started it.
+    // SAFETY: the memfd was made here, and nobody can shrink it: it is sealed. Whoever maps it in
+    // another process is given it to read; a child that writes is as trusted as the component that
+    // started it.
     let mapping = unsafe { MmapOptions::new().len(length).map_mut(&descriptor)? };
     let region = Region {
         descriptor: descriptor.as_raw_fd(),

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::raw::fence::catch_panic_messages;
 
-/// Messages of every kind: of shared blocks that interleave, of their own, of none; with and without
-/// an extra, shared or not.
+/// Messages of every kind: of shared blocks that interleave, of their own, of none; with and
+/// without an extra, shared or not.
 struct Given {
     books: Books,
     ledger: Arc<Ledger>,

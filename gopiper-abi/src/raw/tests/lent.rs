@@ -202,8 +202,8 @@ fn all_of_a_batch_that_is_reported_at_once_is_reported() {
     assert_eq!(reported, [Some(300), Some(300)]);
 }
 
-/// Any moment is one at which a call may be given up: what is being handed out or reported just then, on
-/// whatever thread, is never taken for reported, nor read while it is written.
+/// Any moment is one at which a call may be given up: what is being handed out or reported just
+/// then, on whatever thread, is never taken for reported, nor read while it is written.
 #[test]
 fn a_call_may_be_given_up_at_any_moment() {
     let rounds = if cfg!(miri) { 20 } else { 3000 };

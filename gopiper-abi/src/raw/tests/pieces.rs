@@ -1,6 +1,7 @@
 use super::*;
 
-/// The pieces that a sink would write, each with its messages, and `+` where it adds a delimiter before or behind.
+/// The pieces that a sink would write, each with its messages, and `+` where it adds a delimiter
+/// before or behind.
 fn pieces(batch: Batch, delimiter: &[u8]) -> Vec<(std::ops::Range<usize>, String)> {
     let mut found = Vec::new();
     let handling = Handling::new(batch);
@@ -144,7 +145,8 @@ fn a_message_that_was_changed_between_parts_the_piece() {
     assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\n+"), piece(2..3, "c\n")]);
 }
 
-/// What a sink writes of messages, each a text, the number of the piece that it is, and whether the rest follows.
+/// What a sink writes of messages, each a text, the number of the piece that it is, and whether the
+/// rest follows.
 fn written(messages: &[(&str, u16, bool)]) -> String {
     let mut batch = Batch::new(messages.len() as u32);
     for (text, piece, continues) in messages {

@@ -1,9 +1,10 @@
 //! `gopiper verify`: checks whether a component's file can be loaded, and tests whether it behaves.
 //!
-//! A file for each topic has a static list of tests. `bench.rs` puts the component into a real pipeline between a source and
-//! a sink of the program's own (`around.rs`), so the real scheduler calls it. The program starts itself once for each test
-//! (`child.rs`, with a hidden `--result`): a crash or a hang is that test's. The gates are judged in the program itself; a
-//! test loads no file but the one with the digest that was judged (`Trust::only`).
+//! A file for each topic has a static list of tests. `bench.rs` puts the component into a real
+//! pipeline between a source and a sink of the program's own (`around.rs`), so the real scheduler
+//! calls it. The program starts itself once for each test (`child.rs`, with a hidden `--result`): a
+//! crash or a hang is that test's. The gates are judged in the program itself; a test loads no file
+//! but the one with the digest that was judged (`Trust::only`).
 mod around;
 mod attributes;
 mod bench;

@@ -31,7 +31,8 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// With the attributes that were given. None may have been given that it needs: that is not its fault.
+    /// With the attributes that were given. None may have been given that it needs: that is not its
+    /// fault.
     pub(super) fn factory(&self) -> Result<FactoryHandle, Verdict> {
         self.with(self.attributes.clone()).map_err(|errors| {
             let said: Vec<_> = errors.iter().map(RawError::to_string).collect();

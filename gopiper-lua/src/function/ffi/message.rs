@@ -11,9 +11,9 @@ const LARGE: usize = 64 << 10;
 /// The longest description, which is for people and for the log.
 const DESCRIPTION: usize = 64 << 10;
 
-// SAFETY, for all below: the prelude gives the state that it was given, which its component keeps for
-// as long as Lua runs; a slot of the batch that is being handled, which nobody else refers to; and bytes
-// that live for the call (see `ffi/mod.rs`).
+// SAFETY, for all below: the prelude gives the state that it was given, which its component keeps
+// for as long as Lua runs; a slot of the batch that is being handled, which nobody else refers to;
+// and bytes that live for the call (see `ffi/mod.rs`).
 pub(super) unsafe extern "C" fn find(
     state: *mut State,
     message: *const Message,
@@ -114,7 +114,8 @@ pub(super) unsafe extern "C" fn emit(
     1
 }
 
-/// The message is done, and something was made: by it, in its place, which settles it, or in the window.
+/// The message is done, and something was made: by it, in its place, which settles it, or in the
+/// window.
 pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
     // SAFETY: see above. Sending calls the host, and nobody else.
     let (state, message) = unsafe { (&mut *state, &mut *message) };

@@ -1,9 +1,9 @@
 //! The calls of Lua functions through LuaJIT's FFI: access to the messages of a batch.
 //!
-//! `lua/types.h` declares the same types. The prelude, which is the other files of that folder, calls these
-//! functions on the worker's thread, with a slot of the batch that is being handled, if they want one; LuaJIT
-//! keeps a string alive for the call that it is given to. None of them calls back into Lua, and none may
-//! panic.
+//! `lua/types.h` declares the same types. The prelude, which is the other files of that folder,
+//! calls these functions on the worker's thread, with a slot of the batch that is being handled, if
+//! they want one; LuaJIT keeps a string alive for the call that it is given to. None of them calls
+//! back into Lua, and none may panic.
 #![allow(unsafe_code)]
 mod held;
 mod message;
@@ -146,8 +146,9 @@ pub(super) fn run(
     subject: &str,
     batch: *mut BatchHeader,
 ) {
-    // SAFETY: here and below: the state is its component's, the batch the call's; nobody else refers to either while
-    // Lua does not run, and Lua has got no further than a message of the batch.
+    // SAFETY: here and below: the state is its component's, the batch the call's; nobody else
+    // refers to either while Lua does not run, and Lua has got no further than a message of the
+    // batch.
     let cursor = unsafe { &(*batch).cursor };
     let first = cursor.load(Relaxed);
     loop {

@@ -78,8 +78,9 @@ pub(crate) struct State {
     pub(crate) postponed: Postponed,
 }
 
-/// Owns a [`State`] at a place that Lua knows. All pointers to it come from the one that the allocation gave, so none
-/// ends another: functions that Lua calls change it by theirs, between two calls its worker does by this one.
+/// Owns a [`State`] at a place that Lua knows. All pointers to it come from the one that the
+/// allocation gave, so none ends another: functions that Lua calls change it by theirs, between two
+/// calls its worker does by this one.
 pub(crate) struct OwnedState(NonNull<State>);
 
 // SAFETY: it owns the state, all of which may go from one thread to another.

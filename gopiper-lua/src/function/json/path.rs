@@ -61,8 +61,8 @@ impl Path {
         Ok(Path { keys, nodes, is_open })
     }
 
-    /// The text of the field at this path in a JSON text; `None` if it is missing. Text behind the field is not
-    /// read, but a field counts as missing only if the whole text is JSON.
+    /// The text of the field at this path in a JSON text; `None` if it is missing. Text behind the
+    /// field is not read, but a field counts as missing only if the whole text is JSON.
     pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<&'a [u8]>, JsonProblem> {
         let found = match sonic_rs::get(data, &self.nodes) {
             Err(error) if error.is_unmatched_type() && self.fit(data) => {

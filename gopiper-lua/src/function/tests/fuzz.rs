@@ -1,5 +1,5 @@
-//! Every call of the kit's with values that nobody means. The kit runs past Lua's own checks (FFI): what it does not
-//! check itself can end the process.
+//! Every call of the kit's with values that nobody means. The kit runs past Lua's own checks (FFI):
+//! what it does not check itself can end the process.
 use super::*;
 
 /// The values, and what is called with each pair of them. The first call fails in words of its own.

@@ -34,7 +34,8 @@ fn shown(value: Option<&Value>) -> String {
     format!("{value:?}")
 }
 
-/// A thousand random values, put back where they were: all in one run, as each needs a Lua of its own.
+/// A thousand random values, put back where they were: all in one run, as each needs a Lua of its
+/// own.
 #[test]
 fn what_is_put_back_unchanged_is_unchanged() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();

@@ -1,5 +1,6 @@
-//! A source that misbehaves. The variable `FAULTS` names a test of `gopiper verify`, which then does not
-//! pass, and no other one: as `faults` does, where there is a component that gets messages.
+//! A source that misbehaves. The variable `FAULTS` names a test of `gopiper verify`, which then
+//! does not pass, and no other one: as `faults` does, where there is a component that gets
+//! messages.
 use std::{
     env,
     ops::Range,

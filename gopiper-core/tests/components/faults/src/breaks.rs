@@ -1,5 +1,5 @@
-//! For the tests of `gopiper verify`: the variable `FAULTS` names one of them, which then does not pass,
-//! and no other one. So each does wrong just what that test looks at.
+//! For the tests of `gopiper verify`: the variable `FAULTS` names one of them, which then does not
+//! pass, and no other one. So each does wrong just what that test looks at.
 use std::{
     env, mem, process,
     sync::{

@@ -24,7 +24,8 @@ attributes! {
         /// With an error: it is temporary, and passes when this file is there.
         #[serde(default)]
         pub awaits: Option<PathBuf>,
-        /// Only the first word of a message says what is to be done with it, and its data stays as it is.
+        /// Only the first word of a message says what is to be done with it, and its data stays as
+        /// it is.
         #[serde(default)]
         pub first_word: bool,
         /// What it logs when it is made, and fails or panics with when it is told to.
