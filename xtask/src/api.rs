@@ -34,7 +34,7 @@ fn golden() -> PathBuf {
     root().join("gopiper-abi/api.txt")
 }
 
-/// What is said of the interface's memory is in `layout.txt`, and what abi_stable derives is its own.
+/// What is said of the interface in memory is in `layout.txt`; what abi_stable derives is its own.
 fn list() -> Result<String> {
     // rustdoc writes JSON only if it is taken for a nightly one.
     let target = target_folder()?.join("api");
