@@ -14,8 +14,8 @@ use crate::{
     language::chance::Chance,
     problem::{
         Problem,
-        note::Remark,
         place::{Place, What},
+        remark::Remark,
     },
     state::{
         LIMIT, TEXT,
