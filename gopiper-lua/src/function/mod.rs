@@ -29,8 +29,8 @@ use crate::{
     },
     problem::place::Place,
     state::{
-        limit::{Limit, Progress},
         plain_state,
+        time_limit::{Limit, Progress},
     },
 };
 

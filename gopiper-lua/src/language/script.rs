@@ -19,7 +19,7 @@ use crate::{
     },
     state::{
         LIMIT, TEXT,
-        limit::{Limit, Progress},
+        time_limit::{Limit, Progress},
     },
 };
 

@@ -2,6 +2,6 @@
 //! file is begun.
 mod beyond;
 pub(crate) mod checkpoint;
-pub(crate) mod known;
 pub(crate) mod ledger;
+pub(crate) mod resume;
 pub(crate) mod saving;

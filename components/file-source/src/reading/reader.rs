@@ -21,7 +21,7 @@ use crate::{
     outlet::{Counted, Outlet},
     progress::{
         checkpoint::Entry,
-        known::{Known, place_of},
+        resume::{Known, place_of},
     },
     reading::{input::Input, tail::Tail},
 };

@@ -19,7 +19,7 @@ use crate::{
         watch::Watch,
     },
     outlet::Outlet,
-    progress::{checkpoint::Store, known::say_missing, ledger::Ledger, saving::Saving},
+    progress::{checkpoint::Store, ledger::Ledger, resume::say_missing, saving::Saving},
     reading::reader::{Reader, Step},
 };
 

@@ -30,7 +30,7 @@ use self::state::State;
 use crate::{
     function::{json::Paths, window::Window},
     language::script::Script,
-    state::{STOPPED, TEXT, code, limit::Progress, memory},
+    state::{STOPPED, TEXT, code, memory, time_limit::Progress},
 };
 
 /// The functions that Lua calls, and nothing made yet.
