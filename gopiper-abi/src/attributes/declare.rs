@@ -12,8 +12,9 @@ use serde_json::Value;
 /// Declare structs and enums for its fields in the same way. A struct implements `Debug`, `Clone`,
 /// serde's `Deserialize` and schemars' `JsonSchema`. An enum also implements `PartialEq` and `Eq`,
 /// and its variants are texts in snake_case. You may derive more, and use further attributes of
-/// serde and schemars. (A derived `Default` does not know the values after `=`.) A type with a
-/// default needs serde's `Serialize`: the schema shows the default.
+/// serde and schemars on fields. (A derived `Default` does not know the values after `=`, and
+/// `#[serde(default)]` belongs on fields, not on the struct.) A type with a default needs serde's
+/// `Serialize`: the schema shows the default, unless the field is renamed.
 ///
 /// ```
 /// gopiper_abi::attributes! {
@@ -73,6 +74,18 @@ macro_rules! attributes {
     // A struct. Serde and schemars see another one, in which a field with a default may be missing:
     // neither takes an expression for a default. Each step takes an attribute of the struct, or a
     // field.
+    // Eight lines at a time: the compiler limits how often a macro may call itself.
+    (@struct [$($of_given:tt)*] [$($of_struct:tt)*]
+        #[doc = $a:literal] #[doc = $b:literal] #[doc = $c:literal] #[doc = $d:literal] #[doc = $e:literal] #[doc = $f:literal] #[doc = $g:literal] #[doc = $h:literal]
+        $($rest:tt)*
+    ) => {
+        $crate::attributes! {
+            @struct
+            [$($of_given)* #[doc = $a] #[doc = $b] #[doc = $c] #[doc = $d] #[doc = $e] #[doc = $f] #[doc = $g] #[doc = $h]]
+            [$($of_struct)* #[doc = $a] #[doc = $b] #[doc = $c] #[doc = $d] #[doc = $e] #[doc = $f] #[doc = $g] #[doc = $h]]
+            $($rest)*
+        }
+    };
     (@struct [$($of_given:tt)*] [$($of_struct:tt)*] #[doc $($doc:tt)*] $($rest:tt)*) => {
         $crate::attributes! {
             @struct [$($of_given)* #[doc $($doc)*]] [$($of_struct)* #[doc $($doc)*]] $($rest)*
@@ -83,8 +96,14 @@ macro_rules! attributes {
             @struct [$($of_given)*] [$($of_struct)* #[derive $($traits)*]] $($rest)*
         }
     };
-    (@struct [$($of_given:tt)*] $of_struct:tt #[$($other:tt)*] $($rest:tt)*) => {
-        $crate::attributes! { @struct [$($of_given)* #[$($other)*]] $of_struct $($rest)* }
+    (@struct [$($of_given:tt)*] $of_struct:tt #[serde $($how:tt)*] $($rest:tt)*) => {
+        $crate::attributes! { @struct [$($of_given)* #[serde $($how)*]] $of_struct $($rest)* }
+    };
+    (@struct [$($of_given:tt)*] $of_struct:tt #[schemars $($how:tt)*] $($rest:tt)*) => {
+        $crate::attributes! { @struct [$($of_given)* #[schemars $($how)*]] $of_struct $($rest)* }
+    };
+    (@struct $of_given:tt [$($of_struct:tt)*] #[$($other:tt)*] $($rest:tt)*) => {
+        $crate::attributes! { @struct $of_given [$($of_struct)* #[$($other)*]] $($rest)* }
     };
     (@struct $of_given:tt $of_struct:tt $vis:vis struct $name:ident { $($body:tt)* }) => {
         $crate::attributes! { @fields [$of_given $of_struct $vis $name] [] [] [] [] $($body)* }
@@ -127,14 +146,14 @@ macro_rules! attributes {
             #[serde(crate = "gopiper_abi::serde", deny_unknown_fields)]
             #[schemars(crate = "gopiper_abi::schemars")]
             $($of_given)*
-            struct Given { $($given)* }
+            struct __Given { $($given)* }
 
             impl<'de> $crate::serde::Deserialize<'de> for $name {
-                fn deserialize<D: $crate::serde::Deserializer<'de>>(
-                    deserializer: D,
-                ) -> Result<Self, D::Error> {
-                    let given: Given = $crate::serde::Deserialize::deserialize(deserializer)?;
-                    Ok($name {
+                fn deserialize<__D: $crate::serde::Deserializer<'de>>(
+                    deserializer: __D,
+                ) -> ::std::result::Result<Self, __D::Error> {
+                    let given: __Given = $crate::serde::Deserialize::deserialize(deserializer)?;
+                    ::std::result::Result::Ok($name {
                         $($plain: given.$plain,)*
                         $($defaulted: given.$defaulted.0.unwrap_or_else(|| $default),)*
                     })
@@ -154,7 +173,7 @@ macro_rules! attributes {
                     generator: &mut $crate::schemars::SchemaGenerator,
                 ) -> $crate::schemars::Schema {
                     #[allow(unused_mut)]
-                    let mut schema = <Given as $crate::schemars::JsonSchema>::json_schema(generator);
+                    let mut schema = <__Given as $crate::schemars::JsonSchema>::json_schema(generator);
                     $({
                         let default: $type = $default;
                         $crate::export::set_default(&mut schema, stringify!($defaulted), &default);
@@ -286,6 +305,41 @@ mod tests {
         assert_eq!(schema["properties"]["width"], width);
         assert_eq!(schema["properties"]["colour"]["default"], "dark_red");
         assert_eq!(schema["$defs"]["Handle"]["properties"]["type"]["default"], "knob");
+    }
+
+    /// An author may have names of their own.
+    mod names {
+        #[allow(dead_code)]
+        type Result<T> = std::result::Result<T, ()>;
+        #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        pub(super) struct D;
+
+        crate::attributes! {
+            /// One.
+            /// Two.
+            /// Three.
+            /// Four.
+            /// Five.
+            /// Six.
+            /// Seven.
+            /// Eight.
+            /// Nine.
+            #[serde(rename_all = "camelCase")]
+            #[allow(dead_code)]
+            pub(super) struct Given {
+                pub(super) d: Option<D>,
+                pub(super) two_words: u8 = 3,
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_the_authors_do_not_clash_and_other_attributes_stay() {
+        let given: names::Given = read(&Map::from_iter([("twoWords", 5i64)])).unwrap();
+        assert_eq!((given.two_words, given.d.is_none()), (5, true));
+        let schema = schemars::schema_for!(names::Given).to_value();
+        let description = "One.\nTwo.\nThree.\nFour.\nFive.\nSix.\nSeven.\nEight.\nNine.";
+        assert_eq!(schema["description"], description);
     }
 
     #[test]

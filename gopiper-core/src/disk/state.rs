@@ -81,8 +81,8 @@ fn try_to_make(folder: &Path) -> io::Result<()> {
     }
     let tried = folder.join(format!(".gopiper-{}", std::process::id()));
     match fs::create_dir(&tried) {
-        // Left by a process that was killed.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        // Left by a process that was killed: that it can be removed says as much.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_dir(&tried)?,
         Err(error) => return Err(error),
         Ok(()) => fs::remove_dir(&tried)?,
     }

@@ -261,9 +261,10 @@ impl HostSide for WorkerHost {
 
     fn unsent(&self, count: u32) {
         // What a source keeps is what it has not sent yet.
-        if self.is_given_up() || self.stage.kind == Kind::SOURCE {
+        if self.stage.kind == Kind::SOURCE {
             return;
         }
+        // A component that was given up counts, too: what was taken back from it is not among them.
         self.stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
         self.stage.report_loss(&match count {
             1 => "a kept message was dropped, and nothing was sent for it".into(),

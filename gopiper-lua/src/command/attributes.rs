@@ -37,14 +37,15 @@ fn list_within(table: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
             default: property.default().cloned().unwrap_or_default(),
             description: description_with_choices(property),
         });
-        if path.matches(['.', '[']).count() < DEPTH {
-            list_inside(property, &path, found);
-        }
+        list_inside(property, &path, found);
     }
 }
 
 /// The fields of a table, of the tables in a list, or of one of several alternatives.
 fn list_inside(property: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
+    if path.matches(['.', '[']).count() >= DEPTH {
+        return;
+    }
     list_within(property, &format!("{path}."), found);
     if property.alternatives().next().is_none()
         && let Some(items) = property.items()
@@ -116,6 +117,15 @@ mod tests {
         let mode = "\nmode: \"fast\" or \"slow\"\n    'fast': As fast as it can.\n";
         assert!(text.contains(mode), "{text}");
         assert!(describe(&json!({})).contains("no attributes"));
+    }
+
+    #[test]
+    fn a_list_of_itself_has_an_end() {
+        let tree = json!({ "type": "array", "items": { "$ref": "#/$defs/Tree" } });
+        let schema = json!({
+            "properties": { "tree": { "$ref": "#/$defs/Tree" } }, "$defs": { "Tree": tree },
+        });
+        assert_eq!(list(&schema).len(), 1);
     }
 
     #[test]

@@ -128,7 +128,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", far.join("gone_component.so")).unwrap();
         let said = |name| path.find(name).unwrap_err().to_string();
         assert!(said("ood_component.so").contains("did you mean 'odd_component.so'?"));
-        for name in ["stdin_component.so", "gone_component.so"] {
+        for name in ["quux_component.so", "gone_component.so"] {
             assert!(!said(name).contains("did you mean"), "{}", said(name));
         }
     }

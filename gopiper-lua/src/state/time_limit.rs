@@ -13,7 +13,9 @@ use std::{
     cell::Cell,
     ffi::{CStr, c_int},
     fmt::Write,
-    io, mem, ptr,
+    io,
+    marker::PhantomData,
+    mem, ptr,
     sync::{
         Arc, Once, Weak,
         atomic::{
@@ -92,8 +94,8 @@ struct RunningCall {
 // thread, takes it away under it before it can go.
 unsafe impl Send for RunningCall {}
 
-/// A call, while it runs.
-pub(crate) struct TimedCall<'a>(&'a Limit);
+/// A call, while it runs. It ends on the thread on which it began.
+pub(crate) struct TimedCall<'a>(&'a Limit, PhantomData<*const ()>);
 
 /// The call that runs on a thread: for the signal's handler and the hook, which run on that thread.
 struct InterruptibleCall {
@@ -156,7 +158,7 @@ impl Limit {
         // SAFETY: it has no condition.
         let thread = unsafe { libc::pthread_self() };
         *self.running.lock() = Some(RunningCall { thread, progress, seen: None, said: false });
-        TimedCall(self)
+        TimedCall(self, PhantomData)
     }
 
     fn look(&self) {
@@ -178,9 +180,14 @@ impl Limit {
                 if since.elapsed() >= self.time {
                     // SAFETY: both are there while the call runs: `TimedCall` borrows one, and is
                     // dropped on the other.
-                    unsafe {
+                    let error = unsafe {
                         (**progress).condemned.store(at, Relaxed);
-                        libc::pthread_kill(*thread, interruption());
+                        libc::pthread_kill(*thread, interruption())
+                    };
+                    if error != 0 && !*said {
+                        *said = true;
+                        let error = io::Error::from_raw_os_error(error);
+                        tracing::error!("{} cannot be stopped yet: {error}", self.subject);
                     }
                 }
             }
