@@ -35,8 +35,8 @@ typedef struct gopiper_message gopiper_message;
 // One worker alone: what it keeps or writes must be in one place. For `parallel`.
 #define GOPIPER_PARALLEL_SINGLE 1
 
-// Any number of workers; messages that agree in an attribute (the operator's option `partition_by`) go to
-// the same one. For `parallel`.
+// Any number of workers; messages that agree in an attribute (the operator's option
+// `partition_by`) go to the same one. For `parallel`.
 #define GOPIPER_PARALLEL_KEYED 2
 
 // `handle` returns this when the next component is to get the message.
@@ -45,7 +45,8 @@ typedef struct gopiper_message gopiper_message;
 // `handle` returns this when it has kept the message: see gopiper_keep.
 #define GOPIPER_CONTINUE 1
 
-// `handle` returns this to drop the message, on purpose and in silence; to the source that is a success.
+// `handle` returns this to drop the message, on purpose and in silence; to the source that is a
+// success.
 #define GOPIPER_DROP 300
 
 // `produce` returns this when more is to be had at once.
@@ -69,8 +70,8 @@ typedef struct gopiper_message gopiper_message;
 // `settled`: it failed, and was discarded.
 #define GOPIPER_FAILED 3
 
-// `settled`: the pipeline ended before. A source may move past a message with an outcome below this; one
-// with this outcome (or with none when the program ends) it gives again the next time.
+// `settled`: the pipeline ended before. A source may move past a message with an outcome below
+// this; one with this outcome (or with none when the program ends) it gives again the next time.
 #define GOPIPER_RETURNED 4
 
 // gopiper_log: something went wrong.
@@ -130,13 +131,13 @@ typedef struct gopiper_counter gopiper_counter;
 // Why a callback has failed: see gopiper_refuse.
 typedef struct gopiper_error gopiper_error;
 
-// The host as one worker sees it. Valid until the worker's `destroy` has returned. Functions that take it
-// may be called on any thread, also one of your own, unless they say otherwise; end your threads in
-// `destroy` at the latest.
+// The host as one worker sees it. Valid until the worker's `destroy` has returned. Functions that
+// take it may be called on any thread, also one of your own, unless they say otherwise; end your
+// threads in `destroy` at the latest.
 typedef struct gopiper_host gopiper_host;
 
-// The duty to settle messages that `handle` has kept, without the messages. Give it to gopiper_send with
-// what was made of them; freed, they have failed. Used by one thread at a time.
+// The duty to settle messages that `handle` has kept, without the messages. Give it to
+// gopiper_send with what was made of them; freed, they have failed. Used by one thread at a time.
 typedef struct gopiper_kept gopiper_kept;
 
 // Bytes that belong to somebody else. Those of a text end with a NUL only where that is said.
@@ -161,8 +162,9 @@ typedef union {
   gopiper_bytes bytes;
 } gopiper_content;
 
-// The value of an attribute. Bytes and text in it are not its own: they are those of the message (or of
-// the component's attributes) that it was read from, as long as that is there and unchanged.
+// The value of an attribute. Bytes and text in it are not its own: they are those of the message
+// (or of the component's attributes) that it was read from, as long as that is there and
+// unchanged.
 typedef struct {
   // GOPIPER_NULL … GOPIPER_MAP, or a number that this version does not know.
   uint32_t kind;
@@ -170,17 +172,18 @@ typedef struct {
   gopiper_content content;
 } gopiper_value;
 
-// An attribute that the operator can set: a row of a table that ends with one whose name is NULL. From it
-// come the checks and their errors, and what `gopiper inspect --load` shows.
+// An attribute that the operator can set: a row of a table that ends with one whose name is NULL.
+// From it come the checks and their errors, and what `gopiper inspect --load` shows.
 typedef struct {
   // What it is called.
   const char *name;
-  // What it takes: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or GOPIPER_TEXT.
+  // What it takes: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or
+  // GOPIPER_TEXT.
   uint32_t kind;
   // Whether it must be given.
   bool required;
-  // What it is unless it is given, written as in a pipeline's file, text without quotes: "100", "true".
-  // NULL for none: then its value is GOPIPER_NULL.
+  // What it is unless it is given, written as in a pipeline's file, text without quotes: "100",
+  // "true". NULL for none: then its value is GOPIPER_NULL.
   const char *default_value;
   // What it is for, in a sentence or more.
   const char *documentation;
@@ -188,12 +191,12 @@ typedef struct {
 
 // What a component is: fill in what it needs by name, the rest is zero and means the default.
 //
-// A callback that gets an `error` has failed exactly if it has called gopiper_refuse with it. No callback
-// may be left by longjmp or a C++ exception.
+// A callback that gets an `error` has failed exactly if it has called gopiper_refuse with it. No
+// callback may be left by longjmp or a C++ exception.
 //
-// Threads: `configure`, `check` and `free_configuration` are called by one thread at a time. Each worker
-// has a `state` of its own, and its callbacks are called by one thread at a time, so a state needs no
-// locks; `stop` is the one exception.
+// Threads: `configure`, `check` and `free_configuration` are called by one thread at a time. Each
+// worker has a `state` of its own, and its callbacks are called by one thread at a time, so a
+// state needs no locks; `stop` is the one exception.
 typedef struct {
   // What the component does, in a sentence or more, for the operator.
   const char *documentation;
@@ -205,52 +208,54 @@ typedef struct {
   uint32_t pool_size;
   // How many messages may wait for it, 0 for 8192; the operator's option wins.
   uint32_t channel_size;
-  // Whether nothing is lost when the program is killed: a source gives what was not settled again the
-  // next time, a sink has what it returned GOPIPER_DONE for in a safe place. Means nothing for a transform.
+  // Whether nothing is lost when the program is killed: a source gives what was not settled
+  // again the next time, a sink has what it returned GOPIPER_DONE for in a safe place. Means
+  // nothing for a transform.
   bool durable;
-  // Makes a configuration of the attributes, which have been checked against the table; refuses what
-  // does not fit together. Nothing is opened yet. What it returns is yours, and may be NULL; it is not
-  // changed any more, as all workers may read it at once.
+  // Makes a configuration of the attributes, which have been checked against the table; refuses
+  // what does not fit together. Nothing is opened yet. What it returns is yours, and may be
+  // NULL; it is not changed any more, as all workers may read it at once.
   void *(*configure)(const gopiper_attributes *attributes, gopiper_error *error);
   // Whether it could work, without side effects: called before the pipeline starts.
   void (*check)(const void *configuration, gopiper_error *error);
-  // Frees what `configure` returned, unless that is NULL: after the last worker has gone, or at once if it
-  // was refused.
+  // Frees what `configure` returned, unless that is NULL: after the last worker has gone, or at
+  // once if it was refused.
   void (*free_configuration)(void *configuration);
-  // Makes the state of one worker, opens what it needs. `host` is the worker's, and stays valid until
-  // `destroy` has returned. Without this callback the state is the configuration, which is then shared
-  // by all workers.
+  // Makes the state of one worker, opens what it needs. `host` is the worker's, and stays valid
+  // until `destroy` has returned. Without this callback the state is the configuration, which is
+  // then shared by all workers.
   void *(*create)(const void *configuration, gopiper_host *host, gopiper_error *error);
   // Called once, on the worker's thread, before the callbacks below.
   void (*start)(void *state, gopiper_host *host, gopiper_error *error);
-  // Transforms and sinks: handles one message, and says what came of it: GOPIPER_DONE, GOPIPER_DROP,
-  // GOPIPER_CONTINUE, or what gopiper_retry and gopiper_fail return. `message` is valid until it
-  // returns. Unless it returns GOPIPER_DONE, what goes to a retry or to the dead letters is the
-  // message as it came, whatever was done to it.
+  // Transforms and sinks: handles one message, and says what came of it: GOPIPER_DONE,
+  // GOPIPER_DROP, GOPIPER_CONTINUE, or what gopiper_retry and gopiper_fail return. `message` is
+  // valid until it returns. Unless it returns GOPIPER_DONE, what goes to a retry or to the dead
+  // letters is the message as it came, whatever was done to it.
   int32_t (*handle)(void *state, gopiper_host *host, gopiper_message *message);
-  // Sources: sends what there is, about `credit` messages at most (so many will not block), and returns
-  // GOPIPER_MORE, GOPIPER_WAITING, GOPIPER_FINISHED, or the moment of gopiper_monotonic at which to be
-  // called again. It may be called earlier than that.
+  // Sources: sends what there is, about `credit` messages at most (so many will not block), and
+  // returns GOPIPER_MORE, GOPIPER_WAITING, GOPIPER_FINISHED, or the moment of gopiper_monotonic
+  // at which to be called again. It may be called earlier than that.
   int64_t (*produce)(void *state, gopiper_host *host, size_t credit, gopiper_error *error);
-  // Sources: `count` messages of the batch that was sent under `token`, from place `first` on, have
-  // ended with `outcome` (GOPIPER_DELIVERED …). Once for each message of gopiper_send_tracked, in no
-  // particular order; also after `end`.
+  // Sources: `count` messages of the batch that was sent under `token`, from place `first` on,
+  // have ended with `outcome` (GOPIPER_DELIVERED …). Once for each message of
+  // gopiper_send_tracked, in no particular order; also after `end`.
   void (*settled)(void *state,
                   gopiper_host *host,
                   uint64_t token,
                   uint32_t first,
                   uint32_t count,
                   int32_t outcome);
-  // Transforms and sinks: the moment asked for by gopiper_wake_at has come. `now` is gopiper_monotonic.
+  // Transforms and sinks: the moment asked for by gopiper_wake_at has come. `now` is
+  // gopiper_monotonic.
   void (*timer)(void *state, gopiper_host *host, int64_t now, gopiper_error *error);
   // Nothing comes any more: send what is kept, until `deadline` of gopiper_monotonic. A source's
   // `produce` is not called any more after this, its `settled` may be.
   void (*end)(void *state, gopiper_host *host, int64_t deadline, gopiper_error *error);
-  // The pipeline stops: whatever waits in the worker should come to an end. On any thread, beside any
-  // other callback of this worker but `destroy`.
+  // The pipeline stops: whatever waits in the worker should come to an end. On any thread,
+  // beside any other callback of this worker but `destroy`.
   void (*stop)(void *state, gopiper_host *host);
-  // Frees what `create` returned, unless that is NULL: when the worker has come to its end, or at once if
-  // it was refused.
+  // Frees what `create` returned, unless that is NULL: when the worker has come to its end, or
+  // at once if it was refused.
   void (*destroy)(void *state);
 } gopiper_component;
 
@@ -270,24 +275,20 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-// The value of an attribute that stands in the component's table: of the type that stands there, or
-// GOPIPER_NULL if it was not given and has no default. Text ends with a NUL, and is valid as long as
-// `attributes` is: copy what you keep.
-gopiper_value gopiper_attribute_value(const gopiper_attributes *attributes,
-                                      const char *name);
+// The value of an attribute that stands in the component's table: of the type that stands there,
+// or GOPIPER_NULL if it was not given and has no default. Text ends with a NUL, and is valid as
+// long as `attributes` is: copy what you keep.
+gopiper_value gopiper_attribute_value(const gopiper_attributes *attributes, const char *name);
 
-// Says why the callback that got `error` has failed: `text` is what is wrong and what would be right,
-// `attribute` the one at fault, or NULL. Both are copied. Of several calls the last one counts.
-void gopiper_refuse(gopiper_error *error,
-                    const char *attribute,
-                    const char *text);
+// Says why the callback that got `error` has failed: `text` is what is wrong and what would be
+// right, `attribute` the one at fault, or NULL. Both are copied. Of several calls the last one
+// counts.
+void gopiper_refuse(gopiper_error *error, const char *attribute, const char *text);
 
-// As gopiper_refuse, for a cause that may pass by itself: a server that is not there yet. When `create` or `start`
-// fails so, the host logs it, waits, and begins again with `create`. In `check` it is no reason to refuse. In other
-// callbacks it is the same as gopiper_refuse.
-void gopiper_refuse_for_now(gopiper_error *error,
-                            const char *attribute,
-                            const char *text);
+// As gopiper_refuse, for a cause that may pass by itself: a server that is not there yet. When
+// `create` or `start` fails so, the host logs it, waits, and begins again with `create`. In
+// `check` it is no reason to refuse. In other callbacks it is the same as gopiper_refuse.
+void gopiper_refuse_for_now(gopiper_error *error, const char *attribute, const char *text);
 
 // An empty batch.
 gopiper_batch *gopiper_batch_new(gopiper_host *host);
@@ -298,36 +299,34 @@ void gopiper_batch_free(gopiper_batch *batch);
 // How many messages there are in the batch.
 size_t gopiper_batch_length(const gopiper_batch *batch);
 
-// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before anything
-// else is done with the batch. Never NULL.
+// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before
+// anything else is done with the batch. Never NULL.
 gopiper_message *gopiper_batch_add(gopiper_batch *batch);
 
-// Puts a copy of `message` at the end, and returns it as gopiper_batch_add does. Its bytes and attributes
-// are shared until one of the two changes them.
-gopiper_message *gopiper_batch_add_copy(gopiper_batch *batch,
-                                        const gopiper_message *message);
+// Puts a copy of `message` at the end, and returns it as gopiper_batch_add does. Its bytes and
+// attributes are shared until one of the two changes them.
+gopiper_message *gopiper_batch_add_copy(gopiper_batch *batch, const gopiper_message *message);
 
-// Sources: says where the messages of a batch come from. When one fails, the log and the dead letter say so:
-// "orders.log, byte 4096". Call it when all messages are in the batch.
+// Sources: says where the messages of a batch come from. When one fails, the log and the dead
+// letter say so: "orders.log, byte 4096". Call it when all messages are in the batch.
 //
-// `of` is what you read, and is copied. `unit` is what the numbers count ("byte", "line", "offset"): a string
-// literal, or another text that stays as it is for ever. `numbers` has one for each message that is in the batch
-// now, and is copied; if it is NULL, the first message has the number `first`, and the others count on from there.
+// `of` is what you read, and is copied. `unit` is what the numbers count ("byte", "line",
+// "offset"): a string literal, or another text that stays as it is for ever. `numbers` has one for
+// each message that is in the batch now, and is copied; if it is NULL, the first message has the
+// number `first`, and the others count on from there.
 void gopiper_batch_set_positions(gopiper_batch *batch,
                                  const char *of,
                                  const char *unit,
                                  uint64_t first,
                                  const uint64_t *numbers);
 
-// Keeps the message that `handle` got: this component will send something made of it, which settles it.
-// Then return GOPIPER_CONTINUE. The message can be read until `handle` returns.
+// Keeps the message that `handle` got: this component will send something made of it, which
+// settles it. Then return GOPIPER_CONTINUE. The message can be read until `handle` returns.
 //
-// `earlier` is what was kept before and is to be settled with it, or NULL; what is returned takes its place.
-// For a million messages that is a few numbers. Keep nothing without a bound in time: a source may wait for
-// it. On the worker's thread alone.
-gopiper_kept *gopiper_keep(gopiper_host *host,
-                           gopiper_message *message,
-                           gopiper_kept *earlier);
+// `earlier` is what was kept before and is to be settled with it, or NULL; what is returned takes
+// its place. For a million messages that is a few numbers. Keep nothing without a bound in time: a
+// source may wait for it. On the worker's thread alone.
+gopiper_kept *gopiper_keep(gopiper_host *host, gopiper_message *message, gopiper_kept *earlier);
 
 // How many messages were kept in it; 0 for NULL.
 size_t gopiper_kept_count(const gopiper_kept *kept);
@@ -335,28 +334,23 @@ size_t gopiper_kept_count(const gopiper_kept *kept);
 // Lets go of kept messages: they have failed. NULL is nothing.
 void gopiper_kept_free(gopiper_kept *kept);
 
-// Sends a batch to the next component. `kept` are the messages that it was made of, which are settled when
-// all of the batch is, with the worst of its outcomes; NULL if there are none. An empty batch with kept
-// messages settles them as dropped.
+// Sends a batch to the next component. `kept` are the messages that it was made of, which are
+// settled when all of the batch is, with the worst of its outcomes; NULL if there are none. An
+// empty batch with kept messages settles them as dropped.
 //
-// In `handle` the batch takes the place of the message that is handled, and this does not wait; elsewhere
-// it waits for room. Both the batch and `kept` are taken over in any case. False if the pipeline takes no
-// more: what was kept has then failed.
-bool gopiper_send(gopiper_host *host,
-                  gopiper_batch *batch,
-                  gopiper_kept *kept);
+// In `handle` the batch takes the place of the message that is handled, and this does not wait;
+// elsewhere it waits for room. Both the batch and `kept` are taken over in any case. False if the
+// pipeline takes no more: what was kept has then failed.
+bool gopiper_send(gopiper_host *host, gopiper_batch *batch, gopiper_kept *kept);
 
-// Sends a batch of which a source wants to hear the outcomes: `settled` gets `token`, with the places of
-// the messages in the batch. The batch is taken over in any case. False if the pipeline takes no more:
-// then nothing of it is told.
-bool gopiper_send_tracked(gopiper_host *host,
-                          gopiper_batch *batch,
-                          uint64_t token);
+// Sends a batch of which a source wants to hear the outcomes: `settled` gets `token`, with the
+// places of the messages in the batch. The batch is taken over in any case. False if the pipeline
+// takes no more: then nothing of it is told.
+bool gopiper_send_tracked(gopiper_host *host, gopiper_batch *batch, uint64_t token);
 
-// Writes a line to the host's log. `level` is GOPIPER_ERROR … GOPIPER_TRACE; NULL is an empty line.
-void gopiper_log(gopiper_host *host,
-                 uint32_t level,
-                 const char *text);
+// Writes a line to the host's log. `level` is GOPIPER_ERROR … GOPIPER_TRACE; NULL is an empty
+// line.
+void gopiper_log(gopiper_host *host, uint32_t level, const char *text);
 
 // Nanoseconds since 1970.
 int64_t gopiper_now(const gopiper_host *host);
@@ -364,69 +358,61 @@ int64_t gopiper_now(const gopiper_host *host);
 // Nanoseconds of a clock that never goes back: that of timers and deadlines.
 int64_t gopiper_monotonic(const gopiper_host *host);
 
-// Calls `timer` (of a source: `produce`) at that moment of gopiper_monotonic, once: 0 for at once. A later
-// call replaces the moment, INT64_MAX takes it back. Calls that nobody asked for may come too.
-void gopiper_wake_at(gopiper_host *host,
-                     int64_t moment);
+// Calls `timer` (of a source: `produce`) at that moment of gopiper_monotonic, once: 0 for at once.
+// A later call replaces the moment, INT64_MAX takes it back. Calls that nobody asked for may come
+// too.
+void gopiper_wake_at(gopiper_host *host, int64_t moment);
 
 // Whether the pipeline is ending.
 bool gopiper_is_stopping(const gopiper_host *host);
 
-// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a source waits
-// for. Never read or close it. -1 if there is none.
+// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a
+// source waits for. Never read or close it. -1 if there is none.
 int32_t gopiper_stop_descriptor(const gopiper_host *host);
 
-// Ends the pipeline: as failed with `error`; quietly if that is NULL, because nobody wants more of it. What
-// this component does not get done from now on is returned to its source.
-void gopiper_stop(gopiper_host *host,
-                  const char *error);
+// Ends the pipeline: as failed with `error`; quietly if that is NULL, because nobody wants more of
+// it. What this component does not get done from now on is returned to its source.
+void gopiper_stop(gopiper_host *host, const char *error);
 
-// Registers a number that only grows, published as `gopiper_component_NAME` with the component's labels;
-// or finds it again. `help` says what it counts.
-gopiper_counter *gopiper_counter_new(gopiper_host *host,
-                                     const char *name,
-                                     const char *help);
+// Registers a number that only grows, published as `gopiper_component_NAME` with the component's
+// labels; or finds it again. `help` says what it counts.
+gopiper_counter *gopiper_counter_new(gopiper_host *host, const char *name, const char *help);
 
 // Adds to a counter: an atomic addition.
 void gopiper_counter_add(gopiper_counter *counter, uint64_t n);
 
-// `handle` returns what this returns when the same component is to get the message again, later. `code` is
-// your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On the worker's thread
-// alone.
-int32_t gopiper_retry(gopiper_host *host,
-                      uint8_t code,
-                      const char *text);
+// `handle` returns what this returns when the same component is to get the message again, later.
+// `code` is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On
+// the worker's thread alone.
+int32_t gopiper_retry(gopiper_host *host, uint8_t code, const char *text);
 
-// `handle` returns what this returns when the message has failed and trying again would not help. `code`
-// is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On the worker's
-// thread alone.
-int32_t gopiper_fail(gopiper_host *host,
-                     uint8_t code,
-                     const char *text);
+// `handle` returns what this returns when the message has failed and trying again would not help.
+// `code` is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On
+// the worker's thread alone.
+int32_t gopiper_fail(gopiper_host *host, uint8_t code, const char *text);
 
 // A message of your own, without bytes and attributes: to read into, and to make others of by
 // gopiper_message_set_slice. What is to be sent comes from gopiper_batch_add. Free it.
 gopiper_message *gopiper_message_new(void);
 
-// Frees what gopiper_message_new made, and nothing else. What shares its bytes keeps them. NULL is nothing.
+// Frees what gopiper_message_new made, and nothing else. What shares its bytes keeps them. NULL is
+// nothing.
 void gopiper_message_free(gopiper_message *message);
 
-// The bytes, which no NUL ends. Valid as long as the message is, and until others are put in their place;
-// those of the message that `handle` got, until `handle` returns. Never write to them.
+// The bytes, which no NUL ends. Valid as long as the message is, and until others are put in their
+// place; those of the message that `handle` got, until `handle` returns. Never write to them.
 gopiper_bytes gopiper_message_data(const gopiper_message *message);
 
 // Puts a copy of these bytes in place of those that there are.
 void gopiper_message_set_data(gopiper_message *message, const void *data, size_t length);
 
-// Puts `length` new bytes in place of those that there are, and returns where to write them: before
-// `handle` returns, the message is sent, or another message gets a slice or a copy of it. They are not
-// zeroed. Not NULL.
-uint8_t *gopiper_message_write(gopiper_host *host,
-                               gopiper_message *message,
-                               size_t length);
+// Puts `length` new bytes in place of those that there are, and returns where to write them:
+// before `handle` returns, the message is sent, or another message gets a slice or a copy of it.
+// They are not zeroed. Not NULL.
+uint8_t *gopiper_message_write(gopiper_host *host, gopiper_message *message, size_t length);
 
-// Puts a part of the bytes of `of` in place of those that there are: shared, not copied. `of` may be the
-// message itself. False, and nothing is changed, if the part does not lie within them.
+// Puts a part of the bytes of `of` in place of those that there are: shared, not copied. `of` may
+// be the message itself. False, and nothing is changed, if the part does not lie within them.
 bool gopiper_message_set_slice(gopiper_message *message,
                                const gopiper_message *of,
                                size_t start,
@@ -435,18 +421,16 @@ bool gopiper_message_set_slice(gopiper_message *message,
 // An attribute: GOPIPER_NULL if the message does not have it.
 gopiper_value gopiper_message_attribute(const gopiper_message *message, const char *key);
 
-// The attribute at a place, counted from 0, in the order in which they were first set. False if there are
-// not so many; then nothing is written. `key` is no text that a NUL ends.
+// The attribute at a place, counted from 0, in the order in which they were first set. False if
+// there are not so many; then nothing is written. `key` is no text that a NUL ends.
 bool gopiper_message_attribute_at(const gopiper_message *message,
                                   size_t place,
                                   gopiper_bytes *key,
                                   gopiper_value *value);
 
-// Sets an attribute; bytes and text are copied. False, and nothing is changed, if the key or a text is no
-// UTF-8, or the kind is one that C can't give.
-bool gopiper_message_set_attribute(gopiper_message *message,
-                                   const char *key,
-                                   gopiper_value value);
+// Sets an attribute; bytes and text are copied. False, and nothing is changed, if the key or a
+// text is no UTF-8, or the kind is one that C can't give.
+bool gopiper_message_set_attribute(gopiper_message *message, const char *key, gopiper_value value);
 
 // Takes an attribute away. False if there was none.
 bool gopiper_message_remove_attribute(gopiper_message *message, const char *key);

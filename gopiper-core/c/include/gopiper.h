@@ -14,12 +14,13 @@
 // A pipeline.
 //
 // `load`, `start`, `wait`, `error` and `free` are called by one thread at a time; `stop`, `abort`,
-// `counters` and `outcomes` by any thread at any time. None of them by a signal handler: have a thread wait
-// for the signal (sigwait), and call them from there.
+// `counters` and `outcomes` by any thread at any time. None of them by a signal handler: have a
+// thread wait for the signal (sigwait), and call them from there.
 typedef struct gopiper_pipeline gopiper_pipeline;
 
-// Is given a line of the log, without its end. `level` is 1 for an error, 2 for a warning, 3, 4 and 5 for
-// what matters less and less. `line` is valid for the call. Called on any thread, several at once.
+// Is given a line of the log, without its end. `level` is 1 for an error, 2 for a warning, 3, 4
+// and 5 for what matters less and less. `line` is valid for the call. Called on any thread,
+// several at once.
 typedef void (*gopiper_log_function)(void *context, uint32_t level, const char *line);
 
 // What one component has done so far, in messages unless it is said.
@@ -60,28 +61,28 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-// Has the log of all pipelines written by `write`, which gets `context`: what they and their components
-// have to say beside the errors of the functions here. `filter` says what is written ("warn", "info",
-// "debug", as the environment variable GOPIPER_LOG); NULL is "warn". Once, before the first pipeline; false
-// if it was called before, or the filter can't be read. Without it nothing is logged.
-bool gopiper_log_to(gopiper_log_function write,
-                    void *context,
-                    const char *filter);
+// Has the log of all pipelines written by `write`, which gets `context`: what they and their
+// components have to say beside the errors of the functions here. `filter` says what is written
+// ("warn", "info", "debug", as the environment variable GOPIPER_LOG); NULL is "warn". Once, before
+// the first pipeline; false if it was called before, or the filter can't be read. Without it
+// nothing is logged.
+bool gopiper_log_to(gopiper_log_function write, void *context, const char *filter);
 
 // A pipeline without components. `name` stands in the log and the state directory; NULL is "main".
-// `options` is a JSON object, or NULL: "state_directory" (where failed messages, and what components must
-// remember, are kept; without one failed messages are discarded), "shutdown_timeout" (seconds it may drain
-// once it is told to stop), "dead_letter_limit" (bytes). What is wrong with them is said by
-// gopiper_pipeline_error, and makes the start fail. Never NULL. Free it.
-gopiper_pipeline *gopiper_pipeline_new(const char *name,
-                                       const char *options);
+// `options` is a JSON object, or NULL: "state_directory" (where failed messages, and what
+// components must remember, are kept; without one failed messages are discarded),
+// "shutdown_timeout" (seconds it may drain once it is told to stop), "dead_letter_limit" (bytes).
+// What is wrong with them is said by gopiper_pipeline_error, and makes the start fail. Never NULL.
+// Free it.
+gopiper_pipeline *gopiper_pipeline_new(const char *name, const char *options);
 
-// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those that there
-// are: the source comes first, the sink last. `attributes` is a JSON object, or NULL for none: `gopiper
-// inspect --load FILE` shows what can be set. `options` is a JSON object, or NULL: "name", "pool_size",
-// "channel_size", "channel_bytes", "ordered", "partition_by", "timeout", "linger", "retry"
-// ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail" ("dead_letter", "discard", "stop"), times
-// in seconds. False if it can't be; gopiper_pipeline_error says why, and the start will fail too.
+// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those
+// that there are: the source comes first, the sink last. `attributes` is a JSON object, or NULL
+// for none: `gopiper inspect --load FILE` shows what can be set. `options` is a JSON object, or
+// NULL: "name", "pool_size", "channel_size", "channel_bytes", "ordered", "partition_by",
+// "timeout", "linger", "retry" ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail"
+// ("dead_letter", "discard", "stop"), times in seconds. False if it can't be;
+// gopiper_pipeline_error says why, and the start will fail too.
 bool gopiper_pipeline_load(gopiper_pipeline *pipeline,
                            const char *file,
                            const char *attributes,
@@ -91,19 +92,20 @@ bool gopiper_pipeline_load(gopiper_pipeline *pipeline,
 // gopiper_pipeline_error; then none of it runs.
 bool gopiper_pipeline_start(gopiper_pipeline *pipeline);
 
-// Waits until it has ended: because its sources have, or it was stopped. True if nothing failed and
-// nothing was left; else gopiper_pipeline_error says what.
+// Waits until it has ended: because its sources have, or it was stopped. True if nothing failed
+// and nothing was left; else gopiper_pipeline_error says what.
 bool gopiper_pipeline_wait(gopiper_pipeline *pipeline);
 
-// Tells it to end: the sources stop, the rest drains. Does not wait. Nothing happens before the start.
+// Tells it to end: the sources stop, the rest drains. Does not wait. Nothing happens before the
+// start.
 void gopiper_pipeline_stop(const gopiper_pipeline *pipeline);
 
 // Tells it to end at once: what is not settled goes back to its source. Does not wait.
 void gopiper_pipeline_abort(const gopiper_pipeline *pipeline);
 
-// Writes what each component has done so far to `counters`, in their order, for `room` of them at most.
-// Returns how many there are, 0 before the start: those that were loaded, and behind them the sink of what
-// has failed, if that is kept. With room 0 `counters` may be NULL.
+// Writes what each component has done so far to `counters`, in their order, for `room` of them at
+// most. Returns how many there are, 0 before the start: those that were loaded, and behind them
+// the sink of what has failed, if that is kept. With room 0 `counters` may be NULL.
 size_t gopiper_pipeline_counters(const gopiper_pipeline *pipeline,
                                  gopiper_counters *counters,
                                  size_t room);
@@ -111,8 +113,8 @@ size_t gopiper_pipeline_counters(const gopiper_pipeline *pipeline,
 // What became so far of the messages that its sources produced; all 0 before the start.
 gopiper_outcomes gopiper_pipeline_outcomes(const gopiper_pipeline *pipeline);
 
-// Why the last call of new, load, start or wait has failed; empty if it has not. The pipeline's: valid until
-// the next of them.
+// Why the last call of new, load, start or wait has failed; empty if it has not. The pipeline's:
+// valid until the next of them.
 const char *gopiper_pipeline_error(const gopiper_pipeline *pipeline);
 
 // Frees it. If it runs still it is ended at once, which may take a second or two. NULL is nothing.
