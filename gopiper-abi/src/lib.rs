@@ -77,11 +77,10 @@ pub mod nearest;
 pub mod own;
 mod postponed;
 pub mod raw;
-mod refusal;
-#[doc(hidden)]
-pub mod schema;
 pub mod testing;
 
+#[doc(hidden)]
+pub use attributes::schema;
 pub use attributes::{DeclaredAttributes, NoAttributes};
 pub use component::{BatchComponent, Component, Factory, Source};
 pub use error::Error;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Cargo;
-use crate::{chaos, compilers, edges, nights, outside, soundness, test, tidy};
+use crate::{api, chaos, compilers, edges, nights, outside, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -47,6 +47,7 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
     if args.full {
         steps.step("other compilers", compilers::all)?;
         steps.step("outside", outside::check)?;
+        steps.step("public api", api::check)?;
         steps.step("loom", soundness::models)?;
         steps.step("memory errors", soundness::memory_errors)?;
         steps.step("data races", soundness::data_races)?;

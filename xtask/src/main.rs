@@ -1,6 +1,7 @@
 //! The project's own commands. Links none of the other crates: it runs the built programs.
 
 mod access_log;
+mod api;
 mod bench;
 mod c;
 mod chaos;
@@ -54,6 +55,8 @@ enum Command {
     Nights(nights::Args),
     /// Build the components with other compilers, and run pipelines of them
     Compilers,
+    /// Compare the public API of gopiper-abi with its list (gopiper-abi/api.txt)
+    Api(api::Args),
     /// Check what the compiler and clippy don't
     Tidy,
     /// Write the examples' input anew
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Nights(args) => nights::nights(&args),
         Command::Chaos(args) => chaos::chaos(&args),
         Command::Compilers => compilers::all(),
+        Command::Api(args) => api::api(&args),
         Command::Tidy => tidy::tidy(),
         Command::MakeData => access_log::make_data(),
     };

@@ -7,23 +7,13 @@
 //! that has ended goes into the checkpoint, which is written aside, synced and renamed; what has
 //! ended behind it is kept as ranges. Blocks are read before the file's beginning is compared with
 //! what it was: no byte of a file that was truncated and written anew is taken for the old one's.
-mod beyond;
-mod checkpoint;
-mod found;
-mod identity;
-mod input;
-mod known;
-mod ledger;
-mod order;
+mod files;
 mod outlet;
-mod patterns;
-mod reader;
-mod saving;
+mod progress;
+mod reading;
 mod source;
-mod tail;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::{path::Path, time::Duration};
 
@@ -32,6 +22,7 @@ use gopiper_abi::{
     lines::{Bom, Format, TooLong},
 };
 
+use crate::files::{found, patterns};
 pub use crate::source::FileSource;
 
 attributes! {

@@ -3,7 +3,7 @@ use std::{mem, path::Path};
 
 use gopiper_abi::{Batch, Error, Message, Positions, Postponed, lines::Format};
 
-use crate::ledger::Ledger;
+use crate::progress::ledger::Ledger;
 
 /// The messages of a file: how many came before.
 pub(crate) struct Counted<'a> {

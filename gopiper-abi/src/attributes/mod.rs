@@ -1,16 +1,18 @@
 //! Reads attributes from the pipeline's file into the author's struct.
 pub(crate) mod declare;
+mod refusal;
+pub mod schema;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value as Json, json};
 use serde_path_to_error::Segment;
 
-use crate::{
-    raw::{Map, RawError, Value, ValueTag},
+use self::{
     refusal::{refusal, stand_in},
     schema::Schema,
 };
+use crate::raw::{Map, RawError, Value, ValueTag};
 
 /// A type declared by [`attributes!`](crate::attributes). You may implement it for a type of your
 /// own that serde reads and schemars describes; unknown attributes are then refused only if it says

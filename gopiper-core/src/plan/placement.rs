@@ -10,8 +10,9 @@ use crate::{
         names::names,
         options::{ComponentOptions, ComponentSpec},
         planned_stage::{PlannedStage, is_no_folder, tried_for_ever},
+        policy::BranchPolicy,
         routes::Next,
-        step::{Branch, BranchPolicy, Step},
+        step::{Branch, Step},
     },
 };
 

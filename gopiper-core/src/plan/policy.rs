@@ -1,4 +1,4 @@
-//! The operator's policies for messages that a component did not finish.
+//! The operator's policies: for messages that failed, and for a tee's branch that is slow or fails.
 use std::time::Duration;
 
 /// What happens to a message that has failed for good.
@@ -42,6 +42,20 @@ impl RetryPolicy {
             self.initial_backoff.saturating_mul(1 << doublings.min(31)).min(self.max_backoff);
         full.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
+}
+
+/// What happens to the other branches of a tee when one is slow, or fails. To make its messages
+/// wait on disk, begin the branch with a [`Step::Buffer`](crate::Step::Buffer).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum BranchPolicy {
+    /// They wait for it.
+    #[default]
+    Block,
+    /// They don't: messages for which it has no room are dropped there, and counted.
+    Drop,
+    /// They are independent of it: it gets the messages for which it has room, their outcomes have
+    /// no effect, and when one of its components fails, it ends alone.
+    Detach,
 }
 
 #[cfg(test)]

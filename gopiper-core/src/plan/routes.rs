@@ -1,5 +1,5 @@
 //! Where the messages of a part go.
-use crate::plan::step::BranchPolicy;
+use crate::plan::policy::BranchPolicy;
 
 /// Where the messages of a part go. Parts are numbered in an order in which none comes before one
 /// that leads to it.

@@ -1,5 +1,8 @@
 //! The steps of a pipeline.
-use crate::{buffer::BufferOptions, plan::options::ComponentSpec};
+use crate::{
+    buffer::BufferOptions,
+    plan::{options::ComponentSpec, policy::BranchPolicy},
+};
 
 /// One element of a pipeline's list: messages come from the one before, and go to the one after it.
 pub enum Step {
@@ -36,18 +39,4 @@ pub struct Branch {
     pub policy: BranchPolicy,
     /// Its steps.
     pub steps: Vec<Step>,
-}
-
-/// What happens to the other branches of a tee when one is slow, or fails. To make its messages
-/// wait on disk, begin the branch with a [`Step::Buffer`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum BranchPolicy {
-    /// They wait for it.
-    #[default]
-    Block,
-    /// They don't: messages for which it has no room are dropped there, and counted.
-    Drop,
-    /// They are independent of it: it gets the messages for which it has room, their outcomes have
-    /// no effect, and when one of its components fails, it ends alone.
-    Detach,
 }

@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, fmt, iter};
 use gopiper_abi::Kind;
 
 use crate::plan::{
-    pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail, routes::Next,
-    step::BranchPolicy,
+    pipeline::Pipeline,
+    planned_stage::PlannedStage,
+    policy::{BranchPolicy, OnFail},
+    routes::Next,
 };
 
 /// A component in a pipeline.

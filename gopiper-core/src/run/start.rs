@@ -16,8 +16,11 @@ use crate::{
     dead_letters::Outbox,
     disk::state::ComponentState,
     plan::{
-        error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail,
-        routes::Next, step::BranchPolicy,
+        error::PipelineError,
+        pipeline::Pipeline,
+        planned_stage::PlannedStage,
+        policy::{BranchPolicy, OnFail},
+        routes::Next,
     },
     run::{
         attendance::Attendance,

@@ -1,6 +1,6 @@
 //! One component of a running pipeline: what its workers share.
 pub(crate) mod counters;
-mod failures;
+mod failure_log;
 pub(crate) mod inlet;
 pub(crate) mod ledger;
 mod outlet;
@@ -24,8 +24,8 @@ use gopiper_abi::{
 };
 use parking_lot::Mutex;
 
-pub(crate) use self::failures::Failures;
-use self::failures::{Attempt, Failure};
+pub(crate) use self::failure_log::Failures;
+use self::failure_log::{Attempt, Failure};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
     base::{clock::Clock, memory::Blocks},

@@ -265,9 +265,10 @@ impl HostSide for WorkerHost {
             return;
         }
         self.stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
-        self.stage.report_loss(&format!(
-            "{count} kept message(s) were dropped, and nothing was sent for them"
-        ));
+        self.stage.report_loss(&match count {
+            1 => "a kept message was dropped, and nothing was sent for it".into(),
+            many => format!("{many} kept messages were dropped, and nothing was sent for them"),
+        });
     }
 
     fn payload(&self, length: usize) -> PayloadMut {

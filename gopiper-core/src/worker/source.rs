@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct SourceWorker {
     host: Arc<WorkerHost>,
     component: ComponentHandle,
+    /// It panicked when it heard an outcome: it is in no known state, and hears no more.
+    is_deaf: bool,
 }
 
 impl SourceWorker {
@@ -23,7 +25,7 @@ impl SourceWorker {
         let inbox = Inbox::new(&stage);
         let host = WorkerHost::new(stage, inbox);
         let component = create(&host, |stage| stage.stop.is_requested())?;
-        Ok(SourceWorker { host, component })
+        Ok(SourceWorker { host, component, is_deaf: false })
     }
 
     /// Produces until the source or the pipeline ends.
@@ -73,8 +75,12 @@ impl SourceWorker {
     fn tell_settled(&mut self) {
         let settled = std::mem::take(&mut *self.host.settled.lock());
         for (token, first, count, outcome) in settled {
+            if self.is_deaf {
+                return;
+            }
             if !self.component.settled(token, first, count, outcome) {
-                self.host.stage.fail("it panicked when it was told an outcome");
+                self.is_deaf = true;
+                self.host.stage.fail("it panicked in `settled`, and hears no more outcomes");
             }
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
 use crate::command::{
-    dlq::DlqCommand, exit, graph::GraphFormat, list::ListArguments, logging::LogArguments,
+    dlq::DlqCommand, drawing::GraphFormat, exit, list::ListArguments, logging::LogArguments,
     new::NewArguments, output::print, run::RunArguments, trust::TrustArguments,
     verify::VerifyArguments,
 };

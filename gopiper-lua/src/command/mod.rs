@@ -2,8 +2,8 @@
 mod attributes;
 pub(crate) mod cli;
 mod dlq;
+mod drawing;
 pub(crate) mod exit;
-mod graph;
 mod inspect;
 mod list;
 mod logging;

@@ -12,8 +12,8 @@ use gopiper_lua::{Loaded, Settings};
 use tracing::{error, info, warn};
 
 use crate::command::{
+    drawing::{self, GraphFormat},
     exit::{self, refuse},
-    graph::{self, GraphFormat},
     logging::{LogFormat, show},
     output::print,
     signals::Stops,
@@ -70,7 +70,7 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
     for (pipeline, warning) in &warnings {
         show(&loaded.places.problem(pipeline, warning));
     }
-    loaded.pipelines.iter_mut().for_each(|pipeline| graph::show_promises(pipeline, format));
+    loaded.pipelines.iter_mut().for_each(|pipeline| drawing::show_promises(pipeline, format));
     match deny_warnings && !(loaded.warnings.is_empty() && warnings.is_empty()) {
         true => ExitCode::from(exit::CONFIGURATION),
         false => ExitCode::SUCCESS,
@@ -81,7 +81,7 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
 pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
     match load(arguments, false) {
         Ok(loaded) => {
-            print(graph::draw(&loaded.pipelines, format).trim_end());
+            print(drawing::draw(&loaded.pipelines, format).trim_end());
             ExitCode::SUCCESS
         }
         Err(code) => code,

@@ -29,8 +29,8 @@ use crate::{
     },
     problem::place::Place,
     state::{
-        limit::{Limit, Progress},
         plain_state,
+        time_limit::{Limit, Progress},
     },
 };
 
@@ -234,7 +234,7 @@ impl BatchComponent for LuaFunction {
         let left = self.state.window.give_back();
         if left > 0 && flushed.is_ok() {
             let text = format!(
-                "{left} kept message(s) go back to their source: its flush has neither emitted nor dropped \
+                "kept messages go back to their source ({left}): its flush has neither emitted nor dropped \
                  what is under their keys"
             );
             self.state.postponed.host().log(Level::ERROR, module_path!(), &text);

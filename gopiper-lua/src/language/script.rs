@@ -14,12 +14,12 @@ use crate::{
     language::chance::Chance,
     problem::{
         Problem,
-        note::Remark,
         place::{Place, What},
+        remark::Remark,
     },
     state::{
         LIMIT, TEXT,
-        limit::{Limit, Progress},
+        time_limit::{Limit, Progress},
     },
 };
 

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gopiper_abi::nearest::did_you_mean;
+use gopiper_abi::nearest::nearest;
+
+/// What all names of component files end with.
+const ENDING: &str = "_component.so";
 
 /// Where packages put components for all users.
 const SYSTEM: &str = "/usr/lib/gopiper/components";
@@ -60,8 +63,15 @@ impl SearchPath {
             "" => self.components().into_keys().collect(),
             path => in_directory(&self.0[0].join(path)).map(|(name, _)| name).collect(),
         };
-        let known: Vec<_> = known.iter().map(String::as_str).collect();
-        did_you_mean(file, &known)
+        // What all of them end with says nothing.
+        let stem = |name: &str| name.trim_end_matches(ENDING).to_owned();
+        let stems: Vec<_> = known.iter().map(|name| stem(name)).collect();
+        let stems: Vec<_> = stems.iter().map(String::as_str).collect();
+        let Some(near) = nearest(&stem(file), &stems).filter(|near| *near != stem(file)) else {
+            return String::new();
+        };
+        let name = known.iter().find(|name| stem(name) == near).map_or(near, String::as_str);
+        format!("; did you mean '{name}'?")
     }
 }
 
@@ -114,5 +124,12 @@ mod tests {
         let missing = path.find("b.s").unwrap_err();
         assert!(missing.candidates.contains(&PathBuf::from(SYSTEM).join("b.s")));
         assert!(missing.to_string().starts_with("there is no 'b.s'; did you mean 'b.so'?\n"));
+        std::fs::write(far.join("odd_component.so"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", far.join("gone_component.so")).unwrap();
+        let said = |name| path.find(name).unwrap_err().to_string();
+        assert!(said("ood_component.so").contains("did you mean 'odd_component.so'?"));
+        for name in ["stdin_component.so", "gone_component.so"] {
+            assert!(!said(name).contains("did you mean"), "{}", said(name));
+        }
     }
 }

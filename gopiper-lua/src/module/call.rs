@@ -9,8 +9,8 @@ use crate::{
         placeholder::{is_placeholder, placeholder},
     },
     problem::{
-        note::Remark,
         place::{Place, What},
+        remark::Remark,
     },
 };
 

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     function::stands_at,
     language::{convert::Attributes, search::SearchPath},
-    problem::{note::Remark, place::Place},
+    problem::{place::Place, remark::Remark},
 };
 
 /// A component that was loaded, until a pipeline takes it.

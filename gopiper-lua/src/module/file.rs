@@ -9,12 +9,13 @@ use gopiper_core::Pipeline;
 use crate::{
     function,
     language::{
-        placeholder, places::Places, script::Script, search::SearchPath, settings::Settings,
+        component_places::Places, placeholder, script::Script, search::SearchPath,
+        settings::Settings,
     },
     module::{self, Made},
     problem::{
         Problem, digits,
-        note::{Remark, Severity},
+        remark::{Remark, Severity},
     },
     state::plain_state,
 };

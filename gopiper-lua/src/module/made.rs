@@ -7,8 +7,8 @@ use std::{
 use gopiper_core::{Pipeline, loader::Trust};
 
 use crate::{
-    language::places::PipelinePlaces,
-    problem::{note::Remark, place::Place},
+    language::component_places::PipelinePlaces,
+    problem::{place::Place, remark::Remark},
 };
 
 /// The results of the file so far.

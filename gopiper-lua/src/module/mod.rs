@@ -1,9 +1,9 @@
 //! The module that `require('gopiper')` returns.
+mod branches;
 mod call;
 mod component;
 mod exactly;
 pub(crate) mod file;
-mod graph;
 mod made;
 mod options;
 mod pipeline;
@@ -17,9 +17,9 @@ use mlua::{Lua, Table, Value, Variadic};
 
 pub(crate) use self::made::Made;
 use self::{
+    branches::{merge, route, tee},
     call::{ModuleCall, function},
     component::{buffer, load_component, transform},
-    graph::{merge, route, tee},
     pipeline::create_pipeline,
     trust::trust,
 };
@@ -33,8 +33,8 @@ use crate::{
         settings::Settings,
     },
     problem::{
-        note::Remark,
         place::{Place, What},
+        remark::Remark,
     },
 };
 

@@ -13,7 +13,7 @@ use super::{
     table::Options,
 };
 use crate::{
-    language::{convert::a, places::PipelinePlaces, script::Script, settings::Settings},
+    language::{component_places::PipelinePlaces, convert::a, script::Script, settings::Settings},
     problem::place::Place,
 };
 

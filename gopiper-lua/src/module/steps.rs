@@ -16,7 +16,7 @@ use super::{
 use crate::{
     function::{self, Wanted, stands_at},
     language::{convert::a, placeholder::is_placeholder, script::Script},
-    problem::{note::Remark, place::Place},
+    problem::{place::Place, remark::Remark},
     state::{
         LIMIT,
         depth::{DEPTH, TOO_DEEP},

@@ -15,8 +15,8 @@ use full_moon::{
 };
 
 use crate::problem::{
-    note::Remark,
     place::{Place, What},
+    remark::Remark,
     syntax,
 };
 

@@ -1,7 +1,7 @@
 //! Problems of a pipeline's file, shown below their lines.
 pub(crate) mod digits;
-pub(crate) mod note;
 pub(crate) mod place;
+pub(crate) mod remark;
 pub(crate) mod syntax;
 
 use std::{cmp::Ordering, fmt, ops::Range};
@@ -9,7 +9,7 @@ use std::{cmp::Ordering, fmt, ops::Range};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use gopiper_core::loader::Refusal;
 
-use self::note::{Remark, Severity};
+use self::remark::{Remark, Severity};
 
 /// A problem of a pipeline's file. `Display` shows it with its line.
 #[derive(Debug, Clone)]

@@ -2,8 +2,8 @@
 //! folder does not know what Lua is used for.
 pub(crate) mod code;
 pub(crate) mod depth;
-pub(crate) mod limit;
 pub(crate) mod memory;
 mod prelude;
+pub(crate) mod time_limit;
 
 pub(crate) use self::prelude::{LIMIT, STOPPED, TEXT, plain_state};

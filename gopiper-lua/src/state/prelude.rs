@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 
 use mlua::Lua;
 
-use crate::state::{code, limit::Progress, memory};
+use crate::state::{code, memory, time_limit::Progress};
 
 /// Converts numbers to text with all their digits.
 pub(crate) const TEXT: &str = include_str!("text.lua");

@@ -26,7 +26,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "gopiper-core/c/src",
     "gopiper-lua/src/function/ffi",
     "gopiper-lua/src/state/code.rs",
-    "gopiper-lua/src/state/limit.rs",
+    "gopiper-lua/src/state/time_limit.rs",
     "gopiper-core/tests/components",
     "gopiper-core/tests/variants",
 ];

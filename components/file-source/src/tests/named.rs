@@ -133,7 +133,7 @@ fn what_is_written_may_be_among_what_is_read() {
     let folder = Folder::new();
     let reads = |pattern: &str, name: &str| {
         let pattern = folder.path(pattern).display().to_string();
-        crate::found::reads(&[pattern], &folder.path(name))
+        crate::files::found::reads(&[pattern], &folder.path(name))
     };
     assert!(reads("*.log", "all.log"), "not there yet");
     assert!(!reads("*.log", "all.txt"));

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use flate2::{Compression, write::GzEncoder};
 
 use super::*;
-use crate::checkpoint::{Entry, Store};
+use crate::progress::checkpoint::{Entry, Store};
 
 /// More than what a file is known by at its beginning.
 fn header() -> String {

@@ -14,7 +14,7 @@ use mlua::LightUserData;
 use super::{held::Held, plain::Plain};
 use crate::{
     function::{json::Paths, window::Window},
-    state::limit::Progress,
+    state::time_limit::Progress,
 };
 
 /// How many bytes of new payloads share one owner.

@@ -15,9 +15,11 @@ use glob::{MatchOptions, Pattern};
 use gopiper_abi::Error;
 
 use crate::{
-    checkpoint::Entry,
-    identity::{Inode, born},
-    patterns::{at, expand},
+    files::{
+        identity::{Inode, born},
+        patterns::{at, expand},
+    },
+    progress::checkpoint::Entry,
 };
 
 /// As in a shell: `*` stands for no slash, and for no leading dot.

@@ -1,20 +1,18 @@
 //! What the scheduler does with components, good and bad: real `.so` files between a source and a
 //! sink of the test's own.
+#[path = "../common/mod.rs"]
 mod common;
+mod refusals;
+mod retries;
 
-use common::{Probe, in_process, load, run, with_workers};
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use common::{Probe, load, run, with_workers};
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, Component, Error, Factory, HandleFlags, HandledCallback, Message,
-    NoAttributes, Outcome, Parallel, Postponed, Produced, Report, Source, Value, own,
+    Component, Error, HandledCallback, Message, Outcome, Postponed, Produced, Report, Source,
+    Value, own,
 };
 use gopiper_core::{
-    ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineError, PipelineOptions, RetryPolicy,
-    StopReason, Summary,
+    ComponentOptions, ComponentSpec, OnFail, Pipeline, PipelineOptions, StopReason, Summary,
 };
 
 const DELIVERED: Outcome = Outcome::DELIVERED;
@@ -238,160 +236,6 @@ fn a_component_may_end_the_pipeline() {
     assert!(summary.is_success(), "nobody wanted more: {summary:?}");
 }
 
-/// Tries again after a millisecond, so often at most.
-fn retrying(mut spec: ComponentSpec, max_attempts: u16) -> ComponentSpec {
-    let millisecond = Duration::from_millis(1);
-    spec.options.retry =
-        RetryPolicy { max_attempts, initial_backoff: millisecond, max_backoff: millisecond };
-    spec
-}
-
-#[test]
-fn a_retry_gets_the_message_again_as_it_first_came_in_and_in_its_place() {
-    for workers in [1, 3] {
-        let messages = ["done", "retry 2", "drop", "twice", "retry 3", "done", "retry 9", "late"];
-        let probe = Probe::new(messages);
-        let faults = with_workers(retrying(load("faults", []), 4), workers);
-        let (summary, _) = run(vec![probe.source(3), faults, probe.sink()]);
-        let [done, twice] = ["done", "changed"].map(str::to_owned);
-        // "retry 2" is done at the attempt after the second; what it changed before is not seen.
-        let [second, third] = ["retry 2", "retry 3"].map(|what| format!("{what} done"));
-        let late = twice.clone();
-        assert_eq!(
-            probe.output(),
-            [done.clone(), second, twice.clone(), twice, third, done, late],
-            "{workers} workers"
-        );
-        let mut expected = [DELIVERED; 8];
-        (expected[2], expected[6]) = (DROPPED, FAILED);
-        assert_eq!(probe.outcomes(), expected);
-        let counts = summary.components[1].1;
-        assert_eq!((counts.received, counts.retries), (8, 2 + 3 + 3));
-    }
-}
-
-#[test]
-fn unordered_a_retry_holds_nothing_back() {
-    let probe = Probe::new(["retry 3", "done", "done"]);
-    let mut faults = retrying(load("faults", []), 9);
-    faults.options.ordered = Some(false);
-    run(vec![probe.source(3), faults, probe.sink()]);
-    assert_eq!(probe.output(), ["done", "done", "retry 3 done"]);
-    assert_eq!(probe.outcomes(), [DELIVERED; 3]);
-}
-
-/// Has what starts with "twice" tried again once, and keeps what it is done with.
-struct Picky(Arc<Mutex<Vec<String>>>);
-
-impl Component for Picky {
-    fn handle(&mut self, message: Message, handled: HandledCallback) {
-        if message.data().starts_with(b"twice") && message.attempts() == 0 {
-            return handled.report(message, Report::retry(0, "once more"));
-        }
-        self.0.lock().unwrap().push(String::from_utf8_lossy(message.data()).into_owned());
-        handled.done(message);
-    }
-}
-
-#[test]
-fn nothing_overtakes_what_a_sink_gets_again() {
-    for ordered in [true, false] {
-        let probe = Probe::new(["one", "twice", "two", "three"]);
-        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-        let its = seen.clone();
-        let mut sink = ComponentSpec {
-            factory: own::sink("picky", move |_| Ok(Picky(its.clone()))),
-            options: ComponentOptions { ordered: Some(ordered), ..ComponentOptions::default() },
-        };
-        let backoff = Duration::from_millis(20);
-        sink.options.retry =
-            RetryPolicy { max_attempts: 2, initial_backoff: backoff, max_backoff: backoff };
-        run(vec![probe.source(1), sink]);
-        let expected = match ordered {
-            true => ["one", "twice", "two", "three"],
-            false => ["one", "two", "three", "twice"],
-        };
-        assert_eq!(*seen.lock().unwrap(), expected, "ordered: {ordered}");
-    }
-}
-
-#[test]
-fn what_a_linger_has_gathered_does_not_overtake_either() {
-    let probe = Probe::new(["twice", "one", "two", "three", "four", "five", "six"]);
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-    let its = seen.clone();
-    let mut sink = ComponentSpec {
-        factory: own::sink("picky", move |_| Ok(Picky(its.clone()))),
-        // Half of the channel is gathered: so the second three do not fit to the first.
-        options: ComponentOptions { channel_size: Some(8), ..ComponentOptions::default() },
-    };
-    sink.options.linger = Some(Duration::from_millis(5));
-    let backoff = Duration::from_millis(50);
-    sink.options.retry =
-        RetryPolicy { max_attempts: 2, initial_backoff: backoff, max_backoff: backoff };
-    run(vec![probe.source(3), sink]);
-    let expected = ["one", "two", "twice", "three", "four", "five", "six"];
-    assert_eq!(*seen.lock().unwrap(), expected);
-    assert_eq!(probe.outcomes(), [DELIVERED; 7]);
-}
-
-#[test]
-fn the_next_stage_counts_attempts_anew() {
-    for ordered in [true, false] {
-        let probe = Probe::new(["retry 3"]);
-        let stage = |name: &str| {
-            let mut faults = retrying(load("faults", []), 9);
-            faults.options.ordered = Some(ordered);
-            faults.options.name = Some(name.into());
-            faults
-        };
-        // The second one is given "retry 3 done" by the first, which it takes for "retry" without
-        // end.
-        let (summary, _) = run(vec![probe.source(1), stage("one"), stage("two"), probe.sink()]);
-        let counts = |place: usize| summary.components[place].1;
-        assert_eq!((counts(1).retries, counts(2).retries), (3, 8), "ordered: {ordered}");
-        assert_eq!((counts(1).kept, counts(2).failed), (0, 1));
-    }
-}
-
-/// Reports Retry for a batch the first time, and sends a message of its own behind the report.
-struct Afterthought(Postponed);
-
-struct AfterthoughtFactory;
-
-impl Factory for AfterthoughtFactory {
-    type Component = Afterthought;
-    type Attributes = NoAttributes;
-
-    fn new(_: NoAttributes) -> Result<Self, Error> {
-        Ok(AfterthoughtFactory)
-    }
-
-    fn create(&self, postponed: Postponed) -> Result<Afterthought, Error> {
-        Ok(Afterthought(postponed))
-    }
-}
-
-impl BatchComponent for Afterthought {
-    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
-        let flags = call.report_each(|_, message| match message.attempts() {
-            0 => Report::retry(0, "once more"),
-            _ => Report::DONE,
-        });
-        let _ = self.0.send(Message::new("afterthought"));
-        flags
-    }
-}
-
-#[test]
-fn what_is_sent_behind_the_last_report_comes_last() {
-    let probe = Probe::new(["a", "b"]);
-    let afterthought = retrying(in_process::<AfterthoughtFactory>("afterthought"), 3);
-    let (summary, _) = run(vec![probe.source(2), afterthought, probe.sink()]);
-    assert_eq!(probe.output(), ["a", "b", "afterthought", "afterthought"]);
-    assert!(summary.is_success(), "{summary:?}");
-}
-
 #[test]
 fn what_is_deferred_until_the_end_is_reported_there() {
     // More of them than a worker was once allowed to have open.
@@ -423,17 +267,6 @@ fn a_pipeline_that_is_held_produces_nothing_until_it_is_released() {
     let running = pipeline.expect("it fits").start_held().expect("started");
     running.stop();
     assert_eq!(running.wait().components[0].1.sent, 0, "stopped before it was released");
-}
-
-#[test]
-fn retries_that_wait_take_room_in_the_channel() {
-    let probe = Probe::new((0..200).map(|n| if n == 0 { "retry 5".into() } else { n.to_string() }));
-    let mut faults = retrying(load("faults", []), 9);
-    faults.options.channel_size = Some(4);
-    let (summary, _) = run(vec![probe.source(2), faults, probe.sink()]);
-    assert_eq!(probe.output().len(), 200);
-    assert_eq!(probe.output()[0], "retry 5 done", "in its place");
-    assert!(summary.is_success());
 }
 
 #[test]
@@ -486,69 +319,4 @@ fn a_stop_drains_what_is_under_way() {
     assert_eq!(probe.output().len() as u64, sent, "all that was sent arrived");
     assert_eq!(probe.outcomes().len() as u64, sent, "and the source heard so");
     assert!(summary.is_success());
-}
-
-fn refusal(components: Vec<ComponentSpec>) -> Vec<PipelineError> {
-    Pipeline::new(components, PipelineOptions::default()).err().expect("refused")
-}
-
-/// Bears several workers only if they share the messages by an attribute.
-struct KeyedFactory;
-
-impl Factory for KeyedFactory {
-    type Component = CountKeys;
-    type Attributes = NoAttributes;
-
-    fn new(_: NoAttributes) -> Result<Self, Error> {
-        Ok(KeyedFactory)
-    }
-
-    fn create(&self, _postponed: Postponed) -> Result<CountKeys, Error> {
-        Ok(CountKeys(Default::default()))
-    }
-
-    fn pool_size(&self) -> usize {
-        4
-    }
-
-    fn parallel(&self) -> Parallel {
-        Parallel::KEYED
-    }
-}
-
-#[test]
-fn a_keyed_component_has_several_workers_only_with_a_key() {
-    let probe = Probe::new::<&str>([]);
-    let keyed = || in_process::<KeyedFactory>("keyed");
-    let errors = refusal(vec![probe.source(1), with_workers(keyed(), 2), probe.sink()]);
-    let component = "keyed".to_owned();
-    assert_eq!(errors, [PipelineError::NotPartitioned { component, pool_size: 2 }]);
-    // Left to itself it has one.
-    let (summary, _) = run(vec![probe.source(1), keyed(), probe.sink()]);
-    assert!(summary.is_success());
-}
-
-#[test]
-fn components_that_do_not_fit_are_refused_all_at_once() {
-    let probe = Probe::new::<&str>([]);
-    let grep = || load("grep", [("word", Value::from("x"))]);
-    let errors = refusal(vec![grep(), probe.source(1), grep()]);
-    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    assert_eq!(errors.len(), 3, "{errors:?}");
-    assert!(errors[0].contains("grep is a transform: it can't be the first"), "{}", errors[0]);
-
-    assert_eq!(refusal(vec![probe.source(1)]), [PipelineError::TooShort(1)]);
-
-    let mut same = vec![probe.source(1), grep(), probe.sink()];
-    same[1].options.name = Some("feed".into());
-    assert_eq!(refusal(same), [PipelineError::SameName("feed".into())]);
-
-    let errors = refusal(vec![with_workers(probe.source(1), 2), grep(), probe.sink()]);
-    assert_eq!(errors, [PipelineError::Single { component: "feed".into(), pool_size: 2 }]);
-
-    let mut wide = vec![probe.source(1), with_workers(grep(), 0), probe.sink()];
-    wide[2].options.channel_size = Some(0);
-    let errors: Vec<_> = refusal(wide).iter().map(ToString::to_string).collect();
-    assert!(errors[0].contains("pool_size = 0 is out of range: 1 to 1024"), "{errors:?}");
-    assert!(errors[1].contains("channel_size = 0 is out of range"), "{errors:?}");
 }

@@ -6,7 +6,7 @@ use std::{
 
 use gopiper_abi::{Error, Host};
 
-use crate::{checkpoint::Store, ledger::Ledger};
+use crate::progress::{checkpoint::Store, ledger::Ledger};
 
 /// How long the last one is tried to be written.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -7,11 +7,9 @@ use std::{
 
 use crate::{
     Start,
-    beyond::Beyond,
-    checkpoint::Entry,
-    identity::{Inode, Mark, born},
-    input::Input,
-    ledger::Ledger,
+    files::identity::{Inode, Mark, born},
+    progress::{beyond::Beyond, checkpoint::Entry, ledger::Ledger},
+    reading::input::Input,
 };
 
 /// Where to begin a file, and what is known of it.

@@ -6,16 +6,25 @@ use serde_json::Value as Json;
 pub struct Schema<'s> {
     root: &'s Json,
     part: &'s Json,
+    /// How many references and alternatives led to it: a type may be an alternative of itself.
+    depth: u8,
 }
+
+/// What lies deeper is not looked at.
+const DEPTH: u8 = 8;
 
 impl<'s> Schema<'s> {
     /// The whole schema.
     pub fn new(root: &'s Json) -> Self {
-        Schema { root, part: root }
+        Schema { root, part: root, depth: 0 }
     }
 
     fn part(self, part: &'s Json) -> Self {
         Schema { part, ..self }
+    }
+
+    fn deeper(self, part: &'s Json) -> Self {
+        Schema { part, depth: self.depth + 1, ..self }
     }
 
     /// The value of a keyword, here or behind a reference.
@@ -29,8 +38,8 @@ impl<'s> Schema<'s> {
     fn resolved(self) -> Self {
         let target = |reference: &str| self.root.pointer(reference.strip_prefix('#')?);
         match self.part["$ref"].as_str().and_then(target) {
-            Some(part) => self.part(part).resolved(),
-            None => self,
+            Some(part) if self.depth < DEPTH => self.deeper(part).resolved(),
+            _ => self,
         }
     }
 
@@ -41,7 +50,8 @@ impl<'s> Schema<'s> {
             .into_iter()
             .filter_map(move |key| part.part[key].as_array())
             .flatten()
-            .map(move |one| self.part(one))
+            .filter(move |_| part.depth < DEPTH)
+            .map(move |one| part.deeper(one))
     }
 
     /// Itself, and the alternatives, and theirs.
@@ -217,5 +227,21 @@ mod tests {
         let anything = schema.property("anything").unwrap();
         assert_eq!((anything.in_words(), anything.types().len()), ("a value".into(), 0));
         assert!(schema.property("nothing").is_none() && word.items().is_none());
+    }
+
+    #[test]
+    fn a_type_that_is_an_alternative_of_itself_has_an_end() {
+        let schema = json!({
+            "properties": { "either": { "$ref": "#/$defs/Either" }, "self": { "$ref": "#/$defs/Loop" } },
+            "$defs": {
+                "Either": { "anyOf": [{ "type": "string" }, { "$ref": "#/$defs/Either" }] },
+                "Loop": { "$ref": "#/$defs/Loop" },
+            },
+        });
+        let schema = Schema::new(&schema);
+        let either = schema.property("either").unwrap();
+        assert!(either.in_words().starts_with("a string or "));
+        assert!(either.property("nothing").is_none() && either.constants().is_empty());
+        assert_eq!(schema.property("self").unwrap().types(), [""; 0]);
     }
 }

@@ -16,9 +16,11 @@ use gopiper_abi::Error;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    beyond::Beyond,
-    found::Found,
-    identity::{Fingerprint, Inode, Mark},
+    files::{
+        found::Found,
+        identity::{Fingerprint, Inode, Mark},
+    },
+    progress::beyond::Beyond,
 };
 
 const FORMAT: &str = "gopiper file_source checkpoint";

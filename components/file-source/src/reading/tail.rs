@@ -1,7 +1,7 @@
 //! The last bytes that were read of a file: other content that begins the same differs there.
 use std::{fs::File, io};
 
-use crate::identity::{HEAD, bytes_at};
+use crate::files::identity::{HEAD, bytes_at};
 
 /// So much is kept of a file that stands still.
 const SMALL: usize = 256;

@@ -13,14 +13,17 @@ use gopiper_abi::{
 
 use crate::{
     Start,
-    checkpoint::Entry,
-    found::real,
-    identity::{Fingerprint, Inode, Mark, born, head},
-    input::Input,
-    known::{Known, place_of},
-    order::log_of,
+    files::{
+        found::real,
+        identity::{Fingerprint, Inode, Mark, born, head},
+        order::log_of,
+    },
     outlet::{Counted, Outlet},
-    tail::Tail,
+    progress::{
+        checkpoint::Entry,
+        resume::{Known, place_of},
+    },
+    reading::{input::Input, tail::Tail},
 };
 
 /// A shorter beginning of a line is read again when the rest has come: so the files that stand

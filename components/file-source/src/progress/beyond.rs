@@ -3,7 +3,7 @@ use std::{fs::File, io, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Mark;
+use crate::files::identity::Mark;
 
 /// The most ranges that are remembered of one file. Of more, the longest are: the messages in the
 /// others come again.

@@ -5,7 +5,7 @@ use gopiper_core::{About, PipelineError};
 
 use crate::{
     language::script::Script,
-    problem::{Problem, note::Remark, place::Place},
+    problem::{Problem, place::Place, remark::Remark},
 };
 
 /// The positions of a pipeline and its components.

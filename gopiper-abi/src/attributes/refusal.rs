@@ -2,11 +2,8 @@
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
-use crate::{
-    nearest::did_you_mean,
-    raw::RawError,
-    schema::{Schema, type_in_words},
-};
+use super::schema::{Schema, type_in_words};
+use crate::{nearest::did_you_mean, raw::RawError};
 
 /// The greatest length of a value that is shown.
 const SHOWN: usize = 100;

@@ -12,10 +12,11 @@ use std::{
 use gopiper_abi::Positions;
 
 use crate::{
-    beyond::Beyond,
-    checkpoint::Entry,
-    found::{Index, is_in_place},
-    identity::{Fingerprint, Inode, Mark},
+    files::{
+        found::{Index, is_in_place},
+        identity::{Fingerprint, Inode, Mark},
+    },
+    progress::{beyond::Beyond, checkpoint::Entry},
 };
 
 /// For so long a file that is not there any more is remembered, in nanoseconds: a week.
