@@ -68,11 +68,11 @@ impl gopiper_error {
 /// long as `attributes` is: copy what you keep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_attribute_value(
-    attributes: *const gopiper_attributes,
+    attributes: &gopiper_attributes,
     name: *const c_char,
 ) -> gopiper_value {
-    // SAFETY: the glue gives a reference for the call, C a text or NULL (the header).
-    let (attributes, name) = unsafe { (&*attributes, text::name(name)) };
+    // SAFETY: `name` is NULL or a text that C keeps for the call (the header).
+    let name = unsafe { text::name(name) };
     let given = attributes.values.iter().find(|(known, _)| Some(*known) == name);
     match given.map(|(_, given)| given) {
         Some(Given::Plain(value)) => *value,
@@ -89,13 +89,12 @@ pub unsafe extern "C" fn gopiper_attribute_value(
 /// counts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_refuse(
-    error: *mut gopiper_error,
+    error: &mut gopiper_error,
     attribute: *const c_char,
     text: *const c_char,
 ) {
-    // SAFETY: the glue gives a reference for the call, C texts or NULL (the header).
-    let (error, said) = unsafe { (&mut *error, said(attribute, text)) };
-    error.0 = Some(said);
+    // SAFETY: both texts are NULL, or C keeps them for the call (the header).
+    error.0 = Some(unsafe { said(attribute, text) });
 }
 
 /// As gopiper_refuse, for a cause that may pass by itself: a server that is not there yet. When
@@ -103,13 +102,12 @@ pub unsafe extern "C" fn gopiper_refuse(
 /// `check` it is no reason to refuse. In other callbacks it is the same as gopiper_refuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_refuse_for_now(
-    error: *mut gopiper_error,
+    error: &mut gopiper_error,
     attribute: *const c_char,
     text: *const c_char,
 ) {
-    // SAFETY: as for gopiper_refuse.
-    let (error, said) = unsafe { (&mut *error, said(attribute, text)) };
-    error.0 = Some(said.temporary());
+    // SAFETY: both texts are NULL, or C keeps them for the call (the header).
+    error.0 = Some(unsafe { said(attribute, text) }.temporary());
 }
 
 /// An error in these words.
@@ -117,7 +115,7 @@ pub unsafe extern "C" fn gopiper_refuse_for_now(
 /// # Safety
 /// Both are NULL, or end with a NUL.
 unsafe fn said(attribute: *const c_char, text: *const c_char) -> Error {
-    // SAFETY: by the caller.
+    // SAFETY: both are NULL or end with a NUL (`# Safety`), and are copied before this returns.
     let (attribute, text) = unsafe { (text::text(attribute), text::text(text)) };
     let said = if text.is_empty() { "failed without a word".into() } else { text.into_owned() };
     match attribute.is_empty() {

@@ -32,45 +32,43 @@ pub struct gopiper_kept(Deliveries);
 
 /// An empty batch.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_batch_new(host: *mut gopiper_host) -> *mut gopiper_batch {
-    // SAFETY: the host is the caller's (the header).
+pub unsafe extern "C" fn gopiper_batch_new(host: *mut gopiper_host) -> Box<gopiper_batch> {
+    // SAFETY: C got `host` from a callback of this worker, and uses it until `destroy` has returned
+    // (the header).
     let messages = unsafe { host::host(host) }.postponed.batch();
-    Box::into_raw(Box::new(gopiper_batch { messages, positions: None }))
+    Box::new(gopiper_batch { messages, positions: None })
 }
 
 /// Frees a batch that is not sent, with its messages. NULL is nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_batch_free(batch: *mut gopiper_batch) {
-    if !batch.is_null() {
-        // SAFETY: here and below: the batch is the caller's (the header).
-        drop(unsafe { Box::from_raw(batch) });
-    }
+pub unsafe extern "C" fn gopiper_batch_free(batch: Option<Box<gopiper_batch>>) {
+    drop(batch);
 }
 
 /// How many messages there are in the batch.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_batch_length(batch: *const gopiper_batch) -> usize {
-    // SAFETY: see above.
-    unsafe { &*batch }.messages.len()
+pub unsafe extern "C" fn gopiper_batch_length(batch: &gopiper_batch) -> usize {
+    batch.messages.len()
 }
 
 /// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before
 /// anything else is done with the batch. Never NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_batch_add(batch: *mut gopiper_batch) -> *mut gopiper_message {
-    // SAFETY: see above.
-    push(unsafe { &mut *batch }, gopiper_message::new(Payload::empty()))
+pub unsafe extern "C" fn gopiper_batch_add(batch: &mut gopiper_batch) -> *mut gopiper_message {
+    push(batch, gopiper_message::new(Payload::empty()))
 }
 
 /// Puts a copy of `message` at the end, and returns it as gopiper_batch_add does. Its bytes and
 /// attributes are shared until one of the two changes them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_add_copy(
-    batch: *mut gopiper_batch,
+    batch: &mut gopiper_batch,
     message: *const gopiper_message,
 ) -> *mut gopiper_message {
-    // SAFETY: see above; the message is the caller's to read, and is none of this batch.
-    unsafe { push(&mut *batch, (*message).duplicate()) }
+    // SAFETY: C may read `message` during the call (the header). The reference to it ends before
+    // the batch changes.
+    let copy = unsafe { &*message }.duplicate();
+    push(batch, copy)
 }
 
 fn push(batch: &mut gopiper_batch, message: gopiper_message) -> *mut gopiper_message {
@@ -92,19 +90,20 @@ fn push(batch: &mut gopiper_batch, message: gopiper_message) -> *mut gopiper_mes
 /// number `first`, and the others count on from there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_set_positions(
-    batch: *mut gopiper_batch,
+    batch: &mut gopiper_batch,
     of: *const c_char,
     unit: *const c_char,
     first: u64,
     numbers: *const u64,
 ) {
-    // SAFETY: the batch is the caller's; the texts and numbers are as the header says.
-    let (batch, of, unit) =
-        unsafe { (&mut *batch, text::text(of).into_owned(), text::name(unit).unwrap_or_default()) };
+    // SAFETY: `of` is a text that C keeps for the call, and is copied; `unit` is one that stays as
+    // it is for ever (the header).
+    let (of, unit) = unsafe { (text::text(of).into_owned(), text::name(unit).unwrap_or_default()) };
     batch.positions = Some(match numbers.is_null() {
         true => Positions::counted(of, unit, first),
         false => {
-            // SAFETY: there are so many (the header).
+            // SAFETY: there is a number for each message of the batch (the header); they are
+            // copied.
             let numbers = unsafe { slice::from_raw_parts(numbers, batch.messages.len()) };
             Positions::listed(of, unit, numbers.to_vec())
         }
@@ -123,8 +122,9 @@ pub unsafe extern "C" fn gopiper_keep(
     message: *mut gopiper_message,
     earlier: *mut gopiper_kept,
 ) -> *mut gopiper_kept {
-    // SAFETY: the host is the caller's; the call is on the stack of this thread, which has it until
-    // `handle` returns; what was kept is the caller's (the header).
+    // SAFETY: C got `host` from the call of `handle` that this worker's thread is in. `call` is
+    // NULL, or leads to that call on this thread's stack, and only the message that it got is
+    // changed. `earlier` is NULL, or C's own (the header).
     unsafe {
         let host = host::host(host);
         let call = host.call.load(Relaxed);
@@ -149,18 +149,14 @@ pub unsafe extern "C" fn gopiper_keep(
 
 /// How many messages were kept in it; 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_kept_count(kept: *const gopiper_kept) -> usize {
-    // SAFETY: NULL, or the caller's (the header).
-    unsafe { kept.as_ref() }.map_or(0, |kept| kept.0.len())
+pub unsafe extern "C" fn gopiper_kept_count(kept: Option<&gopiper_kept>) -> usize {
+    kept.map_or(0, |kept| kept.0.len())
 }
 
 /// Lets go of kept messages: they have failed. NULL is nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_kept_free(kept: *mut gopiper_kept) {
-    if !kept.is_null() {
-        // SAFETY: the caller's, who gives it up.
-        drop(unsafe { Box::from_raw(kept) });
-    }
+pub unsafe extern "C" fn gopiper_kept_free(kept: Option<Box<gopiper_kept>>) {
+    drop(kept);
 }
 
 /// Sends a batch to the next component. `kept` are the messages that it was made of, which are
@@ -173,14 +169,12 @@ pub unsafe extern "C" fn gopiper_kept_free(kept: *mut gopiper_kept) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_send(
     host: *mut gopiper_host,
-    batch: *mut gopiper_batch,
-    kept: *mut gopiper_kept,
+    batch: Box<gopiper_batch>,
+    kept: Option<Box<gopiper_kept>>,
 ) -> bool {
-    // SAFETY: the host is the caller's; the batch is given up; what was kept is NULL or given up.
-    let (host, batch, kept) = unsafe {
-        let kept = (!kept.is_null()).then(|| Box::from_raw(kept));
-        (host::host(host), *Box::from_raw(batch), kept)
-    };
+    // SAFETY: C got `host` from a callback of this worker, and uses it until `destroy` has returned
+    // (the header).
+    let host = unsafe { host::host(host) };
     match kept {
         Some(kept) => host.postponed.send_batch_from(kept.0, batch.messages).is_ok(),
         None => batch.send(&host.postponed, None),
@@ -193,10 +187,11 @@ pub unsafe extern "C" fn gopiper_send(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_send_tracked(
     host: *mut gopiper_host,
-    batch: *mut gopiper_batch,
+    batch: Box<gopiper_batch>,
     token: u64,
 ) -> bool {
-    // SAFETY: the host is the caller's; the batch is given up.
-    let (host, batch) = unsafe { (host::host(host), *Box::from_raw(batch)) };
+    // SAFETY: C got `host` from a callback of this worker, and uses it until `destroy` has returned
+    // (the header).
+    let host = unsafe { host::host(host) };
     batch.send(&host.postponed, Some(token))
 }

@@ -172,7 +172,7 @@ pub struct gopiper_component {
 
 // SAFETY: a table is a constant of the author's file, and what it leads to is constant too.
 unsafe impl Send for gopiper_component {}
-// SAFETY: as above.
+// SAFETY: a table and what it leads to are constants, which nobody changes.
 unsafe impl Sync for gopiper_component {}
 
 /// What GOPIPER_COMPONENT exports to the static library. It writes this for you.

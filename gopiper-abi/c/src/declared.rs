@@ -61,14 +61,16 @@ impl Description {
     /// When the table can't be meant so: the author sees it when the file is first loaded.
     pub(crate) fn get() -> &'static Self {
         static DESCRIPTION: OnceLock<Description> = OnceLock::new();
-        // SAFETY: the macro defines it, with pointers to constants.
+        // SAFETY: GOPIPER_COMPONENT defines the symbol, with pointers to constants, and the header
+        // says how the table of attributes ends.
         DESCRIPTION.get_or_init(|| unsafe { Self::read(&gopiper_exported_component_) })
     }
 
     /// # Safety
     /// The pointers lead to constants; the table of attributes ends with a row without a name.
     unsafe fn read(exported: &'static gopiper_exported) -> Self {
-        // SAFETY: by the caller.
+        // SAFETY: the pointers lead to constants (`# Safety`). The rows are read up to the one
+        // without a name, which ends the table.
         unsafe {
             let component = &*exported.component;
             let mut attributes = Vec::new();
@@ -96,13 +98,13 @@ impl DeclaredAttribute {
     /// # Safety
     /// The pointers are NULL, or lead to constants.
     unsafe fn read(row: &'static gopiper_attribute) -> Self {
-        // SAFETY: by the caller.
+        // SAFETY: both pointers are NULL or lead to constants (`# Safety`).
         let (name, documentation) = unsafe { (constant(row.name), constant(row.documentation)) };
         let kind = row.kind;
         let kinds = [GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE, GOPIPER_TEXT];
         assert!(kinds.contains(&kind), "attribute {name}: no attribute can be of kind {kind}");
         let default = (!row.default_value.is_null()).then(|| {
-            // SAFETY: by the caller.
+            // SAFETY: the default is not NULL, so it is a constant (`# Safety`).
             let text = unsafe { constant(row.default_value) };
             let json = match kind {
                 GOPIPER_TEXT => Ok(Json::from(text)),
@@ -172,7 +174,7 @@ unsafe fn constant(text: *const c_char) -> &'static str {
     if text.is_null() {
         return "";
     }
-    // SAFETY: by the caller.
+    // SAFETY: `text` is not NULL, so it is a constant that ends with a NUL (`# Safety`).
     let text = unsafe { CStr::from_ptr(text) };
     text.to_str().unwrap_or_else(|_| panic!("{text:?} in the component's table is no UTF-8"))
 }

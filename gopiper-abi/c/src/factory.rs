@@ -55,7 +55,8 @@ impl Factory for CFactory {
             return Err(Error::new(format!("the component's table has no callback '{lacks}'")));
         }
         let mut error = gopiper_error::default();
-        // SAFETY: both are valid for the call, as the header says.
+        // SAFETY: `configure` is the table's own, and gets attributes and an error that are on this
+        // stack for the call, as the header promises.
         let own = component
             .configure
             .map_or(ptr::null_mut(), |configure| unsafe { configure(&attributes, &mut error) });
@@ -68,7 +69,8 @@ impl Factory for CFactory {
     fn check(&self) -> Result<(), Error> {
         let mut error = gopiper_error::default();
         if let Some(check) = self.component.check {
-            // SAFETY: both are valid for the call.
+            // SAFETY: `check` is the table's own. It gets what `configure` made, which is not freed
+            // yet, and an error that is on this stack for the call.
             unsafe { check(self.configuration.own, &mut error) }
         }
         error.into_result()

@@ -68,7 +68,10 @@ impl gopiper_host {
 /// # Safety
 /// C got it from a callback of this worker, and `destroy` has not returned.
 pub(crate) unsafe fn host<'a>(host: *const gopiper_host) -> &'a gopiper_host {
-    // SAFETY: by the caller: the worker keeps it in a box.
+    const fn by_threads<T: Sync>() {}
+    const { by_threads::<gopiper_host>() }
+    // SAFETY: the worker keeps the host in a box until `destroy` has returned, which it has not
+    // (`# Safety`); what changes in it is atomic or behind a lock.
     unsafe { &*host }
 }
 
@@ -76,8 +79,8 @@ pub(crate) unsafe fn host<'a>(host: *const gopiper_host) -> &'a gopiper_host {
 /// line.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_log(host: *mut gopiper_host, level: u32, text: *const c_char) {
-    // SAFETY: here and below: the host is the caller's, texts are NULL or end with a NUL (the
-    // header).
+    // SAFETY: C got `host` from a callback of this worker, and `text` is NULL or a text that C
+    // keeps for the call (the header).
     let (host, text) = unsafe { (self::host(host), text::text(text)) };
     if host.postponed.host().log_enabled(Level(level), text::component()) {
         host.log(level, &text);
@@ -86,16 +89,14 @@ pub unsafe extern "C" fn gopiper_log(host: *mut gopiper_host, level: u32, text: 
 
 /// Nanoseconds since 1970.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_now(host: *const gopiper_host) -> i64 {
-    // SAFETY: see above.
-    unsafe { self::host(host) }.postponed.host().now()
+pub unsafe extern "C" fn gopiper_now(host: &gopiper_host) -> i64 {
+    host.postponed.host().now()
 }
 
 /// Nanoseconds of a clock that never goes back: that of timers and deadlines.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_monotonic(host: *const gopiper_host) -> i64 {
-    // SAFETY: see above.
-    unsafe { self::host(host) }.postponed.host().monotonic()
+pub unsafe extern "C" fn gopiper_monotonic(host: &gopiper_host) -> i64 {
+    host.postponed.host().monotonic()
 }
 
 /// Calls `timer` (of a source: `produce`) at that moment of gopiper_monotonic, once: 0 for at once.
@@ -103,32 +104,31 @@ pub unsafe extern "C" fn gopiper_monotonic(host: *const gopiper_host) -> i64 {
 /// too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_wake_at(host: *mut gopiper_host, moment: i64) {
-    // SAFETY: see above.
+    // SAFETY: C got `host` from a callback of this worker, and uses it until `destroy` has returned
+    // (the header).
     unsafe { self::host(host) }.postponed.host().wake_at(moment);
 }
 
 /// Whether the pipeline is ending.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_is_stopping(host: *const gopiper_host) -> bool {
-    // SAFETY: see above.
-    unsafe { self::host(host) }.postponed.host().is_stopping()
+pub unsafe extern "C" fn gopiper_is_stopping(host: &gopiper_host) -> bool {
+    host.postponed.host().is_stopping()
 }
 
 /// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a
 /// source waits for. Never read or close it. -1 if there is none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_stop_descriptor(host: *const gopiper_host) -> i32 {
+pub unsafe extern "C" fn gopiper_stop_descriptor(host: &gopiper_host) -> i32 {
     use std::os::fd::AsRawFd;
-    // SAFETY: see above.
-    let host = unsafe { self::host(host) }.postponed.host();
-    host.stop_descriptor().map_or(-1, |descriptor| descriptor.as_raw_fd())
+    host.postponed.host().stop_descriptor().map_or(-1, |descriptor| descriptor.as_raw_fd())
 }
 
 /// Ends the pipeline: as failed with `error`; quietly if that is NULL, because nobody wants more of
 /// it. What this component does not get done from now on is returned to its source.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_stop(host: *mut gopiper_host, error: *const c_char) {
-    // SAFETY: see above.
+    // SAFETY: C got `host` from a callback of this worker, and `error` is NULL or a text that C
+    // keeps for the call (the header).
     let (host, text) = unsafe { (self::host(host).postponed.host(), text::text(error)) };
     if error.is_null() { host.finish() } else { host.fail(&text) }
 }
@@ -141,7 +141,8 @@ pub unsafe extern "C" fn gopiper_counter_new(
     name: *const c_char,
     help: *const c_char,
 ) -> *mut gopiper_counter {
-    // SAFETY: see above.
+    // SAFETY: C got `host` from a callback of this worker, and `name` and `help` are texts that C
+    // keeps for the call (the header).
     let (host, name, help) = unsafe { (self::host(host), text::text(name), text::text(help)) };
     let mut counters = host.counters.lock().unwrap_or_else(PoisonError::into_inner);
     // Whoever asks for one at each message gets the same each time: that takes no more memory.
@@ -153,7 +154,8 @@ pub unsafe extern "C" fn gopiper_counter_new(
 /// Adds to a counter: an atomic addition.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_counter_add(counter: *mut gopiper_counter, n: u64) {
-    // SAFETY: it came from `gopiper_counter_new`, whose host is there.
+    // SAFETY: the counter came from `gopiper_counter_new`, whose host keeps it in a box and is
+    // valid still (the header); a Counter is changed through shared references alone.
     unsafe { &*counter }.0.add(n);
 }
 
@@ -166,7 +168,8 @@ pub unsafe extern "C" fn gopiper_retry(
     code: u8,
     text: *const c_char,
 ) -> i32 {
-    // SAFETY: see above.
+    // SAFETY: C got `host` from the call of `handle` that this worker's thread is in, and `text` is
+    // NULL or a text that C keeps for the call (the header).
     unsafe { describe(host, text) };
     Report::retry(code, "").status()
 }
@@ -180,16 +183,21 @@ pub unsafe extern "C" fn gopiper_fail(
     code: u8,
     text: *const c_char,
 ) -> i32 {
-    // SAFETY: see above.
+    // SAFETY: C got `host` from the call of `handle` that this worker's thread is in, and `text` is
+    // NULL or a text that C keeps for the call (the header).
     unsafe { describe(host, text) };
     Report::fail(code, "").status()
 }
 
+/// Notes why the call of `handle` that runs just now reports something else than Done.
+///
 /// # Safety
-/// As for the two above.
+/// C got `host` from a callback of this worker, `text` is NULL or a text, and this is the worker's
+/// thread.
 unsafe fn describe(host: *const gopiper_host, text: *const c_char) {
-    // SAFETY: by the caller; the call is on the stack of this thread, which has it until `handle`
-    // returns.
+    // SAFETY: `host` and `text` are valid for the call (`# Safety`). `call` is NULL, or leads to
+    // the call on the stack of this thread, which has it until `handle` returns; nobody else refers
+    // to it while C's code runs.
     unsafe {
         if let Some(call) = self::host(host).call.load(Relaxed).as_mut() {
             call.description = Some(text::text(text).into_owned());

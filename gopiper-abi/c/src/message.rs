@@ -12,45 +12,41 @@ use crate::{
     value::{gopiper_bytes, gopiper_value},
 };
 
-// SAFETY, for all below: a message is valid as the header says, and used by one thread at a time;
-// texts are NULL or end with a NUL; whatever else is pointed to is there for the call.
+// A message that C passes is valid as the header says, and used by one thread at a time: so most of
+// these functions take it as a reference.
 
 /// A message of your own, without bytes and attributes: to read into, and to make others of by
 /// gopiper_message_set_slice. What is to be sent comes from gopiper_batch_add. Free it.
 #[unsafe(no_mangle)]
-pub extern "C" fn gopiper_message_new() -> *mut gopiper_message {
-    Box::into_raw(Box::new(gopiper_message::new(Payload::empty())))
+pub extern "C" fn gopiper_message_new() -> Box<gopiper_message> {
+    Box::new(gopiper_message::new(Payload::empty()))
 }
 
 /// Frees what gopiper_message_new made, and nothing else. What shares its bytes keeps them. NULL is
 /// nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_message_free(message: *mut gopiper_message) {
-    if !message.is_null() {
-        // SAFETY: see above; it came from `gopiper_message_new`.
-        drop(unsafe { Box::from_raw(message) });
-    }
+pub unsafe extern "C" fn gopiper_message_free(message: Option<Box<gopiper_message>>) {
+    drop(message);
 }
 
 /// The bytes, which no NUL ends. Valid as long as the message is, and until others are put in their
 /// place; those of the message that `handle` got, until `handle` returns. Never write to them.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_message_data(message: *const gopiper_message) -> gopiper_bytes {
-    // SAFETY: see above.
-    unsafe { &*message }.data().into()
+pub unsafe extern "C" fn gopiper_message_data(message: &gopiper_message) -> gopiper_bytes {
+    message.data().into()
 }
 
 /// Puts a copy of these bytes in place of those that there are.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_set_data(
-    message: *mut gopiper_message,
+    message: &mut gopiper_message,
     data: *const c_void,
     length: usize,
 ) {
-    // SAFETY: see above. The bytes may be a part of the message's own: they are copied first.
+    // SAFETY: there are `length` bytes for the call (the header). They may be a part of the
+    // message's own, and are copied before it changes.
     let bytes = unsafe { text::bytes(data, length) }.to_vec();
-    // SAFETY: see above.
-    unsafe { &mut *message }.set_data(bytes);
+    message.set_data(bytes);
 }
 
 /// Puts `length` new bytes in place of those that there are, and returns where to write them:
@@ -59,15 +55,15 @@ pub unsafe extern "C" fn gopiper_message_set_data(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_write(
     host: *mut gopiper_host,
-    message: *mut gopiper_message,
+    message: &mut gopiper_message,
     length: usize,
 ) -> *mut u8 {
-    // SAFETY: see above.
+    // SAFETY: C got `host` from a callback of this worker, and uses it until `destroy` has returned
+    // (the header).
     let mut memory = unsafe { host::host(host) }.postponed.host().payload(text::length(length));
     let start = memory.as_mut_ptr();
-    // SAFETY: see above. Frozen memory is not written by Rust; by C until somebody else has it, as
-    // the header says.
-    unsafe { &mut *message }.set_data(memory.freeze());
+    // Frozen memory is not written by Rust; by C until somebody else has it, as the header says.
+    message.set_data(memory.freeze());
     start
 }
 
@@ -80,27 +76,26 @@ pub unsafe extern "C" fn gopiper_message_set_slice(
     start: usize,
     length: usize,
 ) -> bool {
-    // SAFETY: see above. The slice is made before the message, which may be the same one, is
-    // changed.
+    // SAFETY: `of` is a message that nobody changes during the call (the header); this reference
+    // ends before `message`, which may be the same one, is changed.
     let whole = unsafe { &*of }.payload();
     let end = start.checked_add(length).filter(|end| *end <= whole.len());
-    let slice = end.map(|end| whole.slice(start..end));
-    let fits = slice.is_some();
-    if let Some(slice) = slice {
-        // SAFETY: see above.
-        unsafe { &mut *message }.set_data(slice);
-    }
-    fits
+    let Some(slice) = end.map(|end| whole.slice(start..end)) else { return false };
+    // SAFETY: `message` is used by this thread alone during the call (the header), and the
+    // reference to `of` has ended.
+    unsafe { &mut *message }.set_data(slice);
+    true
 }
 
 /// An attribute: GOPIPER_NULL if the message does not have it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_attribute(
-    message: *const gopiper_message,
+    message: &gopiper_message,
     key: *const c_char,
 ) -> gopiper_value {
-    // SAFETY: see above.
-    let (message, key) = unsafe { (&*message, text::name(key)) };
+    // SAFETY: `key` is a text that C keeps for the call (the header), and the result is only used
+    // in it.
+    let key = unsafe { text::name(key) };
     key.and_then(|key| message.attribute(key)).map_or(gopiper_value::NULL, gopiper_value::of)
 }
 
@@ -108,16 +103,16 @@ pub unsafe extern "C" fn gopiper_message_attribute(
 /// there are not so many; then nothing is written. `key` is no text that a NUL ends.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_attribute_at(
-    message: *const gopiper_message,
+    message: &gopiper_message,
     place: usize,
     key: *mut gopiper_bytes,
     value: *mut gopiper_value,
 ) -> bool {
-    // SAFETY: see above.
-    let attributes = unsafe { &*message }.attributes();
+    let attributes = message.attributes();
     let found = attributes.and_then(|attributes| attributes.iter().nth(place));
     let Some((name, found)) = found else { return false };
-    // SAFETY: see above.
+    // SAFETY: `key` and `value` lead to room for one each, which is C's to have written (the
+    // header).
     unsafe {
         ptr::write(key, name.as_bytes().into());
         ptr::write(value, gopiper_value::of(found));
@@ -129,15 +124,15 @@ pub unsafe extern "C" fn gopiper_message_attribute_at(
 /// text is no UTF-8, or the kind is one that C can't give.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_set_attribute(
-    message: *mut gopiper_message,
+    message: &mut gopiper_message,
     key: *const c_char,
     value: gopiper_value,
 ) -> bool {
-    // SAFETY: see above. The value is copied before the message, whose bytes it may be, is changed.
+    // SAFETY: `key` is a text that C keeps for the call, and the content of `value` is that of its
+    // kind (the header). Its bytes, which may be the message's, are copied before that changes.
     match unsafe { (text::name(key), value.to_value()) } {
         (Some(key), Some(value)) => {
-            // SAFETY: see above.
-            unsafe { &mut *message }.set_attribute(key, value);
+            message.set_attribute(key, value);
             true
         }
         _ => false,
@@ -147,31 +142,29 @@ pub unsafe extern "C" fn gopiper_message_set_attribute(
 /// Takes an attribute away. False if there was none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_remove_attribute(
-    message: *mut gopiper_message,
+    message: &mut gopiper_message,
     key: *const c_char,
 ) -> bool {
-    // SAFETY: see above.
-    let (message, key) = unsafe { (&mut *message, text::name(key)) };
+    // SAFETY: `key` is a text that C keeps for the call (the header). It is none of the message's
+    // own: those do not end with a NUL.
+    let key = unsafe { text::name(key) };
     key.and_then(|key| message.remove_attribute(key)).is_some()
 }
 
 /// When the message was made, in nanoseconds since 1970; 0 if nobody said.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_message_time(message: *const gopiper_message) -> i64 {
-    // SAFETY: see above.
-    unsafe { &*message }.time()
+pub unsafe extern "C" fn gopiper_message_time(message: &gopiper_message) -> i64 {
+    message.time()
 }
 
 /// Says when the message was made, in nanoseconds since 1970.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_message_set_time(message: *mut gopiper_message, nanoseconds: i64) {
-    // SAFETY: see above.
-    unsafe { &mut *message }.set_time(nanoseconds);
+pub unsafe extern "C" fn gopiper_message_set_time(message: &mut gopiper_message, nanoseconds: i64) {
+    message.set_time(nanoseconds);
 }
 
 /// How often this component was given the message before.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_message_attempts(message: *const gopiper_message) -> u16 {
-    // SAFETY: see above.
-    unsafe { &*message }.attempts()
+pub unsafe extern "C" fn gopiper_message_attempts(message: &gopiper_message) -> u16 {
+    message.attempts()
 }

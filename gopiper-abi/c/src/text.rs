@@ -26,7 +26,7 @@ pub(crate) unsafe fn text<'a>(text: *const c_char) -> Cow<'a, str> {
     if text.is_null() {
         return Cow::Borrowed("");
     }
-    // SAFETY: by the caller.
+    // SAFETY: `text` is not NULL, so it ends with a NUL, and stays as it is (`# Safety`).
     unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
@@ -38,7 +38,7 @@ pub(crate) unsafe fn name<'a>(name: *const c_char) -> Option<&'a str> {
     if name.is_null() {
         return None;
     }
-    // SAFETY: by the caller.
+    // SAFETY: `name` is not NULL, so it ends with a NUL, and stays as it is (`# Safety`).
     unsafe { CStr::from_ptr(name) }.to_str().ok()
 }
 
@@ -64,7 +64,8 @@ pub(crate) unsafe fn bytes<'a>(data: *const c_void, length: usize) -> &'a [u8] {
     let length = self::length(length);
     match data.is_null() || length == 0 {
         true => &[],
-        // SAFETY: by the caller.
+        // SAFETY: `data` is not NULL, so it leads to `length` bytes, which stay as they are
+        // (`# Safety`).
         false => unsafe { slice::from_raw_parts(data.cast(), length) },
     }
 }

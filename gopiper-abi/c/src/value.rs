@@ -101,7 +101,8 @@ impl gopiper_value {
     /// # Safety
     /// The content is that of the kind, its bytes are there.
     pub(crate) unsafe fn to_value(self) -> Option<Value> {
-        // SAFETY: by the caller, the field that is read is the one that was written.
+        // SAFETY: the content is that of the kind (`# Safety`), so the field that is read is the
+        // one that was written, and bytes are there; they are copied.
         unsafe {
             let content = self.content;
             let bytes = |bytes: gopiper_bytes| {

@@ -21,13 +21,15 @@ pub(crate) struct Configuration {
 // SAFETY: the header says that a configuration does not change any more, is read by any thread, and
 // is freed by one.
 unsafe impl Send for Configuration {}
-// SAFETY: as above.
+// SAFETY: a configuration does not change any more, so any number of threads may read it (the
+// header).
 unsafe impl Sync for Configuration {}
 
 impl Drop for Configuration {
     fn drop(&mut self) {
         if let Some(free) = self.component.free_configuration.filter(|_| !self.own.is_null()) {
-            // SAFETY: what `configure` made, once: nobody refers to it any more.
+            // SAFETY: `own` is what `configure` made, and is freed once: the factory and its
+            // workers, which share this, have gone.
             unsafe { free(self.own) }
         }
     }
@@ -66,7 +68,8 @@ impl CWorker {
     ) -> Result<Self, Error> {
         let mut error = gopiper_error::default();
         let state = match component.create {
-            // SAFETY: the configuration is shared to be read, the others are valid for the call.
+            // SAFETY: `create` is the table's own. It gets what `configure` made, which is only
+            // read, a host that the worker keeps in its box, and an error that is on this stack.
             Some(create) => unsafe { create(configuration.own, host.as_c(), &mut error) },
             None => configuration.own,
         };
@@ -78,7 +81,8 @@ impl CWorker {
             let stopped = Stopped(stop, worker.state, worker.host.as_c());
             worker.host.postponed.on_stop(move || {
                 let Stopped(stop, OwnState(state), host) = &stopped;
-                // SAFETY: see `Stopped`.
+                // SAFETY: `stop` may be called from any thread (the header). The state and the host
+                // are there until the worker is dropped, after which no hook is called.
                 unsafe { stop(*state, *host) }
             });
         }
@@ -88,8 +92,9 @@ impl CWorker {
     fn start(&mut self) -> Result<(), Error> {
         let mut error = gopiper_error::default();
         if let Some(start) = self.component.start {
-            // SAFETY: here and below: the state is this worker's, `&mut self` makes this the only
-            // call, and the pointers are valid for it.
+            // SAFETY: `&mut self` makes this the only call with this worker's state, `stop` aside;
+            // a state that is the configuration is shared by all workers (the header). The host and
+            // the error are there for the call.
             unsafe { start(self.state.0, self.host.as_c(), &mut error) }
         }
         error.into_result()
@@ -98,7 +103,9 @@ impl CWorker {
     fn end(&mut self, deadline: i64) -> Result<(), Error> {
         let mut error = gopiper_error::default();
         if let Some(end) = self.component.end {
-            // SAFETY: see `start`.
+            // SAFETY: `&mut self` makes this the only call with this worker's state, `stop` aside;
+            // a state that is the configuration is shared by all workers (the header). The host and
+            // the error are there for the call.
             unsafe { end(self.state.0, self.host.as_c(), deadline, &mut error) }
         }
         error.into_result()
@@ -120,7 +127,10 @@ impl Component for CWorker {
         let raw = &raw mut message;
         let mut call = HandleCall { message: raw, handled: Some(handled), description: None };
         self.host.call.store((&raw mut call).cast(), Relaxed);
-        // SAFETY: see `start`. C uses the message, and the host the call, until it returns.
+        // SAFETY: `&mut self` makes this the only call with this worker's state, `stop` aside; a
+        // state that is the configuration is shared by all workers (the header). The message and
+        // the call are on this stack: C uses the one, and the host the other, until `handle`
+        // returns.
         let status = unsafe { handle(self.state.0, self.host.as_c(), raw) };
         self.host.call.store(ptr::null_mut(), Relaxed);
         match (call.handled, call.description) {
@@ -134,7 +144,9 @@ impl Component for CWorker {
     fn timer(&mut self, now: i64) -> Result<(), Error> {
         let mut error = gopiper_error::default();
         if let Some(timer) = self.component.timer {
-            // SAFETY: see `start`.
+            // SAFETY: `&mut self` makes this the only call with this worker's state, `stop` aside;
+            // a state that is the configuration is shared by all workers (the header). The host and
+            // the error are there for the call.
             unsafe { timer(self.state.0, self.host.as_c(), now, &mut error) }
         }
         error.into_result()
@@ -164,7 +176,9 @@ impl Source for CWorker {
     fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
         let Some(produce) = self.component.produce else { return Ok(Produced::FINISHED) };
         let mut error = gopiper_error::default();
-        // SAFETY: see `start`.
+        // SAFETY: `&mut self` makes this the only call with this worker's state, `stop` aside; a
+        // state that is the configuration is shared by all workers (the header). The host and the
+        // error are there for the call.
         let produced = unsafe { produce(self.state.0, self.host.as_c(), credit, &mut error) };
         error.into_result()?;
         match produced {
@@ -178,7 +192,9 @@ impl Source for CWorker {
     fn settled(&mut self, token: u64, places: Range<u32>, outcome: Outcome) {
         if let Some(settled) = self.component.settled {
             let (host, count) = (self.host.as_c(), places.end - places.start);
-            // SAFETY: see `start`.
+            // SAFETY: `&mut self` makes this the only call with this worker's state, `stop` aside;
+            // a state that is the configuration is shared by all workers (the header). The host is
+            // there for the call.
             unsafe { settled(self.state.0, host, token, places.start, count, outcome.0) }
         }
     }
@@ -193,7 +209,8 @@ impl Drop for CWorker {
         // Without `create` the state is the configuration, which is freed as such.
         let made = self.component.create.is_some() && !self.state.0.is_null();
         if let Some(destroy) = self.component.destroy.filter(|_| made) {
-            // SAFETY: see `start`; it is not used again. No hook runs any more (`Stopped`).
+            // SAFETY: `create` made the state, which is not used again: this worker is being
+            // dropped, and the host calls no hook any more (ComponentVtable).
             unsafe { destroy(self.state.0) }
         }
     }

@@ -61,18 +61,20 @@ pub struct BatchHeader {
 /// A batch, owned. Dropped with messages in it, they are settled as Returned.
 pub struct Batch(pub(in crate::raw) *mut BatchHeader);
 
-// SAFETY: a Batch is the only owner of its slots; deferred messages keep it from having one.
+// SAFETY: a Batch is the only owner of its slots, and messages are Send; while messages are
+// deferred there is no Batch of them (`Handling::finish`).
 unsafe impl Send for Batch {}
 
 impl Batch {
     /// Not public: its counters are atomic, so whoever sees them can change them.
     pub(in crate::raw) fn header(&self) -> &BatchHeader {
-        // SAFETY: a Batch owns its memory.
+        // SAFETY: a Batch owns the memory of its header, which is freed in its drop alone.
         unsafe { &*self.0 }
     }
 
     pub(in crate::raw) fn header_mut(&mut self) -> &mut BatchHeader {
-        // SAFETY: a Batch is the only owner.
+        // SAFETY: a Batch owns the memory of its header, and `&mut self` makes this the only
+        // reference to it.
         unsafe { &mut *self.0 }
     }
 
@@ -99,7 +101,8 @@ impl Batch {
 
     /// The messages, to change or exchange.
     pub fn messages_mut(&mut self) -> &mut [Message] {
-        // SAFETY: as above.
+        // SAFETY: the first `len` slots hold messages, and `&mut self` makes this the only
+        // reference to them.
         unsafe { std::slice::from_raw_parts_mut(self.header().messages, self.len()) }
     }
 
@@ -109,7 +112,8 @@ impl Batch {
         if self.room() == 0 {
             return Err(message);
         }
-        // SAFETY: there is room, and the slot behind the last message holds nothing.
+        // SAFETY: there is room for one more, and the slot behind the last message holds nothing
+        // that `write` would lose.
         unsafe {
             let header = self.header_mut();
             header.messages.add(header.len as usize).write(message);
@@ -136,7 +140,8 @@ impl Batch {
         impl Drop for Taken<'_> {
             fn drop(&mut self) {
                 if self.1 > 0 {
-                    payload::retain(self.0.owner, self.1);
+                    // SAFETY: the block holds a reference on its owner.
+                    unsafe { payload::retain(self.0.owner, self.1) };
                 }
             }
         }
@@ -150,8 +155,8 @@ impl Batch {
                 "{part:?} and {tail} bytes of delimiter do not lie within {} bytes",
                 block.len
             );
-            // SAFETY: the part lies within the block, whose count `taken` raises; `take` saw to it
-            // that there is room.
+            // SAFETY: the assertion above keeps the part within the block, whose count `taken`
+            // raises; `take` saw to it that there is room for the message.
             unsafe {
                 let data = block.data.add(part.start);
                 let payload = Payload { data, len: part.len(), owner: block.owner };
@@ -181,7 +186,8 @@ impl Batch {
         if other.len() > self.room() {
             return Err(other);
         }
-        // SAFETY: they fit; a message is moved by its bytes, and `other` forgets them.
+        // SAFETY: they fit, and two batches do not overlap. A message is moved by its bytes, and
+        // `other` forgets those it had.
         unsafe {
             let header = self.header_mut();
             let end = header.messages.add(header.len as usize);
@@ -199,7 +205,8 @@ impl Batch {
             let owner = message.payload.owner;
             if owner != last && !owner.is_null() {
                 last = owner;
-                // SAFETY: alive by the message's reference.
+                // SAFETY: the message holds a reference on its payload's owner, so the owner is
+                // alive.
                 bytes += unsafe { (*owner).size };
             }
         }
@@ -209,7 +216,8 @@ impl Batch {
     /// Gives the messages the indices of a delivery, from 0 on.
     pub(in crate::raw) fn attach(&mut self, delivery: *const Delivery) {
         for index in 0..self.header().len {
-            // SAFETY: a slot with a message that nobody else refers to.
+            // SAFETY: slot `index` is one of the first `len`, which hold messages, and `&mut self`
+            // keeps others from them.
             unsafe {
                 let message = &mut *self.header().messages.add(index as usize);
                 message.delivery = delivery;
@@ -284,7 +292,8 @@ impl Batch {
         impl Drop for Sieve {
             fn drop(&mut self) {
                 let rest = self.len - self.next;
-                // SAFETY: the slots from `next` to `len` hold messages, those between hold none.
+                // SAFETY: `header` is the batch that `retain` borrows. The slots from `next` to
+                // `len` hold messages, those between `kept` and `next` hold none.
                 unsafe {
                     let slots = (*self.header).messages;
                     ptr::copy(slots.add(self.next), slots.add(self.kept), rest);
@@ -296,7 +305,8 @@ impl Batch {
         let mut runs = Runs::default();
         let mut sieve = Sieve { header: self.0, kept: 0, next: 0, len };
         while sieve.next < len {
-            // SAFETY: slot `next` holds a message that was not moved yet; `kept` is at most `next`.
+            // SAFETY: slot `next` holds a message that was not moved yet, and `kept` is at most
+            // `next`. A message that `runs` takes is not looked at again.
             unsafe {
                 let slot = slots.add(sieve.next);
                 match judge(&*slot) {
@@ -328,7 +338,7 @@ impl std::fmt::Debug for Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         self.settle(Outcome::RETURNED);
-        // SAFETY: the batch is empty and not used again; its maker frees it.
+        // SAFETY: the batch is empty and not used again, and the maker's own `free` gets it.
         unsafe { (self.header().vtable.free())(self.0) }
     }
 }
@@ -338,7 +348,8 @@ impl Drop for Batch {
 /// # Safety
 /// The caller has a hold, and does not use the batch again.
 pub(in crate::raw) unsafe fn release_hold(header: *mut BatchHeader) {
-    // SAFETY: by the caller.
+    // SAFETY: the caller has a hold (`# Safety`), so the batch is alive until it is given up here;
+    // whoever gives up the last one is alone with the batch.
     unsafe {
         if (*header).holds.fetch_sub(1, Release) == 1 {
             // A load and not a fence: ThreadSanitizer understands it.

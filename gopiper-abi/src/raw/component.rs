@@ -267,7 +267,8 @@ pub const fn header(entry: extern "C" fn() -> EntryResult) -> Header {
 pub fn enter(module: fn() -> ComponentModule_Ref) -> EntryResult {
     // Not abi_stable's own: it drops what was panicked with outside of a fence.
     match fence(module) {
-        // SAFETY: erased as abi_stable's own loader does; `header` names the type.
+        // SAFETY: the pointer is only erased, as abi_stable's own loader does; `header` names its
+        // type, `ComponentModule_Ref`.
         Ok(module) => ROk(unsafe { module.to_prefix_ref().cast() }),
         Err(_) => RErr(RootModuleError::Unwound),
     }

@@ -82,9 +82,10 @@ pub struct Parent {
     pub count: u32,
 }
 
-// SAFETY: a delivery may be settled from any thread (DeliveryVtable).
+// SAFETY: a delivery may be settled from any thread (DeliveryVtable), so the pointer may go there.
 unsafe impl Send for Parent {}
-// SAFETY: as above.
+// SAFETY: a shared Parent is only read, and copies of it settle nothing by themselves (`settle` is
+// unsafe).
 unsafe impl Sync for Parent {}
 
 /// Settles indices; does nothing for a message without a delivery.
@@ -101,7 +102,8 @@ pub(super) unsafe fn settle(
     if delivery.is_null() || count == 0 {
         return 0;
     }
-    // SAFETY: a delivery lives until its last index is settled, and the caller holds some.
+    // SAFETY: a delivery lives until its last index is settled, and the caller holds these (`#
+    // Safety`).
     unsafe { ((*delivery).vtable.settle())(delivery, first, count, outcome) }
 }
 
@@ -112,7 +114,7 @@ pub(super) unsafe fn settle(
 /// As for [`settle`].
 #[inline]
 pub(super) unsafe fn drop_unsent(delivery: *const Delivery, first: u32, count: u32) {
-    // SAFETY: by the caller.
+    // SAFETY: the caller holds these indices and does not use them again (`# Safety`).
     let unsent = unsafe { settle(delivery, first, count, Outcome::FAILED) };
     if unsent > 0 {
         ThreadsHost::tell_unsent(unsent);
@@ -127,7 +129,8 @@ pub(super) unsafe fn position(delivery: *const Delivery, index: u32) -> RString 
     if delivery.is_null() {
         return RString::new();
     }
-    // SAFETY: as for `settle`; the index stays the caller's.
+    // SAFETY: a delivery lives until its last index is settled, and the caller holds this one (`#
+    // Safety`) and keeps it.
     unsafe { ((*delivery).vtable.position())(delivery, index) }
 }
 
@@ -189,8 +192,9 @@ unsafe extern "C" fn settle_record(
     outcome: Outcome,
 ) -> u32 {
     let record = delivery.cast::<Record>();
-    // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices,
-    // so the record is alive until they are subtracted below.
+    // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices
+    // (DeliveryVtable), so the record is alive until they are subtracted below. Whoever subtracts
+    // the last ones is alone with it, and gives up the parents that it held.
     unsafe {
         match &(*record).origin {
             Origin::Source { hears, token, .. } => hears.settled(*token, first, count, outcome),
@@ -214,7 +218,7 @@ unsafe extern "C" fn settle_record(
 
 unsafe extern "C" fn position_in_record(delivery: *const Delivery, index: u32) -> RString {
     // SAFETY: this vtable is only found in records of this side, and the caller holds an index of
-    // this one, as the record holds its parents.
+    // this one (DeliveryVtable), as the record holds its parents.
     unsafe {
         match &(*delivery.cast::<Record>()).origin {
             Origin::Source { positions, .. } => {

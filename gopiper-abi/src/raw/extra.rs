@@ -71,7 +71,7 @@ impl Extra {
     /// The caller holds a reference.
     #[inline]
     pub(super) unsafe fn retain(extra: *const Extra) {
-        // SAFETY: alive, by the caller's reference.
+        // SAFETY: the caller holds a reference (`# Safety`), so the extra is alive.
         unsafe { (*extra).references.fetch_add(1, Relaxed) };
     }
 
@@ -79,7 +79,8 @@ impl Extra {
     /// The caller gives up a reference that it holds.
     #[inline]
     pub(super) unsafe fn release(extra: *mut Extra) {
-        // SAFETY: alive until this reference goes; the last one frees it through its maker.
+        // SAFETY: the caller holds the reference that it gives up (`# Safety`), so the extra is
+        // alive until here; the last one frees it through its maker.
         unsafe {
             if (*extra).references.fetch_sub(1, Release) == 1 {
                 // A load and not a fence: ThreadSanitizer understands it.
@@ -94,8 +95,8 @@ impl Extra {
     /// # Safety
     /// The caller holds a reference, and gives it up for the one returned.
     pub(super) unsafe fn unshared(extra: *mut Extra) -> *mut Extra {
-        // SAFETY: alive, by the caller's reference. A count of one cannot grow behind the caller's
-        // back: only a holder can add to it.
+        // SAFETY: the caller holds a reference (`# Safety`), so the extra is alive. A count of one
+        // cannot grow behind its back: only a holder can add to it.
         unsafe {
             if (*extra).references.load(Acquire) == 1 {
                 return extra;
@@ -108,7 +109,8 @@ impl Extra {
 }
 
 unsafe extern "C" fn clone(extra: *const Extra) -> *mut Extra {
-    // SAFETY: this vtable is only found in extras of this side, of this size.
+    // SAFETY: this vtable is only found in extras of this side, so it is of this size; the caller
+    // holds a reference, which keeps others from changing it.
     let extra = unsafe { &*extra };
     Extra::leak(
         extra.attributes.clone(),
@@ -119,6 +121,7 @@ unsafe extern "C" fn clone(extra: *const Extra) -> *mut Extra {
 }
 
 unsafe extern "C" fn free(extra: *mut Extra) {
-    // SAFETY: as above; it came from `leak`, and the last reference has gone.
+    // SAFETY: this vtable is only found in extras of this side, which `leak` boxed; the last
+    // reference has gone.
     drop(unsafe { Box::from_raw(extra) });
 }

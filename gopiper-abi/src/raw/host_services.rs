@@ -210,8 +210,17 @@ pub struct Host {
 
 // SAFETY: every service may be called from any thread (HostServices).
 unsafe impl Send for Host {}
-// SAFETY: as above.
+// SAFETY: every service may be called from any thread, also by several at once (HostServices).
 unsafe impl Sync for Host {}
+
+/// Calls a service, of those that take values and texts alone, with the context of a host.
+macro_rules! service {
+    ($host:ident.$service:ident($($argument:ident),*)) => {
+        // SAFETY: the host holds the context, which is what these services expect
+        // (`Host::from_raw`).
+        unsafe { ($host.services.$service())($host.context, $($argument),*) }
+    };
+}
 
 impl Host {
     /// # Safety
@@ -222,15 +231,15 @@ impl Host {
 
     /// Whether a line of this level would be written.
     pub fn log_enabled(&self, level: Level, target: &str) -> bool {
-        // SAFETY: here and below: `self` holds the context.
-        unsafe { (self.services.log_enabled())(self.context, level, target.into()) }
+        let target = target.into();
+        service!(self.log_enabled(level, target))
     }
 
     /// Writes a line to the host's log. `log` and `tracing` do so too, inside a component's calls
     /// and a [`Host::scope`].
     pub fn log(&self, level: Level, target: &str, text: &str) {
-        // SAFETY: as above.
-        unsafe { (self.services.log())(self.context, level, target.into(), text.into()) }
+        let (target, text) = (target.into(), text.into());
+        service!(self.log(level, target, text))
     }
 
     /// A metric that only grows, published as `gopiper_component_NAME` with the component's labels.
@@ -244,20 +253,20 @@ impl Host {
     }
 
     fn metric(&self, kind: MetricKind, name: &str, help: &str) -> &'static Metric {
-        // SAFETY: `self` holds the context; a metric lives as long as the process.
-        unsafe { &*(self.services.metric())(self.context, kind, name.into(), help.into()) }
+        let (name, help) = (name.into(), help.into());
+        let metric = service!(self.metric(kind, name, help));
+        // SAFETY: the host gives a metric that lives as long as the process (HostServices).
+        unsafe { &*metric }
     }
 
     /// Nanoseconds since 1970.
     pub fn now(&self) -> i64 {
-        // SAFETY: as above.
-        unsafe { (self.services.now())(self.context) }
+        service!(self.now())
     }
 
     /// Nanoseconds of a clock that never goes back. In tests the harness moves it.
     pub fn monotonic(&self) -> i64 {
-        // SAFETY: as above.
-        unsafe { (self.services.monotonic())(self.context) }
+        service!(self.monotonic())
     }
 
     /// Calls `timer` (of a source: `produce`) soon, on the worker's thread.
@@ -269,39 +278,34 @@ impl Host {
     /// one moment for each worker: a later call replaces it, `i64::MAX` takes it back. Calls that
     /// nobody asked for may come too.
     pub fn wake_at(&self, moment: i64) {
-        // SAFETY: as above.
-        unsafe { (self.services.wake_at())(self.context, moment) }
+        service!(self.wake_at(moment))
     }
 
     /// Ends the pipeline because nobody wants more of it: no failure. What this component does not
     /// get done from now on is returned to its source.
     pub fn finish(&self) {
-        // SAFETY: as above.
-        unsafe { (self.services.stop())(self.context, RStr::from_str("")) }
+        let no_error = RStr::from_str("");
+        service!(self.stop(no_error))
     }
 
     /// Ends the pipeline as failed. What this component does not get done from now on is returned
     /// to its source.
     pub fn fail(&self, error: &str) {
-        let error = if error.is_empty() { "failed without a word" } else { error };
-        // SAFETY: as above.
-        unsafe { (self.services.stop())(self.context, error.into()) }
+        let error = if error.is_empty() { "failed without a word" } else { error }.into();
+        service!(self.stop(error))
     }
 
     /// Whether the pipeline is ending.
     pub fn is_stopping(&self) -> bool {
-        // SAFETY: as above.
-        unsafe { (self.services.is_stopping())(self.context) }
+        service!(self.is_stopping())
     }
 
     /// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a
     /// source waits for; never read it. `None` in a test, where nothing signals.
     pub fn stop_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        // SAFETY: as above; the host keeps the descriptor open as long as the context is held.
-        unsafe {
-            let descriptor = (self.services.stop_descriptor())(self.context);
-            (descriptor >= 0).then(|| BorrowedFd::borrow_raw(descriptor))
-        }
+        let descriptor = service!(self.stop_descriptor());
+        // SAFETY: the host keeps the descriptor open as long as `self` holds the context.
+        (descriptor >= 0).then(|| unsafe { BorrowedFd::borrow_raw(descriptor) })
     }
 
     /// A directory for what the component must remember. It is made now if it wasn't there, and
@@ -311,27 +315,25 @@ impl Host {
     /// # Errors
     /// When it can't be made, or another process has it, in the host's words.
     pub fn state_directory(&self) -> Result<PathBuf, RawError> {
-        // SAFETY: as above.
-        let directory = unsafe { (self.services.state_directory())(self.context) };
+        let directory = service!(self.state_directory());
         Ok(PathBuf::from(directory.into_result()?.into_string()))
     }
 
     /// The component dropped so many kept messages unsent.
     pub(super) fn unsent(&self, count: u32) {
-        // SAFETY: as above.
-        unsafe { (self.services.unsent())(self.context, count) }
+        service!(self.unsent(count))
     }
 
     /// Memory for payloads. Its content is arbitrary: write before you freeze.
     pub fn payload(&self, length: usize) -> PayloadMut {
-        // SAFETY: as above.
-        unsafe { (self.services.payload())(self.context, length) }
+        service!(self.payload(length))
     }
 
     /// An empty batch.
     pub fn batch(&self) -> Batch {
-        // SAFETY: as above; the batch is given over.
-        unsafe { Batch::from_raw((self.services.batch())(self.context)) }
+        let batch = service!(self.batch());
+        // SAFETY: the host gives an empty batch over (HostServices).
+        unsafe { Batch::from_raw(batch) }
     }
 
     /// Sends a batch; on anything but SENT it comes back with the deliveries.
@@ -351,7 +353,8 @@ impl Host {
             positions: positions.as_deref().map_or(ptr::null(), ptr::from_ref),
         };
         let batch = batch.into_raw();
-        // SAFETY: as above; on SENT the batch and the parents are the host's, else still ours.
+        // SAFETY: `self` holds the context, and the parents and positions are here until the call
+        // returns. On SENT the batch and the parents are the host's, else still ours.
         unsafe {
             match (self.services.send())(self.context, batch, &options) {
                 SendStatus::SENT => Ok(()),
@@ -363,15 +366,14 @@ impl Host {
 
 impl Clone for Host {
     fn clone(&self) -> Self {
-        // SAFETY: `self` holds the context; so does the clone from here on.
-        unsafe { (self.services.retain())(self.context) };
+        service!(self.retain());
         Host { ..*self }
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // SAFETY: the hold is given up, once.
+        // SAFETY: `self` has a hold of the context, and gives it up here, once.
         unsafe { (self.services.release())(self.context) }
     }
 }

@@ -89,7 +89,8 @@ impl Deliveries {
     /// Nothing is made of the messages; this became of them.
     pub(crate) fn settle(mut self, outcome: Outcome) {
         for parent in mem::take(&mut self.parents) {
-            // SAFETY: as for `drop`; they were taken out.
+            // SAFETY: the indices were taken out of `self`, which held them and nobody else, so
+            // each is settled once.
             unsafe { delivery::settle(parent.delivery, parent.first, parent.count, outcome) };
         }
     }

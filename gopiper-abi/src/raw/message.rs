@@ -51,7 +51,8 @@ const _: () = assert!(size_of::<Message>() == 64);
 // SAFETY: a message owns what it refers to; what is shared (payload, extra, delivery) counts
 // atomically and is not changed while shared.
 unsafe impl Send for Message {}
-// SAFETY: as above.
+// SAFETY: nothing changes through a shared message, and what it shares with others counts
+// atomically.
 unsafe impl Sync for Message {}
 
 impl Message {
@@ -128,8 +129,9 @@ impl Message {
     /// `last` is this message, or reached from it by [`Message::is_followed_by`].
     pub(super) unsafe fn span_to(&self, last: &Message, with_delimiter: bool) -> &[u8] {
         let tail = if with_delimiter { usize::from(last.tail) } else { 0 };
-        // SAFETY: by the caller all lie in one allocation, which `self` keeps alive, and every byte
-        // between them belongs to immutable payloads or their delimiters.
+        // SAFETY: `last` was reached by `is_followed_by` (`# Safety`), so all lie in one
+        // allocation, which `self` keeps alive, and every byte between them belongs to immutable
+        // payloads or their delimiters.
         unsafe {
             let before = last.payload.data.offset_from(self.payload.data) as usize;
             std::slice::from_raw_parts(self.payload.data, before + last.payload.len + tail)
@@ -205,7 +207,8 @@ impl Message {
     /// Where the message comes from, in words, if its source says so: for hosts, of a message that
     /// is not lent.
     pub fn position(&self) -> Option<String> {
-        // SAFETY: the message holds its index.
+        // SAFETY: a message holds the index of the delivery that it has; an author's message has
+        // none.
         let position = unsafe { crate::raw::delivery::position(self.delivery, self.index) };
         Some(position.into_string()).filter(|position| !position.is_empty())
     }
@@ -260,7 +263,7 @@ impl Message {
     /// becomes of it says nothing of this one, unless it is sent with what was kept of this one.
     pub fn duplicate(&self) -> Message {
         if !self.extra.is_null() {
-            // SAFETY: `self` holds a reference.
+            // SAFETY: `self` holds a reference on its extra, so the extra is alive.
             unsafe { Extra::retain(self.extra) }
         }
         Message {
@@ -290,7 +293,8 @@ impl Message {
     }
 
     fn extra(&self) -> Option<&Extra> {
-        // SAFETY: null, or alive by the reference that this message owns.
+        // SAFETY: the pointer is null, or leads to an extra that this message's reference keeps
+        // alive and unchanged.
         unsafe { self.extra.as_ref() }
     }
 
@@ -306,7 +310,8 @@ impl Message {
     /// # Safety
     /// `extra` is null, or the caller gives its reference for the one returned.
     unsafe fn unshared(extra: *mut Extra) -> *mut Extra {
-        // SAFETY: by the caller.
+        // SAFETY: `extra` is not null, so the caller holds a reference on it and gives that up (`#
+        // Safety`).
         if extra.is_null() { Extra::new() } else { unsafe { Extra::unshared(extra) } }
     }
 
@@ -328,7 +333,8 @@ impl Message {
     /// # Safety
     /// `slot` owns its extra, and nobody else touches that before the status is stored.
     pub(super) unsafe fn describe_slot(slot: *mut Message, description: &str) {
-        // SAFETY: by the caller. The slot gives its reference for the one it gets back.
+        // SAFETY: the slot owns its extra, and nobody else touches that now (`# Safety`). It gives
+        // its reference for the one that it gets back, which is not shared.
         unsafe {
             let extra = Self::unshared((*slot).extra);
             (*slot).extra = extra;
@@ -347,8 +353,8 @@ impl Message {
     /// `slot` is a slot of a batch that is alive.
     #[inline]
     pub(super) unsafe fn atomic_status<'a>(slot: *mut Message) -> &'a AtomicI32 {
-        // SAFETY: by the caller; the field is aligned, and a slot's status is only touched
-        // atomically while a Deferred of it is out.
+        // SAFETY: the batch of the slot is alive (`# Safety`), the field is aligned, and a slot's
+        // status is only touched atomically while a Deferred of it is out.
         unsafe { AtomicI32::from_ptr(&raw mut (*slot).status) }
     }
 }

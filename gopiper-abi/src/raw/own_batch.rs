@@ -83,7 +83,8 @@ impl Batch {
     pub fn split_off(&mut self, at: usize) -> Batch {
         let rest = self.len().checked_sub(at).expect("split_off within the batch");
         let mut other = Batch::new((rest as u32).max(1));
-        // SAFETY: as for `append`.
+        // SAFETY: `other` has room for `rest` messages, and two batches do not overlap. The
+        // messages are moved by their bytes, and `len` makes `self` forget them.
         unsafe {
             ptr::copy_nonoverlapping(self.header().messages.add(at), other.header().messages, rest);
         }
@@ -117,7 +118,8 @@ pub struct Awaited(Mutex<Option<AwaitedBatch>>);
 #[derive(Debug)]
 struct AwaitedBatch(*mut BatchHeader);
 
-// SAFETY: only used under the lock of [`Awaited`], and by the rules of the slots.
+// SAFETY: the pointer is only used under the lock of [`Awaited`], and the slots behind it by their
+// statuses, which are atomic.
 unsafe impl Send for AwaitedBatch {}
 
 impl Awaited {
@@ -128,7 +130,9 @@ impl Awaited {
     /// Takes out what has been reported so far; `None` if the last report has come, and the
     /// [`Completion`] gets the batch, or has got it.
     pub fn take_reported(&self) -> Option<Batch> {
-        // SAFETY: alive: whoever completes it takes it out of here first, under the lock.
+        // SAFETY: whoever completes the batch takes it out of here first, under this lock, so it is
+        // alive. The component's call had ended before there was a DeferredBatch
+        // (`Handling::finish`).
         self.lock().as_ref().map(|waiting| unsafe { take_reported(waiting.0) })
     }
 
@@ -139,9 +143,9 @@ impl Awaited {
 
 /// # Safety
 /// The batch is alive, and no component's call on it is running.
-pub(in crate::raw) unsafe fn take_reported(header: *mut BatchHeader) -> Batch {
-    // SAFETY: by the caller. A slot whose status is not LATE is the host's alone: its component's
-    // call has ended, and no Deferred of it is out any more.
+unsafe fn take_reported(header: *mut BatchHeader) -> Batch {
+    // SAFETY: the batch is alive, and the component's call has ended (`# Safety`). A slot whose
+    // status is not LATE is the host's alone: no Deferred of it is out any more.
     unsafe {
         let mut reported = Batch::new((*header).len.max(1));
         for i in 0..(*header).len as usize {
@@ -158,8 +162,8 @@ pub(in crate::raw) unsafe fn take_reported(header: *mut BatchHeader) -> Batch {
 }
 
 unsafe extern "C" fn complete(header: *mut BatchHeader) {
-    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so this is
-    // the only one that refers to it.
+    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so nobody
+    // else refers to this one.
     unsafe {
         (*header).holds.store(1, Relaxed);
         if let Some(awaited) = (*header.cast::<OwnBatch>()).awaited.take() {
@@ -175,7 +179,8 @@ unsafe extern "C" fn complete(header: *mut BatchHeader) {
 }
 
 unsafe extern "C" fn free(header: *mut BatchHeader) {
-    // SAFETY: as above; the messages have gone.
+    // SAFETY: this vtable is only found in batches of this side, which `Batch::new` allocated with
+    // this layout; the messages have gone, and its owner gives it up (BatchVtable).
     unsafe {
         let capacity = (*header).capacity;
         ptr::drop_in_place(header.cast::<OwnBatch>());

@@ -27,9 +27,10 @@ pub struct Region {
     pub base: *const u8,
 }
 
-// SAFETY: `base` is only a number to compute with.
+// SAFETY: `base` is a number to compute with: whoever reads through it needs unsafe code of their
+// own.
 unsafe impl Send for Region {}
-// SAFETY: as above.
+// SAFETY: a shared Region is plain data that nobody changes.
 unsafe impl Sync for Region {}
 
 /// What every owner of payload memory offers. Any thread may call any of it.
@@ -78,7 +79,7 @@ pub struct Payload {
 // SAFETY: the bytes are immutable while a Payload refers to them, and the owner's count is atomic:
 // both are promised by whoever makes an owner (PayloadVtable).
 unsafe impl Send for Payload {}
-// SAFETY: as above.
+// SAFETY: a shared Payload is only read, and any thread may call its owner (PayloadVtable).
 unsafe impl Sync for Payload {}
 
 impl Payload {
@@ -101,7 +102,8 @@ impl Payload {
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
         let part = &self[(range.start_bound().cloned(), range.end_bound().cloned())];
         let (start, len) = (part.as_ptr().addr() - self.data.addr(), part.len());
-        retain(self.owner, 1);
+        // SAFETY: `self` holds a reference on its owner.
+        unsafe { retain(self.owner, 1) };
         // SAFETY: `part` lies within the bytes. The pointer comes from `data` rather than from
         // `part`: what lies behind the part may be read through it later (a sink's neighbours).
         Payload { data: unsafe { self.data.add(start) }, len, owner: self.owner }
@@ -118,20 +120,27 @@ impl Payload {
     }
 }
 
-/// Adds `count` references to an owner that is alive (null: static memory, nothing to do).
+/// Adds `count` references to an owner (null: static memory, nothing to do).
+///
+/// # Safety
+/// `owner` is null, or somebody holds a reference on it for as long as this runs.
 #[inline]
-pub(super) fn retain(owner: *const PayloadOwner, count: usize) {
+pub(super) unsafe fn retain(owner: *const PayloadOwner, count: usize) {
     if !owner.is_null() {
-        // SAFETY: callers hold a reference, so the owner is alive.
+        // SAFETY: somebody holds a reference on the owner (`# Safety`), so it is alive.
         unsafe { ((*owner).vtable.retain())(owner, count) }
     }
 }
 
-/// Lets go of `count` references that the caller holds and will not use again.
+/// Lets go of `count` references on an owner (null: static memory, nothing to do).
+///
+/// # Safety
+/// The caller holds these references, and does not use them again.
 #[inline]
-pub(super) fn release(owner: *const PayloadOwner, count: usize) {
+pub(super) unsafe fn release(owner: *const PayloadOwner, count: usize) {
     if !owner.is_null() && count > 0 {
-        // SAFETY: callers give up references that they hold, so the owner is alive until here.
+        // SAFETY: the caller gives up references that it holds (`# Safety`), so the owner is alive
+        // until here.
         unsafe { ((*owner).vtable.release())(owner, count) }
     }
 }
@@ -148,7 +157,8 @@ impl Deref for Payload {
 impl Clone for Payload {
     #[inline]
     fn clone(&self) -> Self {
-        retain(self.owner, 1);
+        // SAFETY: `self` holds a reference on its owner.
+        unsafe { retain(self.owner, 1) };
         Payload { ..*self }
     }
 }
@@ -156,7 +166,8 @@ impl Clone for Payload {
 impl Drop for Payload {
     #[inline]
     fn drop(&mut self) {
-        release(self.owner, 1);
+        // SAFETY: `self` holds one reference on its owner, and is not used again.
+        unsafe { release(self.owner, 1) };
     }
 }
 
@@ -220,9 +231,9 @@ pub struct PayloadMut {
     owner: *const PayloadOwner,
 }
 
-// SAFETY: nobody else reads or writes these bytes; the owner's count is atomic.
+// SAFETY: nobody else reads or writes these bytes, and the owner's count is atomic.
 unsafe impl Send for PayloadMut {}
-// SAFETY: as above.
+// SAFETY: a shared PayloadMut is only read.
 unsafe impl Sync for PayloadMut {}
 
 impl PayloadMut {
@@ -265,9 +276,11 @@ impl PayloadMut {
     /// When there are fewer than `len` bytes.
     pub fn split_to(&mut self, len: usize) -> Payload {
         assert!(len <= self.len, "split_to({len}) of {} bytes", self.len);
-        retain(self.owner, 1);
+        // SAFETY: `self` holds a reference on its owner.
+        unsafe { retain(self.owner, 1) };
         let front = Payload { data: self.data, len, owner: self.owner };
-        // SAFETY: `len` is within the memory; from here on the two parts are disjoint.
+        // SAFETY: `len` is at most the length of the memory; from here on the two parts are
+        // disjoint.
         self.data = unsafe { self.data.add(len) };
         self.len -= len;
         front
@@ -307,14 +320,16 @@ impl Deref for PayloadMut {
 
 impl std::ops::DerefMut for PayloadMut {
     fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above; a PayloadMut is the only holder of its part of the memory.
+        // SAFETY: data and len lie within the owner's initialised memory, kept alive by `self`. A
+        // PayloadMut is the only holder of its part of it.
         unsafe { std::slice::from_raw_parts_mut(self.data, self.len) }
     }
 }
 
 impl Drop for PayloadMut {
     fn drop(&mut self) {
-        release(self.owner, 1);
+        // SAFETY: `self` holds one reference on its owner, and is not used again.
+        unsafe { release(self.owner, 1) };
     }
 }
 
@@ -337,14 +352,16 @@ impl<M: Send + 'static> Owner<M> {
 }
 
 unsafe extern "C" fn retain_owner<M>(owner: *const PayloadOwner, count: usize) {
-    // SAFETY: the vtable is only found in owners of this type; the caller holds a reference.
+    // SAFETY: this vtable is only found in owners of this type, and the caller holds a reference on
+    // this one.
     unsafe { (*owner.cast::<Owner<M>>()).references.fetch_add(count, Relaxed) };
 }
 
 unsafe extern "C" fn release_owner<M>(owner: *const PayloadOwner, count: usize) {
     let owner = owner.cast::<Owner<M>>();
-    // SAFETY: as above, the caller gives up `count` references that it holds. The last one sees all
-    // that was done by the others: by a load and not a fence, which ThreadSanitizer understands.
+    // SAFETY: this vtable is only found in owners of this type, and the caller gives up `count`
+    // references that it holds. The last one sees all that was done by the others: by a load and
+    // not a fence, which ThreadSanitizer understands.
     let last = unsafe {
         (*owner).references.fetch_sub(count, Release) == count
             && (*owner).references.load(Acquire) == 0
@@ -352,14 +369,16 @@ unsafe extern "C" fn release_owner<M>(owner: *const PayloadOwner, count: usize) 
     if last {
         // The memory is an author's type: its drop may panic, and this is a boundary.
         let _ = fence(|| {
-            // SAFETY: that was the last reference; the box came from `from_owner`.
+            // SAFETY: that was the last reference, so nobody else refers to the owner, which
+            // `from_owner` boxed.
             drop(unsafe { Box::from_raw(owner.cast_mut()) });
         });
     }
 }
 
 unsafe extern "C" fn region_of_owner<M>(owner: *const PayloadOwner, out: *mut Region) -> bool {
-    // SAFETY: as above; `out` is the caller's.
+    // SAFETY: this vtable is only found in owners of this type, the caller holds a reference on
+    // this one, and `out` is its own to write.
     unsafe {
         match (*owner.cast::<Owner<M>>()).region {
             Some(region) => {

@@ -34,7 +34,9 @@ impl Runs {
     /// `slot` holds a message, which is not used again.
     #[inline]
     pub(super) unsafe fn take(&mut self, slot: *mut Message, outcome: Outcome) {
-        // SAFETY: by the caller. What the message owns is counted here and let go by `flush`.
+        // SAFETY: `slot` holds a message that is not used again (`# Safety`). What it owns is
+        // counted here, and let go of once: its owner and its delivery by a later `take` or the
+        // drop.
         unsafe {
             let message = &*slot;
             if message.payload.owner != self.owner {
@@ -59,7 +61,8 @@ impl Runs {
     }
 
     fn settle(&mut self) {
-        // SAFETY: these indices were taken over from messages, once each.
+        // SAFETY: `take` got these indices from messages, once each, and the count of 0 keeps them
+        // from being used again.
         unsafe { delivery::settle(self.delivery, self.first, self.count, self.outcome) };
         self.count = 0;
     }
@@ -68,7 +71,8 @@ impl Runs {
 impl Drop for Runs {
     fn drop(&mut self) {
         // The memory first: whoever hears of the outcome may measure what is still held.
-        payload::release(self.owner, self.owned);
+        // SAFETY: `take` got these references from messages, once each.
+        unsafe { payload::release(self.owner, self.owned) };
         self.settle();
     }
 }

@@ -38,7 +38,8 @@ impl ThreadsHost {
     /// Tells the host of this thread, if there is one, of messages that were dropped unsent.
     pub(super) fn tell_unsent(count: u32) {
         let ThreadsHost { host, unsent } = HOST.get();
-        // SAFETY: by whoever has made it (`new`).
+        // SAFETY: whoever made it says that `unsent` may be called with `host` while this is the
+        // thread's (`new`); the one that stands for no host does nothing.
         unsafe { unsent(host, count) }
     }
 }

@@ -99,7 +99,8 @@ struct Object<T> {
 
 // SAFETY: a value owns its heap part alone; what is shared inside (Payload) counts atomically.
 unsafe impl Send for Value {}
-// SAFETY: as above; nothing changes through a shared reference.
+// SAFETY: nothing changes through a shared value; what is shared inside (Payload) counts
+// atomically.
 unsafe impl Sync for Value {}
 
 impl Value {
@@ -129,8 +130,9 @@ impl Value {
     /// # Safety
     /// `T` must be the body that the tag stands for.
     unsafe fn body<T>(&self, tag: ValueTag) -> Option<&T> {
-        // SAFETY: a known heap tag always leads to an object with that body: only the constructors
-        // here, the same on both sides (the layout check compares them), make such values.
+        // SAFETY: `T` is the body of the tag (`# Safety`), and a known heap tag always leads to an
+        // object with it: only the constructors here, the same on both sides (the layout check
+        // compares them), make such values.
         (self.tag == tag).then(|| unsafe { &(*self.bits.object.cast::<Object<T>>()).body })
     }
 
@@ -178,25 +180,25 @@ impl Value {
 
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
-        // SAFETY: the body of STRING.
+        // SAFETY: the body of STRING is an RString (`From<&str>`).
         unsafe { self.body::<RString>(ValueTag::STRING) }.map(RString::as_str)
     }
 
     /// The bytes, if it is bytes (not text).
     pub fn as_bytes(&self) -> Option<&Payload> {
-        // SAFETY: the body of BYTES.
+        // SAFETY: the body of BYTES is a Payload (`From<Payload>`).
         unsafe { self.body(ValueTag::BYTES) }
     }
 
     /// The list, if it is one.
     pub fn as_list(&self) -> Option<&[Value]> {
-        // SAFETY: the body of LIST.
+        // SAFETY: the body of LIST is an RVec of values (`From<Vec<Value>>`).
         unsafe { self.body::<RVec<Value>>(ValueTag::LIST) }.map(RVec::as_slice)
     }
 
     /// The map, if it is one.
     pub fn as_map(&self) -> Option<&Map> {
-        // SAFETY: the body of MAP.
+        // SAFETY: the body of MAP is a Map (`From<Map>`).
         unsafe { self.body(ValueTag::MAP) }
     }
 }
@@ -205,7 +207,8 @@ impl Clone for Value {
     fn clone(&self) -> Self {
         let bits = match self.heap {
             0 => self.bits,
-            // SAFETY: `heap` says that this value owns an object, whose vtable clones it.
+            // SAFETY: `heap` says that this value owns an object, which is alive and whose vtable
+            // clones it.
             _ => unsafe {
                 let object = self.bits.object;
                 ValueBits { object: ((*object).vtable.clone())(object) }
@@ -233,14 +236,16 @@ impl<T: Clone + 'static> Object<T> {
 unsafe extern "C" fn clone_object<T: Clone + 'static>(
     object: *const ValueObject,
 ) -> *mut ValueObject {
-    // SAFETY: the vtable is only found in objects with this body.
+    // SAFETY: this vtable is only found in objects with this body, and the caller's value owns the
+    // object.
     let body = unsafe { (*object.cast::<Object<T>>()).body.clone() };
     let copy = Object { header: ValueObject { vtable: Object::<T>::VTABLE }, body };
     Box::into_raw(Box::new(copy)).cast()
 }
 
 unsafe extern "C" fn drop_object<T>(object: *mut ValueObject) {
-    // SAFETY: the vtable is only found in boxes of this type; the owner gives it up.
+    // SAFETY: this vtable is only found in boxes of this type; the value that owned this one gives
+    // it up.
     drop(unsafe { Box::from_raw(object.cast::<Object<T>>()) });
 }
 
@@ -261,7 +266,8 @@ impl PartialEq for Value {
             ValueTag::BYTES => self.as_bytes().map(|b| &b[..]) == other.as_bytes().map(|b| &b[..]),
             ValueTag::LIST => self.as_list() == other.as_list(),
             ValueTag::MAP => self.as_map() == other.as_map(),
-            // SAFETY: every bit pattern is a u64; an unknown heap value equals only itself.
+            // SAFETY: every bit pattern is a u64. A heap value with an unknown tag equals only
+            // itself.
             _ => unsafe { self.bits.unsigned == other.bits.unsigned },
         }
     }
@@ -274,7 +280,7 @@ impl fmt::Debug for Value {
             ValueTag::BOOL => write!(f, "{}", self.as_bool() == Some(true)),
             // SAFETY: every bit pattern is an integer.
             ValueTag::I64 | ValueTag::TIME => write!(f, "{}", unsafe { self.bits.signed }),
-            // SAFETY: as above.
+            // SAFETY: every bit pattern is an integer.
             ValueTag::U64 => write!(f, "{}", unsafe { self.bits.unsigned }),
             ValueTag::F64 => write!(f, "{:?}", self.as_f64().unwrap_or_default()),
             ValueTag::BYTES => fmt::Debug::fmt(self.as_bytes().unwrap_or(&Payload::empty()), f),

@@ -29,7 +29,7 @@ pub unsafe extern "C" fn gopiper_log_to(
     filter: *const c_char,
 ) -> bool {
     let Some(write) = write else { return false };
-    // SAFETY: NULL, or a text (the header).
+    // SAFETY: `filter` is NULL, or a text that C keeps for the call (the header).
     let filter = unsafe { text::text(filter) };
     let Ok(filter) = EnvFilter::try_new(filter.as_deref().unwrap_or("warn")) else { return false };
     let lines = fmt::layer().without_time().with_level(false).with_target(false).with_ansi(false);
@@ -44,7 +44,7 @@ struct LogLines {
 
 // SAFETY: the program's function may be called on any thread, with its context (the header).
 unsafe impl Send for LogLines {}
-// SAFETY: as above, also on several at once.
+// SAFETY: the program's function may be called on several threads at once (the header).
 unsafe impl Sync for LogLines {}
 
 struct Line<'l>(&'l LogLines, u32);
@@ -73,7 +73,8 @@ impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let Line(LogLines { write, context }, level) = self;
         let text = text::for_c(String::from_utf8_lossy(line).trim_end());
-        // SAFETY: as the header says: the text is valid for the call.
+        // SAFETY: the program gave this function and its context for as long as the process lives,
+        // and the text, which ends with a NUL, is there for the call (the header).
         unsafe { write(*context, *level, text.as_ptr()) }
         Ok(line.len())
     }

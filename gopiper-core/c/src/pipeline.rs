@@ -198,8 +198,18 @@ fn load(
     }
 }
 
-// SAFETY, for all below: a pipeline came from `gopiper_pipeline_new` and is not freed, texts are
-// NULL where that is said, or end with a NUL (the header).
+/// The pipeline behind a pointer. Any thread may have one beside others: what changes in a pipeline
+/// is behind a lock.
+///
+/// # Safety
+/// `gopiper_pipeline_new` made it, and it is not freed.
+unsafe fn shared<'a>(pipeline: *const gopiper_pipeline) -> &'a gopiper_pipeline {
+    const fn by_threads<T: Sync>() {}
+    const { by_threads::<gopiper_pipeline>() }
+    // SAFETY: the box that `gopiper_pipeline_new` made is not freed (`# Safety`), and nobody has a
+    // `&mut` to what is in it.
+    unsafe { &*pipeline }
+}
 
 /// A pipeline without components. `name` stands in the log and the state directory; NULL is "main".
 /// `options` is a JSON object, or NULL: "state_directory" (where failed messages, and what
@@ -211,8 +221,8 @@ fn load(
 pub unsafe extern "C" fn gopiper_pipeline_new(
     name: *const c_char,
     options: *const c_char,
-) -> *mut gopiper_pipeline {
-    // SAFETY: see above.
+) -> Box<gopiper_pipeline> {
+    // SAFETY: both are NULL, or texts that C keeps for the call (the header).
     let (name, options) = unsafe { (text::text(name), text::text(options)) };
     let options = text::options::<OfPipeline>(options).and_then(|options| {
         let name = name.map(std::borrow::Cow::into_owned);
@@ -223,11 +233,11 @@ pub unsafe extern "C" fn gopiper_pipeline_new(
         Err(wrong) => (PipelineOptions::default(), wrong),
     };
     let error = text::for_c(&wrong.join("\n"));
-    Box::into_raw(Box::new(gopiper_pipeline {
+    Box::new(gopiper_pipeline {
         stage: Mutex::new(PipelineState::Loading(options, Vec::new(), wrong)),
         control: OnceLock::new(),
         error: Mutex::new(error),
-    }))
+    })
 }
 
 /// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those
@@ -244,9 +254,11 @@ pub unsafe extern "C" fn gopiper_pipeline_load(
     attributes: *const c_char,
     options: *const c_char,
 ) -> bool {
-    // SAFETY: see above.
-    let (pipeline, file, attributes, options) =
-        unsafe { (&*pipeline, text::path(file), text::text(attributes), text::text(options)) };
+    // SAFETY: `pipeline` is not freed. `file` is a text, the others are NULL or texts, and C keeps
+    // them for the call (the header).
+    let (pipeline, file, attributes, options) = unsafe {
+        (shared(pipeline), text::path(file), text::text(attributes), text::text(options))
+    };
     let mut stage = pipeline.stage();
     let PipelineState::Loading(_, components, wrong) = &mut *stage else {
         return pipeline.tell(Err("components are loaded before the pipeline starts".into()));
@@ -269,8 +281,8 @@ pub unsafe extern "C" fn gopiper_pipeline_load(
 /// gopiper_pipeline_error; then none of it runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_start(pipeline: *mut gopiper_pipeline) -> bool {
-    // SAFETY: see above.
-    let pipeline = unsafe { &*pipeline };
+    // SAFETY: `pipeline` is not freed before this returns (the header).
+    let pipeline = unsafe { shared(pipeline) };
     pipeline.tell(pipeline.start())
 }
 
@@ -278,26 +290,24 @@ pub unsafe extern "C" fn gopiper_pipeline_start(pipeline: *mut gopiper_pipeline)
 /// and nothing was left; else gopiper_pipeline_error says what.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_wait(pipeline: *mut gopiper_pipeline) -> bool {
-    // SAFETY: see above.
-    let pipeline = unsafe { &*pipeline };
+    // SAFETY: `pipeline` is not freed before this returns (the header).
+    let pipeline = unsafe { shared(pipeline) };
     pipeline.tell(pipeline.wait())
 }
 
 /// Tells it to end: the sources stop, the rest drains. Does not wait. Nothing happens before the
 /// start.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_pipeline_stop(pipeline: *const gopiper_pipeline) {
-    // SAFETY: see above.
-    if let Some(control) = unsafe { &*pipeline }.control() {
+pub unsafe extern "C" fn gopiper_pipeline_stop(pipeline: &gopiper_pipeline) {
+    if let Some(control) = pipeline.control() {
         control.stop();
     }
 }
 
 /// Tells it to end at once: what is not settled goes back to its source. Does not wait.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_pipeline_abort(pipeline: *const gopiper_pipeline) {
-    // SAFETY: see above.
-    if let Some(control) = unsafe { &*pipeline }.control() {
+pub unsafe extern "C" fn gopiper_pipeline_abort(pipeline: &gopiper_pipeline) {
+    if let Some(control) = pipeline.control() {
         control.stop();
         control.abort();
     }
@@ -308,12 +318,11 @@ pub unsafe extern "C" fn gopiper_pipeline_abort(pipeline: *const gopiper_pipelin
 /// the sink of what has failed, if that is kept. With room 0 `counters` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_counters(
-    pipeline: *const gopiper_pipeline,
+    pipeline: &gopiper_pipeline,
     counters: *mut gopiper_counters,
     room: usize,
 ) -> usize {
-    // SAFETY: see above.
-    let Some((control, names)) = unsafe { &*pipeline }.control.get() else { return 0 };
+    let Some((control, names)) = pipeline.control.get() else { return 0 };
     for (place, ((_, counts), name)) in control.counts().iter().zip(names).enumerate().take(room) {
         let one = gopiper_counters {
             component: name.as_ptr(),
@@ -325,7 +334,7 @@ pub unsafe extern "C" fn gopiper_pipeline_counters(
             returned: counts.returned,
             retries: counts.retries,
         };
-        // SAFETY: there is room for `room` of them (the header).
+        // SAFETY: there is room for `room` of them (the header), and `place` is less.
         unsafe { ptr::write(counters.add(place), one) }
     }
     names.len()
@@ -334,10 +343,9 @@ pub unsafe extern "C" fn gopiper_pipeline_counters(
 /// What became so far of the messages that its sources produced; all 0 before the start.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_outcomes(
-    pipeline: *const gopiper_pipeline,
+    pipeline: &gopiper_pipeline,
 ) -> gopiper_outcomes {
-    // SAFETY: see above.
-    let Some(control) = unsafe { &*pipeline }.control() else { return Default::default() };
+    let Some(control) = pipeline.control() else { return Default::default() };
     let counts = control.outcomes();
     gopiper_outcomes {
         delivered: counts.delivered,
@@ -351,22 +359,14 @@ pub unsafe extern "C" fn gopiper_pipeline_outcomes(
 /// Why the last call of new, load, start or wait has failed; empty if it has not. The pipeline's:
 /// valid until the next of them.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_pipeline_error(
-    pipeline: *const gopiper_pipeline,
-) -> *const c_char {
-    // SAFETY: see above.
-    let error = &unsafe { &*pipeline }.error;
-    error.lock().unwrap_or_else(PoisonError::into_inner).as_ptr()
+pub unsafe extern "C" fn gopiper_pipeline_error(pipeline: &gopiper_pipeline) -> *const c_char {
+    pipeline.error.lock().unwrap_or_else(PoisonError::into_inner).as_ptr()
 }
 
 /// Frees it. If it runs still it is ended at once, which may take a second or two. NULL is nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_pipeline_free(pipeline: *mut gopiper_pipeline) {
-    if pipeline.is_null() {
-        return;
-    }
-    // SAFETY: see above; the caller gives it up.
-    let pipeline = unsafe { Box::from_raw(pipeline) };
+pub unsafe extern "C" fn gopiper_pipeline_free(pipeline: Option<Box<gopiper_pipeline>>) {
+    let Some(pipeline) = pipeline else { return };
     if let PipelineState::Running(running) =
         mem::replace(&mut *pipeline.stage(), PipelineState::Gone)
     {

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 /// # Safety
 /// `text` is NULL, or ends with a NUL, and stays as it is for as long as the result is used.
 pub(crate) unsafe fn text<'a>(text: *const c_char) -> Option<Cow<'a, str>> {
-    // SAFETY: by the caller.
+    // SAFETY: `text` is not NULL, so it ends with a NUL, and stays as it is (`# Safety`).
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy())
 }
 
@@ -23,7 +23,7 @@ pub(crate) unsafe fn text<'a>(text: *const c_char) -> Option<Cow<'a, str>> {
 /// # Safety
 /// `path` ends with a NUL, and stays as it is for as long as the result is used.
 pub(crate) unsafe fn path<'a>(path: *const c_char) -> &'a Path {
-    // SAFETY: by the caller.
+    // SAFETY: `path` ends with a NUL, and stays as it is (`# Safety`).
     Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes()))
 }
 

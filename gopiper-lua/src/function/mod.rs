@@ -211,7 +211,7 @@ impl BatchComponent for LuaFunction {
 
     fn handle_batch(&mut self, mut call: BatchCall<'_>) -> HandleFlags {
         let _running = self.limit.begin(&self.lua, &self.state.progress);
-        ffi::run(&self.run, &self.lua, self.state.pointer(), self.limit.subject(), call.header());
+        ffi::run(&self.run, &self.lua, &self.state, self.limit.subject(), &mut call);
         call.reported()
     }
 

@@ -143,7 +143,7 @@ impl Limit {
     /// A call begins, on this thread. `progress` is where Lua says how far it is, and stays there.
     pub(crate) fn begin<'a>(&'a self, lua: &'a Lua, progress: &'a Progress) -> TimedCall<'a> {
         let mut state = ptr::null_mut();
-        // SAFETY: nothing is done with the stack.
+        // SAFETY: the function only copies the pointer: it does nothing with Lua's stack.
         let done = unsafe { lua.exec_raw::<()>((), |lua| state = lua) };
         debug_assert!(done.is_ok(), "nothing is done");
         hear();
@@ -155,7 +155,7 @@ impl Limit {
             compiler_fence(SeqCst);
             current.lua.set(state);
         });
-        // SAFETY: it has no condition.
+        // SAFETY: `pthread_self` has no condition.
         let thread = unsafe { libc::pthread_self() };
         *self.running.lock() = Some(RunningCall { thread, progress, seen: None, said: false });
         TimedCall(self, PhantomData)
@@ -164,7 +164,8 @@ impl Limit {
     fn look(&self) {
         let mut running = self.running.lock();
         let Some(RunningCall { thread, progress, seen, said }) = &mut *running else { return };
-        // SAFETY: it stays there for as long as the call runs (`begin`).
+        // SAFETY: while there is a RunningCall, whose lock this thread has, `TimedCall` borrows the
+        // progress (`begin`), which is atomic.
         let at = unsafe { (**progress).at.load(Relaxed) };
         match seen {
             Some((place, since)) if *place == at => {
@@ -178,8 +179,8 @@ impl Limit {
                     );
                 }
                 if since.elapsed() >= self.time {
-                    // SAFETY: both are there while the call runs: `TimedCall` borrows one, and is
-                    // dropped on the other.
+                    // SAFETY: while there is a RunningCall, whose lock this thread has, `TimedCall`
+                    // borrows the progress; and its thread has not ended, for it is dropped there.
                     let error = unsafe {
                         (**progress).condemned.store(at, Relaxed);
                         libc::pthread_kill(*thread, interruption())
@@ -203,8 +204,9 @@ impl Drop for TimedCall<'_> {
         let lua = CURRENT.with(|current| current.lua.replace(ptr::null_mut()));
         compiler_fence(SeqCst);
         if !lua.is_null() {
-            // The hook may have been set just when the call ended. SAFETY: `Limit::begin` borrowed
-            // the state until now, and no handler sets a hook any more.
+            // The hook may have been set just when the call ended.
+            // SAFETY: `Limit::begin` borrowed the state until now, and no handler sets a hook any
+            // more.
             unsafe { lua_sethook(lua, None, 0, 0) };
         }
     }

@@ -77,6 +77,7 @@ fn check(name: &Path, text: &str) -> Vec<String> {
         wrong.extend(length(name, text));
         wrong.extend(wide_comments(name, text));
         wrong.extend(unsafe_outside_its_rooms(name, text));
+        wrong.extend(reasons_elsewhere(name, text));
     }
     if extension == "md" {
         wrong.extend(links::dead(name, text, read));
@@ -132,6 +133,30 @@ fn unsafe_outside_its_rooms(name: &Path, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Each unsafe block gives its own reason: a SAFETY comment that says where one stands, or only
+/// that the caller has one, gives none.
+fn reasons_elsewhere(name: &Path, text: &str) -> Vec<String> {
+    static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"// SAFETY(, for |: here and below|: (see|as) (above|below|before|there)\b)")
+            .unwrap()
+    });
+    static IS_ALL: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"// SAFETY: (by the callers?|(see|as|as for|as in) (the )?\S+)[.;:]?$").unwrap()
+    });
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let goes_on = |number: usize| lines.get(number).is_some_and(|next| next.starts_with("//"));
+    let is_wrong = |number: usize, line: &str| {
+        BEGINS.is_match(line) || IS_ALL.is_match(line.trim_end()) && !goes_on(number)
+    };
+    let wrong = numbered(text).filter(|(number, line)| is_wrong(*number, line));
+    wrong
+        .map(|(number, line)| {
+            let (name, said) = (name.display(), line.trim().trim_start_matches("// "));
+            format!("{name}:{number}: '{said}': say here who guarantees what for this block")
+        })
+        .collect()
+}
+
 fn registries(name: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (number, line) in numbered(text) {
@@ -182,6 +207,40 @@ mod tests {
         assert!(found("a.rs", &format!("// {}", code("{").trim_start())).len() == 1);
         assert!(found("a.rs", "fn f() {} // no unsafe {} here").is_empty());
         assert!(found("a.rs", "#![deny(unsafe_code)]").is_empty());
+    }
+
+    #[test]
+    fn a_reason_for_unsafe_code_stands_at_its_place() {
+        let found = |comment: &str| {
+            let text = format!("let a = 1;\n    // {}{comment}\n    f();", "SAFETY");
+            reasons_elsewhere(Path::new("a.rs"), &text)
+        };
+        for pointer in [
+            ": see above.",
+            ": as above",
+            ": as above; it is not used again.",
+            ": as below.",
+            ": see there.",
+            ": by the caller.",
+            ": by the callers.",
+            ": as for `settle`.",
+            ": see `start`.",
+            ": as in `message.rs`.",
+            ": here and below: the host is alive.",
+            ", for all below: the host is alive.",
+        ] {
+            let wrong = found(pointer);
+            assert_eq!(wrong.len(), 1, "{pointer}");
+            assert!(wrong[0].starts_with("a.rs:2: 'SAFETY"), "{wrong:?}");
+        }
+        for reason in [
+            ": the caller holds `count` indices of this delivery (`# Safety`).",
+            ": by the caller, who holds a count of the record for each place.",
+            ": as long as `part` lives, the descriptor is open.",
+            ": by the caller\n    // the slot is not read meanwhile.",
+        ] {
+            assert_eq!(found(reason), Vec::<String>::new(), "{reason}");
+        }
     }
 
     #[test]

@@ -50,7 +50,8 @@ impl<'b> BatchCall<'b> {
     }
 
     fn range(&self) -> std::ops::Range<usize> {
-        // SAFETY: alive for as long as the call (`new`).
+        // SAFETY: the batch is alive for as long as the call (`new`); its cursor and length are
+        // only read here.
         unsafe { (*self.batch).cursor.load(Relaxed) as usize..(*self.batch).len as usize }
     }
 
@@ -99,7 +100,8 @@ impl<'b> BatchCall<'b> {
                 }
                 next += 1;
             }
-            // SAFETY: each message up to `last` was seen to be followed by the next.
+            // SAFETY: the loop has seen that each message up to `last` is followed by the next
+            // (`is_followed_by`).
             let data = unsafe { first.span_to(last, last.ends_with_own(delimiter)) };
             let add_delimiter = !last.ends_with_own(delimiter) && !last.lacks_delimiter();
             let delimiter_before = ending.is_apart_from(first);
@@ -131,7 +133,8 @@ impl<'b> BatchCall<'b> {
         let mut flags = HandleFlags::ALL_DONE;
         let range = self.range();
         for i in range.clone() {
-            // SAFETY: the slot holds a message that nobody else refers to.
+            // SAFETY: `new` says that slot `i`, which lies from the cursor on, holds a message that
+            // nobody else refers to.
             let message = unsafe { &mut *(*self.batch).messages.add(i) };
             let report = report(i - range.start, message);
             if !report.is_done() {
@@ -143,7 +146,7 @@ impl<'b> BatchCall<'b> {
     }
 
     fn end(self, flags: HandleFlags) -> HandleFlags {
-        // SAFETY: alive for as long as the call (`new`).
+        // SAFETY: the batch is alive for as long as the call (`new`).
         unsafe { (*self.batch).cursor.store((*self.batch).len, Release) };
         self.said.set(self.said.get() | flags);
         flags
@@ -159,14 +162,15 @@ impl<'b> BatchCall<'b> {
         let mut pin = Pin(ptr::null());
         let mut flags = HandleFlags::ALL_DONE;
         let mut handed_out: Option<(*mut Message, *mut Extra)> = None;
-        // SAFETY: alive for as long as the call (`new`).
+        // SAFETY: the batch is alive for as long as the call (`new`), and `call` is atomic.
         let call = unsafe { &(*batch).call };
         let mut is_first = true;
         let result = fence(|| {
             for i in range.by_ref() {
-                // SAFETY: slot `i` holds a message that nobody else refers to. It is read out by
-                // parts, so that the slot keeps its delivery; `settle_slot` makes the slot whole
-                // again, whatever `handle` did.
+                // SAFETY: slot `i` holds a message that nobody else refers to, and which holds
+                // references on its owner and its extra. The message is read out without its
+                // delivery, which the slot keeps; `settle_slot` makes the slot whole again,
+                // whatever `handle` did.
                 unsafe {
                     let slot = (*batch).messages.add(i);
                     let extra = (*slot).extra;
@@ -197,12 +201,13 @@ impl<'b> BatchCall<'b> {
             }
         });
         if let (Err(panicked), Some((slot, extra))) = (result, handed_out) {
-            // SAFETY: as above; the panic left the loop before `settle_slot`.
+            // SAFETY: the slot is the one that was handed out last, its owner and extra are still
+            // pinned, and the panic left the loop before `settle_slot`.
             flags |= unsafe { settle_slot(slot, extra, &frame, &panicked.to_string()) };
             flags |= HandleFlags::PANICKED;
         }
         call.fetch_or(CallFlags::SETTLED, Relaxed);
-        // SAFETY: alive for as long as the call (`new`).
+        // SAFETY: the batch is alive for as long as the call (`new`).
         unsafe { (*batch).cursor.store(range.start as u32, Release) };
         self.said.set(self.said.get() | flags);
         flags
@@ -213,11 +218,17 @@ impl<'b> BatchCall<'b> {
 struct Pin(*const PayloadOwner);
 
 impl Pin {
+    /// # Safety
+    /// `owner` is null, or somebody holds a reference on it for as long as this runs.
     #[inline]
-    fn on(&mut self, owner: *const PayloadOwner) {
+    unsafe fn on(&mut self, owner: *const PayloadOwner) {
         if self.0 != owner {
-            payload::retain(owner, 1);
-            payload::release(self.0, 1);
+            // SAFETY: somebody holds a reference on the new owner (`# Safety`), and the pin itself
+            // the one on the old owner, which it does not use again.
+            unsafe {
+                payload::retain(owner, 1);
+                payload::release(self.0, 1);
+            }
             self.0 = owner;
         }
     }
@@ -225,6 +236,7 @@ impl Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        payload::release(self.0, 1);
+        // SAFETY: the pin holds one reference on its owner (null: none), and is not used again.
+        unsafe { payload::release(self.0, 1) };
     }
 }

@@ -35,7 +35,8 @@ impl<'b> HandledCallback<'b> {
     /// The next component gets this message.
     #[inline]
     pub fn done(self, message: Message) {
-        // SAFETY: the slot was handed out to this callback alone; its bits are owned by nobody.
+        // SAFETY: the slot was handed out to this callback alone, and its bits are owned by nobody,
+        // so `write_back` may overwrite them.
         unsafe {
             write_back(self.slot, message);
             Message::atomic_status(self.slot).store(0, Release);
@@ -61,8 +62,9 @@ impl<'b> HandledCallback<'b> {
         if report.is_done() && report.description.is_none() {
             return self.done(message);
         }
-        // SAFETY: as for `done`. The slot's bits become owned: by the message's own reference if it
-        // still has that payload, else by another one, while the loop's pin keeps the owner alive.
+        // SAFETY: the slot was handed out to this callback alone. Its bits become owned: by the
+        // message's own reference if it still has that payload, else by another one, while the
+        // loop's pin keeps the owner alive.
         unsafe {
             let slot = self.slot;
             if report.is_done() {
@@ -87,8 +89,8 @@ impl<'b> HandledCallback<'b> {
     /// Keeps the message: the component will send something made from it, which settles it.
     pub fn keep(self, message: Message) -> Kept {
         let mut message = message;
-        // SAFETY: as for `done`: the slot gives its delivery to the message, and is left with an
-        // empty one.
+        // SAFETY: the slot was handed out to this callback alone. It gives its delivery to the
+        // message, and is left with an empty message.
         unsafe {
             // The last report was of this message, not of what will be sent in its place.
             message.status = 0;
@@ -107,8 +109,9 @@ impl<'b> HandledCallback<'b> {
     /// component that defers has a bound in time. Whatever is still deferred when the component's
     /// `end` has returned has failed ('no report'): `end` waits for those threads.
     pub fn defer(self) -> Deferred {
-        // SAFETY: the slot becomes the owner of the message as it came (the extra's pin is its
-        // reference); the hold keeps the batch until the report.
+        // SAFETY: the slot was handed out to this callback alone. It becomes the owner of the
+        // message as it came (the extra's pin is its reference), and the hold keeps the batch until
+        // the report.
         unsafe {
             payload::retain((*self.slot).payload.owner, 1);
             (*self.frame.batch).holds.fetch_add(1, Relaxed);
@@ -127,7 +130,8 @@ impl<'b> HandledCallback<'b> {
 #[inline]
 unsafe fn write_back(slot: *mut Message, message: Message) {
     let message = ManuallyDrop::new(message);
-    // SAFETY: by the callers the slot is theirs; `message` is forgotten, the slot owns it now.
+    // SAFETY: the slot is the caller's (`# Safety`) and its bits are owned by nobody; `message` is
+    // forgotten, so the slot is its only owner now.
     unsafe {
         ptr::copy_nonoverlapping(&raw const message.payload, &raw mut (*slot).payload, 1);
         (*slot).extra = message.extra;
@@ -171,15 +175,16 @@ impl Deferred {
     /// Reports any status, as [`HandledCallback::report`] does. Never blocks.
     pub fn report(self, message: Message, report: Report) {
         let this = ManuallyDrop::new(self);
-        // SAFETY: the slot owns the message as it came and is this value's alone; the status is
-        // stored last, then the hold is given up.
+        // SAFETY: `this` is never used or dropped again (`ManuallyDrop`).
         unsafe { this.conclude(Some(message), report) }
     }
 
     /// # Safety
     /// `self` is not used again.
     unsafe fn conclude(&self, message: Option<Message>, mut report: Report) {
-        // SAFETY: by the callers, who do not use `self` again.
+        // SAFETY: the caller does not use `self` again (`# Safety`). The slot owns the message as
+        // it came and is this value's alone until the status is stored; only then is the hold given
+        // up.
         unsafe {
             let slot = self.slot;
             let status = report.settled_status();
@@ -205,7 +210,8 @@ impl Deferred {
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        // SAFETY: as for `report`.
+        // SAFETY: a value that is being dropped is not used again; `report` would have kept this
+        // from running.
         unsafe { self.conclude(None, Report::fail(0, "no report")) }
     }
 }

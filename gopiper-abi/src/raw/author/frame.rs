@@ -28,7 +28,8 @@ pub(in crate::raw) unsafe fn settle_slot(
         frame.deferred.set(false);
         return HandleFlags::DEFERRED;
     }
-    // SAFETY: by the caller. Not deferred, so nobody else refers to the slot.
+    // SAFETY: the slot was handed out and its payload and extra are pinned (`# Safety`). It was not
+    // deferred, so nobody else refers to it.
     unsafe {
         match (*slot).status {
             0 => {
@@ -54,7 +55,8 @@ pub(in crate::raw) unsafe fn settle_slot(
 #[inline]
 pub(in crate::raw) unsafe fn release_pin(extra: *mut Extra) {
     if !extra.is_null() {
-        // SAFETY: the pin is a reference, given up here.
+        // SAFETY: the caller gives up a reference on `extra` (`# Safety`), which is therefore
+        // alive.
         unsafe { Extra::release(extra) }
     }
 }
@@ -62,8 +64,9 @@ pub(in crate::raw) unsafe fn release_pin(extra: *mut Extra) {
 #[cold]
 #[inline(never)]
 unsafe fn fail_vacant(slot: *mut Message, description: &str) {
-    // SAFETY: the slot's bits are the message as it came; the pin keeps its payload's owner alive
-    // until this reference makes the slot own it. The extra's pin becomes the slot's reference.
+    // SAFETY: the caller's slot was handed out and is vacant, so its bits are the message as it
+    // came. The pin keeps the payload's owner alive until `retain` makes the slot own it; the pin
+    // of the extra becomes the slot's reference.
     unsafe {
         payload::retain((*slot).payload.owner, 1);
         Message::describe_slot(slot, description);

@@ -154,37 +154,31 @@ fn flatten_all<T>(
 
 /// # Safety
 /// `object` is the `FactorySlot<F>` that this library made, used by nobody else meanwhile.
-unsafe fn configured<'a, F>(object: *mut ()) -> Option<&'a mut F> {
-    // SAFETY: by the caller.
-    unsafe { (*object.cast::<FactorySlot<F>>()).factory.as_mut() }
+unsafe fn slot<'a, F>(object: *mut ()) -> &'a mut FactorySlot<F> {
+    // SAFETY: the slot was boxed by this library, and nobody else uses it (`# Safety`).
+    unsafe { &mut *object.cast::<FactorySlot<F>>() }
 }
 
-/// What a factory answers; `default` if it panics, which is then told when it is checked, or is to
-/// make something.
-///
-/// # Safety
-/// As for [`configured`].
-unsafe fn asked<F, T>(object: *mut (), what: &str, default: T, ask: impl FnOnce(&mut F) -> T) -> T {
-    // SAFETY: by the caller.
-    match fence(|| unsafe { configured::<F>(object) }.map(ask)) {
-        Ok(answer) => answer.unwrap_or(default),
-        Err(panicked) => {
-            let message = format!("when it was asked for its {what} it {panicked}");
-            // SAFETY: by the caller; the borrow above has ended.
-            let slot = unsafe { &mut *object.cast::<FactorySlot<F>>() };
-            slot.panicked.get_or_insert(RawError::new("", message));
-            default
+impl<F> FactorySlot<F> {
+    /// What the factory answers; `default` if it panics, which is then told when it is checked, or
+    /// is to make something.
+    fn ask<T>(&mut self, what: &str, default: T, ask: impl FnOnce(&mut F) -> T) -> T {
+        match fence(|| self.factory.as_mut().map(ask)) {
+            Ok(answer) => answer.unwrap_or(default),
+            Err(panicked) => {
+                let message = format!("when it was asked for its {what} it {panicked}");
+                self.panicked.get_or_insert(RawError::new("", message));
+                default
+            }
         }
     }
-}
 
-/// # Safety
-/// As for [`configured`].
-unsafe fn told_panic<F>(object: *mut ()) -> Result<(), RawError> {
-    // SAFETY: by the caller.
-    match unsafe { &(*object.cast::<FactorySlot<F>>()).panicked } {
-        Some(error) => Err(error.clone()),
-        None => Ok(()),
+    /// The factory, unless it has panicked where nobody could be told, or lacks its attributes.
+    fn configured(&mut self) -> Result<&mut F, RawError> {
+        match &self.panicked {
+            Some(error) => Err(error.clone()),
+            None => self.factory.as_mut().ok_or_else(not_configured),
+        }
     }
 }
 
@@ -193,82 +187,61 @@ fn not_configured() -> RawError {
     RawError::new("", message)
 }
 
-// SAFETY, for all below: each stands in one vtable alone, so its object is the FactorySlot<F> or
-// the WorkerState<W> that this library made; the host calls them by one thread at a time
-// (FactoryVtable, ComponentVtable), `stop` aside.
-unsafe extern "C" fn configure<F: WorkerFactory>(
-    object: *mut (),
-    attributes: &Map,
-) -> RResult<(), RVec<RawError>> {
-    flatten_all(fence(|| {
-        let factory = F::configure(attributes)?;
-        // SAFETY: see above.
-        unsafe { (*object.cast::<FactorySlot<F>>()).factory = Some(factory) };
+/// The entries of a factory's table.
+macro_rules! factory_entries {
+    ($(
+        $name:ident($($argument:ident: $type:ty),*) $(-> $returned:ty)? = |$slot:ident| $call:expr;
+    )*) => {$(
+        unsafe extern "C" fn $name<F: WorkerFactory>(
+            object: *mut (),
+            $($argument: $type),*
+        ) $(-> $returned)? {
+            // SAFETY: this entry stands in the table of `FactorySlot<F>` alone, so the object is
+            // one that this library made; a host calls a factory's entries by one thread at a time
+            // (FactoryVtable).
+            let $slot = unsafe { slot::<F>(object) };
+            $call
+        }
+    )*};
+}
+
+factory_entries! {
+    configure(attributes: &Map) -> RResult<(), RVec<RawError>> = |slot| flatten_all(fence(|| {
+        slot.factory = Some(F::configure(attributes)?);
         Ok(())
-    }))
+    }));
+    check() -> RResult<(), RVec<RawError>> = |slot| flatten_all(fence(|| {
+        slot.configured().map_err(|error| vec![error])?.check()
+    }));
+    pool_size() -> usize = |slot| slot.ask("pool size", 1, |f| f.pool_size());
+    channel_size() -> usize = |slot| slot.ask("channel size", 1, |f| f.channel_size());
+    parallel() -> Parallel = |slot| slot.ask("parallelism", Parallel::SINGLE, |f| f.parallel());
+    needs() -> RVec<Need> = |slot| slot.ask("needs", Vec::new(), |f| f.needs()).into();
+    durability() -> RResult<(), RString> = |slot| {
+        let unknown = Err(String::new());
+        slot.ask("durability", unknown, |f| f.durability()).map_err(RString::from).into()
+    };
+    reads(path: RStr<'_>) -> bool = |slot| slot.ask("inputs", false, |f| f.reads(path.as_str()));
+    warnings() -> RVec<RawError> = |slot| slot.ask("warnings", Vec::new(), |f| f.warnings()).into();
+    create(host: Host) -> RResult<RawComponent, RawError> = |slot| {
+        flatten(within(&host.clone(), || create_worker(slot.configured()?, host)))
+    };
+    destroy() = |slot| {
+        let _ = fence(|| slot.factory.as_mut().map(WorkerFactory::destroy));
+    };
 }
-unsafe extern "C" fn check<F: WorkerFactory>(object: *mut ()) -> RResult<(), RVec<RawError>> {
-    // SAFETY: see above.
-    flatten_all(fence(|| match unsafe { configured::<F>(object) } {
-        // SAFETY: see above.
-        Some(factory) => unsafe { told_panic::<F>(object) }
-            .map_err(|error| vec![error])
-            .and_then(|()| factory.check()),
-        None => Err(vec![not_configured()]),
-    }))
-}
-unsafe extern "C" fn pool_size<F: WorkerFactory>(object: *mut ()) -> usize {
-    // SAFETY: see above.
-    unsafe { asked::<F, _>(object, "pool size", 1, |f| f.pool_size()) }
-}
-unsafe extern "C" fn channel_size<F: WorkerFactory>(object: *mut ()) -> usize {
-    // SAFETY: see above.
-    unsafe { asked::<F, _>(object, "channel size", 1, |f| f.channel_size()) }
-}
-unsafe extern "C" fn parallel<F: WorkerFactory>(object: *mut ()) -> Parallel {
-    // SAFETY: see above.
-    unsafe { asked::<F, _>(object, "parallelism", Parallel::SINGLE, |f| f.parallel()) }
-}
-unsafe extern "C" fn needs<F: WorkerFactory>(object: *mut ()) -> RVec<Need> {
-    // SAFETY: see above.
-    unsafe { asked::<F, _>(object, "needs", Vec::new(), |f| f.needs()) }.into()
-}
-unsafe extern "C" fn durability<F: WorkerFactory>(object: *mut ()) -> RResult<(), RString> {
-    let unknown = Err(String::new());
-    // SAFETY: see above.
-    let told = unsafe { asked::<F, _>(object, "durability", unknown, |f| f.durability()) };
-    told.map_err(RString::from).into()
-}
-unsafe extern "C" fn reads<F: WorkerFactory>(object: *mut (), path: RStr<'_>) -> bool {
-    // SAFETY: see above.
-    unsafe { asked::<F, _>(object, "inputs", false, |f| f.reads(path.as_str())) }
-}
-unsafe extern "C" fn warnings<F: WorkerFactory>(object: *mut ()) -> RVec<RawError> {
-    // SAFETY: see above.
-    unsafe { asked::<F, _>(object, "warnings", Vec::new(), |f| f.warnings()) }.into()
-}
-unsafe extern "C" fn create<F: WorkerFactory>(
-    object: *mut (),
-    host: Host,
-) -> RResult<RawComponent, RawError> {
+
+fn create_worker<F: WorkerFactory>(factory: &F, host: Host) -> Result<RawComponent, RawError> {
     let on_stop = OnStop::default();
-    flatten(within(&host.clone(), || {
-        // SAFETY: see above.
-        unsafe { told_panic::<F>(object) }?;
-        // SAFETY: see above.
-        let factory = unsafe { configured::<F>(object) }.ok_or_else(not_configured)?;
-        let worker = factory.create(host.clone(), on_stop.clone())?;
-        let instance = Box::new(WorkerState { worker, host, on_stop });
-        let vtable = WorkerState::<F::Worker>::VTABLE;
-        Ok(RawComponent { object: Box::into_raw(instance).cast(), vtable })
-    }))
+    let worker = factory.create(host.clone(), on_stop.clone())?;
+    let instance = Box::new(WorkerState { worker, host, on_stop });
+    let vtable = WorkerState::<F::Worker>::VTABLE;
+    Ok(RawComponent { object: Box::into_raw(instance).cast(), vtable })
 }
-unsafe extern "C" fn destroy<F: WorkerFactory>(object: *mut ()) {
-    // SAFETY: see above.
-    let _ = fence(|| unsafe { configured::<F>(object) }.map(|factory| factory.destroy()));
-}
+
 unsafe extern "C" fn drop_factory<F: WorkerFactory>(object: *mut ()) {
-    // SAFETY: see above; the host gives the factory up.
+    // SAFETY: this entry stands in the table of `FactorySlot<F>` alone, so the object is a box that
+    // this library made; the host gives it up (FactoryVtable).
     let _ = fence(|| drop(unsafe { Box::from_raw(object.cast::<FactorySlot<F>>()) }));
 }
 
@@ -282,34 +255,58 @@ unsafe fn with<W: WorkerComponent, T>(
     f: impl FnOnce(&mut W) -> T,
 ) -> Result<T, Panicked> {
     let instance = object.cast::<WorkerState<W>>();
-    // SAFETY: by the caller. Only these two fields are borrowed: `stop` may look at the third.
+    // SAFETY: the object is a `WorkerState<W>`, and its worker is the caller's (`# Safety`). Only
+    // these two fields are borrowed: `stop` may look at the third, and at the host.
     unsafe { within(&(*instance).host, || f(&mut (*instance).worker)) }
 }
 
-unsafe extern "C" fn start<W: WorkerComponent>(object: *mut ()) -> RResult<(), RawError> {
-    // SAFETY: see above.
-    flatten(unsafe { with(object, W::start) })
+/// The entries of a worker's table that only call its worker.
+macro_rules! worker_entries {
+    ($(
+        $name:ident($($argument:ident: $type:ty),*) -> $returned:ty
+            = $finish:expr, |$worker:ident| $call:expr;
+    )*) => {$(
+        unsafe extern "C" fn $name<W: WorkerComponent>(
+            object: *mut (),
+            $($argument: $type),*
+        ) -> $returned {
+            let call = |$worker: &mut W| $call;
+            // SAFETY: this entry stands in the table of `WorkerState<W>` alone, so the object is
+            // one that this library made; a host calls a worker's entries by one thread at a time,
+            // `stop` aside (ComponentVtable).
+            let done = unsafe { with(object, call) };
+            $finish(done)
+        }
+    )*};
 }
+
+worker_entries! {
+    start() -> RResult<(), RawError> = flatten, |worker| worker.start();
+    produce(credit: u32) -> RResult<Produced, RawError>
+        = flatten, |worker| worker.produce(credit as usize);
+    settled(token: u64, first: u32, count: u32, outcome: Outcome) -> bool
+        = |done: Result<(), Panicked>| done.is_ok(),
+        |worker| worker.settled(token, first, count, outcome);
+    timer(now: i64) -> RResult<(), RawError> = flatten, |worker| worker.timer(now);
+    end(deadline: i64) -> RResult<(), RawError> = flatten, |worker| worker.end(deadline);
+}
+
 unsafe extern "C" fn stop<W: WorkerComponent>(object: *const ()) {
-    // SAFETY: the host keeps the instance while this runs; these fields are never changed.
+    // SAFETY: the host keeps the instance while this runs (ComponentVtable). These two fields are
+    // never changed before it is dropped, and the worker beside them is not touched.
     let (on_stop, host) = unsafe {
         let instance = object.cast::<WorkerState<W>>();
         (&(*instance).on_stop, &(*instance).host)
     };
     on_stop.stop(host);
 }
-unsafe extern "C" fn produce<W: WorkerComponent>(
-    object: *mut (),
-    credit: u32,
-) -> RResult<Produced, RawError> {
-    // SAFETY: see above.
-    flatten(unsafe { with(object, |worker: &mut W| worker.produce(credit as usize)) })
-}
 unsafe extern "C" fn handle<W: WorkerComponent>(
     object: *mut (),
     batch: *mut BatchHeader,
 ) -> HandleFlags {
-    // SAFETY: see above; the host gives the batch for the time of the call.
+    // SAFETY: this entry stands in the table of `WorkerState<W>` alone, and a host calls it by one
+    // thread at a time, `stop` aside (ComponentVtable). It gives the batch for the time of the
+    // call, with messages from the cursor on.
     unsafe {
         let said = Cell::new(HandleFlags::ALL_DONE);
         let done = with(object, |worker: &mut W| {
@@ -329,34 +326,14 @@ unsafe extern "C" fn handle<W: WorkerComponent>(
         said.get()
     }
 }
-unsafe extern "C" fn settled<W: WorkerComponent>(
-    object: *mut (),
-    token: u64,
-    first: u32,
-    count: u32,
-    outcome: Outcome,
-) -> bool {
-    // SAFETY: see above.
-    unsafe { with(object, |worker: &mut W| worker.settled(token, first, count, outcome)) }.is_ok()
-}
-unsafe extern "C" fn timer<W: WorkerComponent>(object: *mut (), now: i64) -> RResult<(), RawError> {
-    // SAFETY: see above.
-    flatten(unsafe { with(object, |worker: &mut W| worker.timer(now)) })
-}
-unsafe extern "C" fn end<W: WorkerComponent>(
-    object: *mut (),
-    deadline: i64,
-) -> RResult<(), RawError> {
-    // SAFETY: see above.
-    flatten(unsafe { with(object, |worker: &mut W| worker.end(deadline)) })
-}
 unsafe extern "C" fn drop_instance<W: WorkerComponent>(object: *mut ()) {
-    // SAFETY: see above; the host gives the component up. Its host goes last: `log` may need it.
-    unsafe {
-        let WorkerState { worker, host, on_stop } = *Box::from_raw(object.cast::<WorkerState<W>>());
-        log_panic(&host, within(&host, || drop(worker)));
-        on_stop.clear();
-    }
+    // SAFETY: this entry stands in the table of `WorkerState<W>` alone, so the object is a box that
+    // this library made; the host gives it up, and no `stop` runs any more (ComponentVtable).
+    let instance = unsafe { Box::from_raw(object.cast::<WorkerState<W>>()) };
+    let WorkerState { worker, host, on_stop } = *instance;
+    // The host goes last: `log` may need it.
+    log_panic(&host, within(&host, || drop(worker)));
+    on_stop.clear();
 }
 
 /// What nobody waits for is at least said.
@@ -373,6 +350,7 @@ fn log_panic<T>(host: &Host, done: Result<T, Panicked>) {
 /// `batch` is alive, its slots from the cursor on hold messages.
 #[cold]
 unsafe fn fail_rest(batch: *mut BatchHeader, description: String, said: &Cell<HandleFlags>) {
-    // SAFETY: by the caller.
+    // SAFETY: the batch is alive and holds messages from its cursor on (`# Safety`); the
+    // component's own BatchCall has gone, so nobody else uses it.
     unsafe { BatchCall::new(batch, said) }.report_all(Report::fail(0, description));
 }

@@ -27,7 +27,8 @@ impl Host {
                 self.0.enter();
             }
         }
-        // SAFETY: `self` outlives the scope, and is what `unsent` wants.
+        // SAFETY: `self` outlives the scope, at whose end `Restore` puts the host before in its
+        // place, and `self` is the `Host` that `unsent` wants.
         let host = unsafe { ThreadsHost::new(ptr::from_ref(self).cast(), unsent) };
         let _restore = Restore(host.enter());
         f()
@@ -36,13 +37,14 @@ impl Host {
 
 /// The host on whose behalf this thread runs a component's code just now, if it does.
 pub(crate) fn with_current_host<T>(f: impl FnOnce(Option<&Host>) -> T) -> T {
-    // SAFETY: set by `scope` alone, for as long as its reference lives.
+    // SAFETY: the pointer is null or was set by `scope` from a `&Host`, which lives as long as it
+    // is set; `f` runs within that time.
     f(unsafe { ThreadsHost::current().host.cast::<Host>().as_ref() })
 }
 
 /// # Safety
 /// `host` is a `Host`.
 unsafe fn unsent(host: *const (), count: u32) {
-    // SAFETY: by the caller.
+    // SAFETY: `host` is a `Host` that is alive (`# Safety`).
     unsafe { (*host.cast::<Host>()).unsent(count) }
 }

@@ -7,6 +7,17 @@ use crate::raw::{
     author::glue::own_factory, module,
 };
 
+/// Calls an entry, of those that take values and references alone, of the object that a handle
+/// owns.
+macro_rules! entry {
+    ($handle:ident.$entry:ident($($argument:ident),*)) => {{
+        let raw = &mut $handle.raw;
+        // SAFETY: the object is the one that these entries were made with, and the handle has it
+        // until it is dropped. `&mut` makes this the only call, `stop` aside.
+        unsafe { (raw.vtable.$entry())(raw.object, $($argument),*) }
+    }};
+}
+
 /// A factory of a loaded component, or of one of the host's own.
 pub struct FactoryHandle {
     module: ComponentModule_Ref,
@@ -60,10 +71,8 @@ impl FactoryHandle {
     /// One for each attribute that is wrong.
     pub fn configure(&mut self, attributes: Map) -> Result<(), Vec<RawError>> {
         self.attributes = attributes;
-        // SAFETY: here and below: the object is the factory's own, and `&mut self` makes this the
-        // only call.
-        let done = unsafe { (self.raw.vtable.configure())(self.raw.object, &self.attributes) };
-        done.into_result().map_err(Into::into)
+        let attributes = &self.attributes;
+        entry!(self.configure(attributes)).into_result().map_err(Into::into)
     }
 
     /// Gives it one attribute more, beside those that it has.
@@ -85,33 +94,27 @@ impl FactoryHandle {
     /// # Errors
     /// What stands in the way.
     pub fn check(&mut self) -> Result<(), Vec<RawError>> {
-        // SAFETY: as above.
-        let done = unsafe { (self.raw.vtable.check())(self.raw.object) };
-        done.into_result().map_err(Into::into)
+        entry!(self.check()).into_result().map_err(Into::into)
     }
 
     /// How many workers it would like.
     pub fn pool_size(&mut self) -> usize {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.pool_size())(self.raw.object) }
+        entry!(self.pool_size())
     }
 
     /// How many messages may wait for it.
     pub fn channel_size(&mut self) -> usize {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.channel_size())(self.raw.object) }
+        entry!(self.channel_size())
     }
 
     /// How many workers it bears.
     pub fn parallel(&mut self) -> Parallel {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.parallel())(self.raw.object) }
+        entry!(self.parallel())
     }
 
     /// What it can't work without.
     pub fn needs(&mut self) -> Vec<Need> {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.needs())(self.raw.object) }.into()
+        entry!(self.needs()).into()
     }
 
     /// Whether nothing that it has is lost when the program ends at any moment.
@@ -119,21 +122,18 @@ impl FactoryHandle {
     /// # Errors
     /// What the operator has set that makes it so; empty if it is so in any case.
     pub fn durability(&mut self) -> Result<(), String> {
-        // SAFETY: as above.
-        let told = unsafe { (self.raw.vtable.durability())(self.raw.object) };
-        told.into_result().map_err(Into::into)
+        entry!(self.durability()).into_result().map_err(Into::into)
     }
 
     /// Whether it would read the file of this path.
     pub fn reads(&mut self, path: &str) -> bool {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.reads())(self.raw.object, path.into()) }
+        let path = path.into();
+        entry!(self.reads(path))
     }
 
     /// What the operator should know though it can work.
     pub fn warnings(&mut self) -> Vec<RawError> {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.warnings())(self.raw.object) }.into()
+        entry!(self.warnings()).into()
     }
 
     /// Makes a worker's component.
@@ -141,22 +141,20 @@ impl FactoryHandle {
     /// # Errors
     /// When the component refuses.
     pub fn create(&mut self, host: Host) -> Result<ComponentHandle, RawError> {
-        // SAFETY: as above.
-        let raw = unsafe { (self.raw.vtable.create())(self.raw.object, host) }.into_result()?;
+        let raw = entry!(self.create(host)).into_result()?;
         let stopper = Stopper(Arc::new(Mutex::new(Some(StopEntry(raw.object, raw.vtable.stop())))));
         Ok(ComponentHandle { raw, stopper })
     }
 
     /// Tells it that its last worker has gone.
     pub fn destroy(&mut self) {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.destroy())(self.raw.object) }
+        entry!(self.destroy())
     }
 }
 
 impl Drop for FactoryHandle {
     fn drop(&mut self) {
-        // SAFETY: as above; it is not used again.
+        // SAFETY: the factory is freed by its own entry, and not used again.
         unsafe { (self.raw.vtable.drop())(self.raw.object) }
     }
 }
@@ -167,7 +165,8 @@ pub struct ComponentHandle {
     stopper: Stopper,
 }
 
-// SAFETY: as for FactoryHandle (ComponentVtable).
+// SAFETY: a component may be used by any thread, one at a time (ComponentVtable): `&mut` sees to
+// that. Through `&` only the stopper is reached, which any thread may use.
 unsafe impl Send for ComponentHandle {}
 
 impl ComponentHandle {
@@ -181,9 +180,7 @@ impl ComponentHandle {
     /// # Errors
     /// When the component can't start.
     pub fn start(&mut self) -> Result<(), RawError> {
-        // SAFETY: here and below: the object is the component's own, and `&mut self` makes this the
-        // only call.
-        unsafe { (self.raw.vtable.start())(self.raw.object) }.into_result()
+        entry!(self.start()).into_result()
     }
 
     /// Asks a source for messages.
@@ -192,21 +189,21 @@ impl ComponentHandle {
     /// When the source has failed.
     pub fn produce(&mut self, credit: usize) -> Result<Produced, RawError> {
         let credit = u32::try_from(credit).unwrap_or(u32::MAX);
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.produce())(self.raw.object, credit) }.into_result()
+        entry!(self.produce(credit)).into_result()
     }
 
     /// Has it handle the messages from the cursor on. After PANICKED it must not be called again.
     pub fn handle(&mut self, batch: &Handling) -> HandleFlags {
-        // SAFETY: as above; the batch is lent for the call, and then for what was deferred, which
-        // has holds of its own on it.
-        batch.lend(|raw| unsafe { (self.raw.vtable.handle())(self.raw.object, raw) })
+        let RawComponent { object, vtable } = &mut self.raw;
+        // SAFETY: the object is the one that this entry was made with, and `&mut` makes this the
+        // only call. The batch is lent for the call, and then for what was deferred, which has
+        // holds of its own on it.
+        batch.lend(|batch| unsafe { (vtable.handle())(*object, batch) })
     }
 
     /// Tells a source what became of its messages; false if it panicked.
     pub fn settled(&mut self, token: u64, first: u32, count: u32, outcome: Outcome) -> bool {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.settled())(self.raw.object, token, first, count, outcome) }
+        entry!(self.settled(token, first, count, outcome))
     }
 
     /// The moment that it asked for has come.
@@ -214,8 +211,7 @@ impl ComponentHandle {
     /// # Errors
     /// When the component has failed.
     pub fn timer(&mut self, now: i64) -> Result<(), RawError> {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.timer())(self.raw.object, now) }.into_result()
+        entry!(self.timer(now)).into_result()
     }
 
     /// No message comes any more.
@@ -223,8 +219,7 @@ impl ComponentHandle {
     /// # Errors
     /// When the component has failed.
     pub fn end(&mut self, deadline: i64) -> Result<(), RawError> {
-        // SAFETY: as above.
-        unsafe { (self.raw.vtable.end())(self.raw.object, deadline) }.into_result()
+        entry!(self.end(deadline)).into_result()
     }
 }
 
@@ -232,7 +227,7 @@ impl Drop for ComponentHandle {
     fn drop(&mut self) {
         // No `stop` is running or will run once this is taken.
         self.stopper.lock().take();
-        // SAFETY: as above; it is not used again.
+        // SAFETY: the component is freed by its own entry, and not used again.
         unsafe { (self.raw.vtable.drop())(self.raw.object) }
     }
 }
@@ -254,7 +249,8 @@ impl Stopper {
     /// Whatever blocks in the component should come to an end.
     pub fn stop(&self) {
         if let Some(StopEntry(object, stop)) = &*self.lock() {
-            // SAFETY: the component is not dropped while the lock is held (ComponentHandle::drop).
+            // SAFETY: the entry is the object's own, any thread may call it (ComponentVtable), and
+            // the component is not dropped while the lock is held (ComponentHandle::drop).
             unsafe { stop(*object) }
         }
     }

@@ -43,7 +43,8 @@ struct Forked {
     index: u32,
 }
 
-// SAFETY: a delivery may be settled from any thread (DeliveryVtable).
+// SAFETY: a delivery may be settled from any thread (DeliveryVtable); the record has it under its
+// lock.
 unsafe impl Send for Forked {}
 
 const VALUE: &WithMetadata<DeliveryVtable> =
@@ -59,12 +60,13 @@ impl Batch {
         let (mut owner, mut owned) = (ptr::null(), 0);
         for message in self.messages() {
             if message.payload.owner != owner {
-                payload::retain(owner, owned);
+                // SAFETY: messages of `self` hold references on this owner.
+                unsafe { payload::retain(owner, owned) };
                 (owner, owned) = (message.payload.owner, 0);
             }
             owned += 1;
             if !message.extra.is_null() {
-                // SAFETY: the message holds a reference.
+                // SAFETY: the message holds a reference on its extra, so the extra is alive.
                 unsafe { Extra::retain(message.extra) }
             }
             let Payload { data, len, owner } = message.payload;
@@ -76,7 +78,8 @@ impl Batch {
                 .is_err();
             debug_assert!(!full, "there is room for all");
         }
-        payload::retain(owner, owned);
+        // SAFETY: messages of `self` hold references on this owner.
+        unsafe { payload::retain(owner, owned) };
         copy
     }
 
@@ -170,9 +173,9 @@ unsafe extern "C" fn settle(
     outcome: Outcome,
 ) -> u32 {
     let record = fork.cast::<ForkRecord>();
-    // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices,
-    // so the record is alive until they are subtracted below. What has ended was the messages' own,
-    // and is returned once: to whoever settles the last copy.
+    // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices
+    // (DeliveryVtable), so the record is alive until they are subtracted below. What has ended was
+    // the messages' own, and is returned once: to whoever settles the last copy.
     unsafe {
         for (parent, outcome) in (*record).settle(first, count, outcome) {
             delivery::settle(parent.delivery, parent.first, parent.count, outcome);
@@ -185,8 +188,8 @@ unsafe extern "C" fn settle(
 }
 
 unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> RString {
-    // SAFETY: this vtable is only found in records of this side, and the caller holds an index, as
-    // the record holds what the messages themselves held.
+    // SAFETY: this vtable is only found in records of this side, and the caller holds an index
+    // (DeliveryVtable), as the record holds what the messages themselves held.
     unsafe {
         let record = fork.cast::<ForkRecord>();
         let mut before = index % (*record).messages;

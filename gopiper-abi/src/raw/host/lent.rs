@@ -35,9 +35,11 @@ struct LentPlace {
     index: u32,
 }
 
-// SAFETY: a delivery may be settled from any thread (DeliveryVtable); the rest is atomic.
+// SAFETY: a delivery may be settled from any thread (DeliveryVtable); of the rest only `open`
+// changes, which is atomic.
 unsafe impl Send for LentRecord {}
-// SAFETY: as above.
+// SAFETY: only `open` changes, which is atomic: whoever closes a place is the only one to settle
+// it.
 unsafe impl Sync for LentRecord {}
 
 // A static has one address, by which `resolve` knows a guard.
@@ -116,7 +118,8 @@ impl Lent {
             }
             let message = std::mem::replace(slot, Message::vacated());
             *slot = self.take_back(place, Some(message));
-            // SAFETY: the count that went along with the message's delivery.
+            // SAFETY: a message that was lent with a delivery has one count of the record
+            // (`Lent::new`), and this is where it gives it up.
             unsafe { Arc::decrement_strong_count(guard.cast::<LentRecord>()) }
         }
     }
@@ -159,7 +162,8 @@ impl LentPlace {
     fn settle(&self, outcome: Outcome) -> bool {
         let open = self.open.swap(false, AcqRel);
         if open {
-            // SAFETY: an open place holds its index of the delivery.
+            // SAFETY: an open place holds its index of the delivery, and whoever closed it is the
+            // only one to use that.
             unsafe { delivery::settle(self.delivery, self.index, 1, outcome) };
         }
         open
@@ -175,7 +179,8 @@ impl Batch {
         }
         let mut resolved = Vec::new();
         for parent in parents.into_parents() {
-            // SAFETY: taken out of the deliveries, which held them.
+            // SAFETY: the indices were taken out of `parents`, which held them; nobody else has
+            // them.
             unsafe { resolve(parent, &mut resolved) }
         }
         self.attach(delivery::derive(resolved, self.header().len));
@@ -188,7 +193,8 @@ impl Batch {
 /// # Safety
 /// The caller holds these indices, and gives them up.
 pub(in crate::raw) unsafe fn resolve(parent: Parent, into: &mut Vec<Parent>) {
-    // SAFETY: by the caller, who holds a count of the record for each place, if it is a guard's.
+    // SAFETY: the caller holds these indices and gives them up (`# Safety`), so their delivery is
+    // alive. If it is a guard's, each index is a count of the record.
     unsafe {
         let is_guard = !parent.delivery.is_null()
             && ptr::eq((*parent.delivery).vtable.0.to_raw_ptr(), VTABLE.0.to_raw_ptr());
@@ -214,8 +220,8 @@ unsafe extern "C" fn settle(
     outcome: Outcome,
 ) -> u32 {
     let record = guard.cast::<LentRecord>();
-    // SAFETY: this vtable is only found in records of this side; the caller holds a count for each
-    // of these places.
+    // SAFETY: this vtable is only found in records of this side; the caller holds these indices
+    // (DeliveryVtable), each of which is a count of the record, given up at the end.
     unsafe {
         let places = &(&(*record).places)[first as usize..(first + count) as usize];
         let open = places.iter().filter(|place| place.settle(outcome)).count();

@@ -9,10 +9,8 @@ use std::{
 };
 
 use crate::raw::{
-    Awaited, Batch, BatchHeader, CallFlags, Completion, HandleFlags, Message,
-    batch::release_hold,
-    message::slot,
-    own_batch::{OwnBatch, take_reported},
+    Awaited, Batch, BatchHeader, CallFlags, Completion, HandleFlags, Message, batch::release_hold,
+    message::slot, own_batch::OwnBatch,
 };
 
 /// A batch while components handle it. The messages can be had again when all of them are reported.
@@ -84,7 +82,7 @@ impl Handling {
     /// The batch, or what waits for the deferred ones of its messages.
     pub fn finish(self) -> Result<Batch, DeferredBatch> {
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is not used again.
+        // SAFETY: `this` is neither used nor dropped again (`ManuallyDrop`).
         let batch = unsafe { ManuallyDrop::take(&mut this.batch) };
         // The holds say it, not the flags: those are a component's word. One hold is this one;
         // seeing that the others have gone, one sees all that was done before they went.
@@ -97,8 +95,8 @@ impl Handling {
 
 impl Drop for Handling {
     fn drop(&mut self) {
-        // SAFETY: not used again. With deferred messages out, whoever reports the last one drops
-        // it.
+        // SAFETY: a Handling that is being dropped is not used again. With deferred messages out,
+        // whoever reports the last one drops the batch.
         let batch = unsafe { ManuallyDrop::take(&mut self.batch) };
         drop(DeferredBatch(batch.into_raw()));
     }
@@ -108,31 +106,33 @@ impl Drop for Handling {
 #[derive(Debug)]
 pub struct DeferredBatch(*mut BatchHeader);
 
-// SAFETY: only the header is touched, and that by the rules of the holds.
+// SAFETY: what another thread changes meanwhile is atomic (the holds, the statuses); the rest is
+// touched by whoever has this value, or after the last hold has gone.
 unsafe impl Send for DeferredBatch {}
 
 impl DeferredBatch {
     /// Takes out what is reported: the places of the deferred messages hold
     /// [`Message::vacated`] instead, and so do the others' in the batch that is awaited.
     pub fn take_reported(&mut self) -> Batch {
-        // SAFETY: alive by this hold.
-        unsafe { take_reported(self.0) }
+        // Under the lock: whoever has asked for `awaited` may be taking out the same.
+        let reported = self.awaited().take_reported();
+        reported.unwrap_or_else(|| unreachable!("this hold keeps the batch from being completed"))
     }
 
-    /// For looking at it while it is awaited.
+    /// For looking at it while it is awaited. There is one of it: the batch takes it back when it
+    /// is completed.
     pub fn awaited(&mut self) -> Arc<Awaited> {
-        let awaited = Arc::new(Awaited::new(self.0));
-        // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
-        // else reads `awaited` yet.
-        unsafe { (*self.0.cast::<OwnBatch>()).awaited = Some(awaited.clone()) };
-        awaited
+        // SAFETY: it is a batch of this side (`Handling::new`), kept alive by this hold. While that
+        // is counted, nobody else reads `awaited`.
+        let awaited = unsafe { &mut (*self.0.cast::<OwnBatch>()).awaited };
+        awaited.get_or_insert_with(|| Arc::new(Awaited::new(self.0))).clone()
     }
 
     /// Leaves the batch to its deferred messages: when the last one is reported, `completion` gets
     /// it, at once if that has been so already.
     pub fn await_deferred(self, completion: Arc<dyn Completion>) {
-        // SAFETY: a batch of this side (`Handling::new`). This hold is still counted, so nobody
-        // else reads `completion` yet; it is given up by the drop.
+        // SAFETY: it is a batch of this side (`Handling::new`), kept alive by this hold. While that
+        // is counted, nobody else reads `completion`; the drop gives it up.
         unsafe { (*self.0.cast::<OwnBatch>()).completion = Some(completion) };
     }
 }
@@ -142,7 +142,7 @@ impl DeferredBatch {
 #[derive(Debug)]
 pub struct Watch(*mut BatchHeader);
 
-// SAFETY: it holds the batch; what it reads is written by the component's thread before, and
+// SAFETY: it holds the batch. What it reads was written by the component's thread before, and is
 // published by the cursor and the statuses.
 unsafe impl Send for Watch {}
 
@@ -152,8 +152,9 @@ impl Watch {
     /// their deliveries; `None` where it has the message and has not reported. What lies behind was
     /// not begun.
     pub fn give_up(&self) -> Vec<Option<Message>> {
-        // SAFETY: alive by the hold. Only slots that the component's thread has published are read:
-        // those before the cursor, and those whose status says that they are reported.
+        // SAFETY: this hold keeps the batch alive. Only slots that the component's thread has
+        // published are read: those before the cursor, and those whose status says that they are
+        // reported.
         unsafe {
             let header = self.0;
             (*header).call.fetch_or(CallFlags::GIVEN_UP, Relaxed);
@@ -183,7 +184,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // SAFETY: its hold, given up once.
+        // SAFETY: `watch` has added this hold, and it is given up once, here.
         unsafe { release_hold(self.0) }
     }
 }
@@ -191,7 +192,8 @@ impl Drop for Watch {
 /// # Safety
 /// `slot` is a slot of a batch that is alive, and was handed out or is behind the cursor.
 unsafe fn copy_reported(slot: *mut Message) -> Option<Message> {
-    // SAFETY: by the caller; a slot whose status is no slot's own is not written any more.
+    // SAFETY: the batch is alive, and the slot was handed out or is behind the cursor (`# Safety`).
+    // A slot whose status is neither VACANT nor LATE is reported, and not written any more.
     unsafe {
         let status = Message::atomic_status(slot).load(Acquire);
         if status == slot::VACANT || status == slot::LATE {
@@ -205,7 +207,8 @@ unsafe fn copy_reported(slot: *mut Message) -> Option<Message> {
 
 impl Drop for DeferredBatch {
     fn drop(&mut self) {
-        // SAFETY: the host's hold, given up once.
+        // SAFETY: this is the host's hold, which the Batch before it had; it is given up once,
+        // here.
         unsafe { release_hold(self.0) }
     }
 }

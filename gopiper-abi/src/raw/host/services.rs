@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use abi_stable::{
     prefix_type::WithMetadata,
-    std_types::{RErr, ROk, RResult, RStr, RString},
+    std_types::{RResult, RStr, RString},
 };
 
 pub use crate::raw::host_services::Sending;
@@ -64,101 +64,72 @@ impl<S: HostSide> Services<S> {
 }
 
 /// # Safety
-/// `context` came from [`host`] with the same `S`, and is held by the caller.
+/// `context` came from [`host`] with the same `S`, and the caller holds it.
+#[inline]
 unsafe fn side<'a, S>(context: *const ()) -> &'a S {
-    // SAFETY: by the caller.
+    // SAFETY: the context is the pointer of an Arc<S> that the caller holds (`# Safety`).
     unsafe { &*context.cast::<S>() }
 }
 
-// SAFETY, for all below: they stand in `Services<S>` alone, so their context is an Arc<S>, and a
-// caller of a service holds it (HostServices).
+/// Services that are calls of a [`HostSide`] alone.
+macro_rules! services {
+    ($(
+        $name:ident($($argument:ident: $type:ty),*) $(-> $returned:ty)? = |$side:ident| $call:expr;
+    )*) => {$(
+        unsafe extern "C" fn $name<S: HostSide>(
+            context: *const (),
+            $($argument: $type),*
+        ) $(-> $returned)? {
+            // SAFETY: this function stands in the table of `Services<S>` alone, so the context came
+            // from `host::<S>`; a caller of a service holds it (HostServices).
+            let $side = unsafe { side::<S>(context) };
+            $call
+        }
+    )*};
+}
+
+services! {
+    log_enabled(level: Level, target: RStr<'_>) -> bool
+        = |side| side.log_enabled(level, target.into());
+    log(level: Level, target: RStr<'_>, text: RStr<'_>)
+        = |side| side.log(level, target.into(), text.into());
+    metric(kind: MetricKind, name: RStr<'_>, help: RStr<'_>) -> *const Metric
+        = |side| side.metric(kind, name.into(), help.into());
+    now() -> i64 = |side| side.now();
+    monotonic() -> i64 = |side| side.monotonic();
+    wake_at(moment: i64) = |side| side.wake_at(moment);
+    stop(error: RStr<'_>)
+        = |side| side.stop(Some(error.as_str()).filter(|error| !error.is_empty()));
+    is_stopping() -> bool = |side| side.is_stopping();
+    stop_descriptor() -> i32 = |side| side.stop_descriptor();
+    state_directory() -> RResult<RString, RawError>
+        = |side| {
+            let directory = side.state_directory();
+            directory.map(|path| path.to_string_lossy().into_owned().into()).into()
+        };
+    unsent(count: u32) = |side| side.unsent(count);
+    payload(length: usize) -> PayloadMut = |side| side.payload(length);
+    batch() -> *mut BatchHeader = |side| side.batch().into_raw();
+}
+
 unsafe extern "C" fn retain<S: HostSide>(context: *const ()) {
-    // SAFETY: see above.
+    // SAFETY: the context is the pointer of an Arc<S> (`host::<S>`), which the caller holds
+    // (HostServices).
     unsafe { Arc::increment_strong_count(context.cast::<S>()) }
 }
 unsafe extern "C" fn release<S: HostSide>(context: *const ()) {
-    // SAFETY: see above.
+    // SAFETY: the context is the pointer of an Arc<S> (`host::<S>`), and the caller gives up its
+    // hold (HostServices).
     unsafe { Arc::decrement_strong_count(context.cast::<S>()) }
-}
-unsafe extern "C" fn log_enabled<S: HostSide>(
-    context: *const (),
-    level: Level,
-    target: RStr<'_>,
-) -> bool {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.log_enabled(level, target.into())
-}
-unsafe extern "C" fn log<S: HostSide>(
-    context: *const (),
-    level: Level,
-    target: RStr<'_>,
-    text: RStr<'_>,
-) {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.log(level, target.into(), text.into());
-}
-unsafe extern "C" fn metric<S: HostSide>(
-    context: *const (),
-    kind: MetricKind,
-    name: RStr<'_>,
-    help: RStr<'_>,
-) -> *const Metric {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.metric(kind, name.into(), help.into())
-}
-unsafe extern "C" fn now<S: HostSide>(context: *const ()) -> i64 {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.now()
-}
-unsafe extern "C" fn monotonic<S: HostSide>(context: *const ()) -> i64 {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.monotonic()
-}
-unsafe extern "C" fn wake_at<S: HostSide>(context: *const (), moment: i64) {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.wake_at(moment);
-}
-unsafe extern "C" fn stop<S: HostSide>(context: *const (), error: RStr<'_>) {
-    let error = Some(error.as_str()).filter(|error| !error.is_empty());
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.stop(error);
-}
-unsafe extern "C" fn is_stopping<S: HostSide>(context: *const ()) -> bool {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.is_stopping()
-}
-unsafe extern "C" fn stop_descriptor<S: HostSide>(context: *const ()) -> i32 {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.stop_descriptor()
-}
-unsafe extern "C" fn state_directory<S: HostSide>(
-    context: *const (),
-) -> RResult<RString, RawError> {
-    // SAFETY: see above.
-    match unsafe { side::<S>(context) }.state_directory() {
-        Ok(path) => ROk(path.to_string_lossy().into_owned().into()),
-        Err(error) => RErr(error),
-    }
-}
-unsafe extern "C" fn unsent<S: HostSide>(context: *const (), count: u32) {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.unsent(count);
-}
-unsafe extern "C" fn payload<S: HostSide>(context: *const (), length: usize) -> PayloadMut {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.payload(length)
-}
-unsafe extern "C" fn batch<S: HostSide>(context: *const ()) -> *mut BatchHeader {
-    // SAFETY: see above.
-    unsafe { side::<S>(context) }.batch().into_raw()
 }
 unsafe extern "C" fn send<S: HostSide>(
     context: *const (),
     batch: *mut BatchHeader,
     options: &SendOptions,
 ) -> SendStatus {
-    // SAFETY: see above; the batch and the parents are the caller's to give. What is not sent goes
-    // back to the caller, who still refers to both.
+    // SAFETY: the context came from `host::<S>`, and the caller holds it. The batch, the parents
+    // and the positions are the caller's, as HostServices says; what is not sent goes back to the
+    // caller, who still refers to it.
     unsafe {
         let parents = match options.parent_count {
             0 => Vec::new(),

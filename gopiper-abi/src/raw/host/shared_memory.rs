@@ -55,10 +55,10 @@ mod tests {
         let part = payload.slice(4096..4100);
         drop(payload);
         let region = part.region().unwrap();
-        // SAFETY: open as long as `part` lives.
+        // SAFETY: `part` keeps the descriptor open, and lives until the end of the test.
         let descriptor = unsafe { BorrowedFd::borrow_raw(region.descriptor) };
         let place = part.as_ptr().addr() - region.base.addr();
-        // SAFETY: nobody writes the memory any more.
+        // SAFETY: the memory is frozen, so nobody writes it any more, and its length is sealed.
         let mapped =
             unsafe { memmap2::Mmap::map(&descriptor.try_clone_to_owned().unwrap()).unwrap() };
         assert_eq!(&mapped[place..place + part.len()], b"here");

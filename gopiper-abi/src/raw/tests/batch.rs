@@ -154,7 +154,7 @@ fn a_panic_while_judging_keeps_what_was_not_settled() {
 fn a_batch_crosses_and_comes_back() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let raw = batch_of(&["a", "b"], &books, &ledger).into_raw();
-    // SAFETY: given up just before.
+    // SAFETY: `into_raw` gave the batch up just before.
     let batch = unsafe { Batch::from_raw(raw) };
     assert_eq!(batch.as_raw(), raw);
     assert_eq!(texts(&batch), ["a", "b"]);
@@ -172,7 +172,8 @@ fn a_batch_of_the_other_side_becomes_one_of_this_side() {
     }
     unsafe extern "C" fn free(batch: *mut BatchHeader) {
         FREED.fetch_add(1, SeqCst);
-        // SAFETY: both were leaked below; the messages have gone.
+        // SAFETY: both were leaked below and are freed once, by the batch's drop; the messages have
+        // gone.
         unsafe {
             let header = Box::from_raw(batch);
             assert_eq!(header.len, 0);
@@ -194,7 +195,8 @@ fn a_batch_of_the_other_side_becomes_one_of_this_side() {
     };
     header.messages = slots.as_mut_ptr();
     std::mem::forget(slots);
-    // SAFETY: given up here.
+    // SAFETY: the box is leaked here and given to the batch alone; its slots and functions are
+    // those above.
     let mut foreign = unsafe { Batch::from_raw(Box::into_raw(Box::new(header))) };
     ["a", "b"].iter().for_each(|text| foreign.push(Message::new(books.payload(text))).unwrap());
     foreign.open_delivery(0, ledger.clone());

@@ -100,7 +100,7 @@ fn neighbours_are_merged_in_either_order() {
     let parents = all.into_parents();
     let ranges: Vec<_> = parents.iter().map(|parent| (parent.first, parent.count)).collect();
     assert_eq!(ranges, [(0, 100), (0, 100)]);
-    // SAFETY: taken out just before.
+    // SAFETY: `into_parents` took the indices out just before, and nobody else holds them.
     drop(unsafe { Deliveries::from_parents(parents) });
     assert_eq!(ledger.outcomes(0, 100), [FAILED; 100]);
     assert_eq!(ledger.outcomes(1, 100), [FAILED; 100]);

@@ -295,3 +295,27 @@ fn what_was_made_of_a_kept_message_and_sent_is_not_its_components_any_more() {
     assert_eq!(Arc::strong_count(&ledger), 1);
     assert_eq!(books.alive(), 0);
 }
+
+#[test]
+fn whoever_looks_at_an_awaited_batch_finds_nothing_once_it_is_completed() {
+    let (books, ledger) = (Books::default(), Ledger::open());
+    let handling = Handling::new(batch(&books, &ledger, &["done", "defer"]));
+    let mut deferred = Vec::new();
+    lend(&handling, |call| {
+        call.each(|message, handled| match message.data() {
+            b"defer" => deferred.push((handled.defer(), message)),
+            _ => handled.done(message),
+        })
+    });
+    let mut waiting = handling.finish().unwrap_err();
+    let (one, other) = (waiting.awaited(), waiting.awaited());
+    assert_eq!(texts(&waiting.take_reported()), ["done", ""]);
+    let completed = Arc::new(Completed::default());
+    waiting.await_deferred(completed.clone());
+    assert_eq!(texts(&one.take_reported().unwrap()), ["", ""]);
+    let (late, message) = deferred.pop().unwrap();
+    late.done(message);
+    assert_eq!(texts(&completed.wait()), ["", "defer"]);
+    assert!(one.take_reported().is_none() && other.take_reported().is_none());
+    assert_eq!(books.alive(), 0);
+}

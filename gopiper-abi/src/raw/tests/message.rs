@@ -1,7 +1,7 @@
 use super::*;
 
 fn references(message: &Message) -> usize {
-    // SAFETY: null, or alive by the message's reference.
+    // SAFETY: the pointer is null, or the message's reference keeps the extra alive.
     unsafe { message.extra.as_ref() }.map_or(0, |extra| extra.references.load(SeqCst))
 }
 

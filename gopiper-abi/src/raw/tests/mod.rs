@@ -120,7 +120,7 @@ impl Completed {
 fn lend(handling: &Handling, component: impl FnOnce(BatchCall<'_>) -> HandleFlags) -> HandleFlags {
     handling.lend(|raw| {
         let said = Cell::new(HandleFlags::ALL_DONE);
-        // SAFETY: the batch is lent to this call.
+        // SAFETY: `lend` gives the batch to this call alone, with messages from its cursor on.
         let returned = component(unsafe { BatchCall::new(raw, &said) });
         assert_eq!(returned, said.get());
         returned

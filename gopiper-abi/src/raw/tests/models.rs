@@ -28,9 +28,9 @@ struct Hears {
     alive: UnsafeCell<()>,
 }
 
-// SAFETY: loom checks what is done with `alive`, and there is nothing in it.
+// SAFETY: there is nothing in `alive`, and loom checks what is done with it.
 unsafe impl Send for Hears {}
-// SAFETY: as above.
+// SAFETY: there is nothing in `alive`, and loom reports a write beside another access.
 unsafe impl Sync for Hears {}
 
 impl Settle for Hears {
@@ -67,7 +67,7 @@ fn settle_all<const N: usize>(indices: [(Parent, Outcome); N]) {
         thread::spawn(move || {
             // As a whole, for it may go to another thread.
             let Parent { delivery, first, count } = { part };
-            // SAFETY: each test gives each index away once.
+            // SAFETY: each test gives each index away once, so its thread holds it.
             unsafe { settle(delivery, first, count, outcome) }
         })
     });

@@ -93,14 +93,15 @@ fn two_blocks_are_never_merged() {
 #[test]
 fn two_owners_side_by_side_are_never_merged() {
     let memory: *mut [u8] = Box::into_raw(Box::new(*b"abcd"));
-    // SAFETY: leaked just before, and freed when nothing refers to it any more.
+    // SAFETY: the memory was leaked just before; it is freed below, when nothing refers to it any
+    // more.
     let both: &'static mut [u8] = unsafe { &mut *memory };
     let (front, back) = both.split_at_mut(2);
     let mut batch = Batch::new(2);
     batch.push(Message::new(PayloadMut::from_owner(front, None).freeze())).unwrap();
     batch.push(Message::new(PayloadMut::from_owner(back, None).freeze())).unwrap();
     assert_eq!(pieces(batch, b""), [piece(0..1, "ab"), piece(1..2, "cd")]);
-    // SAFETY: both owners have gone with the batch.
+    // SAFETY: both owners have gone with the batch, and `memory` came from the box.
     drop(unsafe { Box::from_raw(memory) });
 }
 

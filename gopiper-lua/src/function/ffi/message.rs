@@ -11,19 +11,20 @@ const LARGE: usize = 64 << 10;
 /// The longest description, which is for people and for the log.
 const DESCRIPTION: usize = 64 << 10;
 
-// SAFETY, for all below: the prelude gives the state that it was given, which its component keeps
-// for as long as Lua runs; a slot of the batch that is being handled, which nobody else refers to;
-// and bytes that live for the call (see `ffi/mod.rs`).
+// The prelude calls these with the state that it was given, and with a slot of the batch that is
+// being handled: see `ffi/mod.rs`.
+
+/// Where the word begins, from a place on; -1 if it is not there.
 pub(super) unsafe extern "C" fn find(
-    state: *mut State,
-    message: *const Message,
+    state: &mut State,
+    message: &Message,
     from: usize,
     word: *const u8,
     len: usize,
 ) -> isize {
-    // SAFETY: see above.
-    let (state, data, word) = unsafe { (&mut *state, (*message).data(), bytes(word, len)) };
-    let Some(rest) = data.get(from..) else { return -1 };
+    // SAFETY: Lua keeps its string `word` alive for the call (`ffi/mod.rs`).
+    let word = unsafe { bytes(word, len) };
+    let Some(rest) = message.data().get(from..) else { return -1 };
     if word.len() > LARGE {
         // A copy of it would be made.
         return memmem::find(rest, word).map_or(-1, |at| (from + at) as isize);
@@ -43,13 +44,13 @@ fn prepare<'a>(finder: &'a mut Option<Finder<'static>>, word: &[u8]) -> &'a Find
 
 /// Returns 0 if there is no room for the bytes; so do those below.
 pub(super) unsafe extern "C" fn set_data(
-    state: *mut State,
-    message: *mut Message,
+    state: &mut State,
+    message: &mut Message,
     data: *const u8,
     len: usize,
 ) -> i32 {
-    // SAFETY: see above.
-    let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
+    // SAFETY: Lua keeps its string `data` alive for the call (`ffi/mod.rs`).
+    let data = unsafe { bytes(data, len) };
     state.keep_original(message);
     let Some(data) = state.together([data]) else { return 0 };
     message.set_data(data);
@@ -57,13 +58,13 @@ pub(super) unsafe extern "C" fn set_data(
 }
 
 pub(super) unsafe extern "C" fn append(
-    state: *mut State,
-    message: *mut Message,
+    state: &mut State,
+    message: &mut Message,
     data: *const u8,
     len: usize,
 ) -> i32 {
-    // SAFETY: see above.
-    let (state, message, data) = unsafe { (&mut *state, &mut *message, bytes(data, len)) };
+    // SAFETY: Lua keeps its string `data` alive for the call (`ffi/mod.rs`).
+    let data = unsafe { bytes(data, len) };
     state.keep_original(message);
     let Some(whole) = state.longer(message.payload(), data) else { return 0 };
     message.set_data(whole);
@@ -71,13 +72,11 @@ pub(super) unsafe extern "C" fn append(
 }
 
 pub(super) unsafe extern "C" fn crop(
-    state: *mut State,
-    message: *mut Message,
+    state: &mut State,
+    message: &mut Message,
     from: usize,
     len: usize,
 ) {
-    // SAFETY: see above.
-    let (state, message) = unsafe { (&mut *state, &mut *message) };
     state.keep_original(message);
     let payload = message.payload();
     let from = from.min(payload.len());
@@ -85,22 +84,20 @@ pub(super) unsafe extern "C" fn crop(
     message.set_data(part);
 }
 
-pub(super) unsafe extern "C" fn set_time(state: *mut State, message: *mut Message, time: i64) {
-    // SAFETY: see above.
-    let (state, message) = unsafe { (&mut *state, &mut *message) };
+pub(super) unsafe extern "C" fn set_time(state: &mut State, message: &mut Message, time: i64) {
     state.keep_original(message);
     message.set_time(time);
 }
 
 /// A message of these bytes in this one's place.
 pub(super) unsafe extern "C" fn emit(
-    state: *mut State,
-    message: *const Message,
+    state: &mut State,
+    message: &Message,
     data: *const u8,
     len: usize,
 ) -> i32 {
-    // SAFETY: see above.
-    let (state, message, data) = unsafe { (&mut *state, &*message, bytes(data, len)) };
+    // SAFETY: Lua keeps its string `data` alive for the call (`ffi/mod.rs`).
+    let data = unsafe { bytes(data, len) };
     // The list may have to grow.
     let is_full = state.parts.len() == state.parts.capacity();
     let grown = if is_full { 2 * size_of_val(&state.parts[..]) } else { 0 };
@@ -116,9 +113,7 @@ pub(super) unsafe extern "C" fn emit(
 
 /// The message is done, and something was made: by it, in its place, which settles it, or in the
 /// window.
-pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
-    // SAFETY: see above. Sending calls the host, and nobody else.
-    let (state, message) = unsafe { (&mut *state, &mut *message) };
+pub(super) unsafe extern "C" fn send(state: &mut State, message: &mut Message) {
     if state.parts.is_empty() {
         message.set_status(0);
     } else {
@@ -138,13 +133,13 @@ pub(super) unsafe extern "C" fn send(state: *mut State, message: *mut Message) {
 /// Keeps the message under a key, and sends the messages made for that key. Returns 0 if the
 /// message has others in its place, and so cannot be kept, and -1 if there is no room for the key.
 pub(super) unsafe extern "C" fn keep(
-    state: *mut State,
-    message: *mut Message,
+    state: &mut State,
+    message: &mut Message,
     key: *const u8,
     len: usize,
 ) -> i32 {
-    // SAFETY: see above. Sending calls the host, and nobody else.
-    let (state, message, key) = unsafe { (&mut *state, &mut *message, bytes(key, len)) };
+    // SAFETY: Lua keeps its string `key` alive for the call (`ffi/mod.rs`).
+    let key = unsafe { bytes(key, len) };
     if !state.parts.is_empty() {
         return 0;
     }
@@ -159,14 +154,14 @@ pub(super) unsafe extern "C" fn keep(
 
 /// Any report except a Done without a description, which Lua writes into the slot itself.
 pub(super) unsafe extern "C" fn report(
-    state: *mut State,
-    message: *mut Message,
+    state: &mut State,
+    message: &mut Message,
     status: i32,
     text: *const u8,
     len: usize,
 ) {
-    // SAFETY: see above. Sending calls the host, and nobody else.
-    let (state, message, text) = unsafe { (&mut *state, &mut *message, bytes(text, len)) };
+    // SAFETY: the caller keeps `text` alive for the call: Lua its string, `run` the error's.
+    let text = unsafe { bytes(text, len) };
     // A message that fails, or comes again, has made nothing.
     match status {
         100..300 => state.window.take_back(),

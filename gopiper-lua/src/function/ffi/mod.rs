@@ -1,9 +1,10 @@
 //! The calls of Lua functions through LuaJIT's FFI: access to the messages of a batch.
 //!
 //! `lua/types.h` declares the same types. The prelude, which is the other files of that folder,
-//! calls these functions on the worker's thread, with a slot of the batch that is being handled, if
-//! they want one; LuaJIT keeps a string alive for the call that it is given to. None of them calls
-//! back into Lua, and none may panic.
+//! calls these functions on the worker's thread, with the state that it was given, and with a slot
+//! of the batch that is being handled, if they want one. Nobody else refers to either during the
+//! call, so they are references. LuaJIT keeps a string alive for the call that it is given to. None
+//! of the functions calls back into Lua, and none may panic.
 #![allow(unsafe_code)]
 mod held;
 mod message;
@@ -17,11 +18,14 @@ use std::{
     ptr,
     sync::{
         Arc,
-        atomic::{AtomicPtr, Ordering::Relaxed},
+        atomic::{
+            AtomicPtr,
+            Ordering::{Relaxed, Release},
+        },
     },
 };
 
-use gopiper_abi::{Message, Postponed, nearest::did_you_mean, raw::BatchHeader};
+use gopiper_abi::{BatchCall, Message, Postponed, nearest::did_you_mean};
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value};
 
 use self::held::Held;
@@ -30,13 +34,13 @@ use self::state::State;
 use crate::{
     function::{json::Paths, window::Window},
     language::script::Script,
-    state::{STOPPED, TEXT, code, memory, time_limit::Progress},
+    state::{STOPPED, TEXT, code, memory},
 };
 
 /// The functions that Lua calls, and nothing made yet.
 pub(super) fn new_state(postponed: Postponed) -> OwnedState {
     OwnedState::new(State {
-        progress: Progress::default(),
+        progress: Box::default(),
         changed: 0,
         made: 0,
         slot: AtomicPtr::new(ptr::null_mut()),
@@ -85,7 +89,8 @@ pub(super) fn lua(
     state: LightUserData,
     source: &Arc<Script>,
 ) -> mlua::Result<(Lua, Function, Table)> {
-    // SAFETY: `ffi` is the prelude's alone: it is taken away before the operator's file runs.
+    // SAFETY: only the prelude uses `ffi`, and it declares the types as they are here. It is taken
+    // away before the operator's file runs.
     let lua =
         unsafe { Lua::unsafe_new_with(StdLib::ALL_SAFE | StdLib::FFI, LuaOptions::default()) };
     memory::limit(&lua)?;
@@ -107,7 +112,8 @@ pub(super) fn lua(
     prelude.set("meant", lua.create_function(meant)?)?;
     prelude.set("as_text", lua.load(TEXT).set_name("=gopiper").call::<Function>(())?)?;
     prelude.set("pcall", lua.globals().get::<Function>("pcall")?)?;
-    // SAFETY: it is the prelude's alone, which calls it as it wants to be.
+    // SAFETY: `tried` is a function for Lua, which takes what it wants from the stack. Only the
+    // prelude has it, and calls it with a function.
     prelude.set("tried", unsafe { lua.create_c_function(code::tried)? })?;
     for part in PRELUDE {
         lua.load(part).set_name("=gopiper").call::<()>(&prelude)?;
@@ -142,20 +148,19 @@ fn meant(_: &Lua, (name, known): (Value, Vec<String>)) -> mlua::Result<String> {
 pub(super) fn run(
     function: &Function,
     lua: &Lua,
-    state: *mut State,
+    state: &OwnedState,
     subject: &str,
-    batch: *mut BatchHeader,
+    call: &mut BatchCall<'_>,
 ) {
-    // SAFETY: here and below: the state is its component's, the batch the call's; nobody else
-    // refers to either while Lua does not run, and Lua has got no further than a message of the
-    // batch.
+    let (state, batch) = (state.pointer(), call.header());
+    // SAFETY: the batch is alive for as long as the call, which is borrowed; the cursor is atomic.
     let cursor = unsafe { &(*batch).cursor };
     let first = cursor.load(Relaxed);
     loop {
-        // SAFETY: see above.
+        // SAFETY: the state is borrowed, and nobody changes it while Lua does not run.
         unsafe { (*state).progress.begin(cursor.load(Relaxed)) };
         let ran = function.call::<()>(LightUserData(batch.cast::<c_void>()));
-        // SAFETY: see above.
+        // SAFETY: the state is borrowed, and nobody changes it while Lua does not run.
         let at = unsafe {
             (*state).slot.store(ptr::null_mut(), Relaxed);
             (*state).progress.at()
@@ -163,13 +168,15 @@ pub(super) fn run(
         let Err(error) = ran else { break };
         let _ = lua.gc_collect();
         let text = format!("{subject}: {}", error.to_string().lines().next().unwrap_or_default());
-        // SAFETY: see above.
+        // SAFETY: Lua has got no further than a message of the batch, whose slots from the cursor
+        // on hold messages; nobody else refers to this one or to the state while Lua does not run.
         let len = unsafe {
-            let slot = (*batch).messages.add(at as usize);
-            message::report(state, slot, 200, text.as_ptr(), text.len());
+            let slot = &mut *(*batch).messages.add(at as usize);
+            message::report(&mut *state, slot, 200, text.as_ptr(), text.len());
             (*batch).len
         };
-        cursor.store(at + 1, Relaxed);
+        // Release: whoever sees it may read what lies before it (`Watch`).
+        cursor.store(at + 1, Release);
         if at + 1 >= len {
             break;
         }

@@ -116,7 +116,8 @@ impl Plain {
     /// # Safety
     /// Its bytes live for the call.
     pub(super) unsafe fn read(&self) -> Result<Option<Value>, structured::ValueProblem> {
-        // SAFETY: by the caller, for those that have bytes.
+        // SAFETY: what has one of the tags below for which this is called has bytes, which live for
+        // the call (`# Safety`).
         let bytes = || unsafe { bytes(self.data, self.len) };
         if self.tag == ABSENT {
             return Ok(None);
@@ -135,11 +136,11 @@ impl Plain {
     /// The same for a table of attributes or nothing.
     ///
     /// # Safety
-    /// As above.
+    /// Its bytes live for the call.
     pub(super) unsafe fn read_attributes(&self) -> Result<Value, structured::ValueProblem> {
         match self.tag {
             ABSENT => Ok(Value::NULL),
-            // SAFETY: by the caller.
+            // SAFETY: a table has bytes, which live for the call (`# Safety`).
             _ => structured::read_all(unsafe { bytes(self.data, self.len) }),
         }
     }
@@ -148,6 +149,7 @@ impl Plain {
 /// # Safety
 /// `data` leads to `len` bytes that live for the call.
 pub(super) unsafe fn bytes<'a>(data: *const u8, len: usize) -> &'a [u8] {
-    // SAFETY: by the caller; a slice needs a pointer also if it is empty.
+    // SAFETY: `data` leads to `len` bytes that live for the call (`# Safety`). It may be null for
+    // none, which a slice's pointer must not be.
     if len == 0 { &[] } else { unsafe { slice::from_raw_parts(data, len) } }
 }

@@ -23,46 +23,45 @@ const BLOCK: usize = 64 << 10;
 /// One worker's, as Lua sees it.
 #[repr(C)]
 pub(crate) struct State {
-    pub(crate) progress: Progress,
+    /// Apart: the watch looks at it at any time, while functions that Lua calls have the rest.
+    pub(crate) progress: Box<Progress>,
     /// Whether the current message was changed: `original` is the message as received.
     pub(super) changed: i32,
     /// How many messages it has made, in its place or in the window, or dropped there.
     pub(super) made: i32,
     /// The current message, in its batch; null when its function has returned.
     pub(super) slot: AtomicPtr<Message>,
-    pub(super) find:
-        unsafe extern "C" fn(*mut State, *const Message, usize, *const u8, usize) -> isize,
-    pub(super) set_data: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize) -> i32,
-    pub(super) append: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize) -> i32,
-    pub(super) crop: unsafe extern "C" fn(*mut State, *mut Message, usize, usize),
-    pub(super) set_time: unsafe extern "C" fn(*mut State, *mut Message, i64),
-    pub(super) report: unsafe extern "C" fn(*mut State, *mut Message, i32, *const u8, usize),
-    pub(super) emit: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize) -> i32,
-    pub(super) send: unsafe extern "C" fn(*mut State, *mut Message),
-    pub(super) get: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
+    pub(super) find: unsafe extern "C" fn(&mut State, &Message, usize, *const u8, usize) -> isize,
+    pub(super) set_data: unsafe extern "C" fn(&mut State, &mut Message, *const u8, usize) -> i32,
+    pub(super) append: unsafe extern "C" fn(&mut State, &mut Message, *const u8, usize) -> i32,
+    pub(super) crop: unsafe extern "C" fn(&mut State, &mut Message, usize, usize),
+    pub(super) set_time: unsafe extern "C" fn(&mut State, &mut Message, i64),
+    pub(super) report: unsafe extern "C" fn(&mut State, &mut Message, i32, *const u8, usize),
+    pub(super) emit: unsafe extern "C" fn(&mut State, &Message, *const u8, usize) -> i32,
+    pub(super) send: unsafe extern "C" fn(&mut State, &mut Message),
+    pub(super) get: unsafe extern "C" fn(&mut State, &Message, *const u8, usize, &mut Plain),
     pub(super) set:
-        unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
-    pub(super) get_all: unsafe extern "C" fn(*mut State, *const Message, *mut Plain),
-    pub(super) get_value: unsafe extern "C" fn(*mut State, *const Message, *mut Plain),
-    pub(super) set_value: unsafe extern "C" fn(*mut State, *mut Message, *mut Plain) -> i32,
-    pub(super) json: unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
-    pub(super) decode:
-        unsafe extern "C" fn(*mut State, *const Message, *const u8, usize, *mut Plain),
+        unsafe extern "C" fn(&mut State, &mut Message, *const u8, usize, &mut Plain) -> i32,
+    pub(super) get_all: unsafe extern "C" fn(&mut State, &Message, &mut Plain),
+    pub(super) get_value: unsafe extern "C" fn(&mut State, &Message, &mut Plain),
+    pub(super) set_value: unsafe extern "C" fn(&mut State, &mut Message, &mut Plain) -> i32,
+    pub(super) json: unsafe extern "C" fn(&mut State, &Message, *const u8, usize, &mut Plain),
+    pub(super) decode: unsafe extern "C" fn(&mut State, &Message, *const u8, usize, &mut Plain),
     pub(super) add_json:
-        unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
+        unsafe extern "C" fn(&mut State, &mut Message, *const u8, usize, &mut Plain) -> i32,
     pub(super) set_json:
-        unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize, *mut Plain) -> i32,
-    pub(super) keep: unsafe extern "C" fn(*mut State, *mut Message, *const u8, usize) -> i32,
+        unsafe extern "C" fn(&mut State, &mut Message, *const u8, usize, &mut Plain) -> i32,
+    pub(super) keep: unsafe extern "C" fn(&mut State, &mut Message, *const u8, usize) -> i32,
     pub(super) window_emit: unsafe extern "C" fn(
-        *mut State,
+        &mut State,
         *const u8,
         usize,
         *const u8,
         usize,
         i64,
-        *mut Plain,
+        &mut Plain,
     ) -> i32,
-    pub(super) window_drop: unsafe extern "C" fn(*mut State, *const u8, usize) -> i32,
+    pub(super) window_drop: unsafe extern "C" fn(&mut State, *const u8, usize) -> i32,
     /// From here on Lua does not know it.
     pub(super) original: Message,
     /// The messages that it has emitted in its place.
@@ -80,10 +79,11 @@ pub(crate) struct State {
 
 /// Owns a [`State`] at a place that Lua knows. All pointers to it come from the one that the
 /// allocation gave, so none ends another: functions that Lua calls change it by theirs, between two
-/// calls its worker does by this one.
+/// calls its worker does by this one. What others look at meanwhile lies elsewhere (`progress`).
 pub(crate) struct OwnedState(NonNull<State>);
 
-// SAFETY: it owns the state, all of which may go from one thread to another.
+// SAFETY: it owns the state alone, and each part of it may go from one thread to another: Lua,
+// which has its address, goes along (`LuaFunction`).
 unsafe impl Send for OwnedState {}
 
 impl OwnedState {
@@ -105,21 +105,24 @@ impl OwnedState {
 impl Deref for OwnedState {
     type Target = State;
     fn deref(&self) -> &State {
-        // SAFETY: it is there until the drop; while Lua runs, only what is atomic is looked at.
+        // SAFETY: the state is there until the drop. While Lua runs, only `progress` is looked at,
+        // which is elsewhere, by a reference that was made before.
         unsafe { self.0.as_ref() }
     }
 }
 
 impl DerefMut for OwnedState {
     fn deref_mut(&mut self) -> &mut State {
-        // SAFETY: the only owner, between two calls into Lua.
+        // SAFETY: this is the only owner, and `&mut` shows that no call into Lua runs: that borrows
+        // it (`Limit::begin`, `run`).
         unsafe { self.0.as_mut() }
     }
 }
 
 impl Drop for OwnedState {
     fn drop(&mut self) {
-        // SAFETY: it came from a box (`new`), and Lua's state has gone before it.
+        // SAFETY: the state came from a box (`new`). Lua, which refers to it, is dropped before it
+        // (`LuaFunction`).
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }

@@ -16,58 +16,45 @@ use crate::function::{
 /// The memory of a path for each of its bytes: its text and its keys are stored.
 const OF_PATH: usize = 8;
 
-// SAFETY, for all below: as in `message.rs`; `value` is the prelude's one.
+// The prelude calls these as those of `message.rs`; `value` is its only one, for what goes either
+// way.
 pub(super) unsafe extern "C" fn get(
-    state: *mut State,
-    message: *const Message,
+    state: &mut State,
+    message: &Message,
     key: *const u8,
     len: usize,
-    value: *mut Plain,
+    out: &mut Plain,
 ) {
-    // SAFETY: see above.
-    let (state, message, key, out) =
-        unsafe { (&mut *state, &*message, bytes(key, len), &mut *value) };
+    // SAFETY: Lua keeps its string `key` alive for the call (`ffi/mod.rs`).
+    let key = unsafe { bytes(key, len) };
     let found = std::str::from_utf8(key).ok().and_then(|key| message.attribute(key));
     out.put(found, state.text_and_room());
 }
 
 /// All attributes, as one table.
-pub(super) unsafe extern "C" fn get_all(
-    state: *mut State,
-    message: *const Message,
-    value: *mut Plain,
-) {
-    // SAFETY: see above.
-    let (state, message, out) = unsafe { (&mut *state, &*message, &mut *value) };
+pub(super) unsafe extern "C" fn get_all(state: &mut State, message: &Message, out: &mut Plain) {
     out.write(state.text_and_room(), |to| structured::write_all(message.attributes(), to));
 }
 
-pub(super) unsafe extern "C" fn get_value(
-    state: *mut State,
-    message: *const Message,
-    value: *mut Plain,
-) {
-    // SAFETY: see above.
-    let (state, message, out) = unsafe { (&mut *state, &*message, &mut *value) };
+pub(super) unsafe extern "C" fn get_value(state: &mut State, message: &Message, out: &mut Plain) {
     out.put(message.value(), state.text_and_room());
 }
 
-/// Returns 0 if it is refused; then `value` says why.
+/// Returns 0 if it is refused; then `given` says why.
 pub(super) unsafe extern "C" fn set(
-    state: *mut State,
-    message: *mut Message,
+    state: &mut State,
+    message: &mut Message,
     key: *const u8,
     len: usize,
-    value: *mut Plain,
+    given: &mut Plain,
 ) -> i32 {
-    // SAFETY: see above.
-    let (state, message, key, given) =
-        unsafe { (&mut *state, &mut *message, bytes(key, len), &mut *value) };
+    // SAFETY: Lua keeps its string `key` alive for the call (`ffi/mod.rs`).
+    let key = unsafe { bytes(key, len) };
     state.keep_original(message);
     if !state.held.may_set(message, key.len() + given.weight()) {
         return given.lacks_room(&mut state.text);
     }
-    // SAFETY: see above.
+    // SAFETY: the bytes of the value are a string or a buffer that Lua keeps alive for the call.
     let new = match unsafe { given.read() } {
         Ok(new) => new,
         Err(problem) => return given.refuse(&mut state.text, problem),
@@ -87,17 +74,15 @@ pub(super) unsafe extern "C" fn set(
 }
 
 pub(super) unsafe extern "C" fn set_value(
-    state: *mut State,
-    message: *mut Message,
-    value: *mut Plain,
+    state: &mut State,
+    message: &mut Message,
+    given: &mut Plain,
 ) -> i32 {
-    // SAFETY: see above.
-    let (state, message, given) = unsafe { (&mut *state, &mut *message, &mut *value) };
     state.keep_original(message);
     if !state.held.may_set(message, given.weight()) {
         return given.lacks_room(&mut state.text);
     }
-    // SAFETY: see above.
+    // SAFETY: the bytes of the value are a string or a buffer that Lua keeps alive for the call.
     let new = match unsafe { given.read() } {
         Ok(new) => new.unwrap_or_default(),
         Err(problem) => return given.refuse(&mut state.text, problem),
@@ -111,15 +96,15 @@ pub(super) unsafe extern "C" fn set_value(
 }
 
 pub(super) unsafe extern "C" fn json(
-    state: *mut State,
-    message: *const Message,
+    state: &mut State,
+    message: &Message,
     path: *const u8,
     len: usize,
-    value: *mut Plain,
+    out: &mut Plain,
 ) {
-    // SAFETY: see above.
-    let (state, data, path, out) =
-        unsafe { (&mut *state, (*message).data(), bytes(path, len), &mut *value) };
+    // SAFETY: Lua keeps its string `path` alive for the call (`ffi/mod.rs`).
+    let path = unsafe { bytes(path, len) };
+    let data = message.data();
     // A text of the message's may be copied, and a path is taken apart.
     if !state.has_room(data.len() + OF_PATH * len) {
         out.lacks_room(&mut state.text);
@@ -157,14 +142,13 @@ pub(super) unsafe extern "C" fn json(
 
 /// A field as a table; all of the message if the path is null.
 pub(super) unsafe extern "C" fn decode(
-    state: *mut State,
-    message: *const Message,
+    state: &mut State,
+    message: &Message,
     path: *const u8,
     len: usize,
-    value: *mut Plain,
+    out: &mut Plain,
 ) {
-    // SAFETY: see above.
-    let (state, data, out) = unsafe { (&mut *state, (*message).data(), &mut *value) };
+    let data = message.data();
     if !state.has_room(OF_PATH * len) {
         out.lacks_room(&mut state.text);
         return;
@@ -172,7 +156,7 @@ pub(super) unsafe extern "C" fn decode(
     let room = state.held().rest();
     let path = match path.is_null() {
         true => Ok(None),
-        // SAFETY: see above.
+        // SAFETY: Lua keeps its string `path` alive for the call (`ffi/mod.rs`).
         false => state.paths.get(unsafe { bytes(path, len) }).map(Some),
     };
     let mut writer = Writer::new(std::mem::take(&mut state.text), room);
@@ -185,21 +169,20 @@ pub(super) unsafe extern "C" fn decode(
     }
 }
 
-/// Returns 0 if it is refused; then `value` says why.
+/// Returns 0 if it is refused; then `given` says why.
 pub(super) unsafe extern "C" fn add_json(
-    state: *mut State,
-    message: *mut Message,
+    state: &mut State,
+    message: &mut Message,
     key: *const u8,
     len: usize,
-    value: *mut Plain,
+    given: &mut Plain,
 ) -> i32 {
-    // SAFETY: see above.
-    let (state, message, key, given) =
-        unsafe { (&mut *state, &mut *message, bytes(key, len), &mut *value) };
+    // SAFETY: Lua keeps its string `key` alive for the call (`ffi/mod.rs`).
+    let key = unsafe { bytes(key, len) };
     if !state.has_room(3 * message.data().len() + OF_PATH * len + 2 * given.weight()) {
         return given.lacks_room(&mut state.text);
     }
-    // SAFETY: see above.
+    // SAFETY: the bytes of the value are a string or a buffer that Lua keeps alive for the call.
     let value = match unsafe { given.read() } {
         Ok(value) => value.unwrap_or_default(),
         Err(problem) => return given.refuse(&mut state.text, problem),
@@ -218,19 +201,18 @@ pub(super) unsafe extern "C" fn add_json(
 
 /// Like `add_json`, but replaces an existing field.
 pub(super) unsafe extern "C" fn set_json(
-    state: *mut State,
-    message: *mut Message,
+    state: &mut State,
+    message: &mut Message,
     path: *const u8,
     len: usize,
-    value: *mut Plain,
+    given: &mut Plain,
 ) -> i32 {
-    // SAFETY: see above.
-    let (state, message, path, given) =
-        unsafe { (&mut *state, &mut *message, bytes(path, len), &mut *value) };
+    // SAFETY: Lua keeps its string `path` alive for the call (`ffi/mod.rs`).
+    let path = unsafe { bytes(path, len) };
     if !state.has_room(3 * message.data().len() + OF_PATH * len + 2 * given.weight()) {
         return given.lacks_room(&mut state.text);
     }
-    // SAFETY: see above.
+    // SAFETY: the bytes of the value are a string or a buffer that Lua keeps alive for the call.
     let value = match unsafe { given.read() } {
         Ok(value) => value.unwrap_or_default(),
         Err(problem) => return given.refuse(&mut state.text, problem),

@@ -11,24 +11,24 @@ use super::{
 /// The approximate memory of a key beside its bytes.
 const OF_KEY: usize = 256;
 
-// SAFETY, for both: as in `message.rs`; `attributes` is the prelude's value.
+// The prelude calls these as those of `message.rs`; `given` is its only value, a table of
+// attributes or nothing.
 pub(super) unsafe extern "C" fn emit(
-    state: *mut State,
+    state: &mut State,
     data: *const u8,
     len: usize,
     key: *const u8,
     key_len: usize,
     time: i64,
-    attributes: *mut Plain,
+    given: &mut Plain,
 ) -> i32 {
-    // SAFETY: see above.
-    let (state, data, key, given) =
-        unsafe { (&mut *state, bytes(data, len), bytes(key, key_len), &mut *attributes) };
+    // SAFETY: Lua keeps its strings `data` and `key` alive for the call (`ffi/mod.rs`).
+    let (data, key) = unsafe { (bytes(data, len), bytes(key, key_len)) };
     let weight = given.weight();
     if !state.has_room(OF_KEY + 2 * key.len() + weight) {
         return given.lacks_room(&mut state.text);
     }
-    // SAFETY: see above.
+    // SAFETY: the bytes of the table are a buffer that Lua keeps alive for the call.
     let attributes = match unsafe { given.read_attributes() } {
         Ok(attributes) => attributes,
         Err(problem) => return given.refuse(&mut state.text, problem),
@@ -49,9 +49,9 @@ pub(super) unsafe extern "C" fn emit(
 }
 
 /// Returns 0 if there is no room for the key.
-pub(super) unsafe extern "C" fn drop(state: *mut State, key: *const u8, len: usize) -> i32 {
-    // SAFETY: see above.
-    let (state, key) = unsafe { (&mut *state, bytes(key, len)) };
+pub(super) unsafe extern "C" fn drop(state: &mut State, key: *const u8, len: usize) -> i32 {
+    // SAFETY: Lua keeps its string `key` alive for the call (`ffi/mod.rs`).
+    let key = unsafe { bytes(key, len) };
     let of_key = OF_KEY + 2 * key.len();
     if !state.has_room(of_key) {
         return 0;

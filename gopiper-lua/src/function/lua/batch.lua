@@ -6,6 +6,7 @@ local cast = ffi.cast
 local type, error, tostring, next, getmetatable = type, error, tostring, next, getmetatable
 local concat, sort, match, floor = table.concat, table.sort, string.match, math.floor
 local s, message, window = prelude.state, prelude.message, prelude.window
+local progress = prelude.progress
 local placed, meant, a, as_text = prelude.placed, prelude.meant, prelude.a, prelude.as_text
 local report, send, keep, begin_anew = s.report, s.send, s.keep, prelude.begin_anew
 local batch_type = ffi.typeof('gopiper_batch *')
@@ -119,7 +120,7 @@ return function(user, flush, branches, stands)
   local function loop(batch, from, to)
     local messages = batch.messages
     for i = from, to - 1 do
-      s.at = i
+      progress.at = i
       -- Messages sent now take the place of this one.
       batch.cursor = i
       local slot = messages + i
@@ -142,10 +143,10 @@ return function(user, flush, branches, stands)
     while i < len do
       local well, problem = pcall(loop, batch, i, len)
       if well then break end
-      i = s.at
+      i = progress.at
       begin_anew()
       local text = said(problem)
-      s.stopped = 0
+      progress.stopped = 0
       report(s, batch.messages + i, 200, text, #text)
       -- So that this one's garbage does not fail the next message: Lua does not collect when memory
       -- runs out.
@@ -160,7 +161,7 @@ return function(user, flush, branches, stands)
     if well then return nil end
     begin_anew()
     local text = said(problem)
-    s.stopped = 0
+    progress.stopped = 0
     return text
   end
   return run, flush_window

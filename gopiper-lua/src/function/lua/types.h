@@ -6,10 +6,9 @@ typedef struct {
 } gopiper_slot;
 typedef struct { gopiper_slot *messages; uint32_t len, capacity, cursor, holds; } gopiper_batch;
 typedef struct { int32_t tag; int64_t integer; double number; const char *data; size_t len; } gopiper_value;
+typedef struct { uint32_t at; int32_t stopped; uint32_t condemned; } gopiper_progress;
 typedef struct {
-  uint32_t at;
-  int32_t stopped;
-  uint32_t condemned;
+  gopiper_progress *progress;
   int32_t changed;
   int32_t made;
   gopiper_slot *_slot;

@@ -171,4 +171,6 @@ function prelude.problem() return ffi_string(value.data, value.len) end
 prelude.value, prelude.given, prelude.answer, prelude.take, prelude.a = value, given, answer, take, a
 local state = cast('gopiper_state *', prelude.pointer)
 prelude.state = state
-function prelude.is_stopped() return state.stopped ~= 0 end
+local progress = state.progress
+prelude.progress = progress
+function prelude.is_stopped() return progress.stopped ~= 0 end

@@ -42,8 +42,8 @@ impl Factory for LuaFactory {
 /// What Lua calls.
 #[repr(C)]
 struct Api {
-    set_data: unsafe extern "C" fn(*mut Message, *const u8, usize),
-    set_attribute: unsafe extern "C" fn(*mut Message, *const u8, usize, *const u8, usize),
+    set_data: unsafe extern "C" fn(&mut Message, *const u8, usize),
+    set_attribute: unsafe extern "C" fn(&mut Message, *const u8, usize, *const u8, usize),
 }
 
 static API: Api = Api { set_data, set_attribute };
@@ -51,27 +51,26 @@ static API: Api = Api { set_data, set_attribute };
 /// # Safety
 /// `data` leads to `len` bytes that live for the call.
 unsafe fn bytes<'a>(data: *const u8, len: usize) -> &'a [u8] {
-    // SAFETY: by the caller.
+    // SAFETY: `data` leads to `len` bytes that live for the call (`# Safety`).
     unsafe { std::slice::from_raw_parts(data, len) }
 }
 
-// SAFETY, for both: Lua gives a slot of the batch that it was given, and a string of its own.
-unsafe extern "C" fn set_data(message: *mut Message, data: *const u8, len: usize) {
-    // SAFETY: see above.
-    unsafe { (*message).set_data(bytes(data, len).to_vec()) }
+// Lua gives a slot of the batch that it was given, to which nobody else refers, and strings.
+unsafe extern "C" fn set_data(message: &mut Message, data: *const u8, len: usize) {
+    // SAFETY: Lua keeps its string `data` alive for the call.
+    message.set_data(unsafe { bytes(data, len) }.to_vec());
 }
 unsafe extern "C" fn set_attribute(
-    message: *mut Message,
+    message: &mut Message,
     key: *const u8,
     key_len: usize,
     value: *const u8,
     len: usize,
 ) {
-    // SAFETY: see above.
+    // SAFETY: Lua keeps its strings `key` and `value` alive for the call.
     let (key, value) = unsafe { (bytes(key, key_len), bytes(value, len)) };
     let (key, value) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value));
-    // SAFETY: see above.
-    unsafe { (*message).set_attribute(&key, &*value) }
+    message.set_attribute(&key, &*value);
 }
 
 /// The component of one worker.
