@@ -159,7 +159,7 @@ pub struct ComponentVtable {
         first: u32,
         count: u32,
         outcome: Outcome,
-    ) -> bool,
+    ) -> RResult<(), RawError>,
     /// The moment that was asked for by `wake_at`, or a call of `wake`, has come.
     pub timer: unsafe extern "C" fn(object: *mut (), now: i64) -> RResult<(), RawError>,
     /// No message comes any more: what is kept is to be sent, until `deadline` on the host's

@@ -262,9 +262,14 @@ impl Harness {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    /// When `settled` does.
     pub fn tell(&mut self, settled: &Settled) {
         let Settled { token, first, count, outcome } = *settled;
-        self.component.settled(token, first, count, outcome);
+        if let Err(error) = self.component.settled(token, first, count, outcome) {
+            panic!("`settled` {}", error.message);
+        }
     }
 
     /// Advances the clock, and calls `timer` if the component asked for a moment that has passed.

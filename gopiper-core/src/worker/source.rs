@@ -78,9 +78,10 @@ impl SourceWorker {
             if self.is_deaf {
                 return;
             }
-            if !self.component.settled(token, first, count, outcome) {
+            if let Err(error) = self.component.settled(token, first, count, outcome) {
                 self.is_deaf = true;
-                self.host.stage.fail("it panicked in `settled`, and hears no more outcomes");
+                let said = format!("`settled` {}: it hears no more outcomes", error.message);
+                self.host.stage.fail(&said);
             }
         }
     }

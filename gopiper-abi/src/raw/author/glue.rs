@@ -284,9 +284,11 @@ worker_entries! {
     start() -> RResult<(), RawError> = flatten, |worker| worker.start();
     produce(credit: u32) -> RResult<Produced, RawError>
         = flatten, |worker| worker.produce(credit as usize);
-    settled(token: u64, first: u32, count: u32, outcome: Outcome) -> bool
-        = |done: Result<(), Panicked>| done.is_ok(),
-        |worker| worker.settled(token, first, count, outcome);
+    settled(token: u64, first: u32, count: u32, outcome: Outcome) -> RResult<(), RawError>
+        = flatten, |worker| {
+            worker.settled(token, first, count, outcome);
+            Ok(())
+        };
     timer(now: i64) -> RResult<(), RawError> = flatten, |worker| worker.timer(now);
     end(deadline: i64) -> RResult<(), RawError> = flatten, |worker| worker.end(deadline);
 }
@@ -333,7 +335,7 @@ unsafe extern "C" fn drop_instance<W: WorkerComponent>(object: *mut ()) {
     let WorkerState { worker, host, on_stop } = *instance;
     // The host goes last: `log` may need it.
     log_panic(&host, within(&host, || drop(worker)));
-    on_stop.clear();
+    let _ = within(&host, || on_stop.clear());
 }
 
 /// What nobody waits for is at least said.

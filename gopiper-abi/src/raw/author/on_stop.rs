@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::raw::{Host, Level, fence};
+use crate::raw::{Host, Level, author::scope::within, fence};
 
 type Hook = Box<dyn Fn() + Send>;
 
@@ -41,7 +41,7 @@ impl OnStop {
         let waiting = mem::take(&mut hooks.waiting);
         drop(hooks);
         for hook in waiting {
-            if let Err(panicked) = fence(hook) {
+            if let Err(panicked) = within(host, hook) {
                 host.log(
                     Level::ERROR,
                     module_path!(),

@@ -201,9 +201,18 @@ impl ComponentHandle {
         batch.lend(|batch| unsafe { (vtable.handle())(*object, batch) })
     }
 
-    /// Tells a source what became of its messages; false if it panicked.
-    pub fn settled(&mut self, token: u64, first: u32, count: u32, outcome: Outcome) -> bool {
-        entry!(self.settled(token, first, count, outcome))
+    /// Tells a source what became of its messages.
+    ///
+    /// # Errors
+    /// When it panicked.
+    pub fn settled(
+        &mut self,
+        token: u64,
+        first: u32,
+        count: u32,
+        outcome: Outcome,
+    ) -> Result<(), RawError> {
+        entry!(self.settled(token, first, count, outcome)).into_result()
     }
 
     /// The moment that it asked for has come.

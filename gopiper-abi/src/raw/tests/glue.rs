@@ -283,8 +283,9 @@ fn a_panic_in_any_entry_comes_back_as_an_error() {
     assert!(unruly.produce(3).unwrap_err().message.starts_with("panicked: asked for 3 ("));
     assert!(unruly.timer(9).unwrap_err().message.starts_with("panicked: at 9 ("));
     assert_eq!(unruly.end(0).unwrap_err().message, "did not end well");
-    assert!(unruly.settled(1, 0, 1, Outcome::DELIVERED));
-    assert!(!unruly.settled(2, 0, 1, Outcome::DELIVERED));
+    assert!(unruly.settled(1, 0, 1, Outcome::DELIVERED).is_ok());
+    let error = unruly.settled(2, 0, 1, Outcome::DELIVERED).unwrap_err();
+    assert!(error.message.starts_with("panicked: "), "{error}");
     drop(unruly);
 
     let mut factory = FactoryHandle::new(unruly_module()).unwrap();
