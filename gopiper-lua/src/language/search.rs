@@ -7,8 +7,8 @@ use std::{
 
 use gopiper_abi::nearest::nearest;
 
-/// What all names of component files end with.
-const ENDING: &str = "_component.so";
+/// What the names of component files end with, before `.so`.
+const ENDING: &str = "_component";
 
 /// Where packages put components for all users.
 const SYSTEM: &str = "/usr/lib/gopiper/components";
@@ -64,13 +64,14 @@ impl SearchPath {
             path => in_directory(&self.0[0].join(path)).map(|(name, _)| name).collect(),
         };
         // What all of them end with says nothing.
-        let stem = |name: &str| name.trim_end_matches(ENDING).to_owned();
+        let stem = |name: &str| name.trim_end_matches(".so").trim_end_matches(ENDING).to_owned();
         let stems: Vec<_> = known.iter().map(|name| stem(name)).collect();
         let stems: Vec<_> = stems.iter().map(String::as_str).collect();
-        let Some(near) = nearest(&stem(file), &stems).filter(|near| *near != stem(file)) else {
+        let near = nearest(&stem(file), &stems);
+        let Some(name) = known.iter().find(|name| Some(&*stem(name)) == near && *name != file)
+        else {
             return String::new();
         };
-        let name = known.iter().find(|name| stem(name) == near).map_or(near, String::as_str);
         format!("; did you mean '{name}'?")
     }
 }
