@@ -63,13 +63,15 @@ impl SearchPath {
             "" => self.components().into_keys().collect(),
             path => in_directory(&self.0[0].join(path)).map(|(name, _)| name).collect(),
         };
-        // What all of them end with says nothing.
+        // The ending that all of them have says nothing.
         let stem = |name: &str| name.trim_end_matches(".so").trim_end_matches(ENDING).to_owned();
         let stems: Vec<_> = known.iter().map(|name| stem(name)).collect();
         let stems: Vec<_> = stems.iter().map(String::as_str).collect();
+        let names: Vec<_> = known.iter().map(String::as_str).collect();
+        let whole = if file.contains(ENDING) { None } else { nearest(file, &names) };
         let near = nearest(&stem(file), &stems);
-        let Some(name) = known.iter().find(|name| Some(&*stem(name)) == near && *name != file)
-        else {
+        let by_stem = names.iter().find(|name| Some(&*stem(name)) == near).copied();
+        let Some(name) = by_stem.or(whole).filter(|name| *name != file) else {
             return String::new();
         };
         format!("; did you mean '{name}'?")
