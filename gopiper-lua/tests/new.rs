@@ -20,8 +20,9 @@ fn runs(command: &str, folder: &Path) -> String {
         .env_remove("CARGO_TARGET_DIR")
         .output()
         .expect("a shell");
-    assert!(output.status.success(), "{command}: {}\n{}", output.status, stderr(&output));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command}: {}\n{}{said}", output.status, stderr(&output));
+    said
 }
 
 /// The interface crate, as it is published.
