@@ -35,28 +35,17 @@ mod author;
 mod batch;
 mod component;
 mod delivery;
-mod ending;
 mod error;
-mod extra;
 mod fence;
 mod flags;
 pub mod host;
 mod host_services;
-mod kept;
 #[cfg(test)]
 mod layout_test;
-mod map;
 mod message;
 mod note;
-mod own_batch;
-mod payload;
-mod positions;
-mod report;
-mod runs;
 #[cfg(test)]
 mod tests;
-mod threads_host;
-mod value;
 
 pub(crate) use author::scope::with_current_host;
 pub use author::{
@@ -65,17 +54,18 @@ pub use author::{
     glue::{WorkerComponent, WorkerFactory, module},
     on_stop::OnStop,
 };
+pub use batch::own_batch::{Awaited, Completion};
+pub use batch::runs::Fate;
 pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, DEFAULT_CAPACITY};
 pub use component::{
     ComponentModule, ComponentModule_Ref, ComponentVtable, ComponentVtable_Ref, EntryResult,
     FactoryVtable, FactoryVtable_Ref, Header, Kind, Need, Parallel, Produced, RawComponent,
     RawFactory, enter, header,
 };
+pub use delivery::kept::{Deliveries, Kept};
+pub use delivery::positions::Positions;
 pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};
-pub use ending::Ending;
-pub(crate) use ending::number_behind;
 pub use error::RawError;
-pub use extra::{Extra, ExtraVtable, ExtraVtable_Ref, Trace};
 pub use fence::{Panicked, fence};
 pub use flags::{CallFlags, HandleFlags};
 #[cfg(feature = "host")]
@@ -90,16 +80,17 @@ pub use host_services::{
     Counter, Gauge, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
     SendStatus, Sending,
 };
-pub use kept::{Deliveries, Kept};
-pub use map::{Entry, Map};
 pub use message::Message;
+pub use message::ending::Ending;
+pub(crate) use message::ending::number_behind;
+pub use message::extra::{Extra, ExtraVtable, ExtraVtable_Ref, Trace};
+pub use message::map::{Entry, Map};
+pub use message::payload::{
+    Payload, PayloadMut, PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region,
+};
+pub use message::report::Report;
+pub use message::value::{Value, ValueObject, ValueTag, ValueVtable, ValueVtable_Ref};
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};
-pub use own_batch::{Awaited, Completion};
-pub use payload::{Payload, PayloadMut, PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region};
-pub use positions::Positions;
-pub use report::Report;
-pub use runs::Fate;
-pub use value::{Value, ValueObject, ValueTag, ValueVtable, ValueVtable_Ref};
 
 /// The version of the interface: this crate's.
 pub const INTERFACE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,5 +1,6 @@
 //! A host of one component for authors' tests: it calls the real entries without loading anything.
 mod bench;
+mod message;
 
 use std::{
     fmt,
@@ -7,8 +8,11 @@ use std::{
     sync::{Arc, atomic::Ordering::SeqCst},
 };
 
-pub use self::bench::Settled;
 use self::bench::{Bench, BenchHost, keep};
+pub use self::{
+    bench::Settled,
+    message::{HandledMessage, IntoMessage},
+};
 use crate::{
     Batch, Error, Factory, HandleFlags, Kind, Level, Map, Message, Outcome, Produced, Report,
     Value,
@@ -55,18 +59,6 @@ pub struct Harness {
     bench: Arc<Bench>,
     /// The moment until which a source waits.
     waits_until: Option<i64>,
-}
-
-/// A component's report on a message that it received.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HandledMessage {
-    /// The status of its report; 1 if it keeps the message.
-    pub status: i32,
-    /// The description of its report.
-    pub description: String,
-    /// The bytes of the message after the component: those that go on, to a retry, or to the dead
-    /// letters.
-    pub data: Vec<u8>,
 }
 
 impl Harness {
@@ -351,16 +343,6 @@ impl fmt::Debug for Harness {
     }
 }
 
-impl fmt::Debug for HandledMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandledMessage")
-            .field("status", &self.status)
-            .field("description", &self.description)
-            .field("data", &format_args!("\"{}\"", self.data.escape_ascii()))
-            .finish()
-    }
-}
-
 impl Drop for Harness {
     fn drop(&mut self) {
         // Messages that the test did not fetch refer to the bench by their deliveries, and the
@@ -394,29 +376,5 @@ fn with_its_report(message: &Message) -> Message {
     match message.status() {
         0 => copy,
         status => copy.with_report(Report::new(status, message.description().to_owned())),
-    }
-}
-
-/// Types that a test can give to a component.
-pub trait IntoMessage {
-    /// The message.
-    fn into_message(self) -> Message;
-}
-
-impl IntoMessage for Message {
-    fn into_message(self) -> Message {
-        self
-    }
-}
-
-impl IntoMessage for &str {
-    fn into_message(self) -> Message {
-        Message::new(self.to_owned())
-    }
-}
-
-impl IntoMessage for &[u8] {
-    fn into_message(self) -> Message {
-        Message::new(self.to_vec())
     }
 }

@@ -17,8 +17,7 @@ use crate::raw::{
     Report,
     author::frame::{Frame, settle_slot},
     fence,
-    message::slot,
-    payload,
+    message::{payload, slot},
 };
 
 /// What a sink writes at once: see [`BatchCall::pieces`].

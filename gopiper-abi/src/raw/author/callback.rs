@@ -10,8 +10,7 @@ use crate::raw::{
     BatchHeader, Kept, Message, Report,
     author::frame::{Frame, release_pin},
     batch::release_hold,
-    message::slot,
-    payload,
+    message::{payload, slot},
 };
 
 /// Through which a component says what it did with one message, exactly once. Let go without a

@@ -1,7 +1,10 @@
 //! A slot whose message a component has, and what makes it whole again.
 use std::{cell::Cell, sync::atomic::Ordering::Release};
 
-use crate::raw::{BatchHeader, Extra, HandleFlags, Message, Report, message::slot, payload};
+use crate::raw::{
+    BatchHeader, Extra, HandleFlags, Message, Report,
+    message::{payload, slot},
+};
 
 /// What the messages that are handed out in one call share.
 pub(in crate::raw) struct Frame {

@@ -1,7 +1,7 @@
 //! On whose behalf a thread runs a component's code: `log` and `tracing` go to that host.
 use std::ptr;
 
-use crate::raw::{Host, Panicked, fence, threads_host::ThreadsHost};
+use crate::raw::{Host, Panicked, delivery::threads_host::ThreadsHost, fence};
 
 /// Calls `f`, fenced, with `host` as the one that `log` and `tracing` reach.
 #[inline]

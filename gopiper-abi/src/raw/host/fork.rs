@@ -9,7 +9,7 @@ use loom::sync::{Mutex, atomic::AtomicU32};
 
 use crate::raw::{
     Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Message, Outcome, Parent, Payload,
-    delivery, payload,
+    delivery, message::payload,
 };
 
 /// The delivery of all copies. Message `m` of copy `c` of a batch of `n` has index `c * n + m`:

@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::raw::{
-    Awaited, Batch, BatchHeader, CallFlags, Completion, HandleFlags, Message, batch::release_hold,
-    message::slot, own_batch::OwnBatch,
+    Awaited, Batch, BatchHeader, CallFlags, Completion, HandleFlags, Message,
+    batch::{own_batch::OwnBatch, release_hold},
+    message::slot,
 };
 
 /// A batch while components handle it. The messages can be had again when all of them are reported.

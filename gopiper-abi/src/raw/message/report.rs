@@ -21,8 +21,8 @@ use std::borrow::Cow;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    pub(super) status: i32,
-    pub(super) description: Option<Cow<'static, str>>,
+    pub(in crate::raw) status: i32,
+    pub(in crate::raw) description: Option<Cow<'static, str>>,
 }
 
 impl Report {
@@ -30,7 +30,7 @@ impl Report {
     pub const DONE: Report = Report { status: 0, description: None };
     /// Discard the message in silence; to the source that is a success.
     pub const DROP: Report = Report { status: 300, description: None };
-    pub(super) const CONTINUE: i32 = 1;
+    pub(in crate::raw) const CONTINUE: i32 = 1;
     const RESERVED: i32 = 2;
 
     /// Any status, also one out of the ranges (which the pipeline takes for a failure).
@@ -52,7 +52,7 @@ impl Report {
 
     /// The status as it stands on a message: negative numbers (a slot's own) and Continue without
     /// keeping are faults of the component, as the reserved ones are.
-    pub(super) fn settled_status(&self) -> i32 {
+    pub(in crate::raw) fn settled_status(&self) -> i32 {
         match self.status {
             0 => 0,
             ..=Self::CONTINUE => Self::RESERVED,

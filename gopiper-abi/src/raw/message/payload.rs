@@ -70,10 +70,10 @@ pub struct PayloadOwner {
 #[derive(StableAbi)]
 pub struct Payload {
     /// Never null, not even for no bytes.
-    pub(super) data: *const u8,
-    pub(super) len: usize,
+    pub(in crate::raw) data: *const u8,
+    pub(in crate::raw) len: usize,
     /// Null for bytes that live as long as the process.
-    pub(super) owner: *const PayloadOwner,
+    pub(in crate::raw) owner: *const PayloadOwner,
 }
 
 // SAFETY: the bytes are immutable while a Payload refers to them, and the owner's count is atomic:
@@ -125,7 +125,7 @@ impl Payload {
 /// # Safety
 /// `owner` is null, or somebody holds a reference on it for as long as this runs.
 #[inline]
-pub(super) unsafe fn retain(owner: *const PayloadOwner, count: usize) {
+pub(in crate::raw) unsafe fn retain(owner: *const PayloadOwner, count: usize) {
     if !owner.is_null() {
         // SAFETY: somebody holds a reference on the owner (`# Safety`), so it is alive.
         unsafe { ((*owner).vtable.retain())(owner, count) }
@@ -137,7 +137,7 @@ pub(super) unsafe fn retain(owner: *const PayloadOwner, count: usize) {
 /// # Safety
 /// The caller holds these references, and does not use them again.
 #[inline]
-pub(super) unsafe fn release(owner: *const PayloadOwner, count: usize) {
+pub(in crate::raw) unsafe fn release(owner: *const PayloadOwner, count: usize) {
     if !owner.is_null() && count > 0 {
         // SAFETY: the caller gives up references that it holds (`# Safety`), so the owner is alive
         // until here.

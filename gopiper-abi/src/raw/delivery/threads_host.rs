@@ -4,9 +4,9 @@ use std::{cell::Cell, ptr};
 
 /// A host, without its type: what a message is made of lies below it.
 #[derive(Clone, Copy)]
-pub(super) struct ThreadsHost {
+pub(in crate::raw) struct ThreadsHost {
     /// Null while the thread runs no component's code.
-    pub(super) host: *const (),
+    pub(in crate::raw) host: *const (),
     /// Takes that host, and how many messages were dropped unsent.
     unsent: unsafe fn(host: *const (), count: u32),
 }
@@ -20,23 +20,23 @@ impl ThreadsHost {
 
     /// # Safety
     /// `unsent` may be called with `host` for as long as this is the thread's.
-    pub(super) unsafe fn new(host: *const (), unsent: unsafe fn(*const (), u32)) -> Self {
+    pub(in crate::raw) unsafe fn new(host: *const (), unsent: unsafe fn(*const (), u32)) -> Self {
         ThreadsHost { host, unsent }
     }
 
     /// The host of this thread.
-    pub(super) fn current() -> Self {
+    pub(in crate::raw) fn current() -> Self {
         HOST.get()
     }
 
     /// Becomes the host of this thread. Returns the one before.
     #[inline]
-    pub(super) fn enter(self) -> Self {
+    pub(in crate::raw) fn enter(self) -> Self {
         HOST.replace(self)
     }
 
     /// Tells the host of this thread, if there is one, of messages that were dropped unsent.
-    pub(super) fn tell_unsent(count: u32) {
+    pub(in crate::raw) fn tell_unsent(count: u32) {
         let ThreadsHost { host, unsent } = HOST.get();
         // SAFETY: whoever made it says that `unsent` may be called with `host` while this is the
         // thread's (`new`); the one that stands for no host does nothing.

@@ -13,7 +13,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(mut message: Message) -> Self {
+    pub(in crate::raw) fn new(mut message: Message) -> Self {
         let (delivery, first) = message.take_delivery();
         let deliveries = Deliveries { parents: vec![Parent { delivery, first, count: 1 }] };
         Kept { message, deliveries }
@@ -97,11 +97,11 @@ impl Deliveries {
 
     /// # Safety
     /// The indices are held by the caller, who gives them up.
-    pub(super) unsafe fn from_parents(parents: Vec<Parent>) -> Self {
+    pub(in crate::raw) unsafe fn from_parents(parents: Vec<Parent>) -> Self {
         Deliveries { parents }
     }
 
-    pub(super) fn into_parents(mut self) -> Vec<Parent> {
+    pub(in crate::raw) fn into_parents(mut self) -> Vec<Parent> {
         mem::take(&mut self.parents)
     }
 }

@@ -1,5 +1,13 @@
 //! One unit of data with its attributes: 64 bytes, the same on both sides.
-use std::{fmt, ptr, sync::atomic::AtomicI32};
+pub(in crate::raw) mod ending;
+pub(in crate::raw) mod extra;
+pub(in crate::raw) mod map;
+pub(in crate::raw) mod payload;
+pub(in crate::raw) mod report;
+pub(in crate::raw) mod slot;
+pub(in crate::raw) mod value;
+
+use std::{fmt, ptr};
 
 use abi_stable::{StableAbi, std_types::RString};
 
@@ -9,14 +17,6 @@ use crate::raw::{Delivery, Extra, Map, Payload, Report, Trace, Value, delivery};
 const NO_DELIMITER: u8 = 1;
 /// Set in `flags`: the rest of the line follows in the next message of its input.
 const CONTINUES: u8 = 2;
-
-/// Statuses of a slot while its message is with the component; all negative, none a report.
-pub(super) mod slot {
-    /// Handed out; the slot's bits are the message as it came, but owned by nobody.
-    pub(crate) const VACANT: i32 = i32::MIN;
-    /// Deferred; the slot owns the message as it came.
-    pub(crate) const LATE: i32 = i32::MIN + 1;
-}
 
 /// One unit of data with its attributes.
 ///
@@ -327,63 +327,9 @@ impl Message {
         self.extra_mut().description = RString::from(description);
     }
 
-    /// Describes what has become of the message in a slot. Another thread may read the slot's
-    /// status meanwhile (`Watch`): a reference to the whole message would lie over that.
-    ///
-    /// # Safety
-    /// `slot` owns its extra, and nobody else touches that before the status is stored.
-    pub(super) unsafe fn describe_slot(slot: *mut Message, description: &str) {
-        // SAFETY: the slot owns its extra, and nobody else touches that now (`# Safety`). It gives
-        // its reference for the one that it gets back, which is not shared.
-        unsafe {
-            let extra = Self::unshared((*slot).extra);
-            (*slot).extra = extra;
-            (*extra).description = RString::from(description);
-        }
-    }
-
     /// Gives the index up, for somebody who holds it from here on.
     pub(super) fn take_delivery(&mut self) -> (*const Delivery, u32) {
         (std::mem::replace(&mut self.delivery, ptr::null()), self.index)
-    }
-
-    /// The status of a slot that another thread may be writing.
-    ///
-    /// # Safety
-    /// `slot` is a slot of a batch that is alive.
-    #[inline]
-    pub(super) unsafe fn atomic_status<'a>(slot: *mut Message) -> &'a AtomicI32 {
-        // SAFETY: the batch of the slot is alive (`# Safety`), the field is aligned, and a slot's
-        // status is only touched atomically while a Deferred of it is out.
-        unsafe { AtomicI32::from_ptr(&raw mut (*slot).status) }
-    }
-}
-
-/// For hosts: components have no use for these.
-impl Message {
-    /// The status of what [`Message::vacated`] makes.
-    pub const VACATED: i32 = i32::MIN + 2;
-
-    /// What stands in a place whose message was taken out: nothing, and settled by nobody.
-    pub fn vacated() -> Self {
-        let mut message = Message::new(Payload::empty());
-        message.status = Self::VACATED;
-        message
-    }
-
-    /// Whether somebody waits for what becomes of it: an author's message never says so.
-    pub fn has_delivery(&self) -> bool {
-        !self.delivery.is_null()
-    }
-
-    /// Puts a status on it, without a description.
-    pub fn set_status(&mut self, status: i32) {
-        self.status = status;
-    }
-
-    /// How often the component that gets it next was given it before.
-    pub fn set_attempts(&mut self, attempts: u16) {
-        self.attempts = attempts;
     }
 }
 

@@ -3,6 +3,10 @@
 //! A delivery is the host's: one for each produced batch. A message refers to it by pointer and
 //! index, and each index is settled exactly once, by whoever holds it then: the host for what lies
 //! in a batch, a [`Kept`](crate::raw::Kept) for what a component collects.
+pub(in crate::raw) mod kept;
+pub(in crate::raw) mod positions;
+pub(in crate::raw) mod threads_host;
+
 #[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicI32, AtomicU32};
 use std::{
@@ -17,7 +21,7 @@ use abi_stable::{StableAbi, prefix_type::WithMetadata, std_types::RString};
 #[cfg(all(test, loom))]
 use loom::sync::atomic::{AtomicI32, AtomicU32};
 
-use crate::raw::{Positions, threads_host::ThreadsHost};
+use crate::raw::{Positions, delivery::threads_host::ThreadsHost};
 
 /// The end of one produced message: an open number; of several the greatest, the worst, wins.
 #[repr(transparent)]

@@ -1,4 +1,7 @@
 //! The messages that move together through a channel and across the boundary.
+pub(in crate::raw) mod own_batch;
+pub(in crate::raw) mod runs;
+
 use std::{
     mem::{self, ManuallyDrop},
     ops::Range,
@@ -15,8 +18,8 @@ use std::{
 use abi_stable::StableAbi;
 
 use crate::raw::{
-    Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Positions, Settle, delivery, payload,
-    runs::Runs,
+    Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Positions, Settle, batch::runs::Runs,
+    delivery, message::payload,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.

@@ -40,8 +40,8 @@ pub struct ExtraVtable {
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Extra {
-    pub(super) vtable: ExtraVtable_Ref,
-    pub(super) references: AtomicUsize,
+    pub(in crate::raw) vtable: ExtraVtable_Ref,
+    pub(in crate::raw) references: AtomicUsize,
     /// Keys with values.
     pub attributes: Map,
     /// The message as a structured value, if somebody has parsed it.
@@ -63,14 +63,14 @@ impl Extra {
         Box::into_raw(Box::new(Extra { vtable, references, attributes, value, description, trace }))
     }
 
-    pub(super) fn new() -> *mut Extra {
+    pub(in crate::raw) fn new() -> *mut Extra {
         Self::leak(Map::default(), Value::NULL, RString::new(), Trace::default())
     }
 
     /// # Safety
     /// The caller holds a reference.
     #[inline]
-    pub(super) unsafe fn retain(extra: *const Extra) {
+    pub(in crate::raw) unsafe fn retain(extra: *const Extra) {
         // SAFETY: the caller holds a reference (`# Safety`), so the extra is alive.
         unsafe { (*extra).references.fetch_add(1, Relaxed) };
     }
@@ -78,7 +78,7 @@ impl Extra {
     /// # Safety
     /// The caller gives up a reference that it holds.
     #[inline]
-    pub(super) unsafe fn release(extra: *mut Extra) {
+    pub(in crate::raw) unsafe fn release(extra: *mut Extra) {
         // SAFETY: the caller holds the reference that it gives up (`# Safety`), so the extra is
         // alive until here; the last one frees it through its maker.
         unsafe {
@@ -94,7 +94,7 @@ impl Extra {
     ///
     /// # Safety
     /// The caller holds a reference, and gives it up for the one returned.
-    pub(super) unsafe fn unshared(extra: *mut Extra) -> *mut Extra {
+    pub(in crate::raw) unsafe fn unshared(extra: *mut Extra) -> *mut Extra {
         // SAFETY: the caller holds a reference (`# Safety`), so the extra is alive. A count of one
         // cannot grow behind its back: only a holder can add to it.
         unsafe {

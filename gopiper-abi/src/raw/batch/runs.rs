@@ -1,7 +1,7 @@
 //! Messages that are let go of in runs: one call for all that share an owner or a delivery.
 use std::ptr;
 
-use crate::raw::{Delivery, Extra, Message, Outcome, PayloadOwner, delivery, payload};
+use crate::raw::{Delivery, Extra, Message, Outcome, PayloadOwner, delivery, message::payload};
 
 /// What becomes of a message of a handled batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Fate {
 }
 
 /// Messages to let go of, counted together as long as they have the same owner and delivery.
-pub(super) struct Runs {
+pub(in crate::raw) struct Runs {
     owner: *const PayloadOwner,
     owned: usize,
     delivery: *const Delivery,
@@ -33,7 +33,7 @@ impl Runs {
     /// # Safety
     /// `slot` holds a message, which is not used again.
     #[inline]
-    pub(super) unsafe fn take(&mut self, slot: *mut Message, outcome: Outcome) {
+    pub(in crate::raw) unsafe fn take(&mut self, slot: *mut Message, outcome: Outcome) {
         // SAFETY: `slot` holds a message that is not used again (`# Safety`). What it owns is
         // counted here, and let go of once: its owner and its delivery by a later `take` or the
         // drop.

@@ -1,0 +1,70 @@
+//! A message in a slot of a batch: what its status says while the component has it, and what hosts
+//! do with it there.
+use std::sync::atomic::AtomicI32;
+
+use abi_stable::std_types::RString;
+
+use crate::raw::{Message, Payload};
+
+// Statuses of a slot while its message is with the component; all negative, none a report.
+
+/// Handed out; the slot's bits are the message as it came, but owned by nobody.
+pub(crate) const VACANT: i32 = i32::MIN;
+/// Deferred; the slot owns the message as it came.
+pub(crate) const LATE: i32 = i32::MIN + 1;
+
+impl Message {
+    /// Describes what has become of the message in a slot. Another thread may read the slot's
+    /// status meanwhile (`Watch`): a reference to the whole message would lie over that.
+    ///
+    /// # Safety
+    /// `slot` owns its extra, and nobody else touches that before the status is stored.
+    pub(in crate::raw) unsafe fn describe_slot(slot: *mut Message, description: &str) {
+        // SAFETY: the slot owns its extra, and nobody else touches that now (`# Safety`). It gives
+        // its reference for the one that it gets back, which is not shared.
+        unsafe {
+            let extra = Self::unshared((*slot).extra);
+            (*slot).extra = extra;
+            (*extra).description = RString::from(description);
+        }
+    }
+
+    /// The status of a slot that another thread may be writing.
+    ///
+    /// # Safety
+    /// `slot` is a slot of a batch that is alive.
+    #[inline]
+    pub(in crate::raw) unsafe fn atomic_status<'a>(slot: *mut Message) -> &'a AtomicI32 {
+        // SAFETY: the batch of the slot is alive (`# Safety`), the field is aligned, and a slot's
+        // status is only touched atomically while a Deferred of it is out.
+        unsafe { AtomicI32::from_ptr(&raw mut (*slot).status) }
+    }
+}
+
+/// For hosts: components have no use for these.
+impl Message {
+    /// The status of what [`Message::vacated`] makes.
+    pub const VACATED: i32 = i32::MIN + 2;
+
+    /// What stands in a place whose message was taken out: nothing, and settled by nobody.
+    pub fn vacated() -> Self {
+        let mut message = Message::new(Payload::empty());
+        message.status = Self::VACATED;
+        message
+    }
+
+    /// Whether somebody waits for what becomes of it: an author's message never says so.
+    pub fn has_delivery(&self) -> bool {
+        !self.delivery.is_null()
+    }
+
+    /// Puts a status on it, without a description.
+    pub fn set_status(&mut self, status: i32) {
+        self.status = status;
+    }
+
+    /// How often the component that gets it next was given it before.
+    pub fn set_attempts(&mut self, attempts: u16) {
+        self.attempts = attempts;
+    }
+}
