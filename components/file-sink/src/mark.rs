@@ -33,7 +33,7 @@ impl Mark {
     /// Up to where the file is whole, if a mark was left behind: it was not closed.
     ///
     /// # Errors
-    /// When nobody can say now (there are no descriptors left): without it a part of a line would
+    /// The mark cannot be read now (no descriptors are left). Without it, part of a line would
     /// stay.
     pub(crate) fn left_at(file: &Path, inode: Inode) -> io::Result<Option<u64>> {
         match fs::read(Self::path_of(file)) {

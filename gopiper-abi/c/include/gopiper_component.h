@@ -275,9 +275,9 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-// The value of an attribute that stands in the component's table: of the type that stands there,
-// or GOPIPER_NULL if it was not given and has no default. Text ends with a NUL, and is valid as
-// long as `attributes` is: copy what you keep.
+// The value of an attribute in the component's table. It has the type from the table, or is
+// GOPIPER_NULL if it was not given and has no default. Text ends with a NUL. It is valid as long
+// as `attributes` is: copy it if you keep it.
 gopiper_value gopiper_attribute_value(const gopiper_attributes *attributes, const char *name);
 
 // Says why the callback that got `error` has failed: `text` is what is wrong and what would be

@@ -63,9 +63,9 @@ impl gopiper_error {
     }
 }
 
-/// The value of an attribute that stands in the component's table: of the type that stands there,
-/// or GOPIPER_NULL if it was not given and has no default. Text ends with a NUL, and is valid as
-/// long as `attributes` is: copy what you keep.
+/// The value of an attribute in the component's table. It has the type from the table, or is
+/// GOPIPER_NULL if it was not given and has no default. Text ends with a NUL. It is valid as long
+/// as `attributes` is: copy it if you keep it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_attribute_value(
     attributes: &gopiper_attributes,

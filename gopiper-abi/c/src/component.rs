@@ -170,9 +170,9 @@ pub struct gopiper_component {
     pub destroy: Option<unsafe extern "C" fn(state: *mut c_void)>,
 }
 
-// SAFETY: a table is a constant of the author's file, and what it leads to is constant too.
+// SAFETY: the table is a constant of the author's file, and so is all that it points to.
 unsafe impl Send for gopiper_component {}
-// SAFETY: a table and what it leads to are constants, which nobody changes.
+// SAFETY: the table, and all that it points to, are constants: no thread writes to them.
 unsafe impl Sync for gopiper_component {}
 
 /// What GOPIPER_COMPONENT exports to the static library. It writes this for you.

@@ -103,7 +103,7 @@ impl FileSource {
                         reader.set_path(&file.path, &mut self.outlet);
                     }
                 }
-                // Nobody can say whether it is there.
+                // Its folder could not be read, so it may still be there.
                 None if self.failed.iter().any(|folder| reader.path().starts_with(folder)) => {
                     (reader.quiet_since, reader.is_last) = (None, false);
                 }

@@ -1,18 +1,20 @@
 //! Random graphs of tees, routes and merges, nested, against a plain model: each message ends with
 //! the worst that becomes of it anywhere, each sink gets what leads to it, and along each way in
 //! order.
+mod actors;
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    hash::{DefaultHasher, Hash, Hasher},
     sync::mpsc,
     thread,
     time::Duration,
 };
 
+use actors::{Act, Actor, LIMIT, Router, act, chance};
 use common::Probe;
-use gopiper_abi::{Component, HandledCallback, Message, Outcome, Postponed, Report, own};
+use gopiper_abi::{Outcome, own};
 use gopiper_core::{
     Branch, BranchPolicy, BufferOptions, ComponentOptions, ComponentSpec, Pipeline,
     PipelineOptions, RetryPolicy, Step,
@@ -74,80 +76,6 @@ fn list() -> impl Strategy<Value = Vec<Drawn>> {
         ]
     });
     prop::collection::vec(node, 0..4)
-}
-
-/// What a stage does with a message.
-#[derive(Debug, PartialEq)]
-enum Act {
-    Done,
-    Drop,
-    Fail,
-    Retry,
-    Split,
-}
-
-fn chance(salt: usize, text: &str) -> usize {
-    let mut hasher = DefaultHasher::new();
-    (salt, text).hash(&mut hasher);
-    hasher.finish() as usize
-}
-
-fn act(salt: usize, text: &str) -> Act {
-    match chance(salt, text) % 16 {
-        0 => Act::Drop,
-        1 => Act::Fail,
-        2 => Act::Retry,
-        3 => Act::Split,
-        _ => Act::Done,
-    }
-}
-
-/// Acts on messages, and writes on each that it was there: so the text says the way that it came.
-struct Actor {
-    salt: usize,
-    acts: bool,
-    limited: bool,
-    postponed: Postponed,
-}
-
-const LIMIT: Duration = Duration::from_millis(20);
-
-fn text(message: &Message) -> String {
-    String::from_utf8_lossy(message.data()).into_owned()
-}
-
-impl Component for Actor {
-    fn handle(&mut self, mut message: Message, handled: HandledCallback) {
-        let (salt, text) = (self.salt, text(&message));
-        if self.limited && chance(salt, &text) % 50 == 1 {
-            thread::sleep(3 * LIMIT);
-        }
-        match if self.acts { act(salt, &text) } else { Act::Done } {
-            Act::Drop => return handled.discard(message),
-            Act::Fail => return handled.fail(message, "as it is written"),
-            Act::Retry if message.attempts() == 0 => {
-                return handled.report(message, Report::retry(0, "not yet"));
-            }
-            Act::Split => {
-                let (_, settles) = handled.keep(message).split();
-                let parts = ["a", "b"].map(|part| Message::new(format!("{text}/{salt}{part}")));
-                return drop(self.postponed.send_from(settles, parts));
-            }
-            Act::Done | Act::Retry => message.set_data(format!("{text}/{salt}")),
-        }
-        handled.done(message);
-    }
-}
-
-/// Says by chance which of so many branches a message takes.
-struct Router(usize, usize);
-
-impl Component for Router {
-    fn handle(&mut self, mut message: Message, handled: HandledCallback) {
-        let branch = chance(self.0, &text(&message)) % self.1;
-        message.set_branch(branch as u16);
-        handled.done(message);
-    }
 }
 
 /// A graph that is being made: the steps for the pipeline, and what the model must know of them.

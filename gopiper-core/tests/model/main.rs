@@ -1,22 +1,19 @@
 //! Random pipelines against a plain model: every message has the one outcome that its words and the
 //! stages behind ask for, what comes out comes in order, and the counters add up. Nothing hangs:
 //! each case is given ten minutes, by a clock that the test moves.
+#[path = "../common/mod.rs"]
 mod common;
+mod components;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-        mpsc,
-    },
+    sync::{Arc, atomic::Ordering::SeqCst, mpsc},
     thread,
     time::Duration,
 };
 
 use common::{Probe, load};
-use gopiper_abi::{
-    Component, Deliveries, Error, HandledCallback, Message, Outcome, Postponed, own,
-};
+use components::{Gate, HANG, Judge, Merge, Split, Stuck, verdict};
+use gopiper_abi::{Deliveries, Outcome, own};
 use gopiper_core::{
     ComponentOptions, ComponentSpec, Control, ManualClock, Pipeline, PipelineOptions, RetryPolicy,
     Summary,
@@ -92,95 +89,6 @@ fn with(mut spec: ComponentSpec, stage: &Stage, ordered: bool) -> ComponentSpec 
 
 fn of(factory: gopiper_abi::raw::client::FactoryHandle) -> ComponentSpec {
     ComponentSpec { factory, options: ComponentOptions::default() }
-}
-
-/// Makes several messages of each, or none.
-struct Split(usize, Postponed);
-
-impl Component for Split {
-    fn handle(&mut self, message: Message, handled: HandledCallback) {
-        let (message, settles) = handled.keep(message).split();
-        let parts: Vec<_> = (0..self.0).map(|_| message.duplicate()).collect();
-        let _ = self.1.send_from(settles, parts);
-    }
-}
-
-/// Makes one message of several.
-struct Merge {
-    count: usize,
-    parts: Vec<Vec<u8>>,
-    settles: Deliveries,
-    postponed: Postponed,
-}
-
-impl Merge {
-    fn send(&mut self) {
-        let parts = std::mem::take(&mut self.parts);
-        if !parts.is_empty() {
-            let settles = std::mem::take(&mut self.settles);
-            let _ = self.postponed.send_from(settles, [Message::new(parts.join(&b","[..]))]);
-        }
-    }
-}
-
-impl Component for Merge {
-    fn handle(&mut self, message: Message, handled: HandledCallback) {
-        self.parts.push(message.data().to_vec());
-        self.settles.add(handled.keep(message));
-        if self.parts.len() == self.count {
-            self.send();
-        }
-    }
-
-    fn end(&mut self, _deadline: i64) -> Result<(), Error> {
-        self.send();
-        Ok(())
-    }
-}
-
-/// Fails with what is long, and drops what is short.
-struct Judge;
-
-fn verdict(text: &str) -> Outcome {
-    match text.len() {
-        ..5 => DROPPED,
-        24.. => FAILED,
-        _ => DELIVERED,
-    }
-}
-
-impl Component for Judge {
-    fn handle(&mut self, message: Message, handled: HandledCallback) {
-        match verdict(&String::from_utf8_lossy(message.data())) {
-            DROPPED => handled.discard(message),
-            FAILED => handled.fail(message, "too long"),
-            _ => handled.done(message),
-        }
-    }
-}
-
-/// Where components hang, and what hangs there.
-#[derive(Default)]
-struct Gate {
-    hanging: AtomicUsize,
-    open: AtomicBool,
-}
-
-/// Gets stuck at messages of that name, until all is over.
-struct Stuck(Arc<Gate>);
-
-const HANG: &str = "hang";
-
-impl Component for Stuck {
-    fn handle(&mut self, message: Message, handled: HandledCallback) {
-        if message.data() == HANG.as_bytes() {
-            self.0.hanging.fetch_add(1, SeqCst);
-            while !self.0.open.load(SeqCst) {
-                thread::park_timeout(Duration::from_millis(1));
-            }
-        }
-        handled.done(message);
-    }
 }
 
 const LIMIT: Duration = Duration::from_secs(20);

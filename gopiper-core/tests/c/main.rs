@@ -1,17 +1,14 @@
-//! Components in C, in pipelines of this program's; and pipelines in C.
+//! Components in C, in pipelines of this program's.
+#[path = "../common/mod.rs"]
 mod common;
+mod pipelines;
 
 use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::process::ExitStatusExt,
-    path::Path,
-    process::{Command, Output, Stdio},
-    thread,
-    time::Duration,
+    collections::BTreeSet, fs, os::unix::process::ExitStatusExt, path::Path, process::Command,
+    thread, time::Duration,
 };
 
-use common::c::{c_folder, compilers, component_by, component_of, program_of};
+use common::c::{c_folder, compilers, component_by, component_of};
 use common::{Probe, plugin, program, run, run_until};
 use gopiper_abi::{
     Kind, Map, Message, Outcome, Payload, Value, ValueTag, raw::client::FactoryHandle,
@@ -400,21 +397,4 @@ fn no_function_is_left_out() {
             functions.iter().filter(|name| !code.contains(&format!("{name}("))).collect();
         assert!(missing.is_empty(), "nothing calls {missing:?}");
     }
-}
-
-fn pipelines(arguments: &[&Path]) -> Output {
-    let mut command = Command::new(program_of("gopiper-core/tests/c/pipelines.c"));
-    command.args(arguments).stdin(Stdio::null()).output().expect("it starts")
-}
-
-/// The C program checks everything itself; what it says is what it found wrong.
-#[test]
-fn a_program_in_c_runs_pipelines() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let [blocks, file] =
-        ["blocks", "file"].map(|name| component_of(&format!("gopiper-core/tests/c/{name}.c")));
-    let output = pipelines(&[&blocks, &component_of(EVERYTHING), &file, folder.path()]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}\n{said}", output.status);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "all is as it should be\n", "{said}");
 }
