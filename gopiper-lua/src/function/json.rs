@@ -131,6 +131,32 @@ mod tests {
         find(data.as_bytes(), Paths::default().get(path.as_bytes())?)
     }
 
+    /// What has to be read for a field counts, and the length of the message does not.
+    #[test]
+    fn a_field_is_read_up_to_the_limit_of_depth_in_short_and_long_messages() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        // The object around it is a level, too.
+        for (depth, is_read) in [(DEPTH - 1, true), (DEPTH, false), (400, false)] {
+            for padding in [0, SHORT - 900, 2 * SHORT] {
+                let padding = " ".repeat(padding);
+                let deep = nested(depth);
+                let before = format!(r#"{{"deep":{deep},{padding}"a":7}}"#);
+                let after = format!(r#"{{"a":7,{padding}"deep":{deep}}}"#);
+                let find = |text: &str, path: &str| {
+                    let mut paths = Paths::default();
+                    let found = find(text.as_bytes(), paths.get(path.as_bytes()).unwrap());
+                    found.map(|found| found == FoundField::Integer(7))
+                };
+                let expected =
+                    |is_read| if is_read { Ok(true) } else { Err(JsonProblem::too_deep()) };
+                assert_eq!(find(&before, "a"), expected(is_read), "{before}");
+                assert_eq!(find(&after, "a"), expected(true), "{after}");
+                assert_eq!(find(&after, "deep").is_ok(), is_read, "{after}");
+                assert_eq!(find(&after, "none").is_ok(), is_read, "{after}");
+            }
+        }
+    }
+
     #[test]
     fn fields_are_found_by_their_paths() {
         let data = r#" {"status":503,"a.b":{"c":true},"list":[1,{"x":-0.5}],"n":null,"big":18446744073709551615,
