@@ -61,7 +61,7 @@
 //! threads of your own, within [`Host::scope`]). [`raw`] contains the parts that only a host needs.
 #![warn(missing_docs)]
 
-// What `attributes!` makes names this crate as its authors do.
+// The code that `attributes!` generates names this crate as its authors do.
 #[cfg(test)]
 extern crate self as gopiper_abi;
 

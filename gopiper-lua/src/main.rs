@@ -1,5 +1,5 @@
 //! The `gopiper` program.
-// What it shows goes through `output`, which knows what must not be seen.
+// All output goes through `output`, which knows what must not be seen.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod command;

@@ -1,4 +1,4 @@
-//! What a web server was asked, the same for everyone: input of the examples and the bench.
+//! The requests to a web server, the same for everyone: input of the examples and the bench.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -14,8 +14,8 @@ const EXAMPLE_LINES: u64 = 12_000;
 /// On average.
 const LINES_A_SECOND: u64 = 5;
 
-// The text 500 also stands in paths, sizes, referers and agents, so that a search for a status
-// has to look for the quote in front of it: `" 500 `.
+// The text 500 also occurs in paths, sizes, referers and agents, so a search for a status has to
+// look for the quote in front of it: `" 500 `.
 const PATHS: &[&str] = &[
     "/",
     "/index.html",

@@ -34,7 +34,8 @@ fn golden() -> PathBuf {
     root().join("gopiper-abi/api.txt")
 }
 
-/// What is said of the interface in memory is in `layout.txt`; what abi_stable derives is its own.
+/// The layout of the interface in memory is in `layout.txt`; the derived impls of abi_stable are
+/// left out.
 fn list() -> Result<String> {
     // rustdoc writes JSON only if it is taken for a nightly one.
     let target = target_folder()?.join("api");

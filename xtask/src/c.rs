@@ -11,7 +11,7 @@ use crate::plugins::copy_if_newer;
 use crate::workspace::{Cargo, own_metadata, target_folder};
 
 const PACKAGES: [&str; 2] = ["gopiper-abi-c", "gopiper-core-c"];
-/// What a component's file is linked with, beside the library.
+/// The linker's map for a component's file, beside the library.
 const MAP: &str = "gopiper_component.map";
 
 /// Builds them in release, into `target/c`.

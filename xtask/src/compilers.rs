@@ -22,8 +22,8 @@ pub(crate) fn oldest() -> Result<()> {
     with_compiler(VERSIONS[0], |cargo| cargo.run("check", &args))
 }
 
-/// What each compiler makes of our components is taken by today's host, verified, and does in
-/// pipelines what it should.
+/// Each compiler's output for our components is loaded by today's host, verified, and works in
+/// pipelines as it should.
 pub(crate) fn all() -> Result<()> {
     let built = test::built()?;
     let metadata = own_metadata()?;
@@ -84,7 +84,7 @@ fn compiler(version: &str, folder: &Path) -> Result<Option<PathBuf>> {
         return Ok(Some(rustc));
     }
     let Some(package) = package_version(version).or_else(|| {
-        // What the machine knows of packages may be old.
+        // The machine's lists of packages may be old.
         let updated = succeed(Command::new("apt-get").args(["update", "-qq"]));
         updated.ok().and_then(|()| package_version(version))
     }) else {

@@ -11,7 +11,7 @@ use crate::workspace::root;
 /// The folder of a member, the members that it may reach, and whether Lua may be among what it
 /// reaches. The first that fits counts.
 const RULES: &[(&str, &[&str], bool)] = &[
-    // What C is offered of a crate lies in it.
+    // The C interface of a crate is a folder in it.
     ("gopiper-abi/c", &["gopiper-abi"], false),
     ("gopiper-core/c", &["gopiper-abi", "gopiper-core"], false),
     ("gopiper-abi", &[], false),
@@ -24,7 +24,7 @@ const RULES: &[(&str, &[&str], bool)] = &[
 ];
 const LUA: &str = "mlua";
 
-/// A member, and the names of all packages that end up in what is built of it.
+/// A member, and the names of all packages that are built into it.
 struct Member {
     name: String,
     folder: String,

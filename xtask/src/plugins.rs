@@ -12,9 +12,9 @@ use crate::workspace::{
     own_metadata, program_of,
 };
 
-/// What a user gets.
+/// The folders that a user gets.
 pub(crate) const SHIPPED: &[&str] = &["components"];
-/// What the tests load besides.
+/// The folders that the tests load in addition.
 pub(crate) const FOR_TESTS: &[&str] = &["components", "gopiper-core/tests/components"];
 
 #[derive(clap::Args)]
@@ -113,7 +113,7 @@ pub(crate) fn named<'a>(
         .collect()
 }
 
-/// What becomes of a plugin file that is already the one just built.
+/// The treatment of a plugin file that is already the one just built.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Known {
     Again,
@@ -153,7 +153,7 @@ fn is_copy_of(plugin: &Path, library: &Path) -> bool {
     time(plugin).is_some() && time(plugin) == time(library)
 }
 
-/// Sealed aside and then renamed: nobody ever sees half a file, and a process that has the old
+/// Sealed aside and then renamed: no process ever sees half a file, and a process that has the old
 /// one mapped keeps it.
 fn seal(program: &Path, library: &Path, plugin: &Path) -> Result<String> {
     let folder = plugin.parent().context("a plugin lies in a folder")?;

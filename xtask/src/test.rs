@@ -49,7 +49,7 @@ pub(crate) fn run(args: &[OsString], model_cases: u32) -> Result<()> {
         .run("test", args)
 }
 
-/// Whether cargo's own arguments choose packages: `--workspace` would silently win over them.
+/// Whether cargo's own arguments choose packages: `--workspace` would silently override them.
 fn names_packages(args: &[OsString]) -> bool {
     args.iter().map(|arg| arg.to_string_lossy()).take_while(|arg| arg != "--").any(|arg| {
         let long = arg.strip_prefix("--package");

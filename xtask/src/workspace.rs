@@ -116,8 +116,8 @@ impl Cargo {
             .arg(subcommand)
             .args(&self.flags)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
-        // What cargo told xtask about itself. Build scripts that watch these variables would
-        // run again each time someone changes between `cargo` and `cargo xtask`.
+        // The variables that cargo set for xtask itself. Build scripts that watch these variables
+        // would run again each time someone changes between `cargo` and `cargo xtask`.
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -194,7 +194,7 @@ fn artifacts(messages: impl BufRead) -> Result<Vec<Artifact>> {
     for message in Message::parse_stream(messages) {
         match message.context("cannot read what cargo build says")? {
             Message::CompilerArtifact(artifact) => artifacts.push(artifact),
-            // What a procedural macro or a build script prints.
+            // The output of a procedural macro or a build script.
             Message::TextLine(line) => eprintln!("{line}"),
             _ => {}
         }
@@ -228,7 +228,7 @@ pub(crate) fn program_of(artifacts: &[Artifact]) -> Result<PathBuf> {
         })
 }
 
-/// What builds the program.
+/// The arguments that build the program.
 pub(crate) const PROGRAM_ARGS: [&str; 4] = ["-p", PROGRAM_PACKAGE, "--bin", PROGRAM];
 
 /// Why xtask ends, if it ends as a program did that it started.

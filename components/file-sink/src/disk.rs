@@ -1,4 +1,4 @@
-//! What std has no word for: folders that last, and which file it is.
+//! Calls that std lacks: creating folders durably, and identifying a file.
 use std::{
     fs::{self, File, Metadata},
     io,

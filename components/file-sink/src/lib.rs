@@ -1,7 +1,7 @@
 //! Writes messages to files, each as a line.
 //!
-//! With `sync = 'batch'` a message is reported as Done when it is on disk: what was not comes again
-//! after a crash, and what was written of it is taken away.
+//! With `sync = 'batch'` a message is reported as Done when it is on disk: messages that were not
+//! come again after a crash, and the part of them already written is removed.
 //!
 //! After a crash the sink can't tell by looking which last line is only a part of one. So it leaves
 //! a mark beside the file while that is open: how long the file was when it was opened, or when a
@@ -56,7 +56,7 @@ attributes! {
 }
 
 attributes! {
-    /// When what was written is brought to disk.
+    /// When written data is brought to disk.
     #[derive(Copy)]
     pub enum Sync {
         /// Before a message is reported as Done: a crash loses no message that is done.
@@ -94,7 +94,7 @@ pub(crate) struct Settings {
     pub(crate) max_open_files: usize,
 }
 
-/// What can be done where another one writes the file.
+/// The remedy where another component writes the file.
 const ANOTHER_PATH: &str =
     "give it another path, or have one file_sink write what comes together there";
 

@@ -1,4 +1,4 @@
-//! The component: which message goes to which file, and what is reported of it.
+//! The component: chooses the file for each message, and reports the outcome.
 use std::{
     collections::HashMap,
     fs, io,
@@ -32,7 +32,7 @@ pub struct FileSink {
     batch: u64,
     /// Files of this batch that could not be written: what else goes there would overtake.
     refused: HashMap<PathBuf, Report>,
-    /// What is not done of this batch.
+    /// The messages of this batch that are not done.
     undone: Vec<(Range<usize>, Report)>,
     /// Whether a moment to sync was asked for.
     waits_to_sync: bool,
@@ -113,7 +113,8 @@ impl FileSink {
         }
     }
 
-    /// Brings to disk what is due of this file, or takes it back; then it is closed.
+    /// Brings the unsettled messages of this file to disk. On failure, takes them back and closes
+    /// the file.
     fn settle(&mut self, path: &Path) {
         let Some(target) = self.open.get_mut(path) else { return };
         let unsettled = std::mem::take(&mut target.unsettled);
@@ -138,7 +139,7 @@ impl FileSink {
             match self.write_some(call, rest.clone(), path) {
                 Ok(written) => rest.start += written,
                 Err(error) => {
-                    // What it holds of this batch is whole: it may stay.
+                    // Its part of this batch is whole: it may stay.
                     self.close(path);
                     let report = Report::retry(CANNOT_WRITE, failure(path, &error));
                     self.refused.entry(path.to_owned()).or_insert(report);
@@ -267,7 +268,7 @@ impl Drop for FileSink {
     }
 }
 
-/// What a file is called that was begun anew in this second.
+/// The name of a file that was begun anew in this second.
 pub(crate) fn rotated_name(path: &Path, second: i64, zone: &TimeZone) -> PathBuf {
     let time = Timestamp::from_second(second).unwrap_or_default().to_zoned(zone.clone());
     let mut name = path.as_os_str().to_owned();

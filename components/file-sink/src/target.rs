@@ -29,18 +29,18 @@ pub(crate) struct Target {
     path: PathBuf,
     file: File,
     sync: Sync,
-    /// `None` for what is no regular file: that is only written to.
+    /// `None` for anything but a regular file: that is only written to.
     regular: Option<Inode>,
     /// `None` if none could be made.
     mark: Option<Mark>,
     length: u64,
-    /// How long it was before what is not settled yet.
+    /// The file's length before the part that is not settled yet.
     settled: u64,
     /// How it ends.
     ending: Ending,
     /// Behind its length lies what could not be cut off.
     is_torn: bool,
-    /// It holds what is not on disk yet.
+    /// Some of its content is not on disk yet.
     pub(crate) is_dirty: bool,
     /// When it was made, by the clock of days, in nanoseconds.
     pub(crate) begun: i64,
@@ -96,8 +96,8 @@ impl Target {
         }
         let sync = self.sync != Sync::Never;
         if sync && self.length > 0 {
-            // What the mark says is whole must be on disk before it: a process that was killed may
-            // have left it to the system.
+            // The content that the mark declares whole must be on disk before the mark: a killed
+            // process may have left it to the system.
             self.file.sync_data()?;
         }
         match Mark::new(&self.path, inode, self.length, sync) {
@@ -155,7 +155,7 @@ impl Target {
         self.length
     }
 
-    /// Whether what is found under its name is still this file.
+    /// Whether its name still leads to this file.
     fn is_in_place(&self) -> bool {
         self.regular.is_none() || self.in_place().is_some()
     }
@@ -165,8 +165,8 @@ impl Target {
         there.filter(|there| Some(Inode::from(there)) == self.regular)
     }
 
-    /// Sees what others have done with it since a batch was settled: whether it is still in place,
-    /// and how long it is, as they may have cut it (`copytruncate`) or appended to it.
+    /// Notices changes that others have made since a batch was settled: whether the file is still
+    /// in place, and how long it is, as they may have cut it (`copytruncate`) or appended to it.
     pub(crate) fn look_again(&mut self, delimiter: &[u8]) -> io::Result<bool> {
         let Some(there) = self.in_place() else { return Ok(self.regular.is_none()) };
         if let (true, Some(mark)) = (there.len() < self.length, &self.mark) {
@@ -233,7 +233,7 @@ impl Target {
         Ok(written)
     }
 
-    /// What was written since it was last settled stays, whatever happens.
+    /// The data written since it was last settled stays, whatever happens.
     pub(crate) fn settle(&mut self) -> io::Result<()> {
         if self.sync == Sync::Batch {
             self.sync()?;
@@ -248,7 +248,7 @@ impl Target {
         Ok(())
     }
 
-    /// Takes back what was written since it was last settled.
+    /// Takes back the data written since it was last settled.
     pub(crate) fn take_back(mut self) {
         if let Err(error) = self.cut_to(self.settled) {
             log::warn!(

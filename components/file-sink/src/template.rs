@@ -1,4 +1,4 @@
-//! Where a message goes: a path with its time and its attributes in it.
+//! The destination of a message: a path with its time and its attributes in it.
 #[cfg(test)]
 mod tests;
 
@@ -9,14 +9,14 @@ use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 
 pub(crate) const NANOSECONDS: i64 = 1_000_000_000;
 
-/// Stands for an attribute of any message.
+/// A placeholder for an attribute of any message.
 const ANY_NAME: &str = "\u{f8ff}\u{f8fe}";
 
 /// A path to be filled in.
 pub(crate) struct Template {
     parts: Vec<Part>,
     zone: TimeZone,
-    /// What the parts of time say in this second.
+    /// The texts of the time parts in this second.
     second: Option<i64>,
 }
 
@@ -28,7 +28,8 @@ enum Part {
 }
 
 impl Template {
-    /// `%Y` and the like stand for the time, `{name}` for an attribute, `{{` and `}}` for braces.
+    /// `%Y` and the like are placeholders for the time, `{name}` for an attribute, `{{` and `}}`
+    /// for braces.
     pub(crate) fn parse(text: &str, zone: TimeZone) -> Result<Self, Error> {
         let refused = |why: String| Error::attribute("path", format!("'{text}': {why}"));
         if text.is_empty() {
@@ -113,7 +114,7 @@ impl Template {
         1 + messages[1..].iter().take_while(alike).count()
     }
 
-    /// Where this message goes.
+    /// The destination of this message.
     ///
     /// # Errors
     /// It has no such attribute, or one that can't be part of a name.

@@ -45,7 +45,7 @@ impl Folder {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// All files, and what is in them, sorted.
+    /// All files with their contents, sorted.
     fn files(&self) -> Vec<(String, String)> {
         let entries = fs::read_dir(self.0.path()).unwrap();
         let names = entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned());
@@ -196,7 +196,8 @@ fn what_others_cut_or_lengthen_is_as_long_as_it_is() {
     length(0);
     sink.handle(["3", "4"]);
     assert_eq!(folder.read("a"), "3\n4\n");
-    // The mark of what has no delimiter can't be written: it is taken back, and nothing else.
+    // The mark of a message without a delimiter can't be written: that message is taken back, and
+    // nothing else.
     fs::create_dir(folder.path(".a.gopiper-new")).unwrap();
     for there in [2, 6] {
         length(there);

@@ -1,12 +1,14 @@
 //! Reads files, a message for each line, and follows them.
 //!
-//! What has gone through the pipeline is remembered in a checkpoint: whoever starts again goes on
-//! behind the last line that has ended. What was under way when the process was killed comes again.
+//! Lines that have gone through the pipeline are remembered in a checkpoint: the next start
+//! continues after the last line that has ended. Lines under way when the process was killed come
+//! again.
 //!
 //! The ledger knows where in the file each message of a batch ends. The end of the longest prefix
-//! that has ended goes into the checkpoint, which is written aside, synced and renamed; what has
-//! ended behind it is kept as ranges. Blocks are read before the file's beginning is compared with
-//! what it was: no byte of a file that was truncated and written anew is taken for the old one's.
+//! that has ended goes into the checkpoint, which is written aside, synced and renamed; messages
+//! that have ended after it are kept as ranges. Blocks are read before the file's beginning is
+//! compared with its earlier beginning: no byte of a file that was truncated and written anew is
+//! taken for the old one's.
 mod files;
 mod outlet;
 mod progress;
@@ -89,7 +91,7 @@ attributes! {
     }
 }
 
-/// What can be done where there is no state directory.
+/// The remedy where there is no state directory.
 const WITHOUT_CHECKPOINT: &str = "set checkpoint = false to read everything each time";
 
 /// Makes the [`FileSource`].

@@ -1,4 +1,4 @@
-//! The way on for what was read.
+//! The way on for the lines read.
 use std::{mem, path::Path};
 
 use gopiper_abi::{Batch, Error, Message, Positions, Postponed, lines::Format};
@@ -19,11 +19,11 @@ impl Counted<'_> {
     }
 }
 
-/// How lines are cut and sent, and what is under way.
+/// How lines are cut and sent, and which are under way.
 pub(crate) struct Outlet {
     pub(crate) format: Format,
     pub(crate) postponed: Postponed,
-    /// `None` without a checkpoint: then nobody wants to hear what becomes of the messages.
+    /// `None` without a checkpoint: then the outcomes of the messages are not needed.
     pub(crate) ledger: Option<Ledger>,
     /// The name of the attribute that says the path.
     pub(crate) path_attribute: Option<String>,

@@ -52,7 +52,7 @@ impl Factory for GenerateFactory {
 /// The component of the one worker.
 pub struct Generate {
     attributes: Attributes,
-    /// What stands between the numbers.
+    /// The texts between the numbers.
     parts: Vec<Vec<u8>>,
     next: u64,
     /// When message 0 would have been due, at the present rate.

@@ -42,10 +42,10 @@ attributes! {
     }
 }
 
-/// What the pipe before standard input may hold, if it is one: fewer switches between processes.
+/// The size of the pipe before standard input, if it is one: fewer switches between processes.
 const PIPE_SIZE: usize = 1 << 20;
 
-/// Whether somebody reads standard input: two would cut each other's lines.
+/// Whether a component reads standard input: two would cut each other's lines.
 static READ: AtomicBool = AtomicBool::new(false);
 
 /// Makes the [`Stdin`].
@@ -149,7 +149,8 @@ impl Source for Stdin {
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {
-        // What was read is never lost: also the beginning of a line, if the pipeline stops there.
+        // Bytes that were read are never lost: neither is the beginning of a line, if the pipeline
+        // stops there.
         let Stdin { postponed, sent, .. } = self;
         let time = postponed.host().now();
         self.lines.end(time, &mut |batch, _| send(postponed, batch, sent))

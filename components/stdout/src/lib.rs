@@ -26,16 +26,16 @@ attributes! {
     }
 }
 
-/// What the pipe behind standard output may hold, if it is one: fewer switches between processes.
+/// The size of the pipe after standard output, if it is one: fewer switches between processes.
 const PIPE_SIZE: usize = 1 << 20;
-/// What standard output leads to.
+/// The target of standard output.
 const OUTPUT: &str = "/proc/self/fd/1";
 /// Pieces of this size are written as they lie in memory; smaller ones are put together first.
 const LARGE: usize = 32 << 10;
 /// So much is put together at most.
 const TOGETHER: usize = 256 << 10;
 
-/// How what was written last ends, of all components of this process: they share one standard
+/// How the text written last ends, for all components of this process: they share one standard
 /// output, and each writes the lines of a batch together.
 static ENDING: Mutex<Ending> = Mutex::new(Ending::Whole);
 
@@ -135,7 +135,8 @@ impl BatchComponent for Stdout {
         match result {
             Ok(()) => return call.report_all(Report::DONE),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                // Whoever reads has had enough (`| head`): no failure, and nobody to write to.
+                // The reader has had enough (`| head`): this is not a failure, and there is no
+                // reader to write to.
                 self.postponed.host().finish();
             }
             Err(error) => {
@@ -143,7 +144,7 @@ impl BatchComponent for Stdout {
                 self.postponed.host().fail(&error);
             }
         }
-        // What is not done after the pipeline was ended is returned to its source.
+        // Messages that are not done after the pipeline was ended are returned to their source.
         self.closed = true;
         call.report_each(|i, _| if i < written { Report::DONE } else { Report::DROP })
     }

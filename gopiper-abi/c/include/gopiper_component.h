@@ -58,7 +58,7 @@ typedef struct gopiper_message gopiper_message;
 // `produce` returns this when the source has come to its end.
 #define GOPIPER_FINISHED -1
 
-// `settled`: the last component was done with all that was made of the message.
+// `settled`: the last component has finished all messages made from this one.
 #define GOPIPER_DELIVERED 0
 
 // `settled`: it was dropped on purpose.
@@ -137,7 +137,8 @@ typedef struct gopiper_error gopiper_error;
 typedef struct gopiper_host gopiper_host;
 
 // The duty to settle messages that `handle` has kept, without the messages. Give it to
-// gopiper_send with what was made of them; freed, they have failed. Used by one thread at a time.
+// gopiper_send with the messages made from them; if it is freed instead, they have failed. Used by
+// one thread at a time.
 typedef struct gopiper_kept gopiper_kept;
 
 // Bytes that belong to somebody else. Those of a text end with a NUL only where that is said.
@@ -208,9 +209,9 @@ typedef struct {
   uint32_t pool_size;
   // How many messages may wait for it, 0 for 8192; the operator's option wins.
   uint32_t channel_size;
-  // Whether nothing is lost when the program is killed: a source gives what was not settled
-  // again the next time, a sink has what it returned GOPIPER_DONE for in a safe place. Means
-  // nothing for a transform.
+  // Whether nothing is lost when the program is killed: a source sends messages that were not
+  // settled again the next time; a sink keeps the messages for which it returned GOPIPER_DONE in
+  // a safe place. Means nothing for a transform.
   bool durable;
   // Makes a configuration of the attributes, which have been checked against the table; refuses
   // what does not fit together. Nothing is opened yet. What it returns is yours, and may be
@@ -227,10 +228,10 @@ typedef struct {
   void *(*create)(const void *configuration, gopiper_host *host, gopiper_error *error);
   // Called once, on the worker's thread, before the callbacks below.
   void (*start)(void *state, gopiper_host *host, gopiper_error *error);
-  // Transforms and sinks: handles one message, and says what came of it: GOPIPER_DONE,
-  // GOPIPER_DROP, GOPIPER_CONTINUE, or what gopiper_retry and gopiper_fail return. `message` is
-  // valid until it returns. Unless it returns GOPIPER_DONE, what goes to a retry or to the dead
-  // letters is the message as it came, whatever was done to it.
+  // Transforms and sinks: handles one message, and returns its outcome: GOPIPER_DONE,
+  // GOPIPER_DROP, GOPIPER_CONTINUE, or the result of gopiper_retry or gopiper_fail. `message` is
+  // valid until it returns. Unless it returns GOPIPER_DONE, a retry or the dead letters get the
+  // message as received, whatever `handle` changed in it.
   int32_t (*handle)(void *state, gopiper_host *host, gopiper_message *message);
   // Sources: sends what there is, about `credit` messages at most (so many will not block), and
   // returns GOPIPER_MORE, GOPIPER_WAITING, GOPIPER_FINISHED, or the moment of gopiper_monotonic
@@ -248,8 +249,8 @@ typedef struct {
   // Transforms and sinks: the moment asked for by gopiper_wake_at has come. `now` is
   // gopiper_monotonic.
   void (*timer)(void *state, gopiper_host *host, int64_t now, gopiper_error *error);
-  // Nothing comes any more: send what is kept, until `deadline` of gopiper_monotonic. A source's
-  // `produce` is not called any more after this, its `settled` may be.
+  // No more messages come: send those that are kept, until `deadline` of gopiper_monotonic. A
+  // source's `produce` is not called after this; its `settled` may be.
   void (*end)(void *state, gopiper_host *host, int64_t deadline, gopiper_error *error);
   // The pipeline stops: whatever waits in the worker should come to an end. On any thread,
   // beside any other callback of this worker but `destroy`.
@@ -280,8 +281,8 @@ extern "C" {
 // as `attributes` is: copy it if you keep it.
 gopiper_value gopiper_attribute_value(const gopiper_attributes *attributes, const char *name);
 
-// Says why the callback that got `error` has failed: `text` is what is wrong and what would be
-// right, `attribute` the one at fault, or NULL. Both are copied. Of several calls the last one
+// Says why the callback that got `error` has failed: `text` says what is wrong and what would be
+// right; `attribute` is the one at fault, or NULL. Both are copied. Of several calls the last one
 // counts.
 void gopiper_refuse(gopiper_error *error, const char *attribute, const char *text);
 
@@ -299,8 +300,8 @@ void gopiper_batch_free(gopiper_batch *batch);
 // How many messages there are in the batch.
 size_t gopiper_batch_length(const gopiper_batch *batch);
 
-// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before
-// anything else is done with the batch. Never NULL.
+// Puts a message at the end, without bytes and attributes, and returns it. Fill it in before you
+// use the batch in any other way. Never NULL.
 gopiper_message *gopiper_batch_add(gopiper_batch *batch);
 
 // Puts a copy of `message` at the end, and returns it as gopiper_batch_add does. Its bytes and
@@ -323,15 +324,15 @@ void gopiper_batch_set_positions(gopiper_batch *batch,
 // Keeps the message that `handle` got: this component will send something made of it, which
 // settles it. Then return GOPIPER_CONTINUE. The message can be read until `handle` returns.
 //
-// `earlier` is what was kept before and is to be settled with it, or NULL; what is returned takes
-// its place. For a million messages that is a few numbers. Keep nothing without a bound in time: a
-// source may wait for it. On the worker's thread alone.
+// `earlier` holds the messages kept before that are to be settled with it, or is NULL; the
+// returned pointer takes its place. For a million messages that is a few numbers. Keep nothing
+// without a bound in time: a source may wait for it. On the worker's thread alone.
 gopiper_kept *gopiper_keep(gopiper_host *host, gopiper_message *message, gopiper_kept *earlier);
 
 // How many messages were kept in it; 0 for NULL.
 size_t gopiper_kept_count(const gopiper_kept *kept);
 
-// Lets go of kept messages: they have failed. NULL is nothing.
+// Releases kept messages: they have failed. NULL is allowed and does nothing.
 void gopiper_kept_free(gopiper_kept *kept);
 
 // Sends a batch to the next component. `kept` are the messages that it was made of, which are
@@ -340,12 +341,12 @@ void gopiper_kept_free(gopiper_kept *kept);
 //
 // In `handle` the batch takes the place of the message that is handled, and this does not wait;
 // elsewhere it waits for room. Both the batch and `kept` are taken over in any case. False if the
-// pipeline takes no more: what was kept has then failed.
+// pipeline takes no more: the kept messages have then failed.
 bool gopiper_send(gopiper_host *host, gopiper_batch *batch, gopiper_kept *kept);
 
-// Sends a batch of which a source wants to hear the outcomes: `settled` gets `token`, with the
-// places of the messages in the batch. The batch is taken over in any case. False if the pipeline
-// takes no more: then nothing of it is told.
+// Sends a batch whose outcomes a source wants to receive: `settled` gets `token`, with the places
+// of the messages in the batch. The batch is taken over in any case. False if the pipeline takes
+// no more: then no outcome is reported.
 bool gopiper_send_tracked(gopiper_host *host, gopiper_batch *batch, uint64_t token);
 
 // Writes a line to the host's log. `level` is GOPIPER_ERROR … GOPIPER_TRACE; NULL is an empty
@@ -359,8 +360,7 @@ int64_t gopiper_now(const gopiper_host *host);
 int64_t gopiper_monotonic(const gopiper_host *host);
 
 // Calls `timer` (of a source: `produce`) at that moment of gopiper_monotonic, once: 0 for at once.
-// A later call replaces the moment, INT64_MAX takes it back. Calls that nobody asked for may come
-// too.
+// A later call replaces the moment, INT64_MAX takes it back. Calls at other moments may come too.
 void gopiper_wake_at(gopiper_host *host, int64_t moment);
 
 // Whether the pipeline is ending.
@@ -370,8 +370,9 @@ bool gopiper_is_stopping(const gopiper_host *host);
 // source waits for. Never read or close it. -1 if there is none.
 int32_t gopiper_stop_descriptor(const gopiper_host *host);
 
-// Ends the pipeline: as failed with `error`; quietly if that is NULL, because nobody wants more of
-// it. What this component does not get done from now on is returned to its source.
+// Ends the pipeline: as failed with `error`; without an error if that is NULL, because no more of
+// its messages are wanted. Messages that this component does not finish from now on are returned
+// to their source.
 void gopiper_stop(gopiper_host *host, const char *error);
 
 // Registers a number that only grows, published as `gopiper_component_NAME` with the component's
@@ -391,8 +392,8 @@ int32_t gopiper_retry(gopiper_host *host, uint8_t code, const char *text);
 // the worker's thread alone.
 int32_t gopiper_fail(gopiper_host *host, uint8_t code, const char *text);
 
-// A message of your own, without bytes and attributes: to read into, and to make others of by
-// gopiper_message_set_slice. What is to be sent comes from gopiper_batch_add. Free it.
+// A message of your own, without bytes and attributes: read into it, and make other messages from
+// it with gopiper_message_set_slice. Messages to send come from gopiper_batch_add. Free it.
 gopiper_message *gopiper_message_new(void);
 
 // Frees what gopiper_message_new made, and nothing else. What shares its bytes keeps them. NULL is
@@ -435,7 +436,7 @@ bool gopiper_message_set_attribute(gopiper_message *message, const char *key, go
 // Takes an attribute away. False if there was none.
 bool gopiper_message_remove_attribute(gopiper_message *message, const char *key);
 
-// When the message was made, in nanoseconds since 1970; 0 if nobody said.
+// The time the message was created, in nanoseconds since 1970; 0 if it was never set.
 int64_t gopiper_message_time(const gopiper_message *message);
 
 // Says when the message was made, in nanoseconds since 1970.

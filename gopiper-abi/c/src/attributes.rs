@@ -1,5 +1,5 @@
-//! What an operator can set, as the author's file declares and reads it; and how it refuses
-//! something.
+//! The attributes that an operator can set, as the author's file declares and reads them; and how
+//! it refuses a value.
 use std::ffi::c_char;
 
 use gopiper_abi::Error;
@@ -13,17 +13,16 @@ use crate::{
 /// From it come the checks and their errors, and what `gopiper inspect --load` shows.
 #[repr(C)]
 pub struct gopiper_attribute {
-    /// What it is called.
+    /// Its name.
     pub name: *const c_char,
-    /// What it takes: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or
-    /// GOPIPER_TEXT.
+    /// Its type: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or GOPIPER_TEXT.
     pub kind: u32,
     /// Whether it must be given.
     pub required: bool,
-    /// What it is unless it is given, written as in a pipeline's file, text without quotes: "100",
+    /// Its value unless it is given, written as in a pipeline's file, text without quotes: "100",
     /// "true". NULL for none: then its value is GOPIPER_NULL.
     pub default_value: *const c_char,
-    /// What it is for, in a sentence or more.
+    /// Its purpose, in a sentence or more.
     pub documentation: *const c_char,
 }
 
@@ -57,7 +56,7 @@ impl Given {
 pub struct gopiper_error(pub(crate) Option<Error>);
 
 impl gopiper_error {
-    /// What the callback said of itself.
+    /// The error that the callback gave.
     pub(crate) fn into_result(self) -> Result<(), Error> {
         self.0.map_or(Ok(()), Err)
     }
@@ -84,8 +83,8 @@ pub unsafe extern "C" fn gopiper_attribute_value(
     }
 }
 
-/// Says why the callback that got `error` has failed: `text` is what is wrong and what would be
-/// right, `attribute` the one at fault, or NULL. Both are copied. Of several calls the last one
+/// Says why the callback that got `error` has failed: `text` says what is wrong and what would be
+/// right; `attribute` is the one at fault, or NULL. Both are copied. Of several calls the last one
 /// counts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_refuse(

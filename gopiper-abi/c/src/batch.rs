@@ -27,7 +27,8 @@ impl gopiper_batch {
 }
 
 /// The duty to settle messages that `handle` has kept, without the messages. Give it to
-/// gopiper_send with what was made of them; freed, they have failed. Used by one thread at a time.
+/// gopiper_send with the messages made from them; if it is freed instead, they have failed. Used by
+/// one thread at a time.
 pub struct gopiper_kept(Deliveries);
 
 /// An empty batch.
@@ -51,8 +52,8 @@ pub unsafe extern "C" fn gopiper_batch_length(batch: &gopiper_batch) -> usize {
     batch.messages.len()
 }
 
-/// Puts a message at the end, without bytes and attributes, and returns it: to be filled in, before
-/// anything else is done with the batch. Never NULL.
+/// Puts a message at the end, without bytes and attributes, and returns it. Fill it in before you
+/// use the batch in any other way. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_batch_add(batch: &mut gopiper_batch) -> *mut gopiper_message {
     push(batch, gopiper_message::new(Payload::empty()))
@@ -84,8 +85,8 @@ fn push(batch: &mut gopiper_batch, message: gopiper_message) -> *mut gopiper_mes
 /// Sources: says where the messages of a batch come from. When one fails, the log and the dead
 /// letter say so: "orders.log, byte 4096". Call it when all messages are in the batch.
 ///
-/// `of` is what you read, and is copied. `unit` is what the numbers count ("byte", "line",
-/// "offset"): a string literal, or another text that stays as it is for ever. `numbers` has one for
+/// `of` names your input, and is copied. `unit` names the things that the numbers count ("byte",
+/// "line", "offset"): a string literal, or another text that never changes. `numbers` has one for
 /// each message that is in the batch now, and is copied; if it is NULL, the first message has the
 /// number `first`, and the others count on from there.
 #[unsafe(no_mangle)]
@@ -96,8 +97,8 @@ pub unsafe extern "C" fn gopiper_batch_set_positions(
     first: u64,
     numbers: *const u64,
 ) {
-    // SAFETY: `of` is a text that C keeps for the call, and is copied; `unit` is one that stays as
-    // it is for ever (the header).
+    // SAFETY: `of` is a text that C keeps for the call, and is copied; `unit` is one that never
+    // changes (the header).
     let (of, unit) = unsafe { (text::text(of).into_owned(), text::name(unit).unwrap_or_default()) };
     batch.positions = Some(match numbers.is_null() {
         true => Positions::counted(of, unit, first),
@@ -113,9 +114,9 @@ pub unsafe extern "C" fn gopiper_batch_set_positions(
 /// Keeps the message that `handle` got: this component will send something made of it, which
 /// settles it. Then return GOPIPER_CONTINUE. The message can be read until `handle` returns.
 ///
-/// `earlier` is what was kept before and is to be settled with it, or NULL; what is returned takes
-/// its place. For a million messages that is a few numbers. Keep nothing without a bound in time: a
-/// source may wait for it. On the worker's thread alone.
+/// `earlier` holds the messages kept before that are to be settled with it, or is NULL; the
+/// returned pointer takes its place. For a million messages that is a few numbers. Keep nothing
+/// without a bound in time: a source may wait for it. On the worker's thread alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_keep(
     host: *mut gopiper_host,
@@ -153,7 +154,7 @@ pub unsafe extern "C" fn gopiper_kept_count(kept: Option<&gopiper_kept>) -> usiz
     kept.map_or(0, |kept| kept.0.len())
 }
 
-/// Lets go of kept messages: they have failed. NULL is nothing.
+/// Releases kept messages: they have failed. NULL is allowed and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_kept_free(kept: Option<Box<gopiper_kept>>) {
     drop(kept);
@@ -165,7 +166,7 @@ pub unsafe extern "C" fn gopiper_kept_free(kept: Option<Box<gopiper_kept>>) {
 ///
 /// In `handle` the batch takes the place of the message that is handled, and this does not wait;
 /// elsewhere it waits for room. Both the batch and `kept` are taken over in any case. False if the
-/// pipeline takes no more: what was kept has then failed.
+/// pipeline takes no more: the kept messages have then failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_send(
     host: *mut gopiper_host,
@@ -181,9 +182,9 @@ pub unsafe extern "C" fn gopiper_send(
     }
 }
 
-/// Sends a batch of which a source wants to hear the outcomes: `settled` gets `token`, with the
-/// places of the messages in the batch. The batch is taken over in any case. False if the pipeline
-/// takes no more: then nothing of it is told.
+/// Sends a batch whose outcomes a source wants to receive: `settled` gets `token`, with the places
+/// of the messages in the batch. The batch is taken over in any case. False if the pipeline takes
+/// no more: then no outcome is reported.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_send_tracked(
     host: *mut gopiper_host,

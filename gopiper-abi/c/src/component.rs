@@ -1,4 +1,4 @@
-//! What the author's file says of the component: a table of callbacks, found at link time.
+//! The description of the component in the author's file: a table of callbacks, found at link time.
 use std::ffi::{c_char, c_void};
 
 use gopiper_abi::Message as gopiper_message;
@@ -31,14 +31,14 @@ pub const GOPIPER_CONTINUE: i32 = 1;
 /// success.
 pub const GOPIPER_DROP: i32 = 300;
 
-/// `produce` returns this when more is to be had at once.
+/// `produce` returns this when more messages are available at once.
 pub const GOPIPER_MORE: i64 = 0;
 /// `produce` returns this when there is nothing just now: it is called again after gopiper_wake_at.
 pub const GOPIPER_WAITING: i64 = 0x7fff_ffff_ffff_ffff;
 /// `produce` returns this when the source has come to its end.
 pub const GOPIPER_FINISHED: i64 = -1;
 
-/// `settled`: the last component was done with all that was made of the message.
+/// `settled`: the last component has finished all messages made from this one.
 pub const GOPIPER_DELIVERED: i32 = 0;
 /// `settled`: it was dropped on purpose.
 pub const GOPIPER_DROPPED: i32 = 1;
@@ -50,7 +50,8 @@ pub const GOPIPER_FAILED: i32 = 3;
 /// this; one with this outcome (or with none when the program ends) it gives again the next time.
 pub const GOPIPER_RETURNED: i32 = 4;
 
-/// What a component is: fill in what it needs by name, the rest is zero and means the default.
+/// The description of a component: fill in the fields it needs by name, the rest is zero and means
+/// the default.
 ///
 /// A callback that gets an `error` has failed exactly if it has called gopiper_refuse with it. No
 /// callback may be left by longjmp or a C++ exception.
@@ -60,9 +61,9 @@ pub const GOPIPER_RETURNED: i32 = 4;
 /// state needs no locks; `stop` is the one exception.
 #[repr(C)]
 pub struct gopiper_component {
-    /// What the component does, in a sentence or more, for the operator.
+    /// The purpose of the component, in a sentence or more, for the operator.
     pub documentation: *const c_char,
-    /// What can be set, ended by a row whose name is NULL; NULL for nothing.
+    /// The attributes, ended by a row whose name is NULL; NULL for none.
     pub attributes: *const gopiper_attribute,
     /// One of GOPIPER_PARALLEL_…
     pub parallel: u32,
@@ -70,9 +71,9 @@ pub struct gopiper_component {
     pub pool_size: u32,
     /// How many messages may wait for it, 0 for 8192; the operator's option wins.
     pub channel_size: u32,
-    /// Whether nothing is lost when the program is killed: a source gives what was not settled
-    /// again the next time, a sink has what it returned GOPIPER_DONE for in a safe place. Means
-    /// nothing for a transform.
+    /// Whether nothing is lost when the program is killed: a source sends messages that were not
+    /// settled again the next time; a sink keeps the messages for which it returned GOPIPER_DONE in
+    /// a safe place. Means nothing for a transform.
     pub durable: bool,
     /// Makes a configuration of the attributes, which have been checked against the table; refuses
     /// what does not fit together. Nothing is opened yet. What it returns is yours, and may be
@@ -107,10 +108,10 @@ pub struct gopiper_component {
             error: *mut gopiper_error,
         ),
     >,
-    /// Transforms and sinks: handles one message, and says what came of it: GOPIPER_DONE,
-    /// GOPIPER_DROP, GOPIPER_CONTINUE, or what gopiper_retry and gopiper_fail return. `message` is
-    /// valid until it returns. Unless it returns GOPIPER_DONE, what goes to a retry or to the dead
-    /// letters is the message as it came, whatever was done to it.
+    /// Transforms and sinks: handles one message, and returns its outcome: GOPIPER_DONE,
+    /// GOPIPER_DROP, GOPIPER_CONTINUE, or the result of gopiper_retry or gopiper_fail. `message` is
+    /// valid until it returns. Unless it returns GOPIPER_DONE, a retry or the dead letters get the
+    /// message as received, whatever `handle` changed in it.
     pub handle: Option<
         unsafe extern "C" fn(
             state: *mut c_void,
@@ -152,8 +153,8 @@ pub struct gopiper_component {
             error: *mut gopiper_error,
         ),
     >,
-    /// Nothing comes any more: send what is kept, until `deadline` of gopiper_monotonic. A source's
-    /// `produce` is not called any more after this, its `settled` may be.
+    /// No more messages come: send those that are kept, until `deadline` of gopiper_monotonic. A
+    /// source's `produce` is not called after this; its `settled` may be.
     pub end: Option<
         unsafe extern "C" fn(
             state: *mut c_void,
@@ -175,14 +176,14 @@ unsafe impl Send for gopiper_component {}
 // SAFETY: the table, and all that it points to, are constants: no thread writes to them.
 unsafe impl Sync for gopiper_component {}
 
-/// What GOPIPER_COMPONENT exports to the static library. It writes this for you.
+/// The table that GOPIPER_COMPONENT exports to the static library. It writes this for you.
 #[repr(C)]
 pub struct gopiper_exported {
     /// The component's name.
     pub name: *const c_char,
     /// Its version.
     pub version: *const c_char,
-    /// What it is: GOPIPER_SOURCE …
+    /// The kind of the component: GOPIPER_SOURCE …
     pub kind: u32,
     /// The table of callbacks.
     pub component: *const gopiper_component,

@@ -1,7 +1,6 @@
 //! The author's table, read once: what C declares, as serde and schemars want it.
 //!
-//! With that the checks of attributes, and the words for what is wrong with them, are those of
-//! every other component.
+//! So attributes are checked as in every other component, with the same error texts.
 use std::{
     borrow::Cow,
     ffi::{CStr, c_char},
@@ -34,7 +33,7 @@ unsafe extern "C" {
     static gopiper_exported_component_: gopiper_exported;
 }
 
-/// What the author's file says, in Rust's terms.
+/// The description in the author's file, in Rust's terms.
 pub(crate) struct Description {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,

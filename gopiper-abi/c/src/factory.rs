@@ -29,7 +29,7 @@ extern "C" fn entry() -> raw::EntryResult {
     raw::enter(module)
 }
 
-/// What the host looks for in the file: as the export macro of `gopiper-abi` emits it.
+/// The symbol that the host looks for in the file: as the export macro of `gopiper-abi` emits it.
 #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
 static HEADER: raw::Header = raw::header(entry);
 

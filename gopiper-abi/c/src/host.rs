@@ -1,4 +1,5 @@
-//! What a worker's callbacks call: log, clock, stop, metrics, and the words for a report.
+//! The functions that a worker's callbacks call: log, clock, stop, metrics, and the words for a
+//! report.
 use std::{
     collections::BTreeMap,
     ffi::c_char,
@@ -41,7 +42,7 @@ pub(crate) struct HandleCall<'b> {
     pub(crate) message: *mut Message,
     /// Taken by gopiper_keep.
     pub(crate) handled: Option<HandledCallback<'b>>,
-    /// What gopiper_fail or gopiper_retry said.
+    /// The text that gopiper_fail or gopiper_retry gave.
     pub(crate) description: Option<String>,
 }
 
@@ -53,7 +54,7 @@ impl gopiper_host {
         gopiper_host { postponed, call: AtomicPtr::default(), counters: Mutex::default() }
     }
 
-    /// As C gets it. What is behind it changes through shared references alone.
+    /// The pointer for C. The value that it points to changes through shared references alone.
     pub(crate) fn as_c(&self) -> *mut Self {
         ptr::from_ref(self).cast_mut()
     }
@@ -100,8 +101,7 @@ pub unsafe extern "C" fn gopiper_monotonic(host: &gopiper_host) -> i64 {
 }
 
 /// Calls `timer` (of a source: `produce`) at that moment of gopiper_monotonic, once: 0 for at once.
-/// A later call replaces the moment, INT64_MAX takes it back. Calls that nobody asked for may come
-/// too.
+/// A later call replaces the moment, INT64_MAX takes it back. Calls at other moments may come too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_wake_at(host: *mut gopiper_host, moment: i64) {
     // SAFETY: C got `host` from a callback of this worker, and uses it until `destroy` has returned
@@ -115,16 +115,17 @@ pub unsafe extern "C" fn gopiper_is_stopping(host: &gopiper_host) -> bool {
     host.postponed.host().is_stopping()
 }
 
-/// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a
-/// source waits for. Never read or close it. -1 if there is none.
+/// A descriptor that becomes readable when the pipeline is ending, to be polled beside the
+/// descriptors that a source waits for. Never read or close it. -1 if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_stop_descriptor(host: &gopiper_host) -> i32 {
     use std::os::fd::AsRawFd;
     host.postponed.host().stop_descriptor().map_or(-1, |descriptor| descriptor.as_raw_fd())
 }
 
-/// Ends the pipeline: as failed with `error`; quietly if that is NULL, because nobody wants more of
-/// it. What this component does not get done from now on is returned to its source.
+/// Ends the pipeline: as failed with `error`; without an error if that is NULL, because no more of
+/// its messages are wanted. Messages that this component does not finish from now on are returned
+/// to their source.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_stop(host: *mut gopiper_host, error: *const c_char) {
     // SAFETY: C got `host` from a callback of this worker, and `error` is NULL or a text that C
@@ -145,7 +146,8 @@ pub unsafe extern "C" fn gopiper_counter_new(
     // keeps for the call (the header).
     let (host, name, help) = unsafe { (self::host(host), text::text(name), text::text(help)) };
     let mut counters = host.counters.lock().unwrap_or_else(PoisonError::into_inner);
-    // Whoever asks for one at each message gets the same each time: that takes no more memory.
+    // A component that asks for one at each message gets the same each time: that takes no more
+    // memory.
     let new = || Box::new(gopiper_counter(host.postponed.host().counter(&name, &help)));
     let counter = counters.entry(name.clone().into_owned()).or_insert_with(new);
     ptr::from_ref(&**counter).cast_mut()
@@ -196,8 +198,8 @@ pub unsafe extern "C" fn gopiper_fail(
 /// thread.
 unsafe fn describe(host: *const gopiper_host, text: *const c_char) {
     // SAFETY: `host` and `text` are valid for the call (`# Safety`). `call` is NULL, or leads to
-    // the call on the stack of this thread, which has it until `handle` returns; nobody else refers
-    // to it while C's code runs.
+    // the call on the stack of this thread, which has it until `handle` returns; nothing else
+    // refers to it while C's code runs.
     unsafe {
         if let Some(call) = self::host(host).call.load(Relaxed).as_mut() {
             call.description = Some(text::text(text).into_owned());

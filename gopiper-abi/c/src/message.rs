@@ -15,8 +15,8 @@ use crate::{
 // A message that C passes is valid as the header says, and used by one thread at a time: so most of
 // these functions take it as a reference.
 
-/// A message of your own, without bytes and attributes: to read into, and to make others of by
-/// gopiper_message_set_slice. What is to be sent comes from gopiper_batch_add. Free it.
+/// A message of your own, without bytes and attributes: read into it, and make other messages from
+/// it with gopiper_message_set_slice. Messages to send come from gopiper_batch_add. Free it.
 #[unsafe(no_mangle)]
 pub extern "C" fn gopiper_message_new() -> Box<gopiper_message> {
     Box::new(gopiper_message::new(Payload::empty()))
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn gopiper_message_write(
     // (the header).
     let mut memory = unsafe { host::host(host) }.postponed.host().payload(text::length(length));
     let start = memory.as_mut_ptr();
-    // Frozen memory is not written by Rust; by C until somebody else has it, as the header says.
+    // Frozen memory is not written by Rust, and by C only until it is shared, as the header says.
     message.set_data(memory.freeze());
     start
 }
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn gopiper_message_set_slice(
     start: usize,
     length: usize,
 ) -> bool {
-    // SAFETY: `of` is a message that nobody changes during the call (the header); this reference
+    // SAFETY: `of` is a message that no code changes during the call (the header); this reference
     // ends before `message`, which may be the same one, is changed.
     let whole = unsafe { &*of }.payload();
     let end = start.checked_add(length).filter(|end| *end <= whole.len());
@@ -145,13 +145,13 @@ pub unsafe extern "C" fn gopiper_message_remove_attribute(
     message: &mut gopiper_message,
     key: *const c_char,
 ) -> bool {
-    // SAFETY: `key` is a text that C keeps for the call (the header). It is none of the message's
-    // own: those do not end with a NUL.
+    // SAFETY: `key` is a text that C keeps for the call (the header). It is not a text of the
+    // message: those do not end with a NUL.
     let key = unsafe { text::name(key) };
     key.and_then(|key| message.remove_attribute(key)).is_some()
 }
 
-/// When the message was made, in nanoseconds since 1970; 0 if nobody said.
+/// The time the message was created, in nanoseconds since 1970; 0 if it was never set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_time(message: &gopiper_message) -> i64 {
     message.time()

@@ -13,12 +13,12 @@ pub(crate) fn speaks_for(component: &'static str) {
     let _ = COMPONENT.set(component);
 }
 
-/// What the component is called, in the log and in last words.
+/// The name of the component, in the log and in last words.
 pub(crate) fn component() -> &'static str {
     COMPONENT.get().copied().unwrap_or_default()
 }
 
-/// A text of C's; empty for NULL. What is no UTF-8 in it is replaced.
+/// A text of C's; empty for NULL. Bytes that are not UTF-8 are replaced.
 ///
 /// # Safety
 /// `text` is NULL, or ends with a NUL, and stays as it is for as long as the result is used.
@@ -30,7 +30,8 @@ pub(crate) unsafe fn text<'a>(text: *const c_char) -> Cow<'a, str> {
     unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
-/// A text that names something; `None` for NULL, and for what is no UTF-8 and so is nothing's name.
+/// A text that names something; `None` for NULL, and for bytes that are not UTF-8 and so are no
+/// name.
 ///
 /// # Safety
 /// As for [`text`].

@@ -26,7 +26,8 @@ pub const GOPIPER_LIST: u32 = 8;
 /// Keys with values; it is passed on, but can't be looked into from C.
 pub const GOPIPER_MAP: u32 = 9;
 
-/// Bytes that belong to somebody else. Those of a text end with a NUL only where that is said.
+/// Bytes that belong to another owner. Those of a text end with a NUL only where the documentation
+/// says so.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct gopiper_bytes {
@@ -36,7 +37,7 @@ pub struct gopiper_bytes {
     pub length: usize,
 }
 
-/// What a value is, by its type.
+/// The type of a value.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union gopiper_content {
@@ -60,7 +61,7 @@ pub union gopiper_content {
 pub struct gopiper_value {
     /// GOPIPER_NULL … GOPIPER_MAP, or a number that this version does not know.
     pub kind: u32,
-    /// What it is.
+    /// The content, by its type.
     pub content: gopiper_content,
 }
 
@@ -75,7 +76,7 @@ impl gopiper_value {
     pub(crate) const NULL: Self =
         gopiper_value { kind: GOPIPER_NULL, content: gopiper_content { uint64: 0 } };
 
-    /// What C sees of a value.
+    /// The view of a value that C gets.
     pub(crate) fn of(value: &Value) -> Self {
         let content = match value.tag() {
             ValueTag::BOOL => gopiper_content { boolean: value.as_bool().unwrap_or_default() },
@@ -96,7 +97,8 @@ impl gopiper_value {
         gopiper_value { kind: value.tag().0, content }
     }
 
-    /// What C gives; `None` for what it can't give: a list, a map, text that is no UTF-8.
+    /// The value that C gives; `None` for one that it can't give: a list, a map, text that is not
+    /// UTF-8.
     ///
     /// # Safety
     /// The content is that of the kind, its bytes are there.

@@ -12,7 +12,7 @@ use crate::{
     host::{HandleCall, gopiper_host},
 };
 
-/// What `configure` made. Freed when the factory and the last worker have gone.
+/// The result of `configure`. Freed when the factory and the last worker have gone.
 pub(crate) struct Configuration {
     pub(crate) own: *mut c_void,
     pub(crate) component: &'static gopiper_component,
@@ -45,7 +45,7 @@ pub(crate) struct CWorker {
     _configuration: Arc<Configuration>,
 }
 
-/// What `create` made: handed from thread to thread, used by one at a time.
+/// The result of `create`: handed from thread to thread, used by one at a time.
 #[derive(Clone, Copy)]
 struct OwnState(*mut c_void);
 
@@ -53,7 +53,7 @@ struct OwnState(*mut c_void);
 // is; and that `stop` may be called beside.
 unsafe impl Send for OwnState {}
 
-/// What the hook of `stop` calls with.
+/// The arguments for the hook of `stop`.
 struct Stopped(unsafe extern "C" fn(*mut c_void, *mut gopiper_host), OwnState, *mut gopiper_host);
 
 // SAFETY: `stop` may be called from any thread (the header), until the worker is dropped: the host
@@ -157,7 +157,7 @@ impl Component for CWorker {
     }
 }
 
-/// What `handle` returned, as a report. The usual ones allocate nothing.
+/// The result of `handle`, as a report. The usual ones allocate nothing.
 fn report(status: i32, description: Option<String>) -> Report {
     match (status, description) {
         (GOPIPER_DROP, None) => Report::DROP,

@@ -195,7 +195,7 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
     struct Attributes {
-        /// Where it lies.
+        /// Its place.
         ///
         /// Anywhere.
         path: String,

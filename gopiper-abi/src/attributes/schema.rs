@@ -10,7 +10,7 @@ pub struct Schema<'s> {
     depth: u8,
 }
 
-/// What lies deeper is not looked at.
+/// Deeper levels are not looked at.
 const DEPTH: u8 = 8;
 
 impl<'s> Schema<'s> {
@@ -61,19 +61,19 @@ impl<'s> Schema<'s> {
         all
     }
 
-    /// What a table may have, by name.
+    /// The properties that a table may have, by name.
     pub fn properties(self) -> impl Iterator<Item = (&'s str, Schema<'s>)> {
         let properties = self.resolved().part["properties"].as_object();
         properties.into_iter().flatten().map(move |(name, part)| (&name[..], self.part(part)))
     }
 
-    /// What a table may have by this name, also if the table may be left out.
+    /// The property of a table by this name, also if the table may be left out.
     pub fn property(self, name: &str) -> Option<Self> {
         let found = |one: Self| Some(self.part(one.resolved().part["properties"].get(name)?));
         self.all().into_iter().find_map(found)
     }
 
-    /// What a list has in it, also if the list may be left out.
+    /// The items of a list, also if the list may be left out.
     pub fn items(self) -> Option<Self> {
         let items = |one: Self| Some(self.part(one.resolved().part.get("items")?));
         self.all().into_iter().find_map(items).filter(|items| items.part.is_object())
@@ -84,7 +84,7 @@ impl<'s> Schema<'s> {
         self.resolved().part["required"].as_array().into_iter().flatten().filter_map(Json::as_str)
     }
 
-    /// What it is for, as its author says; empty if nothing is said.
+    /// Its purpose, as its author describes it; empty without a description.
     pub fn description(self) -> &'s str {
         self.keyword("description").as_str().unwrap_or_default()
     }
@@ -132,7 +132,7 @@ impl<'s> Schema<'s> {
         }
     }
 
-    /// What it may be, in an operator's words. That it may be left out is not said.
+    /// The allowed values, in an operator's words. They do not say that it may be left out.
     pub fn in_words(self) -> String {
         let part = self.resolved().part;
         let values = || part["enum"].as_array().into_iter().flatten().map(Json::to_string);

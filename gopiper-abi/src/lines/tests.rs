@@ -11,13 +11,14 @@ use crate::{
 thread_local! {
     /// How the next reader cuts.
     static FORMAT: RefCell<Option<(Format, u64)>> = const { RefCell::new(None) };
-    /// What `read` gives, one after the other.
+    /// The results of `read`, in order.
     static READS: RefCell<VecDeque<Vec<u8>>> = const { RefCell::new(VecDeque::new()) };
-    /// Where the messages end that were sent, and where all of the input has gone through.
+    /// The ends of the messages that were sent, and the place where all of the input has gone
+    /// through.
     static ENDS: RefCell<(Vec<u64>, u64)> = const { RefCell::new((Vec::new(), 0)) };
 }
 
-/// Stands in for a source.
+/// Plays the part of a source.
 struct Reader(Lines, Postponed);
 
 struct ReaderFactory;
@@ -69,7 +70,7 @@ fn usual() -> Format {
     format("\n", 1 << 20, TooLong::Split, 1 << 10)
 }
 
-/// The messages that come of these reads, of an input from `position` on.
+/// The messages that these reads give, of an input from `position` on.
 fn messages_from(position: u64, reads: &[&[u8]], format: Format) -> Vec<Message> {
     READS.set(reads.iter().filter(|read| !read.is_empty()).map(|read| read.to_vec()).collect());
     FORMAT.set(Some((format, position)));

@@ -12,7 +12,7 @@ use abi_stable::{
 
 use crate::raw::{BatchHeader, HandleFlags, Host, Map, Outcome, RawError, fence};
 
-/// What a component is: an open number.
+/// The kind of a component: an open number.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct Kind(pub u32);
@@ -38,7 +38,7 @@ impl Kind {
     }
 }
 
-/// How many workers a component bears: an open number; the host refuses what it doesn't know.
+/// How many workers a component supports: an open number; the host refuses numbers it doesn't know.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct Parallel(pub u32);
@@ -54,11 +54,11 @@ impl Parallel {
     pub const KEYED: Self = Parallel(2);
 }
 
-/// What a source did when it was asked to produce.
+/// The result when a source was asked to produce.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct Produced {
-    /// 0 more is to be had at once, 1 nothing just now, 2 nothing ever again.
+    /// 0: more is available at once, 1: nothing just now, 2: nothing ever again.
     pub state: u32,
     /// Filler, zero.
     pub reserved: u32,
@@ -93,18 +93,18 @@ impl fmt::Debug for Produced {
     }
 }
 
-/// What a component can't work without: the host looks before anything starts.
+/// A resource that a component can't work without: the host checks it before anything starts.
 #[repr(C)]
 #[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
 pub struct Need {
-    /// What only one component of a process can have: `standard input`. Empty for a folder in the
-    /// state directory, or a file.
+    /// A resource that only one component of a process can have: `standard input`. Empty for a
+    /// folder in the state directory, or a file.
     pub alone: RString,
     /// The path of a file that it writes: no source beside it may read it. Empty for anything else.
     pub file: RString,
     /// The path of the attribute that asks for it; empty for none.
     pub attribute: RString,
-    /// What the operator can do where it is not to be had; empty if nobody knows.
+    /// What the operator can do where it is not available; empty if nothing is known.
     pub otherwise: RString,
 }
 
@@ -120,8 +120,8 @@ impl Need {
         Need { alone: what.into(), file: empty(), attribute: empty(), otherwise: empty() }
     }
 
-    /// A file that it writes, by its path: no source of the process may read it. Of files whose
-    /// names depend on the messages it is one that stands for all of them.
+    /// A file that it writes, by its path: no source of the process may read it. If file names
+    /// depend on the messages, the path is a placeholder for all of them.
     pub fn output(path: impl Into<RString>) -> Self {
         Need { file: path.into(), ..Self::state() }
     }
@@ -132,7 +132,7 @@ impl Need {
         Need { attribute: path.into(), ..self }
     }
 
-    /// What the operator can do where it is not to be had.
+    /// Sets the remedy for an operator where it is not available.
     #[must_use]
     pub fn otherwise(self, remedy: impl Into<RString>) -> Self {
         Need { otherwise: remedy.into(), ..self }
@@ -162,8 +162,8 @@ pub struct ComponentVtable {
     ) -> RResult<(), RawError>,
     /// The moment that was asked for by `wake_at`, or a call of `wake`, has come.
     pub timer: unsafe extern "C" fn(object: *mut (), now: i64) -> RResult<(), RawError>,
-    /// No message comes any more: what is kept is to be sent, until `deadline` on the host's
-    /// monotonic clock.
+    /// No more messages come: send those that are kept, until `deadline` on the host's monotonic
+    /// clock.
     pub end: unsafe extern "C" fn(object: *mut (), deadline: i64) -> RResult<(), RawError>,
     /// Frees the component, on the worker's thread.
     #[sabi(last_prefix_field)]
@@ -188,22 +188,22 @@ pub struct FactoryVtable {
     /// Takes all attributes, before anything else is called; each error names its attribute.
     pub configure:
         unsafe extern "C" fn(object: *mut (), attributes: &Map) -> RResult<(), RVec<RawError>>,
-    /// Whether what was configured can work, without side effects.
+    /// Whether the configuration can work, without side effects.
     pub check: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RVec<RawError>>,
     /// How many workers it would like.
     pub pool_size: unsafe extern "C" fn(object: *mut ()) -> usize,
     /// How many messages may wait for it.
     pub channel_size: unsafe extern "C" fn(object: *mut ()) -> usize,
-    /// How many workers it bears.
+    /// How many workers it supports.
     pub parallel: unsafe extern "C" fn(object: *mut ()) -> Parallel,
-    /// What it can't work without.
+    /// The resources that it can't work without.
     pub needs: unsafe extern "C" fn(object: *mut ()) -> RVec<Need>,
     /// Whether nothing that it has is lost when the program ends at any moment; if not, what the
     /// operator has set that makes it so.
     pub durability: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RString>,
     /// Whether it would read the file of this path.
     pub reads: unsafe extern "C" fn(object: *mut (), path: RStr<'_>) -> bool,
-    /// What the operator should know though it can work; each names its attribute.
+    /// Warnings for the operator, though it can work; each names its attribute.
     pub warnings: unsafe extern "C" fn(object: *mut ()) -> RVec<RawError>,
     /// Makes a worker's component.
     pub create:
@@ -225,7 +225,7 @@ pub struct RawFactory {
     pub(super) vtable: FactoryVtable_Ref,
 }
 
-/// What a component's file gives the host when it is loaded.
+/// The table that a component's file gives the host when it is loaded.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = ComponentModule_Ref, prefix_fields = ComponentModule_Prefix)))]
@@ -235,7 +235,7 @@ pub struct ComponentModule {
     pub name: RStr<'static>,
     /// Its version, as in the note.
     pub version: RStr<'static>,
-    /// What it is, as in the note.
+    /// The kind of the component, as in the note.
     pub kind: Kind,
     /// The JSON schema of its attributes.
     pub schema: extern "C" fn() -> RString,
@@ -253,7 +253,7 @@ impl RootModule for ComponentModule_Ref {
 
 /// The static that a component's file exports, under the name that [`abi_stable`] looks for.
 pub type Header = LibHeader;
-/// What the entry of a component's file returns.
+/// The result of the entry of a component's file.
 pub type EntryResult = RootModuleResult;
 
 /// The static that a component's file exports; called by the export macro, at compile time.
@@ -263,9 +263,9 @@ pub const fn header(entry: extern "C" fn() -> EntryResult) -> Header {
     unsafe { LibHeader::from_constructor::<ComponentModule_Ref>(entry, CheckTypeLayout::Yes) }
 }
 
-/// What the entry of a component's file does; called by the export macro.
+/// The entry of a component's file; called by the export macro.
 pub fn enter(module: fn() -> ComponentModule_Ref) -> EntryResult {
-    // Not abi_stable's own: it drops what was panicked with outside of a fence.
+    // Not abi_stable's own: it drops the panic's value outside of a fence.
     match fence(module) {
         // SAFETY: the pointer is only erased, as abi_stable's own loader does; `header` names its
         // type, `ComponentModule_Ref`.

@@ -7,7 +7,7 @@ use abi_stable::{StableAbi, std_types::RString};
 pub struct RawError {
     /// The path of the attribute that is at fault (`retry.max_attempts`); empty for none.
     pub attribute: RString,
-    /// What is wrong, and what was expected.
+    /// The problem, and the expected value.
     pub message: RString,
     /// Whether it may pass by itself: the host then tries again.
     pub temporary: bool,

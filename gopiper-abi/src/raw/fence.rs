@@ -6,7 +6,7 @@ use std::{
     sync::Once,
 };
 
-/// What a panic said, and where.
+/// The text of a panic, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panicked(String);
 
@@ -25,7 +25,7 @@ thread_local! {
 #[inline]
 pub fn fence<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
     FENCED.set(FENCED.get() + 1);
-    // What `f` leaves half-done is its component's, which is made anew after a panic.
+    // State that `f` leaves half-done belongs to its component, which is recreated after a panic.
     let result = catch_unwind(AssertUnwindSafe(f));
     FENCED.set(FENCED.get() - 1);
     result.map_err(|payload| {

@@ -1,4 +1,4 @@
-//! What a component and its host tell each other of a call, as bits.
+//! The bits by which a component and its host inform each other of a call.
 use abi_stable::StableAbi;
 
 /// Bits of [`BatchHeader::call`](crate::raw::BatchHeader::call). They are open: one that this side
@@ -16,7 +16,7 @@ impl CallFlags {
     pub const GIVEN_UP: u32 = 2;
 }
 
-/// What a call of `handle` left behind, for the host to look at or not. Bits.
+/// The state that a call of `handle` left behind, which the host may look at or not. Bits.
 #[repr(transparent)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct HandleFlags(pub u32);

@@ -1,4 +1,4 @@
-//! What the host gives to every component.
+//! The services that the host offers to every component.
 use std::{
     fmt, os::fd::BorrowedFd, path::PathBuf, ptr, sync::atomic::AtomicU64,
     sync::atomic::Ordering::Relaxed,
@@ -23,15 +23,15 @@ impl Level {
     pub const ERROR: Self = Level(1);
     /// Something looks wrong.
     pub const WARN: Self = Level(2);
-    /// What an operator may want to know.
+    /// Messages that an operator may want to see.
     pub const INFO: Self = Level(3);
-    /// What a developer may want to know.
+    /// Messages that a developer may want to see.
     pub const DEBUG: Self = Level(4);
     /// Everything.
     pub const TRACE: Self = Level(5);
 }
 
-/// What a metric is: an open number.
+/// The kind of a metric: an open number.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct MetricKind(pub u32);
@@ -63,7 +63,7 @@ impl Counter {
         self.0.value.fetch_add(n, Relaxed);
     }
 
-    /// What it is now.
+    /// Its current value.
     pub fn get(self) -> u64 {
         self.0.value.load(Relaxed)
     }
@@ -79,7 +79,7 @@ impl Gauge {
         self.0.value.store(n, Relaxed);
     }
 
-    /// What it is now.
+    /// Its current value.
     pub fn get(self) -> u64 {
         self.0.value.load(Relaxed)
     }
@@ -89,7 +89,7 @@ impl Gauge {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, StableAbi)]
 pub struct SendOptions {
-    /// What the source wants to hear the outcomes under; with [`SendOptions::TRACKED`].
+    /// The token under which the source receives the outcomes; with [`SendOptions::TRACKED`].
     pub token: u64,
     /// Bits.
     pub flags: u32,
@@ -97,12 +97,13 @@ pub struct SendOptions {
     pub parent_count: u32,
     /// Whose messages this batch settles; taken over if it is sent.
     pub parents: *const Parent,
-    /// Where the messages come from; null if the sender does not say. The host copies it.
+    /// The positions of the messages in the input; null if the sender does not say. The host copies
+    /// them.
     pub positions: *const Positions,
 }
 
 impl SendOptions {
-    /// The source wants to hear the outcomes.
+    /// The source wants to receive the outcomes.
     pub const TRACKED: u32 = 1;
     /// Rather than wait for room, come back with [`SendStatus::FULL`].
     pub const TRY: u32 = 2;
@@ -111,11 +112,11 @@ impl SendOptions {
 /// How a component wants its batch sent.
 #[derive(Debug)]
 pub struct Sending {
-    /// What the source wants to hear the outcomes under.
+    /// The token under which the source receives the outcomes.
     pub token: Option<u64>,
     /// Whether it waits for room.
     pub wait: bool,
-    /// Where the messages come from, if the source says so.
+    /// The positions of the messages in the input, if the source gives them.
     pub positions: Option<Box<Positions>>,
     /// Whose messages the batch settles.
     pub deliveries: Deliveries,
@@ -127,7 +128,7 @@ impl Default for Sending {
     }
 }
 
-/// What became of a batch that was to be sent: an open number; all but SENT leave the batch and the
+/// The result for a batch that was to be sent: an open number; all but SENT leave the batch and the
 /// parents with the sender.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
@@ -275,14 +276,14 @@ impl Host {
     }
 
     /// Calls `timer` (of a source: `produce`) at that moment of [`Host::monotonic`], once. There is
-    /// one moment for each worker: a later call replaces it, `i64::MAX` takes it back. Calls that
-    /// nobody asked for may come too.
+    /// one moment for each worker: a later call replaces it, `i64::MAX` takes it back. Calls at
+    /// other moments may come too.
     pub fn wake_at(&self, moment: i64) {
         service!(self.wake_at(moment))
     }
 
-    /// Ends the pipeline because nobody wants more of it: no failure. What this component does not
-    /// get done from now on is returned to its source.
+    /// Ends the pipeline because no more of its messages are wanted: this is not a failure.
+    /// Messages that this component does not finish from now on are returned to their source.
     pub fn finish(&self) {
         let no_error = RStr::from_str("");
         service!(self.stop(no_error))

@@ -126,7 +126,7 @@ fn the_offsets_are_the_compilers() {
     }
 }
 
-/// What a change looks like: a test that can't fail would guard nothing.
+/// Shows a change: a test that can't fail would guard nothing.
 #[test]
 fn a_difference_is_shown() {
     let changed = GOLDEN.replace("  index: u32", "  index: u64");
@@ -177,7 +177,7 @@ fn visit(layout: &'static TypeLayout, types: &mut Types) {
     layout.generics().type_params().iter().for_each(|parameter| visit(parameter(), types));
 }
 
-/// What a type is called, without lifetimes.
+/// The name of a type, without lifetimes.
 fn name(layout: &'static TypeLayout) -> String {
     let parameters: Vec<String> =
         layout.generics().type_params().iter().map(|parameter| name(parameter())).collect();
@@ -206,7 +206,7 @@ fn name(layout: &'static TypeLayout) -> String {
     }
 }
 
-/// What a type consists of; empty for what is part of the language, and for what takes no room.
+/// The parts of a type; empty for the language's own types, and for types that take no room.
 fn body(layout: &'static TypeLayout) -> String {
     let mut body = String::new();
     let head =

@@ -7,8 +7,8 @@
 //!
 //! Three rules carry the whole boundary:
 //!
-//! 1. Every owning pointer leads to a vtable of the side that made it: whoever lets go of a thing,
-//!    its maker frees it.
+//! 1. Every owning pointer leads to a vtable of the side that made it: any side may release a
+//!    thing, and its maker frees it.
 //! 2. No panic crosses: every entry of a component is fenced ([`fence`]).
 //! 3. A slot of a batch holds a message as it entered the stage until `Done` is reported for it.
 #![allow(unsafe_code)]
@@ -95,7 +95,7 @@ pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEA
 /// The version of the interface: this crate's.
 pub const INTERFACE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What the compiler of this side said of itself.
+/// The version of this side's compiler.
 pub const RUSTC_VERSION: &str = env!("GOPIPER_RUSTC");
 
 /// Hash (FNV-1a) of the sizes, offsets and names of every type that crosses the boundary.

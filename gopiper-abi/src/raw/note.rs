@@ -9,7 +9,7 @@ pub const NOTE_OWNER: [u8; 8] = *b"gopiper\0";
 pub const NOTE_TYPE: u32 = 1;
 /// The name of the section that holds the note.
 pub const NOTE_SECTION: &str = ".note.gopiper";
-/// The digest of a file that nobody has sealed.
+/// The digest of a file that is not sealed.
 pub const UNSEALED: [u8; 32] = [0; 32];
 
 /// The note as it lies in the file: the ELF header of a note, then the description.
@@ -20,11 +20,11 @@ pub struct Note {
     description_size: u32,
     note_type: u32,
     owner: [u8; 8],
-    /// What the component says of itself.
+    /// The component's description of itself.
     pub description: NoteDescription,
 }
 
-/// What the component says of itself. Texts are UTF-8, filled up with NUL.
+/// The component's description of itself. Texts are UTF-8, filled up with NUL.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct NoteDescription {
@@ -42,7 +42,7 @@ pub struct NoteDescription {
     pub interface: [u8; 32],
     /// The target triple.
     pub target: [u8; 64],
-    /// What `rustc --version` said.
+    /// The output of `rustc --version`.
     pub rustc: [u8; 64],
     /// BLAKE3 over the whole file with these 32 bytes zero; all zero if the file is not sealed.
     pub digest: [u8; 32],

@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// What became of messages that a source sent with a token, or that were given to a component.
+/// The outcomes of messages that a source sent with a token, or that were given to a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
-    /// The token; for what was given by
+    /// The token; for messages given by
     /// [`Harness::handle`](super::Harness::handle)(super::Harness::handle), 0 for its first call,
     /// then 1, …
     pub token: u64,
@@ -29,7 +29,7 @@ pub struct Settled {
     pub first: u32,
     /// How many.
     pub count: u32,
-    /// What became of them.
+    /// Their outcome.
     pub outcome: Outcome,
 }
 

@@ -1,4 +1,4 @@
-//! What a test gives to a component, and what it gets back.
+//! The messages that a test gives to a component and gets back.
 use std::fmt;
 
 use crate::Message;

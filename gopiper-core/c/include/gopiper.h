@@ -45,7 +45,7 @@ typedef struct {
 
 // What became so far of the messages that sources produced.
 typedef struct {
-  // The last component was done with all that was made of them.
+  // The last component has finished all messages made from them.
   uint64_t delivered;
   // They were dropped on purpose.
   uint64_t dropped;
@@ -61,19 +61,19 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-// Has the log of all pipelines written by `write`, which gets `context`: what they and their
-// components have to say beside the errors of the functions here. `filter` says what is written
-// ("warn", "info", "debug", as the environment variable GOPIPER_LOG); NULL is "warn". Once, before
-// the first pipeline; false if it was called before, or the filter can't be read. Without it
-// nothing is logged.
+// Has the log of all pipelines written by `write`, which gets `context`: the messages of the
+// pipelines and their components, beside the errors of the functions here. `filter` selects the
+// messages to write ("warn", "info", "debug", as the environment variable GOPIPER_LOG); NULL is
+// "warn". Once, before the first pipeline; false if it was called before, or the filter can't be
+// read. Without it nothing is logged.
 bool gopiper_log_to(gopiper_log_function write, void *context, const char *filter);
 
-// A pipeline without components. `name` stands in the log and the state directory; NULL is "main".
+// A pipeline without components. The log and the state directory use `name`; NULL is "main".
 // `options` is a JSON object, or NULL: "state_directory" (where failed messages, and what
 // components must remember, are kept; without one failed messages are discarded),
-// "shutdown_timeout" (seconds it may drain once it is told to stop), "dead_letter_limit" (bytes).
-// What is wrong with them is said by gopiper_pipeline_error, and makes the start fail. Never NULL.
-// Free it.
+// "shutdown_timeout" (seconds it may drain after a request to stop), "dead_letter_limit" (bytes).
+// Errors in the options are reported by gopiper_pipeline_error, and make the start fail. Never
+// NULL. Free it.
 gopiper_pipeline *gopiper_pipeline_new(const char *name, const char *options);
 
 // Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those
@@ -100,12 +100,12 @@ bool gopiper_pipeline_wait(gopiper_pipeline *pipeline);
 // start.
 void gopiper_pipeline_stop(const gopiper_pipeline *pipeline);
 
-// Tells it to end at once: what is not settled goes back to its source. Does not wait.
+// Ends it at once: messages that are not settled go back to their source. Does not wait.
 void gopiper_pipeline_abort(const gopiper_pipeline *pipeline);
 
 // Writes what each component has done so far to `counters`, in their order, for `room` of them at
-// most. Returns how many there are, 0 before the start: those that were loaded, and behind them
-// the sink of what has failed, if that is kept. With room 0 `counters` may be NULL.
+// most. Returns how many there are, 0 before the start: the loaded components, then the sink of
+// failed messages, if these are kept. With room 0 `counters` may be NULL.
 size_t gopiper_pipeline_counters(const gopiper_pipeline *pipeline,
                                  gopiper_counters *counters,
                                  size_t room);

@@ -17,11 +17,11 @@ use crate::text;
 pub type gopiper_log_function =
     Option<unsafe extern "C" fn(context: *mut c_void, level: u32, line: *const c_char)>;
 
-/// Has the log of all pipelines written by `write`, which gets `context`: what they and their
-/// components have to say beside the errors of the functions here. `filter` says what is written
-/// ("warn", "info", "debug", as the environment variable GOPIPER_LOG); NULL is "warn". Once, before
-/// the first pipeline; false if it was called before, or the filter can't be read. Without it
-/// nothing is logged.
+/// Has the log of all pipelines written by `write`, which gets `context`: the messages of the
+/// pipelines and their components, beside the errors of the functions here. `filter` selects the
+/// messages to write ("warn", "info", "debug", as the environment variable GOPIPER_LOG); NULL is
+/// "warn". Once, before the first pipeline; false if it was called before, or the filter can't be
+/// read. Without it nothing is logged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_log_to(
     write: gopiper_log_function,

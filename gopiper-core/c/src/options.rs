@@ -1,4 +1,4 @@
-//! What can be set of pipelines and components, by the names that it has in a pipeline's Lua file.
+//! The options of pipelines and components, by their names in a pipeline's Lua file.
 use std::{path::PathBuf, time::Duration};
 
 use gopiper_abi::attributes;
@@ -7,9 +7,10 @@ use gopiper_core::{ComponentOptions, OnFail, PipelineOptions, RetryPolicy};
 attributes! {
     /// The options of a pipeline.
     pub struct OfPipeline {
-        /// Where components keep what they must remember, and failed messages are kept.
+        /// The directory where components keep data that they must remember, and failed messages
+        /// are kept.
         state_directory: Option<PathBuf>,
-        /// How long the pipeline may take to drain once it is told to stop, in seconds.
+        /// How long the pipeline may take to drain after a request to stop, in seconds.
         shutdown_timeout: Option<f64>,
         /// How many bytes of failed messages are kept.
         dead_letter_limit: Option<u64>,
@@ -38,7 +39,7 @@ attributes! {
         /// How often and when it gets a message again.
         #[serde(default)]
         retry: Retry,
-        /// What becomes of a message that has failed.
+        /// The outcome of a message that has failed.
         on_fail: Option<Failed>,
     }
 }
@@ -57,7 +58,7 @@ attributes! {
 }
 
 attributes! {
-    /// What becomes of a message that has failed.
+    /// The outcome of a message that has failed.
     #[derive(Copy)]
     pub enum Failed {
         /// It is kept in the state directory.

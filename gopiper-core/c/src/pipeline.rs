@@ -28,7 +28,7 @@ pub struct gopiper_pipeline {
 }
 
 enum PipelineState {
-    /// The components so far, and what is wrong with it so far.
+    /// The components so far, and the errors so far.
     Loading(PipelineOptions, Vec<ComponentSpec>, Vec<String>),
     Running(Running),
     /// Somebody waits for it, or it did not start.
@@ -37,11 +37,11 @@ enum PipelineState {
     Ended(bool),
 }
 
-/// What one component has done so far, in messages unless it is said.
+/// The counts of one component so far, in messages unless noted.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct gopiper_counters {
-    /// What it is called. The pipeline's: valid until that is freed.
+    /// The component's name. It belongs to the pipeline: valid until that is freed.
     pub component: *const c_char,
     /// Came to it.
     pub received: u64,
@@ -59,11 +59,11 @@ pub struct gopiper_counters {
     pub retries: u64,
 }
 
-/// What became so far of the messages that sources produced.
+/// The outcomes so far of the messages that sources produced.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct gopiper_outcomes {
-    /// The last component was done with all that was made of them.
+    /// The last component has finished all messages made from them.
     pub delivered: u64,
     /// They were dropped on purpose.
     pub dropped: u64,
@@ -80,7 +80,7 @@ impl gopiper_pipeline {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what is wrong, for `gopiper_pipeline_error`; `true` if nothing is.
+    /// Stores the error for `gopiper_pipeline_error`; `true` if there is none.
     fn tell(&self, done: Result<(), String>) -> bool {
         let text = done.as_ref().err().map(String::as_str).unwrap_or_default();
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = text::for_c(text);
@@ -206,17 +206,17 @@ fn load(
 unsafe fn shared<'a>(pipeline: *const gopiper_pipeline) -> &'a gopiper_pipeline {
     const fn by_threads<T: Sync>() {}
     const { by_threads::<gopiper_pipeline>() }
-    // SAFETY: the box that `gopiper_pipeline_new` made is not freed (`# Safety`), and nobody has a
-    // `&mut` to what is in it.
+    // SAFETY: the box that `gopiper_pipeline_new` made is not freed (`# Safety`), and nothing has a
+    // `&mut` to its content.
     unsafe { &*pipeline }
 }
 
-/// A pipeline without components. `name` stands in the log and the state directory; NULL is "main".
+/// A pipeline without components. The log and the state directory use `name`; NULL is "main".
 /// `options` is a JSON object, or NULL: "state_directory" (where failed messages, and what
 /// components must remember, are kept; without one failed messages are discarded),
-/// "shutdown_timeout" (seconds it may drain once it is told to stop), "dead_letter_limit" (bytes).
-/// What is wrong with them is said by gopiper_pipeline_error, and makes the start fail. Never NULL.
-/// Free it.
+/// "shutdown_timeout" (seconds it may drain after a request to stop), "dead_letter_limit" (bytes).
+/// Errors in the options are reported by gopiper_pipeline_error, and make the start fail. Never
+/// NULL. Free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_new(
     name: *const c_char,
@@ -304,7 +304,7 @@ pub unsafe extern "C" fn gopiper_pipeline_stop(pipeline: &gopiper_pipeline) {
     }
 }
 
-/// Tells it to end at once: what is not settled goes back to its source. Does not wait.
+/// Ends it at once: messages that are not settled go back to their source. Does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_abort(pipeline: &gopiper_pipeline) {
     if let Some(control) = pipeline.control() {
@@ -314,8 +314,8 @@ pub unsafe extern "C" fn gopiper_pipeline_abort(pipeline: &gopiper_pipeline) {
 }
 
 /// Writes what each component has done so far to `counters`, in their order, for `room` of them at
-/// most. Returns how many there are, 0 before the start: those that were loaded, and behind them
-/// the sink of what has failed, if that is kept. With room 0 `counters` may be NULL.
+/// most. Returns how many there are, 0 before the start: the loaded components, then the sink of
+/// failed messages, if these are kept. With room 0 `counters` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_counters(
     pipeline: &gopiper_pipeline,
@@ -340,7 +340,7 @@ pub unsafe extern "C" fn gopiper_pipeline_counters(
     names.len()
 }
 
-/// What became so far of the messages that its sources produced; all 0 before the start.
+/// Returns the outcomes so far of the messages that its sources produced; all 0 before the start.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_outcomes(
     pipeline: &gopiper_pipeline,

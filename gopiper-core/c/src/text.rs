@@ -9,7 +9,7 @@ use std::{
 use gopiper_abi::{DeclaredAttributes, Map, export};
 use serde_json::Value as Json;
 
-/// A text of C's; `None` for NULL. What is no UTF-8 in it is replaced.
+/// A text of C's; `None` for NULL. Bytes that are not UTF-8 are replaced.
 ///
 /// # Safety
 /// `text` is NULL, or ends with a NUL, and stays as it is for as long as the result is used.
@@ -32,7 +32,7 @@ pub(crate) fn for_c(text: &str) -> CString {
     CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
 }
 
-/// What stands in a JSON object; nothing for no text. `what` names it in an error.
+/// The content of a JSON object; empty for no text. `what` names the object in an error.
 pub(crate) fn object(json: Option<Cow<'_, str>>, what: &str) -> Result<Map, String> {
     let Some(json) = json else { return Ok(Map::default()) };
     match serde_json::from_str(&json) {
@@ -44,8 +44,7 @@ pub(crate) fn object(json: Option<Cow<'_, str>>, what: &str) -> Result<Map, Stri
     }
 }
 
-/// Options that are declared as a component's attributes are: so what is wrong with them is said
-/// alike.
+/// Options declared like a component's attributes, so that their errors read alike.
 pub(crate) fn options<O: DeclaredAttributes>(json: Option<Cow<'_, str>>) -> Result<O, Vec<String>> {
     let options = object(json, "the options").map_err(|error| vec![error])?;
     export::read(&options).map_err(|errors| {

@@ -9,7 +9,7 @@ const SPARE_BLOCKS: usize = 64;
 /// Smaller and larger blocks are not worth keeping.
 const REUSED: std::ops::RangeInclusive<usize> = 4 << 10..=1 << 20;
 
-/// Where payloads live.
+/// The memory that payloads live in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PayloadMemory {
     /// In this process alone.

@@ -22,7 +22,7 @@ pub(crate) use shared::SharedBuffer;
 /// The default limit of a buffer, in bytes.
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 
-/// What a buffer does with messages for which it has no room.
+/// The policy for messages that a buffer has no room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
     /// They wait, and so do the components before the buffer.
@@ -40,7 +40,7 @@ pub struct BufferOptions {
     /// How many bytes of messages it keeps at most. Messages that are under way when the pipeline
     /// stops are kept in any case.
     pub max_bytes: u64,
-    /// What happens to further messages.
+    /// The policy for further messages.
     pub when_full: WhenFull,
 }
 

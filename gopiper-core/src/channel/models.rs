@@ -34,7 +34,7 @@ fn explore_up_to(switches: Option<usize>, name: &str, model: impl Fn() + Send + 
     println!("{name}: {} interleavings", count.load(Relaxed));
 }
 
-/// Room for two messages and ten bytes, and who has some of it.
+/// Room for two messages and ten bytes, and the holders of parts of it.
 struct Room {
     credit: Credit,
     holders: AtomicUsize,

@@ -39,7 +39,7 @@ impl Outbox {
     }
 
     /// Sends failed messages, each with the details of its failure. Waits for room: if the dead
-    /// letters cannot be written, the pipeline stands still.
+    /// letters cannot be written, the pipeline stalls.
     pub(crate) fn put(&self, component: &str, mut batch: Batch) {
         for message in batch.messages_mut() {
             let (status, attempts) = (message.status(), message.attempts());

@@ -141,7 +141,7 @@ pub fn remove(segment: &Path) -> io::Result<()> {
 /// Part of a segment that can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
-    /// Where it begins.
+    /// The offset of its beginning.
     pub offset: u64,
     /// How long it is.
     pub bytes: u64,
@@ -150,7 +150,7 @@ pub struct Damage {
 /// A letter in a segment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredLetter {
-    /// Where it begins; this identifies it.
+    /// The offset of its beginning; this identifies it.
     pub offset: u64,
     /// The letter.
     pub letter: Letter,

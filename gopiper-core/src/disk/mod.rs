@@ -1,5 +1,5 @@
-//! Storage on disk: the state directory, values as bytes, digests. This folder does not know what
-//! is stored.
+//! Storage on disk: the state directory, values as bytes, digests. This folder does not know the
+//! meaning of the values.
 pub(crate) mod digest;
 pub mod state;
 pub(crate) mod value;

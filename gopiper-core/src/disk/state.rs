@@ -24,7 +24,7 @@ use rustix::{
 /// The version of the layout.
 const VERSION: u32 = 1;
 
-/// What to do if there is none.
+/// The advice if there is none.
 pub(crate) const NO_DIRECTORY: &str =
     "this pipeline has no state directory: give it one (--state-dir, GOPIPER_STATE_DIR)";
 
@@ -32,7 +32,7 @@ pub(crate) const NO_DIRECTORY: &str =
 /// nothing there. An empty path is the directory itself.
 ///
 /// # Errors
-/// What stands in the way, and what to do.
+/// The obstacle, and how to remove it.
 pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
     let there = usable(directory, folder)?;
     try_to_make(&there).or_else(|error| match Error::from(error) {

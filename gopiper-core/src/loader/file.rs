@@ -75,7 +75,7 @@ fn seal(copy: &OwnedFd) -> Result<(), Errno> {
 ///
 /// The dynamic linker knows a library by its path and by device and inode. Each copy has an inode
 /// of its own, and its path `/proc/self/fd/N` is unique for as long as the descriptor is open; so
-/// whoever opens the copy as a library calls [`PrivateCopy::keep_open`].
+/// code that opens the copy as a library calls [`PrivateCopy::keep_open`].
 pub(super) struct PrivateCopy {
     descriptor: OwnedFd,
     bytes: Mmap,
@@ -116,8 +116,8 @@ impl PrivateCopy {
             }
         }
         seal(&copy)?;
-        // SAFETY: the seals see to it that nobody, in this process or another, changes or shortens
-        // what is mapped.
+        // SAFETY: the seals ensure that no code, in this process or another, changes or shortens
+        // the mapped bytes.
         let bytes = unsafe { MmapOptions::new().populate().map(&copy)? };
         Ok(PrivateCopy { descriptor: copy, bytes })
     }

@@ -61,7 +61,7 @@ pub struct Inspection {
     pub digest: [u8; 32],
     /// Why gates 1 and 2 refuse it, in their order; empty if it passes.
     pub verdicts: Vec<Refusal>,
-    /// Where the note's digest lies in the file.
+    /// The range of the note's digest in the file.
     pub(super) digest_at: Range<usize>,
 }
 

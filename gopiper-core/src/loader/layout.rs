@@ -27,8 +27,8 @@ pub(super) fn check(
     let host_is_interface = order != Ordering::Less;
     let (interface, implementation) =
         if host_is_interface { (host, component) } else { (component, host) };
-    // Globals of our own: those of the process would make the result depend on what was loaded
-    // before. The fence is for a layout that the checker can't cope with.
+    // Globals of our own: those of the process would make the result depend on earlier loads. The
+    // fence is for a layout that the checker can't cope with.
     let compared = catch_unwind(AssertUnwindSafe(|| {
         let globals = CheckingGlobals::new();
         check_layout_compatibility_with_globals(interface, implementation, &globals)
@@ -176,7 +176,7 @@ fn field(field: &TLField) -> String {
 
 #[cfg(test)]
 mod tests {
-    // The derive macro of abi_stable writes such code, and accessors that nobody calls.
+    // The derive macro of abi_stable writes such code, and accessors that are never called.
     #![allow(unsafe_code, non_camel_case_types, non_local_definitions)]
     #![allow(dead_code, unreachable_pub)]
 

@@ -30,8 +30,8 @@ impl OpenLibrary {
         let path = copy.path();
         // Now, not at the first call: a missing symbol is an error here, and an abort later.
         // SAFETY: the initialisers of the library run, and nothing can be proved of them. Gate 1
-        // saw to it that the bytes are what was sealed, for this machine and this glibc; whoever
-        // names a component in a pipeline trusts its author with the process.
+        // checked that the bytes are the sealed ones, for this machine and this glibc; an operator
+        // who names a component in a pipeline trusts its author with the process.
         let opened = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
         match opened {
             Ok(library) => {
@@ -126,7 +126,7 @@ fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refus
         libloading::Error::DlOpen { source } => source.to_string(),
         other => other.to_string(),
     };
-    // The dynamic linker starts with the path of the copy, which tells nobody anything.
+    // The dynamic linker starts with the path of the copy, which means nothing to the operator.
     let prefix = format!("{}: ", copy.display());
     let (found, remedy) = if copy.exists() {
         let text = text.strip_prefix(&prefix).unwrap_or(&text);

@@ -33,11 +33,11 @@ pub struct Refusal {
     pub gate: Gate,
     /// The end of a sentence that starts with the file: "is not a gopiper component".
     pub problem: &'static str,
-    /// What was found.
+    /// The value found.
     pub found: String,
-    /// What was expected.
+    /// The value expected.
     pub wanted: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: String,
 }
 

@@ -12,7 +12,7 @@ use super::refusal::{Gate, Refusal};
 /// The files that an operator accepts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// What to do with a file that none of the keys has signed.
+    /// The policy for a file that none of the keys has signed.
     pub unsigned: Unsigned,
     /// The operator's keys: see [`trusted_key`].
     pub keys: Vec<PublicKey>,
@@ -21,7 +21,7 @@ pub struct Trust {
     pub only: Option<[u8; 32]>,
 }
 
-/// What to do with a file that no trusted key has signed.
+/// The policy for a file that no trusted key has signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unsigned {
     /// It is loaded.

@@ -26,7 +26,7 @@ pub(super) fn real_library() -> Vec<u8> {
 /// A component file that was never built: a real library, with a note of our making.
 pub(super) struct Forged {
     pub(super) bytes: Vec<u8>,
-    /// Where the note's description starts.
+    /// The start of the note's description.
     pub(super) note_at: usize,
 }
 

@@ -29,7 +29,7 @@ pub fn check(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     let mut errors: Vec<(String, PipelineError)> = Vec::new();
     for pipeline in pipelines.iter_mut() {
         for error in pipeline.check(&mut holders, &mut outputs) {
-            // Of a state directory that all have it is said once.
+            // An error in the state directory that all share is reported once.
             let is_told = matches!(error, PipelineError::State(_))
                 && errors.iter().any(|(_, told)| *told == error);
             if !is_told {
@@ -82,7 +82,7 @@ impl Pipeline {
         let directory = self.options.state_directory.as_deref();
         for stage in self.stages.iter_mut().chain(&mut self.dead_letter) {
             let mut refused = stage.factory.check().err().unwrap_or_default();
-            // What may pass is waited for when it starts.
+            // Temporary errors are waited for at the start.
             refused.retain(|error| !error.temporary);
             let mut needs = stage.factory.needs();
             if stage.next.stored_at().is_some() {

@@ -44,7 +44,7 @@ pub enum PipelineError {
         what: &'static str,
         /// How many of them, of all three kinds, come before it.
         nth: usize,
-        /// What is wrong.
+        /// The problem.
         error: String,
     },
     /// Dead letters could begin in several places.

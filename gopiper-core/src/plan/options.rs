@@ -42,7 +42,7 @@ pub struct ComponentOptions {
     pub linger: Option<Duration>,
     /// How often and when it gets a message again after a Retry.
     pub retry: RetryPolicy,
-    /// What happens to a message that has failed for good; if `None`, it is kept with the dead
+    /// The treatment of a message that has failed for good; if `None`, it is kept with the dead
     /// letters, or discarded if there is no place for them.
     pub on_fail: Option<OnFail>,
 }
@@ -54,10 +54,10 @@ pub struct PipelineOptions {
     pub name: Option<String>,
     /// The state directory; created when a component needs it.
     pub state_directory: Option<PathBuf>,
-    /// How many bytes of dead letters are kept in the state directory; then the pipeline stands
-    /// still. A gigabyte if `None`.
+    /// How many bytes of dead letters are kept in the state directory; when they are used up, the
+    /// pipeline stalls. A gigabyte if `None`.
     pub dead_letter_limit: Option<u64>,
-    /// Where payloads live.
+    /// The memory that payloads live in.
     pub memory: PayloadMemory,
     /// How long it may take to drain after a stop; then the remaining messages return to their
     /// source. No limit if `None`.

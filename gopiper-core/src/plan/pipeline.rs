@@ -23,7 +23,7 @@ const DEAD_LETTER_LIMIT: u64 = 1 << 30;
 pub struct Pipeline {
     pub(crate) name: String,
     pub(crate) stages: Vec<PlannedStage>,
-    /// The sink of what has failed, if the operator has named one.
+    /// The sink of failed messages, if the operator has named one.
     pub(crate) dead_letter: Option<PlannedStage>,
     pub(crate) options: PipelineOptions,
 }

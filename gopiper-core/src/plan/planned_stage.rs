@@ -31,14 +31,14 @@ pub(crate) struct PlannedStage {
     pub(crate) on_fail: Option<OnFail>,
     /// Whether it drops messages for which it has no room: a buffer with `drop_newest`.
     pub(crate) drops: bool,
-    /// Where its messages go.
+    /// The destination of its messages.
     pub(crate) next: Next,
     /// The number of the detached branch of a tee that contains it, if there is one.
     pub(crate) detached: Option<usize>,
 }
 
 impl PlannedStage {
-    /// Decides what was left open, and refuses what is out of range.
+    /// Fills in options that were left open, and refuses values that are out of range.
     pub(crate) fn new(
         name: String,
         mut factory: FactoryHandle,
@@ -102,7 +102,7 @@ fn pool_size(
     let parallel = factory.parallel();
     let pool_size = options.pool_size.unwrap_or_else(|| match parallel {
         Parallel::SINGLE => 1,
-        // What it would like is no use without knowing the attribute.
+        // Its preference is useless without knowing the attribute.
         Parallel::KEYED if options.partition_by.is_none() => 1,
         _ => factory.pool_size(),
     });
@@ -137,7 +137,7 @@ fn check_options_of_source(
     }
 }
 
-/// What can't be written is tried again for as long as it takes: the pipeline stands still.
+/// A message that can't be written is tried again for as long as it takes: the pipeline stalls.
 pub(crate) fn tried_for_ever() -> ComponentOptions {
     let retry = RetryPolicy { max_attempts: u16::MAX, ..RetryPolicy::default() };
     ComponentOptions { retry, on_fail: Some(OnFail::Stop), ..ComponentOptions::default() }

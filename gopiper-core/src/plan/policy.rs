@@ -1,7 +1,7 @@
 //! The operator's policies: for messages that failed, and for a tee's branch that is slow or fails.
 use std::time::Duration;
 
-/// What happens to a message that has failed for good.
+/// The treatment of a message that has failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFail {
     /// It is kept with the dead letters.
@@ -44,8 +44,8 @@ impl RetryPolicy {
     }
 }
 
-/// What happens to the other branches of a tee when one is slow, or fails. To make its messages
-/// wait on disk, begin the branch with a [`Step::Buffer`](crate::Step::Buffer).
+/// The effect on the other branches of a tee when one is slow, or fails. To make its messages wait
+/// on disk, begin the branch with a [`Step::Buffer`](crate::Step::Buffer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum BranchPolicy {
     /// They wait for it.

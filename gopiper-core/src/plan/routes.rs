@@ -1,8 +1,8 @@
-//! Where the messages of a part go.
+//! The destinations of a part's messages.
 use crate::plan::policy::BranchPolicy;
 
-/// Where the messages of a part go. Parts are numbered in an order in which none comes before one
-/// that leads to it.
+/// The destinations of a part's messages. Parts are numbered in an order in which none comes before
+/// one that leads to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Nowhere: it is a sink.
@@ -25,7 +25,7 @@ impl Next {
         }
     }
 
-    /// Where stored messages continue.
+    /// The part where stored messages continue.
     pub(crate) fn stored_at(&self) -> Option<usize> {
         match self {
             Next::Stored(stage) => Some(*stage),

@@ -35,7 +35,7 @@ impl From<ComponentSpec> for Step {
 
 /// One branch of a [`Step::Tee`].
 pub struct Branch {
-    /// What happens to the others when this one is slow, or fails.
+    /// The effect on the others when this one is slow, or fails.
     pub policy: BranchPolicy,
     /// Its steps.
     pub steps: Vec<Step>,

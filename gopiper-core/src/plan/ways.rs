@@ -126,7 +126,7 @@ impl Pipeline {
         })
     }
 
-    /// What is lost of a message that fails for good, for each `on_fail`.
+    /// How a message that fails for good can be lost, for each `on_fail`.
     fn losses_of_failing(&mut self) -> impl Fn(&str, Option<OnFail>) -> Option<String> + use<> {
         let has_place = self.dead_letter.is_some() || self.options.state_directory.is_some();
         let forgotten = self.dead_letter.as_mut().and_then(|stage| {
@@ -145,7 +145,7 @@ impl Pipeline {
     }
 }
 
-/// What a component promises of each message that comes to it.
+/// The promises of a component for each message that comes to it.
 struct Promises {
     name: String,
     losses: Vec<String>,
@@ -184,7 +184,7 @@ impl Promises {
     }
 }
 
-/// Why, if that is said.
+/// The cause, if there is one.
 fn in_brackets(cause: &str) -> String {
     if cause.is_empty() { String::new() } else { format!(" ({cause})") }
 }

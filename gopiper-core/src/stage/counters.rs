@@ -1,4 +1,4 @@
-//! What a component has done so far.
+//! The counts of a component so far.
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gopiper_abi::raw::Outcome;
@@ -19,7 +19,7 @@ pub(crate) struct Counters {
     pub(crate) late: AtomicU64,
 }
 
-/// What a component has done so far.
+/// The counts of a component so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ComponentCounts {
     /// Messages that came to it.
@@ -42,9 +42,10 @@ pub struct ComponentCounts {
     pub panics: u64,
     /// Its workers that were given up, because they were stuck.
     pub abandoned: u64,
-    /// Its reports that came when nobody waited for them any more.
+    /// Its reports that came too late: nothing waited for them any more.
     pub late: u64,
-    /// Messages that did not come to it, as there was no room: in a branch that nobody waits for.
+    /// Messages that did not come to it, as there was no room: in a branch that no sender waits
+    /// for.
     pub missed: u64,
 }
 
@@ -67,10 +68,10 @@ impl Counters {
     }
 }
 
-/// What became of the messages that a pipeline's components made themselves.
+/// The outcomes of the messages that a pipeline's components created themselves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutcomeCounts {
-    /// The last component was done with all that was made of them.
+    /// The last component has finished all messages made from them.
     pub delivered: u64,
     /// They were dropped on purpose.
     pub dropped: u64,

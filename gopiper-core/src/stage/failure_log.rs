@@ -1,6 +1,5 @@
-//! What the log says of a component's failures: the first of each reason at once, then counts while
-//! it goes on, and its end. So a new reason is always heard, and a thousand failures a second do
-//! not drown it.
+//! Logs a component's failures: the first of each reason at once, then counts while it goes on, and
+//! its end. So a new reason is always noticed, and a thousand failures a second do not drown it.
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +22,7 @@ use crate::base::{clock::Clock, one_line::in_a_line};
 
 /// How often a reason that goes on is reported.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Reasons that are told apart at the same time. Those beyond share one entry.
+/// The number of reasons that are distinguished at the same time. Further reasons share one entry.
 const MOST_REASONS: usize = 32;
 /// The entry that they share.
 const OTHERS: u64 = u64::MAX;
@@ -51,7 +50,7 @@ pub(crate) struct Failure<'m> {
     pub(crate) dead_letter: Option<&'m str>,
 }
 
-/// What failed.
+/// The operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Attempt {
     /// A message, for good.
@@ -60,7 +59,7 @@ pub(crate) enum Attempt {
     Retried,
     /// The start of the component, which will be tried again.
     Start,
-    /// What its timer does, which will be tried again.
+    /// The component's timer, which will be tried again.
     Timer,
 }
 
@@ -94,8 +93,8 @@ impl Failures {
         Failures { pipeline, component, clock, due, retrying, reasons: Mutex::default() }
     }
 
-    /// Reports a failure: in words if its reason is new, else with the next counts. `position` says
-    /// where the message comes from; it is only called for what is said in words.
+    /// Reports a failure: in words if its reason is new, otherwise with the next counts. `position`
+    /// says where the message comes from; it is only called for a report in words.
     pub(crate) fn report(&self, failure: &Failure<'_>, position: impl FnOnce() -> Option<String>) {
         let Failure { status, description, attempt, dead_letter } = *failure;
         let now = self.clock.monotonic();
@@ -225,7 +224,7 @@ impl Failures {
         let goes_on = unsaid > 0 || (reason.is_retried && !reason.has_recovered && waiting > 0);
         match (goes_on, reason.is_retried) {
             (true, true) if reason.has_recovered => self.tell_recovery(reason, now),
-            // Nothing is tried any more: it was said what became of it.
+            // Nothing is tried any more: the outcome was reported.
             (true, true) if waiting == 0 => tracing::error!(
                 %pipeline,
                 %component,

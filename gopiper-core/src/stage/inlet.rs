@@ -1,4 +1,4 @@
-//! Where messages come into a stage.
+//! The entrance of a stage for messages.
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,7 +11,7 @@ use crate::{channel::Channel, stage::ledger::Ledger};
 /// A stage, as those before it see it.
 pub(crate) struct Inlet {
     pub(crate) channel: Arc<Channel>,
-    /// Of the stage: it hears what becomes of copies that begin here.
+    /// Of the stage: it receives the outcomes of copies that begin here.
     pub(crate) ledger: Arc<Ledger>,
     pipeline: Arc<str>,
     component: String,

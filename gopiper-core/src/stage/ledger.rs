@@ -1,5 +1,5 @@
-//! What becomes of the messages that nobody asks for: those that a component made itself, or that
-//! were copied for a detached branch.
+//! The outcomes of messages that no source waits for: those that a component created itself, or
+//! that were copied for a detached branch.
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::SeqCst},
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::{channel::wake::Wake, stage::counters::Outcomes};
 
-/// What became of the messages that a component made itself.
+/// The outcomes of the messages that a component created itself.
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) open: AtomicU64,

@@ -41,22 +41,22 @@ use crate::{
     },
 };
 
-/// What the workers of one component share.
+/// The state that the workers of one component share.
 pub(crate) struct Stage {
     pub(crate) pipeline: Arc<str>,
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) factory: Mutex<FactoryHandle>,
     pub(crate) counters: Counters,
-    /// What comes in; None for a source.
+    /// The input; None for a source.
     pub(crate) inlet: Option<Arc<Inlet>>,
-    /// What goes out; None for a sink.
+    /// The output; None for a sink.
     pub(crate) outlet: Option<Outlet>,
     pub(crate) retry: RetryPolicy,
     pub(crate) on_fail: OnFail,
-    /// Where it puts messages that have failed, if they are kept.
+    /// The outbox for messages that have failed, if they are kept.
     pub(crate) dead_letters: Option<Arc<Outbox>>,
-    /// What has become of a message behind the last stage: this, if it is one.
+    /// The outcome of a message after the last stage, if this is the last one.
     pub(crate) delivers: Outcome,
     /// None if the order doesn't matter.
     pub(crate) sequencer: Option<Sequencer<Output>>,
@@ -67,7 +67,7 @@ pub(crate) struct Stage {
     pub(crate) timeout: Option<Duration>,
     pub(crate) linger: Linger,
     pub(crate) clock: Clock,
-    /// What becomes of the messages that its component made itself.
+    /// The outcomes of the messages that its component created itself.
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) blocks: Arc<Blocks>,
@@ -86,20 +86,21 @@ pub(crate) struct Stage {
 /// How long a worker waits for more messages, and for how many.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Linger {
-    /// Zero for not at all: a batch is what is there.
+    /// Zero means no waiting: a batch is whatever is there.
     pub(crate) time: Duration,
     pub(crate) messages: usize,
     pub(crate) bytes: usize,
 }
 
-/// What a worker made of one batch: what goes on, in order, and the room that the batch took.
+/// A worker's output for one batch: the messages that go on, in order, and the room that the batch
+/// took.
 #[derive(Default)]
 pub(crate) struct Output {
     /// Most batches go on as one: that needs no allocation.
     pub(crate) first: Option<Batch>,
     pub(crate) more: Vec<Batch>,
     pub(crate) ticket: Option<Ticket>,
-    /// What has failed, on its way to the dead letters.
+    /// The failed messages, on their way to the dead letters.
     pub(crate) failed: Option<Batch>,
 }
 
@@ -125,7 +126,7 @@ impl Output {
 }
 
 impl Stage {
-    /// Hands on what became of a batch, in its place.
+    /// Hands on the output for a batch, in its place.
     pub(crate) fn put(&self, sequence: u64, output: Output) {
         match &self.sequencer {
             Some(sequencer) => sequencer.put(sequence, output, |output| self.emit(output)),
@@ -160,7 +161,7 @@ impl Stage {
         Ok(())
     }
 
-    /// What it has done so far.
+    /// Its counts so far.
     pub(crate) fn counts(&self) -> ComponentCounts {
         self.counters.read(self.inlet.as_ref().map_or(0, |inlet| inlet.channel.missed()))
     }
@@ -235,7 +236,7 @@ impl Stage {
         self.stop.end(self.position, StopReason::Finished { component: self.name.clone() });
     }
 
-    /// Whether what comes here is only returned to its source.
+    /// Whether messages that come here are only returned to their source.
     pub(crate) fn is_done_with(&self) -> bool {
         self.stop.is_done_with(self.position)
     }
@@ -253,7 +254,7 @@ impl Stage {
         }
     }
 
-    /// A worker has gone; after the last one, the factory is told.
+    /// A worker has gone; after the last one, the factory is destroyed.
     pub(crate) fn worker_ended(&self) {
         if self.workers.fetch_sub(1, SeqCst) == 1 {
             self.failures.end();

@@ -1,10 +1,10 @@
-//! Where the messages go that leave a stage.
+//! The destination of messages that leave a stage.
 //!
 //! The sender's thread splits a batch up; no stage lies in between. A tee forks it: the copies
 //! share bytes and attributes, and one delivery, which settles each message with the worst outcome
 //! of its copies. A route takes it apart by `Message::branch`, which the component before it has
 //! set; a batch of one branch stays whole. Copies for a detached branch have a delivery of their
-//! own that nobody waits for.
+//! own that no source waits for.
 use std::sync::Arc;
 
 use gopiper_abi::raw::{Batch, DEFAULT_CAPACITY, Outcome};
@@ -14,7 +14,7 @@ use crate::{
     stage::inlet::Inlet,
 };
 
-/// Where the messages go that leave a stage.
+/// The destination of messages that leave a stage.
 pub(crate) enum Outlet {
     To(Arc<Inlet>),
     Tee(Tee),
@@ -24,9 +24,9 @@ pub(crate) enum Outlet {
 /// The branches of a tee, by what their policy asks for.
 #[derive(Default)]
 pub(crate) struct Tee {
-    /// Nobody waits for what becomes of their messages.
+    /// No source waits for the outcomes of their messages.
     pub(crate) detached: Vec<Outlet>,
-    /// Nobody waits for room in them.
+    /// No sender waits for room in them.
     pub(crate) lossy: Vec<Outlet>,
     pub(crate) waited_for: Vec<Outlet>,
 }
@@ -81,7 +81,7 @@ impl Outlet {
         match self {
             Outlet::To(inlet) => inlet.channel.credit(),
             Outlet::Tee(Tee { waited_for: branches, .. }) | Outlet::Route(branches) => {
-                // Not without end, so that a source that nobody holds up hears a stop.
+                // Bounded, so that a source without backpressure still notices a stop.
                 branches.iter().map(Outlet::credit).min().unwrap_or(DEFAULT_CAPACITY as usize)
             }
         }
@@ -154,7 +154,7 @@ impl Outlet {
                     take_apart(batch, |message| usize::from(message.branch()).min(last))
                 {
                     let wait = std::mem::replace(&mut waits[branch], Wait::Never);
-                    // What is not sent any more is returned.
+                    // Messages that are not sent any more are returned.
                     drop(branches[branch].send(part, wait));
                 }
                 for (branch, wait) in branches.iter().zip(waits) {

@@ -1,9 +1,9 @@
-//! How a pipeline is told to end.
+//! How a pipeline is stopped.
 //!
-//! A stop is asked for once. Of several reasons the first counts, but a failure wins over all. A
+//! A stop is asked for once. Of several reasons the first counts, but a failure overrides all. A
 //! component may ask for it too: quietly (its reader has gone, as with `| head`), or as failed. It
-//! speaks for itself and for the stages before it that lead nowhere else: what comes to them from
-//! then on returns to its source. In a detached branch it ends that branch alone.
+//! speaks for itself and for the stages before it that lead nowhere else: messages that come to
+//! them from then on return to their source. In a detached branch it ends that branch alone.
 use std::{
     collections::BTreeMap,
     io,
@@ -36,7 +36,7 @@ pub enum StopReason {
     Failed {
         /// The component.
         component: String,
-        /// What it said.
+        /// Its error.
         error: String,
     },
 }
@@ -58,32 +58,32 @@ pub(crate) struct Stop {
     ended_branches: Mutex<BTreeMap<usize, StopReason>>,
     /// All but the sources have ended.
     drained: AtomicBool,
-    /// It is to end at once: what was left then, by component.
+    /// It is to end at once: the messages left at that moment, by component.
     aborted: Mutex<Option<Vec<(String, u64)>>>,
     reason: Mutex<Option<StopReason>>,
     /// Becomes readable, for sources that wait in `poll`.
     event: OwnedFd,
-    /// Who is told of the first stop.
+    /// The listeners that the first stop is reported to.
     hear: Mutex<Vec<Weak<dyn HearsStop>>>,
     /// Of all workers: what they wait with may have become useless.
     wakes: Mutex<Vec<Arc<Wake>>>,
 }
 
-/// A stage, as far as it matters who has no use for more messages.
+/// A stage, with the details that show whether it has a use for more messages.
 struct Position {
-    /// Nobody behind it has: what comes to it is returned.
+    /// No stage after it has a use for more: messages that come to it are returned.
     done: AtomicBool,
     /// The stages directly behind it.
     next: Vec<usize>,
     detached: Option<usize>,
 }
 
-/// Is told when the pipeline is to stop, on the thread of whoever asks for that.
+/// Is notified when the pipeline is to stop, on the thread that requests it.
 pub(crate) trait HearsStop: Send + Sync {
     fn stop_requested(&self);
 
-    /// The stage that it belongs to, if any: it is told too when the detached branch has ended in
-    /// which that stands.
+    /// The stage that it belongs to, if any: it is also notified when the detached branch that
+    /// contains the stage has ended.
     fn position(&self) -> Option<usize> {
         None
     }
@@ -106,8 +106,8 @@ impl Stop {
         })
     }
 
-    /// Has somebody told when the first stop is asked for; now, if it was already. Those that have
-    /// gone are forgotten: every worker that takes another one's place comes here too.
+    /// Has a listener notified when the first stop is requested; now, if it was already. Listeners
+    /// that have gone are forgotten: every worker that takes another one's place comes here too.
     pub(crate) fn tell(&self, who: &Arc<impl HearsStop + 'static>) {
         let mut hear = self.hear.lock();
         if self.is_requested() || who.position().is_some_and(|at| self.is_done_with(at)) {
@@ -132,7 +132,7 @@ impl Stop {
         }
         drop(first);
         if self.requested.swap(true, SeqCst) {
-            // Components are told once: one that is being told may ask for a stop itself.
+            // Components are notified once: one that is being notified may ask for a stop itself.
             return;
         }
         // The counter of an eventfd has room for the one.
@@ -141,7 +141,8 @@ impl Stop {
         hear.iter().filter_map(Weak::upgrade).for_each(|one| one.stop_requested());
     }
 
-    /// A component ends the pipeline, or the detached branch that it stands in: whether it is that.
+    /// A component ends the pipeline, or the detached branch that contains it. Returns whether it
+    /// is in one.
     pub(crate) fn end(&self, position: usize, reason: StopReason) -> bool {
         let Some(branch) = self.stages[position].detached else {
             self.request(reason);
@@ -160,14 +161,14 @@ impl Stop {
         // The last one is that of dead letters.
         if (0..self.stages.len() - 1).filter(is_source).all(|at| self.stages[at].done.load(SeqCst))
         {
-            // Nor is there another one: the sources would produce for nobody.
+            // There is no other source either: the sources would produce for no stage.
             self.request(reason);
         }
         true
     }
 
-    /// Tells those of whom nobody has any use, though the pipeline goes on: a component may wait
-    /// for a stop, with a message in its hands.
+    /// Notifies those that no stage has a use for any more, though the pipeline goes on: a
+    /// component may wait for a stop while it holds a message.
     fn tell_done(&self) {
         let mut told = Vec::new();
         self.hear.lock().retain(|one| match one.upgrade() {
@@ -186,7 +187,8 @@ impl Stop {
     }
 
     /// A stage has no use for more messages; nor have those before it that lead nowhere else. If it
-    /// is that of dead letters, nobody has. Workers hear of it though a stop was asked for before.
+    /// is that of dead letters, no stage has. Workers are notified even if a stop was requested
+    /// before.
     pub(crate) fn done_with(&self, position: usize) {
         let of_dead_letters = self.stages.len() - 1;
         self.stages[position].done.store(true, SeqCst);
@@ -206,7 +208,7 @@ impl Stop {
         self.wakes.lock().iter().for_each(|wake| wake.nudge());
     }
 
-    /// Whether what comes to stage `position` is only returned.
+    /// Whether messages that come to stage `position` are only returned.
     pub(crate) fn is_done_with(&self, position: usize) -> bool {
         self.stages[position].done.load(Relaxed)
     }
@@ -221,7 +223,7 @@ impl Stop {
         self.drained.load(SeqCst)
     }
 
-    /// Ends it at once: what has not been settled goes back to its source.
+    /// Ends it at once: messages that have not been settled go back to their source.
     pub(crate) fn abort(&self, left: Vec<(String, u64)>) {
         self.aborted.lock().get_or_insert(left);
         self.done_with(self.stages.len() - 1);
@@ -232,7 +234,7 @@ impl Stop {
         self.aborted.lock().is_some()
     }
 
-    /// What was left when it was ended at once, by component.
+    /// The messages left when it was ended at once, by component.
     pub(crate) fn left(&self) -> Vec<(String, u64)> {
         self.aborted.lock().clone().unwrap_or_default()
     }

@@ -13,10 +13,10 @@ use crate::{
     worker::handled::{Context, HandledBatch},
 };
 
-/// Where others leave things for a worker.
+/// The place where other threads leave things for a worker.
 pub(crate) struct Inbox {
     pub(crate) wake: Arc<Wake>,
-    /// Batches that wait for nobody any more.
+    /// Batches that wait for no more reports.
     completed: Mutex<Vec<HandledBatch>>,
 }
 
@@ -42,7 +42,7 @@ impl Inbox {
 pub(crate) struct Parked {
     stage: Arc<Stage>,
     inbox: Arc<Inbox>,
-    /// Taken by whoever is first: the last report, or the end of the time.
+    /// Taken by the first to come: the last report, or the end of the time.
     waits: Mutex<Option<Waits>>,
 }
 
@@ -53,15 +53,15 @@ struct Waits {
 
 /// A batch with a limit of time.
 pub(crate) struct Limited {
-    /// What was reported at once, with gaps.
+    /// The messages reported at once, with gaps.
     pub(crate) reported: Batch,
     pub(crate) lent: Lent,
-    /// What fills the gaps.
+    /// The messages that fill the gaps.
     pub(crate) awaited: Arc<Awaited>,
 }
 
 impl Limited {
-    /// Fills gaps with what has been reported meanwhile.
+    /// Fills gaps with the messages reported meanwhile.
     fn fill(&mut self, mut late: Batch) {
         self.lent.reunite(&mut late);
         for (slot, late) in self.reported.messages_mut().iter_mut().zip(late.messages_mut()) {
@@ -82,8 +82,8 @@ impl Parked {
         Arc::new(Parked { stage, inbox, waits: Mutex::new(Some(Waits { context, limited })) })
     }
 
-    /// Ends the waiting: what is still missing is to be tried again. The batch goes to the worker,
-    /// unless it is there already, or on its way.
+    /// Ends the waiting: messages still missing are to be tried again. The batch goes to the
+    /// worker, unless it is there already, or on its way.
     pub(crate) fn expire(&self) {
         let mut waits = self.waits.lock();
         let limited = waits.as_ref().and_then(|waits| waits.limited.as_ref());

@@ -18,10 +18,10 @@ pub(crate) struct HandledBatch {
     pub(crate) context: Context,
 }
 
-/// What belongs to a batch while it is in a stage.
+/// The data that belongs to a batch while it is in a stage.
 #[derive(Default)]
 pub(crate) struct Context {
-    /// Its place in the order of what came in.
+    /// Its place in the order of the input.
     pub(crate) sequence: u64,
     /// The room that it takes in the channel.
     pub(crate) ticket: Option<Ticket>,
@@ -31,7 +31,7 @@ pub(crate) struct Context {
     pub(crate) through: u32,
     /// Whether these messages had an attempt before.
     pub(crate) again: bool,
-    /// What they were taken out of for another attempt, and their places there.
+    /// The batch from which they were taken for another attempt, and their places there.
     pub(crate) origin: Option<Box<(HandledBatch, Vec<u32>)>>,
 }
 
@@ -57,7 +57,7 @@ impl HandledBatch {
             whole.batch.messages_mut()[*place as usize] = message;
         }
         let emitted = std::mem::take(&mut self.context.emitted);
-        // What was sent after the last message was reported goes behind all of them.
+        // Messages sent after the last message was reported go after all of them.
         let end = whole.batch.len() as u32;
         let place = |i: u32| places.get(i as usize).copied().unwrap_or(end);
         let emitted = emitted.into_iter().map(|(i, batch)| (place(i), batch));
@@ -100,8 +100,8 @@ impl HandledBatch {
         Some((retries, places))
     }
 
-    /// Settles what ends here, and puts the rest together, with what was sent meanwhile in its
-    /// place.
+    /// Settles the messages that end here, and puts the rest together, with the messages sent
+    /// meanwhile in their places.
     pub(crate) fn into_output(self, stage: &Stage, gave_up: bool) -> Output {
         let HandledBatch { mut batch, context: Context { ticket, emitted, through, .. } } = self;
         let mut output = Output { ticket, ..Output::default() };
@@ -125,7 +125,7 @@ const VACATED: i32 = Message::VACATED;
 /// The statuses of Retry.
 const RETRY: std::ops::Range<i32> = 100..200;
 
-/// Leaves in the batch what is Done, and puts what is to be kept with the dead letters into the
+/// Leaves the Done messages in the batch, and puts those to be kept with the dead letters into the
 /// output. Messages from `through` on were not handled.
 fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output: &mut Output) {
     let (mut dropped, mut failed, mut kept, mut returned, mut place) = (0, 0, 0, 0, 0);
@@ -135,7 +135,7 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
         let fate = match message.status() {
             _ if place > through => Fate::Settle(Outcome::RETURNED),
             0 => Fate::Keep,
-            // Its delivery went along with what was kept. If not, nobody keeps it.
+            // Its delivery is with the kept message. If not, nothing keeps it.
             1 if !message.has_delivery() => {
                 kept += 1;
                 Fate::Settle(Outcome::DELIVERED)

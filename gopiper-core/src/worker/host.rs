@@ -34,12 +34,12 @@ use crate::{
 pub(crate) struct WorkerHost {
     pub(crate) stage: Arc<Stage>,
     pub(crate) inbox: Arc<Inbox>,
-    /// What was sent inside the running call of `handle`, each with the place of the message that
-    /// was being handled.
+    /// The batches sent inside the running call of `handle`, each with the place of the message
+    /// that was being handled.
     emitted: Mutex<Vec<(u32, Batch)>>,
-    /// The worker goes on with another component: this one's words have no effect any more.
+    /// The worker continues with another component: calls of this one have no effect any more.
     given_up: AtomicBool,
-    /// Outcomes that the source wants to hear: token, first, count, outcome.
+    /// Outcomes for the source to receive: token, first, count, outcome.
     pub(crate) settled: Mutex<Vec<(u64, u32, u32, Outcome)>>,
     /// Stops the component that is there now.
     stopper: Mutex<Option<Stopper>>,
@@ -80,7 +80,7 @@ impl WorkerHost {
         }
     }
 
-    /// Puts the batch with what was emitted in the running call, if this thread is in one of this
+    /// Puts the batch with those emitted in the running call, if this thread is in one of this
     /// worker's.
     fn emit_in_call(&self, batch: Batch) -> Result<(), Batch> {
         if !CURRENT_CALL.is_set() {
@@ -92,7 +92,7 @@ impl WorkerHost {
             }
             let mut emitted = self.emitted.lock();
             if self.given_up.load(SeqCst) {
-                // Nobody hears of it any more.
+                // The call was abandoned: its output has no effect any more.
                 drop(batch);
                 return Ok(());
             }
@@ -102,12 +102,12 @@ impl WorkerHost {
         })
     }
 
-    /// What was sent inside the call that has ended.
+    /// The batches sent inside the call that has ended.
     pub(crate) fn take_emitted(&self) -> Vec<(u32, Batch)> {
         std::mem::take(&mut *self.emitted.lock())
     }
 
-    /// Gives the component up, on any thread; returns what was sent inside the call.
+    /// Abandons the component, on any thread; returns the batches sent inside the call.
     pub(crate) fn give_up(&self) -> Vec<(u32, Batch)> {
         let mut emitted = self.emitted.lock();
         self.given_up.store(true, SeqCst);
@@ -260,11 +260,11 @@ impl HostSide for WorkerHost {
     }
 
     fn unsent(&self, count: u32) {
-        // What a source keeps is what it has not sent yet.
+        // Messages that a source keeps are not sent yet.
         if self.stage.kind == Kind::SOURCE {
             return;
         }
-        // A component that was given up counts, too: what was taken back from it is not among them.
+        // An abandoned component counts, too: messages taken back from it are not among them.
         self.stage.counters.unsent.fetch_add(u64::from(count), Relaxed);
         self.stage.report_loss(&match count {
             1 => "a kept message was dropped, and nothing was sent for it".into(),
@@ -307,7 +307,7 @@ impl HostSide for WorkerHost {
             self.settle_reported(&mut batch);
         }
         let outside = if batch.is_empty() { None } else { self.emit_in_call(batch).err() };
-        // If it has closed meanwhile: the batch has its delivery, so its end is told there.
+        // If it has closed meanwhile: the batch has its delivery, which reports its end.
         match (outside, room) {
             (Some(batch), None) => drop(stage.pass_on(batch)),
             (Some(batch), Some(room)) => {
@@ -316,7 +316,7 @@ impl HostSide for WorkerHost {
                     stage.counters.sent.fetch_add(messages, Relaxed);
                 }
             }
-            // Nothing is left of it, or it goes on with what the call made.
+            // Nothing is left of it, or it goes on with the output of the call.
             (None, Some(room)) => outlet.give(room),
             (None, None) => {}
         }

@@ -28,9 +28,8 @@ pub(crate) struct Instance {
     timer_fails: bool,
 }
 
-/// Makes a component, on the thread that is to use it. As long as something that may pass stands in
-/// the way (a full disk, a server that is not there yet) it waits and tries again, unless
-/// `is_over`.
+/// Creates a component, on the thread that is to use it. While a temporary error prevents that (a
+/// full disk, a server that is not there yet) it waits and tries again, unless `is_over`.
 pub(crate) fn create(
     host: &Arc<WorkerHost>,
     is_over: impl Fn(&Stage) -> bool,
@@ -74,8 +73,8 @@ impl Instance {
         Instance { host, component: None, panics: 0, timer_fails: false }
     }
 
-    /// Makes the component if there is none: at first, after a panic, which leaves one in no known
-    /// state, and after the end of the input, which lets it go.
+    /// Creates the component if there is none: at first, after a panic, which leaves one in no
+    /// known state, and after the end of the input, which drops it.
     pub(crate) fn make(&mut self) -> Result<(), RawError> {
         if self.component.is_none() {
             self.back_off();

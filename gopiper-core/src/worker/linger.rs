@@ -1,4 +1,4 @@
-//! What a worker collects while it lingers: batches that become one.
+//! The batches that a worker collects while it lingers, to become one.
 use gopiper_abi::raw::Batch;
 
 use crate::{

@@ -2,7 +2,7 @@
 //!
 //! A worker runs on one thread, with one [`Instance`]. While that has a batch under a limit of
 //! time, the worker itself lies in a [`Watched`]: should the component not come back, another
-//! thread goes on as this worker, and the first one finds that it is none any more.
+//! thread continues as this worker, and the first one finds that it is no worker any more.
 pub(crate) mod deferred;
 pub(crate) mod handled;
 pub(crate) mod host;
@@ -35,28 +35,28 @@ use crate::{
     },
 };
 
-/// What a worker has in hand.
+/// The work that a worker has in hand.
 pub(crate) struct Worker {
     pub(crate) stage: Arc<Stage>,
     pub(crate) inbox: Arc<Inbox>,
     queue: Receiver<Queued>,
-    /// What a linger collects.
+    /// The batches that a linger collects.
     gathered: Option<Lingering>,
     /// How many batches wait for deferred messages.
     deferred: usize,
     /// Those of them with a limit of time, in the order of that.
     parked: VecDeque<(i64, Arc<Parked>)>,
-    /// What the component has kept of batches with a limit of time.
+    /// The messages that the component has kept of batches with a limit of time.
     kept: Vec<Guard>,
     /// How many of these there may be before it is looked which are still open.
     kept_limit: usize,
     /// Messages that wait for another attempt.
     retries: Waiting,
-    /// There is no component, and there will be none: what comes is returned.
+    /// There is no component, and there will be none: messages that come are returned.
     gave_up: bool,
 }
 
-/// What belongs to a call of `handle` under a limit of time, while it runs.
+/// The data that belongs to a call of `handle` under a limit of time, while it runs.
 pub(crate) struct Called {
     pub(crate) worker: Box<Worker>,
     pub(crate) lent: Lent,
@@ -84,8 +84,8 @@ impl Worker {
         })
     }
 
-    /// Works until nothing comes any more and all is handed on. What is deferred holds room in the
-    /// channel until it is reported, so it needs no limit of its own.
+    /// Works until nothing comes any more and all is handed on. Deferred messages hold room in the
+    /// channel until they are reported, so they need no limit of their own.
     pub(crate) fn run(
         mut self: Box<Self>,
         instance: &mut Instance,
@@ -143,7 +143,7 @@ impl Worker {
         self.retries.next().min(parked).min(gathered).min(self.stage.failures.due())
     }
 
-    /// What a linger has collected, if it is time for it.
+    /// The batches that a linger has collected, if it is time for them.
     fn take_gathered(&mut self, now: i64) -> Option<Lingering> {
         let held_back = self.is_held_back();
         self.gathered.take_if(|all| !held_back && (all.is_full() || all.until <= now))
@@ -291,7 +291,7 @@ impl Worker {
         }
     }
 
-    /// Waits for the reports of what was deferred: as long as the limit says, if there is one.
+    /// Waits for the reports of deferred messages: as long as the limit says, if there is one.
     fn park(&mut self, mut deferred: DeferredBatch, lent: Option<Lent>, context: Context) {
         self.deferred += 1;
         let limited = lent.map(|mut lent| {
@@ -307,7 +307,7 @@ impl Worker {
         deferred.await_deferred(parked);
     }
 
-    /// Puts away what is to be tried again, and hands on the rest: in order, so with all that
+    /// Puts away the messages to be tried again, and hands on the rest: in order, so with all that
     /// waits, or at once if the order is given up.
     fn conclude(&mut self, handled: HandledBatch) {
         let retried = handled.context.again.then(|| handled.attempted());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::{base::clock::Clock, plan::policy::RetryPolicy, worker::handled::HandledBatch};
 
-/// What waits for its next attempt, by the moment of that.
+/// The batches that wait for their next attempt, by its moment.
 #[derive(Default)]
 pub(crate) struct Waiting {
     by_moment: BTreeMap<(i64, u64), HandledBatch>,
@@ -33,7 +33,7 @@ impl Waiting {
         self.by_moment.keys().next().map_or(i64::MAX, |(moment, _)| *moment)
     }
 
-    /// One that is due at `now`: always before what was put away since.
+    /// One that is due at `now`: always before any put away since.
     pub(crate) fn take_due(&mut self, now: i64) -> Option<HandledBatch> {
         let due = self.next() <= now && !self.is_empty();
         due.then(|| self.by_moment.pop_first())?.map(|(_, handled)| handled)

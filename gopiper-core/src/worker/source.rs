@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct SourceWorker {
     host: Arc<WorkerHost>,
     component: ComponentHandle,
-    /// It panicked when it heard an outcome: it is in no known state, and hears no more.
+    /// It panicked when it received an outcome: it is in no known state, and receives no more.
     is_deaf: bool,
 }
 
@@ -53,7 +53,7 @@ impl SourceWorker {
     pub(crate) fn hear_out(mut self) {
         loop {
             self.tell_settled();
-            // Every other stage has ended: what is still open will never be settled.
+            // Every other stage has ended: messages still open will never be settled.
             if self.host.stage.stop.is_drained() || all_settled(&self.host.stage) {
                 self.tell_settled();
                 return;

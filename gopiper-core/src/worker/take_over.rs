@@ -1,8 +1,8 @@
 //! How a worker goes on without a component that does not come back.
 //!
-//! What the component reported counts. The message that it was at has failed. The rest was not
-//! begun. When the stuck thread comes back it finds that it is no worker any more, and ends; what
-//! it settles has no effect, because each place of a guard is settled once.
+//! The component's reports count. The message that it was at has failed. The rest was not begun.
+//! When the stuck thread comes back it finds that it is no worker any more, and ends; messages that
+//! it settles are not affected, because each place of a guard is settled once.
 use std::sync::atomic::Ordering::SeqCst;
 
 use gopiper_abi::{Message, Report, raw::Batch};
@@ -10,8 +10,8 @@ use gopiper_abi::{Message, Report, raw::Batch};
 use crate::worker::{Called, Worker, handled::HandledBatch, host::WorkerHost};
 
 /// Takes a worker out of the call in which it is stuck, on another thread. Returns how many
-/// messages were not reported, the worker, and what is to be made of the batch: what was reported
-/// stands, what the component was at has failed, and the rest was not begun.
+/// messages were not reported, the worker, and the batch as handled: reports are kept, the message
+/// that the component was at has failed, and the rest was not begun.
 pub(crate) fn take_over(called: Called, host: &WorkerHost) -> (u32, (Box<Worker>, HandledBatch)) {
     let Called { mut worker, mut lent, mut context, watch } = called;
     // One more from here on: the factory has to outlive the component that is stuck, whose thread

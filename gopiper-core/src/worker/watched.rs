@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use parking_lot::Mutex;
 
-/// What belongs to a call lies here while it runs. Whoever takes it out goes on with it: the thread
-/// that called, when the call has ended; another one, when it has taken too long.
+/// Holds everything that belongs to a call while it runs. The thread that takes it out continues
+/// with it: the thread that called, when the call has ended; another one, when it has taken too
+/// long.
 pub(crate) struct Watched<T> {
     call: Mutex<WatchedCall<T>>,
     /// How many calls there were, to know one again.
@@ -21,7 +22,7 @@ pub(crate) struct Watched<T> {
 enum WatchedCall<T> {
     None,
     Running(T),
-    /// The call is still running, but nobody waits for it, nor for so many reports.
+    /// The call is still running, but no thread waits for it, nor for so many reports.
     GivenUp(u32),
 }
 
@@ -37,7 +38,8 @@ impl<T> Watched<T> {
         *call = WatchedCall::Running(with);
     }
 
-    /// It has ended: what belongs to it, or how many reports nobody waits for, if it was given up.
+    /// It has ended. Returns everything that belongs to it, or, if it was abandoned, how many
+    /// reports no thread waits for.
     pub(crate) fn end(&self) -> Result<T, u32> {
         match std::mem::replace(&mut *self.call.lock(), WatchedCall::None) {
             WatchedCall::Running(with) => Ok(with),
@@ -52,8 +54,8 @@ impl<T> Watched<T> {
         matches!(*call, WatchedCall::Running(_)).then(|| self.calls.load(SeqCst))
     }
 
-    /// Goes on without call number `number`, if that is still running: `take_over` says how many
-    /// reports nobody waits for any more. The call can't end meanwhile.
+    /// Continues without call number `number`, if that is still running: `take_over` says how many
+    /// reports no thread waits for any more. The call can't end meanwhile.
     pub(crate) fn give_up<R>(
         &self,
         number: u64,

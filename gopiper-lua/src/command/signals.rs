@@ -1,4 +1,4 @@
-//! What signals do to the program.
+//! The effects of signals on the program.
 use std::{
     fs::File,
     io::{self, Read},
@@ -56,7 +56,7 @@ impl Stops {
         let stops = Stops(Arc::default());
         let watcher = stops.clone();
         let mut all = vec![SIGINT, SIGTERM, SIGXCPU];
-        // Whoever started the program with nohup wants it to outlive the terminal.
+        // An operator who started the program with nohup wants it to outlive the terminal.
         if !is_ignored(SIGHUP) {
             all.push(SIGHUP);
         }
@@ -104,7 +104,7 @@ impl Stops {
         let mut count = 0;
         for signal in signals.forever() {
             // These often come with others (a service manager sends TERM and HUP together, in no
-            // order), so they do not count as somebody's second wish.
+            // order), so they do not count as a second request.
             if matches!(signal, SIGHUP | SIGXCPU) {
                 self.drain();
                 continue;

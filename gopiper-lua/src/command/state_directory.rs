@@ -15,7 +15,7 @@ const DIGITS: usize = 12;
 pub(crate) struct DefaultState {
     /// In XDG's state folder, under the file's name and a digest of its full path.
     directory: PathBuf,
-    /// Where gopiper 0.1 kept it: under the name alone.
+    /// The place where gopiper 0.1 kept it: under the name alone.
     old: PathBuf,
 }
 
@@ -31,12 +31,12 @@ impl DefaultState {
         Some(DefaultState { directory: folder.join(told_apart), old: folder.join(name) })
     }
 
-    /// Where the state is at the moment: nothing is changed.
+    /// The place of the state at the moment: nothing is changed.
     pub(crate) fn current(self) -> PathBuf {
         if self.is_old() { self.old } else { self.directory }
     }
 
-    /// Where the state is from now on: the old folder becomes the new one.
+    /// The place of the state from now on: the old folder becomes the new one.
     ///
     /// # Errors
     /// The old folder is in use, or cannot be moved.

@@ -56,8 +56,9 @@ pub(super) fn find<'a>(data: &'a [u8], path: &mut Path) -> Result<FoundField<'a>
 /// bytes it cannot use up a stack.
 const SHORT: usize = 1024;
 
-/// A field of a message, if what has to be read for it is not nested too deep. A short message is
-/// only looked at as far as it was read: the rest of it may not be in the processor's cache yet.
+/// A field of a message, if the part that has to be read for it is not nested too deeply. A short
+/// message is only checked as far as it was read: the rest of it may not be in the processor's
+/// cache yet.
 fn reach<'a>(data: &'a [u8], path: &mut Path) -> Result<Option<&'a [u8]>, JsonProblem> {
     if data.len() > SHORT {
         return match too_deep_at(data) {

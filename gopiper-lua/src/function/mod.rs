@@ -57,7 +57,7 @@ pub(crate) fn transform(
     })
 }
 
-/// Where a function is defined; for a route's conditions, where the route is created.
+/// The place where a function is defined; for a route's conditions, where the route is created.
 pub(crate) fn stands_at(lua: &Lua, decide: &Value) -> String {
     let place = match decide.as_function().map(Function::info) {
         Some(info) => info

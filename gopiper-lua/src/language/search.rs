@@ -7,10 +7,10 @@ use std::{
 
 use gopiper_abi::nearest::nearest;
 
-/// What the names of component files end with, before `.so`.
+/// The ending of the names of component files, before `.so`.
 const ENDING: &str = "_component";
 
-/// Where packages put components for all users.
+/// The folder where packages put components for all users.
 const SYSTEM: &str = "/usr/lib/gopiper/components";
 
 /// The directories that are searched for components, in order: that of the Lua file, the given

@@ -51,8 +51,8 @@ pub(crate) struct CallSite {
 }
 
 impl Place {
-    /// Where the operator's Lua called the running function; `known` is the function's name in the
-    /// module.
+    /// The place where the operator's Lua called the running function; `known` is the function's
+    /// name in the module.
     pub(crate) fn of_call(
         lua: &Lua,
         known: &str,

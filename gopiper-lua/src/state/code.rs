@@ -1,5 +1,5 @@
-//! What LuaJIT compiles: whether it can create code in this process, and which calls it must not
-//! compile.
+//! The code that LuaJIT compiles: whether it can create code in this process, and which calls it
+//! must not compile.
 #![allow(unsafe_code)]
 
 use std::{
@@ -42,7 +42,7 @@ pub(crate) fn only_if_possible(lua: &Lua) -> mlua::Result<()> {
 /// Tries what LuaJIT does: allocates writable memory and makes it executable.
 fn can_be_made() -> bool {
     const LEN: usize = 4096;
-    // SAFETY: a new page, which nobody else knows: it is not executed, and given back at the end.
+    // SAFETY: a new page, which no other code knows: it is not executed, and given back at the end.
     unsafe {
         let write = ProtFlags::READ | ProtFlags::WRITE;
         let Ok(page) = mmap_anonymous(ptr::null_mut(), LEN, write, MapFlags::PRIVATE) else {

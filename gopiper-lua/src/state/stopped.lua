@@ -1,5 +1,6 @@
--- What catches errors must not catch that the operator's code is stopped: `is_stopped` says whether it is. And what calls
--- itself through the library must not use up the thread's stack. Gives what is called when an error has ended it all.
+-- Functions that catch errors must not catch the stop of the operator's code: `is_stopped` says whether it is stopped.
+-- Functions that call themselves through the library must not use up the thread's stack. Returns the function to call
+-- when an error has ended everything.
 local is_stopped = ...
 local error, type, pcall, xpcall = error, type, pcall, xpcall
 local collectgarbage, gsub = collectgarbage, string.gsub
@@ -9,7 +10,7 @@ local function unless_stopped(well, problem, ...)
   if not well and is_stopped() then error(problem, 0) end
   return well, problem, ...
 end
--- How many calls of string.gsub lie in each other: each has 9 KB of the thread's own stack.
+-- How many calls of string.gsub are nested: each has 9 KB of the thread's own stack.
 local MOST, replacing = 100, 0
 local function back_at(depth, ...)
   replacing = depth
@@ -23,7 +24,7 @@ function string.gsub(text, pattern, by, count)
 end
 
 function _G.pcall(...) return unless_stopped(back_at(replacing, pcall(...))) end
--- Nor what is to say what an error is: while that runs nothing stops it.
+-- Nor may a handler that describes an error run then: while it runs, nothing stops it.
 function _G.xpcall(run, handler, ...)
   local function unless_stopping(problem)
     if is_stopped() then return problem end
@@ -45,8 +46,8 @@ function _G.collectgarbage(...)
   return collected(pcall(collectgarbage, ...))
 end
 
--- Each coroutine that another one resumes takes some of the thread's own stack, which nobody looks after: LuaJIT's
--- limits are for calls.
+-- Each coroutine that another one resumes takes some of the thread's own stack, which no check covers: LuaJIT's limits
+-- are for calls.
 local running = 0
 local too_deep = 'coroutines nested deeper than ' .. MOST .. ' levels'
 local function left(...)

@@ -40,10 +40,10 @@ use signal_hook::low_level::register;
 /// No place of a batch.
 const NONE: u32 = u32::MAX;
 
-/// What Lua calls the prelude, which goes over the messages.
+/// Lua's name for the prelude, which goes over the messages.
 const OWN: &CStr = c"=gopiper";
 
-/// What Lua says of how far it is, and what it is told.
+/// The progress that Lua reports, and the state that it reads.
 #[repr(C)]
 #[derive(Default)]
 pub(crate) struct Progress {
@@ -282,7 +282,8 @@ unsafe extern "C-unwind" fn stop(lua: *mut lua_State, at: *mut lua_Debug) {
         };
         lua_getinfo(lua, c"Sl".as_ptr(), at);
         if CStr::from_ptr((*at).source) == OWN {
-            // Nobody may be there to catch the error: the hook stays until something else runs.
+            // There may be no caller that catches the error: the hook stays until something else
+            // runs.
             return;
         }
         lua_sethook(lua, None, 0, 0);

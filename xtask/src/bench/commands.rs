@@ -19,7 +19,7 @@ const ECHOED: [u8; 118] = {
     line
 };
 
-/// What one run took, the children of its shell included.
+/// The cost of one run, the children of its shell included.
 #[derive(Clone, Copy)]
 pub(super) struct Sample {
     pub(super) wall: Duration,
@@ -28,7 +28,7 @@ pub(super) struct Sample {
     pub(super) memory: u64,
 }
 
-/// What the command lines of a row refer to.
+/// The values that the command lines of a row refer to.
 pub(super) struct Commands {
     /// $INPUT; $SCRATCH (a folder to write to); $GOPIPER, $PIPELINE, $NOTHING_BETWEEN, $FILES;
     /// $STAGE (the example `bench_stage`), $LINES; $STDIN, $STDOUT and $GREP (component files);

@@ -1,10 +1,10 @@
 //! Pipelines measured against the commands whose place they take.
 //!
-//! The bench makes its own input (10 million lines, the same for everyone). What is measured
-//! against what, and what is to be reached, is a table (`rows.rs`). In each round the reference
-//! runs, then ours, then the reference again: the same ratio of the reference against itself shows
-//! the noise. The best round counts. The bench ends with 0 whatever it finds, and writes
-//! `bench.json` and `bench.svg` under `target/bench`.
+//! The bench makes its own input (10 million lines, the same for everyone). A table (`rows.rs`)
+//! lists each measurement, its reference and its target. In each round the reference runs, then
+//! ours, then the reference again: the same ratio of the reference against itself shows the noise.
+//! The best round counts. The bench ends with 0 whatever it finds, and writes `bench.json` and
+//! `bench.svg` under `target/bench`.
 
 mod commands;
 mod measured;
@@ -75,7 +75,7 @@ fn built_in(checkout: &Path) -> Result<(Built, PathBuf)> {
 }
 
 /// A copy of a build. The page cache holds what a linker has written in smaller pieces than a copy,
-/// or than what was read from disk: that alone makes a start up to 15 percent slower, and differs
+/// or than a file read from disk: that alone makes a start up to 15 percent slower, and differs
 /// between two checkouts.
 fn copied((built, stage): (Built, PathBuf), folder: &Path) -> Result<(Built, PathBuf)> {
     let plugins = folder.join("plugins");
@@ -104,7 +104,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Row>> {
     Ok(ROWS.iter().filter(wanted).collect())
 }
 
-/// What a row is measured against, if it is not on this machine.
+/// The program of a row's reference that is not on this machine.
 fn missing(row: &Row) -> Option<&'static str> {
     let wanted = |program: &&str| row.reference.split_whitespace().any(|word| word == *program);
     let is_missing = |program: &&str| {
@@ -131,7 +131,7 @@ struct Bench {
     built: Built,
     /// The example of gopiper-core.
     stage: PathBuf,
-    /// What each row is measured against instead of its reference: another build, and its example.
+    /// The alternative to each row's reference: another build, and its example.
     against: Option<(Built, PathBuf)>,
     /// The program in C.
     dlopen: PathBuf,
@@ -289,7 +289,7 @@ fn lines(commands: &Commands) -> Result<u64> {
     text.trim().parse().context("wc -l counts no lines")
 }
 
-/// What a component said at its end, in a log of JSON lines.
+/// The count that a component logged at its end, in a log of JSON lines.
 fn sent_by(component: &str, log: &str) -> Option<u64> {
     log.lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())

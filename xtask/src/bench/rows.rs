@@ -1,4 +1,4 @@
-//! What is measured, against what, and what is to be reached.
+//! The measurements, with their references and targets.
 
 use crate::access_log::Format;
 
@@ -17,7 +17,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The same, with what is ours on both sides: the other build's is the reference.
+    /// The same row, with our command on both sides: the other build's is the reference.
     pub(super) fn side_by_side(row: &'static Row) -> &'static Row {
         let figure = match row.figure {
             Figure::Cpu | Figure::NanosecondsAStage => Figure::Cpu,
@@ -39,7 +39,7 @@ pub(super) enum Target {
     AtLeast(f64),
 }
 
-/// What is told of a row.
+/// The figure shown for a row.
 #[derive(Clone, Copy)]
 pub(super) enum Figure {
     /// Our wall time, as a multiple of the reference's.
@@ -48,7 +48,7 @@ pub(super) enum Figure {
     Cpu,
     /// The reference's wall time, as a multiple of ours.
     Speed,
-    /// What ours costs in CPU time above the reference, for each message in each component between.
+    /// Our CPU time above the reference's, for each message in each component between.
     NanosecondsAStage,
     /// The most memory that one of our processes ever had.
     Megabytes,
@@ -147,7 +147,7 @@ pub(super) const ROWS: &[Row] = &[
         reference: r#"LC_ALL=C grep -F '"status":503,' < "$INPUT" | cat"#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT" | cat"#,
     },
-    // Either gain is over one process with one worker and all of the messages: that time stands in
+    // Either gain is over one process with one worker and all of the messages: that time is in
     // both, so what remains of their ratio is the one time over the other.
     Row {
         name: "workers",
@@ -197,7 +197,7 @@ pub(super) const ROWS: &[Row] = &[
         reference: "cat | cat",
         ours: r#""$GOPIPER" run "$PIPELINE""#,
     },
-    // What it keeps costs the same without it: so this is what the function costs, and less.
+    // The kept messages cost the same without it: so this is the cost of the function, and less.
     Row {
         name: "function",
         what: "a Lua function that keeps the lines with a word",

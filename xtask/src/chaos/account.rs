@@ -1,10 +1,10 @@
-//! Who is missing, and who is there twice.
+//! The lines that are missing, and those that are there twice.
 
 use std::fmt;
 
 use super::input::{Fate, Input};
 
-/// What was found in the end: how often each line was, and where.
+/// The lines found in the end: how often each one occurs, and where.
 pub(super) struct Found<'a> {
     input: &'a Input,
     output: Vec<u64>,
@@ -81,7 +81,7 @@ impl<'a> Found<'a> {
         tally
     }
 
-    /// What is wrong, as far as the tally does not say it.
+    /// The errors that the tally does not show.
     pub(super) fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (number, line) in self.input.lines.iter().enumerate() {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use fastrand::Rng;
 
-    /// What is found is what belongs there, after a change of it.
+    /// Takes the right output, changes it, and counts it as found.
     fn tallied(
         change: impl FnOnce(&Input, &mut Vec<u8>, &mut Vec<Vec<u8>>),
     ) -> (Tally, Vec<String>) {

@@ -30,8 +30,8 @@ pub(super) fn at_most_again(input: &Input, disk: &Path) -> Result<u64> {
     Ok(from_source + handed_on_again(&buffer, &output))
 }
 
-/// What is in the buffer and has been written already. It may be in there twice, if it was read
-/// twice.
+/// The number of lines in the buffer that have been written already. A line may be in there twice,
+/// if it was read twice.
 fn handed_on_again(buffer: &BTreeMap<usize, u64>, output: &BTreeMap<usize, u64>) -> u64 {
     let twice = |(number, held)| output.get(number).map_or(0, |written| *written.min(held));
     buffer.iter().map(twice).sum()

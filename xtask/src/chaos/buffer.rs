@@ -1,5 +1,5 @@
-//! What a disk buffer keeps, read as its database has it: in pages that are not used any more there
-//! is much that was taken out long ago.
+//! The content of a disk buffer, read as its database has it: pages that are not used any more hold
+//! much that was taken out long ago.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A disk that loses what was not synced: what shim.c wrote down about a folder, read and taken
-//! back.
+//! A disk that loses changes that were not synced: reads the journal that shim.c wrote about a
+//! folder, and takes changes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ pub(super) fn compile_shim(folder: &Path) -> Result<PathBuf> {
     Ok(library)
 }
 
-/// What is in trouble while the pattern lies in the journal's folder.
+/// The resource that is missing while the pattern lies in the journal's folder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Control {
     Full,
@@ -52,13 +52,13 @@ pub(super) struct Disk {
     shim: PathBuf,
     /// Files by number, and how long they were when the journal began.
     before: BTreeMap<u64, u64>,
-    /// What was synced before it began.
+    /// The syncs before it began.
     synced: BTreeSet<String>,
 }
 
 struct Record {
     kind: u8,
-    /// The number of the file; that of the file of a name, before; 0 is none.
+    /// The number of the file; for a name, that of its previous file; 0 means none.
     file: u64,
     offset: u64,
     before: u64,
@@ -143,7 +143,7 @@ impl Disk {
         Ok(())
     }
 
-    /// What lies on it now is there for good.
+    /// The current content is permanent.
     pub(super) fn begin(&mut self) -> Result<()> {
         if self.journal.exists() {
             self.synced = self.synced()?;
@@ -206,7 +206,7 @@ impl Disk {
                 record.file,
                 record.before
             );
-            // A write may write less, and whoever was to do it may have died.
+            // A write may write less, and the program that was to do it may have died.
             let (before, after) = (record.before, record.after);
             *length = before.min(after)..=before.max(after);
         }
@@ -223,8 +223,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Takes back what was not synced, last things first; but for the bytes of some files, as
-    /// `survives` says: a system also writes when nobody asks it to.
+    /// Takes back changes that were not synced, last things first; but for the bytes of some files,
+    /// as `survives` says: a system also writes without a request.
     pub(super) fn lose_power(&self, count: Syncs, survives: impl Fn(u64) -> bool) -> Result<()> {
         let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::new());
         for record in self.records()?.iter().rev() {
@@ -277,7 +277,7 @@ impl Disk {
         }
     }
 
-    /// What was synced, as patterns that can be left out: numbers in names do not matter.
+    /// The syncs, as patterns that can be left out: numbers in names do not matter.
     pub(super) fn synced(&self) -> Result<BTreeSet<String>> {
         let digits = regex::Regex::new("[0-9]+")?;
         let records = self.records()?;

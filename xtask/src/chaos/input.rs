@@ -1,4 +1,4 @@
-//! What goes in: numbered lines, each of which says what becomes of it.
+//! The input: numbered lines, each of which says its outcome.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use fastrand::Rng;
 use regex::bytes::Regex;
 
-/// Where a line is to be found in the end.
+/// The place where a line must be in the end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fate {
     Output,
@@ -27,7 +27,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// As it stands in a file.
+    /// As written in a file.
     pub(super) fn written(&self) -> Vec<u8> {
         [&self.bytes[..], if self.has_end { b"\n" } else { b"" }].concat()
     }

@@ -1,16 +1,16 @@
 //! A pipeline that is killed at any moment, and a machine that loses its power, again and again.
 //!
 //! It runs files → faults → buffer → file until the input is through. Then every line is in the
-//! output or among the dead letters, byte for byte, and none of them twice but what lay past the
-//! checkpoint, or was not forgotten by the buffer, at a kill (`bound.rs`). Half of the kills are
+//! output or among the dead letters, byte for byte, and none of them twice, except lines past the
+//! checkpoint, or not yet forgotten by the buffer, at a kill (`bound.rs`). Half of the kills are
 //! chosen by time, the others by the change of a file at which the program dies, in the middle of a
 //! write. In half of the rounds the machine loses its power too: `shim.c`, loaded into the program,
-//! writes down what undoes each change below a folder and what was synced, and `disk.rs` takes back
-//! what was not, by the letter of POSIX: a name is there when its folder was synced. A round fails
-//! if something was written that the shim did not see. In other rounds the disk is full, no file
-//! can be opened, or the sink's folder is elsewhere, for a while. `--leave-out PATTERN` makes a
-//! sync do nothing, which must be noticed. A round that fails is kept and can be run again by its
-//! seed.
+//! writes down how to undo each change below a folder, and each sync. `disk.rs` takes back changes
+//! that were not synced, by the letter of POSIX: a name is there when its folder was synced. A
+//! round fails if something was written that the shim did not see. In other rounds the disk is
+//! full, no file can be opened, or the sink's folder is elsewhere, for a while. `--leave-out
+//! PATTERN` makes a sync do nothing, which must be noticed. A round that fails is kept and can be
+//! run again by its seed.
 
 mod account;
 mod bound;
@@ -95,7 +95,7 @@ fn run(built: &Built, seed: u64, args: &Args) -> Result<()> {
     }
 }
 
-/// Also returns what was synced. Ends at the first round that fails.
+/// Also returns the syncs. Ends at the first round that fails.
 fn rounds(setting: &Setting, seed: u64, count: u64) -> Result<(Tally, BTreeSet<String>)> {
     let (mut all, mut syncs) = (Tally::default(), BTreeSet::new());
     for number in 0..count {
@@ -128,7 +128,7 @@ fn leave_out_each(setting: &Setting, seed: u64, count: u64) -> Result<()> {
             }
         };
         println!("{sync:40} {}", end.lines().next().unwrap_or_default());
-        // Nobody wants to know more of a round that had to fail.
+        // The files of a round that had to fail are not needed any more.
         fs::remove_dir_all(setting.folder)?;
     }
     if missed > 0 {

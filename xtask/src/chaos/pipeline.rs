@@ -41,7 +41,8 @@ gopiper.createPipeline({{
     )
 }
 
-/// What the sink has written. When its folder was taken away it may have made another one.
+/// The files that the sink has written. When its folder was taken away it may have created another
+/// one.
 pub(super) fn output_files(disk: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(disk)? {
@@ -58,7 +59,7 @@ pub(super) fn output_files(disk: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What the buffer keeps.
+/// The content of the buffer.
 pub(super) fn buffered(disk: &Path) -> Result<Vec<Vec<u8>>> {
     let file = disk.join(STATE).join("pipelines/main/buffer/buffer.redb");
     if file.exists() { buffer::blocks(&file) } else { Ok(Vec::new()) }

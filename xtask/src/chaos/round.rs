@@ -27,11 +27,11 @@ const LONGEST_LIFE: Duration = Duration::from_secs(60);
 /// The exit code of a program that can't start.
 const REFUSED: i32 = 78;
 
-/// What a round is made from, besides its seed.
+/// The setting of a round, besides its seed.
 pub(super) struct Setting<'a> {
     pub(super) built: &'a Built,
     pub(super) shim: &'a Path,
-    /// Where rounds have their folders.
+    /// The folder of the rounds.
     pub(super) folder: &'a Path,
     /// Syncs that are not done.
     pub(super) leave_out: Option<&'a str>,
@@ -89,7 +89,7 @@ impl<'a> Round<'a> {
         &self.folder
     }
 
-    /// What was synced in it, as patterns.
+    /// The syncs in it, as patterns.
     pub(super) fn syncs(&self) -> Result<BTreeSet<String>> {
         self.disk.synced()
     }
@@ -108,7 +108,7 @@ impl<'a> Round<'a> {
         ensure!(self.live(None)?, "it was killed, and not by us");
         self.disk.check()?;
         if self.loses_power {
-            // Who ends well has synced everything.
+            // A program that ends well has synced everything.
             self.disk.lose_power(Syncs::Done, |_| false)?;
         }
         let found = self.found()?;
@@ -136,11 +136,11 @@ impl<'a> Round<'a> {
     /// How many messages may come again because of a kill.
     fn after_a_kill(&mut self) -> Result<u64> {
         self.disk.check()?;
-        // Sometimes what was not synced survives, for now.
+        // Sometimes changes that were not synced survive, for now.
         if !self.loses_power || self.random.u8(0..4) == 0 {
             return at_most_again(&self.input, self.disk.folder());
         }
-        // What may come again is what a program that was told the truth would send again.
+        // The lines that may come again are those that a program with true syncs would send again.
         let luck = self.random.u64(..);
         let survives = |file| Rng::with_seed(file ^ luck).u8(0..3) == 0;
         self.disk.lose_power(Syncs::Said, survives)?;
@@ -170,7 +170,7 @@ impl<'a> Round<'a> {
         self.disk.used_by(&mut command, self.setting.leave_out, die_at);
         let mut child = command.spawn().context("can't start gopiper")?;
         let end = self.watch(&death, || Ok(child.try_wait()?));
-        // However the watch has ended, nobody is left.
+        // However the watch has ended, no process is left.
         let _ = child.kill();
         let status = child.wait()?;
         let troubled = self.trouble.was();
@@ -180,7 +180,7 @@ impl<'a> Round<'a> {
         match status.signal() {
             Some(9) => Ok(false),
             _ if status.success() => Ok(true),
-            // It could not start: somebody has to see to that, and to start it again.
+            // It could not start: an operator has to see to that, and to start it again.
             _ if status.code() == Some(REFUSED) && troubled => self.live(death),
             _ => bail!("gopiper ended with {status}: {said}"),
         }

@@ -88,7 +88,7 @@ impl Machine {
         self.disk.check().unwrap();
     }
 
-    /// What each file has after the power was lost.
+    /// The content of each file after the power was lost.
     fn after(&self, count: Syncs) -> Vec<(String, String)> {
         self.disk.lose_power(count, |_| false).unwrap();
         contents(self.disk.folder())
@@ -117,7 +117,7 @@ fn files(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect()
 }
 
-/// What is left of files after a script and the loss of power.
+/// The remaining files after a script and the loss of power.
 fn left(before: &[(&str, &str)], script: &str) -> Vec<(String, String)> {
     let machine = Machine::with(before);
     machine.run(script);

@@ -1,4 +1,4 @@
-//! What may go wrong for a while, and must be got over.
+//! The faults that last for a while, and must be survived.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ enum Now {
 }
 
 impl Trouble {
-    /// Each sort by turns. A folder that is elsewhere is none of the shim's.
+    /// Each sort by turns. The shim does not watch a folder that is elsewhere.
     pub(super) fn of(turn: u64, loses_power: bool) -> Trouble {
         let sort = match turn % 4 {
             1 => Sort::Full,

@@ -1,4 +1,4 @@
-//! What a process finds when it starts, and what happens to it.
+//! The conditions that a process finds when it starts, and the events that happen to it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(super) fn compile_launcher(folder: &Path) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// What one life of the program is given.
+/// The conditions of one life of the program.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Environment {
     /// Files it may open, at first.
@@ -35,7 +35,7 @@ impl Environment {
     pub(super) fn any(random: &mut Rng) -> Self {
         let mut rarely = || random.u8(0..4) == 0;
         let (files, umask) = (rarely().then_some(40), rarely().then_some("000"));
-        // What this process ignores (under `nohup`), those that it starts ignore too.
+        // Signals that this process ignores (under `nohup`), its children ignore too.
         let (ignores_hangup, no_code) = (rarely() || hangup_is_ignored(), rarely());
         let mut variables = Vec::new();
         for variable in [

@@ -1,4 +1,4 @@
-//! Lines that programs write, and nobody expects.
+//! Lines that programs write, and readers do not expect.
 
 use fastrand::Rng;
 

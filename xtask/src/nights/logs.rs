@@ -14,7 +14,8 @@ use fastrand::Rng;
 use super::lines;
 use crate::workspace::succeed;
 
-/// The lines of the compressed file have numbers from here on: when they come nobody says.
+/// The lines of the compressed file have numbers from here on: the time at which they come is not
+/// fixed.
 pub(super) const ARCHIVED: u64 = 1_000_000;
 
 pub(super) struct Logs {
@@ -59,7 +60,7 @@ impl Logs {
         self.is_linked
     }
 
-    /// What is read of them.
+    /// The patterns that match them.
     pub(super) fn patterns(&self) -> Vec<&'static str> {
         let mut patterns = vec![if self.is_linked { "log/app.log" } else { "log/**/*.log*" }];
         patterns.extend(self.has_archive.then_some("archive/*"));
@@ -130,7 +131,7 @@ impl Logs {
         self.append(&text)
     }
 
-    /// What has begun is ended.
+    /// Ends the line that has begun.
     pub(super) fn finish_line(&mut self) -> Result<()> {
         let late = std::mem::take(&mut self.late);
         self.append(&late)

@@ -47,7 +47,7 @@ pub(super) struct Night<'a> {
     happened: BTreeMap<&'static str, u32>,
 }
 
-/// What has come of the messages.
+/// The messages found in the end.
 pub(super) struct Found {
     pub(super) written: usize,
     pub(super) failed: usize,
@@ -61,7 +61,7 @@ impl fmt::Display for Night<'_> {
 }
 
 impl Drop for Night<'_> {
-    /// Nobody is left when a night has failed.
+    /// No process is left when a night has failed.
     fn drop(&mut self) {
         if let Some(mut child) = self.running.take() {
             let _ = child.kill();
@@ -99,7 +99,7 @@ impl<'a> Night<'a> {
         })
     }
 
-    /// Runs it, and looks what became of each line.
+    /// Runs it, and checks the outcome of each line.
     pub(super) fn run(&mut self) -> Result<Found> {
         self.write_lua(true)?;
         for _ in 0..self.random.u32(8..30) {
@@ -155,7 +155,8 @@ impl<'a> Night<'a> {
         Ok(())
     }
 
-    /// Behind a link, what nobody has opened before it leads elsewhere is nowhere to be found.
+    /// If a link is read, a file that was not opened before the link leads elsewhere cannot be
+    /// found any more.
     fn rotate(&mut self) -> Result<()> {
         if self.logs.is_linked() {
             match &self.running {
@@ -250,7 +251,7 @@ impl<'a> Night<'a> {
         Ok(())
     }
 
-    /// Nobody else may look into it, whatever the umask was.
+    /// No other user may look into it, whatever the umask was.
     fn check_state(&self) -> Result<()> {
         let mut folders = vec![self.folder.join("state")];
         while let Some(folder) = folders.pop() {

@@ -32,7 +32,7 @@ const FUNCTIONS: &[(&str, bool, &str)] = &[
     ),
 ];
 
-/// What is random of it.
+/// The random options of the pipeline.
 #[derive(Debug, Clone)]
 pub(super) struct Pipeline {
     function: usize,
@@ -58,7 +58,7 @@ impl Pipeline {
         format!("a function that {}, {} workers{buffer}", FUNCTIONS[self.function].0, self.workers)
     }
 
-    /// Whether a line comes out as it came in.
+    /// Whether the function leaves lines unchanged.
     pub(super) fn keeps_lines(&self) -> bool {
         FUNCTIONS[self.function].1
     }

@@ -11,7 +11,7 @@ use syn::{Attribute, Item, UseTree, Visibility};
 /// A path below the crate's root, such as `stage::outlet`; empty for the root itself.
 pub(super) type ModulePath = String;
 
-/// What one file says.
+/// The content of one file.
 #[derive(Debug, Default)]
 pub(super) struct Module {
     pub(super) file: PathBuf,
@@ -19,7 +19,7 @@ pub(super) struct Module {
     pub(super) types: BTreeMap<String, usize>,
     /// Everything else that has a name, modules aside.
     others: BTreeSet<String>,
-    /// Names that stand for paths, and paths all of whose names are taken over.
+    /// Names that are aliases of paths, and paths all of whose names are taken over.
     reexports: Vec<(Option<String>, String)>,
     /// Paths from the crate's root that it uses, with their lines.
     pub(super) uses: Vec<(String, usize)>,
@@ -121,7 +121,7 @@ impl Module {
 
 struct Reader<'a> {
     path: &'a str,
-    /// How many modules within the file lie around what is read.
+    /// How many modules within the file surround the current place.
     depth: usize,
     module: Module,
 }

@@ -161,7 +161,7 @@ mod tests {
 
     const ROOMS: &[Room] = &[("ground", &[]), ("first", &["ground"]), ("roof", &["first"])];
 
-    /// What is wrong with a crate of these files.
+    /// The errors found in a crate of these files.
     fn found(files: &[(&str, &str)]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {

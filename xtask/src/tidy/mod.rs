@@ -18,7 +18,7 @@ use crate::workspace::root;
 const MOST_LINES: usize = 600;
 const MANY_LINES: usize = 400;
 
-/// Where unsafe code may be written: folders, or files.
+/// The places where unsafe code may be written: folders, or files.
 const UNSAFE_ROOMS: &[&str] = &[
     "gopiper-abi/src/raw",
     "gopiper-abi/c/src",
@@ -43,7 +43,7 @@ const LOCK_FILE: &str = "Cargo.lock";
 pub(crate) fn tidy() -> Result<()> {
     let mut wrong = Vec::new();
     let mut files = 0;
-    // What git would track, found without git.
+    // The files that git would track, found without git.
     let walk = WalkBuilder::new(root())
         .hidden(false)
         .parents(false)

@@ -1,4 +1,4 @@
-//! What a `NAME.diff` says: in which way a component differs from one without a fault.
+//! The content of a `NAME.diff`: how a component differs from one without a fault.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Component files that are not as they should be, for the loader's tests.
 //!
-//! What there is stands in `gopiper-core/tests/variants`, what each is for in its README.
+//! The variants are in `gopiper-core/tests/variants`; its README says what each is for.
 
 mod difference;
 mod workspace;

@@ -22,7 +22,7 @@ use crate::{
     progress::checkpoint::Entry,
 };
 
-/// As in a shell: `*` stands for no slash, and for no leading dot.
+/// As in a shell: `*` matches no slash, and no leading dot.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
@@ -56,7 +56,7 @@ impl Found {
     }
 }
 
-/// Files that are there, to be found by what is remembered of them.
+/// Existing files, looked up by the remembered details.
 pub(crate) struct Index<'f>(HashMap<u64, Vec<&'f Found>>);
 
 impl<'f> Index<'f> {
@@ -72,7 +72,7 @@ impl<'f> Index<'f> {
     }
 }
 
-/// What could not be looked at: a file, or a folder.
+/// A file or a folder that could not be looked at.
 #[derive(Debug)]
 pub(crate) struct Trouble {
     pub(crate) path: PathBuf,
@@ -169,8 +169,8 @@ fn find_once(patterns: &[String]) -> (Vec<Found>, Vec<Trouble>) {
     (found, troubles)
 }
 
-/// Of the remembered files, those that lie in the folder of one of them, or in that of what its
-/// link leads to: what was renamed.
+/// Of the remembered files, those that lie in the folder of one of them, or in the folder that its
+/// link leads to: the renamed ones.
 pub(crate) fn find_beside(entries: &[Entry]) -> Vec<Found> {
     let real = |entry: &Entry| real(&entry.path);
     let paths = entries.iter().flat_map(|entry| {
@@ -244,7 +244,7 @@ pub(crate) fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// What is no regular file (a folder, a pipe) is passed over.
+/// Anything but a regular file (a folder, a pipe) is passed over.
 fn matches(pattern: &str) -> impl Iterator<Item = Result<Found, Trouble>> {
     let mut reached = Vec::new();
     for pattern in expand(pattern).unwrap_or_default() {
@@ -267,7 +267,7 @@ fn listed(folder: &Path) -> &Path {
 }
 
 /// All that the parts of a glob lead to from a folder. The glob crate's own walk panics at a name
-/// that is no text; here `?` stands for what is none in it.
+/// that is not text; here `?` replaces the parts of it that are not.
 fn reach(
     folder: &Path,
     parts: &[Cow<'_, str>],
@@ -296,7 +296,7 @@ fn reach(
         Err(error) if is_not_there(&error) => return,
         Err(error) => return reached.push(Err(Trouble { path: listed.to_owned(), error })),
     };
-    // What a link leads to is looked at under its own name first.
+    // The target of a link is looked at under its own name first.
     let (links, others): (Vec<_>, Vec<_>) = entries
         .into_iter()
         .partition(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
@@ -320,7 +320,7 @@ fn file(path: PathBuf) -> Option<Result<Found, Trouble>> {
     }
 }
 
-/// It has just gone, or what should be its folder is none.
+/// It has just gone, or its folder is not a folder.
 fn is_not_there(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

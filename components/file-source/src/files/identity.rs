@@ -38,7 +38,7 @@ pub(crate) fn born(metadata: &Metadata) -> Option<i64> {
     i64::try_from(born.as_nanos()).ok()
 }
 
-/// What a file begins with, as far as there was something when it was taken.
+/// The beginning of a file, as far as there was one when it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fingerprint {
     length: usize,
@@ -61,7 +61,7 @@ impl Fingerprint {
     }
 }
 
-/// What lies directly before a place of a file: other content that begins the same differs there.
+/// The bytes directly before a place of a file: other content that begins the same differs there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark {
     pub(crate) end: u64,
@@ -87,7 +87,7 @@ fn digest(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
-/// What a file begins with now.
+/// The beginning of a file now.
 pub(crate) fn head(file: &File) -> io::Result<Vec<u8>> {
     bytes_at(file, 0, HEAD)
 }

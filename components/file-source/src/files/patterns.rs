@@ -1,16 +1,16 @@
-//! What a pattern stands for: braces, and whether it is one at all.
+//! The meaning of a pattern: braces, and whether it is a pattern at all.
 use glob::Pattern;
 use gopiper_abi::Error;
 
-/// So many patterns may come of the braces of one.
+/// The number of patterns that the braces of one may expand to.
 const MOST: usize = 10_000;
 
-/// What is wrong with one of the patterns; Lua counts them from 1.
+/// The error in one of the patterns; Lua counts them from 1.
 pub(crate) fn at(index: usize, error: String) -> Error {
     Error::attribute(format!("paths[{}]", index + 1), error)
 }
 
-/// Refuses what is no glob.
+/// Refuses anything that is not a glob.
 pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
     if patterns.is_empty() {
         return Err(Error::attribute("paths", "is empty: name at least one file"));
@@ -25,7 +25,7 @@ pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The patterns without braces that this one stands for: `{a,b}` is any of these, as in a shell.
+/// The patterns without braces that this one means: `{a,b}` is any of these, as in a shell.
 pub(crate) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     let (mut expanded, mut waiting) = (Vec::new(), vec![pattern.to_owned()]);
     while let Some(pattern) = waiting.pop() {
@@ -43,7 +43,7 @@ pub(crate) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     Ok(expanded)
 }
 
-/// What stands before the first braces, between their commas, and behind them.
+/// The text before the first braces, the texts between their commas, and the text after them.
 type Group<'a> = (&'a str, Vec<&'a str>, &'a str);
 
 fn group(pattern: &str) -> Result<Option<Group<'_>>, String> {
@@ -76,13 +76,13 @@ fn group(pattern: &str) -> Result<Option<Group<'_>>, String> {
                 _ => {}
             }
         }
-        // Not in pairs, or without a comma: they stand for themselves.
+        // Not in pairs, or without a comma: the braces mean themselves.
         at = open + 1;
     }
     Ok(None)
 }
 
-/// Where one of these stands next, outside of square brackets.
+/// The position of the next of these, outside of square brackets.
 fn next(pattern: &str, from: usize, wanted: &[char]) -> Option<usize> {
     let mut at = from;
     while let Some(found) = pattern[at..].find(|c| c == '[' || wanted.contains(&c)) {

@@ -13,7 +13,7 @@ use notify::{
     EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::ModifyKind, recommended_watcher,
 };
 
-/// What has changed since somebody looked.
+/// The changes since the last look.
 #[derive(Default)]
 struct Changes {
     content: AtomicBool,
@@ -35,7 +35,7 @@ impl Watch {
         let seen = changes.clone();
         let watcher = recommended_watcher(move |event: notify::Result<notify::Event>| {
             match event.map(|event| event.kind) {
-                // What we do ourselves.
+                // Our own reading causes these.
                 Ok(EventKind::Access(_)) => return,
                 Ok(EventKind::Modify(ModifyKind::Data(_))) => seen.content.store(true, SeqCst),
                 _ => seen.names.store(true, SeqCst),

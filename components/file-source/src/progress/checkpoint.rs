@@ -29,26 +29,26 @@ const VERSION: u32 = 1;
 /// How far one file has gone through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// Where it was last; only a hint.
+    /// Its last known path; only a hint.
     #[serde(serialize_with = "as_text")]
     pub(crate) path: PathBuf,
     #[serde(flatten)]
     pub(crate) inode: Inode,
     pub(crate) fingerprint: Fingerprint,
-    /// What lies before has gone through.
+    /// The bytes before it have gone through.
     pub(crate) offset: u64,
     /// When the file was last there, in nanoseconds since 1970.
     pub(crate) seen: i64,
-    /// Where the link led to under which it was found; only a hint.
+    /// The target of the link under which it was found; only a hint.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
     pub(crate) real: Option<PathBuf>,
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) born: Option<i64>,
-    /// What lies before the offset, or before a place that lies before it.
+    /// The bytes before the offset, or before a place that lies before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mark: Option<Mark>,
-    /// What has gone through behind the offset.
+    /// The messages after the offset that have gone through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) beyond: Option<Beyond>,
     /// How long it was.
@@ -114,7 +114,7 @@ fn as_text_if_any<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Resul
     }
 }
 
-/// Where the checkpoint lies: in a directory that the host has locked for this process.
+/// The place of the checkpoint: a directory that the host has locked for this process.
 pub(crate) struct Store {
     directory: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! What is under way of each file, and so how far it has gone through.
+//! The messages of each file that are under way, and so how far the file has gone through.
 #[cfg(test)]
 mod tests;
 
@@ -22,13 +22,13 @@ use crate::{
 /// For so long a file that is not there any more is remembered, in nanoseconds: a week.
 const REMEMBERED: i64 = 7 * 24 * 3600 * 1_000_000_000;
 
-/// What is under way of all files.
+/// The messages of all files that are under way.
 #[derive(Default)]
 pub(crate) struct Ledger {
     files: BTreeMap<u64, Progress>,
     /// Of which file each batch under way is.
     batches: HashMap<u64, u64>,
-    /// What is known of files that nobody reads just now.
+    /// The remembered details of files that no reader has open just now.
     known: Vec<Entry>,
     last_number: u64,
     last_token: u64,
@@ -36,26 +36,26 @@ pub(crate) struct Ledger {
     pub(crate) changed: bool,
 }
 
-/// What is under way of one file.
+/// The messages of one file that are under way.
 struct Progress {
     entry: Entry,
     batches: VecDeque<Open>,
     /// Bytes that lie before places that have not gone through, and the last that have.
     marks: VecDeque<(u64, Vec<u8>)>,
-    /// Nobody reads it any more.
+    /// No reader has it open any more.
     closed: bool,
-    /// The log says that not all is remembered of what came through out of order.
+    /// The log already says that some lines that went through out of order are not remembered.
     is_bound_said: bool,
 }
 
 /// A batch that has not ended whole.
 struct Open {
     token: u64,
-    /// Where in the file each message ends.
+    /// The place in the file where each message ends.
     ends: Vec<u64>,
     /// So many from the first on have ended.
     prefix: u32,
-    /// What has ended behind those: each range's start, and its end.
+    /// The messages that have ended after those: each range's start, and its end.
     behind: BTreeMap<u32, u32>,
 }
 
@@ -64,7 +64,7 @@ impl Ledger {
         Ledger { known, ..Ledger::default() }
     }
 
-    /// Takes what is known of files that this one may be: they were the same inode.
+    /// Takes the remembered details of files that this one may be: they were the same inode.
     pub(crate) fn claim(&mut self, inode: Inode, path: &Path, born: Option<i64>) -> Vec<Entry> {
         let may_be = |entry: &Entry| entry.may_be(inode, path, born);
         let same = |file: &Progress| file.closed && may_be(&file.entry);
@@ -88,7 +88,7 @@ impl Ledger {
         self.last_number
     }
 
-    /// Where in their file the messages of a batch begin that end there.
+    /// The places in their file where the messages of a batch begin that end there.
     pub(crate) fn starts(&self, number: u64, ends: &[u64]) -> Vec<u64> {
         let mut starts = Vec::with_capacity(ends.len());
         starts.extend(self.files.get(&number).map(Progress::sent_to));
@@ -96,7 +96,7 @@ impl Ledger {
         starts
     }
 
-    /// Where messages of this file that begin there lie, for who reads of a failure.
+    /// The positions of messages of this file that begin there, for the reader of a failure.
     pub(crate) fn positions(&self, number: u64, starts: Vec<u64>) -> Option<Positions> {
         let path = self.files.get(&number)?.entry.path.to_string_lossy();
         Some(Positions::listed(path, "byte", starts))
@@ -187,7 +187,7 @@ impl Ledger {
         self.keep_closed();
     }
 
-    /// What becomes of it from here on does not matter. Returns how far it had gone through.
+    /// Its outcomes do not matter from here on. Returns how far it had gone through.
     pub(crate) fn forget(&mut self, number: u64) -> Option<Entry> {
         let mut file = self.files.remove(&number)?;
         file.complete_entry();
@@ -203,7 +203,7 @@ impl Ledger {
         self.known.iter_mut().filter(|entry| is_there(entry)).for_each(|e| e.seen = now);
     }
 
-    /// What is known of files that nobody reads just now.
+    /// The remembered details of files that no reader has open just now.
     pub(crate) fn known(&self) -> &[Entry] {
         &self.known
     }
@@ -237,7 +237,8 @@ impl Ledger {
         entries
     }
 
-    /// What nobody reads any more, and has all gone through, needs no place of its own.
+    /// A file that no reader has open any more and that has all gone through needs no place of its
+    /// own.
     fn keep_closed(&mut self) {
         let done = |file: &Progress| file.closed && file.batches.is_empty();
         self.files.values_mut().filter(|file| done(file)).for_each(Progress::complete_entry);
@@ -247,7 +248,7 @@ impl Ledger {
 }
 
 impl Progress {
-    /// Of what has gone through, the last is enough.
+    /// Of the places that have gone through, the last is enough.
     fn forget_marks(&mut self) {
         let offset = self.entry.offset;
         while self.marks.get(1).is_some_and(|(place, _)| *place <= offset) {
@@ -328,7 +329,7 @@ impl Open {
         self.prefix as usize == self.ends.len()
     }
 
-    /// Where the last of the messages ends before which all have ended.
+    /// The end of the last message before which all have ended.
     fn end(&self) -> Option<u64> {
         (self.prefix as usize).checked_sub(1).map(|last| self.ends[last])
     }

@@ -1,5 +1,5 @@
-//! How far each file has gone through: what is under way, what is remembered on disk, and where a
-//! file is begun.
+//! How far each file has gone through: the messages under way, the progress remembered on disk, and
+//! the place where a file is begun.
 mod beyond;
 pub(crate) mod checkpoint;
 pub(crate) mod ledger;

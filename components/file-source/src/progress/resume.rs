@@ -1,4 +1,4 @@
-//! Where to begin a file: what the checkpoint knows of it, if it is the same one.
+//! The place where a file is begun: what the checkpoint remembers of it, if it is the same one.
 use std::{
     fs::Metadata,
     io,
@@ -12,19 +12,19 @@ use crate::{
     reading::input::Input,
 };
 
-/// Where to begin a file, and what is known of it.
+/// The place where a file is begun, and what the checkpoint remembers of the file.
 #[derive(Default)]
 pub(crate) struct Known {
     pub(crate) place: u64,
-    /// What lay before the place, of a compressed file.
+    /// The bytes before the place, in a compressed file.
     pub(crate) mark: Option<Mark>,
-    /// What has gone through behind the place.
+    /// The messages after the place that have gone through.
     pub(crate) beyond: Option<Beyond>,
     /// The path under which it is remembered.
     pub(crate) remembered: Option<PathBuf>,
 }
 
-/// Where to begin a file that was just opened.
+/// Returns the place to begin a file that was just opened.
 pub(crate) fn place_of(
     path: &Path,
     metadata: &Metadata,

@@ -38,7 +38,7 @@ impl Saving {
         }
         match self.save(ledger) {
             Ok(()) => self.complained = false,
-            // What has gone through comes again if nothing can be written until the end.
+            // Lines that have gone through come again if nothing can be written until the end.
             Err(error) if !self.complained => {
                 log::warn!("{error}; trying again");
                 self.complained = true;

@@ -8,16 +8,17 @@ use std::{
 
 use flate2::bufread::GzDecoder;
 
-/// What a gzip file begins with.
+/// The first bytes of a gzip file.
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
-/// So much is decompressed at once: what is lost of the bytes before a damage is less.
+/// The number of bytes that are decompressed at once. Fewer than these are lost before a damaged
+/// place.
 const PIECE: usize = 1 << 10;
 
 /// An open file.
 pub(crate) struct Input {
     file: Arc<File>,
     content: Content,
-    /// Its length is said to be 0, but there is something in it: as in /proc.
+    /// Its reported length is 0, but it has content: as in /proc.
     is_sizeless: bool,
     /// One without a size has ended.
     has_ended: bool,
@@ -33,13 +34,13 @@ enum Content {
 struct Gzip {
     /// The member of the moment; `None` between two.
     member: Option<GzDecoder<BufReader<Arc<File>>>>,
-    /// What follows, between two.
+    /// The bytes after a member, between two members.
     rest: Option<BufReader<Arc<File>>>,
     /// How much of what it says has been read.
     position: u64,
     /// It has ended, or could not go on, when the file was so long.
     ended: Option<u64>,
-    /// What stood behind the bytes that were read last: the end, or an error; and how long the file
+    /// The result after the bytes that were read last: the end, or an error; and how long the file
     /// was before that was seen.
     behind: Option<(u64, io::Result<usize>)>,
 }

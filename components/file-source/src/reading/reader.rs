@@ -26,8 +26,8 @@ use crate::{
     reading::{input::Input, tail::Tail},
 };
 
-/// A shorter beginning of a line is read again when the rest has come: so the files that stand
-/// still take no memory.
+/// A shorter beginning of a line is read again when the rest has come: so files that do not grow
+/// take no memory.
 const SMALL: usize = 64 << 10;
 /// How much is read at once at least: of a file that grows, no more than is there, as all of a
 /// block stays in memory while a line of it is under way.
@@ -36,7 +36,7 @@ const LEAST: usize = 4 << 10;
 /// So many bytes before a place say enough.
 const FEW: u64 = 64;
 
-/// What came of an attempt to read.
+/// The outcome of an attempt to read.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// There may be more.
@@ -52,22 +52,23 @@ pub(crate) enum Step {
 /// An open file, and how far it has been read.
 pub(crate) struct Reader {
     path: PathBuf,
-    /// Where its link leads to, if its name is one.
+    /// The target of its link, if its name is one.
     real: Option<PathBuf>,
     inode: Inode,
     born: Option<i64>,
     input: Input,
     fingerprint: Fingerprint,
-    /// What was read last.
+    /// The bytes read last.
     tail: Tail,
-    /// What lay before the place where a compressed file is gone on with, and was not passed yet.
+    /// The bytes before the place where a compressed file is continued, if they were not passed
+    /// yet.
     mark: Option<Mark>,
-    /// What the ledger calls it.
+    /// Its number in the ledger.
     number: u64,
     lines: Option<Lines>,
-    /// What was read last ends here.
+    /// The bytes read last end here.
     read: u64,
-    /// What was not sent begins here.
+    /// The bytes not sent yet begin here.
     unsent: u64,
     /// How many messages were sent since it was begun, without a checkpoint.
     sent: u64,
@@ -143,7 +144,7 @@ impl Reader {
         self.inode
     }
 
-    /// Where its link leads to, if its name is one.
+    /// The target of its link, if its name is one.
     pub(crate) fn real(&self) -> Option<&Path> {
         self.real.as_deref()
     }
@@ -266,7 +267,7 @@ impl Reader {
         self.tail.rest();
     }
 
-    /// Nothing comes any more: what has begun is a line.
+    /// No more bytes come: an unfinished line counts as a line.
     ///
     /// # Errors
     /// The pipeline takes no more.
@@ -284,7 +285,7 @@ impl Reader {
         Ok(())
     }
 
-    /// It is not read any further. What has begun is read again when it is next opened.
+    /// It is not read any further. An unfinished line is read again when the file is next opened.
     pub(crate) fn abandon(self, outlet: &mut Outlet) {
         self.close(outlet, false);
     }

@@ -3,7 +3,7 @@ use std::{fs::File, io};
 
 use crate::files::identity::{HEAD, bytes_at};
 
-/// So much is kept of a file that stands still.
+/// The number of bytes kept of a file that does not grow.
 const SMALL: usize = 256;
 
 /// The bytes before a place of a file, as many as are kept.
@@ -14,7 +14,7 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// What lies there in the file.
+    /// Reads the bytes that lie there in the file.
     pub(crate) fn at(file: &File, end: u64) -> io::Result<Self> {
         let length = (HEAD as u64).min(end);
         Ok(Tail { bytes: bytes_at(file, end - length, length as usize)?, end })
@@ -37,7 +37,7 @@ impl Tail {
         self.end = place + bytes.len() as u64;
     }
 
-    /// What is kept of the bytes before `place`.
+    /// The bytes kept from before `place`.
     pub(crate) fn before(&self, place: u64) -> &[u8] {
         let behind = self.end.saturating_sub(place).min(self.bytes.len() as u64);
         if place > self.end { &[] } else { &self.bytes[..self.bytes.len() - behind as usize] }

@@ -151,7 +151,7 @@ impl FileSource {
             return;
         }
         self.starved = false;
-        // What comes from here on is new.
+        // Files that appear from here on are new.
         self.from = Start::Beginning;
     }
 

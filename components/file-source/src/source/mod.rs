@@ -56,13 +56,13 @@ pub struct FileSource {
     blocks: u32,
     last_look: Option<i64>,
     next_look: i64,
-    /// What could not be opened, as was said.
+    /// The files that could not be opened, as reported.
     refused: HashSet<PathBuf>,
     /// There are no file descriptors left, as was said.
     starved: bool,
     /// So many files are followed at most.
     most_open: usize,
-    /// What could not be read to its end.
+    /// The files that could not be read to their end.
     failed: Vec<String>,
     has_ended: bool,
 }
@@ -83,7 +83,7 @@ impl FileSource {
             })?;
             let (opened, known) = Store::open(directory)?;
             if known.is_some() {
-                // What is not known has come since.
+                // A file that is not remembered has appeared since.
                 from = Start::Beginning;
             }
             let interval = i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX);
@@ -146,7 +146,7 @@ impl FileSource {
         found
     }
 
-    /// Opens a file; what goes wrong is told to the operator. `false` if it must be tried again.
+    /// Opens a file; reports errors to the operator. `false` if it must be tried again.
     fn open(&mut self, path: &Path, from: Start) -> bool {
         match Reader::open(path, from, &mut self.outlet) {
             Ok(mut reader) => {
@@ -236,7 +236,7 @@ impl FileSource {
         Ok(())
     }
 
-    /// What has to do with the checkpoint, if there is one.
+    /// Does something with the checkpoint, if there is one.
     fn checkpoint(&mut self, act: fn(&mut Saving, &mut Ledger)) {
         if let (Some(saving), Some(ledger)) = (&mut self.saving, &mut self.outlet.ledger) {
             act(saving, ledger);
@@ -274,7 +274,8 @@ impl Source for FileSource {
 }
 
 impl Drop for FileSource {
-    /// What was left under way when the pipeline ended is not told: this is the last moment.
+    /// The outcomes of messages left under way when the pipeline ended are not reported: this is
+    /// the last moment.
     fn drop(&mut self) {
         self.checkpoint(Saving::save_at_last);
     }

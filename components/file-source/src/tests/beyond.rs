@@ -1,8 +1,8 @@
-//! What has gone through out of order does not come again, also when the source is made anew.
+//! Lines that have gone through out of order do not come again, even when the source is recreated.
 use super::*;
 
-/// What it sends in a run of its own. The lines that hold this text come back, the others are
-/// delivered.
+/// The messages that it sends in a run of its own. The lines that hold this text come back, the
+/// others are delivered.
 fn run_but(source: &mut Harness, held: &str) -> Vec<String> {
     source.advance(SECOND).unwrap();
     while source.produce(512).unwrap() == Produced::MORE {}
@@ -33,7 +33,7 @@ fn only_what_came_back_comes_again() {
     let expected: Vec<_> = lines(1000..3000).lines().map(str::to_owned).collect();
     let expected: Vec<_> = expected.into_iter().filter(|line| line.contains("55")).collect();
     assert_eq!(run_but(&mut small(), "55"), expected);
-    // What has come since is read as well, and what was done then is not forgotten.
+    // Lines added since are read as well, and the outcomes from then are not forgotten.
     folder.append("a", "line 4000\nline 4055\n");
     assert_eq!(run_but(&mut small(), "1255").len(), expected.len() + 2);
     assert_eq!(run_but(&mut small(), "nothing"), ["line 1255"]);

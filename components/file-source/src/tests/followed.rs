@@ -23,7 +23,7 @@ fn a_watched_folder_wakes_it() {
     let mut source = folder.follow("a");
     assert_eq!(now(&mut source), ["1"]);
     folder.append("a", "2\n");
-    // The clock stands still: only what the watch says wakes it.
+    // The clock does not move: only the events of the watch wake it.
     let mut sent = Vec::new();
     while sent.is_empty() {
         std::thread::yield_now();

@@ -102,7 +102,7 @@ fn a_file_waits_for_what_it_was_rotated_from() {
     folder.append("a.log", lines(5000, 5100));
     sent.extend(now(&mut source));
     assert!(sent.is_sorted() && sent.len() == 5100, "{}", sent.len());
-    // Twice, while nobody reads.
+    // Twice, while no source reads.
     drop(source);
     folder.append("a.log", lines(5100, 9000));
     folder.rename("a.log.1", "a.log.2");

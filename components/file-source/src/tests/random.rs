@@ -12,7 +12,7 @@ enum Act {
     Rotate,
     /// Lets the source go on.
     Produce(usize),
-    /// Tells it that this has become of what it sent.
+    /// Reports this outcome for the messages that it sent.
     Settle(Outcome),
     /// Ends it, and begins again.
     Restart,

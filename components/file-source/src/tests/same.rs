@@ -17,7 +17,7 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What comes of this file in a run of its own.
+/// The messages of this file in a run of its own.
 fn run(folder: &Folder, glob: &str) -> Vec<String> {
     let mut source = folder.source(glob);
     while source.produce(512).unwrap() == Produced::MORE {}

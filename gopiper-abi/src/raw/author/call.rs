@@ -1,10 +1,10 @@
 //! One call of `handle`: a batch whose messages are handed out one by one, and taken back.
 //!
 //! A message is handed out by value, so a component may do what it likes with it: change it, drop
-//! it, stash it away, panic. Its slot meanwhile keeps the bits of the message as it came, and the
+//! it, stash it away, panic. Its slot meanwhile keeps the bits of the message as received, and the
 //! index of its delivery; a reference on the payload's owner and on the extra pins what these bits
 //! lead to. Only the report Done puts the component's message into the slot; every other end leaves
-//! the one that came, for the retry or the dead letters. So nothing that a component does, or fails
+//! the one received, for the retry or the dead letters. So nothing that a component does, or fails
 //! to do, loses a message.
 use std::{
     cell::Cell,
@@ -20,7 +20,7 @@ use crate::raw::{
     message::{payload, slot},
 };
 
-/// What a sink writes at once: see [`BatchCall::pieces`].
+/// The text that a sink writes at once: see [`BatchCall::pieces`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece<'a> {
     /// The messages, by their places in [`BatchCall::messages`].
@@ -36,13 +36,13 @@ pub struct Piece<'a> {
 /// The batch of one call.
 pub struct BatchCall<'b> {
     batch: *mut BatchHeader,
-    /// What has been found out of the call: the glue's. What a component returns is only its word.
+    /// The glue's own observations of the call. The component's return value is only a claim.
     said: &'b Cell<HandleFlags>,
 }
 
 impl<'b> BatchCall<'b> {
     /// # Safety
-    /// `batch` is alive, holds messages from its cursor on, and nobody else uses it for the
+    /// `batch` is alive, holds messages from its cursor on, and nothing else uses it for the
     /// lifetime of the result, deferred messages aside.
     pub(in crate::raw) unsafe fn new(batch: *mut BatchHeader, said: &'b Cell<HandleFlags>) -> Self {
         BatchCall { batch, said }
@@ -122,18 +122,18 @@ impl<'b> BatchCall<'b> {
         self.end(if all_done { HandleFlags::ALL_DONE } else { HandleFlags::NOT_ALL_DONE })
     }
 
-    /// Reports the same of all messages, as they came.
+    /// Reports the same of all messages, as received.
     pub fn report_all(self, report: Report) -> HandleFlags {
         self.report_each(|_, _| report.clone())
     }
 
-    /// Reports of each message, as it came: `report` gets its place in [`BatchCall::messages`].
+    /// Reports of each message, as received: `report` gets its place in [`BatchCall::messages`].
     pub fn report_each(self, mut report: impl FnMut(usize, &Message) -> Report) -> HandleFlags {
         let mut flags = HandleFlags::ALL_DONE;
         let range = self.range();
         for i in range.clone() {
             // SAFETY: `new` says that slot `i`, which lies from the cursor on, holds a message that
-            // nobody else refers to.
+            // nothing else refers to.
             let message = unsafe { &mut *(*self.batch).messages.add(i) };
             let report = report(i - range.start, message);
             if !report.is_done() {
@@ -166,7 +166,7 @@ impl<'b> BatchCall<'b> {
         let mut is_first = true;
         let result = fence(|| {
             for i in range.by_ref() {
-                // SAFETY: slot `i` holds a message that nobody else refers to, and which holds
+                // SAFETY: slot `i` holds a message that nothing else refers to, and which holds
                 // references on its owner and its extra. The message is read out without its
                 // delivery, which the slot keeps; `settle_slot` makes the slot whole again,
                 // whatever `handle` did.
@@ -181,8 +181,8 @@ impl<'b> BatchCall<'b> {
                     message.delivery = ptr::null();
                     message.index = 0;
                     Message::atomic_status(slot).store(slot::VACANT, Relaxed);
-                    // Release: whoever sees it sees that this one is out, and may read what lies
-                    // before it (`Watch`).
+                    // Release: a thread that sees it sees that this one is out, and may read the
+                    // slots before it (`Watch`).
                     (*batch).cursor.store(i as u32, Release);
                     if is_first {
                         // Not before: the slot at the cursor must be out by then.
@@ -194,7 +194,7 @@ impl<'b> BatchCall<'b> {
                     flags |= settle_slot(slot, extra, &frame, "no report");
                 }
                 if call.load(Relaxed) & CallFlags::GIVEN_UP != 0 {
-                    // Somebody else goes on with copies of the rest.
+                    // Another worker continues with copies of the rest.
                     return;
                 }
             }
@@ -218,11 +218,11 @@ struct Pin(*const PayloadOwner);
 
 impl Pin {
     /// # Safety
-    /// `owner` is null, or somebody holds a reference on it for as long as this runs.
+    /// `owner` is null, or a reference on it is held for as long as this runs.
     #[inline]
     unsafe fn on(&mut self, owner: *const PayloadOwner) {
         if self.0 != owner {
-            // SAFETY: somebody holds a reference on the new owner (`# Safety`), and the pin itself
+            // SAFETY: a reference on the new owner is held (`# Safety`), and the pin itself holds
             // the one on the old owner, which it does not use again.
             unsafe {
                 payload::retain(owner, 1);

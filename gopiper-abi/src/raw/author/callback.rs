@@ -13,8 +13,8 @@ use crate::raw::{
     message::{payload, slot},
 };
 
-/// Through which a component says what it did with one message, exactly once. Let go without a
-/// word, the message has failed ('no report').
+/// The value through which a component reports the outcome of one message, exactly once. If it is
+/// dropped without a report, the message has failed ('no report').
 ///
 /// It can't leave the call of `handle`, so the compiler refuses to send it to another thread or to
 /// put it away: [`HandledCallback::defer`] makes a [`Deferred`] of it, which can.
@@ -34,8 +34,8 @@ impl<'b> HandledCallback<'b> {
     /// The next component gets this message.
     #[inline]
     pub fn done(self, message: Message) {
-        // SAFETY: the slot was handed out to this callback alone, and its bits are owned by nobody,
-        // so `write_back` may overwrite them.
+        // SAFETY: the slot was handed out to this callback alone, and its bits have no owner, so
+        // `write_back` may overwrite them.
         unsafe {
             write_back(self.slot, message);
             Message::atomic_status(self.slot).store(0, Release);
@@ -54,8 +54,8 @@ impl<'b> HandledCallback<'b> {
         self.report(message, Report::fail(0, description));
     }
 
-    /// Reports any status. Unless it is Done, what goes to a retry or to the dead letters is the
-    /// message as it came, whatever was done to `message`.
+    /// Reports any status. Unless it is Done, a retry or the dead letters get the message as
+    /// received, whatever was done to `message`.
     #[inline]
     pub fn report(self, message: Message, report: Report) {
         if report.is_done() && report.description.is_none() {
@@ -109,8 +109,8 @@ impl<'b> HandledCallback<'b> {
     /// `end` has returned has failed ('no report'): `end` waits for those threads.
     pub fn defer(self) -> Deferred {
         // SAFETY: the slot was handed out to this callback alone. It becomes the owner of the
-        // message as it came (the extra's pin is its reference), and the hold keeps the batch until
-        // the report.
+        // message as received (the extra's pin is its reference), and the hold keeps the batch
+        // until the report.
         unsafe {
             payload::retain((*self.slot).payload.owner, 1);
             (*self.frame.batch).holds.fetch_add(1, Relaxed);
@@ -121,15 +121,15 @@ impl<'b> HandledCallback<'b> {
     }
 }
 
-/// Puts a message into a slot whose bits are owned by nobody; the slot's delivery stays, and so
-/// does its status.
+/// Puts a message into a slot whose bits have no owner; the slot's delivery stays, and so does its
+/// status.
 ///
 /// # Safety
 /// The slot is the caller's.
 #[inline]
 unsafe fn write_back(slot: *mut Message, message: Message) {
     let message = ManuallyDrop::new(message);
-    // SAFETY: the slot is the caller's (`# Safety`) and its bits are owned by nobody; `message` is
+    // SAFETY: the slot is the caller's (`# Safety`) and its bits have no owner; `message` is
     // forgotten, so the slot is its only owner now.
     unsafe {
         ptr::copy_nonoverlapping(&raw const message.payload, &raw mut (*slot).payload, 1);
@@ -143,16 +143,16 @@ unsafe fn write_back(slot: *mut Message, message: Message) {
     }
 }
 
-/// A report that comes later, from any thread. Let go without a word, the message has failed; and
-/// so it has if the component's `end` returns before the report.
+/// A report that comes later, from any thread. If it is dropped without a report, the message has
+/// failed; the same holds if the component's `end` returns before the report.
 #[must_use = "a deferred report that is dropped without a report fails its message"]
 pub struct Deferred {
     slot: *mut Message,
     batch: *mut BatchHeader,
 }
 
-// SAFETY: the slot is this value's alone, and the hold keeps the batch alive; whoever gets the
-// batch afterwards synchronises with the release of the hold.
+// SAFETY: the slot is this value's alone, and the hold keeps the batch alive; the thread that gets
+// the batch afterwards synchronises with the release of the hold.
 unsafe impl Send for Deferred {}
 
 impl Deferred {
@@ -182,8 +182,8 @@ impl Deferred {
     /// `self` is not used again.
     unsafe fn conclude(&self, message: Option<Message>, mut report: Report) {
         // SAFETY: the caller does not use `self` again (`# Safety`). The slot owns the message as
-        // it came and is this value's alone until the status is stored; only then is the hold given
-        // up.
+        // received and is this value's alone until the status is stored; only then is the hold
+        // given up.
         unsafe {
             let slot = self.slot;
             let status = report.settled_status();

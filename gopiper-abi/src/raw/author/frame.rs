@@ -6,7 +6,7 @@ use crate::raw::{
     message::{payload, slot},
 };
 
-/// What the messages that are handed out in one call share.
+/// The data shared by the messages that are handed out in one call.
 pub(in crate::raw) struct Frame {
     pub(in crate::raw) batch: *mut BatchHeader,
     /// Whether the message that is out was deferred. Its slot then belongs to the `Deferred`, on
@@ -14,8 +14,8 @@ pub(in crate::raw) struct Frame {
     pub(in crate::raw) deferred: Cell<bool>,
 }
 
-/// Makes a slot whole after its message was handed out, and says what has become of it. `extra` is
-/// what the slot led to before, with the reference that pinned it.
+/// Makes a slot whole after its message was handed out, and records the outcome of the message.
+/// `extra` is the slot's previous pointer, with the reference that pinned it.
 ///
 /// # Safety
 /// The slot was handed out, its payload's owner is pinned, and `extra` is null or pinned.
@@ -32,7 +32,7 @@ pub(in crate::raw) unsafe fn settle_slot(
         return HandleFlags::DEFERRED;
     }
     // SAFETY: the slot was handed out and its payload and extra are pinned (`# Safety`). It was not
-    // deferred, so nobody else refers to it.
+    // deferred, so nothing else refers to it.
     unsafe {
         match (*slot).status {
             0 => {
@@ -67,9 +67,9 @@ pub(in crate::raw) unsafe fn release_pin(extra: *mut Extra) {
 #[cold]
 #[inline(never)]
 unsafe fn fail_vacant(slot: *mut Message, description: &str) {
-    // SAFETY: the caller's slot was handed out and is vacant, so its bits are the message as it
-    // came. The pin keeps the payload's owner alive until `retain` makes the slot own it; the pin
-    // of the extra becomes the slot's reference.
+    // SAFETY: the caller's slot was handed out and is vacant, so its bits are the message as
+    // received. The pin keeps the payload's owner alive until `retain` makes the slot own it; the
+    // pin of the extra becomes the slot's reference.
     unsafe {
         payload::retain((*slot).payload.owner, 1);
         Message::describe_slot(slot, description);

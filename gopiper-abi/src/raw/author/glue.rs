@@ -17,7 +17,8 @@ use crate::raw::{
     fence::{catch_panic_messages, fence},
 };
 
-/// What a worker's component does, in safe words: see [`ComponentVtable`] for what each means.
+/// The calls of a worker's component, in safe words: see [`ComponentVtable`] for the meaning of
+/// each.
 #[allow(missing_docs)]
 pub trait WorkerComponent: Send + 'static {
     fn start(&mut self) -> Result<(), RawError>;
@@ -28,7 +29,7 @@ pub trait WorkerComponent: Send + 'static {
     fn end(&mut self, deadline: i64) -> Result<(), RawError>;
 }
 
-/// What a factory does, in safe words: see [`FactoryVtable`] for what each means.
+/// The calls of a factory, in safe words: see [`FactoryVtable`] for the meaning of each.
 #[allow(missing_docs)]
 pub trait WorkerFactory: Send + Sized + 'static {
     type Worker: WorkerComponent;
@@ -80,7 +81,7 @@ pub(in crate::raw) fn own_factory<F: WorkerFactory>(factory: F) -> RawFactory {
 struct FactorySlot<F> {
     /// Once it is configured.
     factory: Option<F>,
-    /// What it did where nobody could be told: it is told before anything starts.
+    /// A panic that could not be reported at once: it is reported before anything starts.
     panicked: Option<RawError>,
 }
 
@@ -153,15 +154,15 @@ fn flatten_all<T>(
 }
 
 /// # Safety
-/// `object` is the `FactorySlot<F>` that this library made, used by nobody else meanwhile.
+/// `object` is the `FactorySlot<F>` that this library made, and no other code uses it meanwhile.
 unsafe fn slot<'a, F>(object: *mut ()) -> &'a mut FactorySlot<F> {
-    // SAFETY: the slot was boxed by this library, and nobody else uses it (`# Safety`).
+    // SAFETY: the slot was boxed by this library, and no other code uses it (`# Safety`).
     unsafe { &mut *object.cast::<FactorySlot<F>>() }
 }
 
 impl<F> FactorySlot<F> {
-    /// What the factory answers; `default` if it panics, which is then told when it is checked, or
-    /// is to make something.
+    /// The factory's answer; `default` if it panics, which is then reported when it is checked, or
+    /// is to create something.
     fn ask<T>(&mut self, what: &str, default: T, ask: impl FnOnce(&mut F) -> T) -> T {
         match fence(|| self.factory.as_mut().map(ask)) {
             Ok(answer) => answer.unwrap_or(default),
@@ -173,7 +174,8 @@ impl<F> FactorySlot<F> {
         }
     }
 
-    /// The factory, unless it has panicked where nobody could be told, or lacks its attributes.
+    /// The factory, unless it has panicked where that could not be reported, or lacks its
+    /// attributes.
     fn configured(&mut self) -> Result<&mut F, RawError> {
         match &self.panicked {
             Some(error) => Err(error.clone()),
@@ -196,8 +198,8 @@ macro_rules! factory_entries {
             object: *mut (),
             $($argument: $type),*
         ) $(-> $returned)? {
-            // SAFETY: this entry stands in the table of `FactorySlot<F>` alone, so the object is
-            // one that this library made; a host calls a factory's entries by one thread at a time
+            // SAFETY: this entry is in the table of `FactorySlot<F>` alone, so the object is one
+            // that this library made; a host calls a factory's entries by one thread at a time
             // (FactoryVtable).
             let $slot = unsafe { slot::<F>(object) };
             $call
@@ -240,7 +242,7 @@ fn create_worker<F: WorkerFactory>(factory: &F, host: Host) -> Result<RawCompone
 }
 
 unsafe extern "C" fn drop_factory<F: WorkerFactory>(object: *mut ()) {
-    // SAFETY: this entry stands in the table of `FactorySlot<F>` alone, so the object is a box that
+    // SAFETY: this entry is in the table of `FactorySlot<F>` alone, so the object is a box that
     // this library made; the host gives it up (FactoryVtable).
     let _ = fence(|| drop(unsafe { Box::from_raw(object.cast::<FactorySlot<F>>()) }));
 }
@@ -248,7 +250,7 @@ unsafe extern "C" fn drop_factory<F: WorkerFactory>(object: *mut ()) {
 /// Calls `f` with the worker, fenced.
 ///
 /// # Safety
-/// `object` is a `WorkerState<W>`, whose worker nobody else uses meanwhile.
+/// `object` is a `WorkerState<W>`, whose worker no other code uses meanwhile.
 #[inline]
 unsafe fn with<W: WorkerComponent, T>(
     object: *mut (),
@@ -271,8 +273,8 @@ macro_rules! worker_entries {
             $($argument: $type),*
         ) -> $returned {
             let call = |$worker: &mut W| $call;
-            // SAFETY: this entry stands in the table of `WorkerState<W>` alone, so the object is
-            // one that this library made; a host calls a worker's entries by one thread at a time,
+            // SAFETY: this entry is in the table of `WorkerState<W>` alone, so the object is one
+            // that this library made; a host calls a worker's entries by one thread at a time,
             // `stop` aside (ComponentVtable).
             let done = unsafe { with(object, call) };
             $finish(done)
@@ -306,13 +308,13 @@ unsafe extern "C" fn handle<W: WorkerComponent>(
     object: *mut (),
     batch: *mut BatchHeader,
 ) -> HandleFlags {
-    // SAFETY: this entry stands in the table of `WorkerState<W>` alone, and a host calls it by one
+    // SAFETY: this entry is in the table of `WorkerState<W>` alone, and a host calls it by one
     // thread at a time, `stop` aside (ComponentVtable). It gives the batch for the time of the
     // call, with messages from the cursor on.
     unsafe {
         let said = Cell::new(HandleFlags::ALL_DONE);
         let done = with(object, |worker: &mut W| {
-            // What it returns says nothing that `said` does not.
+            // Its return value adds nothing to `said`.
             worker.handle(BatchCall::new(batch, &said));
         });
         if let Err(panicked) = done {
@@ -322,14 +324,14 @@ unsafe extern "C" fn handle<W: WorkerComponent>(
         let through = (*batch).cursor.load(Relaxed) >= (*batch).len;
         let given_up = (*batch).call.load(Relaxed) & CallFlags::GIVEN_UP != 0;
         if !through && !given_up && !said.get().contains(HandleFlags::PANICKED) {
-            // It let go of the call without a word.
+            // It ended the call without a report.
             fail_rest(batch, "no report".into(), &said);
         }
         said.get()
     }
 }
 unsafe extern "C" fn drop_instance<W: WorkerComponent>(object: *mut ()) {
-    // SAFETY: this entry stands in the table of `WorkerState<W>` alone, so the object is a box that
+    // SAFETY: this entry is in the table of `WorkerState<W>` alone, so the object is a box that
     // this library made; the host gives it up, and no `stop` runs any more (ComponentVtable).
     let instance = unsafe { Box::from_raw(object.cast::<WorkerState<W>>()) };
     let WorkerState { worker, host, on_stop } = *instance;
@@ -338,7 +340,7 @@ unsafe extern "C" fn drop_instance<W: WorkerComponent>(object: *mut ()) {
     let _ = within(&host, || on_stop.clear());
 }
 
-/// What nobody waits for is at least said.
+/// No caller receives this panic, so it is at least logged.
 fn log_panic<T>(host: &Host, done: Result<T, Panicked>) {
     if let Err(panicked) = done {
         host.log(Level::ERROR, module_path!(), &format!("when it was dropped it {panicked}"));
@@ -346,13 +348,13 @@ fn log_panic<T>(host: &Host, done: Result<T, Panicked>) {
 }
 
 /// After a panic between messages, while a component had the whole batch: all of it has failed, for
-/// nobody knows how far it got.
+/// it is not known how far the component got.
 ///
 /// # Safety
 /// `batch` is alive, its slots from the cursor on hold messages.
 #[cold]
 unsafe fn fail_rest(batch: *mut BatchHeader, description: String, said: &Cell<HandleFlags>) {
     // SAFETY: the batch is alive and holds messages from its cursor on (`# Safety`); the
-    // component's own BatchCall has gone, so nobody else uses it.
+    // component's own BatchCall has gone, so nothing else uses it.
     unsafe { BatchCall::new(batch, said) }.report_all(Report::fail(0, description));
 }

@@ -1,4 +1,4 @@
-//! What a component wants called when its pipeline stops.
+//! The callbacks that a component wants called when its pipeline stops.
 use std::{
     mem,
     sync::{Arc, Mutex, PoisonError},
@@ -8,7 +8,7 @@ use crate::raw::{Host, Level, author::scope::within, fence};
 
 type Hook = Box<dyn Fn() + Send>;
 
-/// What a component wants called when its pipeline stops.
+/// The callbacks that a component wants called when its pipeline stops.
 #[derive(Clone, Default)]
 pub struct OnStop(Arc<Mutex<Hooks>>);
 
@@ -51,7 +51,7 @@ impl OnStop {
         }
     }
 
-    /// Lets go of them: they may hold a [`Host`], and that this list.
+    /// Drops the callbacks: they may hold a [`Host`], which holds this list.
     pub(in crate::raw) fn clear(&self) {
         let waiting = mem::take(&mut self.lock().waiting);
         let _ = fence(|| drop(waiting));

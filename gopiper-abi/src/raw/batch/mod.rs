@@ -25,12 +25,12 @@ use crate::raw::{
 /// The capacity of the batches that hosts hand out, in messages.
 pub const DEFAULT_CAPACITY: u32 = 512;
 
-/// What the maker of a batch does for it. Any thread may call it.
+/// The calls that the maker of a batch offers for it. Any thread may call them.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = BatchVtable_Ref, prefix_fields = BatchVtable_Prefix)))]
 pub struct BatchVtable {
-    /// The last deferred message has been reported: the batch goes back to whoever waits for it.
+    /// The last deferred message has been reported: the batch goes back to its waiting owner.
     pub complete: unsafe extern "C" fn(batch: *mut BatchHeader),
     /// Frees the batch, which holds no messages any more.
     #[sabi(last_prefix_field)]
@@ -69,7 +69,7 @@ pub struct Batch(pub(in crate::raw) *mut BatchHeader);
 unsafe impl Send for Batch {}
 
 impl Batch {
-    /// Not public: its counters are atomic, so whoever sees them can change them.
+    /// Not public: its counters are atomic, so code that can see them can change them.
     pub(in crate::raw) fn header(&self) -> &BatchHeader {
         // SAFETY: a Batch owns the memory of its header, which is freed in its drop alone.
         unsafe { &*self.0 }
@@ -98,7 +98,7 @@ impl Batch {
 
     /// The messages.
     pub fn messages(&self) -> &[Message] {
-        // SAFETY: the first `len` slots hold messages, and nobody else has the batch.
+        // SAFETY: the first `len` slots hold messages, and nothing else has the batch.
         unsafe { std::slice::from_raw_parts(self.header().messages, self.len()) }
     }
 
@@ -233,7 +233,7 @@ impl Batch {
 /// For hosts: components have no use for these.
 impl Batch {
     /// # Safety
-    /// `batch` is one that somebody gave up by [`Batch::into_raw`], on either side.
+    /// `batch` was given up by [`Batch::into_raw`], on either side.
     pub unsafe fn from_raw(batch: *mut BatchHeader) -> Self {
         Batch(batch)
     }
@@ -243,7 +243,7 @@ impl Batch {
         ManuallyDrop::new(self).0
     }
 
-    /// Where the head of the batch lies, for code that knows the raw interface.
+    /// The address of the batch's head, for code that knows the raw interface.
     pub fn as_raw(&self) -> *mut BatchHeader {
         self.0
     }
@@ -258,7 +258,7 @@ impl Batch {
         self.header_mut().sequence = sequence;
     }
 
-    /// Opens a delivery for the whole batch: its outcomes go to `hears`, under `token`.
+    /// Opens a delivery for the whole batch: its outcomes are reported to `hears`, under `token`.
     pub fn open_delivery(&mut self, token: u64, hears: Arc<dyn Settle>) {
         self.open_delivery_at(token, None, hears);
     }
@@ -284,8 +284,8 @@ impl Batch {
     /// block or one delivery are let go together. When `judge` panics, the messages that it did not
     /// settle stay.
     pub fn retain(&mut self, mut judge: impl FnMut(&Message) -> Fate) {
-        /// Closes the gap between what was kept and what was not looked at, also when `judge`
-        /// panics.
+        /// Closes the gap between the messages that were kept and those not looked at yet, even
+        /// when `judge` panics.
         struct Sieve {
             header: *mut BatchHeader,
             kept: usize,
@@ -352,7 +352,7 @@ impl Drop for Batch {
 /// The caller has a hold, and does not use the batch again.
 pub(in crate::raw) unsafe fn release_hold(header: *mut BatchHeader) {
     // SAFETY: the caller has a hold (`# Safety`), so the batch is alive until it is given up here;
-    // whoever gives up the last one is alone with the batch.
+    // the thread that gives up the last one is alone with the batch.
     unsafe {
         if (*header).holds.fetch_sub(1, Release) == 1 {
             // A load and not a fence: ThreadSanitizer understands it.

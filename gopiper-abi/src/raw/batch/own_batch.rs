@@ -16,7 +16,7 @@ use abi_stable::prefix_type::WithMetadata;
 
 use crate::raw::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, Message, message::slot};
 
-/// Who gets a batch back when its last deferred message has been reported, on that report's thread.
+/// Gets a batch back when its last deferred message has been reported, on that report's thread.
 pub trait Completion: Send + Sync + 'static {
     /// Takes the batch over. Must not block.
     fn completed(&self, batch: Batch);
@@ -127,11 +127,11 @@ impl Awaited {
         Awaited(Mutex::new(Some(AwaitedBatch(header))))
     }
 
-    /// Takes out what has been reported so far; `None` if the last report has come, and the
-    /// [`Completion`] gets the batch, or has got it.
+    /// Takes out the messages reported so far; `None` if the last report has come, and the
+    /// [`Completion`] gets the batch, or already has it.
     pub fn take_reported(&self) -> Option<Batch> {
-        // SAFETY: whoever completes the batch takes it out of here first, under this lock, so it is
-        // alive. The component's call had ended before there was a DeferredBatch
+        // SAFETY: the thread that completes the batch takes it out of here first, under this lock,
+        // so it is alive. The component's call had ended before there was a DeferredBatch
         // (`Handling::finish`).
         self.lock().as_ref().map(|waiting| unsafe { take_reported(waiting.0) })
     }
@@ -162,7 +162,7 @@ unsafe fn take_reported(header: *mut BatchHeader) -> Batch {
 }
 
 unsafe extern "C" fn complete(header: *mut BatchHeader) {
-    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so nobody
+    // SAFETY: this vtable is only found in batches of this side; the last hold has gone, so nothing
     // else refers to this one.
     unsafe {
         (*header).holds.store(1, Relaxed);

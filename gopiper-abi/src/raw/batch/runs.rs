@@ -1,9 +1,9 @@
-//! Messages that are let go of in runs: one call for all that share an owner or a delivery.
+//! Messages that are released in runs: one call for all that share an owner or a delivery.
 use std::ptr;
 
 use crate::raw::{Delivery, Extra, Message, Outcome, PayloadOwner, delivery, message::payload};
 
-/// What becomes of a message of a handled batch.
+/// The outcome of a message of a handled batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It stays in the batch, for the next component.
@@ -12,7 +12,7 @@ pub enum Fate {
     Settle(Outcome),
 }
 
-/// Messages to let go of, counted together as long as they have the same owner and delivery.
+/// Messages to release, counted together as long as they have the same owner and delivery.
 pub(in crate::raw) struct Runs {
     owner: *const PayloadOwner,
     owned: usize,
@@ -34,8 +34,8 @@ impl Runs {
     /// `slot` holds a message, which is not used again.
     #[inline]
     pub(in crate::raw) unsafe fn take(&mut self, slot: *mut Message, outcome: Outcome) {
-        // SAFETY: `slot` holds a message that is not used again (`# Safety`). What it owns is
-        // counted here, and let go of once: its owner and its delivery by a later `take` or the
+        // SAFETY: `slot` holds a message that is not used again (`# Safety`). Everything it owns is
+        // counted here, and released once: its owner and its delivery by a later `take` or the
         // drop.
         unsafe {
             let message = &*slot;
@@ -70,7 +70,7 @@ impl Runs {
 
 impl Drop for Runs {
     fn drop(&mut self) {
-        // The memory first: whoever hears of the outcome may measure what is still held.
+        // The memory first: the receiver of the outcome may measure how much is still held.
         // SAFETY: `take` got these references from messages, once each.
         unsafe { payload::release(self.owner, self.owned) };
         self.settle();

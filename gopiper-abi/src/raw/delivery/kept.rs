@@ -1,10 +1,10 @@
-//! What a component keeps of messages that it has not passed on yet.
+//! Messages that a component keeps and has not passed on yet.
 use std::mem;
 
 use crate::raw::{Message, Outcome, Parent, Report, delivery};
 
 /// A message that a component keeps, with the duty to settle it: by sending something made from it
-/// ([`Postponed::send_from`](crate::Postponed::send_from)). Let go of unsent, it has failed.
+/// ([`Postponed::send_from`](crate::Postponed::send_from)). If it is dropped unsent, it has failed.
 #[derive(Debug)]
 #[must_use = "a kept message that is dropped unsent has failed"]
 pub struct Kept {
@@ -44,8 +44,8 @@ impl Kept {
 /// The duty to settle messages, without the messages: neighbours are merged, so that a window over
 /// a million messages holds a few numbers.
 ///
-/// Sent along with what was made of them, they settle as that does. Let go of unsent, they have
-/// failed.
+/// Sent along with the messages made from them, they settle as those do. If they are dropped
+/// unsent, they have failed.
 #[derive(Debug, Default)]
 #[must_use = "deliveries that are dropped unsent have failed"]
 pub struct Deliveries {
@@ -81,22 +81,23 @@ impl Deliveries {
     }
 
     /// Gives the messages back to their source, which sends them again the next time, if it can:
-    /// for what is still kept when the component ends and can't make anything of it any more.
+    /// for messages that are still kept when the component ends and can't be turned into output any
+    /// more.
     pub fn give_back(self) {
         self.settle(Outcome::RETURNED);
     }
 
-    /// Nothing is made of the messages; this became of them.
+    /// Nothing is made of the messages; this is their outcome.
     pub(crate) fn settle(mut self, outcome: Outcome) {
         for parent in mem::take(&mut self.parents) {
-            // SAFETY: the indices were taken out of `self`, which held them and nobody else, so
-            // each is settled once.
+            // SAFETY: the indices were taken out of `self`, which alone held them, so each is
+            // settled once.
             unsafe { delivery::settle(parent.delivery, parent.first, parent.count, outcome) };
         }
     }
 
     /// # Safety
-    /// The indices are held by the caller, who gives them up.
+    /// The caller holds the indices, and gives them up.
     pub(in crate::raw) unsafe fn from_parents(parents: Vec<Parent>) -> Self {
         Deliveries { parents }
     }

@@ -1,8 +1,8 @@
-//! What follows a produced message until all that was made of it is settled.
+//! Follows a produced message until all messages made from it are settled.
 //!
 //! A delivery is the host's: one for each produced batch. A message refers to it by pointer and
-//! index, and each index is settled exactly once, by whoever holds it then: the host for what lies
-//! in a batch, a [`Kept`](crate::raw::Kept) for what a component collects.
+//! index, and each index is settled exactly once, by its holder at that time: the host for messages
+//! in a batch, a [`Kept`](crate::raw::Kept) for messages that a component collects.
 pub(in crate::raw) mod kept;
 pub(in crate::raw) mod positions;
 pub(in crate::raw) mod threads_host;
@@ -31,7 +31,7 @@ pub struct Outcome(pub i32);
 shown_by_name!(Outcome: DELIVERED DROPPED DEAD_LETTERED FAILED RETURNED);
 
 impl Outcome {
-    /// The last component was done with all that was made of it.
+    /// The last component has finished all messages made from it.
     pub const DELIVERED: Self = Outcome(0);
     /// It was dropped on purpose.
     pub const DROPPED: Self = Outcome(1);
@@ -48,7 +48,7 @@ impl Outcome {
     }
 }
 
-/// What a delivery offers. Any thread may call it; it never blocks.
+/// The calls that a delivery offers. Any thread may call them; they never block.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = DeliveryVtable_Ref, prefix_fields = DeliveryVtable_Prefix)))]
@@ -61,7 +61,7 @@ pub struct DeliveryVtable {
         count: u32,
         outcome: Outcome,
     ) -> u32,
-    /// Where the message of an index comes from, in words; empty if its source does not say. The
+    /// The origin of the message of an index, in words; empty if its source does not say. The
     /// caller holds the index.
     #[sabi(last_prefix_field)]
     pub position: unsafe extern "C" fn(delivery: *const Delivery, index: u32) -> RString,
@@ -74,7 +74,7 @@ pub struct Delivery {
     pub(super) vtable: DeliveryVtable_Ref,
 }
 
-/// Indices of a delivery that somebody holds.
+/// Indices of a delivery, with a holder.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, StableAbi)]
 pub struct Parent {
@@ -111,8 +111,8 @@ pub(super) unsafe fn settle(
     unsafe { ((*delivery).vtable.settle())(delivery, first, count, outcome) }
 }
 
-/// Settles what was dropped without being sent as failed, and tells the host whose component
-/// dropped it.
+/// Settles messages that were dropped without being sent as failed, and notifies the host whose
+/// component dropped them.
 ///
 /// # Safety
 /// As for [`settle`].
@@ -125,7 +125,7 @@ pub(super) unsafe fn drop_unsent(delivery: *const Delivery, first: u32, count: u
     }
 }
 
-/// Where a message comes from; empty for one without a delivery.
+/// The origin of a message; empty for one without a delivery.
 ///
 /// # Safety
 /// The caller holds the index.
@@ -138,7 +138,7 @@ pub(super) unsafe fn position(delivery: *const Delivery, index: u32) -> RString 
     unsafe { ((*delivery).vtable.position())(delivery, index) }
 }
 
-/// Who hears what became of produced messages. Called from any thread; must not block for long, nor
+/// Receives the outcomes of produced messages. Called from any thread; must not block for long, nor
 /// panic (that would end the process).
 pub trait Settle: Send + Sync + 'static {
     /// `count` messages from index `first` on, of the batch that was sent under `token`, have
@@ -170,7 +170,7 @@ fn leak(count: u32, origin: Origin) -> *const Delivery {
         .cast()
 }
 
-/// A delivery of `count` indices whose outcomes `hears` is told, under `token`.
+/// A delivery of `count` indices whose outcomes are reported to `hears`, under `token`.
 pub(super) fn open(
     count: u32,
     token: u64,
@@ -197,8 +197,8 @@ unsafe extern "C" fn settle_record(
 ) -> u32 {
     let record = delivery.cast::<Record>();
     // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices
-    // (DeliveryVtable), so the record is alive until they are subtracted below. Whoever subtracts
-    // the last ones is alone with it, and gives up the parents that it held.
+    // (DeliveryVtable), so the record is alive until they are subtracted below. The thread that
+    // subtracts the last ones is alone with it, and gives up the parents that it held.
     unsafe {
         match &(*record).origin {
             Origin::Source { hears, token, .. } => hears.settled(*token, first, count, outcome),

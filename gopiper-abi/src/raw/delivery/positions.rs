@@ -1,11 +1,11 @@
-//! Where messages come from, for people: logs and dead letters name it.
+//! The origin of messages, for people: logs and dead letters name it.
 use abi_stable::{
     StableAbi,
     std_types::{RStr, RString, RVec},
 };
 
-/// Where the messages of a batch lie in what their source reads. A source passes it with the batch;
-/// the log names it when a message fails ("/var/log/app.log, byte 1234").
+/// The positions of a batch's messages in their source's input. A source passes them with the
+/// batch; the log names the position when a message fails ("/var/log/app.log, byte 1234").
 ///
 /// ```
 /// use gopiper_abi::Positions;
@@ -18,9 +18,9 @@ use abi_stable::{
 #[repr(C)]
 #[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
 pub struct Positions {
-    /// What the source reads: a path, a topic with its partition.
+    /// The source's input: a path, a topic with its partition.
     of: RString,
-    /// What the numbers count: `byte`, `offset`, `message`. Code is never unloaded, so a static
+    /// The unit of the numbers: `byte`, `offset`, `message`. Code is never unloaded, so a static
     /// text stays.
     unit: RStr<'static>,
     /// The number of the first message, if `numbers` is empty: the others count on from there.

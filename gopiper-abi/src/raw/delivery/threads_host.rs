@@ -1,5 +1,5 @@
 //! The host on whose behalf a thread runs a component's code. This library has one copy in each
-//! component: so what is dropped here belongs to the component whose code drops it.
+//! component: so a value dropped here belongs to the component whose code drops it.
 use std::{cell::Cell, ptr};
 
 /// A host, without its type: what a message is made of lies below it.
@@ -38,8 +38,8 @@ impl ThreadsHost {
     /// Tells the host of this thread, if there is one, of messages that were dropped unsent.
     pub(in crate::raw) fn tell_unsent(count: u32) {
         let ThreadsHost { host, unsent } = HOST.get();
-        // SAFETY: whoever made it says that `unsent` may be called with `host` while this is the
-        // thread's (`new`); the one that stands for no host does nothing.
+        // SAFETY: its maker promises that `unsent` may be called with `host` while this is the
+        // thread's (`new`); the one without a host does nothing.
         unsafe { unsent(host, count) }
     }
 }

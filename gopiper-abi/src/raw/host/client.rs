@@ -55,7 +55,7 @@ impl FactoryHandle {
         self.module.version().as_str()
     }
 
-    /// What it is.
+    /// The kind of the component.
     pub fn kind(&self) -> Kind {
         self.module.kind()
     }
@@ -89,10 +89,10 @@ impl FactoryHandle {
         self.configure(attributes)
     }
 
-    /// Whether what was configured can work, without side effects.
+    /// Whether the configuration can work, without side effects.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// The problems found.
     pub fn check(&mut self) -> Result<(), Vec<RawError>> {
         entry!(self.check()).into_result().map_err(Into::into)
     }
@@ -107,12 +107,12 @@ impl FactoryHandle {
         entry!(self.channel_size())
     }
 
-    /// How many workers it bears.
+    /// How many workers it supports.
     pub fn parallel(&mut self) -> Parallel {
         entry!(self.parallel())
     }
 
-    /// What it can't work without.
+    /// The resources that it can't work without.
     pub fn needs(&mut self) -> Vec<Need> {
         entry!(self.needs()).into()
     }
@@ -120,7 +120,7 @@ impl FactoryHandle {
     /// Whether nothing that it has is lost when the program ends at any moment.
     ///
     /// # Errors
-    /// What the operator has set that makes it so; empty if it is so in any case.
+    /// The operator's setting that makes it lossy; empty if no setting does.
     pub fn durability(&mut self) -> Result<(), String> {
         entry!(self.durability()).into_result().map_err(Into::into)
     }
@@ -131,7 +131,7 @@ impl FactoryHandle {
         entry!(self.reads(path))
     }
 
-    /// What the operator should know though it can work.
+    /// Warnings for the operator, though it can work.
     pub fn warnings(&mut self) -> Vec<RawError> {
         entry!(self.warnings()).into()
     }
@@ -196,12 +196,12 @@ impl ComponentHandle {
     pub fn handle(&mut self, batch: &Handling) -> HandleFlags {
         let RawComponent { object, vtable } = &mut self.raw;
         // SAFETY: the object is the one that this entry was made with, and `&mut` makes this the
-        // only call. The batch is lent for the call, and then for what was deferred, which has
-        // holds of its own on it.
+        // only call. The batch is lent for the call, and then for the deferred messages, which have
+        // holds of their own on it.
         batch.lend(|batch| unsafe { (vtable.handle())(*object, batch) })
     }
 
-    /// Tells a source what became of its messages.
+    /// Reports to a source the outcomes of its messages.
     ///
     /// # Errors
     /// When it panicked.

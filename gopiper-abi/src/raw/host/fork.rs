@@ -1,4 +1,4 @@
-//! A batch that goes several ways: the outcome of a message is the worst that became of its copies.
+//! A batch that goes several ways: the outcome of a message is the worst outcome of its copies.
 #[cfg(not(all(test, loom)))]
 use std::sync::{Mutex, atomic::AtomicU32};
 use std::{ptr, sync::PoisonError, sync::atomic::Ordering::AcqRel};
@@ -18,8 +18,8 @@ use crate::raw::{
 struct ForkRecord {
     header: Delivery,
     open: AtomicU32,
-    /// What the messages themselves held, in their order, and their copies settle: as delivered,
-    /// unless something else becomes of one.
+    /// The indices that the messages themselves held, in their order. The copies settle them: as
+    /// delivered, unless one has another outcome.
     parents: Box<[(Parent, Outcome)]>,
     messages: u32,
     ways: u32,
@@ -53,8 +53,8 @@ const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// For hosts: components have no use for these.
 impl Batch {
-    /// The same messages, sharing bytes and attributes. They are new ones: nobody waits for what
-    /// becomes of them.
+    /// The same messages, sharing bytes and attributes. They are new ones: nothing waits for their
+    /// outcomes.
     pub fn duplicate(&self) -> Batch {
         let mut copy = Batch::new((self.len() as u32).max(1));
         let (mut owner, mut owned) = (ptr::null(), 0);
@@ -70,7 +70,7 @@ impl Batch {
                 unsafe { Extra::retain(message.extra) }
             }
             let Payload { data, len, owner } = message.payload;
-            // Owners are counted for a whole run, at its end: nothing lets go of one before that.
+            // Owners are counted for a whole run, at its end: none is released before that.
             let payload = Payload { data, len, owner };
             let (delivery, index, status, attempts) = (ptr::null(), 0, 0, 0);
             let full = copy
@@ -135,7 +135,7 @@ fn add(
 }
 
 impl ForkRecord {
-    /// Settles indices. Returns what has ended with that, with the outcome of each.
+    /// Settles indices. Returns those that have ended with that, each with its outcome.
     fn settle(&self, first: u32, count: u32, outcome: Outcome) -> Vec<(Parent, Outcome)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_whole = count == self.messages && first % self.messages == 0;
@@ -174,8 +174,8 @@ unsafe extern "C" fn settle(
 ) -> u32 {
     let record = fork.cast::<ForkRecord>();
     // SAFETY: this vtable is only found in records of this side; the caller holds `count` indices
-    // (DeliveryVtable), so the record is alive until they are subtracted below. What has ended was
-    // the messages' own, and is returned once: to whoever settles the last copy.
+    // (DeliveryVtable), so the record is alive until they are subtracted below. The ended indices
+    // were the messages' own, and are returned once: to the thread that settles the last copy.
     unsafe {
         for (parent, outcome) in (*record).settle(first, count, outcome) {
             delivery::settle(parent.delivery, parent.first, parent.count, outcome);

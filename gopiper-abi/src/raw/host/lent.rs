@@ -1,9 +1,9 @@
 //! A batch that a host has lent out under a limit of time, and may take back.
 //!
-//! The component gets copies of the messages, whose deliveries are a guard's; the messages as they
-//! came, and their deliveries, stay with the host. Each place is the component's to settle until it
-//! comes back or is taken back, whichever is first: what is settled through the guard afterwards
-//! has no effect. So a component that comes to life again can't settle anything twice.
+//! The component gets copies of the messages, whose deliveries are a guard's; the messages as
+//! received, and their deliveries, stay with the host. Each place is the component's to settle
+//! until it comes back or is taken back, whichever is first: settling it through the guard
+//! afterwards has no effect. So a component that comes to life again can't settle anything twice.
 use std::{
     ptr,
     sync::{
@@ -38,21 +38,21 @@ struct LentPlace {
 // SAFETY: a delivery may be settled from any thread (DeliveryVtable); of the rest only `open`
 // changes, which is atomic.
 unsafe impl Send for LentRecord {}
-// SAFETY: only `open` changes, which is atomic: whoever closes a place is the only one to settle
-// it.
+// SAFETY: only `open` changes, which is atomic: the thread that closes a place is the only one to
+// settle it.
 unsafe impl Sync for LentRecord {}
 
 // A static has one address, by which `resolve` knows a guard.
 static VALUE: WithMetadata<DeliveryVtable> = WithMetadata::new(DeliveryVtable { settle, position });
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
-/// What a host keeps of a batch that it has lent out.
+/// The host's part of a batch that it has lent out.
 pub struct Lent {
     came: Batch,
     guard: Guard,
 }
 
-/// What components still hold of a lent batch.
+/// The places of a lent batch that components still hold.
 #[derive(Clone)]
 pub struct Guard(Arc<LentRecord>);
 
@@ -92,7 +92,7 @@ impl Lent {
         self.came.is_empty()
     }
 
-    /// Takes a place back from the component: its message as it came, or `instead`, with its
+    /// Takes a place back from the component: its message as received, or `instead`, with its
     /// delivery.
     pub fn take_back(&mut self, place: usize, instead: Option<Message>) -> Message {
         let came = &mut self.came.messages_mut()[place];
@@ -124,7 +124,7 @@ impl Lent {
         }
     }
 
-    /// What components still hold, if anything.
+    /// The places that components still hold, if there are any.
     pub fn guard(&self) -> Option<Guard> {
         self.guard.is_open().then(|| self.guard.clone())
     }
@@ -132,7 +132,7 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        // What was not taken back is the guard's to settle.
+        // Places that were not taken back are settled by the guard.
         for message in self.came.messages_mut() {
             message.take_delivery();
         }
@@ -162,8 +162,8 @@ impl LentPlace {
     fn settle(&self, outcome: Outcome) -> bool {
         let open = self.open.swap(false, AcqRel);
         if open {
-            // SAFETY: an open place holds its index of the delivery, and whoever closed it is the
-            // only one to use that.
+            // SAFETY: an open place holds its index of the delivery, and the thread that closed it
+            // is the only one to use that.
             unsafe { delivery::settle(self.delivery, self.index, 1, outcome) };
         }
         open
@@ -179,7 +179,7 @@ impl Batch {
         }
         let mut resolved = Vec::new();
         for parent in parents.into_parents() {
-            // SAFETY: the indices were taken out of `parents`, which held them; nobody else has
+            // SAFETY: the indices were taken out of `parents`, which held them; nothing else has
             // them.
             unsafe { resolve(parent, &mut resolved) }
         }
@@ -187,8 +187,8 @@ impl Batch {
     }
 }
 
-/// Takes what stands behind a guard out of it, for somebody who holds it from here on: what a
-/// component has sent is not the component's any more. Places that were taken back are gone.
+/// Replaces indices of a guard by the indices behind it, for a new holder: messages that a
+/// component has sent do not belong to it any more. Places that were taken back are gone.
 ///
 /// # Safety
 /// The caller holds these indices, and gives them up.

@@ -47,7 +47,7 @@ impl Handling {
         Watch(self.batch.0)
     }
 
-    /// Whether the cursor stands behind the last message.
+    /// Whether the cursor is past the last message.
     pub fn is_through(&self) -> bool {
         self.cursor() >= self.batch.header().len
     }
@@ -97,7 +97,7 @@ impl Handling {
 impl Drop for Handling {
     fn drop(&mut self) {
         // SAFETY: a Handling that is being dropped is not used again. With deferred messages out,
-        // whoever reports the last one drops the batch.
+        // the thread that reports the last one drops the batch.
         let batch = unsafe { ManuallyDrop::take(&mut self.batch) };
         drop(DeferredBatch(batch.into_raw()));
     }
@@ -107,15 +107,15 @@ impl Drop for Handling {
 #[derive(Debug)]
 pub struct DeferredBatch(*mut BatchHeader);
 
-// SAFETY: what another thread changes meanwhile is atomic (the holds, the statuses); the rest is
-// touched by whoever has this value, or after the last hold has gone.
+// SAFETY: the fields that another thread changes meanwhile are atomic (the holds, the statuses);
+// the rest is touched by the owner of this value alone, or after the last hold has gone.
 unsafe impl Send for DeferredBatch {}
 
 impl DeferredBatch {
-    /// Takes out what is reported: the places of the deferred messages hold
+    /// Takes out the reported messages: the places of the deferred messages hold
     /// [`Message::vacated`] instead, and so do the others' in the batch that is awaited.
     pub fn take_reported(&mut self) -> Batch {
-        // Under the lock: whoever has asked for `awaited` may be taking out the same.
+        // Under the lock: the caller of `awaited` may be taking out the same messages.
         let reported = self.awaited().take_reported();
         reported.unwrap_or_else(|| unreachable!("this hold keeps the batch from being completed"))
     }
@@ -124,7 +124,7 @@ impl DeferredBatch {
     /// is completed.
     pub fn awaited(&mut self) -> Arc<Awaited> {
         // SAFETY: it is a batch of this side (`Handling::new`), kept alive by this hold. While that
-        // is counted, nobody else reads `awaited`.
+        // is counted, nothing else reads `awaited`.
         let awaited = unsafe { &mut (*self.0.cast::<OwnBatch>()).awaited };
         awaited.get_or_insert_with(|| Arc::new(Awaited::new(self.0))).clone()
     }
@@ -133,7 +133,7 @@ impl DeferredBatch {
     /// it, at once if that has been so already.
     pub fn await_deferred(self, completion: Arc<dyn Completion>) {
         // SAFETY: it is a batch of this side (`Handling::new`), kept alive by this hold. While that
-        // is counted, nobody else reads `completion`; the drop gives it up.
+        // is counted, nothing else reads `completion`; the drop gives it up.
         unsafe { (*self.0.cast::<OwnBatch>()).completion = Some(completion) };
     }
 }
@@ -160,7 +160,7 @@ impl Watch {
             let header = self.0;
             (*header).call.fetch_or(CallFlags::GIVEN_UP, Relaxed);
             let (mut cursor, len) = ((*header).cursor.load(Acquire), (*header).len);
-            // What the flags say goes with the cursor, if that is still the same.
+            // The flags belong to the cursor, if that is still the same.
             let call = loop {
                 let call = (*header).call.load(Acquire);
                 match (*header).cursor.load(Acquire) {

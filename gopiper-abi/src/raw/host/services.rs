@@ -12,8 +12,8 @@ use crate::raw::{
     MetricKind, PayloadMut, RawError, SendOptions, SendStatus,
 };
 
-/// What a host does for one worker's component: see [`HostServices`] for what each means. Any
-/// thread may call any of it; none may panic.
+/// The services of a host for one worker's component: see [`HostServices`] for the meaning of each.
+/// Any thread may call any of it; none may panic.
 #[allow(missing_docs)]
 pub trait HostSide: Send + Sync + 'static {
     fn log_enabled(&self, level: Level, target: &str) -> bool;
@@ -80,7 +80,7 @@ macro_rules! services {
             context: *const (),
             $($argument: $type),*
         ) $(-> $returned)? {
-            // SAFETY: this function stands in the table of `Services<S>` alone, so the context came
+            // SAFETY: this function is in the table of `Services<S>` alone, so the context came
             // from `host::<S>`; a caller of a service holds it (HostServices).
             let $side = unsafe { side::<S>(context) };
             $call
@@ -128,8 +128,8 @@ unsafe extern "C" fn send<S: HostSide>(
     options: &SendOptions,
 ) -> SendStatus {
     // SAFETY: the context came from `host::<S>`, and the caller holds it. The batch, the parents
-    // and the positions are the caller's, as HostServices says; what is not sent goes back to the
-    // caller, who still refers to it.
+    // and the positions are the caller's, as HostServices says; a batch that is not sent goes back
+    // to the caller, who still refers to it.
     unsafe {
         let parents = match options.parent_count {
             0 => Vec::new(),
@@ -145,7 +145,7 @@ unsafe extern "C" fn send<S: HostSide>(
             Ok(()) => SendStatus::SENT,
             Err((status, returned, sending)) => {
                 // The caller keeps both, and refers to them still: forget them here. Were they not
-                // the same (this ends the process), it would free what was freed.
+                // the same (this ends the process), it would free memory twice.
                 assert!(returned.into_raw() == batch, "a host gives back the batch that it got");
                 let parents = sending.deliveries.into_parents().len();
                 assert!(parents == options.parent_count as usize, "and the deliveries");

@@ -28,9 +28,9 @@ pub fn shared_memory(length: usize) -> io::Result<PayloadMut> {
         memfd_create("gopiper-payload", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     ftruncate(&descriptor, length as u64)?;
     fcntl_add_seals(&descriptor, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-    // SAFETY: the memfd was made here, and nobody can shrink it: it is sealed. Whoever maps it in
-    // another process is given it to read; a child that writes is as trusted as the component that
-    // started it.
+    // SAFETY: the memfd was made here, and no process can shrink it: it is sealed. Another process
+    // gets it to map for reading; a child that writes is as trusted as the component that started
+    // it.
     let mapping = unsafe { MmapOptions::new().len(length).map_mut(&descriptor)? };
     let region = Region {
         descriptor: descriptor.as_raw_fd(),
@@ -58,7 +58,7 @@ mod tests {
         // SAFETY: `part` keeps the descriptor open, and lives until the end of the test.
         let descriptor = unsafe { BorrowedFd::borrow_raw(region.descriptor) };
         let place = part.as_ptr().addr() - region.base.addr();
-        // SAFETY: the memory is frozen, so nobody writes it any more, and its length is sealed.
+        // SAFETY: the memory is frozen, so nothing writes it any more, and its length is sealed.
         let mapped =
             unsafe { memmap2::Mmap::map(&descriptor.try_clone_to_owned().unwrap()).unwrap() };
         assert_eq!(&mapped[place..place + part.len()], b"here");

@@ -1,4 +1,4 @@
-//! How what a sink has written ends, and so what must stand before the next message.
+//! How the text that a sink has written ends, and so what must come before the next message.
 use crate::raw::Message;
 
 /// How what a sink has written last ends: it keeps one for each place that it writes to, and lends

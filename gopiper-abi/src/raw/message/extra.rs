@@ -1,4 +1,4 @@
-//! What most messages lack: attributes, a structured value, a description, a trace.
+//! The fields that most messages lack: attributes, a structured value, a description, a trace.
 use std::sync::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -34,9 +34,9 @@ pub struct ExtraVtable {
     pub size: usize,
 }
 
-/// What most messages lack, behind one pointer. Shared, copied on the first change. It never
-/// changes (the layout check compares it field by field): a later interface puts a larger struct
-/// behind the pointer, whose head is this one, and whose size stands in the vtable.
+/// The fields that most messages lack, behind one pointer. Shared, copied on the first change. It
+/// never changes (the layout check compares it field by field): a later interface puts a larger
+/// struct behind the pointer. Its head is this one, and the vtable gives its size.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Extra {
@@ -44,9 +44,9 @@ pub struct Extra {
     pub(in crate::raw) references: AtomicUsize,
     /// Keys with values.
     pub attributes: Map,
-    /// The message as a structured value, if somebody has parsed it.
+    /// The message as a structured value, if it has been parsed.
     pub value: Value,
-    /// What the last report said of it.
+    /// The description of the last report.
     pub description: RString,
     /// The trace that it belongs to.
     pub trace: Trace,

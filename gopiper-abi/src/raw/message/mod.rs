@@ -48,8 +48,8 @@ pub struct Message {
 
 const _: () = assert!(size_of::<Message>() == 64);
 
-// SAFETY: a message owns what it refers to; what is shared (payload, extra, delivery) counts
-// atomically and is not changed while shared.
+// SAFETY: a message owns what it refers to; its shared parts (payload, extra, delivery) count
+// atomically and are not changed while shared.
 unsafe impl Send for Message {}
 // SAFETY: nothing changes through a shared message, and what it shares with others counts
 // atomically.
@@ -138,16 +138,15 @@ impl Message {
         }
     }
 
-    /// Whether no delimiter stood behind it in its input: it was the end of that, or
-    /// [continues](Message::continues). A sink writes none behind it, but keeps the next message
-    /// apart:
-    /// see [`Ending`](crate::Ending).
+    /// Whether no delimiter followed it in its input: it was the end of that, or
+    /// [continues](Message::continues). A sink writes none after it, but keeps the next message
+    /// apart: see [`Ending`](crate::Ending).
     #[inline]
     pub fn lacks_delimiter(&self) -> bool {
         self.flags & (NO_DELIMITER | CONTINUES) != 0
     }
 
-    /// Says that this message was the end of its input, and no delimiter stood behind it.
+    /// Says that this message was the end of its input, and no delimiter followed it.
     pub fn set_lacks_delimiter(&mut self, lacks: bool) {
         self.flags &= !(NO_DELIMITER | CONTINUES);
         self.flags |= if lacks { NO_DELIMITER } else { 0 };
@@ -173,7 +172,7 @@ impl Message {
         self.flags = if continues { self.flags | CONTINUES } else { self.flags & !CONTINUES };
     }
 
-    /// When it was made, in nanoseconds since 1970; 0 if nobody said.
+    /// The time it was created, in nanoseconds since 1970; 0 if that was never set.
     pub fn time(&self) -> i64 {
         self.time
     }
@@ -204,8 +203,8 @@ impl Message {
         self.status
     }
 
-    /// Where the message comes from, in words, if its source says so: for hosts, of a message that
-    /// is not lent.
+    /// The message's position in its source's input, in words, if the source gives it: for hosts,
+    /// of a message that is not lent.
     pub fn position(&self) -> Option<String> {
         // SAFETY: a message holds the index of the delivery that it has; an author's message has
         // none.
@@ -259,8 +258,9 @@ impl Message {
         self.extra_mut().trace = trace;
     }
 
-    /// Another message with the same bytes and attributes, sharing them. It is a new message: what
-    /// becomes of it says nothing of this one, unless it is sent with what was kept of this one.
+    /// Another message with the same bytes and attributes, sharing them. It is a new message: its
+    /// outcome does not settle this one, unless it is sent with the [`Kept`](crate::raw::Kept) of
+    /// this one.
     pub fn duplicate(&self) -> Message {
         if !self.extra.is_null() {
             // SAFETY: `self` holds a reference on its extra, so the extra is alive.
@@ -300,7 +300,7 @@ impl Message {
 
     fn extra_mut(&mut self) -> &mut Extra {
         // SAFETY: the message owns one reference, and gives it for the one it gets back, which
-        // nobody else refers to.
+        // nothing else refers to.
         unsafe {
             self.extra = Self::unshared(self.extra);
             &mut *self.extra
@@ -315,7 +315,7 @@ impl Message {
         if extra.is_null() { Extra::new() } else { unsafe { Extra::unshared(extra) } }
     }
 
-    /// Puts a report on the message: what stands there for the dead letters and the next attempt.
+    /// Puts a report on the message: the dead letters and the next attempt read it there.
     pub(super) fn set_report(&mut self, report: Report) {
         self.status = report.settled_status();
         if let Some(description) = report.description {
@@ -327,7 +327,7 @@ impl Message {
         self.extra_mut().description = RString::from(description);
     }
 
-    /// Gives the index up, for somebody who holds it from here on.
+    /// Gives the index up, for a new holder.
     pub(super) fn take_delivery(&mut self) -> (*const Delivery, u32) {
         (std::mem::replace(&mut self.delivery, ptr::null()), self.index)
     }

@@ -13,7 +13,7 @@ use abi_stable::{StableAbi, prefix_type::WithMetadata};
 
 use crate::raw::fence;
 
-/// Where an owner's memory lies, for somebody who wants to map it into another process.
+/// The place of an owner's memory, for code that wants to map it into another process.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, StableAbi)]
 pub struct Region {
@@ -21,26 +21,25 @@ pub struct Region {
     pub descriptor: i32,
     /// Filler, zero.
     pub reserved: u32,
-    /// Where in the descriptor `base` lies, in bytes.
+    /// The offset of `base` in the descriptor, in bytes.
     pub offset: u64,
     /// The address of the owner's first byte in this process.
     pub base: *const u8,
 }
 
-// SAFETY: `base` is a number to compute with: whoever reads through it needs unsafe code of their
-// own.
+// SAFETY: `base` is a number to compute with: code that reads through it needs `unsafe` of its own.
 unsafe impl Send for Region {}
-// SAFETY: a shared Region is plain data that nobody changes.
+// SAFETY: a shared Region is plain data that nothing changes.
 unsafe impl Sync for Region {}
 
-/// What every owner of payload memory offers. Any thread may call any of it.
+/// The calls that every owner of payload memory offers. Any thread may call any of them.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = PayloadVtable_Ref, prefix_fields = PayloadVtable_Prefix)))]
 pub struct PayloadVtable {
     /// Adds `count` references.
     pub retain: unsafe extern "C" fn(owner: *const PayloadOwner, count: usize),
-    /// Lets go of `count` references; the last one frees the memory.
+    /// Releases `count` references; the last one frees the memory.
     pub release: unsafe extern "C" fn(owner: *const PayloadOwner, count: usize),
     /// Fills in where the memory can be mapped; false if it is private to this process.
     #[sabi(last_prefix_field)]
@@ -77,7 +76,7 @@ pub struct Payload {
 }
 
 // SAFETY: the bytes are immutable while a Payload refers to them, and the owner's count is atomic:
-// both are promised by whoever makes an owner (PayloadVtable).
+// the maker of an owner promises both (PayloadVtable).
 unsafe impl Send for Payload {}
 // SAFETY: a shared Payload is only read, and any thread may call its owner (PayloadVtable).
 unsafe impl Sync for Payload {}
@@ -109,7 +108,8 @@ impl Payload {
         Payload { data: unsafe { self.data.add(start) }, len, owner: self.owner }
     }
 
-    /// Where the memory can be mapped by another process; `None` if it is private to this one.
+    /// The region through which another process can map the memory; `None` if it is private to this
+    /// one.
     pub fn region(&self) -> Option<Region> {
         let mut region = Region { descriptor: -1, reserved: 0, offset: 0, base: ptr::null() };
         if self.owner.is_null() {
@@ -123,16 +123,16 @@ impl Payload {
 /// Adds `count` references to an owner (null: static memory, nothing to do).
 ///
 /// # Safety
-/// `owner` is null, or somebody holds a reference on it for as long as this runs.
+/// `owner` is null, or a reference on it is held for as long as this runs.
 #[inline]
 pub(in crate::raw) unsafe fn retain(owner: *const PayloadOwner, count: usize) {
     if !owner.is_null() {
-        // SAFETY: somebody holds a reference on the owner (`# Safety`), so it is alive.
+        // SAFETY: a reference on the owner is held (`# Safety`), so it is alive.
         unsafe { ((*owner).vtable.retain())(owner, count) }
     }
 }
 
-/// Lets go of `count` references on an owner (null: static memory, nothing to do).
+/// Releases `count` references on an owner (null: static memory, nothing to do).
 ///
 /// # Safety
 /// The caller holds these references, and does not use them again.
@@ -231,7 +231,7 @@ pub struct PayloadMut {
     owner: *const PayloadOwner,
 }
 
-// SAFETY: nobody else reads or writes these bytes, and the owner's count is atomic.
+// SAFETY: nothing else reads or writes these bytes, and the owner's count is atomic.
 unsafe impl Send for PayloadMut {}
 // SAFETY: a shared PayloadMut is only read.
 unsafe impl Sync for PayloadMut {}
@@ -369,7 +369,7 @@ unsafe extern "C" fn release_owner<M>(owner: *const PayloadOwner, count: usize) 
     if last {
         // The memory is an author's type: its drop may panic, and this is a boundary.
         let _ = fence(|| {
-            // SAFETY: that was the last reference, so nobody else refers to the owner, which
+            // SAFETY: that was the last reference, so nothing else refers to the owner, which
             // `from_owner` boxed.
             drop(unsafe { Box::from_raw(owner.cast_mut()) });
         });

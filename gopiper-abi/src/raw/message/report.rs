@@ -1,4 +1,4 @@
-//! What a component says of one message.
+//! A component's report of one message.
 use std::borrow::Cow;
 
 /// A status with an optional description. The ranges are the pipeline's rules:
@@ -65,7 +65,7 @@ impl Report {
         self.status
     }
 
-    /// What was said about it.
+    /// Its description.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }

@@ -8,19 +8,19 @@ use crate::raw::{Message, Payload};
 
 // Statuses of a slot while its message is with the component; all negative, none a report.
 
-/// Handed out; the slot's bits are the message as it came, but owned by nobody.
+/// Handed out; the slot's bits are the message as received, but have no owner.
 pub(crate) const VACANT: i32 = i32::MIN;
-/// Deferred; the slot owns the message as it came.
+/// Deferred; the slot owns the message as received.
 pub(crate) const LATE: i32 = i32::MIN + 1;
 
 impl Message {
-    /// Describes what has become of the message in a slot. Another thread may read the slot's
-    /// status meanwhile (`Watch`): a reference to the whole message would lie over that.
+    /// Describes the outcome of the message in a slot. Another thread may read the slot's status
+    /// meanwhile (`Watch`): a reference to the whole message would overlap that.
     ///
     /// # Safety
-    /// `slot` owns its extra, and nobody else touches that before the status is stored.
+    /// `slot` owns its extra, and nothing else touches that before the status is stored.
     pub(in crate::raw) unsafe fn describe_slot(slot: *mut Message, description: &str) {
-        // SAFETY: the slot owns its extra, and nobody else touches that now (`# Safety`). It gives
+        // SAFETY: the slot owns its extra, and nothing else touches that now (`# Safety`). It gives
         // its reference for the one that it gets back, which is not shared.
         unsafe {
             let extra = Self::unshared((*slot).extra);
@@ -46,14 +46,14 @@ impl Message {
     /// The status of what [`Message::vacated`] makes.
     pub const VACATED: i32 = i32::MIN + 2;
 
-    /// What stands in a place whose message was taken out: nothing, and settled by nobody.
+    /// The content of a place whose message was taken out: empty, with nothing to settle.
     pub fn vacated() -> Self {
         let mut message = Message::new(Payload::empty());
         message.status = Self::VACATED;
         message
     }
 
-    /// Whether somebody waits for what becomes of it: an author's message never says so.
+    /// Whether a source waits for its outcome: an author's message never says so.
     pub fn has_delivery(&self) -> bool {
         !self.delivery.is_null()
     }

@@ -9,7 +9,7 @@ use abi_stable::{
 
 use crate::raw::{Map, Payload};
 
-/// What a [`Value`] holds: an open number, so that later interfaces can add to it.
+/// The type of a [`Value`]'s content: an open number, so that later interfaces can add to it.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
 pub struct ValueTag(pub u32);
@@ -97,10 +97,9 @@ struct Object<T> {
     body: T,
 }
 
-// SAFETY: a value owns its heap part alone; what is shared inside (Payload) counts atomically.
+// SAFETY: a value owns its heap part alone; a shared part inside (Payload) counts atomically.
 unsafe impl Send for Value {}
-// SAFETY: nothing changes through a shared value; what is shared inside (Payload) counts
-// atomically.
+// SAFETY: nothing changes through a shared value; a shared part inside (Payload) counts atomically.
 unsafe impl Sync for Value {}
 
 impl Value {
@@ -122,13 +121,13 @@ impl Value {
         Self::plain(ValueTag::TIME, ValueBits { signed: nanoseconds })
     }
 
-    /// What it holds.
+    /// The type of its content.
     pub fn tag(&self) -> ValueTag {
         self.tag
     }
 
     /// # Safety
-    /// `T` must be the body that the tag stands for.
+    /// `T` must be the body that belongs to the tag.
     unsafe fn body<T>(&self, tag: ValueTag) -> Option<&T> {
         // SAFETY: `T` is the body of the tag (`# Safety`), and a known heap tag always leads to an
         // object with it: only the constructors here, the same on both sides (the layout check

@@ -217,7 +217,7 @@ enum Step {
     Push(u8),
     Append(Vec<u8>),
     Slices(u8, u8),
-    /// Splits, and goes on with the rest or the front.
+    /// Splits, and continues with the rest or the front.
     Split(prop::sample::Index, bool),
     /// Keeps those whose bit is set; the others are settled.
     Retain(u32),

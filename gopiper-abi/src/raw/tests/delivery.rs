@@ -54,7 +54,7 @@ fn a_batch_settles_in_runs_of_equal_outcomes() {
     assert_eq!(*calls.0.lock().unwrap(), [(0, 3, 0), (3, 1, 1), (5, 3, 1)]);
     drop(batch);
     assert_eq!(calls.0.lock().unwrap().last(), Some(&(4, 1, 4)));
-    // The record has let go of it: all are settled.
+    // The record has released it: all are settled.
     assert_eq!(Arc::strong_count(&calls), 1);
 }
 
@@ -100,7 +100,7 @@ fn neighbours_are_merged_in_either_order() {
     let parents = all.into_parents();
     let ranges: Vec<_> = parents.iter().map(|parent| (parent.first, parent.count)).collect();
     assert_eq!(ranges, [(0, 100), (0, 100)]);
-    // SAFETY: `into_parents` took the indices out just before, and nobody else holds them.
+    // SAFETY: `into_parents` took the indices out just before, and nothing else holds them.
     drop(unsafe { Deliveries::from_parents(parents) });
     assert_eq!(ledger.outcomes(0, 100), [FAILED; 100]);
     assert_eq!(ledger.outcomes(1, 100), [FAILED; 100]);

@@ -1,4 +1,4 @@
-//! What stands between a host and a worker: the entries, with workers that keep to nothing.
+//! The layer between a host and a worker: the entries, with workers that break the rules.
 use std::{
     cell::RefCell,
     sync::{OnceLock, atomic::AtomicU64},
@@ -262,7 +262,7 @@ fn a_panic_at_one_message_fails_that_one() {
     assert!(said[1].1.starts_with("panicked: at the second (gopiper-abi/src/raw/tests/glue.rs:"));
 }
 
-/// A host that is told 'all done' does not look at the messages.
+/// A host that receives 'all done' does not look at the messages.
 #[test]
 fn what_failed_is_known_though_the_worker_hides_it() {
     let said = handle("hides that it failed");

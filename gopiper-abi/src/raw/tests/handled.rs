@@ -55,7 +55,7 @@ impl Given {
     }
 }
 
-/// Runs the ways over messages of these kinds, as a host does, and checks what is left of each.
+/// Runs the ways over messages of these kinds, as a host does, and checks what remains of each.
 fn run(ways: &[&Way], kinds: &[u32]) {
     let mut given = Given::new();
     let mut batch = Batch::new(ways.len() as u32);
@@ -215,7 +215,7 @@ fn late_reports_race_with_the_end_of_the_call() {
         });
         let batch = match handling.finish() {
             Ok(batch) => batch,
-            // Nobody waits for it: whoever reports last drops it.
+            // Nothing waits for it: the thread that reports last drops it.
             Err(deferred) if round % 3 == 0 => {
                 drop(deferred);
                 while Arc::strong_count(&given.ledger) > 1 {
@@ -256,7 +256,8 @@ fn a_batch_that_nobody_finishes_goes_with_its_last_report() {
     assert_eq!(given.ledger.outcomes(0, 2), [Some(Outcome::RETURNED); 2]);
 }
 
-/// After a panic the next component sees what is left, and nothing of what may still be deferred.
+/// After a panic the next component sees the remaining messages, and none that may still be
+/// deferred.
 #[test]
 fn after_a_panic_the_rest_is_left() {
     catch_panic_messages();

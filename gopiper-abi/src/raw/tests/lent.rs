@@ -122,7 +122,7 @@ fn what_is_reported_is_taken_out_while_the_rest_is_waited_for() {
     assert_eq!(texts(&back), ["done", "", "done"]);
     let (tell, hear) = mpsc::channel();
     waiting.await_deferred(Arc::new(Late(tell)));
-    // Nobody waits any longer for the one.
+    // Nothing waits for this one any longer.
     back.messages_mut()[1] = lent.take_back(1, None);
     drop(lent);
     back.settle(Outcome::DELIVERED);
@@ -134,8 +134,8 @@ fn what_is_reported_is_taken_out_while_the_rest_is_waited_for() {
     assert_eq!(books.alive(), 0);
 }
 
-/// Lends a batch on a thread that gets stuck when `component` says so, and gives the call up then:
-/// the statuses of what was reported.
+/// Lends a batch on a thread that gets stuck when `component` says so, and abandons the call then.
+/// Returns the statuses of the reported messages.
 fn give_up_when_stuck(
     texts: &[&str],
     component: impl FnOnce(&Handling, &dyn Fn()) + Send + 'static,
@@ -202,8 +202,8 @@ fn all_of_a_batch_that_is_reported_at_once_is_reported() {
     assert_eq!(reported, [Some(300), Some(300)]);
 }
 
-/// Any moment is one at which a call may be given up: what is being handed out or reported just
-/// then, on whatever thread, is never taken for reported, nor read while it is written.
+/// A call may be abandoned at any moment: a message that is being handed out or reported just then,
+/// on whatever thread, is never taken for reported, nor read while it is written.
 #[test]
 fn a_call_may_be_given_up_at_any_moment() {
     let rounds = if cfg!(miri) { 20 } else { 3000 };
@@ -243,7 +243,7 @@ fn a_call_may_be_given_up_at_any_moment() {
                     }
                 })
             });
-            // What it does to the batch from here on must wait for the one who gives up.
+            // Its changes to the batch from here on must wait for the thread that abandons it.
             begins.recv().unwrap();
         });
         let watch = watches.recv().unwrap();

@@ -1,4 +1,4 @@
-//! What the interface promises, as stories; with the counters that say whether they hold.
+//! The promises of the interface, as stories; with the counters that say whether they hold.
 mod batch;
 mod delivery;
 mod fork;
@@ -60,7 +60,7 @@ impl Books {
     }
 }
 
-/// Hears what became of messages: token and index, with every outcome that was said of it.
+/// Receives the outcomes of messages: token and index, with every outcome reported for it.
 #[derive(Debug, Default)]
 struct Ledger(Mutex<BTreeMap<(u64, u32), Vec<Outcome>>>);
 

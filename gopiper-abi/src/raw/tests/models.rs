@@ -16,7 +16,8 @@ fn explore(name: &str, model: impl Fn() + Send + Sync + 'static) {
     println!("{name}: {} interleavings", count.load(SeqCst));
 }
 
-/// What was told: the first index, how many, the outcome; and `FREED` when the delivery has gone.
+/// The reported outcomes: the first index, how many, the outcome; and `FREED` when the delivery has
+/// gone.
 type Told = Arc<Mutex<Vec<(u32, u32, Outcome)>>>;
 
 const FREED: (u32, u32, Outcome) = (0, 0, Outcome(-1));
@@ -24,11 +25,12 @@ const FREED: (u32, u32, Outcome) = (0, 0, Outcome(-1));
 /// The delivery holds the only one: it is freed with it.
 struct Hears {
     told: Told,
-    /// Read by whoever settles, written by whoever frees: loom sees if these may come together.
+    /// Read by the thread that settles, written by the thread that frees: loom sees if these may
+    /// overlap.
     alive: UnsafeCell<()>,
 }
 
-// SAFETY: there is nothing in `alive`, and loom checks what is done with it.
+// SAFETY: there is nothing in `alive`, and loom checks each use of it.
 unsafe impl Send for Hears {}
 // SAFETY: there is nothing in `alive`, and loom reports a write beside another access.
 unsafe impl Sync for Hears {}

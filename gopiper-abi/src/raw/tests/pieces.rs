@@ -146,8 +146,8 @@ fn a_message_that_was_changed_between_parts_the_piece() {
     assert_eq!(pieces(batch, b"\n"), [piece(0..2, "a\n+"), piece(2..3, "c\n")]);
 }
 
-/// What a sink writes of messages, each a text, the number of the piece that it is, and whether the
-/// rest follows.
+/// The output of a sink for these messages: each is a text, the number of the piece, and whether
+/// the rest follows.
 fn written(messages: &[(&str, u16, bool)]) -> String {
     let mut batch = Batch::new(messages.len() as u32);
     for (text, piece, continues) in messages {

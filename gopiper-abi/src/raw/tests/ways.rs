@@ -3,7 +3,7 @@ use std::{mem::ManuallyDrop, panic::panic_any, thread::JoinHandle, time::Duratio
 
 use super::*;
 
-/// A component that does with each message what it is told to.
+/// A component that handles each message in a given way.
 #[derive(Default)]
 pub(super) struct Stage {
     pub(super) stash: Vec<Message>,
@@ -20,14 +20,14 @@ impl Drop for Stage {
     }
 }
 
-/// What must be found in the slot afterwards.
+/// The content of the slot expected afterwards.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Left {
     /// The message as the component gave it back.
     Changed,
-    /// The message as it came, with this status and description.
+    /// The message as received, with this status and description.
     Came(i32, &'static str),
-    /// The message as it came, with any status of a fault of the component.
+    /// The message as received, with any status of a fault of the component.
     Fault,
     /// Nothing: the component has it, and the index. The outcome of the index.
     Kept(Outcome),

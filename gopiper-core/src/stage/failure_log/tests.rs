@@ -1,4 +1,4 @@
-//! What the log says of failures, on a clock that the tests move.
+//! The log of failures, on a clock that the tests move.
 use super::*;
 
 #[test]
@@ -14,7 +14,7 @@ fn a_reason_is_known_in_spite_of_what_differs_between_messages() {
     assert!(same("it's 'open", "it's 'open"));
 }
 
-/// What is written while `f` runs: each line's level, text and fields.
+/// The lines logged while `f` runs: each with its level, text and fields.
 fn log_of(f: impl FnOnce()) -> Vec<String> {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);

@@ -153,7 +153,7 @@ impl<'s> Trial<'s> {
     }
 }
 
-/// Waits for the end, and causes it. Returns what was left if the pipeline did not end.
+/// Waits for the end, and causes it. Returns the messages left if the pipeline did not end.
 fn watch(
     (control, place): (&Control, usize),
     seen: &SharedSeen,

@@ -69,7 +69,7 @@ fn messages(subject: &Subject) -> Judged {
     match panicked(&ran.failed) {
         Some(message) => {
             let data = shown(&message.data().escape_ascii().to_string());
-            // Those that say what became of it differ from run to run.
+            // Attributes that name the outcome differ from run to run.
             let own = message.attributes().into_iter().flat_map(Map::iter);
             let own: Map = own
                 .filter(|(key, _)| !key.starts_with("gopiper."))

@@ -17,7 +17,7 @@ pub(super) struct Held {
     values: usize,
     /// Whether these have changed since it has made a message: then the next one has its own.
     has_changed: bool,
-    /// The size of the block that payloads are cut from; 0 if it counts among what was made.
+    /// The size of the block that payloads are cut from; 0 if it is already counted in `made`.
     pub(super) block: usize,
 }
 

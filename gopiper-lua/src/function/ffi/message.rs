@@ -14,7 +14,7 @@ const DESCRIPTION: usize = 64 << 10;
 // The prelude calls these with the state that it was given, and with a slot of the batch that is
 // being handled: see `ffi/mod.rs`.
 
-/// Where the word begins, from a place on; -1 if it is not there.
+/// The place where the word begins, from a place on; -1 if it is not there.
 pub(super) unsafe extern "C" fn find(
     state: &mut State,
     message: &Message,

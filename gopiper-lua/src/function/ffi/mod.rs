@@ -2,7 +2,7 @@
 //!
 //! `lua/types.h` declares the same types. The prelude, which is the other files of that folder,
 //! calls these functions on the worker's thread, with the state that it was given, and with a slot
-//! of the batch that is being handled, if they want one. Nobody else refers to either during the
+//! of the batch that is being handled, if they want one. Nothing else refers to either during the
 //! call, so they are references. LuaJIT keeps a string alive for the call that it is given to. None
 //! of the functions calls back into Lua, and none may panic.
 #![allow(unsafe_code)]
@@ -124,7 +124,7 @@ pub(super) fn lua(
     prelude.set("begin_anew", begin_anew)?;
     let make = lua.load(include_str!("../lua/batch.lua")).set_name("=gopiper").call(prelude)?;
     let package: Table = lua.globals().get("package")?;
-    // What LuaJIT knows of types and their methods goes with the module: it must not be collected.
+    // LuaJIT's record of types and their methods goes with the module: it must not be collected.
     lua.set_named_registry_value("ffi", package.get::<Table>("loaded")?.get::<Table>("ffi")?)?;
     for place in ["loaded", "preload"] {
         package.get::<Table>(place)?.set("ffi", mlua::Nil)?;
@@ -157,10 +157,10 @@ pub(super) fn run(
     let cursor = unsafe { &(*batch).cursor };
     let first = cursor.load(Relaxed);
     loop {
-        // SAFETY: the state is borrowed, and nobody changes it while Lua does not run.
+        // SAFETY: the state is borrowed, and nothing changes it while Lua does not run.
         unsafe { (*state).progress.begin(cursor.load(Relaxed)) };
         let ran = function.call::<()>(LightUserData(batch.cast::<c_void>()));
-        // SAFETY: the state is borrowed, and nobody changes it while Lua does not run.
+        // SAFETY: the state is borrowed, and nothing changes it while Lua does not run.
         let at = unsafe {
             (*state).slot.store(ptr::null_mut(), Relaxed);
             (*state).progress.at()
@@ -169,13 +169,13 @@ pub(super) fn run(
         let _ = lua.gc_collect();
         let text = format!("{subject}: {}", error.to_string().lines().next().unwrap_or_default());
         // SAFETY: Lua has got no further than a message of the batch, whose slots from the cursor
-        // on hold messages; nobody else refers to this one or to the state while Lua does not run.
+        // on hold messages; nothing else refers to this one or to the state while Lua does not run.
         let len = unsafe {
             let slot = &mut *(*batch).messages.add(at as usize);
             message::report(&mut *state, slot, 200, text.as_ptr(), text.len());
             (*batch).len
         };
-        // Release: whoever sees it may read what lies before it (`Watch`).
+        // Release: a thread that sees it may read the slots before it (`Watch`).
         cursor.store(at + 1, Release);
         if at + 1 >= len {
             break;

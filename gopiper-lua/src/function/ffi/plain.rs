@@ -116,8 +116,8 @@ impl Plain {
     /// # Safety
     /// Its bytes live for the call.
     pub(super) unsafe fn read(&self) -> Result<Option<Value>, structured::ValueProblem> {
-        // SAFETY: what has one of the tags below for which this is called has bytes, which live for
-        // the call (`# Safety`).
+        // SAFETY: a value with one of the tags below for which this is called has bytes, which live
+        // for the call (`# Safety`).
         let bytes = || unsafe { bytes(self.data, self.len) };
         if self.tag == ABSENT {
             return Ok(None);

@@ -13,7 +13,7 @@ pub(super) fn is_too_deep(data: &[u8]) -> bool {
     too_deep_at(data).is_some()
 }
 
-/// Where the first list or object begins that is nested deeper than [`DEPTH`].
+/// The place where the first list or object begins that is nested deeper than [`DEPTH`].
 pub(super) fn too_deep_at(data: &[u8]) -> Option<usize> {
     if data.len() <= DEPTH {
         return None;

@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for Table<'_> {
             self.0.string(key.as_bytes());
             entries.next_value_seed(Table(self.0))?;
             has_room(self.0)?;
-            // Of two the first counts, as for who looks for a field alone.
+            // Of two the first counts, as in a search for a field alone.
             if !keys.insert(key) {
                 self.0.back_to(before);
             }

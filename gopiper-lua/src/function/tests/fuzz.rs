@@ -1,8 +1,9 @@
-//! Every call of the kit's with values that nobody means. The kit runs past Lua's own checks (FFI):
-//! what it does not check itself can end the process.
+//! Calls every function of the kit with unlikely values. The kit bypasses Lua's own checks (FFI): a
+//! value that it does not check itself can end the process.
 use super::*;
 
-/// The values, and what is called with each pair of them. The first call fails in words of its own.
+/// The values, and the calls made with each pair of them. The first call fails with an error of its
+/// own.
 const CALLS: &str = "
 local gopiper = require('gopiper')
 local buffer = require('string.buffer')
@@ -72,7 +73,7 @@ const ALL: usize = CALL_COUNT * VALUE_COUNT * VALUE_COUNT;
 
 #[test]
 fn no_value_that_a_function_uses_ends_the_process() {
-    // What is compiled is more than what is not: there each call is made with a third of the pairs.
+    // Compiled code is tried with every pair, interpreted code with a third of them.
     for (jit, step) in [("", 1), ("jit.off()", 3)] {
         let numbers = (0..ALL).step_by(step);
         let count = numbers.len();

@@ -122,7 +122,7 @@ fn errors_that_are_no_text_are_told_all_the_same() {
             "function(message) if message.data == 'go on' then return end error({raised}) end"
         );
         let messages = ["one", "go on", "two", "go on"].map(Message::new);
-        // What is not stuck must not look so on a machine under load.
+        // A function that is not stuck must not look so on a machine under load.
         let limit = if raised == "stuck" { 6 * SHORT } else { LIMIT };
         let ran = run_with(limit, None, before, &function, messages.into());
         assert_eq!(ran.text(), ["go on"; 2], "{raised}: {:?}", ran.descriptions());
@@ -163,7 +163,7 @@ fn coroutines_may_be_used_and_not_left_by() {
     }
 }
 
-/// What a Lua state holds does not grow with the number of messages.
+/// The memory of a Lua state does not grow with the number of messages.
 #[test]
 fn garbage_is_collected() {
     let function = "function(message, window)

@@ -29,7 +29,7 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// As text, where a number that is none is the same as itself.
+/// As text, where a NaN is the same as itself.
 fn shown(value: Option<&Value>) -> String {
     format!("{value:?}")
 }

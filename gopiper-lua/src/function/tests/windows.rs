@@ -13,10 +13,10 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 const GOPIPER: &str = "local gopiper = require('gopiper')";
 
-/// What has happened, in order.
+/// The events so far, in order.
 type Events = Arc<Mutex<Vec<String>>>;
 
-/// Gives what the test sends it, and tells what became of it.
+/// Sends the messages that the test gives it, and reports their outcomes.
 struct Fed {
     given: Vec<String>,
     messages: Receiver<&'static str>,
@@ -219,7 +219,7 @@ fn what_is_made_of_nothing_is_dropped_if_that_is_said_and_else_goes_back() {
     assert!(!ran.summary.is_success());
 }
 
-/// Of what is kept before: what fails or comes again has made nothing, all else has.
+/// Messages kept before: one that fails or comes again has sent nothing, every other one has.
 #[test]
 fn what_a_message_makes_of_others_is_sent_unless_it_fails() {
     let function = "function(message, window)
@@ -235,7 +235,8 @@ fn what_a_message_makes_of_others_is_sent_unless_it_fails() {
         ["keep", "fail", "boom", "drop", "keep", "fail", "done", "keep", "boom", "emit", "drop"];
     let messages = messages.map(Message::new);
     let ran = run_every(Some(SECOND), GOPIPER, &table_of(function), messages.into());
-    // What was sent at a message takes its place; its own stands before, or behind what it emits.
+    // Messages sent while a message is handled take its place; its own stay before them, or after
+    // those that it emits.
     assert_eq!(ran.text(), ["drop", "done", "done", "of itself", "emit", "drop"]);
     assert_eq!(ran.failed.len(), 4);
     assert_eq!((ran.summary.outcomes.failed, ran.summary.unsettled), (0, 0));

@@ -1,4 +1,4 @@
-//! What is written is read again, and nothing else is.
+//! Written entries are read again, and nothing else is.
 use super::*;
 
 fn entries() -> Vec<Entry> {

@@ -9,7 +9,7 @@ use crate::{
     outlet::Outlet,
 };
 
-/// What came of reading a block.
+/// The outcome of reading a block.
 pub(super) enum Block {
     Read(usize),
     /// Bytes that have gone through already.
@@ -83,8 +83,8 @@ impl Reader {
                 read => Block::Read(read),
             });
         }
-        // After it was read: if it begins as it did, and what was read last lies there still, these
-        // bytes were of that file.
+        // After it was read: if the file begins as before, and the bytes read last still lie there,
+        // these bytes were of that file.
         let head = head(self.input.file())?;
         let fits = self.fingerprint.fits(&head)
             && (self.input.is_gzip() || self.tail.fits(self.input.file())?);
