@@ -49,7 +49,7 @@ typedef struct gopiper_message gopiper_message;
 // success.
 #define GOPIPER_DROP 300
 
-// `produce` returns this when more is to be had at once.
+// `produce` returns this when more messages are available at once.
 #define GOPIPER_MORE 0
 
 // `produce` returns this when there is nothing just now: it is called again after gopiper_wake_at.
@@ -141,7 +141,8 @@ typedef struct gopiper_host gopiper_host;
 // one thread at a time.
 typedef struct gopiper_kept gopiper_kept;
 
-// Bytes that belong to somebody else. Those of a text end with a NUL only where that is said.
+// Bytes that belong to another owner. Those of a text end with a NUL only where the documentation
+// says so.
 typedef struct {
   // The first of them. Not NULL, also if there are none.
   const uint8_t *data;
@@ -149,7 +150,7 @@ typedef struct {
   size_t length;
 } gopiper_bytes;
 
-// What a value is, by its type.
+// The type of a value.
 typedef union {
   // Of GOPIPER_BOOLEAN.
   bool boolean;
@@ -169,28 +170,28 @@ typedef union {
 typedef struct {
   // GOPIPER_NULL … GOPIPER_MAP, or a number that this version does not know.
   uint32_t kind;
-  // What it is.
+  // The content, by its type.
   gopiper_content content;
 } gopiper_value;
 
 // An attribute that the operator can set: a row of a table that ends with one whose name is NULL.
 // From it come the checks and their errors, and what `gopiper inspect --load` shows.
 typedef struct {
-  // What it is called.
+  // Its name.
   const char *name;
-  // What it takes: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or
-  // GOPIPER_TEXT.
+  // Its type: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or GOPIPER_TEXT.
   uint32_t kind;
   // Whether it must be given.
   bool required;
-  // What it is unless it is given, written as in a pipeline's file, text without quotes: "100",
+  // Its value unless it is given, written as in a pipeline's file, text without quotes: "100",
   // "true". NULL for none: then its value is GOPIPER_NULL.
   const char *default_value;
-  // What it is for, in a sentence or more.
+  // Its purpose, in a sentence or more.
   const char *documentation;
 } gopiper_attribute;
 
-// What a component is: fill in what it needs by name, the rest is zero and means the default.
+// The description of a component: fill in the fields it needs by name, the rest is zero and means
+// the default.
 //
 // A callback that gets an `error` has failed exactly if it has called gopiper_refuse with it. No
 // callback may be left by longjmp or a C++ exception.
@@ -199,9 +200,9 @@ typedef struct {
 // worker has a `state` of its own, and its callbacks are called by one thread at a time, so a
 // state needs no locks; `stop` is the one exception.
 typedef struct {
-  // What the component does, in a sentence or more, for the operator.
+  // The purpose of the component, in a sentence or more, for the operator.
   const char *documentation;
-  // What can be set, ended by a row whose name is NULL; NULL for nothing.
+  // The attributes, ended by a row whose name is NULL; NULL for none.
   const gopiper_attribute *attributes;
   // One of GOPIPER_PARALLEL_…
   uint32_t parallel;
@@ -260,13 +261,13 @@ typedef struct {
   void (*destroy)(void *state);
 } gopiper_component;
 
-// What GOPIPER_COMPONENT exports to the static library. It writes this for you.
+// The table that GOPIPER_COMPONENT exports to the static library. It writes this for you.
 typedef struct {
   // The component's name.
   const char *name;
   // Its version.
   const char *version;
-  // What it is: GOPIPER_SOURCE …
+  // The kind of the component: GOPIPER_SOURCE …
   uint32_t kind;
   // The table of callbacks.
   const gopiper_component *component;
@@ -311,8 +312,8 @@ gopiper_message *gopiper_batch_add_copy(gopiper_batch *batch, const gopiper_mess
 // Sources: says where the messages of a batch come from. When one fails, the log and the dead
 // letter say so: "orders.log, byte 4096". Call it when all messages are in the batch.
 //
-// `of` is what you read, and is copied. `unit` is what the numbers count ("byte", "line",
-// "offset"): a string literal, or another text that stays as it is for ever. `numbers` has one for
+// `of` names your input, and is copied. `unit` names the things that the numbers count ("byte",
+// "line", "offset"): a string literal, or another text that never changes. `numbers` has one for
 // each message that is in the batch now, and is copied; if it is NULL, the first message has the
 // number `first`, and the others count on from there.
 void gopiper_batch_set_positions(gopiper_batch *batch,
@@ -366,8 +367,8 @@ void gopiper_wake_at(gopiper_host *host, int64_t moment);
 // Whether the pipeline is ending.
 bool gopiper_is_stopping(const gopiper_host *host);
 
-// A descriptor that becomes readable when the pipeline is ending, to be polled beside what a
-// source waits for. Never read or close it. -1 if there is none.
+// A descriptor that becomes readable when the pipeline is ending, to be polled beside the
+// descriptors that a source waits for. Never read or close it. -1 if there is none.
 int32_t gopiper_stop_descriptor(const gopiper_host *host);
 
 // Ends the pipeline: as failed with `error`; without an error if that is NULL, because no more of

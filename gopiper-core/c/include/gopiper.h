@@ -23,9 +23,9 @@ typedef struct gopiper_pipeline gopiper_pipeline;
 // several at once.
 typedef void (*gopiper_log_function)(void *context, uint32_t level, const char *line);
 
-// What one component has done so far, in messages unless it is said.
+// The counts of one component so far, in messages unless noted.
 typedef struct {
-  // What it is called. The pipeline's: valid until that is freed.
+  // The component's name. It belongs to the pipeline: valid until that is freed.
   const char *component;
   // Came to it.
   uint64_t received;
@@ -43,7 +43,7 @@ typedef struct {
   uint64_t retries;
 } gopiper_counters;
 
-// What became so far of the messages that sources produced.
+// The outcomes so far of the messages that sources produced.
 typedef struct {
   // The last component has finished all messages made from them.
   uint64_t delivered;
@@ -110,7 +110,7 @@ size_t gopiper_pipeline_counters(const gopiper_pipeline *pipeline,
                                  gopiper_counters *counters,
                                  size_t room);
 
-// What became so far of the messages that its sources produced; all 0 before the start.
+// Returns the outcomes so far of the messages that its sources produced; all 0 before the start.
 gopiper_outcomes gopiper_pipeline_outcomes(const gopiper_pipeline *pipeline);
 
 // Why the last call of new, load, start or wait has failed; empty if it has not. The pipeline's:
