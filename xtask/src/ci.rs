@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Cargo;
-use crate::{api, chaos, compilers, edges, nights, outside, soundness, test, tidy};
+use crate::{api, chaos, compilers, deny, edges, nights, outside, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -35,6 +35,7 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
     steps.step("fmt", || cargo.run("fmt", &["--all", "--check"]))?;
     steps.step("tidy", tidy::tidy)?;
     steps.step("forbidden edges", edges::check)?;
+    steps.step("licences", deny::licences)?;
     steps.step("clippy", || {
         let args = ["--workspace", "--all-targets", "--", "-D", "warnings"];
         cargo.run("clippy", &args)
@@ -46,6 +47,7 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
     steps.step("oldest compiler", compilers::oldest)?;
     if args.full {
         steps.step("other compilers", compilers::all)?;
+        steps.step("advisories", deny::advisories)?;
         steps.step("outside", outside::check)?;
         steps.step("public api", api::check)?;
         steps.step("loom", soundness::models)?;

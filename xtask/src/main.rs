@@ -7,6 +7,7 @@ mod c;
 mod chaos;
 mod ci;
 mod compilers;
+mod deny;
 mod edges;
 mod nights;
 mod outside;
