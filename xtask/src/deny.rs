@@ -26,7 +26,7 @@ pub(crate) fn advisories() -> Result<()> {
         eprintln!("skipped: there is no copy of the advisory database");
         return Ok(());
     }
-    eprint!("{text}");
+    eprint!("{text}{}", String::from_utf8_lossy(&output.stdout));
     ensure!(output.status.success(), "an advisory is neither heeded nor listed in deny.toml");
     Ok(())
 }

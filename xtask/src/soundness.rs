@@ -67,12 +67,14 @@ fn test_boundary(cargo: Cargo, plugins: &str) -> Result<()> {
     let program = program_of(&artifacts)?;
     let out = metadata.target_directory.join(plugins);
     plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;
-    cargo
+    let cargo = cargo
         .env("GOPIPER_TEST_PLUGINS", &out)
         .env("GOPIPER_TEST_PROGRAM", &program)
         // Those of the usual build: what happens to them does not depend on how they were built.
-        .env("GOPIPER_TEST_VARIANTS", variants::build()?)
-        .run("test", &BOUNDARY)
+        .env("GOPIPER_TEST_VARIANTS", variants::build()?);
+    cargo.run("test", &BOUNDARY)?;
+    // What Lua calls through the FFI.
+    cargo.run("test", &["-p", "gopiper-lua", "--lib", "function::"])
 }
 
 /// The models of threads, in every interleaving.

@@ -263,7 +263,7 @@ mod tests {
     fn what_is_missing_is_named_with_its_documentation() {
         let RawError { attribute, message, .. } =
             &read::<Attributes>(&Map::default()).unwrap_err()[0];
-        assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Where it lies."));
+        assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Its place."));
         assert_eq!(
             said("inner", Map::default()),
             "inner.name is missing: What it is called, by everybody."
