@@ -181,7 +181,7 @@ fn open_when_held_back(
 }
 
 #[test]
-fn a_stage_that_stands_still_holds_the_source_back() {
+fn a_blocked_stage_holds_the_source_back() {
     // Bounded by messages, and by bytes.
     for (bytes, still_room, pass_room) in
         [(10, (4, MB), (2, MB)), (16 * MB, (100, 70 * MB), (100, 40 * MB))]
@@ -218,7 +218,7 @@ impl Component for Again {
 }
 
 #[test]
-fn what_waits_for_a_retry_holds_the_source_back() {
+fn messages_waiting_for_a_retry_hold_the_source_back() {
     for ordered in [true, false] {
         let (gate, gauge) = (Arc::new(Gate::default()), Arc::new(Gauge::default()));
         let attempts = Arc::new(AtomicUsize::new(0));
@@ -270,7 +270,7 @@ fn once<F: FnOnce(&Postponed) + Send + 'static>(f: F) -> ComponentSpec {
 }
 
 #[test]
-fn trying_to_send_takes_what_room_there_is_and_never_waits() {
+fn trying_to_send_takes_the_room_there_is_and_never_waits() {
     // The race for the last room is short: so often that somebody loses it.
     for _ in 0..100 {
         let (gate, gauge) = (Arc::new(Gate::default()), Arc::new(Gauge::default()));

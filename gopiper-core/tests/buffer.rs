@@ -103,7 +103,7 @@ fn all_goes_through_in_order_and_nothing_stays() {
 }
 
 #[test]
-fn no_file_stays_open_behind_it() {
+fn no_file_stays_open_after_it() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new(numbers(3));
     assert!(run(buffered(probe.source(1), probe.sink(), state.path())).is_success());
@@ -120,7 +120,7 @@ fn no_file_stays_open_behind_it() {
 }
 
 #[test]
-fn what_was_not_settled_comes_again_and_the_source_is_not_asked_for_it() {
+fn unsettled_messages_come_again_without_the_source() {
     let state = tempfile::tempdir().unwrap();
     let first = Probe::new(numbers(10));
     let breaks = sink(|postponed| Breaks(4, postponed));
@@ -135,7 +135,7 @@ fn what_was_not_settled_comes_again_and_the_source_is_not_asked_for_it() {
 }
 
 #[test]
-fn of_a_block_only_what_has_come_back_comes_again() {
+fn only_returned_messages_of_a_block_come_again() {
     let state = tempfile::tempdir().unwrap();
     let first = Probe::new(numbers(4));
     let breaks = sink(|postponed| Breaks(2, postponed));
@@ -175,7 +175,7 @@ fn a_full_buffer_pushes_back_until_there_is_room() {
 }
 
 #[test]
-fn a_full_buffer_drops_what_comes_if_it_is_told_to() {
+fn a_full_buffer_drops_new_messages_if_asked_to() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new((0..50).map(|n| format!("{n:01000}")));
     let gate = Gate::default();
@@ -214,7 +214,7 @@ impl Source for Gives {
 }
 
 #[test]
-fn what_is_done_with_takes_no_room() {
+fn finished_messages_take_no_room() {
     let state = tempfile::tempdir().unwrap();
     let (probe, (give, get)) = (Probe::new([""; 0]), mpsc::channel());
     let get = Mutex::new(Some(get));
@@ -247,7 +247,7 @@ fn what_is_done_with_takes_no_room() {
 }
 
 #[test]
-fn what_is_under_way_when_it_is_stopped_is_kept_though_the_buffer_is_full() {
+fn messages_under_way_at_a_stop_are_kept_though_the_buffer_is_full() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new((0..300).map(|n| format!("{n:0100}")));
     let gate = Gate::default();
@@ -279,7 +279,7 @@ fn summary_of_waits(control: &Control) -> u64 {
 }
 
 #[test]
-fn two_buffers_and_what_does_not_fit() {
+fn two_buffers_and_their_errors() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new(numbers(3));
     let buffer = || Step::Buffer(BufferOptions::default());

@@ -11,7 +11,7 @@ use gopiper_core::{
 };
 
 #[test]
-fn each_way_says_what_may_be_lost_on_it() {
+fn each_way_names_its_possible_losses() {
     let state = tempfile::tempdir().unwrap();
     let file = |name: &str| state.path().join(name).display().to_string();
     let source = || {

@@ -26,7 +26,7 @@ const DELIVERED: Outcome = Outcome::DELIVERED;
 const FAILED: Outcome = Outcome::FAILED;
 
 #[test]
-fn a_stuck_worker_is_given_up_and_another_goes_on_in_order() {
+fn a_stuck_worker_is_abandoned_and_another_continues_in_order() {
     let story = Story::of(&["one", "hang", "two", "three"]);
     let running = story.start_with(story.hangs(), 3);
     let control = running.control();
@@ -43,7 +43,7 @@ fn a_stuck_worker_is_given_up_and_another_goes_on_in_order() {
 }
 
 #[test]
-fn what_was_reported_before_a_worker_got_stuck_stands() {
+fn reports_before_a_worker_got_stuck_remain() {
     let story = Story::of(&["keep", "done, then hang", "two"]);
     let running = story.start_with(story.hangs(), 3);
     let summary = story.end_when_hanging(running, 1);
@@ -54,7 +54,7 @@ fn what_was_reported_before_a_worker_got_stuck_stands() {
 }
 
 #[test]
-fn what_was_sent_before_a_worker_got_stuck_stands_and_nothing_after() {
+fn messages_sent_before_a_worker_got_stuck_remain_and_later_ones_do_not() {
     let story = Story::of(&["send and hang", "two"]);
     let running = story.start_with(story.hangs(), 2);
     let control = running.control();
@@ -68,7 +68,7 @@ fn what_was_sent_before_a_worker_got_stuck_stands_and_nothing_after() {
 }
 
 #[test]
-fn what_was_made_of_kept_messages_before_a_worker_got_stuck_stands() {
+fn results_of_kept_messages_before_a_worker_got_stuck_remain() {
     let story = Story::of(&["keep", "send kept", "keep", "hang"]);
     let running = story.start_with(story.hangs(), 4);
     let summary = story.end_when_hanging(running, 1);
@@ -80,7 +80,7 @@ fn what_was_made_of_kept_messages_before_a_worker_got_stuck_stands() {
 }
 
 #[test]
-fn only_what_was_not_reported_in_time_is_late() {
+fn only_overdue_messages_are_late() {
     let story = Story::of(&["defer", "one", "hang", "two"]);
     let running = story.start_with(story.hangs(), 4);
     let control = running.control();
@@ -265,8 +265,8 @@ fn have_no_more_threads() {
 }
 
 #[test]
-fn a_pipeline_ends_though_nobody_can_take_the_place_of_a_stuck_worker() {
-    const NAME: &str = "a_pipeline_ends_though_nobody_can_take_the_place_of_a_stuck_worker";
+fn a_pipeline_ends_though_a_stuck_worker_cannot_be_replaced() {
+    const NAME: &str = "a_pipeline_ends_though_a_stuck_worker_cannot_be_replaced";
     if kilobytes() > 1 << 32 {
         // A sanitizer's: it needs what it can get.
         return;

@@ -64,7 +64,7 @@ fn a_worker_lingers_only_so_long() {
 }
 
 #[test]
-fn what_panics_again_and_again_is_made_anew_after_a_while() {
+fn a_component_that_keeps_panicking_is_recreated_after_a_while() {
     let story = Story::of(&["panic"; 8]);
     let running = story.start_with(load("faults", []), 8);
     let (summary, steps) = story.end(running, Duration::from_millis(1));
@@ -87,7 +87,7 @@ fn a_retry_waits_for_its_time() {
 }
 
 #[test]
-fn draining_has_a_limit_and_what_is_left_is_said() {
+fn draining_has_a_limit_and_the_rest_is_reported() {
     let mut story = Story::of(&["one", "hang", "two", "three"]);
     story.options.timeout = None;
     story.shutdown_timeout = Some(SECOND);
@@ -135,7 +135,7 @@ impl Component for HasEnough {
 }
 
 #[test]
-fn who_waits_hears_that_nobody_wants_more_also_after_a_stop() {
+fn a_waiting_sender_learns_that_the_receiver_has_finished_also_after_a_stop() {
     let mut story = Story::of(&["retry", "done"]);
     let hour = Duration::from_secs(3600);
     story.options.retry = RetryPolicy { max_attempts: 2, initial_backoff: hour, max_backoff: hour };

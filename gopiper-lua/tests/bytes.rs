@@ -205,7 +205,7 @@ fn a_closed_standard_stream_is_refused() {
 }
 
 #[test]
-fn closed_streams_that_nobody_needs_do_no_harm() {
+fn closed_streams_that_are_not_needed_do_no_harm() {
     let pipeline =
         format!("{FILES}, gopiper.loadComponent('file_sink_component.so', {{ path = 'out' }})");
     for closed in ["2>&-", "<&- >&- 2>&-", "<&- 2>&-"] {

@@ -61,7 +61,7 @@ fn a_warning_is_shown_with_its_place_and_counts_if_it_is_to() {
 }
 
 #[test]
-fn a_refused_file_is_told_to_programs_in_its_parts() {
+fn a_refused_file_is_reported_to_programs_in_its_parts() {
     let text =
         "local gopiper = require('gopiper')\nlocal part = gopiper.loadComponent('./none.so')\n";
     let folder = folder(&[("pipeline.lua", text), ("none.so", "no component")]);
@@ -75,7 +75,7 @@ fn a_refused_file_is_told_to_programs_in_its_parts() {
 }
 
 #[test]
-fn check_refuses_what_lacks_a_state_directory_and_makes_none() {
+fn check_refuses_components_without_a_state_directory_and_creates_none() {
     let text = "local gopiper = require('gopiper')\ngopiper.createPipeline({\n  \
                 gopiper.loadComponent('file_source_component.so', { paths = { '*.lua' } }),\n  \
                 gopiper.loadComponent('file_sink_component.so', { path = 'made/out' }),\n})\n";
@@ -120,7 +120,7 @@ fn check_refuses_what_lacks_a_state_directory_and_makes_none() {
 }
 
 #[test]
-fn a_component_that_nobody_sealed_is_a_warning() {
+fn an_unsealed_component_is_a_warning() {
     let text = lua("  gopiper.loadComponent('./unsealed_component.so', {}),\n");
     let folder = folder(&[("pipeline.lua", &text)]);
     let unsealed = variants().join("pass.so");
@@ -185,7 +185,7 @@ fn a_secret_is_never_said() {
 }
 
 #[test]
-fn a_secret_of_a_file_is_what_stands_in_it() {
+fn a_secret_from_a_file_is_its_content() {
     let component = "  gopiper.loadComponent('grep_component.so', \
                      { word = gopiper.secret{ file = 'secrets/word' } }),\n  function() end,\n";
     let files = [("etc/pipeline.lua", &*lua(component)), ("etc/secrets/word", "needle in it\r\n")];
@@ -226,7 +226,7 @@ fn required_files_lie_beside_the_pipelines_wherever_it_is_run_from() {
 }
 
 #[test]
-fn what_is_no_name_in_gopiper_fails_its_message_in_a_worker() {
+fn an_unknown_name_in_gopiper_fails_its_message_in_a_worker() {
     let text = lua("  function(message) return gopiper.DORP end,\n");
     let folder = folder(&[("pipeline.lua", &text)]);
     let output = gopiper_in(folder.path(), &["run"], "a\n");
@@ -236,7 +236,7 @@ fn what_is_no_name_in_gopiper_fails_its_message_in_a_worker() {
 }
 
 #[test]
-fn list_shows_what_is_found_and_what_is_refused() {
+fn list_shows_found_and_refused_components() {
     let folder = folder(&[("etc/pipeline.lua", ""), ("etc/none_component.so", "#!/bin/sh\n")]);
     fs::copy(plugins().join("grep_component.so"), folder.path().join("etc/my_component.so"))
         .expect("copied");

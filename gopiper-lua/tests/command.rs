@@ -42,7 +42,7 @@ gopiper.createPipeline({
 ";
 
 #[test]
-fn graph_draws_what_leads_where() {
+fn graph_draws_components_and_connections() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), BRANCHES).expect("written");
     let file = file.path().display().to_string();
@@ -80,7 +80,7 @@ fn graph_draws_what_leads_where() {
 }
 
 #[test]
-fn check_shows_what_is_promised_on_each_way() {
+fn check_shows_the_promise_of_each_way() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), BRANCHES).expect("written");
     let file = file.path().display().to_string();
@@ -127,7 +127,7 @@ fn check_shows_what_is_promised_on_each_way() {
 }
 
 #[test]
-fn check_names_what_was_set_that_may_lose_messages_and_shows_no_end_of_ways() {
+fn check_names_options_that_may_lose_messages_and_bounds_the_ways() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let tees = "gopiper.tee({}, {}),\n  function() end,\n".repeat(40);
     let text = format!(
@@ -156,7 +156,7 @@ fn check_names_what_was_set_that_may_lose_messages_and_shows_no_end_of_ways() {
 }
 
 #[test]
-fn the_example_of_graphs_keeps_all_and_shows_what_went_wrong() {
+fn the_example_of_graphs_keeps_all_lines_and_shows_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let examples = common::root().join("examples");
     std::os::unix::fs::symlink(&examples, folder.path().join("examples")).expect("linked");
@@ -205,7 +205,7 @@ fn inspect_shows_the_note_of_a_damaged_file_and_why_it_is_refused() {
 }
 
 #[test]
-fn verify_says_in_a_line_what_a_file_is() {
+fn verify_describes_a_file_in_one_line() {
     let grep = plugins().join("grep_component.so").display().to_string();
     let (code, stdout, _) = said(&["verify", &grep, "--include", "gates::", "--only-failed"]);
     assert_eq!(code, 0);
@@ -238,7 +238,7 @@ fn no_state_is_left_where_none_is_needed() {
 
 /// Of each worker of a function, the file runs again.
 #[test]
-fn what_is_printed_is_said_once_in_the_log_and_not_in_the_output() {
+fn printed_text_is_in_the_log_once_and_not_in_the_output() {
     let text = "local gopiper = require('gopiper')
 print('the file', 1, nil)
 gopiper.createPipeline({

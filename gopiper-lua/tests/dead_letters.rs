@@ -19,7 +19,7 @@ gopiper.createPipeline({{
 }
 
 #[test]
-fn what_has_failed_is_listed_shown_replayed_and_purged() {
+fn dead_letters_are_listed_shown_replayed_and_purged() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
     let both = |arguments: &[&str]| {
@@ -144,7 +144,7 @@ fn a_component_that_no_pipeline_has_is_refused() {
 }
 
 #[test]
-fn a_replay_that_is_killed_goes_on_where_it_was() {
+fn a_killed_replay_continues_where_it_was() {
     const LETTERS: usize = 400;
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
@@ -216,7 +216,7 @@ fn a_pipeline_that_is_not_there_has_no_empty_list() {
 }
 
 #[test]
-fn whoever_reads_a_list_may_have_had_enough() {
+fn the_reader_of_a_list_may_stop_early() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
     write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
@@ -270,7 +270,7 @@ fn without_a_state_directory_nothing_is_listed_or_removed() {
 
 /// Who saves a letter and then removes it must hear that it was not saved.
 #[test]
-fn what_cannot_be_written_to_standard_output_is_a_failure() {
+fn a_failed_write_to_standard_output_is_a_failure() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
     write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");

@@ -211,7 +211,7 @@ fn limited(folder: &Folder, limit: &str) -> Command {
 }
 
 #[test]
-fn without_file_descriptors_it_says_so_once_and_goes_on() {
+fn without_file_descriptors_it_says_so_once_and_continues() {
     let folder = Folder::new("{ paths = { 'in/*' }, follow = true }", STDOUT);
     fs::create_dir(folder.path("in")).expect("made");
     (0..60).for_each(|n| folder.append(&format!("in/{n:02}"), format!("{n:02}\n")));
@@ -224,7 +224,7 @@ fn without_file_descriptors_it_says_so_once_and_goes_on() {
 }
 
 #[test]
-fn what_does_not_fit_on_the_disk_is_written_when_there_is_room() {
+fn writing_continues_when_the_disk_has_room_again() {
     let retry = "{ retry = { max_attempts = 10000, max_backoff = 0.02 } }";
     let sink = format!("'file_sink_component.so', {{ path = 'out' }}, {retry}");
     let folder = Folder::new("{ paths = { 'in' }, follow = true }", &sink);
@@ -253,7 +253,7 @@ fn what_does_not_fit_on_the_disk_is_written_when_there_is_room() {
 }
 
 #[test]
-fn what_was_written_behind_a_message_that_stops_the_pipeline_is_not_written_again() {
+fn messages_written_after_one_that_stops_the_pipeline_are_not_written_again() {
     for buffer in ["", "gopiper.buffer(),"] {
         let folder =
             Folder::new("{ paths = { 'in' } }", "'file_sink_component.so', { path = 'out' }");
@@ -282,7 +282,7 @@ fn what_was_written_behind_a_message_that_stops_the_pipeline_is_not_written_agai
 }
 
 #[test]
-fn the_example_goes_on_until_it_is_stopped() {
+fn the_example_continues_until_it_is_stopped() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = common::root().join("examples/files.lua");
     std::os::unix::fs::symlink(common::root().join("examples"), folder.path().join("examples"))

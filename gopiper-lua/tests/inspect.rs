@@ -52,7 +52,7 @@ fn compare(file: &Path, text: &str) {
 }
 
 #[test]
-fn what_is_said_of_each_component_is_the_golden_file() {
+fn the_output_for_each_component_matches_its_golden_file() {
     for name in shipped() {
         let mut said = inspected(&name);
         for masked in MASKED {

@@ -70,7 +70,7 @@ fn a_new_component_builds_passes_its_tests_and_runs() {
 }
 
 #[test]
-fn what_cannot_be_made_is_said() {
+fn failures_to_create_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let refused = |arguments: &[&str], said: &str| {
         let output =

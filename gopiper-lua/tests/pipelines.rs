@@ -122,7 +122,7 @@ const TOLD_BY_STARTING: &[&str] = &[
 ];
 
 #[test]
-fn check_says_what_run_says_before_it_starts() {
+fn check_reports_the_same_as_run_before_its_start() {
     for folder in folders() {
         let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
         let working = working_folder(&folder);
@@ -141,7 +141,7 @@ fn check_says_what_run_says_before_it_starts() {
 }
 
 #[test]
-fn each_does_what_its_folder_says() {
+fn each_behaves_as_its_folder_says() {
     let folders = folders();
     assert!(folders.len() >= 10, "the folders are there");
     let wrong: Vec<_> = folders

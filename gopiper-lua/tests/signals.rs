@@ -75,7 +75,7 @@ fn a_signal_that_means_nothing_to_it_is_ignored() {
 }
 
 #[test]
-fn a_hang_up_drains_and_one_behind_another_signal_asks_for_nothing_more() {
+fn a_hang_up_drains_and_one_after_another_signal_does_nothing() {
     for signals in [&[Signal::HUP][..], &[Signal::TERM, Signal::HUP]] {
         let (child, _output, _input) = after(signals, DEFAULT);
         let ended = child.wait_with_output().expect("it ends");

@@ -80,7 +80,7 @@ fn a_component_is_started_again_until_it_can() {
 }
 
 #[test]
-fn what_may_pass_is_no_reason_to_refuse() {
+fn a_temporary_error_is_not_a_reason_to_refuse() {
     let folder = tempfile::tempdir().expect("a folder");
     let never = folder.path().join("never");
     let program = Starting::new(folder.path(), &failing("check", &never));

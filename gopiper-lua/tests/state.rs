@@ -240,7 +240,7 @@ fn a_file_behind_a_link_has_one_state() {
 }
 
 #[test]
-fn dead_letters_of_a_state_that_is_not_there_are_none_and_that_is_said() {
+fn a_missing_state_has_no_dead_letters_and_that_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = written(folder.path(), FAILING);
     let mut command = gopiper();

@@ -50,7 +50,7 @@ fn run(folder: &Path, trust: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn what_the_vendor_signed_runs_and_nothing_else() {
+fn only_files_that_the_vendor_signed_run() {
     let folder = signed();
     let output = run(folder.path(), &shown(), &[]);
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));

@@ -65,7 +65,7 @@ fn each_test_finds_its_fault_and_no_other_one() {
 }
 
 #[test]
-fn what_chance_finds_is_found_again() {
+fn random_findings_can_be_repeated() {
     let file = plugins().join("faults_component.so");
     for test in ["fuzz::attributes", "fuzz::messages"] {
         let run = |more: &[&str]| {
@@ -83,7 +83,7 @@ fn what_chance_finds_is_found_again() {
 }
 
 #[test]
-fn what_fails_is_said_with_what_to_do() {
+fn failures_are_reported_with_advice() {
     for (attributes, test, said, advice) in [
         (
             r#"{"at":"end","with_error":true}"#,
@@ -118,7 +118,7 @@ fn without_its_attributes_it_says_that_most_was_skipped() {
 }
 
 #[test]
-fn a_file_that_nobody_sealed_is_a_warning_and_a_refused_one_78() {
+fn an_unsealed_file_is_a_warning_and_a_refused_one_78() {
     let run = |name: &str| {
         let file = variants().join(name);
         gopiper().arg("verify").arg(file).args(["--json", "--include", "gates::"]).output()

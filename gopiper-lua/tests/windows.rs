@@ -94,7 +94,7 @@ fn the_example_counts_as_awk_does() {
 
 /// What was kept when it was killed comes again, and what was emitted before does not.
 #[test]
-fn what_is_kept_is_not_through() {
+fn kept_messages_are_not_finished() {
     let folder = tempfile::tempdir().expect("a folder");
     let lua = "local gopiper = require('gopiper')
         gopiper.createPipeline({
@@ -146,7 +146,7 @@ fn what_is_kept_is_not_through() {
 
 /// A mistake in the last flush costs nothing: once it is mended all is there.
 #[test]
-fn what_the_last_flush_fails_with_comes_again() {
+fn messages_that_the_last_flush_fails_come_again() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("in"), "a\nb\nc\n").expect("written");
     let run = |flush: &str| {

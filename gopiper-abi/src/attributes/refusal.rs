@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_documentation() {
+    fn missing_attributes_are_named_with_their_documentation() {
         let RawError { attribute, message, .. } =
             &read::<Attributes>(&Map::default()).unwrap_err()[0];
         assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Where it lies."));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_is_named_with_what_does() {
+    fn unknown_attributes_are_named_with_the_known_ones() {
         let said_of = said("pth", "b");
         assert!(
             said_of.starts_with(

@@ -126,7 +126,7 @@ fn a_delimiter_may_come_in_parts() {
 }
 
 #[test]
-fn what_is_too_long_is_split_failed_or_dropped() {
+fn long_lines_are_split_failed_or_dropped() {
     let limited = |too_long| {
         let format = format("\n", 3, too_long, 100);
         messages(&[b"abc\nabcd\nabcdefgh", b"ij\nx\nabcd"], format)

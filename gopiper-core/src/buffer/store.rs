@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_in_is_there_when_it_is_opened_again() {
+    fn stored_blocks_are_there_after_a_reopen() {
         let folder = tempfile::tempdir().unwrap();
         let (store, found) = Store::open(folder.path()).unwrap();
         assert_eq!((found.blocks.len(), found.next), (0, 0));

@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_component_keeps_is_locked_and_the_lock_says_by_whom() {
+    fn the_state_of_a_component_is_locked_and_the_lock_names_its_holder() {
         let place = tempfile::tempdir().unwrap();
         let of = |component| ComponentState::new(Some(place.path().into()), "main", component);
         let (first, second) = (of("file"), of("file"));
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directory_is_said() {
+    fn files_that_are_not_directories_are_reported() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         fs::write(&file, "").unwrap();

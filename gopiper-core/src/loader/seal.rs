@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_component_is_not_sealed() {
+    fn files_that_are_not_components_are_not_sealed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("libgcc_s.so");
         fs::write(&path, real_library()).unwrap();

@@ -211,7 +211,7 @@ fn another_machine_is_named_in_words() {
 }
 
 #[test]
-fn what_cannot_run_here_is_shown_and_refused() {
+fn components_that_cannot_run_here_are_shown_and_refused() {
     let verdicts = |field, value: &[u8]| Forged::new().set(field, value).verdicts();
     let panic = |value: u32| verdicts(offset_of!(NoteDescription, panic), &value.to_le_bytes());
     let kind = |value: u32| verdicts(offset_of!(NoteDescription, kind), &value.to_le_bytes());
@@ -345,7 +345,7 @@ fn a_library_with_a_note_alone_is_refused_at_the_last_gate() {
 }
 
 #[test]
-fn what_the_dynamic_linker_says_is_shown_without_the_copys_path() {
+fn messages_of_the_dynamic_linker_are_shown_without_the_copys_path() {
     let refusal_without = |name: &[u8]| {
         let mut forged = Forged::new();
         let length = name.len();

@@ -47,7 +47,7 @@ fn one(message: impl Into<common::Input>) -> (Probe, Summary) {
 }
 
 #[test]
-fn the_file_says_what_it_is_and_shows_its_entry_alone() {
+fn the_file_has_a_note_and_exports_only_its_entry() {
     let of_rust = loader::inspect(&plugin("pass")).expect("a component");
     for compiler in compilers() {
         let file = component_by(compiler, EVERYTHING);
@@ -124,7 +124,7 @@ fn its_attributes_are_checked_as_all_are() {
 }
 
 #[test]
-fn what_a_callback_refuses_ends_the_pipeline_with_its_words() {
+fn an_error_of_a_callback_ends_the_pipeline_with_its_text() {
     for (text, wanted) in [("uncreated", "it can't be made"), ("unstarted", "it can't start")] {
         let probe = Probe::new(["a"]);
         let refuses = spec(&component_of(EVERYTHING), [("text", text.into())]);
@@ -146,7 +146,7 @@ fn what_a_callback_refuses_ends_the_pipeline_with_its_words() {
 }
 
 #[test]
-fn what_is_refused_for_now_is_made_later() {
+fn a_temporary_refusal_is_tried_again() {
     let probe = Probe::new(["a"]);
     let later = spec(&component_of(EVERYTHING), [("text", "later".into())]);
     let (summary, _) = run(vec![probe.source(1), later, probe.sink()]);
@@ -197,7 +197,7 @@ fn attributes_of_every_kind_go_to_and_fro() {
 }
 
 #[test]
-fn every_report_does_what_it_should() {
+fn every_report_has_its_effect() {
     let words = ["plain", "drop", "fail", "fail-silently", "reserved", "forget", "retry", ""];
     let probe = Probe::new(words);
     let (summary, control) = run(vec![probe.source(8), everything(), probe.sink()]);
@@ -232,7 +232,7 @@ fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
 }
 
 #[test]
-fn what_has_failed_is_the_message_as_it_came_with_its_description() {
+fn failed_messages_are_as_received_with_a_description() {
     let probe = Probe::new(["fail", "fail-silently"]);
     let letters = letters_of(vec![probe.source(2), everything(), probe.sink()]);
     let said: Vec<_> = letters.iter().map(|one| (one.status, &*one.description)).collect();
@@ -241,7 +241,7 @@ fn what_has_failed_is_the_message_as_it_came_with_its_description() {
 }
 
 #[test]
-fn what_has_failed_says_where_it_came_from() {
+fn failed_messages_have_their_position() {
     for (positions, wanted) in
         [("", ""), ("counted", "memory, line 7"), ("listed", "memory, byte 70")]
     {

@@ -13,7 +13,7 @@ const E_MACHINE: usize = 18;
 const EI_CLASS: usize = 4;
 
 #[test]
-fn what_is_no_file_with_something_in_it_is_refused() {
+fn empty_and_irregular_files_are_refused() {
     let scratch = Scratch::new();
     let missing = assert_refused(&scratch.path("missing.so"), Gate::File);
     assert_eq!(missing.found, "no such file");

@@ -32,7 +32,7 @@ fn a_note_that_lies_is_found_out() {
 }
 
 #[test]
-fn what_would_abort_on_panic_is_refused_unopened() {
+fn components_that_abort_on_panic_are_refused_unopened() {
     let file = variant("panic-aborts");
     let refusal = assert_refused(&file, Gate::Note);
     assert_eq!(refusal.found, "built with panic = \"abort\"");

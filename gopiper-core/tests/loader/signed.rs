@@ -39,7 +39,7 @@ fn refused(file: &Path, trust: &Trust) -> loader::Refusal {
 }
 
 #[test]
-fn who_gives_keys_gets_what_they_have_signed_and_nothing_else() {
+fn with_keys_only_files_signed_by_them_are_loaded() {
     let (scratch, author, other) = (Scratch::new(), keys(), keys());
     let file = scratch.sealed(&variant("pass"));
     let trust = trusted(&author, None);
@@ -115,7 +115,7 @@ fn a_key_is_given_as_it_is_or_as_a_file() {
 
 /// Made by the tool itself: `minisign -G -W`, then `minisign -Sm`.
 #[test]
-fn what_minisign_itself_signed_is_taken() {
+fn a_signature_by_minisign_itself_is_accepted() {
     let scratch = Scratch::new();
     let file = scratch.write("signed.so", include_bytes!("minisign/signed.txt"));
     fs::write(signature_of(&file), include_str!("minisign/signed.txt.minisig")).unwrap();

@@ -48,7 +48,7 @@ fn one_file_twice_with_different_attributes() {
 }
 
 #[test]
-fn a_file_that_is_replaced_is_loaded_anew_and_the_old_one_goes_on() {
+fn a_replaced_file_is_loaded_again_and_the_old_one_continues() {
     let scratch = Scratch::new();
     let file = scratch.write("replaced.so", &fs::read(variant("pass")).unwrap());
     let old = load(&file);

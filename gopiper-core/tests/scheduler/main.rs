@@ -70,7 +70,7 @@ fn each_way_out_of_handle_has_its_outcome() {
 }
 
 #[test]
-fn the_rest_of_a_batch_goes_on_after_a_panic_with_a_component_made_anew() {
+fn the_rest_of_a_batch_continues_after_a_panic_with_a_new_component() {
     let (probe, summary) = through_faults(&["stash", "panic", "send the stashed", "done"], 4);
     // The new component has nothing stashed: it does not get what the old one had.
     assert_eq!(probe.output(), ["changed", "done"]);
@@ -79,7 +79,7 @@ fn the_rest_of_a_batch_goes_on_after_a_panic_with_a_component_made_anew() {
 }
 
 #[test]
-fn what_was_stashed_without_a_word_is_sent_as_a_new_message() {
+fn messages_stashed_without_a_delivery_are_sent_as_new_ones() {
     let (probe, summary) = through_faults(&["stash", "send the stashed"], 2);
     assert_eq!(probe.output(), ["changed", "changed"]);
     assert_eq!(probe.outcomes(), [FAILED, DELIVERED]);
@@ -87,7 +87,7 @@ fn what_was_stashed_without_a_word_is_sent_as_a_new_message() {
 }
 
 #[test]
-fn kept_messages_settle_with_what_was_sent_of_them() {
+fn kept_messages_settle_with_the_messages_made_from_them() {
     let (probe, _) = through_faults(&["keep", "keep", "done", "send the kept"], 3);
     assert_eq!(probe.output(), ["done", "changed", "changed", "changed", "changed", "changed"]);
     assert_eq!(probe.outcomes(), [DELIVERED; 4]);
@@ -199,7 +199,7 @@ fn a_component_that_fails_ends_the_pipeline_and_is_named() {
 }
 
 #[test]
-fn panics_in_drop_and_destroy_hurt_nobody() {
+fn panics_in_drop_and_destroy_do_no_harm() {
     for place in ["drop", "destroy"] {
         let probe = Probe::new(["panic", "done"]);
         let faults = load("faults", [("at", place.into())]);
@@ -237,7 +237,7 @@ fn a_component_may_end_the_pipeline() {
 }
 
 #[test]
-fn what_is_deferred_until_the_end_is_reported_there() {
+fn messages_deferred_until_the_end_are_reported_there() {
     // More of them than a worker was once allowed to have open.
     let words = std::iter::repeat_n("defer until the end", 100).chain(["done"]);
     let probe = Probe::new(words);
@@ -247,7 +247,7 @@ fn what_is_deferred_until_the_end_is_reported_there() {
 }
 
 #[test]
-fn a_failure_after_a_stop_is_heard() {
+fn a_failure_after_a_stop_is_reported() {
     let probe = Probe::new((0..1_000_000).map(|n| n.to_string()));
     let faults = load("faults", [("at", "end".into()), ("with_error", true.into())]);
     let pipeline = Pipeline::new(vec![probe.source(10), faults, probe.sink()], Default::default());
@@ -270,7 +270,7 @@ fn a_pipeline_that_is_held_produces_nothing_until_it_is_released() {
 }
 
 #[test]
-fn on_fail_stop_returns_what_failed_and_stops() {
+fn on_fail_stop_returns_failed_messages_and_stops() {
     let probe = Probe::new(["done", "fail", "done", "done"]);
     let mut faults = load("faults", []);
     faults.options.on_fail = Some(OnFail::Stop);
@@ -293,7 +293,7 @@ impl Source for Puzzled {
 }
 
 #[test]
-fn on_fail_stop_returns_what_a_source_fails_with_too() {
+fn on_fail_stop_also_returns_messages_that_a_source_fails() {
     let options = ComponentOptions { on_fail: Some(OnFail::Stop), ..ComponentOptions::default() };
     let factory = own::source("puzzled", |postponed| Ok(Puzzled(postponed)));
     let probe = Probe::new([""; 0]);

@@ -71,7 +71,7 @@ impl Component for Picky {
 }
 
 #[test]
-fn nothing_overtakes_what_a_sink_gets_again() {
+fn nothing_overtakes_a_retry_of_a_sink() {
     for ordered in [true, false] {
         let probe = Probe::new(["one", "twice", "two", "three"]);
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -93,7 +93,7 @@ fn nothing_overtakes_what_a_sink_gets_again() {
 }
 
 #[test]
-fn what_a_linger_has_gathered_does_not_overtake_either() {
+fn messages_gathered_by_linger_do_not_overtake_either() {
     let probe = Probe::new(["twice", "one", "two", "three", "four", "five", "six"]);
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let its = seen.clone();
@@ -113,7 +113,7 @@ fn what_a_linger_has_gathered_does_not_overtake_either() {
 }
 
 #[test]
-fn the_next_stage_counts_attempts_anew() {
+fn the_next_stage_counts_attempts_from_one() {
     for ordered in [true, false] {
         let probe = Probe::new(["retry 3"]);
         let stage = |name: &str| {
@@ -161,7 +161,7 @@ impl BatchComponent for Afterthought {
 }
 
 #[test]
-fn what_is_sent_behind_the_last_report_comes_last() {
+fn messages_sent_after_the_last_report_come_last() {
     let probe = Probe::new(["a", "b"]);
     let afterthought = retrying(in_process::<AfterthoughtFactory>("afterthought"), 3);
     let (summary, _) = run(vec![probe.source(2), afterthought, probe.sink()]);

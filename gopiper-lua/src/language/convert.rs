@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_named() {
+    fn unsupported_values_are_named() {
         assert_eq!(
             read("return { a = { b = print } }").unwrap_err(),
             "attribute a.b: a function is no value for an attribute"
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_refused() {
+    fn endless_tables_are_refused() {
         for made in [
             "local t = {} t.a = t return t",
             "local t = {} t.a = { b = { t, t }, c = t } return t",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_not_taken_for_nothing() {
+    fn nan_and_infinity_are_refused() {
         assert_eq!(
             read("return { a = { 0/0 } }").unwrap_err().replace("-nan", "nan").to_lowercase(),
             "attribute a[1]: nan is no number for an attribute"

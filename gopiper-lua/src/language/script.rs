@@ -288,7 +288,7 @@ mod tests {
     use crate::state::plain_state;
 
     #[test]
-    fn what_is_required_is_what_it_was_when_the_file_was_first_run() {
+    fn required_files_are_as_they_were_in_the_first_run() {
         let folder = tempfile::tempdir().unwrap();
         let write = |text| fs::write(folder.path().join("lib.lua"), text).unwrap();
         let file = folder.path().join("pipeline.lua");

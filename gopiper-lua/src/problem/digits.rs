@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_number_beside_two_dots() {
+    fn possible_numbers_beside_two_dots() {
         assert_eq!(found("m.data = 'id=' .. m:json('id') .. '!'"), ["m:json('id')"]);
         assert_eq!(found("x = (m:decode('a') or 0) .. ''"), ["(m:decode('a') or 0)"]);
         assert_eq!(found("x = 'a' .. tonumber(y) + 1"), ["tonumber(y) + 1"]);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_64_bit_integer_as_a_key() {
+    fn possible_64_bit_integers_as_keys() {
         assert_eq!(found("t[m:json('id')] = 1"), ["m:json('id')"]);
         assert_eq!(found("local id = m:json('id') return seen[id]"), ["id"]);
         assert_eq!(found("x = { [m:json('n')] = 1 }"), ["m:json('n')"]);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_left_alone() {
+    fn harmless_code_is_left_alone() {
         for text in [
             "x = 'a' .. tostring(m:json('id'))",
             "local id = tostring(m:json('id')) x = 'a' .. id",

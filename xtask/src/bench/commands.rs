@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_is_what_was_written() {
+    fn an_echo_returns_the_written_bytes() {
         let sample = commands(&[]).run(How::Echo, "cat | cat").unwrap();
         assert!(sample.wall > Duration::ZERO);
         assert!(commands(&[]).run(How::Echo, "echo no").is_err());

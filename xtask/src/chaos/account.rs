@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_there_is_good() {
+    fn a_correct_account_is_accepted() {
         let (tally, wrong) = tallied(|_, _, _| {});
         assert_eq!((tally.lost, tally.duplicated, wrong.len()), (0, 0, 0));
         assert!(tally.good());
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_changed_or_torn_is_found() {
+    fn lost_changed_and_torn_lines_are_found() {
         let (tally, wrong) = tallied(|_, _, letters| _ = letters.pop());
         assert_eq!((tally.lost, wrong.len(), tally.good()), (1, 1, false));
         let (tally, wrong) = tallied(|_, output, _| output.truncate(output.len() - 1));

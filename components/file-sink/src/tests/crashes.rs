@@ -45,7 +45,7 @@ fn a_last_line_without_a_delimiter_stays() {
 }
 
 #[test]
-fn what_was_there_before_stays() {
+fn earlier_content_stays() {
     let folder = Folder::new();
     fs::write(folder.path("a"), "of others").unwrap();
     let sink = folder.sink("a");
@@ -86,7 +86,7 @@ fn the_mark_of_another_file_means_nothing() {
 }
 
 #[test]
-fn a_mark_that_can_not_be_read_is_not_taken_for_none() {
+fn an_unreadable_mark_is_not_taken_for_a_missing_one() {
     let folder = Folder::new();
     fs::write(folder.path("a"), "").unwrap();
     let inode = Inode::from(&fs::metadata(folder.path("a")).unwrap());

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_braces_can_not_do_is_said() {
+    fn unsupported_braces_are_refused() {
         assert!(expand("{1..3}").unwrap_err().contains("as {1,2,3}"));
         assert!(expand(&"{a,b}".repeat(20)).unwrap_err().contains("more than"));
         assert_eq!(

@@ -2,7 +2,7 @@
 use super::*;
 
 #[test]
-fn what_is_written_comes() {
+fn written_lines_come() {
     let folder = Folder::new();
     let mut source = folder.follow("*.log");
     assert_eq!(now(&mut source), [""; 0], "nothing is there yet");
@@ -34,7 +34,7 @@ fn a_watched_folder_wakes_it() {
 }
 
 #[test]
-fn a_line_that_has_begun_waits_and_comes_again() {
+fn an_unfinished_line_waits_and_comes_again() {
     let folder = Folder::new();
     folder.append("a", "1\nbeg");
     let mut source = folder.follow("a");

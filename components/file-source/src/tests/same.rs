@@ -63,7 +63,7 @@ fn another_content_with_the_same_beginning_is_seen_while_it_is_followed() {
 }
 
 #[test]
-fn a_line_that_has_begun_is_no_other_content() {
+fn an_unfinished_line_is_not_other_content() {
     let folder = Folder::new();
     folder.write("a", header() + "1\n" + &"x".repeat(3000));
     let mut source = folder.follow("a");
@@ -118,7 +118,7 @@ fn an_older_checkpoint_is_understood() {
 }
 
 #[test]
-fn nobody_else_may_read_the_checkpoint() {
+fn only_the_owner_may_read_the_checkpoint() {
     let folder = Folder::new();
     folder.write("a", "1\n");
     run(&folder, "a");
@@ -127,7 +127,7 @@ fn nobody_else_may_read_the_checkpoint() {
 }
 
 #[test]
-fn a_compressed_file_is_told_from_another_one_too() {
+fn a_compressed_file_is_recognized_too() {
     let folder = Folder::new();
     folder.write("a", gzip((header() + "day1,1\n").as_bytes()));
     assert_eq!(run(&folder, "a").len(), 2);
@@ -142,7 +142,7 @@ fn a_compressed_file_is_told_from_another_one_too() {
 }
 
 #[test]
-fn zeros_between_and_behind_compressed_members_are_padding() {
+fn zeros_between_and_after_compressed_members_are_padding() {
     let folder = Folder::new();
     let zeros = vec![0; 10_000];
     folder.write("a", [gzip(b"1\n"), zeros.clone(), gzip(b"2\n"), zeros.clone()].concat());
@@ -162,7 +162,7 @@ fn zeros_between_and_behind_compressed_members_are_padding() {
 }
 
 #[test]
-fn what_the_system_makes_up_is_read_each_time() {
+fn files_that_the_system_generates_are_read_each_time() {
     let paths = || ("paths", vec![Value::from("/proc/self/mounts")].into());
     let expected = fs::read_to_string("/proc/self/mounts").unwrap();
     let folder = Folder::new();

@@ -240,7 +240,7 @@ fn late_reports_race_with_the_end_of_the_call() {
 }
 
 #[test]
-fn a_batch_that_nobody_finishes_goes_with_its_last_report() {
+fn an_unfinished_batch_ends_with_its_last_report() {
     let mut given = Given::new();
     let mut batch = Batch::new(2);
     (0..2).for_each(|kind| batch.push(given.message(kind)).unwrap());

@@ -81,7 +81,7 @@ fn part(delivery: *const Delivery, first: u32, count: u32) -> Parent {
 }
 
 #[test]
-fn every_index_is_told_once_and_the_last_one_frees() {
+fn every_index_is_settled_once_and_the_last_one_frees() {
     explore("three settle one delivery", || {
         let (told, hears) = hears();
         let batch = open(4, 7, None, hears);

@@ -74,7 +74,7 @@ fn a_line_without_a_delimiter_gets_none_but_before_the_next_one() {
 }
 
 #[test]
-fn what_lies_in_no_allocation_is_never_merged() {
+fn static_memory_is_never_merged() {
     static TEXT: &[u8] = b"ab";
     let mut batch = Batch::new(2);
     batch.push(Message::new(Payload::from_static(&TEXT[..1]))).unwrap();

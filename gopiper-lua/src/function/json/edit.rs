@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_replaced_where_it_stands() {
+    fn a_field_is_replaced_in_place() {
         let data = r#" {"a": {"b" : [1, "x"], "c":null}, "a":2 } "#;
         for (path, expected) in [
             ("a.b.1", r#" {"a": {"b" : [1, 7], "c":null}, "a":2 } "#),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_taken_for_missing() {
+    fn unreadable_json_is_not_taken_for_missing() {
         for data in [
             r#"{"\ud83d":2,"a":1}"#,
             "{\"b\":\"x\ty\",\"a\":1}",
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_unchanged_is_written_as_it_was() {
+    fn values_put_back_unchanged_are_written_as_before() {
         let map = |entries: &[(&'static str, Value)]| Value::from(Map::from_iter(entries.to_vec()));
         for (old, value) in [
             ("1.0", 1i64.into()),

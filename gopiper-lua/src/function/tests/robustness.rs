@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn mistakes_are_told() {
+fn mistakes_are_reported() {
     let of = |function: &str| {
         let ran = run(function, &["one"]);
         assert_eq!(ran.out.len(), 0);
@@ -96,7 +96,7 @@ fn mistakes_are_told() {
 }
 
 #[test]
-fn errors_that_are_no_text_are_told_all_the_same() {
+fn errors_that_are_not_text_are_reported_all_the_same() {
     let before = "bad = setmetatable({}, { __tostring = function() error('no words') end })
         odd = setmetatable({}, { __tostring = function() return {} end })
         stuck = setmetatable({}, { __tostring = function() while true do end end })

@@ -37,7 +37,7 @@ fn shown(value: Option<&Value>) -> String {
 /// A thousand random values, put back where they were: all in one run, as each needs a Lua of its
 /// own.
 #[test]
-fn what_is_put_back_unchanged_is_unchanged() {
+fn values_put_back_unchanged_are_unchanged() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut value = || values().new_tree(&mut runner).unwrap().current();
     let mut messages: Vec<_> = (0..2000)
@@ -110,7 +110,7 @@ fn tables_are_lists_or_maps() {
 }
 
 #[test]
-fn what_is_no_value_is_told_with_its_place() {
+fn unsupported_values_are_reported_with_their_place() {
     for (given, said) in [
         ("{ { b = { 1, x = 2 } } }", "[1].b is either a list or has names, not both"),
         ("{ 1, nil, 3 }", " is a list with holes"),
@@ -189,7 +189,7 @@ fn what_is_no_value_is_told_with_its_place() {
 }
 
 #[test]
-fn what_was_changed_is_what_it_is_now() {
+fn changed_values_have_their_new_content() {
     let old = Value::from(Map::from_iter([
         ("z", Value::time(5)),
         ("y", Payload::from(b"text".to_vec()).into()),
@@ -323,7 +323,7 @@ fn lists_stay_lists_and_can_be_made() {
 }
 
 #[test]
-fn fields_of_json_are_set_where_they_stand() {
+fn fields_of_json_are_set_in_place() {
     let function = "function(message)
         message:set_json('level', 'warn')
         message:set_json('user.name', gopiper.NULL)

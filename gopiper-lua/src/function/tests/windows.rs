@@ -149,7 +149,7 @@ const COUNTS: &str = "function(message)
     end }";
 
 #[test]
-fn a_window_of_time_settles_each_key_by_what_was_made_of_it() {
+fn a_window_of_time_settles_each_key_by_its_result() {
     let mut live = Live::new(LIMIT, "counts = {}", COUNTS);
     live.send(&["a1", "b1", "a2"]);
     thread::sleep(Duration::from_millis(20));
@@ -207,7 +207,7 @@ fn table_of(function: &str) -> String {
 }
 
 #[test]
-fn what_is_made_of_nothing_is_dropped_if_that_is_said_and_else_goes_back() {
+fn kept_messages_without_a_result_are_dropped_on_request_and_otherwise_returned() {
     let function = "function(message) return gopiper.CONTINUE, message.data end,
         flush = function(window, ended) window:drop('told') end";
     let function = function.replace("end,\n        flush", "end, flush");
@@ -221,7 +221,7 @@ fn what_is_made_of_nothing_is_dropped_if_that_is_said_and_else_goes_back() {
 
 /// Messages kept before: one that fails or comes again has sent nothing, every other one has.
 #[test]
-fn what_a_message_makes_of_others_is_sent_unless_it_fails() {
+fn messages_emitted_from_kept_ones_are_sent_unless_the_message_fails() {
     let function = "function(message, window)
         local what = message.data
         if what == 'keep' then return gopiper.CONTINUE end
@@ -293,7 +293,7 @@ fn the_last_flush_that_fails_ends_the_pipeline_and_its_messages_go_back() {
 }
 
 #[test]
-fn mistakes_are_told() {
+fn mistakes_are_reported() {
     let of = |every, function: &str| {
         let ran = run_every(every, GOPIPER, function, vec![Message::new("one")]);
         assert_eq!(ran.out.len(), 0);

@@ -16,7 +16,7 @@ fn entries() -> Vec<Entry> {
 }
 
 #[test]
-fn what_was_saved_is_there_again() {
+fn saved_entries_are_there_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, nothing) = Store::open(folder.path().to_owned()).unwrap();
     assert_eq!(nothing, None);
