@@ -54,7 +54,7 @@ fn gauge(control: &Control, name: &str) -> u64 {
     control.metrics().into_iter().find(|(_, metric, _)| metric == name).expect("it is there").2
 }
 
-/// Waits at the gate, and passes on what comes then.
+/// Waits at the gate, then passes messages on.
 struct Waits(Gate);
 
 impl BatchComponent for Waits {
@@ -64,7 +64,7 @@ impl BatchComponent for Waits {
     }
 }
 
-/// Takes so many messages, and then can't go on.
+/// Takes that many messages, then fails.
 struct Breaks(usize, Postponed);
 
 impl Component for Breaks {
@@ -162,7 +162,7 @@ fn a_full_buffer_pushes_back_until_there_is_room() {
         pipeline(steps, options(state.path())).start().unwrap_or_else(|error| panic!("{error}"));
     let control = running.control();
     gate.await_hanging(1);
-    // All it takes; then it stands still.
+    // All that it takes before it blocks.
     while gauge(&control, "buffer_messages") < 9 {
         thread::sleep(Duration::from_millis(1));
     }
@@ -202,7 +202,7 @@ fn a_full_buffer_drops_new_messages_if_asked_to() {
     assert_eq!((of(DELIVERED), of(Outcome::DROPPED)), (9, 41));
 }
 
-/// Gives what the test sends.
+/// Produces the messages that the test sends.
 struct Gives(mpsc::Receiver<String>, Postponed);
 
 impl Source for Gives {
@@ -222,7 +222,7 @@ fn finished_messages_take_no_room() {
         Ok(Gives(get.lock().unwrap().take().expect("made once"), postponed))
     });
     let gives = ComponentSpec { factory: gives, options: ComponentOptions::default() };
-    // The clock stands still: nothing goes out because nothing comes for a while.
+    // The clock does not move: nothing is sent because of a pause in the input.
     let clock = ManualClock::new();
     let options = PipelineOptions { clock: clock.clock(), ..options(state.path()) };
     let buffer = BufferOptions {
@@ -273,7 +273,7 @@ fn messages_under_way_at_a_stop_are_kept_though_the_buffer_is_full() {
     assert_eq!(all as usize, given.len());
 }
 
-/// What the sink of a pipeline has taken.
+/// The messages that the sink of a pipeline has taken.
 fn summary_of_waits(control: &Control) -> u64 {
     control.counts()[3].1.sent
 }

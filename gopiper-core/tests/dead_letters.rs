@@ -1,4 +1,4 @@
-//! What has failed is kept, and can be had again.
+//! Failed messages are kept, and can be replayed.
 mod common;
 
 use std::{fs, path::Path, thread, time::Duration};
@@ -99,7 +99,7 @@ fn replayed_letters_are_settled_unless_they_come_back() {
     assert!(summary.is_success());
     assert_eq!(again.output(), ["fail", "panic"], "one is dropped");
     assert_eq!(undone(state.path()), 0);
-    // What fails again is a new letter.
+    // A message that fails again is a new letter.
     let probe = Probe::new(["fail"]);
     run(through_faults(&probe, state.path()));
     run(through_faults(&probe, state.path()).replaying("faults", false).unwrap());
@@ -111,7 +111,7 @@ fn replayed_letters_are_settled_unless_they_come_back() {
     assert!(matches!(error, PipelineError::NoSuchComponent { .. }), "{error}");
 }
 
-/// Passes the first message on, and can't go on at the second.
+/// Passes the first message on, and fails at the second.
 struct Breaks(bool, Postponed);
 
 impl Component for Breaks {

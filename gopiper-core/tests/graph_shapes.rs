@@ -1,4 +1,4 @@
-//! Graphs as they are put together: what is refused, where they lead, what each way promises.
+//! The construction of graphs: refusals, connections, and the promise of each way.
 mod common;
 
 use common::{

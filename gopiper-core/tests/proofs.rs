@@ -1,4 +1,4 @@
-//! Components that prove that the interface carries what later parts of gopiper need, each as a
+//! Components that prove that the interface supports later parts of gopiper, each as a
 //! real `.so`: a runtime of its own, an aggregator, LuaJIT's FFI, a child process. Those in C:
 //! `c.rs`.
 mod common;
@@ -56,7 +56,7 @@ fn an_aggregator_settles_its_parents_with_their_result() {
 
 #[test]
 fn an_aggregator_sends_a_partial_group_when_its_time_is_up() {
-    // The source waits for the outcome of its first message before it gives the second.
+    // The source waits for the outcome of its first message before it sends the second.
     let probe = Probe::new(["a", "b"]);
     let (summary, _) = run(vec![
         probe.patient_source(),

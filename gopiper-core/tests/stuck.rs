@@ -36,7 +36,7 @@ fn a_stuck_worker_is_abandoned_and_another_continues_in_order() {
     let counts = summary.components[1].1;
     assert_eq!((counts.abandoned, counts.failed, counts.late), (1, 1, 0));
     assert!(!summary.is_success());
-    // The pipeline has ended without the thread; what that does now has no effect.
+    // The pipeline has ended without the thread, whose actions have no effect now.
     story.gate.open();
     await_late(&control, 1);
     assert_eq!(story.probe.output(), ["one", "two", "three"]);
@@ -218,7 +218,7 @@ fn of_deferred_messages_only_those_without_a_report_are_tried_again() {
     while story.deferred.lock().len() < 2 {
         thread::sleep(Duration::from_millis(1));
     }
-    // The call has ended, most probably: reports before that are no news.
+    // The call has most probably ended: reports before that do not count.
     thread::sleep(Duration::from_millis(5));
     let (deferred, message) = story.deferred.lock().remove(0);
     deferred.done(message);
@@ -257,7 +257,7 @@ fn kilobytes() -> u64 {
     size.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Nothing as large as a thread's stack can be had from here on.
+/// From here on, no memory as large as a thread's stack can be allocated.
 fn have_no_more_threads() {
     let limit = Some((kilobytes() + 1024) * 1024);
     let limit = rustix::process::Rlimit { current: limit, maximum: limit };
@@ -268,7 +268,7 @@ fn have_no_more_threads() {
 fn a_pipeline_ends_though_a_stuck_worker_cannot_be_replaced() {
     const NAME: &str = "a_pipeline_ends_though_a_stuck_worker_cannot_be_replaced";
     if kilobytes() > 1 << 32 {
-        // A sanitizer's: it needs what it can get.
+        // A sanitizer needs all the memory that it can get.
         return;
     }
     if env::var_os("GOPIPER_TEST_ALONE").is_none() {
@@ -281,7 +281,7 @@ fn a_pipeline_ends_though_a_stuck_worker_cannot_be_replaced() {
     }
     let messages: Vec<_> = (0..100).map(|n| if n == 1 { "hang" } else { "one" }).collect();
     let mut story = Story::of(&messages);
-    // Its source waits for room, so it hears of the end only if somebody makes some.
+    // Its source waits for room, so it learns of the end only when there is some.
     story.options.channel_size = Some(4);
     let running = story.start_with(story.hangs(), 1);
     let (tell, hear) = mpsc::channel();
@@ -297,7 +297,7 @@ fn a_pipeline_ends_though_a_stuck_worker_cannot_be_replaced() {
         assert_eq!(summary.unsettled, 0);
         let outcomes = story.probe.outcomes();
         assert_eq!(outcomes[0], DELIVERED);
-        // That it had failed is not said any more.
+        // Its failure is no longer reported.
         assert_eq!(outcomes[1..], vec![Outcome::RETURNED; outcomes.len() - 1]);
         return;
     }

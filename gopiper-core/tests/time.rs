@@ -1,4 +1,4 @@
-//! What depends on time, on a clock that the tests move: so none of them waits for it.
+//! Behaviour that depends on time, on a clock that the tests move: so none of them waits.
 mod common;
 
 use std::{
@@ -45,7 +45,7 @@ fn a_worker_that_lingers_fills_its_batches() {
     let linger = Some(Duration::from_secs(3600));
     let (component, sizes) =
         sizes(ComponentOptions { linger, channel_size: Some(64), ..Default::default() });
-    // The clock stands still, so nothing but a full batch and the end of the input counts.
+    // The clock does not move, so only a full batch and the end of the input count.
     let summary = story.start_with(component, 1).wait();
     assert_eq!(*sizes.lock(), [32, 32, 32, 4]);
     assert_eq!(story.probe.output(), messages);
@@ -123,7 +123,7 @@ fn a_pipeline_can_be_ended_at_once() {
     assert!(!summary.is_success());
 }
 
-/// Hangs, and then has no use for more.
+/// Hangs, and then needs no more messages.
 struct HasEnough(Gate, Postponed);
 
 impl Component for HasEnough {
@@ -153,7 +153,7 @@ fn a_waiting_sender_learns_that_the_receiver_has_finished_also_after_a_stop() {
     story.gate.open();
     let (tell, hear) = mpsc::channel();
     thread::spawn(move || drop(tell.send(running.wait())));
-    // The clock stands still.
+    // The clock does not move.
     hear.recv_timeout(10 * SECOND).expect("it ends");
     assert_eq!(story.probe.outcomes(), [Outcome::RETURNED, DELIVERED]);
 }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 /// The seed's example, unchanged.
 const SEED: &str = "examples/seed.lua";
 
-/// What comes out, and how many messages went in.
+/// The output, and the number of messages read.
 fn through(lua: &str, input: &[u8]) -> (Vec<u8>, u64) {
     let mut command = gopiper();
     command.args(["run", lua, "-v", "--log-format", "json"]);
@@ -82,7 +82,7 @@ fn through_a_file_and_through_a_delimiter() {
 }
 
 proptest! {
-    // Each case starts two processes: a dozen is what fits into a second.
+    // Each case starts two processes: about a dozen run in a second.
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]

@@ -1,4 +1,4 @@
-//! What `gopiper check` says beside errors, what is never said, and `gopiper list`.
+//! The output of `gopiper check` except errors, texts that it never shows, and `gopiper list`.
 mod common;
 
 use std::{fs, path::Path, process::Output};
@@ -82,8 +82,8 @@ fn check_refuses_components_without_a_state_directory_and_creates_none() {
     let folder = folder(&[("pipeline.lua", text)]);
     let count = || fs::read_dir(folder.path()).expect("the folder").count();
     for (variable, place, code) in [
-        // Nobody has asked for the usual one: it is said that it can't be used, and then there is
-        // none.
+        // The operator has not asked for the default one: a warning says that it can't be used, and
+        // there is none.
         ("XDG_STATE_HOME", "pipeline.lua", 78),
         ("GOPIPER_STATE_DIR", "pipeline.lua/state", 78),
         ("GOPIPER_STATE_DIR", "state", 0),
@@ -103,7 +103,7 @@ fn check_refuses_components_without_a_state_directory_and_creates_none() {
         let by_check = said("check");
         assert_eq!(count(), 1, "looking at it leaves no trace");
         let by_run = said("run");
-        // What run warns of has the time before it.
+        // The warnings of `run` begin with the time.
         let lines = |said: &str| said.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(lines(&by_check), lines(&by_run), "{by_check}");
         match (variable, code) {
@@ -132,7 +132,7 @@ fn an_unsealed_component_is_a_warning() {
     assert!(said.contains("--> pipeline.lua:4:25\n"), "{said}");
 }
 
-/// Nowhere in what the program says, however it was written.
+/// Nowhere in the output of the program, in any form.
 fn is_not_in(secret: &str, output: &Output) {
     let said = stderr(output) + &stdout(output);
     let part = &secret[secret.len() - 8..];
@@ -260,7 +260,7 @@ fn list_shows_found_and_refused_components() {
         refused.contains("refused: it is not a gopiper component (found: a text file)"),
         "{refused}"
     );
-    // The usual one need not be there; one that was named must.
+    // The default one need not exist; a given one must.
     assert!(lines(&["list"]).iter().any(|line| line.starts_with("stdin_component.so")));
     let output = gopiper_in(folder.path(), &["list", "nope.lua"], "");
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(78), ""));

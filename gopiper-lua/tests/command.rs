@@ -1,4 +1,4 @@
-//! The command line: what it says, and the exit codes.
+//! The command line: its output, and the exit codes.
 mod common;
 
 use common::{gopiper, plugins, run, stderr};
@@ -236,7 +236,7 @@ fn no_state_is_left_where_none_is_needed() {
     assert_eq!(std::fs::read_dir(home.path()).expect("the folder").count(), 0);
 }
 
-/// Of each worker of a function, the file runs again.
+/// The file runs again for each worker of a function.
 #[test]
 fn printed_text_is_in_the_log_once_and_not_in_the_output() {
     let text = "local gopiper = require('gopiper')

@@ -1,4 +1,4 @@
-//! What signals do to a running program.
+//! The effect of signals on a running program.
 mod common;
 
 use std::{
@@ -25,7 +25,7 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("it is there");
 }
 
-/// The program, which begins with what SIGHUP does by `env`'s option: tests may themselves run
+/// The program, started with this action for SIGHUP (an option of `env`): tests may themselves run
 /// under nohup.
 fn starting(hang_up: &str) -> Command {
     let program = gopiper();

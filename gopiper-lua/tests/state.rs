@@ -1,4 +1,4 @@
-//! What processes keep in the state directory, and who may use it.
+//! The contents of the state directory, and the processes that may use it.
 mod common;
 
 use std::{
@@ -115,7 +115,7 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     }
 }
 
-/// Root may write anywhere: so this is run as nobody, if it is root who tests.
+/// Root may write anywhere: so this is run as the user nobody if root runs the tests.
 #[test]
 fn a_state_directory_that_is_read_only_is_refused() {
     const NOBODY: u32 = 65534;
@@ -148,7 +148,7 @@ fn a_state_directory_that_is_read_only_is_refused() {
     assert_eq!(output.stdout, b"");
 }
 
-/// One may write to `/proc`, and yet make nothing there.
+/// `/proc` is writable, but nothing can be created there.
 #[test]
 fn a_state_directory_that_cannot_be_made_is_refused_before_anything_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -163,7 +163,7 @@ fn a_state_directory_that_cannot_be_made_is_refused_before_anything_is_read() {
     }
 }
 
-/// The default state of a file lies in a folder of its own, told apart by the file's full path.
+/// The default state of a file is in a folder of its own, named after the file's full path.
 #[test]
 fn two_files_of_one_name_share_no_state() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -193,7 +193,7 @@ fn state_of_an_older_gopiper_is_taken_over_once_and_closed() {
     let old = state_home.join("gopiper/p");
     let run_it = |arguments: &[&str]| {
         let mut command = gopiper();
-        // Empty variables are as none.
+        // Empty variables count as unset.
         command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", "").env("GOPIPER_QUIET", "");
         run(command.env("XDG_STATE_HOME", &state_home), b"one\n")
     };

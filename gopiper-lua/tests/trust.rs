@@ -1,4 +1,4 @@
-//! Whose components an operator takes.
+//! Trust in components by their signatures.
 mod common;
 
 use std::{
@@ -117,7 +117,7 @@ fn verify_runs_no_file_but_the_one_that_it_has_judged() {
     while has_reader() {
         thread::sleep(Duration::from_millis(1));
     }
-    // It reads them again for the process of the first test: the file was judged by then.
+    // It reads them again for the process of the first test, after the file was checked.
     let read = fs::OpenOptions::new().write(true).open(&pipe);
     fs::copy(plugins().join("null_component.so"), folder.path().join("other")).expect("copied");
     fs::rename(folder.path().join("other"), &file).expect("in its place");

@@ -1,4 +1,4 @@
-//! The conformance suite: all our components pass, and what is wrong is found.
+//! The conformance suite: all our components pass, and it finds faults.
 mod common;
 
 use std::process::Output;
@@ -12,7 +12,7 @@ fn verify(file: &str, more: &[&str]) -> Output {
     command.output().expect("it ran")
 }
 
-/// The verdicts that are no success, as 'VERDICT name'.
+/// The verdicts other than success, as 'VERDICT name'.
 fn wrong(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
@@ -43,7 +43,7 @@ fn our_components_pass() {
     }
 }
 
-/// Takes as long as all components that anybody verifies together: each of more than thirty tests
+/// Takes long: each of more than thirty tests
 /// is run with each fault.
 #[test]
 fn each_test_finds_its_fault_and_no_other_one() {
@@ -51,7 +51,7 @@ fn each_test_finds_its_fault_and_no_other_one() {
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let tests: Vec<_> = listed.lines().collect();
     assert!(tests.len() > 30, "{listed}");
-    // What the gates find has files of its own, below.
+    // The findings of the gates have tests of their own, below.
     for test in tests.iter().filter(|test| !test.starts_with("gates::")) {
         let component = if test.starts_with("sources::") { "faults_source" } else { "faults" };
         let file = plugins().join(format!("{component}_component.so"));
@@ -132,7 +132,7 @@ fn the_tests_are_listed_chosen_and_run_in_this_process() {
     let listed = verify("pass", &["--list"]);
     let listed = String::from_utf8_lossy(&listed.stdout).lines().count();
     let text = |more: &[&str]| String::from_utf8_lossy(&verify("pass", more).stdout).into_owned();
-    // It is no source.
+    // It is not a source.
     let passed = format!("{} passed, 2 skipped", listed - 2);
     assert!(text(&["--in-process"]).contains(&passed));
     assert!(

@@ -1,6 +1,6 @@
-//! `include/gopiper_component.h` is what cbindgen makes of this crate today.
+//! `include/gopiper_component.h` is the output of cbindgen for this crate.
 //!
-//! `GOPIPER_BLESS=1` writes it anew.
+//! `GOPIPER_BLESS=1` replaces it.
 use std::{fs, path::Path};
 
 use gopiper_abi::raw::{INTERFACE_VERSION, LAYOUT_HASH};

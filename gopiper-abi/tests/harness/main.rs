@@ -8,7 +8,7 @@ use gopiper_abi::{
     testing::{HandledMessage, Harness, Settled},
 };
 
-/// The outcomes of `count` messages under a token, one by one, each told once.
+/// The outcomes of `count` messages under a token, one by one, each reported once.
 fn outcomes(settled: &[Settled], token: u64, count: u32) -> Vec<Option<Outcome>> {
     let mut outcomes = vec![None; count as usize];
     for settled in settled.iter().filter(|settled| settled.token == token) {

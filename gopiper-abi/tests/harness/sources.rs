@@ -5,7 +5,7 @@ use gopiper_abi::{
     Error, Factory, Message, NoAttributes, Outcome, Postponed, Produced, Source, testing::Harness,
 };
 
-/// Counts down from three, in batches of two; tells what it hears by the log.
+/// Counts down from three, in batches of two; logs the outcomes that it receives.
 struct Countdown {
     left: u64,
     token: u64,
@@ -89,7 +89,7 @@ fn a_source_learns_any_outcome() {
     assert_eq!(said, ["1: 0..1 FAILED", "2: 0..1 RETURNED"]);
 }
 
-/// Ticks every hundred nanoseconds, four times; tells how much it may send.
+/// Ticks every hundred nanoseconds, four times; logs how much it may send.
 struct Ticks {
     next: i64,
     postponed: Postponed,

@@ -1,6 +1,6 @@
-//! `include/gopiper.h` is what cbindgen makes of this crate today.
+//! `include/gopiper.h` is the output of cbindgen for this crate.
 //!
-//! `GOPIPER_BLESS=1` writes it anew.
+//! `GOPIPER_BLESS=1` replaces it.
 use std::{fs, path::Path};
 
 #[test]

@@ -165,7 +165,7 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
     }
 }
 
-/// Whatever a byte says, reading the file ends with a verdict.
+/// Reading the file ends with a verdict, whatever the value of a byte.
 #[test]
 fn no_changed_byte_makes_reading_panic() {
     let dir = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn no_changed_byte_makes_reading_panic() {
     forged.seal_in(dir.path());
     let mut bytes = forged.bytes;
     let note = forged.note_at - 20;
-    // The headers, the note, and a sample of everything else, the tables of symbol versions
+    // The headers, the note, and a sample of the rest, the tables of symbol versions
     // included.
     let places = (0..1024).chain(note..bytes.len()).chain((1024..note).step_by(97));
     for at in places {
@@ -287,7 +287,7 @@ fn a_note_that_cannot_be_read_is_refused() {
     assert_eq!(other_type.refusal().problem, "is a component of another generation");
 }
 
-/// As AddressSanitizer leaves it: aligned to 32 bytes, zeros behind it.
+/// As AddressSanitizer leaves it: aligned to 32 bytes, followed by zeros.
 #[test]
 fn a_note_is_found_whatever_its_alignment() {
     let mut forged = Forged::new();
@@ -314,7 +314,7 @@ fn two_notes_are_refused() {
     assert_eq!(forged.refusal().found, "2 gopiper notes");
 }
 
-/// The forged file is a real library: it is opened, and found to have nothing to offer.
+/// The forged file is a real library: it is opened, and has no root module.
 #[test]
 fn a_library_with_a_note_alone_is_refused_at_the_last_gate() {
     let dir = tempfile::tempdir().unwrap();

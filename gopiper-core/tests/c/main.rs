@@ -39,7 +39,7 @@ fn everything() -> ComponentSpec {
     spec
 }
 
-/// What comes of one message.
+/// The messages made from one message.
 fn one(message: impl Into<common::Input>) -> (Probe, Summary) {
     let probe = Probe::new([message]);
     let (summary, _) = run(vec![probe.source(1), everything(), probe.sink()]);
@@ -103,7 +103,7 @@ fn its_attributes_are_checked_as_all_are() {
     assert_eq!((&signed["type"], &signed["default"]), (&"integer".into(), &(-7).into()));
     assert_eq!(signed["description"], "An integer. It may be negative.");
 
-    // What is given, and what is not, comes to it.
+    // It receives given attributes and defaults.
     let probe = Probe::new(["configured"]);
     run(vec![probe.source(1), everything(), probe.sink()]);
     assert_eq!(probe.output(), ["it -7 18446744073709551615 0.5 1 0 1"]);
@@ -219,7 +219,7 @@ fn every_report_has_its_effect() {
     assert_eq!(handled.map(|(_, _, count)| count), Some(10), "each attempt is one");
 }
 
-/// What is dead when these have run.
+/// The dead letters after these messages.
 fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
     let state = tempfile::tempdir().expect("a folder");
     let options =
@@ -262,7 +262,7 @@ fn bytes_are_replaced_written_and_sliced() {
     assert_eq!(one(long.clone()).0.output(), [long.chars().rev().collect::<String>()]);
 }
 
-/// What C makes of -1: no memory is so large, and a panic could not be caught below C's code.
+/// -1 as a length in C: no memory is so large, and a panic could not be caught below C's code.
 #[test]
 fn a_length_that_can_not_be_ends_the_program_with_a_word() {
     let folder = tempfile::tempdir().expect("a folder");

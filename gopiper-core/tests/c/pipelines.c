@@ -54,7 +54,7 @@ static void to_the_end(void) {
   MUST(strcmp(gopiper_pipeline_error(pipeline), "") == 0);
   MUST(gopiper_pipeline_wait(pipeline));
   gopiper_counters counters[3] = { 0 };
-  /* The fourth is the sink of what has failed: there is a place to keep it. */
+  /* The fourth is the sink of failed messages: there is a place to keep them. */
   MUST(gopiper_pipeline_counters(pipeline, counters, 2) == 4);
   MUST(strcmp(counters[0].component, "blocks") == 0 && strcmp(counters[1].component, "middle") == 0);
   MUST(counters[0].sent == 500 && counters[1].received == 500 && counters[1].sent == 500);

@@ -1,4 +1,4 @@
-//! Tees, routes and merges: what becomes of messages when a way is slow, or fails.
+//! Tees, routes and merges: the outcomes of messages when a way is slow, or fails.
 #[path = "../common/mod.rs"]
 mod common;
 mod detached;
@@ -25,7 +25,7 @@ fn numbers(count: usize) -> Vec<String> {
     (0..count).map(|n| n.to_string()).collect()
 }
 
-/// Hangs at the gate with what comes to it.
+/// Hangs at the gate with its messages.
 struct Hangs(Gate);
 
 impl BatchComponent for Hangs {
@@ -43,7 +43,7 @@ fn hanging(gate: &Gate) -> ComponentSpec {
     hangs
 }
 
-/// Ends its pipeline at the third message: with an error, or because it wants no more.
+/// Ends its pipeline at the third message: with an error, or because it needs no more.
 struct Ends(Postponed, Option<&'static str>, u32);
 
 impl Component for Ends {
@@ -245,7 +245,7 @@ fn several_sources_end_a_pipeline_when_all_have_ended() {
     assert_eq!((one.outcomes().len(), other.outcomes().len()), (50, 20));
 }
 
-/// Sends what there is, without waiting, and says when there was no room.
+/// Sends its messages without waiting, and records when there was no room.
 struct Tries(Postponed, Vec<Message>, mpsc::Sender<()>);
 
 impl Source for Tries {

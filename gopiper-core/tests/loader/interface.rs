@@ -4,7 +4,7 @@ use gopiper_core::loader::{self, Gate};
 
 use crate::files::{assert_refused, child, variant, variants};
 
-/// The note of each says that it has the host's interface: gate 3 has to see what differs.
+/// The note of each claims the host's interface: gate 3 must find the difference.
 #[test]
 fn each_kind_of_change_in_a_layout_is_seen() {
     let cases = [

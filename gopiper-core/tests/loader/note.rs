@@ -1,4 +1,4 @@
-//! Components whose note is missing, shows what can't be borne, or lies; and those that don't
+//! Components whose note is missing, unacceptable or false; and those that don't
 //! start.
 
 use std::fs;

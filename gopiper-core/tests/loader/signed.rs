@@ -65,7 +65,7 @@ fn a_signature_that_does_not_fit_is_refused_whatever_is_allowed() {
     let signature = signature_of(&file);
     fs::write(&signature, "no signature\n").unwrap();
     assert_eq!(refused(&file, &trust).found, "no signature as minisign writes it");
-    // Nobody writes into it.
+    // Nothing writes into it.
     fs::remove_file(&signature).unwrap();
     let mode = rustix::fs::Mode::RUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &signature, rustix::fs::FileType::Fifo, mode, 0).unwrap();

@@ -17,7 +17,7 @@ fn load(file: &std::path::Path) -> LoadedComponent {
     loader::load(file, &loader::Trust::default()).unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 
-/// Where the component's code lies.
+/// The address of the component's code.
 fn place(component: &LoadedComponent) -> usize {
     component.module.factory() as usize
 }
@@ -66,7 +66,7 @@ fn three_hundred_loads_at_once() {
     const THREADS: usize = 10;
     let scratch = Scratch::new();
     let bytes = fs::read(variant("pass")).unwrap();
-    // Each is a library of its own: bytes behind the last section are nobody's business.
+    // Each is a library of its own: bytes after the last section have no meaning.
     let files: Vec<_> = (0..10)
         .map(|number| {
             scratch.write(&format!("crowd-{number}.so"), &[&bytes[..], &[number]].concat())

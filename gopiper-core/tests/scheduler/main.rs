@@ -1,4 +1,4 @@
-//! What the scheduler does with components, good and bad: real `.so` files between a source and a
+//! The scheduler with components, good and bad: real `.so` files between a source and a
 //! sink of the test's own.
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,7 +19,7 @@ const DELIVERED: Outcome = Outcome::DELIVERED;
 const DROPPED: Outcome = Outcome::DROPPED;
 const FAILED: Outcome = Outcome::FAILED;
 
-/// Sends messages through `faults`; what each says is what is done with it.
+/// Sends messages through `faults`; the text of each is its instruction.
 fn through_faults(messages: &[&str], batch: usize) -> (Probe, Summary) {
     let probe = Probe::new(messages.iter().copied());
     let (summary, _) = run(vec![probe.source(batch), load("faults", []), probe.sink()]);
@@ -72,7 +72,7 @@ fn each_way_out_of_handle_has_its_outcome() {
 #[test]
 fn the_rest_of_a_batch_continues_after_a_panic_with_a_new_component() {
     let (probe, summary) = through_faults(&["stash", "panic", "send the stashed", "done"], 4);
-    // The new component has nothing stashed: it does not get what the old one had.
+    // The new component has nothing stashed: it does not get the messages of the old one.
     assert_eq!(probe.output(), ["changed", "done"]);
     assert_eq!(probe.outcomes(), [FAILED, FAILED, DELIVERED, DELIVERED]);
     assert_eq!(summary.components[1].1.panics, 1);
@@ -282,7 +282,7 @@ fn on_fail_stop_returns_failed_messages_and_stops() {
     assert!(!summary.is_success());
 }
 
-/// Can't make sense of what it reads.
+/// Cannot read its input.
 struct Puzzled(Postponed);
 
 impl Source for Puzzled {

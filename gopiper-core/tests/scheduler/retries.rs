@@ -1,4 +1,4 @@
-//! Messages that a component gets again, and what may overtake them meanwhile.
+//! Retries of messages, and which messages may overtake them.
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -31,7 +31,7 @@ fn a_retry_gets_the_message_again_as_it_first_came_in_and_in_its_place() {
         let faults = with_workers(retrying(load("faults", []), 4), workers);
         let (summary, _) = run(vec![probe.source(3), faults, probe.sink()]);
         let [done, twice] = ["done", "changed"].map(str::to_owned);
-        // "retry 2" is done at the attempt after the second; what it changed before is not seen.
+        // "retry 2" is done at the attempt after the second; its earlier changes are not visible.
         let [second, third] = ["retry 2", "retry 3"].map(|what| format!("{what} done"));
         let late = twice.clone();
         assert_eq!(
@@ -57,7 +57,7 @@ fn unordered_a_retry_holds_nothing_back() {
     assert_eq!(probe.outcomes(), [DELIVERED; 3]);
 }
 
-/// Has what starts with "twice" tried again once, and keeps what it is done with.
+/// Retries messages that start with "twice" once, and keeps the finished ones.
 struct Picky(Arc<Mutex<Vec<String>>>);
 
 impl Component for Picky {
@@ -99,7 +99,7 @@ fn messages_gathered_by_linger_do_not_overtake_either() {
     let its = seen.clone();
     let mut sink = ComponentSpec {
         factory: own::sink("picky", move |_| Ok(Picky(its.clone()))),
-        // Half of the channel is gathered: so the second three do not fit to the first.
+        // Half of the channel is gathered: so the second three do not fit with the first.
         options: ComponentOptions { channel_size: Some(8), ..ComponentOptions::default() },
     };
     sink.options.linger = Some(Duration::from_millis(5));
@@ -122,7 +122,7 @@ fn the_next_stage_counts_attempts_from_one() {
             faults.options.name = Some(name.into());
             faults
         };
-        // The second one is given "retry 3 done" by the first, which it takes for "retry" without
+        // The second one gets "retry 3 done" from the first, and takes it for "retry" without
         // end.
         let (summary, _) = run(vec![probe.source(1), stage("one"), stage("two"), probe.sink()]);
         let counts = |place: usize| summary.components[place].1;
@@ -131,7 +131,7 @@ fn the_next_stage_counts_attempts_from_one() {
     }
 }
 
-/// Reports Retry for a batch the first time, and sends a message of its own behind the report.
+/// Reports Retry for a batch the first time, and sends a message of its own after the report.
 struct Afterthought(Postponed);
 
 struct AfterthoughtFactory;

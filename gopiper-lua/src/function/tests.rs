@@ -76,7 +76,7 @@ fn run_every(every: Option<Duration>, before: &str, function: &str, messages: Ve
     run_with(LIMIT, every, before, function, messages)
 }
 
-/// A limit for loops without end alone: a machine under load may be slower at anything else.
+/// A limit for endless loops only: a machine under load may be slow at anything.
 const SHORT: Duration = Duration::from_millis(50);
 
 fn run_with(

@@ -1,4 +1,4 @@
-//! A process that dies in the middle: the part of a line goes, and nothing else.
+//! A process that dies in the middle: only the part of a line is removed.
 use std::io::Write;
 
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{disk::Inode, mark::Mark};
 
-/// Dies after it has written this of a batch.
+/// Dies after it has written this part of a batch.
 fn crash(folder: &Folder, sink: Harness, torn: &str) {
     let mark = fs::read(folder.path(".a.gopiper")).unwrap();
     drop(sink);
@@ -52,7 +52,7 @@ fn earlier_content_stays() {
     crash(&folder, sink, " torn");
     folder.sink("a").end().unwrap();
     assert_eq!(folder.read("a"), "of others");
-    // Closed: what others append is theirs.
+    // Closed: bytes appended by others remain.
     fs::write(folder.path("a"), "of others\nmore").unwrap();
     folder.sink("a").end().unwrap();
     assert_eq!(folder.read("a"), "of others\nmore");

@@ -1,4 +1,4 @@
-//! Lines that have gone through out of order do not come again, even when the source is recreated.
+//! Lines that were finished out of order do not come again, even when the source is recreated.
 use super::*;
 
 /// The messages that it sends in a run of its own. The lines that hold this text come back, the
@@ -67,7 +67,7 @@ fn a_line_whose_end_was_not_there_yet_is_whole_when_it_comes_again() {
     assert_eq!(run_but(&mut folder.follow("a"), "nothing"), ["one", "three"]);
 }
 
-/// It is refused before its end is seen: where the message behind it begins is not known then.
+/// It is refused before its end is seen: the start of the next message is unknown then.
 #[test]
 fn a_line_that_was_too_long_and_came_back_comes_again() {
     let refusing = |folder: &Folder, block_size: i64| {

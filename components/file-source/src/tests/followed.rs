@@ -138,7 +138,7 @@ fn a_truncated_file_is_read_from_its_beginning() {
     folder.write("a", "x\n");
     assert_eq!(now(&mut source), ["x"]);
     assert!(warnings(&mut source)[0].contains("(3 bytes of a line that had begun are lost)"));
-    // As long as before, and longer: seen by what it begins with.
+    // As long as before, and longer: detected by its beginning.
     folder.write("a", "y\n");
     assert_eq!(now(&mut source), [""; 0], "not yet: nothing was added");
     folder.append("a", "z\n");

@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// As kubelet has them: a link, and what it leads to in another folder.
+/// As kubelet has them: a link, and its target in another folder.
 fn linked() -> Folder {
     let folder = Folder::new();
     fs::create_dir(folder.path("pod")).unwrap();
@@ -20,7 +20,7 @@ fn the_target_of_a_link_may_be_rotated_while_gopiper_is_stopped() {
     folder.rename("pod/0.log", "pod/0.log.1");
     folder.append("pod/0.log", "3\n");
     assert_eq!(now(&mut folder.follow("*.log")), ["2", "3"]);
-    // The link leads elsewhere since.
+    // The link leads elsewhere now.
     folder.append("pod/0.log", "4\n");
     folder.append("pod/1.log", "5\n");
     fs::remove_file(folder.path("web.log")).unwrap();

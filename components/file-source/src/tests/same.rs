@@ -1,4 +1,4 @@
-//! Which file is the one that was read before, and which is another.
+//! Recognizes a file that was read before.
 use std::os::unix::fs::PermissionsExt;
 
 use flate2::{Compression, write::GzEncoder};
@@ -6,7 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use super::*;
 use crate::progress::checkpoint::{Entry, Store};
 
-/// More than what a file is known by at its beginning.
+/// More than the part of its beginning by which a file is recognized.
 fn header() -> String {
     "column,".repeat(200) + "\n"
 }
@@ -27,7 +27,7 @@ fn run(folder: &Folder, glob: &str) -> Vec<String> {
     sent
 }
 
-/// The entries of the checkpoint, as they are when this was done to each.
+/// The entries of the checkpoint, after this was done to each.
 fn change(folder: &Folder, act: impl Fn(&mut serde_json::Map<String, serde_json::Value>)) {
     let (store, entries) = Store::open(folder.state()).unwrap();
     let entries = entries.unwrap().into_iter().map(|entry| {
@@ -174,7 +174,7 @@ fn files_that_the_system_generates_are_read_each_time() {
         assert_eq!(texts(source.sent()).len(), expected.lines().count());
         source.tell_settled();
     }
-    // It says something else each time.
+    // Its content differs each time.
     let changing = ("paths", vec![Value::from("/proc/self/stat")].into());
     let mut source = Harness::source_in::<crate::FileSourceFactory>(
         folder.state(),

@@ -14,7 +14,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Until its end; an error if it says one at last.
+/// Reads to the end; returns the last error, if there is one.
 fn all(source: &mut Harness) -> (Vec<String>, Result<(), String>) {
     let ended = loop {
         match source.produce(512) {

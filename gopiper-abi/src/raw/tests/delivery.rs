@@ -54,7 +54,7 @@ fn a_batch_settles_in_runs_of_equal_outcomes() {
     assert_eq!(*calls.0.lock().unwrap(), [(0, 3, 0), (3, 1, 1), (5, 3, 1)]);
     drop(batch);
     assert_eq!(calls.0.lock().unwrap().last(), Some(&(4, 1, 4)));
-    // The record has released it: all are settled.
+    // The record has released it, so all are settled.
     assert_eq!(Arc::strong_count(&calls), 1);
 }
 

@@ -11,7 +11,7 @@ use super::*;
 
 type Behaviour = fn(BatchCall<'_>) -> HandleFlags;
 
-/// A worker that does with a batch what its factory's attribute says.
+/// A worker that handles a batch as its factory's attribute says.
 struct Unruly(Behaviour);
 
 struct UnrulyFactory(String);
@@ -25,7 +25,7 @@ fn behaviour(name: &str) -> Behaviour {
     match name {
         "lets go" => |_| HandleFlags::ALL_DONE,
         "forgets" => |call| {
-            // Nothing more than dropping it, as long as it has no Drop.
+            // The same as dropping it, as long as it has no Drop.
             #[allow(clippy::forget_non_drop)]
             std::mem::forget(call);
             HandleFlags::ALL_DONE
@@ -269,7 +269,7 @@ fn failures_are_known_though_the_worker_hides_them() {
     assert_eq!(said, vec![(207, "hidden".to_owned()); 3]);
 }
 
-/// A batch with deferred messages is never given on, whatever a worker says of it.
+/// A batch with deferred messages is never passed on, whatever its worker returns.
 #[test]
 fn deferred_messages_are_awaited_though_the_worker_hides_them() {
     let said = handle("hides what it deferred");
@@ -323,7 +323,7 @@ fn hooks_are_called_once_and_at_once_after_the_stop() {
     on_stop.call(move || {
         clone.fetch_add(1, SeqCst);
     });
-    // A hook may hold what holds the hooks.
+    // A hook may own the owner of the hooks.
     let cycle = on_stop.clone();
     on_stop.call(move || drop(cycle.clone()));
     let stopper = component.stopper();

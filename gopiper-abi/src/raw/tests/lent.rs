@@ -203,7 +203,7 @@ fn all_of_a_batch_that_is_reported_at_once_is_reported() {
 }
 
 /// A call may be abandoned at any moment: a message that is being handed out or reported just then,
-/// on whatever thread, is never taken for reported, nor read while it is written.
+/// on any thread, is never taken for reported, nor read while it is written.
 #[test]
 fn a_call_may_be_given_up_at_any_moment() {
     let rounds = if cfg!(miri) { 20 } else { 3000 };

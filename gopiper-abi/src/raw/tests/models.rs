@@ -55,7 +55,7 @@ fn hears() -> (Told, Arc<dyn Settle>) {
     (told.clone(), Arc::new(Hears { told, alive: UnsafeCell::new(()) }))
 }
 
-/// All that was told: each once, and the end last.
+/// All reported outcomes: each once, and the end last.
 fn sorted(told: &Told) -> Vec<(u32, u32, Outcome)> {
     let mut told = told.lock().unwrap().clone();
     assert_eq!(told.pop(), Some(FREED));

@@ -102,7 +102,7 @@ pub(super) fn ways() -> Vec<Way> {
         way("both let go", NO_REPORT, |_, m, h| drop((m, h))),
         way("changed, both let go", NO_REPORT, |_, m, h| drop((changed(m), h))),
         way("both forgotten", NO_REPORT, |stage, m, h| {
-            // As after `mem::forget`, only that the test can free it in the end.
+            // As after `mem::forget`, but the test can free it at the end.
             stage.forgotten.push(ManuallyDrop::new(m));
             #[allow(clippy::forget_non_drop)]
             std::mem::forget(h);

@@ -142,7 +142,7 @@ fn unsupported_values_are_reported_with_their_place() {
         assert!(found.contains("pipeline.lua:2: attribute 'a'"), "{given}: {found}");
         assert!(found.contains(said), "{given}: {found}");
     }
-    // The table of attributes is no value of one.
+    // The table of attributes cannot be the value of one.
     let nested = |levels| {
         format!(
             "function(m, w)

@@ -45,7 +45,7 @@ impl gopiper_abi::Source for Fed {
     }
 }
 
-/// Fails with what begins with 'bad'.
+/// Fails messages that begin with 'bad'.
 struct Tells(Events);
 
 impl Component for Tells {
@@ -219,7 +219,7 @@ fn kept_messages_without_a_result_are_dropped_on_request_and_otherwise_returned(
     assert!(!ran.summary.is_success());
 }
 
-/// Messages kept before: one that fails or comes again has sent nothing, every other one has.
+/// Messages kept before: one that fails or is retried has sent nothing, all others have.
 #[test]
 fn messages_emitted_from_kept_ones_are_sent_unless_the_message_fails() {
     let function = "function(message, window)

@@ -1,4 +1,4 @@
-//! Written entries are read again, and nothing else is.
+//! Only written entries are read again.
 use super::*;
 
 fn entries() -> Vec<Entry> {

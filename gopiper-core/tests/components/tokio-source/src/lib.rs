@@ -1,5 +1,5 @@
 //! Proves the interface: a source whose messages come from tasks of a tokio runtime of its own, and
-//! which is told the outcome of each.
+//! which learns the outcome of each.
 use std::{
     ops::Range,
     sync::{
