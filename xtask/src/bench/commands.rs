@@ -83,12 +83,12 @@ impl Commands {
         for trip in 0..self.echoes {
             thread::sleep((start + PERIOD * trip).saturating_duration_since(Instant::now()));
             let written = Instant::now();
-            input.write_all(&ECHOED).with_context(|| format!("{line} reads no more"))?;
+            input.write_all(&ECHOED).with_context(|| format!("{line} stopped reading"))?;
             back.clear();
             output.read_until(b'\n', &mut back)?;
             trips.push(written.elapsed());
             if back != ECHOED {
-                bail!("{line} gave back something else");
+                bail!("{line} returned something else");
             }
         }
         drop(input);

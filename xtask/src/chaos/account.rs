@@ -91,12 +91,12 @@ impl<'a> Found<'a> {
                 wrong.push(format!("line {number} is lost: {:?}", line.fate));
             }
             if right != output + letters {
-                wrong.push(format!("line {number} belongs into {:?} alone", line.fate));
+                wrong.push(format!("line {number} belongs only in {:?}", line.fate));
             }
         }
         let shown = |bytes: &Vec<u8>| {
             let start = bytes.escape_ascii().to_string();
-            format!("no line of the input, of {} bytes: {start:.80}", bytes.len())
+            format!("not a line of the input, {} bytes: {start:.80}", bytes.len())
         };
         wrong.extend(self.strange.iter().map(shown));
         wrong

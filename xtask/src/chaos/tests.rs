@@ -247,7 +247,7 @@ fn writes_that_the_shim_missed_are_noticed() {
         let output = machine.command(script, None, None).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let noticed = machine.disk.check().unwrap_err().to_string();
-        assert!(noticed.contains("unseen"), "{script}: {noticed}");
+        assert!(noticed.contains("the shim missed a write"), "{script}: {noticed}");
     }
 }
 
