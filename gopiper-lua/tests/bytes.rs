@@ -190,12 +190,12 @@ fn a_closed_standard_stream_is_refused() {
         (
             "$G run > in/b.log",
             &format!("{FILES}, {STDOUT}"),
-            "is among what file_source of pipeline main reads",
+            "file_source of pipeline main reads what it writes",
         ),
         (
             "$G run >> in/a.log",
             &format!("{FILES}, {STDOUT}"),
-            "is among what file_source of pipeline main reads",
+            "file_source of pipeline main reads what it writes",
         ),
     ] {
         let (output, _) = in_a_shell(command, pipeline);

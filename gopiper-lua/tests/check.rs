@@ -108,11 +108,11 @@ fn check_refuses_components_without_a_state_directory_and_creates_none() {
         assert_eq!(lines(&by_check), lines(&by_run), "{by_check}");
         match (variable, code) {
             ("XDG_STATE_HOME", _) => {
-                assert!(by_check.contains("is no directory; what fails is only counted"));
+                assert!(by_check.contains("is not a directory; failed messages are only counted"));
                 assert!(by_check.contains("no state directory: give it one"), "{by_check}");
                 assert!(by_check.contains("--> pipeline.lua:3:53\n"), "{by_check}");
             }
-            (_, 78) => assert!(by_check.contains("pipeline.lua is no directory"), "{by_check}"),
+            (_, 78) => assert!(by_check.contains("pipeline.lua is not a directory"), "{by_check}"),
             _ => assert_eq!(by_check, ""),
         }
     }

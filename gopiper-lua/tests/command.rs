@@ -92,13 +92,14 @@ fn check_shows_the_promise_of_each_way() {
         format!("both: stdin → by \"speed\" <b>#1 → ({branch}) {end}: at most once")
     };
     let of_stdout = [
-        "  stdin does not give again what was under way at a crash",
-        "  stdout does not say that what it has taken outlives a crash",
+        "  stdin does not resend messages that were under way at a crash",
+        "  stdout does not promise that the messages it has taken survive a crash",
     ];
     let of_null = [
-        "  stdin does not give again what was under way at a crash",
-        "  what null has no room for is dropped (policy)",
-        "  what the branch of null has not done at a crash, or when it ends alone, does not come again (policy)",
+        "  stdin does not resend messages that were under way at a crash",
+        "  messages are dropped while null is full (policy)",
+        "  messages that the branch of null has not finished at a crash, or when it ends alone, \
+         are not resent (policy)",
     ];
     let ways = [
         ("slow, copy 1, detach", "null", &of_null[..]),
@@ -148,8 +149,10 @@ fn check_names_options_that_may_lose_messages_and_bounds_the_ways() {
     assert_eq!(
         lines[1..3],
         [
-            "  file_source does not give again what was under way at a crash (from = 'end' with checkpoint = false)",
-            "  file_sink does not say that what it has taken outlives a crash (sync = 'interval')"
+            "  file_source does not resend messages that were under way at a crash (from = 'end' \
+             with checkpoint = false)",
+            "  file_sink does not promise that the messages it has taken survive a crash (sync = \
+             'interval')"
         ]
     );
     assert_eq!(lines[300], "main: and more ways than these 100");

@@ -116,14 +116,14 @@ fn a_state_directory_that_can_not_be_used_is_refused_before_anything_is_read() {
     let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("is no directory"), "{said}");
+    assert!(said.contains("is not a directory"), "{said}");
     assert_eq!(output.stdout, b"");
     // The operator has not asked for the default one: without it, failed messages are only counted.
     let mut command = gopiper();
     let output = run(command.arg("run").arg(&file).env("XDG_STATE_HOME", &state), b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("what fails is only counted"), "{said}");
+    assert!(said.contains("failed messages are only counted"), "{said}");
     assert_eq!(output.stdout, b"one\n");
 }
 
@@ -191,7 +191,7 @@ fn a_killed_replay_continues_where_it_was() {
     let second = numbers(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     // The pipe holds the letters between the last one read and the last one marked.
-    assert!(second[0] > 0, "what is done with does not come again");
+    assert!(second[0] > 0, "finished letters do not come again");
     assert_eq!(second, (second[0]..LETTERS).collect::<Vec<_>>(), "all others do, in order");
     let output = run(&mut replay(), b"");
     assert_eq!(output.stdout, b"");
@@ -212,7 +212,7 @@ fn a_pipeline_that_is_not_there_has_no_empty_list() {
     fs::write(&state, "").expect("written");
     let output = list();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("state is no directory"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("state is not a directory"), "{}", stderr(&output));
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn for_c() -> tempfile::TempDir {
 
 /// Whether `verify` found nothing wrong, and skipped only the tests of other kinds of components.
 fn behaves(said: &str) -> bool {
-    let of_kind = ["it is no source", "a source gets no messages"];
+    let of_kind = ["it is not a source", "a source receives no messages"];
     let skipped = |line: &&str| line.starts_with("SKIPPED");
     said.contains(" 0 warnings, 0 failed, 0 crashed")
         && said.lines().filter(skipped).all(|line| of_kind.iter().any(|it| line.ends_with(it)))

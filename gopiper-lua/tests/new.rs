@@ -78,9 +78,12 @@ fn failures_to_create_are_reported() {
         assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
         assert!(stderr(&output).contains(said), "{}", stderr(&output));
     };
-    refused(&["Upper", "--kind", "sink"], "'Upper' is no name for a component");
-    refused(&["a", "--kind", "sink", "--abi-path", "nowhere"], "--abi-path holds no crate");
+    refused(&["Upper", "--kind", "sink"], "'Upper' cannot be the name of a component");
+    refused(
+        &["a", "--kind", "sink", "--abi-path", "nowhere"],
+        "--abi-path does not lead to a crate",
+    );
     fs::create_dir(folder.path().join("taken")).expect("a folder");
-    refused(&["taken", "--kind", "sink"], "cannot make taken");
+    refused(&["taken", "--kind", "sink"], "cannot create taken");
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing is left");
 }

@@ -105,7 +105,7 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("has version 2, and this gopiper knows version 1"), "{said}");
+    assert!(said.contains("has version 2, and this gopiper supports version 1"), "{said}");
     for what in ["list", "purge"] {
         let mut command = gopiper();
         let output =
@@ -136,7 +136,7 @@ fn a_state_directory_that_is_read_only_is_refused() {
             .chain(common::plugins().ancestors())
             .all(|path| fs::metadata(path).is_ok_and(|there| there.mode() & 0o005 == 0o005));
         if !visible {
-            eprintln!("nobody can't run the program here: left out");
+            eprintln!("the user nobody can't run the program here: skipped");
             return;
         }
         command.uid(NOBODY);

@@ -103,7 +103,7 @@ fn each_goes_to_its_place_and_fails_without_one() {
     ]);
     assert_eq!(statuses(&handled), [0, 0, 0, 202, 202, 0]);
     assert!(handled[3].description.contains("'host' ('..') begins with a dot"));
-    assert_eq!(handled[4].description, "it has no attribute 'host', which its path needs");
+    assert_eq!(handled[4].description, "it has no attribute 'host', which the path needs");
     sink.end().unwrap();
     let expected = [("a.log", "1\n2\n6\n"), ("b.log", "3\n")];
     assert_eq!(folder.files(), expected.map(|(name, text)| (name.into(), text.into())));
@@ -142,7 +142,7 @@ fn two_do_not_write_one_file() {
     let mut first = folder.sink("a");
     let refused = folder.try_sink("a", []).unwrap_err();
     assert!(refused.starts_with("path: cannot write "), "{refused}");
-    assert!(refused.contains("somebody else writes it"), "{refused}");
+    assert!(refused.contains("it is in use by another gopiper"), "{refused}");
     first.end().unwrap();
     folder.sink("a");
 }

@@ -153,7 +153,7 @@ impl Harness {
         while !handling.is_through() {
             if self.component.handle(&handling).contains(HandleFlags::PANICKED) {
                 let anew = started(&mut self.factory, &self.bench);
-                self.component = anew.expect("a component made anew after a panic");
+                self.component = anew.expect("a new component after a panic");
             }
         }
         let mut batch = match handling.finish() {

@@ -93,7 +93,7 @@ fn an_aggregator_sends_by_time() {
     assert_eq!(join.sent(), [b"ab"]);
     assert_eq!(outcomes(&join.settled(), 0, 2), [DELIVERED; 2]);
     join.advance(1000).unwrap();
-    assert_eq!(join.sent(), Vec::<Vec<u8>>::new(), "nobody asked for that moment");
+    assert_eq!(join.sent(), Vec::<Vec<u8>>::new(), "no component asked for that moment");
 }
 
 #[test]

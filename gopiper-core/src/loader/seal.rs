@@ -24,7 +24,7 @@ pub fn seal(path: &Path) -> Result<[u8; 32], Refusal> {
                 Gate::File,
                 "cannot be sealed",
                 error.to_string(),
-                "a file, and a directory around it, that this user may write",
+                "a file and a directory that this user can write to",
                 "seal a copy in a directory of your own",
             )
         })?;

@@ -220,7 +220,7 @@ fn components_that_cannot_run_here_are_shown_and_refused() {
     assert_eq!(panic(2), abort);
     assert_eq!(panic(3), abort);
     assert_eq!(kind(2), [""; 0]);
-    assert_eq!(kind(3), ["is of a kind that this gopiper does not know"]);
+    assert_eq!(kind(3), ["is of a kind that this gopiper does not support"]);
     assert_eq!(
         verdicts(offset_of!(NoteDescription, target), b"x86_64-unknown-linux-musl"),
         ["is for another C library"]

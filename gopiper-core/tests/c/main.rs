@@ -91,7 +91,7 @@ fn its_attributes_are_checked_as_all_are() {
     }
     let text = |text: &str| Map::from_iter([("text", text)]);
     assert_eq!(refused(text("wrong")), "attribute text: 'wrong' is wrong: give another one");
-    assert_eq!(refused(text("silent")), "failed without a word");
+    assert_eq!(refused(text("silent")), "failed without a message");
     let mut unchecked = factory(&file);
     unchecked.configure(text("unchecked")).expect("configured");
     assert_eq!(unchecked.check().expect_err("refused")[0].message, "it would not work");
@@ -136,7 +136,7 @@ fn an_error_of_a_callback_ends_the_pipeline_with_its_text() {
     let probe = Probe::new(["a"]);
     let refuses = spec(&component_of(EVERYTHING), [("text", "unended".into())]);
     let (summary, _) = run(vec![probe.source(1), refuses, probe.sink()]);
-    let error = "it can't end well: it can't end".to_owned();
+    let error = "it failed to end: it can't end".to_owned();
     assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
     let (_, summary) = one("break");
     let error = "it broke".to_owned();
@@ -287,7 +287,7 @@ fn a_length_that_can_not_be_ends_the_program_with_a_word() {
         let output = command.arg("run").arg(&pipeline).stdin(input).output().expect("it starts");
         assert_eq!(output.status.signal(), Some(6), "{}", output.status);
         let said = String::from_utf8_lossy(&output.stderr);
-        let wanted = "everything: 18446744073709551615 bytes can't be: is that the -1 of a call that has failed?\n";
+        let wanted = "everything: 18446744073709551615 bytes are too many: is this the -1 of a failed call?\n";
         assert!(said.ends_with(wanted), "{said}");
     }
 }

@@ -48,7 +48,7 @@ static void to_the_end(void) {
                              " \"on_fail\": \"dead_letter\" }"));
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(gopiper_pipeline_start(pipeline));
-  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline is started once"));
+  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline can be started only once"));
   MUST(!gopiper_pipeline_load(pipeline, sink, into, NULL) && says(pipeline, "before the pipeline starts"));
   MUST(gopiper_pipeline_wait(pipeline));
   MUST(strcmp(gopiper_pipeline_error(pipeline), "") == 0);
@@ -115,7 +115,7 @@ static void refused(void) {
 
   pipeline = gopiper_pipeline_new(NULL, NULL);
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
-  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline needs a source and a sink"));
+  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline needs at least a source and a sink"));
   gopiper_pipeline_free(pipeline);
 
   pipeline = gopiper_pipeline_new(NULL, NULL);
@@ -132,7 +132,7 @@ static void failed(void) {
   MUST(gopiper_pipeline_load(pipeline, transform, "{ \"text\": \"unended\" }", NULL));
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(gopiper_pipeline_start(pipeline));
-  MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it can't end well: it can't end"));
+  MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it failed to end: it can't end"));
   MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "without success"));
   gopiper_pipeline_free(pipeline);
 }

@@ -173,7 +173,7 @@ impl Probe {
     /// The reported outcomes, by the number of their input: none twice.
     pub fn outcomes_so_far(&self) -> BTreeMap<u64, Outcome> {
         let one = |(place, outcomes): (&u64, &Vec<Outcome>)| {
-            assert_eq!(outcomes.len(), 1, "an outcome was told twice");
+            assert_eq!(outcomes.len(), 1, "an outcome was reported twice");
             (*place, outcomes[0])
         };
         seen(self.0, |seen| seen.outcomes.iter().map(one).collect())
@@ -185,7 +185,7 @@ impl Probe {
             let places: Vec<_> = seen.outcomes.keys().copied().collect();
             assert_eq!(places, (0..places.len() as u64).collect::<Vec<_>>(), "some have none");
             let one = |outcomes: &Vec<Outcome>| {
-                assert_eq!(outcomes.len(), 1, "an outcome was told twice");
+                assert_eq!(outcomes.len(), 1, "an outcome was reported twice");
                 outcomes[0]
             };
             seen.outcomes.values().map(one).collect()

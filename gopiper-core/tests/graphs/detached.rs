@@ -28,7 +28,7 @@ fn a_detached_branch_fails_alone() {
     assert_eq!(summary.stopped, None);
     let failed = StopReason::Failed { component: "ends".into(), error: "the disk is gone".into() };
     assert_eq!(summary.ended_branches, [failed]);
-    assert!(!summary.is_success(), "somebody has to look at it");
+    assert!(!summary.is_success(), "the operator has to look at it");
 }
 
 #[test]

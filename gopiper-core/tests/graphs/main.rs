@@ -85,7 +85,7 @@ fn each_branch_gets_all_in_order_and_the_worst_counts() {
 
 #[test]
 fn messages_dropped_by_a_component_are_counted_there_whichever_copy_ends_last() {
-    let (probe, gate) = (Probe::new(["keep and let go"]), Gate::default());
+    let (probe, gate) = (Probe::new(["keep and drop"]), Gate::default());
     let faults = load("faults", [("first_word", false.into())]);
     let steps = vec![
         probe.source(1).into(),

@@ -43,14 +43,14 @@ const WAYS: &[(&str, Outcome, &[&str])] = &[
     ("silent", FAILED, &[]),
     ("forget", FAILED, &[]),
     (KEPT, FAILED, &[]),
-    ("defer and let go", FAILED, &[]),
+    ("defer and drop", FAILED, &[]),
     ("panic", FAILED, &[]),
     ("panic after done", DELIVERED, &["changed"]),
     ("defer and panic", FAILED, &[]),
 ];
 
 /// Has failed, and there is nothing to be kept as a dead letter.
-const KEPT: &str = "keep and let go";
+const KEPT: &str = "keep and drop";
 
 #[derive(Debug, Clone)]
 struct Stage {

@@ -40,10 +40,10 @@ fn each_way_out_of_handle_has_its_outcome() {
         ("silent", FAILED),
         ("forget", FAILED),
         ("stash", FAILED),
-        ("keep and let go", FAILED),
+        ("keep and drop", FAILED),
         ("twice", DELIVERED),
         ("defer", DELIVERED),
-        ("defer and let go", FAILED),
+        ("defer and drop", FAILED),
         ("late", DELIVERED),
         ("late fail", FAILED),
         ("panic", FAILED),
@@ -233,7 +233,7 @@ fn a_component_may_end_the_pipeline() {
     let (probe, summary) = through_faults(&["done", "finish"], 2);
     assert!(matches!(summary.stopped, Some(StopReason::Finished { .. })));
     assert_eq!(probe.outcomes(), [DELIVERED, Outcome::RETURNED]);
-    assert!(summary.is_success(), "nobody wanted more: {summary:?}");
+    assert!(summary.is_success(), "the sink needed no more: {summary:?}");
 }
 
 #[test]
@@ -317,6 +317,6 @@ fn a_stop_drains_what_is_under_way() {
     let sent = summary.components[0].1.sent;
     assert!(sent < 100_000, "it was stopped");
     assert_eq!(probe.output().len() as u64, sent, "all that was sent arrived");
-    assert_eq!(probe.outcomes().len() as u64, sent, "and the source heard so");
+    assert_eq!(probe.outcomes().len() as u64, sent, "and the source learned it");
     assert!(summary.is_success());
 }

@@ -187,8 +187,7 @@ impl Script {
         if text == "stack overflow" && traced(&error.to_string()).is_empty() {
             // There was no memory for the position.
             let file = self.file.display();
-            let error =
-                format!("{file}: stack overflow: a function in it calls itself without end");
+            let error = format!("{file}: stack overflow: a function in it calls itself forever");
             return Remark::error(None, error);
         }
         let text = stopped_at(&text);

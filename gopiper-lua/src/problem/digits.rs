@@ -36,12 +36,12 @@ pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Remark> {
         let place = Place { chunk, line, what: What::Range(range), called_from };
         let text = match as_key {
             false => {
-                "`..` writes 14 digits of a number: of a longer one the last are lost\n\
-                 tostring(…) around it writes all of them"
+                "`..` writes 14 digits of a number, and loses any others\n\
+                 tostring(…) around it writes them all"
             }
             true => {
-                "a 64-bit integer as a key of a table is equal to no other\n\
-                 tostring(…) around it makes a key that is"
+                "a 64-bit integer as a key of a table never equals another one\n\
+                 tostring(…) around it makes a key that does"
             }
         };
         Remark::warning(Some(place), text)

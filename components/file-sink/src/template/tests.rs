@@ -42,7 +42,7 @@ fn an_attribute_cannot_lead_to_another_folder() {
     }
     assert!(render(Value::NULL, "y".into()).unwrap_err().contains("'a' is neither text nor"));
     let missing = template.render(&message(&[("a", "x".into())], 0), 0).unwrap_err();
-    assert_eq!(missing, "it has no attribute 'b', which its path needs");
+    assert_eq!(missing, "it has no attribute 'b', which the path needs");
 }
 
 #[test]

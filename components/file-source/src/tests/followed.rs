@@ -137,14 +137,14 @@ fn a_truncated_file_is_read_from_its_beginning() {
     assert_eq!(now(&mut source), ["first", "second"]);
     folder.write("a", "x\n");
     assert_eq!(now(&mut source), ["x"]);
-    assert!(warnings(&mut source)[0].contains("(3 bytes of a line that had begun are lost)"));
+    assert!(warnings(&mut source)[0].contains("(3 bytes of an unfinished line are lost)"));
     // As long as before, and longer: detected by its beginning.
     folder.write("a", "y\n");
     assert_eq!(now(&mut source), [""; 0], "not yet: nothing was added");
     folder.append("a", "z\n");
     assert_eq!(now(&mut source), ["y", "z"]);
     let said = warnings(&mut source);
-    assert!(said[0].ends_with("reading it from its beginning"), "{said:?}");
+    assert!(said[0].ends_with("reading it from the beginning"), "{said:?}");
     drop(source);
     assert_eq!(now(&mut folder.follow("a")), [""; 0], "what was overwritten has no say");
 }

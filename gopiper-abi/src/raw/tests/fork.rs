@@ -59,7 +59,7 @@ fn messages_of_several_deliveries_and_none_go_several_ways_together() {
     batch.grow();
     batch.grow();
     batch.append(batch_of(3, 2, &ledger)).unwrap();
-    batch.push(Message::new("nobody waits for it")).unwrap();
+    batch.push(Message::new("nothing waits for it")).unwrap();
     let mut nested = batch.fork(2);
     let first = nested.remove(0);
     nested.extend(first.fork(2));

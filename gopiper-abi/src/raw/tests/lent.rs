@@ -161,7 +161,7 @@ fn give_up_when_stuck(
 
 fn panics_at_panic(message: Message, handled: HandledCallback<'_>) {
     match message.data() {
-        b"panic" => panic!("as it was told"),
+        b"panic" => panic!("as requested"),
         _ => handled.done(message),
     }
 }

@@ -109,7 +109,7 @@ fn a_value_of_a_later_interface_is_cloned_dropped_and_passed_on() {
     assert_eq!((value.as_str(), value.as_i64(), value.as_map()), (None, None, None));
     assert!(format!("{value:?}").contains("77"));
     assert_eq!(value, value);
-    assert_ne!(*value, value.clone(), "only itself: nobody knows what it is");
+    assert_ne!(*value, value.clone(), "only itself: its kind is unknown");
 }
 
 #[test]

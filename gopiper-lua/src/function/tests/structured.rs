@@ -181,7 +181,7 @@ fn unsupported_values_are_reported_with_their_place() {
     let function = |body: &str| format!("function(m) local a = {body} end");
     for (body, said) in [
         ("m.attributes.a", "attribute 'a': nested deeper than 64 levels"),
-        ("m.attributes.b", "attribute 'b' is of a kind that this gopiper does not know"),
+        ("m.attributes.b", "attribute 'b' is of a kind that this gopiper does not support"),
     ] {
         let ran = run_after("", &function(body), vec![message.duplicate()]);
         assert!(ran.descriptions()[0].contains(said), "{:?}", ran.descriptions());
@@ -243,7 +243,7 @@ fn json_is_read_and_added_to() {
     let failed = run("function(message) message:add_json('a', 1) end", &["[]"]);
     assert_eq!(
         failed.descriptions(),
-        ["pipeline.lua:2: the field 'a': the message is no JSON object"]
+        ["pipeline.lua:2: the field 'a': the message is not a JSON object"]
     );
 }
 
@@ -336,8 +336,8 @@ fn fields_of_json_are_set_in_place() {
     let ran = run_after(before, function, messages.into());
     let expected = r#"{"level":"warn","user":{"name":null,"id":9007199254740993}, "n":1}"#;
     assert_eq!(ran.text(), [expected]);
-    let said = "pipeline.lua:3: the field 'level': the message has neither that nor a JSON object that \
-                it would be in";
+    let said = "pipeline.lua:3: the field 'level': the message has neither this field nor a JSON \
+                object to add it to";
     assert_eq!(ran.descriptions(), [said]);
 }
 

@@ -302,8 +302,8 @@ fn mistakes_are_reported() {
     let plain = "function() return gopiper.CONTINUE end";
     assert_eq!(
         of(None, plain),
-        "the function at pipeline.lua:2 returned gopiper.CONTINUE: only one with the options every and \
-         flush (gopiper.transform) can keep a message"
+        "the function at pipeline.lua:2 returned gopiper.CONTINUE: only a function with the \
+         options every and flush (gopiper.transform) can keep a message"
     );
     for (body, said) in [
         (
@@ -313,8 +313,8 @@ fn mistakes_are_reported() {
         ),
         (
             "m:emit('a') return gopiper.CONTINUE",
-            "the function at pipeline.lua:2 returned gopiper.CONTINUE: a message that is kept makes others \
-             with window:emit, not with message:emit",
+            "the function at pipeline.lua:2 returned gopiper.CONTINUE: for a kept message, emit \
+             others with window:emit, not with message:emit",
         ),
         ("w:emit()", "pipeline.lua:2: window:emit wants a string, not nil"),
         (

@@ -46,6 +46,6 @@ fn a_newer_one_is_said_to_be() {
     let newer = newer.replacen("checkpoint 1", "checkpoint 2", 1);
     fs::write(folder.path().join("checkpoint"), newer).unwrap();
     let refusal = Store::open(folder.path().to_owned()).err().unwrap().to_string();
-    assert!(refusal.contains("a newer gopiper (format 2, this one knows 1)"), "{refusal}");
+    assert!(refusal.contains("a newer gopiper (format 2; this one supports 1)"), "{refusal}");
     assert!(refusal.contains("remove it"), "{refusal}");
 }

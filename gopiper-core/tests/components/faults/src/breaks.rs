@@ -123,7 +123,7 @@ impl Breaks {
                     return None;
                 }
                 b"line 7 of a test" if is("reports::retry-ends") => {
-                    handled.report(message, Report::retry(4, "for ever"));
+                    handled.report(message, Report::retry(4, "forever"));
                     return None;
                 }
                 b"line 7 of a test" if is("reports::continue-emits") => {
@@ -161,7 +161,7 @@ impl Breaks {
             || is("messages::unknown-tag") && value.is_some_and(|it| it.tag().0 >= 1000)
             || is("messages::many-attributes") && attributes > 1000
             || is("fuzz::messages") && data.len() > 10 && !is_text;
-        assert!(!panics, "it can't bear this one");
+        assert!(!panics, "it does not support this one");
     }
 
     pub(crate) fn at_end(&mut self, postponed: &Postponed) -> Result<(), Error> {
@@ -173,7 +173,7 @@ impl Breaks {
         if is("life::aborted") && is_stopping && many {
             process::abort();
         }
-        while is("life::stop-is-heard") && is_stopping && !many {
+        while is("life::stop") && is_stopping && !many {
             thread::park();
         }
         Ok(())

@@ -192,7 +192,7 @@ impl Faults {
                 handled.done(message);
             }
             "keep" => self.kept.push(handled.keep(message)),
-            "keep and let go" => drop(handled.keep(message)),
+            "keep and drop" => drop(handled.keep(message)),
             "send the kept" => {
                 for kept in self.kept.drain(..) {
                     let (kept, settles) = kept.split();
@@ -206,7 +206,7 @@ impl Faults {
             }
             "defer until the end" => self.deferred.push((handled.defer(), message)),
             "defer" => handled.defer().done(message),
-            "defer and let go" => drop(handled.defer()),
+            "defer and drop" => drop(handled.defer()),
             "defer and panic" => {
                 let _deferred = handled.defer();
                 panic!("as told")

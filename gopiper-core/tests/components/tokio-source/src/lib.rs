@@ -38,7 +38,7 @@ impl Factory for TokioFactory {
 
     fn create(&self, postponed: Postponed) -> Result<TokioSource, Error> {
         let host = postponed.host();
-        let counter = |name: &str| host.counter(name, "messages whose outcome was heard");
+        let counter = |name: &str| host.counter(name, "messages whose outcome is known");
         Ok(TokioSource {
             attributes: self.0.clone(),
             delivered: counter("heard_delivered"),
