@@ -1,6 +1,6 @@
--- Keeps what failed of all access logs in a file for each day, and goes on with what is written:
+-- Keeps the failed requests of all access logs in a file for each day, and follows the logs:
 --   cargo xtask run examples/files.lua
--- Stop it with Ctrl-C; started again, it goes on where it was.
+-- Stop it with Ctrl-C; started again, it continues where it was.
 local gopiper = require('gopiper')
 
 gopiper.createPipeline({

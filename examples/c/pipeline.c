@@ -1,4 +1,4 @@
-/* Runs standard input through a component to standard output, and says at the end what each has done.
+/* Runs standard input through a component to standard output, and prints the counters of each at the end.
  * SIGINT and SIGTERM stop it: the source ends, the rest drains; a second one ends it at once. */
 #define _POSIX_C_SOURCE 200809L
 #include <gopiper.h>
@@ -46,7 +46,7 @@ int main(int count, char **arguments) {
     fprintf(stderr, "usage: %s STDIN_COMPONENT.so COMPONENT.so STDOUT_COMPONENT.so\n", arguments[0]);
     return EXIT_FAILURE;
   }
-  /* Before any other thread is there: they inherit it. */
+  /* Before any other thread exists: they inherit it. */
   sigset_t signals = awaited();
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
@@ -55,7 +55,7 @@ int main(int count, char **arguments) {
   gopiper_pipeline_load(pipeline, arguments[1], NULL, NULL);
   gopiper_pipeline_load(pipeline, arguments[2], NULL, "{ \"name\": \"middle\", \"pool_size\": 2 }");
   gopiper_pipeline_load(pipeline, arguments[3], NULL, "{ \"on_fail\": \"stop\" }");
-  /* What could not be loaded is said here, all of it. */
+  /* This reports everything that could not be loaded. */
   if (!gopiper_pipeline_start(pipeline)) return fail(pipeline);
   pthread_t waiting;
   if (pthread_create(&waiting, NULL, wait_for_signals, pipeline) != 0) abort();

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is kept is bounded in time and in number: somebody remembers each message that is not settled. */
+/* Kept messages are limited in time and in number: the host and the source remember each unsettled message. */
 #define MOST 100000
 
 static const gopiper_attribute attributes[] = {
@@ -57,7 +57,7 @@ static void count(state *it, const uint8_t *text, size_t length) {
   if (known != counted) free(counted);
 }
 
-/* What is made of kept messages settles them: when all of it is delivered, so are they. */
+/* The messages made from kept ones settle them: when all of the new ones are delivered, so are the kept ones. */
 static void send(state *it, gopiper_host *host) {
   if (!it->kept) return;
   gopiper_batch *counts = gopiper_batch_new(host);
@@ -100,7 +100,7 @@ static void end(void *of, gopiper_host *host, int64_t deadline, gopiper_error *e
   send(of, host);
 }
 
-/* What was not sent has failed: its source gives it again, or hears so. */
+/* Messages that were not sent have failed: their source sends them again, or learns it. */
 static void destroy(void *of) {
   state *it = of;
   gopiper_kept_free(it->kept);

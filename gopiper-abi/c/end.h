@@ -17,8 +17,8 @@ static inline gopiper_value gopiper_text(const char *text) {
 //   static const gopiper_component upper = { .documentation = "Upper case.", .handle = handle };
 //   GOPIPER_COMPONENT(GOPIPER_TRANSFORM, "upper", "1.0.0", upper)
 //
-// It writes three things: the ELF note that the host reads before any code of the file runs, what the
-// static library knows the component by, and a reference that takes the file's entry out of that library.
+// It writes three things: the ELF note that the host reads before any code of the file runs, the name by which the
+// static library finds the component, and a reference that takes the file's entry out of that library.
 #define GOPIPER_COMPONENT(kind, name, version, component)                                          \
   _Static_assert(sizeof(name) > 1 && sizeof(name) <= 64, "the name has 1 to 63 bytes");            \
   _Static_assert(sizeof(version) <= 32, "the version has 31 bytes at most");                       \
@@ -33,7 +33,7 @@ static inline gopiper_value gopiper_text(const char *text) {
   static const void *const gopiper_entry_of_this_file_ = _1as_0lib_1header_0root_bmodule_bloader;
 #endif
 
-// From here on: what GOPIPER_COMPONENT needs.
+// From here on: definitions for GOPIPER_COMPONENT.
 
 typedef struct gopiper_note_ {
   uint32_t owner_size, description_size, note_type;

@@ -144,7 +144,7 @@ impl<C: Component> BatchComponent for C {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no source",
+    message = "`{Self}` is not a source",
     label = "`Source` is not implemented for it",
     note = "if it is a `Component`, export it as `transform:` or `sink:`, and test it with `Harness::transform` or `Harness::sink`"
 )]

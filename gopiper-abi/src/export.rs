@@ -200,7 +200,7 @@ impl<C: BatchComponent> WorkerComponent for ComponentWorker<C> {
     }
 
     fn produce(&mut self, _credit: usize) -> Result<Produced, RawError> {
-        Err(Error::new("it is no source: it can't be the first component").into())
+        Err(Error::new("it is not a source: it can't be the first component").into())
     }
 
     fn handle(&mut self, call: BatchCall<'_>) -> HandleFlags {

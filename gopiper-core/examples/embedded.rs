@@ -52,7 +52,7 @@ struct FirstTen {
 
 impl Component for FirstTen {
     fn handle(&mut self, message: Message, handled: HandledCallback) {
-        let mut found = self.found.lock().expect("nobody panicked");
+        let mut found = self.found.lock().expect("no thread panicked");
         if found.len() == 10 {
             self.postponed.host().finish();
             return handled.discard(message);
@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     let pipeline = Pipeline::new(components, PipelineOptions::default());
     let summary = pipeline.map_err(|errors| errors[0].clone())?.start()?.wait();
 
-    println!("found {}", found.lock().expect("nobody panicked").join(" "));
+    println!("found {}", found.lock().expect("no thread panicked").join(" "));
     println!("delivered {}", delivered.load(SeqCst));
     for (component, counts) in &summary.components {
         println!("{component}: received {}, sent {}", counts.received > 0, counts.sent > 0);

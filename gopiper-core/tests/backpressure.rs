@@ -1,4 +1,4 @@
-//! What is under way is bounded, whatever a stage does: the source is held back.
+//! The number of messages under way is bounded, whatever a stage does: the source is held back.
 //!
 //! Messages are counted where their memory is freed, so nothing here depends on how fast it goes.
 mod common;
@@ -67,7 +67,7 @@ fn with_room(mut spec: ComponentSpec, messages: usize, bytes: usize) -> Componen
     spec
 }
 
-/// Makes so many messages of so many bytes, one by one.
+/// Creates that many messages of that many bytes, one by one.
 struct Maker {
     left: usize,
     bytes: usize,
@@ -115,7 +115,7 @@ impl Gate {
     }
 }
 
-/// Stands still while the gate is shut.
+/// Blocks while the gate is shut.
 struct Still(Arc<Gate>);
 
 impl Component for Still {
@@ -161,7 +161,7 @@ fn memory_is_bounded_by_the_rooms() {
     }
 }
 
-/// Opens the gate when `made` messages were made, and it was seen that no more are.
+/// Opens the gate when `made` messages were created, and no more followed for a while.
 fn open_when_held_back(
     gate: &Arc<Gate>,
     gauge: &Arc<Gauge>,
@@ -181,7 +181,7 @@ fn open_when_held_back(
 }
 
 #[test]
-fn a_stage_that_stands_still_holds_the_source_back() {
+fn a_blocked_stage_holds_the_source_back() {
     // Bounded by messages, and by bytes.
     for (bytes, still_room, pass_room) in
         [(10, (4, MB), (2, MB)), (16 * MB, (100, 70 * MB), (100, 40 * MB))]
@@ -218,7 +218,7 @@ impl Component for Again {
 }
 
 #[test]
-fn what_waits_for_a_retry_holds_the_source_back() {
+fn messages_waiting_for_a_retry_hold_the_source_back() {
     for ordered in [true, false] {
         let (gate, gauge) = (Arc::new(Gate::default()), Arc::new(Gauge::default()));
         let attempts = Arc::new(AtomicUsize::new(0));
@@ -236,7 +236,7 @@ fn what_waits_for_a_retry_holds_the_source_back() {
         let opened = {
             let (gate, gauge) = (gate.clone(), gauge.clone());
             thread::spawn(move || {
-                // So often that each of the four has had several.
+                // Until each of the four has had several.
                 while gauge.made.load(SeqCst) < 5 || attempts.load(Relaxed) < 40 {
                     thread::yield_now();
                 }
@@ -270,8 +270,8 @@ fn once<F: FnOnce(&Postponed) + Send + 'static>(f: F) -> ComponentSpec {
 }
 
 #[test]
-fn trying_to_send_takes_what_room_there_is_and_never_waits() {
-    // The race for the last room is short: so often that somebody loses it.
+fn trying_to_send_takes_the_room_there_is_and_never_waits() {
+    // The race for the last room is short: it runs so often that one sender loses it.
     for _ in 0..100 {
         let (gate, gauge) = (Arc::new(Gate::default()), Arc::new(Gauge::default()));
         let (opens, made) = (gate.clone(), gauge.clone());

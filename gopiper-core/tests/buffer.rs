@@ -54,7 +54,7 @@ fn gauge(control: &Control, name: &str) -> u64 {
     control.metrics().into_iter().find(|(_, metric, _)| metric == name).expect("it is there").2
 }
 
-/// Waits at the gate, and passes on what comes then.
+/// Waits at the gate, then passes messages on.
 struct Waits(Gate);
 
 impl BatchComponent for Waits {
@@ -64,7 +64,7 @@ impl BatchComponent for Waits {
     }
 }
 
-/// Takes so many messages, and then can't go on.
+/// Takes that many messages, then fails.
 struct Breaks(usize, Postponed);
 
 impl Component for Breaks {
@@ -103,7 +103,7 @@ fn all_goes_through_in_order_and_nothing_stays() {
 }
 
 #[test]
-fn no_file_stays_open_behind_it() {
+fn no_file_stays_open_after_it() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new(numbers(3));
     assert!(run(buffered(probe.source(1), probe.sink(), state.path())).is_success());
@@ -120,7 +120,7 @@ fn no_file_stays_open_behind_it() {
 }
 
 #[test]
-fn what_was_not_settled_comes_again_and_the_source_is_not_asked_for_it() {
+fn unsettled_messages_come_again_without_the_source() {
     let state = tempfile::tempdir().unwrap();
     let first = Probe::new(numbers(10));
     let breaks = sink(|postponed| Breaks(4, postponed));
@@ -135,7 +135,7 @@ fn what_was_not_settled_comes_again_and_the_source_is_not_asked_for_it() {
 }
 
 #[test]
-fn of_a_block_only_what_has_come_back_comes_again() {
+fn only_returned_messages_of_a_block_come_again() {
     let state = tempfile::tempdir().unwrap();
     let first = Probe::new(numbers(4));
     let breaks = sink(|postponed| Breaks(2, postponed));
@@ -162,7 +162,7 @@ fn a_full_buffer_pushes_back_until_there_is_room() {
         pipeline(steps, options(state.path())).start().unwrap_or_else(|error| panic!("{error}"));
     let control = running.control();
     gate.await_hanging(1);
-    // All it takes; then it stands still.
+    // All that it takes before it blocks.
     while gauge(&control, "buffer_messages") < 9 {
         thread::sleep(Duration::from_millis(1));
     }
@@ -175,7 +175,7 @@ fn a_full_buffer_pushes_back_until_there_is_room() {
 }
 
 #[test]
-fn a_full_buffer_drops_what_comes_if_it_is_told_to() {
+fn a_full_buffer_drops_new_messages_if_asked_to() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new((0..50).map(|n| format!("{n:01000}")));
     let gate = Gate::default();
@@ -202,7 +202,7 @@ fn a_full_buffer_drops_what_comes_if_it_is_told_to() {
     assert_eq!((of(DELIVERED), of(Outcome::DROPPED)), (9, 41));
 }
 
-/// Gives what the test sends.
+/// Produces the messages that the test sends.
 struct Gives(mpsc::Receiver<String>, Postponed);
 
 impl Source for Gives {
@@ -214,7 +214,7 @@ impl Source for Gives {
 }
 
 #[test]
-fn what_is_done_with_takes_no_room() {
+fn finished_messages_take_no_room() {
     let state = tempfile::tempdir().unwrap();
     let (probe, (give, get)) = (Probe::new([""; 0]), mpsc::channel());
     let get = Mutex::new(Some(get));
@@ -222,7 +222,7 @@ fn what_is_done_with_takes_no_room() {
         Ok(Gives(get.lock().unwrap().take().expect("made once"), postponed))
     });
     let gives = ComponentSpec { factory: gives, options: ComponentOptions::default() };
-    // The clock stands still: nothing goes out because nothing comes for a while.
+    // The clock does not move: nothing is sent because of a pause in the input.
     let clock = ManualClock::new();
     let options = PipelineOptions { clock: clock.clock(), ..options(state.path()) };
     let buffer = BufferOptions {
@@ -247,7 +247,7 @@ fn what_is_done_with_takes_no_room() {
 }
 
 #[test]
-fn what_is_under_way_when_it_is_stopped_is_kept_though_the_buffer_is_full() {
+fn messages_under_way_at_a_stop_are_kept_though_the_buffer_is_full() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new((0..300).map(|n| format!("{n:0100}")));
     let gate = Gate::default();
@@ -273,13 +273,13 @@ fn what_is_under_way_when_it_is_stopped_is_kept_though_the_buffer_is_full() {
     assert_eq!(all as usize, given.len());
 }
 
-/// What the sink of a pipeline has taken.
+/// The messages that the sink of a pipeline has taken.
 fn summary_of_waits(control: &Control) -> u64 {
     control.counts()[3].1.sent
 }
 
 #[test]
-fn two_buffers_and_what_does_not_fit() {
+fn two_buffers_and_their_errors() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new(numbers(3));
     let buffer = || Step::Buffer(BufferOptions::default());

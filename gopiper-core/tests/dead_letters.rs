@@ -1,4 +1,4 @@
-//! What has failed is kept, and can be had again.
+//! Failed messages are kept, and can be replayed.
 mod common;
 
 use std::{fs, path::Path, thread, time::Duration};
@@ -46,7 +46,7 @@ fn undone(state: &Path) -> usize {
 }
 
 #[test]
-fn what_fails_is_kept_as_it_came_and_the_source_hears_so() {
+fn failed_messages_are_kept_as_received_and_the_source_learns_it() {
     let state = tempfile::tempdir().unwrap();
     let mut fails = Message::new("fail");
     fails.set_attribute("key", "value");
@@ -80,7 +80,7 @@ fn a_pipeline_without_failures_leaves_no_trace() {
 }
 
 #[test]
-fn replayed_letters_are_done_with_unless_they_come_back() {
+fn replayed_letters_are_settled_unless_they_come_back() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new(["fail", "panic", "retry 9", "done"]);
     run(through_faults(&probe, state.path()));
@@ -99,7 +99,7 @@ fn replayed_letters_are_done_with_unless_they_come_back() {
     assert!(summary.is_success());
     assert_eq!(again.output(), ["fail", "panic"], "one is dropped");
     assert_eq!(undone(state.path()), 0);
-    // What fails again is a new letter.
+    // A message that fails again is a new letter.
     let probe = Probe::new(["fail"]);
     run(through_faults(&probe, state.path()));
     run(through_faults(&probe, state.path()).replaying("faults", false).unwrap());
@@ -111,7 +111,7 @@ fn replayed_letters_are_done_with_unless_they_come_back() {
     assert!(matches!(error, PipelineError::NoSuchComponent { .. }), "{error}");
 }
 
-/// Passes the first message on, and can't go on at the second.
+/// Passes the first message on, and fails at the second.
 struct Breaks(bool, Postponed);
 
 impl Component for Breaks {
@@ -126,7 +126,7 @@ impl Component for Breaks {
 }
 
 #[test]
-fn a_replay_that_ends_half_way_goes_on_where_it_was() {
+fn an_interrupted_replay_continues_where_it_was() {
     let state = tempfile::tempdir().unwrap();
     let probe = Probe::new(["fail", "panic", "silent"]);
     run(through_faults(&probe, state.path()));
@@ -145,7 +145,7 @@ fn a_replay_that_ends_half_way_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_component_of_the_operators_choice_gets_what_has_failed() {
+fn a_component_of_the_operators_choice_gets_failed_messages() {
     let (probe, dead) = (Probe::new(["fail", "done"]), Probe::new([""; 0]));
     let mut sink = dead.sink();
     sink.options.name = Some("graveyard".into());
@@ -164,7 +164,7 @@ fn a_component_of_the_operators_choice_gets_what_has_failed() {
 }
 
 #[test]
-fn where_no_letters_can_be_kept_it_says_so_or_discards() {
+fn without_a_place_for_letters_it_says_so_or_discards() {
     let probe = Probe::new(["fail"]);
     let faults = || load("faults", []);
     let plain = PipelineOptions::default();
@@ -177,7 +177,7 @@ fn where_no_letters_can_be_kept_it_says_so_or_discards() {
 }
 
 #[test]
-fn at_its_limit_the_pipeline_stands_still_until_there_is_room() {
+fn at_its_limit_the_pipeline_waits_until_there_is_room() {
     let state = tempfile::tempdir().unwrap();
     let folder = state.path().join(dead_letters::FOLDER);
     fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! The example of a program that embeds gopiper, run as it stands.
+//! The example of a program that embeds gopiper, run unchanged.
 mod common;
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Graphs as they are put together: what is refused, where they lead, what each way promises.
+//! The construction of graphs: refusals, connections, and the promise of each way.
 mod common;
 
 use common::{
@@ -11,7 +11,7 @@ use gopiper_core::{
 };
 
 #[test]
-fn each_way_says_what_may_be_lost_on_it() {
+fn each_way_names_its_possible_losses() {
     let state = tempfile::tempdir().unwrap();
     let file = |name: &str| state.path().join(name).display().to_string();
     let source = || {
@@ -46,12 +46,12 @@ fn each_way_says_what_may_be_lost_on_it() {
         ],
         options(),
     );
-    let discards = "what grep fails with is discarded (on_fail)";
-    let drops = "buffer drops what it has no room for (when_full)";
-    let feed = "feed does not give again what was under way at a crash";
+    let discards = "messages that fail in grep are discarded (on_fail)";
+    let drops = "buffer drops messages while it is full (when_full)";
+    let feed = "feed does not resend messages that were under way at a crash";
     let collect = [
-        "what collect has no room for is dropped (policy)",
-        "collect does not say that what it has taken outlives a crash",
+        "messages are dropped while collect is full (policy)",
+        "collect does not promise that the messages it has taken survive a crash",
     ];
     assert_eq!(all.iter().map(|way| way.repeats).collect::<Vec<_>>(), [true, true, false, false]);
     let losses: Vec<_> = all.iter().map(|way| way.losses.clone()).collect();
@@ -65,11 +65,11 @@ fn each_way_says_what_may_be_lost_on_it() {
     let pipeline = Pipeline::new(vec![source(), grep("x"), sink().into()], options());
     let pipeline = pipeline.and_then(|pipeline| pipeline.dead_letters_to(careless));
     let mut pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
-    let forgotten = "what fails goes to file_sink_2 (dead_letter), which does not say that it outlives a \
-                     crash (sync = 'never')";
+    let forgotten = "failed messages go to file_sink_2 (dead_letter), which does not promise that \
+                     they survive a crash (sync = 'never')";
     assert_eq!(pipeline.ways().next().expect("one").losses, [forgotten]);
 
-    let no_place = "what fails has no place to be kept";
+    let no_place = "there is no place to keep failed messages";
     let only = ways(vec![source(), grep("x"), sink().into()], PipelineOptions::default());
     assert_eq!(only[0].losses, [no_place]);
 }
@@ -129,12 +129,12 @@ fn graphs_that_lead_nowhere_are_refused() {
     let detached = || branch(BranchPolicy::Detach, vec![grep("x")]);
     let route = || Step::Route { router: by_number(), branches: Vec::new() };
     for (steps, expected) in [
-        (vec![tee(vec![vec![sink()]]), sink()], "tee: it can't be the first of a list"),
+        (vec![tee(vec![vec![sink()]]), sink()], "tee: it can't be the first in a list"),
         (vec![source(), tee(vec![])], "tee: it has no branches"),
         (vec![source(), route()], "route: it has no branches"),
         (
             vec![source(), tee(vec![vec![]])],
-            "tee: nothing follows branch 1, which is empty: put a sink into it, or behind the tee",
+            "tee: nothing follows branch 1, which is empty: put a sink into it, or after the tee",
         ),
         (
             vec![source(), tee(vec![vec![grep("x")], vec![sink()]])],
@@ -142,7 +142,7 @@ fn graphs_that_lead_nowhere_are_refused() {
         ),
         (
             vec![source(), tee(vec![vec![sink()]]), sink()],
-            "collect_2: nothing comes to it, as every branch before it ends in a sink",
+            "collect_2: it receives no messages, because every branch before it ends in a sink",
         ),
         (
             vec![source(), Step::Tee(vec![detached()]), sink()],
@@ -163,11 +163,11 @@ fn graphs_that_lead_nowhere_are_refused() {
         ),
         (
             vec![Step::Merge(vec![vec![grep("x")]]), sink()],
-            "grep is a transform: it can't be the first of a pipeline",
+            "grep is a transform, and can't be the first of a pipeline",
         ),
         (
             vec![source(), tee(vec![vec![source(), sink()], vec![sink()]])],
-            "feed_2 is a source: it can't be in the middle of a pipeline",
+            "feed_2 is a source, and can't be in the middle of a pipeline",
         ),
         (
             vec![source(), tee(vec![vec![Step::Buffer(BufferOptions::default()), sink()]])],

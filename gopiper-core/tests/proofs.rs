@@ -1,4 +1,4 @@
-//! Components that prove that the interface carries what later parts of gopiper need, each as a
+//! Components that prove that the interface supports later parts of gopiper, each as a
 //! real `.so`: a runtime of its own, an aggregator, LuaJIT's FFI, a child process. Those in C:
 //! `c.rs`.
 mod common;
@@ -12,7 +12,7 @@ use gopiper_core::{PayloadMemory, PipelineOptions};
 const DELIVERED: Outcome = Outcome::DELIVERED;
 
 #[test]
-fn a_source_with_a_tokio_runtime_hears_each_outcome() {
+fn a_source_with_a_tokio_runtime_learns_each_outcome() {
     let probe = Probe::new::<&str>([]);
     let (summary, control) = run(vec![
         load("tokio_source", [("tasks", 4i64.into()), ("messages", 100i64.into())]),
@@ -37,7 +37,7 @@ fn a_source_with_a_tokio_runtime_hears_each_outcome() {
 }
 
 #[test]
-fn an_aggregator_settles_its_parents_with_what_it_made_of_them() {
+fn an_aggregator_settles_its_parents_with_their_result() {
     // 25 messages, ten a group: two by count, the last one by the end of the input.
     let probe = Probe::new((0..25).map(|n| n.to_string()));
     let (summary, _) = run(vec![
@@ -55,8 +55,8 @@ fn an_aggregator_settles_its_parents_with_what_it_made_of_them() {
 }
 
 #[test]
-fn an_aggregator_sends_what_it_has_when_its_time_is_up() {
-    // The source waits for the outcome of its first message before it gives the second.
+fn an_aggregator_sends_a_partial_group_when_its_time_is_up() {
+    // The source waits for the outcome of its first message before it sends the second.
     let probe = Probe::new(["a", "b"]);
     let (summary, _) = run(vec![
         probe.patient_source(),

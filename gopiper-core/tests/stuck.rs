@@ -26,7 +26,7 @@ const DELIVERED: Outcome = Outcome::DELIVERED;
 const FAILED: Outcome = Outcome::FAILED;
 
 #[test]
-fn a_stuck_worker_is_given_up_and_another_goes_on_in_order() {
+fn a_stuck_worker_is_abandoned_and_another_continues_in_order() {
     let story = Story::of(&["one", "hang", "two", "three"]);
     let running = story.start_with(story.hangs(), 3);
     let control = running.control();
@@ -36,14 +36,14 @@ fn a_stuck_worker_is_given_up_and_another_goes_on_in_order() {
     let counts = summary.components[1].1;
     assert_eq!((counts.abandoned, counts.failed, counts.late), (1, 1, 0));
     assert!(!summary.is_success());
-    // The pipeline has ended without the thread; what that does now has no effect.
+    // The pipeline has ended without the thread, whose actions have no effect now.
     story.gate.open();
     await_late(&control, 1);
     assert_eq!(story.probe.output(), ["one", "two", "three"]);
 }
 
 #[test]
-fn what_was_reported_before_a_worker_got_stuck_stands() {
+fn reports_before_a_worker_got_stuck_remain() {
     let story = Story::of(&["keep", "done, then hang", "two"]);
     let running = story.start_with(story.hangs(), 3);
     let summary = story.end_when_hanging(running, 1);
@@ -54,7 +54,7 @@ fn what_was_reported_before_a_worker_got_stuck_stands() {
 }
 
 #[test]
-fn what_was_sent_before_a_worker_got_stuck_stands_and_nothing_after() {
+fn messages_sent_before_a_worker_got_stuck_remain_and_later_ones_do_not() {
     let story = Story::of(&["send and hang", "two"]);
     let running = story.start_with(story.hangs(), 2);
     let control = running.control();
@@ -68,7 +68,7 @@ fn what_was_sent_before_a_worker_got_stuck_stands_and_nothing_after() {
 }
 
 #[test]
-fn what_was_made_of_kept_messages_before_a_worker_got_stuck_stands() {
+fn results_of_kept_messages_before_a_worker_got_stuck_remain() {
     let story = Story::of(&["keep", "send kept", "keep", "hang"]);
     let running = story.start_with(story.hangs(), 4);
     let summary = story.end_when_hanging(running, 1);
@@ -80,7 +80,7 @@ fn what_was_made_of_kept_messages_before_a_worker_got_stuck_stands() {
 }
 
 #[test]
-fn only_what_was_not_reported_in_time_is_late() {
+fn only_overdue_messages_are_late() {
     let story = Story::of(&["defer", "one", "hang", "two"]);
     let running = story.start_with(story.hangs(), 4);
     let control = running.control();
@@ -218,7 +218,7 @@ fn of_deferred_messages_only_those_without_a_report_are_tried_again() {
     while story.deferred.lock().len() < 2 {
         thread::sleep(Duration::from_millis(1));
     }
-    // The call has ended, most probably: reports before that are no news.
+    // The call has most probably ended: reports before that do not count.
     thread::sleep(Duration::from_millis(5));
     let (deferred, message) = story.deferred.lock().remove(0);
     deferred.done(message);
@@ -257,7 +257,7 @@ fn kilobytes() -> u64 {
     size.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Nothing as large as a thread's stack can be had from here on.
+/// From here on, no memory as large as a thread's stack can be allocated.
 fn have_no_more_threads() {
     let limit = Some((kilobytes() + 1024) * 1024);
     let limit = rustix::process::Rlimit { current: limit, maximum: limit };
@@ -265,10 +265,10 @@ fn have_no_more_threads() {
 }
 
 #[test]
-fn a_pipeline_ends_though_nobody_can_take_the_place_of_a_stuck_worker() {
-    const NAME: &str = "a_pipeline_ends_though_nobody_can_take_the_place_of_a_stuck_worker";
+fn a_pipeline_ends_though_a_stuck_worker_cannot_be_replaced() {
+    const NAME: &str = "a_pipeline_ends_though_a_stuck_worker_cannot_be_replaced";
     if kilobytes() > 1 << 32 {
-        // A sanitizer's: it needs what it can get.
+        // A sanitizer needs all the memory that it can get.
         return;
     }
     if env::var_os("GOPIPER_TEST_ALONE").is_none() {
@@ -281,7 +281,7 @@ fn a_pipeline_ends_though_nobody_can_take_the_place_of_a_stuck_worker() {
     }
     let messages: Vec<_> = (0..100).map(|n| if n == 1 { "hang" } else { "one" }).collect();
     let mut story = Story::of(&messages);
-    // Its source waits for room, so it hears of the end only if somebody makes some.
+    // Its source waits for room, so it learns of the end only when there is some.
     story.options.channel_size = Some(4);
     let running = story.start_with(story.hangs(), 1);
     let (tell, hear) = mpsc::channel();
@@ -297,7 +297,7 @@ fn a_pipeline_ends_though_nobody_can_take_the_place_of_a_stuck_worker() {
         assert_eq!(summary.unsettled, 0);
         let outcomes = story.probe.outcomes();
         assert_eq!(outcomes[0], DELIVERED);
-        // That it had failed is not said any more.
+        // Its failure is no longer reported.
         assert_eq!(outcomes[1..], vec![Outcome::RETURNED; outcomes.len() - 1]);
         return;
     }

@@ -1,4 +1,4 @@
-//! What depends on time, on a clock that the tests move: so none of them waits for it.
+//! Behaviour that depends on time, on a clock that the tests move: so none of them waits.
 mod common;
 
 use std::{
@@ -45,7 +45,7 @@ fn a_worker_that_lingers_fills_its_batches() {
     let linger = Some(Duration::from_secs(3600));
     let (component, sizes) =
         sizes(ComponentOptions { linger, channel_size: Some(64), ..Default::default() });
-    // The clock stands still, so nothing but a full batch and the end of the input counts.
+    // The clock does not move, so only a full batch and the end of the input count.
     let summary = story.start_with(component, 1).wait();
     assert_eq!(*sizes.lock(), [32, 32, 32, 4]);
     assert_eq!(story.probe.output(), messages);
@@ -64,7 +64,7 @@ fn a_worker_lingers_only_so_long() {
 }
 
 #[test]
-fn what_panics_again_and_again_is_made_anew_after_a_while() {
+fn a_component_that_keeps_panicking_is_recreated_after_a_while() {
     let story = Story::of(&["panic"; 8]);
     let running = story.start_with(load("faults", []), 8);
     let (summary, steps) = story.end(running, Duration::from_millis(1));
@@ -87,7 +87,7 @@ fn a_retry_waits_for_its_time() {
 }
 
 #[test]
-fn draining_has_a_limit_and_what_is_left_is_said() {
+fn draining_has_a_limit_and_the_rest_is_reported() {
     let mut story = Story::of(&["one", "hang", "two", "three"]);
     story.options.timeout = None;
     story.shutdown_timeout = Some(SECOND);
@@ -123,7 +123,7 @@ fn a_pipeline_can_be_ended_at_once() {
     assert!(!summary.is_success());
 }
 
-/// Hangs, and then has no use for more.
+/// Hangs, and then needs no more messages.
 struct HasEnough(Gate, Postponed);
 
 impl Component for HasEnough {
@@ -135,7 +135,7 @@ impl Component for HasEnough {
 }
 
 #[test]
-fn who_waits_hears_that_nobody_wants_more_also_after_a_stop() {
+fn a_waiting_sender_learns_that_the_receiver_has_finished_also_after_a_stop() {
     let mut story = Story::of(&["retry", "done"]);
     let hour = Duration::from_secs(3600);
     story.options.retry = RetryPolicy { max_attempts: 2, initial_backoff: hour, max_backoff: hour };
@@ -153,7 +153,7 @@ fn who_waits_hears_that_nobody_wants_more_also_after_a_stop() {
     story.gate.open();
     let (tell, hear) = mpsc::channel();
     thread::spawn(move || drop(tell.send(running.wait())));
-    // The clock stands still.
+    // The clock does not move.
     hear.recv_timeout(10 * SECOND).expect("it ends");
     assert_eq!(story.probe.outcomes(), [Outcome::RETURNED, DELIVERED]);
 }

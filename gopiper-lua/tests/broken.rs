@@ -1,5 +1,5 @@
-//! Files that are wrong, each with what is said of it: `broken/NAME.lua` and `NAME.expected`.
-//! `check` and `run` say the same. With `GOPIPER_BLESS=1` what is said becomes what is expected:
+//! Wrong files, each with its expected error: `broken/NAME.lua` and `NAME.expected`.
+//! `check` and `run` report the same. `GOPIPER_BLESS=1` replaces the expected errors:
 //! look at the difference.
 mod common;
 
@@ -30,7 +30,7 @@ fn damaged() -> tempfile::TempDir {
     let mut bytes = fs::read(plugins().join("grep_component.so")).expect("read");
     let write = |name, bytes: &[u8]| fs::write(folder.path().join(name), bytes).expect("written");
     write("truncated_component.so", &bytes[..bytes.len() / 2]);
-    // The last byte is nothing that is looked at before the digest.
+    // The last byte is not read before the digest is checked.
     *bytes.last_mut().expect("not empty") ^= 1;
     write("changed_component.so", &bytes);
     write("text_component.so", b"#!/bin/sh\necho hello\n");

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 /// The seed's example, unchanged.
 const SEED: &str = "examples/seed.lua";
 
-/// What comes out, and how many messages went in.
+/// The output, and the number of messages read.
 fn through(lua: &str, input: &[u8]) -> (Vec<u8>, u64) {
     let mut command = gopiper();
     command.args(["run", lua, "-v", "--log-format", "json"]);
@@ -82,7 +82,7 @@ fn through_a_file_and_through_a_delimiter() {
 }
 
 proptest! {
-    // Each case starts two processes: a dozen is what fits into a second.
+    // Each case starts two processes: about a dozen run in a second.
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
@@ -190,12 +190,12 @@ fn a_closed_standard_stream_is_refused() {
         (
             "$G run > in/b.log",
             &format!("{FILES}, {STDOUT}"),
-            "is among what file_source of pipeline main reads",
+            "file_source of pipeline main reads what it writes",
         ),
         (
             "$G run >> in/a.log",
             &format!("{FILES}, {STDOUT}"),
-            "is among what file_source of pipeline main reads",
+            "file_source of pipeline main reads what it writes",
         ),
     ] {
         let (output, _) = in_a_shell(command, pipeline);
@@ -205,7 +205,7 @@ fn a_closed_standard_stream_is_refused() {
 }
 
 #[test]
-fn closed_streams_that_nobody_needs_do_no_harm() {
+fn closed_streams_that_are_not_needed_do_no_harm() {
     let pipeline =
         format!("{FILES}, gopiper.loadComponent('file_sink_component.so', {{ path = 'out' }})");
     for closed in ["2>&-", "<&- >&- 2>&-", "<&- 2>&-"] {

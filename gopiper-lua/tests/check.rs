@@ -1,4 +1,4 @@
-//! What `gopiper check` says beside errors, what is never said, and `gopiper list`.
+//! The output of `gopiper check` except errors, texts that it never shows, and `gopiper list`.
 mod common;
 
 use std::{fs, path::Path, process::Output};
@@ -61,7 +61,7 @@ fn a_warning_is_shown_with_its_place_and_counts_if_it_is_to() {
 }
 
 #[test]
-fn a_refused_file_is_told_to_programs_in_its_parts() {
+fn a_refused_file_is_reported_to_programs_in_its_parts() {
     let text =
         "local gopiper = require('gopiper')\nlocal part = gopiper.loadComponent('./none.so')\n";
     let folder = folder(&[("pipeline.lua", text), ("none.so", "no component")]);
@@ -75,15 +75,15 @@ fn a_refused_file_is_told_to_programs_in_its_parts() {
 }
 
 #[test]
-fn check_refuses_what_lacks_a_state_directory_and_makes_none() {
+fn check_refuses_components_without_a_state_directory_and_creates_none() {
     let text = "local gopiper = require('gopiper')\ngopiper.createPipeline({\n  \
                 gopiper.loadComponent('file_source_component.so', { paths = { '*.lua' } }),\n  \
                 gopiper.loadComponent('file_sink_component.so', { path = 'made/out' }),\n})\n";
     let folder = folder(&[("pipeline.lua", text)]);
     let count = || fs::read_dir(folder.path()).expect("the folder").count();
     for (variable, place, code) in [
-        // Nobody has asked for the usual one: it is said that it can't be used, and then there is
-        // none.
+        // The operator has not asked for the default one: a warning says that it can't be used, and
+        // there is none.
         ("XDG_STATE_HOME", "pipeline.lua", 78),
         ("GOPIPER_STATE_DIR", "pipeline.lua/state", 78),
         ("GOPIPER_STATE_DIR", "state", 0),
@@ -103,16 +103,16 @@ fn check_refuses_what_lacks_a_state_directory_and_makes_none() {
         let by_check = said("check");
         assert_eq!(count(), 1, "looking at it leaves no trace");
         let by_run = said("run");
-        // What run warns of has the time before it.
+        // The warnings of `run` begin with the time.
         let lines = |said: &str| said.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(lines(&by_check), lines(&by_run), "{by_check}");
         match (variable, code) {
             ("XDG_STATE_HOME", _) => {
-                assert!(by_check.contains("is no directory; what fails is only counted"));
+                assert!(by_check.contains("is not a directory; failed messages are only counted"));
                 assert!(by_check.contains("no state directory: give it one"), "{by_check}");
                 assert!(by_check.contains("--> pipeline.lua:3:53\n"), "{by_check}");
             }
-            (_, 78) => assert!(by_check.contains("pipeline.lua is no directory"), "{by_check}"),
+            (_, 78) => assert!(by_check.contains("pipeline.lua is not a directory"), "{by_check}"),
             _ => assert_eq!(by_check, ""),
         }
     }
@@ -120,7 +120,7 @@ fn check_refuses_what_lacks_a_state_directory_and_makes_none() {
 }
 
 #[test]
-fn a_component_that_nobody_sealed_is_a_warning() {
+fn an_unsealed_component_is_a_warning() {
     let text = lua("  gopiper.loadComponent('./unsealed_component.so', {}),\n");
     let folder = folder(&[("pipeline.lua", &text)]);
     let unsealed = variants().join("pass.so");
@@ -132,7 +132,7 @@ fn a_component_that_nobody_sealed_is_a_warning() {
     assert!(said.contains("--> pipeline.lua:4:25\n"), "{said}");
 }
 
-/// Nowhere in what the program says, however it was written.
+/// Nowhere in the output of the program, in any form.
 fn is_not_in(secret: &str, output: &Output) {
     let said = stderr(output) + &stdout(output);
     let part = &secret[secret.len() - 8..];
@@ -185,7 +185,7 @@ fn a_secret_is_never_said() {
 }
 
 #[test]
-fn a_secret_of_a_file_is_what_stands_in_it() {
+fn a_secret_from_a_file_is_its_content() {
     let component = "  gopiper.loadComponent('grep_component.so', \
                      { word = gopiper.secret{ file = 'secrets/word' } }),\n  function() end,\n";
     let files = [("etc/pipeline.lua", &*lua(component)), ("etc/secrets/word", "needle in it\r\n")];
@@ -226,7 +226,7 @@ fn required_files_lie_beside_the_pipelines_wherever_it_is_run_from() {
 }
 
 #[test]
-fn what_is_no_name_in_gopiper_fails_its_message_in_a_worker() {
+fn an_unknown_name_in_gopiper_fails_its_message_in_a_worker() {
     let text = lua("  function(message) return gopiper.DORP end,\n");
     let folder = folder(&[("pipeline.lua", &text)]);
     let output = gopiper_in(folder.path(), &["run"], "a\n");
@@ -236,7 +236,7 @@ fn what_is_no_name_in_gopiper_fails_its_message_in_a_worker() {
 }
 
 #[test]
-fn list_shows_what_is_found_and_what_is_refused() {
+fn list_shows_found_and_refused_components() {
     let folder = folder(&[("etc/pipeline.lua", ""), ("etc/none_component.so", "#!/bin/sh\n")]);
     fs::copy(plugins().join("grep_component.so"), folder.path().join("etc/my_component.so"))
         .expect("copied");
@@ -260,7 +260,7 @@ fn list_shows_what_is_found_and_what_is_refused() {
         refused.contains("refused: it is not a gopiper component (found: a text file)"),
         "{refused}"
     );
-    // The usual one need not be there; one that was named must.
+    // The default one need not exist; a given one must.
     assert!(lines(&["list"]).iter().any(|line| line.starts_with("stdin_component.so")));
     let output = gopiper_in(folder.path(), &["list", "nope.lua"], "");
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(78), ""));

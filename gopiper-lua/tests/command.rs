@@ -1,4 +1,4 @@
-//! The command line: what it says, and the exit codes.
+//! The command line: its output, and the exit codes.
 mod common;
 
 use common::{gopiper, plugins, run, stderr};
@@ -42,7 +42,7 @@ gopiper.createPipeline({
 ";
 
 #[test]
-fn graph_draws_what_leads_where() {
+fn graph_draws_components_and_connections() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), BRANCHES).expect("written");
     let file = file.path().display().to_string();
@@ -80,7 +80,7 @@ fn graph_draws_what_leads_where() {
 }
 
 #[test]
-fn check_shows_what_is_promised_on_each_way() {
+fn check_shows_the_promise_of_each_way() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), BRANCHES).expect("written");
     let file = file.path().display().to_string();
@@ -92,13 +92,14 @@ fn check_shows_what_is_promised_on_each_way() {
         format!("both: stdin → by \"speed\" <b>#1 → ({branch}) {end}: at most once")
     };
     let of_stdout = [
-        "  stdin does not give again what was under way at a crash",
-        "  stdout does not say that what it has taken outlives a crash",
+        "  stdin does not resend messages that were under way at a crash",
+        "  stdout does not promise that the messages it has taken survive a crash",
     ];
     let of_null = [
-        "  stdin does not give again what was under way at a crash",
-        "  what null has no room for is dropped (policy)",
-        "  what the branch of null has not done at a crash, or when it ends alone, does not come again (policy)",
+        "  stdin does not resend messages that were under way at a crash",
+        "  messages are dropped while null is full (policy)",
+        "  messages that the branch of null has not finished at a crash, or when it ends alone, \
+         are not resent (policy)",
     ];
     let ways = [
         ("slow, copy 1, detach", "null", &of_null[..]),
@@ -127,7 +128,7 @@ fn check_shows_what_is_promised_on_each_way() {
 }
 
 #[test]
-fn check_names_what_was_set_that_may_lose_messages_and_shows_no_end_of_ways() {
+fn check_names_options_that_may_lose_messages_and_bounds_the_ways() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let tees = "gopiper.tee({}, {}),\n  function() end,\n".repeat(40);
     let text = format!(
@@ -148,15 +149,17 @@ fn check_names_what_was_set_that_may_lose_messages_and_shows_no_end_of_ways() {
     assert_eq!(
         lines[1..3],
         [
-            "  file_source does not give again what was under way at a crash (from = 'end' with checkpoint = false)",
-            "  file_sink does not say that what it has taken outlives a crash (sync = 'interval')"
+            "  file_source does not resend messages that were under way at a crash (from = 'end' \
+             with checkpoint = false)",
+            "  file_sink does not promise that the messages it has taken survive a crash (sync = \
+             'interval')"
         ]
     );
     assert_eq!(lines[300], "main: and more ways than these 100");
 }
 
 #[test]
-fn the_example_of_graphs_keeps_all_and_shows_what_went_wrong() {
+fn the_example_of_graphs_keeps_all_lines_and_shows_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let examples = common::root().join("examples");
     std::os::unix::fs::symlink(&examples, folder.path().join("examples")).expect("linked");
@@ -205,7 +208,7 @@ fn inspect_shows_the_note_of_a_damaged_file_and_why_it_is_refused() {
 }
 
 #[test]
-fn verify_says_in_a_line_what_a_file_is() {
+fn verify_describes_a_file_in_one_line() {
     let grep = plugins().join("grep_component.so").display().to_string();
     let (code, stdout, _) = said(&["verify", &grep, "--include", "gates::", "--only-failed"]);
     assert_eq!(code, 0);
@@ -236,9 +239,9 @@ fn no_state_is_left_where_none_is_needed() {
     assert_eq!(std::fs::read_dir(home.path()).expect("the folder").count(), 0);
 }
 
-/// Of each worker of a function, the file runs again.
+/// The file runs again for each worker of a function.
 #[test]
-fn what_is_printed_is_said_once_in_the_log_and_not_in_the_output() {
+fn printed_text_is_in_the_log_once_and_not_in_the_output() {
     let text = "local gopiper = require('gopiper')
 print('the file', 1, nil)
 gopiper.createPipeline({

@@ -19,7 +19,7 @@ gopiper.createPipeline({{
 }
 
 #[test]
-fn what_has_failed_is_listed_shown_replayed_and_purged() {
+fn dead_letters_are_listed_shown_replayed_and_purged() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
     let both = |arguments: &[&str]| {
@@ -52,7 +52,7 @@ fn what_has_failed_is_listed_shown_replayed_and_purged() {
     assert!(dlq(&["list", "--json"]).lines().all(|line| line.starts_with("{\"")));
     assert_eq!(dlq(&["purge"]), "0 dead letter(s) removed, 2 left\n");
 
-    // The operator mends it.
+    // The operator repairs it.
     write_pipeline(&file, "gopiper.loadComponent('pass_component.so', {}, { name = 'faults' })");
     let (replayed, said) = both(&["replay"]);
     assert_eq!(replayed, "fail\npanic\n", "what the pipeline writes, and nothing else");
@@ -75,7 +75,7 @@ fn a_failure_names_where_its_message_came_from() {
     let (a, b) = (a.display(), b.display());
     for (checkpoint, wanted) in [
         (true, [format!("{a}, byte 5"), format!("{b}, byte 0")]),
-        // Nobody looks where its messages begin: they are counted.
+        // Its messages are counted, because nothing looks for their beginnings.
         (false, [format!("{a}, message 2"), format!("{b}, message 1")]),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -116,14 +116,14 @@ fn a_state_directory_that_can_not_be_used_is_refused_before_anything_is_read() {
     let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("is no directory"), "{said}");
+    assert!(said.contains("is not a directory"), "{said}");
     assert_eq!(output.stdout, b"");
-    // Nobody has asked for the usual one: without it, what fails is only counted.
+    // The operator has not asked for the default one: without it, failed messages are only counted.
     let mut command = gopiper();
     let output = run(command.arg("run").arg(&file).env("XDG_STATE_HOME", &state), b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("what fails is only counted"), "{said}");
+    assert!(said.contains("failed messages are only counted"), "{said}");
     assert_eq!(output.stdout, b"one\n");
 }
 
@@ -144,12 +144,12 @@ fn a_component_that_no_pipeline_has_is_refused() {
 }
 
 #[test]
-fn a_replay_that_is_killed_goes_on_where_it_was() {
+fn a_killed_replay_continues_where_it_was() {
     const LETTERS: usize = 400;
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
     write_pipeline(&file, "gopiper.loadComponent('faults_component.so', { first_word = true })");
-    // Larger than all that may be under way: so some are not begun when it is killed.
+    // More than may be under way: so some are not begun when it is killed.
     let padding = "x".repeat(16 << 10);
     let line = |n| format!("fail {n:03} {padding}\n");
     let mut command = gopiper();
@@ -173,7 +173,7 @@ fn a_replay_that_is_killed_goes_on_where_it_was() {
     let mut killed = replay().spawn().expect("it starts");
     let mut some = vec![0; 100 * line(0).len()];
     killed.stdout.take().expect("a pipe").read_exact(&mut some).expect("they come");
-    // What was read is not known to be done before it is marked.
+    // A letter counts as finished when it is marked, not when its output was read.
     let marks = || {
         let files = fs::read_dir(state.join("dead-letters")).expect("it is there").flatten();
         let files = files.map(|entry| entry.path());
@@ -190,8 +190,8 @@ fn a_replay_that_is_killed_goes_on_where_it_was() {
     let output = run(&mut replay(), b"");
     let second = numbers(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    // What is between what was read and what was known to be written is the pipe's.
-    assert!(second[0] > 0, "what is done with does not come again");
+    // The pipe holds the letters between the last one read and the last one marked.
+    assert!(second[0] > 0, "finished letters do not come again");
     assert_eq!(second, (second[0]..LETTERS).collect::<Vec<_>>(), "all others do, in order");
     let output = run(&mut replay(), b"");
     assert_eq!(output.stdout, b"");
@@ -212,11 +212,11 @@ fn a_pipeline_that_is_not_there_has_no_empty_list() {
     fs::write(&state, "").expect("written");
     let output = list();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("state is no directory"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("state is not a directory"), "{}", stderr(&output));
 }
 
 #[test]
-fn whoever_reads_a_list_may_have_had_enough() {
+fn the_reader_of_a_list_may_stop_early() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
     write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
@@ -250,7 +250,7 @@ gopiper.createPipeline({
     assert_eq!(gopiper(&["dlq", "replay"], b""), b"abc\nefg\n");
 }
 
-/// Else whatever lies in the working directory would be taken for it.
+/// Otherwise files of the working directory would be taken for it.
 #[test]
 fn without_a_state_directory_nothing_is_listed_or_removed() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -268,9 +268,9 @@ fn without_a_state_directory_nothing_is_listed_or_removed() {
     assert!(folder.path().join("dead-letters/a.letters").is_file());
 }
 
-/// Who saves a letter and then removes it must hear that it was not saved.
+/// A script that saves a letter and then removes it must learn that it was not saved.
 #[test]
-fn what_cannot_be_written_to_standard_output_is_a_failure() {
+fn a_failed_write_to_standard_output_is_a_failure() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
     write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");

@@ -1,4 +1,4 @@
-//! Every command that the documentation shows is run here, as it stands there.
+//! Every command that the documentation shows is run here, unchanged.
 mod common;
 
 use std::{
@@ -44,7 +44,7 @@ fn the_readmes() {
     let commands = blocks("README.md", "sh").concat();
     let commands: Vec<_> = commands.lines().collect();
     let [quickstart, test] = commands[..] else { panic!("two commands: {commands:?}") };
-    // The first builds and then does this; the second is what runs this test.
+    // The first builds, then does this; the second runs this test.
     let run = quickstart.replace("cargo xtask run", "gopiper run");
     let lines = runs(&run, &root());
     assert_eq!(lines.lines().count(), 239);
@@ -68,10 +68,10 @@ fn pages(folder: &str) -> Vec<PathBuf> {
     pages
 }
 
-/// Runs what a page shows, from top to bottom, in a folder of its own:
+/// Runs the blocks of a page, from top to bottom, in a folder of its own:
 /// - `lua` is saved under the name in its first line (`-- NAME.lua`), or as pipeline.lua;
 /// - `sh` runs, `sh,78` ends with 78; a `text` after it is all of its output;
-/// - `lua,part` stands between stdin and stdout, and gets two lines; the `text` after it is the
+/// - `lua,part` is placed between stdin and stdout, and gets two lines; the `text` after it is the
 ///   output;
 /// - `lua,trust` is run in trust.rs.
 fn run_page(page: &Path) {
@@ -130,7 +130,7 @@ fn the_operators() {
 #[test]
 fn the_authors() {
     let folder = tempfile::tempdir().expect("a folder");
-    // One place for what is built, which others use too.
+    // One place for build output, which others use too.
     let shared = root().join("target/docs");
     fs::create_dir_all(&shared).expect("a folder");
     let rust = blocks("docs/authors/README.md", "rust").concat();
@@ -140,7 +140,7 @@ fn the_authors() {
     let abi = root().join("gopiper-abi");
     let commands = blocks("docs/authors/README.md", "sh").concat();
     assert!(commands.starts_with("gopiper new keep --kind transform\ncd keep\n"), "{commands}");
-    // As far as it is published, what is shown is what is done; and it is the component that is
+    // The commands shown are the commands run, except for publishing; and the component is the one
     // shown.
     let commands = commands
         .replacen("transform\n", &format!("transform --abi-path {}\n", abi.display()), 1)
@@ -154,7 +154,7 @@ fn the_authors() {
             1,
         )
         .replacen("cargo test", "cargo test --release", 1);
-    // The test may run in a workspace with another folder for what is built.
+    // The test may run in a workspace with another folder for build output.
     let said = runs(&format!("unset CARGO_TARGET_DIR\n{commands}"), folder.path());
     assert!(said.contains("transform keep 0.1.0") && said.contains(", sealed,"), "{said}");
     assert!(said.contains("word: a string, required"), "{said}");
@@ -185,15 +185,15 @@ fn for_c() -> tempfile::TempDir {
     folder
 }
 
-/// Whether `verify` found nothing wrong, and skipped only what a component of that kind can't do.
+/// Whether `verify` found nothing wrong, and skipped only the tests of other kinds of components.
 fn behaves(said: &str) -> bool {
-    let of_kind = ["it is no source", "a source gets no messages"];
+    let of_kind = ["it is not a source", "a source receives no messages"];
     let skipped = |line: &&str| line.starts_with("SKIPPED");
     said.contains(" 0 warnings, 0 failed, 0 crashed")
         && said.lines().filter(skipped).all(|line| of_kind.iter().any(|it| line.ends_with(it)))
 }
 
-/// The commands of a page, but for the one that has been run by `cargo xtask test` already.
+/// The commands of a page, except the one that `cargo xtask test` has already run.
 fn commands_for_c(page: &str) -> Vec<String> {
     let mut commands = blocks(page, "sh");
     let build = "cargo xtask build-c\n";
@@ -229,7 +229,7 @@ fn components_in_c() {
     let wanted = log.split(|it: char| !it.is_ascii_alphabetic()).filter(is_word).count();
     assert!(counted.contains(&&*format!("{wanted} HTTP")), "{wanted}: {said}");
 
-    // What it says of a misspelt attribute.
+    // The error for a misspelt attribute.
     fs::write(folder.path().join("wrong.lua"), lua.replace("comment =", "coment ="))
         .expect("written");
     let refused = shell("gopiper check wrong.lua", folder.path());
@@ -289,7 +289,7 @@ fn pipelines_in_c() {
     assert_eq!(&first, b"A\n");
     runs(&format!("kill -TERM {}", child.id()), folder.path());
     assert!(child.wait().expect("it ends").success());
-    // A component that is not there is said.
+    // A missing component is reported.
     let refused = shell("./pipeline stdin_component.so none.so stdout_component.so", folder.path());
     assert_eq!(refused.status.code(), Some(1));
     assert!(

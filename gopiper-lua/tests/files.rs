@@ -113,7 +113,7 @@ fn after_kills_each_line_has_come_whole() {
     }
     let output = folder.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    // Each time it has gone back, never forth.
+    // Each time it has gone back, never forward.
     let mut next = 0;
     let mut again = 0;
     for number in numbers(&folder.path("out")) {
@@ -125,7 +125,7 @@ fn after_kills_each_line_has_come_whole() {
     assert!(again < LINES, "it did not begin at the beginning each time");
 }
 
-/// A pipeline that follows files, and what it writes.
+/// A pipeline that follows files, and its output.
 struct Following {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -163,7 +163,7 @@ fn files_are_followed_while_others_rename_and_truncate_them() {
     assert_eq!(following.line(), "1\n");
     folder.append("a.log", "2\n3");
     assert_eq!(following.line(), "2\n");
-    // As logrotate does it: the writer goes on with the old file for a while.
+    // As logrotate does it: the writer continues with the old file for a while.
     let mut old = File::options().append(true).open(folder.path("a.log")).expect("open");
     fs::rename(folder.path("a.log"), folder.path("a.log.1")).expect("renamed");
     old.write_all(b".\n4\n").expect("written");
@@ -176,9 +176,9 @@ fn files_are_followed_while_others_rename_and_truncate_them() {
     folder.append("a.log", "6, longer than before\n");
     assert_eq!(following.line(), "6, longer than before\n");
     let said = following.end();
-    assert!(said.contains("a.log was truncated: reading it from its beginning"), "{said}");
+    assert!(said.contains("a.log was truncated: reading it from the beginning"), "{said}");
 
-    // What has come while nobody looked.
+    // The lines written while gopiper was not running.
     folder.append("a.log", "7\n");
     fs::rename(folder.path("a.log"), folder.path("a.log.2")).expect("renamed");
     folder.append("a.log", "8\n");
@@ -211,7 +211,7 @@ fn limited(folder: &Folder, limit: &str) -> Command {
 }
 
 #[test]
-fn without_file_descriptors_it_says_so_once_and_goes_on() {
+fn without_file_descriptors_it_says_so_once_and_continues() {
     let folder = Folder::new("{ paths = { 'in/*' }, follow = true }", STDOUT);
     fs::create_dir(folder.path("in")).expect("made");
     (0..60).for_each(|n| folder.append(&format!("in/{n:02}"), format!("{n:02}\n")));
@@ -224,7 +224,7 @@ fn without_file_descriptors_it_says_so_once_and_goes_on() {
 }
 
 #[test]
-fn what_does_not_fit_on_the_disk_is_written_when_there_is_room() {
+fn writing_continues_when_the_disk_has_room_again() {
     let retry = "{ retry = { max_attempts = 10000, max_backoff = 0.02 } }";
     let sink = format!("'file_sink_component.so', {{ path = 'out' }}, {retry}");
     let folder = Folder::new("{ paths = { 'in' }, follow = true }", &sink);
@@ -253,7 +253,7 @@ fn what_does_not_fit_on_the_disk_is_written_when_there_is_room() {
 }
 
 #[test]
-fn what_was_written_behind_a_message_that_stops_the_pipeline_is_not_written_again() {
+fn messages_written_after_one_that_stops_the_pipeline_are_not_written_again() {
     for buffer in ["", "gopiper.buffer(),"] {
         let folder =
             Folder::new("{ paths = { 'in' } }", "'file_sink_component.so', { path = 'out' }");
@@ -270,7 +270,7 @@ fn what_was_written_behind_a_message_that_stops_the_pipeline_is_not_written_agai
         for _ in 0..3 {
             let ended = folder.run();
             assert_eq!(ended.status.code(), Some(1), "{}", stderr(&ended));
-            // How much is read before the pipeline stops is chance.
+            // The amount read before the pipeline stops is random.
             let mut written = numbers(&folder.path("out"));
             let lines = written.len();
             written.sort_unstable();
@@ -282,7 +282,7 @@ fn what_was_written_behind_a_message_that_stops_the_pipeline_is_not_written_agai
 }
 
 #[test]
-fn the_example_goes_on_until_it_is_stopped() {
+fn the_example_continues_until_it_is_stopped() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = common::root().join("examples/files.lua");
     std::os::unix::fs::symlink(common::root().join("examples"), folder.path().join("examples"))
@@ -302,7 +302,7 @@ fn the_example_goes_on_until_it_is_stopped() {
     assert!(written().lines().all(|line| line.contains("\" 500 ")));
 }
 
-/// A pipe that nobody reads keeps whoever opens it waiting.
+/// Opening a pipe without a reader blocks.
 #[test]
 fn a_component_that_does_not_start_is_named() {
     let folder = Folder::new("{ paths = { 'in' } }", OUT);

@@ -1,4 +1,4 @@
-//! What our components say of themselves, and the reference pages that are made of it.
+//! The descriptions of our components, and the reference pages that are made from them.
 //!
 //! `GOPIPER_BLESS=1` writes both.
 mod common;
@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use common::{gopiper, plugins, root, stderr};
 use serde_json::Value;
 
-/// What differs from build to build.
+/// The parts that differ from build to build.
 const MASKED: [&str; 6] = ["layout", "target", "rustc", "glibc", "size", "digest"];
 
 /// The names of the components that come with gopiper.
@@ -28,7 +28,7 @@ fn inspected(name: &str) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// Compares a page with what it should begin with. What stands below its first heading is written
+/// Compares a page with its expected beginning. The part below its first heading is written
 /// by hand.
 fn compare_page(file: &Path, text: &str) {
     let found = fs::read_to_string(file).unwrap_or_default();
@@ -36,7 +36,7 @@ fn compare_page(file: &Path, text: &str) {
     compare(file, &format!("{text}{by_hand}"));
 }
 
-/// Compares a file with what it should hold.
+/// Compares a file with its expected content.
 fn compare(file: &Path, text: &str) {
     if std::env::var_os("GOPIPER_BLESS").is_some() {
         fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
@@ -52,7 +52,7 @@ fn compare(file: &Path, text: &str) {
 }
 
 #[test]
-fn what_is_said_of_each_component_is_the_golden_file() {
+fn the_output_for_each_component_matches_its_golden_file() {
     for name in shipped() {
         let mut said = inspected(&name);
         for masked in MASKED {

@@ -1,4 +1,4 @@
-//! What a process may not do, or has not enough of: the error names the place, or the component.
+//! The limits of a process: the error names the place, or the component.
 mod common;
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 use common::{gopiper, pipeline, root, run, stderr};
 
-/// Runs this pipeline's file on these lines, within what the shell says first.
+/// Runs this pipeline's file on these lines, within the limits that the shell sets first.
 fn limited(first: &str, text: &str, input: &[u8]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("pipeline.lua");
@@ -24,7 +24,7 @@ fn limited(first: &str, text: &str, input: &[u8]) -> Output {
     run(&mut shell, input)
 }
 
-/// Rust's own handler says it, with the thread's name: which is the component's.
+/// Rust's own handler reports it, with the thread's name, which is the component's.
 #[test]
 fn a_stack_that_overflows_names_the_component() {
     let file =
@@ -42,7 +42,7 @@ const GREEDY: &str = "local all = {}
     local function more() while true do all[#all + 1] = ('x'):rep(1000000) .. #all end end";
 
 #[test]
-fn a_file_that_takes_all_the_memory_is_told_its_place() {
+fn a_file_that_takes_all_memory_gets_an_error_with_its_place() {
     let output = limited("ulimit -v 4000000;", &format!("{GREEDY}\nmore()"), b"");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
@@ -66,7 +66,7 @@ gopiper.createPipeline({{
     assert_eq!(output.status.signal(), None, "{said}");
 }
 
-/// What a function makes lies outside of Lua.
+/// The messages that a function emits are outside of Lua's memory.
 #[test]
 fn a_function_that_makes_too_much_of_a_message_fails_it() {
     for (body, said) in [
@@ -97,9 +97,9 @@ fn a_function_that_makes_too_much_of_a_message_fails_it() {
     }
 }
 
-/// It has no end of its own, and takes the thread's stack for each call.
+/// It is endless, and takes the thread's stack for each call.
 #[test]
-fn what_calls_itself_through_lua_is_an_error() {
+fn endless_recursion_through_lua_is_an_error() {
     for (call, said) in [
         ("return (('a'):gsub('a', f))", "string.gsub nested deeper than 100 levels"),
         ("coroutine.wrap(f)()", "coroutines nested deeper than 100 levels"),
@@ -132,7 +132,7 @@ gopiper.createPipeline({{
 }
 
 #[test]
-fn where_memory_can_not_be_made_executable_functions_run_uncompiled() {
+fn functions_run_uncompiled_if_memory_cannot_be_executable() {
     let folder = tempfile::tempdir().expect("a folder");
     let launcher = folder.path().join("mdwe");
     compile(&root().join("gopiper-lua/tests/limits/mdwe.c"), &launcher);

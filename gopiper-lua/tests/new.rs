@@ -1,4 +1,4 @@
-//! `gopiper new`: what it makes builds, passes its tests and runs, outside of any workspace.
+//! `gopiper new`: its crates build, pass their tests and run, outside of any workspace.
 //!
 //! Takes half a minute: it compiles the interface crate, as packaged, in release.
 mod common;
@@ -7,7 +7,7 @@ use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 use common::{gopiper, plugins, root, stderr};
 
-/// Runs a command of the README that was made.
+/// Runs a command of the README that was created.
 fn runs(command: &str, folder: &Path) -> String {
     let program = gopiper().get_program().to_owned();
     let beside = Path::new(&program).parent().expect("a folder").display().to_string();
@@ -16,7 +16,7 @@ fn runs(command: &str, folder: &Path) -> String {
         .current_dir(folder)
         .env("PATH", format!("{beside}:{}", std::env::var("PATH").unwrap_or_default()))
         .env("GOPIPER_COMPONENT_PATH", plugins())
-        // The test may run in a workspace with another folder for what is built.
+        // The test may run in a workspace with another folder for build output.
         .env_remove("CARGO_TARGET_DIR")
         .output()
         .expect("a shell");
@@ -70,7 +70,7 @@ fn a_new_component_builds_passes_its_tests_and_runs() {
 }
 
 #[test]
-fn what_cannot_be_made_is_said() {
+fn failures_to_create_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let refused = |arguments: &[&str], said: &str| {
         let output =
@@ -78,9 +78,12 @@ fn what_cannot_be_made_is_said() {
         assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
         assert!(stderr(&output).contains(said), "{}", stderr(&output));
     };
-    refused(&["Upper", "--kind", "sink"], "'Upper' is no name for a component");
-    refused(&["a", "--kind", "sink", "--abi-path", "nowhere"], "--abi-path holds no crate");
+    refused(&["Upper", "--kind", "sink"], "'Upper' cannot be the name of a component");
+    refused(
+        &["a", "--kind", "sink", "--abi-path", "nowhere"],
+        "--abi-path does not lead to a crate",
+    );
     fs::create_dir(folder.path().join("taken")).expect("a folder");
-    refused(&["taken", "--kind", "sink"], "cannot make taken");
+    refused(&["taken", "--kind", "sink"], "cannot create taken");
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing is left");
 }

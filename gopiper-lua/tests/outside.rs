@@ -1,5 +1,5 @@
-//! What others build of gopiper, with compiler flags of their own: cargo's configuration of this
-//! workspace does not count there. `cargo xtask ci --full` builds it so as a whole.
+//! Builds of gopiper by others, with their own compiler flags: cargo's configuration of this
+//! workspace does not count there. `cargo xtask ci --full` builds all of it like this.
 mod common;
 
 use std::process::Command;

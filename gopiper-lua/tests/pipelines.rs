@@ -46,7 +46,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A folder to run in, as `files` says.
+/// A folder to run in, with `files`.
 fn working_folder(folder: &Path) -> Option<tempfile::TempDir> {
     let given = folder.join("files");
     let working = given.exists().then(|| tempfile::tempdir().expect("a folder"))?;
@@ -72,7 +72,7 @@ fn said(output: &Output, folder: &Path) -> String {
     stderr(output).replace(&folder.display().to_string(), "FOLDER")
 }
 
-/// What is not as expected.
+/// The differences from the expected result.
 fn differences(folder: &Path) -> Vec<String> {
     let working = working_folder(folder);
     let mut command = command("run", folder, working.as_ref());
@@ -114,7 +114,7 @@ fn differences(folder: &Path) -> Vec<String> {
     differences
 }
 
-/// What can only be told by starting: a check has no side effects, so it opens nothing.
+/// Errors that only a start can find: a check has no side effects, so it opens nothing.
 const TOLD_BY_STARTING: &[&str] = &[
     "file-source-checkpoint-damaged",
     "file-source-checkpoint-newer",
@@ -122,7 +122,7 @@ const TOLD_BY_STARTING: &[&str] = &[
 ];
 
 #[test]
-fn check_says_what_run_says_before_it_starts() {
+fn check_reports_the_same_as_run_before_its_start() {
     for folder in folders() {
         let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
         let working = working_folder(&folder);
@@ -141,7 +141,7 @@ fn check_says_what_run_says_before_it_starts() {
 }
 
 #[test]
-fn each_does_what_its_folder_says() {
+fn each_behaves_as_its_folder_says() {
     let folders = folders();
     assert!(folders.len() >= 10, "the folders are there");
     let wrong: Vec<_> = folders

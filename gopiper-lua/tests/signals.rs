@@ -1,4 +1,4 @@
-//! What signals do to a running program.
+//! The effect of signals on a running program.
 mod common;
 
 use std::{
@@ -25,7 +25,7 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("it is there");
 }
 
-/// The program, which begins with what SIGHUP does by `env`'s option: tests may themselves run
+/// The program, started with this action for SIGHUP (an option of `env`): tests may themselves run
 /// under nohup.
 fn starting(hang_up: &str) -> Command {
     let program = gopiper();
@@ -75,7 +75,7 @@ fn a_signal_that_means_nothing_to_it_is_ignored() {
 }
 
 #[test]
-fn a_hang_up_drains_and_one_behind_another_signal_asks_for_nothing_more() {
+fn a_hang_up_drains_and_one_after_another_signal_does_nothing() {
     for signals in [&[Signal::HUP][..], &[Signal::TERM, Signal::HUP]] {
         let (child, _output, _input) = after(signals, DEFAULT);
         let ended = child.wait_with_output().expect("it ends");

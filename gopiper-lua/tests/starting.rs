@@ -1,4 +1,4 @@
-//! What keeps a pipeline from starting only for a while is waited for.
+//! A pipeline waits for temporary obstacles to its start.
 mod common;
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 use common::gopiper;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A program that is starting, with its input and what it says.
+/// A program that is starting, with its input and its log.
 struct Starting {
     child: Child,
     said: BufReader<ChildStderr>,
@@ -29,7 +29,7 @@ impl Starting {
         Starting { child, said }
     }
 
-    /// Reads what it says up to a line with this in it.
+    /// Reads its log up to a line that contains this.
     fn wait_until_said(&mut self, wanted: &str) {
         let mut all = String::new();
         while !all.contains(wanted) {
@@ -38,7 +38,7 @@ impl Starting {
         }
     }
 
-    /// The code that it ends with, what it has written, and the rest of what it has said.
+    /// Its exit code, its output, and the rest of its log.
     fn end(mut self) -> (Option<i32>, String, String) {
         let (mut written, mut said) = (String::new(), String::new());
         drop(self.child.stdin.take());
@@ -80,7 +80,7 @@ fn a_component_is_started_again_until_it_can() {
 }
 
 #[test]
-fn what_may_pass_is_no_reason_to_refuse() {
+fn a_temporary_error_is_not_a_reason_to_refuse() {
     let folder = tempfile::tempdir().expect("a folder");
     let never = folder.path().join("never");
     let program = Starting::new(folder.path(), &failing("check", &never));
@@ -106,7 +106,7 @@ fn a_signal_ends_the_waiting_before_anything_was_read() {
     program.wait_until_said("stopped before everything had started");
     let (code, written, said) = program.end();
     assert_eq!((code, &*written), (Some(0), ""), "{said}");
-    // The other pipeline could start, and was not to: all or none.
+    // The other pipeline could start, but must not: all or none.
     assert_eq!(fs::read_to_string(folder.path().join("out")).expect("made"), "");
 }
 

@@ -1,4 +1,4 @@
-//! What processes keep in the state directory, and who may use it.
+//! The contents of the state directory, and the processes that may use it.
 mod common;
 
 use std::{
@@ -105,7 +105,7 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("has version 2, and this gopiper knows version 1"), "{said}");
+    assert!(said.contains("has version 2, and this gopiper supports version 1"), "{said}");
     for what in ["list", "purge"] {
         let mut command = gopiper();
         let output =
@@ -115,7 +115,7 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     }
 }
 
-/// Root may write anywhere: so this is run as nobody, if it is root who tests.
+/// Root may write anywhere: so this is run as the user nobody if root runs the tests.
 #[test]
 fn a_state_directory_that_is_read_only_is_refused() {
     const NOBODY: u32 = 65534;
@@ -136,7 +136,7 @@ fn a_state_directory_that_is_read_only_is_refused() {
             .chain(common::plugins().ancestors())
             .all(|path| fs::metadata(path).is_ok_and(|there| there.mode() & 0o005 == 0o005));
         if !visible {
-            eprintln!("nobody can't run the program here: left out");
+            eprintln!("the user nobody can't run the program here: skipped");
             return;
         }
         command.uid(NOBODY);
@@ -148,7 +148,7 @@ fn a_state_directory_that_is_read_only_is_refused() {
     assert_eq!(output.stdout, b"");
 }
 
-/// One may write to `/proc`, and yet make nothing there.
+/// `/proc` is writable, but nothing can be created there.
 #[test]
 fn a_state_directory_that_cannot_be_made_is_refused_before_anything_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -163,7 +163,7 @@ fn a_state_directory_that_cannot_be_made_is_refused_before_anything_is_read() {
     }
 }
 
-/// The default state of a file lies in a folder of its own, told apart by the file's full path.
+/// The default state of a file is in a folder of its own, named after the file's full path.
 #[test]
 fn two_files_of_one_name_share_no_state() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -193,7 +193,7 @@ fn state_of_an_older_gopiper_is_taken_over_once_and_closed() {
     let old = state_home.join("gopiper/p");
     let run_it = |arguments: &[&str]| {
         let mut command = gopiper();
-        // Empty variables are as none.
+        // Empty variables count as unset.
         command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", "").env("GOPIPER_QUIET", "");
         run(command.env("XDG_STATE_HOME", &state_home), b"one\n")
     };
@@ -240,7 +240,7 @@ fn a_file_behind_a_link_has_one_state() {
 }
 
 #[test]
-fn dead_letters_of_a_state_that_is_not_there_are_none_and_that_is_said() {
+fn a_missing_state_has_no_dead_letters_and_that_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = written(folder.path(), FAILING);
     let mut command = gopiper();

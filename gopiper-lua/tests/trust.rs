@@ -1,4 +1,4 @@
-//! Whose components an operator takes.
+//! Trust in components by their signatures.
 mod common;
 
 use std::{
@@ -50,7 +50,7 @@ fn run(folder: &Path, trust: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn what_the_vendor_signed_runs_and_nothing_else() {
+fn only_files_that_the_vendor_signed_run() {
     let folder = signed();
     let output = run(folder.path(), &shown(), &[]);
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
@@ -73,7 +73,11 @@ fn the_command_line_wins() {
     let output = run(folder.path(), "", &["--trusted-key", "vendor.pub"]);
     assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
     let output = run(folder.path(), "", &["--trusted-key", "nowhere.pub"]);
-    assert!(stderr(&output).contains("'nowhere.pub' is no public key"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("'nowhere.pub' is not a minisign public key"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -91,7 +95,7 @@ fn inspect_and_verify_say_who_signed() {
     let other = KeyPair::generate_unencrypted_keypair().expect("keys").pk.to_base64();
     assert_eq!(said("verify", &other).status.code(), Some(78));
     let text = String::from_utf8_lossy(&said("inspect", &other).stdout).into_owned();
-    assert!(text.contains("signature  by a key that is not among the trusted ones"), "{text}");
+    assert!(text.contains("signature  by a key that is not trusted"), "{text}");
 }
 
 /// Each test of `verify` has a process of its own, which loads the file once more.
@@ -117,7 +121,7 @@ fn verify_runs_no_file_but_the_one_that_it_has_judged() {
     while has_reader() {
         thread::sleep(Duration::from_millis(1));
     }
-    // It reads them again for the process of the first test: the file was judged by then.
+    // It reads them again for the process of the first test, after the file was checked.
     let read = fs::OpenOptions::new().write(true).open(&pipe);
     fs::copy(plugins().join("null_component.so"), folder.path().join("other")).expect("copied");
     fs::rename(folder.path().join("other"), &file).expect("in its place");
@@ -126,5 +130,5 @@ fn verify_runs_no_file_but_the_one_that_it_has_judged() {
     let output = verify.wait_with_output().expect("it ends");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.starts_with("CRASHED"), "{text}");
-    assert!(text.contains("is another file than the one that was judged"), "{text}");
+    assert!(text.contains("is not the file that was checked"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The conformance suite: all our components pass, and what is wrong is found.
+//! The conformance suite: all our components pass, and it finds faults.
 mod common;
 
 use std::process::Output;
@@ -12,7 +12,7 @@ fn verify(file: &str, more: &[&str]) -> Output {
     command.output().expect("it ran")
 }
 
-/// The verdicts that are no success, as 'VERDICT name'.
+/// The verdicts other than success, as 'VERDICT name'.
 fn wrong(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
@@ -38,12 +38,15 @@ fn our_components_pass() {
         let output = verify(name, &["--json", "--attributes", attributes]);
         assert_eq!(wrong(&output), [""; 0], "{name}");
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(!text.contains("no pipeline starts") && !text.contains("it refuses"), "{text}");
+        assert!(
+            !text.contains("the pipeline does not start") && !text.contains("it refuses"),
+            "{text}"
+        );
         assert_eq!(output.status.code(), Some(0), "{name}");
     }
 }
 
-/// Takes as long as all components that anybody verifies together: each of more than thirty tests
+/// Takes long: each of more than thirty tests
 /// is run with each fault.
 #[test]
 fn each_test_finds_its_fault_and_no_other_one() {
@@ -51,7 +54,7 @@ fn each_test_finds_its_fault_and_no_other_one() {
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let tests: Vec<_> = listed.lines().collect();
     assert!(tests.len() > 30, "{listed}");
-    // What the gates find has files of its own, below.
+    // The findings of the gates have tests of their own, below.
     for test in tests.iter().filter(|test| !test.starts_with("gates::")) {
         let component = if test.starts_with("sources::") { "faults_source" } else { "faults" };
         let file = plugins().join(format!("{component}_component.so"));
@@ -65,7 +68,7 @@ fn each_test_finds_its_fault_and_no_other_one() {
 }
 
 #[test]
-fn what_chance_finds_is_found_again() {
+fn random_findings_can_be_repeated() {
     let file = plugins().join("faults_component.so");
     for test in ["fuzz::attributes", "fuzz::messages"] {
         let run = |more: &[&str]| {
@@ -83,15 +86,16 @@ fn what_chance_finds_is_found_again() {
 }
 
 #[test]
-fn what_fails_is_said_with_what_to_do() {
+fn failures_are_reported_with_advice() {
     for (attributes, test, said, advice) in [
         (
             r#"{"at":"end","with_error":true}"#,
             "life::end-without-messages",
-            "it ended the pipeline: Failed { component: \"faults\", error: \"it can't end well: fails at End\" }",
-            "`end` must do without a message",
+            "it ended the pipeline: Failed { component: \"faults\", error: \"it failed to end: \
+             fails at End\" }",
+            "`end` must work without a message",
         ),
-        (r#"{"at":"create"}"#, "reports::once", "panicked: at Create", "a panic is a mistake"),
+        (r#"{"at":"create"}"#, "reports::once", "panicked: at Create", "a panic is always a bug"),
         (
             r#"{"at":"nowhere"}"#,
             "life::aborted",
@@ -114,11 +118,11 @@ fn what_fails_is_said_with_what_to_do() {
 fn without_its_attributes_it_says_that_most_was_skipped() {
     let output = verify("grep", &[]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("most was not looked at"), "{text}");
+    assert!(output.status.success() && text.contains("most tests were skipped"), "{text}");
 }
 
 #[test]
-fn a_file_that_nobody_sealed_is_a_warning_and_a_refused_one_78() {
+fn an_unsealed_file_is_a_warning_and_a_refused_one_78() {
     let run = |name: &str| {
         let file = variants().join(name);
         gopiper().arg("verify").arg(file).args(["--json", "--include", "gates::"]).output()
@@ -132,7 +136,7 @@ fn the_tests_are_listed_chosen_and_run_in_this_process() {
     let listed = verify("pass", &["--list"]);
     let listed = String::from_utf8_lossy(&listed.stdout).lines().count();
     let text = |more: &[&str]| String::from_utf8_lossy(&verify("pass", more).stdout).into_owned();
-    // It is no source.
+    // It is not a source.
     let passed = format!("{} passed, 2 skipped", listed - 2);
     assert!(text(&["--in-process"]).contains(&passed));
     assert!(

@@ -59,7 +59,7 @@ fn the_sums_of_a_million_lines_are_awks() {
     assert_eq!(sorted(&output(lua.path(), text.as_bytes())), sorted(&expected));
 }
 
-/// Every so often what there is by then.
+/// The messages so far, at each interval.
 #[test]
 fn nothing_is_counted_twice_or_not_at_all() {
     let lua = pipeline(
@@ -92,9 +92,9 @@ fn the_example_counts_as_awk_does() {
     assert_eq!(sorted(&counted), sorted(&expected));
 }
 
-/// What was kept when it was killed comes again, and what was emitted before does not.
+/// Messages kept at a kill come again, and those emitted before do not.
 #[test]
-fn what_is_kept_is_not_through() {
+fn kept_messages_are_not_finished() {
     let folder = tempfile::tempdir().expect("a folder");
     let lua = "local gopiper = require('gopiper')
         gopiper.createPipeline({
@@ -123,7 +123,7 @@ fn what_is_kept_is_not_through() {
             assert!(begun.elapsed() < Duration::from_secs(20), "{}", written());
             thread::sleep(Duration::from_millis(5));
         }
-        // For the checkpoint, and whatever should not come.
+        // For the checkpoint, and for lines that should not come.
         thread::sleep(Duration::from_millis(300));
     };
     let start = || {
@@ -144,9 +144,9 @@ fn what_is_kept_is_not_through() {
     assert_eq!(written(), "1-300\n301-600\n601-900\n901-1000 at the end\n");
 }
 
-/// A mistake in the last flush costs nothing: once it is mended all is there.
+/// A mistake in the last flush loses nothing: after a repair all messages are there.
 #[test]
-fn what_the_last_flush_fails_with_comes_again() {
+fn messages_that_the_last_flush_fails_come_again() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("in"), "a\nb\nc\n").expect("written");
     let run = |flush: &str| {

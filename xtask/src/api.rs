@@ -11,7 +11,7 @@ use crate::workspace::{Cargo, root, target_folder};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Write the list anew
+    /// Replace the list
     #[arg(long)]
     bless: bool,
 }
@@ -52,8 +52,8 @@ fn list() -> Result<String> {
         .build()
         .with_context(|| {
             format!(
-                "cannot read {}: each compiler has a format of its own, so take the version of the \
-                 crate public-api that knows this one's",
+                "cannot read {}: each compiler has its own format, so use the version of the crate \
+                 public-api that supports this one's",
                 json.display()
             )
         })?;

@@ -47,7 +47,8 @@ fn lay_out(
 ) -> Result<()> {
     let (include, lib) = (out.join("include"), out.join("lib"));
     for folder in [&include, &lib] {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     for name in PACKAGES {
         let package = metadata.packages.iter().find(|package| package.name == name);

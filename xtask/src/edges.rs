@@ -38,7 +38,7 @@ pub(crate) fn check() -> Result<()> {
     if !wrong.is_empty() {
         bail!("{}", wrong.join("\n"));
     }
-    eprintln!("{} crates depend on what they may", members.len());
+    eprintln!("{} crates depend on allowed crates only", members.len());
     Ok(())
 }
 

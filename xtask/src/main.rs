@@ -47,7 +47,7 @@ enum Command {
     Test(test::Args),
     /// Every check that a change has to pass
     Ci(ci::Args),
-    /// Measure pipelines against the commands they stand in for
+    /// Measure pipelines against the commands they replace
     Bench(bench::Args),
     /// Kill a pipeline at any moment, lose power, fill the disk: nothing may be lost
     Chaos(chaos::Args),
@@ -60,7 +60,7 @@ enum Command {
     Api(api::Args),
     /// Check what the compiler and clippy don't
     Tidy,
-    /// Write the examples' input anew
+    /// Write the examples' input again
     MakeData,
 }
 

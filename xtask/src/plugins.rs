@@ -128,7 +128,7 @@ pub(crate) fn install(
     out: &Path,
     known: Known,
 ) -> Result<Vec<String>> {
-    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut said = Vec::new();
     for (index, package) in packages.iter().enumerate() {
         let library = library_of(artifacts, package)?;

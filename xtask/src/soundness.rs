@@ -53,7 +53,7 @@ fn address_sanitizer(target: &str) -> Result<()> {
 fn valgrind(target: &str) -> Result<()> {
     let runner = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace('-', "_"));
     succeed(Command::new("valgrind").arg("--version"))
-        .context("neither AddressSanitizer nor valgrind is here: install valgrind")?;
+        .context("neither AddressSanitizer nor valgrind is installed: install valgrind")?;
     let cargo = Cargo::new().env(&runner, "valgrind --quiet --error-exitcode=99");
     test_boundary(cargo, "test-plugins")
 }

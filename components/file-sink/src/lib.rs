@@ -96,7 +96,7 @@ pub(crate) struct Settings {
 
 /// The remedy where another component writes the file.
 const ANOTHER_PATH: &str =
-    "give it another path, or have one file_sink write what comes together there";
+    "give it another path, or write all messages for this path with one file_sink";
 
 impl FileSinkFactory {
     fn template(&self) -> Result<Template, Error> {
@@ -180,7 +180,7 @@ impl Factory for FileSinkFactory {
     fn durability(&self) -> Result<(), String> {
         let constant = self.template().ok().and_then(|template| template.constant());
         if constant.is_some_and(|path| place::of_one(&path).is_none()) {
-            return Err("path leads to no regular file".into());
+            return Err("path is not a regular file".into());
         }
         match self.settings.sync {
             Sync::Batch => Ok(()),

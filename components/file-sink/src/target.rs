@@ -103,8 +103,8 @@ impl Target {
         match Mark::new(&self.path, inode, self.length, sync) {
             Ok(mark) => self.mark = Some(mark),
             Err(error) if may_have_no_mark(&error) => log::warn!(
-                "{}: cannot make a mark beside it ({error}): after a crash its last line may stay \
-                 a part of one",
+                "{}: cannot create a mark beside it ({error}): after a crash its last line may \
+                 remain incomplete",
                 self.path.display()
             ),
             Err(error) => return Err(error),
@@ -121,7 +121,7 @@ impl Target {
         if kept < self.length {
             let cut = self.length - kept;
             log::warn!(
-                "{}: its last {cut} bytes were cut off: a line that was not written whole; it comes \
+                "{}: removed its last {cut} bytes, an incomplete line; the line will be written \
                  again",
                 self.path.display()
             );
@@ -199,8 +199,8 @@ impl Target {
                 if let Err(cut) = self.cut_to(self.length) {
                     self.is_torn = true;
                     log::warn!(
-                        "{}: what was written of a batch could not be cut off: {cut}; lines of it \
-                         may stand there twice",
+                        "{}: cannot remove a partly written batch: {cut}; the file may contain \
+                         some of its lines twice",
                         self.path.display()
                     );
                 }
@@ -252,8 +252,8 @@ impl Target {
     pub(crate) fn take_back(mut self) {
         if let Err(error) = self.cut_to(self.settled) {
             log::warn!(
-                "{}: what was written of a batch could not be taken back: {error}; lines of it may \
-                 stand there twice",
+                "{}: cannot remove an unfinished batch: {error}; the file may contain some of its \
+                 lines twice",
                 self.path.display()
             );
         }
@@ -300,7 +300,7 @@ fn open_alone(path: &Path) -> io::Result<File> {
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => io::Error::new(
                 io::ErrorKind::WouldBlock,
-                "somebody else writes it (another gopiper, or another file_sink of this one)",
+                "it is in use by another gopiper, or by another file_sink of this one",
             ),
             error => io::Error::other(format!("it can't be locked: {error}")),
         })?;

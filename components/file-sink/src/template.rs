@@ -33,7 +33,7 @@ impl Template {
     pub(crate) fn parse(text: &str, zone: TimeZone) -> Result<Self, Error> {
         let refused = |why: String| Error::attribute("path", format!("'{text}': {why}"));
         if text.is_empty() {
-            return Err(refused("names no file".into()));
+            return Err(refused("does not name a file".into()));
         }
         let (mut parts, mut plain) = (Vec::new(), String::new());
         let mut rest = text;
@@ -48,7 +48,8 @@ impl Template {
             let name = brace.strip_prefix('{').and_then(|inside| inside.split_once('}'));
             let Some((name, behind)) = name.filter(|(name, _)| !name.is_empty()) else {
                 return Err(refused(
-                    "a brace that is not part of {name}; one in a path is {{ or }}".into(),
+                    "a brace that is not part of {name}; write {{ or }} for a brace in a path"
+                        .into(),
                 ));
             };
             parts.push(Part::plain(std::mem::take(&mut plain)));
@@ -159,7 +160,7 @@ fn second_of(message: &Message, now: i64) -> i64 {
 /// An attribute as a part of one name: it leads to no other folder.
 fn name_of(name: &str, value: Option<&Value>) -> Result<String, String> {
     let Some(value) = value else {
-        return Err(format!("it has no attribute '{name}', which its path needs"));
+        return Err(format!("it has no attribute '{name}', which the path needs"));
     };
     let text = match value.tag() {
         ValueTag::STRING => value.as_str().map(str::to_owned),

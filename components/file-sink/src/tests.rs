@@ -90,7 +90,7 @@ fn lines_are_appended() {
 }
 
 #[test]
-fn each_to_its_place_and_what_has_none_fails() {
+fn each_goes_to_its_place_and_fails_without_one() {
     let folder = Folder::new();
     let mut sink = folder.try_sink("{host}.log", [("max_open_files", 1i64.into())]).unwrap();
     let handled = sink.handle([
@@ -103,7 +103,7 @@ fn each_to_its_place_and_what_has_none_fails() {
     ]);
     assert_eq!(statuses(&handled), [0, 0, 0, 202, 202, 0]);
     assert!(handled[3].description.contains("'host' ('..') begins with a dot"));
-    assert_eq!(handled[4].description, "it has no attribute 'host', which its path needs");
+    assert_eq!(handled[4].description, "it has no attribute 'host', which the path needs");
     sink.end().unwrap();
     let expected = [("a.log", "1\n2\n6\n"), ("b.log", "3\n")];
     assert_eq!(folder.files(), expected.map(|(name, text)| (name.into(), text.into())));
@@ -142,13 +142,13 @@ fn two_do_not_write_one_file() {
     let mut first = folder.sink("a");
     let refused = folder.try_sink("a", []).unwrap_err();
     assert!(refused.starts_with("path: cannot write "), "{refused}");
-    assert!(refused.contains("somebody else writes it"), "{refused}");
+    assert!(refused.contains("it is in use by another gopiper"), "{refused}");
     first.end().unwrap();
     folder.sink("a");
 }
 
 #[test]
-fn what_has_no_delimiter_does_not_swallow_what_comes_next() {
+fn a_line_without_a_delimiter_does_not_swallow_the_next_one() {
     let piece = |data: &str, number, continues| {
         let mut message = Message::new(data.to_owned());
         message.set_piece(number, continues);
@@ -173,7 +173,7 @@ fn what_has_no_delimiter_does_not_swallow_what_comes_next() {
 }
 
 #[test]
-fn what_others_rename_or_remove_is_made_again() {
+fn a_file_renamed_or_removed_by_others_is_created_again() {
     let folder = Folder::new();
     let mut sink = folder.sink("logs/a");
     sink.handle(["1"]);
@@ -186,7 +186,7 @@ fn what_others_rename_or_remove_is_made_again() {
 }
 
 #[test]
-fn what_others_cut_or_lengthen_is_as_long_as_it_is() {
+fn a_length_changed_by_others_is_noticed() {
     let folder = Folder::new();
     let mut sink = folder.try_sink("a", [("rotate_bytes", 7i64.into())]).unwrap();
     let length = |length| {
@@ -211,7 +211,7 @@ fn what_others_cut_or_lengthen_is_as_long_as_it_is() {
 }
 
 #[test]
-fn what_can_not_be_written_is_tried_again() {
+fn failed_writes_are_tried_again() {
     let folder = Folder::new();
     let mut sink = folder.sink("logs/a");
     sink.handle(["1"]);
@@ -227,7 +227,7 @@ fn what_can_not_be_written_is_tried_again() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_only_written_to() {
+fn irregular_files_are_only_written_to() {
     let null = [("path", "/dev/null".into()), ("rotate_bytes", 1i64.into())];
     let mut sinks = [(); 2].map(|()| Harness::sink::<FileSinkFactory>(null.clone()).unwrap());
     for sink in &mut sinks {
@@ -241,14 +241,14 @@ fn what_is_no_regular_file_is_only_written_to() {
 }
 
 #[test]
-fn a_folder_is_no_file() {
+fn a_folder_is_not_a_file() {
     let folder = Folder::new();
     fs::create_dir(folder.path("a")).unwrap();
     assert!(folder.try_sink("a", []).unwrap_err().contains("Is a directory"));
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn wrong_attributes_are_refused() {
     let folder = Folder::new();
     for (name, value) in [
         ("max_open_files", Value::from(0i64)),

@@ -41,7 +41,7 @@ impl Factory for GrepFactory {
             (None, Some(regex)) => Pattern::Regex(
                 Regex::new(&regex).map_err(|error| Error::attribute("regex", error.to_string()))?,
             ),
-            _ => return Err(Error::new("give either 'word' or 'regex', not both and not none")),
+            _ => return Err(Error::new("give exactly one of 'word' and 'regex'")),
         };
         Ok(GrepFactory { pattern, invert: attributes.invert })
     }
@@ -106,8 +106,10 @@ mod tests {
             let attributes = attributes.iter().map(|&(key, value)| (key, Value::from(value)));
             Harness::transform::<GrepFactory>(attributes).unwrap_err().to_string()
         };
-        assert!(refusal(&[]).contains("either 'word' or 'regex'"));
-        assert!(refusal(&[("word", "a"), ("regex", "a")]).contains("either 'word' or 'regex'"));
+        assert!(refusal(&[]).contains("exactly one of 'word' and 'regex'"));
+        assert!(
+            refusal(&[("word", "a"), ("regex", "a")]).contains("exactly one of 'word' and 'regex'")
+        );
         assert!(
             refusal(&[("regex", "(")]).starts_with("regex: "),
             "{}",

@@ -21,7 +21,7 @@ impl Factory for NullFactory {
     }
 
     fn create(&self, postponed: Postponed) -> Result<Null, Error> {
-        let bytes = postponed.host().counter("bytes_total", "bytes of the messages that came");
+        let bytes = postponed.host().counter("bytes_total", "bytes of the messages received");
         Ok(Null { bytes })
     }
 

@@ -63,7 +63,7 @@ impl Factory for StdinFactory {
         if matches!((&split, bom), (Split::Blocks, Bom::Strip)) {
             return Err(Error::attribute(
                 "bom",
-                "'strip' needs lines: blocks go on as they are read",
+                "'strip' needs lines: blocks are passed on as read",
             ));
         }
         let format = Format::new(delimiter, max_length, too_long, block_size)?.with_bom(bom);
@@ -81,14 +81,14 @@ impl Factory for StdinFactory {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let otherwise = "let one read it, and a tee or a route lead it on";
+        let otherwise = "read it once, and distribute its messages with a tee or a route";
         vec![Need::alone("standard input").otherwise(otherwise)]
     }
 
     fn create(&self, postponed: Postponed) -> Result<Stdin, Error> {
         let Ok(_) = READ.compare_exchange(false, true, SeqCst, SeqCst) else {
             return Err(Error::new(
-                "standard input is read already, by another stdin of this process",
+                "standard input is already read by another stdin of this process",
             ));
         };
         // Not a pipe, or not allowed to grow: it works all the same.

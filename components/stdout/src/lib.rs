@@ -55,7 +55,7 @@ impl Factory for StdoutFactory {
             Ok(OFlags::WRONLY | OFlags::RDWR) => Ok(()),
             Ok(OFlags::RDONLY) => Err(Error::new("standard output is only open for reading")),
             _ => Err(Error::new(
-                "standard output is closed: open it, by `> /dev/null` if nobody is to read it",
+                "standard output is closed: open it, by `> /dev/null` if its output is not needed",
             )),
         }
     }
@@ -64,7 +64,7 @@ impl Factory for StdoutFactory {
         // Of a file the name by which it was opened.
         let is_file = fs::metadata(OUTPUT).is_ok_and(|there| there.is_file());
         let path = fs::read_link(OUTPUT).ok().filter(|_| is_file);
-        let otherwise = "lead standard output to another place, or read other files";
+        let otherwise = "redirect standard output to another file, or read other files";
         let output = path.map(|path| Need::output(path.to_string_lossy()).otherwise(otherwise));
         output.into_iter().collect()
     }

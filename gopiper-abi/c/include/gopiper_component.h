@@ -17,7 +17,7 @@
 #define GOPIPER_LAYOUT_ { 0x99, 0x37, 0xc9, 0x02, 0x78, 0xc8, 0x98, 0x2c }
 
 // One unit of data with its attributes: the one that `handle` got, one of gopiper_message_new, or one in a
-// batch. What it is inside is nobody's business.
+// batch. Its contents are private.
 typedef struct gopiper_message gopiper_message;
 
 // The component is first: it produces messages. For GOPIPER_COMPONENT.
@@ -469,8 +469,8 @@ static inline gopiper_value gopiper_text(const char *text) {
 //   static const gopiper_component upper = { .documentation = "Upper case.", .handle = handle };
 //   GOPIPER_COMPONENT(GOPIPER_TRANSFORM, "upper", "1.0.0", upper)
 //
-// It writes three things: the ELF note that the host reads before any code of the file runs, what the
-// static library knows the component by, and a reference that takes the file's entry out of that library.
+// It writes three things: the ELF note that the host reads before any code of the file runs, the name by which the
+// static library finds the component, and a reference that takes the file's entry out of that library.
 #define GOPIPER_COMPONENT(kind, name, version, component)                                          \
   _Static_assert(sizeof(name) > 1 && sizeof(name) <= 64, "the name has 1 to 63 bytes");            \
   _Static_assert(sizeof(version) <= 32, "the version has 31 bytes at most");                       \
@@ -485,7 +485,7 @@ static inline gopiper_value gopiper_text(const char *text) {
   static const void *const gopiper_entry_of_this_file_ = _1as_0lib_1header_0root_bmodule_bloader;
 #endif
 
-// From here on: what GOPIPER_COMPONENT needs.
+// From here on: definitions for GOPIPER_COMPONENT.
 
 typedef struct gopiper_note_ {
   uint32_t owner_size, description_size, note_type;

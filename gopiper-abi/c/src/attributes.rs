@@ -116,7 +116,7 @@ pub unsafe extern "C" fn gopiper_refuse_for_now(
 unsafe fn said(attribute: *const c_char, text: *const c_char) -> Error {
     // SAFETY: both are NULL or end with a NUL (`# Safety`), and are copied before this returns.
     let (attribute, text) = unsafe { (text::text(attribute), text::text(text)) };
-    let said = if text.is_empty() { "failed without a word".into() } else { text.into_owned() };
+    let said = if text.is_empty() { "failed without a message".into() } else { text.into_owned() };
     match attribute.is_empty() {
         true => Error::new(said),
         false => Error::attribute(attribute, said),

@@ -133,7 +133,7 @@ pub unsafe extern "C" fn gopiper_keep(
         let handled = if is_it { (*call).handled.take() } else { None };
         let Some(handled) = handled else {
             let error =
-                "gopiper_keep: that is not the message that handle got, or it was kept before";
+                "gopiper_keep: this is not the message that handle received, or it was kept before";
             host.log(GOPIPER_ERROR, error);
             return earlier;
         };

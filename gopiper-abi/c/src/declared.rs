@@ -101,7 +101,7 @@ impl DeclaredAttribute {
         let (name, documentation) = unsafe { (constant(row.name), constant(row.documentation)) };
         let kind = row.kind;
         let kinds = [GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE, GOPIPER_TEXT];
-        assert!(kinds.contains(&kind), "attribute {name}: no attribute can be of kind {kind}");
+        assert!(kinds.contains(&kind), "attribute {name}: an attribute cannot be of kind {kind}");
         let default = (!row.default_value.is_null()).then(|| {
             // SAFETY: the default is not NULL, so it is a constant (`# Safety`).
             let text = unsafe { constant(row.default_value) };
@@ -117,7 +117,7 @@ impl DeclaredAttribute {
                 _ => true,
             });
             fits.unwrap_or_else(|| {
-                panic!("attribute {name}: its default '{text}' is not of its kind")
+                panic!("attribute {name}: its default '{text}' is not of the attribute's kind")
             })
         });
         DeclaredAttribute { name, kind, required: row.required, default, documentation }
@@ -175,7 +175,7 @@ unsafe fn constant(text: *const c_char) -> &'static str {
     }
     // SAFETY: `text` is not NULL, so it is a constant that ends with a NUL (`# Safety`).
     let text = unsafe { CStr::from_ptr(text) };
-    text.to_str().unwrap_or_else(|_| panic!("{text:?} in the component's table is no UTF-8"))
+    text.to_str().unwrap_or_else(|_| panic!("{text:?} in the component's table is not UTF-8"))
 }
 
 /// A value for one attribute of the table, or nothing where nothing must be given.

@@ -47,10 +47,7 @@ pub(crate) unsafe fn name<'a>(name: *const c_char) -> Option<&'a str> {
 /// below C's code could not be caught: the program ends, with a word.
 pub(crate) fn length(length: usize) -> usize {
     if isize::try_from(length).is_err() {
-        eprintln!(
-            "{}: {length} bytes can't be: is that the -1 of a call that has failed?",
-            component()
-        );
+        eprintln!("{}: {length} bytes are too many: is this the -1 of a failed call?", component());
         std::process::abort();
     }
     length

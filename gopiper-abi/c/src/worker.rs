@@ -185,7 +185,9 @@ impl Source for CWorker {
             GOPIPER_MORE => Ok(Produced::MORE),
             GOPIPER_FINISHED => Ok(Produced::FINISHED),
             moment if moment > 0 => Ok(Produced::waiting_until(moment)),
-            other => Err(Error::new(format!("produce returned {other}, which means nothing"))),
+            other => {
+                Err(Error::new(format!("produce returned {other}, which is not a valid result")))
+            }
         }
     }
 

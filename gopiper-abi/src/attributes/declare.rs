@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_as_ever() {
+    fn errors_are_named_as_usual() {
         let refused = |given: Map| read::<Door>(&given).unwrap_err().remove(0).to_string();
         let said = refused(Map::from_iter([("name", "a"), ("width", "b")]));
         assert!(said.contains("width: must be a whole number from 0 to"), "{said}");

@@ -30,9 +30,9 @@ pub(crate) fn refusal(
             Some((_, known)) => {
                 let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
                 let meant = did_you_mean(field, &known);
-                format!("does not exist{meant}\nwhat can be set is '{}'", known.join("', '"))
+                format!("does not exist{meant}\navailable: '{}'", known.join("', '"))
             }
-            None => "does not exist\nnothing can be set".into(),
+            None => "does not exist\nthere are no attributes".into(),
         }
     } else {
         let choices = choices(schema, path);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_documentation() {
+    fn missing_attributes_are_named_with_their_documentation() {
         let RawError { attribute, message, .. } =
             &read::<Attributes>(&Map::default()).unwrap_err()[0];
         assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Its place."));
@@ -271,24 +271,24 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_is_named_with_what_does() {
+    fn unknown_attributes_are_named_with_the_known_ones() {
         let said_of = said("pth", "b");
         assert!(
             said_of.starts_with(
-                "pth does not exist; did you mean 'path'?\nwhat can be set is 'path', 'size', "
+                "pth does not exist; did you mean 'path'?\navailable: 'path', 'size', "
             ),
             "{said_of}"
         );
         let inner = Map::from_iter([("name", "a"), ("nome", "b")]);
         assert_eq!(
             said("inner", inner),
-            "inner.nome does not exist; did you mean 'name'?\nwhat can be set is 'name'"
+            "inner.nome does not exist; did you mean 'name'?\navailable: 'name'"
         );
         let map = Map::from_iter([("path", "a")]);
         let error = &read::<crate::NoAttributes>(&map).unwrap_err()[0];
         assert_eq!(
             (&error.attribute[..], &error.message[..]),
-            ("path", "does not exist\nnothing can be set")
+            ("path", "does not exist\nthere are no attributes")
         );
     }
 

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_value_may_be_is_found_behind_references_and_among_alternatives() {
+    fn choices_are_found_through_references_and_alternatives() {
         let schema = json!({
             "required": ["word"],
             "properties": {

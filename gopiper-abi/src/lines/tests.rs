@@ -1,4 +1,4 @@
-//! Lines out of blocks of every size, put together again.
+//! Lines from blocks of every size, put together again.
 use std::{cell::RefCell, collections::VecDeque};
 
 use proptest::prelude::*;
@@ -13,12 +13,12 @@ thread_local! {
     static FORMAT: RefCell<Option<(Format, u64)>> = const { RefCell::new(None) };
     /// The results of `read`, in order.
     static READS: RefCell<VecDeque<Vec<u8>>> = const { RefCell::new(VecDeque::new()) };
-    /// The ends of the messages that were sent, and the place where all of the input has gone
-    /// through.
+    /// The ends of the messages that were sent, and the place up to which all of the input is
+    /// finished.
     static ENDS: RefCell<(Vec<u64>, u64)> = const { RefCell::new((Vec::new(), 0)) };
 }
 
-/// Plays the part of a source.
+/// Acts as a source.
 struct Reader(Lines, Postponed);
 
 struct ReaderFactory;
@@ -95,7 +95,7 @@ fn written(messages: &[Message], delimiter: &[u8]) -> Vec<u8> {
         if ending.is_apart_from(message) {
             bytes.extend_from_slice(delimiter);
         }
-        // A piece that ends like a delimiter is followed by the rest all the same.
+        // A piece that ends like a delimiter is still followed by the rest.
         ending = match message.continues() {
             true => Ending::Piece(message.piece()),
             false => Ending::of(message, delimiter),
@@ -126,7 +126,7 @@ fn a_delimiter_may_come_in_parts() {
 }
 
 #[test]
-fn what_is_too_long_is_split_failed_or_dropped() {
+fn long_lines_are_split_failed_or_dropped() {
     let limited = |too_long| {
         let format = format("\n", 3, too_long, 100);
         messages(&[b"abc\nabcd\nabcdefgh", b"ij\nx\nabcd"], format)
@@ -148,7 +148,7 @@ fn what_is_too_long_is_split_failed_or_dropped() {
 fn a_line_that_is_skipped_has_not_ended() {
     let format = format("\n", 3, TooLong::Fail, 100);
     messages_from(10, &[b"a\nabcdef", b"gh\nx\n", b"abcd"], format);
-    // The first long line was reported before its end was known: only what follows lies behind it.
+    // The first long line was reported before its end was known: only later lines are after it.
     assert_eq!(ENDS.take(), (vec![12, 12, 23, 23], 27));
 }
 

@@ -33,7 +33,7 @@ pub fn fence<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
         if !payload.is::<&'static str>() && !payload.is::<String>() {
             std::mem::forget(payload);
         }
-        Panicked(SAID.take().unwrap_or_else(|| "without a word".into()))
+        Panicked(SAID.take().unwrap_or_else(|| "without a message".into()))
     })
 }
 

@@ -292,7 +292,7 @@ impl Host {
     /// Ends the pipeline as failed. What this component does not get done from now on is returned
     /// to its source.
     pub fn fail(&self, error: &str) {
-        let error = if error.is_empty() { "failed without a word" } else { error }.into();
+        let error = if error.is_empty() { "failed without a message" } else { error }.into();
         service!(self.stop(error))
     }
 

@@ -27,9 +27,9 @@ fn the_layout_is_the_one_that_was_agreed_on() {
         return;
     }
     panic!(
-        "what lies in memory is not what layout.txt says ('-' agreed, '+' found):\n{}\nThis changes \
-         the interface: components that were built before may be refused. If that is meant, write the \
-         file anew:\n    GOPIPER_BLESS=1 cargo test -p gopiper-abi --lib layout\n",
+        "the layout in memory differs from layout.txt ('-' agreed, '+' found):\n{}\nThis changes \
+         the interface: components that were built before may be refused. If you intend that, \
+         write the file again:\n    GOPIPER_BLESS=1 cargo test -p gopiper-abi --lib layout\n",
         diff(GOLDEN, &found)
     );
 }

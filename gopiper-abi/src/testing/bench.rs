@@ -33,7 +33,7 @@ pub struct Settled {
     pub outcome: Outcome,
 }
 
-/// Holds on to what lives as long as the process, so that no leak checker takes it for lost.
+/// Keeps values that live as long as the process, so that leak checkers do not report them.
 pub(super) fn keep<T: Send + Copy + 'static>(kept: T) -> T {
     static KEPT: Mutex<Vec<Box<dyn Any + Send>>> = Mutex::new(Vec::new());
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(kept));
@@ -80,7 +80,7 @@ impl Bench {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many messages more would fit into a channel behind the component.
+    /// How many more messages would fit into a channel after the component.
     pub(super) fn room(&self) -> usize {
         let waiting: usize = self.lock().sent.iter().map(Batch::len).sum();
         (DEFAULT_CAPACITY as usize).saturating_sub(waiting)
@@ -109,7 +109,7 @@ impl Completion for Bench {
     }
 }
 
-/// Lets the harness be told outcomes through an `Arc` that the trait's method has not at hand.
+/// Lets the harness receive outcomes through an `Arc`, which the trait's method does not have.
 pub(super) struct BenchHost(pub(super) Arc<Bench>);
 
 impl HostSide for BenchHost {

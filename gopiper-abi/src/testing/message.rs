@@ -10,7 +10,7 @@ pub struct HandledMessage {
     pub status: i32,
     /// The description of its report.
     pub description: String,
-    /// The bytes of the message after the component: those that go on, to a retry, or to the dead
+    /// The bytes of the message after the component: they go to the next one, a retry, or the dead
     /// letters.
     pub data: Vec<u8>,
 }

@@ -153,7 +153,7 @@ impl Harness {
         while !handling.is_through() {
             if self.component.handle(&handling).contains(HandleFlags::PANICKED) {
                 let anew = started(&mut self.factory, &self.bench);
-                self.component = anew.expect("a component made anew after a panic");
+                self.component = anew.expect("a new component after a panic");
             }
         }
         let mut batch = match handling.finish() {
@@ -295,7 +295,7 @@ impl Harness {
         Ok(())
     }
 
-    /// Tells it that no more messages will come; a source, that it is not asked any more.
+    /// Ends the component: no more messages will come, or a source will not be asked any more.
     ///
     /// # Errors
     /// The error of the component.
@@ -321,12 +321,12 @@ impl Harness {
         state.metrics.get(name).map_or(0, |metric| metric.value.load(SeqCst))
     }
 
-    /// The error with which it ended the pipeline, if it did: `None` in `Some` for quietly.
+    /// The error with which it ended the pipeline, if it did: `None` in `Some` for no error.
     pub fn unsent(&self) -> u64 {
         self.bench.lock().unsent
     }
 
-    /// With what it ended the pipeline, if it did: `None` in `Some` for quietly.
+    /// The error with which it ended the pipeline, if it did: `None` in `Some` for no error.
     pub fn stopped(&self) -> Option<Option<String>> {
         self.bench.lock().stopped.clone()
     }
@@ -366,7 +366,7 @@ fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentH
     Ok(component)
 }
 
-/// The outcome of a message that does not go on.
+/// The outcome of a message that is not passed on.
 fn outcome_of(status: i32) -> Outcome {
     if status >= 300 { Outcome::DROPPED } else { Outcome::FAILED }
 }

@@ -93,11 +93,11 @@ fn an_aggregator_sends_by_time() {
     assert_eq!(join.sent(), [b"ab"]);
     assert_eq!(outcomes(&join.settled(), 0, 2), [DELIVERED; 2]);
     join.advance(1000).unwrap();
-    assert_eq!(join.sent(), Vec::<Vec<u8>>::new(), "nobody asked for that moment");
+    assert_eq!(join.sent(), Vec::<Vec<u8>>::new(), "no component asked for that moment");
 }
 
 #[test]
-fn an_aggregator_sends_what_is_left_at_the_end() {
+fn an_aggregator_sends_the_rest_at_the_end() {
     let mut join = Harness::transform::<JoinFactory>([]).unwrap();
     join.handle(["a"]);
     join.end().unwrap();
@@ -115,7 +115,7 @@ fn an_aggregator_that_has_nothing_to_say_settles_as_dropped() {
 }
 
 #[test]
-fn what_an_aggregator_kept_when_it_panicked_has_failed() {
+fn messages_kept_by_an_aggregator_that_panics_have_failed() {
     let mut join = Harness::transform::<JoinFactory>([]).unwrap();
     let handled = join.handle(["a", "b", "panic", "c", "d", "e"]);
     assert_eq!(statuses(&handled), [1, 1, 200, 1, 1, 1]);

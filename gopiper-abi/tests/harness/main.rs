@@ -8,7 +8,7 @@ use gopiper_abi::{
     testing::{HandledMessage, Harness, Settled},
 };
 
-/// The outcomes of `count` messages under a token, one by one, each told once.
+/// The outcomes of `count` messages under a token, one by one, each reported once.
 fn outcomes(settled: &[Settled], token: u64, count: u32) -> Vec<Option<Outcome>> {
     let mut outcomes = vec![None; count as usize];
     for settled in settled.iter().filter(|settled| settled.token == token) {
@@ -129,7 +129,7 @@ fn a_transform_takes_more_than_one_batch_holds() {
 }
 
 #[test]
-fn a_panic_fails_one_message_and_the_component_is_made_anew() {
+fn a_panic_fails_one_message_and_the_component_is_recreated() {
     let mut keep = keep("a");
     let handled = keep.handle(["a1", "a2", "panic", "a3", "panic"]);
     assert_eq!(statuses(&handled), [0, 0, 200, 0, 200]);
@@ -173,7 +173,7 @@ fn an_attribute_that_is_wrong_is_named_with_its_value() {
 }
 
 #[test]
-fn the_schema_says_what_the_attributes_are() {
+fn the_schema_describes_the_attributes() {
     let schema = keep("a").factory().schema();
     for said in ["Keeps the lines that contain a word", "The word.", "\"required\":[\"word\"]"] {
         assert!(schema.contains(said), "{said} in {schema}");

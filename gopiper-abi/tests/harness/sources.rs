@@ -5,7 +5,7 @@ use gopiper_abi::{
     Error, Factory, Message, NoAttributes, Outcome, Postponed, Produced, Source, testing::Harness,
 };
 
-/// Counts down from three, in batches of two; tells what it hears by the log.
+/// Counts down from three, in batches of two; logs the outcomes that it receives.
 struct Countdown {
     left: u64,
     token: u64,
@@ -62,7 +62,7 @@ impl Source for Countdown {
 }
 
 #[test]
-fn a_source_produces_and_hears_what_became_of_it() {
+fn a_source_produces_and_learns_the_outcomes() {
     let mut source = Harness::source::<CountdownFactory>([]).unwrap();
     assert_eq!(source.produce(10).unwrap(), Produced::MORE);
     assert_eq!(source.end().unwrap_err().to_string(), "1 left");
@@ -78,7 +78,7 @@ fn a_source_produces_and_hears_what_became_of_it() {
 }
 
 #[test]
-fn a_source_hears_of_any_outcome() {
+fn a_source_learns_any_outcome() {
     let mut source = Harness::source::<CountdownFactory>([]).unwrap();
     for outcome in [Outcome::FAILED, Outcome::RETURNED] {
         source.produce(1).unwrap();
@@ -89,7 +89,7 @@ fn a_source_hears_of_any_outcome() {
     assert_eq!(said, ["1: 0..1 FAILED", "2: 0..1 RETURNED"]);
 }
 
-/// Ticks every hundred nanoseconds, four times; tells how much it may send.
+/// Ticks every hundred nanoseconds, four times; logs how much it may send.
 struct Ticks {
     next: i64,
     postponed: Postponed,

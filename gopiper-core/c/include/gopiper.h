@@ -78,7 +78,7 @@ gopiper_pipeline *gopiper_pipeline_new(const char *name, const char *options);
 
 // Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those
 // that there are: the source comes first, the sink last. `attributes` is a JSON object, or NULL
-// for none: `gopiper inspect --load FILE` shows what can be set. `options` is a JSON object, or
+// for none: `gopiper inspect --load FILE` shows the attributes. `options` is a JSON object, or
 // NULL: "name", "pool_size", "channel_size", "channel_bytes", "ordered", "partition_by",
 // "timeout", "linger", "retry" ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail"
 // ("dead_letter", "discard", "stop"), times in seconds. False if it can't be;

@@ -93,7 +93,7 @@ impl gopiper_pipeline {
             PipelineState::Loading(options, components, wrong) => (options, components, wrong),
             other => {
                 *stage = other;
-                return Err("a pipeline is started once".into());
+                return Err("a pipeline can be started only once".into());
             }
         };
         if !wrong.is_empty() {
@@ -128,7 +128,7 @@ impl gopiper_pipeline {
                     PipelineState::Ended(false) => {
                         Err("the pipeline has ended without success".into())
                     }
-                    _ => Err("the pipeline does not run: start it first".into()),
+                    _ => Err("the pipeline is not running: start it first".into()),
                 };
                 *stage = other;
                 return told;
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn gopiper_pipeline_new(
 
 /// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those
 /// that there are: the source comes first, the sink last. `attributes` is a JSON object, or NULL
-/// for none: `gopiper inspect --load FILE` shows what can be set. `options` is a JSON object, or
+/// for none: `gopiper inspect --load FILE` shows the attributes. `options` is a JSON object, or
 /// NULL: "name", "pool_size", "channel_size", "channel_bytes", "ordered", "partition_by",
 /// "timeout", "linger", "retry" ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail"
 /// ("dead_letter", "discard", "stop"), times in seconds. False if it can't be;
@@ -261,7 +261,7 @@ pub unsafe extern "C" fn gopiper_pipeline_load(
     };
     let mut stage = pipeline.stage();
     let PipelineState::Loading(_, components, wrong) = &mut *stage else {
-        return pipeline.tell(Err("components are loaded before the pipeline starts".into()));
+        return pipeline.tell(Err("load components before the pipeline starts".into()));
     };
     let attributes = text::object(attributes, "the attributes");
     pipeline.tell(match load(file, attributes, text::options(options)) {

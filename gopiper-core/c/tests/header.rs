@@ -1,6 +1,6 @@
-//! `include/gopiper.h` is what cbindgen makes of this crate today.
+//! `include/gopiper.h` is the output of cbindgen for this crate.
 //!
-//! `GOPIPER_BLESS=1` writes it anew.
+//! `GOPIPER_BLESS=1` replaces it.
 use std::{fs, path::Path};
 
 #[test]
@@ -20,7 +20,7 @@ fn the_header_is_that_of_the_source() {
     }
     assert!(
         fs::read_to_string(folder.join(file)).is_ok_and(|now| now == header),
-        "gopiper-core/c/{file} is not what the source says. Write it anew, and look at what has changed:\n    \
-         GOPIPER_BLESS=1 cargo test -p gopiper-core-c\n"
+        "gopiper-core/c/{file} does not match the source. Write it again, and look at the \
+         changes:\n    GOPIPER_BLESS=1 cargo test -p gopiper-core-c\n"
     );
 }

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_with_can_be_left_out() {
+    fn finished_messages_can_be_left_out() {
         let (bytes, count) = without(write(&messages()), &[0..1, 2..3]).unwrap();
         let mut batch = Batch::new(1);
         read(bytes, &mut batch).unwrap();

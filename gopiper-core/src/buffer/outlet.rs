@@ -73,7 +73,7 @@ impl BufferSource {
 
     fn take_out(&mut self, at_once: bool) {
         if let Err(error) = self.shared.take_out(at_once) {
-            self.complain(&format!("{error}; what is done with may come again"));
+            self.complain(&format!("{error}; finished messages may come again"));
         }
     }
 
@@ -96,7 +96,7 @@ impl Source for BufferSource {
             Ok(None) => return Ok(self.idle()),
             Err(error @ StoreError::Damaged { .. }) => return Err(error.into()),
             Err(error) => {
-                self.complain(&format!("{error}; it is read again soon"));
+                self.complain(&format!("{error}; trying again soon"));
                 return Ok(Produced::waiting_until(self.after(PAUSE)));
             }
         };
@@ -129,7 +129,7 @@ impl Drop for BufferSource {
         let partly_done = sent.filter(|(_, sent)| !sent.done.is_empty());
         for (number, sent) in partly_done {
             if let Err(error) = self.shared.shorten(number, &sent.done) {
-                self.complain(&format!("{error}; what is done with may come again"));
+                self.complain(&format!("{error}; finished messages may come again"));
                 break;
             }
         }

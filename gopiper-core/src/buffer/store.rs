@@ -31,8 +31,8 @@ const CACHE_BYTES: usize = 16 << 20;
 pub(super) enum StoreError {
     /// No further attempt can succeed.
     #[error(
-        "{path} is damaged ({error}); to go on without what is in it, move it away while gopiper is \
-         stopped, and buffer.next beside it"
+        "{path} is damaged ({error}); to continue without its messages, stop gopiper and move away \
+         both this file and buffer.next beside it"
     )]
     Damaged { path: PathBuf, error: String },
     /// A further attempt may succeed.
@@ -239,7 +239,7 @@ fn open_next(path: &Path) -> io::Result<(File, u64)> {
     let number = said.first_chunk::<8>().filter(|number| said[8..] == digest::<8>(&number[..]));
     if number.is_none() && !said.is_empty() {
         let path = path.display();
-        tracing::warn!("{path} is damaged: whether the last block is whole can't be said");
+        tracing::warn!("{path} is damaged: the last block may be incomplete");
     }
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_in_is_there_when_it_is_opened_again() {
+    fn stored_blocks_are_there_after_a_reopen() {
         let folder = tempfile::tempdir().unwrap();
         let (store, found) = Store::open(folder.path()).unwrap();
         assert_eq!((found.blocks.len(), found.next), (0, 0));

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_more_than_the_whole_is_taken_alone() {
+    fn a_claim_larger_than_the_whole_is_taken_alone() {
         let credit = Credit::new(4, 10);
         let all = credit.try_take(Load::new(usize::MAX, usize::MAX)).unwrap();
         assert!(credit.try_take(Load::new(1, 1)).is_none());

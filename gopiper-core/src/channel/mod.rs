@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_its_room_is_sent_whole_and_without_waiting() {
+    fn messages_with_reserved_room_are_sent_whole_and_without_waiting() {
         let channel = Channel::new(4, 1000);
         let first = batch(3, 1);
         let room = channel.try_reserve(&first).unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_end_is_given_back_whole() {
+    fn messages_after_the_end_are_returned_whole() {
         let channel = Channel::new(4, 1000);
         channel.close();
         assert_eq!(channel.send(batch(10, 1)).unwrap_err().len(), 10);

@@ -97,7 +97,7 @@ fn room_for_two_is_shared_by_three() {
 }
 
 #[test]
-fn what_needs_the_whole_gets_it_alone() {
+fn a_claim_for_the_whole_gets_it_alone() {
     explore_up_to(Some(5), "two that need the whole, one small", || {
         together(
             &Room::new(),
@@ -129,7 +129,7 @@ fn trying_gets_in_nobodys_way() {
 }
 
 #[test]
-fn who_waits_is_woken_by_whoever_gives_the_last() {
+fn a_waiter_is_woken_by_the_last_return() {
     explore("room is given back by two others", || {
         let room = Room::new();
         let tickets = [(); 2].map(|()| room.credit.try_take(Load::new(1, 5)).unwrap());
@@ -144,7 +144,7 @@ fn who_waits_is_woken_by_whoever_gives_the_last() {
 }
 
 #[test]
-fn what_leaves_a_stage_leaves_in_order_and_one_by_one() {
+fn messages_leave_a_stage_in_order_and_one_by_one() {
     explore("three workers, four items", || {
         let sequencer = Arc::new(Sequencer::new());
         let (out, sending) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_agrees_goes_to_one_lane_in_order() {
+    fn equal_keys_go_to_one_lane_in_order() {
         let mut batch = Batch::new(600);
         for n in 0..600i64 {
             let mut message = Message::new(n.to_string());

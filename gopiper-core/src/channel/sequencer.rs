@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_early_waits() {
+    fn early_items_wait() {
         let (sequencer, mut out) = (Sequencer::new(), Vec::new());
         for sequence in [2, 1, 4, 0, 3] {
             sequencer.put(sequence, sequence, |item| out.push(item));

@@ -95,7 +95,10 @@ impl Source for Replay {
         let offsets = &offsets[indices.start as usize..indices.end as usize];
         if let Err(error) = self.markers[*marker].mark(offsets.iter().copied()) {
             let host = self.postponed.host();
-            host.fail(&format!("what was replayed can't be marked, and will come again: {error}"));
+            host.fail(&format!(
+                "cannot mark replayed dead letters, which will be replayed again: \
+                                {error}"
+            ));
         }
     }
 }

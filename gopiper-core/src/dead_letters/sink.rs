@@ -39,8 +39,8 @@ impl DeadLetterSink {
         }
         if used >= self.limit {
             return Err(format!(
-                "the dead letters in {} have reached their limit of {} bytes: nothing is overwritten, \
-                 so the pipeline stands still; replay them, or see 'gopiper dlq purge'",
+                "the dead letters in {} have reached their limit of {} bytes: nothing is \
+                 overwritten, so the pipeline waits; replay them, or see 'gopiper dlq purge'",
                 self.shown(),
                 self.limit
             ));

@@ -39,7 +39,7 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
         // Whether it still is when something is to be kept there can't be told now.
         error if error.is_temporary() => Ok(()),
         error => Err(format!(
-            "the state directory {} can't be used: nothing can be made in {} ({error})",
+            "the state directory {} can't be used: cannot create a folder in {} ({error})",
             directory.display(),
             there.display()
         )),
@@ -53,7 +53,7 @@ fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
     let there = there.unwrap_or(Path::new("."));
     if !there.is_dir() {
         return Err(format!(
-            "the state directory {shown} can't be used: {} is no directory",
+            "the state directory {shown} can't be used: {} is not a directory",
             there.display()
         ));
     }
@@ -97,8 +97,7 @@ fn try_to_make(folder: &Path) -> io::Result<()> {
 pub fn check_version(directory: &Path) -> Result<(), String> {
     match read_version(directory)? {
         Some(version) if version != VERSION => Err(format!(
-            "the state directory {} has version {version}, and this gopiper knows version \
-             {VERSION}: run the gopiper that has written it, or give another --state-dir",
+            "the state directory {} has version {version}, and this gopiper supports version {VERSION}: run the gopiper that wrote it, or give another --state-dir",
             directory.display()
         )),
         _ => Ok(()),
@@ -114,7 +113,10 @@ fn read_version(directory: &Path) -> Result<Option<u32>, String> {
     let file = version_file(directory);
     match fs::read_to_string(&file) {
         Ok(text) => text.trim().parse().map(Some).map_err(|_| {
-            format!("{} is no version ({text:?}): is this a state directory?", file.display())
+            format!(
+                "{} does not contain a version ({text:?}): is this a state directory?",
+                file.display()
+            )
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("cannot read {}: {error}", file.display())),
@@ -126,7 +128,7 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
     usable(directory, folder).map_err(Error::new)?;
     let folder = directory.join(folder);
     let failed = |path: &Path, error: io::Error| {
-        Error::new(format!("cannot make {}: {error}", path.display())).caused_by(&error)
+        Error::new(format!("cannot create {}: {error}", path.display())).caused_by(&error)
     };
     make_synced(&folder).map_err(|error| failed(&folder, error))?;
     // Those above too, up to the directory itself: that one may be the operator's.
@@ -296,8 +298,7 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             return Err(Error::new(format!(
-                "{} is in use by {}: two processes can't share what a component keeps; stop that \
-                 one, or give this one another --state-dir",
+                "{} is in use by {}: two processes can't share the state of a component; stop the other one, or give this one another --state-dir",
                 folder.display(),
                 holder.trim()
             )));
@@ -333,14 +334,16 @@ mod tests {
             refused
                 .unwrap_err()
                 .to_string()
-                .contains("has version 2, and this gopiper knows version 1")
+                .contains("has version 2, and this gopiper supports version 1")
         );
         fs::write(directory.join("version"), "?").unwrap();
-        assert!(check(&directory, Path::new("")).unwrap_err().contains("is no version"));
+        assert!(
+            check(&directory, Path::new("")).unwrap_err().contains("does not contain a version")
+        );
     }
 
     #[test]
-    fn what_a_component_keeps_is_locked_and_the_lock_says_by_whom() {
+    fn the_state_of_a_component_is_locked_and_the_lock_names_its_holder() {
         let place = tempfile::tempdir().unwrap();
         let of = |component| ComponentState::new(Some(place.path().into()), "main", component);
         let (first, second) = (of("file"), of("file"));
@@ -356,13 +359,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directory_is_said() {
+    fn files_that_are_not_directories_are_reported() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         fs::write(&file, "").unwrap();
         for (directory, folder) in [(file.join("state"), ""), (place.path().into(), "file/one")] {
             let refused = check(&directory, Path::new(folder)).unwrap_err();
-            assert!(refused.contains("/file is no directory"), "{refused}");
+            assert!(refused.contains("/file is not a directory"), "{refused}");
         }
         assert!(
             ComponentState::new(None, "a", "b")

@@ -255,7 +255,7 @@ pub(super) fn damaged(file: &Path, found: impl Into<String>) -> Refusal {
         Gate::Note,
         "is damaged",
         found,
-        "a whole ELF file",
+        "a complete ELF file",
         "copy or build the component again",
     )
 }
@@ -267,7 +267,7 @@ pub(super) fn other_machine(file: &Path, found: String) -> Refusal {
         "is for another machine",
         found,
         format!("a library for {}", machine_name(HERE)),
-        "build the component for this machine, or take the file that was",
+        "build the component for this machine, or get a file built for it",
     )
 }
 

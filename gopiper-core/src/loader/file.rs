@@ -32,7 +32,7 @@ fn open_regular(path: &Path) -> Result<File, Refusal> {
             "permission denied",
             "make the file, and every directory above it, readable for this user",
         ),
-        _ => refuse(&error.to_string(), "check the file and the disk that it lies on"),
+        _ => refuse(&error.to_string(), "check the file and its disk"),
     };
     // NONBLOCK: opening a FIFO would wait for its writer otherwise.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;

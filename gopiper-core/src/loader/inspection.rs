@@ -163,7 +163,7 @@ impl Inspection {
     fn judge_kind(&self) -> Option<Refusal> {
         (self.kind.0 > 2).then(|| {
             self.refusal(
-                "is of a kind that this gopiper does not know",
+                "is of a kind that this gopiper does not support",
                 format!("kind {}", self.kind.0),
                 "0 (source), 1 (transform) or 2 (sink)",
                 "install the gopiper that the component was built for",
@@ -206,7 +206,7 @@ impl Inspection {
             self.refusal(
                 "needs a newer system",
                 format!("it needs glibc {needed}"),
-                format!("at most glibc {here}, which is what is here"),
+                format!("at most glibc {here}, the version on this system"),
                 "build it on a system as old as this one, or run it on a newer one",
             )
         })
@@ -221,8 +221,8 @@ impl Inspection {
             format!("BLAKE3 {}", blake3::Hash::from_bytes(self.digest)),
             format!("BLAKE3 {}", blake3::Hash::from_bytes(noted)),
             format!(
-                "copy or build it again; or, if the change was meant (stripped, say):\n\
-                 gopiper verify --seal {}",
+                "copy or build it again; or, if the change was intended (for example, it was \
+                 stripped):\ngopiper verify --seal {}",
                 self.file.display()
             ),
         ))
@@ -267,7 +267,7 @@ fn text(field: &[u8]) -> Option<String> {
 }
 
 fn no_text(what: &str) -> String {
-    format!("a {what} that is no text filled up with NUL")
+    format!("a {what} that is not text padded with NUL")
 }
 
 fn unreadable(file: &Path, found: String) -> Refusal {

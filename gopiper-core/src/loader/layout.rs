@@ -40,7 +40,7 @@ pub(super) fn check(
         Err(payload) => {
             // Its drop could panic again.
             std::mem::forget(payload);
-            unknown_difference("one that the checker cannot cope with")
+            unknown_difference("one that the checker cannot handle")
         }
     };
     Err(difference.refusal(file, host_is_interface))

@@ -109,7 +109,7 @@ fn check_claim(
     Err(Refusal::new(
         &inspection.file,
         Gate::Layout,
-        "is not what its note says",
+        "does not match its note",
         format!("{what} {}", shortened(found)),
         format!("{what} {noted}, as its note says"),
         "build the component again; do not trust this file",
@@ -117,9 +117,10 @@ fn check_claim(
 }
 
 /// The advice for a missing library that may be beside the component.
-const NO_ORIGIN: &str = "install what is missing where the dynamic linker looks, or link it into the component; a library \
-     beside the file is not found by RUNPATH=$ORIGIN, because gopiper opens a private copy of the file (name its \
-     folder in LD_LIBRARY_PATH if it must stay there)";
+const NO_ORIGIN: &str = "install the missing library where the dynamic linker looks, or link it \
+                         into the component; RUNPATH=$ORIGIN does not find a library beside the \
+                         file, because gopiper opens a private copy of the file (name its folder \
+                         in LD_LIBRARY_PATH if it must stay there)";
 
 fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refusal {
     let text = match error {
@@ -139,7 +140,7 @@ fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refus
         ("no /proc file system".into(), "mount /proc: components are opened through it")
     };
     let problem = "cannot be opened";
-    let wanted = "a library that the dynamic linker takes";
+    let wanted = "a library that the dynamic linker accepts";
     Refusal::new(file, Gate::Open, problem, found, wanted, remedy)
 }
 
@@ -148,7 +149,7 @@ fn panicked(file: &Path) -> Refusal {
         file,
         Gate::Layout,
         "does not start",
-        "a panic while its root module was made",
+        "a panic while its root module was created",
         "a root module",
         "see the panic's message, and report it to the component's author",
     )
@@ -157,14 +158,14 @@ fn panicked(file: &Path) -> Refusal {
 /// An error of `abi_stable` as a refusal.
 fn in_words(file: &Path, error: LibraryError) -> Refusal {
     let refuse = |found: String, wanted: String| {
-        let problem = "has no root module that can be used";
+        let problem = "has no usable root module";
         let remedy = format!("build the component again with gopiper-abi {INTERFACE_VERSION}");
         Refusal::new(file, Gate::Layout, problem, found, wanted, remedy)
     };
     match error {
         LibraryError::GetSymbolError { .. } => refuse(
             "a note, but no root module".into(),
-            "the root module that the export macro of gopiper-abi makes".into(),
+            "the root module that the export macro of gopiper-abi creates".into(),
         ),
         LibraryError::InvalidAbiHeader(found) => {
             refuse(abi_stable_version(&found), abi_stable_version(&AbiHeader::VALUE))

@@ -24,7 +24,7 @@ pub fn seal(path: &Path) -> Result<[u8; 32], Refusal> {
                 Gate::File,
                 "cannot be sealed",
                 error.to_string(),
-                "a file, and a directory around it, that this user may write",
+                "a file and a directory that this user can write to",
                 "seal a copy in a directory of your own",
             )
         })?;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_component_is_not_sealed() {
+    fn files_that_are_not_components_are_not_sealed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("libgcc_s.so");
         fs::write(&path, real_library()).unwrap();

@@ -57,14 +57,15 @@ pub fn trusted_key(given: &str, directory: &Path) -> Result<PublicKey, String> {
     let path = directory.join(given);
     let text = fs::read_to_string(&path).map_err(|error| {
         format!(
-            "'{given}' is no public key of minisign's (56 letters that begin with RW), and no file with \
-             one can be read at {}: {error}",
+            "'{given}' is not a minisign public key (56 letters that begin with RW), and a file \
+             with one cannot be read at {}: {error}",
             path.display()
         )
     })?;
     PublicKey::decode(&text).map_err(|_| {
         format!(
-            "{} holds no public key of minisign's: a line with a comment, then one with the key",
+            "{} does not contain a minisign public key: a line with a comment, then a line with \
+             the key",
             path.display()
         )
     })
@@ -96,13 +97,13 @@ impl Signature {
             Err(error) => return Signature::Wrong(error.to_string()),
         };
         let Ok(signature) = minisign_verify::Signature::decode(&text) else {
-            return Signature::Wrong("no signature as minisign writes it".into());
+            return Signature::Wrong("not a minisign signature".into());
         };
         for key in keys {
             return match key.verify(bytes, &signature, true) {
                 Ok(()) => Signature::Trusted(signature.trusted_comment().to_owned()),
                 Err(Error::UnexpectedKeyId) => continue,
-                Err(_) => Signature::Wrong("a signature of other bytes".into()),
+                Err(_) => Signature::Wrong("a signature of another file".into()),
             };
         }
         Signature::Unknown
@@ -128,10 +129,10 @@ impl Trust {
             Some(only) if only != digest => Err(Refusal::new(
                 file,
                 Gate::Signature,
-                "is another file than the one that was judged",
+                "is not the file that was checked",
                 shown(digest),
                 shown(only),
-                "leave the file alone meanwhile, and try again",
+                "do not change the file meanwhile, and try again",
             )),
             _ => Ok(()),
         }

@@ -165,7 +165,7 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
     }
 }
 
-/// Whatever a byte says, reading the file ends with a verdict.
+/// Reading the file ends with a verdict, whatever the value of a byte.
 #[test]
 fn no_changed_byte_makes_reading_panic() {
     let dir = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn no_changed_byte_makes_reading_panic() {
     forged.seal_in(dir.path());
     let mut bytes = forged.bytes;
     let note = forged.note_at - 20;
-    // The headers, the note, and a sample of everything else, the tables of symbol versions
+    // The headers, the note, and a sample of the rest, the tables of symbol versions
     // included.
     let places = (0..1024).chain(note..bytes.len()).chain((1024..note).step_by(97));
     for at in places {
@@ -211,7 +211,7 @@ fn another_machine_is_named_in_words() {
 }
 
 #[test]
-fn what_cannot_run_here_is_shown_and_refused() {
+fn components_that_cannot_run_here_are_shown_and_refused() {
     let verdicts = |field, value: &[u8]| Forged::new().set(field, value).verdicts();
     let panic = |value: u32| verdicts(offset_of!(NoteDescription, panic), &value.to_le_bytes());
     let kind = |value: u32| verdicts(offset_of!(NoteDescription, kind), &value.to_le_bytes());
@@ -220,7 +220,7 @@ fn what_cannot_run_here_is_shown_and_refused() {
     assert_eq!(panic(2), abort);
     assert_eq!(panic(3), abort);
     assert_eq!(kind(2), [""; 0]);
-    assert_eq!(kind(3), ["is of a kind that this gopiper does not know"]);
+    assert_eq!(kind(3), ["is of a kind that this gopiper does not support"]);
     assert_eq!(
         verdicts(offset_of!(NoteDescription, target), b"x86_64-unknown-linux-musl"),
         ["is for another C library"]
@@ -287,7 +287,7 @@ fn a_note_that_cannot_be_read_is_refused() {
     assert_eq!(other_type.refusal().problem, "is a component of another generation");
 }
 
-/// As AddressSanitizer leaves it: aligned to 32 bytes, zeros behind it.
+/// As AddressSanitizer leaves it: aligned to 32 bytes, followed by zeros.
 #[test]
 fn a_note_is_found_whatever_its_alignment() {
     let mut forged = Forged::new();
@@ -314,7 +314,7 @@ fn two_notes_are_refused() {
     assert_eq!(forged.refusal().found, "2 gopiper notes");
 }
 
-/// The forged file is a real library: it is opened, and found to have nothing to offer.
+/// The forged file is a real library: it is opened, and has no root module.
 #[test]
 fn a_library_with_a_note_alone_is_refused_at_the_last_gate() {
     let dir = tempfile::tempdir().unwrap();
@@ -345,7 +345,7 @@ fn a_library_with_a_note_alone_is_refused_at_the_last_gate() {
 }
 
 #[test]
-fn what_the_dynamic_linker_says_is_shown_without_the_copys_path() {
+fn messages_of_the_dynamic_linker_are_shown_without_the_copys_path() {
     let refusal_without = |name: &[u8]| {
         let mut forged = Forged::new();
         let length = name.len();

@@ -30,7 +30,7 @@ fn judge_against(file: &Path, interface: &str, layout: u64, host: &Version) -> O
     let rebuild = format!("build the component again with gopiper-abi {host}");
     let wanted = accepted(host);
     let Ok(component) = Version::parse(interface) else {
-        return refuse(format!("interface {interface}, which is no version"), wanted, rebuild);
+        return refuse(format!("interface {interface}, which is not a version"), wanted, rebuild);
     };
     if !is_accepted(&component, host) {
         let remedy = format!("{rebuild},\nor install a gopiper of interface {component}");
@@ -38,7 +38,7 @@ fn judge_against(file: &Path, interface: &str, layout: u64, host: &Version) -> O
     }
     if component == *host && layout != LAYOUT_HASH {
         return refuse(
-            format!("interface {component} in another state (layout {layout:016x})"),
+            format!("interface {component} with layout {layout:016x}"),
             format!("interface {host} with layout {LAYOUT_HASH:016x}"),
             "build the component again, from the gopiper-abi of this gopiper".into(),
         );
@@ -99,7 +99,7 @@ mod tests {
     fn one_version_has_one_layout() {
         assert!(verdict("1.0.0", LAYOUT_HASH, "1.0.0").is_none());
         let refusal = verdict("1.0.0", !LAYOUT_HASH, "1.0.0").unwrap();
-        assert!(refusal.found.contains("another state"), "{refusal}");
+        assert!(refusal.found.contains("with layout"), "{refusal}");
         assert!(verdict("1.0.1", !LAYOUT_HASH, "1.0.0").is_none());
     }
 

@@ -65,7 +65,7 @@ fn read_again(output: &WrittenFile, pipelines: &mut [Pipeline]) -> Option<(Strin
         Some(format!("{stage} of pipeline {}", pipeline.name))
     })?;
     let message = format!(
-        "what it writes is among what {reader} reads, and would be read again for ever: {}",
+        "{reader} reads what it writes, so the pipeline would never end: {}",
         need.otherwise
     );
     let error = RawError::new(need.attribute.clone(), message);
@@ -145,7 +145,7 @@ fn taken(need: Need, stage: &str, pipeline: &str, holders: &mut Holders) -> Opti
             None
         }
         Entry::Occupied(held) => {
-            let mut message = format!("{} belongs to {} already", held.key(), held.get());
+            let mut message = format!("{} already belongs to {}", held.key(), held.get());
             if !otherwise.is_empty() {
                 message += &format!(": {otherwise}");
             }

@@ -6,12 +6,10 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PipelineError {
     /// It has no source and sink.
-    #[error("a pipeline needs a source and a sink at least, this one has {0} component(s)")]
+    #[error("a pipeline needs at least a source and a sink; this one has {0} component(s)")]
     TooShort(usize),
     /// A component is in a place where its kind is not allowed.
-    #[error(
-        "{component} is a {kind}: it can't be {place} of a pipeline, which is a {wanted}'s place"
-    )]
+    #[error("{component} is a {kind}, and can't be {place} of a pipeline: only a {wanted} can")]
     WrongPlace {
         /// The component.
         component: String,
@@ -24,7 +22,8 @@ pub enum PipelineError {
     },
     /// A branch of a tee or a route leads nowhere.
     #[error(
-        "{component}: nothing follows {branch} of the {of}, which ends in a transform: put a sink at its end, or behind the {of}"
+        "{component}: nothing follows {branch} of the {of}, which ends in a transform: put a sink \
+         at its end, or after the {of}"
     )]
     NothingFollows {
         /// The last component of the branch.
@@ -35,7 +34,7 @@ pub enum PipelineError {
         of: &'static str,
     },
     /// A step follows one that nothing leaves.
-    #[error("{0}: nothing comes to it, as every branch before it ends in a sink")]
+    #[error("{0}: it receives no messages, because every branch before it ends in a sink")]
     NothingComes(String),
     /// A tee, route or merge is wrong.
     #[error("{what}: {error}")]
@@ -49,7 +48,8 @@ pub enum PipelineError {
     },
     /// Dead letters could begin in several places.
     #[error(
-        "{0}: several sources lead to it through different components, so dead letters of it have no one start: replay them where they failed"
+        "{0}: several sources lead to it through different components, so its dead letters have no \
+         single start: replay them where they failed"
     )]
     SeveralBeginnings(String),
     /// Two components have one name.
@@ -57,7 +57,8 @@ pub enum PipelineError {
     SameName(String),
     /// A name that a folder cannot have.
     #[error(
-        "a component or a pipeline can't be called '{0}': its name is a folder's in the state directory, so no '/', and 255 bytes at most"
+        "a component or a pipeline can't be called '{0}': the name becomes a folder in the state \
+         directory, so it has no '/' and at most 255 bytes"
     )]
     BadName(String),
     /// An option is out of its range.
@@ -73,7 +74,7 @@ pub enum PipelineError {
         wanted: String,
     },
     /// An option that has no meaning for a source, which gets no messages.
-    #[error("{component}: a source gets no messages, so it has no option {option}")]
+    #[error("{component}: a source receives no messages, so it has no option {option}")]
     NotForSources {
         /// The component.
         component: String,
@@ -100,7 +101,8 @@ pub enum PipelineError {
     },
     /// A component asks for something that is unknown to this host.
     #[error(
-        "{component} wants its workers run in a way ({parallel}) that this gopiper doesn't know"
+        "{component} requires a way of running workers ({parallel}) that this gopiper doesn't \
+         support"
     )]
     UnknownParallel {
         /// The component.
@@ -125,11 +127,12 @@ pub enum PipelineError {
     #[error("{0}: a buffer keeps messages on disk: give the pipeline a state directory")]
     NoPlaceForBuffer(String),
     /// A buffer is in a place with nothing before it, or nothing after it.
-    #[error("{0}: a buffer needs a component before it and one behind it")]
+    #[error("{0}: a buffer needs a component before it and one after it")]
     BufferAtTheEnd(String),
     /// A pipeline has no component of that name.
     #[error(
-        "pipeline {pipeline} has no component '{component}': dead letters go to the one that has failed with them, so it must have its name still"
+        "pipeline {pipeline} has no component '{component}': dead letters go to the component \
+         where they failed, so it must still have that name"
     )]
     NoSuchComponent {
         /// The pipeline.

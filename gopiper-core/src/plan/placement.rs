@@ -74,7 +74,7 @@ struct Shape {
 /// Tees whose branches lead straight to each other multiply the copies of a message.
 const MOST_COPIES: usize = 1000;
 
-const NOT_FIRST: &str = "it can't be the first of a list: nothing comes to it";
+const NOT_FIRST: &str = "it can't be the first in a list: it would receive no messages";
 
 /// Whether nothing precedes a list, and whether nothing follows it.
 #[derive(Clone, Copy)]
@@ -290,7 +290,7 @@ impl Layout {
         ends: bool,
     ) -> (Vec<PlacedStep>, bool) {
         if steps.is_empty() && ends {
-            let remedy = format!("put a sink into it, or behind the {}", shape.what);
+            let remedy = format!("put a sink into it, or after the {}", shape.what);
             self.refuse(shape, format!("nothing follows {which}, which is empty: {remedy}"));
         }
         self.branches.push((which, shape.what));
@@ -336,7 +336,8 @@ impl Layout {
             PlacedStep::Tee(shape, branches) => {
                 if branches.len().saturating_mul(after.targets().len()) > MOST_COPIES {
                     let error = format!(
-                        "with those behind it makes more than {MOST_COPIES} copies of a message"
+                        "together with those after it, it makes more than {MOST_COPIES} copies of \
+                         a message"
                     );
                     self.refuse(shape, error);
                     return Next::Nothing;

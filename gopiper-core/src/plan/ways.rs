@@ -133,12 +133,16 @@ impl Pipeline {
             let cause = in_brackets(&stage.factory.durability().err()?);
             let name = &stage.name;
             Some(format!(
-                "what fails goes to {name} (dead_letter), which does not say that it outlives a crash{cause}"
+                "failed messages go to {name} (dead_letter), which does not promise that they \
+                 survive a crash{cause}"
             ))
         });
         move |name, on_fail| match on_fail {
-            Some(OnFail::Discard) => Some(format!("what {name} fails with is discarded (on_fail)")),
-            None if !has_place => Some("what fails has no place to be kept".into()),
+            Some(OnFail::Discard) => Some(format!(
+                "messages that fail in {name} are discarded \
+                                                   (on_fail)"
+            )),
+            None if !has_place => Some("there is no place to keep failed messages".into()),
             None | Some(OnFail::DeadLetter) => forgotten.clone(),
             Some(OnFail::Stop) => None,
         }
@@ -161,8 +165,8 @@ impl Promises {
     ) -> Self {
         let (name, kind, mut losses) = (stage.name.clone(), stage.factory.kind(), Vec::new());
         let may_lose = match kind {
-            Kind::SOURCE => "does not give again what was under way at a crash",
-            _ => "does not say that what it has taken outlives a crash",
+            Kind::SOURCE => "does not resend messages that were under way at a crash",
+            _ => "does not promise that the messages it has taken survive a crash",
         };
         let durability = stage.factory.durability();
         let repeats = is_buffers || (kind == Kind::SOURCE && durability.is_ok());
@@ -171,7 +175,7 @@ impl Promises {
             losses.push(format!("{name} {may_lose}{}", in_brackets(&cause)));
         }
         if stage.drops {
-            losses.push(format!("{name} drops what it has no room for (when_full)"));
+            losses.push(format!("{name} drops messages while it is full (when_full)"));
         }
         losses.extend(failing(&name, stage.on_fail));
         Promises { name, losses, repeats }
@@ -193,12 +197,12 @@ fn in_brackets(cause: &str) -> String {
 fn along(mut way: Way, link: &Link, to: &str) -> Way {
     way.branches.push(link.label.clone());
     if link.is_lossy() {
-        way.losses.push(format!("what {to} has no room for is dropped (policy)"));
+        way.losses.push(format!("messages are dropped while {to} is full (policy)"));
     }
     if link.policy == BranchPolicy::Detach {
         way.losses.push(format!(
-            "what the branch of {to} has not done at a crash, or when it ends alone, does not come \
-             again (policy)"
+            "messages that the branch of {to} has not finished at a crash, or when it ends alone, \
+             are not resent (policy)"
         ));
     }
     way

@@ -117,8 +117,7 @@ impl Pool {
             let stage = &self.stage;
             // Before it goes on: so no component is called, nor made, on this thread.
             stage.stop.done_with(stage.position);
-            stage
-                .fail(&format!("no other worker can take the place of one that is stuck: {error}"));
+            stage.fail(&format!("cannot replace a stuck worker: {error}"));
             work();
         }
     }
@@ -217,7 +216,7 @@ impl Drop for Present {
             return stage.worker_ended();
         }
         if thread::panicking() {
-            stage.fail("its worker's thread has panicked: a fault of gopiper");
+            stage.fail("its worker's thread has panicked: a bug in gopiper");
         }
         self.has_sent_all();
         let stage = &self.pool.stage;

@@ -150,7 +150,8 @@ impl Running {
             if let (Some(limit), false) = (self.shutdown_timeout, self.stop.is_aborted()) {
                 tracing::error!(
                     pipeline = self.name,
-                    "it has not drained in {limit:?}: what is left goes back to where it came from"
+                    "it has not drained in {limit:?}: the remaining messages are returned to their \
+                     sources"
                 );
             }
             self.control().abort();

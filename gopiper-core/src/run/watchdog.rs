@@ -72,7 +72,7 @@ fn replace(pool: &Arc<Pool>, stuck: &Post, number: u64) {
     stage.counters.abandoned.fetch_add(1, Relaxed);
     tracing::error!(
         pipeline = %stage.pipeline, component = %stage.name,
-        "stuck in `handle` for {limit:?}: another worker takes its place, its thread is left alone"
+        "stuck in `handle` for {limit:?}: another worker replaces it, and its thread is abandoned"
     );
     pool.replace(stuck, worker, begun);
 }

@@ -247,7 +247,7 @@ impl Failures {
                 %component,
                 status,
                 messages = unsaid,
-                "more messages failed, for reasons that are not in the log one by one; the last: {said}"
+                "more messages failed, for reasons that are not logged separately; the last: {said}"
             ),
             (true, false) => tracing::error!(
                 %pipeline,

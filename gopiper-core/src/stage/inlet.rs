@@ -36,7 +36,8 @@ impl Inlet {
         if !self.is_said.swap(true, Relaxed) {
             tracing::warn!(
                 pipeline = %self.pipeline, component = %self.component,
-                "there is no room for all messages of its branch: those are dropped, and counted"
+                "there is no room for all messages of its branch: the others are dropped and \
+                 counted"
             );
         }
         missed.settle(Outcome::DROPPED);

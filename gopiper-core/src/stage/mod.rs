@@ -226,7 +226,7 @@ impl Stage {
         if self.stop.end(self.position, reason) {
             tracing::error!(
                 pipeline = %self.pipeline, component = %self.name,
-                "its detached branch ends; messages that the branch has not handled do not come again"
+                "its detached branch ends; messages that the branch has not handled are not resent"
             );
         }
     }

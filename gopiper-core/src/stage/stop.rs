@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_told_once_and_who_has_gone_is_forgotten() {
+    fn each_is_called_once_and_a_dropped_one_is_forgotten() {
         let stop = Stop::new(&[]).unwrap();
         let told = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
         stop.tell(&told[0]);

@@ -118,7 +118,7 @@ impl Worker {
                         // It may have waited for the end with what it deferred. If some of that is
                         // to be tried again, a component is made for it, and ended again.
                         if let Err(error) = instance.end() {
-                            self.stage.fail(&format!("it can't end well: {}", error.message));
+                            self.stage.fail(&format!("it failed to end: {}", error.message));
                         }
                         if self.deferred == 0 {
                             return Some(self);

@@ -45,7 +45,7 @@ impl SourceWorker {
             }
         }
         if let Err(error) = self.component.end(i64::MAX) {
-            stage.fail(&format!("it can't end well: {}", error.message));
+            stage.fail(&format!("it failed to end: {}", error.message));
         }
     }
 
@@ -80,7 +80,7 @@ impl SourceWorker {
             }
             if let Err(error) = self.component.settled(token, first, count, outcome) {
                 self.is_deaf = true;
-                let said = format!("`settled` {}: it hears no more outcomes", error.message);
+                let said = format!("`settled` {}: it receives no more outcomes", error.message);
                 self.host.stage.fail(&said);
             }
         }

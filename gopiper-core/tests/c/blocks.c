@@ -1,4 +1,4 @@
-/* A source that reads its own memory in blocks, cuts lines of them, and counts what became of them. */
+/* A source that reads its own memory in blocks, cuts lines from them, and counts their outcomes. */
 #include <gopiper_component.h>
 
 #include <poll.h>
@@ -51,7 +51,7 @@ static void *create(const void *from, gopiper_host *host, gopiper_error *error) 
 static int64_t produce(void *of, gopiper_host *host, size_t credit, gopiper_error *error) {
   state *it = of;
   const uint64_t left = it->lines ? it->lines - it->sent : UINT64_MAX;
-  /* The end is when all has been heard of. */
+  /* It ends when it has received all outcomes. */
   if (left == 0) return it->settled < it->sent ? GOPIPER_WAITING : GOPIPER_FINISHED;
   if (gopiper_monotonic(host) < it->next) return it->next;
   it->next = gopiper_monotonic(host) + 100000;

@@ -1,4 +1,4 @@
-/* A transform that does what its message says: all that a transform can do in C, for the tests. */
+/* A transform that follows the instruction in a message: all that a transform can do in C, for the tests. */
 #include <gopiper_component.h>
 
 #include <inttypes.h>
@@ -30,7 +30,7 @@ typedef struct {
   const configuration *configuration;
   gopiper_counter *handled;
   bool started;
-  /* What was held, and is sent when its time has come. */
+  /* The messages that are held until their time has come. */
   gopiper_batch *window;
   gopiper_kept *kept;
 } state;
@@ -81,7 +81,7 @@ static void start(void *of, gopiper_host *host, gopiper_error *error) {
   if (strcmp(it->configuration->text, "unstarted") == 0) gopiper_refuse(error, NULL, "it can't start");
 }
 
-/* Sends what is held, if anything is. */
+/* Sends the held messages, if there are any. */
 static void flush(state *it, gopiper_host *host) {
   if (!it->window) return;
   char text[64];
@@ -143,7 +143,7 @@ static int32_t set(gopiper_message *message) {
   return GOPIPER_DONE;
 }
 
-/* What the test has set. */
+/* The values that the test has set. */
 static int32_t get(gopiper_message *message) {
   gopiper_value text = gopiper_message_attribute(message, "text");
   gopiper_bytes key = { NULL, 0 };
@@ -205,7 +205,7 @@ static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
   char word[32] = { 0 };
   for (size_t i = 0; i < data.length && i < sizeof word - 1 && data.data[i] != ' '; i++) word[i] = (char)data.data[i];
 
-  /* One that is there is found again. */
+  /* An existing one is found again. */
   if (gopiper_counter_new(host, "handled", "Messages that were handled") != it->handled) return GOPIPER_FAILED;
   if (strcmp(word, "set") == 0) return set(message);
   if (strcmp(word, "too-long") == 0) gopiper_message_set_data(message, word, (size_t)-1);
@@ -216,7 +216,7 @@ static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
   if (strcmp(word, "many") == 0) return many(host, message);
   if (strcmp(word, "drop") == 0) return GOPIPER_DROP;
   if (strcmp(word, "fail") == 0) {
-    say(message, "changed"); /* What has failed is the message as it came. */
+    say(message, "changed"); /* The failed message is the one received. */
     return gopiper_fail(host, 4, "no such customer");
   }
   if (strcmp(word, "fail-silently") == 0) return gopiper_fail(host, 200, NULL);
@@ -246,7 +246,7 @@ static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
     return GOPIPER_DONE;
   }
   if (strcmp(word, "void") == 0) {
-    /* Nothing is made of it, on purpose. */
+    /* It has no result, on purpose. */
     gopiper_send(host, gopiper_batch_new(host), gopiper_keep(host, message, NULL));
     return GOPIPER_CONTINUE;
   }
@@ -262,7 +262,7 @@ static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
     return GOPIPER_DONE;
   }
   if (strcmp(word, "misuse") == 0) {
-    /* None of these is the message that came, or is there to be kept: each is refused, and said in the log. */
+    /* None of these is the received message, or can be kept: each is refused, and logged. */
     gopiper_message *own = gopiper_message_new();
     bool fine = gopiper_keep(host, own, NULL) == NULL;
     gopiper_message_free(own);

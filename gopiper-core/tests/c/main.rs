@@ -39,7 +39,7 @@ fn everything() -> ComponentSpec {
     spec
 }
 
-/// What comes of one message.
+/// The messages made from one message.
 fn one(message: impl Into<common::Input>) -> (Probe, Summary) {
     let probe = Probe::new([message]);
     let (summary, _) = run(vec![probe.source(1), everything(), probe.sink()]);
@@ -47,7 +47,7 @@ fn one(message: impl Into<common::Input>) -> (Probe, Summary) {
 }
 
 #[test]
-fn the_file_says_what_it_is_and_shows_its_entry_alone() {
+fn the_file_has_a_note_and_exports_only_its_entry() {
     let of_rust = loader::inspect(&plugin("pass")).expect("a component");
     for compiler in compilers() {
         let file = component_by(compiler, EVERYTHING);
@@ -91,7 +91,7 @@ fn its_attributes_are_checked_as_all_are() {
     }
     let text = |text: &str| Map::from_iter([("text", text)]);
     assert_eq!(refused(text("wrong")), "attribute text: 'wrong' is wrong: give another one");
-    assert_eq!(refused(text("silent")), "failed without a word");
+    assert_eq!(refused(text("silent")), "failed without a message");
     let mut unchecked = factory(&file);
     unchecked.configure(text("unchecked")).expect("configured");
     assert_eq!(unchecked.check().expect_err("refused")[0].message, "it would not work");
@@ -103,7 +103,7 @@ fn its_attributes_are_checked_as_all_are() {
     assert_eq!((&signed["type"], &signed["default"]), (&"integer".into(), &(-7).into()));
     assert_eq!(signed["description"], "An integer. It may be negative.");
 
-    // What is given, and what is not, comes to it.
+    // It receives given attributes and defaults.
     let probe = Probe::new(["configured"]);
     run(vec![probe.source(1), everything(), probe.sink()]);
     assert_eq!(probe.output(), ["it -7 18446744073709551615 0.5 1 0 1"]);
@@ -124,7 +124,7 @@ fn its_attributes_are_checked_as_all_are() {
 }
 
 #[test]
-fn what_a_callback_refuses_ends_the_pipeline_with_its_words() {
+fn an_error_of_a_callback_ends_the_pipeline_with_its_text() {
     for (text, wanted) in [("uncreated", "it can't be made"), ("unstarted", "it can't start")] {
         let probe = Probe::new(["a"]);
         let refuses = spec(&component_of(EVERYTHING), [("text", text.into())]);
@@ -136,7 +136,7 @@ fn what_a_callback_refuses_ends_the_pipeline_with_its_words() {
     let probe = Probe::new(["a"]);
     let refuses = spec(&component_of(EVERYTHING), [("text", "unended".into())]);
     let (summary, _) = run(vec![probe.source(1), refuses, probe.sink()]);
-    let error = "it can't end well: it can't end".to_owned();
+    let error = "it failed to end: it can't end".to_owned();
     assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
     let (_, summary) = one("break");
     let error = "it broke".to_owned();
@@ -146,7 +146,7 @@ fn what_a_callback_refuses_ends_the_pipeline_with_its_words() {
 }
 
 #[test]
-fn what_is_refused_for_now_is_made_later() {
+fn a_temporary_refusal_is_tried_again() {
     let probe = Probe::new(["a"]);
     let later = spec(&component_of(EVERYTHING), [("text", "later".into())]);
     let (summary, _) = run(vec![probe.source(1), later, probe.sink()]);
@@ -197,7 +197,7 @@ fn attributes_of_every_kind_go_to_and_fro() {
 }
 
 #[test]
-fn every_report_does_what_it_should() {
+fn every_report_has_its_effect() {
     let words = ["plain", "drop", "fail", "fail-silently", "reserved", "forget", "retry", ""];
     let probe = Probe::new(words);
     let (summary, control) = run(vec![probe.source(8), everything(), probe.sink()]);
@@ -219,7 +219,7 @@ fn every_report_does_what_it_should() {
     assert_eq!(handled.map(|(_, _, count)| count), Some(10), "each attempt is one");
 }
 
-/// What is dead when these have run.
+/// The dead letters after these messages.
 fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
     let state = tempfile::tempdir().expect("a folder");
     let options =
@@ -232,7 +232,7 @@ fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
 }
 
 #[test]
-fn what_has_failed_is_the_message_as_it_came_with_its_description() {
+fn failed_messages_are_as_received_with_a_description() {
     let probe = Probe::new(["fail", "fail-silently"]);
     let letters = letters_of(vec![probe.source(2), everything(), probe.sink()]);
     let said: Vec<_> = letters.iter().map(|one| (one.status, &*one.description)).collect();
@@ -241,7 +241,7 @@ fn what_has_failed_is_the_message_as_it_came_with_its_description() {
 }
 
 #[test]
-fn what_has_failed_says_where_it_came_from() {
+fn failed_messages_have_their_position() {
     for (positions, wanted) in
         [("", ""), ("counted", "memory, line 7"), ("listed", "memory, byte 70")]
     {
@@ -262,7 +262,7 @@ fn bytes_are_replaced_written_and_sliced() {
     assert_eq!(one(long.clone()).0.output(), [long.chars().rev().collect::<String>()]);
 }
 
-/// What C makes of -1: no memory is so large, and a panic could not be caught below C's code.
+/// -1 as a length in C: no memory is so large, and a panic could not be caught below C's code.
 #[test]
 fn a_length_that_can_not_be_ends_the_program_with_a_word() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -287,7 +287,7 @@ fn a_length_that_can_not_be_ends_the_program_with_a_word() {
         let output = command.arg("run").arg(&pipeline).stdin(input).output().expect("it starts");
         assert_eq!(output.status.signal(), Some(6), "{}", output.status);
         let said = String::from_utf8_lossy(&output.stderr);
-        let wanted = "everything: 18446744073709551615 bytes can't be: is that the -1 of a call that has failed?\n";
+        let wanted = "everything: 18446744073709551615 bytes are too many: is this the -1 of a failed call?\n";
         assert!(said.ends_with(wanted), "{said}");
     }
 }

@@ -48,13 +48,13 @@ static void to_the_end(void) {
                              " \"on_fail\": \"dead_letter\" }"));
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(gopiper_pipeline_start(pipeline));
-  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline is started once"));
+  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline can be started only once"));
   MUST(!gopiper_pipeline_load(pipeline, sink, into, NULL) && says(pipeline, "before the pipeline starts"));
   MUST(gopiper_pipeline_wait(pipeline));
   MUST(strcmp(gopiper_pipeline_error(pipeline), "") == 0);
   MUST(gopiper_pipeline_wait(pipeline));
   gopiper_counters counters[3] = { 0 };
-  /* The fourth is the sink of what has failed: there is a place to keep it. */
+  /* The fourth is the sink of failed messages: there is a place to keep them. */
   MUST(gopiper_pipeline_counters(pipeline, counters, 2) == 4);
   MUST(strcmp(counters[0].component, "blocks") == 0 && strcmp(counters[1].component, "middle") == 0);
   MUST(counters[0].sent == 500 && counters[1].received == 500 && counters[1].sent == 500);
@@ -115,7 +115,7 @@ static void refused(void) {
 
   pipeline = gopiper_pipeline_new(NULL, NULL);
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
-  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline needs a source and a sink"));
+  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "a pipeline needs at least a source and a sink"));
   gopiper_pipeline_free(pipeline);
 
   pipeline = gopiper_pipeline_new(NULL, NULL);
@@ -132,7 +132,7 @@ static void failed(void) {
   MUST(gopiper_pipeline_load(pipeline, transform, "{ \"text\": \"unended\" }", NULL));
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(gopiper_pipeline_start(pipeline));
-  MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it can't end well: it can't end"));
+  MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it failed to end: it can't end"));
   MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "without success"));
   gopiper_pipeline_free(pipeline);
 }

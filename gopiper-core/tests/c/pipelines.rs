@@ -14,7 +14,7 @@ fn pipelines(arguments: &[&Path]) -> Output {
     command.args(arguments).stdin(Stdio::null()).output().expect("it starts")
 }
 
-/// The C program checks everything itself; what it says is what it found wrong.
+/// The C program checks everything itself, and prints the errors.
 #[test]
 fn a_program_in_c_runs_pipelines() {
     let folder = tempfile::tempdir().expect("a folder");

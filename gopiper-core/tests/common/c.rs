@@ -1,4 +1,4 @@
-//! C, compiled as an author compiles it, with what `cargo xtask test` has built.
+//! C, compiled as an author compiles it, with the libraries that `cargo xtask test` has built.
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
 }
 
-/// Where the headers and libraries are.
+/// The folder of the headers and libraries.
 pub fn c_folder() -> PathBuf {
     let folder = std::env::var_os("GOPIPER_TEST_C")
         .map_or_else(|| root().join("target/test-c"), PathBuf::from);

@@ -28,7 +28,7 @@ use gopiper_core::{
     ComponentOptions, ComponentSpec, Control, Pipeline, PipelineOptions, Step, Summary, loader,
 };
 
-/// Where `cargo xtask test` puts the components that tests load.
+/// The folder into which `cargo xtask test` puts the components that tests load.
 pub fn plugin(name: &str) -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-plugins");
     let folder = std::env::var_os("GOPIPER_TEST_PLUGINS").map_or(default, PathBuf::from);
@@ -46,7 +46,7 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// A component out of a `.so`, configured.
+/// A component from a `.so`, configured.
 pub fn load<const N: usize>(name: &str, attributes: [(&str, Value); N]) -> ComponentSpec {
     // Read and checked once in a process: an unoptimised file has twenty megabytes.
     static MODULES: Mutex<BTreeMap<String, ComponentModule_Ref>> = Mutex::new(BTreeMap::new());
@@ -74,7 +74,7 @@ where
     ComponentSpec { factory, options: ComponentOptions::default() }
 }
 
-/// The same with so many workers.
+/// The same with that many workers.
 pub fn with_workers(mut spec: ComponentSpec, workers: usize) -> ComponentSpec {
     spec.options.pool_size = Some(workers);
     spec
@@ -89,7 +89,7 @@ pub fn run_with(components: Vec<impl Into<Step>>, options: PipelineOptions) -> (
     run_until(components, options, |_| {})
 }
 
-/// The same, with something done to it meanwhile.
+/// The same, with an action meanwhile.
 pub fn run_until(
     components: Vec<impl Into<Step>>,
     options: PipelineOptions,
@@ -105,7 +105,7 @@ pub fn run_until(
     (summary.unwrap_or_else(|_| panic!("the pipeline hangs; left: {:?}", control.left())), control)
 }
 
-/// What one test gives to its source and finds at its sink.
+/// The input of a test's source, and the messages at its sink.
 pub struct Probe(u64);
 
 #[derive(Default)]
@@ -133,17 +133,17 @@ impl Probe {
         probe
     }
 
-    /// A source that gives them in batches of `batch`, and hears the outcomes.
+    /// A source that sends them in batches of `batch`, and records the outcomes.
     pub fn source(&self, batch: usize) -> ComponentSpec {
         self.spec::<Exported<Feed, AsSource>>("feed", batch)
     }
 
-    /// A source that gives a message only when the one before it is settled.
+    /// A source that sends a message only when the one before it is settled.
     pub fn patient_source(&self) -> ComponentSpec {
         self.source(0)
     }
 
-    /// A sink that keeps what comes.
+    /// A sink that keeps the messages.
     pub fn sink(&self) -> ComponentSpec {
         self.spec::<Exported<Collect, AsSink>>("collect", 1)
     }
@@ -170,10 +170,10 @@ impl Probe {
         seen(self.0, |seen| f(&seen.output))
     }
 
-    /// The outcomes that were told, by the number of their input: none twice.
+    /// The reported outcomes, by the number of their input: none twice.
     pub fn outcomes_so_far(&self) -> BTreeMap<u64, Outcome> {
         let one = |(place, outcomes): (&u64, &Vec<Outcome>)| {
-            assert_eq!(outcomes.len(), 1, "an outcome was told twice");
+            assert_eq!(outcomes.len(), 1, "an outcome was reported twice");
             (*place, outcomes[0])
         };
         seen(self.0, |seen| seen.outcomes.iter().map(one).collect())
@@ -185,7 +185,7 @@ impl Probe {
             let places: Vec<_> = seen.outcomes.keys().copied().collect();
             assert_eq!(places, (0..places.len() as u64).collect::<Vec<_>>(), "some have none");
             let one = |outcomes: &Vec<Outcome>| {
-                assert_eq!(outcomes.len(), 1, "an outcome was told twice");
+                assert_eq!(outcomes.len(), 1, "an outcome was reported twice");
                 outcomes[0]
             };
             seen.outcomes.values().map(one).collect()
@@ -193,7 +193,7 @@ impl Probe {
     }
 }
 
-/// What can go in.
+/// Possible inputs.
 pub struct Input(Message);
 
 impl From<&str> for Input {

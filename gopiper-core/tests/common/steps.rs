@@ -1,4 +1,4 @@
-//! Steps of pipelines, in a word.
+//! Short names for steps of pipelines.
 use gopiper_abi::{Component, HandledCallback, Message, own, raw::client::FactoryHandle};
 use gopiper_core::{Branch, BranchPolicy, ComponentOptions, ComponentSpec, Step};
 

@@ -1,4 +1,4 @@
-//! A pipeline on a clock that its test moves, with a component that hangs when it is told to.
+//! A pipeline on a clock that its test moves, with a component that hangs on request.
 use std::{
     sync::{Arc, mpsc},
     thread,
@@ -19,7 +19,7 @@ use super::Probe;
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// Where components hang until the test lets them go on.
+/// The gate where components hang until the test lets them continue.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
 
@@ -39,7 +39,7 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// Waits until so many hang there.
+    /// Waits until that many hang there.
     pub fn await_hanging(&self, count: usize) {
         let mut state = self.0.0.lock();
         while state.1 < count {
@@ -147,7 +147,7 @@ impl Story {
         self.start(vec![self.probe.source(batch), component, self.probe.sink()])
     }
 
-    /// Moves the clock on until the pipeline has ended: how often.
+    /// Moves the clock on until the pipeline has ended. Returns how often.
     pub fn end(&self, running: Running, step: Duration) -> (Summary, u32) {
         let (tell, hear) = mpsc::channel();
         let control = running.control();
@@ -161,14 +161,14 @@ impl Story {
         panic!("the pipeline hangs; left: {:?}", control.left());
     }
 
-    /// The same, when so many hang: what is not stuck must not look so.
+    /// The same, when that many hang: a component that is not stuck must not look so.
     pub fn end_when_hanging(&self, running: Running, hanging: usize) -> Summary {
         self.gate.await_hanging(hanging);
         self.end(running, SECOND / 4).0
     }
 }
 
-/// Waits until the component in the middle has reported so many messages late.
+/// Waits until the component in the middle has reported that many messages late.
 pub fn await_late(control: &Control, late: u64) -> ComponentCounts {
     for _ in 0..3000 {
         let counts = control.counts()[1].1;

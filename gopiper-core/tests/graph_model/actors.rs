@@ -1,4 +1,4 @@
-//! What the components of the graphs do with a message: by chance, and always the same.
+//! The actions of the components of the graphs: random, and the same in each run.
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     thread,
@@ -7,7 +7,7 @@ use std::{
 
 use gopiper_abi::{Component, HandledCallback, Message, Postponed, Report};
 
-/// What a stage does with a message.
+/// The action of a stage on a message.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Act {
     Done,
@@ -33,7 +33,7 @@ pub(crate) fn act(salt: usize, text: &str) -> Act {
     }
 }
 
-/// Acts on messages, and writes on each that it was there: so the text says the way that it came.
+/// Acts on messages, and adds its name to each: so the text shows the way of the message.
 pub(crate) struct Actor {
     pub(crate) salt: usize,
     pub(crate) acts: bool,
@@ -70,7 +70,7 @@ impl Component for Actor {
     }
 }
 
-/// Says by chance which of so many branches a message takes.
+/// Chooses one of the branches for a message at random.
 pub(crate) struct Router(pub(crate) usize, pub(crate) usize);
 
 impl Component for Router {

@@ -1,5 +1,5 @@
 //! Random graphs of tees, routes and merges, nested, against a plain model: each message ends with
-//! the worst that becomes of it anywhere, each sink gets what leads to it, and along each way in
+//! the worst of its outcomes, each sink gets the messages that lead to it, and along each way in
 //! order.
 mod actors;
 #[path = "../common/mod.rs"]
@@ -38,7 +38,7 @@ struct Stage {
     channel_size: usize,
     channel_bytes: usize,
     ordered: bool,
-    /// Whether it has a limit of time, and is stuck now and then.
+    /// Whether it has a time limit, and gets stuck now and then.
     limited: bool,
 }
 
@@ -78,7 +78,7 @@ fn list() -> impl Strategy<Value = Vec<Drawn>> {
     prop::collection::vec(node, 0..4)
 }
 
-/// A graph that is being made: the steps for the pipeline, and what the model must know of them.
+/// A graph under construction: the steps for the pipeline, and their model.
 #[derive(Default)]
 struct Made {
     salt: usize,
@@ -150,9 +150,9 @@ impl Made {
     fn tee(&mut self, drawn: &[(BranchPolicy, Vec<Drawn>)], closed: bool) -> (Step, Node) {
         let (mut branches, mut nodes) = (Vec::new(), Vec::new());
         for (place, (policy, list)) in drawn.iter().enumerate() {
-            // One at least is not: it would say nothing of what becomes of messages.
+            // At least one is not: otherwise no outcome would depend on it.
             let detached = *policy == BranchPolicy::Detach && place > 0;
-            // What is alike after several ways would have no order.
+            // Equal messages from several ways would have no order.
             let alike = self.mark(place);
             let list = if detached { list.clone() } else { [alike, list.clone()].concat() };
             let (steps, list) = self.list(&list, closed || detached || place == 2);
@@ -195,9 +195,9 @@ impl Made {
     }
 }
 
-/// What the model says that a message becomes.
+/// The result of a message in the model.
 struct Model {
-    /// What comes to each sink, and whether it must.
+    /// The messages of each sink, and whether they must arrive.
     output: Vec<Vec<(String, bool)>>,
     fails: Outcome,
 }
@@ -218,7 +218,7 @@ struct Sure {
 }
 
 impl Model {
-    /// What may become of it.
+    /// Its possible outcomes.
     fn run(&mut self, text: &str, nodes: &[&Node], mut sure: Sure) -> Outcomes {
         let delivered = Outcomes::from([Outcome::DELIVERED]);
         let Some((node, rest)) = nodes.split_first() else { return delivered };

@@ -28,7 +28,7 @@ fn a_detached_branch_fails_alone() {
     assert_eq!(summary.stopped, None);
     let failed = StopReason::Failed { component: "ends".into(), error: "the disk is gone".into() };
     assert_eq!(summary.ended_branches, [failed]);
-    assert!(!summary.is_success(), "somebody has to look at it");
+    assert!(!summary.is_success(), "the operator has to look at it");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_detached_branch_may_want_no_more() {
 }
 
 #[test]
-fn what_fails_in_a_detached_branch_is_counted_and_its_stop_stops_the_branch() {
+fn failures_in_a_detached_branch_are_counted_and_its_stop_stops_the_branch() {
     for (on_fail, is_ended) in [(OnFail::Discard, false), (OnFail::Stop, true)] {
         let (probe, sink) = (Probe::new(["a", "fail", "b"]), Probe::new([""; 0]));
         let mut faults = load("faults", [("first_word", false.into())]);

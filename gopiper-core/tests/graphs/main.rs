@@ -1,4 +1,4 @@
-//! Tees, routes and merges: what becomes of messages when a way is slow, or fails.
+//! Tees, routes and merges: the outcomes of messages when a way is slow, or fails.
 #[path = "../common/mod.rs"]
 mod common;
 mod detached;
@@ -25,7 +25,7 @@ fn numbers(count: usize) -> Vec<String> {
     (0..count).map(|n| n.to_string()).collect()
 }
 
-/// Hangs at the gate with what comes to it.
+/// Hangs at the gate with its messages.
 struct Hangs(Gate);
 
 impl BatchComponent for Hangs {
@@ -43,7 +43,7 @@ fn hanging(gate: &Gate) -> ComponentSpec {
     hangs
 }
 
-/// Ends its pipeline at the third message: with an error, or because it wants no more.
+/// Ends its pipeline at the third message: with an error, or because it needs no more.
 struct Ends(Postponed, Option<&'static str>, u32);
 
 impl Component for Ends {
@@ -84,8 +84,8 @@ fn each_branch_gets_all_in_order_and_the_worst_counts() {
 }
 
 #[test]
-fn what_a_component_lets_go_of_is_counted_there_whichever_copy_ends_last() {
-    let (probe, gate) = (Probe::new(["keep and let go"]), Gate::default());
+fn messages_dropped_by_a_component_are_counted_there_whichever_copy_ends_last() {
+    let (probe, gate) = (Probe::new(["keep and drop"]), Gate::default());
     let faults = load("faults", [("first_word", false.into())]);
     let steps = vec![
         probe.source(1).into(),
@@ -105,7 +105,7 @@ fn what_a_component_lets_go_of_is_counted_there_whichever_copy_ends_last() {
 }
 
 #[test]
-fn what_is_kept_aside_goes_on_and_comes_together_again() {
+fn messages_kept_aside_continue_and_come_together_again() {
     let (probe, sink, aside) = (Probe::new(["a", "b"]), Probe::new([""; 0]), Probe::new([""; 0]));
     let (summary, _) = run(vec![
         probe.source(1).into(),
@@ -127,7 +127,7 @@ fn numbers_of(letters: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_slow_branch_that_drops_holds_nobody_up() {
+fn a_slow_branch_that_drops_does_not_delay_the_others() {
     let (probe, fast, gate) = (Probe::new(numbers(100)), Probe::new([""; 0]), Gate::default());
     let steps = vec![
         probe.source(1).into(),
@@ -152,7 +152,7 @@ fn a_slow_branch_that_drops_holds_nobody_up() {
 }
 
 #[test]
-fn a_slow_branch_with_a_buffer_waits_on_disk_and_goes_on_next_time() {
+fn a_slow_branch_with_a_buffer_waits_on_disk_and_continues_next_time() {
     let state = tempfile::tempdir().unwrap();
     let options =
         || PipelineOptions { state_directory: Some(state.path().into()), ..Default::default() };
@@ -184,7 +184,7 @@ fn a_slow_branch_with_a_buffer_waits_on_disk_and_goes_on_next_time() {
 }
 
 #[test]
-fn a_source_that_leads_to_nobody_any_more_ends_alone_while_another_does() {
+fn a_source_that_leads_nowhere_any_more_ends_alone() {
     let (one, other) = (Probe::new(numbers(100_000)), Probe::new(numbers(1000)));
     let sink = Probe::new([""; 0]);
     let patient = other.patient_source();
@@ -202,7 +202,7 @@ fn a_source_that_leads_to_nobody_any_more_ends_alone_while_another_does() {
 }
 
 #[test]
-fn a_branch_that_wants_no_more_ends_the_pipeline_and_the_others_keep_what_they_have() {
+fn a_finished_branch_ends_the_pipeline_and_the_others_keep_their_messages() {
     let (probe, sink) = (Probe::new(numbers(10_000)), Probe::new([""; 0]));
     let (summary, _) = run(vec![
         probe.source(10).into(),
@@ -215,7 +215,7 @@ fn a_branch_that_wants_no_more_ends_the_pipeline_and_the_others_keep_what_they_h
 }
 
 #[test]
-fn each_takes_its_branch_and_who_knows_none_the_last() {
+fn each_takes_its_branch_and_unknown_ones_the_last() {
     let probe = Probe::new(["1", "0", "?", "7", "1", "2"]);
     let sinks = [(); 3].map(|()| Probe::new([""; 0]));
     let name = |n: usize| n.to_string();
@@ -231,7 +231,7 @@ fn each_takes_its_branch_and_who_knows_none_the_last() {
 }
 
 #[test]
-fn what_several_sources_give_ends_when_all_have_ended() {
+fn several_sources_end_a_pipeline_when_all_have_ended() {
     let (one, other, sink) = (Probe::new(numbers(50)), Probe::new(["x"; 20]), Probe::new([""; 0]));
     let lists = vec![
         vec![one.source(3).into()],
@@ -245,7 +245,7 @@ fn what_several_sources_give_ends_when_all_have_ended() {
     assert_eq!((one.outcomes().len(), other.outcomes().len()), (50, 20));
 }
 
-/// Sends what there is, without waiting, and says when there was no room.
+/// Sends its messages without waiting, and records when there was no room.
 struct Tries(Postponed, Vec<Message>, mpsc::Sender<()>);
 
 impl Source for Tries {
@@ -261,7 +261,7 @@ impl Source for Tries {
 }
 
 #[test]
-fn who_does_not_wait_hears_that_a_branch_is_full_and_no_branch_gets_it_then() {
+fn a_sender_that_does_not_wait_learns_of_a_full_branch_and_no_branch_gets_it() {
     let (gate, fast) = (Gate::default(), Probe::new([""; 0]));
     let (tell, full) = mpsc::channel();
     let tries = own::source("tries", move |postponed| {
@@ -287,7 +287,7 @@ fn who_does_not_wait_hears_that_a_branch_is_full_and_no_branch_gets_it_then() {
 }
 
 #[test]
-fn who_does_not_wait_gets_room_for_branches_that_come_together_at_once() {
+fn a_sender_that_does_not_wait_gets_room_for_joined_branches_at_once() {
     let sink = Probe::new([""; 0]);
     let tries = own::source("tries", move |postponed| Ok(TriesAll(postponed, 100)));
     let mut last = sink.sink();

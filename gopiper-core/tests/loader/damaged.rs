@@ -1,4 +1,4 @@
-//! Files that are no component, or no longer the one that was built.
+//! Files that are not components, or were changed after they were built.
 
 use std::{fs, path::Path};
 
@@ -13,7 +13,7 @@ const E_MACHINE: usize = 18;
 const EI_CLASS: usize = 4;
 
 #[test]
-fn what_is_no_file_with_something_in_it_is_refused() {
+fn empty_and_irregular_files_are_refused() {
     let scratch = Scratch::new();
     let missing = assert_refused(&scratch.path("missing.so"), Gate::File);
     assert_eq!(missing.found, "no such file");
@@ -32,7 +32,7 @@ fn a_text_is_refused_as_one() {
 
 #[test]
 fn libraries_of_the_system_are_refused_without_being_opened() {
-    // glibc's is here always; it is what runs this test.
+    // glibc's is always here: it runs this test.
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let mapped = maps.lines().filter_map(|line| Some(&line[line.find('/')?..]));
     let libc = mapped.into_iter().find(|path| path.contains("/libc.so") || path.contains("/libc-"));

@@ -1,4 +1,4 @@
-//! Where the files are, and what a refusal has to be like.
+//! The places of the files, and the checks of a refusal.
 
 use std::{
     env, fs,
@@ -14,7 +14,7 @@ use crate::common;
 
 /// The exit code of a program that refuses a component.
 const REFUSED: i32 = 78;
-/// To which file the variants write when they are opened.
+/// The file that the variants write to when they are opened.
 const MARKER: &str = "GOPIPER_TEST_MARKER";
 
 /// A file that `cargo xtask variants` has built.
@@ -58,7 +58,7 @@ impl Scratch {
     }
 }
 
-/// What became of a program that loaded a file.
+/// The result of a program that loaded a file.
 #[derive(Debug)]
 pub(crate) struct Child {
     pub(crate) status: ExitStatus,
@@ -97,7 +97,7 @@ pub(crate) fn verify(file: &Path) -> Child {
 pub(crate) fn assert_refused(file: &Path, gate: Gate) -> Refusal {
     let child = verify(file);
     assert_eq!(child.status.code(), Some(REFUSED), "{child:?}");
-    // A panic of the component has its say first.
+    // The message of a component's panic comes first.
     let start = child.stderr.find("refused: ").unwrap_or_else(|| panic!("{child:?}"));
     let said = child.stderr[start..].trim_end();
     assert_in_few_words(said, file);
@@ -108,7 +108,7 @@ pub(crate) fn assert_refused(file: &Path, gate: Gate) -> Refusal {
     refusal
 }
 
-/// What an operator wants at night.
+/// The needs of an operator at night.
 #[track_caller]
 pub(crate) fn assert_in_few_words(said: &str, file: &Path) {
     assert!(said.lines().count() <= 8 && said.len() < 1000, "{} bytes:\n{said}", said.len());

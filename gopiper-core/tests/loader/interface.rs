@@ -4,7 +4,7 @@ use gopiper_core::loader::{self, Gate};
 
 use crate::files::{assert_refused, child, variant, variants};
 
-/// The note of each says that it has the host's interface: gate 3 has to see what differs.
+/// The note of each claims the host's interface: gate 3 must find the difference.
 #[test]
 fn each_kind_of_change_in_a_layout_is_seen() {
     let cases = [
@@ -47,7 +47,7 @@ fn a_version_that_the_rule_does_not_accept_is_refused_unopened() {
 #[test]
 fn another_state_of_the_same_version_is_refused_unopened() {
     let refusal = assert_refused(&variant("layout-hash-changed"), Gate::Version);
-    assert!(refusal.found.contains("in another state (layout "), "{refusal}");
+    assert!(refusal.found.contains("with layout "), "{refusal}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_host_of_a_later_version_accepts_components_of_this_one() {
     assert!(loaded.status.success(), "{loaded:?}");
     let ours_is = format!("pass 0.1.0 {} None", gopiper_abi::raw::INTERFACE_VERSION);
     let lines: Vec<_> = loaded.stdout.lines().collect();
-    assert_eq!(lines[0], ours_is, "it lacks the new entry, and nobody panics");
+    assert_eq!(lines[0], ours_is, "it lacks the new entry, and nothing panics");
     assert!(lines[1].starts_with("interface-newer 0.1.0 ") && lines[1].ends_with(" Some(42)"));
 
     let changed = child(&host, &[&variant("field-renamed")]);

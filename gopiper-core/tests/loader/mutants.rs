@@ -18,12 +18,12 @@ use crate::files::{Scratch, assert_in_few_words, in_a_process_of_its_own, varian
 /// Another seed gives other files.
 const SEED: u64 = 20_261_124;
 
-/// What a change needs to know of the file.
+/// The parts of the file that changes need.
 struct Original {
     bytes: Vec<u8>,
-    /// Where each section that has something in it lies.
+    /// The place of each section that is not empty.
     sections: Vec<Range<usize>>,
-    /// Where the note's description lies.
+    /// The place of the note's description.
     note: Range<usize>,
 }
 
@@ -48,7 +48,7 @@ impl Original {
         let mut bytes = self.bytes.clone();
         let what = match rng.u8(..8) {
             0 | 1 => flip(&mut bytes, rng, 0..self.bytes.len()),
-            // Where the headers and the dynamic linker's tables are.
+            // The headers and the dynamic linker's tables are there.
             2 => flip(&mut bytes, rng, 0..20_000.min(self.bytes.len())),
             3 => {
                 let end = rng.usize(1..bytes.len());
@@ -77,7 +77,7 @@ impl Original {
         format!("sections {one:?} and {other:?} swapped")
     }
 
-    /// A field of the note says something else: also that nobody has sealed the file.
+    /// A changed field of the note: also one that says that the file is not sealed.
     fn forge(&self, bytes: &mut [u8], rng: &mut Rng) -> String {
         macro_rules! field {
             ($($name:ident)*) => {
@@ -132,7 +132,7 @@ fn none_of_two_thousand_unsealed_ones_crashes_the_first_gate_or_runs() {
 #[test]
 fn none_of_two_thousand_sealed_ones_gets_past_the_first_gates() {
     let test = "mutants::none_of_two_thousand_sealed_ones_gets_past_the_first_gates";
-    // A process that a signal ends is no success.
+    // A process that a signal ends is a failure.
     in_a_process_of_its_own(test, || {
         let scratch = Scratch::new();
         let original = Original::read(&scratch.sealed(&variant("pass")));

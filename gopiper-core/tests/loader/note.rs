@@ -1,4 +1,4 @@
-//! Components whose note is missing, shows what can't be borne, or lies; and those that don't
+//! Components whose note is missing, unacceptable or false; and those that don't
 //! start.
 
 use std::fs;
@@ -24,7 +24,7 @@ fn a_note_that_lies_is_found_out() {
     ];
     for (what, found, noted) in cases {
         let refusal = assert_refused(&variant(&format!("note-lies-about-{what}")), Gate::Layout);
-        assert_eq!(refusal.problem, "is not what its note says", "{what}");
+        assert_eq!(refusal.problem, "does not match its note", "{what}");
         assert!(refusal.found.starts_with(&found), "{refusal}");
         assert_eq!(refusal.wanted, format!("{noted}, as its note says"));
         assert!(refusal.remedy.contains("do not trust this file"), "{refusal}");
@@ -32,7 +32,7 @@ fn a_note_that_lies_is_found_out() {
 }
 
 #[test]
-fn what_would_abort_on_panic_is_refused_unopened() {
+fn components_that_abort_on_panic_are_refused_unopened() {
     let file = variant("panic-aborts");
     let refusal = assert_refused(&file, Gate::Note);
     assert_eq!(refusal.found, "built with panic = \"abort\"");
@@ -54,7 +54,7 @@ fn a_missing_symbol_is_named_when_the_file_is_opened_not_when_it_is_called() {
 #[test]
 fn a_root_module_that_panics_is_a_refusal() {
     let refusal = assert_refused(&variant("root-module-panics"), Gate::Layout);
-    assert_eq!(refusal.found, "a panic while its root module was made");
+    assert_eq!(refusal.found, "a panic while its root module was created");
     // Again, and as another file: it is not opened again, and refused as before.
     let scratch = Scratch::new();
     let bytes = fs::read(variant("root-module-panics")).unwrap();
@@ -66,5 +66,5 @@ fn a_root_module_that_panics_is_a_refusal() {
 #[test]
 fn a_root_module_whose_panic_panics_is_a_refusal() {
     let refusal = assert_refused(&variant("root-module-panics-twice"), Gate::Layout);
-    assert_eq!(refusal.found, "a panic while its root module was made");
+    assert_eq!(refusal.found, "a panic while its root module was created");
 }

@@ -39,7 +39,7 @@ fn refused(file: &Path, trust: &Trust) -> loader::Refusal {
 }
 
 #[test]
-fn who_gives_keys_gets_what_they_have_signed_and_nothing_else() {
+fn with_keys_only_files_signed_by_them_are_loaded() {
     let (scratch, author, other) = (Scratch::new(), keys(), keys());
     let file = scratch.sealed(&variant("pass"));
     let trust = trusted(&author, None);
@@ -64,23 +64,23 @@ fn a_signature_that_does_not_fit_is_refused_whatever_is_allowed() {
     loader::load(&file, &trust).unwrap_or_else(|refusal| panic!("{refusal}"));
     let signature = signature_of(&file);
     fs::write(&signature, "no signature\n").unwrap();
-    assert_eq!(refused(&file, &trust).found, "no signature as minisign writes it");
-    // Nobody writes into it.
+    assert_eq!(refused(&file, &trust).found, "not a minisign signature");
+    // Nothing writes into it.
     fs::remove_file(&signature).unwrap();
     let mode = rustix::fs::Mode::RUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &signature, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    assert_eq!(refused(&file, &trust).found, "no signature as minisign writes it");
+    assert_eq!(refused(&file, &trust).found, "not a minisign signature");
     fs::remove_file(&signature).unwrap();
     // One of the file as it was before.
     let unsealed = scratch.write("before.so", &fs::read(variant("pass")).unwrap());
     sign(&unsealed, &author);
     fs::rename(signature_of(&unsealed), &signature).unwrap();
-    assert_eq!(refused(&file, &trust).found, "a signature of other bytes");
+    assert_eq!(refused(&file, &trust).found, "a signature of another file");
     // Other words in a signature of these bytes.
     sign(&file, &author);
     let text = fs::read_to_string(&signature).unwrap().replace("pass 0.1.0", "pass 9.9.9");
     fs::write(&signature, text).unwrap();
-    assert_eq!(refused(&file, &trust).found, "a signature of other bytes");
+    assert_eq!(refused(&file, &trust).found, "a signature of another file");
 }
 
 #[test]
@@ -105,9 +105,10 @@ fn a_key_is_given_as_it_is_or_as_a_file() {
     assert_eq!(given.untrusted_comment(), None);
     assert!(read.untrusted_comment().is_some());
     let text = scratch.write("text.pub", b"no key");
-    for (given, said) in
-        [("RWnonsense", "is no public key"), (text.to_str().unwrap(), "holds no public key")]
-    {
+    for (given, said) in [
+        ("RWnonsense", "is not a minisign public key"),
+        (text.to_str().unwrap(), "does not contain a minisign public key"),
+    ] {
         let error = trusted_key(given, Path::new("")).unwrap_err();
         assert!(error.contains(said), "{error}");
     }
@@ -115,7 +116,7 @@ fn a_key_is_given_as_it_is_or_as_a_file() {
 
 /// Made by the tool itself: `minisign -G -W`, then `minisign -Sm`.
 #[test]
-fn what_minisign_itself_signed_is_taken() {
+fn a_signature_by_minisign_itself_is_accepted() {
     let scratch = Scratch::new();
     let file = scratch.write("signed.so", include_bytes!("minisign/signed.txt"));
     fs::write(signature_of(&file), include_str!("minisign/signed.txt.minisig")).unwrap();

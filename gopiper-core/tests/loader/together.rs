@@ -17,7 +17,7 @@ fn load(file: &std::path::Path) -> LoadedComponent {
     loader::load(file, &loader::Trust::default()).unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 
-/// Where the component's code lies.
+/// The address of the component's code.
 fn place(component: &LoadedComponent) -> usize {
     component.module.factory() as usize
 }
@@ -48,7 +48,7 @@ fn one_file_twice_with_different_attributes() {
 }
 
 #[test]
-fn a_file_that_is_replaced_is_loaded_anew_and_the_old_one_goes_on() {
+fn a_replaced_file_is_loaded_again_and_the_old_one_continues() {
     let scratch = Scratch::new();
     let file = scratch.write("replaced.so", &fs::read(variant("pass")).unwrap());
     let old = load(&file);
@@ -66,7 +66,7 @@ fn three_hundred_loads_at_once() {
     const THREADS: usize = 10;
     let scratch = Scratch::new();
     let bytes = fs::read(variant("pass")).unwrap();
-    // Each is a library of its own: bytes behind the last section are nobody's business.
+    // Each is a library of its own: bytes after the last section have no meaning.
     let files: Vec<_> = (0..10)
         .map(|number| {
             scratch.write(&format!("crowd-{number}.so"), &[&bytes[..], &[number]].concat())

@@ -1,4 +1,4 @@
-//! The components that stand in the pipelines of the model.
+//! The components in the pipelines of the model.
 use std::{
     sync::{
         Arc,
@@ -12,7 +12,7 @@ use gopiper_abi::{Component, Deliveries, Error, HandledCallback, Message, Outcom
 
 use crate::{DELIVERED, DROPPED, FAILED};
 
-/// Makes several messages of each, or none.
+/// Creates several messages from each, or none.
 pub(crate) struct Split(pub(crate) usize, pub(crate) Postponed);
 
 impl Component for Split {
@@ -23,7 +23,7 @@ impl Component for Split {
     }
 }
 
-/// Makes one message of several.
+/// Creates one message from several.
 pub(crate) struct Merge {
     pub(crate) count: usize,
     pub(crate) parts: Vec<Vec<u8>>,
@@ -56,7 +56,7 @@ impl Component for Merge {
     }
 }
 
-/// Fails with what is long, and drops what is short.
+/// Fails long messages, and drops short ones.
 pub(crate) struct Judge;
 
 pub(crate) fn verdict(text: &str) -> Outcome {
@@ -77,7 +77,7 @@ impl Component for Judge {
     }
 }
 
-/// Where components hang, and what hangs there.
+/// The gate where components hang, and those that hang there.
 #[derive(Default)]
 pub(crate) struct Gate {
     pub(crate) hanging: AtomicUsize,

@@ -1,5 +1,5 @@
-//! Random pipelines against a plain model: every message has the one outcome that its words and the
-//! stages behind ask for, what comes out comes in order, and the counters add up. Nothing hangs:
+//! Random pipelines against a plain model: every message has the one outcome that its text and the
+//! later stages ask for, the output is in order, and the counters add up. Nothing hangs:
 //! each case is given ten minutes, by a clock that the test moves.
 #[path = "../common/mod.rs"]
 mod common;
@@ -26,7 +26,7 @@ const FAILED: Outcome = Outcome::FAILED;
 const DEAD_LETTERED: Outcome = Outcome::DEAD_LETTERED;
 const RETURNED: Outcome = Outcome::RETURNED;
 
-/// What `faults` does with a message of these words: its outcome, and what comes out.
+/// The result of a message with this text in `faults`: its outcome, and the output.
 const WAYS: &[(&str, Outcome, &[&str])] = &[
     ("done", DELIVERED, &["done"]),
     ("changed by default", DELIVERED, &["changed"]),
@@ -43,14 +43,14 @@ const WAYS: &[(&str, Outcome, &[&str])] = &[
     ("silent", FAILED, &[]),
     ("forget", FAILED, &[]),
     (KEPT, FAILED, &[]),
-    ("defer and let go", FAILED, &[]),
+    ("defer and drop", FAILED, &[]),
     ("panic", FAILED, &[]),
     ("panic after done", DELIVERED, &["changed"]),
     ("defer and panic", FAILED, &[]),
 ];
 
 /// Has failed, and there is nothing to be kept as a dead letter.
-const KEPT: &str = "keep and let go";
+const KEPT: &str = "keep and drop";
 
 #[derive(Debug, Clone)]
 struct Stage {
@@ -95,7 +95,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 type End = fn(&Control);
 
-/// Runs it to its end, by a clock that goes on whenever nothing else does: in steps that are small
+/// Runs it to its end, by a clock that moves whenever all else waits: in steps that are small
 /// against the limit, but for a component that is stuck, whose stage has one worker. At some turn
 /// it may be ended.
 fn run(
@@ -130,13 +130,13 @@ fn run(
     panic!("the pipeline hangs; left: {:?}", control.left());
 }
 
-/// What one input has become so far, in the model: what is under way of it, and the worst outcome.
+/// The state of one input in the model: its messages under way, and the worst outcome.
 type Way = (&'static str, Outcome, &'static [&'static str]);
 
 /// A message under way in the model: its text, and the inputs that it was made of.
 type Item = (String, Vec<usize>);
 
-/// What comes out in the end, what became of each input, and how many dead letters there are. What
+/// The final output, the outcome of each input, and the number of dead letters. A message that
 /// fails is `failed` then.
 fn model(
     ways: &[Way],
@@ -183,8 +183,8 @@ fn cases() -> u32 {
     std::env::var("GOPIPER_MODEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)
 }
 
-/// The parts of what was merged, in no order: where it is given up, what is merged with what is
-/// chance.
+/// The parts of merged messages, in no order: after an abandoned worker, the groups are
+/// random.
 fn parts(texts: Vec<String>) -> Vec<String> {
     let mut parts: Vec<_> =
         texts.iter().flat_map(|text| text.split(',').map(str::to_owned)).collect();
@@ -214,7 +214,7 @@ proptest! {
         for place in &hangs {
             ways.insert(place % (ways.len() + 1), (HANG, FAILED, &[]));
         }
-        // What is merged with what would be chance, and so its outcome.
+        // The groups would be random, and so would be their outcomes.
         let judged = judged && (ordered || merge.is_none());
         let one_worker = Stage { workers: 1, ..faults.clone() };
         let probe = Probe::new(ways.iter().map(|way| way.0));
@@ -279,7 +279,7 @@ proptest! {
         let failed = ways.iter().filter(|way| way.1 == FAILED).count() - hangs.len();
         prop_assert_eq!(counts("faults").failed + counts("faults").unsent, failed as u64);
 
-        // What was stuck comes to life again: it is counted, and that is all.
+        // A stuck component continues: it is only counted.
         gate.open.store(true, SeqCst);
         while control.counts().iter().map(|(_, counts)| counts.late).sum::<u64>() < hangs.len() as u64 {
             thread::yield_now();
@@ -287,8 +287,8 @@ proptest! {
         prop_assert_eq!(probe.outcomes(), expected);
     }
 
-    /// Stopped it drains; ended at once, what is not done goes back. Nothing has two outcomes, nor
-    /// one that is not true.
+    /// Stopped, it drains; ended at once, it returns unfinished messages. Nothing has two outcomes,
+    /// nor a false one.
     #[test]
     fn an_end_at_any_moment_leaves_each_message_with_one_true_outcome(
         ways in prop::collection::vec(0..WAYS.len(), 1..80),
@@ -330,7 +330,7 @@ proptest! {
         if !at_once {
             prop_assert_eq!((told.len() as u64, of(RETURNED), summary.unsettled), (sent, 0, 0));
         }
-        // What has come back when the source had gone already is not told.
+        // Messages returned after the source has gone are not reported.
         prop_assert!(told.len() as u64 <= sent);
     }
 }

@@ -1,4 +1,4 @@
-//! What the scheduler does with components, good and bad: real `.so` files between a source and a
+//! The scheduler with components, good and bad: real `.so` files between a source and a
 //! sink of the test's own.
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,7 +19,7 @@ const DELIVERED: Outcome = Outcome::DELIVERED;
 const DROPPED: Outcome = Outcome::DROPPED;
 const FAILED: Outcome = Outcome::FAILED;
 
-/// Sends messages through `faults`; what each says is what is done with it.
+/// Sends messages through `faults`; the text of each is its instruction.
 fn through_faults(messages: &[&str], batch: usize) -> (Probe, Summary) {
     let probe = Probe::new(messages.iter().copied());
     let (summary, _) = run(vec![probe.source(batch), load("faults", []), probe.sink()]);
@@ -40,10 +40,10 @@ fn each_way_out_of_handle_has_its_outcome() {
         ("silent", FAILED),
         ("forget", FAILED),
         ("stash", FAILED),
-        ("keep and let go", FAILED),
+        ("keep and drop", FAILED),
         ("twice", DELIVERED),
         ("defer", DELIVERED),
-        ("defer and let go", FAILED),
+        ("defer and drop", FAILED),
         ("late", DELIVERED),
         ("late fail", FAILED),
         ("panic", FAILED),
@@ -70,16 +70,16 @@ fn each_way_out_of_handle_has_its_outcome() {
 }
 
 #[test]
-fn the_rest_of_a_batch_goes_on_after_a_panic_with_a_component_made_anew() {
+fn the_rest_of_a_batch_continues_after_a_panic_with_a_new_component() {
     let (probe, summary) = through_faults(&["stash", "panic", "send the stashed", "done"], 4);
-    // The new component has nothing stashed: it does not get what the old one had.
+    // The new component has nothing stashed: it does not get the messages of the old one.
     assert_eq!(probe.output(), ["changed", "done"]);
     assert_eq!(probe.outcomes(), [FAILED, FAILED, DELIVERED, DELIVERED]);
     assert_eq!(summary.components[1].1.panics, 1);
 }
 
 #[test]
-fn what_was_stashed_without_a_word_is_sent_as_a_new_message() {
+fn messages_stashed_without_a_delivery_are_sent_as_new_ones() {
     let (probe, summary) = through_faults(&["stash", "send the stashed"], 2);
     assert_eq!(probe.output(), ["changed", "changed"]);
     assert_eq!(probe.outcomes(), [FAILED, DELIVERED]);
@@ -87,7 +87,7 @@ fn what_was_stashed_without_a_word_is_sent_as_a_new_message() {
 }
 
 #[test]
-fn kept_messages_settle_with_what_was_sent_of_them() {
+fn kept_messages_settle_with_the_messages_made_from_them() {
     let (probe, _) = through_faults(&["keep", "keep", "done", "send the kept"], 3);
     assert_eq!(probe.output(), ["done", "changed", "changed", "changed", "changed", "changed"]);
     assert_eq!(probe.outcomes(), [DELIVERED; 4]);
@@ -199,7 +199,7 @@ fn a_component_that_fails_ends_the_pipeline_and_is_named() {
 }
 
 #[test]
-fn panics_in_drop_and_destroy_hurt_nobody() {
+fn panics_in_drop_and_destroy_do_no_harm() {
     for place in ["drop", "destroy"] {
         let probe = Probe::new(["panic", "done"]);
         let faults = load("faults", [("at", place.into())]);
@@ -233,11 +233,11 @@ fn a_component_may_end_the_pipeline() {
     let (probe, summary) = through_faults(&["done", "finish"], 2);
     assert!(matches!(summary.stopped, Some(StopReason::Finished { .. })));
     assert_eq!(probe.outcomes(), [DELIVERED, Outcome::RETURNED]);
-    assert!(summary.is_success(), "nobody wanted more: {summary:?}");
+    assert!(summary.is_success(), "the sink needed no more: {summary:?}");
 }
 
 #[test]
-fn what_is_deferred_until_the_end_is_reported_there() {
+fn messages_deferred_until_the_end_are_reported_there() {
     // More of them than a worker was once allowed to have open.
     let words = std::iter::repeat_n("defer until the end", 100).chain(["done"]);
     let probe = Probe::new(words);
@@ -247,7 +247,7 @@ fn what_is_deferred_until_the_end_is_reported_there() {
 }
 
 #[test]
-fn a_failure_after_a_stop_is_heard() {
+fn a_failure_after_a_stop_is_reported() {
     let probe = Probe::new((0..1_000_000).map(|n| n.to_string()));
     let faults = load("faults", [("at", "end".into()), ("with_error", true.into())]);
     let pipeline = Pipeline::new(vec![probe.source(10), faults, probe.sink()], Default::default());
@@ -270,7 +270,7 @@ fn a_pipeline_that_is_held_produces_nothing_until_it_is_released() {
 }
 
 #[test]
-fn on_fail_stop_returns_what_failed_and_stops() {
+fn on_fail_stop_returns_failed_messages_and_stops() {
     let probe = Probe::new(["done", "fail", "done", "done"]);
     let mut faults = load("faults", []);
     faults.options.on_fail = Some(OnFail::Stop);
@@ -282,7 +282,7 @@ fn on_fail_stop_returns_what_failed_and_stops() {
     assert!(!summary.is_success());
 }
 
-/// Can't make sense of what it reads.
+/// Cannot read its input.
 struct Puzzled(Postponed);
 
 impl Source for Puzzled {
@@ -293,7 +293,7 @@ impl Source for Puzzled {
 }
 
 #[test]
-fn on_fail_stop_returns_what_a_source_fails_with_too() {
+fn on_fail_stop_also_returns_messages_that_a_source_fails() {
     let options = ComponentOptions { on_fail: Some(OnFail::Stop), ..ComponentOptions::default() };
     let factory = own::source("puzzled", |postponed| Ok(Puzzled(postponed)));
     let probe = Probe::new([""; 0]);
@@ -317,6 +317,6 @@ fn a_stop_drains_what_is_under_way() {
     let sent = summary.components[0].1.sent;
     assert!(sent < 100_000, "it was stopped");
     assert_eq!(probe.output().len() as u64, sent, "all that was sent arrived");
-    assert_eq!(probe.outcomes().len() as u64, sent, "and the source heard so");
+    assert_eq!(probe.outcomes().len() as u64, sent, "and the source learned it");
     assert!(summary.is_success());
 }

@@ -11,7 +11,7 @@ fn refusal(components: Vec<ComponentSpec>) -> Vec<PipelineError> {
     Pipeline::new(components, PipelineOptions::default()).err().expect("refused")
 }
 
-/// Bears several workers only if they share the messages by an attribute.
+/// Supports several workers only if they share the messages by an attribute.
 struct KeyedFactory;
 
 impl Factory for KeyedFactory {
@@ -42,7 +42,7 @@ fn a_keyed_component_has_several_workers_only_with_a_key() {
     let errors = refusal(vec![probe.source(1), with_workers(keyed(), 2), probe.sink()]);
     let component = "keyed".to_owned();
     assert_eq!(errors, [PipelineError::NotPartitioned { component, pool_size: 2 }]);
-    // Left to itself it has one.
+    // By default it has one.
     let (summary, _) = run(vec![probe.source(1), keyed(), probe.sink()]);
     assert!(summary.is_success());
 }
@@ -54,7 +54,7 @@ fn components_that_do_not_fit_are_refused_all_at_once() {
     let errors = refusal(vec![grep(), probe.source(1), grep()]);
     let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(errors.len(), 3, "{errors:?}");
-    assert!(errors[0].contains("grep is a transform: it can't be the first"), "{}", errors[0]);
+    assert!(errors[0].contains("grep is a transform, and can't be the first"), "{}", errors[0]);
 
     assert_eq!(refusal(vec![probe.source(1)]), [PipelineError::TooShort(1)]);
 

@@ -1,4 +1,4 @@
-//! Messages that a component gets again, and what may overtake them meanwhile.
+//! Retries of messages, and which messages may overtake them.
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -31,7 +31,7 @@ fn a_retry_gets_the_message_again_as_it_first_came_in_and_in_its_place() {
         let faults = with_workers(retrying(load("faults", []), 4), workers);
         let (summary, _) = run(vec![probe.source(3), faults, probe.sink()]);
         let [done, twice] = ["done", "changed"].map(str::to_owned);
-        // "retry 2" is done at the attempt after the second; what it changed before is not seen.
+        // "retry 2" is done at the attempt after the second; its earlier changes are not visible.
         let [second, third] = ["retry 2", "retry 3"].map(|what| format!("{what} done"));
         let late = twice.clone();
         assert_eq!(
@@ -57,7 +57,7 @@ fn unordered_a_retry_holds_nothing_back() {
     assert_eq!(probe.outcomes(), [DELIVERED; 3]);
 }
 
-/// Has what starts with "twice" tried again once, and keeps what it is done with.
+/// Retries messages that start with "twice" once, and keeps the finished ones.
 struct Picky(Arc<Mutex<Vec<String>>>);
 
 impl Component for Picky {
@@ -71,7 +71,7 @@ impl Component for Picky {
 }
 
 #[test]
-fn nothing_overtakes_what_a_sink_gets_again() {
+fn nothing_overtakes_a_retry_of_a_sink() {
     for ordered in [true, false] {
         let probe = Probe::new(["one", "twice", "two", "three"]);
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -93,13 +93,13 @@ fn nothing_overtakes_what_a_sink_gets_again() {
 }
 
 #[test]
-fn what_a_linger_has_gathered_does_not_overtake_either() {
+fn messages_gathered_by_linger_do_not_overtake_either() {
     let probe = Probe::new(["twice", "one", "two", "three", "four", "five", "six"]);
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let its = seen.clone();
     let mut sink = ComponentSpec {
         factory: own::sink("picky", move |_| Ok(Picky(its.clone()))),
-        // Half of the channel is gathered: so the second three do not fit to the first.
+        // Half of the channel is gathered: so the second three do not fit with the first.
         options: ComponentOptions { channel_size: Some(8), ..ComponentOptions::default() },
     };
     sink.options.linger = Some(Duration::from_millis(5));
@@ -113,7 +113,7 @@ fn what_a_linger_has_gathered_does_not_overtake_either() {
 }
 
 #[test]
-fn the_next_stage_counts_attempts_anew() {
+fn the_next_stage_counts_attempts_from_one() {
     for ordered in [true, false] {
         let probe = Probe::new(["retry 3"]);
         let stage = |name: &str| {
@@ -122,7 +122,7 @@ fn the_next_stage_counts_attempts_anew() {
             faults.options.name = Some(name.into());
             faults
         };
-        // The second one is given "retry 3 done" by the first, which it takes for "retry" without
+        // The second one gets "retry 3 done" from the first, and takes it for "retry" without
         // end.
         let (summary, _) = run(vec![probe.source(1), stage("one"), stage("two"), probe.sink()]);
         let counts = |place: usize| summary.components[place].1;
@@ -131,7 +131,7 @@ fn the_next_stage_counts_attempts_anew() {
     }
 }
 
-/// Reports Retry for a batch the first time, and sends a message of its own behind the report.
+/// Reports Retry for a batch the first time, and sends a message of its own after the report.
 struct Afterthought(Postponed);
 
 struct AfterthoughtFactory;
@@ -161,7 +161,7 @@ impl BatchComponent for Afterthought {
 }
 
 #[test]
-fn what_is_sent_behind_the_last_report_comes_last() {
+fn messages_sent_after_the_last_report_come_last() {
     let probe = Probe::new(["a", "b"]);
     let afterthought = retrying(in_process::<AfterthoughtFactory>("afterthought"), 3);
     let (summary, _) = run(vec![probe.source(2), afterthought, probe.sink()]);

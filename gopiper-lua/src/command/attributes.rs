@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_types_defaults_and_what_is_required() {
+    fn names_types_defaults_and_required_attributes() {
         let schema = json!({
             "description": "Does a thing.",
             "required": ["word"],
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_tables_is_named_by_its_path() {
+    fn values_in_tables_are_named_by_their_path() {
         let server = json!({ "required": ["host"], "properties": {
             "host": { "type": "string", "description": "Its name." },
             "next": { "anyOf": [{ "$ref": "#/$defs/Server" }, { "type": "null" }] },

@@ -112,7 +112,7 @@ fn folder(of: &StateArguments) -> io::Result<PathBuf> {
     };
     if !directory.exists() && !of.file.exists() {
         let said = format!(
-            "there is neither {} nor its state directory {}: name the pipeline's file, or give its \
+            "neither {} nor its state directory {} exists: name the pipeline's file, or give its \
              --state-dir",
             of.file.display(),
             directory.display()
@@ -124,7 +124,7 @@ fn folder(of: &StateArguments) -> io::Result<PathBuf> {
             state::check_version(&directory).map_err(io::Error::other)?;
         }
         Ok(_) => {
-            let said = format!("{} is no directory", directory.display());
+            let said = format!("{} is not a directory", directory.display());
             return Err(io::Error::new(io::ErrorKind::NotADirectory, said));
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -174,7 +174,7 @@ fn read(segment: &Path) -> io::Result<Vec<FoundLetter>> {
             Err(_) if dead_letters::is_written(segment) => {}
             Err(damage) => warn!(
                 segment = %segment.display(), offset = damage.offset, bytes = damage.bytes,
-                "damaged, or not written to its end: passed over"
+                "damaged or incomplete: skipped"
             ),
         }
     }
@@ -187,7 +187,7 @@ fn read_all(folder: &Path) -> io::Result<Vec<FoundLetter>> {
     for segment in segments(folder)? {
         match read(&segment) {
             Ok(letters) => found.extend(letters),
-            Err(error) => warn!("{error}: passed over"),
+            Err(error) => warn!("{error}: skipped"),
         }
     }
     Ok(found)

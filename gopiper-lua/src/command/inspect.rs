@@ -65,7 +65,7 @@ fn refusal(refusal: &Refusal) -> Value {
 fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 13] {
     let panic = match of.panic {
         PanicStrategy::Unwind => "unwinds",
-        PanicStrategy::None => "knows none",
+        PanicStrategy::None => "none",
         _ => "aborts",
     };
     let seal = match of.seal {
@@ -75,7 +75,7 @@ fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 13]
     };
     let signature = match signature {
         Signature::Missing => "none".into(),
-        Signature::Unknown => "by a key that is not among the trusted ones".into(),
+        Signature::Unknown => "by a key that is not trusted".into(),
         Signature::Trusted(words) => format!("by a trusted key: {words}"),
         Signature::Wrong(why) => format!("wrong: {why}"),
     };

@@ -124,7 +124,7 @@ fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
     let Some(default) = DefaultState::of(file) else { return Ok(None) };
     let directory = if to_run { default.take_over()? } else { default.current() };
     let usable = state::check(&directory, Path::new(""));
-    let told = usable.inspect_err(|error| warn!("{error}; what fails is only counted"));
+    let told = usable.inspect_err(|error| warn!("{error}; failed messages are only counted"));
     Ok(told.is_ok().then_some(directory))
 }
 
@@ -229,7 +229,9 @@ fn report(summary: &Summary, dead_letter: Option<&String>, arguments: &RunArgume
         match reason {
             // Reported when it happened.
             StopReason::Failed { .. } => {}
-            StopReason::Finished { component } => info!(pipeline, component, "wants no more"),
+            StopReason::Finished { component } => {
+                info!(pipeline, component, "needs no more messages")
+            }
             StopReason::Requested => info!(pipeline, "stopped"),
         }
     }

@@ -113,7 +113,7 @@ impl Stops {
             match count {
                 1 => self.drain(),
                 2 => {
-                    warn!("ending at once: what is left goes back to where it came from");
+                    warn!("ending at once: the remaining messages are returned to their sources");
                     let controls = self.controls();
                     on_a_thread(move || controls.iter().for_each(Control::abort));
                 }

@@ -55,7 +55,7 @@ pub(crate) fn with_enough_stack(work: impl FnOnce() -> ExitCode + Send) -> ExitC
     let main = thread::Builder::new().name("main".into()).stack_size(STACK as usize);
     thread::scope(|scope| match main.spawn_scoped(scope, work) {
         Ok(main) => main.join().unwrap_or_else(|panic| resume_unwind(panic)),
-        Err(error) => refuse(&format_args!("no thread for its work: {error}")),
+        Err(error) => refuse(&format_args!("cannot start its thread: {error}")),
     })
 }
 
@@ -68,6 +68,6 @@ pub(crate) fn raise_open_files() {
     }
     match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         Ok(()) => debug!(from = limit.current, to = limit.maximum, "more files may be open"),
-        Err(error) => debug!("no more files than {:?} may be open: {error}", limit.current),
+        Err(error) => debug!("cannot raise the limit of {:?} open files: {error}", limit.current),
     }
 }

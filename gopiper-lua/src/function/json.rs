@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_refused_before_it_is_parsed() {
+    fn deeply_nested_json_is_refused_before_it_is_parsed() {
         for depth in [DEPTH, 1_000_000] {
             let data = format!(r#"{{"a":{}{},"b":1}}"#, "[".repeat(depth), "]".repeat(depth));
             for path in ["a", "b"] {

@@ -86,7 +86,7 @@ pub(crate) fn differs(
         at.map_or("none".into(), |at| format!("the one at {}", source.placed(at)))
     };
     format!(
-        "which functions a file puts into pipelines must not depend on anything that changes\nfunction \
+        "a file must put the same functions into pipelines each time it runs\nfunction \
          {number} is {} when the file is first run, and {} when it is run again, as each worker does",
         shown(first),
         shown(again)
@@ -234,8 +234,8 @@ impl BatchComponent for LuaFunction {
         let left = self.state.window.give_back();
         if left > 0 && flushed.is_ok() {
             let text = format!(
-                "kept messages go back to their source ({left}): its flush has neither emitted nor dropped \
-                 what is under their keys"
+                "kept messages are returned to their source ({left}): its flush has neither \
+                 emitted nor dropped the messages under their keys"
             );
             self.state.postponed.host().log(Level::ERROR, module_path!(), &text);
         }

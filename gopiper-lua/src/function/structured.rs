@@ -63,7 +63,7 @@ fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), Valu
         ValueTag::MAP => {
             write_map(value.as_map(), to, depth + 1)?;
         }
-        _ => return Err(ValueProblem::new(" is of a kind that this gopiper does not know")),
+        _ => return Err(ValueProblem::new(" is of a kind that this gopiper does not support")),
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ pub(super) fn read_all(bytes: &[u8]) -> Result<Value, ValueProblem> {
     Ok(read_within(&mut Reader(bytes), 1 + DEPTH)?.unwrap_or_default())
 }
 
-const CUT_OFF: ValueProblem = ValueProblem { path: String::new(), text: " is not whole" };
+const CUT_OFF: ValueProblem = ValueProblem { path: String::new(), text: " is incomplete" };
 
 /// `None` for nil. `levels` is how many levels of tables are allowed.
 fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, ValueProblem> {
@@ -194,7 +194,8 @@ fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Valu
     items.sort_by_key(|(place, _)| *place);
     if items.iter().zip(1..).any(|((place, _), expected)| *place != expected) {
         return Err(ValueProblem::new(
-            " is a list with holes (gopiper.NULL can stand there), or with other numbers than 1, 2, …",
+            " is a list with holes (fill them with gopiper.NULL), or with numbers other than 1, 2, \
+             …",
         ));
     }
     Ok(items.into_iter().map(|(_, item)| item).collect::<Vec<_>>().into())

@@ -76,7 +76,7 @@ fn run_every(every: Option<Duration>, before: &str, function: &str, messages: Ve
     run_with(LIMIT, every, before, function, messages)
 }
 
-/// A limit for loops without end alone: a machine under load may be slower at anything else.
+/// A limit for endless loops only: a machine under load may be slow at anything.
 const SHORT: Duration = Duration::from_millis(50);
 
 fn run_with(
@@ -116,7 +116,7 @@ fn run(function: &str, messages: &[&str]) -> Ran {
 }
 
 #[test]
-fn what_a_function_returns_is_what_becomes_of_the_message() {
+fn the_return_value_of_a_function_is_the_outcome_of_the_message() {
     let ran = run_after(
         "local gopiper = require('gopiper')",
         "function(message)
@@ -293,7 +293,7 @@ fn attributes_keep_their_types() {
 }
 
 #[test]
-fn what_fails_is_kept_as_it_came_and_the_error_names_its_line() {
+fn failed_messages_are_kept_as_received_and_the_error_names_its_line() {
     let mut message = Message::new("as it came");
     message.set_attribute("key", "before");
     message.set_time(5);

@@ -96,7 +96,7 @@ impl Attributes {
             }
             LuaValue::Number(number) if number.is_finite() => number.into(),
             LuaValue::Number(number) => {
-                let error = format!("attribute {path}: {number} is no number for an attribute");
+                let error = format!("attribute {path}: {number} cannot be an attribute's value");
                 self.wrong(path, error)
             }
             LuaValue::String(text) => match text.to_str() {
@@ -123,7 +123,7 @@ impl Attributes {
     }
 
     fn no_value(&mut self, path: &str, kind: &str) -> Value {
-        self.wrong(path, format!("attribute {path}: {} is no value for an attribute", a(kind)))
+        self.wrong(path, format!("attribute {path}: {} cannot be an attribute's value", a(kind)))
     }
 
     fn list(&mut self, table: &Table, path: &str) -> Value {
@@ -203,10 +203,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_named() {
+    fn unsupported_values_are_named() {
         assert_eq!(
             read("return { a = { b = print } }").unwrap_err(),
-            "attribute a.b: a function is no value for an attribute"
+            "attribute a.b: a function cannot be an attribute's value"
         );
         assert!(read("return { a = { 1, x = 2 } }").unwrap_err().contains("not both"));
         assert!(
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_refused() {
+    fn endless_tables_are_refused() {
         for made in [
             "local t = {} t.a = t return t",
             "local t = {} t.a = { b = { t, t }, c = t } return t",
@@ -236,12 +236,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_not_taken_for_nothing() {
+    fn nan_and_infinity_are_refused() {
         assert_eq!(
             read("return { a = { 0/0 } }").unwrap_err().replace("-nan", "nan").to_lowercase(),
-            "attribute a[1]: nan is no number for an attribute"
+            "attribute a[1]: nan cannot be an attribute's value"
         );
-        assert!(read("return { a = math.huge }").unwrap_err().contains("inf is no number"));
-        assert!(read("return { a = -math.huge }").unwrap_err().contains("-inf is no number"));
+        assert!(
+            read("return { a = math.huge }")
+                .unwrap_err()
+                .contains(": inf cannot be an attribute's value")
+        );
+        assert!(
+            read("return { a = -math.huge }")
+                .unwrap_err()
+                .contains("-inf cannot be an attribute's value")
+        );
     }
 }

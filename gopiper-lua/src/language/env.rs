@@ -27,7 +27,7 @@ pub(crate) fn env(lua: &Lua, name: Value, default: Value) -> Result<Value, Strin
 /// The error for a name that `gopiper` does not have.
 pub(crate) fn unknown(gopiper: &Table, name: &Value) -> String {
     let Some(name) = name.as_string().map(|name| name.to_string_lossy()) else {
-        return format!("gopiper has names only, and no {}", name.type_name());
+        return format!("the keys of gopiper are strings, and this one is a {}", name.type_name());
     };
     let mut names: Vec<String> =
         gopiper.pairs::<String, Value>().flatten().map(|(n, _)| n).collect();

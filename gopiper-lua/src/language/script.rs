@@ -187,8 +187,7 @@ impl Script {
         if text == "stack overflow" && traced(&error.to_string()).is_empty() {
             // There was no memory for the position.
             let file = self.file.display();
-            let error =
-                format!("{file}: stack overflow: a function in it calls itself without end");
+            let error = format!("{file}: stack overflow: a function in it calls itself forever");
             return Remark::error(None, error);
         }
         let text = stopped_at(&text);
@@ -288,7 +287,7 @@ mod tests {
     use crate::state::plain_state;
 
     #[test]
-    fn what_is_required_is_what_it_was_when_the_file_was_first_run() {
+    fn required_files_are_as_they_were_in_the_first_run() {
         let folder = tempfile::tempdir().unwrap();
         let write = |text| fs::write(folder.path().join("lib.lua"), text).unwrap();
         let file = folder.path().join("pipeline.lua");

@@ -37,7 +37,7 @@ pub(crate) fn from_environment(name: &str) -> Result<Secret, String> {
             Err(format!("secret: the environment has no variable '{name}'"))
         }
         Err(env::VarError::NotUnicode(_)) => {
-            Err(format!("secret: the variable '{name}' of the environment is no text"))
+            Err(format!("secret: the variable '{name}' of the environment is not text"))
         }
     }
 }
@@ -46,7 +46,7 @@ pub(crate) fn from_environment(name: &str) -> Result<Secret, String> {
 pub(crate) fn from_file(file: &Path) -> Result<Secret, String> {
     let shown = file.display();
     let text = fs::read(file).map_err(|error| format!("secret: can't read {shown}: {error}"))?;
-    let text = String::from_utf8(text).map_err(|_| format!("secret: {shown} is no text"))?;
+    let text = String::from_utf8(text).map_err(|_| format!("secret: {shown} is not text"))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     kept(text.strip_suffix('\r').unwrap_or(text).to_owned(), &shown.to_string())
 }
@@ -54,8 +54,8 @@ pub(crate) fn from_file(file: &Path) -> Result<Secret, String> {
 fn kept(text: String, holder: &str) -> Result<Secret, String> {
     if text.len() < secrets::MIN_LENGTH {
         return Err(format!(
-            "secret: {holder} holds {} byte(s), a secret has {} at least\n\
-             a shorter one is part of too much that is none, so it could not be kept out of the log",
+            "secret: {holder} has {} byte(s); a secret needs at least {}\n\
+             a shorter one also occurs in ordinary text, so it could not be kept out of the log",
             text.len(),
             secrets::MIN_LENGTH
         ));

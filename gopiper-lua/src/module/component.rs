@@ -127,7 +127,7 @@ fn attributes_fit(
             continue;
         }
         let error = RawError::new(attribute.clone(), message);
-        let shown_by = format!("gopiper inspect --load {} shows what can be set", path.display());
+        let shown_by = format!("gopiper inspect --load {} shows the attributes", path.display());
         call.wrong(2, &attribute, format!("{file}: {error}\n{shown_by}"));
     }
     false
@@ -157,7 +157,7 @@ impl ListedComponent {
         self.taken.store(true, Relaxed);
         let taken = self.spec.lock().take();
         let (factory, mut options) =
-            taken.ok_or("it is in a pipeline already: load it once for each place")?;
+            taken.ok_or("it is already in a pipeline: load it once for each place")?;
         let factory = factory.unwrap_or_else(|| {
             // The number of workers that it supports is unknown, too.
             options.pool_size = options.pool_size.map(|size| size.min(1));
@@ -181,7 +181,7 @@ struct PlacelessComponent;
 
 impl Source for PlacelessComponent {
     fn produce(&mut self, _: usize) -> Result<Produced, Error> {
-        Err(Error::new("it stands for another one"))
+        Err(Error::new("a placeholder cannot run"))
     }
 }
 

@@ -85,7 +85,7 @@ fn run(source: &Arc<Script>, settings: &Settings) -> Made {
 fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Remark> {
     let file = source.file.display();
     if made.pipelines.is_empty() {
-        let error = "makes no pipeline: call gopiper.createPipeline with a list of components";
+        let error = "creates no pipeline: call gopiper.createPipeline with a list of components";
         return vec![Remark::error(None, format!("{file} {error}"))];
     }
     if !made.functions.is_empty() {

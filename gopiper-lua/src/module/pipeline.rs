@@ -68,7 +68,7 @@ fn named(call: &ModuleCall<'_>, options: &mut PipelineOptions) -> Option<String>
     made.names.push(name.clone());
     drop(made);
     if is_taken {
-        let error = format!("there is a pipeline '{name}' already: give one another name");
+        let error = format!("there is already a pipeline '{name}': give one another name");
         call.wrong(2, "name", error);
         return None;
     }

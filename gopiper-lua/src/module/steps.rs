@@ -215,7 +215,7 @@ impl ModuleCall<'_> {
     /// An argument that is a list of components; `None` if it is wrong.
     pub(super) fn list(&self, number: usize, what: &str, value: Value) -> Option<Table> {
         if is_step(&value) {
-            let error = "must be a list: put it into braces, { … }, with what else belongs there";
+            let error = "must be a list: put it into braces, { … }, with the other components";
             self.wrong(number, "", format!("{}: argument {number} ({what}) {error}", self.name));
             return None;
         }
@@ -239,13 +239,13 @@ fn is_a_list(call: &ModuleCall<'_>, number: usize) -> String {
         "tee" | "merge" => {
             format!("each is an argument of its own: gopiper.{}({{ … }}, {{ … }})", call.name)
         }
-        _ => "put what is in it here, without its braces".into(),
+        _ => "put its components here, without the braces".into(),
     };
     format!("component {number} is a list, and a list can't be in another list: {remedy}")
 }
 
 fn again() -> String {
-    "it is in a pipeline already: make one for each place".into()
+    "it is already in a pipeline: create one for each place".into()
 }
 
 /// A function of the file at that position, as a component.

@@ -19,7 +19,7 @@ pub(super) fn trust(call: &ModuleCall<'_>, directory: &Path, options: Value) {
         let path = format!("trusted_keys[{}]", place.to_string().unwrap_or_default());
         let key = match key.as_string() {
             Some(key) => trusted_key(&key.to_string_lossy(), directory),
-            None => Err(format!("expected a key, or the file that it is in, not {}", shown(&key))),
+            None => Err(format!("expected a key, or the file with it, not {}", shown(&key))),
         };
         match key {
             Ok(key) => keys.push(key),

@@ -36,12 +36,12 @@ pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Remark> {
         let place = Place { chunk, line, what: What::Range(range), called_from };
         let text = match as_key {
             false => {
-                "`..` writes 14 digits of a number: of a longer one the last are lost\n\
-                 tostring(…) around it writes all of them"
+                "`..` writes 14 digits of a number, and loses any others\n\
+                 tostring(…) around it writes them all"
             }
             true => {
-                "a 64-bit integer as a key of a table is equal to no other\n\
-                 tostring(…) around it makes a key that is"
+                "a 64-bit integer as a key of a table never equals another one\n\
+                 tostring(…) around it makes a key that does"
             }
         };
         Remark::warning(Some(place), text)
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_number_beside_two_dots() {
+    fn possible_numbers_beside_two_dots() {
         assert_eq!(found("m.data = 'id=' .. m:json('id') .. '!'"), ["m:json('id')"]);
         assert_eq!(found("x = (m:decode('a') or 0) .. ''"), ["(m:decode('a') or 0)"]);
         assert_eq!(found("x = 'a' .. tonumber(y) + 1"), ["tonumber(y) + 1"]);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_64_bit_integer_as_a_key() {
+    fn possible_64_bit_integers_as_keys() {
         assert_eq!(found("t[m:json('id')] = 1"), ["m:json('id')"]);
         assert_eq!(found("local id = m:json('id') return seen[id]"), ["id"]);
         assert_eq!(found("x = { [m:json('n')] = 1 }"), ["m:json('n')"]);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_left_alone() {
+    fn harmless_code_is_left_alone() {
         for text in [
             "x = 'a' .. tostring(m:json('id'))",
             "local id = tostring(m:json('id')) x = 'a' .. id",

@@ -125,7 +125,7 @@ impl Limit {
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
             if let Err(error) = start_watch() {
-                tracing::warn!("Lua functions have no limit of time: {error}");
+                tracing::warn!("Lua functions have no time limit: {error}");
             }
         });
         let limit = Arc::new(Limit { subject, time, running: Mutex::new(None) });

@@ -19,7 +19,7 @@ fn from_environment(name: &str, default: &str) -> PathBuf {
     path
 }
 
-/// Where the components are.
+/// The folder of the components.
 pub fn plugins() -> PathBuf {
     from_environment("GOPIPER_TEST_PLUGINS", "target/test-plugins")
 }
@@ -29,12 +29,12 @@ pub fn c_folder() -> PathBuf {
     from_environment("GOPIPER_TEST_C", "target/test-c")
 }
 
-/// Components that are made to be refused, or are not sealed.
+/// Components that must be refused, or are not sealed.
 pub fn variants() -> PathBuf {
     from_environment("GOPIPER_TEST_VARIANTS", "target/variants")
 }
 
-/// The program, which finds its components and nothing else of this machine's.
+/// The program, which finds only its components on this machine.
 pub fn gopiper() -> Command {
     let mut command =
         Command::new(from_environment("GOPIPER_TEST_PROGRAM", "target/debug/gopiper"));
@@ -52,13 +52,13 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
     output
 }
 
-/// Gives it input from a thread; a program that doesn't read to the end is no failure.
+/// Gives it input from a thread; a program that doesn't read to the end is not a failure.
 pub fn feed(child: &mut Child, input: Vec<u8>) -> thread::JoinHandle<()> {
     let mut stdin = child.stdin.take().expect("standard input is a pipe");
     thread::spawn(move || drop(stdin.write_all(&input)))
 }
 
-/// What it wrote to standard error.
+/// Its standard error.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -1,4 +1,4 @@
-/* Runs a program that may not make memory executable, as under systemd's MemoryDenyWriteExecute=. */
+/* Runs a program that cannot make memory executable, as under systemd's MemoryDenyWriteExecute=. */
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@ int main(int count, char **words) {
     if (count < 2) {
         return 64;
     }
-    /* A kernel that does not know it runs the program as any other. */
+    /* A kernel without this feature runs the program as any other. */
     prctl(PR_SET_MDWE, 1UL, 0UL, 0UL, 0UL);
     execv(words[1], words + 1);
     perror(words[1]);

@@ -83,12 +83,12 @@ impl Commands {
         for trip in 0..self.echoes {
             thread::sleep((start + PERIOD * trip).saturating_duration_since(Instant::now()));
             let written = Instant::now();
-            input.write_all(&ECHOED).with_context(|| format!("{line} reads no more"))?;
+            input.write_all(&ECHOED).with_context(|| format!("{line} stopped reading"))?;
             back.clear();
             output.read_until(b'\n', &mut back)?;
             trips.push(written.elapsed());
             if back != ECHOED {
-                bail!("{line} gave back something else");
+                bail!("{line} returned something else");
             }
         }
         drop(input);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_is_what_was_written() {
+    fn an_echo_returns_the_written_bytes() {
         let sample = commands(&[]).run(How::Echo, "cat | cat").unwrap();
         assert!(sample.wall > Duration::ZERO);
         assert!(commands(&[]).run(How::Echo, "echo no").is_err());

@@ -158,7 +158,7 @@ impl Bench {
         let mut measured = Vec::new();
         for row in rows {
             if let Some(program) = missing(row) {
-                eprintln!("no {program} here: row {} is left out", row.name);
+                eprintln!("{program} is not installed: skipping row {}", row.name);
                 continue;
             }
             let one = self.measure(row)?;

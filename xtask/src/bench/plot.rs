@@ -61,7 +61,7 @@ pub(super) fn svg(rows: &[Measured], title: &str) -> String {
         "<path d=\"M{target:.1} {}V{bottom}\" stroke=\"black\" stroke-dasharray=\"4 3\"/>\n\
          <text x=\"{target:.1}\" y=\"{}\" text-anchor=\"middle\" font-size=\"11\">target</text>\n\
          <text x=\"{MARGIN}\" y=\"{}\" font-size=\"11\" fill=\"#555\">shorter is better; \
-         the whisker is what the reference was off itself</text>\n</svg>\n",
+         the whisker shows how far the reference differs from itself</text>\n</svg>\n",
         TOP - 8.0,
         TOP - 14.0,
         TOP - 14.0,

@@ -3,7 +3,7 @@ use std::{env, iter};
 use super::*;
 
 #[test]
-fn finds_what_a_component_sent() {
+fn finds_the_count_that_a_component_sent() {
     let log = "not JSON\n\
         {\"message\":\"started\",\"component\":\"stdin\"}\n\
         {\"message\":\"component finished\",\"component\":\"stdout\",\"received\":7,\"sent\":0}\n\

@@ -91,12 +91,12 @@ impl<'a> Found<'a> {
                 wrong.push(format!("line {number} is lost: {:?}", line.fate));
             }
             if right != output + letters {
-                wrong.push(format!("line {number} belongs into {:?} alone", line.fate));
+                wrong.push(format!("line {number} belongs only in {:?}", line.fate));
             }
         }
         let shown = |bytes: &Vec<u8>| {
             let start = bytes.escape_ascii().to_string();
-            format!("no line of the input, of {} bytes: {start:.80}", bytes.len())
+            format!("not a line of the input, {} bytes: {start:.80}", bytes.len())
         };
         wrong.extend(self.strange.iter().map(shown));
         wrong
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_there_is_good() {
+    fn a_correct_account_is_accepted() {
         let (tally, wrong) = tallied(|_, _, _| {});
         assert_eq!((tally.lost, tally.duplicated, wrong.len()), (0, 0, 0));
         assert!(tally.good());
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_changed_or_torn_is_found() {
+    fn lost_changed_and_torn_lines_are_found() {
         let (tally, wrong) = tallied(|_, _, letters| _ = letters.pop());
         assert_eq!((tally.lost, wrong.len(), tally.good()), (1, 1, false));
         let (tally, wrong) = tallied(|_, output, _| output.truncate(output.len() - 1));

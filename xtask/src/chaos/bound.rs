@@ -77,7 +77,7 @@ mod tests {
     use fastrand::Rng;
 
     #[test]
-    fn what_is_read_again_and_there_already_may_come_twice() {
+    fn lines_read_again_and_written_already_may_come_twice() {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path();
         let input = Input::new(&mut Rng::with_seed(1));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_handed_on_again_and_written_already_may_come_twice() {
+    fn messages_passed_on_again_and_written_already_may_come_twice() {
         let counts = |of: &[(usize, u64)]| of.iter().copied().collect();
         let buffer = counts(&[(1, 1), (2, 2), (3, 2), (4, 1)]);
         assert_eq!(handed_on_again(&buffer, &counts(&[(1, 1), (2, 1), (3, 3), (5, 9)])), 1 + 1 + 2);

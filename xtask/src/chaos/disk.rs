@@ -202,7 +202,7 @@ impl Disk {
             let length = lengths.entry(record.file).or_insert(exactly(0));
             ensure!(
                 length.contains(&record.before),
-                "file {} had {} bytes, and should have had {length:?}: written unseen",
+                "file {} had {} bytes, and should have had {length:?}: the shim missed a write",
                 record.file,
                 record.before
             );
@@ -216,8 +216,8 @@ impl Disk {
                 Some(expected) if expected.contains(&length) => {}
                 // It may have died before the file was linked.
                 None if length == 0 && (named.contains(&path) || self.kept(file).exists()) => {}
-                Some(_) => bail!("{shown} has {length} bytes: written unseen"),
-                None => bail!("{shown} was made or written unseen"),
+                Some(_) => bail!("{shown} has {length} bytes: the shim missed a write"),
+                None => bail!("{shown} was created or changed: the shim missed a write"),
             }
         }
         Ok(())
@@ -273,7 +273,7 @@ impl Disk {
                 }
                 Ok(())
             }
-            kind => Err(io::Error::other(format!("a record of no kind: {kind}"))),
+            kind => Err(io::Error::other(format!("a record of an unknown kind: {kind}"))),
         }
     }
 

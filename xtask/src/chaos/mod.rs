@@ -40,11 +40,11 @@ pub(crate) struct Args {
     /// How many inputs, each with several kills
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
-    /// What everything random comes from; the seed of a round is this and its number [default: any]
+    /// The seed of everything random; a round adds its number to it [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// Have syncs of what fits this pattern do nothing: must fail, or they are not needed. With
-    /// 'all', each kind of them in turn: must fail each time
+    /// Leave out the syncs that match this pattern: a round must fail, or they are not needed. With
+    /// 'all', leave out each kind in turn: a round must fail each time
     #[arg(long, value_name = "SYNC")]
     leave_out: Option<String>,
     /// Show what the program syncs, as patterns for --leave-out

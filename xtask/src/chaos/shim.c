@@ -1,18 +1,18 @@
 /* The disk of a machine that may lose its power: loaded into a program (LD_PRELOAD), it writes down, for
- * all that lies beneath $CHAOS_DISK, what undoes each change, and what was synced. disk.rs reads that and
- * takes back what a loss of power would: strictly by POSIX, so nothing stays but what was synced, of a file
+ * everything beneath $CHAOS_DISK, how to undo each change, and each sync. disk.rs reads that and
+ * takes back what a loss of power would: strictly by POSIX, so only synced data stays, of a file
  * its bytes and its length, of a directory its names.
  *
  * $CHAOS_JOURNAL is a folder on the same file system, outside of $CHAOS_DISK:
  *   records     one for each change, written before it happens
  *   files/INO   a link to each file that was opened to be written, so that it outlives its names, and its
  *               number is not given to another one
- *   full        while it is there, writes to what fits the pattern in it find no room
- *   nofiles     while it is there, what fits the pattern in it can't be opened
- * $CHAOS_LEAVE_OUT: a sync of what fits this pattern does nothing, and says that it did.
+ *   full        while it exists, writes to paths that match the pattern in it find no room
+ *   nofiles     while it exists, paths that match the pattern in it can't be opened
+ * $CHAOS_LEAVE_OUT: a sync of a path that matches this pattern does nothing, and reports success.
  * $CHAOS_DIE_AT: the program is killed at this record: before the change, or in the middle of a write.
  *
- * What goes around libc's symbols is not seen (system calls of its own, stdio in C); disk.rs looks for it.
+ * The shim misses calls that bypass libc's symbols (direct system calls, stdio in C); disk.rs looks for them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,14 +36,14 @@
 
 enum kind { WRITE = 'W', CUT = 'T', NAME = 'N', MADE = 'M', REMOVED = 'R', SYNC = 'S', LEFT_OUT = 'L' };
 
-/* What a record begins with; disk.rs knows it too. */
+/* The head of a record; disk.rs knows it too. */
 struct head {
     uint64_t kind;
-    uint64_t file;   /* whose bytes change or are synced (0: a directory), or which one a name was of (0: none) */
-    uint64_t offset; /* where the bytes behind this head were: for WRITE and CUT */
+    uint64_t file;   /* the file whose bytes change or are synced (0: a directory), or that a name was of (0: none) */
+    uint64_t offset; /* the place of the bytes after this head: for WRITE and CUT */
     uint64_t before; /* the length of the file */
     uint64_t after;  /* the length that it is to have */
-    uint64_t bytes;  /* how many follow: old ones of a file, or else a path beneath $CHAOS_DISK */
+    uint64_t bytes;  /* the number of bytes that follow: old ones of a file, otherwise a path beneath $CHAOS_DISK */
 };
 
 static char disk[PATH_MAX], folder[PATH_MAX / 2];
@@ -85,7 +85,7 @@ static bool beneath(const char *path) {
 
 static const char *shown(const char *path) { return path[disk_length] ? path + disk_length + 1 : ""; }
 
-/* The path of what is open, as it is now; whether it is watched. */
+/* The present path of an open file; whether it is watched. */
 static bool open_as(int fd, char *path) {
     char link[40];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -108,7 +108,7 @@ static bool whole(int at, const char *given, char *path) {
     return beneath(path);
 }
 
-/* Whether what the pattern in this control file says is in trouble now. */
+/* Whether a path that matches the pattern in this control file is in trouble now. */
 static bool troubled(const char *control, const char *path) {
     char file[PATH_MAX], pattern[PATH_MAX];
     snprintf(file, sizeof file, "%s/%s", folder, control);
@@ -336,7 +336,7 @@ static int synced(int fd, long call) {
     char path[PATH_MAX];
     struct stat found;
     if (!open_as(fd, path) || fstat(fd, &found)) return syscall(call, fd);
-    /* As long as a good disk takes; what is asked for is not done, because the machine will not stop. */
+    /* As long as a good disk takes; nothing is synced, because the machine will not stop. */
     usleep(1000);
     pthread_mutex_lock(&lock);
     bool directory = S_ISDIR(found.st_mode);
@@ -405,14 +405,14 @@ int mkdirat(int at, const char *given, mode_t mode) {
 }
 int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
 
-/* What nobody does so far, or can do without. */
+/* Calls that are not used so far, or have replacements. */
 
 static bool watched(int fd) {
     char path[PATH_MAX];
     return open_as(fd, path);
 }
 
-/* Whoever copies with these writes when he can't. */
+/* Programs that copy with these fall back to writes. */
 ssize_t copy_file_range(int in, off_t *from, int out, off_t *to, size_t length, unsigned flags) {
     if (!watched(out)) return syscall(SYS_copy_file_range, in, from, out, to, length, flags);
     errno = EINVAL;

@@ -203,7 +203,7 @@ fn a_sync_can_be_left_out() {
 }
 
 #[test]
-fn a_program_dies_where_it_is_told_to() {
+fn a_program_dies_at_the_chosen_record() {
     let ends = |die_at| -> (ExitStatus, Vec<_>) {
         let machine = Machine::new();
         let script = "create a\nwrite 12345678\nsync\nsync .\nrename a b";
@@ -231,7 +231,7 @@ fn a_program_dies_where_it_is_told_to() {
 
 /// Two lives, and the second one lives with what the first has not synced.
 #[test]
-fn what_a_killed_program_has_not_synced_can_be_lost_later() {
+fn unsynced_writes_of_a_killed_program_can_be_lost_later() {
     let machine = Machine::with(&[("a", "0")]);
     machine.run("append a\nwrite 1\nrename a b");
     machine.run("append b\nwrite 2\nrename b c");
@@ -239,7 +239,7 @@ fn what_a_killed_program_has_not_synced_can_be_lost_later() {
 }
 
 #[test]
-fn what_the_shim_did_not_see_is_noticed() {
+fn writes_that_the_shim_missed_are_noticed() {
     for script in
         ["unseen a", "unseen b", "append a\nwrite 1\nunseen a", "unseen a\nappend a\nwrite 1"]
     {
@@ -247,7 +247,7 @@ fn what_the_shim_did_not_see_is_noticed() {
         let output = machine.command(script, None, None).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let noticed = machine.disk.check().unwrap_err().to_string();
-        assert!(noticed.contains("unseen"), "{script}: {noticed}");
+        assert!(noticed.contains("the shim missed a write"), "{script}: {noticed}");
     }
 }
 

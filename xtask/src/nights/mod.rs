@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// How many nights
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
-    /// What everything random comes from; the seed of a night is this and its number [default: any]
+    /// The seed of everything random; a night adds its number to it [default: random]
     #[arg(long)]
     seed: Option<u64>,
 }

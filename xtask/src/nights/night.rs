@@ -180,8 +180,8 @@ impl<'a> Night<'a> {
             // It may be one that fails: then the next will not.
             let has_ended =
                 self.running.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
-            ensure!(!has_ended, "it has ended, and nobody asked it to: see log.txt");
-            ensure!(begun.elapsed() < PATIENCE, "line {last} has not come");
+            ensure!(!has_ended, "it ended without being stopped: see log.txt");
+            ensure!(begun.elapsed() < PATIENCE, "line {last} has not arrived");
             if begun.elapsed() > Duration::from_secs(3) && self.letters_hold(last)? {
                 break;
             }

@@ -101,7 +101,11 @@ fn violations(src: &str, map: &CrateMap, rooms: &[Room]) -> Vec<String> {
             if to == from {
                 arrows.entry(path).or_default().insert(target);
             } else if !rooms[from].1.contains(&rooms[to].0) {
-                let why = if to > from { "lies above it" } else { "is not among what it may use" };
+                let why = if to > from {
+                    "is above it"
+                } else {
+                    "is not among the modules that it may use"
+                };
                 wrong.push(format!(
                     "{}:{line}: '{}' uses '{}', which {why} ({used})",
                     module.file.strip_prefix(root()).unwrap_or(&module.file).display(),
@@ -148,7 +152,7 @@ fn circles(src: &str, arrows: &BTreeMap<&str, BTreeSet<ModulePath>>) -> Vec<Stri
             .iter()
             .filter(|target| all.get(&***target).is_some_and(|back| back.contains(*from)));
         let direct: Vec<_> = direct.map(String::as_str).collect();
-        wrong.push(format!("{src}: '{from}' is in a circle: it uses {}", direct.join(", ")));
+        wrong.push(format!("{src}: '{from}' is in a cycle: it uses {}", direct.join(", ")));
     }
     wrong
 }
@@ -201,8 +205,7 @@ mod tests {
                 ("ground/stone.rs", import),
             ];
             let wrong = found(&files);
-            let is_told =
-                |line: &String| line.contains("'ground' uses 'roof', which lies above it");
+            let is_told = |line: &String| line.contains("'ground' uses 'roof', which is above it");
             assert!(wrong.iter().any(is_told), "{import}: {wrong:?}");
         }
     }
@@ -215,7 +218,8 @@ mod tests {
             ("shed.rs", ""),
         ]);
         assert!(
-            wrong[0].contains("'roof' uses 'ground', which is not among what it may use"),
+            wrong[0]
+                .contains("'roof' uses 'ground', which is not among the modules that it may use"),
             "{wrong:?}"
         );
         assert!(wrong[1].contains("no floor is known for 'shed'"), "{wrong:?}");
@@ -231,6 +235,6 @@ mod tests {
             ("ground/c.rs", "use super::a::A; pub(crate) struct C(Box<A>);"),
         ]);
         assert_eq!(wrong.len(), 3, "{wrong:?}");
-        assert!(wrong[0].contains("'ground::a' is in a circle: it uses ground::b"), "{wrong:?}");
+        assert!(wrong[0].contains("'ground::a' is in a cycle: it uses ground::b"), "{wrong:?}");
     }
 }

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_for_unsafe_code_stands_at_its_place() {
+    fn a_reason_for_unsafe_code_is_given_at_its_place() {
         let found = |comment: &str| {
             let text = format!("let a = 1;\n    // {}{comment}\n    f();", "SAFETY");
             reasons_elsewhere(Path::new("a.rs"), &text)

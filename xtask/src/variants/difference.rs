@@ -171,7 +171,7 @@ interface: newer
     }
 
     #[test]
-    fn what_does_not_fit_is_an_error() {
+    fn mismatched_differences_are_errors() {
         let variant = Variant::parse("bad", TEXT).unwrap();
         let error = variant.apply(Path::new("abi/src/a.rs"), "one two".to_owned()).unwrap_err();
         assert!(error.to_string().starts_with("bad.diff no longer fits: abi/src/a.rs"), "{error}");

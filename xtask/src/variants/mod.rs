@@ -35,7 +35,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     // In our own folder, so that our cargo configuration counts: else what depends on it would be
     // compiled anew at each change between there and here.
     let manifest = folder.join("Cargo.toml");
-    let manifest = manifest.to_str().context("the target folder's path is no UTF-8")?;
+    let manifest = manifest.to_str().context("the target folder's path is not UTF-8")?;
     let cargo = Cargo::new()
         .flags(["--manifest-path", manifest])
         .env("CARGO_TARGET_DIR", target)

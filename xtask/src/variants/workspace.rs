@@ -147,7 +147,7 @@ fn interface(variant: &Variant, host: &Version) -> Result<Files> {
     let once = |path: &Path, before: &str, after: &str, copied: &mut Files| {
         let text = copied.get_mut(path).with_context(|| format!("{ABI} has no {path:?}"))?;
         let [first, second] = text.split(before).collect::<Vec<_>>()[..] else {
-            bail!("{ABI}: {path:?} has not exactly once: {before}");
+            bail!("{ABI}: {path:?} must contain exactly once: {before}");
         };
         *text = [first, after, second].concat();
         Ok(())

@@ -25,14 +25,14 @@ fn attributes_and_time_are_filled_in() {
 }
 
 #[test]
-fn what_needs_no_filling_in_is_constant() {
+fn a_path_without_placeholders_is_constant() {
     assert_eq!(parse("a/b.log").unwrap().constant(), Some("a/b.log".into()));
     assert_eq!(parse("a{b}").unwrap().constant(), None);
     assert_eq!(parse("a%Y").unwrap().constant(), None);
 }
 
 #[test]
-fn an_attribute_leads_nowhere_else() {
+fn an_attribute_cannot_lead_to_another_folder() {
     let mut template = parse("/logs/{a}{b}").unwrap();
     let mut render = |a: Value, b: Value| template.render(&message(&[("a", a), ("b", b)], 0), 0);
     assert_eq!(render("x".into(), "y..".into()), Ok("/logs/xy..".into()));
@@ -42,7 +42,7 @@ fn an_attribute_leads_nowhere_else() {
     }
     assert!(render(Value::NULL, "y".into()).unwrap_err().contains("'a' is neither text nor"));
     let missing = template.render(&message(&[("a", "x".into())], 0), 0).unwrap_err();
-    assert_eq!(missing, "it has no attribute 'b', which its path needs");
+    assert_eq!(missing, "it has no attribute 'b', which the path needs");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A process that dies in the middle: the part of a line goes, and nothing else.
+//! A process that dies in the middle: only the part of a line is removed.
 use std::io::Write;
 
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{disk::Inode, mark::Mark};
 
-/// Dies after it has written this of a batch.
+/// Dies after it has written this part of a batch.
 fn crash(folder: &Folder, sink: Harness, torn: &str) {
     let mark = fs::read(folder.path(".a.gopiper")).unwrap();
     drop(sink);
@@ -22,7 +22,7 @@ fn a_part_of_a_line_goes() {
     sink.handle(["1", "2"]);
     crash(&folder, sink, "3\n4");
     let mut sink = folder.sink("a");
-    assert!(warnings(&mut sink)[0].contains("its last 1 bytes were cut off"));
+    assert!(warnings(&mut sink)[0].contains("removed its last 1 bytes"));
     sink.handle(["3", "4"]);
     sink.end().unwrap();
     assert_eq!(folder.read("a"), "1\n2\n3\n3\n4\n", "at least once");
@@ -45,14 +45,14 @@ fn a_last_line_without_a_delimiter_stays() {
 }
 
 #[test]
-fn what_was_there_before_stays() {
+fn earlier_content_stays() {
     let folder = Folder::new();
     fs::write(folder.path("a"), "of others").unwrap();
     let sink = folder.sink("a");
     crash(&folder, sink, " torn");
     folder.sink("a").end().unwrap();
     assert_eq!(folder.read("a"), "of others");
-    // Closed: what others append is theirs.
+    // Closed: bytes appended by others remain.
     fs::write(folder.path("a"), "of others\nmore").unwrap();
     folder.sink("a").end().unwrap();
     assert_eq!(folder.read("a"), "of others\nmore");
@@ -86,7 +86,7 @@ fn the_mark_of_another_file_means_nothing() {
 }
 
 #[test]
-fn a_mark_that_can_not_be_read_is_not_taken_for_none() {
+fn an_unreadable_mark_is_not_taken_for_a_missing_one() {
     let folder = Folder::new();
     fs::write(folder.path("a"), "").unwrap();
     let inode = Inode::from(&fs::metadata(folder.path("a")).unwrap());

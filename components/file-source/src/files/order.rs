@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rotated_is_one_log() {
+    fn rotated_files_are_one_log() {
         for rotated in [
             "d/a.log.1",
             "d/a.log.12.gz",

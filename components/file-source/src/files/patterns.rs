@@ -18,8 +18,9 @@ pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
     for (index, pattern) in patterns.iter().enumerate() {
         let expanded = expand(pattern).map_err(|why| at(index, format!("'{pattern}': {why}")))?;
         for one in expanded {
-            Pattern::new(&one)
-                .map_err(|error| at(index, format!("'{pattern}' is no glob: {error}")))?;
+            Pattern::new(&one).map_err(|error| {
+                at(index, format!("'{pattern}' is not a valid pattern: {error}"))
+            })?;
         }
     }
     Ok(())
@@ -63,7 +64,8 @@ fn group(pattern: &str) -> Result<Option<Group<'_>>, String> {
                     let inside = &pattern[from..found];
                     if inside.contains("..") {
                         return Err(format!(
-                            "a range in braces is not known: write out what {{{inside}}} means, as {{1,2,3}}"
+                            "ranges in braces are not supported: list the values of {{{inside}}}, \
+                             as in {{1,2,3}}"
                         ));
                     }
                     break;
@@ -121,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn what_braces_can_not_do_is_said() {
-        assert!(expand("{1..3}").unwrap_err().contains("as {1,2,3}"));
+    fn unsupported_braces_are_refused() {
+        assert!(expand("{1..3}").unwrap_err().contains("as in {1,2,3}"));
         assert!(expand(&"{a,b}".repeat(20)).unwrap_err().contains("more than"));
         assert_eq!(
             check(&["[".into()]).unwrap_err().to_string().split(':').next(),

@@ -85,6 +85,6 @@ impl Watch {
 
     fn complain(&mut self, error: &notify::Error) {
         self.complained = true;
-        log::info!("cannot watch for changes ({error}): looking for them each second instead");
+        log::info!("cannot watch for changes ({error}): checking every second instead");
     }
 }

@@ -183,19 +183,20 @@ fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
     let head = std::str::from_utf8(&bytes[..line]).unwrap_or_default();
     let fields = head.strip_prefix(FORMAT).and_then(|rest| rest.strip_prefix(' '));
     let Some((version, digest)) = fields.and_then(|rest| rest.split_once(' ')) else {
-        return Err(damaged("its first line is no checkpoint's"));
+        return Err(damaged("its first line is not that of a checkpoint"));
     };
     match version.parse::<u32>() {
         Ok(VERSION) => {}
         Ok(newer @ 2..) => {
             return Err(format!(
-                "was written by a newer gopiper (format {newer}, this one knows {VERSION}): use that"
+                "was written by a newer gopiper (format {newer}; this one supports {VERSION}): use \
+                 the newer one"
             ));
         }
         _ => return Err(damaged("its version is not a number")),
     }
     if digest != blake3::hash(body).to_hex().as_str() {
-        return Err(damaged("its digest does not fit"));
+        return Err(damaged("its digest does not match"));
     }
     serde_json::from_slice(body).map_err(|error| damaged(&error.to_string()))
 }

@@ -294,8 +294,8 @@ impl Progress {
         self.entry.beyond = beyond;
         if left_out > 0 && !std::mem::replace(&mut self.is_bound_said, true) {
             log::warn!(
-                "{}: messages came through out of order in more places than are remembered: after a restart some of \
-                 them come again",
+                "{}: messages were finished out of order in too many places to remember: after a \
+                 restart some of them come again",
                 self.entry.path.display()
             );
         }

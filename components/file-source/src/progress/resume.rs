@@ -59,7 +59,7 @@ pub(crate) fn place_of(
     }
     if !is_first {
         log::warn!(
-            "{} is not what it was when it was last read: reading it from its beginning",
+            "{} has other content than when it was last read: reading it from the beginning",
             path.display()
         );
     }
@@ -72,10 +72,12 @@ pub(crate) fn say_missing(entry: &Entry) {
     let (path, offset) = (entry.path.display(), entry.offset);
     match entry.unread() {
         0 => log::info!(
-            "{path} is not found any more: it was read to its end, byte {offset}, as far as is known"
+            "{path} can no longer be found: as far as is known, it was read to its end, byte \
+             {offset}"
         ),
         unread => log::warn!(
-            "{path} is not found any more: it was read up to byte {offset}, and at least {unread} bytes of it were not"
+            "{path} can no longer be found: it was read up to byte {offset}; at least {unread} \
+             bytes were not read"
         ),
     }
 }

@@ -53,7 +53,7 @@ impl Saving {
         while ledger.changed {
             match self.save(ledger) {
                 Err(error) if begun.elapsed() > PATIENCE => {
-                    let error = format!("{error}; what was read comes again");
+                    let error = format!("{error}; messages since the last checkpoint come again");
                     return self.host.fail(&error);
                 }
                 Err(_) => thread::sleep(PATIENCE / 50),

@@ -202,11 +202,11 @@ impl Reader {
                     ledger.forget(self.number);
                 }
                 log::warn!(
-                    "{} was truncated: reading it from its beginning{}",
+                    "{} was truncated: reading it from the beginning{}",
                     self.path.display(),
                     match begun {
                         0 => String::new(),
-                        begun => format!(" ({begun} bytes of a line that had begun are lost)"),
+                        begun => format!(" ({begun} bytes of an unfinished line are lost)"),
                     }
                 );
                 self.tail = Tail::default();

@@ -48,7 +48,7 @@ impl FileSource {
                 // A compressed file may not be whole yet.
                 let may_grow = error.kind() == io::ErrorKind::UnexpectedEof && !reader.is_last;
                 if may_grow {
-                    log::info!("{} is not whole yet: {error}", reader.path().display());
+                    log::info!("{} is not complete yet: {error}", reader.path().display());
                 } else if !reader.complained {
                     log::error!("{}", unreadable(reader, error, *place));
                     reader.complained = true;
@@ -65,7 +65,7 @@ impl FileSource {
             }
             let reader = self.readers.swap_remove(self.turn);
             self.line_up();
-            log::info!("{} has ended: it is not there any more", reader.path().display());
+            log::info!("{} has ended: the file no longer exists", reader.path().display());
             match failure {
                 Some((error, _)) => self.let_go(reader, &error)?,
                 None => reader.finish(&mut self.outlet)?,

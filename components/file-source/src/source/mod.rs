@@ -158,7 +158,7 @@ impl FileSource {
             Err(error) if is_starved(&error) => {
                 if !self.starved {
                     log::warn!(
-                        "cannot open {}: {error}; it waits for others to end",
+                        "cannot open {}: {error}; it is opened when another file has ended",
                         path.display()
                     );
                 }
@@ -284,7 +284,7 @@ impl Drop for FileSource {
 fn unreadable(reader: &Reader, error: &io::Error, place: u64) -> String {
     let path = reader.path().display();
     match error.raw_os_error() {
-        None => format!("{path} is damaged: cannot decompress what follows byte {place}: {error}"),
+        None => format!("{path} is damaged: cannot decompress beyond byte {place}: {error}"),
         Some(_) => format!("cannot read {path} at byte {place}: {error}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Lines that have gone through out of order do not come again, even when the source is recreated.
+//! Lines that were finished out of order do not come again, even when the source is recreated.
 use super::*;
 
 /// The messages that it sends in a run of its own. The lines that hold this text come back, the
@@ -25,7 +25,7 @@ fn lines(numbers: std::ops::Range<u32>) -> String {
 }
 
 #[test]
-fn only_what_came_back_comes_again() {
+fn only_returned_lines_come_again() {
     let folder = Folder::new();
     folder.write("a", lines(1000..3000));
     let small = || folder.try_source("a", [("block_size", 300i64.into())]).unwrap();
@@ -41,7 +41,7 @@ fn only_what_came_back_comes_again() {
 }
 
 #[test]
-fn a_file_that_was_written_anew_behind_the_offset_comes_whole() {
+fn a_file_that_was_rewritten_after_the_offset_comes_whole() {
     let folder = Folder::new();
     folder.write("a", lines(1000..2000));
     assert_eq!(run_but(&mut folder.source("a"), "1500").len(), 1000);
@@ -51,7 +51,7 @@ fn a_file_that_was_written_anew_behind_the_offset_comes_whole() {
 }
 
 #[test]
-fn a_compressed_file_is_told_too() {
+fn a_compressed_file_is_recognized() {
     let folder = Folder::new();
     folder.write("a.gz", same::gzip(lines(1000..2000).as_bytes()));
     assert_eq!(run_but(&mut folder.source("a.gz"), "1500").len(), 1000);
@@ -67,7 +67,7 @@ fn a_line_whose_end_was_not_there_yet_is_whole_when_it_comes_again() {
     assert_eq!(run_but(&mut folder.follow("a"), "nothing"), ["one", "three"]);
 }
 
-/// It is refused before its end is seen: where the message behind it begins is not known then.
+/// It is refused before its end is seen: the start of the next message is unknown then.
 #[test]
 fn a_line_that_was_too_long_and_came_back_comes_again() {
     let refusing = |folder: &Folder, block_size: i64| {

@@ -2,7 +2,7 @@
 use super::*;
 
 #[test]
-fn what_is_written_comes() {
+fn written_lines_come() {
     let folder = Folder::new();
     let mut source = folder.follow("*.log");
     assert_eq!(now(&mut source), [""; 0], "nothing is there yet");
@@ -34,7 +34,7 @@ fn a_watched_folder_wakes_it() {
 }
 
 #[test]
-fn a_line_that_has_begun_waits_and_comes_again() {
+fn an_unfinished_line_waits_and_comes_again() {
     let folder = Folder::new();
     folder.append("a", "1\nbeg");
     let mut source = folder.follow("a");
@@ -137,14 +137,14 @@ fn a_truncated_file_is_read_from_its_beginning() {
     assert_eq!(now(&mut source), ["first", "second"]);
     folder.write("a", "x\n");
     assert_eq!(now(&mut source), ["x"]);
-    assert!(warnings(&mut source)[0].contains("(3 bytes of a line that had begun are lost)"));
-    // As long as before, and longer: seen by what it begins with.
+    assert!(warnings(&mut source)[0].contains("(3 bytes of an unfinished line are lost)"));
+    // As long as before, and longer: detected by its beginning.
     folder.write("a", "y\n");
     assert_eq!(now(&mut source), [""; 0], "not yet: nothing was added");
     folder.append("a", "z\n");
     assert_eq!(now(&mut source), ["y", "z"]);
     let said = warnings(&mut source);
-    assert!(said[0].ends_with("reading it from its beginning"), "{said:?}");
+    assert!(said[0].ends_with("reading it from the beginning"), "{said:?}");
     drop(source);
     assert_eq!(now(&mut folder.follow("a")), [""; 0], "what was overwritten has no say");
 }

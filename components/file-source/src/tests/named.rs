@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// As kubelet has them: a link, and what it leads to in another folder.
+/// As kubelet has them: a link, and its target in another folder.
 fn linked() -> Folder {
     let folder = Folder::new();
     fs::create_dir(folder.path("pod")).unwrap();
@@ -13,14 +13,14 @@ fn linked() -> Folder {
 }
 
 #[test]
-fn what_a_link_leads_to_may_be_rotated_while_nobody_reads() {
+fn the_target_of_a_link_may_be_rotated_while_gopiper_is_stopped() {
     let folder = linked();
     assert_eq!(now(&mut folder.follow("*.log")), ["1"]);
     folder.append("pod/0.log", "2\n");
     folder.rename("pod/0.log", "pod/0.log.1");
     folder.append("pod/0.log", "3\n");
     assert_eq!(now(&mut folder.follow("*.log")), ["2", "3"]);
-    // The link leads elsewhere since.
+    // The link leads elsewhere now.
     folder.append("pod/0.log", "4\n");
     folder.append("pod/1.log", "5\n");
     fs::remove_file(folder.path("web.log")).unwrap();
@@ -31,7 +31,7 @@ fn what_a_link_leads_to_may_be_rotated_while_nobody_reads() {
 }
 
 #[test]
-fn what_a_link_leads_to_may_be_rotated_quickly() {
+fn the_target_of_a_link_may_be_rotated_quickly() {
     let folder = linked();
     let mut source = folder.follow("*.log");
     assert_eq!(now(&mut source), ["1"]);
@@ -45,7 +45,7 @@ fn what_a_link_leads_to_may_be_rotated_quickly() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_said_once_with_what_was_not_read() {
+fn a_missing_file_is_reported_once_with_its_unread_bytes() {
     let folder = Folder::new();
     folder.write("a", "1\n2\n".repeat(100));
     folder.write("b", "b\n");
@@ -60,7 +60,7 @@ fn a_file_that_is_gone_is_said_once_with_what_was_not_read() {
     now_all(&mut source);
     let said = warnings(&mut source);
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("/a is not found any more: it was read up to byte 100"), "{said:?}");
+    assert!(said[0].contains("/a can no longer be found: it was read up to byte 100"), "{said:?}");
     assert!(said[0].contains("at least 300 bytes"), "{said:?}");
     drop(source);
     let mut source = folder.source("b");
@@ -76,7 +76,7 @@ fn now_all(source: &mut Harness) {
 }
 
 #[test]
-fn a_file_that_nobody_asks_for_any_more_is_not_read() {
+fn a_file_that_is_no_longer_asked_for_is_not_read() {
     let folder = Folder::new();
     folder.write("a", "a1\n");
     folder.write("b", "b1\n");
@@ -89,7 +89,7 @@ fn a_file_that_nobody_asks_for_any_more_is_not_read() {
 }
 
 #[test]
-fn a_file_waits_for_what_it_was_rotated_from() {
+fn a_file_waits_for_its_predecessor() {
     let folder = Folder::new();
     let lines =
         |from: usize, to: usize| (from..to).map(|n| format!("{n:06}\n")).collect::<String>();
@@ -129,7 +129,7 @@ fn links_that_lead_back_end() {
 }
 
 #[test]
-fn what_is_written_may_be_among_what_is_read() {
+fn the_written_file_may_be_among_those_read() {
     let folder = Folder::new();
     let reads = |pattern: &str, name: &str| {
         let pattern = folder.path(pattern).display().to_string();

@@ -1,4 +1,4 @@
-//! Whatever happens to a file and to the source, each line comes until it has gone through, and
+//! Whatever happens to a file and to the source, each line comes until it is finished, and
 //! then never again.
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ enum Act {
     Write(usize, usize),
     /// Gives the file another name, and begins a new one.
     Rotate,
-    /// Lets the source go on.
+    /// Lets the source continue.
     Produce(usize),
     /// Reports this outcome for the messages that it sent.
     Settle(Outcome),

@@ -1,4 +1,4 @@
-//! Which file is the one that was read before, and which is another.
+//! Recognizes a file that was read before.
 use std::os::unix::fs::PermissionsExt;
 
 use flate2::{Compression, write::GzEncoder};
@@ -6,7 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use super::*;
 use crate::progress::checkpoint::{Entry, Store};
 
-/// More than what a file is known by at its beginning.
+/// More than the part of its beginning by which a file is recognized.
 fn header() -> String {
     "column,".repeat(200) + "\n"
 }
@@ -27,7 +27,7 @@ fn run(folder: &Folder, glob: &str) -> Vec<String> {
     sent
 }
 
-/// The entries of the checkpoint, as they are when this was done to each.
+/// The entries of the checkpoint, after this was done to each.
 fn change(folder: &Folder, act: impl Fn(&mut serde_json::Map<String, serde_json::Value>)) {
     let (store, entries) = Store::open(folder.state()).unwrap();
     let entries = entries.unwrap().into_iter().map(|entry| {
@@ -63,7 +63,7 @@ fn another_content_with_the_same_beginning_is_seen_while_it_is_followed() {
 }
 
 #[test]
-fn a_line_that_has_begun_is_no_other_content() {
+fn an_unfinished_line_is_not_other_content() {
     let folder = Folder::new();
     folder.write("a", header() + "1\n" + &"x".repeat(3000));
     let mut source = folder.follow("a");
@@ -118,7 +118,7 @@ fn an_older_checkpoint_is_understood() {
 }
 
 #[test]
-fn nobody_else_may_read_the_checkpoint() {
+fn only_the_owner_may_read_the_checkpoint() {
     let folder = Folder::new();
     folder.write("a", "1\n");
     run(&folder, "a");
@@ -127,7 +127,7 @@ fn nobody_else_may_read_the_checkpoint() {
 }
 
 #[test]
-fn a_compressed_file_is_told_from_another_one_too() {
+fn a_compressed_file_is_recognized_too() {
     let folder = Folder::new();
     folder.write("a", gzip((header() + "day1,1\n").as_bytes()));
     assert_eq!(run(&folder, "a").len(), 2);
@@ -142,7 +142,7 @@ fn a_compressed_file_is_told_from_another_one_too() {
 }
 
 #[test]
-fn zeros_between_and_behind_compressed_members_are_padding() {
+fn zeros_between_and_after_compressed_members_are_padding() {
     let folder = Folder::new();
     let zeros = vec![0; 10_000];
     folder.write("a", [gzip(b"1\n"), zeros.clone(), gzip(b"2\n"), zeros.clone()].concat());
@@ -162,7 +162,7 @@ fn zeros_between_and_behind_compressed_members_are_padding() {
 }
 
 #[test]
-fn what_the_system_makes_up_is_read_each_time() {
+fn files_that_the_system_generates_are_read_each_time() {
     let paths = || ("paths", vec![Value::from("/proc/self/mounts")].into());
     let expected = fs::read_to_string("/proc/self/mounts").unwrap();
     let folder = Folder::new();
@@ -174,7 +174,7 @@ fn what_the_system_makes_up_is_read_each_time() {
         assert_eq!(texts(source.sent()).len(), expected.lines().count());
         source.tell_settled();
     }
-    // It says something else each time.
+    // Its content differs each time.
     let changing = ("paths", vec![Value::from("/proc/self/stat")].into());
     let mut source = Harness::source_in::<crate::FileSourceFactory>(
         folder.state(),

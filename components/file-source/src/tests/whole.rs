@@ -14,7 +14,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Until its end; an error if it says one at last.
+/// Reads to the end; returns the last error, if there is one.
 fn all(source: &mut Harness) -> (Vec<String>, Result<(), String>) {
     let ended = loop {
         match source.produce(512) {
@@ -65,7 +65,7 @@ fn of_files_of_one_moment_the_one_without_a_suffix_is_the_newest() {
 }
 
 #[test]
-fn what_has_gone_through_does_not_come_again() {
+fn finished_lines_do_not_come_again() {
     let folder = Folder::new();
     folder.write("a", "1\n2\n3\n");
     let mut source = folder.source("a");
@@ -82,7 +82,7 @@ fn what_has_gone_through_does_not_come_again() {
 }
 
 #[test]
-fn what_fails_has_gone_through_too() {
+fn failed_messages_count_as_finished_too() {
     let folder = Folder::new();
     folder.write("a", "1\n2\n");
     let mut source = folder.source("a");
@@ -106,7 +106,7 @@ fn without_a_checkpoint_the_state_is_not_touched() {
 }
 
 #[test]
-fn without_a_state_directory_it_says_what_to_do() {
+fn without_a_state_directory_it_gives_advice() {
     let folder = Folder::new();
     folder.write("a", "1\n");
     let paths = vec![Value::from(folder.path("a").display().to_string())];
@@ -116,7 +116,7 @@ fn without_a_state_directory_it_says_what_to_do() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn wrong_attributes_are_refused() {
     let folder = Folder::new();
     let refused = |glob: &str, attributes: &[(&'static str, Value)]| {
         folder.try_source(glob, attributes.iter().cloned()).unwrap_err()
@@ -187,7 +187,7 @@ fn a_damaged_gzip_file_is_named_and_the_others_are_read() {
     let ended = ended.unwrap_err();
     assert!(ended.ends_with(&folder.path("a").display().to_string()), "{ended}");
     let said = warnings(&mut source);
-    assert!(said[0].contains("is damaged: cannot decompress what follows byte"), "{said:?}");
+    assert!(said[0].contains("is damaged: cannot decompress beyond byte"), "{said:?}");
     let read = sent.join("\n").len();
     assert!(sent.len() > 500 && lines.concat().starts_with(&sent[..sent.len() - 2].join("\n")));
     assert_eq!(sent.last().unwrap(), "b");
@@ -195,7 +195,7 @@ fn a_damaged_gzip_file_is_named_and_the_others_are_read() {
 }
 
 #[test]
-fn what_can_not_be_looked_at_is_named_and_the_others_are_read() {
+fn unreadable_paths_are_named_and_the_others_are_read() {
     let folder = Folder::new();
     std::os::unix::fs::symlink("loop", folder.path("loop")).unwrap();
     let refused = folder.try_source("loop", []).unwrap_err();
@@ -302,7 +302,7 @@ fn a_file_that_was_overwritten_meanwhile_is_read_from_its_beginning() {
     folder.write("a", "other\n");
     let mut source = folder.source("a");
     assert_eq!(whole(&mut source), ["other"]);
-    assert!(warnings(&mut source)[0].contains("is not what it was"));
+    assert!(warnings(&mut source)[0].contains("has other content"));
     drop(source);
     folder.write("a", "o\n");
     assert_eq!(whole(&mut folder.source("a")), ["o"], "shorter");

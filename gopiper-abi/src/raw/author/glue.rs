@@ -167,7 +167,7 @@ impl<F> FactorySlot<F> {
         match fence(|| self.factory.as_mut().map(ask)) {
             Ok(answer) => answer.unwrap_or(default),
             Err(panicked) => {
-                let message = format!("when it was asked for its {what} it {panicked}");
+                let message = format!("when asked for its {what}, it {panicked}");
                 self.panicked.get_or_insert(RawError::new("", message));
                 default
             }
@@ -343,7 +343,7 @@ unsafe extern "C" fn drop_instance<W: WorkerComponent>(object: *mut ()) {
 /// No caller receives this panic, so it is at least logged.
 fn log_panic<T>(host: &Host, done: Result<T, Panicked>) {
     if let Err(panicked) = done {
-        host.log(Level::ERROR, module_path!(), &format!("when it was dropped it {panicked}"));
+        host.log(Level::ERROR, module_path!(), &format!("when dropped, it {panicked}"));
     }
 }
 

@@ -42,11 +42,7 @@ impl OnStop {
         drop(hooks);
         for hook in waiting {
             if let Err(panicked) = within(host, hook) {
-                host.log(
-                    Level::ERROR,
-                    module_path!(),
-                    &format!("when it was stopped it {panicked}"),
-                );
+                host.log(Level::ERROR, module_path!(), &format!("when stopped, it {panicked}"));
             }
         }
     }

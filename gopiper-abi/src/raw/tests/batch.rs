@@ -45,7 +45,7 @@ fn growing_keeps_the_messages_their_delivery_and_the_place() {
 }
 
 #[test]
-fn what_does_not_fit_is_not_appended() {
+fn messages_that_do_not_fit_are_not_appended() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let mut batch = Batch::new(3);
     batch.append(batch_of(&["a", "b"], &books, &ledger)).unwrap();
@@ -132,7 +132,7 @@ fn the_bytes_are_those_of_the_blocks() {
 }
 
 #[test]
-fn a_panic_while_judging_keeps_what_was_not_settled() {
+fn a_panic_while_judging_keeps_unsettled_messages() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let mut batch = batch_of(&["a", "b", "c", "d"], &books, &ledger);
     let judged = fence(|| {

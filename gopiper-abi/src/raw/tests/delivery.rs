@@ -22,7 +22,7 @@ const FAILED: Option<Outcome> = Some(Outcome::FAILED);
 const RETURNED: Option<Outcome> = Some(Outcome::RETURNED);
 
 #[test]
-fn a_batch_that_is_let_go_returns_its_messages() {
+fn a_dropped_batch_returns_its_messages() {
     let ledger = Ledger::open();
     drop(batch_of(3, 9, &ledger));
     assert_eq!(ledger.outcomes(9, 3), [RETURNED; 3]);
@@ -54,7 +54,7 @@ fn a_batch_settles_in_runs_of_equal_outcomes() {
     assert_eq!(*calls.0.lock().unwrap(), [(0, 3, 0), (3, 1, 1), (5, 3, 1)]);
     drop(batch);
     assert_eq!(calls.0.lock().unwrap().last(), Some(&(4, 1, 4)));
-    // The record has released it: all are settled.
+    // The record has released it, so all are settled.
     assert_eq!(Arc::strong_count(&calls), 1);
 }
 
@@ -72,7 +72,7 @@ fn messages_of_two_deliveries_settle_apart() {
 }
 
 #[test]
-fn what_is_kept_and_let_go_has_failed() {
+fn kept_messages_that_are_dropped_have_failed() {
     let ledger = Ledger::open();
     let mut kept = kept(batch_of(3, 0, &ledger));
     drop(kept.remove(1));
@@ -116,7 +116,7 @@ fn messages_without_a_delivery_are_counted_and_take_no_room() {
 }
 
 #[test]
-fn the_worst_outcome_of_what_was_made_settles_the_parents() {
+fn the_worst_outcome_of_the_children_settles_the_parents() {
     let ledger = Ledger::open();
     let mut parents = Deliveries::default();
     kept(batch_of(4, 0, &ledger)).into_iter().for_each(|kept| parents.add(kept));
@@ -135,7 +135,7 @@ fn the_worst_outcome_of_what_was_made_settles_the_parents() {
 }
 
 #[test]
-fn what_was_made_of_what_was_made_settles_all() {
+fn results_of_results_settle_all_parents() {
     let ledger = Ledger::open();
     let mut batch = batch_of(2, 0, &ledger);
     for depth in 0..50 {
@@ -151,7 +151,7 @@ fn what_was_made_of_what_was_made_settles_all() {
 }
 
 #[test]
-fn nothing_made_of_what_was_kept_settles_it_as_dropped() {
+fn kept_messages_without_a_result_are_settled_as_dropped() {
     let ledger = Ledger::open();
     let mut parents = Deliveries::default();
     kept(batch_of(2, 0, &ledger)).into_iter().for_each(|kept| parents.add(kept));

@@ -59,7 +59,7 @@ fn messages_of_several_deliveries_and_none_go_several_ways_together() {
     batch.grow();
     batch.grow();
     batch.append(batch_of(3, 2, &ledger)).unwrap();
-    batch.push(Message::new("nobody waits for it")).unwrap();
+    batch.push(Message::new("nothing waits for it")).unwrap();
     let mut nested = batch.fork(2);
     let first = nested.remove(0);
     nested.extend(first.fork(2));
@@ -93,7 +93,7 @@ fn copies_are_merged_and_kept_like_other_messages() {
 }
 
 #[test]
-fn a_fork_of_one_way_is_the_batch_and_none_lets_it_go() {
+fn a_fork_of_one_way_is_the_batch_and_of_none_drops_it() {
     let ledger = Ledger::open();
     let mut only = batch_of(2, 0, &ledger).fork(1);
     only.remove(0).settle(Outcome::DELIVERED);
@@ -104,7 +104,7 @@ fn a_fork_of_one_way_is_the_batch_and_none_lets_it_go() {
 }
 
 #[test]
-fn a_duplicate_is_nobodys() {
+fn a_duplicate_belongs_to_no_delivery() {
     let ledger = Ledger::open();
     let batch = batch_of(3, 0, &ledger);
     let copy = batch.duplicate();

@@ -11,7 +11,7 @@ use super::*;
 
 type Behaviour = fn(BatchCall<'_>) -> HandleFlags;
 
-/// A worker that does with a batch what its factory's attribute says.
+/// A worker that handles a batch as its factory's attribute says.
 struct Unruly(Behaviour);
 
 struct UnrulyFactory(String);
@@ -23,9 +23,9 @@ thread_local! {
 
 fn behaviour(name: &str) -> Behaviour {
     match name {
-        "lets go" => |_| HandleFlags::ALL_DONE,
+        "drops" => |_| HandleFlags::ALL_DONE,
         "forgets" => |call| {
-            // Nothing more than dropping it, as long as it has no Drop.
+            // The same as dropping it, as long as it has no Drop.
             #[allow(clippy::forget_non_drop)]
             std::mem::forget(call);
             HandleFlags::ALL_DONE
@@ -231,8 +231,8 @@ fn a_worker_that_reports_is_believed() {
 }
 
 #[test]
-fn a_worker_that_lets_go_of_the_batch_has_not_reported() {
-    for does in ["lets go", "forgets", "pretends to panic"] {
+fn a_worker_that_drops_the_batch_has_not_reported() {
+    for does in ["drops", "forgets", "pretends to panic"] {
         let no_report = (200, "no report".to_owned());
         assert_eq!(handle(does), [no_report.clone(), no_report.clone(), no_report], "{does}");
     }
@@ -264,14 +264,14 @@ fn a_panic_at_one_message_fails_that_one() {
 
 /// A host that receives 'all done' does not look at the messages.
 #[test]
-fn what_failed_is_known_though_the_worker_hides_it() {
+fn failures_are_known_though_the_worker_hides_them() {
     let said = handle("hides that it failed");
     assert_eq!(said, vec![(207, "hidden".to_owned()); 3]);
 }
 
-/// A batch with deferred messages is never given on, whatever a worker says of it.
+/// A batch with deferred messages is never passed on, whatever its worker returns.
 #[test]
-fn what_was_deferred_is_waited_for_though_the_worker_hides_it() {
+fn deferred_messages_are_awaited_though_the_worker_hides_them() {
     let said = handle("hides what it deferred");
     assert!(said.iter().all(|(status, _)| *status == 0), "{said:?}");
 }
@@ -323,7 +323,7 @@ fn hooks_are_called_once_and_at_once_after_the_stop() {
     on_stop.call(move || {
         clone.fetch_add(1, SeqCst);
     });
-    // A hook may hold what holds the hooks.
+    // A hook may own the owner of the hooks.
     let cycle = on_stop.clone();
     on_stop.call(move || drop(cycle.clone()));
     let stopper = component.stopper();
@@ -342,7 +342,7 @@ fn hooks_are_called_once_and_at_once_after_the_stop() {
 }
 
 #[test]
-fn what_a_host_does_not_send_comes_back_whole() {
+fn messages_that_a_host_does_not_send_come_back_whole() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let host = host(Arc::new(Silent));
     let kept = {

@@ -50,12 +50,12 @@ impl Given {
                 }
             }
         }
-        // A report of an attempt before: it is not to be taken for one of this time.
+        // A report of an earlier attempt: it must not count for this one.
         message.with_report(Report::retry(9, ""))
     }
 }
 
-/// Runs the ways over messages of these kinds, as a host does, and checks what remains of each.
+/// Runs the ways over messages of these kinds, as a host does, and checks the rest of each.
 fn run(ways: &[&Way], kinds: &[u32]) {
     let mut given = Given::new();
     let mut batch = Batch::new(ways.len() as u32);
@@ -194,7 +194,7 @@ proptest! {
     }
 }
 
-/// Deferred messages are reported on other threads while the call, and the host behind it, go on.
+/// Deferred messages are reported on other threads while the call and the host continue.
 #[test]
 fn late_reports_race_with_the_end_of_the_call() {
     let rounds = if cfg!(miri) { 3 } else { 300 };
@@ -240,7 +240,7 @@ fn late_reports_race_with_the_end_of_the_call() {
 }
 
 #[test]
-fn a_batch_that_nobody_finishes_goes_with_its_last_report() {
+fn an_unfinished_batch_ends_with_its_last_report() {
     let mut given = Given::new();
     let mut batch = Batch::new(2);
     (0..2).for_each(|kind| batch.push(given.message(kind)).unwrap());

@@ -15,7 +15,7 @@ fn batch(books: &Books, ledger: &Arc<Ledger>, texts: &[&str]) -> Batch {
 }
 
 #[test]
-fn what_comes_back_in_time_has_its_delivery_again() {
+fn messages_given_back_in_time_have_their_delivery_again() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let (mut lent, copy) = Lent::new(batch(&books, &ledger, &["done", "keep", "drop"]));
     let handling = Handling::new(copy);
@@ -99,7 +99,7 @@ fn a_call_that_is_given_up_settles_nothing_any_more() {
 }
 
 #[test]
-fn what_is_reported_is_taken_out_while_the_rest_is_waited_for() {
+fn reported_messages_are_taken_out_while_the_rest_is_awaited() {
     struct Late(mpsc::Sender<Vec<i32>>);
     impl Completion for Late {
         fn completed(&self, batch: Batch) {
@@ -161,13 +161,13 @@ fn give_up_when_stuck(
 
 fn panics_at_panic(message: Message, handled: HandledCallback<'_>) {
     match message.data() {
-        b"panic" => panic!("as it was told"),
+        b"panic" => panic!("as requested"),
         _ => handled.done(message),
     }
 }
 
 #[test]
-fn what_lies_behind_a_panic_was_not_begun() {
+fn messages_after_a_panic_were_not_begun() {
     let reported = give_up_when_stuck(&["done", "panic", "rest", "r"], |handling, get_stuck| {
         lend(handling, |call| {
             let flags = call.each(panics_at_panic);
@@ -179,7 +179,7 @@ fn what_lies_behind_a_panic_was_not_begun() {
 }
 
 #[test]
-fn what_was_handed_out_singly_before_says_nothing_of_the_next_call() {
+fn messages_handed_out_before_do_not_affect_the_next_call() {
     let reported = give_up_when_stuck(&["done", "panic", "all", "a"], |handling, get_stuck| {
         lend(handling, |call| call.each(panics_at_panic));
         lend(handling, |call| {
@@ -203,7 +203,7 @@ fn all_of_a_batch_that_is_reported_at_once_is_reported() {
 }
 
 /// A call may be abandoned at any moment: a message that is being handed out or reported just then,
-/// on whatever thread, is never taken for reported, nor read while it is written.
+/// on any thread, is never taken for reported, nor read while it is written.
 #[test]
 fn a_call_may_be_given_up_at_any_moment() {
     let rounds = if cfg!(miri) { 20 } else { 3000 };
@@ -273,7 +273,7 @@ fn a_call_may_be_given_up_at_any_moment() {
 }
 
 #[test]
-fn what_was_made_of_a_kept_message_and_sent_is_not_its_components_any_more() {
+fn a_sent_result_of_a_kept_message_no_longer_belongs_to_its_component() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let (mut lent, copy) = Lent::new(batch(&books, &ledger, &["a", "b", "c", "kept"]));
     let handling = Handling::new(copy);
@@ -297,7 +297,7 @@ fn what_was_made_of_a_kept_message_and_sent_is_not_its_components_any_more() {
 }
 
 #[test]
-fn whoever_looks_at_an_awaited_batch_finds_nothing_once_it_is_completed() {
+fn an_awaited_batch_is_empty_once_it_is_completed() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let handling = Handling::new(batch(&books, &ledger, &["done", "defer"]));
     let mut deferred = Vec::new();

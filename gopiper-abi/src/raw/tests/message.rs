@@ -34,7 +34,7 @@ fn a_duplicate_shares_until_one_of_them_changes() {
 }
 
 #[test]
-fn what_nobody_shares_is_changed_in_place() {
+fn unshared_messages_are_changed_in_place() {
     let mut message = Message::new("data");
     message.set_attribute("k", 1i64);
     let before = message.extra;
@@ -47,7 +47,7 @@ fn what_nobody_shares_is_changed_in_place() {
 }
 
 #[test]
-fn taking_away_what_is_not_there_copies_nothing() {
+fn removing_a_missing_attribute_copies_nothing() {
     let mut one = Message::new("data");
     assert_eq!(one.remove_attribute("k"), None);
     assert_eq!(references(&one), 0);
@@ -58,7 +58,7 @@ fn taking_away_what_is_not_there_copies_nothing() {
 }
 
 #[test]
-fn threads_may_change_what_they_share() {
+fn threads_may_change_shared_messages() {
     let books = Books::default();
     let mut message = Message::new("data");
     message.set_attribute("bytes", books.payload("b"));
@@ -77,7 +77,7 @@ fn threads_may_change_what_they_share() {
 }
 
 #[test]
-fn other_bytes_have_no_delimiter_behind_them() {
+fn other_bytes_have_no_delimiter_after_them() {
     let block = Payload::from(b"one\ntwo\n".to_vec());
     let mut batch = Batch::new(2);
     batch.extend_slices(&block, 1, 5, [0..3, 4..7].into_iter());
@@ -88,7 +88,7 @@ fn other_bytes_have_no_delimiter_behind_them() {
 }
 
 #[test]
-fn a_report_stands_on_the_message() {
+fn a_report_is_stored_in_the_message() {
     let message = Message::new("data").with_report(Report::retry(7, "later"));
     assert_eq!((message.status(), message.description()), (107, "later"));
     // A duplicate is a new message: the report was not about it.

@@ -1,4 +1,4 @@
-//! The promises of the interface, as stories; with the counters that say whether they hold.
+//! The promises of the interface, as stories, and the counters that check them.
 mod batch;
 mod delivery;
 mod fork;

@@ -55,7 +55,7 @@ fn hears() -> (Told, Arc<dyn Settle>) {
     (told.clone(), Arc::new(Hears { told, alive: UnsafeCell::new(()) }))
 }
 
-/// All that was told: each once, and the end last.
+/// All reported outcomes: each once, and the end last.
 fn sorted(told: &Told) -> Vec<(u32, u32, Outcome)> {
     let mut told = told.lock().unwrap().clone();
     assert_eq!(told.pop(), Some(FREED));
@@ -81,7 +81,7 @@ fn part(delivery: *const Delivery, first: u32, count: u32) -> Parent {
 }
 
 #[test]
-fn every_index_is_told_once_and_the_last_one_frees() {
+fn every_index_is_settled_once_and_the_last_one_frees() {
     explore("three settle one delivery", || {
         let (told, hears) = hears();
         let batch = open(4, 7, None, hears);

@@ -50,7 +50,7 @@ fn bytes_that_live_forever_have_no_owner() {
 }
 
 #[test]
-fn what_is_frozen_from_the_front_stays_while_the_rest_is_written() {
+fn bytes_frozen_from_the_front_stay_while_the_rest_is_written() {
     let books = Books::default();
     let mut block = books.memory("one two three");
     let one = block.split_to(4);
@@ -73,7 +73,7 @@ fn more_than_there_is_can_not_be_frozen() {
 }
 
 #[test]
-fn memory_that_panics_when_it_is_dropped_harms_nobody() {
+fn memory_that_panics_when_dropped_does_no_harm() {
     struct Bad([u8; 3]);
     impl AsMut<[u8]> for Bad {
         fn as_mut(&mut self) -> &mut [u8] {
@@ -102,7 +102,7 @@ fn memory_that_can_be_mapped_says_where() {
 }
 
 #[test]
-fn threads_may_share_and_let_go_in_any_order() {
+fn threads_may_share_and_drop_in_any_order() {
     let books = Books::default();
     let payload = books.payload([7; 64]);
     std::thread::scope(|scope| {

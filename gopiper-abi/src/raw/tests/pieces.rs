@@ -1,7 +1,7 @@
 use super::*;
 
 /// The pieces that a sink would write, each with its messages, and `+` where it adds a delimiter
-/// before or behind.
+/// before or after it.
 fn pieces(batch: Batch, delimiter: &[u8]) -> Vec<(std::ops::Range<usize>, String)> {
     let mut found = Vec::new();
     let handling = Handling::new(batch);
@@ -74,7 +74,7 @@ fn a_line_without_a_delimiter_gets_none_but_before_the_next_one() {
 }
 
 #[test]
-fn what_lies_in_no_allocation_is_never_merged() {
+fn static_memory_is_never_merged() {
     static TEXT: &[u8] = b"ab";
     let mut batch = Batch::new(2);
     batch.push(Message::new(Payload::from_static(&TEXT[..1]))).unwrap();
@@ -169,6 +169,6 @@ fn the_pieces_of_a_line_are_put_together_and_no_others() {
     assert_eq!(written(&[("a", 4, true), ("c", 6, false)]), "a+c+");
     assert_eq!(written(&[("a", 4, true), ("d", 0, false)]), "a+d+");
     assert_eq!(written(&[("a", 4, true), ("x", 9, true), ("b", 5, false)]), "a+x+b+");
-    // It was made longer by a function that knows nothing of pieces.
+    // A function that does not know about pieces has made it longer.
     assert_eq!(written(&[("a\n", 4, true), ("d", 0, false)]), "a\nd+");
 }

@@ -18,7 +18,7 @@ fn every_kind(books: &Books) -> Vec<Value> {
 }
 
 #[test]
-fn every_kind_of_value_is_what_it_was_made_of() {
+fn every_kind_of_value_keeps_its_content() {
     let books = Books::default();
     let values = every_kind(&books);
     let tags: Vec<u32> = values.iter().map(|value| value.tag().0).collect();
@@ -41,7 +41,7 @@ fn every_kind_of_value_is_what_it_was_made_of() {
 }
 
 #[test]
-fn a_value_is_only_what_it_is() {
+fn a_value_has_one_kind() {
     let books = Books::default();
     for (i, value) in every_kind(&books).iter().enumerate() {
         let is = [
@@ -109,11 +109,11 @@ fn a_value_of_a_later_interface_is_cloned_dropped_and_passed_on() {
     assert_eq!((value.as_str(), value.as_i64(), value.as_map()), (None, None, None));
     assert!(format!("{value:?}").contains("77"));
     assert_eq!(value, value);
-    assert_ne!(*value, value.clone(), "only itself: nobody knows what it is");
+    assert_ne!(*value, value.clone(), "only itself: its kind is unknown");
 }
 
 #[test]
-fn a_known_tag_is_never_put_on_what_it_does_not_stand_for() {
+fn a_known_tag_is_never_put_on_an_unknown_value() {
     for tag in 0..=ValueTag::MAP.0 {
         assert!(fence(|| Value::of_unknown_tag(tag)).is_err(), "{tag}");
     }

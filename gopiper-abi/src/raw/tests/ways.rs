@@ -63,7 +63,7 @@ pub(super) fn ways() -> Vec<Way> {
     vec![
         way("done", Left::Came(0, ""), |_, m, h| h.done(m)),
         way("changed, done", Left::Changed, |_, m, h| h.done(changed(m))),
-        way("changed, done with words", Left::Changed, |_, m, h| {
+        way("changed, done with a text", Left::Changed, |_, m, h| {
             h.report(changed(m), Report::new(0, "words"));
         }),
         way("another one, done", Left::Changed, |stage, m, h| {
@@ -99,10 +99,10 @@ pub(super) fn ways() -> Vec<Way> {
         way("continue without keeping", Left::Fault, |_, m, h| h.report(m, Report::new(1, "?"))),
         way("reserved", Left::Fault, |_, m, h| h.report(changed(m), Report::new(2, "?"))),
         way("reserved to the end", Left::Fault, |_, m, h| h.report(m, Report::new(99, "?"))),
-        way("both let go", NO_REPORT, |_, m, h| drop((m, h))),
-        way("changed, both let go", NO_REPORT, |_, m, h| drop((changed(m), h))),
+        way("both dropped", NO_REPORT, |_, m, h| drop((m, h))),
+        way("changed, both dropped", NO_REPORT, |_, m, h| drop((changed(m), h))),
         way("both forgotten", NO_REPORT, |stage, m, h| {
-            // As after `mem::forget`, only that the test can free it in the end.
+            // As after `mem::forget`, but the test can free it at the end.
             stage.forgotten.push(ManuallyDrop::new(m));
             #[allow(clippy::forget_non_drop)]
             std::mem::forget(h);
@@ -129,7 +129,7 @@ pub(super) fn ways() -> Vec<Way> {
             h.report(changed(m), Report::fail(4, "why"));
             panic!("after the report");
         }),
-        way("kept, let go", Left::Kept(Outcome::FAILED), |_, m, h| drop(h.keep(m))),
+        way("kept, dropped", Left::Kept(Outcome::FAILED), |_, m, h| drop(h.keep(m))),
         way("kept for long", Left::Kept(Outcome::FAILED), |stage, m, h| stage.kept.push(h.keep(m))),
         way("kept, panic", Left::Kept(Outcome::FAILED), |_, m, h| {
             let _kept = h.keep(m);
@@ -159,7 +159,7 @@ pub(super) fn ways() -> Vec<Way> {
         way("deferred, a status of a slot", Left::Fault, |_, m, h| {
             h.defer().report(changed(m), Report::new(i32::MIN + 1, "?"));
         }),
-        way("deferred, let go", NO_REPORT, |_, m, h| drop((h.defer(), changed(m)))),
+        way("deferred, dropped", NO_REPORT, |_, m, h| drop((h.defer(), changed(m)))),
         way("deferred, panic", NO_REPORT, |_, m, h| {
             let _deferred = h.defer();
             change(&mut { m });
@@ -186,7 +186,7 @@ pub(super) fn ways() -> Vec<Way> {
                 deferred.report(changed(m), Report::retry(1, "late"));
             }));
         }),
-        way("deferred, let go by a thread that panics", NO_REPORT, |stage, m, h| {
+        way("deferred, dropped by a thread that panics", NO_REPORT, |stage, m, h| {
             let deferred = h.defer();
             stage.threads.push(std::thread::spawn(move || {
                 let _ = fence(|| {

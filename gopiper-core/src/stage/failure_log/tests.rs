@@ -2,7 +2,7 @@
 use super::*;
 
 #[test]
-fn a_reason_is_known_in_spite_of_what_differs_between_messages() {
+fn a_reason_is_recognized_though_messages_differ() {
     let same =
         |one: &str, other: &str| key(200, Attempt::Last, one) == key(200, Attempt::Last, other);
     assert!(same("line 12: no number: 'abc'", "line 7: no number: 'x y'"));
@@ -90,7 +90,7 @@ fn each_new_reason_is_said_at_once_and_then_counted_until_it_ends() {
 }
 
 #[test]
-fn what_waits_for_another_attempt_is_heard_as_long_as_it_lasts() {
+fn waiting_retries_are_reported_as_long_as_they_last() {
     let (clock, failures) = with_clock();
     let attempt = || failures.report(&fails("the disk is full", true), || None);
     let log = log_of(|| {
@@ -132,7 +132,7 @@ fn what_waits_for_another_attempt_is_heard_as_long_as_it_lasts() {
 }
 
 #[test]
-fn what_is_not_tried_any_more_does_not_go_on() {
+fn reasons_without_further_attempts_end() {
     let (clock, failures) = with_clock();
     let log = log_of(|| {
         failures.report(&fails("it is busy", true), || None);

@@ -1,4 +1,4 @@
-//! A host of another version of the interface: loads each file, and says what came of it.
+//! A host of another version of the interface: loads each file, and reports the result.
 mod loader;
 
 use std::{env, path::Path, process::ExitCode};

@@ -26,7 +26,7 @@ impl Component for Pass {
     }
 }
 
-/// The dynamic linker calls this before anything else of the library runs.
+/// The dynamic linker calls this before any other code of the library runs.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static ON_OPEN: extern "C" fn() = on_open;

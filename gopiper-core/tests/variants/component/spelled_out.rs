@@ -1,4 +1,4 @@
-//! The same, with what the export macro writes spelled out, so that parts of it can be changed.
+//! The same, with the output of the export macro spelled out, so that parts of it can be changed.
 mod pass;
 
 use gopiper_abi::{

@@ -153,19 +153,20 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
     if !is_name || name.len() > 60 {
         return Err(format!(
-            "'{name}' is no name for a component: begin with a letter, and go on with small letters, \
-             digits, '-' and '_'"
+            "'{name}' cannot be the name of a component: begin with a letter, and continue with \
+             small letters, digits, '-' and '_'"
         ));
     }
     if TAKEN.contains(&name.as_str()) {
         return Err(format!(
-            "'{name}' is a word of Rust's, or of what the component uses: take another"
+            "'{name}' is a keyword of Rust or a name that the component uses: choose another"
         ));
     }
     let abi = match abi_path {
         Some(path) => {
             let path = fs::canonicalize(path.join("Cargo.toml"));
-            let path = path.map_err(|error| format!("--abi-path holds no crate: {error}"))?;
+            let path =
+                path.map_err(|error| format!("--abi-path does not lead to a crate: {error}"))?;
             let folder = path.parent().expect("a file has a folder").display().to_string();
             format!("{{ version = {INTERFACE_VERSION:?}, path = {folder:?} }}")
         }
@@ -196,7 +197,7 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
         (".gitignore", include_str!("template/gitignore")),
     ];
     let folder = PathBuf::from(name);
-    fs::create_dir(&folder).map_err(|error| format!("cannot make {name}: {error}"))?;
+    fs::create_dir(&folder).map_err(|error| format!("cannot create {name}: {error}"))?;
     for (file, text) in files {
         let path = folder.join(file);
         write(&path, &fill(text))

@@ -16,35 +16,35 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "attributes::unknown",
-        advice: "declare the attributes with `attributes!`, which refuses others",
+        advice: "declare the attributes with `attributes!`, which refuses unknown ones",
         run: unknown,
     },
     Test {
         name: "attributes::missing",
-        advice: "the schema says that it is required: refuse to work without it",
+        advice: "the schema marks it as required: refuse to work without it",
         run: missing,
     },
     Test {
         name: "attributes::wrong-type",
-        advice: "declare the attributes with `attributes!`, and each with the type that it has",
+        advice: "declare the attributes with `attributes!`, each with its type",
         run: wrong_type,
     },
     Test {
         name: "attributes::huge",
-        advice: "answer with Error::attribute rather than panic",
+        advice: "return Error::attribute instead of panicking",
         run: huge,
     },
 ];
 
 fn described(subject: &Subject) -> Judged {
     let schema = subject.schema();
-    must(schema.is_object(), || "its schema is no JSON object".into())?;
+    must(schema.is_object(), || "its schema is not a JSON object".into())?;
     let schema = Schema::new(&schema);
     if schema.description().is_empty() {
-        return Err(Verdict::Warning("nothing says what the component is for".into()));
+        return Err(Verdict::Warning("the component has no description".into()));
     }
     match schema.properties().find(|(_, of)| of.description().is_empty()) {
-        Some((name, _)) => Err(Verdict::Warning(format!("nothing says what '{name}' is for"))),
+        Some((name, _)) => Err(Verdict::Warning(format!("attribute '{name}' has no description"))),
         None => Ok(()),
     }
 }
@@ -53,9 +53,9 @@ fn unknown(subject: &Subject) -> Judged {
     let mut attributes = subject.attributes.clone();
     attributes.insert("verify_unknown", 1i64);
     match subject.with(attributes) {
-        Ok(_) => Err(Verdict::Failed("an attribute that does not exist is taken".into())),
+        Ok(_) => Err(Verdict::Failed("it accepts an attribute that does not exist".into())),
         Err(errors) => must(errors.iter().any(|it| it.attribute == "verify_unknown"), || {
-            "its refusal of an attribute that does not exist does not name that".into()
+            "it refuses an attribute that does not exist without naming it".into()
         }),
     }
 }
@@ -67,7 +67,7 @@ fn missing(subject: &Subject) -> Judged {
         attributes.remove(name);
         let errors = subject.with(attributes).err().unwrap_or_default();
         must(errors.iter().any(|it| it.attribute == name), || {
-            format!("that '{name}' is missing is not refused by name")
+            format!("it does not refuse by name that '{name}' is missing")
         })?;
     }
     Ok(())
@@ -93,7 +93,7 @@ fn wrong_type(subject: &Subject) -> Judged {
             let errors = subject.with(attributes).err().unwrap_or_default();
             let is_about = |path: &str| path.split(['.', '[']).next() == Some(name);
             must(errors.iter().any(|it| is_about(&it.attribute)), || {
-                format!("that '{name}' is {wrong} is not refused by name")
+                format!("it does not refuse by name that '{name}' is {wrong}")
             })?;
         }
     }

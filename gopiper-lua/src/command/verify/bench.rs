@@ -111,7 +111,7 @@ impl<'s> Trial<'s> {
             counts: summary.components.get(place).map(|(_, counts)| *counts).unwrap_or_default(),
             stuck: stuck.or_else(|| {
                 let left = !summary.left.is_empty() && end != End::Aborted;
-                left.then(|| format!("it did not end in time; left: {:?}", summary.left))
+                left.then(|| format!("it did not end in time; messages left: {:?}", summary.left))
             }),
             summary,
         })
@@ -168,7 +168,7 @@ fn watch(
         match hear.recv_timeout(Duration::from_millis(5)) {
             Ok(summary) => return Ok((summary, stuck)),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(Verdict::Failed("the pipeline has gone without an end".into()));
+                return Err(Verdict::Failed("the pipeline disappeared before it ended".into()));
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
@@ -198,7 +198,7 @@ fn watch(
         }
         let late = told && begun.elapsed() > patience;
         if stuck.is_none() && (late || since.elapsed() > patience) {
-            stuck = Some(format!("it did not end; left: {:?}", control.left()));
+            stuck = Some(format!("it did not end; messages left: {:?}", control.left()));
             control.abort();
         }
     }
@@ -206,7 +206,7 @@ fn watch(
 
 /// Something that it needs may be missing; but that is no reason to panic.
 fn no_start(error: &PipelineError) -> Verdict {
-    let said = format!("no pipeline starts: {error}");
+    let said = format!("the pipeline does not start: {error}");
     if said.contains("panicked") { Verdict::Failed(said) } else { Verdict::Skipped(said) }
 }
 

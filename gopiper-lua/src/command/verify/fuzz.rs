@@ -18,12 +18,12 @@ use super::{
 pub(super) const TESTS: &[Test] = &[
     Test {
         name: "fuzz::attributes",
-        advice: "answer with Error::attribute rather than panic",
+        advice: "return Error::attribute instead of panicking",
         run: attributes,
     },
     Test {
         name: "fuzz::messages",
-        advice: "report what you can't make sense of with `handled.fail` rather than panic",
+        advice: "report messages that you cannot process with `handled.fail` instead of panicking",
         run: messages,
     },
 ];

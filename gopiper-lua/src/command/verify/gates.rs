@@ -14,7 +14,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "gates::sealed",
-        advice: "gopiper verify --seal, after whatever changes the file",
+        advice: "run gopiper verify --seal after everything that changes the file",
         run: |subject| match subject.seal {
             Seal::Fits => Ok(()),
             _ => Err(Verdict::Warning("damage to the file would not be noticed".into())),

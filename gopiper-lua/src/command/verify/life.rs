@@ -17,27 +17,27 @@ use super::{
 pub(super) const TESTS: &[Test] = &[
     Test {
         name: "life::create-many",
-        advice: "give back in `drop` and `destroy` what was taken; keep no state in statics",
+        advice: "release everything in `drop` and `destroy`; keep no state in statics",
         run: create_many,
     },
     Test {
         name: "life::from-many-threads",
-        advice: "a factory may be made on any thread: keep no state in statics",
+        advice: "a factory may be created on any thread: keep no state in statics",
         run: from_many_threads,
     },
     Test {
         name: "life::end-without-messages",
-        advice: "`end` must do without a message having come before it",
+        advice: "`end` must work without a message before it",
         run: |subject| Trial::new(subject, Vec::new()).run()?.sound(),
     },
     Test {
-        name: "life::stop-is-heard",
-        advice: "end what blocks in `postponed.on_stop`, or look at `host().is_stopping()`",
+        name: "life::stop",
+        advice: "interrupt blocking calls in `postponed.on_stop`, or check `host().is_stopping()`",
         run: |subject| Trial::new(subject, lines(20)).until_stopped().run()?.ended(),
     },
     Test {
         name: "life::aborted",
-        advice: "expect an end in the middle of the work; a report that comes after it has no effect",
+        advice: "expect the end in the middle of the work; a report after it has no effect",
         run: aborted,
     },
     Test {
@@ -47,7 +47,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "life::files-left-open",
-        advice: "close in `drop` what was opened",
+        advice: "close all files in `drop`",
         run: |subject| grows(subject, "/proc/self/fd", "open files"),
     },
     Test {
@@ -56,8 +56,8 @@ pub(super) const TESTS: &[Test] = &[
         run: |subject| {
             let mut factory = subject.factory()?;
             let (workers, room) = (factory.pool_size(), factory.channel_size());
-            must((1..=1024).contains(&workers), || format!("it wants {workers} workers"))?;
-            must(room > 0, || "it wants a channel without room".into())
+            must((1..=1024).contains(&workers), || format!("its pool_size is {workers}"))?;
+            must(room > 0, || "its channel_size is 0".into())
         },
     },
 ];
@@ -75,7 +75,7 @@ fn create_many(subject: &Subject) -> Judged {
     for nth in 1..=50 {
         let ran = match Trial::new(subject, lines(1)).run() {
             Err(Verdict::Skipped(said)) if nth > 1 => {
-                return Err(Verdict::Failed(format!("the pipeline number {nth}: {said}")));
+                return Err(Verdict::Failed(format!("pipeline number {nth}: {said}")));
             }
             ran => ran?,
         };
@@ -96,7 +96,7 @@ fn from_many_threads(subject: &Subject) -> Judged {
         let bad = ended.filter_map(|it| it.ok().and_then(Result::err)).next();
         must(bad.is_none(), || {
             let said = bad.as_ref().map(|it| it.said().to_owned()).unwrap_or_default();
-            format!("made by eight threads at once, {said}")
+            format!("created by eight threads at once: {said}")
         })
     })
 }
@@ -113,5 +113,5 @@ fn grows(subject: &Subject, folder: &str, what: &str) -> Judged {
         thread::sleep(Duration::from_millis(10));
     }
     let after = count();
-    must(after <= before, || format!("{} {what} more after three pipelines", after - before))
+    must(after <= before, || format!("{} more {what} after three pipelines", after - before))
 }

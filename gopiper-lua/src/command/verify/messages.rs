@@ -18,7 +18,8 @@ use super::{
     verdict::{Judged, Verdict, must},
 };
 
-const ODD: &str = "report what you can't make sense of with `handled.fail` rather than panic";
+const ODD: &str =
+    "report messages that you cannot process with `handled.fail` instead of panicking";
 
 pub(super) const TESTS: &[Test] = &[
     Test {
@@ -33,7 +34,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "messages::invalid-utf8",
-        advice: "a payload is bytes: look at it as such, or use String::from_utf8_lossy",
+        advice: "a payload is bytes: treat it as bytes, or use String::from_utf8_lossy",
         run: |subject| {
             let all = (0..=255u8).map(|byte| Message::new(vec![b'a', byte, 0xff, byte]));
             odd(subject, all.collect())
@@ -60,12 +61,13 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "messages::batches",
-        advice: "which messages come together is chance: let nothing depend on it",
+        advice: "the batches are random: do not depend on their boundaries",
         run: batches,
     },
     Test {
         name: "messages::order",
-        advice: "send what was kept in the order in which it came, or tell operators that it sorts",
+        advice: "send kept messages in the order received, or tell operators that the component \
+                 sorts",
         run: order,
     },
     Test {
@@ -75,7 +77,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "messages::memory",
-        advice: "bound what is remembered, in number and in time, and give it back in `drop`",
+        advice: "limit what is remembered, in number and in time, and release it in `drop`",
         run: memory,
     },
 ];
@@ -87,7 +89,7 @@ pub(super) fn lines(count: usize) -> Vec<Message> {
 
 pub(super) fn takes_messages(subject: &Subject) -> Judged {
     match subject.kind {
-        Kind::SOURCE => Err(Verdict::Skipped("a source gets no messages".into())),
+        Kind::SOURCE => Err(Verdict::Skipped("a source receives no messages".into())),
         _ => Ok(()),
     }
 }
@@ -134,17 +136,17 @@ fn batches(subject: &Subject) -> Judged {
         let ran = Trial::new(subject, lines(200)).in_batches_of(batch).run()?;
         ran.ended()?;
         if ran.summary.is_finished() {
-            return Err(Verdict::Skipped("it has had enough before all have come".into()));
+            return Err(Verdict::Skipped("it finished before it had received all messages".into()));
         }
         Ok((ran.output.iter().map(|it| it.data().to_vec()).collect(), ran.outcomes))
     };
     let first = came(7)?;
     if came(7)? != first {
-        return Err(Verdict::Skipped("what comes out differs from run to run".into()));
+        return Err(Verdict::Skipped("its output differs from run to run".into()));
     }
     for batch in [1, 200] {
         must(came(batch)? == first, || {
-            format!("in batches of {batch} something else comes out than in batches of 7")
+            format!("its output in batches of {batch} differs from that in batches of 7")
         })?;
     }
     Ok(())
@@ -163,7 +165,7 @@ fn order(subject: &Subject) -> Judged {
     let numbers: Vec<_> = numbers.collect();
     match numbers.windows(2).find(|pair| pair[0] > pair[1]) {
         Some(pair) => Err(Verdict::Warning(format!(
-            "what came as number {} left before what came as number {}",
+            "message number {} left before message number {}",
             pair[0], pair[1]
         ))),
         None => Ok(()),
@@ -236,12 +238,11 @@ fn memory(subject: &Subject) -> Judged {
         let (of_half, of_all) = (COUNT * SIZE / 2, COUNT * SIZE);
         seen = if kept > of_all / 4 {
             let (kept, all) = (kept >> 10, of_all >> 10);
-            let said =
-                format!("{kept} KB were not given back by a pipeline of {all} KB of messages");
+            let said = format!("a pipeline of {all} KB of messages did not release {kept} KB");
             Err(Verdict::Failed(said))
         } else if held > of_half / 4 {
             let (held, half) = (held >> 10, of_half >> 10);
-            let said = format!("{held} KB more are in use after {half} KB of messages more");
+            let said = format!("another {half} KB of messages use another {held} KB of memory");
             Err(Verdict::Warning(said))
         } else {
             Ok(())

@@ -152,7 +152,7 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         .filter(|test| !is_in(&arguments.exclude, test))
         .collect();
     if chosen.is_empty() {
-        say("gopiper: no test is called so: gopiper verify --list FILE.so shows their names");
+        say("gopiper: no test has such a name: gopiper verify --list FILE.so shows the names");
         return Ok(ExitCode::from(exit::USAGE));
     }
     let verdicts = run(&chosen, &subject, arguments);
@@ -246,13 +246,14 @@ fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments, seed: u64) 
 fn advice(test: &Test, verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Crashed(_) => {
-            "run this test alone (--include) in a debugger (--in-process), or look at what it said last"
+            "run this test alone (--include) in a debugger (--in-process), or look at its last \
+             output"
         }
         Verdict::Failed(said) if said.contains("panicked") => {
-            "a panic is a mistake of its own: report what can't be done (handled.fail, an Error)"
+            "a panic is always a bug: report failures (handled.fail, an Error)"
         }
         Verdict::Failed(said) if said.starts_with("it did not end within") => {
-            "it hangs, or is slow: then give it more time (--timeout)"
+            "it hangs or is slow: give a slow one more time (--timeout)"
         }
         _ => test.advice,
     }
@@ -273,7 +274,7 @@ fn summarize(verdicts: &[Verdict], arguments: &VerifyArguments) {
         return;
     }
     if let Some(refused) = verdicts.iter().find(|it| it.said().starts_with(REFUSES)) {
-        print(format_args!("most was not looked at, as {}", refused.said()));
+        print(format_args!("most tests were skipped, because {}", refused.said()));
     }
     if arguments.only_failed && !verdicts.iter().any(Verdict::is_failure) {
         return;

@@ -10,7 +10,7 @@ use super::{
 pub(super) const TESTS: &[Test] = &[
     Test {
         name: "reports::once",
-        advice: "call the callback once for each message, on every way through `handle`",
+        advice: "call the callback once for each message, on every path through `handle`",
         run: |subject| {
             let ran = plain(subject, 100)?;
             let silent = ran.failed.iter().filter(|it| description(it) == "no report").count();
@@ -21,7 +21,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "reports::late",
-        advice: "report what was deferred, at `end` at the latest",
+        advice: "report deferred messages, at `end` at the latest",
         run: |subject| plain(subject, 2000)?.ended(),
     },
     Test {
@@ -35,29 +35,31 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "reports::described",
-        advice: "say why: `handled.fail(message, \"why\")`",
+        advice: "give the reason: `handled.fail(message, \"why\")`",
         run: |subject| {
             let ran = plain(subject, 100)?;
             match ran.failed.iter().any(|it| description(it).is_empty()) {
-                true => Err(Verdict::Warning("it fails with messages and does not say why".into())),
+                true => Err(Verdict::Warning("it fails messages without giving a reason".into())),
                 false => Ok(()),
             }
         },
     },
     Test {
         name: "reports::retry-ends",
-        advice: "report what will not get better with Report::fail",
+        advice: "report permanent errors with Report::fail",
         run: |subject| {
             let ran = plain(subject, 100)?;
             match ran.failed.iter().any(|it| (100..200).contains(&status(it))) {
-                true => Err(Verdict::Warning("a plain message is Retry each time".into())),
+                true => Err(Verdict::Warning(
+                    "an ordinary message is reported as Retry each time".into(),
+                )),
                 false => Ok(()),
             }
         },
     },
     Test {
         name: "reports::continue-emits",
-        advice: "send something of what was kept, at `end` at the latest (`send_from`)",
+        advice: "send something for kept messages, at `end` at the latest (`send_from`)",
         run: |subject| {
             let unsent = plain(subject, 101)?.counts.unsent;
             must(unsent == 0, || format!("{unsent} kept messages were dropped unsent"))
@@ -74,7 +76,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         name: "reports::panics",
-        advice: "report a failure with `handled.fail` rather than panic",
+        advice: "report a failure with `handled.fail` instead of panicking",
         run: |subject| plain(subject, 100)?.sound(),
     },
 ];

@@ -29,7 +29,7 @@ pub(super) const TESTS: &[Test] = &[
 fn is_source(subject: &Subject) -> Judged {
     match subject.kind {
         Kind::SOURCE => Ok(()),
-        _ => Err(Verdict::Skipped("it is no source".into())),
+        _ => Err(Verdict::Skipped("it is not a source".into())),
     }
 }
 
@@ -63,7 +63,7 @@ fn returned(subject: &Subject) -> Judged {
         let left = came.get_mut(bytes.as_slice()).filter(|left| **left > 0);
         let Some(left) = left else {
             return Err(Verdict::Failed(format!(
-                "message {nth} of the first run went back to it, and did not come again"
+                "message {nth} of the first run was returned to it, and did not come again"
             )));
         };
         *left -= 1;

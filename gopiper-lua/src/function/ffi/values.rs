@@ -190,7 +190,7 @@ pub(super) unsafe extern "C" fn add_json(
     let before = message.payload().clone();
     let Some((place, field)) = json::with_field(&before, &String::from_utf8_lossy(key), &value)
     else {
-        return given.refuse(&mut state.text, ": the message is no JSON object");
+        return given.refuse(&mut state.text, ": the message is not a JSON object");
     };
     state.keep_original(message);
     let whole = state.together([&before[..place.start], &field, &before[place.end..]]);

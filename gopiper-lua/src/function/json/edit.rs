@@ -46,13 +46,13 @@ pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Ed
     } else {
         let outer = path.get_outer(text)?.filter(|outer| outer.as_raw_str().starts_with('{'));
         let outer = outer.ok_or_else(|| {
-            let what = ": the message has neither that nor a JSON object that it would be in";
+            let what = ": the message has neither this field nor a JSON object to add it to";
             JsonProblem::Wrong(what.into())
         })?;
         let outer = place(data, outer.as_raw_str().as_bytes())?;
         if path.keys.len() == 1 && data[outer.end..].iter().any(|byte| !byte.is_ascii_whitespace())
         {
-            return Err(JsonProblem::Unreadable("more stands behind the object".into()));
+            return Err(JsonProblem::Unreadable("there is more text after the object".into()));
         }
         let key = path.keys.last().map_or("", String::as_str);
         let (place, field) =
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_replaced_where_it_stands() {
+    fn a_field_is_replaced_in_place() {
         let data = r#" {"a": {"b" : [1, "x"], "c":null}, "a":2 } "#;
         for (path, expected) in [
             ("a.b.1", r#" {"a": {"b" : [1, 7], "c":null}, "a":2 } "#),
@@ -274,13 +274,16 @@ mod tests {
             assert_eq!(set(data, path, 7i64.into()).as_deref(), Ok(expected), "{path}");
         }
         for path in ["a.b.2", "a.b.x", "a.x.y", "a.c.d"] {
-            assert!(set(data, path, true.into()).unwrap_err().contains("neither that"), "{path}");
+            assert!(
+                set(data, path, true.into()).unwrap_err().contains("neither this field"),
+                "{path}"
+            );
         }
         assert_eq!(set("\u{feff}{\"a\":1}\r", "a", 2i64.into()).unwrap(), "\u{feff}{\"a\":2}\r");
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_taken_for_missing() {
+    fn unreadable_json_is_not_taken_for_missing() {
         for data in [
             r#"{"\ud83d":2,"a":1}"#,
             "{\"b\":\"x\ty\",\"a\":1}",
@@ -298,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_unchanged_is_written_as_it_was() {
+    fn values_put_back_unchanged_are_written_as_before() {
         let map = |entries: &[(&'static str, Value)]| Value::from(Map::from_iter(entries.to_vec()));
         for (old, value) in [
             ("1.0", 1i64.into()),

@@ -46,7 +46,8 @@ impl Path {
                 let keys: Option<_> = rest.split('/').map(unescaped).collect();
                 keys.ok_or_else(|| {
                     JsonProblem::Wrong(format!(
-                        ": '{path}' is no JSON Pointer: a ~ in one is written ~0, and a slash in a key ~1"
+                        ": '{path}' is not a JSON Pointer: write a ~ as ~0, and a slash in a key \
+                         as ~1"
                     ))
                 })?
             }
@@ -156,7 +157,7 @@ fn is_whole(data: &[u8]) -> Result<(), JsonProblem> {
     let behind = data.get(start + read.as_raw_str().len()..).unwrap_or_default();
     match behind.iter().all(u8::is_ascii_whitespace) {
         true => Ok(()),
-        false => Err(JsonProblem::Unreadable("more stands behind its end".into())),
+        false => Err(JsonProblem::Unreadable("there is more text after its end".into())),
     }
 }
 

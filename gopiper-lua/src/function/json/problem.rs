@@ -20,9 +20,7 @@ impl JsonProblem {
 
     /// An object with something else in place of a key.
     pub(super) fn no_key() -> Self {
-        JsonProblem::Unreadable(
-            "an object begins with neither a key in double quotes nor its end".into(),
-        )
+        JsonProblem::Unreadable("expected a key in double quotes, or the end of the object".into())
     }
 
     pub(super) fn too_deep() -> Self {

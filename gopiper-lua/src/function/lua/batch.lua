@@ -59,7 +59,7 @@ local function wrong(text) error(subject .. ' ' .. text, 0) end
 local function other(slot, windowed, status, code, text)
   if status == 1 then
     if not windowed then
-      wrong('returned gopiper.CONTINUE: only one with the options every and flush (gopiper.transform) can ' ..
+      wrong('returned gopiper.CONTINUE: only a function with the options every and flush (gopiper.transform) can ' ..
         'keep a message')
     end
     code = code or ''
@@ -70,7 +70,7 @@ local function other(slot, windowed, status, code, text)
     local kept = keep(s, slot, code, #code)
     if kept < 0 then wrong('returned gopiper.CONTINUE with a key for which there is not enough memory') end
     if kept == 0 then
-      wrong('returned gopiper.CONTINUE: a message that is kept makes others with window:emit, not with ' ..
+      wrong('returned gopiper.CONTINUE: for a kept message, emit others with window:emit, not with ' ..
         'message:emit')
     end
     return
@@ -84,7 +84,7 @@ local function other(slot, windowed, status, code, text)
   if type(code) ~= 'number' or code < 0 or code > 99 or code ~= floor(code) then
     wrong('returned the code ' .. (type(code) == 'number' and as_text(code) or a(code)) ..
       ': the code of a report is a whole number from 0 to 99' ..
-      (type(code) == 'cdata' and ' (tonumber makes one of it)' or ''))
+      (type(code) == 'cdata' and ' (tonumber converts it)' or ''))
   end
   if type(text) ~= 'string' then text = in_words(text) end
   if status == 0 and s.made ~= 0 then return send(s, slot) end
@@ -96,7 +96,7 @@ local function lost(name, branches)
   local names = {}
   for branch, place in next, branches do names[place + 1] = branch end
   local shown = type(name) == 'string' and "'" .. name .. "'" or a(name)
-  wrong('sends the message to branch ' .. shown .. ', and there is none' .. meant(name, names) .. ' (there are ' ..
+  wrong('sends the message to branch ' .. shown .. ', which does not exist' .. meant(name, names) .. ' (there are ' ..
     concat(names, ', ') .. ')')
 end
 
@@ -105,7 +105,7 @@ local function routed(user, branches)
   return function()
     local name, code, text = user(message)
     if type(name) == 'number' and name ~= 0 then return name, code, text end
-    if s.made ~= 0 then wrong('makes messages, and decides on a route') end
+    if s.made ~= 0 then wrong('emits messages, and chooses a branch, too') end
     if name == nil or name == 0 then name = 'default' end
     local branch = branches[name]
     if not branch then lost(name, branches) end

@@ -11,7 +11,7 @@ local counted = { at = {}, ended = function() has_ended = true end }
 local function maker(name, make)
   gopiper[name] = function(...)
     if has_ended then
-      error('gopiper.' .. name .. ' is called while the file runs, not in a function that gets messages', 2)
+      error('gopiper.' .. name .. ' can be called only while the file runs, not in a function that receives messages', 2)
     end
     return make(...)
   end

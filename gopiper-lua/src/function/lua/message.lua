@@ -85,7 +85,7 @@ function methods.decode(message, path)
 end
 
 -- Sets a field of a JSON message: `add_json` at the end of the object, without a check; `set_json`
--- in place of an existing field, or at the end of its object if there is none.
+-- in place of an existing field, or at the end of its object if the field is missing.
 for name, put in next, { add_json = add_json, set_json = set_json } do
   methods[name] = function(message, path, what)
     local slot = slot_of(message)

@@ -1,4 +1,4 @@
-// What Lua sees of a batch and of its worker's state: as `ffi/mod.rs` and gopiper-abi declare it.
+// The parts of a batch and of its worker's state that Lua sees: as `ffi/mod.rs` and gopiper-abi declare them.
 typedef struct {
   const char *_data; size_t _len; const void *_owner;
   const void *_extra; const void *_delivery; uint32_t _index; int32_t _status;
@@ -33,6 +33,6 @@ typedef struct {
   int32_t (*window_emit)(void *, const char *, size_t, const char *, size_t, int64_t, gopiper_value *);
   int32_t (*window_drop)(void *, const char *, size_t);
 } gopiper_state;
-// What a function gets: nothing in them can be set.
+// The arguments of a function: nothing in them can be set.
 typedef struct {} gopiper_message;
 typedef struct {} gopiper_attributes;

@@ -128,7 +128,7 @@ end
 -- type.
 
 local function no_number(what, found)
-  local hint = type(found) == 'cdata' and ' (tonumber makes one of it)' or ''
+  local hint = type(found) == 'cdata' and ' (tonumber converts it)' or ''
   error(what .. ' wants a number, not ' .. (type(found) == 'number' and as_text(found) or a(found)) .. hint, 4)
 end
 

@@ -66,7 +66,7 @@ const FUNCTION: &str = "gopiper.transform(function(message, window)
     return call(message, window, values[n % COUNT + 1], values[math.floor(n / COUNT) % COUNT + 1])
 end, { every = 3600, flush = function(window) window:drop() end })";
 
-/// So many calls and values there are above.
+/// The number of calls and values above.
 const CALL_COUNT: usize = 22 + 2 * 9 + 4 * 10;
 const VALUE_COUNT: usize = 42;
 const ALL: usize = CALL_COUNT * VALUE_COUNT * VALUE_COUNT;
@@ -92,7 +92,7 @@ fn no_value_that_a_function_uses_ends_the_process() {
         let outcomes = ran.summary.outcomes;
         assert_eq!(ran.failed.len() as u64, outcomes.dead_lettered);
         assert_eq!(ran.out.len() as u64, outcomes.delivered);
-        // More than came: some calls make messages.
+        // More than were sent: some calls emit messages.
         assert!(ran.out.len() + ran.failed.len() + outcomes.dropped as usize >= count);
         assert!(ran.out.len() > count / 20, "{}", ran.out.len());
         let said = ran.descriptions();

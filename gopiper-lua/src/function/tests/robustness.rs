@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn mistakes_are_told() {
+fn mistakes_are_reported() {
     let of = |function: &str| {
         let ran = run(function, &["one"]);
         assert_eq!(ran.out.len(), 0);
@@ -42,13 +42,14 @@ fn mistakes_are_told() {
         ("function(m) return 200, 1.5 end", "returned the code 1.5: the code of a report is a"),
         (
             "function(m) return 200, 7LL, 'x' end",
-            "returned the code 7LL: the code of a report is a whole number from 0 to 99 (tonumber makes one of it)",
+            "returned the code 7LL: the code of a report is a whole number from 0 to 99 (tonumber \
+             converts it)",
         ),
         (
             "function(m) m:sub(1LL) end",
-            "pipeline.lua:2: sub wants a number, not 1LL (tonumber makes one of it)",
+            "pipeline.lua:2: sub wants a number, not 1LL (tonumber converts it)",
         ),
-        ("function(m) m:find('x', 1ULL) end", "find wants a number, not 1ULL (tonumber makes"),
+        ("function(m) m:find('x', 1ULL) end", "find wants a number, not 1ULL (tonumber converts"),
         ("function(m) m.attempts = 1 end", "pipeline.lua:2: a message's 'attempts' can't be set"),
         (
             "function(m) m.attributes = {} end",
@@ -56,7 +57,7 @@ fn mistakes_are_told() {
         ),
         ("function(m) m.find = 1 end", "a message's 'find' can't be set"),
         ("function(m) return 200, {}, 'x' end", "returned the code a table: the code of a"),
-        ("function(m) os.exit(0) end", "pipeline.lua:2: os.exit is not for pipelines"),
+        ("function(m) os.exit(0) end", "pipeline.lua:2: os.exit is not allowed in pipelines"),
         ("function(m) error('told', 2) end", "the function at pipeline.lua:2: told"),
         (
             "function(m) require('string.buffer').encode({ print }) end",
@@ -82,7 +83,8 @@ fn mistakes_are_told() {
         ),
         (
             "m.attributes.a = gopiper.loadComponent('grep_component.so')",
-            "gopiper.loadComponent is called while the file runs, not in a function that gets messages",
+            "gopiper.loadComponent can be called only while the file runs, not in a function that \
+             receives messages",
         ),
         ("m.attributes.a = token .. {}", "attempt to concatenate a secret and a table"),
         ("m.attributes.a = part", "attribute 'a' can't be a userdata"),
@@ -96,7 +98,7 @@ fn mistakes_are_told() {
 }
 
 #[test]
-fn errors_that_are_no_text_are_told_all_the_same() {
+fn errors_that_are_not_text_are_reported_all_the_same() {
     let before = "bad = setmetatable({}, { __tostring = function() error('no words') end })
         odd = setmetatable({}, { __tostring = function() return {} end })
         stuck = setmetatable({}, { __tostring = function() while true do end end })

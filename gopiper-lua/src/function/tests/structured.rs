@@ -37,7 +37,7 @@ fn shown(value: Option<&Value>) -> String {
 /// A thousand random values, put back where they were: all in one run, as each needs a Lua of its
 /// own.
 #[test]
-fn what_is_put_back_unchanged_is_unchanged() {
+fn values_put_back_unchanged_are_unchanged() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut value = || values().new_tree(&mut runner).unwrap().current();
     let mut messages: Vec<_> = (0..2000)
@@ -110,7 +110,7 @@ fn tables_are_lists_or_maps() {
 }
 
 #[test]
-fn what_is_no_value_is_told_with_its_place() {
+fn unsupported_values_are_reported_with_their_place() {
     for (given, said) in [
         ("{ { b = { 1, x = 2 } } }", "[1].b is either a list or has names, not both"),
         ("{ 1, nil, 3 }", " is a list with holes"),
@@ -142,7 +142,7 @@ fn what_is_no_value_is_told_with_its_place() {
         assert!(found.contains("pipeline.lua:2: attribute 'a'"), "{given}: {found}");
         assert!(found.contains(said), "{given}: {found}");
     }
-    // The table of attributes is no value of one.
+    // The table of attributes cannot be the value of one.
     let nested = |levels| {
         format!(
             "function(m, w)
@@ -181,7 +181,7 @@ fn what_is_no_value_is_told_with_its_place() {
     let function = |body: &str| format!("function(m) local a = {body} end");
     for (body, said) in [
         ("m.attributes.a", "attribute 'a': nested deeper than 64 levels"),
-        ("m.attributes.b", "attribute 'b' is of a kind that this gopiper does not know"),
+        ("m.attributes.b", "attribute 'b' is of a kind that this gopiper does not support"),
     ] {
         let ran = run_after("", &function(body), vec![message.duplicate()]);
         assert!(ran.descriptions()[0].contains(said), "{:?}", ran.descriptions());
@@ -189,7 +189,7 @@ fn what_is_no_value_is_told_with_its_place() {
 }
 
 #[test]
-fn what_was_changed_is_what_it_is_now() {
+fn changed_values_have_their_new_content() {
     let old = Value::from(Map::from_iter([
         ("z", Value::time(5)),
         ("y", Payload::from(b"text".to_vec()).into()),
@@ -243,7 +243,7 @@ fn json_is_read_and_added_to() {
     let failed = run("function(message) message:add_json('a', 1) end", &["[]"]);
     assert_eq!(
         failed.descriptions(),
-        ["pipeline.lua:2: the field 'a': the message is no JSON object"]
+        ["pipeline.lua:2: the field 'a': the message is not a JSON object"]
     );
 }
 
@@ -323,7 +323,7 @@ fn lists_stay_lists_and_can_be_made() {
 }
 
 #[test]
-fn fields_of_json_are_set_where_they_stand() {
+fn fields_of_json_are_set_in_place() {
     let function = "function(message)
         message:set_json('level', 'warn')
         message:set_json('user.name', gopiper.NULL)
@@ -336,8 +336,8 @@ fn fields_of_json_are_set_where_they_stand() {
     let ran = run_after(before, function, messages.into());
     let expected = r#"{"level":"warn","user":{"name":null,"id":9007199254740993}, "n":1}"#;
     assert_eq!(ran.text(), [expected]);
-    let said = "pipeline.lua:3: the field 'level': the message has neither that nor a JSON object that \
-                it would be in";
+    let said = "pipeline.lua:3: the field 'level': the message has neither this field nor a JSON \
+                object to add it to";
     assert_eq!(ran.descriptions(), [said]);
 }
 

@@ -45,7 +45,7 @@ impl gopiper_abi::Source for Fed {
     }
 }
 
-/// Fails with what begins with 'bad'.
+/// Fails messages that begin with 'bad'.
 struct Tells(Events);
 
 impl Component for Tells {
@@ -149,7 +149,7 @@ const COUNTS: &str = "function(message)
     end }";
 
 #[test]
-fn a_window_of_time_settles_each_key_by_what_was_made_of_it() {
+fn a_window_of_time_settles_each_key_by_its_result() {
     let mut live = Live::new(LIMIT, "counts = {}", COUNTS);
     live.send(&["a1", "b1", "a2"]);
     thread::sleep(Duration::from_millis(20));
@@ -207,7 +207,7 @@ fn table_of(function: &str) -> String {
 }
 
 #[test]
-fn what_is_made_of_nothing_is_dropped_if_that_is_said_and_else_goes_back() {
+fn kept_messages_without_a_result_are_dropped_on_request_and_otherwise_returned() {
     let function = "function(message) return gopiper.CONTINUE, message.data end,
         flush = function(window, ended) window:drop('told') end";
     let function = function.replace("end,\n        flush", "end, flush");
@@ -219,9 +219,9 @@ fn what_is_made_of_nothing_is_dropped_if_that_is_said_and_else_goes_back() {
     assert!(!ran.summary.is_success());
 }
 
-/// Messages kept before: one that fails or comes again has sent nothing, every other one has.
+/// Messages kept before: one that fails or is retried has sent nothing, all others have.
 #[test]
-fn what_a_message_makes_of_others_is_sent_unless_it_fails() {
+fn messages_emitted_from_kept_ones_are_sent_unless_the_message_fails() {
     let function = "function(message, window)
         local what = message.data
         if what == 'keep' then return gopiper.CONTINUE end
@@ -293,7 +293,7 @@ fn the_last_flush_that_fails_ends_the_pipeline_and_its_messages_go_back() {
 }
 
 #[test]
-fn mistakes_are_told() {
+fn mistakes_are_reported() {
     let of = |every, function: &str| {
         let ran = run_every(every, GOPIPER, function, vec![Message::new("one")]);
         assert_eq!(ran.out.len(), 0);
@@ -302,8 +302,8 @@ fn mistakes_are_told() {
     let plain = "function() return gopiper.CONTINUE end";
     assert_eq!(
         of(None, plain),
-        "the function at pipeline.lua:2 returned gopiper.CONTINUE: only one with the options every and \
-         flush (gopiper.transform) can keep a message"
+        "the function at pipeline.lua:2 returned gopiper.CONTINUE: only a function with the \
+         options every and flush (gopiper.transform) can keep a message"
     );
     for (body, said) in [
         (
@@ -313,8 +313,8 @@ fn mistakes_are_told() {
         ),
         (
             "m:emit('a') return gopiper.CONTINUE",
-            "the function at pipeline.lua:2 returned gopiper.CONTINUE: a message that is kept makes others \
-             with window:emit, not with message:emit",
+            "the function at pipeline.lua:2 returned gopiper.CONTINUE: for a kept message, emit \
+             others with window:emit, not with message:emit",
         ),
         ("w:emit()", "pipeline.lua:2: window:emit wants a string, not nil"),
         (

@@ -1,4 +1,4 @@
--- What gopiper gives is of the same type wherever the file runs, and does the same.
+-- The values of gopiper have the same type wherever the file runs, and do the same.
 local gopiper = require('gopiper')
 local input = gopiper.loadComponent('stdin_component.so', {})
 local token = gopiper.secret{ file = 'token' }

@@ -1,4 +1,4 @@
--- Each branch says what it is; the last one is a pipeline of its own, the others come together again.
+-- Each branch adds its name; the last one is a pipeline of its own, the others come together again.
 local gopiper = require('gopiper')
 
 local function says(word)

@@ -1,4 +1,4 @@
--- What fits no branch has failed, and says why.
+-- Messages that fit no branch fail, with the reason.
 local gopiper = require('gopiper')
 
 gopiper.createPipeline({

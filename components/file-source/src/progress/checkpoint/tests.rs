@@ -1,4 +1,4 @@
-//! Written entries are read again, and nothing else is.
+//! Only written entries are read again.
 use super::*;
 
 fn entries() -> Vec<Entry> {
@@ -16,7 +16,7 @@ fn entries() -> Vec<Entry> {
 }
 
 #[test]
-fn what_was_saved_is_there_again() {
+fn saved_entries_are_there_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, nothing) = Store::open(folder.path().to_owned()).unwrap();
     assert_eq!(nothing, None);
@@ -46,6 +46,6 @@ fn a_newer_one_is_said_to_be() {
     let newer = newer.replacen("checkpoint 1", "checkpoint 2", 1);
     fs::write(folder.path().join("checkpoint"), newer).unwrap();
     let refusal = Store::open(folder.path().to_owned()).err().unwrap().to_string();
-    assert!(refusal.contains("a newer gopiper (format 2, this one knows 1)"), "{refusal}");
+    assert!(refusal.contains("a newer gopiper (format 2; this one supports 1)"), "{refusal}");
     assert!(refusal.contains("remove it"), "{refusal}");
 }

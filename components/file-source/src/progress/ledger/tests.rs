@@ -17,7 +17,7 @@ fn offset(ledger: &mut Ledger) -> u64 {
 }
 
 #[test]
-fn what_ends_out_of_order_waits_for_what_is_before_it() {
+fn ranges_finished_out_of_order_wait_for_earlier_ones() {
     let mut ledger = Ledger::default();
     let file = ledger.open(entry(3));
     let first = ledger.sent(file, vec![5, 7, 9]);
@@ -34,7 +34,7 @@ fn what_ends_out_of_order_waits_for_what_is_before_it() {
 }
 
 #[test]
-fn what_was_skipped_goes_with_what_is_before_it() {
+fn skipped_ranges_end_with_those_before_them() {
     let mut ledger = Ledger::default();
     let file = ledger.open(entry(0));
     ledger.passed(file, 4);
@@ -47,7 +47,7 @@ fn what_was_skipped_goes_with_what_is_before_it() {
 }
 
 #[test]
-fn what_was_overwritten_moves_nothing() {
+fn overwritten_ranges_move_nothing() {
     let mut ledger = Ledger::default();
     let old = ledger.open(entry(0));
     let token = ledger.sent(old, vec![100]);
@@ -123,7 +123,7 @@ proptest! {
 }
 
 #[test]
-fn what_lies_before_the_offset_is_known_once_it_has_gone_through() {
+fn lines_before_the_offset_are_known_once_they_are_finished() {
     let mut ledger = Ledger::default();
     let file = ledger.open(entry(0));
     let token = ledger.sent(file, vec![4, 8]);

@@ -1,5 +1,5 @@
 //! A source that misbehaves. The variable `FAULTS` names a test of `gopiper verify`, which then
-//! does not pass, and no other one: as `faults` does, where there is a component that gets
+//! does not pass, while the others do. `faults` is the same for components that receive
 //! messages.
 use std::{
     env,
@@ -12,7 +12,7 @@ use gopiper_abi::{
     export_component,
 };
 
-/// So many messages it has.
+/// The number of its messages.
 const COUNT: u64 = 100;
 
 /// How far the last one came, of all that there were in this process.
@@ -34,7 +34,7 @@ impl Factory for NumbersFactory {
     }
 
     fn create(&self, postponed: Postponed) -> Result<Numbers, Error> {
-        // What it claims below, but does not keep.
+        // It claims this below, but does not do it.
         let next = if is("sources::return") { SENT.load(SeqCst) } else { 0 };
         Ok(Numbers { next, postponed })
     }

@@ -1,5 +1,5 @@
 //! For the tests of `gopiper verify`: the variable `FAULTS` names one of them, which then does not
-//! pass, and no other one. So each does wrong just what that test looks at.
+//! pass, while the others do. So each fault is one that only its test can find.
 use std::{
     env, mem, process,
     sync::{
@@ -20,7 +20,7 @@ pub(crate) fn is(test: &str) -> bool {
     NAMED.get_or_init(|| env::var("FAULTS").unwrap_or_default()) == test
 }
 
-/// What the component says of its attributes.
+/// The schema of the attributes.
 pub(crate) fn schema(schema: &mut Schema) {
     if is("attributes::described") {
         schema.remove("description");
@@ -73,7 +73,7 @@ pub(crate) fn at_create() -> Result<(), Error> {
     Ok(())
 }
 
-/// What one component remembers.
+/// The state of one component.
 #[derive(Default)]
 pub(crate) struct Breaks {
     pub(crate) batch: usize,
@@ -82,7 +82,7 @@ pub(crate) struct Breaks {
 }
 
 impl Breaks {
-    /// What is left to be done with a message, if anything.
+    /// The remaining work on a message, if there is any.
     pub(crate) fn handle<'h>(
         &mut self,
         message: Message,
@@ -123,7 +123,7 @@ impl Breaks {
                     return None;
                 }
                 b"line 7 of a test" if is("reports::retry-ends") => {
-                    handled.report(message, Report::retry(4, "for ever"));
+                    handled.report(message, Report::retry(4, "forever"));
                     return None;
                 }
                 b"line 7 of a test" if is("reports::continue-emits") => {
@@ -161,19 +161,19 @@ impl Breaks {
             || is("messages::unknown-tag") && value.is_some_and(|it| it.tag().0 >= 1000)
             || is("messages::many-attributes") && attributes > 1000
             || is("fuzz::messages") && data.len() > 10 && !is_text;
-        assert!(!panics, "it can't bear this one");
+        assert!(!panics, "it does not support this one");
     }
 
     pub(crate) fn at_end(&mut self, postponed: &Postponed) -> Result<(), Error> {
         if is("life::end-without-messages") && self.seen == 0 {
             return Err(Error::new("nothing has come"));
         }
-        // Few have come where it is stopped, many where it ends at once.
+        // Few have arrived in a test that stops it, many in one that ends it at once.
         let (is_stopping, many) = (postponed.host().is_stopping(), self.seen > 20);
         if is("life::aborted") && is_stopping && many {
             process::abort();
         }
-        while is("life::stop-is-heard") && is_stopping && !many {
+        while is("life::stop") && is_stopping && !many {
             thread::park();
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Every kind of misbehaviour: for tests. What a message says is what is done with it; faults that
+//! Every kind of misbehaviour, for tests. The text of a message is its instruction; faults that
 //! are not about a message are attributes.
 mod breaks;
 
@@ -12,26 +12,26 @@ use gopiper_abi::{
 use breaks::Breaks;
 
 attributes! {
-    /// Misbehaves. A message says what is to be done with it; see the source.
+    /// Misbehaves. The text of a message is its instruction; see the source.
     #[schemars(transform = breaks::schema)]
     pub struct Attributes {
-        /// Where it panics, or fails.
+        /// The place where it panics, or fails.
         #[serde(default)]
         pub at: Option<Place>,
-        /// Whether it fails there with an error, rather than panics.
+        /// Whether it fails there with an error instead of a panic.
         #[serde(default)]
         pub with_error: bool,
         /// With an error: it is temporary, and passes when this file is there.
         #[serde(default)]
         pub awaits: Option<PathBuf>,
-        /// Only the first word of a message says what is to be done with it, and its data stays as
+        /// Only the first word of a message is its instruction, and its data stays as
         /// it is.
         #[serde(default)]
         pub first_word: bool,
-        /// What it logs when it is made, and fails or panics with when it is told to.
+        /// The text that it logs when it is created, and of its errors and panics.
         #[serde(default)]
         pub text: String,
-        /// What `gopiper verify` looks whether it is refused.
+        /// An attribute whose wrong values `gopiper verify` expects to be refused.
         #[schemars(skip)]
         pub verify_unknown: Option<i64>,
     }
@@ -55,7 +55,7 @@ attributes! {
         End,
         /// When the component is dropped.
         Drop,
-        /// When the factory is told that all workers have gone.
+        /// When the factory learns that all workers have gone.
         Destroy,
     }
 }
@@ -192,7 +192,7 @@ impl Faults {
                 handled.done(message);
             }
             "keep" => self.kept.push(handled.keep(message)),
-            "keep and let go" => drop(handled.keep(message)),
+            "keep and drop" => drop(handled.keep(message)),
             "send the kept" => {
                 for kept in self.kept.drain(..) {
                     let (kept, settles) = kept.split();
@@ -206,7 +206,7 @@ impl Faults {
             }
             "defer until the end" => self.deferred.push((handled.defer(), message)),
             "defer" => handled.defer().done(message),
-            "defer and let go" => drop(handled.defer()),
+            "defer and drop" => drop(handled.defer()),
             "defer and panic" => {
                 let _deferred = handled.defer();
                 panic!("as told")

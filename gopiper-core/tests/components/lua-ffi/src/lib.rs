@@ -39,7 +39,7 @@ impl Factory for LuaFactory {
     }
 }
 
-/// What Lua calls.
+/// The functions that Lua calls.
 #[repr(C)]
 struct Api {
     set_data: unsafe extern "C" fn(&mut Message, *const u8, usize),
@@ -55,7 +55,7 @@ unsafe fn bytes<'a>(data: *const u8, len: usize) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(data, len) }
 }
 
-// Lua gives a slot of the batch that it was given, to which nobody else refers, and strings.
+// Lua passes a slot of its batch, to which nothing else refers, and strings.
 unsafe extern "C" fn set_data(message: &mut Message, data: *const u8, len: usize) {
     // SAFETY: Lua keeps its string `data` alive for the call.
     message.set_data(unsafe { bytes(data, len) }.to_vec());

@@ -1,4 +1,4 @@
--- Gets the functions in Rust and the user's function; returns what goes over a batch.
+-- Gets the functions in Rust and the user's function; returns the loop over a batch.
 local api, user = ...
 local ffi = require('ffi')
 ffi.cdef [[

@@ -1,5 +1,5 @@
 //! Proves the interface: an aggregator that merges messages into one, by count or by time, and
-//! settles all of them with what becomes of it.
+//! settles all of them with its outcome.
 use gopiper_abi::{
     Component, Deliveries, Error, Factory, HandledCallback, Message, Postponed, attributes,
     export_component,
@@ -48,7 +48,7 @@ impl Merge {
         let parts: Vec<_> = self.parts.drain(..).collect();
         let parts: Vec<&[u8]> = parts.iter().map(Message::data).collect();
         let merged = Message::new(parts.join(&b","[..]));
-        // Closed: then they have failed, and their source hears so.
+        // Closed: then they have failed, and their source learns it.
         let _ = self.postponed.send_from(std::mem::take(&mut self.settles), [merged]);
     }
 }

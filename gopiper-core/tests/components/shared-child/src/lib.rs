@@ -1,5 +1,5 @@
 //! Proves the interface: a child process maps the payloads of a batch from the memory that the
-//! host's payload service handed out, and says what it found there. No payload goes through a pipe.
+//! host's payload service handed out, and reports its findings. No payload goes through a pipe.
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},

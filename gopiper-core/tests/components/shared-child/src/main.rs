@@ -1,4 +1,4 @@
-//! The child: maps what its parent names, and counts the vowels there.
+//! The child: maps the memory that its parent names, and counts the vowels there.
 #![allow(unsafe_code)]
 
 use std::{

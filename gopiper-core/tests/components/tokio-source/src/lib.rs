@@ -1,5 +1,5 @@
 //! Proves the interface: a source whose messages come from tasks of a tokio runtime of its own, and
-//! which is told the outcome of each.
+//! which learns the outcome of each.
 use std::{
     ops::Range,
     sync::{
@@ -38,7 +38,7 @@ impl Factory for TokioFactory {
 
     fn create(&self, postponed: Postponed) -> Result<TokioSource, Error> {
         let host = postponed.host();
-        let counter = |name: &str| host.counter(name, "messages whose outcome was heard");
+        let counter = |name: &str| host.counter(name, "messages whose outcome is known");
         Ok(TokioSource {
             attributes: self.0.clone(),
             delivered: counter("heard_delivered"),
