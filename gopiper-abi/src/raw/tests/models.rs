@@ -70,7 +70,7 @@ fn settle_all<const N: usize>(indices: [(Parent, Outcome); N]) {
             // As a whole, for it may go to another thread.
             let Parent { delivery, first, count } = { part };
             // SAFETY: each test gives each index away once, so its thread holds it.
-            unsafe { settle(delivery, first, count, outcome) }
+            unsafe { settle(delivery, first, count, outcome) };
         })
     });
     threads.into_iter().for_each(|thread| thread.join().unwrap());
