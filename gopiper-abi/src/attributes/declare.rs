@@ -347,7 +347,7 @@ mod tests {
         let refused = |given: Map| read::<Door>(&given).unwrap_err().remove(0).to_string();
         let said = refused(Map::from_iter([("name", "a"), ("width", "b")]));
         assert!(said.contains("width: must be a whole number from 0 to"), "{said}");
-        assert!(refused(Map::default()).contains("name: is missing"));
+        assert!(refused(Map::default()).contains("name: is required"));
         let said = refused(Map::from_iter([("name", "a"), ("widht", "b")]));
         assert!(said.contains("did you mean 'width'?"), "{said}");
         fn declared<A: DeclaredAttributes>() {}

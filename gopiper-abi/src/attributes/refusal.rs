@@ -18,8 +18,8 @@ pub(crate) fn refusal(
     let message = if let Some(field) = quoted(message, "missing field ") {
         path.push(Segment::Map { key: field.to_owned() });
         match schema_at(schema, path).map_or("", Schema::description) {
-            "" => "is missing".into(),
-            doc => format!("is missing: {}", first_sentence(doc)),
+            "" => "is required".into(),
+            doc => format!("is required: {}", first_sentence(doc)),
         }
     } else if let Some(field) = quoted(message, "unknown field ") {
         // The path leads to the field or to what it is in.
@@ -30,7 +30,7 @@ pub(crate) fn refusal(
             Some((_, known)) => {
                 let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
                 let meant = did_you_mean(field, &known);
-                format!("does not exist{meant}\navailable: '{}'", known.join("', '"))
+                format!("does not exist{meant}\nthe attributes are: '{}'", known.join("', '"))
             }
             None => "does not exist\nthere are no attributes".into(),
         }
@@ -263,10 +263,10 @@ mod tests {
     fn missing_attributes_are_named_with_their_documentation() {
         let RawError { attribute, message, .. } =
             &read::<Attributes>(&Map::default()).unwrap_err()[0];
-        assert_eq!((&attribute[..], &message[..]), ("path", "is missing: Its place."));
+        assert_eq!((&attribute[..], &message[..]), ("path", "is required: Its place."));
         assert_eq!(
             said("inner", Map::default()),
-            "inner.name is missing: What it is called, by everybody."
+            "inner.name is required: What it is called, by everybody."
         );
     }
 
@@ -275,14 +275,14 @@ mod tests {
         let said_of = said("pth", "b");
         assert!(
             said_of.starts_with(
-                "pth does not exist; did you mean 'path'?\navailable: 'path', 'size', "
+                "pth does not exist; did you mean 'path'?\nthe attributes are: 'path', 'size', "
             ),
             "{said_of}"
         );
         let inner = Map::from_iter([("name", "a"), ("nome", "b")]);
         assert_eq!(
             said("inner", inner),
-            "inner.nome does not exist; did you mean 'name'?\navailable: 'name'"
+            "inner.nome does not exist; did you mean 'name'?\nthe attributes are: 'name'"
         );
         let map = Map::from_iter([("path", "a")]);
         let error = &read::<crate::NoAttributes>(&map).unwrap_err()[0];

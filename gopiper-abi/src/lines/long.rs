@@ -81,7 +81,12 @@ impl Lines {
             TooLong::Drop => Report::DROP,
             _ => {
                 let limit = self.format.max_length;
-                Report::fail(13, format!("a line longer than {limit} bytes, here is its beginning"))
+                Report::fail(
+                    13,
+                    format!(
+                        "the line is longer than max_length ({limit} bytes); this is its beginning"
+                    ),
+                )
             }
         };
         // If it is sent again later, it is a line by itself: the text after it is gone, with its

@@ -3,4 +3,5 @@
 pub(crate) mod clock;
 pub(crate) mod memory;
 pub(crate) mod one_line;
+pub(crate) mod plural;
 pub mod secrets;

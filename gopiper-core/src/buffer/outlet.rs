@@ -6,6 +6,7 @@ use gopiper_abi::{
 };
 
 use super::{block, shared::SharedBuffer, store::StoreError};
+use crate::base::plural::plural;
 
 /// How long it waits before it repeats a read that failed.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -104,7 +105,7 @@ impl Source for BufferSource {
         block::read(bytes, &mut batch).map_err(|_| self.shared.damaged(number))?;
         (self.next, self.idle_until) = (number + 1, None);
         self.sent.insert(number, UnderWay { left: batch.len() as u32, done: Vec::new() });
-        let positions = Positions::counted(format!("buffered block {number}"), "message", 0);
+        let positions = Positions::counted(format!("buffered block {number}"), "message", 1);
         self.postponed.send_located(batch, Some(number), positions)?;
         Ok(Produced::MORE)
     }
@@ -135,7 +136,13 @@ impl Drop for BufferSource {
         }
         let left = self.shared.messages();
         if left > 0 {
-            let said = format!("{left} message(s) stay in the buffer, for the next run");
+            let said = {
+                let verb = if left == 1 { "stays" } else { "stay" };
+                format!(
+                    "{} {verb} in the buffer for the next run",
+                    plural(left as usize, "message")
+                )
+            };
             self.postponed.host().log(Level::INFO, module_path!(), &said);
         }
         self.shared.set_outlet(None);

@@ -16,7 +16,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use thiserror::Error;
 
 use super::block;
-use crate::disk::digest::digest;
+use crate::{base::plural::plural, disk::digest::digest};
 
 /// The number in the name is the version of the block format.
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks.1");
@@ -104,7 +104,9 @@ impl Store {
         })?;
         if content.next < expected {
             let missing = expected - content.next;
-            return Err(store.failed(corrupted(&format!("{missing} block(s) are missing"))));
+            return Err(
+                store.failed(corrupted(&format!("{} missing", plural(missing as usize, "block"))))
+            );
         }
         store.write_next(content.next);
         Ok((store, content))

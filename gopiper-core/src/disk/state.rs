@@ -298,7 +298,7 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             return Err(Error::new(format!(
-                "{} is in use by {}: two processes can't share the state of a component; stop the other one, or give this one another --state-dir",
+                "{} is in use by {}; stop it, or use another --state-dir",
                 folder.display(),
                 holder.trim()
             )));

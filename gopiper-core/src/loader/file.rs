@@ -27,7 +27,9 @@ fn open_regular(path: &Path) -> Result<File, Refusal> {
         Refusal::new(path, Gate::File, "cannot be read", found, "a component file (.so)", remedy)
     };
     let failed = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => refuse("no such file", "check the path, or build the component"),
+        ErrorKind::NotFound => {
+            refuse("no such file", "check the path (gopiper list shows what is found)")
+        }
         ErrorKind::PermissionDenied => refuse(
             "permission denied",
             "make the file, and every directory above it, readable for this user",

@@ -2,11 +2,16 @@
 use gopiper_abi::raw::RawError;
 use thiserror::Error;
 
+use crate::base::plural::plural;
+
 /// Why a pipeline can't run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PipelineError {
     /// It has no source and sink.
-    #[error("a pipeline needs at least a source and a sink; this one has {0} component(s)")]
+    #[error(
+        "a pipeline needs at least a source and a sink; this one has {}",
+        plural(*.0, "component")
+    )]
     TooShort(usize),
     /// A component is in a place where its kind is not allowed.
     #[error("{component} is a {kind}, and can't be {place} of a pipeline: only a {wanted} can")]
@@ -62,15 +67,13 @@ pub enum PipelineError {
     )]
     BadName(String),
     /// An option is out of its range.
-    #[error("{component}: {option} = {value} is out of range: {wanted}")]
+    #[error("{component}: {option} must be {wanted}")]
     OutOfRange {
         /// The component.
         component: String,
         /// The option.
         option: &'static str,
-        /// Its value.
-        value: usize,
-        /// The allowed values.
+        /// The allowed values, and the one that it has.
         wanted: String,
     },
     /// An option that has no meaning for a source, which gets no messages.

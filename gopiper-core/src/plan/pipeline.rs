@@ -26,6 +26,8 @@ pub struct Pipeline {
     /// The sink of failed messages, if the operator has named one.
     pub(crate) dead_letter: Option<PlannedStage>,
     pub(crate) options: PipelineOptions,
+    /// Whether its source is [`Pipeline::replaying`]: a letter that does not end remains one.
+    pub(crate) replays: bool,
 }
 
 impl Pipeline {
@@ -46,14 +48,13 @@ impl Pipeline {
             errors.push(PipelineError::OutOfRange {
                 component: name.clone(),
                 option: "dead_letter_limit",
-                value: 0,
-                wanted: "more than 0; to keep none, on_fail = 'discard'".into(),
+                wanted: "more than 0. To keep no dead letters, set on_fail = 'discard'".into(),
             });
         }
         let steps = steps.into_iter().map(Into::into).collect();
         match lay_out(steps, options.state_directory.is_some()) {
             Ok(stages) if errors.is_empty() => {
-                Ok(Pipeline { name, stages, dead_letter: None, options })
+                Ok(Pipeline { name, stages, dead_letter: None, options, replays: false })
             }
             Ok(_) => Err(errors),
             Err(misfits) => {
@@ -135,6 +136,7 @@ impl Pipeline {
             }
         }
         self.stages = stages;
+        self.replays = true;
         Ok(self)
     }
 

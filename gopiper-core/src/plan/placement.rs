@@ -74,7 +74,7 @@ struct Shape {
 /// Tees whose branches lead straight to each other multiply the copies of a message.
 const MOST_COPIES: usize = 1000;
 
-const NOT_FIRST: &str = "it can't be the first in a list: it would receive no messages";
+const NOT_FIRST: &str = "it can't be the first element of a list: it would receive no messages";
 
 /// Whether nothing precedes a list, and whether nothing follows it.
 #[derive(Clone, Copy)]
@@ -126,7 +126,7 @@ impl Layout {
                     comes = open;
                 }
                 Step::Merge(lists) => {
-                    let error = "a list cannot begin with it: a list begins with its sources";
+                    let error = "it must be the first element of the pipeline";
                     let shape = self.shape("merge", !first, error);
                     nodes.push(PlacedStep::Merge(self.merge(shape, lists)));
                 }
@@ -209,9 +209,8 @@ impl Layout {
             errors.push(PipelineError::NoPlaceForBuffer(name.clone()));
         }
         if options.max_bytes == 0 {
-            let (component, wanted) = (name.clone(), "more than 0".into());
-            let (option, value) = ("max_bytes", 0);
-            errors.push(PipelineError::OutOfRange { component, option, value, wanted });
+            let (component, wanted) = (name.clone(), "more than 0, not 0".into());
+            errors.push(PipelineError::OutOfRange { component, option: "max_bytes", wanted });
         }
         for name in [&name, &out] {
             if !self.taken.insert(name.clone()) {

@@ -86,10 +86,10 @@ fn check_range(
         return Ok(());
     }
     let wanted = match max {
-        usize::MAX => "more than 0".into(),
-        max => format!("1 to {max}"),
+        usize::MAX => format!("more than 0, not {value}"),
+        max => format!("from 1 to {max}, not {value}"),
     };
-    Err(PipelineError::OutOfRange { component: component.to_owned(), option, value, wanted })
+    Err(PipelineError::OutOfRange { component: component.to_owned(), option, wanted })
 }
 
 /// How many workers it has: as many as the operator or else the component would like, if it

@@ -89,6 +89,20 @@ impl Pipeline {
         links
     }
 
+    /// Its sources, and whether each sends messages again that were not settled.
+    pub fn sources(&mut self) -> Vec<(String, bool)> {
+        let outlets: BTreeSet<_> =
+            self.stages.iter().filter_map(|stage| stage.next.stored_at()).collect();
+        let replays = self.replays;
+        let stages = self.stages.iter_mut().enumerate();
+        let sources = stages.filter(|(_, stage)| stage.factory.kind() == Kind::SOURCE);
+        let resends = |(place, stage): (usize, &mut PlannedStage)| {
+            let keeps = replays || outlets.contains(&place) || stage.factory.durability().is_ok();
+            (stage.name.clone(), keeps)
+        };
+        sources.map(resends).collect()
+    }
+
     /// The ways from a source to a sink, with the promise of each. Each tee multiplies them, so
     /// they are computed one at a time.
     pub fn ways(&mut self) -> impl Iterator<Item = Way> {

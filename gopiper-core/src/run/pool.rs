@@ -95,7 +95,8 @@ impl Pool {
             Err(RecvTimeoutError::Disconnected) => Err(RecvError),
             Err(RecvTimeoutError::Timeout) => {
                 tracing::warn!(
-                    pipeline = %self.stage.pipeline, component = %self.stage.name,
+                    pipeline = &*self.stage.pipeline,
+                    component = self.stage.name,
                     "it has not started in {PATIENCE:?}: the pipeline waits for it"
                 );
                 hear.recv()

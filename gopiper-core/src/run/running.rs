@@ -150,8 +150,9 @@ impl Running {
             if let (Some(limit), false) = (self.shutdown_timeout, self.stop.is_aborted()) {
                 tracing::error!(
                     pipeline = self.name,
-                    "it has not drained in {limit:?}: the remaining messages are returned to their \
-                     sources"
+                    "the pipeline did not drain within {} s: the remaining messages are returned to \
+                     their sources",
+                    limit.as_secs_f64()
                 );
             }
             self.control().abort();

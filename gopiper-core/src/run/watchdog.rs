@@ -71,7 +71,8 @@ fn replace(pool: &Arc<Pool>, stuck: &Post, number: u64) {
     let (stage, limit) = (&pool.stage, pool.stage.timeout.unwrap_or_default());
     stage.counters.abandoned.fetch_add(1, Relaxed);
     tracing::error!(
-        pipeline = %stage.pipeline, component = %stage.name,
+        pipeline = &*stage.pipeline,
+        component = stage.name,
         "stuck in `handle` for {limit:?}: another worker replaces it, and its thread is abandoned"
     );
     pool.replace(stuck, worker, begun);

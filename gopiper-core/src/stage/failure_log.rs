@@ -136,28 +136,28 @@ impl Failures {
         let position = position();
         match attempt {
             Attempt::Last => tracing::error!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 status,
                 dead_letter,
                 position,
                 "a message failed: {said}"
             ),
             Attempt::Retried => tracing::warn!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 status,
                 position,
                 "a message failed, and will be tried again: {said}"
             ),
             Attempt::Start => tracing::warn!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 "it cannot start, and will be tried again: {said}"
             ),
             Attempt::Timer => tracing::error!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 "its timer has failed, and is called again: {said}"
             ),
         }
@@ -226,16 +226,16 @@ impl Failures {
             (true, true) if reason.has_recovered => self.tell_recovery(reason, now),
             // Nothing is tried any more: the outcome was reported.
             (true, true) if waiting == 0 => tracing::error!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 status,
                 attempts = unsaid,
                 "more attempts failed within {}: {said}",
                 lasted(reason.since, now)
             ),
             (true, true) => tracing::error!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 status,
                 attempts = unsaid,
                 waiting,
@@ -243,22 +243,22 @@ impl Failures {
                 lasted(reason.since, now)
             ),
             (true, false) if key == OTHERS => tracing::error!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 status,
                 messages = unsaid,
                 "more messages failed, for reasons that are not logged separately; the last: {said}"
             ),
             (true, false) => tracing::error!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 status,
                 messages = unsaid,
                 "more messages failed: {said}"
             ),
             (false, false) if reason.total > 1 => tracing::warn!(
-                %pipeline,
-                %component,
+                pipeline,
+                component,
                 status,
                 messages = reason.total,
                 "no more messages fail like this: {said}"
@@ -273,11 +273,11 @@ impl Failures {
     fn tell_recovery(&self, reason: &mut Reason, now: i64) {
         reason.unsaid = 0;
         tracing::warn!(
-            pipeline = %self.pipeline,
-            component = %self.component,
+            pipeline = &*self.pipeline,
+            component = self.component,
             status = reason.status,
             attempts = reason.total,
-            "recovered after {}: {}",
+            "it works again after {}; the problem was: {}",
             lasted(reason.since, now),
             said(&reason.description)
         );

@@ -35,9 +35,9 @@ impl Inlet {
         let Err(mut missed) = self.channel.offer(batch) else { return };
         if !self.is_said.swap(true, Relaxed) {
             tracing::warn!(
-                pipeline = %self.pipeline, component = %self.component,
-                "there is no room for all messages of its branch: the others are dropped and \
-                 counted"
+                pipeline = &*self.pipeline,
+                component = self.component,
+                "the branch is full: messages without room are dropped"
             );
         }
         missed.settle(Outcome::DROPPED);

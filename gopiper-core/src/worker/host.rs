@@ -197,23 +197,24 @@ impl HostSide for WorkerHost {
         let text = in_a_line(text);
         // An event's level must be known at compile time.
         macro_rules! event {
-            ($level:ident) => {
+            ($level:ident $(, $field:ident = $value:expr)?) => {
                 tracing::event!(
                     target: "gopiper::component",
                     tracing::Level::$level,
-                    pipeline = %self.stage.pipeline,
-                    component = %self.stage.name,
-                    module = target,
+                    pipeline = &*self.stage.pipeline,
+                    component = self.stage.name,
+                    $($field = $value,)?
                     "{text}"
                 )
             };
         }
+        // Only the component's author has a use for its modules.
         match level {
             Level::ERROR => event!(ERROR),
             Level::WARN => event!(WARN),
             Level::INFO => event!(INFO),
-            Level::DEBUG => event!(DEBUG),
-            _ => event!(TRACE),
+            Level::DEBUG => event!(DEBUG, module = target),
+            _ => event!(TRACE, module = target),
         }
     }
 

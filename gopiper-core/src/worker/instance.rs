@@ -96,7 +96,10 @@ impl Instance {
         let (stage, wake) = (&self.host.stage, &self.host.inbox.wake);
         if self.panics.is_power_of_two() {
             tracing::warn!(
-                pipeline = %stage.pipeline, component = %stage.name, panics = self.panics, ?backoff,
+                pipeline = &*stage.pipeline,
+                component = stage.name,
+                panics = self.panics,
+                ?backoff,
                 "it panics again and again; it is recreated after a pause"
             );
         }

@@ -22,6 +22,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use gopiper_abi::raw::{DeferredBatch, Guard, HandleFlags, Handling, Lent, Watch};
 
 use crate::{
+    base::plural::plural,
     channel::Queued,
     stage::{Output, Stage},
     worker::{
@@ -118,7 +119,7 @@ impl Worker {
                         // It may have waited for the end with what it deferred. If some of that is
                         // to be tried again, a component is made for it, and ended again.
                         if let Err(error) = instance.end() {
-                            self.stage.fail(&format!("it failed to end: {}", error.message));
+                            self.stage.fail(&error.message);
                         }
                         if self.deferred == 0 {
                             return Some(self);
@@ -364,8 +365,8 @@ impl Worker {
         let kept: u64 = self.kept.drain(..).chain(kept).map(|guard| guard.fail()).sum();
         if kept > 0 {
             self.stage.counters.unsent.fetch_add(kept, Relaxed);
-            let said = format!("{kept} message(s) were kept by a component that was stuck");
-            self.stage.report_loss(&said);
+            let kept = plural(kept as usize, "message");
+            self.stage.report_loss(&format!("a stuck component had collected {kept}"));
         }
     }
 }

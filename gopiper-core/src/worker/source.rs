@@ -41,11 +41,11 @@ impl SourceWorker {
                 Ok(Produced { state: 1, until, .. }) => self.wait(until),
                 Ok(_) => break,
                 Err(_) if stage.stop.is_requested() || stage.is_done_with() => break,
-                Err(error) => stage.fail(&format!("it can't produce: {}", error.message)),
+                Err(error) => stage.fail(&error.message),
             }
         }
         if let Err(error) = self.component.end(i64::MAX) {
-            stage.fail(&format!("it failed to end: {}", error.message));
+            stage.fail(&error.message);
         }
     }
 

@@ -76,7 +76,7 @@ fn its_attributes_are_checked_as_all_are() {
         let errors = factory(&file).configure(attributes).expect_err("refused");
         errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
-    assert_eq!(refused(Map::default()), "attribute text: is missing: A text.");
+    assert_eq!(refused(Map::default()), "attribute text: is required: A text.");
     let mut wrong = Map::from_iter([("text", Value::from(7i64)), ("sined", 1i64.into())]);
     wrong.insert("flag", "yes");
     wrong.insert("unsigned", -1i64);
@@ -136,7 +136,7 @@ fn an_error_of_a_callback_ends_the_pipeline_with_its_text() {
     let probe = Probe::new(["a"]);
     let refuses = spec(&component_of(EVERYTHING), [("text", "unended".into())]);
     let (summary, _) = run(vec![probe.source(1), refuses, probe.sink()]);
-    let error = "it failed to end: it can't end".to_owned();
+    let error = "it can't end".to_owned();
     assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
     let (_, summary) = one("break");
     let error = "it broke".to_owned();

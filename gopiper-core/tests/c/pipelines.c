@@ -132,7 +132,7 @@ static void failed(void) {
   MUST(gopiper_pipeline_load(pipeline, transform, "{ \"text\": \"unended\" }", NULL));
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(gopiper_pipeline_start(pipeline));
-  MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it failed to end: it can't end"));
+  MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it can't end"));
   MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "without success"));
   gopiper_pipeline_free(pipeline);
 }

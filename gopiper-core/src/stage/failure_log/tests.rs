@@ -37,7 +37,7 @@ fn log_of(f: impl FnOnce()) -> Vec<String> {
         .finish();
     tracing::subscriber::with_default(subscriber, f);
     let text = String::from_utf8(lines.0.lock().clone()).unwrap();
-    text.lines().map(|line| line.trim().replace(" pipeline=p component=c", "")).collect()
+    text.lines().map(|line| line.trim().replace(" pipeline=\"p\" component=\"c\"", "")).collect()
 }
 
 fn with_clock() -> (crate::ManualClock, Failures) {
@@ -125,8 +125,8 @@ fn waiting_retries_are_reported_as_long_as_they_last() {
             "WARN a message failed, and will be tried again: the disk is full status=100",
             "ERROR still failing after 10.0 s: the disk is full status=100 attempts=3 waiting=1",
             "ERROR still failing after 20.0 s: the disk is full status=100 attempts=0 waiting=1",
-            "WARN recovered after 20.0 s: the disk is full status=100 attempts=4",
-            "WARN recovered after 10.0 s: the disk is full status=100 attempts=1",
+            "WARN it works again after 20.0 s; the problem was: the disk is full status=100 attempts=4",
+            "WARN it works again after 10.0 s; the problem was: the disk is full status=100 attempts=1",
         ]
     );
 }
@@ -178,7 +178,7 @@ fn a_timer_that_fails_is_counted_as_messages_are() {
         [
             "ERROR its timer has failed, and is called again: flush: broken",
             "ERROR still failing after 10.0 s: flush: broken status=0 attempts=1000 waiting=1",
-            "WARN recovered after 10.0 s: flush: broken status=0 attempts=1001",
+            "WARN it works again after 10.0 s; the problem was: flush: broken status=0 attempts=1001",
         ]
     );
 }
