@@ -44,13 +44,13 @@ attributes! {
         /// When to sync to disk.
         pub sync: Sync = Sync::Batch,
         /// With `'interval'`, the seconds between two syncs.
-        pub sync_interval: f64 = 1.0,
-        /// The largest file, in bytes. Before it grows beyond that, it is renamed to
+        pub sync_interval: f64 = EVERY_SECOND,
+        /// The maximum size of a file, in bytes. Before it grows beyond that, it is renamed to
         /// PATH.YYYYMMDD-HHMMSS, and a new one begins.
         pub rotate_bytes: Option<u64>,
-        /// The oldest file, in seconds: the first message after that begins a new one.
+        /// The maximum age of a file, in seconds: the first message after that begins a new one.
         pub rotate_every: Option<f64>,
-        /// The most files open at once.
+        /// The maximum number of open files.
         pub max_open_files: usize = 64,
     }
 }
@@ -94,6 +94,9 @@ pub(crate) struct Settings {
     pub(crate) max_open_files: usize,
 }
 
+/// How often it syncs with `interval`, in seconds, unless the operator says otherwise.
+const EVERY_SECOND: f64 = 1.0;
+
 /// The remedy where another component writes the file.
 const ANOTHER_PATH: &str =
     "give it another path, or write all messages for this path with one file_sink";
@@ -127,6 +130,12 @@ impl Factory for FileSinkFactory {
         }
         if attributes.rotate_bytes == Some(0) {
             return Err(Error::attribute("rotate_bytes", "must be 1 or more"));
+        }
+        if attributes.sync != Sync::Interval && attributes.sync_interval != EVERY_SECOND {
+            return Err(Error::attribute(
+                "sync_interval",
+                "has no effect without sync = 'interval'",
+            ));
         }
         let rotate_every = attributes.rotate_every.map(|every| seconds("rotate_every", every));
         let zone = TimeZone::system();

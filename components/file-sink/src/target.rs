@@ -3,7 +3,7 @@ use std::{
     fs::{self, File, Metadata},
     io::{self, BufWriter, Write},
     ops::Range,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -298,10 +298,12 @@ fn open_alone(path: &Path) -> io::Result<File> {
     loop {
         let file = File::options().read(true).append(true).create(true).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => io::Error::new(
-                io::ErrorKind::WouldBlock,
-                "it is in use by another gopiper, or by another file_sink of this one",
-            ),
+            Errno::WOULDBLOCK => {
+                let process = file.metadata().ok().and_then(|there| holder(&there));
+                let process = process.map_or_else(String::new, |id| format!(" (process {id})"));
+                let said = format!("another file_sink has it open{process}: stop that one first");
+                io::Error::new(io::ErrorKind::WouldBlock, said)
+            }
             error => io::Error::other(format!("it can't be locked: {error}")),
         })?;
         // Meanwhile it may have been renamed.
@@ -312,6 +314,19 @@ fn open_alone(path: &Path) -> io::Result<File> {
             return Ok(file);
         }
     }
+}
+
+/// The process that has locked a file, if the system tells. A line of `/proc/locks` is
+/// `1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF`, with the inode behind the last colon.
+fn holder(there: &Metadata) -> Option<u32> {
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let inode = format!(":{}", there.ino());
+    locks.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let (kind, process) = (words.next()?, words.nth(2)?);
+        let is_it = kind == "FLOCK" && words.next()?.ends_with(&inode);
+        process.parse().ok().filter(|id| is_it && *id > 0)
+    })
 }
 
 /// Behind the last delimiter in the file's first `length` bytes, but not before `whole`.

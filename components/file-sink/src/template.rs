@@ -31,10 +31,10 @@ impl Template {
     /// `%Y` and the like are placeholders for the time, `{name}` for an attribute, `{{` and `}}`
     /// for braces.
     pub(crate) fn parse(text: &str, zone: TimeZone) -> Result<Self, Error> {
-        let refused = |why: String| Error::attribute("path", format!("'{text}': {why}"));
         if text.is_empty() {
-            return Err(refused("does not name a file".into()));
+            return Err(Error::attribute("path", "must not be empty"));
         }
+        let refused = |why: String| Error::attribute("path", format!("'{text}': {why}"));
         let (mut parts, mut plain) = (Vec::new(), String::new());
         let mut rest = text;
         while let Some(at) = rest.find(['{', '}']) {
@@ -47,10 +47,7 @@ impl Template {
             }
             let name = brace.strip_prefix('{').and_then(|inside| inside.split_once('}'));
             let Some((name, behind)) = name.filter(|(name, _)| !name.is_empty()) else {
-                return Err(refused(
-                    "a brace that is not part of {name}; write {{ or }} for a brace in a path"
-                        .into(),
-                ));
+                return Err(refused("write {name} for an attribute, {{ or }} for a brace".into()));
             };
             parts.push(Part::plain(std::mem::take(&mut plain)));
             parts.push(Part::Attribute(name.to_owned()));
@@ -74,6 +71,15 @@ impl Template {
             };
             if said(whole)? != said(within)? {
                 return Err("is finer than a second: that would be a file for each message".into());
+            }
+            for directive in directives(format) {
+                let text = strtime::format(directive, &whole.to_zoned(self.zone.clone()));
+                if text.is_ok_and(|text| text.contains('/') || text.contains(char::is_control)) {
+                    return Err(format!(
+                        "{directive} cannot be a part of a file name: it contains a slash or a \
+                         control character"
+                    ));
+                }
             }
         }
         Ok(())
@@ -144,6 +150,19 @@ impl Template {
         }
         Ok(())
     }
+}
+
+/// The parts of a format that are replaced: `%Y`, `%-d`, `%:z`.
+fn directives(format: &str) -> impl Iterator<Item = &str> {
+    let mut rest = format;
+    std::iter::from_fn(move || {
+        let from = rest.find('%')?;
+        let is_end = |letter: char| letter.is_ascii_alphabetic() || "%+".contains(letter);
+        let end = rest[from + 1..].find(is_end).map_or(rest.len(), |end| from + end + 2);
+        let (directive, behind) = (&rest[from..end], &rest[end..]);
+        rest = behind;
+        Some(directive)
+    })
 }
 
 impl Part {

@@ -72,7 +72,7 @@ attributes! {
         /// after a restart.
         pub checkpoint: bool = true,
         /// How often to write the checkpoint, in seconds. It is also written at the end.
-        pub checkpoint_interval: f64 = 1.0,
+        pub checkpoint_interval: f64 = EVERY_SECOND,
         /// What to do with a byte order mark at a file's beginning.
         pub bom: Bom = Bom::Keep,
         /// An attribute to put the path of the file into; none if it is not given.
@@ -90,6 +90,9 @@ attributes! {
         End,
     }
 }
+
+/// How often the checkpoint is written, in seconds, unless the operator says otherwise.
+const EVERY_SECOND: f64 = 1.0;
 
 /// The remedy where there is no state directory.
 const WITHOUT_CHECKPOINT: &str = "set checkpoint = false to read everything each time";
@@ -118,6 +121,10 @@ impl Factory for FileSourceFactory {
         let interval = interval.map_err(|_| {
             Error::attribute("checkpoint_interval", "must be a number of seconds, 0 or more")
         })?;
+        if !attributes.checkpoint && attributes.checkpoint_interval != EVERY_SECOND {
+            let error = "has no effect without checkpoint = true";
+            return Err(Error::attribute("checkpoint_interval", error));
+        }
         Ok(FileSourceFactory { attributes, format, interval })
     }
 
@@ -125,12 +132,12 @@ impl Factory for FileSourceFactory {
         if self.attributes.follow {
             return Ok(());
         }
-        found::without_match(&self.attributes.paths).into_iter().next().map_or(Ok(()), Err)
+        found::without_match(&self.attributes.paths, false).into_iter().next().map_or(Ok(()), Err)
     }
 
     fn warnings(&self) -> Vec<Error> {
         if self.attributes.follow {
-            found::without_match(&self.attributes.paths)
+            found::without_match(&self.attributes.paths, true)
         } else {
             Vec::new()
         }

@@ -109,7 +109,7 @@ impl Source for Generate {
             }
             self.next += 1;
         }
-        let positions = Positions::counted("generated", "message", first);
+        let positions = Positions::counted("generated", "message", first + 1);
         self.postponed.send_located(batch, None, positions)?;
         Ok(Produced::MORE)
     }

@@ -22,7 +22,7 @@ attributes! {
         /// What makes a message.
         pub split: Split = Split::Lines,
         /// The longest line, in bytes.
-        pub max_length: usize = 16 << 20,
+        pub max_length: usize = MAX_LENGTH,
         /// What to do with a longer line.
         pub too_long: TooLong = TooLong::Split,
         /// How much to read at once, in bytes.
@@ -41,6 +41,9 @@ attributes! {
         Blocks,
     }
 }
+
+/// The longest line unless the operator says otherwise.
+const MAX_LENGTH: usize = 16 << 20;
 
 /// The size of the pipe before standard input, if it is one: fewer switches between processes.
 const PIPE_SIZE: usize = 1 << 20;
@@ -66,6 +69,16 @@ impl Factory for StdinFactory {
                 "'strip' needs lines: blocks are passed on as read",
             ));
         }
+        if matches!(split, Split::Blocks) {
+            let unused = [
+                ("delimiter", delimiter != "\n"),
+                ("max_length", max_length != MAX_LENGTH),
+                ("too_long", !matches!(too_long, TooLong::Split)),
+            ];
+            if let Some((name, _)) = unused.into_iter().find(|(_, is_given)| *is_given) {
+                return Err(Error::attribute(name, "has no effect with split = 'blocks'"));
+            }
+        }
         let format = Format::new(delimiter, max_length, too_long, block_size)?.with_bom(bom);
         Ok(StdinFactory { format, split })
     }
@@ -75,13 +88,13 @@ impl Factory for StdinFactory {
             Ok(OFlags::RDONLY | OFlags::RDWR) => Ok(()),
             Ok(OFlags::WRONLY) => Err(Error::new("standard input is only open for writing")),
             _ => Err(Error::new(
-                "standard input is closed: open it, by `< /dev/null` if there is nothing to read",
+                "standard input is closed; if there is nothing to read, start it with `< /dev/null`",
             )),
         }
     }
 
     fn needs(&self) -> Vec<Need> {
-        let otherwise = "read it once, and distribute its messages with a tee or a route";
+        let otherwise = "read it in one pipeline, and split it there with tee or route";
         vec![Need::alone("standard input").otherwise(otherwise)]
     }
 

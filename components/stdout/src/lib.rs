@@ -55,7 +55,7 @@ impl Factory for StdoutFactory {
             Ok(OFlags::WRONLY | OFlags::RDWR) => Ok(()),
             Ok(OFlags::RDONLY) => Err(Error::new("standard output is only open for reading")),
             _ => Err(Error::new(
-                "standard output is closed: open it, by `> /dev/null` if its output is not needed",
+                "standard output is closed; if its output is not needed, start it with `> /dev/null`",
             )),
         }
     }

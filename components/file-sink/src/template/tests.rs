@@ -52,6 +52,15 @@ fn a_wrong_template_is_refused() {
         assert!(refused.starts_with("path: "), "{refused}");
     }
     assert!(parse("a-%s.%f").err().unwrap().contains("finer than a second"));
+    for slash in ["%D.log", "a/%n"] {
+        let refused = parse(slash).err().unwrap();
+        assert!(refused.contains(" cannot be a part of a file name"), "{refused}");
+    }
+    let zone = TimeZone::get("Etc/GMT+2").unwrap_or(TimeZone::fixed(jiff::tz::offset(-2)));
+    let by_zone = Template::parse("%Y/%Q.log", zone.clone()).err();
+    let refused = by_zone.is_some_and(|error| error.to_string().contains("%Q cannot be a part"));
+    assert_eq!(refused, zone.iana_name().is_some());
+    assert!(parse("%Y/%m/%d-%%.log").is_ok());
 }
 
 #[test]

@@ -85,8 +85,8 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Those patterns that match no file, each as an error.
-pub(crate) fn without_match(patterns: &[String]) -> Vec<Error> {
+/// Those patterns that match no file, each as an error. `follow`: a file may appear later.
+pub(crate) fn without_match(patterns: &[String], follow: bool) -> Vec<Error> {
     let missing = patterns.iter().enumerate().filter_map(|(index, pattern)| {
         let mut trouble = String::new();
         let found = matches(pattern).find_map(|file| match file {
@@ -96,7 +96,19 @@ pub(crate) fn without_match(patterns: &[String]) -> Vec<Error> {
                 None
             }
         });
-        let missing = || at(index, format!("no file matches '{pattern}'{trouble}"));
+        let missing = || {
+            let yet = if follow { " yet; waiting for it to appear" } else { "" };
+            at(
+                index,
+                match Path::new(pattern).is_dir() {
+                    true => {
+                        let folder = pattern.trim_end_matches('/');
+                        format!("'{pattern}' is a folder; write '{folder}/*'")
+                    }
+                    false => format!("no file matches '{pattern}'{trouble}{yet}"),
+                },
+            )
+        };
         found.is_none().then(missing)
     });
     missing.collect()
@@ -192,7 +204,12 @@ pub(crate) fn is_in_place(entry: &Entry) -> bool {
 
 fn in_folders(folders: BTreeSet<PathBuf>, is_it: impl Fn(&Found) -> bool) -> Vec<Found> {
     let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-    let files = entries.filter_map(|entry| file(entry.ok()?.path())?.ok());
+    let files = entries.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        // As a pattern finds it: `a.log`, not `./a.log`.
+        let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+        file(path)?.ok()
+    });
     files.filter(is_it).collect()
 }
 

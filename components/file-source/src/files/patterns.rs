@@ -19,11 +19,23 @@ pub(crate) fn check(patterns: &[String]) -> Result<(), Error> {
         let expanded = expand(pattern).map_err(|why| at(index, format!("'{pattern}': {why}")))?;
         for one in expanded {
             Pattern::new(&one).map_err(|error| {
-                at(index, format!("'{pattern}' is not a valid pattern: {error}"))
+                at(index, format!("'{pattern}' is not a valid pattern: {}", in_words(error.msg)))
             })?;
         }
     }
     Ok(())
+}
+
+/// The glob crate's errors, in an operator's terms.
+fn in_words(problem: &str) -> &str {
+    match problem {
+        "invalid range pattern" => "a '[' is not closed",
+        "wildcards are either regular `*` or recursive `**`" => "more than two '*' in a row",
+        "recursive wildcards must form a single path component" => {
+            "'**' must stand alone between slashes, as in 'logs/**/*.log'"
+        }
+        other => other,
+    }
 }
 
 /// The patterns without braces that this one means: `{a,b}` is any of these, as in a shell.
@@ -126,9 +138,12 @@ mod tests {
     fn unsupported_braces_are_refused() {
         assert!(expand("{1..3}").unwrap_err().contains("as in {1,2,3}"));
         assert!(expand(&"{a,b}".repeat(20)).unwrap_err().contains("more than"));
+        let refused = |pattern: &str| check(&[pattern.into()]).unwrap_err().to_string();
         assert_eq!(
-            check(&["[".into()]).unwrap_err().to_string().split(':').next(),
-            Some("paths[1]")
+            refused("logs/[a.log"),
+            "paths[1]: 'logs/[a.log' is not a valid pattern: a '[' is not closed"
         );
+        assert!(refused("a***").ends_with(": more than two '*' in a row"), "{}", refused("a***"));
+        assert!(refused("a**").contains("stand alone between slashes"), "{}", refused("a**"));
     }
 }

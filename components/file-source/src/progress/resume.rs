@@ -58,10 +58,7 @@ pub(crate) fn place_of(
         }
     }
     if !is_first {
-        log::warn!(
-            "{} has other content than when it was last read: reading it from the beginning",
-            path.display()
-        );
+        log::warn!("{} was truncated or replaced; reading it from the beginning", path.display());
     }
     let at_end = is_first && others.is_empty() && from == Start::End && !input.is_gzip();
     Ok(Known { place: if at_end { metadata.len() } else { 0 }, ..Known::default() })

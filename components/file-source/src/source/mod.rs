@@ -13,7 +13,7 @@ use gopiper_abi::{Error, Outcome, Postponed, Produced, Source, lines::Format};
 use rustix::io::Errno;
 
 use crate::{
-    Attributes, Start, WITHOUT_CHECKPOINT,
+    Attributes, Start,
     files::{
         found::{Found, Index, find, find_beside, find_renamed, is_in_place, real, without_match},
         watch::Watch,
@@ -78,8 +78,7 @@ impl FileSource {
         let host = postponed.host().clone();
         if attributes.checkpoint {
             let directory = postponed.host().state_directory().map_err(|error| {
-                let said = format!("no place for the checkpoint: {error}; or {WITHOUT_CHECKPOINT}");
-                Error::new(said).caused_by(&error)
+                Error::new(format!("cannot open the checkpoint: {error}")).caused_by(&error)
             })?;
             let (opened, known) = Store::open(directory)?;
             if known.is_some() {
@@ -139,8 +138,8 @@ impl FileSource {
             ledger.saw(|entry| there.has(entry), now);
         }
         if is_first && self.watch.is_some() {
-            for error in without_match(&self.paths) {
-                log::warn!("{error}: waiting for one");
+            for error in without_match(&self.paths, true) {
+                log::warn!("{error}");
             }
         }
         found
@@ -220,9 +219,12 @@ impl FileSource {
     fn all_read(&self) -> Result<Produced, Error> {
         match &self.failed[..] {
             [] => Ok(Produced::FINISHED),
-            failed => {
-                Err(Error::new(format!("could not be read to the end: {}", failed.join(", "))))
-            }
+            [failed] => Err(Error::new(format!("{failed} could not be read to its end"))),
+            failed => Err(Error::new(format!(
+                "{} files could not be read to their ends: {}",
+                failed.len(),
+                failed.join(", ")
+            ))),
         }
     }
 
