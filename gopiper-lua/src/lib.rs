@@ -7,6 +7,10 @@ mod module;
 mod problem;
 mod state;
 
-pub use language::{component_places::Places, search::SearchPath, settings::Settings};
+pub use language::{
+    component_places::Places,
+    search::{SearchPath, unreadable},
+    settings::Settings,
+};
 pub use module::file::{Loaded, load};
 pub use problem::{Problem, remark::Severity};

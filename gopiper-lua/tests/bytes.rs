@@ -181,10 +181,10 @@ const FILES: &str = "gopiper.loadComponent('file_source_component.so', { paths =
 fn a_closed_standard_stream_is_refused() {
     let through = format!("{STDIN}, {STDOUT}");
     for (command, pipeline, said) in [
-        ("echo a | $G run >&-", &through, "standard output is closed: open it"),
-        ("$G run <&-", &through, "standard input is closed: open it"),
-        ("$G run <&- >&-", &through, "standard output is closed: open it"),
-        ("$G check >&-", &through, "standard output is closed: open it"),
+        ("echo a | $G run >&-", &through, "standard output is closed; if its"),
+        ("$G run <&-", &through, "standard input is closed; if there"),
+        ("$G run <&- >&-", &through, "standard output is closed; if its"),
+        ("$G check >&-", &through, "standard output is closed; if its"),
         ("echo a | $G run 1< in/a.log", &through, "standard output is only open for reading"),
         ("$G run 0> in/b.log", &through, "standard input is only open for writing"),
         (

@@ -264,7 +264,7 @@ fn list_shows_found_and_refused_components() {
     assert!(lines(&["list"]).iter().any(|line| line.starts_with("stdin_component.so")));
     let output = gopiper_in(folder.path(), &["list", "nope.lua"], "");
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(78), ""));
-    assert!(stderr(&output).contains("cannot read nope.lua: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("there is no file nope.lua"), "{}", stderr(&output));
     let objects = lines(&["list", "--json", "etc/pipeline.lua"]);
     let objects: Vec<serde_json::Value> =
         objects.iter().map(|line| serde_json::from_str(line).expect("an object")).collect();

@@ -187,7 +187,8 @@ fn inspect_shows_the_note() {
     let grep = plugins().join("grep_component.so");
     let (code, stdout, stderr) = said(&["inspect", &grep.display().to_string()]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    for line in ["name       grep", "kind       transform", "panic      unwinds", "seal       fits"]
+    for line in
+        ["name       grep", "kind       transform", "panic      unwinds", "seal       intact"]
     {
         assert!(stdout.contains(line), "{stdout}");
     }
@@ -227,7 +228,7 @@ fn a_refused_file_is_78_and_a_wrong_command_line_64() {
     }
     assert_eq!(said(&["run", "--log", "[[", "examples/seed.lua"]).0, 64);
     let (code, _, stderr) = said(&["run", "no-such-file.lua"]);
-    assert!(code == 78 && stderr.contains("cannot read no-such-file.lua"), "{stderr}");
+    assert!(code == 78 && stderr.contains("there is no file no-such-file.lua"), "{stderr}");
     assert_eq!(said(&["--help"]).0, 0);
 }
 
@@ -261,4 +262,61 @@ gopiper.createPipeline({
         let lines: Vec<_> = said.lines().filter(|line| line.contains(text)).collect();
         assert!(lines.len() == 1 && lines[0].contains(component), "{text}: {said}");
     }
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let with = |name: &str, value: &str| {
+        let mut command = gopiper();
+        let output = run(command.arg("version").env(name, value), b"");
+        (output.status.code(), stderr(&output))
+    };
+    for value in ["1", "true", "yes", "0", "false", ""] {
+        assert_eq!(with("GOPIPER_QUIET", value), (Some(0), String::new()), "{value}");
+    }
+    for name in ["GOPIPER_QUIET", "GOPIPER_LOG_FORMAT"] {
+        let (code, said) = with(name, "xml");
+        assert_eq!(code, Some(64), "{said}");
+        assert!(said.contains(&format!("invalid value 'xml' for '{name}'")), "{said}");
+    }
+    let mut command = gopiper();
+    command.args(["run", "a.lua"]).env("GOPIPER_SHUTDOWN_TIMEOUT", "soon");
+    let said = stderr(&run(&mut command, b""));
+    assert!(said.contains("'soon' for 'GOPIPER_SHUTDOWN_TIMEOUT'"), "{said}");
+    let mut command = gopiper();
+    command.args(["version", "--log-format", "xml"]).env("GOPIPER_LOG_FORMAT", "json");
+    let said = stderr(&run(&mut command, b""));
+    assert!(said.contains("'xml' for '--log-format"), "{said}");
+}
+
+#[test]
+fn a_directory_of_components_that_does_not_exist_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.lua");
+    let text = "require('gopiper').loadComponent('no_component.so')";
+    std::fs::write(&file, text).expect("written");
+    let path = format!("/nope::{}", folder.path().display());
+    let mut command = gopiper();
+    let output = run(command.arg("check").arg(&file).env("GOPIPER_COMPONENT_PATH", &path), b"");
+    let said = stderr(&output);
+    assert!(said.contains("warning: there is no directory /nope"), "{said}");
+    let place = folder.path().join("no_component.so").display().to_string();
+    assert_eq!(said.matches(&place).count(), 1, "each place once: {said}");
+    assert!(!said.contains("\n  no_component.so"), "not the working directory: {said}");
+    let output = run(gopiper().arg("list").env("GOPIPER_COMPONENT_PATH", &path), b"");
+    assert!(stderr(&output).contains("there is no directory /nope"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_file_that_is_missing_is_named_with_the_nearest_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |arguments: &[&str]| {
+        let mut command = gopiper();
+        stderr(&run(command.current_dir(folder.path()).arg("check").args(arguments), b""))
+    };
+    let missing = "error: there is no pipeline.lua here; name the file: gopiper run FILE\n";
+    assert_eq!(check(&[]), missing);
+    std::fs::write(folder.path().join("pipelines.lua"), "").expect("written");
+    assert!(check(&[]).contains("here; did you mean 'pipelines.lua'?"), "{}", check(&[]));
+    assert_eq!(check(&["x.lua"]), "error: there is no file x.lua\n");
 }

@@ -313,6 +313,6 @@ fn a_component_that_does_not_start_is_named() {
     let mut said = String::new();
     BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut said).expect("said");
     assert!(said.contains("it has not started in 3s"), "{said}");
-    assert!(said.contains("component=file_sink"), "{said}");
+    assert!(said.contains("component=\"file_sink\""), "{said}");
     assert_eq!(end(child, Signal::INT).status.code(), Some(1));
 }

@@ -73,7 +73,7 @@ fn a_component_is_started_again_until_it_can() {
         drop(input);
         program.wait_until_said(&format!("it cannot start, and will be tried again: {failure}"));
         fs::write(&file, "").expect("written");
-        program.wait_until_said("recovered after ");
+        program.wait_until_said("it works again after ");
         let (code, written, said) = program.end();
         assert_eq!((code, &*written), (Some(0), "done\n"), "{said}");
     }
@@ -132,7 +132,7 @@ fn a_sink_waits_for_a_file_that_is_busy() {
     running.wait().expect("it ends");
     let (code, _, said) = program.end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("recovered after "), "{said}");
+    assert!(said.contains("it works again after "), "{said}");
     let after = fs::read(&busy).expect("it is there");
     assert!(after.ends_with(b"made\n"));
 }

@@ -249,5 +249,5 @@ fn a_missing_state_has_no_dead_letters_and_that_is_reported() {
         b"",
     );
     assert!(output.status.success() && output.stdout.is_empty());
-    assert!(stderr(&output).contains("there is no state in"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("there are no dead letters: "), "{}", stderr(&output));
 }

@@ -91,8 +91,7 @@ fn failures_are_reported_with_advice() {
         (
             r#"{"at":"end","with_error":true}"#,
             "life::end-without-messages",
-            "it ended the pipeline: Failed { component: \"faults\", error: \"it failed to end: \
-             fails at End\" }",
+            "it ended the pipeline: Failed { component: \"faults\", error: \"fails at End\" }",
             "`end` must work without a message",
         ),
         (r#"{"at":"create"}"#, "reports::once", "panicked: at Create", "a panic is always a bug"),

@@ -6,7 +6,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    CommandFactory, FromArgMatches, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::command::{
     dlq::DlqCommand, drawing::GraphFormat, exit, list::ListArguments, logging::LogArguments,
@@ -96,8 +99,47 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
 }
 
 fn parse_from(words: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let command = without_empty_variables(Arguments::command());
-    Arguments::from_arg_matches(&command.try_get_matches_from(with_run(words))?)
+    let mut command = without_empty_variables(Arguments::command());
+    let words: Vec<_> = with_run(words).collect();
+    let read = command.try_get_matches_from_mut(&words);
+    let read = read.and_then(|matches| Arguments::from_arg_matches(&matches));
+    read.map_err(|error| naming_variable(error, &mut command, &words))
+}
+
+/// Names the variable that has a wrong value, where clap names the option that it stands for.
+fn naming_variable(
+    mut error: clap::Error,
+    command: &mut clap::Command,
+    words: &[OsString],
+) -> clap::Error {
+    let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return error;
+    };
+    // `--log-format xml` and `--log-format=xml` are the operator's own words.
+    let is_said = words.iter().any(|word| word.to_string_lossy().ends_with(value.as_str()));
+    let of = |command: &clap::Command| {
+        let is_it = |argument: &&clap::Arg| {
+            argument.to_string() == *option
+                && argument.get_env().and_then(std::env::var_os) == Some(value.into())
+        };
+        let argument = command.get_arguments().find(is_it)?;
+        Some(argument.get_env()?.to_string_lossy().into_owned())
+    };
+    // An option can only be shown once its command is built.
+    command.build();
+    let variable = commands(command).into_iter().find_map(of).filter(|_| !is_said);
+    if let Some(variable) = variable {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
+    }
+    error
+}
+
+/// A command, and all below it.
+fn commands(command: &clap::Command) -> Vec<&clap::Command> {
+    let below = command.get_subcommands().flat_map(commands);
+    std::iter::once(command).chain(below).collect()
 }
 
 /// An empty variable counts as unset: scripts and service files set them like that.

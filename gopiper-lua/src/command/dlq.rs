@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 use gopiper_core::{
     dead_letters::{self, Letter, SegmentReader, StoredLetter},
-    in_a_line, state,
+    in_a_line, plural, state,
 };
 use gopiper_lua::Loaded;
 use jiff::Timestamp;
@@ -131,10 +131,9 @@ fn folder(of: &StateArguments) -> io::Result<PathBuf> {
             let said = format!("cannot read {}: {error}", directory.display());
             return Err(io::Error::new(error.kind(), said));
         }
-        Err(_) => say(format_args!(
-            "there is no state in {}: nothing has been kept there",
-            directory.display()
-        )),
+        Err(_) => {
+            say(format_args!("there are no dead letters: {} does not exist", directory.display()))
+        }
     }
     Ok(directory.join(dead_letters::FOLDER))
 }
@@ -174,7 +173,7 @@ fn read(segment: &Path) -> io::Result<Vec<FoundLetter>> {
             Err(_) if dead_letters::is_written(segment) => {}
             Err(damage) => warn!(
                 segment = %segment.display(), offset = damage.offset, bytes = damage.bytes,
-                "damaged or incomplete: skipped"
+                "a dead letter is damaged or incomplete, and was skipped"
             ),
         }
     }
@@ -209,9 +208,10 @@ fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
         let description = in_a_line(description);
         writeln!(
             out,
-            "{id}  {}  {pipeline}/{component}  {status} {description}  {attempts} attempt(s)  {} bytes{}",
+            "{id}  {}  {pipeline}/{component}  {status} {description}  {}  {}{}",
             time(letter.time),
-            letter.payload().len(),
+            plural(*attempts as usize, "attempt"),
+            plural(letter.payload().len(), "byte"),
             if done { "  replayed" } else { "" }
         )?;
     }
@@ -283,10 +283,12 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
         // It has no other contents.
         let _ = fs::remove_dir(folder);
     }
-    print(format_args!("{removed} dead letter(s) removed, {} left", left + in_use));
+    print(format_args!("{} removed, {} left", plural(removed, "dead letter"), left + in_use));
     if in_use > 0 {
+        let (are, it) = if in_use == 1 { ("is", "it") } else { ("are", "them") };
         print(format_args!(
-            "{in_use} of them are in files that a running process still writes: stop it to remove them"
+            "{in_use} of them {are} in use by a running process: stop it, then purge again to \
+             remove {it}"
         ));
     }
     Ok(ExitCode::SUCCESS)

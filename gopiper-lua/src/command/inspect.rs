@@ -69,7 +69,7 @@ fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 13]
         _ => "aborts",
     };
     let seal = match of.seal {
-        Seal::Fits => "fits",
+        Seal::Fits => "intact",
         Seal::Missing => "not sealed",
         Seal::Broken(_) => "broken: the file was changed after it was sealed",
     };

@@ -5,12 +5,18 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use gopiper_core::loader::{self, Refusal};
-use gopiper_lua::SearchPath;
+use gopiper_lua::{SearchPath, unreadable};
 use serde_json::json;
 
-use crate::command::{exit::refuse, output::print};
+use crate::command::{
+    exit::refuse,
+    output::{print, say},
+};
 
 /// Where to search for components.
 #[derive(Debug, Args)]
@@ -20,7 +26,8 @@ pub(crate) struct ListArguments {
     #[arg(env = "GOPIPER_PIPELINE")]
     pub(crate) file: Option<PathBuf>,
     /// More directories to search for components, separated by colons.
-    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
+    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS",
+        value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) component_path: Vec<PathBuf>,
     /// Write a JSON object on each line.
     #[arg(long)]
@@ -33,10 +40,12 @@ pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
     let file = arguments.file.as_deref();
     // A file that was named and does not exist is misspelt.
     if let Some((file, Err(error))) = file.map(|file| (file, File::open(file))) {
-        return refuse(&format_args!("cannot read {}: {error}", file.display()));
+        return refuse(&unreadable(file, &error));
     }
     let file = file.unwrap_or(Path::new("pipeline.lua"));
     let search = SearchPath::new(file, &arguments.component_path);
+    let missing = SearchPath::missing(&arguments.component_path);
+    missing.iter().for_each(|warning| say(format_args!("gopiper: warning: {warning}")));
     for (name, path) in search.components() {
         let inspected =
             loader::inspect(&path).and_then(|inspection| match inspection.verdicts.first() {

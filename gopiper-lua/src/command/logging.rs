@@ -4,7 +4,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use gopiper_core::loader::Refusal;
@@ -20,7 +20,8 @@ pub(crate) struct LogArguments {
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
     /// Log errors only.
-    #[arg(short, long, global = true, conflicts_with = "verbose", env = "GOPIPER_QUIET")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", env = "GOPIPER_QUIET",
+        value_parser = BoolishValueParser::new())]
     pub(crate) quiet: bool,
     /// The format of log lines.
     #[arg(long, global = true, value_enum, default_value_t, env = "GOPIPER_LOG_FORMAT")]
@@ -72,7 +73,10 @@ pub(crate) fn show(problem: &Problem) {
     let is_error = problem.severity() == Severity::Error;
     if !JSON.load(Relaxed) {
         if is_error || tracing::enabled!(tracing::Level::WARN) {
-            say(format_args!("{problem}\n"));
+            let text = problem.to_string();
+            // An empty line follows one that has more than one line.
+            let end = if text.contains('\n') { "\n" } else { "" };
+            say(format_args!("{text}{end}"));
         }
         return;
     }

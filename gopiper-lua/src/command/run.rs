@@ -6,8 +6,13 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
-use gopiper_core::{Pipeline, PipelineError, Prepared, Running, StopReason, Summary, state};
+use clap::{
+    Args,
+    builder::{OsStringValueParser, TypedValueParser},
+};
+use gopiper_core::{
+    Pipeline, PipelineError, Prepared, Running, StopReason, Summary, plural, state,
+};
 use gopiper_lua::{Loaded, Settings};
 use tracing::{error, info, warn};
 
@@ -27,7 +32,8 @@ pub(crate) struct RunArguments {
     #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
     pub(crate) file: PathBuf,
     /// More directories to search for components, separated by colons.
-    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS")]
+    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS",
+        value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) component_path: Vec<PathBuf>,
     /// The state directory: checkpoints, buffers, dead letters [default: a folder of the file's own
     /// in $XDG_STATE_HOME/gopiper].
@@ -141,17 +147,25 @@ pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops)
     if let Err(code) = check_all(&mut loaded) {
         return DriveOutcome::Refused(code);
     }
-    let own = |pipeline: &Pipeline| {
-        Some((pipeline.name().to_owned(), pipeline.dead_letter()?.to_owned()))
+    let ends = |pipeline: &mut Pipeline| {
+        let (resending, forgetting): (Vec<_>, Vec<_>) =
+            pipeline.sources().into_iter().partition(|(_, resends)| *resends);
+        let names = |sources: Vec<(String, bool)>| sources.into_iter().map(|(name, _)| name);
+        let ends = Ends {
+            dead_letter: pipeline.dead_letter().map(str::to_owned),
+            resending: names(resending).collect(),
+            forgetting: names(forgetting).collect(),
+        };
+        (pipeline.name().to_owned(), ends)
     };
-    let own: HashMap<_, _> = loaded.pipelines.iter().filter_map(own).collect();
+    let ends: HashMap<_, _> = loaded.pipelines.iter_mut().map(ends).collect();
     match start_all(loaded.pipelines, stops) {
         Ok(None) => {
             info!("stopped before everything had started");
             DriveOutcome::Ended { summaries: Vec::new(), code: ExitCode::SUCCESS }
         }
         Ok(Some(summaries)) => {
-            let is_well = |of: &&Summary| report(of, own.get(&of.pipeline), arguments);
+            let is_well = |of: &&Summary| report(of, &ends[&of.pipeline], arguments);
             let failures = summaries.len() - summaries.iter().filter(is_well).count();
             let code = if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILED) };
             DriveOutcome::Ended { summaries, code }
@@ -199,9 +213,31 @@ fn start_all(
     Ok(Some(summaries))
 }
 
-/// Reports how a pipeline has ended. Returns whether it was a success. `dead_letter` is the
-/// operator's own sink for failed messages.
-fn report(summary: &Summary, dead_letter: Option<&String>, arguments: &RunArguments) -> bool {
+/// Where the messages of a pipeline go that do not reach its sinks.
+struct Ends {
+    /// The operator's own sink for failed messages.
+    dead_letter: Option<String>,
+    /// The sources that send messages again that were left unprocessed, and those that do not.
+    resending: Vec<String>,
+    forgetting: Vec<String>,
+}
+
+impl Ends {
+    /// What becomes of messages that were left unprocessed.
+    fn of_unprocessed(&self) -> String {
+        let (again, lost) = (self.resending.join(", "), self.forgetting.join(", "));
+        match (again.is_empty(), lost.is_empty()) {
+            (_, true) => format!("{again} will send them again in the next run"),
+            (true, _) => format!("they are lost, because {lost} cannot send them again"),
+            _ => format!(
+                "those of {again} will come again in the next run, those of {lost} are lost"
+            ),
+        }
+    }
+}
+
+/// Reports how a pipeline has ended. Returns whether it was a success.
+fn report(summary: &Summary, ends: &Ends, arguments: &RunArguments) -> bool {
     let pipeline = summary.pipeline.as_str();
     for (component, counts) in &summary.components {
         info!(
@@ -237,22 +273,30 @@ fn report(summary: &Summary, dead_letter: Option<&String>, arguments: &RunArgume
     }
     if summary.outcomes.dead_lettered > 0 {
         let messages = summary.outcomes.dead_lettered;
-        match dead_letter {
+        match &ends.dead_letter {
             Some(component) => {
-                warn!(pipeline, messages, "messages failed, and went to {component} (dead_letter)");
+                let failed = plural(messages as usize, "message");
+                warn!(pipeline, messages, "{failed} failed and went to {component} (dead_letter)");
             }
             None => {
-                let see = see_dead_letters(arguments);
-                warn!(pipeline, messages, "messages failed, and are dead letters: see {see}");
+                let (see, failed) =
+                    (see_dead_letters(arguments), plural(messages as usize, "message"));
+                let became = if messages == 1 { "a dead letter" } else { "dead letters" };
+                warn!(pipeline, messages, "{failed} failed and became {became} (list: {see})");
             }
         }
     }
     if summary.outcomes.failed > 0 {
-        error!(pipeline, messages = summary.outcomes.failed, "messages failed, and were discarded");
+        let messages = summary.outcomes.failed;
+        let (failed, were) =
+            (plural(messages as usize, "message"), if messages == 1 { "was" } else { "were" });
+        error!(pipeline, messages, "{failed} failed and {were} discarded");
     }
     if !summary.is_finished() && summary.outcomes.returned + summary.unsettled > 0 {
         let messages = summary.outcomes.returned + summary.unsettled;
-        error!(pipeline, messages, "messages were left unprocessed");
+        let (left, were) =
+            (plural(messages as usize, "message"), if messages == 1 { "was" } else { "were" });
+        error!(pipeline, messages, "{left} {were} left unprocessed: {}", ends.of_unprocessed());
     }
     summary.is_success()
 }

@@ -19,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 use gopiper_abi::{
     BatchCall, BatchComponent, Error, HandleFlags, Level, own, raw::client::FactoryHandle,
 };
+use gopiper_core::plural;
 use mlua::{Function, Lua, LuaString, Table, UserData, Value};
 
 use crate::{
@@ -30,7 +31,7 @@ use crate::{
     problem::place::Place,
     state::{
         plain_state,
-        time_limit::{Limit, Progress},
+        time_limit::{Limit, Progress, Runs},
     },
 };
 
@@ -82,14 +83,28 @@ pub(crate) fn differs(
     first: Option<&String>,
     again: Option<&String>,
 ) -> String {
-    let shown = |at: Option<&String>| {
-        at.map_or("none".into(), |at| format!("the one at {}", source.placed(at)))
+    let (before, at) = (number.saturating_sub(1), |at: &String| source.placed(at));
+    let differs = match (first, again) {
+        (Some(first), Some(again)) => format!(
+            "function {number} is the one at {} in the first run, and the one at {} in the second",
+            at(first),
+            at(again)
+        ),
+        (first, again) => {
+            let (fewer, more) = match first {
+                Some(_) => ("second", "first"),
+                None => ("first", "second"),
+            };
+            format!(
+                "the {fewer} run puts {} into pipelines, the {more} one more (the next is at {})",
+                plural(before, "function"),
+                first.or(again).map_or("?".into(), at)
+            )
+        }
     };
     format!(
-        "a file must put the same functions into pipelines each time it runs\nfunction \
-         {number} is {} when the file is first run, and {} when it is run again, as each worker does",
-        shown(first),
-        shown(again)
+        "the file does not put the same functions into pipelines each time it runs\n{differs}\n\
+         each worker runs the file again: it must not depend on chance, time or other files"
     )
 }
 
@@ -169,7 +184,10 @@ impl LuaFunction {
             (counted.raw_get("flush")?, counted.raw_get("branches")?);
         let subject = format!("the {kind} at {}", source.placed(&wanted.at));
         let (run, flush) = make.call((user, flush, branches, &*subject))?;
-        Ok(LuaFunction { run, flush, every, limit: Limit::new(subject, limit), lua, state })
+        let host = state.postponed.host().clone();
+        let complain = Box::new(move |text: &str| host.log(Level::ERROR, module_path!(), text));
+        let limit = Limit::new(subject, Runs::Function, limit, complain);
+        Ok(LuaFunction { run, flush, every, limit, lua, state })
     }
 
     /// Calls the window's function. If it succeeds, its messages are sent; otherwise nothing has
@@ -233,12 +251,17 @@ impl BatchComponent for LuaFunction {
         let flushed = self.flush(true);
         let left = self.state.window.give_back();
         if left > 0 && flushed.is_ok() {
-            let text = format!(
-                "kept messages are returned to their source ({left}): its flush has neither \
-                 emitted nor dropped the messages under their keys"
-            );
+            let text = match left {
+                1 => "1 message was neither emitted nor dropped under its key by the last flush; \
+                      it returns to its source"
+                    .into(),
+                left => format!(
+                    "{left} messages were neither emitted nor dropped under their keys by the \
+                     last flush; they return to their source"
+                ),
+            };
             self.state.postponed.host().log(Level::ERROR, module_path!(), &text);
         }
-        flushed
+        flushed.map_err(|error| Error::new(format!("the last flush failed: {error}")))
     }
 }

@@ -127,27 +127,40 @@ fn the_return_value_of_a_function_is_the_outcome_of_the_message() {
             if message.data == 'nonsense' then return 'DROP' end
             if message.data == 'number' then return 17 end
             if message.data == 'code' then return gopiper.FAIL, 100 end
+            if message.data == 'false' then return false end
+            if message.data == 'true' then return true end
+            if message.data == 'no code' then return gopiper.FAIL, false end
+            if message.data == 'silent' then return gopiper.FAIL end
         end",
-        ["nothing", "done", "drop", "fail", "words", "nonsense", "number", "code", "last"]
-            .map(Message::new)
-            .into(),
+        [
+            "nothing", "done", "drop", "fail", "words", "nonsense", "number", "code", "false",
+            "true", "no code", "silent", "last",
+        ]
+        .map(Message::new)
+        .into(),
     );
     assert_eq!(ran.text(), ["nothing", "done", "last"]);
     assert_eq!(ran.summary.outcomes.dropped, 1);
     let (function, returns) = (
         "the function at pipeline.lua:2 returned",
-        "it returns nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL",
+        "; it must return nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL",
     );
     assert_eq!(
         ran.descriptions(),
         [
             "told",
             "words alone",
-            &format!("{function} a string: {returns}"),
-            &format!("{function} 17: {returns}"),
+            &format!("{function} a string{returns}"),
+            &format!("{function} 17{returns}"),
             &format!(
                 "{function} the code 100: the code of a report is a whole number from 0 to 99"
-            )
+            ),
+            &format!("{function} a boolean{returns}"),
+            &format!("{function} a boolean{returns}"),
+            &format!(
+                "{function} the code a boolean: the code of a report is a whole number from 0 to 99"
+            ),
+            &format!("{function} gopiper.FAIL without a description")
         ]
     );
     assert_eq!(ran.failed[0].attribute("gopiper.status"), Some(&207i64.into()));
@@ -325,7 +338,7 @@ fn a_message_that_was_put_away_is_the_one_of_the_moment() {
 /// Takes a second: each of them runs until its limit.
 #[test]
 fn endless_loops_end_at_their_limit() {
-    let stopped = "stopped: it took longer than its limit of 50ms";
+    let stopped = "the function ran for more than 0.05 s (timeout)";
     for (what, line) in [
         ("while true do end", 3),
         ("local x = 0 while true do x = x + 1 end", 3),

@@ -112,18 +112,18 @@ impl Attributes {
                     self.unknown.push(path.to_owned());
                     return Value::NULL;
                 }
-                self.no_value(path, "userdata")
+                self.no_value(path, &kind_of(&LuaValue::UserData(data.clone())))
             }
             // LuaJIT's 64-bit integers come as this, and their text is exact.
             other @ LuaValue::Other(_) => {
-                integer(&other).unwrap_or_else(|| self.no_value(path, "cdata"))
+                integer(&other).unwrap_or_else(|| self.no_value(path, "a cdata"))
             }
-            other => self.no_value(path, other.type_name()),
+            other => self.no_value(path, &kind_of(&other)),
         }
     }
 
     fn no_value(&mut self, path: &str, kind: &str) -> Value {
-        self.wrong(path, format!("attribute {path}: {} cannot be an attribute's value", a(kind)))
+        self.wrong(path, format!("attribute {path}: {kind} cannot be an attribute's value"))
     }
 
     fn list(&mut self, table: &Table, path: &str) -> Value {
@@ -143,8 +143,20 @@ fn name(path: &str) -> String {
     if path.is_empty() { "the attributes".into() } else { format!("attribute {path}") }
 }
 
+/// What a value is, with its article. Each userdata of ours has its name.
+pub(crate) fn kind_of(value: &LuaValue) -> String {
+    match value {
+        LuaValue::UserData(data) => match data.type_name() {
+            Ok(name) => a(&name.to_string_lossy()),
+            Err(_) => a("userdata"),
+        },
+        null if null.is_null() => "gopiper.NULL".into(),
+        other => a(other.type_name()),
+    }
+}
+
 /// A type's name with its article.
-pub(crate) fn a(noun: &str) -> String {
+fn a(noun: &str) -> String {
     match noun {
         "nil" => "nil".into(),
         // An operator knows numbers only.

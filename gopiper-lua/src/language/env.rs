@@ -4,13 +4,13 @@ use std::{env, ffi::OsString, os::unix::ffi::OsStringExt};
 use gopiper_abi::nearest::did_you_mean;
 use mlua::{Lua, Table, Value};
 
-use crate::language::convert::a;
+use crate::language::convert::kind_of;
 
 /// A variable of the environment, as a string; the default if it is not set.
 pub(crate) fn env(lua: &Lua, name: Value, default: Value) -> Result<Value, String> {
-    let kind = name.type_name();
+    let kind = kind_of(&name);
     let text = name.as_string().map(|name| OsString::from_vec(name.as_bytes().to_vec()));
-    let name = text.ok_or_else(|| format!("env: argument 1 must be a string, not {}", a(kind)))?;
+    let name = text.ok_or_else(|| format!("env: argument 1 must be a string, not {kind}"))?;
     match env::var_os(&name) {
         Some(value) => lua
             .create_string(value.into_vec())
@@ -27,7 +27,7 @@ pub(crate) fn env(lua: &Lua, name: Value, default: Value) -> Result<Value, Strin
 /// The error for a name that `gopiper` does not have.
 pub(crate) fn unknown(gopiper: &Table, name: &Value) -> String {
     let Some(name) = name.as_string().map(|name| name.to_string_lossy()) else {
-        return format!("the keys of gopiper are strings, and this one is a {}", name.type_name());
+        return format!("the keys of gopiper are strings, and this one is {}", kind_of(name));
     };
     let mut names: Vec<String> =
         gopiper.pairs::<String, Value>().flatten().map(|(n, _)| n).collect();

@@ -110,7 +110,7 @@ end
 
 -- It would end all pipelines silently, with messages under way.
 function os.exit()
-  error('os.exit is not allowed in pipelines: return gopiper.FAIL, or set on_fail to stop', 2)
+  error('os.exit is not allowed in pipelines: return gopiper.FAIL, or set on_fail = \'stop\'', 2)
 end
 
 -- Numbers come before strings. Keys without an order have one in this state only.

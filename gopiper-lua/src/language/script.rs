@@ -19,7 +19,7 @@ use crate::{
     },
     state::{
         LIMIT, TEXT,
-        time_limit::{Limit, Progress},
+        time_limit::{Limit, Progress, Runs, says_stopped},
     },
 };
 
@@ -78,7 +78,8 @@ impl Script {
         let around = lua.load(include_str!("script.lua")).set_name("=gopiper");
         let ended: Function =
             around.call((log, lua.load(TEXT).set_name("=gopiper").into_function()?))?;
-        let limit = Limit::new(format!("running {}", self.file.display()), LIMIT);
+        let complain = Box::new(|text: &str| tracing::error!("{text}"));
+        let limit = Limit::new(self.file.display().to_string(), Runs::File, LIMIT, complain);
         let _running = limit.begin(lua, progress);
         lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()?;
         ended.call(())
@@ -148,6 +149,10 @@ impl Script {
     /// A text that may begin with a place in Lua's form: returns it with the path of that file.
     pub(crate) fn placed(&self, text: &str) -> String {
         let text = stopped_at(text);
+        let hint = match text.ends_with(NO_GOPIPER) {
+            true => format!("; begin the file with: {REQUIRE}"),
+            false => String::new(),
+        };
         let required = self.required.lock();
         let begins_with = |chunk: &String| {
             let rest = text.strip_prefix(&**chunk)?;
@@ -155,8 +160,8 @@ impl Script {
             line.starts_with(|c: char| c.is_ascii_digit()).then_some((self.path(chunk), rest))
         };
         match required.keys().chain([&self.name]).find_map(begins_with) {
-            Some((path, rest)) => format!("{}{rest}", path.display()),
-            None => text.to_owned(),
+            Some((path, rest)) => format!("{}{rest}{hint}", path.display()),
+            None => format!("{text}{hint}"),
         }
     }
 
@@ -224,9 +229,14 @@ fn in_words(said: &str) -> String {
             let files = looked.lines().map(str::trim).filter(|line| line.contains(" file '"));
             format!("{module} not found\n{}", files.collect::<Vec<_>>().join("\n"))
         }
+        _ if said.contains(NO_GOPIPER) => format!("{said}\nbegin the file with: {REQUIRE}"),
         _ => said.to_owned(),
     }
 }
+
+/// Lua's words for a file, or a function in it, that does not require the module.
+const NO_GOPIPER: &str = "global 'gopiper' (a nil value)";
+const REQUIRE: &str = "local gopiper = require('gopiper')";
 
 /// The place that Lua puts before the text of an error, and the text.
 fn chunk_and_line(text: &str) -> Option<(&str, usize, &str)> {
@@ -241,7 +251,7 @@ fn chunk_and_line(text: &str) -> Option<(&str, usize, &str)> {
 /// which Lua puts before it.
 fn stopped_at(mut text: &str) -> &str {
     while let Some((_, _, rest)) = chunk_and_line(text)
-        && rest.contains(": stopped: it took longer than")
+        && says_stopped(rest)
         && chunk_and_line(rest).is_some()
     {
         text = rest;

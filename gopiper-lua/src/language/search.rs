@@ -1,11 +1,11 @@
 //! The search path of components.
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
-use gopiper_abi::nearest::nearest;
+use gopiper_abi::nearest::{did_you_mean, nearest};
 
 /// The ending of the names of component files, before `.so`.
 const ENDING: &str = "_component";
@@ -24,11 +24,32 @@ impl SearchPath {
         let beside_file = lua_file.parent().map(Path::to_path_buf);
         let program = std::env::current_exe().ok();
         let beside_program = program.and_then(|program| program.parent().map(Path::to_path_buf));
-        let mut directories: Vec<_> =
-            beside_file.into_iter().chain(given.iter().cloned()).collect();
+        // An empty one between two colons is not the working directory.
+        let given = given.iter().filter(|directory| !directory.as_os_str().is_empty()).cloned();
+        let mut directories: Vec<_> = beside_file.into_iter().chain(given).collect();
         directories.extend(beside_program);
         directories.push(SYSTEM.into());
+        let mut known = Vec::new();
+        directories.retain(|directory| {
+            let place = fs::canonicalize(here(directory)).unwrap_or_else(|_| directory.clone());
+            let is_new = !known.contains(&place);
+            known.push(place);
+            is_new
+        });
         SearchPath(directories)
+    }
+
+    /// What is wrong with the directories that were given, each as a warning.
+    pub fn missing(given: &[PathBuf]) -> Vec<String> {
+        let given = given.iter().filter(|directory| !directory.as_os_str().is_empty());
+        let missing = given.filter(|directory| !directory.is_dir());
+        let said = |directory: &PathBuf| {
+            format!(
+                "there is no directory {} (--component-path, GOPIPER_COMPONENT_PATH)",
+                directory.display()
+            )
+        };
+        missing.map(said).collect()
     }
 
     /// The file that `name` means. A name with a slash in it is a path, from the Lua file's
@@ -78,10 +99,32 @@ impl SearchPath {
     }
 }
 
+/// Why a pipeline's file cannot be read.
+pub fn unreadable(file: &Path, error: &io::Error) -> String {
+    let shown = file.display();
+    if error.kind() != io::ErrorKind::NotFound {
+        return format!("cannot read {shown}: {error}");
+    }
+    let beside = fs::read_dir(here(file.parent().unwrap_or(Path::new(""))));
+    let names = beside.into_iter().flatten().flatten();
+    let names: Vec<_> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let lua: Vec<_> = names.iter().map(String::as_str).filter(|n| n.ends_with(".lua")).collect();
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match (did_you_mean(&name, &lua), file == Path::new("pipeline.lua")) {
+        (meant, false) => format!("there is no file {shown}{meant}"),
+        (meant, true) if !meant.is_empty() => format!("there is no {shown} here{meant}"),
+        (_, true) => format!("there is no {shown} here; name the file: gopiper run FILE"),
+    }
+}
+
+/// A directory as the system calls it: the empty path is the working directory.
+fn here(directory: &Path) -> &Path {
+    if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
+}
+
 /// The files in a directory whose names end in `.so`.
 fn in_directory(directory: &Path) -> impl Iterator<Item = (String, PathBuf)> {
-    let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    let files = fs::read_dir(here).into_iter().flatten().flatten();
+    let files = fs::read_dir(here(directory)).into_iter().flatten().flatten();
     let directory = directory.to_owned();
     files.filter_map(move |file| {
         let name = file.file_name().into_string().ok()?;

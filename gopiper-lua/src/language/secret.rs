@@ -1,13 +1,19 @@
 //! `gopiper.secret`: a text for components that is hidden everywhere else.
 use std::{env, fs, path::Path};
 
-use gopiper_core::secrets;
-use mlua::{Lua, MetaMethod, UserData, UserDataMethods, Value};
+use gopiper_core::{plural, secrets};
+use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
+
+use crate::language::convert::kind_of;
 
 /// A secret in the pipeline's file: only components get its text.
 pub(crate) struct Secret(pub(crate) String);
 
 impl UserData for Secret {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field("__name", "secret");
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::ToString, |_, _, ()| Ok(secrets::SHOWN));
         methods.add_meta_function(MetaMethod::Concat, |lua, (left, right): (Value, Value)| {
@@ -22,11 +28,9 @@ fn part(lua: &Lua, value: Value) -> mlua::Result<String> {
     if let Some(secret) = value.as_userdata().and_then(|data| data.borrow::<Secret>().ok()) {
         return Ok(secret.0.clone());
     }
-    let kind = value.type_name();
+    let kind = kind_of(&value);
     let text = lua.coerce_string(value)?.and_then(|text| Some(text.to_str().ok()?.to_owned()));
-    text.ok_or_else(|| {
-        mlua::Error::runtime(format!("attempt to concatenate a secret and a {kind}"))
-    })
+    text.ok_or_else(|| mlua::Error::runtime(format!("attempt to concatenate a secret and {kind}")))
 }
 
 /// A secret from an environment variable.
@@ -54,9 +58,9 @@ pub(crate) fn from_file(file: &Path) -> Result<Secret, String> {
 fn kept(text: String, holder: &str) -> Result<Secret, String> {
     if text.len() < secrets::MIN_LENGTH {
         return Err(format!(
-            "secret: {holder} has {} byte(s); a secret needs at least {}\n\
+            "secret: {holder} has {}; a secret needs at least {}\n\
              a shorter one also occurs in ordinary text, so it could not be kept out of the log",
-            text.len(),
+            plural(text.len(), "byte"),
             secrets::MIN_LENGTH
         ));
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     function::stands_at,
-    language::{convert::a, placeholder::is_placeholder, script::Script},
+    language::{convert::kind_of, placeholder::is_placeholder, script::Script},
 };
 
 /// The position of a graph without contents.
@@ -104,7 +104,7 @@ pub(super) fn route(
     let (mut lists, mut others) = (Vec::new(), Vec::new());
     for (name, list) in table.iter().flat_map(Table::pairs::<Value, Value>).flatten() {
         let Some(text) = name.as_string() else {
-            let error = format!("a branch has a name, not {}", a(name.type_name()));
+            let error = format!("a branch has a name, not {}", kind_of(&name));
             call.wrong(2, &format!("[{}]", name.to_string().unwrap_or_default()), error);
             continue;
         };
@@ -120,7 +120,7 @@ pub(super) fn route(
             None => {
                 let found = match is_step(&list) {
                     true => ": put it into braces, { … }".to_owned(),
-                    false => format!(", not {}", a(list.type_name())),
+                    false => format!(", not {}", kind_of(&list)),
                 };
                 call.wrong(2, &text, format!("branch '{text}' must be a list{found}"));
                 others.push(text);
@@ -155,7 +155,7 @@ fn check_conditions(call: &ModuleCall<'_>, decide: &Value, branches: &[&str]) {
         decide if is_placeholder(decide) => return,
         Value::Table(conditions) => conditions,
         other => {
-            let found = a(other.type_name());
+            let found = kind_of(other);
             return call.wrong(1, "", format!(
                 "route: argument 1 must be a function, or a table of conditions by branch, not {found}"
             ));
@@ -179,7 +179,7 @@ fn check_conditions(call: &ModuleCall<'_>, decide: &Value, branches: &[&str]) {
         } else if !matches!(condition, Value::Function(_) | Value::String(_))
             && !is_placeholder(&condition)
         {
-            let found = a(condition.type_name());
+            let found = kind_of(&condition);
             let error =
                 format!("route: condition '{name}' must be a function or a word, not {found}");
             call.wrong(1, &name, error);

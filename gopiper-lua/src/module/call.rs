@@ -5,7 +5,7 @@ use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
 use super::{exactly::FromLuaExactly, made::Made};
 use crate::{
     language::{
-        convert::a,
+        convert::kind_of,
         placeholder::{is_placeholder, placeholder},
     },
     problem::{
@@ -92,14 +92,14 @@ impl ModuleCall<'_> {
         if is_placeholder(&value) {
             return None;
         }
-        let found = value.type_name();
+        let found = kind_of(&value);
         let taken = T::from_lua_exactly(value);
         if taken.is_none() {
             let error = format!(
                 "{}: argument {number} ({what}) must be {}, not {}",
                 self.name,
                 T::NAME,
-                a(found)
+                found
             );
             self.wrong(number, "", error);
         }

@@ -15,7 +15,7 @@ use gopiper_core::{
     BufferOptions, ComponentOptions, ComponentSpec,
     loader::{self, Trust},
 };
-use mlua::{Function, Table, UserData, Value};
+use mlua::{Function, Table, UserData, UserDataFields, Value};
 use parking_lot::Mutex;
 
 use super::{
@@ -37,7 +37,11 @@ pub(super) struct ListedComponent {
     spec: Mutex<Option<(Option<FactoryHandle>, ComponentOptions)>>,
 }
 
-impl UserData for ListedComponent {}
+impl UserData for ListedComponent {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field("__name", "component");
+    }
+}
 
 /// A function that is a transform, with its options.
 pub(super) struct Transform {
@@ -47,7 +51,11 @@ pub(super) struct Transform {
     pub(super) options: Mutex<Option<FunctionOptions>>,
 }
 
-impl UserData for Transform {}
+impl UserData for Transform {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field("__name", "transform");
+    }
+}
 
 /// A buffer between two components.
 pub(super) struct Buffer {
@@ -55,7 +63,11 @@ pub(super) struct Buffer {
     pub(super) options: BufferOptions,
 }
 
-impl UserData for Buffer {}
+impl UserData for Buffer {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field("__name", "buffer");
+    }
+}
 
 pub(super) fn load_component(
     call: &ModuleCall<'_>,

@@ -9,7 +9,10 @@ use gopiper_core::Pipeline;
 use crate::{
     function,
     language::{
-        component_places::Places, placeholder, script::Script, search::SearchPath,
+        component_places::Places,
+        placeholder,
+        script::Script,
+        search::{SearchPath, unreadable},
         settings::Settings,
     },
     module::{self, Made},
@@ -37,7 +40,7 @@ pub struct Loaded {
 /// All its errors and warnings.
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
     let source = Script::read(file, settings.seed).map(Arc::new).map_err(|error| {
-        let note = Remark::error(None, format!("cannot read {}: {error}", file.display()));
+        let note = Remark::error(None, unreadable(file, &error));
         vec![Script::new("", file).problem(note)]
     })?;
     let made = run(&source, settings);
@@ -66,6 +69,8 @@ fn run(source: &Arc<Script>, settings: &Settings) -> Made {
     let ran = module::register(&lua, search, settings.clone(), source.clone())
         .and_then(|()| source.run(&lua, &progress, 0, |text, _| tracing::info!("{text}")));
     let mut made = lua.remove_app_data::<Made>().unwrap_or_default();
+    let missing = SearchPath::missing(&settings.component_path).into_iter();
+    made.notes.extend(missing.map(|warning| Remark::warning(None, warning)));
     let wrong = made.notes.iter().any(|note| note.severity == Severity::Error);
     match ran {
         Err(error) => {

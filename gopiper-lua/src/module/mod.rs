@@ -119,7 +119,10 @@ fn secret(call: &ModuleCall<'_>, directory: &std::path::Path, options: Value) ->
         (Some(name), None) => ("env", secret::from_environment(&name)),
         (None, Some(file)) => ("file", secret::from_file(&directory.join(file))),
         (None, None) if is_given => return None,
-        _ => ("", Err("secret: give either env, a variable of the environment, or file".into())),
+        _ => (
+            "",
+            Err("secret: give exactly one of env (a variable of the environment) and file".into()),
+        ),
     };
     secret.map_err(|error| call.wrong(1, key, error)).ok()
 }

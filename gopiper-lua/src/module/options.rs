@@ -32,9 +32,9 @@ pub(super) fn function_options(mut given: Options<'_, '_>) -> FunctionOptions {
     });
     let flush: Option<Function> = given.take("flush", "a function");
     match (given.has("every"), given.has("flush")) {
-        (true, false) => given.wrong("every", "option every: a function flush is needed, too"),
+        (true, false) => given.wrong("every", "option every: needs the option flush (a function)"),
         (false, true) => {
-            given.wrong("flush", "option flush: a number of seconds every is needed, too");
+            given.wrong("flush", "option flush: needs the option every (seconds)");
         }
         _ => {}
     }

@@ -13,7 +13,9 @@ use super::{
     table::Options,
 };
 use crate::{
-    language::{component_places::PipelinePlaces, convert::a, script::Script, settings::Settings},
+    language::{
+        component_places::PipelinePlaces, convert::kind_of, script::Script, settings::Settings,
+    },
     problem::place::Place,
 };
 
@@ -111,9 +113,7 @@ fn pipeline_options(mut given: Options<'_, '_>) -> (PipelineOptions, Option<Dead
         let component = value.as_userdata().and_then(|data| data.borrow::<ListedComponent>().ok());
         let taken = match &component {
             Some(component) => component.take(Kind::SINK),
-            None => {
-                Err(format!("expected what loadComponent returned, not {}", a(value.type_name())))
-            }
+            None => Err(format!("expected what loadComponent returned, not {}", kind_of(&value))),
         };
         let taken = taken
             .map_err(|error| given.wrong("dead_letter", format!("option dead_letter: {error}")));

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use gopiper_abi::{Kind, nearest::did_you_mean};
 use gopiper_core::{ComponentOptions, ComponentSpec, Step};
-use mlua::{Table, UserData, Value};
+use mlua::{Table, UserData, UserDataFields, Value};
 use parking_lot::Mutex;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     function::{self, Wanted, stands_at},
-    language::{convert::a, placeholder::is_placeholder, script::Script},
+    language::{convert::kind_of, placeholder::is_placeholder, script::Script},
     problem::{place::Place, remark::Remark},
     state::{
         LIMIT,
@@ -67,7 +67,11 @@ impl Stand {
 /// The result of `tee`, `route` or `merge`, until a list takes it.
 pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
 
-impl UserData for Graph {}
+impl UserData for Graph {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field("__name", "graph");
+    }
+}
 
 impl Graph {
     /// A graph that is nested too deeply is left empty: code that walks a pipeline recurses for
@@ -196,7 +200,7 @@ fn take_step(
     Err(Some(format!(
         "expected a function, or what loadComponent, buffer, transform, tee, route or merge returned, \
          not {}",
-        a(value.type_name())
+        kind_of(&value)
     )))
 }
 

@@ -3,7 +3,7 @@ use gopiper_abi::nearest::did_you_mean;
 use mlua::{Table, Value};
 
 use super::{call::ModuleCall, exactly::FromLuaExactly};
-use crate::language::{convert::a, placeholder::is_placeholder, secret::Secret};
+use crate::language::{convert::kind_of, placeholder::is_placeholder};
 
 /// A table of options in an argument of a call, or in another one.
 pub(super) struct Options<'c, 'l> {
@@ -79,7 +79,7 @@ impl<'c, 'l> Options<'c, 'l> {
                 Some(key) => unknown.push(key.to_string_lossy()),
                 None => self.wrong(
                     &format!("[{}]", key.to_string().unwrap_or_default()),
-                    format!("an option's name must be a string, not {}", a(key.type_name())),
+                    format!("an option's name must be a string, not {}", kind_of(&key)),
                 ),
             }
         }
@@ -87,7 +87,8 @@ impl<'c, 'l> Options<'c, 'l> {
         for key in unknown.iter().filter(|key| !self.known.contains(&key.as_str())) {
             let meant = did_you_mean(key, &self.known);
             let (prefix, known) = (&self.prefix, self.known.join(", "));
-            let error = format!("there is no option '{prefix}{key}'{meant}\nthere are {known}");
+            let error =
+                format!("there is no option '{prefix}{key}'{meant}\nthe options are: {known}");
             self.wrong(key, error);
         }
     }
@@ -120,7 +121,6 @@ pub(super) fn shown(value: &Value) -> String {
         Value::Number(_) | Value::Integer(_) | Value::Boolean(_) => {
             value.to_string().unwrap_or_default()
         }
-        Value::UserData(data) if data.is::<Secret>() => "a secret".into(),
-        other => a(other.type_name()),
+        other => kind_of(other),
     }
 }

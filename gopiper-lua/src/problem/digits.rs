@@ -1,14 +1,14 @@
 //! Finds where a Lua file converts numbers to text with `..`, which writes 14 digits only, and
 //! where it uses a 64-bit integer as the key of a table, where it equals no other key.
 //!
-//! The type of a value is known only at run time. A value from JSON, an attribute or `tonumber`,
-//! also through a name, may be a number.
-use std::collections::HashMap;
+//! The type of a value is known only at run time. A value from JSON or `tonumber`, also through a
+//! name or an attribute, may be a number, unless the file treats it as a string elsewhere.
+use std::collections::{HashMap, HashSet};
 
 use full_moon::{
     ast::{
         Assignment, Ast, BinOp, Call, Expression, Field, FunctionArgs, FunctionCall, GenericFor,
-        Index, LocalAssignment, Prefix, Suffix, UnOp, Var,
+        Index, LocalAssignment, Prefix, Suffix, UnOp, Var, VarExpression,
     },
     tokenizer::TokenReference,
     visitors::Visitor,
@@ -22,7 +22,7 @@ use crate::problem::{
 
 /// A warning for each operand of `..` that may be a number, and each key that may be an integer.
 pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Remark> {
-    if !["json", "decode", "tonumber", "attributes"].into_iter().any(|word| text.contains(word)) {
+    if !["json", "decode", "tonumber"].into_iter().any(|word| text.contains(word)) {
         return Vec::new();
     }
     let found = syntax::with_parsed(text, |ast, _| find(ast)).unwrap_or_default();
@@ -32,22 +32,36 @@ pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Remark> {
         if count('[') > count(']') && text[range.end..].starts_with(']') {
             range.end += 1;
         }
+        let operand = match text[range.clone()].trim() {
+            long if long.len() > MOST_SHOWN || long.contains('\n') => "…".to_owned(),
+            operand => operand.to_owned(),
+        };
         let (chunk, called_from) = (chunk.to_owned(), Vec::new());
         let place = Place { chunk, line, what: What::Range(range), called_from };
+        let operand = operand.as_str();
         let text = match as_key {
-            false => {
-                "`..` writes 14 digits of a number, and loses any others\n\
-                 tostring(…) around it writes them all"
-            }
-            true => {
-                "a 64-bit integer as a key of a table never equals another one\n\
-                 tostring(…) around it makes a key that does"
-            }
+            false => format!(
+                "if `{operand}` is a number, `..` writes only 14 of its digits; use \
+                 tostring({operand})"
+            ),
+            true => format!(
+                "if `{operand}` is a 64-bit integer, it is a key that never equals another one; \
+                 use tostring({operand})"
+            ),
         };
         Remark::warning(Some(place), text)
     });
     notes.collect()
 }
+
+/// The longest operand that is repeated in a warning, in bytes.
+const MOST_SHOWN: usize = 60;
+
+/// The methods of strings.
+const OF_STRINGS: [&str; 12] = [
+    "byte", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub",
+    "upper",
+];
 
 /// Whether it is a key, the line, and the bytes.
 type Found = (bool, usize, std::ops::Range<usize>);
@@ -56,9 +70,9 @@ fn find(ast: &Ast) -> Vec<Found> {
     let mut numbers = Numbers::default();
     // A name may be given to another one before: until no more are found.
     loop {
-        let before = numbers.names.clone();
+        let before = (numbers.names.clone(), numbers.texts.len());
         numbers.visit_ast(ast);
-        if numbers.names == before {
+        if (&numbers.names, numbers.texts.len()) == (&before.0, before.1) {
             break;
         }
         numbers.found.clear();
@@ -79,17 +93,40 @@ enum MayBe {
 #[derive(Default)]
 struct Numbers {
     names: HashMap<String, MayBe>,
+    /// Names that the file treats as strings.
+    texts: HashSet<String>,
+    /// Tables that the file writes with names as keys: a key that is no string finds nothing there.
+    named: HashSet<String>,
+    /// Keys of such tables, by where they are.
+    sought: HashSet<std::ops::Range<usize>>,
     found: Vec<Found>,
 }
 
 impl Numbers {
     fn name(&mut self, name: Option<String>, value: Option<&Expression>) {
+        if let (Some(name), Some(Expression::TableConstructor(table))) = (&name, value) {
+            let mut fields = table.fields().iter();
+            if fields.all(|field| matches!(field, Field::NameKey { .. }))
+                && !table.fields().is_empty()
+            {
+                self.named.insert(name.clone());
+            }
+        }
         if let (Some(name), Some(value)) = (name, value)
-            // Most attributes are texts: under another name, one causes no warning.
-            && !matches!(value, Expression::Var(var) if is_attribute(var))
             && let Some(kind) = self.may_be(value)
         {
             self.add(name, kind);
+        }
+    }
+
+    /// Whether the file compares it with a string, or calls a method of strings.
+    fn is_text(&self, var: &Var) -> bool {
+        matches!(var, Var::Name(name) if self.texts.contains(&said(name)))
+    }
+
+    fn add_text(&mut self, expression: &Expression) {
+        if let Expression::Var(Var::Name(name)) = expression {
+            self.texts.insert(said(name));
         }
     }
 
@@ -115,8 +152,11 @@ impl Numbers {
                 _ => self.may_be(lhs).max(self.may_be(rhs)),
             },
             Expression::FunctionCall(call) => makes_number(call),
-            // Most attributes that are used as keys are texts.
-            Expression::Var(var) if is_attribute(var) => Some(MayBe::Number),
+            // Most attributes are texts, unless the file itself puts a number into one.
+            Expression::Var(var) if is_attribute(var) => {
+                self.names.get(&name_of(var)?).copied().map(|_| MayBe::Number)
+            }
+            Expression::Var(var) if self.is_text(var) => None,
             Expression::Var(var) => {
                 let names = [name_of(var), first_of(var)];
                 names.into_iter().flatten().filter_map(|name| self.names.get(&name)).max().copied()
@@ -205,10 +245,27 @@ impl Visitor for Numbers {
         }
     }
 
+    fn visit_function_call(&mut self, call: &FunctionCall) {
+        if let (Prefix::Name(name), Some(Suffix::Call(Call::MethodCall(method)))) =
+            (call.prefix(), call.suffixes().next())
+            && OF_STRINGS.contains(&&*said(method.name()))
+        {
+            self.texts.insert(said(name));
+        }
+    }
+
     fn visit_expression(&mut self, expression: &Expression) {
-        let Expression::BinaryOperator { lhs, binop: BinOp::TwoDots(_), rhs } = expression else {
+        let Expression::BinaryOperator { lhs, binop, rhs } = expression else { return };
+        if let BinOp::TwoEqual(_) | BinOp::TildeEqual(_) = binop {
+            for (one, other) in [(lhs, rhs), (rhs, lhs)] {
+                if matches!(**other, Expression::String(_)) {
+                    self.add_text(one);
+                }
+            }
+        }
+        if !matches!(binop, BinOp::TwoDots(_)) {
             return;
-        };
+        }
         for side in [lhs, rhs] {
             if self.may_be(side).is_some() {
                 self.found.extend(
@@ -223,6 +280,15 @@ impl Visitor for Numbers {
         let kind = through.and_then(|through| self.may_be(through));
         if let (Some(kind), Some(name)) = (kind, all.names().iter().nth(1)) {
             self.add(said(name), kind);
+        }
+    }
+
+    fn visit_var_expression(&mut self, var: &VarExpression) {
+        if let (Prefix::Name(name), Some(Suffix::Index(Index::Brackets { expression, .. }))) =
+            (var.prefix(), var.suffixes().next())
+            && self.named.contains(&said(name))
+        {
+            self.sought.extend(syntax::line_and_range(expression).map(|(_, range)| range));
         }
     }
 
@@ -242,7 +308,9 @@ impl Visitor for Numbers {
 impl Numbers {
     fn key(&mut self, key: &Expression) {
         if self.may_be(key) == Some(MayBe::Integer) {
-            self.found.extend(syntax::line_and_range(key).map(|(line, range)| (true, line, range)));
+            let place = syntax::line_and_range(key);
+            let place = place.filter(|(_, range)| !self.sought.contains(range));
+            self.found.extend(place.map(|(line, range)| (true, line, range)));
         }
     }
 }
@@ -273,8 +341,12 @@ mod tests {
             found("local t = m:decode() x = t.id .. '' y = t.l[1] .. ''"),
             ["t.id", "t.l[1]"]
         );
-        assert_eq!(found("x = 'a' .. m.attributes.n"), ["m.attributes.n"]);
-        assert_eq!(found("x = m.attributes['n'] .. 'a'"), ["m.attributes['n']"]);
+        let notes = lost("a.lua", "x = 'a' .. m:json('id')");
+        assert_eq!(
+            notes[0].text,
+            "if `m:json('id')` is a number, `..` writes only 14 of its digits; use \
+             tostring(m:json('id'))"
+        );
     }
 
     #[test]
@@ -299,8 +371,12 @@ mod tests {
             "for i, n in ipairs(m:decode('l')) do t[i] = n end",
             "m.attributes.n = 'a' .. b",
             "m.attributes[name] = 1",
+            "local known = { a = 1 } local l = m:json('l') x = known[l]",
             "t[m.attributes.n] = 1",
             "local key = m.attributes.key x = key .. 'a'",
+            "x = tonumber('1') y = ' <- ' .. m.attributes.path",
+            "local l = m:json('level') if l == 'error' then x = l .. ' ' end",
+            "for _, l in ipairs(m:decode('l')) do x = l:upper() .. l .. ' ' end",
         ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }

@@ -37,6 +37,15 @@ use mlua::{
 use parking_lot::Mutex;
 use signal_hook::low_level::register;
 
+/// What the errors say, after the place.
+const FILE_RAN: &str = ": the file ran for more than ";
+const FUNCTION_RAN: &str = ": the function ran for more than ";
+
+/// Whether a text says that something was stopped at its limit.
+pub(crate) fn says_stopped(text: &str) -> bool {
+    text.contains(FILE_RAN) || text.contains(FUNCTION_RAN)
+}
+
 /// No place of a batch.
 const NONE: u32 = u32::MAX;
 
@@ -73,11 +82,23 @@ impl Progress {
     }
 }
 
+/// What runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    File,
+    Function,
+}
+
+/// Logs an error about calls that cannot be stopped; on the watch's thread.
+pub(crate) type Complain = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The calls of one function, or the run of a file, as the watch sees them.
 pub(crate) struct Limit {
     /// Whose calls these are, in words.
     subject: String,
+    runs: Runs,
     time: Duration,
+    complain: Complain,
     running: Mutex<Option<RunningCall>>,
 }
 
@@ -103,7 +124,7 @@ struct InterruptibleCall {
     /// moment.
     lua: Cell<*mut lua_State>,
     progress: Cell<*const Progress>,
-    limit: Cell<Duration>,
+    limit: Cell<(Runs, Duration)>,
 }
 
 thread_local! {
@@ -111,7 +132,7 @@ thread_local! {
         InterruptibleCall {
             lua: Cell::new(ptr::null_mut()),
             progress: Cell::new(ptr::null()),
-            limit: Cell::new(Duration::ZERO),
+            limit: Cell::new((Runs::File, Duration::ZERO)),
         }
     };
     /// Whether the signal can reach this thread.
@@ -121,14 +142,20 @@ thread_local! {
 static WATCHED: Mutex<Vec<Weak<Limit>>> = Mutex::new(Vec::new());
 
 impl Limit {
-    pub(crate) fn new(subject: String, time: Duration) -> Arc<Self> {
+    pub(crate) fn new(
+        subject: String,
+        runs: Runs,
+        time: Duration,
+        complain: Complain,
+    ) -> Arc<Self> {
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
             if let Err(error) = start_watch() {
                 tracing::warn!("Lua functions have no time limit: {error}");
             }
         });
-        let limit = Arc::new(Limit { subject, time, running: Mutex::new(None) });
+        let running = Mutex::new(None);
+        let limit = Arc::new(Limit { subject, runs, time, complain, running });
         let mut watched = WATCHED.lock();
         watched.retain(|one| one.strong_count() > 0);
         watched.push(Arc::downgrade(&limit));
@@ -151,7 +178,7 @@ impl Limit {
         CURRENT.with(|current| {
             debug_assert!(current.lua.get().is_null(), "calls of a thread do not nest");
             current.progress.set(progress);
-            current.limit.set(self.time);
+            current.limit.set((self.runs, self.time));
             compiler_fence(SeqCst);
             current.lua.set(state);
         });
@@ -171,12 +198,12 @@ impl Limit {
             Some((place, since)) if *place == at => {
                 if since.elapsed() >= 2 * self.time + Duration::from_secs(1) && !*said {
                     *said = true;
-                    tracing::error!(
-                        "{} takes {:?}, and cannot be stopped: one call of Lua's own library (a pattern, say) or a \
-                         finalizer takes that long",
+                    (self.complain)(&format!(
+                        "{} has run for {:.1} s and cannot be interrupted: it is in a single call \
+                         of Lua's own library (such as a pattern) or in a finalizer",
                         self.subject,
-                        since.elapsed()
-                    );
+                        since.elapsed().as_secs_f64()
+                    ));
                 }
                 if since.elapsed() >= self.time {
                     // SAFETY: while there is a RunningCall, whose lock this thread has, `TimedCall`
@@ -188,7 +215,10 @@ impl Limit {
                     if error != 0 && !*said {
                         *said = true;
                         let error = io::Error::from_raw_os_error(error);
-                        tracing::error!("{} cannot be stopped yet: {error}", self.subject);
+                        (self.complain)(&format!(
+                            "{} cannot be interrupted yet: {error}",
+                            self.subject
+                        ));
                     }
                 }
             }
@@ -270,7 +300,7 @@ unsafe extern "C-unwind" fn stop(lua: *mut lua_State, at: *mut lua_Debug) {
     let mut text = Text { bytes: [0; 256], len: 0 };
     // SAFETY: Lua calls it on the worker's thread, with what it wants a hook to have.
     unsafe {
-        let (progress, limit) =
+        let (progress, (runs, limit)) =
             CURRENT.with(|current| (current.progress.get(), current.limit.get()));
         let late = progress
             .as_ref()
@@ -290,8 +320,11 @@ unsafe extern "C-unwind" fn stop(lua: *mut lua_State, at: *mut lua_Debug) {
         progress.stopped.store(1, Relaxed);
         let source = CStr::from_ptr((*at).short_src.as_ptr()).to_str().unwrap_or("?");
         let line = (*at).currentline as c_int;
-        let _ =
-            write!(text, "{source}:{line}: stopped: it took longer than its limit of {limit:?}");
+        let seconds = limit.as_secs_f64();
+        let _ = match runs {
+            Runs::File => write!(text, "{source}:{line}{FILE_RAN}{seconds} s (an endless loop?)"),
+            Runs::Function => write!(text, "{source}:{line}{FUNCTION_RAN}{seconds} s (timeout)"),
+        };
         lua_pushlstring(lua, text.bytes.as_ptr().cast(), text.len);
         lua_error(lua);
     }

@@ -137,9 +137,9 @@ pub(crate) fn new(arguments: &NewArguments) -> ExitCode {
     match create(arguments) {
         Ok(folder) => {
             print(format_args!(
-                "{}/ is a {}: see README.md there; cargo test tests it",
-                folder.display(),
-                arguments.kind.kind().name
+                "created {folder}/, a {}. Read {folder}/README.md; test it with cargo test",
+                arguments.kind.kind().name,
+                folder = folder.display()
             ));
             ExitCode::SUCCESS
         }

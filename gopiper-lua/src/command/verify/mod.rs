@@ -152,7 +152,12 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         .filter(|test| !is_in(&arguments.exclude, test))
         .collect();
     if chosen.is_empty() {
-        say("gopiper: no test has such a name: gopiper verify --list FILE.so shows the names");
+        let names = arguments.include.join("' or '");
+        let what = if names.is_empty() { "is left".into() } else { format!("matches '{names}'") };
+        say(format_args!(
+            "gopiper: no test {what}; list them with: gopiper verify --list {}",
+            arguments.file.display()
+        ));
         return Ok(ExitCode::from(exit::USAGE));
     }
     let verdicts = run(&chosen, &subject, arguments);

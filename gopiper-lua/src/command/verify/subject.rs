@@ -40,7 +40,15 @@ impl Subject {
             let has_some =
                 self.schema()["properties"].as_object().is_some_and(|all| !all.is_empty());
             match self.attributes.is_empty() && has_some && !said.contains("panicked") {
-                true => Verdict::Skipped(format!("{said} (give --attributes)")),
+                true => {
+                    let names = errors.iter().map(|error| match &*error.attribute {
+                        "" => "…".to_owned(),
+                        name => format!("\"{name}\": …"),
+                    });
+                    let names = names.collect::<Vec<_>>().join(", ");
+                    let said = said.trim_end_matches('.');
+                    Verdict::Skipped(format!("{said}; give --attributes '{{{names}}}'"))
+                }
                 false => Verdict::Failed(said),
             }
         })

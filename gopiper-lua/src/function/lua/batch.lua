@@ -62,7 +62,7 @@ local function other(slot, windowed, status, code, text)
       wrong('returned gopiper.CONTINUE: only a function with the options every and flush (gopiper.transform) can ' ..
         'keep a message')
     end
-    code = code or ''
+    if code == nil then code = '' end
     if type(code) ~= 'string' then code = as_text(code) or code end
     if type(code) ~= 'string' then
       wrong('returned gopiper.CONTINUE with a key that is ' .. a(code) .. ', and not a string')
@@ -77,14 +77,18 @@ local function other(slot, windowed, status, code, text)
   end
   if status ~= 0 and status ~= 100 and status ~= 200 and status ~= 300 then
     wrong('returned ' .. (type(status) == 'number' and as_text(status) or a(status)) ..
-      ': it returns nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL')
+      '; it must return nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL')
   end
   if type(code) == 'string' and text == nil then code, text = 0, code end
-  code, text = code or 0, text or ''
+  if code == nil then code = 0 end
   if type(code) ~= 'number' or code < 0 or code > 99 or code ~= floor(code) then
     wrong('returned the code ' .. (type(code) == 'number' and as_text(code) or a(code)) ..
       ': the code of a report is a whole number from 0 to 99' ..
       (type(code) == 'cdata' and ' (tonumber converts it)' or ''))
+  end
+  if text == nil then
+    text = status ~= 100 and status ~= 200 and '' or
+      subject .. ' returned gopiper.' .. (status == 100 and 'RETRY' or 'FAIL') .. ' without a description'
   end
   if type(text) ~= 'string' then text = in_words(text) end
   if status == 0 and s.made ~= 0 then return send(s, slot) end
@@ -132,7 +136,8 @@ return function(user, flush, branches, stands)
       elseif status == 300 and code == nil and s.changed == 0 and s.made == 0 then
         slot._status = 300
       else
-        other(slot, window, status or 0, code, text)
+        if status == nil then status = 0 end
+        other(slot, window, status, code, text)
       end
     end
   end

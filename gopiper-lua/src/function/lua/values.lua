@@ -58,8 +58,9 @@ local function a(what)
   if what == nil then return 'nil' end
   if what == null then return 'gopiper.NULL' end
   if kind == 'userdata' and tostring(what) == '(secret)' then
-    return 'a secret: a secret is for components alone'
+    return 'a secret; only components can receive one'
   end
+  if kind == 'userdata' then return 'a component' end
   if istype('gopiper_message', what) then return 'a message' end
   if istype(int64, what) or istype(uint64, what) then return tostring(what) end
   return 'a ' .. kind

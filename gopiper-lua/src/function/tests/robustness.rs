@@ -87,7 +87,7 @@ fn mistakes_are_reported() {
              receives messages",
         ),
         ("m.attributes.a = token .. {}", "attempt to concatenate a secret and a table"),
-        ("m.attributes.a = part", "attribute 'a' can't be a userdata"),
+        ("m.attributes.a = part", "attribute 'a' can't be a component"),
     ] {
         let before = "local gopiper = require('gopiper') local part = gopiper.buffer() \
                       local token = gopiper.secret{ env = 'NOT_LOOKED_AT' }";
