@@ -151,7 +151,7 @@ pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops)
         let (resending, forgetting): (Vec<_>, Vec<_>) =
             pipeline.sources().into_iter().partition(|(_, resends)| *resends);
         let names = |sources: Vec<(String, bool)>| sources.into_iter().map(|(name, _)| name);
-        let ends = Ends {
+        let ends = PipelineEnd {
             dead_letter: pipeline.dead_letter().map(str::to_owned),
             resending: names(resending).collect(),
             forgetting: names(forgetting).collect(),
@@ -214,7 +214,7 @@ fn start_all(
 }
 
 /// Where the messages of a pipeline go that do not reach its sinks.
-struct Ends {
+struct PipelineEnd {
     /// The operator's own sink for failed messages.
     dead_letter: Option<String>,
     /// The sources that send messages again that were left unprocessed, and those that do not.
@@ -222,7 +222,7 @@ struct Ends {
     forgetting: Vec<String>,
 }
 
-impl Ends {
+impl PipelineEnd {
     /// What becomes of messages that were left unprocessed.
     fn of_unprocessed(&self) -> String {
         let (again, lost) = (self.resending.join(", "), self.forgetting.join(", "));
@@ -237,7 +237,7 @@ impl Ends {
 }
 
 /// Reports how a pipeline has ended. Returns whether it was a success.
-fn report(summary: &Summary, ends: &Ends, arguments: &RunArguments) -> bool {
+fn report(summary: &Summary, ends: &PipelineEnd, arguments: &RunArguments) -> bool {
     let pipeline = summary.pipeline.as_str();
     for (component, counts) in &summary.components {
         info!(

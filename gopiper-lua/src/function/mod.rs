@@ -31,7 +31,7 @@ use crate::{
     problem::place::Place,
     state::{
         plain_state,
-        time_limit::{Limit, Progress, Runs},
+        time_limit::{Limit, LimitedCode, Progress},
     },
 };
 
@@ -186,7 +186,7 @@ impl LuaFunction {
         let (run, flush) = make.call((user, flush, branches, &*subject))?;
         let host = state.postponed.host().clone();
         let complain = Box::new(move |text: &str| host.log(Level::ERROR, module_path!(), text));
-        let limit = Limit::new(subject, Runs::Function, limit, complain);
+        let limit = Limit::new(subject, LimitedCode::Function, limit, complain);
         Ok(LuaFunction { run, flush, every, limit, lua, state })
     }
 

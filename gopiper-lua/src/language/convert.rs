@@ -3,7 +3,7 @@ use gopiper_abi::{Map, Payload, Value};
 use mlua::{Table, Value as LuaValue};
 
 use crate::{
-    language::{placeholder::Placeholder, secret::Secret},
+    language::{kind::kind_of, placeholder::Placeholder, secret::Secret},
     state::depth::{DEPTH, TOO_DEEP},
 };
 
@@ -141,28 +141,6 @@ impl Attributes {
 
 fn name(path: &str) -> String {
     if path.is_empty() { "the attributes".into() } else { format!("attribute {path}") }
-}
-
-/// What a value is, with its article. Each userdata of ours has its name.
-pub(crate) fn kind_of(value: &LuaValue) -> String {
-    match value {
-        LuaValue::UserData(data) => match data.type_name() {
-            Ok(name) => a(&name.to_string_lossy()),
-            Err(_) => a("userdata"),
-        },
-        null if null.is_null() => "gopiper.NULL".into(),
-        other => a(other.type_name()),
-    }
-}
-
-/// A type's name with its article.
-fn a(noun: &str) -> String {
-    match noun {
-        "nil" => "nil".into(),
-        // An operator knows numbers only.
-        "integer" => "a number".into(),
-        noun => format!("a {noun}"),
-    }
 }
 
 /// The value of an int64_t or uint64_t cdata.

@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, os::unix::ffi::OsStringExt};
 use gopiper_abi::nearest::did_you_mean;
 use mlua::{Lua, Table, Value};
 
-use crate::language::convert::kind_of;
+use crate::language::kind::kind_of;
 
 /// A variable of the environment, as a string; the default if it is not set.
 pub(crate) fn env(lua: &Lua, name: Value, default: Value) -> Result<Value, String> {

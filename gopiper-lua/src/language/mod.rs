@@ -4,6 +4,7 @@ pub(crate) mod chance;
 pub(crate) mod component_places;
 pub(crate) mod convert;
 pub(crate) mod env;
+pub(crate) mod kind;
 pub(crate) mod placeholder;
 pub(crate) mod script;
 pub(crate) mod search;

@@ -19,7 +19,7 @@ use crate::{
     },
     state::{
         LIMIT, TEXT,
-        time_limit::{Limit, Progress, Runs, says_stopped},
+        time_limit::{Limit, LimitedCode, Progress, says_stopped},
     },
 };
 
@@ -79,7 +79,7 @@ impl Script {
         let ended: Function =
             around.call((log, lua.load(TEXT).set_name("=gopiper").into_function()?))?;
         let complain = Box::new(|text: &str| tracing::error!("{text}"));
-        let limit = Limit::new(self.file.display().to_string(), Runs::File, LIMIT, complain);
+        let limit = Limit::new(self.file.display().to_string(), LimitedCode::File, LIMIT, complain);
         let _running = limit.begin(lua, progress);
         lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()?;
         ended.call(())

@@ -4,7 +4,7 @@ use std::{env, fs, path::Path};
 use gopiper_core::{plural, secrets};
 use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 
-use crate::language::convert::kind_of;
+use crate::language::kind::kind_of;
 
 /// A secret in the pipeline's file: only components get its text.
 pub(crate) struct Secret(pub(crate) String);

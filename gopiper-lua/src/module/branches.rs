@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     function::stands_at,
-    language::{convert::kind_of, placeholder::is_placeholder, script::Script},
+    language::{kind::kind_of, placeholder::is_placeholder, script::Script},
 };
 
 /// The position of a graph without contents.

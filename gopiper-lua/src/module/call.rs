@@ -5,7 +5,7 @@ use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
 use super::{exactly::FromLuaExactly, made::Made};
 use crate::{
     language::{
-        convert::kind_of,
+        kind::kind_of,
         placeholder::{is_placeholder, placeholder},
     },
     problem::{

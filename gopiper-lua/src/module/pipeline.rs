@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     language::{
-        component_places::PipelinePlaces, convert::kind_of, script::Script, settings::Settings,
+        component_places::PipelinePlaces, kind::kind_of, script::Script, settings::Settings,
     },
     problem::place::Place,
 };

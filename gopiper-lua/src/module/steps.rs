@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     function::{self, Wanted, stands_at},
-    language::{convert::kind_of, placeholder::is_placeholder, script::Script},
+    language::{kind::kind_of, placeholder::is_placeholder, script::Script},
     problem::{place::Place, remark::Remark},
     state::{
         LIMIT,
@@ -200,7 +200,7 @@ fn take_step(
     Err(Some(format!(
         "expected a function, or what loadComponent, buffer, transform, tee, route or merge returned, \
          not {}",
-        kind_of(&value)
+        kind_of(value)
     )))
 }
 

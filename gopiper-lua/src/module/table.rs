@@ -3,7 +3,7 @@ use gopiper_abi::nearest::did_you_mean;
 use mlua::{Table, Value};
 
 use super::{call::ModuleCall, exactly::FromLuaExactly};
-use crate::language::{convert::kind_of, placeholder::is_placeholder};
+use crate::language::{kind::kind_of, placeholder::is_placeholder};
 
 /// A table of options in an argument of a call, or in another one.
 pub(super) struct Options<'c, 'l> {

@@ -82,9 +82,9 @@ impl Progress {
     }
 }
 
-/// What runs.
+/// The code under a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runs {
+pub(crate) enum LimitedCode {
     File,
     Function,
 }
@@ -96,7 +96,7 @@ pub(crate) type Complain = Box<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct Limit {
     /// Whose calls these are, in words.
     subject: String,
-    runs: Runs,
+    runs: LimitedCode,
     time: Duration,
     complain: Complain,
     running: Mutex<Option<RunningCall>>,
@@ -124,7 +124,7 @@ struct InterruptibleCall {
     /// moment.
     lua: Cell<*mut lua_State>,
     progress: Cell<*const Progress>,
-    limit: Cell<(Runs, Duration)>,
+    limit: Cell<(LimitedCode, Duration)>,
 }
 
 thread_local! {
@@ -132,7 +132,7 @@ thread_local! {
         InterruptibleCall {
             lua: Cell::new(ptr::null_mut()),
             progress: Cell::new(ptr::null()),
-            limit: Cell::new((Runs::File, Duration::ZERO)),
+            limit: Cell::new((LimitedCode::File, Duration::ZERO)),
         }
     };
     /// Whether the signal can reach this thread.
@@ -144,7 +144,7 @@ static WATCHED: Mutex<Vec<Weak<Limit>>> = Mutex::new(Vec::new());
 impl Limit {
     pub(crate) fn new(
         subject: String,
-        runs: Runs,
+        runs: LimitedCode,
         time: Duration,
         complain: Complain,
     ) -> Arc<Self> {
@@ -322,8 +322,12 @@ unsafe extern "C-unwind" fn stop(lua: *mut lua_State, at: *mut lua_Debug) {
         let line = (*at).currentline as c_int;
         let seconds = limit.as_secs_f64();
         let _ = match runs {
-            Runs::File => write!(text, "{source}:{line}{FILE_RAN}{seconds} s (an endless loop?)"),
-            Runs::Function => write!(text, "{source}:{line}{FUNCTION_RAN}{seconds} s (timeout)"),
+            LimitedCode::File => {
+                write!(text, "{source}:{line}{FILE_RAN}{seconds} s (an endless loop?)")
+            }
+            LimitedCode::Function => {
+                write!(text, "{source}:{line}{FUNCTION_RAN}{seconds} s (timeout)")
+            }
         };
         lua_pushlstring(lua, text.bytes.as_ptr().cast(), text.len);
         lua_error(lua);

@@ -45,7 +45,7 @@ const HOUSE: &[(&str, &[Room])] = &[
             ("disk", &[]),
             ("channel", &["base"]),
             ("dead_letters", &["base", "disk", "channel"]),
-            ("buffer", &["disk"]),
+            ("buffer", &["base", "disk"]),
             ("plan", &["base", "disk", "channel", "dead_letters", "buffer"]),
             ("stage", &["base", "disk", "channel", "dead_letters", "plan"]),
             ("worker", &["base", "channel", "dead_letters", "plan", "stage"]),
