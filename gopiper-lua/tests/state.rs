@@ -115,6 +115,55 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     }
 }
 
+/// The default directory is used for dead letters alone, though nobody has asked for it: ignored,
+/// the letters of this run would be discarded.
+#[test]
+fn a_default_state_of_another_version_is_refused_where_it_is_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let states = folder.path().join("xdg");
+    let file = written(folder.path(), FAILING);
+    let run_it = |what: &str| {
+        let mut command = gopiper();
+        run(command.arg(what).arg(&file).env("XDG_STATE_HOME", &states), b"one\n")
+    };
+    assert!(run_it("run").status.success());
+    let made = fs::read_dir(states.join("gopiper")).expect("there").next();
+    let version = made.expect("one").expect("a folder").path().join("version");
+    let junk = "does not contain a version";
+    let versions: [(&[u8], &str); 4] =
+        [(b"2\n", "has version 2"), (b"junk", junk), (b"", junk), (b"\xff\0", junk)];
+    for (text, expected) in versions {
+        fs::write(&version, text).expect("written");
+        for what in ["run", "check"] {
+            let (output, said) = (run_it(what), stderr(&run_it(what)));
+            assert_eq!((output.status.code(), &output.stdout[..]), (Some(78), &b""[..]), "{said}");
+            assert!(said.contains(expected) && !said.contains("only counted"), "{said}");
+        }
+        assert_eq!(fs::read(&version).expect("there"), text, "it is left as it is");
+    }
+    let stateless = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}, { on_fail = 'discard' }),
+  gopiper.loadComponent('stdout_component.so', {}, { on_fail = 'discard' }),
+})
+";
+    fs::write(&file, stateless).expect("written");
+    let output = run_it("run");
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"one\n"[..]));
+}
+
+/// Nobody has asked for the default directory, so a pipeline that can do without it runs.
+#[test]
+fn a_default_state_that_cannot_be_made_is_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), &FAILING.replace("error('no')", ""));
+    let mut command = gopiper();
+    let output = run(command.arg("run").arg(&file).env("XDG_STATE_HOME", "/proc"), b"one\n");
+    let said = stderr(&output);
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"one\n"[..]), "{said}");
+    assert!(said.contains("failed messages are only counted"), "{said}");
+}
+
 /// Root may write anywhere: so this is run as the user nobody if root runs the tests.
 #[test]
 fn a_state_directory_that_is_read_only_is_refused() {

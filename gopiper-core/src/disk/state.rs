@@ -24,6 +24,9 @@ use rustix::{
 /// The version of the layout.
 const VERSION: u32 = 1;
 
+/// How much of a file is shown that is no version.
+const SHOWN: usize = 40;
+
 /// The advice if there is none.
 pub(crate) const NO_DIRECTORY: &str =
     "this pipeline has no state directory: give it one (--state-dir, GOPIPER_STATE_DIR)";
@@ -48,6 +51,10 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
 
 /// Like [`check`], but only looks. Returns the part of the folder's path that exists.
 fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
+    if is_of_another_version(directory) {
+        // Before anything about permissions: whoever mends those would meet this next.
+        check_version(directory)?;
+    }
     let (shown, folder) = (directory.display(), directory.join(folder));
     let there = folder.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
     let there = there.unwrap_or(Path::new("."));
@@ -93,33 +100,41 @@ fn try_to_make(folder: &Path) -> io::Result<()> {
 /// Whether a state directory can be read, if it exists.
 ///
 /// # Errors
-/// It is of another version.
+/// It is of another version, or its version cannot be read.
 pub fn check_version(directory: &Path) -> Result<(), String> {
-    match read_version(directory)? {
-        Some(version) if version != VERSION => Err(format!(
-            "the state directory {} has version {version}, and this gopiper supports version {VERSION}: run the gopiper that wrote it, or give another --state-dir",
-            directory.display()
-        )),
-        _ => Ok(()),
+    let file = version_file(directory);
+    match fs::read(&file) {
+        Ok(text) => supports(directory, &text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(format!("cannot read {}: {error}", file.display())),
     }
+}
+
+/// Whether a state directory is known to be of another version: its state must not be ignored.
+pub fn is_of_another_version(directory: &Path) -> bool {
+    fs::read(version_file(directory)).is_ok_and(|text| supports(directory, &text).is_err())
 }
 
 fn version_file(directory: &Path) -> PathBuf {
     directory.join("version")
 }
 
-/// `None` if it has none yet.
-fn read_version(directory: &Path) -> Result<Option<u32>, String> {
-    let file = version_file(directory);
-    match fs::read_to_string(&file) {
-        Ok(text) => text.trim().parse().map(Some).map_err(|_| {
-            format!(
-                "{} does not contain a version ({text:?}): is this a state directory?",
-                file.display()
-            )
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("cannot read {}: {error}", file.display())),
+/// Whether this is the text of a version that this gopiper supports.
+fn supports(directory: &Path, text: &[u8]) -> Result<(), String> {
+    let version = str::from_utf8(text).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    match version {
+        Some(VERSION) => Ok(()),
+        Some(version) => Err(format!(
+            "the state directory {} has version {version}, and this gopiper supports version {VERSION}: run the gopiper that wrote it, or give another --state-dir",
+            directory.display()
+        )),
+        None => {
+            let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]);
+            Err(format!(
+                "{} does not contain a version ({shown:?}): is this a state directory?",
+                version_file(directory).display()
+            ))
+        }
     }
 }
 

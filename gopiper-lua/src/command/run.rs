@@ -119,13 +119,18 @@ pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, Exi
 }
 
 /// The default state directory; none if it cannot be used, because the operator has not asked for
-/// it.
+/// it. One of another version holds state that this run would ignore: it is refused like one that
+/// was asked for, as soon as something needs it.
 fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
     let Some(default) = DefaultState::of(file) else { return Ok(None) };
     let directory = if to_run { default.take_over()? } else { default.current() };
-    let usable = state::check(&directory, Path::new(""));
-    let told = usable.inspect_err(|error| warn!("{error}; failed messages are only counted"));
-    Ok(told.is_ok().then_some(directory))
+    match state::check(&directory, Path::new("")) {
+        Err(error) if !state::is_of_another_version(&directory) => {
+            warn!("{error}; failed messages are only counted");
+            Ok(None)
+        }
+        _ => Ok(Some(directory)),
+    }
 }
 
 /// The result of a run.
