@@ -138,6 +138,7 @@ impl Stage {
         for batch in output.first.into_iter().chain(output.more) {
             if let Err(batch) = self.pass_on(batch) {
                 // The next stage has gone: the messages are returned, as the batch is dropped.
+                self.counters.returned.fetch_add(batch.len() as u64, Relaxed);
                 drop(batch);
             }
         }
