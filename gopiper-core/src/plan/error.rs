@@ -48,8 +48,8 @@ pub enum PipelineError {
     },
     /// Dead letters could begin in several places.
     #[error(
-        "{0}: several sources lead to it through different components, so its dead letters have no \
-         single start: replay them where they failed"
+        "{0}: several sources could lead to it through different components, so its dead letters \
+         have no single start: replay them where they failed, at a component of that name"
     )]
     SeveralBeginnings(String),
     /// Two components have one name.
@@ -132,7 +132,8 @@ pub enum PipelineError {
     /// A pipeline has no component of that name.
     #[error(
         "pipeline {pipeline} has no component '{component}': dead letters go to the component \
-         where they failed, so it must still have that name"
+         where they failed, so it must still have that name; --from-start sends them through the \
+         whole pipeline"
     )]
     NoSuchComponent {
         /// The pipeline.
