@@ -110,7 +110,7 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
         let mut command = gopiper();
         let output =
             run(command.args(["dlq", what]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{what}");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{what}");
         assert!(stderr(&output).contains("has version 2"), "{}", stderr(&output));
     }
 }
