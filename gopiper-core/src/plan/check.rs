@@ -45,7 +45,7 @@ pub fn check(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
 pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     let mut warnings = Vec::new();
     for pipeline in pipelines {
-        for stage in &mut pipeline.stages {
+        for stage in pipeline.stages.iter_mut().chain(&mut pipeline.dead_letter) {
             let told = stage.factory.warnings().into_iter();
             let told = told.map(|warning| PipelineError::warning(&stage.name, warning));
             warnings.extend(told.map(|warning| (pipeline.name.clone(), warning)));
