@@ -22,7 +22,7 @@ pub use base::one_line::in_a_line;
 pub use base::secrets;
 pub use buffer::{BufferOptions, WhenFull};
 pub use disk::state;
-pub use plan::check::{check, warnings};
+pub use plan::check::{check, left_in_buffers, warnings};
 pub use plan::error::{About, PipelineError};
 pub use plan::names::names;
 pub use plan::options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, PipelineOptions};

@@ -94,6 +94,51 @@ gopiper.createPipeline({
     assert_eq!(fs::read_dir(state.join("dead-letters")).expect("it is there").count(), 2);
 }
 
+/// A buffer that was renamed, or whose pipeline was, is a new and empty one.
+#[test]
+fn messages_in_a_buffer_that_the_file_does_not_have_any_more_are_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    let buffered = |pipeline: &str, buffer: &str, function: &str| {
+        format!(
+            "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so', {{}}),
+  gopiper.buffer({{ name = '{buffer}' }}),
+  gopiper.transform(function(message) {function} end, {{ on_fail = 'stop' }}),
+  gopiper.loadComponent('stdout_component.so', {{}}),
+}}, {{ name = '{pipeline}' }})
+"
+        )
+    };
+    let gopiper = |text: &str, arguments: &[&str], input: &[u8]| {
+        let file = written(folder.path(), text);
+        let mut command = gopiper();
+        run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), input)
+    };
+    let said = stderr(&gopiper(&buffered("main", "one", "error('no')"), &["run"], b"a\nb\n"));
+    assert!(said.contains("on_fail = 'stop'"), "{said}");
+    let left = format!(
+        "warning: 2 messages of an earlier run stay in the buffer 'one', which pipeline main does \
+         not have any more: give a buffer that name to deliver them, or remove {}",
+        state.join("pipelines/main/one").display()
+    );
+    for text in [buffered("main", "two", ""), buffered("other", "one", "")] {
+        for (arguments, code) in
+            [(&["check"][..], 0), (&["check", "--deny-warnings"], 78), (&["run"], 0)]
+        {
+            let output = gopiper(&text, arguments, b"");
+            assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+            assert_eq!(stderr(&output).lines().next(), Some(&*left), "{arguments:?}");
+        }
+    }
+    let output = gopiper(&buffered("main", "one", ""), &["run"], b"");
+    let said = stderr(&output);
+    assert_eq!((&output.stdout[..], said.contains("warning")), (&b"a\nb\n"[..], false), "{said}");
+    let said = stderr(&gopiper(&buffered("main", "two", ""), &["check"], b""));
+    assert_eq!(said, "", "what is empty may stay");
+}
+
 #[test]
 fn a_buffer_of_a_later_gopiper_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");

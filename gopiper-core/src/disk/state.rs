@@ -5,7 +5,11 @@
 //! dead-letters/                segments, each written by one process
 //! pipelines/PIPELINE/COMPONENT what one component keeps; locked by the process that runs it
 //! ```
+#[cfg(test)]
+mod tests;
+
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Read, Write},
@@ -248,21 +252,29 @@ impl ComponentState {
 /// # Errors
 /// One does, or it cannot be looked at.
 pub fn check_unused(directory: &Path) -> Result<(), String> {
+    let folders = folders_of_components(directory)
+        .map_err(|error| format!("cannot read {}: {error}", directory.display()))?;
+    for folder in folders {
+        if folder.join("lock").is_file() {
+            lock_folder(&folder).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// The folders in a state directory that components have or had, by pipeline and component.
+pub(crate) fn folders_of_components(directory: &Path) -> io::Result<BTreeSet<PathBuf>> {
     let subfolders = |folder: &Path| -> io::Result<Vec<PathBuf>> {
         match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             entries => entries?.map(|entry| Ok(entry?.path())).collect(),
         }
     };
-    let failed = |error: io::Error| format!("cannot read {}: {error}", directory.display());
-    for pipeline in subfolders(&directory.join("pipelines")).map_err(failed)? {
-        for component in subfolders(&pipeline).map_err(failed)? {
-            if component.join("lock").is_file() {
-                lock_folder(&component).map_err(|error| error.to_string())?;
-            }
-        }
+    let mut folders = BTreeSet::new();
+    for pipeline in subfolders(&directory.join("pipelines"))? {
+        folders.extend(subfolders(&pipeline)?);
     }
-    Ok(())
+    Ok(folders)
 }
 
 /// Makes the state directory private, and the files in it beside the components' folders: letters
@@ -326,68 +338,4 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
     let said = format!("process {} ({})\n", std::process::id(), words.join(" "));
     file.set_len(0).and_then(|()| file.write_all(said.as_bytes())).map_err(failed)?;
     Ok(file)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_made_when_it_is_needed_and_knows_its_version() {
-        let place = tempfile::tempdir().unwrap();
-        let directory = place.path().join("a/b");
-        check(&directory, Path::new("")).unwrap();
-        assert!(!place.path().join("a").exists(), "looking at it leaves no trace");
-        let state = ComponentState::new(Some(directory.clone()), "main", "file");
-        let folder = state.folder().unwrap();
-        assert!(folder.is_dir() && folder.starts_with(&directory));
-        assert_eq!(state.folder().unwrap(), folder);
-        assert_eq!(fs::read_to_string(directory.join("version")).unwrap(), "1\n");
-        fs::write(directory.join("version"), "2").unwrap();
-        let refused = ComponentState::new(Some(directory.clone()), "main", "other").folder();
-        assert!(
-            refused
-                .unwrap_err()
-                .to_string()
-                .contains("has version 2, and this gopiper supports version 1")
-        );
-        fs::write(directory.join("version"), "?").unwrap();
-        assert!(
-            check(&directory, Path::new("")).unwrap_err().contains("does not contain a version")
-        );
-    }
-
-    #[test]
-    fn the_state_of_a_component_is_locked_and_the_lock_names_its_holder() {
-        let place = tempfile::tempdir().unwrap();
-        let of = |component| ComponentState::new(Some(place.path().into()), "main", component);
-        let (first, second) = (of("file"), of("file"));
-        first.folder().unwrap();
-        let refused = second.folder().unwrap_err().to_string();
-        assert!(
-            refused.contains(&format!("in use by process {}", std::process::id())),
-            "{refused}"
-        );
-        of("other").folder().unwrap();
-        drop(first);
-        second.folder().unwrap();
-    }
-
-    #[test]
-    fn files_that_are_not_directories_are_reported() {
-        let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("file");
-        fs::write(&file, "").unwrap();
-        for (directory, folder) in [(file.join("state"), ""), (place.path().into(), "file/one")] {
-            let refused = check(&directory, Path::new(folder)).unwrap_err();
-            assert!(refused.contains("/file is not a directory"), "{refused}");
-        }
-        assert!(
-            ComponentState::new(None, "a", "b")
-                .folder()
-                .unwrap_err()
-                .to_string()
-                .contains("--state-dir")
-        );
-    }
 }

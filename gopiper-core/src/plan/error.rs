@@ -1,4 +1,6 @@
 //! Why a pipeline can't run.
+use std::path::PathBuf;
+
 use gopiper_abi::raw::RawError;
 use thiserror::Error;
 
@@ -164,6 +166,22 @@ pub enum PipelineError {
         /// Its text.
         warning: String,
     },
+    /// A buffer of an earlier run holds messages, and no pipeline has it any more.
+    #[error(
+        "{messages} of an earlier run stay in the buffer '{component}', which pipeline {pipeline} \
+         does not have any more: give a buffer that name to deliver them, or remove {}",
+        folder.display()
+    )]
+    LeftInBuffer {
+        /// The pipeline.
+        pipeline: String,
+        /// The buffer.
+        component: String,
+        /// How many messages, in words.
+        messages: String,
+        /// The buffer's folder.
+        folder: PathBuf,
+    },
     /// The system lacks something.
     #[error("the pipeline can't start: {0}")]
     System(String),
@@ -203,7 +221,11 @@ impl PipelineError {
     pub fn about(&self) -> Option<(&str, About<'_>)> {
         use About::{Attribute, Component, Option};
         Some(match self {
-            Self::TooShort(_) | Self::Graph { .. } | Self::State(_) | Self::System(_) => {
+            Self::TooShort(_)
+            | Self::Graph { .. }
+            | Self::State(_)
+            | Self::LeftInBuffer { .. }
+            | Self::System(_) => {
                 return None;
             }
             Self::SameName(name) | Self::BadName(name) => (name, Option("name")),

@@ -52,8 +52,15 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
-    match load(arguments, true).map(|loaded| drive(loaded, arguments, &stops)) {
-        Ok(DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code)) | Err(code) => code,
+    let loaded = match load(arguments, true) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    for (pipeline, warning) in gopiper_core::left_in_buffers(&loaded.pipelines) {
+        show(&loaded.places.problem(&pipeline, &warning));
+    }
+    match drive(loaded, arguments, &stops) {
+        DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code) => code,
     }
 }
 
@@ -66,7 +73,8 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
     if let Err(code) = check_all(&mut loaded) {
         return code;
     }
-    let warnings = gopiper_core::warnings(&mut loaded.pipelines);
+    let mut warnings = gopiper_core::warnings(&mut loaded.pipelines);
+    warnings.extend(gopiper_core::left_in_buffers(&loaded.pipelines));
     for (pipeline, warning) in &warnings {
         show(&loaded.places.problem(pipeline, warning));
     }
