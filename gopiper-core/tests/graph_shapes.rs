@@ -74,7 +74,8 @@ fn each_way_names_its_possible_losses() {
     assert_eq!(way.components.len(), 3, "what fails is on no way");
     let (nodes, links) = (pipeline.nodes(), pipeline.links());
     let failed = links.iter().filter(|link| link.label == "failed");
-    let failed: Vec<_> = failed.map(|link| (&*nodes[link.from].name, &*nodes[link.to].name)).collect();
+    let failed: Vec<_> =
+        failed.map(|link| (&*nodes[link.from].name, &*nodes[link.to].name)).collect();
     let to = "file_sink_2";
     assert_eq!(failed, [("file_source", to), ("grep", to), ("file_sink", to)]);
 

@@ -331,8 +331,7 @@ fn letters_that_have_no_place_any_more_are_named_and_the_others_replayed() {
     let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
     let dlq = |arguments: &[&str]| {
         let mut command = gopiper();
-        let output =
-            run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
+        let output = run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code(), text, stderr(&output))
     };

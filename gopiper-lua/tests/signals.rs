@@ -123,7 +123,8 @@ gopiper.createPipeline({
     };
     let lines = |of: &str| said.lines().filter(|line| line.contains(of)).collect::<Vec<_>>();
     for component in ["slow", "stdout"] {
-        let [finished] = lines(&format!("finished pipeline=\"main\" component=\"{component}\""))[..]
+        let [finished] =
+            lines(&format!("finished pipeline=\"main\" component=\"{component}\""))[..]
         else {
             panic!("{said}")
         };

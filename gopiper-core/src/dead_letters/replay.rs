@@ -149,9 +149,11 @@ mod tests {
 
     #[test]
     fn the_words_of_a_position_are_read_as_they_were_written() {
-        for (input, unit, number) in
-            [("/var/log/a, b.log", "byte", 0), ("standard input", "message", u64::MAX), ("", "a b", 7)]
-        {
+        for (input, unit, number) in [
+            ("/var/log/a, b.log", "byte", 0),
+            ("standard input", "message", u64::MAX),
+            ("", "a b", 7),
+        ] {
             let words = Positions::listed(input, interned(unit), vec![number]).of_message(0);
             assert_eq!(parsed(&words), Some((number, (input, unit))));
         }

@@ -84,11 +84,15 @@ impl Pipeline {
     pub fn links(&self) -> Vec<Link> {
         let mut links = self.links_of_ways();
         if self.dead_letter.is_some() {
-            let keeps = |stage: &PlannedStage| matches!(stage.on_fail, None | Some(OnFail::DeadLetter));
+            let keeps =
+                |stage: &PlannedStage| matches!(stage.on_fail, None | Some(OnFail::DeadLetter));
             let keeping = (0..self.stages.len()).filter(|stage| keeps(&self.stages[*stage]));
             let (label, policy) = ("failed", BranchPolicy::Block);
-            links.extend(keeping.map(|from| {
-                Link { from, to: self.stages.len(), label: label.into(), policy }
+            links.extend(keeping.map(|from| Link {
+                from,
+                to: self.stages.len(),
+                label: label.into(),
+                policy,
             }));
         }
         links

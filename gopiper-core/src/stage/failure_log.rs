@@ -162,7 +162,8 @@ impl Failures {
         let now = self.clock.monotonic();
         let mut reasons = self.reasons.lock();
         let mut key = key(status, attempt, description);
-        if reasons.len() >= MOST_REASONS && !reasons.contains_key(&key) && attempt != Attempt::Room {
+        if reasons.len() >= MOST_REASONS && !reasons.contains_key(&key) && attempt != Attempt::Room
+        {
             key = OTHERS;
         }
         if let Some(reason) = reasons.get_mut(&key) {

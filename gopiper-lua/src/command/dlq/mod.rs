@@ -79,8 +79,8 @@ pub(crate) struct StateArguments {
 
 /// Executes a subcommand of `dlq`.
 pub(crate) fn execute(command: DlqCommand) -> ExitCode {
-    let (state, work): (_, Box<dyn Fn(&Path) -> io::Result<ExitCode>>) = match command {
-        DlqCommand::List { state, json } => (state, Box::new(move |folder| list(folder, json))),
+    match command {
+        DlqCommand::List { state, json } => in_folder(&state, |folder| list(folder, json)),
         DlqCommand::Show { id, payload, state } => {
             if Path::new(&id).extension().is_some_and(|extension| extension == "lua") {
                 say(format_args!(
@@ -89,14 +89,18 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
                 ));
                 return ExitCode::from(exit::USAGE);
             }
-            (state, Box::new(move |folder| show(folder, &id, payload)))
+            in_folder(&state, |folder| show(folder, &id, payload))
         }
         DlqCommand::Replay { component, from_start, run } => {
-            return replay::replay(component.as_deref(), from_start, &run);
+            replay::replay(component.as_deref(), from_start, &run)
         }
-        DlqCommand::Purge { all, state } => (state, Box::new(move |folder| purge(folder, all))),
-    };
-    let folder = match folder(&state) {
+        DlqCommand::Purge { all, state } => in_folder(&state, |folder| purge(folder, all)),
+    }
+}
+
+/// Does something with the folder of the letters.
+fn in_folder(state: &StateArguments, work: impl FnOnce(&Path) -> io::Result<ExitCode>) -> ExitCode {
+    let folder = match folder(state) {
         Ok(folder) => folder,
         Err(error) => return refuse(&error),
     };
