@@ -217,7 +217,7 @@ impl Store {
 
 /// Messages in a store, as far as they were counted.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct StoredMessages {
     pub(crate) messages: u64,
     /// There are more: only the first ones were counted.
     pub(crate) and_more: bool,
@@ -225,18 +225,18 @@ pub(crate) struct Stored {
 
 /// The messages that the store in a folder holds, if there is one. `None` if that cannot be told
 /// without changing it: a store that was not closed has to be repaired first.
-pub(crate) fn stored_messages(folder: &Path) -> Option<Stored> {
+pub(crate) fn stored_messages(folder: &Path) -> Option<StoredMessages> {
     let path = folder.join("buffer.redb");
     if !path.is_file() {
-        return Some(Stored::default());
+        return Some(StoredMessages::default());
     }
     let database = match Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path) {
         // Another process delivers them.
-        Err(DatabaseError::DatabaseAlreadyOpen) => return Some(Stored::default()),
+        Err(DatabaseError::DatabaseAlreadyOpen) => return Some(StoredMessages::default()),
         opened => opened.ok()?,
     };
     let blocks = database.begin_read().ok()?.open_table(BLOCKS).ok()?;
-    let (mut stored, mut bytes) = (Stored::default(), 0);
+    let (mut stored, mut bytes) = (StoredMessages::default(), 0);
     for entry in blocks.iter().ok()? {
         let (_, block) = entry.ok()?;
         stored.messages += u64::from(block::count(block.value()).ok()?);
