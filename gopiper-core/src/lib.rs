@@ -23,7 +23,7 @@ pub use base::plural::plural;
 pub use base::secrets;
 pub use buffer::{BufferOptions, WhenFull};
 pub use disk::state;
-pub use plan::check::{check, warnings};
+pub use plan::check::{check, left_in_buffers, warnings};
 pub use plan::error::{About, PipelineError};
 pub use plan::names::names;
 pub use plan::options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, PipelineOptions};

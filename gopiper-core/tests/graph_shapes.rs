@@ -67,7 +67,17 @@ fn each_way_names_its_possible_losses() {
     let mut pipeline = pipeline.unwrap_or_else(|errors| panic!("{errors:?}"));
     let forgotten = "failed messages go to file_sink_2 (dead_letter), which does not promise that \
                      they survive a crash (sync = 'never')";
-    assert_eq!(pipeline.ways().next().expect("one").losses, [forgotten]);
+    let discarded = "failed messages with which file_sink_2 (dead_letter) fails, too, are discarded \
+                     (on_fail)";
+    let way = pipeline.ways().next().expect("one");
+    assert_eq!(way.losses, [forgotten, discarded]);
+    assert_eq!(way.components.len(), 3, "what fails is on no way");
+    let (nodes, links) = (pipeline.nodes(), pipeline.links());
+    let failed = links.iter().filter(|link| link.label == "failed");
+    let failed: Vec<_> =
+        failed.map(|link| (&*nodes[link.from].name, &*nodes[link.to].name)).collect();
+    let to = "file_sink_2";
+    assert_eq!(failed, [("file_source", to), ("grep", to), ("file_sink", to)]);
 
     let no_place = "there is no place to keep failed messages";
     let only = ways(vec![source(), grep("x"), sink().into()], PipelineOptions::default());

@@ -42,6 +42,29 @@ gopiper.createPipeline({
 ";
 
 #[test]
+fn a_sink_for_failed_messages_is_drawn_and_what_it_loses_is_listed() {
+    const FILE: &str = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.loadComponent('stdout_component.so', {}, { on_fail = 'stop' }),
+}, { dead_letter = gopiper.loadComponent('null_component.so', {}, { name = 'bad' }) })
+";
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), FILE).expect("written");
+    let (file, path) = (file.path().display().to_string(), plugins().display().to_string());
+    let (code, drawn, stderr) = said(&["graph", "--component-path", &path, &file]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(drawn.contains(r#"p0n2(["bad"])"#), "{drawn}");
+    assert!(drawn.contains(r#"p0n0 -->|"failed"| p0n2"#), "{drawn}");
+    assert!(!drawn.contains("p0n1 -->"), "a message that fails there stops the pipeline: {drawn}");
+    let (code, checked, _) = said(&["check", "--component-path", &path, &file]);
+    assert_eq!(code, 0);
+    assert!(checked.contains("main: stdin → stdout: "), "{checked}");
+    let loss = "failed messages with which bad (dead_letter) fails, too, are discarded (on_fail)";
+    assert!(checked.contains(loss), "{checked}");
+}
+
+#[test]
 fn graph_draws_components_and_connections() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), BRANCHES).expect("written");

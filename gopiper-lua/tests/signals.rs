@@ -85,3 +85,54 @@ fn a_hang_up_drains_and_one_after_another_signal_does_nothing() {
         assert!(!said.contains("ending at once"), "{said}");
     }
 }
+
+/// A drain that is cut off: what a component received it has sent or returned, and the components'
+/// remaining messages add up to those of the pipeline.
+#[test]
+fn the_counts_of_a_drain_that_is_cut_off_add_up() {
+    const SLOW: &str = "local gopiper = require('gopiper')
+local function slow(message)
+  local till = os.clock() + 0.05
+  while os.clock() < till do end
+end
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  gopiper.transform(slow, { name = 'slow', channel_size = 4 }),
+  gopiper.loadComponent('stdout_component.so', {}),
+})
+";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("p.lua");
+    fs::write(&file, SLOW).expect("written");
+    let mut command = starting(DEFAULT);
+    command.args(["run", "-v", "--shutdown-timeout", "0"]).arg(&file).stdin(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    let lines: String = (0..400).map(|number| format!("{number}\n")).collect();
+    input.write_all(lines.as_bytes()).expect("taken");
+    let mut line = String::new();
+    output.read_line(&mut line).expect("a line");
+    send(&child, Signal::TERM);
+    let ended = child.wait_with_output().expect("it ends");
+    let said = stderr(&ended);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    let count = |line: &str, name: &str| -> u64 {
+        let word = line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        word.expect("it is counted").parse().expect("a number")
+    };
+    let lines = |of: &str| said.lines().filter(|line| line.contains(of)).collect::<Vec<_>>();
+    for component in ["slow", "stdout"] {
+        let [finished] =
+            lines(&format!("finished pipeline=\"main\" component=\"{component}\""))[..]
+        else {
+            panic!("{said}")
+        };
+        let of = |name| count(finished, name);
+        assert_eq!(of("received"), of("sent") + of("returned"), "{said}");
+    }
+    let left = lines("left unprocessed pipeline=\"main\" component=");
+    let sum: u64 = left.iter().map(|line| count(line, "messages")).sum();
+    let [total] = lines("messages were left unprocessed")[..] else { panic!("{said}") };
+    assert!(sum > 0 && sum == count(total, "messages"), "{said}");
+}

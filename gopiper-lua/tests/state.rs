@@ -94,6 +94,51 @@ gopiper.createPipeline({
     assert_eq!(fs::read_dir(state.join("dead-letters")).expect("it is there").count(), 2);
 }
 
+/// A buffer that was renamed, or whose pipeline was, is a new and empty one.
+#[test]
+fn messages_in_a_buffer_that_the_file_does_not_have_any_more_are_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    let buffered = |pipeline: &str, buffer: &str, function: &str| {
+        format!(
+            "local gopiper = require('gopiper')
+gopiper.createPipeline({{
+  gopiper.loadComponent('stdin_component.so', {{}}),
+  gopiper.buffer({{ name = '{buffer}' }}),
+  gopiper.transform(function(message) {function} end, {{ on_fail = 'stop' }}),
+  gopiper.loadComponent('stdout_component.so', {{}}),
+}}, {{ name = '{pipeline}' }})
+"
+        )
+    };
+    let gopiper = |text: &str, arguments: &[&str], input: &[u8]| {
+        let file = written(folder.path(), text);
+        let mut command = gopiper();
+        run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), input)
+    };
+    let said = stderr(&gopiper(&buffered("main", "one", "error('no')"), &["run"], b"a\nb\n"));
+    assert!(said.contains("on_fail = 'stop'"), "{said}");
+    let left = format!(
+        "warning: 2 messages of an earlier run stay in the buffer 'one', which pipeline main does \
+         not have any more: give a buffer that name to deliver them, or remove {}",
+        state.join("pipelines/main/one").display()
+    );
+    for text in [buffered("main", "two", ""), buffered("other", "one", "")] {
+        for (arguments, code) in
+            [(&["check"][..], 0), (&["check", "--deny-warnings"], 78), (&["run"], 0)]
+        {
+            let output = gopiper(&text, arguments, b"");
+            assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+            assert_eq!(stderr(&output).lines().next(), Some(&*left), "{arguments:?}");
+        }
+    }
+    let output = gopiper(&buffered("main", "one", ""), &["run"], b"");
+    let said = stderr(&output);
+    assert_eq!((&output.stdout[..], said.contains("warning")), (&b"a\nb\n"[..], false), "{said}");
+    let said = stderr(&gopiper(&buffered("main", "two", ""), &["check"], b""));
+    assert_eq!(said, "", "what is empty may stay");
+}
+
 #[test]
 fn a_buffer_of_a_later_gopiper_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -110,9 +155,58 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
         let mut command = gopiper();
         let output =
             run(command.args(["dlq", what]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{what}");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{what}");
         assert!(stderr(&output).contains("has version 2"), "{}", stderr(&output));
     }
+}
+
+/// The default directory is used for dead letters alone, though nobody has asked for it: ignored,
+/// the letters of this run would be discarded.
+#[test]
+fn a_default_state_of_another_version_is_refused_where_it_is_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let states = folder.path().join("xdg");
+    let file = written(folder.path(), FAILING);
+    let run_it = |what: &str| {
+        let mut command = gopiper();
+        run(command.arg(what).arg(&file).env("XDG_STATE_HOME", &states), b"one\n")
+    };
+    assert!(run_it("run").status.success());
+    let made = fs::read_dir(states.join("gopiper")).expect("there").next();
+    let version = made.expect("one").expect("a folder").path().join("version");
+    let junk = "does not contain a version";
+    let versions: [(&[u8], &str); 4] =
+        [(b"2\n", "has version 2"), (b"junk", junk), (b"", junk), (b"\xff\0", junk)];
+    for (text, expected) in versions {
+        fs::write(&version, text).expect("written");
+        for what in ["run", "check"] {
+            let (output, said) = (run_it(what), stderr(&run_it(what)));
+            assert_eq!((output.status.code(), &output.stdout[..]), (Some(78), &b""[..]), "{said}");
+            assert!(said.contains(expected) && !said.contains("only counted"), "{said}");
+        }
+        assert_eq!(fs::read(&version).expect("there"), text, "it is left as it is");
+    }
+    let stateless = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}, { on_fail = 'discard' }),
+  gopiper.loadComponent('stdout_component.so', {}, { on_fail = 'discard' }),
+})
+";
+    fs::write(&file, stateless).expect("written");
+    let output = run_it("run");
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"one\n"[..]));
+}
+
+/// Nobody has asked for the default directory, so a pipeline that can do without it runs.
+#[test]
+fn a_default_state_that_cannot_be_made_is_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = written(folder.path(), &FAILING.replace("error('no')", ""));
+    let mut command = gopiper();
+    let output = run(command.arg("run").arg(&file).env("XDG_STATE_HOME", "/proc"), b"one\n");
+    let said = stderr(&output);
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"one\n"[..]), "{said}");
+    assert!(said.contains("failed messages are only counted"), "{said}");
 }
 
 /// Root may write anywhere: so this is run as the user nobody if root runs the tests.

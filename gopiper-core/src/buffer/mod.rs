@@ -18,6 +18,7 @@ mod store;
 pub(crate) use inlet::inlet;
 pub(crate) use outlet::outlet;
 pub(crate) use shared::SharedBuffer;
+pub(crate) use store::{StoredMessages, stored_messages};
 
 /// The default limit of a buffer, in bytes.
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;

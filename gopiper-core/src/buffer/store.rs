@@ -12,7 +12,7 @@ use std::{
 };
 
 use parking_lot::RwLock;
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use thiserror::Error;
 
 use super::block;
@@ -25,6 +25,8 @@ const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers.1");
 const NEXT: &str = "next";
 /// Blocks are usually read again soon; the system has a cache, too.
 const CACHE_BYTES: usize = 16 << 20;
+/// How much of a store is read to count its messages: each start would wait for it.
+const COUNTED_BYTES: usize = 16 << 20;
 
 /// Errors of the disk.
 #[derive(Debug, Error)]
@@ -213,6 +215,40 @@ impl Store {
     pub(super) fn damaged(&self, number: u64) -> StoreError {
         self.failed(corrupted(&format!("block {number}")))
     }
+}
+
+/// Messages in a store, as far as they were counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct StoredMessages {
+    pub(crate) messages: u64,
+    /// There are more: only the first ones were counted.
+    pub(crate) and_more: bool,
+}
+
+/// The messages that the store in a folder holds, if there is one. `None` if that cannot be told
+/// without changing it: a store that was not closed has to be repaired first.
+pub(crate) fn stored_messages(folder: &Path) -> Option<StoredMessages> {
+    let path = folder.join("buffer.redb");
+    if !path.is_file() {
+        return Some(StoredMessages::default());
+    }
+    let database = match Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path) {
+        // Another process delivers them.
+        Err(DatabaseError::DatabaseAlreadyOpen) => return Some(StoredMessages::default()),
+        opened => opened.ok()?,
+    };
+    let blocks = database.begin_read().ok()?.open_table(BLOCKS).ok()?;
+    let (mut stored, mut bytes) = (StoredMessages::default(), 0);
+    for entry in blocks.iter().ok()? {
+        let (_, block) = entry.ok()?;
+        stored.messages += u64::from(block::count(block.value()).ok()?);
+        bytes += block.value().len();
+        if bytes >= COUNTED_BYTES {
+            stored.and_more = true;
+            break;
+        }
+    }
+    Some(stored)
 }
 
 /// Creates an empty database under another name first, so that an existing one is always complete.

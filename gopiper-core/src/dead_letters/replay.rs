@@ -1,11 +1,13 @@
 //! Dead letters as a source: reads them again, and marks them when their messages have ended.
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Range,
     path::PathBuf,
 };
 
-use gopiper_abi::{Error, Outcome, Postponed, Produced, Source, own, raw::client::FactoryHandle};
+use gopiper_abi::{
+    Error, Outcome, Positions, Postponed, Produced, Source, own, raw::client::FactoryHandle,
+};
 use parking_lot::Mutex;
 
 use super::{SegmentReader, StoredLetter, done, marks::Marker};
@@ -66,6 +68,39 @@ impl Replay {
         }
         Ok(false)
     }
+
+    /// How many of the next letters are sent together, at most `limit`: a batch has positions in
+    /// one input. Returns those, too.
+    fn first_of_one_input(&self, limit: usize) -> (usize, Option<Positions>) {
+        let mut all = self.entries.iter().take(limit).map(|entry| parsed(&entry.letter.position));
+        let Some(Some((first, (input, unit)))) = all.next() else {
+            return (1 + all.take_while(Option::is_none).count(), None);
+        };
+        let alike = all.map_while(|one| one.filter(|(_, of)| *of == (input, unit)));
+        let numbers: Vec<_> = [first].into_iter().chain(alike.map(|(number, _)| number)).collect();
+        (numbers.len(), Some(Positions::listed(input, interned(unit), numbers)))
+    }
+}
+
+/// The parts of a position in words (see [`Positions::of_message`]): the number, and the input with
+/// the unit. `None` if it has other words.
+fn parsed(position: &str) -> Option<(u64, (&str, &str))> {
+    let (input, counted) = position.rsplit_once(", ")?;
+    let (unit, number) = counted.rsplit_once(' ')?;
+    let number = number.parse::<u64>().ok().filter(|parsed| parsed.to_string() == number)?;
+    Some((number, (input, unit)))
+}
+
+/// A unit for as long as the program runs. There are few.
+fn interned(unit: &str) -> &'static str {
+    static UNITS: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+    let mut units = UNITS.lock();
+    if let Some(known) = units.get(unit) {
+        return known;
+    }
+    let unit: &'static str = unit.to_owned().leak();
+    units.insert(unit);
+    unit
 }
 
 impl Source for Replay {
@@ -73,7 +108,7 @@ impl Source for Replay {
         if self.entries.is_empty() && !self.read_next()? {
             return Ok(Produced::FINISHED);
         }
-        let count = self.entries.len().min(credit.clamp(1, BATCH));
+        let (count, positions) = self.first_of_one_input(credit.clamp(1, BATCH));
         let (mut batch, mut offsets) = (self.postponed.batch(), Vec::with_capacity(count));
         for entry in self.entries.drain(..count) {
             offsets.push(entry.offset);
@@ -83,7 +118,12 @@ impl Source for Replay {
         }
         self.tokens += 1;
         self.sent.insert(self.tokens, (self.markers.len() - 1, offsets));
-        self.postponed.send_tracked(batch, self.tokens)?;
+        match positions {
+            Some(positions) => {
+                self.postponed.send_located(batch, Some(self.tokens), positions)?;
+            }
+            None => self.postponed.send_tracked(batch, self.tokens)?,
+        }
         Ok(Produced::MORE)
     }
 
@@ -99,6 +139,26 @@ impl Source for Replay {
                 "cannot mark replayed dead letters, which will be replayed again: \
                                 {error}"
             ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_position_are_read_as_they_were_written() {
+        for (input, unit, number) in [
+            ("/var/log/a, b.log", "byte", 0),
+            ("standard input", "message", u64::MAX),
+            ("", "a b", 7),
+        ] {
+            let words = Positions::listed(input, interned(unit), vec![number]).of_message(0);
+            assert_eq!(parsed(&words), Some((number, (input, unit))));
+        }
+        for words in ["", "a", "a, b", "a, b c", "a, byte 07", "a, byte -1"] {
+            assert_eq!(parsed(words), None, "{words}");
         }
     }
 }

@@ -5,7 +5,11 @@
 //! dead-letters/                segments, each written by one process
 //! pipelines/PIPELINE/COMPONENT what one component keeps; locked by the process that runs it
 //! ```
+#[cfg(test)]
+mod tests;
+
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Read, Write},
@@ -23,6 +27,9 @@ use rustix::{
 
 /// The version of the layout.
 const VERSION: u32 = 1;
+
+/// How much of a file is shown that is no version.
+const SHOWN: usize = 40;
 
 /// The advice if there is none.
 pub(crate) const NO_DIRECTORY: &str =
@@ -48,6 +55,10 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
 
 /// Like [`check`], but only looks. Returns the part of the folder's path that exists.
 fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
+    if is_of_another_version(directory) {
+        // Before anything about permissions: whoever mends those would meet this next.
+        check_version(directory)?;
+    }
     let (shown, folder) = (directory.display(), directory.join(folder));
     let there = folder.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
     let there = there.unwrap_or(Path::new("."));
@@ -93,33 +104,41 @@ fn try_to_make(folder: &Path) -> io::Result<()> {
 /// Whether a state directory can be read, if it exists.
 ///
 /// # Errors
-/// It is of another version.
+/// It is of another version, or its version cannot be read.
 pub fn check_version(directory: &Path) -> Result<(), String> {
-    match read_version(directory)? {
-        Some(version) if version != VERSION => Err(format!(
-            "the state directory {} has version {version}, and this gopiper supports version {VERSION}: run the gopiper that wrote it, or give another --state-dir",
-            directory.display()
-        )),
-        _ => Ok(()),
+    let file = version_file(directory);
+    match fs::read(&file) {
+        Ok(text) => supports(directory, &text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(format!("cannot read {}: {error}", file.display())),
     }
+}
+
+/// Whether a state directory is known to be of another version: its state must not be ignored.
+pub fn is_of_another_version(directory: &Path) -> bool {
+    fs::read(version_file(directory)).is_ok_and(|text| supports(directory, &text).is_err())
 }
 
 fn version_file(directory: &Path) -> PathBuf {
     directory.join("version")
 }
 
-/// `None` if it has none yet.
-fn read_version(directory: &Path) -> Result<Option<u32>, String> {
-    let file = version_file(directory);
-    match fs::read_to_string(&file) {
-        Ok(text) => text.trim().parse().map(Some).map_err(|_| {
-            format!(
-                "{} does not contain a version ({text:?}): is this a state directory?",
-                file.display()
-            )
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("cannot read {}: {error}", file.display())),
+/// Whether this is the text of a version that this gopiper supports.
+fn supports(directory: &Path, text: &[u8]) -> Result<(), String> {
+    let version = str::from_utf8(text).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    match version {
+        Some(VERSION) => Ok(()),
+        Some(version) => Err(format!(
+            "the state directory {} has version {version}, and this gopiper supports version {VERSION}: run the gopiper that wrote it, or give another --state-dir",
+            directory.display()
+        )),
+        None => {
+            let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN)]);
+            Err(format!(
+                "{} does not contain a version ({shown:?}): is this a state directory?",
+                version_file(directory).display()
+            ))
+        }
     }
 }
 
@@ -233,21 +252,29 @@ impl ComponentState {
 /// # Errors
 /// One does, or it cannot be looked at.
 pub fn check_unused(directory: &Path) -> Result<(), String> {
+    let folders = folders_of_components(directory)
+        .map_err(|error| format!("cannot read {}: {error}", directory.display()))?;
+    for folder in folders {
+        if folder.join("lock").is_file() {
+            lock_folder(&folder).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// The folders in a state directory that components have or had, by pipeline and component.
+pub(crate) fn folders_of_components(directory: &Path) -> io::Result<BTreeSet<PathBuf>> {
     let subfolders = |folder: &Path| -> io::Result<Vec<PathBuf>> {
         match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             entries => entries?.map(|entry| Ok(entry?.path())).collect(),
         }
     };
-    let failed = |error: io::Error| format!("cannot read {}: {error}", directory.display());
-    for pipeline in subfolders(&directory.join("pipelines")).map_err(failed)? {
-        for component in subfolders(&pipeline).map_err(failed)? {
-            if component.join("lock").is_file() {
-                lock_folder(&component).map_err(|error| error.to_string())?;
-            }
-        }
+    let mut folders = BTreeSet::new();
+    for pipeline in subfolders(&directory.join("pipelines"))? {
+        folders.extend(subfolders(&pipeline)?);
     }
-    Ok(())
+    Ok(folders)
 }
 
 /// Makes the state directory private, and the files in it beside the components' folders: letters
@@ -311,68 +338,4 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
     let said = format!("process {} ({})\n", std::process::id(), words.join(" "));
     file.set_len(0).and_then(|()| file.write_all(said.as_bytes())).map_err(failed)?;
     Ok(file)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_made_when_it_is_needed_and_knows_its_version() {
-        let place = tempfile::tempdir().unwrap();
-        let directory = place.path().join("a/b");
-        check(&directory, Path::new("")).unwrap();
-        assert!(!place.path().join("a").exists(), "looking at it leaves no trace");
-        let state = ComponentState::new(Some(directory.clone()), "main", "file");
-        let folder = state.folder().unwrap();
-        assert!(folder.is_dir() && folder.starts_with(&directory));
-        assert_eq!(state.folder().unwrap(), folder);
-        assert_eq!(fs::read_to_string(directory.join("version")).unwrap(), "1\n");
-        fs::write(directory.join("version"), "2").unwrap();
-        let refused = ComponentState::new(Some(directory.clone()), "main", "other").folder();
-        assert!(
-            refused
-                .unwrap_err()
-                .to_string()
-                .contains("has version 2, and this gopiper supports version 1")
-        );
-        fs::write(directory.join("version"), "?").unwrap();
-        assert!(
-            check(&directory, Path::new("")).unwrap_err().contains("does not contain a version")
-        );
-    }
-
-    #[test]
-    fn the_state_of_a_component_is_locked_and_the_lock_names_its_holder() {
-        let place = tempfile::tempdir().unwrap();
-        let of = |component| ComponentState::new(Some(place.path().into()), "main", component);
-        let (first, second) = (of("file"), of("file"));
-        first.folder().unwrap();
-        let refused = second.folder().unwrap_err().to_string();
-        assert!(
-            refused.contains(&format!("in use by process {}", std::process::id())),
-            "{refused}"
-        );
-        of("other").folder().unwrap();
-        drop(first);
-        second.folder().unwrap();
-    }
-
-    #[test]
-    fn files_that_are_not_directories_are_reported() {
-        let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("file");
-        fs::write(&file, "").unwrap();
-        for (directory, folder) in [(file.join("state"), ""), (place.path().into(), "file/one")] {
-            let refused = check(&directory, Path::new(folder)).unwrap_err();
-            assert!(refused.contains("/file is not a directory"), "{refused}");
-        }
-        assert!(
-            ComponentState::new(None, "a", "b")
-                .folder()
-                .unwrap_err()
-                .to_string()
-                .contains("--state-dir")
-        );
-    }
 }

@@ -1,12 +1,13 @@
 //! Checks whether pipelines could start, as far as possible without side effects.
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    path::Path,
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    path::{Path, PathBuf},
 };
 
 use gopiper_abi::{Need, raw::RawError};
 
 use crate::{
+    buffer::{self, StoredMessages},
     dead_letters,
     disk::state::{self, NO_DIRECTORY},
     plan::{error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail},
@@ -45,13 +46,46 @@ pub fn check(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
 pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     let mut warnings = Vec::new();
     for pipeline in pipelines {
-        for stage in &mut pipeline.stages {
+        for stage in pipeline.stages.iter_mut().chain(&mut pipeline.dead_letter) {
             let told = stage.factory.warnings().into_iter();
             let told = told.map(|warning| PipelineError::warning(&stage.name, warning));
             warnings.extend(told.map(|warning| (pipeline.name.clone(), warning)));
         }
     }
     warnings
+}
+
+/// The buffers of earlier runs that hold messages, and that none of these pipelines has any more:
+/// they were renamed or removed. Nothing else would ever mention those messages.
+pub fn left_in_buffers(pipelines: &[Pipeline]) -> Vec<(String, PipelineError)> {
+    let directories = pipelines.iter().filter_map(|one| one.options.state_directory.as_deref());
+    let directories: BTreeSet<_> = directories.collect();
+    // Whoever needs the state of another version is refused.
+    let ours = directories.into_iter().filter(|directory| state::check_version(directory).is_ok());
+    let folders = ours.flat_map(|one| state::folders_of_components(one).unwrap_or_default());
+    folders.filter_map(|folder| left_in_buffer(folder, pipelines)).collect()
+}
+
+fn left_in_buffer(folder: PathBuf, pipelines: &[Pipeline]) -> Option<(String, PipelineError)> {
+    let component = folder.file_name()?.to_string_lossy().into_owned();
+    let pipeline = folder.parent()?.file_name()?.to_string_lossy().into_owned();
+    let is_it = |stage: &PlannedStage| stage.name == component && stage.next.stored_at().is_some();
+    let mut of_pipeline = pipelines.iter().filter(|one| one.name == pipeline);
+    if of_pipeline.any(|one| one.stages.iter().any(is_it)) {
+        return None;
+    }
+    let messages = match buffer::stored_messages(&folder) {
+        Some(StoredMessages { messages: 0, .. }) => return None,
+        Some(StoredMessages { messages, and_more: true }) => {
+            format!("at least {messages} messages")
+        }
+        Some(StoredMessages { messages: 1, .. }) => "1 message".into(),
+        Some(StoredMessages { messages, .. }) => format!("{messages} messages"),
+        // It was killed, and is repaired when it is next opened.
+        None => "perhaps messages".into(),
+    };
+    let name = pipeline.clone();
+    Some((name, PipelineError::LeftInBuffer { pipeline, component, messages, folder }))
 }
 
 /// An error if a component of these pipelines reads a file that this one writes: it would read it

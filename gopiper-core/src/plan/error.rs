@@ -1,4 +1,6 @@
 //! Why a pipeline can't run.
+use std::path::PathBuf;
+
 use gopiper_abi::raw::RawError;
 use thiserror::Error;
 
@@ -53,8 +55,8 @@ pub enum PipelineError {
     },
     /// Dead letters could begin in several places.
     #[error(
-        "{0}: several sources lead to it through different components, so its dead letters have no \
-         single start: replay them where they failed"
+        "{0}: several sources could lead to it through different components, so its dead letters \
+         have no single start: replay them where they failed, at a component of that name"
     )]
     SeveralBeginnings(String),
     /// Two components have one name.
@@ -135,7 +137,8 @@ pub enum PipelineError {
     /// A pipeline has no component of that name.
     #[error(
         "pipeline {pipeline} has no component '{component}': dead letters go to the component \
-         where they failed, so it must still have that name"
+         where they failed, so it must still have that name; --from-start sends them through the \
+         whole pipeline"
     )]
     NoSuchComponent {
         /// The pipeline.
@@ -165,6 +168,22 @@ pub enum PipelineError {
         attribute: String,
         /// Its text.
         warning: String,
+    },
+    /// A buffer of an earlier run holds messages, and no pipeline has it any more.
+    #[error(
+        "{messages} of an earlier run stay in the buffer '{component}', which pipeline {pipeline} \
+         does not have any more: give a buffer that name to deliver them, or remove {}",
+        folder.display()
+    )]
+    LeftInBuffer {
+        /// The pipeline.
+        pipeline: String,
+        /// The buffer.
+        component: String,
+        /// How many messages, in words.
+        messages: String,
+        /// The buffer's folder.
+        folder: PathBuf,
     },
     /// The system lacks something.
     #[error("the pipeline can't start: {0}")]
@@ -205,7 +224,11 @@ impl PipelineError {
     pub fn about(&self) -> Option<(&str, About<'_>)> {
         use About::{Attribute, Component, Option};
         Some(match self {
-            Self::TooShort(_) | Self::Graph { .. } | Self::State(_) | Self::System(_) => {
+            Self::TooShort(_)
+            | Self::Graph { .. }
+            | Self::State(_)
+            | Self::LeftInBuffer { .. }
+            | Self::System(_) => {
                 return None;
             }
             Self::SameName(name) | Self::BadName(name) => (name, Option("name")),

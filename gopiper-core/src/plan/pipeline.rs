@@ -86,39 +86,13 @@ impl Pipeline {
 
     /// Replaces the sources by the dead letters of one component: those in the state directory that
     /// this pipeline has written and that were not replayed. They go to the component that failed
-    /// with them or, with `from_start`, to the first one after its source.
+    /// with them or, with `from_start`, to the first one after its source: then the component need
+    /// not be there any more.
     ///
     /// # Errors
-    /// There is no such component, or the state directory cannot be read.
+    /// There is no such component, or no such source, or the state directory cannot be read.
     pub fn replaying(mut self, component: &str, from_start: bool) -> Result<Self, PipelineError> {
-        let Some(place) = self.stages.iter().position(|stage| stage.name == component) else {
-            return Err(PipelineError::NoSuchComponent {
-                pipeline: self.name,
-                component: component.to_owned(),
-            });
-        };
-        let is_source = |stage: usize| self.stages[stage].factory.kind() == Kind::SOURCE;
-        let next = match (from_start, is_source(place)) {
-            (_, true) => self.stages[place].next.clone(),
-            (false, false) => Next::To(place),
-            (true, false) => {
-                // Messages from a buffer began elsewhere.
-                let stored =
-                    |stage| self.stages.iter().any(|one| one.next.stored_at() == Some(stage));
-                let sources = (0..place).filter(|&stage| {
-                    is_source(stage)
-                        && !stored(stage)
-                        && self.reached_from(&Next::To(stage)).contains(&place)
-                });
-                let mut nexts: Vec<_> =
-                    sources.map(|source| self.stages[source].next.clone()).collect();
-                nexts.dedup();
-                match nexts.pop() {
-                    Some(next) if nexts.is_empty() => next,
-                    _ => return Err(PipelineError::SeveralBeginnings(component.to_owned())),
-                }
-            }
-        };
+        let next = self.beginning(component, from_start)?;
         let directory = self.options.state_directory.clone().unwrap_or_default();
         let segments = dead_letters::segments(&directory.join(dead_letters::FOLDER))
             .map_err(|error| PipelineError::System(error.to_string()))?;
@@ -138,6 +112,35 @@ impl Pipeline {
         self.stages = stages;
         self.replays = true;
         Ok(self)
+    }
+
+    /// Where the dead letters of a component begin.
+    fn beginning(&self, component: &str, from_start: bool) -> Result<Next, PipelineError> {
+        let is_source = |stage: usize| self.stages[stage].factory.kind() == Kind::SOURCE;
+        let place = self.stages.iter().position(|stage| stage.name == component);
+        match place {
+            Some(place) if is_source(place) => return Ok(self.stages[place].next.clone()),
+            Some(place) if !from_start => return Ok(Next::To(place)),
+            None if !from_start => {
+                let (pipeline, component) = (self.name.clone(), component.to_owned());
+                return Err(PipelineError::NoSuchComponent { pipeline, component });
+            }
+            _ => {}
+        }
+        // Messages from a buffer began elsewhere.
+        let stored = |stage| self.stages.iter().any(|one| one.next.stored_at() == Some(stage));
+        // A component that is gone may have been behind any of them.
+        let leads_there = |stage: usize| {
+            place.is_none_or(|place| self.reached_from(&Next::To(stage)).contains(&place))
+        };
+        let sources = (0..self.stages.len())
+            .filter(|&stage| is_source(stage) && !stored(stage) && leads_there(stage));
+        let mut nexts: Vec<_> = sources.map(|source| self.stages[source].next.clone()).collect();
+        nexts.dedup();
+        match nexts.pop() {
+            Some(next) if nexts.is_empty() => Ok(next),
+            _ => Err(PipelineError::SeveralBeginnings(component.to_owned())),
+        }
     }
 
     /// The parts that messages reach from here.

@@ -70,18 +70,36 @@ impl fmt::Display for Way {
 }
 
 impl Pipeline {
-    /// Its components, the sources first.
+    /// Its components, the sources first; the operator's sink for failed messages last.
     pub fn nodes(&self) -> Vec<Node> {
         let node = |stage: &PlannedStage| Node {
             name: stage.name.clone(),
             kind: stage.factory.kind(),
             workers: stage.pool_size,
         };
-        self.stages.iter().map(node).collect()
+        self.stages.iter().chain(&self.dead_letter).map(node).collect()
     }
 
-    /// Its connections.
+    /// Its connections, those of failed messages last.
     pub fn links(&self) -> Vec<Link> {
+        let mut links = self.links_of_ways();
+        if self.dead_letter.is_some() {
+            let keeps =
+                |stage: &PlannedStage| matches!(stage.on_fail, None | Some(OnFail::DeadLetter));
+            let keeping = (0..self.stages.len()).filter(|stage| keeps(&self.stages[*stage]));
+            let (label, policy) = ("failed", BranchPolicy::Block);
+            links.extend(keeping.map(|from| Link {
+                from,
+                to: self.stages.len(),
+                label: label.into(),
+                policy,
+            }));
+        }
+        links
+    }
+
+    /// The connections that messages take as long as they do not fail.
+    fn links_of_ways(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for (from, stage) in self.stages.iter().enumerate() {
             add_links(&stage.next, from, "", BranchPolicy::Block, &mut links);
@@ -106,7 +124,7 @@ impl Pipeline {
     /// The ways from a source to a sink, with the promise of each. Each tee multiplies them, so
     /// they are computed one at a time.
     pub fn ways(&mut self) -> impl Iterator<Item = Way> {
-        let links = self.links();
+        let links = self.links_of_ways();
         let outlets: BTreeSet<_> =
             self.stages.iter().filter_map(|stage| stage.next.stored_at()).collect();
         let failing = self.losses_of_failing();
@@ -141,24 +159,32 @@ impl Pipeline {
     }
 
     /// How a message that fails for good can be lost, for each `on_fail`.
-    fn losses_of_failing(&mut self) -> impl Fn(&str, Option<OnFail>) -> Option<String> + use<> {
+    fn losses_of_failing(&mut self) -> impl Fn(&str, Option<OnFail>) -> Vec<String> + use<> {
         let has_place = self.dead_letter.is_some() || self.options.state_directory.is_some();
-        let forgotten = self.dead_letter.as_mut().and_then(|stage| {
-            let cause = in_brackets(&stage.factory.durability().err()?);
+        let mut of_dead_letter = Vec::new();
+        if let Some(stage) = &mut self.dead_letter {
             let name = &stage.name;
-            Some(format!(
-                "failed messages go to {name} (dead_letter), which does not promise that they \
-                 survive a crash{cause}"
-            ))
-        });
+            if let Err(cause) = stage.factory.durability() {
+                of_dead_letter.push(format!(
+                    "failed messages go to {name} (dead_letter), which does not promise that they \
+                     survive a crash{}",
+                    in_brackets(&cause)
+                ));
+            }
+            if matches!(stage.on_fail, None | Some(OnFail::Discard)) {
+                of_dead_letter.push(format!(
+                    "failed messages with which {name} (dead_letter) fails, too, are discarded \
+                     (on_fail)"
+                ));
+            }
+        }
         move |name, on_fail| match on_fail {
-            Some(OnFail::Discard) => Some(format!(
-                "messages that fail in {name} are discarded \
-                                                   (on_fail)"
-            )),
-            None if !has_place => Some("there is no place to keep failed messages".into()),
-            None | Some(OnFail::DeadLetter) => forgotten.clone(),
-            Some(OnFail::Stop) => None,
+            Some(OnFail::Discard) => {
+                vec![format!("messages that fail in {name} are discarded (on_fail)")]
+            }
+            None if !has_place => vec!["there is no place to keep failed messages".into()],
+            None | Some(OnFail::DeadLetter) => of_dead_letter.clone(),
+            Some(OnFail::Stop) => Vec::new(),
         }
     }
 }
@@ -175,7 +201,7 @@ impl Promises {
     fn of(
         stage: &mut PlannedStage,
         is_buffers: bool,
-        failing: impl Fn(&str, Option<OnFail>) -> Option<String>,
+        failing: impl Fn(&str, Option<OnFail>) -> Vec<String>,
     ) -> Self {
         let (name, kind, mut losses) = (stage.name.clone(), stage.factory.kind(), Vec::new());
         let may_lose = match kind {

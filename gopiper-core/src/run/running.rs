@@ -58,8 +58,8 @@ pub struct Summary {
     pub ended_branches: Vec<StopReason>,
     /// Messages without an outcome: their component kept them until it ended.
     pub unsettled: u64,
-    /// Messages that waited for components, or that they were handling, when the time to drain was
-    /// over, by name.
+    /// If it was ended at once, the messages that its components did not process, by name: those
+    /// that they have returned, and those that a stuck component has not given back.
     pub left: Vec<(String, u64)>,
 }
 
@@ -129,7 +129,7 @@ impl Running {
     /// and a second or two to return the remaining messages to their source.
     pub fn wait(mut self) -> Summary {
         self.release();
-        let left = self.drain();
+        self.drain();
         let control = self.control();
         let open = |stage: &Arc<Stage>| stage.ledger.open.load(SeqCst);
         Summary {
@@ -138,14 +138,14 @@ impl Running {
             stopped: self.stop.reason(),
             ended_branches: self.stop.ended_branches(),
             unsettled: self.stages.iter().map(open).sum(),
-            left,
+            left: self.unprocessed(),
             pipeline: self.name,
         }
     }
 
     /// Waits for the workers: first all except the sources, which stay until all their messages are
-    /// settled. Returns the remaining messages if that takes too long.
-    fn drain(&self) -> Vec<(String, u64)> {
+    /// settled. Returns the remaining messages to them if that takes too long.
+    fn drain(&self) {
         if !self.wait_until(|| self.attendance.others_gone()) {
             if let (Some(limit), false) = (self.shutdown_timeout, self.stop.is_aborted()) {
                 tracing::error!(
@@ -164,7 +164,19 @@ impl Running {
         }
         self.wait_until(|| self.attendance.all_gone());
         self.stages.iter().for_each(|stage| stage.state.unlock());
-        self.stop.left()
+    }
+
+    /// The messages that components left, if it was ended at once. Counted at the end: messages on
+    /// their way at the moment of the abort are returned by the stages that they still reach.
+    fn unprocessed(&self) -> Vec<(String, u64)> {
+        if !self.stop.is_aborted() {
+            return Vec::new();
+        }
+        let left = self.stages.iter().map(|stage| {
+            let stuck = stage.inlet.as_ref().map_or(0, |inlet| inlet.channel.messages());
+            (stage.name.clone(), stage.counts().returned + stuck)
+        });
+        left.filter(|(_, messages)| *messages > 0).collect()
     }
 
     /// Waits for a condition, for as long as draining may take, or leaving once the pipeline is
@@ -203,7 +215,7 @@ impl Control {
 
     /// Ends it at once: unsettled messages return to their source.
     pub fn abort(&self) {
-        self.stop.abort(self.left());
+        self.stop.abort();
         self.attendance.wake.nudge();
     }
 

@@ -210,17 +210,17 @@ impl Common {
         let in_order = planned.ordered && kind == Kind::TRANSFORM;
         let state =
             ComponentState::new(self.state_directory.clone(), &self.pipeline, &planned.name);
-        let inlet = channel.map(|channel| {
-            Arc::new(Inlet::new(channel, self.pipeline.clone(), planned.name.clone()))
-        });
-        let ledger = inlet.as_ref().map(|inlet| inlet.ledger.clone()).unwrap_or_default();
         let failures =
             Failures::new(self.pipeline.clone(), planned.name.clone(), self.clock.clone());
+        let failures = Arc::new(failures);
+        let inlet = channel.map(|channel| Arc::new(Inlet::new(channel, failures.clone())));
+        let ledger = inlet.as_ref().map(|inlet| inlet.ledger.clone()).unwrap_or_default();
         Stage {
             pipeline: self.pipeline.clone(),
             name: planned.name,
             position,
             kind,
+            is_buffer: planned.next.stored_at().is_some(),
             factory: planned.factory.into(),
             counters: Default::default(),
             inlet,

@@ -38,6 +38,8 @@ pub(crate) struct Failures {
     due: AtomicI64,
     /// Messages that wait for another attempt, or have it just now.
     retrying: AtomicU64,
+    /// Messages that were dropped, as there was no room for them.
+    dropped: AtomicU64,
     reasons: Mutex<HashMap<u64, Reason>>,
 }
 
@@ -61,11 +63,13 @@ pub(crate) enum Attempt {
     Start,
     /// The component's timer, which will be tried again.
     Timer,
+    /// Room for messages, which were dropped.
+    Room,
 }
 
 impl Attempt {
     fn is_retried(self) -> bool {
-        self != Attempt::Last
+        !matches!(self, Attempt::Last | Attempt::Room)
     }
 }
 
@@ -74,7 +78,7 @@ struct Reason {
     status: i32,
     /// Of the last one.
     description: String,
-    is_retried: bool,
+    attempt: Attempt,
     /// When the first one came, and how many have come since.
     since: i64,
     total: u64,
@@ -89,49 +93,24 @@ struct Reason {
 
 impl Failures {
     pub(crate) fn new(pipeline: Arc<str>, component: String, clock: Clock) -> Self {
-        let (due, retrying) = (AtomicI64::new(i64::MAX), AtomicU64::new(0));
-        Failures { pipeline, component, clock, due, retrying, reasons: Mutex::default() }
+        Failures {
+            pipeline,
+            component,
+            clock,
+            due: AtomicI64::new(i64::MAX),
+            retrying: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            reasons: Mutex::default(),
+        }
     }
 
     /// Reports a failure: in words if its reason is new, otherwise with the next counts. `position`
     /// says where the message comes from; it is only called for a report in words.
     pub(crate) fn report(&self, failure: &Failure<'_>, position: impl FnOnce() -> Option<String>) {
-        let Failure { status, description, attempt, dead_letter } = *failure;
-        let now = self.clock.monotonic();
-        let mut reasons = self.reasons.lock();
-        let mut key = key(status, attempt, description);
-        if reasons.len() >= MOST_REASONS && !reasons.contains_key(&key) {
-            key = OTHERS;
-        }
-        if let Some(reason) = reasons.get_mut(&key) {
-            if std::mem::take(&mut reason.has_recovered) {
-                (reason.since, reason.total) = (now, 0);
-            }
-            reason.total += 1;
-            reason.unsaid += 1;
-            if reason.unsaid == 1 || key == OTHERS {
-                reason.status = status;
-                description.clone_into(&mut reason.description);
-            }
+        if !self.is_new(failure, 1) {
             return;
         }
-        let until = now.saturating_add(WINDOW.as_nanos() as i64);
-        reasons.insert(
-            key,
-            Reason {
-                status,
-                description: description.to_owned(),
-                is_retried: attempt.is_retried(),
-                since: now,
-                total: 1,
-                unsaid: 0,
-                until,
-                has_recovered: false,
-                told_recovery: false,
-            },
-        );
-        self.due.fetch_min(until, SeqCst);
-        drop(reasons);
+        let Failure { status, description, attempt, dead_letter } = *failure;
         let (pipeline, component, said) = (&*self.pipeline, &*self.component, said(description));
         let position = position();
         match attempt {
@@ -160,7 +139,62 @@ impl Failures {
                 component,
                 "its timer has failed, and is called again: {said}"
             ),
+            // With a count: `report_dropped`.
+            Attempt::Room => {}
         }
+    }
+
+    /// Reports messages that were dropped because there was no room for them.
+    pub(crate) fn report_dropped(&self, messages: u64, why: &str) {
+        self.dropped.fetch_add(messages, Relaxed);
+        let (status, attempt) = (0, Attempt::Room);
+        let failure = Failure { status, description: why, attempt, dead_letter: None };
+        if self.is_new(&failure, messages) {
+            let (pipeline, component) = (&*self.pipeline, &*self.component);
+            tracing::warn!(%pipeline, %component, messages, "messages are dropped: {why}");
+        }
+    }
+
+    /// Counts messages that failed for one reason. Returns whether it is new: then it is reported
+    /// in words.
+    fn is_new(&self, failure: &Failure<'_>, messages: u64) -> bool {
+        let Failure { status, description, attempt, .. } = *failure;
+        let now = self.clock.monotonic();
+        let mut reasons = self.reasons.lock();
+        let mut key = key(status, attempt, description);
+        if reasons.len() >= MOST_REASONS && !reasons.contains_key(&key) && attempt != Attempt::Room
+        {
+            key = OTHERS;
+        }
+        if let Some(reason) = reasons.get_mut(&key) {
+            if std::mem::take(&mut reason.has_recovered) {
+                (reason.since, reason.total) = (now, 0);
+            }
+            if reason.unsaid == 0 || key == OTHERS {
+                reason.status = status;
+                description.clone_into(&mut reason.description);
+            }
+            reason.total += messages;
+            reason.unsaid += messages;
+            return false;
+        }
+        let until = now.saturating_add(WINDOW.as_nanos() as i64);
+        reasons.insert(
+            key,
+            Reason {
+                status,
+                description: description.to_owned(),
+                attempt,
+                since: now,
+                total: messages,
+                unsaid: 0,
+                until,
+                has_recovered: false,
+                told_recovery: false,
+            },
+        );
+        self.due.fetch_min(until, SeqCst);
+        true
     }
 
     /// So many messages wait for another attempt from now on.
@@ -177,7 +211,8 @@ impl Failures {
         }
         let now = self.clock.monotonic();
         for reason in self.reasons.lock().values_mut() {
-            let is_new = reason.is_retried && !std::mem::replace(&mut reason.has_recovered, true);
+            let is_new =
+                reason.attempt.is_retried() && !std::mem::replace(&mut reason.has_recovered, true);
             if is_new && !std::mem::replace(&mut reason.told_recovery, true) {
                 self.tell_recovery(reason, now);
             }
@@ -208,11 +243,20 @@ impl Failures {
     /// Writes the counts that are left: the component has ended.
     pub(crate) fn end(&self) {
         for (key, mut reason) in self.reasons.lock().drain() {
-            if reason.unsaid > 0 {
+            // Of dropped ones the total is told.
+            if reason.unsaid > 0 && reason.attempt != Attempt::Room {
                 self.tell(key, &mut reason, self.clock.monotonic());
             }
         }
         self.due.store(i64::MAX, SeqCst);
+        let messages = self.dropped.load(Relaxed);
+        if messages > 0 {
+            let (pipeline, component) = (&*self.pipeline, &*self.component);
+            tracing::warn!(
+                %pipeline, %component, messages,
+                "messages were dropped in all, as there was no room for them"
+            );
+        }
     }
 
     /// Ends the window of a reason. Returns whether another one begins.
@@ -221,8 +265,16 @@ impl Failures {
             (&*self.pipeline, &*self.component, said(&reason.description));
         let (status, waiting) = (reason.status, self.retrying.load(Relaxed));
         let unsaid = std::mem::take(&mut reason.unsaid);
-        let goes_on = unsaid > 0 || (reason.is_retried && !reason.has_recovered && waiting > 0);
-        match (goes_on, reason.is_retried) {
+        let is_retried = reason.attempt.is_retried();
+        let goes_on = unsaid > 0 || (is_retried && !reason.has_recovered && waiting > 0);
+        match (goes_on, is_retried) {
+            (true, _) if reason.attempt == Attempt::Room => {
+                tracing::warn!(%pipeline, %component, messages = unsaid, "more messages were dropped: {said}");
+            }
+            (false, _) if reason.attempt == Attempt::Room => {
+                let messages = reason.total;
+                tracing::warn!(%pipeline, %component, messages, "no more messages are dropped: {said}");
+            }
             (true, true) if reason.has_recovered => self.tell_recovery(reason, now),
             // Nothing is tried any more: the outcome was reported.
             (true, true) if waiting == 0 => tracing::error!(

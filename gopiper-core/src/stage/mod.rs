@@ -46,6 +46,8 @@ pub(crate) struct Stage {
     pub(crate) pipeline: Arc<str>,
     pub(crate) name: String,
     pub(crate) kind: Kind,
+    /// Whether it keeps messages on disk: it drops those for which it has no room.
+    pub(crate) is_buffer: bool,
     pub(crate) factory: Mutex<FactoryHandle>,
     pub(crate) counters: Counters,
     /// The input; None for a source.
@@ -78,7 +80,7 @@ pub(crate) struct Stage {
     pub(crate) workers: AtomicUsize,
     /// Its place in the pipeline; the source's is 0.
     pub(crate) position: usize,
-    pub(crate) failures: Failures,
+    pub(crate) failures: Arc<Failures>,
     /// Whether a failure has stopped the pipeline.
     pub(crate) failure_stops: AtomicBool,
 }
@@ -138,6 +140,7 @@ impl Stage {
         for batch in output.first.into_iter().chain(output.more) {
             if let Err(batch) = self.pass_on(batch) {
                 // The next stage has gone: the messages are returned, as the batch is dropped.
+                self.counters.returned.fetch_add(batch.len() as u64, Relaxed);
                 drop(batch);
             }
         }

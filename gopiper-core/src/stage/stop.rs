@@ -58,8 +58,8 @@ pub(crate) struct Stop {
     ended_branches: Mutex<BTreeMap<usize, StopReason>>,
     /// All but the sources have ended.
     drained: AtomicBool,
-    /// It is to end at once: the messages left at that moment, by component.
-    aborted: Mutex<Option<Vec<(String, u64)>>>,
+    /// It is to end at once.
+    aborted: AtomicBool,
     reason: Mutex<Option<StopReason>>,
     /// Becomes readable, for sources that wait in `poll`.
     event: OwnedFd,
@@ -98,7 +98,7 @@ impl Stop {
             stages: stages.chain([(Vec::new(), None)]).map(position).collect(),
             ended_branches: Mutex::default(),
             drained: AtomicBool::new(false),
-            aborted: Mutex::new(None),
+            aborted: AtomicBool::new(false),
             reason: Mutex::new(None),
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             hear: Mutex::default(),
@@ -224,19 +224,14 @@ impl Stop {
     }
 
     /// Ends it at once: messages that have not been settled go back to their source.
-    pub(crate) fn abort(&self, left: Vec<(String, u64)>) {
-        self.aborted.lock().get_or_insert(left);
+    pub(crate) fn abort(&self) {
+        self.aborted.store(true, SeqCst);
         self.done_with(self.stages.len() - 1);
         self.request(StopReason::Requested);
     }
 
     pub(crate) fn is_aborted(&self) -> bool {
-        self.aborted.lock().is_some()
-    }
-
-    /// The messages left when it was ended at once, by component.
-    pub(crate) fn left(&self) -> Vec<(String, u64)> {
-        self.aborted.lock().clone().unwrap_or_default()
+        self.aborted.load(SeqCst)
     }
 
     pub(crate) fn is_requested(&self) -> bool {

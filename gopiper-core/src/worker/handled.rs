@@ -172,6 +172,9 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
     }
     let counters = &stage.counters;
     counters.dropped.fetch_add(dropped, Relaxed);
+    if dropped > 0 && stage.is_buffer {
+        stage.failures.report_dropped(dropped, "the buffer is full (max_bytes)");
+    }
     counters.failed.fetch_add(failed, Relaxed);
     if failed > 0 && stage.on_fail == OnFail::Stop {
         stage.stop_on_failure();

@@ -58,8 +58,15 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
-    match load(arguments, true).map(|loaded| drive(loaded, arguments, &stops)) {
-        Ok(DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code)) | Err(code) => code,
+    let loaded = match load(arguments, true) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    for (pipeline, warning) in gopiper_core::left_in_buffers(&loaded.pipelines) {
+        show(&loaded.places.problem(&pipeline, &warning));
+    }
+    match drive(loaded, arguments, &stops) {
+        DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code) => code,
     }
 }
 
@@ -72,7 +79,8 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
     if let Err(code) = check_all(&mut loaded) {
         return code;
     }
-    let warnings = gopiper_core::warnings(&mut loaded.pipelines);
+    let mut warnings = gopiper_core::warnings(&mut loaded.pipelines);
+    warnings.extend(gopiper_core::left_in_buffers(&loaded.pipelines));
     for (pipeline, warning) in &warnings {
         show(&loaded.places.problem(pipeline, warning));
     }
@@ -125,13 +133,18 @@ pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, Exi
 }
 
 /// The default state directory; none if it cannot be used, because the operator has not asked for
-/// it.
+/// it. One of another version holds state that this run would ignore: it is refused like one that
+/// was asked for, as soon as something needs it.
 fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
     let Some(default) = DefaultState::of(file) else { return Ok(None) };
     let directory = if to_run { default.take_over()? } else { default.current() };
-    let usable = state::check(&directory, Path::new(""));
-    let told = usable.inspect_err(|error| warn!("{error}; failed messages are only counted"));
-    Ok(told.is_ok().then_some(directory))
+    match state::check(&directory, Path::new("")) {
+        Err(error) if !state::is_of_another_version(&directory) => {
+            warn!("{error}; failed messages are only counted");
+            Ok(None)
+        }
+        _ => Ok(Some(directory)),
+    }
 }
 
 /// The result of a run.

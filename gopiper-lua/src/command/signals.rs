@@ -18,6 +18,10 @@ use tracing::{error, info, warn};
 
 use crate::command::exit;
 
+/// Equal signals that come within this time are one request: `timeout` signals its command and then
+/// the process group, a terminal and a wrapper both pass on the same interrupt.
+const ONE_REQUEST: Duration = Duration::from_millis(100);
+
 /// How long a component may still be starting after a signal.
 const STUCK_START: Duration = Duration::from_secs(2);
 
@@ -101,7 +105,7 @@ impl Stops {
     /// The first signal drains, the second TERM or INT ends the pipelines at once, and a third one
     /// the program.
     fn watch(&self, mut signals: Signals) {
-        let mut count = 0;
+        let mut requests = Requests::default();
         for signal in signals.forever() {
             // These often come with others (a service manager sends TERM and HUP together, in no
             // order), so they do not count as a second request.
@@ -109,10 +113,10 @@ impl Stops {
                 self.drain();
                 continue;
             }
-            count += 1;
-            match count {
-                1 => self.drain(),
-                2 => {
+            match requests.add(signal, Instant::now()) {
+                None => {}
+                Some(1) => self.drain(),
+                Some(2) => {
                     warn!("ending at once: the remaining messages are returned to their sources");
                     let controls = self.controls();
                     on_a_thread(move || controls.iter().for_each(Control::abort));
@@ -165,6 +169,28 @@ impl Stops {
     }
 }
 
+/// Counts the requests for an end.
+#[derive(Default)]
+struct Requests {
+    count: u32,
+    /// The last signal that was one, and when it came.
+    last: Option<(i32, Instant)>,
+}
+
+impl Requests {
+    /// The number of the request that a signal is; `None` if it repeats the one before.
+    fn add(&mut self, signal: i32, now: Instant) -> Option<u32> {
+        let repeats = |(same, when)| same == signal && now.duration_since(when) < ONE_REQUEST;
+        if self.last.is_some_and(repeats) {
+            return None;
+        }
+        self.count += 1;
+        // Repetitions do not move it: somebody who leans on Ctrl-C wants an end.
+        self.last = Some((signal, now));
+        Some(self.count)
+    }
+}
+
 /// Does this on a thread of its own; on this one if there can be no more (`ulimit -u`).
 fn on_a_thread(work: impl Fn() + Send + Sync + 'static) {
     let work = Arc::new(work);
@@ -186,4 +212,20 @@ fn is_ignored(signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask & (1 << (signal - 1)) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_signals_at_one_moment_are_one_request() {
+        let (mut requests, start) = (Requests::default(), Instant::now());
+        let mut add = |signal, after| requests.add(signal, start + Duration::from_millis(after));
+        // As `timeout` sends it, and as a key that is held down does.
+        assert_eq!([0, 1, 60].map(|after| add(SIGTERM, after)), [Some(1), None, None]);
+        assert_eq!(add(SIGTERM, 110), Some(2));
+        assert_eq!(add(SIGTERM, 150), None);
+        assert_eq!(add(SIGINT, 151), Some(3), "another signal is another request");
+    }
 }

@@ -45,6 +45,10 @@ impl DefaultState {
             return Ok(self.directory);
         }
         let DefaultState { directory, old } = self;
+        if state::is_of_another_version(&old) {
+            // Refused where it is, by whatever needs it.
+            return Ok(old);
+        }
         let failed = |error: &dyn std::fmt::Display| {
             format!(
                 "the state in {} is of an older gopiper, and cannot be moved to {}: {error}",

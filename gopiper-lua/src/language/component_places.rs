@@ -39,10 +39,16 @@ impl PipelinePlaces {
                 (None, _) => call(),
             },
         };
-        match error {
-            PipelineError::Warning { .. } => Remark::warning(place, error.to_string()),
-            _ => Remark::error(place, error.to_string()),
+        remark(place, error)
+    }
+}
+
+fn remark(place: Option<Place>, error: &PipelineError) -> Remark {
+    match error {
+        PipelineError::Warning { .. } | PipelineError::LeftInBuffer { .. } => {
+            Remark::warning(place, error.to_string())
         }
+        _ => Remark::error(place, error.to_string()),
     }
 }
 
@@ -57,7 +63,7 @@ impl Places {
     pub fn problem(&self, pipeline: &str, error: &PipelineError) -> Problem {
         let note = match self.pipelines.get(pipeline) {
             Some(places) => places.note(error),
-            None => Remark::error(None, error.to_string()),
+            None => remark(None, error),
         };
         self.source.problem(note)
     }

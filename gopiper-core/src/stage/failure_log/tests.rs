@@ -206,3 +206,30 @@ fn times_are_for_people() {
     assert_eq!(lasted(0, 300_000_000_000), "5 min");
     assert_eq!(lasted(0, 9_000_000_000_000), "2.5 h");
 }
+
+#[test]
+fn dropped_messages_are_reported_when_it_begins_while_it_goes_on_and_in_all() {
+    let (clock, failures) = with_clock();
+    let log = log_of(|| {
+        for _ in 0..3 {
+            failures.report_dropped(100, "it is full");
+        }
+        for _ in 0..2 {
+            clock.advance(WINDOW);
+            failures.tell_counts();
+        }
+        failures.report_dropped(1, "it is full");
+        failures.report_dropped(9, "it is full");
+        failures.end();
+    });
+    assert_eq!(
+        log,
+        [
+            "WARN messages are dropped: it is full messages=100",
+            "WARN more messages were dropped: it is full messages=200",
+            "WARN no more messages are dropped: it is full messages=300",
+            "WARN messages are dropped: it is full messages=1",
+            "WARN messages were dropped in all, as there was no room for them messages=310",
+        ]
+    );
+}

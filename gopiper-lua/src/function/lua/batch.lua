@@ -43,6 +43,8 @@ end
 
 -- The function, and its position.
 local subject
+-- What it may return.
+local choices = 'it must return nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL'
 
 -- Adds the path of the file that it names (without memory, Lua loses the position). If that is this
 -- file, it names the function, which the operator knows.
@@ -77,7 +79,7 @@ local function other(slot, windowed, status, code, text)
   end
   if status ~= 0 and status ~= 100 and status ~= 200 and status ~= 300 then
     wrong('returned ' .. (type(status) == 'number' and as_text(status) or a(status)) ..
-      '; it must return nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL')
+      '; ' .. choices)
   end
   if type(code) == 'string' and text == nil then code, text = 0, code end
   if code == nil then code = 0 end
@@ -95,23 +97,27 @@ local function other(slot, windowed, status, code, text)
   report(s, slot, status == 0 and 0 or status + code, text, #text)
 end
 
--- The error for a message that goes to no branch.
+-- The error for a message that goes to no branch: the name that it gives has none, and there is no
+-- default.
 local function lost(name, branches)
   local names = {}
   for branch, place in next, branches do names[place + 1] = branch end
-  local shown = type(name) == 'string' and "'" .. name .. "'" or a(name)
-  wrong('sends the message to branch ' .. shown .. ', which does not exist' .. meant(name, names) .. ' (there are ' ..
-    concat(names, ', ') .. ')')
+  local there = ' (there are ' .. concat(names, ', ') .. ')'
+  if name == nil then wrong("returned nothing, and there is no branch 'default'" .. there) end
+  wrong("sends the message to branch '" .. name .. "', which does not exist" .. meant(name, names) .. there)
 end
 
 -- Turns a function that returns the name of a branch into one that sets its number.
 local function routed(user, branches)
+  local default = branches.default
+  choices = "it must return the name of a branch, nothing (for the branch 'default'), gopiper.DONE, DROP, RETRY or FAIL"
   return function()
     local name, code, text = user(message)
     if type(name) == 'number' and name ~= 0 then return name, code, text end
     if s.made ~= 0 then wrong('emits messages, and chooses a branch, too') end
-    if name == nil or name == 0 then name = 'default' end
-    local branch = branches[name]
+    if name == 0 then name = nil end
+    if name ~= nil and type(name) ~= 'string' then wrong('returned ' .. a(name) .. '; ' .. choices) end
+    local branch = branches[name] or default
     if not branch then lost(name, branches) end
     s._slot._branch = branch
   end

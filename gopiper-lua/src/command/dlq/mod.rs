@@ -1,6 +1,7 @@
 //! `gopiper dlq`: lists, shows, replays and purges dead letters.
+mod replay;
+
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -9,10 +10,9 @@ use std::{
 
 use clap::{Args, Subcommand};
 use gopiper_core::{
-    dead_letters::{self, Letter, SegmentReader, StoredLetter},
+    dead_letters::{self, Damage, Letter, SegmentReader, StoredLetter},
     in_a_line, plural, state,
 };
-use gopiper_lua::Loaded;
 use jiff::Timestamp;
 use serde_json::json;
 use tracing::warn;
@@ -20,8 +20,7 @@ use tracing::warn;
 use crate::command::{
     exit::{self, refuse},
     output::{StandardOutput, print, say},
-    run::{self, DriveOutcome, RunArguments},
-    signals::Stops,
+    run::RunArguments,
     state_directory::DefaultState,
 };
 
@@ -80,17 +79,32 @@ pub(crate) struct StateArguments {
 
 /// Executes a subcommand of `dlq`.
 pub(crate) fn execute(command: DlqCommand) -> ExitCode {
-    let done = match command {
-        DlqCommand::List { state, json } => folder(&state).and_then(|folder| list(&folder, json)),
+    match command {
+        DlqCommand::List { state, json } => in_folder(&state, |folder| list(folder, json)),
         DlqCommand::Show { id, payload, state } => {
-            folder(&state).and_then(|folder| show(&folder, &id, payload))
+            if Path::new(&id).extension().is_some_and(|extension| extension == "lua") {
+                say(format_args!(
+                    "gopiper: '{id}' is a file: give the id of a dead letter before it \
+                     (gopiper dlq list {id})"
+                ));
+                return ExitCode::from(exit::USAGE);
+            }
+            in_folder(&state, |folder| show(folder, &id, payload))
         }
         DlqCommand::Replay { component, from_start, run } => {
-            return replay(component.as_deref(), from_start, &run);
+            replay::replay(component.as_deref(), from_start, &run)
         }
-        DlqCommand::Purge { all, state } => folder(&state).and_then(|folder| purge(&folder, all)),
+        DlqCommand::Purge { all, state } => in_folder(&state, |folder| purge(folder, all)),
+    }
+}
+
+/// Does something with the folder of the letters.
+fn in_folder(state: &StateArguments, work: impl FnOnce(&Path) -> io::Result<ExitCode>) -> ExitCode {
+    let folder = match folder(state) {
+        Ok(folder) => folder,
+        Err(error) => return refuse(&error),
     };
-    match done {
+    match work(&folder) {
         Ok(code) => code,
         // The reader has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -103,36 +117,30 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
 
 /// The folder of the letters. A missing state directory has none, but if the pipeline's file is
 /// missing, too, that is an error.
-fn folder(of: &StateArguments) -> io::Result<PathBuf> {
+fn folder(of: &StateArguments) -> Result<PathBuf, String> {
     let usual = || DefaultState::of(&of.file).map(DefaultState::current);
     let Some(directory) = of.state_dir.clone().or_else(usual) else {
-        return Err(io::Error::other(
-            "there is no state directory, as neither HOME nor XDG_STATE_HOME is set: give --state-dir",
-        ));
-    };
-    if !directory.exists() && !of.file.exists() {
-        let said = format!(
-            "neither {} nor its state directory {} exists: name the pipeline's file, or give its \
-             --state-dir",
-            of.file.display(),
-            directory.display()
+        return Err(
+            "there is no state directory, as neither HOME nor XDG_STATE_HOME is set: give --state-dir"
+                .into(),
         );
-        return Err(io::Error::new(io::ErrorKind::NotFound, said));
+    };
+    let shown = directory.display();
+    if !directory.exists() && !of.file.exists() {
+        return Err(format!(
+            "neither {} nor its state directory {shown} exists: name the pipeline's file, or give \
+             its --state-dir",
+            of.file.display(),
+        ));
     }
     match fs::metadata(&directory) {
-        Ok(there) if there.is_dir() => {
-            state::check_version(&directory).map_err(io::Error::other)?;
-        }
-        Ok(_) => {
-            let said = format!("{} is not a directory", directory.display());
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, said));
-        }
+        Ok(there) if there.is_dir() => state::check_version(&directory)?,
+        Ok(_) => return Err(format!("{shown} is not a directory")),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            let said = format!("cannot read {}: {error}", directory.display());
-            return Err(io::Error::new(error.kind(), said));
+            return Err(format!("cannot read {shown}: {error}"));
         }
         Err(_) => {
-            say(format_args!("there are no dead letters: {} does not exist", directory.display()))
+            say(format_args!("there are no dead letters: {shown} does not exist"));
         }
     }
     Ok(directory.join(dead_letters::FOLDER))
@@ -152,13 +160,13 @@ struct FoundLetter {
     done: bool,
 }
 
-/// Reads a segment, and reports damaged letters.
-fn read(segment: &Path) -> io::Result<Vec<FoundLetter>> {
+/// Reads a segment: its letters, and what is damaged.
+fn read(segment: &Path) -> io::Result<(Vec<FoundLetter>, Vec<Damage>)> {
     let failed =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", segment.display()));
     let stem = segment.file_stem().unwrap_or_default().to_string_lossy();
     let done = dead_letters::done(segment).map_err(failed)?;
-    let mut found = Vec::new();
+    let (mut found, mut damaged) = (Vec::new(), Vec::new());
     for entry in SegmentReader::open(segment).map_err(failed)? {
         match entry {
             Ok(entry) => found.push(FoundLetter {
@@ -171,13 +179,17 @@ fn read(segment: &Path) -> io::Result<Vec<FoundLetter>> {
             }),
             // Its writer may be in the middle of it.
             Err(_) if dead_letters::is_written(segment) => {}
-            Err(damage) => warn!(
-                segment = %segment.display(), offset = damage.offset, bytes = damage.bytes,
-                "a dead letter is damaged or incomplete, and was skipped"
-            ),
+            Err(damage) => damaged.push(damage),
         }
     }
-    Ok(found)
+    Ok((found, damaged))
+}
+
+/// Reports damaged letters, with what becomes of them.
+fn report(segment: &Path, damaged: &[Damage], fate: &str) {
+    for Damage { offset, bytes } in damaged {
+        warn!(segment = %segment.display(), offset, bytes, "a dead letter is damaged or incomplete: {fate}");
+    }
 }
 
 /// Reads all segments, and reports those that cannot be read.
@@ -185,7 +197,10 @@ fn read_all(folder: &Path) -> io::Result<Vec<FoundLetter>> {
     let mut found = Vec::new();
     for segment in segments(folder)? {
         match read(&segment) {
-            Ok(letters) => found.extend(letters),
+            Ok((letters, damaged)) => {
+                report(&segment, &damaged, "skipped");
+                found.extend(letters);
+            }
             Err(error) => warn!("{error}: skipped"),
         }
     }
@@ -259,26 +274,31 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
 
 /// Removes segments that no process is writing: those that were replayed, or all.
 fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
-    let (mut removed, mut left, mut in_use) = (0, 0, 0);
+    let (mut removed, mut left, mut in_use, mut changed) = (0, 0, 0, false);
     for segment in segments(folder)? {
         // Asked first: a segment that no process is writing does not grow any more.
         let is_written = dead_letters::is_written(&segment);
         let letters = read(&segment);
-        let undone =
-            letters.as_ref().map_or(1, |found| found.iter().filter(|found| !found.done).count());
-        let count = letters.as_ref().map_or(0, |found| found.len());
-        if is_written {
-            in_use += count;
-            continue;
+        let (count, undone) = letters.as_ref().map_or((0, 1), |(found, _)| {
+            (found.len(), found.iter().filter(|found| !found.done).count())
+        });
+        let stays = is_written || (undone > 0 && !all);
+        let fate = if stays { "left" } else { "removed" };
+        match letters {
+            Ok((_, damaged)) => report(&segment, &damaged, fate),
+            Err(error) => warn!("{error}: {fate}"),
         }
-        if undone > 0 && !all {
-            left += count;
-            continue;
+        match stays {
+            true if is_written => in_use += count,
+            true => left += count,
+            false => {
+                removed += count;
+                dead_letters::remove(&segment)?;
+                changed = true;
+            }
         }
-        removed += count;
-        dead_letters::remove(&segment)?;
     }
-    if removed > 0 {
+    if changed {
         File::open(folder)?.sync_all()?;
         // It has no other contents.
         let _ = fs::remove_dir(folder);
@@ -292,80 +312,4 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
         ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A name that occurs in no pipeline is an error.
-fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
-    let Some(name) = name else { return ExitCode::SUCCESS };
-    match run::load(arguments, false) {
-        Ok(Loaded { pipelines, .. })
-            if pipelines.iter().any(|one| one.components().any(|own| own == name)) =>
-        {
-            ExitCode::SUCCESS
-        }
-        Ok(_) => {
-            let file = arguments.file.display();
-            refuse(&format!("no pipeline of {file} has a component '{name}'"))
-        }
-        Err(code) => code,
-    }
-}
-
-/// Sends the letters of each component again, one component after the other.
-fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> ExitCode {
-    let state =
-        StateArguments { file: arguments.file.clone(), state_dir: arguments.state_dir.clone() };
-    let found = match folder(&state).and_then(|folder| read_all(&folder)) {
-        Ok(found) => found,
-        Err(error) => return refuse(&error),
-    };
-    let wanted: BTreeSet<(String, String)> = found
-        .into_iter()
-        .filter(|found| !found.done)
-        .map(|found| (found.entry.letter.pipeline, found.entry.letter.component))
-        .filter(|(_, component)| only.is_none_or(|only| only == component))
-        .collect();
-    if wanted.is_empty() {
-        say("there are no dead letters to replay");
-        return has_component(only, arguments);
-    }
-    let stops = match Stops::listen() {
-        Ok(stops) => stops,
-        Err(error) => return refuse(&error),
-    };
-    for (name, component) in wanted {
-        let mut loaded = match run::load(arguments, true) {
-            Ok(loaded) => loaded,
-            Err(code) => return code,
-        };
-        let pipelines = std::mem::take(&mut loaded.pipelines);
-        let Some(pipeline) = pipelines.into_iter().find(|pipeline| pipeline.name() == name) else {
-            let error = format!("{} has no pipeline '{name}'", arguments.file.display());
-            return refuse(&error);
-        };
-        match pipeline.replaying(&component, from_start) {
-            Ok(pipeline) => loaded.pipelines = vec![pipeline],
-            Err(error) => return refuse(&error),
-        }
-        match run::drive(loaded, arguments, &stops) {
-            DriveOutcome::Ended { summaries, code } => {
-                for summary in &summaries {
-                    let of = &summary.outcomes;
-                    // Standard output belongs to the pipeline.
-                    say(format_args!(
-                        "{name}/{component}: {} delivered, {} dropped, {} failed again, {} left",
-                        of.delivered,
-                        of.dropped,
-                        of.dead_lettered + of.failed,
-                        of.returned + summary.unsettled
-                    ));
-                }
-                if code != ExitCode::SUCCESS || stops.is_stopping() {
-                    return code;
-                }
-            }
-            DriveOutcome::Refused(code) => return code,
-        }
-    }
-    ExitCode::SUCCESS
 }

@@ -1,0 +1,98 @@
+//! Dead letters that have no place any more, damaged ones, and ids that are none.
+mod common;
+
+use std::fs;
+
+use common::{gopiper, run, stderr};
+
+/// A file with pipelines of a source, a function that fails, and a sink.
+fn failing(pipelines: &[(&str, &str)]) -> String {
+    let mut text = "local gopiper = require('gopiper')\n".to_owned();
+    for (name, function) in pipelines {
+        text += &format!(
+            "gopiper.createPipeline({{
+  gopiper.loadComponent('generate_component.so', {{ count = 2, template = '{name}' }}),
+  gopiper.transform(function() return gopiper.FAIL, 'no' end, {{ name = '{function}' }}),
+  gopiper.loadComponent('null_component.so', {{}}),
+}}, {{ name = '{name}' }})
+"
+        );
+    }
+    text
+}
+
+#[test]
+fn letters_that_have_no_place_any_more_are_named_and_the_others_replayed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    let dlq = |arguments: &[&str]| {
+        let mut command = gopiper();
+        let output = run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text, stderr(&output))
+    };
+    fs::write(&file, failing(&[("one", "early"), ("two", "parse")])).expect("written");
+    assert_eq!(dlq(&["run"]).0, Some(0));
+    let listed = dlq(&["dlq", "list"]).1;
+    let id = |of: &str| {
+        let line = listed.lines().find(|line| line.contains(of)).expect("it is listed");
+        line.split("  ").next().expect("the id comes first").to_owned()
+    };
+    // A pipeline was removed, and the component of the other one renamed.
+    fs::write(&file, failing(&[("two", "parse_json")])).expect("written");
+    let (code, _, said) = dlq(&["dlq", "replay"]);
+    assert_eq!(code, Some(78), "{said}");
+    let removed = format!("one/early: 2 not replayed ({}, ", id("one/early"));
+    assert!(said.contains(&removed) && said.contains("has no pipeline 'one'"), "{said}");
+    let renamed = format!("two/parse: 2 not replayed ({}, ", id("two/parse"));
+    assert!(said.contains(&renamed) && said.contains("--from-start sends them"), "{said}");
+
+    let (code, _, said) = dlq(&["dlq", "replay", "--from-start"]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("two/parse: 0 delivered, 0 dropped, 2 failed again, 0 left"), "{said}");
+    assert!(said.contains(&removed), "{said}");
+    // Those that failed again are new letters, which know where their messages came from.
+    let listed = dlq(&["dlq", "list", "--json"]).1;
+    let positions = |of: &str| {
+        let lines = listed.lines().filter(|line| line.contains(&format!("\"component\":\"{of}\"")));
+        let position = |line: &str| {
+            let (_, after) = line.split_once("\"position\":\"").expect("it is known");
+            after.split('"').next().expect("its end").to_owned()
+        };
+        lines.map(position).collect::<Vec<_>>()
+    };
+    assert_eq!(positions("parse").len(), 2);
+    assert_eq!(positions("parse"), positions("parse_json"));
+}
+
+#[test]
+fn a_damaged_letter_is_named_when_it_is_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    fs::write(&file, failing(&[("one", "early")])).expect("written");
+    let dlq = |arguments: &[&str]| {
+        let mut command = gopiper();
+        run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), b"")
+    };
+    dlq(&["run"]);
+    let segments = fs::read_dir(state.join("dead-letters")).expect("there");
+    let segment = segments.map(|entry| entry.expect("one").path()).next().expect("a segment");
+    let mut bytes = fs::read(&segment).expect("read");
+    *bytes.last_mut().expect("not empty") ^= 1;
+    fs::write(&segment, bytes).expect("written");
+    let said = stderr(&dlq(&["dlq", "purge"]));
+    assert!(said.contains("damaged or incomplete: left"), "{said}");
+    let output = dlq(&["dlq", "purge", "--all"]);
+    let said = stderr(&output);
+    assert!(said.contains("damaged or incomplete: removed"), "{said}");
+    assert_eq!(output.stdout, b"1 dead letter(s) removed, 0 left\n");
+}
+
+#[test]
+fn a_forgotten_id_is_not_taken_for_a_file() {
+    let mut command = gopiper();
+    let output = run(command.args(["dlq", "show", "route.lua"]), b"");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains("'route.lua' is a file") && !said.contains("pipeline.lua"), "{said}");
+}
