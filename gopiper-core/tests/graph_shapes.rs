@@ -139,7 +139,7 @@ fn graphs_that_lead_nowhere_are_refused() {
     let detached = || branch(BranchPolicy::Detach, vec![grep("x")]);
     let route = || Step::Route { router: by_number(), branches: Vec::new() };
     for (steps, expected) in [
-        (vec![tee(vec![vec![sink()]]), sink()], "tee: it can't be the first in a list"),
+        (vec![tee(vec![vec![sink()]]), sink()], "tee: it can't be the first element of a list"),
         (vec![source(), tee(vec![])], "tee: it has no branches"),
         (vec![source(), route()], "route: it has no branches"),
         (
@@ -160,7 +160,7 @@ fn graphs_that_lead_nowhere_are_refused() {
         ),
         (
             vec![source(), Step::Merge(vec![vec![source()]]), sink()],
-            "merge: a list cannot begin with it",
+            "merge: it must be the first element of the pipeline",
         ),
         (vec![Step::Merge(vec![]), sink()], "merge: it has no lists"),
         (

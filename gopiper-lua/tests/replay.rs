@@ -85,7 +85,7 @@ fn a_damaged_letter_is_named_when_it_is_removed() {
     let output = dlq(&["dlq", "purge", "--all"]);
     let said = stderr(&output);
     assert!(said.contains("damaged or incomplete: removed"), "{said}");
-    assert_eq!(output.stdout, b"1 dead letter(s) removed, 0 left\n");
+    assert_eq!(output.stdout, b"1 dead letter removed, 0 left\n");
 }
 
 #[test]

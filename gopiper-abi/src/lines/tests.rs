@@ -139,7 +139,7 @@ fn long_lines_are_split_failed_or_dropped() {
     assert_eq!(texts(&failed), ["abc", "abc", "abc", "x", "abc"]);
     let statuses: Vec<_> = failed.iter().map(Message::status).collect();
     assert_eq!(statuses, [0, 213, 213, 0, 213]);
-    assert!(failed[1].description().contains("longer than 3 bytes"));
+    assert!(failed[1].description().contains("longer than max_length (3 bytes)"));
     let statuses: Vec<_> = limited(TooLong::Drop).iter().map(Message::status).collect();
     assert_eq!(statuses, [0, 300, 300, 0, 300]);
 }
