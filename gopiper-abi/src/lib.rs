@@ -87,9 +87,9 @@ pub use error::Error;
 pub use postponed::{Postponed, Unsent};
 #[doc(inline)]
 pub use raw::{
-    Batch, BatchCall, Counter, Deferred, Deliveries, Ending, Gauge, HandleFlags, HandledCallback,
-    Host, Kept, Kind, Level, Map, Message, Need, Outcome, Parallel, Payload, PayloadMut, Piece,
-    Positions, Produced, Report, SendStatus, Trace, Value, ValueTag,
+    AttributeValue, Batch, BatchCall, Counter, Deferred, Deliveries, Ending, Gauge, HandleFlags,
+    HandledCallback, Host, Kept, Kind, Level, Map, Message, Need, Outcome, Parallel, Payload,
+    PayloadMut, Piece, Positions, Produced, Report, SendStatus, Trace, Value, ValueTag,
 };
 
 #[doc(hidden)]

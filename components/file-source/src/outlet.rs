@@ -56,16 +56,9 @@ impl Outlet {
                 *end = sent_to;
             }
         }
-        if let Some(attributes) = of_all.attributes() {
+        if !of_all.attributes().is_empty() {
             for message in batch.messages_mut() {
-                if message.attributes().is_none() {
-                    message.share_attributes(of_all);
-                } else {
-                    // Its report is described there.
-                    for (key, value) in attributes.iter() {
-                        message.set_attribute(key, value.clone());
-                    }
-                }
+                message.share_attributes(of_all);
             }
         }
         match &mut self.ledger {

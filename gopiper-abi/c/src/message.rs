@@ -108,9 +108,7 @@ pub unsafe extern "C" fn gopiper_message_attribute_at(
     key: *mut gopiper_bytes,
     value: *mut gopiper_value,
 ) -> bool {
-    let attributes = message.attributes();
-    let found = attributes.and_then(|attributes| attributes.iter().nth(place));
-    let Some((name, found)) = found else { return false };
+    let Some((name, found)) = message.attributes().iter().nth(place) else { return false };
     // SAFETY: `key` and `value` lead to room for one each, which is C's to have written (the
     // header).
     unsafe {
@@ -129,8 +127,9 @@ pub unsafe extern "C" fn gopiper_message_set_attribute(
     value: gopiper_value,
 ) -> bool {
     // SAFETY: `key` is a text that C keeps for the call, and the content of `value` is that of its
-    // kind (the header). Its bytes, which may be the message's, are copied before that changes.
-    match unsafe { (text::name(key), value.to_value()) } {
+    // kind (the header). Its bytes may be those of an attribute of this message: the message
+    // copies them before it releases any.
+    match unsafe { (text::name(key), value.to_attribute()) } {
         (Some(key), Some(value)) => {
             message.set_attribute(key, value);
             true

@@ -1,7 +1,7 @@
 //! Values of attributes.
 use std::ffi::c_void;
 
-use gopiper_abi::{Payload, Value, ValueTag};
+use gopiper_abi::{AttributeValue, Value, ValueTag};
 
 use crate::text;
 
@@ -85,8 +85,7 @@ impl gopiper_value {
             ValueTag::F64 => gopiper_content { number: value.as_f64().unwrap_or_default() },
             ValueTag::TIME => gopiper_content { int64: value.as_time().unwrap_or_default() },
             ValueTag::BYTES => {
-                let bytes: &[u8] = value.as_bytes().map_or(&[], |bytes| bytes);
-                gopiper_content { bytes: bytes.into() }
+                gopiper_content { bytes: value.as_bytes().unwrap_or_default().into() }
             }
             ValueTag::STRING => {
                 let text = value.as_str().unwrap_or_default();
@@ -101,24 +100,23 @@ impl gopiper_value {
     /// UTF-8.
     ///
     /// # Safety
-    /// The content is that of the kind, its bytes are there.
-    pub(crate) unsafe fn to_value(self) -> Option<Value> {
+    /// The content is that of the kind, and its bytes outlive the result.
+    pub(crate) unsafe fn to_attribute<'a>(self) -> Option<AttributeValue<'a>> {
         // SAFETY: the content is that of the kind (`# Safety`), so the field that is read is the
-        // one that was written, and bytes are there; they are copied.
+        // one that was written, and its bytes outlive the result.
         unsafe {
             let content = self.content;
-            let bytes = |bytes: gopiper_bytes| {
-                text::bytes(bytes.data.cast::<c_void>(), bytes.length).to_vec()
-            };
+            let bytes =
+                |bytes: gopiper_bytes| text::bytes::<'a>(bytes.data.cast::<c_void>(), bytes.length);
             Some(match self.kind {
-                GOPIPER_NULL => Value::NULL,
+                GOPIPER_NULL => Value::NULL.into(),
                 GOPIPER_BOOLEAN => content.boolean.into(),
                 GOPIPER_INT64 => content.int64.into(),
                 GOPIPER_UINT64 => content.uint64.into(),
                 GOPIPER_DOUBLE => content.number.into(),
-                GOPIPER_TIME => Value::time(content.int64),
-                GOPIPER_BYTES => Payload::from(bytes(content.bytes)).into(),
-                GOPIPER_TEXT => String::from_utf8(bytes(content.bytes)).ok()?.into(),
+                GOPIPER_TIME => Value::time(content.int64).into(),
+                GOPIPER_BYTES => bytes(content.bytes).into(),
+                GOPIPER_TEXT => std::str::from_utf8(bytes(content.bytes)).ok()?.into(),
                 _ => return None,
             })
         }

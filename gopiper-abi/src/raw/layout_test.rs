@@ -38,6 +38,7 @@ fn the_layout_is_the_one_that_was_agreed_on() {
 fn every_type_of_the_interface_is_listed() {
     let found = layout();
     for name in [
+        "Attribute",
         "BatchHeader",
         "BatchVtable",
         "ComponentModule",
@@ -46,7 +47,6 @@ fn every_type_of_the_interface_is_listed() {
         "DeliveryVtable",
         "Entry",
         "Extra",
-        "ExtraVtable",
         "FactoryVtable",
         "HandleFlags",
         "Host",
@@ -69,6 +69,7 @@ fn every_type_of_the_interface_is_listed() {
         "RawComponent",
         "RawError",
         "RawFactory",
+        "Rare",
         "Region",
         "Positions",
         "SendOptions",
@@ -108,7 +109,12 @@ fn the_offsets_are_the_compilers() {
     check! {
         BatchHeader { messages, len, capacity, cursor, holds, sequence, vtable, call }
         Entry { key, value }
-        Extra { attributes, value, description, trace, vtable, references }
+        Attribute { name, name_len, value }
+        Extra {
+            memory, references, len, value, description, description_len, rare, has_objects,
+            reserved, attributes
+        }
+        Rare { trace, later }
         Message {
             payload, extra, delivery, index, status, time, attempts, tail, flags, branch, piece
         }

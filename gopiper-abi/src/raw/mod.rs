@@ -81,15 +81,16 @@ pub use host_services::{
     SendStatus, Sending,
 };
 pub use message::Message;
+pub use message::attributes::{AttributeValue, Attributes};
 pub use message::ending::Ending;
 pub(crate) use message::ending::number_behind;
-pub use message::extra::{Extra, ExtraVtable, ExtraVtable_Ref, Trace};
+pub use message::extra::{Attribute, Extra, Rare, Trace};
 pub use message::map::{Entry, Map};
-pub use message::payload::{
-    Payload, PayloadMut, PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region,
-};
+pub use message::object::{ValueObject, ValueVtable, ValueVtable_Ref};
+pub use message::owner::{PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region};
+pub use message::payload::{Payload, PayloadMut};
 pub use message::report::Report;
-pub use message::value::{Value, ValueObject, ValueTag, ValueVtable, ValueVtable_Ref};
+pub use message::value::{Value, ValueTag};
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};
 
 /// The version of the interface: this crate's.

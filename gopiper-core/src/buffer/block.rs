@@ -1,20 +1,21 @@
 //! The messages of a batch as bytes, and back.
 use std::ops::Range;
 
-use gopiper_abi::{Batch, Map, Message, Outcome, Payload, Trace, Value, raw::Fate};
+use gopiper_abi::{Batch, Message, Outcome, Payload, Trace, raw::Fate};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::value::Stored;
 
 /// The header before the payloads, which follow one another.
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct Head<'a> {
     lengths: Vec<u32>,
     /// The first one, and then the differences, which are usually 0: a byte each.
     times: Vec<i64>,
     /// Those that were the end of their input, without a delimiter.
     lack_delimiters: Vec<u32>,
-    extras: Vec<(u32, StoredExtra)>,
+    #[serde(borrow)]
+    extras: Vec<(u32, StoredExtra<'a>)>,
     /// Those that are pieces of long lines, with their numbers, and whether more follow.
     #[serde(default)]
     pieces: Vec<(u32, u16, bool)>,
@@ -22,9 +23,11 @@ struct Head {
 
 /// The fields that most messages lack.
 #[derive(Serialize, Deserialize)]
-struct StoredExtra {
-    attributes: Vec<(String, Stored)>,
-    value: Stored,
+struct StoredExtra<'a> {
+    #[serde(borrow)]
+    attributes: Vec<(&'a str, Stored<'a>)>,
+    #[serde(borrow)]
+    value: Stored<'a>,
     trace: Option<([u8; 16], [u8; 8], u64)>,
 }
 
@@ -72,7 +75,7 @@ pub(super) fn count(bytes: &[u8]) -> Result<u32, Damaged> {
     Ok(read_head(bytes)?.0.lengths.len() as u32)
 }
 
-fn read_head(bytes: &[u8]) -> Result<(Head, usize), Damaged> {
+fn read_head(bytes: &[u8]) -> Result<(Head<'_>, usize), Damaged> {
     let length = bytes.first_chunk().ok_or(Damaged)?;
     let end = 4 + u32::from_le_bytes(*length) as usize;
     let head = bytes.get(4..end).ok_or(Damaged)?;
@@ -81,9 +84,10 @@ fn read_head(bytes: &[u8]) -> Result<(Head, usize), Damaged> {
 
 /// Puts the messages of a block into a batch, which becomes large enough.
 pub(super) fn read(bytes: Vec<u8>, batch: &mut Batch) -> Result<(), Damaged> {
-    let (head, mut at) = read_head(&bytes)?;
+    let payloads = Payload::from(bytes);
+    let (head, mut at) = read_head(&payloads)?;
     let mut messages = Vec::with_capacity(head.lengths.len());
-    let (payloads, mut time) = (Payload::from(bytes), 0i64);
+    let mut time = 0i64;
     if head.times.len() != head.lengths.len() {
         return Err(Damaged);
     }
@@ -128,27 +132,25 @@ pub(super) fn without(bytes: Vec<u8>, places: &[Range<u32>]) -> Result<(Vec<u8>,
     Ok((write(batch.messages()), batch.len() as u64))
 }
 
-impl StoredExtra {
-    fn of(message: &Message) -> Option<Self> {
-        let attributes = message.attributes().filter(|map| !map.is_empty());
-        let (value, trace) = (message.value(), message.trace());
-        if attributes.is_none() && value.is_none() && trace.is_none() {
+impl<'a> StoredExtra<'a> {
+    fn of(message: &'a Message) -> Option<Self> {
+        let (attributes, value, trace) = (message.attributes(), message.value(), message.trace());
+        if attributes.is_empty() && value.is_none() && trace.is_none() {
             return None;
         }
-        let attributes = attributes.into_iter().flat_map(Map::iter);
         Some(StoredExtra {
-            attributes: attributes.map(|(key, value)| (key.into(), value.into())).collect(),
+            attributes: attributes.iter().map(|(key, value)| (key, value.into())).collect(),
             value: value.map_or(Stored::Null, Stored::from),
             trace: trace.map(|trace| (trace.id, trace.span, trace.flags)),
         })
     }
 
     fn put(self, message: &mut Message) {
-        for (key, value) in &self.attributes {
-            message.set_attribute(key, Value::from(value));
+        for (key, value) in self.attributes {
+            message.set_attribute(key, value);
         }
         if self.value != Stored::Null {
-            message.set_value(Value::from(&self.value));
+            message.set_value(self.value.into());
         }
         if let Some((id, span, flags)) = self.trace {
             message.set_trace(Trace { id, span, flags });
@@ -158,6 +160,8 @@ impl StoredExtra {
 
 #[cfg(test)]
 mod tests {
+    use gopiper_abi::Value;
+
     use super::*;
 
     fn messages() -> Vec<Message> {
@@ -183,7 +187,7 @@ mod tests {
         assert_eq!(batch.len(), 4);
         for (read, written) in batch.messages().iter().zip(&messages()) {
             assert_eq!(read.data(), written.data());
-            assert_eq!(read.attributes().cloned(), written.attributes().cloned());
+            assert_eq!(read.attributes(), written.attributes());
             assert_eq!(read.value(), written.value());
             assert_eq!(read.trace(), written.trace());
             assert_eq!(read.time(), written.time());

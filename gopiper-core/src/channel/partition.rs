@@ -47,7 +47,7 @@ fn lane(value: Option<&Value>, lanes: usize) -> usize {
         value.tag().0.hash(&mut hasher);
         match value.tag() {
             ValueTag::STRING => value.as_str().hash(&mut hasher),
-            ValueTag::BYTES => value.as_bytes().map(|bytes| &bytes[..]).hash(&mut hasher),
+            ValueTag::BYTES => value.as_bytes().hash(&mut hasher),
             ValueTag::I64 | ValueTag::U64 => (value.as_i64(), value.as_u64()).hash(&mut hasher),
             // No usual key: its text will do.
             _ => format!("{value:?}").hash(&mut hasher),

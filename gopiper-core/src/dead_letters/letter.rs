@@ -1,9 +1,9 @@
 //! The stored form of a failed message.
-use gopiper_abi::{Map, Message, Value};
+use gopiper_abi::{Message, Value};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::disk::value::Stored;
+use crate::disk::value::StoredValue;
 
 /// The attributes that describe a failure, on a message's way to the dead letters.
 pub mod about {
@@ -51,8 +51,8 @@ pub struct Letter {
     /// Which piece of a long line it is, and whether the rest of the line follows.
     #[serde(default)]
     piece: (u16, bool),
-    attributes: Vec<(String, Stored)>,
-    value: Stored,
+    attributes: Vec<(String, StoredValue)>,
+    value: StoredValue,
     payload: ByteBuf,
 }
 
@@ -62,7 +62,7 @@ impl Letter {
         let text = |key| message.attribute(key).and_then(Value::as_str).unwrap_or_default().into();
         let number = |key| message.attribute(key).and_then(Value::as_i64).unwrap_or_default();
         let own = |key: &str| !key.starts_with("gopiper.");
-        let attributes = message.attributes().into_iter().flat_map(Map::iter);
+        let attributes = message.attributes().iter();
         Letter {
             id: text(about::ID),
             position: text(about::POSITION),
@@ -77,9 +77,9 @@ impl Letter {
             piece: (message.piece(), message.continues()),
             attributes: attributes
                 .filter(|(key, _)| own(key))
-                .map(|(key, value)| (key.to_owned(), value.into()))
+                .map(|(key, value)| (key.to_owned(), StoredValue(value.clone())))
                 .collect(),
-            value: message.value().map_or(Stored::Null, Stored::from),
+            value: StoredValue(message.value().cloned().unwrap_or_default()),
             payload: ByteBuf::from(message.data()),
         }
     }
@@ -88,10 +88,10 @@ impl Letter {
     pub fn message(&self) -> Message {
         let mut message = Message::new(self.payload.to_vec());
         for (key, value) in &self.attributes {
-            message.set_attribute(key, Value::from(value));
+            message.set_attribute(key, &value.0);
         }
-        if self.value != Stored::Null {
-            message.set_value(Value::from(&self.value));
+        if self.value.0 != Value::NULL {
+            message.set_value(self.value.0.clone());
         }
         message.set_time(self.message_time);
         let (number, continues) = self.piece;
@@ -108,7 +108,7 @@ impl Letter {
 
 #[cfg(test)]
 mod tests {
-    use gopiper_abi::Payload;
+    use gopiper_abi::{Map, Payload};
 
     use super::*;
 
@@ -122,7 +122,7 @@ mod tests {
         message.set_value("a value".into());
         message.set_time(77);
         message.set_piece(7, true);
-        let attributes = message.attributes().cloned();
+        let attributes = message.attributes().to_map();
         message.set_attribute(about::COMPONENT, "grep");
         message.set_attribute(about::STATUS, 204i64);
         let letter = Letter::of(&message, 5);
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(read, letter);
         let again = read.message();
         assert_eq!(again.data(), message.data());
-        assert_eq!(again.attributes().cloned(), attributes, "without what was said about it");
+        assert_eq!(again.attributes().to_map(), attributes, "without what was said about it");
         assert_eq!(again.value(), message.value());
         assert_eq!((again.time(), again.lacks_delimiter()), (77, true));
         assert_eq!((again.piece(), again.continues()), (7, true));

@@ -1,40 +1,41 @@
 //! Values as bytes on disk.
-use gopiper_abi::{Map, Payload, Value, ValueTag};
-use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+use gopiper_abi::{AttributeValue, Map, Payload, Value, ValueTag};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_bytes::Bytes;
 
-/// A value in its written form.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Stored {
+/// A value in its written form. Text and bytes are those of the value, or of what it is read from.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Stored<'a> {
     Null,
     Bool(bool),
     I64(i64),
     U64(u64),
     F64(f64),
     Time(i64),
-    Bytes(ByteBuf),
-    String(String),
-    List(Vec<Stored>),
-    Map(Vec<(String, Stored)>),
+    #[serde(borrow)]
+    Bytes(&'a Bytes),
+    String(&'a str),
+    #[serde(borrow)]
+    List(Vec<Stored<'a>>),
+    #[serde(borrow)]
+    Map(Vec<(&'a str, Stored<'a>)>),
 }
 
-impl From<&Value> for Stored {
-    fn from(value: &Value) -> Self {
+impl<'a> From<&'a Value> for Stored<'a> {
+    fn from(value: &'a Value) -> Self {
         let stored = match value.tag() {
             ValueTag::BOOL => value.as_bool().map(Stored::Bool),
             ValueTag::I64 => value.as_i64().map(Stored::I64),
             ValueTag::U64 => value.as_u64().map(Stored::U64),
             ValueTag::F64 => value.as_f64().map(Stored::F64),
             ValueTag::TIME => value.as_time().map(Stored::Time),
-            ValueTag::BYTES => {
-                value.as_bytes().map(|bytes| Stored::Bytes(ByteBuf::from(&bytes[..])))
-            }
-            ValueTag::STRING => value.as_str().map(|text| Stored::String(text.into())),
+            ValueTag::BYTES => value.as_bytes().map(|bytes| Stored::Bytes(Bytes::new(bytes))),
+            ValueTag::STRING => value.as_str().map(Stored::String),
             ValueTag::LIST => {
                 value.as_list().map(|list| Stored::List(list.iter().map(Stored::from).collect()))
             }
             ValueTag::MAP => value.as_map().map(|map| {
-                Stored::Map(map.iter().map(|(key, value)| (key.into(), value.into())).collect())
+                Stored::Map(map.iter().map(|(key, value)| (key, value.into())).collect())
             }),
             // Null, and values of a later interface, which could not be read again.
             _ => None,
@@ -43,21 +44,48 @@ impl From<&Value> for Stored {
     }
 }
 
-impl From<&Stored> for Value {
-    fn from(stored: &Stored) -> Self {
+impl<'a> From<Stored<'a>> for AttributeValue<'a> {
+    fn from(stored: Stored<'a>) -> Self {
+        match stored {
+            Stored::Bytes(bytes) => AttributeValue::from(&bytes[..]),
+            Stored::String(text) => text.into(),
+            other => Value::from(other).into(),
+        }
+    }
+}
+
+impl From<Stored<'_>> for Value {
+    fn from(stored: Stored<'_>) -> Self {
         match stored {
             Stored::Null => Value::NULL,
-            Stored::Bool(truth) => (*truth).into(),
-            Stored::I64(number) => (*number).into(),
-            Stored::U64(number) => (*number).into(),
-            Stored::F64(number) => (*number).into(),
-            Stored::Time(nanoseconds) => Value::time(*nanoseconds),
+            Stored::Bool(truth) => truth.into(),
+            Stored::I64(number) => number.into(),
+            Stored::U64(number) => number.into(),
+            Stored::F64(number) => number.into(),
+            Stored::Time(nanoseconds) => Value::time(nanoseconds),
             Stored::Bytes(bytes) => Payload::from(bytes.to_vec()).into(),
-            Stored::String(text) => text.as_str().into(),
-            Stored::List(items) => items.iter().map(Value::from).collect::<Vec<_>>().into(),
+            Stored::String(text) => text.into(),
+            Stored::List(items) => items.into_iter().map(Value::from).collect::<Vec<_>>().into(),
             Stored::Map(entries) => {
-                Map::from_iter(entries.iter().map(|(key, value)| (key, Value::from(value)))).into()
+                let entries = entries.into_iter().map(|(key, value)| (key, Value::from(value)));
+                Map::from_iter(entries).into()
             }
         }
+    }
+}
+
+/// A value that is written as [`Stored`] is, with memory of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredValue(pub(crate) Value);
+
+impl Serialize for StoredValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Stored::from(&self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(StoredValue(Stored::deserialize(deserializer)?.into()))
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// An attribute.
 #[derive(Serialize)]
-pub(crate) struct Attribute {
+pub(crate) struct ListedAttribute {
     name: String,
     /// The type of its value, as text.
     #[serde(rename = "type")]
@@ -17,7 +17,7 @@ pub(crate) struct Attribute {
 }
 
 /// The attributes in a component's JSON schema. Fields of tables are listed, too, by their paths.
-pub(crate) fn list(schema: &Value) -> Vec<Attribute> {
+pub(crate) fn list(schema: &Value) -> Vec<ListedAttribute> {
     let mut found = Vec::new();
     list_within(Schema::new(schema), "", &mut found);
     found
@@ -26,11 +26,11 @@ pub(crate) fn list(schema: &Value) -> Vec<Attribute> {
 /// The deepest level that is shown: types may be recursive.
 const DEPTH: usize = 4;
 
-fn list_within(table: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
+fn list_within(table: Schema<'_>, path: &str, found: &mut Vec<ListedAttribute>) {
     let required: Vec<_> = table.required().collect();
     for (name, property) in table.properties() {
         let path = format!("{path}{name}");
-        found.push(Attribute {
+        found.push(ListedAttribute {
             name: path.clone(),
             kind: property.in_words(),
             required: required.contains(&name),
@@ -42,7 +42,7 @@ fn list_within(table: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
 }
 
 /// The fields of a table, of the tables in a list, or of one of several alternatives.
-fn list_inside(property: Schema<'_>, path: &str, found: &mut Vec<Attribute>) {
+fn list_inside(property: Schema<'_>, path: &str, found: &mut Vec<ListedAttribute>) {
     if path.matches(['.', '[']).count() >= DEPTH {
         return;
     }
@@ -73,7 +73,7 @@ pub(crate) fn describe(schema: &Value) -> String {
     if attributes.is_empty() {
         text += "\nthere are no attributes\n";
     }
-    for Attribute { name, kind, required, default, description } in attributes {
+    for ListedAttribute { name, kind, required, default, description } in attributes {
         let must = if required { ", required" } else { "" };
         let default = match default {
             Value::Null => String::new(),

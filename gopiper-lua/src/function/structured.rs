@@ -1,7 +1,7 @@
 //! Converts values to Lua tables and back.
 use std::collections::HashMap;
 
-use gopiper_abi::{Map, Payload, Value, ValueTag};
+use gopiper_abi::{Map, Payload, Value, ValueTag, raw::Attributes};
 
 use super::serialized::{EXACT, Reader, Writer, tag};
 use crate::state::depth::{DEPTH, TOO_DEEP};
@@ -50,7 +50,7 @@ fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), Valu
         ValueTag::F64 => to.float(value.as_f64().unwrap_or_default()),
         ValueTag::TIME => to.int64(value.as_time().unwrap_or_default()),
         ValueTag::STRING => to.string(value.as_str().unwrap_or_default().as_bytes()),
-        ValueTag::BYTES => to.string(value.as_bytes().map_or(&[], |bytes| &bytes[..])),
+        ValueTag::BYTES => to.string(value.as_bytes().unwrap_or_default()),
         ValueTag::LIST => {
             let items = value.as_list().unwrap_or_default();
             let place = to.list();
@@ -61,17 +61,21 @@ fn write_within(value: &Value, to: &mut Writer, depth: usize) -> Result<(), Valu
             to.close(place, items.len());
         }
         ValueTag::MAP => {
-            write_map(value.as_map(), to, depth + 1)?;
+            write_fields(value.as_map().into_iter().flat_map(Map::iter), to, depth + 1)?;
         }
         _ => return Err(ValueProblem::new(" is of a kind that this gopiper does not support")),
     }
     Ok(())
 }
 
-fn write_map(map: Option<&Map>, to: &mut Writer, depth: usize) -> Result<(), ValueProblem> {
+fn write_fields<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a Value)>,
+    to: &mut Writer,
+    depth: usize,
+) -> Result<(), ValueProblem> {
     let place = to.map();
     let mut count = 0;
-    for (key, item) in map.into_iter().flat_map(Map::iter) {
+    for (key, item) in fields {
         to.string(key.as_bytes());
         write_within(item, to, depth).map_err(|problem| problem.within(format_args!(".{key}")))?;
         count += 1;
@@ -81,8 +85,8 @@ fn write_map(map: Option<&Map>, to: &mut Writer, depth: usize) -> Result<(), Val
 }
 
 /// Writes all attributes of a message: each may be as deep as a value may.
-pub(super) fn write_all(attributes: Option<&Map>, to: &mut Writer) -> Result<(), ValueProblem> {
-    write_map(attributes, to, 0)
+pub(super) fn write_all(attributes: Attributes<'_>, to: &mut Writer) -> Result<(), ValueProblem> {
+    write_fields(attributes.iter(), to, 0)
 }
 
 /// Reads a table of Lua's.
@@ -204,8 +208,7 @@ fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Valu
 /// A value that was put back where it was keeps its type if Lua sees no change: a time, bytes that
 /// could be text, a number with a decimal point, a map in its order.
 pub(super) fn like(new: Value, old: &Value) -> Value {
-    let is_text_of =
-        |bytes: &Value| new.as_str().map(str::as_bytes) == bytes.as_bytes().map(|bytes| &bytes[..]);
+    let is_text_of = |bytes: &Value| new.as_str().map(str::as_bytes) == bytes.as_bytes();
     match (new.tag(), old.tag()) {
         (ValueTag::I64, ValueTag::TIME) if new.as_i64() == old.as_time() => old.clone(),
         (ValueTag::I64, ValueTag::F64) if new.as_i64().map(|n| n as f64) == old.as_f64() => {

@@ -372,6 +372,6 @@ fn helpers_and_globals_are_there_in_each_worker() {
     end";
     let ran = run_after(before, function, vec![Message::new("a"), Message::new("b")]);
     assert_eq!(ran.text(), ["> A 1", "> B 2"]);
-    let map: Map = ran.out[0].attributes().cloned().unwrap_or_default();
+    let map: Map = ran.out[0].attributes().to_map();
     assert!(map.is_empty());
 }

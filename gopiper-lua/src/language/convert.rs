@@ -15,7 +15,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Attributes from a table, and its errors.
 #[derive(Default)]
-pub(crate) struct Attributes {
+pub(crate) struct GivenAttributes {
     pub(crate) map: Map,
     /// Paths, and the errors there.
     pub(crate) errors: Vec<(String, String)>,
@@ -28,9 +28,9 @@ pub(crate) struct Attributes {
     is_over: bool,
 }
 
-impl Attributes {
+impl GivenAttributes {
     pub(crate) fn read(table: &Table) -> Self {
-        let mut attributes = Attributes::default();
+        let mut attributes = GivenAttributes::default();
         attributes.map = attributes.map(table, "");
         attributes
     }
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn read(lua: &str) -> Result<Map, String> {
-        let read = Attributes::read(&Lua::new().load(lua).eval::<Table>().unwrap());
+        let read = GivenAttributes::read(&Lua::new().load(lua).eval::<Table>().unwrap());
         match read.errors.into_iter().next() {
             None => Ok(read.map),
             Some((_, error)) => Err(error),
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_stay_bytes() {
         let map = read("return { a = '\\255' }").unwrap();
-        assert_eq!(&map.get("a").and_then(Value::as_bytes).unwrap()[..], b"\xff");
+        assert_eq!(map.get("a").and_then(Value::as_bytes).unwrap(), b"\xff");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     function::stands_at,
-    language::{convert::Attributes, search::SearchPath},
+    language::{convert::GivenAttributes, search::SearchPath},
     problem::{place::Place, remark::Remark},
 };
 
@@ -120,10 +120,12 @@ fn attributes_fit(
     given: Value,
 ) -> bool {
     let given = match given {
-        Value::Nil => Some(Attributes::default()),
-        given => call.argument::<Table>(2, "the attributes", given).map(|t| Attributes::read(&t)),
+        Value::Nil => Some(GivenAttributes::default()),
+        given => {
+            call.argument::<Table>(2, "the attributes", given).map(|t| GivenAttributes::read(&t))
+        }
     };
-    let Some(Attributes { map, errors, unknown, .. }) = given else { return false };
+    let Some(GivenAttributes { map, errors, unknown, .. }) = given else { return false };
     let known = errors.is_empty() && unknown.is_empty();
     for (path, error) in &errors {
         call.wrong(2, path, format!("{file}: {error}"));

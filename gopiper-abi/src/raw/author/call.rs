@@ -17,7 +17,7 @@ use crate::raw::{
     Report,
     author::frame::{Frame, settle_slot},
     fence,
-    message::{payload, slot},
+    message::{owner, slot},
 };
 
 /// The text that a sink writes at once: see [`BatchCall::pieces`].
@@ -225,8 +225,8 @@ impl Pin {
             // SAFETY: a reference on the new owner is held (`# Safety`), and the pin itself holds
             // the one on the old owner, which it does not use again.
             unsafe {
-                payload::retain(owner, 1);
-                payload::release(self.0, 1);
+                owner::retain(owner, 1);
+                owner::release(self.0, 1);
             }
             self.0 = owner;
         }
@@ -236,6 +236,6 @@ impl Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         // SAFETY: the pin holds one reference on its owner (null: none), and is not used again.
-        unsafe { payload::release(self.0, 1) };
+        unsafe { owner::release(self.0, 1) };
     }
 }

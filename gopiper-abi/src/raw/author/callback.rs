@@ -10,7 +10,7 @@ use crate::raw::{
     BatchHeader, Kept, Message, Report,
     author::frame::{Frame, release_pin},
     batch::release_hold,
-    message::{payload, slot},
+    message::{owner, slot},
 };
 
 /// The value through which a component reports the outcome of one message, exactly once. If it is
@@ -75,7 +75,7 @@ impl<'b> HandledCallback<'b> {
             if message.payload.owner == (*slot).payload.owner {
                 release_pin(ManuallyDrop::new(message).extra);
             } else {
-                payload::retain((*slot).payload.owner, 1);
+                owner::retain((*slot).payload.owner, 1);
                 drop(message);
             }
             if let Some(description) = &report.description {
@@ -112,7 +112,7 @@ impl<'b> HandledCallback<'b> {
         // message as received (the extra's pin is its reference), and the hold keeps the batch
         // until the report.
         unsafe {
-            payload::retain((*self.slot).payload.owner, 1);
+            owner::retain((*self.slot).payload.owner, 1);
             (*self.frame.batch).holds.fetch_add(1, Relaxed);
             Message::atomic_status(self.slot).store(slot::LATE, Relaxed);
         }

@@ -3,7 +3,7 @@ use std::{cell::Cell, sync::atomic::Ordering::Release};
 
 use crate::raw::{
     BatchHeader, Extra, HandleFlags, Message, Report,
-    message::{payload, slot},
+    message::{owner, slot},
 };
 
 /// The data shared by the messages that are handed out in one call.
@@ -71,7 +71,7 @@ unsafe fn fail_vacant(slot: *mut Message, description: &str) {
     // received. The pin keeps the payload's owner alive until `retain` makes the slot own it; the
     // pin of the extra becomes the slot's reference.
     unsafe {
-        payload::retain((*slot).payload.owner, 1);
+        owner::retain((*slot).payload.owner, 1);
         Message::describe_slot(slot, description);
         let status = Report::fail(0, "").settled_status();
         Message::atomic_status(slot).store(status, Release);

@@ -19,7 +19,7 @@ use abi_stable::StableAbi;
 
 use crate::raw::{
     Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Positions, Settle, batch::runs::Runs,
-    delivery, message::payload,
+    delivery, message::owner,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -144,7 +144,7 @@ impl Batch {
             fn drop(&mut self) {
                 if self.1 > 0 {
                     // SAFETY: the block holds a reference on its owner.
-                    unsafe { payload::retain(self.0.owner, self.1) };
+                    unsafe { owner::retain(self.0.owner, self.1) };
                 }
             }
         }

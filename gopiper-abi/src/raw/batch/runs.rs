@@ -1,7 +1,7 @@
 //! Messages that are released in runs: one call for all that share an owner or a delivery.
 use std::ptr;
 
-use crate::raw::{Delivery, Extra, Message, Outcome, PayloadOwner, delivery, message::payload};
+use crate::raw::{Delivery, Extra, Message, Outcome, PayloadOwner, delivery, message::owner};
 
 /// The outcome of a message of a handled batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub enum Fate {
 pub(in crate::raw) struct Runs {
     owner: *const PayloadOwner,
     owned: usize,
+    /// The chunk that the attributes lie in.
+    chunk: *const PayloadOwner,
+    extras: usize,
     delivery: *const Delivery,
     first: u32,
     count: u32,
@@ -25,7 +28,8 @@ pub(in crate::raw) struct Runs {
 impl Default for Runs {
     fn default() -> Self {
         let (owner, delivery) = (ptr::null(), ptr::null());
-        Runs { owner, owned: 0, delivery, first: 0, count: 0, outcome: Outcome::DELIVERED }
+        let (chunk, extras, outcome) = (ptr::null(), 0, Outcome::DELIVERED);
+        Runs { owner, owned: 0, chunk, extras, delivery, first: 0, count: 0, outcome }
     }
 }
 
@@ -40,12 +44,12 @@ impl Runs {
         unsafe {
             let message = &*slot;
             if message.payload.owner != self.owner {
-                payload::release(self.owner, self.owned);
+                owner::release(self.owner, self.owned);
                 (self.owner, self.owned) = (message.payload.owner, 0);
             }
             self.owned += 1;
             if !message.extra.is_null() {
-                Extra::release(message.extra);
+                self.release_extra(message.extra);
             }
             let follows = message.delivery == self.delivery
                 && message.index == self.first.wrapping_add(self.count)
@@ -57,6 +61,25 @@ impl Runs {
                 (self.delivery, self.first, self.count) = (message.delivery, message.index, 1);
                 self.outcome = outcome;
             }
+        }
+    }
+
+    /// # Safety
+    /// The caller gives up a reference on `extra`.
+    #[inline]
+    unsafe fn release_extra(&mut self, extra: *mut Extra) {
+        // SAFETY: the caller gives up a reference (`# Safety`). If it was the last, the one on the
+        // chunk is counted here, and released once: here or by the drop.
+        unsafe {
+            let chunk = Extra::retire(extra);
+            if chunk.is_null() {
+                return;
+            }
+            if chunk != self.chunk {
+                owner::release(self.chunk, self.extras);
+                (self.chunk, self.extras) = (chunk, 0);
+            }
+            self.extras += 1;
         }
     }
 
@@ -72,7 +95,10 @@ impl Drop for Runs {
     fn drop(&mut self) {
         // The memory first: the receiver of the outcome may measure how much is still held.
         // SAFETY: `take` got these references from messages, once each.
-        unsafe { payload::release(self.owner, self.owned) };
+        unsafe {
+            owner::release(self.owner, self.owned);
+            owner::release(self.chunk, self.extras);
+        }
         self.settle();
     }
 }

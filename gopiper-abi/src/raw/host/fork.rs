@@ -9,7 +9,7 @@ use loom::sync::{Mutex, atomic::AtomicU32};
 
 use crate::raw::{
     Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Message, Outcome, Parent, Payload,
-    delivery, message::payload,
+    delivery, message::owner,
 };
 
 /// The delivery of all copies. Message `m` of copy `c` of a batch of `n` has index `c * n + m`:
@@ -61,7 +61,7 @@ impl Batch {
         for message in self.messages() {
             if message.payload.owner != owner {
                 // SAFETY: messages of `self` hold references on this owner.
-                unsafe { payload::retain(owner, owned) };
+                unsafe { owner::retain(owner, owned) };
                 (owner, owned) = (message.payload.owner, 0);
             }
             owned += 1;
@@ -79,7 +79,7 @@ impl Batch {
             debug_assert!(!full, "there is room for all");
         }
         // SAFETY: messages of `self` hold references on this owner.
-        unsafe { payload::retain(owner, owned) };
+        unsafe { owner::retain(owner, owned) };
         copy
     }
 

@@ -1,7 +1,12 @@
 //! One unit of data with its attributes: 64 bytes, the same on both sides.
+pub(in crate::raw) mod arena;
+pub(in crate::raw) mod attributes;
+pub(in crate::raw) mod change;
 pub(in crate::raw) mod ending;
 pub(in crate::raw) mod extra;
 pub(in crate::raw) mod map;
+pub(in crate::raw) mod object;
+pub(in crate::raw) mod owner;
 pub(in crate::raw) mod payload;
 pub(in crate::raw) mod report;
 pub(in crate::raw) mod slot;
@@ -9,9 +14,11 @@ pub(in crate::raw) mod value;
 
 use std::{fmt, ptr};
 
-use abi_stable::{StableAbi, std_types::RString};
+use abi_stable::StableAbi;
 
-use crate::raw::{Delivery, Extra, Map, Payload, Report, Trace, Value, delivery};
+use crate::raw::{
+    AttributeValue, Attributes, Delivery, Extra, Payload, Report, Trace, Value, delivery,
+};
 
 /// Set in `flags`: the payload was the end of its input, without a delimiter behind it.
 const NO_DELIMITER: u8 = 1;
@@ -214,28 +221,40 @@ impl Message {
 
     /// The description of the last report; empty if there was none.
     pub fn description(&self) -> &str {
-        self.extra().map_or("", |extra| extra.description.as_str())
+        self.extra().map_or("", Extra::description)
     }
 
-    /// The attributes, in order; `None` if there never were any.
-    pub fn attributes(&self) -> Option<&Map> {
-        self.extra().map(|extra| &extra.attributes)
+    /// The attributes, in the order in which they were first set.
+    pub fn attributes(&self) -> Attributes<'_> {
+        match self.extra.is_null() {
+            true => Attributes::default(),
+            // SAFETY: this message's reference keeps the extra alive, and unchanged for as long as
+            // the message is borrowed.
+            false => Attributes(unsafe { Extra::attributes(self.extra) }),
+        }
     }
 
     /// One attribute.
-    pub fn attribute(&self, key: &str) -> Option<&Value> {
-        self.attributes()?.get(key)
+    pub fn attribute(&self, name: &str) -> Option<&Value> {
+        self.attributes().get(name)
     }
 
-    /// Sets an attribute.
-    pub fn set_attribute(&mut self, key: &str, value: impl Into<Value>) {
-        self.extra_mut().attributes.insert(key, value);
+    /// Sets an attribute. Text and bytes of up to 1,024 bytes are copied without an allocation.
+    pub fn set_attribute<'a>(&mut self, name: &str, value: impl Into<AttributeValue<'a>>) {
+        // SAFETY: the message owns its reference, and is the caller's alone.
+        unsafe { Extra::set(&raw mut self.extra, name, value.into()) }
     }
 
     /// Takes an attribute away.
-    pub fn remove_attribute(&mut self, key: &str) -> Option<Value> {
-        self.attribute(key)?;
-        self.extra_mut().attributes.remove(key)
+    pub fn remove_attribute(&mut self, name: &str) -> Option<Value> {
+        if self.extra.is_null() {
+            return None;
+        }
+        // SAFETY: the message owns its reference, and is the caller's alone.
+        unsafe {
+            let at = Extra::position(self.extra, name)?;
+            Some(Extra::remove(&raw mut self.extra, at))
+        }
     }
 
     /// The message as a structured value, if a component has made one of it.
@@ -245,30 +264,29 @@ impl Message {
 
     /// Sets the structured value.
     pub fn set_value(&mut self, value: Value) {
-        self.extra_mut().value = value;
+        // SAFETY: the message owns its reference, and is the caller's alone.
+        unsafe { Extra::set_value(&raw mut self.extra, value) }
     }
 
     /// The trace that it belongs to, if any.
     pub fn trace(&self) -> Option<Trace> {
-        self.extra().map(|extra| extra.trace).filter(|trace| *trace != Trace::default())
+        self.extra().and_then(Extra::trace).filter(|trace| *trace != Trace::default())
     }
 
     /// Sets the trace.
     pub fn set_trace(&mut self, trace: Trace) {
-        self.extra_mut().trace = trace;
+        // SAFETY: the message owns its reference, and is the caller's alone.
+        unsafe { Extra::set_trace(&raw mut self.extra, trace) }
     }
 
     /// Another message with the same bytes and attributes, sharing them. It is a new message: its
     /// outcome does not settle this one, unless it is sent with the [`Kept`](crate::raw::Kept) of
     /// this one.
     pub fn duplicate(&self) -> Message {
-        if !self.extra.is_null() {
-            // SAFETY: `self` holds a reference on its extra, so the extra is alive.
-            unsafe { Extra::retain(self.extra) }
-        }
         Message {
             payload: self.payload.clone(),
-            extra: self.extra,
+            // SAFETY: `self` holds a reference on its extra, if it has one.
+            extra: unsafe { Extra::shared(self.extra) },
             delivery: ptr::null(),
             index: 0,
             status: 0,
@@ -277,8 +295,9 @@ impl Message {
         }
     }
 
-    /// Gives it the attributes of `other` (and its structured value and trace) in place of its own.
-    /// They are shared: for many messages with the same attributes this copies nothing.
+    /// Gives it the attributes of `other`, and its structured value and trace if it has any, beside
+    /// its own; of two with one name, that of `other` stays. A message that has none shares them:
+    /// so for many messages with the same attributes this copies nothing.
     ///
     /// ```
     /// use gopiper_abi::Message;
@@ -289,7 +308,20 @@ impl Message {
     /// assert_eq!(message.attribute("path").and_then(|v| v.as_str()), Some("/var/log/app.log"));
     /// ```
     pub fn share_attributes(&mut self, other: &Message) {
-        std::mem::swap(&mut self.extra, &mut other.duplicate().extra);
+        if self.extra.is_null() {
+            // SAFETY: `other` holds a reference on its extra, if it has one.
+            self.extra = unsafe { Extra::shared(other.extra) };
+            return;
+        }
+        for (name, value) in other.attributes().iter() {
+            self.set_attribute(name, value);
+        }
+        if let Some(value) = other.value() {
+            self.set_value(value.clone());
+        }
+        if let Some(trace) = other.trace() {
+            self.set_trace(trace);
+        }
     }
 
     fn extra(&self) -> Option<&Extra> {
@@ -298,33 +330,13 @@ impl Message {
         unsafe { self.extra.as_ref() }
     }
 
-    fn extra_mut(&mut self) -> &mut Extra {
-        // SAFETY: the message owns one reference, and gives it for the one it gets back, which
-        // nothing else refers to.
-        unsafe {
-            self.extra = Self::unshared(self.extra);
-            &mut *self.extra
-        }
-    }
-
-    /// # Safety
-    /// `extra` is null, or the caller gives its reference for the one returned.
-    unsafe fn unshared(extra: *mut Extra) -> *mut Extra {
-        // SAFETY: `extra` is not null, so the caller holds a reference on it and gives that up (`#
-        // Safety`).
-        if extra.is_null() { Extra::new() } else { unsafe { Extra::unshared(extra) } }
-    }
-
     /// Puts a report on the message: the dead letters and the next attempt read it there.
     pub(super) fn set_report(&mut self, report: Report) {
         self.status = report.settled_status();
         if let Some(description) = report.description {
-            self.describe(&description);
+            // SAFETY: the message owns its reference, and is the caller's alone.
+            unsafe { Extra::describe(&raw mut self.extra, &description) }
         }
-    }
-
-    fn describe(&mut self, description: &str) {
-        self.extra_mut().description = RString::from(description);
     }
 
     /// Gives the index up, for a new holder.
@@ -352,7 +364,7 @@ impl fmt::Debug for Message {
         let mut out = f.debug_struct("Message");
         out.field("data", &self.payload).field("status", &self.status);
         if let Some(extra) = self.extra() {
-            out.field("attributes", &extra.attributes).field("description", &extra.description);
+            out.field("attributes", &self.attributes()).field("description", &extra.description());
         }
         out.finish()
     }

@@ -3,59 +3,14 @@ use std::{
     fmt,
     ops::{Deref, RangeBounds},
     ptr,
-    sync::atomic::{
-        AtomicUsize,
-        Ordering::{Acquire, Relaxed, Release},
-    },
 };
 
-use abi_stable::{StableAbi, prefix_type::WithMetadata};
+use abi_stable::StableAbi;
 
-use crate::raw::fence;
-
-/// The place of an owner's memory, for code that wants to map it into another process.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, StableAbi)]
-pub struct Region {
-    /// A descriptor of this process that can be mapped; it stays open as long as the owner lives.
-    pub descriptor: i32,
-    /// Filler, zero.
-    pub reserved: u32,
-    /// The offset of `base` in the descriptor, in bytes.
-    pub offset: u64,
-    /// The address of the owner's first byte in this process.
-    pub base: *const u8,
-}
-
-// SAFETY: `base` is a number to compute with: code that reads through it needs `unsafe` of its own.
-unsafe impl Send for Region {}
-// SAFETY: a shared Region is plain data that nothing changes.
-unsafe impl Sync for Region {}
-
-/// The calls that every owner of payload memory offers. Any thread may call any of them.
-#[repr(C)]
-#[derive(StableAbi)]
-#[sabi(kind(Prefix(prefix_ref = PayloadVtable_Ref, prefix_fields = PayloadVtable_Prefix)))]
-pub struct PayloadVtable {
-    /// Adds `count` references.
-    pub retain: unsafe extern "C" fn(owner: *const PayloadOwner, count: usize),
-    /// Releases `count` references; the last one frees the memory.
-    pub release: unsafe extern "C" fn(owner: *const PayloadOwner, count: usize),
-    /// Fills in where the memory can be mapped; false if it is private to this process.
-    #[sabi(last_prefix_field)]
-    pub region: unsafe extern "C" fn(owner: *const PayloadOwner, region: *mut Region) -> bool,
-}
-
-/// The head of an owner of payload memory. An owner is exactly one allocation: two payloads of one
-/// owner that are neighbours in memory may be read as one.
-#[repr(C)]
-#[derive(StableAbi)]
-pub struct PayloadOwner {
-    /// The functions of the side that made it.
-    pub vtable: PayloadVtable_Ref,
-    /// The bytes that the owner keeps in memory, whatever part of it is referred to.
-    pub size: usize,
-}
+use crate::raw::{
+    PayloadOwner, Region,
+    message::owner::{Owner, release, retain},
+};
 
 /// Immutable bytes, shared: cloning or slicing copies none of them.
 ///
@@ -117,31 +72,6 @@ impl Payload {
         }
         // SAFETY: a Payload holds a reference on its owner, so the owner is alive.
         unsafe { ((*self.owner).vtable.region())(self.owner, &mut region) }.then_some(region)
-    }
-}
-
-/// Adds `count` references to an owner (null: static memory, nothing to do).
-///
-/// # Safety
-/// `owner` is null, or a reference on it is held for as long as this runs.
-#[inline]
-pub(in crate::raw) unsafe fn retain(owner: *const PayloadOwner, count: usize) {
-    if !owner.is_null() {
-        // SAFETY: a reference on the owner is held (`# Safety`), so it is alive.
-        unsafe { ((*owner).vtable.retain())(owner, count) }
-    }
-}
-
-/// Releases `count` references on an owner (null: static memory, nothing to do).
-///
-/// # Safety
-/// The caller holds these references, and does not use them again.
-#[inline]
-pub(in crate::raw) unsafe fn release(owner: *const PayloadOwner, count: usize) {
-    if !owner.is_null() && count > 0 {
-        // SAFETY: the caller gives up references that it holds (`# Safety`), so the owner is alive
-        // until here.
-        unsafe { ((*owner).vtable.release())(owner, count) }
     }
 }
 
@@ -248,13 +178,8 @@ impl PayloadMut {
     /// Takes memory over; it is dropped when the last reference goes. `region` says where another
     /// process can map it.
     pub fn from_owner<M: AsMut<[u8]> + Send + 'static>(memory: M, region: Option<Region>) -> Self {
-        let owner = Box::into_raw(Box::new(Owner {
-            header: PayloadOwner { vtable: Owner::<M>::VTABLE, size: 0 },
-            references: AtomicUsize::new(1),
-            region,
-            memory,
-        }));
-        // SAFETY: the box was just leaked. `memory` stays where it is and is not touched again
+        let owner = Owner::leak(memory, 0, 1, region);
+        // SAFETY: the owner was just leaked. `memory` stays where it is and is not touched again
         // before it is dropped with the last reference, so the slice stays valid until then.
         unsafe {
             let bytes = (*owner).memory.as_mut();
@@ -330,62 +255,5 @@ impl Drop for PayloadMut {
     fn drop(&mut self) {
         // SAFETY: `self` holds one reference on its owner, and is not used again.
         unsafe { release(self.owner, 1) };
-    }
-}
-
-/// An owner made by this side.
-#[repr(C)]
-struct Owner<M> {
-    header: PayloadOwner,
-    references: AtomicUsize,
-    region: Option<Region>,
-    memory: M,
-}
-
-impl<M: Send + 'static> Owner<M> {
-    const VALUE: &'static WithMetadata<PayloadVtable> = &WithMetadata::new(PayloadVtable {
-        retain: retain_owner::<M>,
-        release: release_owner::<M>,
-        region: region_of_owner::<M>,
-    });
-    const VTABLE: PayloadVtable_Ref = PayloadVtable_Ref(Self::VALUE.static_as_prefix());
-}
-
-unsafe extern "C" fn retain_owner<M>(owner: *const PayloadOwner, count: usize) {
-    // SAFETY: this vtable is only found in owners of this type, and the caller holds a reference on
-    // this one.
-    unsafe { (*owner.cast::<Owner<M>>()).references.fetch_add(count, Relaxed) };
-}
-
-unsafe extern "C" fn release_owner<M>(owner: *const PayloadOwner, count: usize) {
-    let owner = owner.cast::<Owner<M>>();
-    // SAFETY: this vtable is only found in owners of this type, and the caller gives up `count`
-    // references that it holds. The last one sees all that was done by the others: by a load and
-    // not a fence, which ThreadSanitizer understands.
-    let last = unsafe {
-        (*owner).references.fetch_sub(count, Release) == count
-            && (*owner).references.load(Acquire) == 0
-    };
-    if last {
-        // The memory is an author's type: its drop may panic, and this is a boundary.
-        let _ = fence(|| {
-            // SAFETY: that was the last reference, so nothing else refers to the owner, which
-            // `from_owner` boxed.
-            drop(unsafe { Box::from_raw(owner.cast_mut()) });
-        });
-    }
-}
-
-unsafe extern "C" fn region_of_owner<M>(owner: *const PayloadOwner, out: *mut Region) -> bool {
-    // SAFETY: this vtable is only found in owners of this type, the caller holds a reference on
-    // this one, and `out` is its own to write.
-    unsafe {
-        match (*owner.cast::<Owner<M>>()).region {
-            Some(region) => {
-                *out = region;
-                true
-            }
-            None => false,
-        }
     }
 }

@@ -2,9 +2,7 @@
 //! do with it there.
 use std::sync::atomic::AtomicI32;
 
-use abi_stable::std_types::RString;
-
-use crate::raw::{Message, Payload};
+use crate::raw::{Extra, Message, Payload};
 
 // Statuses of a slot while its message is with the component; all negative, none a report.
 
@@ -20,13 +18,8 @@ impl Message {
     /// # Safety
     /// `slot` owns its extra, and nothing else touches that before the status is stored.
     pub(in crate::raw) unsafe fn describe_slot(slot: *mut Message, description: &str) {
-        // SAFETY: the slot owns its extra, and nothing else touches that now (`# Safety`). It gives
-        // its reference for the one that it gets back, which is not shared.
-        unsafe {
-            let extra = Self::unshared((*slot).extra);
-            (*slot).extra = extra;
-            (*extra).description = RString::from(description);
-        }
+        // SAFETY: the slot owns its extra, and nothing else touches that now (`# Safety`).
+        unsafe { Extra::describe(&raw mut (*slot).extra, description) }
     }
 
     /// The status of a slot that another thread may be writing.

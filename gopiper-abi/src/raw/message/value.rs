@@ -3,11 +3,16 @@ use std::fmt;
 
 use abi_stable::{
     StableAbi,
-    prefix_type::WithMetadata,
     std_types::{RStr, RString, RVec},
 };
 
-use crate::raw::{Map, Payload};
+use crate::raw::{
+    Map, Payload,
+    message::{
+        arena,
+        object::{Object, ValueObject},
+    },
+};
 
 /// The type of a [`Value`]'s content: an open number, so that later interfaces can add to it.
 #[repr(transparent)]
@@ -52,10 +57,19 @@ impl ValueTag {
 #[derive(StableAbi)]
 pub struct Value {
     tag: ValueTag,
-    /// 1 if `bits` is a pointer to a [`ValueObject`] that this value owns.
-    heap: u32,
+    /// What `bits` is: [`PLAIN`], [`OBJECT`], or [`NEAR`] and the length above it.
+    form: u32,
     bits: ValueBits,
 }
+
+/// The value itself.
+const PLAIN: u32 = 0;
+/// A pointer to a [`ValueObject`] that this value owns.
+const OBJECT: u32 = 1;
+/// A pointer to text or bytes that lie in the memory of what the value belongs to: so it never
+/// leaves that, and a clone has an object instead. Their length is in the bits above.
+const NEAR: u32 = 2;
+const NEAR_BITS: u32 = 2;
 
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
@@ -64,37 +78,12 @@ union ValueBits {
     unsigned: u64,
     float: f64,
     object: *mut ValueObject,
+    near: *const u8,
     // Never read by these names: they make the objects part of the layout check.
     bytes: *mut Object<Payload>,
     string: *mut Object<RString>,
     list: *mut Object<RVec<Value>>,
     map: *mut Object<Map>,
-}
-
-/// How the heap part of a value is cloned and freed: by the side that made it.
-#[repr(C)]
-#[derive(StableAbi)]
-#[sabi(kind(Prefix(prefix_ref = ValueVtable_Ref, prefix_fields = ValueVtable_Prefix)))]
-pub struct ValueVtable {
-    /// A deep copy.
-    pub clone: unsafe extern "C" fn(object: *const ValueObject) -> *mut ValueObject,
-    /// Frees the object.
-    #[sabi(last_prefix_field)]
-    pub drop: unsafe extern "C" fn(object: *mut ValueObject),
-}
-
-/// The head of a value's heap part.
-#[repr(C)]
-#[derive(StableAbi)]
-pub struct ValueObject {
-    vtable: ValueVtable_Ref,
-}
-
-#[repr(C)]
-#[derive(StableAbi)]
-struct Object<T> {
-    header: ValueObject,
-    body: T,
 }
 
 // SAFETY: a value owns its heap part alone; a shared part inside (Payload) counts atomically.
@@ -104,16 +93,15 @@ unsafe impl Sync for Value {}
 
 impl Value {
     /// Nothing.
-    pub const NULL: Value = Value { tag: ValueTag::NULL, heap: 0, bits: ValueBits { unsigned: 0 } };
+    pub const NULL: Value =
+        Value { tag: ValueTag::NULL, form: PLAIN, bits: ValueBits { unsigned: 0 } };
 
     const fn plain(tag: ValueTag, bits: ValueBits) -> Self {
-        Value { tag, heap: 0, bits }
+        Value { tag, form: PLAIN, bits }
     }
 
     fn object<T: Clone + 'static>(tag: ValueTag, body: T) -> Self {
-        let object = Box::new(Object { header: ValueObject { vtable: Object::<T>::VTABLE }, body });
-        let bits = ValueBits { object: Box::into_raw(object).cast() };
-        Value { tag, heap: 1, bits }
+        Value { tag, form: OBJECT, bits: ValueBits { object: Object::leak(body) } }
     }
 
     /// A moment, in nanoseconds since 1970.
@@ -179,14 +167,25 @@ impl Value {
 
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
-        // SAFETY: the body of STRING is an RString (`From<&str>`).
-        unsafe { self.body::<RString>(ValueTag::STRING) }.map(RString::as_str)
+        if self.tag != ValueTag::STRING {
+            return None;
+        }
+        match self.near_bytes() {
+            // SAFETY: near text was copied from a `str` (`AttributeValue::put`).
+            Some(near) => Some(unsafe { std::str::from_utf8_unchecked(near) }),
+            // SAFETY: the body of STRING is an RString (`From<&str>`).
+            None => unsafe { self.body::<RString>(ValueTag::STRING) }.map(RString::as_str),
+        }
     }
 
     /// The bytes, if it is bytes (not text).
-    pub fn as_bytes(&self) -> Option<&Payload> {
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        if self.tag != ValueTag::BYTES {
+            return None;
+        }
         // SAFETY: the body of BYTES is a Payload (`From<Payload>`).
-        unsafe { self.body(ValueTag::BYTES) }
+        self.near_bytes()
+            .or_else(|| unsafe { self.body::<Payload>(ValueTag::BYTES) }.map(|bytes| &bytes[..]))
     }
 
     /// The list, if it is one.
@@ -202,50 +201,59 @@ impl Value {
     }
 }
 
+/// For what holds a value and the memory near it.
+impl Value {
+    /// Text or bytes that lie at `start`.
+    ///
+    /// # Safety
+    /// There are `len` bytes, fewer than 2^30, that outlive the value (null for none); UTF-8 if the
+    /// tag is STRING. No other tag but BYTES.
+    pub(in crate::raw) unsafe fn near(tag: ValueTag, start: *const u8, len: usize) -> Self {
+        Value { tag, form: NEAR | (len as u32) << NEAR_BITS, bits: ValueBits { near: start } }
+    }
+
+    pub(in crate::raw) fn near_bytes(&self) -> Option<&[u8]> {
+        // SAFETY: `form` says that so many bytes lie there, and they outlive the value (`near`).
+        (self.form & NEAR != 0)
+            .then(|| unsafe { arena::bytes(self.bits.near, (self.form >> NEAR_BITS) as usize) })
+    }
+
+    pub(in crate::raw) fn near_len(&self) -> usize {
+        self.near_bytes().map_or(0, <[u8]>::len)
+    }
+
+    pub(in crate::raw) fn is_object(&self) -> bool {
+        self.form == OBJECT
+    }
+
+    /// The value as one that does not depend on memory near it.
+    pub(in crate::raw) fn into_own(self) -> Self {
+        if self.form & NEAR != 0 { self.clone() } else { self }
+    }
+}
+
 impl Clone for Value {
     fn clone(&self) -> Self {
-        let bits = match self.heap {
-            0 => self.bits,
-            // SAFETY: `heap` says that this value owns an object, which is alive and whose vtable
-            // clones it.
-            _ => unsafe {
-                let object = self.bits.object;
-                ValueBits { object: ((*object).vtable.clone())(object) }
+        match (self.form, self.tag) {
+            (PLAIN, _) => Value { ..*self },
+            // SAFETY: `form` says that this value owns an object, which is therefore alive.
+            (OBJECT, tag) => unsafe {
+                let bits = ValueBits { object: ValueObject::clone(self.bits.object) };
+                Value { tag, form: OBJECT, bits }
             },
-        };
-        Value { tag: self.tag, heap: self.heap, bits }
+            (_, ValueTag::STRING) => self.as_str().unwrap_or_default().into(),
+            _ => Payload::from(self.as_bytes().unwrap_or_default().to_vec()).into(),
+        }
     }
 }
 
 impl Drop for Value {
     fn drop(&mut self) {
-        if self.heap != 0 {
-            // SAFETY: `heap` says that this value owns an object; it is not used again.
-            unsafe { ((*self.bits.object).vtable.drop())(self.bits.object) }
+        if self.form == OBJECT {
+            // SAFETY: `form` says that this value owns an object; it is not used again.
+            unsafe { ValueObject::drop(self.bits.object) }
         }
     }
-}
-
-impl<T: Clone + 'static> Object<T> {
-    const VALUE: &'static WithMetadata<ValueVtable> =
-        &WithMetadata::new(ValueVtable { clone: clone_object::<T>, drop: drop_object::<T> });
-    const VTABLE: ValueVtable_Ref = ValueVtable_Ref(Self::VALUE.static_as_prefix());
-}
-
-unsafe extern "C" fn clone_object<T: Clone + 'static>(
-    object: *const ValueObject,
-) -> *mut ValueObject {
-    // SAFETY: this vtable is only found in objects with this body, and the caller's value owns the
-    // object.
-    let body = unsafe { (*object.cast::<Object<T>>()).body.clone() };
-    let copy = Object { header: ValueObject { vtable: Object::<T>::VTABLE }, body };
-    Box::into_raw(Box::new(copy)).cast()
-}
-
-unsafe extern "C" fn drop_object<T>(object: *mut ValueObject) {
-    // SAFETY: this vtable is only found in boxes of this type; the value that owned this one gives
-    // it up.
-    drop(unsafe { Box::from_raw(object.cast::<Object<T>>()) });
 }
 
 impl Default for Value {
@@ -262,7 +270,7 @@ impl PartialEq for Value {
         match self.tag {
             ValueTag::F64 => self.as_f64() == other.as_f64(),
             ValueTag::STRING => self.as_str() == other.as_str(),
-            ValueTag::BYTES => self.as_bytes().map(|b| &b[..]) == other.as_bytes().map(|b| &b[..]),
+            ValueTag::BYTES => self.as_bytes() == other.as_bytes(),
             ValueTag::LIST => self.as_list() == other.as_list(),
             ValueTag::MAP => self.as_map() == other.as_map(),
             // SAFETY: every bit pattern is a u64. A heap value with an unknown tag equals only
@@ -282,7 +290,9 @@ impl fmt::Debug for Value {
             // SAFETY: every bit pattern is an integer.
             ValueTag::U64 => write!(f, "{}", unsafe { self.bits.unsigned }),
             ValueTag::F64 => write!(f, "{:?}", self.as_f64().unwrap_or_default()),
-            ValueTag::BYTES => fmt::Debug::fmt(self.as_bytes().unwrap_or(&Payload::empty()), f),
+            ValueTag::BYTES => {
+                write!(f, "\"{}\"", self.as_bytes().unwrap_or_default().escape_ascii())
+            }
             ValueTag::STRING => write!(f, "{:?}", self.as_str().unwrap_or_default()),
             ValueTag::LIST => f.debug_list().entries(self.as_list().unwrap_or_default()).finish(),
             ValueTag::MAP => {

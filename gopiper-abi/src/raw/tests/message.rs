@@ -1,6 +1,6 @@
 use super::*;
 
-fn references(message: &Message) -> usize {
+fn references(message: &Message) -> u32 {
     // SAFETY: the pointer is null, or the message's reference keeps the extra alive.
     unsafe { message.extra.as_ref() }.map_or(0, |extra| extra.references.load(SeqCst))
 }
@@ -8,7 +8,8 @@ fn references(message: &Message) -> usize {
 #[test]
 fn a_plain_message_carries_nothing_extra() {
     let message = Message::new("plain");
-    assert_eq!((message.attributes(), message.value(), message.trace()), (None, None, None));
+    assert!(message.attributes().is_empty());
+    assert_eq!((message.value(), message.trace()), (None, None));
     assert_eq!((message.description(), references(&message)), ("", 0));
     assert_eq!(references(&message.duplicate()), 0);
 }
@@ -71,7 +72,7 @@ fn threads_may_change_shared_messages() {
             });
         }
     });
-    assert_eq!(message.attributes().unwrap().len(), 1);
+    assert_eq!(message.attributes().len(), 1);
     drop(message);
     assert_eq!(books.alive(), 0);
 }

@@ -1,4 +1,5 @@
 //! The promises of the interface, as stories, and the counters that check them.
+mod attributes;
 mod batch;
 mod delivery;
 mod fork;

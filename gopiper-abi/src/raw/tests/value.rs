@@ -28,7 +28,7 @@ fn every_kind_of_value_keeps_its_content() {
     assert_eq!(values[3].as_u64(), Some(u64::MAX));
     assert_eq!(values[4].as_f64(), Some(2.5));
     assert_eq!(values[5].as_time(), Some(17));
-    assert_eq!(&values[6].as_bytes().unwrap()[..], b"bytes");
+    assert_eq!(values[6].as_bytes().unwrap(), b"bytes");
     assert_eq!(values[7].as_str(), Some("text"));
     assert_eq!(values[8].as_list().unwrap().len(), 3);
     assert_eq!(
@@ -74,7 +74,7 @@ fn a_clone_is_deep_and_outlives_the_original() {
     let clones = values.clone();
     assert_eq!(values, clones);
     drop(values);
-    assert_eq!(&clones[6].as_bytes().unwrap()[..], b"bytes");
+    assert_eq!(clones[6].as_bytes().unwrap(), b"bytes");
     assert_eq!(
         clones[8].as_list().unwrap()[2].as_map().unwrap().get("b"),
         Some(&books.payload("b").into())

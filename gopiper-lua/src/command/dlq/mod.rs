@@ -259,7 +259,7 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
     if !payload_alone {
         writeln!(out, "{:#}", described(id, &letter, done))?;
         let message = letter.message();
-        for (key, value) in message.attributes().into_iter().flat_map(gopiper_abi::Map::iter) {
+        for (key, value) in message.attributes().iter() {
             writeln!(out, "{key}: {value:?}")?;
         }
         writeln!(out)?;

@@ -70,7 +70,7 @@ fn messages(subject: &Subject) -> Judged {
         Some(message) => {
             let data = shown(&message.data().escape_ascii().to_string());
             // Attributes that name the outcome differ from run to run.
-            let own = message.attributes().into_iter().flat_map(Map::iter);
+            let own = message.attributes().iter();
             let own: Map = own
                 .filter(|(key, _)| !key.starts_with("gopiper."))
                 .map(|(key, value)| (key, value.clone()))

@@ -1,5 +1,5 @@
 //! Counts and limits the bytes that a function holds outside of its Lua state for one message.
-use gopiper_abi::{Map, Message, Value, ValueTag};
+use gopiper_abi::{Message, Value, ValueTag};
 
 use crate::state::memory;
 
@@ -64,11 +64,11 @@ impl Held {
 }
 
 fn weight_of_all(message: &Message) -> usize {
-    message.attributes().map_or(0, weight_of_map) + message.value().map_or(0, weight)
+    weight_of_fields(message.attributes().iter()) + message.value().map_or(0, weight)
 }
 
-fn weight_of_map(map: &Map) -> usize {
-    map.iter().map(|(key, value)| OF_VALUE + key.len() + weight(value)).sum()
+fn weight_of_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a Value)>) -> usize {
+    fields.map(|(key, value)| OF_VALUE + key.len() + weight(value)).sum()
 }
 
 fn weight(value: &Value) -> usize {
@@ -76,7 +76,7 @@ fn weight(value: &Value) -> usize {
         ValueTag::STRING => value.as_str().map_or(0, str::len),
         ValueTag::BYTES => value.as_bytes().map_or(0, |bytes| bytes.len()),
         ValueTag::LIST => value.as_list().unwrap_or_default().iter().map(weight).sum(),
-        ValueTag::MAP => value.as_map().map_or(0, weight_of_map),
+        ValueTag::MAP => value.as_map().map_or(0, |map| weight_of_fields(map.iter())),
         _ => 0,
     };
     OF_VALUE + bytes

@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, slice};
 
-use gopiper_abi::{Value, ValueTag};
+use gopiper_abi::{AttributeValue, Value, ValueTag};
 
 use crate::{
     function::{json, serialized::Writer, structured},
@@ -103,8 +103,7 @@ impl Plain {
             ValueTag::F64 => self.number = value.as_f64().unwrap_or_default(),
             ValueTag::TIME => self.integer = value.as_time().unwrap_or_default(),
             ValueTag::STRING | ValueTag::BYTES => {
-                let bytes = value.as_str().map(str::as_bytes);
-                let bytes = bytes.or(value.as_bytes().map(|bytes| &bytes[..]));
+                let bytes = value.as_str().map(str::as_bytes).or(value.as_bytes());
                 self.point_to(self.tag, bytes.unwrap_or_default());
             }
             _ => self.write((text, most), |to| structured::write(value, to)),
@@ -131,6 +130,23 @@ impl Plain {
             ValueTag::LIST => structured::read(bytes())?,
             _ => Value::NULL,
         }))
+    }
+
+    /// The same for an attribute: text is not copied.
+    ///
+    /// # Safety
+    /// Its bytes outlive the result.
+    pub(super) unsafe fn read_attribute<'a>(
+        &self,
+    ) -> Result<Option<AttributeValue<'a>>, structured::ValueProblem> {
+        // SAFETY: its bytes outlive the result (`# Safety`).
+        unsafe {
+            if self.tag != ValueTag::STRING.0 as i32 {
+                return Ok(self.read()?.map(AttributeValue::from));
+            }
+            let bytes = bytes(self.data, self.len);
+            Ok(Some(std::str::from_utf8(bytes).map_or(bytes.into(), AttributeValue::from)))
+        }
     }
 
     /// The same for a table of attributes or nothing.

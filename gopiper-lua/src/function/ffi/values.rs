@@ -1,7 +1,7 @@
 //! Calls for attributes, structured values and fields of JSON.
 #![allow(unsafe_code)]
 
-use gopiper_abi::{Message, ValueTag};
+use gopiper_abi::{AttributeValue, Message, ValueTag};
 
 use super::{
     plain::{ABSENT, Plain, TABLE, bytes},
@@ -55,20 +55,21 @@ pub(super) unsafe extern "C" fn set(
         return given.lacks_room(&mut state.text);
     }
     // SAFETY: the bytes of the value are a string or a buffer that Lua keeps alive for the call.
-    let new = match unsafe { given.read() } {
+    let new = match unsafe { given.read_attribute() } {
         Ok(new) => new,
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
     let key = String::from_utf8_lossy(key);
-    match new {
-        None => _ = message.remove_attribute(&key),
-        Some(new) => {
-            let new = match message.attribute(&key) {
-                Some(old) => structured::like(new, old),
-                None => new,
-            };
+    match (new, message.attribute(&key)) {
+        (None, _) => _ = message.remove_attribute(&key),
+        (Some(AttributeValue::Value(new)), Some(old)) => {
+            let new = structured::like(new, old);
             message.set_attribute(&key, new);
         }
+        // Bytes that could be text, put back where they were, stay bytes.
+        (Some(AttributeValue::Text(text)), Some(old))
+            if old.as_bytes() == Some(text.as_bytes()) => {}
+        (Some(new), _) => message.set_attribute(&key, new),
     }
     1
 }

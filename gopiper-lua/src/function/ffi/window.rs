@@ -40,7 +40,7 @@ pub(super) unsafe extern "C" fn emit(
     let mut message = Message::new(data);
     message.set_time(time);
     for (key, value) in attributes.as_map().into_iter().flat_map(|map| map.iter()) {
-        message.set_attribute(key, value.clone());
+        message.set_attribute(key, value);
     }
     state.hold(&message);
     state.held.made += OF_KEY + 2 * key.len() + weight;

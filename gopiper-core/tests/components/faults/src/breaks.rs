@@ -152,7 +152,7 @@ impl Breaks {
         let is_text = std::str::from_utf8(data).is_ok();
         let is_first = self.seen == 1;
         let value = message.attribute("value");
-        let attributes = message.attributes().map_or(0, |all| all.iter().count());
+        let attributes = message.attributes().len();
         let panics = is("messages::empty") && is_first && data.is_empty() && attributes == 0
             || is("messages::large") && data.len() > 1 << 25
             || is("messages::invalid-utf8") && data.len() == 4 && data[0] == b'a' && !is_text
