@@ -295,6 +295,16 @@ impl Message {
         }
     }
 
+    /// Takes a change back: bytes, attributes (with structured value, description and trace) and time
+    /// become those of `original`, which are shared.
+    pub fn restore(&mut self, original: &Message) {
+        self.set_data(original.payload.clone());
+        self.tail = original.tail;
+        self.time = original.time;
+        // The temporary message releases those that it gets.
+        std::mem::swap(&mut self.extra, &mut original.duplicate().extra);
+    }
+
     /// Gives it the attributes of `other`, and its structured value and trace if it has any, beside
     /// its own; of two with one name, that of `other` stays. A message that has none shares them:
     /// so for many messages with the same attributes this copies nothing.

@@ -78,6 +78,23 @@ fn threads_may_change_shared_messages() {
 }
 
 #[test]
+fn a_change_is_taken_back() {
+    let block = Payload::from(b"one\ntwo\n".to_vec());
+    let mut batch = Batch::new(2);
+    batch.extend_slices(&block, 1, 5, [0..3, 4..7].into_iter());
+    let mut message = batch.messages()[0].duplicate();
+    message.set_attribute("k", "before");
+    let original = message.duplicate();
+    message.set_data("other");
+    message.set_attribute("k", "after");
+    message.set_attribute("new", true);
+    message.set_time(6);
+    message.restore(&original);
+    assert_eq!((message.data(), message.delimiter(), message.time()), (&b"one"[..], &b"\n"[..], 5));
+    assert_eq!((message.extra, references(&original)), (original.extra, 2));
+}
+
+#[test]
 fn other_bytes_have_no_delimiter_after_them() {
     let block = Payload::from(b"one\ntwo\n".to_vec());
     let mut batch = Batch::new(2);

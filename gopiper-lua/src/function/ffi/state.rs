@@ -158,9 +158,7 @@ impl State {
 
     pub(super) fn put_back(&mut self, message: &mut Message) {
         if std::mem::take(&mut self.changed) != 0 {
-            message.set_data(self.original.payload().clone());
-            message.share_attributes(&self.original);
-            message.set_time(self.original.time());
+            message.restore(&self.original);
         }
     }
 
