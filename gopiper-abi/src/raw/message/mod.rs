@@ -295,8 +295,8 @@ impl Message {
         }
     }
 
-    /// Takes a change back: bytes, attributes (with structured value, description and trace) and time
-    /// become those of `original`, which are shared.
+    /// Takes a change back: bytes, attributes (with structured value, description and trace) and
+    /// time become those of `original`, which are shared.
     pub fn restore(&mut self, original: &Message) {
         self.set_data(original.payload.clone());
         self.tail = original.tail;
