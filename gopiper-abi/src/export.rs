@@ -160,6 +160,10 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
         self.0.channel_size()
     }
 
+    fn gathers(&self) -> usize {
+        self.0.gathers()
+    }
+
     fn parallel(&self) -> Parallel {
         self.0.parallel()
     }

@@ -17,7 +17,7 @@ pub fn source<S: Source>(
     make: impl Fn(Postponed) -> Result<S, Error> + Send + 'static,
 ) -> FactoryHandle {
     let make = move |postponed| make(postponed).map(SourceComponent);
-    FactoryHandle::own(name, Own::<_, { Kind::SOURCE.0 }>(make))
+    FactoryHandle::own(name, Own::<_, { Kind::SOURCE.0 }>(make, 0))
 }
 
 /// A transform.
@@ -26,7 +26,7 @@ pub fn transform<C: BatchComponent>(
     make: impl Fn(Postponed) -> Result<C, Error> + Send + 'static,
 ) -> FactoryHandle {
     let make = move |postponed| make(postponed).map(ComponentWorker);
-    FactoryHandle::own(name, Own::<_, { Kind::TRANSFORM.0 }>(make))
+    FactoryHandle::own(name, Own::<_, { Kind::TRANSFORM.0 }>(make, 0))
 }
 
 /// A sink.
@@ -34,11 +34,22 @@ pub fn sink<C: BatchComponent>(
     name: &'static str,
     make: impl Fn(Postponed) -> Result<C, Error> + Send + 'static,
 ) -> FactoryHandle {
-    let make = move |postponed| make(postponed).map(ComponentWorker);
-    FactoryHandle::own(name, Own::<_, { Kind::SINK.0 }>(make))
+    committing_sink(name, 0, make)
 }
 
-struct Own<M, const KIND: u32>(M);
+/// A sink that commits what a call brings: a call gathers up to `gathers` messages
+/// ([`Factory::gathers`](crate::Factory::gathers)).
+pub fn committing_sink<C: BatchComponent>(
+    name: &'static str,
+    gathers: usize,
+    make: impl Fn(Postponed) -> Result<C, Error> + Send + 'static,
+) -> FactoryHandle {
+    let make = move |postponed| make(postponed).map(ComponentWorker);
+    FactoryHandle::own(name, Own::<_, { Kind::SINK.0 }>(make, gathers))
+}
+
+/// What creates the components, and how many messages a call of theirs gathers.
+struct Own<M, const KIND: u32>(M, usize);
 
 impl<W, M, const KIND: u32> WorkerFactory for Own<M, KIND>
 where
@@ -66,6 +77,10 @@ where
 
     fn channel_size(&self) -> usize {
         8192
+    }
+
+    fn gathers(&self) -> usize {
+        self.1
     }
 
     fn parallel(&self) -> Parallel {

@@ -76,6 +76,9 @@ fn seconds(name: &str, seconds: f64) -> Result<i64, Error> {
     }
 }
 
+/// The most messages that one sync covers.
+const GROUP: usize = 1 << 16;
+
 /// Makes the [`FileSink`].
 pub struct FileSinkFactory {
     settings: Settings,
@@ -180,6 +183,11 @@ impl Factory for FileSinkFactory {
             self.zone.clone(),
             postponed.host().clone(),
         )
+    }
+
+    fn gathers(&self) -> usize {
+        // One sync for all that waits.
+        if self.settings.sync == Sync::Batch { GROUP } else { 0 }
     }
 
     fn parallel(&self) -> Parallel {

@@ -71,6 +71,10 @@ pub struct gopiper_component {
     pub pool_size: u32,
     /// How many messages may wait for it, 0 for 8192; the operator's option wins.
     pub channel_size: u32,
+    /// How many waiting messages a call gathers at most. With 0, a call brings one batch, as it was
+    /// sent. A component that commits what a call brings (by a sync, a transaction, a request) asks
+    /// for more: it gets everything that has arrived while it was busy.
+    pub gathers: u32,
     /// Whether nothing is lost when the program is killed: a source sends messages that were not
     /// settled again the next time; a sink keeps the messages for which it returned GOPIPER_DONE in
     /// a safe place. Means nothing for a transform.

@@ -92,6 +92,10 @@ impl Factory for CFactory {
         }
     }
 
+    fn gathers(&self) -> usize {
+        self.component.gathers as usize
+    }
+
     fn parallel(&self) -> Parallel {
         Parallel(self.component.parallel)
     }

@@ -194,6 +194,8 @@ pub struct FactoryVtable {
     pub pool_size: unsafe extern "C" fn(object: *mut ()) -> usize,
     /// How many messages may wait for it.
     pub channel_size: unsafe extern "C" fn(object: *mut ()) -> usize,
+    /// How many waiting messages a call gathers at most; 0: a call brings one batch as it was sent.
+    pub gathers: unsafe extern "C" fn(object: *mut ()) -> usize,
     /// How many workers it supports.
     pub parallel: unsafe extern "C" fn(object: *mut ()) -> Parallel,
     /// The resources that it can't work without.

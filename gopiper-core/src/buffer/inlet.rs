@@ -8,6 +8,9 @@ use gopiper_abi::{
 
 use super::{block, shared::SharedBuffer, store::StoreError};
 
+/// The most messages in one commit.
+const GROUP: usize = 1 << 16;
+
 struct BufferSink {
     shared: Arc<SharedBuffer>,
     postponed: Postponed,
@@ -15,7 +18,7 @@ struct BufferSink {
 
 /// The sink before a buffer.
 pub(crate) fn inlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
-    own::sink("buffer", move |postponed| {
+    own::committing_sink("buffer", GROUP, move |postponed| {
         let (host, waits) = (postponed.host(), shared.clone());
         let folder = host.state_directory()?;
         shared.open(&folder, host).map_err(StoreError::on_start)?;

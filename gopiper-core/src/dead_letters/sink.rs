@@ -11,6 +11,9 @@ use crate::disk::state;
 /// The approximate largest size of a segment.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
+/// The most messages that one sync covers.
+const GROUP: usize = 1 << 16;
+
 /// Writes messages into segments, and syncs them before it reports them.
 struct DeadLetterSink {
     state: PathBuf,
@@ -23,7 +26,7 @@ struct DeadLetterSink {
 /// A sink that keeps letters in a state directory, which it creates for the first one. While the
 /// segments there have `limit` bytes, it reports every message as Retry.
 pub(crate) fn sink(state: PathBuf, limit: u64) -> FactoryHandle {
-    own::sink("dead_letters", move |postponed| {
+    own::committing_sink("dead_letters", GROUP, move |postponed| {
         let (state, folder) = (state.clone(), state.join(FOLDER));
         Ok(DeadLetterSink { state, folder, limit, segment: None, postponed })
     })

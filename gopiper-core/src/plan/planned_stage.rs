@@ -23,6 +23,7 @@ pub(crate) struct PlannedStage {
     pub(crate) pool_size: usize,
     pub(crate) channel_size: usize,
     pub(crate) channel_bytes: usize,
+    pub(crate) gathers: usize,
     pub(crate) ordered: bool,
     pub(crate) partition_by: Option<String>,
     pub(crate) timeout: Option<Duration>,
@@ -45,7 +46,11 @@ impl PlannedStage {
         options: &ComponentOptions,
     ) -> Result<PlannedStage, PipelineError> {
         let pool_size = pool_size(&name, &mut factory, options)?;
-        let channel_size = options.channel_size.unwrap_or_else(|| factory.channel_size());
+        let gathers = factory.gathers().min(MAX_MESSAGES / (2 * pool_size));
+        // While a call is under way, the next one's messages come in.
+        let of_calls = 2 * gathers * pool_size;
+        let channel_size = options.channel_size;
+        let channel_size = channel_size.unwrap_or_else(|| factory.channel_size().max(of_calls));
         let channel_bytes = options.channel_bytes.unwrap_or(DEFAULT_CHANNEL_BYTES);
         check_range(&name, "channel_size", channel_size, MAX_MESSAGES)?;
         check_range(&name, "channel_bytes", channel_bytes, MAX_BYTES)?;
@@ -63,6 +68,7 @@ impl PlannedStage {
             pool_size,
             channel_size,
             channel_bytes,
+            gathers,
             ordered: options.ordered.unwrap_or(true),
             partition_by: options.partition_by.clone(),
             timeout: options.timeout,

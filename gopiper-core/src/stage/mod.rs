@@ -88,8 +88,11 @@ pub(crate) struct Stage {
 /// How long a worker waits for more messages, and for how many.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Linger {
-    /// Zero means no waiting: a batch is whatever is there.
+    /// Zero means no waiting.
     pub(crate) time: Duration,
+    /// Whether all that waits becomes one batch. Otherwise a batch is handled as it arrived, unless
+    /// there is a time.
+    pub(crate) gathers: bool,
     pub(crate) messages: usize,
     pub(crate) bytes: usize,
 }

@@ -41,7 +41,7 @@ pub(crate) struct Worker {
     pub(crate) stage: Arc<Stage>,
     pub(crate) inbox: Arc<Inbox>,
     queue: Receiver<Queued>,
-    /// The batches that a linger collects.
+    /// The batches that become one.
     gathered: Option<Lingering>,
     /// How many batches wait for deferred messages.
     deferred: usize,
@@ -144,10 +144,12 @@ impl Worker {
         self.retries.next().min(parked).min(gathered).min(self.stage.failures.due())
     }
 
-    /// The batches that a linger has collected, if it is time for them.
+    /// The batches that were collected, if it is time for them.
     fn take_gathered(&mut self, now: i64) -> Option<Lingering> {
         let held_back = self.is_held_back();
-        self.gathered.take_if(|all| !held_back && (all.is_full() || all.until <= now))
+        // Without a time it takes what is there, and waits for nothing.
+        let is_all = self.stage.linger.time.is_zero() && self.queue.is_empty();
+        self.gathered.take_if(|all| !held_back && (all.is_full() || all.until <= now || is_all))
     }
 
     /// Looks at what others have left for this worker, and at the clock.
@@ -193,7 +195,7 @@ impl Worker {
         queued: Queued,
     ) -> UnlessTakenOver {
         self.stage.counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
-        if self.stage.linger.time.is_zero() {
+        if self.stage.linger.time.is_zero() && !self.stage.linger.gathers {
             return self.handle(instance, watched, queued.into());
         }
         match &mut self.gathered {

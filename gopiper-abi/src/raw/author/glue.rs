@@ -39,6 +39,7 @@ pub trait WorkerFactory: Send + Sized + 'static {
     fn check(&self) -> Result<(), Vec<RawError>>;
     fn pool_size(&self) -> usize;
     fn channel_size(&self) -> usize;
+    fn gathers(&self) -> usize;
     fn parallel(&self) -> Parallel;
     fn needs(&self) -> Vec<Need>;
     fn durability(&self) -> Result<(), String>;
@@ -97,6 +98,7 @@ impl<F: WorkerFactory> FactorySlot<F> {
         check: check::<F>,
         pool_size: pool_size::<F>,
         channel_size: channel_size::<F>,
+        gathers: gathers::<F>,
         parallel: parallel::<F>,
         needs: needs::<F>,
         durability: durability::<F>,
@@ -217,6 +219,7 @@ factory_entries! {
     }));
     pool_size() -> usize = |slot| slot.ask("pool size", 1, |f| f.pool_size());
     channel_size() -> usize = |slot| slot.ask("channel size", 1, |f| f.channel_size());
+    gathers() -> usize = |slot| slot.ask("batches", 0, |f| f.gathers());
     parallel() -> Parallel = |slot| slot.ask("parallelism", Parallel::SINGLE, |f| f.parallel());
     needs() -> RVec<Need> = |slot| slot.ask("needs", Vec::new(), |f| f.needs()).into();
     durability() -> RResult<(), RString> = |slot| {

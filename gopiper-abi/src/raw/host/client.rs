@@ -107,6 +107,11 @@ impl FactoryHandle {
         entry!(self.channel_size())
     }
 
+    /// How many waiting messages a call gathers at most; 0: a call brings one batch as it was sent.
+    pub fn gathers(&mut self) -> usize {
+        entry!(self.gathers())
+    }
+
     /// How many workers it supports.
     pub fn parallel(&mut self) -> Parallel {
         entry!(self.parallel())

@@ -89,6 +89,9 @@ impl WorkerFactory for UnrulyFactory {
     fn channel_size(&self) -> usize {
         7
     }
+    fn gathers(&self) -> usize {
+        panic!("has no batches")
+    }
     fn parallel(&self) -> Parallel {
         Parallel::ANY
     }
@@ -307,7 +310,7 @@ fn a_panic_in_any_entry_comes_back_as_an_error() {
     factory.set_attribute("does", "panics when created").unwrap();
     let panicked = factory.create(host(Arc::new(Silent))).err().unwrap();
     assert!(panicked.message.starts_with("panicked: when created"));
-    assert_eq!((factory.pool_size(), factory.channel_size()), (1, 7));
+    assert_eq!((factory.pool_size(), factory.channel_size(), factory.gathers()), (1, 7, 0));
     assert_eq!((factory.needs(), factory.durability()), (vec![], Err(String::new())));
     factory.destroy();
 }
