@@ -52,6 +52,43 @@ fn a_worker_that_lingers_fills_its_batches() {
     assert!(summary.is_success());
 }
 
+/// Holds the first call until the test opens the gate.
+struct Held(Sizes, Gate, bool);
+
+impl BatchComponent for Held {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        if !std::mem::replace(&mut self.2, true) {
+            self.1.hang();
+        }
+        self.0.handle_batch(call)
+    }
+}
+
+#[test]
+fn what_arrives_during_a_call_comes_in_the_next_one() {
+    let messages: Vec<_> = (0..2_000).map(|n| n.to_string()).collect();
+    let story = Story::of(&messages.iter().map(String::as_str).collect::<Vec<_>>());
+    let (sizes, gate) = (Arc::new(Mutex::new(Vec::new())), Gate::default());
+    let (noted, held) = (sizes.clone(), gate.clone());
+    let factory = own::committing_sink("commits", 1_500, move |_| {
+        Ok(Held(Sizes(noted.clone()), held.clone(), false))
+    });
+    let commits = ComponentSpec { factory, options: ComponentOptions::default() };
+    let running = story.start(vec![story.probe.source(10), commits]);
+    gate.await_hanging(1);
+    // All of it has arrived: the clock stands still, and nothing waits for company.
+    while running.control().counts()[0].1.sent < 2_000 {
+        thread::yield_now();
+    }
+    gate.open();
+    assert!(running.wait().is_success());
+    let sizes = sizes.lock();
+    assert_eq!(sizes.iter().sum::<usize>(), 2_000);
+    // How much had arrived before the first call is a matter of luck.
+    assert_eq!(sizes[1], (2_000 - sizes[0]).min(1_500), "{sizes:?}");
+    assert!(sizes.len() <= 3, "{sizes:?}");
+}
+
 #[test]
 fn a_worker_lingers_only_so_long() {
     let story = Story::of(&["one", "two", "three"]);

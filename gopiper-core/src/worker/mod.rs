@@ -146,10 +146,15 @@ impl Worker {
 
     /// The batches that were collected, if it is time for them.
     fn take_gathered(&mut self, now: i64) -> Option<Lingering> {
-        let held_back = self.is_held_back();
+        if self.is_held_back() {
+            return None;
+        }
         // Without a time it takes what is there, and waits for nothing.
-        let is_all = self.stage.linger.time.is_zero() && self.queue.is_empty();
-        self.gathered.take_if(|all| !held_back && (all.is_full() || all.until <= now || is_all))
+        let takes_all = self.stage.linger.time.is_zero();
+        self.gathered.take_if(|all| {
+            let is_due = if takes_all { self.queue.is_empty() } else { all.until <= now };
+            all.is_full() || is_due
+        })
     }
 
     /// Looks at what others have left for this worker, and at the clock.
