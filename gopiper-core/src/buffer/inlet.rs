@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, Error, HandleFlags, Postponed, Report, own,
+    BatchCall, BatchComponent, Error, HandleFlags, Message, Postponed, Report, own,
     raw::client::FactoryHandle,
 };
 
@@ -34,22 +34,43 @@ impl Drop for BufferSink {
     }
 }
 
+impl BufferSink {
+    /// Stores the first of these messages, in one commit, or drops them. Returns how many those
+    /// were, and their report; an error is the report of all.
+    fn store(&self, messages: &[Message]) -> Result<(usize, Report), Report> {
+        let host = self.postponed.host();
+        let mut count = messages.len();
+        let mut block = block::write(messages);
+        // All of them, unless the buffer is small or nearly full.
+        while count > 1 && !self.shared.takes_at_once(block.len() as u64) {
+            count /= 2;
+            block = block::write(&messages[..count]);
+        }
+        if !self.shared.await_room(block.len() as u64, || host.is_stopping()) {
+            return Ok((count, Report::DROP));
+        }
+        self.shared.append(&block, count as u64).map_err(|error| {
+            if matches!(error, StoreError::Damaged { .. }) {
+                host.fail(&error.to_string());
+            }
+            Report::retry(0, error.to_string())
+        })?;
+        Ok((count, Report::DONE))
+    }
+}
+
 impl BatchComponent for BufferSink {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
-        let host = self.postponed.host();
-        let block = block::write(call.messages());
-        if !self.shared.await_room(block.len() as u64, || host.is_stopping()) {
-            return call.report_all(Report::DROP);
-        }
-        match self.shared.append(&block, call.messages().len() as u64) {
-            Ok(()) => call.report_all(Report::DONE),
-            Err(error) => {
-                if matches!(error, StoreError::Damaged { .. }) {
-                    host.fail(&error.to_string());
-                }
-                call.report_all(Report::retry(0, error.to_string()))
+        let count = call.messages().len();
+        let mut reports = Vec::new();
+        while reports.len() < count {
+            match self.store(&call.messages()[reports.len()..]) {
+                Ok((stored, report)) => reports.resize(reports.len() + stored, report),
+                // What comes after it would overtake it.
+                Err(report) => reports.resize(count, report),
             }
         }
+        call.report_each(|place, _| reports[place].clone())
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {

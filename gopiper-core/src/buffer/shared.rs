@@ -17,6 +17,8 @@ use super::{
     store::{Store, StoreError},
 };
 
+/// A block takes at most this part of the buffer, unless one message is larger.
+const PARTS: u64 = 8;
 /// How many finished blocks are removed together.
 const TAKEN_AT_ONCE: usize = 32;
 
@@ -138,6 +140,14 @@ impl SharedBuffer {
 
     fn opened(&self) -> &Opened {
         self.opened.get().expect("the inlet starts before there are messages")
+    }
+
+    /// Whether a block of this size is one to add: a small part of the buffer, for which there is
+    /// room if what has none is dropped.
+    pub(super) fn takes_at_once(&self, bytes: u64) -> bool {
+        let BufferOptions { max_bytes, when_full, .. } = self.options;
+        let has_room = || self.state.lock().bytes + bytes <= max_bytes;
+        bytes <= max_bytes / PARTS && (when_full == WhenFull::Block || has_room())
     }
 
     /// Whether there is room for a block, or none is needed; waits for room if the operator wants

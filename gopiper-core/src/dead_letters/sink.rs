@@ -2,7 +2,8 @@
 use std::{fs, io, path::PathBuf};
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, HandleFlags, Postponed, Report, own, raw::client::FactoryHandle,
+    BatchCall, BatchComponent, HandleFlags, Message, Postponed, Report, own,
+    raw::client::FactoryHandle,
 };
 
 use super::{FOLDER, Letter, segment::Segment, segments};
@@ -33,7 +34,9 @@ pub(crate) fn sink(state: PathBuf, limit: u64) -> FactoryHandle {
 }
 
 impl DeadLetterSink {
-    fn write(&mut self, call: &BatchCall<'_>) -> Result<(), String> {
+    /// Writes the first of these messages, as many as the limit has room for, but one at least.
+    /// Returns how many those were.
+    fn write(&mut self, messages: &[Message]) -> Result<usize, String> {
         let full = self.segment.as_ref().is_some_and(|segment| segment.length() >= SEGMENT_BYTES);
         let used = self.used().map_err(|error| format!("can't read {}: {error}", self.shown()))?;
         if full || used >= self.limit {
@@ -48,8 +51,15 @@ impl DeadLetterSink {
                 self.limit
             ));
         }
+        let mut room = self.limit - used;
+        let fits = |message: &&Message| {
+            let has_room = room > 0;
+            room = room.saturating_sub(message.data().len() as u64);
+            has_room
+        };
+        let messages = &messages[..messages.iter().take_while(fits).count()];
         let now = self.postponed.host().now();
-        let letters = call.messages().iter().map(|message| Letter::of(message, now));
+        let letters = messages.iter().map(|message| Letter::of(message, now));
         let written = match &mut self.segment {
             Some(segment) => segment.append(letters),
             none => {
@@ -58,7 +68,8 @@ impl DeadLetterSink {
                     .and_then(|segment| none.insert(segment).append(letters))
             }
         };
-        written.map_err(|error| format!("can't write to {}: {error}", self.folder.display()))
+        written.map_err(|error| format!("can't write to {}: {error}", self.folder.display()))?;
+        Ok(messages.len())
     }
 
     fn shown(&self) -> impl std::fmt::Display + '_ {
@@ -77,9 +88,17 @@ impl DeadLetterSink {
 
 impl BatchComponent for DeadLetterSink {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
-        match self.write(&call) {
-            Ok(()) => call.report_all(Report::DONE),
-            Err(error) => call.report_all(Report::retry(0, error)),
-        }
+        let mut written = 0;
+        let failure = loop {
+            match self.write(&call.messages()[written..]) {
+                Ok(more) => written += more,
+                Err(error) => break Some(Report::retry(0, error)),
+            }
+            if written == call.messages().len() {
+                break None;
+            }
+        };
+        let failure = failure.unwrap_or(Report::DONE);
+        call.report_each(|place, _| if place < written { Report::DONE } else { failure.clone() })
     }
 }

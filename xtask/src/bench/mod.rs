@@ -25,8 +25,9 @@ use self::commands::Commands;
 use self::measured::Measured;
 use self::rows::{Input, ROWS, Row};
 use crate::access_log::{self, Format};
+use crate::plugins::{self, Known};
 use crate::run::{self, Built};
-use crate::workspace::{Cargo, root, succeed, target_folder};
+use crate::workspace::{Cargo, own_metadata, root, succeed, target_folder};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -47,7 +48,10 @@ pub(crate) struct Args {
 pub(crate) fn bench(args: &Args) -> Result<()> {
     let mut rows = chosen(&args.rows)?;
     let folder = target_folder()?.join("bench");
-    let ours = copied((run::release()?, stage_program()?), &folder.join("ours"))?;
+    let built = run::release()?;
+    // Beside those that a user gets.
+    build_components(&folder.join("components"))?;
+    let ours = copied((built, stage_program()?), &folder.join("ours"))?;
     let mut bench = Bench::new(ours, folder, args.lines, args.rounds)?;
     if let Some(other) = &args.against {
         bench.against = Some(copied(built_in(other)?, &bench.folder.join("other"))?);
@@ -85,10 +89,14 @@ fn copied((built, stage): (Built, PathBuf), folder: &Path) -> Result<(Built, Pat
         fs::copy(from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
         Ok(to)
     };
-    for plugin in fs::read_dir(&built.plugins)? {
-        let plugin = plugin?.path();
-        if plugin.extension().is_some_and(|extension| extension == "so") {
-            copy(&plugin, &plugins)?;
+    let of_bench = built.plugins.with_file_name("bench/components");
+    // An older checkout has none.
+    for from in [&built.plugins, &of_bench].into_iter().filter(|from| from.is_dir()) {
+        for plugin in fs::read_dir(from)? {
+            let plugin = plugin?.path();
+            if plugin.extension().is_some_and(|extension| extension == "so") {
+                copy(&plugin, &plugins)?;
+            }
         }
     }
     let program = copy(&built.program, folder)?;
@@ -113,6 +121,16 @@ fn missing(row: &Row) -> Option<&'static str> {
         command.status().is_err()
     };
     ["mawk", "jq", "luajit"].into_iter().filter(wanted).find(is_missing)
+}
+
+/// Builds the components that are there to be measured.
+fn build_components(out: &Path) -> Result<()> {
+    let metadata = own_metadata()?;
+    let components = plugins::named(&metadata, &["attributes"])?;
+    let cargo = Cargo::new().release(true).quiet_when_fresh();
+    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
+    plugins::install(&program, &components, &artifacts, out, Known::Keep)?;
+    Ok(())
 }
 
 const STAGE_PROGRAM: &str = "bench_stage";
@@ -265,7 +283,7 @@ const FILES: &str = "local gopiper = require('gopiper')
 gopiper.createPipeline({
   gopiper.loadComponent('file_source_component.so', { paths = { os.getenv('INPUT') } }),
   gopiper.loadComponent('file_sink_component.so', {
-    path = os.getenv('SCRATCH') .. '/out', sync = 'never',
+    path = os.getenv('SCRATCH') .. '/out', sync = os.getenv('SYNC'),
   }),
 })
 ";

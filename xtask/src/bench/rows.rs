@@ -73,6 +73,7 @@ pub(super) enum Input {
 
 const LOG: Input = Input::Requests(Format::AccessLog);
 const JSON: Input = Input::Requests(Format::Json);
+const SET_ATTRIBUTES: &str = "gopiper.loadComponent('attributes_component.so', { count = tonumber(os.getenv('COUNT') or 1) })";
 const PASS: &str = "gopiper.loadComponent('pass_component.so')";
 
 pub(super) const ROWS: &[Row] = &[
@@ -253,21 +254,85 @@ pub(super) const ROWS: &[Row] = &[
         between: None,
         reference: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
             "$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT" > "$SCRATCH/out""#,
-        ours: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" && "$GOPIPER" run "$FILES""#,
+        ours: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
+            SYNC=never "$GOPIPER" run "$FILES""#,
     },
-    // 512 lines, as many as a batch has, are a block.
+    Row {
+        name: "synced_files",
+        what: "file to file, synced before it is reported, against dd with a sync for each MB",
+        target: Target::AtLeast(0.8),
+        figure: Figure::Speed,
+        how: How::Shell,
+        input: LOG,
+        between: None,
+        reference: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
+            dd if="$INPUT" of="$SCRATCH/out" bs=1M oflag=dsync status=none"#,
+        ours: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
+            SYNC=batch "$GOPIPER" run "$FILES""#,
+    },
     Row {
         name: "buffer",
-        what: "through a buffer on disk, against dd with a sync for each block of the same size",
-        target: Target::AtLeast(0.5),
+        what: "through a buffer on disk, against dd with a sync for each MB",
+        target: Target::AtLeast(0.6),
         figure: Figure::Speed,
         how: How::Shell,
         input: LOG,
         between: Some(&["gopiper.buffer()"]),
         reference: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
-            dd if="$INPUT" of="$SCRATCH/out" bs=60416 count=2000 iflag=fullblock oflag=dsync status=none"#,
-        ours: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" &&
-            head -c $((60416 * 2000)) "$INPUT" | "$GOPIPER" run "$PIPELINE""#,
+            dd if="$INPUT" of="$SCRATCH/out" bs=1M oflag=dsync status=none"#,
+        ours: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" && "$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    // Another thread drops them: with the batch, at the end.
+    Row {
+        name: "attributes",
+        what: "three attributes of 12 bytes, set by a .so",
+        target: Target::AtMost(140.0),
+        figure: Figure::NanosecondsAStage,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[SET_ATTRIBUTES]),
+        reference: r#"COUNT=0 "$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+        ours: r#"COUNT=3 "$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    Row {
+        name: "attribute",
+        what: "one attribute of 12 bytes, set by a .so",
+        target: Target::AtMost(60.0),
+        figure: Figure::NanosecondsAStage,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[SET_ATTRIBUTES]),
+        reference: r#"COUNT=0 "$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+        ours: r#"COUNT=1 "$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    Row {
+        name: "lua_attributes",
+        what: "three attributes set by a Lua function, against luajit making a table of them",
+        target: Target::AtMost(1.0),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&["function(message)
+    local attributes = message.attributes
+    attributes.one, attributes.two, attributes.three = 'twelve bytes', 'twelve bytes', 'twelve bytes'
+  end"]),
+        reference: r#"luajit -e "for line in io.lines() do
+            last = { one = 'twelve bytes', two = 'twelve bytes', three = line } end" < "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    Row {
+        name: "route",
+        what: "a route by an attribute, to four branches; the attribute set by a .so",
+        target: Target::AtMost(200.0),
+        figure: Figure::NanosecondsAStage,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&["gopiper.loadComponent('attributes_component.so', { count = 1 })",
+            "gopiper.route(function(message) return message.attributes.field_0 end, {
+    one = {}, two = {}, ['twelve bytes'] = {}, default = {},
+  })"]),
+        reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
 ];
 
