@@ -210,6 +210,10 @@ typedef struct {
   uint32_t pool_size;
   // How many messages may wait for it, 0 for 8192; the operator's option wins.
   uint32_t channel_size;
+  // How many waiting messages a call gathers at most. With 0, a call brings one batch, as it was
+  // sent. A component that commits what a call brings (by a sync, a transaction, a request) asks
+  // for more: it gets everything that has arrived while it was busy.
+  uint32_t gathers;
   // Whether nothing is lost when the program is killed: a source sends messages that were not
   // settled again the next time; a sink keeps the messages for which it returned GOPIPER_DONE in
   // a safe place. Means nothing for a transform.
