@@ -39,17 +39,25 @@ impl BufferSink {
     /// were, and their report; an error is the report of all.
     fn store(&self, messages: &[Message]) -> Result<(usize, Report), Report> {
         let host = self.postponed.host();
-        let mut count = messages.len();
-        let mut block = block::write(messages);
-        // All of them, unless the buffer is small or nearly full.
-        while count > 1 && !self.shared.takes_at_once(block.len() as u64) {
-            count /= 2;
-            block = block::write(&messages[..count]);
+        let is_stopping = || host.is_stopping();
+        let (mut blocks, mut count, mut bytes) = (Vec::new(), 0, 0);
+        while count < messages.len() {
+            let part = &messages[count..];
+            let part = &part[..self.shared.block_of(part)];
+            let block = block::write(part);
+            let size = block.len() as u64;
+            match blocks.is_empty() {
+                true if !self.shared.await_room(size, is_stopping) => {
+                    return Ok((part.len(), Report::DROP));
+                }
+                // What has no room now waits until these are stored.
+                false if !self.shared.has_room(bytes + size) && !is_stopping() => break,
+                _ => {}
+            }
+            blocks.push((block, part.len() as u64));
+            (count, bytes) = (count + part.len(), bytes + size);
         }
-        if !self.shared.await_room(block.len() as u64, || host.is_stopping()) {
-            return Ok((count, Report::DROP));
-        }
-        self.shared.append(&block, count as u64).map_err(|error| {
+        self.shared.append(&blocks).map_err(|error| {
             if matches!(error, StoreError::Damaged { .. }) {
                 host.fail(&error.to_string());
             }

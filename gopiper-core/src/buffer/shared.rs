@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use gopiper_abi::{Gauge, Host};
+use gopiper_abi::{Gauge, Host, Message, raw::DEFAULT_CAPACITY};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     store::{Store, StoreError},
 };
 
-/// A block takes at most this part of the buffer, unless one message is larger.
+/// A block has at most this part of the buffer, unless one message is larger.
 const PARTS: u64 = 8;
 /// How many finished blocks are removed together.
 const TAKEN_AT_ONCE: usize = 32;
@@ -142,12 +142,23 @@ impl SharedBuffer {
         self.opened.get().expect("the inlet starts before there are messages")
     }
 
-    /// Whether a block of this size is one to add: a small part of the buffer, for which there is
-    /// room if what has none is dropped.
-    pub(super) fn takes_at_once(&self, bytes: u64) -> bool {
-        let BufferOptions { max_bytes, when_full, .. } = self.options;
-        let has_room = || self.state.lock().bytes + bytes <= max_bytes;
-        bytes <= max_bytes / PARTS && (when_full == WhenFull::Block || has_room())
+    /// How many of these messages make up the next block: as many as a batch has, in a small part of
+    /// the buffer, but one at least.
+    pub(super) fn block_of(&self, messages: &[Message]) -> usize {
+        let mut room = self.options.max_bytes / PARTS;
+        let fits = |message: &&Message| {
+            let bytes = message.data().len() as u64;
+            let has_room = bytes <= room;
+            room = room.saturating_sub(bytes);
+            has_room
+        };
+        let messages = &messages[..messages.len().min(DEFAULT_CAPACITY as usize)];
+        messages.iter().take_while(fits).count().max(1)
+    }
+
+    /// Whether there is room for so many bytes more.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        self.state.lock().bytes + bytes <= self.options.max_bytes
     }
 
     /// Whether there is room for a block, or none is needed; waits for room if the operator wants
@@ -170,25 +181,29 @@ impl SharedBuffer {
         self.changed.notify_all();
     }
 
-    /// Adds a block, synced, and removes finished blocks in the same commit.
-    pub(super) fn append(&self, block: &[u8], messages: u64) -> Result<(), StoreError> {
-        let number = self.state.lock().next;
-        self.change(Some((number, block, messages)))?;
+    /// Adds blocks, each with its number of messages, in one commit, which is synced. It also
+    /// removes finished blocks.
+    pub(super) fn append(&self, blocks: &[(Vec<u8>, u64)]) -> Result<(), StoreError> {
+        self.change(blocks)?;
         self.wake_outlet();
         Ok(())
     }
 
-    fn change(&self, put: Option<(u64, &[u8], u64)>) -> Result<(), StoreError> {
+    fn change(&self, put: &[(Vec<u8>, u64)]) -> Result<(), StoreError> {
         let opened = self.opened();
-        let done = std::mem::take(&mut self.state.lock().done);
-        let changed = opened.store.change(put.map(|(number, block, _)| (number, block)), &done);
+        let (first, done) = {
+            let mut state = self.state.lock();
+            (state.next, std::mem::take(&mut state.done))
+        };
+        let blocks: Vec<_> = (first..).zip(put.iter().map(|(block, _)| &block[..])).collect();
+        let changed = opened.store.change(&blocks, &done);
         let mut state = self.state.lock();
         if let Err(error) = changed {
             state.done.extend(done);
             return Err(error);
         }
-        if let Some((number, block, messages)) = put {
-            state.add(number, block.len() as u64, messages);
+        for (number, (block, messages)) in (first..).zip(put) {
+            state.add(number, block.len() as u64, *messages);
         }
         opened.show(&state);
         Ok(())
@@ -234,7 +249,7 @@ impl SharedBuffer {
     /// next incoming block.
     pub(super) fn take_out(&self, at_once: bool) -> Result<(), StoreError> {
         let done = self.state.lock().done.len();
-        if done >= TAKEN_AT_ONCE || (at_once && done > 0) { self.change(None) } else { Ok(()) }
+        if done >= TAKEN_AT_ONCE || (at_once && done > 0) { self.change(&[]) } else { Ok(()) }
     }
 
     /// No more blocks come in.

@@ -159,8 +159,9 @@ impl Store {
         }
     }
 
-    /// Adds a block and removes others: synced, all or nothing.
-    pub(super) fn change(&self, put: Option<(u64, &[u8])>, take: &[u64]) -> Result<(), StoreError> {
+    /// Adds blocks, in the order of their numbers, and removes others: synced, all or nothing.
+    pub(super) fn change(&self, put: &[(u64, &[u8])], take: &[u64]) -> Result<(), StoreError> {
+        let next = put.last().map(|(number, _)| number + 1);
         self.with(|database| {
             let transaction = database.begin_write()?;
             {
@@ -168,15 +169,17 @@ impl Store {
                 for number in take {
                     blocks.remove(number)?;
                 }
-                if let Some((number, block)) = put {
-                    blocks.insert(number, block)?;
-                    transaction.open_table(NUMBERS)?.insert(NEXT, number + 1)?;
+                for (number, block) in put {
+                    blocks.insert(number, *block)?;
+                }
+                if let Some(next) = next {
+                    transaction.open_table(NUMBERS)?.insert(NEXT, next)?;
                 }
             }
             Ok(transaction.commit()?)
         })?;
-        if let Some((number, _)) = put {
-            self.write_next(number + 1);
+        if let Some(next) = next {
+            self.write_next(next);
         }
         Ok(())
     }
@@ -318,9 +321,9 @@ mod tests {
         let (store, found) = Store::open(folder.path()).unwrap();
         assert_eq!((found.blocks.len(), found.next), (0, 0));
         for number in 0..5 {
-            store.change(Some((number, &written(&format!("block {number}")))), &[]).unwrap();
+            store.change(&[(number, &written(&format!("block {number}")))], &[]).unwrap();
         }
-        store.change(None, &[0, 2]).unwrap();
+        store.change(&[], &[0, 2]).unwrap();
         drop(store);
         let (store, found) = Store::open(folder.path()).unwrap();
         assert_eq!(found.blocks.iter().map(|one| one.number).collect::<Vec<_>>(), [1, 3, 4]);
@@ -338,10 +341,10 @@ mod tests {
         let (store, _) = Store::open(folder.path()).unwrap();
         for number in 0..20 {
             let text = format!("block {number} {}", "x".repeat(300 * number as usize));
-            store.change(Some((number, &written(&text))), &[]).unwrap();
+            store.change(&[(number, &written(&text))], &[]).unwrap();
         }
-        store.change(None, &[1, 2, 3]).unwrap();
-        store.change(Some((20, &written("the last one"))), &[]).unwrap();
+        store.change(&[], &[1, 2, 3]).unwrap();
+        store.change(&[(20, &written("the last one"))], &[]).unwrap();
         let expected = content(&store).unwrap();
         let path = store.path.clone();
         let while_open = fs::read(&path).unwrap();

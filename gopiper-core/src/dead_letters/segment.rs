@@ -56,10 +56,16 @@ impl Segment {
         self.length
     }
 
-    /// Writes letters, and syncs them: all or, as far as others can see, none.
-    pub(super) fn append(&mut self, letters: impl Iterator<Item = Letter>) -> io::Result<()> {
-        let mut bytes = Vec::new();
+    /// Writes the first of these letters, until they have `room` bytes, and syncs them: all or, as
+    /// far as others can see, none. Returns how many those were.
+    pub(super) fn append(
+        &mut self,
+        letters: impl Iterator<Item = Letter>,
+        room: u64,
+    ) -> io::Result<usize> {
+        let (mut bytes, mut count) = (Vec::new(), 0);
         for letter in letters {
+            count += 1;
             let body = rmp_serde::to_vec_named(&letter).map_err(io::Error::other)?;
             let length = u32::try_from(body.len()).map_err(io::Error::other)?;
             let start = bytes.len();
@@ -69,8 +75,12 @@ impl Segment {
             let head = digest::<4>(&bytes[start..]);
             bytes.extend_from_slice(&head);
             bytes.extend_from_slice(&body);
+            if bytes.len() as u64 >= room {
+                break;
+            }
         }
-        self.write(&bytes)
+        self.write(&bytes)?;
+        Ok(count)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -15,6 +15,9 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 /// The most messages that one sync covers.
 const GROUP: usize = 1 << 16;
 
+/// The most bytes of letters that one sync covers, and that are in memory for it.
+const AT_ONCE: u64 = 8 << 20;
+
 /// Writes messages into segments, and syncs them before it reports them.
 struct DeadLetterSink {
     state: PathBuf,
@@ -51,25 +54,18 @@ impl DeadLetterSink {
                 self.limit
             ));
         }
-        let mut room = self.limit - used;
-        let fits = |message: &&Message| {
-            let has_room = room > 0;
-            room = room.saturating_sub(message.data().len() as u64);
-            has_room
-        };
-        let messages = &messages[..messages.iter().take_while(fits).count()];
+        let room = (self.limit - used).min(AT_ONCE);
         let now = self.postponed.host().now();
         let letters = messages.iter().map(|message| Letter::of(message, now));
         let written = match &mut self.segment {
-            Some(segment) => segment.append(letters),
+            Some(segment) => segment.append(letters, room),
             none => {
                 state::make(&self.state, FOLDER.as_ref()).map_err(|error| error.to_string())?;
                 Segment::create(&self.folder, now)
-                    .and_then(|segment| none.insert(segment).append(letters))
+                    .and_then(|segment| none.insert(segment).append(letters, room))
             }
         };
-        written.map_err(|error| format!("can't write to {}: {error}", self.folder.display()))?;
-        Ok(messages.len())
+        written.map_err(|error| format!("can't write to {}: {error}", self.folder.display()))
     }
 
     fn shown(&self) -> impl std::fmt::Display + '_ {

@@ -236,8 +236,13 @@ impl Common {
                 time: planned.linger.unwrap_or_default(),
                 gathers: planned.gathers > 0,
                 // Half of the channel at most, among all: the rest has to come in meanwhile.
-                messages: (planned.channel_size / (2 * planned.pool_size))
-                    .clamp(1, planned.gathers.max(DEFAULT_CAPACITY as usize)),
+                messages: (planned.channel_size / (2 * planned.pool_size)).clamp(
+                    1,
+                    match planned.linger {
+                        None => planned.gathers.max(1),
+                        Some(_) => DEFAULT_CAPACITY as usize,
+                    },
+                ),
                 bytes: planned.channel_bytes / (2 * planned.pool_size),
             },
             clock: self.clock.clone(),

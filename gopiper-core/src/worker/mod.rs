@@ -105,6 +105,11 @@ impl Worker {
             match self.queue.try_recv() {
                 Ok(queued) => self = self.take(instance, watched, queued)?,
                 Err(TryRecvError::Empty) => {
+                    // Others may have emptied the queue since `attend` looked.
+                    if let Some(gathered) = self.take_gathered(0) {
+                        self = self.handle(instance, watched, gathered.into())?;
+                        continue;
+                    }
                     if let Some(inlet) = &self.stage.inlet {
                         inlet.channel.wake_sender();
                     }

@@ -104,9 +104,19 @@ fn from_many_threads(subject: &Subject) -> Judged {
 /// Whether the number of entries in a folder of `/proc` grows from pipeline to pipeline.
 fn grows(subject: &Subject, folder: &str, what: &str) -> Judged {
     let count = || fs::read_dir(folder).map_or(0, Iterator::count);
+    // Threads of the pipelines before may still be on their way out.
+    let steady = || {
+        let mut counts = [usize::MAX; 5];
+        while counts.iter().any(|earlier| *earlier != counts[0]) || counts[0] == usize::MAX {
+            counts.rotate_right(1);
+            counts[0] = count();
+            thread::sleep(Duration::from_millis(10));
+        }
+        counts[0]
+    };
     let some = || (0..3).try_for_each(|_| Trial::new(subject, lines(20)).run().map(drop));
     some()?;
-    let before = count();
+    let before = steady();
     some()?;
     let begun = Instant::now();
     while count() > before && begun.elapsed() < subject.patience {
