@@ -268,11 +268,11 @@ pub trait Factory: Sized + Send + 'static {
     }
 
     /// How many waiting messages a call gathers at most. With 0, a call brings one batch as it was
-    /// sent, usually of up to 512 messages; a batch is never cut. A component that commits what a call brings (by a sync, a
-    /// transaction, a request) asks for more: then a call brings everything that has arrived while
-    /// the component was busy, up to this number and half of the bytes of its channel. No message
-    /// waits for others. The channel has room for twice as many messages, unless the operator sets
-    /// `channel_size`.
+    /// sent, usually of up to 512 messages; a batch is never cut. A component that commits what a
+    /// call brings (by a sync, a transaction, a request) asks for more: then a call brings
+    /// everything that has arrived while the component was busy, up to this number and half of the
+    /// bytes of its channel. No message waits for others. The channel has room for twice as many
+    /// messages, unless the operator sets `channel_size`.
     fn gathers(&self) -> usize {
         0
     }

@@ -142,8 +142,8 @@ impl SharedBuffer {
         self.opened.get().expect("the inlet starts before there are messages")
     }
 
-    /// How many of these messages make up the next block: as many as a batch has, in a small part of
-    /// the buffer, but one at least.
+    /// How many of these messages make up the next block: as many as a batch has, in a small part
+    /// of the buffer, but one at least.
     pub(super) fn block_of(&self, messages: &[Message]) -> usize {
         let mut room = self.options.max_bytes / PARTS;
         let fits = |message: &&Message| {
