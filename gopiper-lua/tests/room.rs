@@ -9,7 +9,7 @@ use std::{
 
 use common::{feed, gopiper};
 
-/// Nobody reads the output before the log has said that messages are dropped.
+/// The test reads the output only after the log has reported dropped messages.
 fn dropping(steps: &str, component: &str, why: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("p.lua");

@@ -160,8 +160,8 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     }
 }
 
-/// The default directory is used for dead letters alone, though nobody has asked for it: ignored,
-/// the letters of this run would be discarded.
+/// The operator has not chosen this directory, but the dead letters need it: without it, the run
+/// would discard them.
 #[test]
 fn a_default_state_of_another_version_is_refused_where_it_is_needed() {
     let folder = tempfile::tempdir().expect("a folder");

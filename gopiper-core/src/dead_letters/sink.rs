@@ -85,16 +85,18 @@ impl DeadLetterSink {
 impl BatchComponent for DeadLetterSink {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         let mut written = 0;
-        let failure = loop {
+        while written < call.messages().len() {
             match self.write(&call.messages()[written..]) {
                 Ok(more) => written += more,
-                Err(error) => break Some(Report::retry(0, error)),
+                Err(error) => {
+                    let rest = Report::retry(0, error);
+                    return call.report_each(|place, _| match place < written {
+                        true => Report::DONE,
+                        false => rest.clone(),
+                    });
+                }
             }
-            if written == call.messages().len() {
-                break None;
-            }
-        };
-        let failure = failure.unwrap_or(Report::DONE);
-        call.report_each(|place, _| if place < written { Report::DONE } else { failure.clone() })
+        }
+        call.report_all(Report::DONE)
     }
 }

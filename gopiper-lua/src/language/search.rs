@@ -39,7 +39,7 @@ impl SearchPath {
         SearchPath(directories)
     }
 
-    /// What is wrong with the directories that were given, each as a warning.
+    /// Warnings about the directories that were given.
     pub fn missing(given: &[PathBuf]) -> Vec<String> {
         let given = given.iter().filter(|directory| !directory.as_os_str().is_empty());
         let missing = given.filter(|directory| !directory.is_dir());

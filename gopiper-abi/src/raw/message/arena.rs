@@ -1,9 +1,9 @@
 //! The memory that the attributes of messages are written to: large chunks, one after the other,
 //! instead of several small allocations for each message.
 //!
-//! Each thread writes to a chunk of its own, so writing takes no lock. What was written may be
-//! released by any thread: a chunk counts its references as the memory of payloads does, and the
-//! last one gives it back to the allocator that it came from.
+//! Each thread writes to a chunk of its own, so writing takes no lock. Any thread may release the
+//! attributes: a chunk counts its references as the memory of payloads does, and the last one gives
+//! it back to the allocator that it came from.
 use std::{cell::RefCell, mem::MaybeUninit, ptr, slice};
 
 use crate::raw::{

@@ -73,7 +73,7 @@ pub enum AttributeValue<'a> {
 }
 
 impl AttributeValue<'_> {
-    /// What is too long becomes a value with memory of its own.
+    /// Gives a long text or long bytes memory of their own.
     pub(in crate::raw) fn shortened(self) -> Self {
         match self {
             Self::Text(text) if text.len() > LONGEST_NEAR => Self::Value(text.into_owned().into()),

@@ -10,23 +10,6 @@ use crate::raw::{
     },
 };
 
-/// What a change of an extra replaced: to be dropped once the change is done, because that may run
-/// an author's code.
-#[must_use]
-struct Replaced {
-    extra: *mut Extra,
-    _value: Value,
-}
-
-impl Drop for Replaced {
-    fn drop(&mut self) {
-        if !self.extra.is_null() {
-            // SAFETY: the change took this reference out of the message.
-            unsafe { Extra::release(self.extra) }
-        }
-    }
-}
-
 /// Changes. `place` is where a message keeps its pointer (null for none), and its reference.
 impl Extra {
     /// Sets an attribute; its place stays if there was one of this name.
@@ -39,15 +22,13 @@ impl Extra {
         let at = unsafe { if (*place).is_null() { None } else { Self::position(*place, name) } };
         let is_new = at.is_none();
         let text = value.near_len() + if is_new { name.len() } else { 0 };
-        let replaced = Arena::with(|arena| {
-            // SAFETY: `place` is as the caller says (`# Safety`). What `own` returns has room for
-            // one more attribute if that is asked for, and the arena for `text` bytes.
-            unsafe {
-                let (extra, old) = Self::own(arena, *place, is_new.into(), text);
-                *place = extra;
+        // SAFETY: `place` is as the caller says (`# Safety`). The extra has room for one more
+        // attribute if that is asked for, and the arena for `text` bytes.
+        let replaced = unsafe {
+            Self::edit(place, is_new.into(), text, |arena, extra| {
                 let value = value.put(arena);
                 (*extra).has_objects |= u32::from(value.is_object());
-                let replaced = match at {
+                match at {
                     Some(at) => mem::replace(&mut (*Self::attribute(extra, at)).value, value),
                     None => {
                         let attribute = Self::attribute(extra, (*extra).len as usize);
@@ -56,10 +37,9 @@ impl Extra {
                         (*extra).len += 1;
                         Value::NULL
                     }
-                };
-                Replaced { extra: old, _value: replaced }
-            }
-        });
+                }
+            })
+        };
         drop(replaced);
     }
 
@@ -71,24 +51,25 @@ impl Extra {
         // SAFETY: `place` holds a reference, and there is an attribute at `at` (`# Safety`): it is
         // read out once, and those behind it move into its place.
         unsafe {
-            let extra = Self::change(place);
-            let attribute = Self::attribute(extra, at);
-            let value = ptr::read(&raw const (*attribute).value).into_own();
-            (*extra).len -= 1;
-            ptr::copy(attribute.add(1), attribute, (*extra).len as usize - at);
-            value
+            Self::edit(place, 0, 0, |_, extra| {
+                let attribute = Self::attribute(extra, at);
+                let value = ptr::read(&raw const (*attribute).value).into_own();
+                (*extra).len -= 1;
+                ptr::copy(attribute.add(1), attribute, (*extra).len as usize - at);
+                value
+            })
         }
     }
 
     /// # Safety
     /// As for [`Extra::set`].
     pub(in crate::raw) unsafe fn set_value(place: *mut *mut Extra, value: Value) {
-        // SAFETY: `place` is as the caller says (`# Safety`), and `change` makes it hold an extra
-        // that nothing else refers to.
+        // SAFETY: `place` is as the caller says (`# Safety`), and nothing else refers to the extra.
         let replaced = unsafe {
-            let extra = Self::change(place);
-            (*extra).has_objects |= u32::from(value.is_object());
-            mem::replace(&mut (*extra).value, value)
+            Self::edit(place, 0, 0, |_, extra| {
+                (*extra).has_objects |= u32::from(value.is_object());
+                mem::replace(&mut (*extra).value, value)
+            })
         };
         drop(replaced);
     }
@@ -96,51 +77,52 @@ impl Extra {
     /// # Safety
     /// As for [`Extra::set`].
     pub(in crate::raw) unsafe fn set_trace(place: *mut *mut Extra, trace: Trace) {
-        let replaced = Arena::with(|arena| {
-            // SAFETY: `place` is as the caller says (`# Safety`). `own` makes room for one more
-            // attribute, whose place a `Rare` would not be: so it lies with the text, aligned.
-            unsafe {
-                let (extra, old) = Self::own(arena, *place, 0, OF_RARE);
-                *place = extra;
-                match (*extra).rare.as_mut() {
-                    Some(rare) => rare.trace = trace,
-                    None => (*extra).rare = put_rare(arena, Rare { trace, later: Value::NULL }),
-                }
-                Replaced { extra: old, _value: Value::NULL }
-            }
-        });
-        drop(replaced);
+        // SAFETY: `place` is as the caller says (`# Safety`), and the arena has room for a `Rare`.
+        unsafe {
+            Self::edit(place, 0, OF_RARE, |arena, extra| match (*extra).rare.as_mut() {
+                Some(rare) => rare.trace = trace,
+                None => (*extra).rare = put_rare(arena, Rare { trace, later: Value::NULL }),
+            });
+        }
     }
 
     /// # Safety
     /// As for [`Extra::set`].
     pub(in crate::raw) unsafe fn describe(place: *mut *mut Extra, description: &str) {
-        let replaced = Arena::with(|arena| {
-            // SAFETY: `place` is as the caller says (`# Safety`). `own` makes room for the text.
-            unsafe {
-                let (extra, old) = Self::own(arena, *place, 0, description.len());
-                *place = extra;
+        // SAFETY: `place` is as the caller says (`# Safety`), and the arena has room for the text.
+        unsafe {
+            Self::edit(place, 0, description.len(), |arena, extra| {
                 (*extra).description_len = description.len();
                 (*extra).description = arena.copy(description.as_bytes());
-                Replaced { extra: old, _value: Value::NULL }
-            }
-        });
-        drop(replaced);
+            });
+        }
     }
 
-    /// Makes `place` hold an extra that nothing else refers to.
-    unsafe fn change(place: *mut *mut Extra) -> *mut Extra {
-        let replaced = Arena::with(|arena| {
-            // SAFETY: `place` is as the callers say (their `# Safety`).
+    /// Makes `place` hold an extra that nothing else refers to, with room for `more` attributes,
+    /// and calls `write` with it while the arena has room for `text` bytes. Values that `write`
+    /// replaces are its result, to be dropped afterwards: that may run an author's code.
+    ///
+    /// # Safety
+    /// As for [`Extra::set`].
+    unsafe fn edit<R>(
+        place: *mut *mut Extra,
+        more: usize,
+        text: usize,
+        write: impl FnOnce(&mut Arena, *mut Extra) -> R,
+    ) -> R {
+        let (old, result) = Arena::with(|arena| {
+            // SAFETY: `place` is as the caller says (`# Safety`).
             unsafe {
-                let (extra, old) = Self::own(arena, *place, 0, 0);
+                let (extra, old) = Self::own(arena, *place, more, text);
                 *place = extra;
-                Replaced { extra: old, _value: Value::NULL }
+                (old, write(arena, extra))
             }
         });
-        drop(replaced);
-        // SAFETY: `place` is the callers' to read.
-        unsafe { *place }
+        if !old.is_null() {
+            // SAFETY: `own` gave this reference out of the message.
+            unsafe { Self::release(old) }
+        }
+        result
     }
 
     /// An extra that nothing else refers to, with the content of `old` (null: none) and room for

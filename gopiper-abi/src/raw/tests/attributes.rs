@@ -140,7 +140,7 @@ fn a_thread_that_is_ending_can_still_set_one() {
     );
 }
 
-/// What is done to one of some messages.
+/// One operation on one of several messages.
 #[derive(Debug, Clone)]
 enum Step {
     Set(usize, u8, String),
