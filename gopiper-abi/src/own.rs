@@ -48,7 +48,7 @@ pub fn committing_sink<C: BatchComponent>(
     FactoryHandle::own(name, Own::<_, { Kind::SINK.0 }>(make, gathers))
 }
 
-/// What creates the components, and how many messages a call of theirs gathers.
+/// The function that creates the components, and how many messages a call of theirs gathers.
 struct Own<M, const KIND: u32>(M, usize);
 
 impl<W, M, const KIND: u32> WorkerFactory for Own<M, KIND>

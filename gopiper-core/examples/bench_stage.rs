@@ -63,7 +63,7 @@ impl Source for Repeat {
     }
 }
 
-/// What `grep` does to find a word.
+/// Finds a word, as `grep` does.
 struct Search(Finder<'static>);
 
 impl Component for Search {

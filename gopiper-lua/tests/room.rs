@@ -1,4 +1,4 @@
-//! What an operator learns when there is no room for messages.
+//! The program reports messages that it has no room for.
 mod common;
 
 use std::{

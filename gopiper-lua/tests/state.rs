@@ -197,7 +197,7 @@ gopiper.createPipeline({
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"one\n"[..]));
 }
 
-/// Nobody has asked for the default directory, so a pipeline that can do without it runs.
+/// The default directory was not asked for, so a pipeline that can do without it runs.
 #[test]
 fn a_default_state_that_cannot_be_made_is_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");

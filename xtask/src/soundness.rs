@@ -73,7 +73,7 @@ fn test_boundary(cargo: Cargo, plugins: &str) -> Result<()> {
         // Those of the usual build: what happens to them does not depend on how they were built.
         .env("GOPIPER_TEST_VARIANTS", variants::build()?);
     cargo.run("test", &BOUNDARY)?;
-    // What Lua calls through the FFI.
+    // The functions that Lua calls through the FFI.
     cargo.run("test", &["-p", "gopiper-lua", "--lib", "function::"])
 }
 

@@ -292,8 +292,8 @@ fn before_it_is_opened_it_is_known_which_file_it_is_and_whether_it_can_be_writte
         [("file/new/a", ErrorKind::NotADirectory), ("there", ErrorKind::IsADirectory)]
     {
         assert_eq!(place::check(&folder.path(name)).unwrap_err().kind(), refused);
-        let told = folder.try_sink(name, []).err().unwrap();
-        assert!(told.contains("cannot write"), "{told}");
+        let error = folder.try_sink(name, []).err().unwrap();
+        assert!(error.contains("cannot write"), "{error}");
     }
     assert_eq!(folder.files().len(), 3, "looking leaves no trace");
 }

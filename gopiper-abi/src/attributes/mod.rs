@@ -57,7 +57,7 @@ pub fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>>
         let error = refusal(&mut path, &message, &json, Schema::new(&schema));
         // Serde stops at the first: so it tries again without that one, until all are found, or one
         // for which nothing right could be put in its place.
-        if errors.iter().any(|told| is_within(&error.attribute, &told.attribute)) {
+        if errors.iter().any(|known| is_within(&error.attribute, &known.attribute)) {
             return Err(errors);
         }
         errors.push(error);

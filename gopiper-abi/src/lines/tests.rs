@@ -222,7 +222,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_begins_again_where_a_message_ends_gets_what_follows(
+    fn a_reader_that_begins_where_a_message_ends_gets_the_rest(
         (input, cuts, delimiter, block_size, max_length) in inputs(),
         too_long in prop_oneof![Just(TooLong::Split), Just(TooLong::Fail), Just(TooLong::Drop)],
         place in any::<prop::sample::Index>(),

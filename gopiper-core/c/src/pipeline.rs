@@ -123,7 +123,7 @@ impl gopiper_pipeline {
         let running = match mem::replace(&mut *stage, PipelineState::Gone) {
             PipelineState::Running(running) => running,
             other => {
-                let told = match other {
+                let result = match other {
                     PipelineState::Ended(true) => Ok(()),
                     PipelineState::Ended(false) => {
                         Err("the pipeline has ended without success".into())
@@ -131,7 +131,7 @@ impl gopiper_pipeline {
                     _ => Err("the pipeline is not running: start it first".into()),
                 };
                 *stage = other;
-                return told;
+                return result;
             }
         };
         // Others may ask meanwhile.

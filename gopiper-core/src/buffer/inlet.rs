@@ -50,7 +50,7 @@ impl BufferSink {
                 true if !self.shared.await_room(size, is_stopping) => {
                     return Ok((part.len(), Report::DROP));
                 }
-                // What has no room now waits until these are stored.
+                // The messages without room wait until these are stored.
                 false if !self.shared.has_room(bytes + size) && !is_stopping() => break,
                 _ => {}
             }
@@ -74,7 +74,7 @@ impl BatchComponent for BufferSink {
         while reports.len() < count {
             match self.store(&call.messages()[reports.len()..]) {
                 Ok((stored, report)) => reports.resize(reports.len() + stored, report),
-                // What comes after it would overtake it.
+                // Later messages must not overtake it.
                 Err(report) => reports.resize(count, report),
             }
         }

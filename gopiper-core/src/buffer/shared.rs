@@ -212,8 +212,8 @@ impl SharedBuffer {
     /// The first block from this number on. A new block counts only after it was reported as added:
     /// a failed attempt may have left it in the store, and it is added again.
     pub(super) fn next(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        let told = self.state.lock().next;
-        self.opened().store.next(from..told)
+        let reported = self.state.lock().next;
+        self.opened().store.next(from..reported)
     }
 
     pub(super) fn damaged(&self, number: u64) -> StoreError {

@@ -228,7 +228,7 @@ pub(crate) struct StoredMessages {
     pub(crate) and_more: bool,
 }
 
-/// The messages that the store in a folder holds, if there is one. `None` if that cannot be told
+/// The messages that the store in a folder holds, if there is one. `None` if that is not known
 /// without changing it: a store that was not closed has to be repaired first.
 pub(crate) fn stored_messages(folder: &Path) -> Option<StoredMessages> {
     let path = folder.join("buffer.redb");
@@ -351,7 +351,7 @@ mod tests {
         drop(store);
         let closed = fs::read(&path).unwrap();
         let next = fs::read(folder.path().join("buffer.next")).unwrap();
-        let (mut told, mut harmless) = (0, 0);
+        let (mut reported, mut harmless) = (0, 0);
         for whole in [while_open, closed] {
             for at in (0..whole.len()).filter(|at| *at < 320 || at % 509 == 0) {
                 let mut bytes = whole.clone();
@@ -366,12 +366,12 @@ mod tests {
                     Ok(Ok(read)) if expected.iter().all(|block| read.contains(block)) => {
                         harmless += 1;
                     }
-                    Ok(Err(_)) => told += 1,
+                    Ok(Err(_)) => reported += 1,
                     Ok(Ok(_)) => panic!("a bit flipped in byte {at}: blocks are missing silently"),
                     Err(_) => panic!("a bit flipped in byte {at}: a panic"),
                 }
             }
         }
-        assert!(told > 100 && harmless > 100, "told {told}, harmless {harmless}");
+        assert!(reported > 100 && harmless > 100, "reported {reported}, harmless {harmless}");
     }
 }

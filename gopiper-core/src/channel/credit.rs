@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_overtakes_a_sender_that_waits_for_the_whole() {
+    fn no_sender_overtakes_one_that_waits_for_all_of_the_room() {
         let credit = Arc::new(Credit::new(4, 10));
         let (first, second) =
             (credit.take(Load::new(1, 1)), credit.try_take(Load::new(1, 1)).unwrap());

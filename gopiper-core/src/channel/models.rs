@@ -119,7 +119,7 @@ fn a_claim_for_the_whole_gets_it_alone() {
 }
 
 #[test]
-fn trying_gets_in_nobodys_way() {
+fn trying_does_not_hold_up_other_senders() {
     explore_up_to(Some(5), "two that wait, one that tries", || {
         together(
             &Room::new(),

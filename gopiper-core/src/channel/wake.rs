@@ -85,7 +85,7 @@ impl Wake {
             None => _ = select.ready(),
             Some(left) => _ = select.ready_timeout(left),
         }
-        // The flag tells what this told.
+        // The flag already says that there was a nudge.
         let _ = self.receiver.try_recv();
     }
 }

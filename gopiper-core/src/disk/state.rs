@@ -43,7 +43,7 @@ pub(crate) const NO_DIRECTORY: &str =
 pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
     let there = usable(directory, folder)?;
     try_to_make(&there).or_else(|error| match Error::from(error) {
-        // Whether it still is when something is to be kept there can't be told now.
+        // It may be gone by the time something is written there.
         error if error.is_temporary() => Ok(()),
         error => Err(format!(
             "the state directory {} can't be used: cannot create a folder in {} ({error})",
@@ -56,7 +56,7 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
 /// Like [`check`], but only looks. Returns the part of the folder's path that exists.
 fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
     if is_of_another_version(directory) {
-        // Before anything about permissions: whoever mends those would meet this next.
+        // Before anything about permissions: with those mended, this would still be in the way.
         check_version(directory)?;
     }
     let (shown, folder) = (directory.display(), directory.join(folder));

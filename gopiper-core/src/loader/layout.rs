@@ -80,8 +80,8 @@ fn explain(errors: &AbiInstabilityErrors) -> Difference {
     // smallest is the cause.
     let is_size = |e: &AbiInstability| matches!(e, A::Size(_) | A::Alignment(_));
     let smallest = || all().min_by_key(|(error, _)| type_at_end(error).map(|ty| ty.size()));
-    let told = all().find(|(_, e)| !is_size(e)).or_else(smallest);
-    let Some((error, difference)) = told else {
+    let first = all().find(|(_, e)| !is_size(e)).or_else(smallest);
+    let Some((error, difference)) = first else {
         return unknown_difference("another");
     };
     let (what, expected, found) = match error.stack_trace.last() {

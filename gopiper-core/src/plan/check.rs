@@ -32,7 +32,7 @@ pub fn check(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
         for error in pipeline.check(&mut holders, &mut outputs) {
             // An error in the state directory that all share is reported once.
             let is_told = matches!(error, PipelineError::State(_))
-                && errors.iter().any(|(_, told)| *told == error);
+                && errors.iter().any(|(_, known)| *known == error);
             if !is_told {
                 errors.push((pipeline.name.clone(), error));
             }
@@ -47,9 +47,9 @@ pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
     let mut warnings = Vec::new();
     for pipeline in pipelines {
         for stage in pipeline.stages.iter_mut().chain(&mut pipeline.dead_letter) {
-            let told = stage.factory.warnings().into_iter();
-            let told = told.map(|warning| PipelineError::warning(&stage.name, warning));
-            warnings.extend(told.map(|warning| (pipeline.name.clone(), warning)));
+            let own = stage.factory.warnings().into_iter();
+            let own = own.map(|warning| PipelineError::warning(&stage.name, warning));
+            warnings.extend(own.map(|warning| (pipeline.name.clone(), warning)));
         }
     }
     warnings
@@ -60,7 +60,7 @@ pub fn warnings(pipelines: &mut [Pipeline]) -> Vec<(String, PipelineError)> {
 pub fn left_in_buffers(pipelines: &[Pipeline]) -> Vec<(String, PipelineError)> {
     let directories = pipelines.iter().filter_map(|one| one.options.state_directory.as_deref());
     let directories: BTreeSet<_> = directories.collect();
-    // Whoever needs the state of another version is refused.
+    // A pipeline that needs a state directory of another version is refused elsewhere.
     let ours = directories.into_iter().filter(|directory| state::check_version(directory).is_ok());
     let folders = ours.flat_map(|one| state::folders_of_components(one).unwrap_or_default());
     folders.filter_map(|folder| left_in_buffer(folder, pipelines)).collect()

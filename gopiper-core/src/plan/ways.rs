@@ -150,8 +150,8 @@ impl Pipeline {
                 }
                 if is_last {
                     // A loss that applies to several components is listed once.
-                    let mut told = BTreeSet::new();
-                    way.losses.retain(|loss| told.insert(loss.clone()));
+                    let mut known = BTreeSet::new();
+                    way.losses.retain(|loss| known.insert(loss.clone()));
                     return Some(way);
                 }
             }

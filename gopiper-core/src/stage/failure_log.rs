@@ -243,7 +243,7 @@ impl Failures {
     /// Writes the counts that are left: the component has ended.
     pub(crate) fn end(&self) {
         for (key, mut reason) in self.reasons.lock().drain() {
-            // Of dropped ones the total is told.
+            // For dropped messages the log has their total.
             if reason.unsaid > 0 && reason.attempt != Attempt::Room {
                 self.tell(key, &mut reason, self.clock.monotonic());
             }

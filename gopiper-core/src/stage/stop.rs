@@ -170,15 +170,15 @@ impl Stop {
     /// Notifies those that no stage has a use for any more, though the pipeline goes on: a
     /// component may wait for a stop while it holds a message.
     fn tell_done(&self) {
-        let mut told = Vec::new();
+        let mut listeners = Vec::new();
         self.hear.lock().retain(|one| match one.upgrade() {
             Some(one) if one.position().is_some_and(|at| self.is_done_with(at)) => {
-                told.push(one);
+                listeners.push(one);
                 false
             }
             one => one.is_some(),
         });
-        told.iter().for_each(|one| one.stop_requested());
+        listeners.iter().for_each(|one| one.stop_requested());
     }
 
     /// Why detached branches ended alone.
@@ -196,8 +196,8 @@ impl Stop {
             let led_on = !stage.next.is_empty();
             // In one order for all: of two that end the last branches, one has to see both.
             let is_done = |next: &usize| self.stages[*next].done.load(SeqCst);
-            let for_nobody = led_on && stage.next.iter().all(is_done);
-            if for_nobody || position == of_dead_letters {
+            let without_reader = led_on && stage.next.iter().all(is_done);
+            if without_reader || position == of_dead_letters {
                 self.stages[at].done.store(true, SeqCst);
             }
         }

@@ -236,7 +236,7 @@ struct PipelineEnd {
 }
 
 impl PipelineEnd {
-    /// What becomes of messages that were left unprocessed.
+    /// The fate of messages that were left unprocessed.
     fn of_unprocessed(&self) -> String {
         let (again, lost) = (self.resending.join(", "), self.forgetting.join(", "));
         match (again.is_empty(), lost.is_empty()) {

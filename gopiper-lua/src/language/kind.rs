@@ -1,7 +1,7 @@
-//! What a Lua value is, in an operator's terms.
+//! Names the kinds of Lua values in an operator's terms.
 use mlua::Value;
 
-/// What a value is, with its article. Each userdata of ours has its name.
+/// The kind of a value, with its article. Each userdata of ours has its name.
 pub(crate) fn kind_of(value: &Value) -> String {
     match value {
         Value::UserData(data) => match data.type_name() {

@@ -37,7 +37,7 @@ use mlua::{
 use parking_lot::Mutex;
 use signal_hook::low_level::register;
 
-/// What the errors say, after the place.
+/// The text of the errors, after the place.
 const FILE_RAN: &str = ": the file ran for more than ";
 const FUNCTION_RAN: &str = ": the function ran for more than ";
 

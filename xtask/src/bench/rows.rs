@@ -110,8 +110,8 @@ pub(super) const ROWS: &[Row] = &[
         reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
-    // The interface is on both sides: told is what it costs that the code lies in a file of its
-    // own, built by whomever, and cannot be inlined. What the interface costs is the row before.
+    // The interface is on both sides. This row shows the cost of code in a file of its own, which
+    // cannot be inlined; the row before shows the cost of the interface.
     Row {
         name: "substring",
         what: "a search in each message by a .so, against the same compiled into the host",

@@ -258,7 +258,7 @@ impl Extra {
     }
 }
 
-/// What a [`Rare`] takes where any byte may be free.
+/// The bytes that a [`Rare`] takes at most, with its alignment.
 const OF_RARE: usize = size_of::<Rare>() + align_of::<Rare>();
 
 /// # Safety

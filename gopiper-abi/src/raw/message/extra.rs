@@ -1,4 +1,4 @@
-//! What most messages lack: attributes, a structured value, a description, a trace.
+//! The parts that most messages lack: attributes, a structured value, a description, a trace.
 use std::{
     ptr, slice,
     sync::atomic::{
@@ -35,7 +35,7 @@ pub struct Attribute {
     pub(in crate::raw) value: Value,
 }
 
-/// What few messages have.
+/// The parts that few messages have.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Rare {
@@ -44,8 +44,8 @@ pub struct Rare {
     pub(in crate::raw) later: Value,
 }
 
-/// What most messages lack, behind one pointer; the attributes follow directly. Names and short
-/// texts lie in the same chunk of memory, which this holds one reference on.
+/// The parts that most messages lack, behind one pointer; the attributes follow directly. Names and
+/// short texts lie in the same chunk of memory, which this holds one reference on.
 ///
 /// Messages share it; the first change of one of them copies it.
 #[repr(C)]

@@ -163,7 +163,7 @@ fn watch(
 ) -> Result<(Summary, Option<String>), Verdict> {
     let idle = patience.min(Duration::from_millis(200));
     let (mut last, mut since) = ((control.counts(), control.outcomes()), Instant::now());
-    let (mut begun, mut told, mut stuck) = (Instant::now(), false, None);
+    let (mut begun, mut asked, mut stuck) = (Instant::now(), false, None);
     loop {
         match hear.recv_timeout(Duration::from_millis(5)) {
             Ok(summary) => return Ok((summary, stuck)),
@@ -186,17 +186,17 @@ fn watch(
         }
         let enough = since.elapsed() > idle || begun.elapsed() > 2 * idle;
         match end {
-            End::Stopped if !told && enough => {
-                (told, begun) = (true, Instant::now());
+            End::Stopped if !asked && enough => {
+                (asked, begun) = (true, Instant::now());
                 control.stop();
             }
-            End::Aborted if !told && (enough || begun.elapsed() > idle / 10) => {
-                (told, begun) = (true, Instant::now());
+            End::Aborted if !asked && (enough || begun.elapsed() > idle / 10) => {
+                (asked, begun) = (true, Instant::now());
                 control.abort();
             }
             _ => {}
         }
-        let late = told && begun.elapsed() > patience;
+        let late = asked && begun.elapsed() > patience;
         if stuck.is_none() && (late || since.elapsed() > patience) {
             stuck = Some(format!("it did not end; messages left: {:?}", control.left()));
             control.abort();

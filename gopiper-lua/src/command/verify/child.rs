@@ -40,7 +40,7 @@ fn judge(test: &Test, arguments: &VerifyArguments, subject: &Subject) -> io::Res
         };
         command.args(["--attributes", &whole]);
     }
-    // Whether it is trusted was asked before; a key's path may lead elsewhere from here.
+    // Its signature was checked before; a key's path may lead elsewhere from here.
     command.env_remove("GOPIPER_TRUSTED_KEY").env_remove("GOPIPER_UNSIGNED");
     command.current_dir(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = command.stderr(said.try_clone()?).spawn()?;

@@ -148,7 +148,7 @@ fn is_key(rest: &[u8]) -> bool {
     matches!(rest.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'"' | b'}'))
 }
 
-/// That it is nothing but one value of JSON.
+/// Checks that the text is one JSON value and nothing else.
 #[cold]
 fn is_whole(data: &[u8]) -> Result<(), JsonProblem> {
     let read =
