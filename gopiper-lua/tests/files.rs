@@ -242,8 +242,8 @@ fn writing_continues_when_the_disk_has_room_again() {
     full(Some(2000));
     folder.append("in", numbered(100..500));
     thread::sleep(Duration::from_millis(300));
-    let written = numbers(&folder.path("out")).len();
-    assert!(written < 500, "it was too much");
+    // The sink writes a part again and again, and takes it back.
+    assert!(folder.length("out") < numbered(0..500).len() as u64, "there was no limit");
     full(None);
     until(|| folder.length("out") == numbered(0..500).len() as u64);
     let output = end(child, Signal::TERM);

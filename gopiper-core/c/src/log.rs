@@ -6,7 +6,7 @@ use std::{
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, fmt, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+    filter::Targets, fmt, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
 use crate::text;
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn gopiper_log_to(
     let Some(write) = write else { return false };
     // SAFETY: `filter` is NULL, or a text that C keeps for the call (the header).
     let filter = unsafe { text::text(filter) };
-    let Ok(filter) = EnvFilter::try_new(filter.as_deref().unwrap_or("warn")) else { return false };
+    let Ok(filter) = filter.as_deref().unwrap_or("warn").parse::<Targets>() else { return false };
     let lines = fmt::layer().without_time().with_level(false).with_target(false).with_ansi(false);
     let lines = lines.with_writer(LogLines { write, context });
     tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok()

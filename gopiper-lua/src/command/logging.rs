@@ -5,7 +5,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use gopiper_core::loader::Refusal;
 use gopiper_lua::{Problem, Severity};
@@ -26,7 +26,7 @@ pub(crate) struct LogArguments {
     /// The format of log lines.
     #[arg(long, global = true, value_enum, default_value_t, env = "GOPIPER_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
-    /// A filter for the log, in the syntax of RUST_LOG; overrides -v and -q.
+    /// The levels of the log, as in warn,gopiper::component=debug; overrides -v and -q.
     #[arg(long, global = true, env = "GOPIPER_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
 }
@@ -55,9 +55,8 @@ pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
         (false, 1) => "info",
         (false, _) => "trace",
     };
-    let filter = EnvFilter::try_new(arguments.log.as_deref().unwrap_or(level));
-    let filter = filter.map_err(|error| format!("the log filter can't be read: {error}"))?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry =
+        tracing_subscriber::registry().with(targets(arguments.log.as_deref().unwrap_or(level))?);
     let lines = fmt::layer().with_writer(|| Redacted(io::stderr()));
     JSON.store(matches!(arguments.log_format, LogFormat::Json), Relaxed);
     match arguments.log_format {
@@ -65,6 +64,20 @@ pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
     Ok(())
+}
+
+/// The levels in a filter's text. Spaces and empty parts in it mean nothing; an empty text selects
+/// errors.
+fn targets(text: &str) -> Result<Targets, String> {
+    let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let parts = if parts.is_empty() { "error".to_owned() } else { parts.join(",") };
+    parts.parse().map_err(|error| {
+        format!(
+            "the log filter '{text}' can't be read: {error}\n\
+             it is a list like warn,gopiper::component=debug, with the levels off, error, warn, \
+             info, debug and trace"
+        )
+    })
 }
 
 /// Shows a problem of a pipeline's file: with its line, or as a log line if the log is for
@@ -101,5 +114,24 @@ pub(crate) fn show(problem: &Problem) {
         }
         (None, true) => error!(file, line, column, "{text}"),
         (None, false) => warn!(file, line, column, "{text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn a_filter_is_a_list_of_levels() {
+        let filter = targets(" warn, gopiper::component=debug,").unwrap();
+        assert!(filter.would_enable("gopiper::component::grep", &Level::DEBUG));
+        assert!(filter.would_enable("gopiper_core", &Level::WARN));
+        assert!(!filter.would_enable("gopiper_core", &Level::INFO));
+        let nothing = targets(" ,").unwrap();
+        assert!(nothing.would_enable("gopiper_core", &Level::ERROR));
+        assert!(!nothing.would_enable("gopiper_core", &Level::WARN));
+        let error = targets("gopiper=loud").unwrap_err();
+        assert!(error.starts_with("the log filter 'gopiper=loud' can't be read: "), "{error}");
     }
 }

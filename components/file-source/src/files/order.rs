@@ -6,7 +6,7 @@ use std::{
     sync::LazyLock,
 };
 
-use regex::Regex;
+use regex_lite::Regex;
 
 /// A number that files of one log share: they lie in one folder, and their names differ in a number
 /// or a time at the end, in a date, or in how they are compressed.
