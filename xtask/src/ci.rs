@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace::Cargo;
+use crate::workspace::{Cargo, WORKSPACE};
 use crate::{api, chaos, compilers, deny, edges, nights, outside, soundness, test, tidy};
 
 #[derive(clap::Args)]
@@ -37,12 +37,12 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
     steps.step("forbidden edges", edges::check)?;
     steps.step("licences", deny::licences)?;
     steps.step("clippy", || {
-        let args = ["--workspace", "--all-targets", "--", "-D", "warnings"];
-        cargo.run("clippy", &args)
+        let args = ["--all-targets", "--", "-D", "warnings"];
+        cargo.run("clippy", &[WORKSPACE, &args].concat())
     })?;
     steps.step("doc", || {
         let cargo = Cargo::new().env("RUSTDOCFLAGS", "-Dwarnings");
-        cargo.run("doc", &["--workspace", "--no-deps"])
+        cargo.run("doc", &[WORKSPACE, &["--no-deps"]].concat())
     })?;
     steps.step("oldest compiler", compilers::oldest)?;
     if args.full {

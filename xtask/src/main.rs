@@ -1,26 +1,49 @@
 //! The project's own commands. Links none of the other crates: it runs the built programs.
+//!
+//! A program without the feature `checks` has the two commands that a user needs first, and starts
+//! one with that feature for all others.
+#![cfg_attr(not(feature = "checks"), allow(dead_code))]
 
+#[cfg(feature = "checks")]
 mod access_log;
+#[cfg(feature = "checks")]
 mod api;
+#[cfg(feature = "checks")]
 mod bench;
+#[cfg(feature = "checks")]
 mod c;
+#[cfg(feature = "checks")]
 mod chaos;
+#[cfg(feature = "checks")]
+mod checks;
+#[cfg(feature = "checks")]
 mod ci;
+#[cfg(feature = "checks")]
 mod compilers;
+#[cfg(feature = "checks")]
 mod deny;
+#[cfg(feature = "checks")]
 mod edges;
+#[cfg(feature = "checks")]
 mod nights;
+#[cfg(feature = "checks")]
 mod outside;
 mod plugins;
 mod run;
+#[cfg(feature = "checks")]
 mod soundness;
+mod symbols;
+#[cfg(feature = "checks")]
 mod test;
+#[cfg(feature = "checks")]
 mod tidy;
+#[cfg(feature = "checks")]
 mod variants;
 mod workspace;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::workspace::EndedWith;
@@ -37,50 +60,15 @@ struct Cli {
 enum Command {
     /// Build components into sealed NAME_component.so files
     BuildPlugins(plugins::Args),
-    /// Build the libraries for C, with their headers, into target/c
-    BuildC,
     /// Build what a pipeline needs and run it
     Run(run::Args),
-    /// Build the component files that the loader's tests want refused, or taken against the odds
-    Variants,
-    /// Build what the tests need and run them
-    Test(test::Args),
-    /// Every check that a change has to pass
-    Ci(ci::Args),
-    /// Measure pipelines against the commands they replace
-    Bench(bench::Args),
-    /// Kill a pipeline at any moment, lose power, fill the disk: nothing may be lost
-    Chaos(chaos::Args),
-    /// Mix odd lines, rotations, environments, signals and limits at random: each line must come
-    /// once
-    Nights(nights::Args),
-    /// Build the components with other compilers, and run pipelines of them
-    Compilers,
-    /// Compare the public API of gopiper-abi with its list (gopiper-abi/api.txt)
-    Api(api::Args),
-    /// Check what the compiler and clippy don't
-    Tidy,
-    /// Write the examples' input again
-    MakeData,
+    #[cfg(feature = "checks")]
+    #[command(flatten)]
+    Check(checks::Check),
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::BuildPlugins(args) => plugins::build(args),
-        Command::BuildC => c::build(),
-        Command::Run(args) => run::run(args),
-        Command::Variants => variants::build().map(|folder| println!("{}", folder.display())),
-        Command::Test(args) => test::test(&args),
-        Command::Ci(args) => ci::ci(&args),
-        Command::Bench(args) => bench::bench(&args),
-        Command::Nights(args) => nights::nights(&args),
-        Command::Chaos(args) => chaos::chaos(&args),
-        Command::Compilers => compilers::all(),
-        Command::Api(args) => api::api(&args),
-        Command::Tidy => tidy::tidy(),
-        Command::MakeData => access_log::make_data(),
-    };
-    match result {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -88,4 +76,29 @@ fn main() -> ExitCode {
             ended.map_or(ExitCode::FAILURE, |ended| ExitCode::from(ended.code))
         }
     }
+}
+
+fn run() -> Result<()> {
+    #[cfg(not(feature = "checks"))]
+    become_one_with_checks()?;
+    match Cli::parse().command {
+        Command::BuildPlugins(args) => plugins::build(args),
+        Command::Run(args) => run::run(args),
+        #[cfg(feature = "checks")]
+        Command::Check(check) => check.run(),
+    }
+}
+
+/// Becomes the program with all commands, unless this one has the command that was called.
+#[cfg(not(feature = "checks"))]
+fn become_one_with_checks() -> Result<()> {
+    use std::{env, os::unix::process::CommandExt, process::Stdio};
+
+    let args: Vec<_> = env::args_os().skip(1).collect();
+    if args.first().is_some_and(|command| command == "run" || command == "build-plugins") {
+        return Ok(());
+    }
+    let mut cargo = workspace::Cargo::new().command("run");
+    cargo.args(["--quiet", "--package", "xtask", "--features", "checks", "--"]).args(args);
+    Err(cargo.current_dir(env::current_dir()?).stdin(Stdio::inherit()).exec().into())
 }

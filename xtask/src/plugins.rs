@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Error, Result, bail};
 use cargo_metadata::{Artifact, Metadata, Package};
 
+use crate::symbols;
 use crate::workspace::{
     Cargo, EndedWith, PROGRAM_ARGS, components_below, has_cdylib, library_of, metadata,
     own_metadata, program_of,
@@ -22,6 +23,9 @@ pub(crate) struct Args {
     /// Build with optimisations
     #[arg(long)]
     release: bool,
+    /// Keep the symbols, for debuggers and profilers, in DIR/.build-id
+    #[arg(long, value_name = "DIR", requires = "release")]
+    symbols: Option<PathBuf>,
     /// Where the files go [default: target/plugins]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -49,16 +53,24 @@ pub(crate) fn build(args: Args) -> Result<()> {
 
     let profile = if args.release { "release" } else { "dev" };
     eprintln!("building {} components ({profile})…", packages.len());
-    let ours = Cargo::new().release(args.release);
+    let with_symbols = |cargo: Cargo| match &args.symbols {
+        Some(_) => cargo
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
+            .env("CARGO_PROFILE_RELEASE_STRIP", "none"),
+        None => cargo,
+    };
+    let ours = with_symbols(Cargo::new().release(args.release));
     let (program, artifacts) = match &other {
         Some(other) if other.workspace_root != own.workspace_root => {
             let theirs = Cargo::within(other.workspace_root.as_std_path()).release(args.release);
+            let theirs = with_symbols(theirs);
             let program = program_of(&ours.build(&PROGRAM_ARGS)?)?;
             (program, theirs.build(&library_args(&packages)?)?)
         }
         _ => build_with_program(&ours, &packages)?,
     };
-    for line in install(&program, &packages, &artifacts, &out, Known::Again)? {
+    let symbols = args.symbols.as_deref();
+    for line in install_each(&program, &packages, &artifacts, &out, Known::Again, symbols)? {
         println!("{line}");
     }
     Ok(())
@@ -128,6 +140,18 @@ pub(crate) fn install(
     out: &Path,
     known: Known,
 ) -> Result<Vec<String>> {
+    install_each(program, packages, artifacts, out, known, None)
+}
+
+/// The same; moves the symbols of each library into the folder `symbols`.
+fn install_each(
+    program: &Path,
+    packages: &[&Package],
+    artifacts: &[Artifact],
+    out: &Path,
+    known: Known,
+    symbols: Option<&Path>,
+) -> Result<Vec<String>> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut said = Vec::new();
     for (index, package) in packages.iter().enumerate() {
@@ -137,12 +161,12 @@ pub(crate) fn install(
             continue;
         }
         eprintln!("[{}/{}] {}", index + 1, packages.len(), package.name);
-        said.push(seal(program, &library, &plugin)?);
+        said.push(seal(program, &library, &plugin, symbols)?);
     }
     Ok(said)
 }
 
-fn file_name(package: &str) -> String {
+pub(crate) fn file_name(package: &str) -> String {
     format!("{}_component.so", package.replace('-', "_"))
 }
 
@@ -155,12 +179,15 @@ fn is_copy_of(plugin: &Path, library: &Path) -> bool {
 
 /// Sealed aside and then renamed: no process ever sees half a file, and a process that has the old
 /// one mapped keeps it.
-fn seal(program: &Path, library: &Path, plugin: &Path) -> Result<String> {
+fn seal(program: &Path, library: &Path, plugin: &Path, symbols: Option<&Path>) -> Result<String> {
     let folder = plugin.parent().context("a plugin lies in a folder")?;
     let aside = tempfile::Builder::new().prefix(".new-").tempdir_in(folder)?;
     let copy = aside.path().join(plugin.file_name().context("a plugin has a name")?);
     fs::copy(library, &copy)
         .with_context(|| format!("cannot copy {} to {}", library.display(), copy.display()))?;
+    if let Some(symbols) = symbols {
+        symbols::split(&copy, symbols)?;
+    }
 
     let output = Command::new(program)
         .args(["verify", "--seal"])
@@ -236,7 +263,7 @@ mod tests {
         fs::write(&library, "code").unwrap();
         assert!(!is_copy_of(&plugin, &library));
 
-        let said = seal(&program, &library, &plugin).unwrap();
+        let said = seal(&program, &library, &plugin, None).unwrap();
         assert_eq!(said, format!("{} is fine", plugin.display()));
         assert_eq!(fs::read_to_string(&plugin).unwrap(), "codesealed");
         assert!(is_copy_of(&plugin, &library));
@@ -254,7 +281,7 @@ mod tests {
         fs::write(&library, "code").unwrap();
         fs::write(&plugin, "old").unwrap();
 
-        let refusal = seal(&program, &library, &plugin).unwrap_err();
+        let refusal = seal(&program, &library, &plugin, None).unwrap_err();
         assert_eq!(refusal.downcast_ref::<EndedWith>().unwrap().code, 78);
         let refusal = refusal.to_string();
         assert!(refusal.contains("no note"), "{refusal}");

@@ -2,12 +2,14 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::iter;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use cargo_metadata::{Metadata, Package};
 
 use crate::plugins::{self, Known};
 use crate::workspace::{Cargo, components_below, own_metadata};
@@ -26,7 +28,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if !args.file.is_file() {
         bail!("there is no file {}", args.file.display());
     }
-    let built = release()?;
+    let metadata = own_metadata()?;
+    let components = components_below(&metadata, plugins::SHIPPED);
+    let built = release(&metadata, &named_in(&fs::read_to_string(&args.file)?, components))?;
     let mut path = vec![built.plugins];
     if let Some(more) = env::var_os("GOPIPER_COMPONENT_PATH") {
         path.extend(env::split_paths(&more));
@@ -44,14 +48,56 @@ pub(crate) struct Built {
     pub(crate) plugins: PathBuf,
 }
 
-/// The program and the components as a user would have them. Prints to standard error alone,
-/// and nothing if all is there already.
-pub(crate) fn release() -> Result<Built> {
+/// The components whose files a pipeline's text names: the others need not be built. All of them,
+/// unless each call that loads a component has such a name.
+fn named_in<'m>(text: &str, components: Vec<&'m Package>) -> Vec<&'m Package> {
+    let times = |component: &Package| text.matches(&plugins::file_name(&component.name)).count();
+    let named: Vec<_> = components.iter().copied().filter(|one| times(one) > 0).collect();
+    let is_complete = text.matches("require").count() == 1
+        && text.matches("loadComponent").count()
+            == named.iter().map(|one| times(one)).sum::<usize>();
+    if is_complete && !named.is_empty() { named } else { components }
+}
+
+/// The program and all components as a user would have them.
+pub(crate) fn release_of_all() -> Result<Built> {
     let metadata = own_metadata()?;
+    release(&metadata, &components_below(&metadata, plugins::SHIPPED))
+}
+
+/// The program and these components as a user would have them. Prints to standard error alone, and
+/// nothing if all is there already.
+fn release(metadata: &Metadata, components: &[&Package]) -> Result<Built> {
     let cargo = Cargo::new().release(true).quiet_when_fresh();
-    let components = components_below(&metadata, plugins::SHIPPED);
-    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
-    let plugins = plugins::default_out(&metadata);
-    plugins::install(&program, &components, &artifacts, &plugins, Known::Keep)?;
+    let (program, artifacts) = plugins::build_with_program(&cargo, components)?;
+    let plugins = plugins::default_out(metadata);
+    plugins::install(&program, components, &artifacts, &plugins, Known::Keep)?;
     Ok(Built { program, plugins })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_components_are_built_if_the_text_names_each() {
+        let metadata = own_metadata().unwrap();
+        let built = |text: &str| -> Vec<String> {
+            let components = components_below(&metadata, plugins::SHIPPED);
+            named_in(text, components).iter().map(|one| one.name.to_string()).collect()
+        };
+        let text = "local gopiper = require('gopiper')
+            gopiper.loadComponent('stdin_component.so') gopiper.loadComponent('null_component.so')";
+        assert_eq!(built(text), ["null", "stdin"]);
+        let all = built("");
+        assert!(all.len() > 5);
+        for text in [
+            format!("{text} gopiper.loadComponent('vendor.so')"),
+            format!("{text} gopiper.loadComponent(name .. '_component.so')"),
+            format!("{text} require('more')"),
+            "local gopiper = require('gopiper')".to_owned(),
+        ] {
+            assert_eq!(built(&text), all, "{text}");
+        }
+    }
 }

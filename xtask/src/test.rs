@@ -8,7 +8,7 @@ use crate::c;
 use crate::plugins::{self, Known};
 use crate::run::Built;
 use crate::variants;
-use crate::workspace::{Cargo, components_below, own_metadata, program_of};
+use crate::workspace::{Cargo, WORKSPACE, components_below, own_metadata, program_of};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -25,7 +25,7 @@ pub(crate) fn test(args: &Args) -> Result<()> {
 pub(crate) fn built() -> Result<Built> {
     let metadata = own_metadata()?;
     // The same targets as `cargo test --workspace`, so that nothing is compiled twice.
-    let artifacts = Cargo::new().build(&["--workspace", "--all-targets"])?;
+    let artifacts = Cargo::new().build(&[WORKSPACE, &["--all-targets"]].concat())?;
     let program = program_of(&artifacts)?;
     let components = components_below(&metadata, plugins::FOR_TESTS);
     let plugins = metadata.target_directory.join("test-plugins").into_std_path_buf();
@@ -38,7 +38,7 @@ pub(crate) fn built() -> Result<Built> {
 pub(crate) fn run(args: &[OsString], model_cases: u32) -> Result<()> {
     let built = built()?;
     let variants = variants::build()?;
-    let all: &[&str] = if names_packages(args) { &[] } else { &["--workspace"] };
+    let all: &[&str] = if names_packages(args) { &[] } else { WORKSPACE };
     Cargo::new()
         .env("GOPIPER_TEST_PLUGINS", built.plugins)
         .env("GOPIPER_TEST_PROGRAM", built.program)

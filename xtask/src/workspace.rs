@@ -14,6 +14,9 @@ use cargo_metadata::{Artifact, CrateType, Message, Metadata, MetadataCommand, Pa
 const PROGRAM_PACKAGE: &str = "gopiper-lua";
 const PROGRAM: &str = "gopiper";
 
+/// The arguments of cargo for all of the workspace.
+pub(crate) const WORKSPACE: &[&str] = &["--workspace", "--features", "xtask/checks"];
+
 /// The checkout.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")

@@ -1,14 +1,15 @@
 //! The bytes of a component file: copied once, and opened from the copy, which cannot be changed.
 #![allow(unsafe_code)]
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{
@@ -57,6 +58,43 @@ fn open_regular(path: &Path) -> Result<File, Refusal> {
     Ok(file)
 }
 
+/// Identifies the contents of a file that has not changed for a while. Two changes within one tick
+/// of the kernel's clock give a file the same version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FileVersion {
+    inode: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileVersion {
+    /// None if there is no such file.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|metadata| Self::from(&metadata))
+    }
+}
+
+impl From<&Metadata> for FileVersion {
+    fn from(metadata: &Metadata) -> Self {
+        FileVersion {
+            inode: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// A file that changed less than this ago may change again without another version.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+/// The time since the last change of a file; zero if that lies in the future.
+fn age(metadata: &Metadata) -> Duration {
+    let changed = Duration::new(metadata.ctime() as u64, metadata.ctime_nsec() as u32);
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().saturating_sub(changed)
+}
+
 /// For a moment the kernel itself may hold pages that were just written, and says that they are
 /// busy.
 const ATTEMPTS: u32 = 20;
@@ -81,6 +119,8 @@ fn seal(copy: &OwnedFd) -> Result<(), Errno> {
 pub(super) struct PrivateCopy {
     descriptor: OwnedFd,
     bytes: Mmap,
+    /// None if the file changed while it was copied, or shortly before.
+    version: Option<FileVersion>,
 }
 
 impl PrivateCopy {
@@ -109,6 +149,7 @@ impl PrivateCopy {
             Err(Errno::INVAL) => memfd_create(name, flags)?,
             result => result?,
         };
+        let version = FileVersion::from(&from.metadata()?);
         // Within the kernel: the bytes need no memory of ours.
         let mut length = 0;
         while length <= LARGEST_FILE {
@@ -121,7 +162,15 @@ impl PrivateCopy {
         // SAFETY: the seals ensure that no code, in this process or another, changes or shortens
         // the mapped bytes.
         let bytes = unsafe { MmapOptions::new().populate().map(&copy)? };
-        Ok(PrivateCopy { descriptor: copy, bytes })
+        let after = from.metadata()?;
+        let is_settled = version == FileVersion::from(&after) && age(&after) >= SETTLED_AFTER;
+        let version = is_settled.then_some(version);
+        Ok(PrivateCopy { descriptor: copy, bytes, version })
+    }
+
+    /// The version of the file that was copied, if that identifies these bytes.
+    pub(super) fn version(&self) -> Option<FileVersion> {
+        self.version
     }
 
     /// The contents of the file when it was copied.
@@ -171,6 +220,18 @@ mod tests {
         let mode = Mode::RUSR | Mode::WUSR;
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         assert_eq!(refused(&fifo), "a pipe, socket or device");
+    }
+
+    #[test]
+    fn the_version_of_a_file_that_has_just_changed_is_not_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("new.so");
+        fs::write(&file, b"bytes").unwrap();
+        assert_eq!(PrivateCopy::of(&file).unwrap().version(), None);
+        let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let version = PrivateCopy::of(&old).unwrap().version();
+        assert!(version.is_some() && version == FileVersion::of(&old));
+        assert_ne!(FileVersion::of(&file), FileVersion::of(&old));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub use refusal::{Gate, Refusal};
 pub use seal::seal;
 pub use signature::{Signature, Trust, Unsigned, trusted_key};
 
-use file::PrivateCopy;
+use file::{FileVersion, PrivateCopy};
 use open::OpenLibrary;
 
 /// A component that passed the three gates.
@@ -81,12 +81,23 @@ pub fn signature(path: &Path, trust: &Trust) -> Result<Signature, Refusal> {
     Ok(Signature::of(path, PrivateCopy::of(path)?.bytes(), &trust.keys))
 }
 
-/// Loads the component in the file `path`.
+/// Loads the component in the file `path`. A file that was loaded before, and has not changed, is
+/// not read again, unless its signature is to be checked.
 ///
 /// Files of the same content share one library in memory. Different files never do, whatever
 /// names, types or versions they have in common.
 pub fn load(path: &Path, trust: &Trust) -> Result<LoadedComponent, Refusal> {
+    if !trust.asks()
+        && let Some((known, module)) =
+            FileVersion::of(path).and_then(|v| LOADED.lock().get(&v).cloned())
+    {
+        let inspection = Inspection { file: path.into(), ..known };
+        trust.is_meant(path, &inspection.digest)?;
+        let warnings = warnings(&inspection);
+        return Ok(LoadedComponent { inspection, module, warnings });
+    }
     let copy = PrivateCopy::of(path)?;
+    let version = copy.version();
     let inspection = Inspection::of(path, copy.bytes())?;
     if let Some(refusal) = inspection.verdicts.first() {
         return Err(refusal.clone());
@@ -98,8 +109,15 @@ pub fn load(path: &Path, trust: &Trust) -> Result<LoadedComponent, Refusal> {
         warnings.extend(trust.judge(path, &signature)?);
     }
     let module = root_module(&inspection, copy)?;
+    if let Some(version) = version {
+        LOADED.lock().insert(version, (inspection.clone(), module));
+    }
     Ok(LoadedComponent { inspection, module, warnings })
 }
+
+/// The components that were loaded, by the versions of their files.
+static LOADED: Mutex<BTreeMap<FileVersion, (Inspection, ComponentModule_Ref)>> =
+    Mutex::new(BTreeMap::new());
 
 /// The result for each library that was opened, by the digest of its file.
 ///

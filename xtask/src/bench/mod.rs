@@ -48,7 +48,7 @@ pub(crate) struct Args {
 pub(crate) fn bench(args: &Args) -> Result<()> {
     let mut rows = chosen(&args.rows)?;
     let folder = target_folder()?.join("bench");
-    let built = run::release()?;
+    let built = run::release_of_all()?;
     // Beside those that a user gets.
     build_components(&folder.join("components"))?;
     let ours = copied((built, stage_program()?), &folder.join("ours"))?;

@@ -29,7 +29,7 @@ pub(crate) struct Args {
 pub(crate) fn nights(args: &Args) -> Result<()> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
     println!("seed={seed}");
-    run(&run::release()?, seed, args.rounds)
+    run(&run::release_of_all()?, seed, args.rounds)
 }
 
 /// The same nights each time.
