@@ -16,19 +16,23 @@ pub(crate) mod sequencer;
 pub(crate) mod sync;
 pub(crate) mod wake;
 
-use std::sync::atomic::{
-    AtomicU64, AtomicUsize,
-    Ordering::{Relaxed, SeqCst},
+use std::sync::{
+    Arc,
+    atomic::{
+        AtomicU64, AtomicUsize,
+        Ordering::{Relaxed, SeqCst},
+    },
 };
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use gopiper_abi::raw::Batch;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 pub(crate) use crate::channel::credit::{MAX_BYTES, MAX_MESSAGES, Ticket};
 use crate::channel::{
     credit::{Credit, Load},
     partition::partition,
+    wake::Wake,
 };
 
 /// A batch in a channel, with the room that it takes.
@@ -47,6 +51,10 @@ pub(crate) struct Channel {
     /// The attribute that selects a message's worker; `None` for any worker that is free.
     partition_by: Option<String>,
     credit: Credit,
+    /// How many senders wait for room.
+    waiting: AtomicUsize,
+    /// The workers that linger: they may hold the room that a sender waits for.
+    lingering: Mutex<Vec<Arc<Wake>>>,
     sequence: AtomicU64,
     /// How many stages may still send.
     sending: AtomicUsize,
@@ -73,6 +81,8 @@ impl Channel {
             receivers,
             partition_by: by,
             credit: Credit::new(messages, bytes),
+            waiting: AtomicUsize::new(0),
+            lingering: Mutex::default(),
             sequence: AtomicU64::new(0),
             sending: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
@@ -140,7 +150,7 @@ impl Channel {
         loop {
             let load = Load::of(&batch);
             if self.credit.is_usual(load) || batch.len() < 2 {
-                return self.send_part(lane, batch, self.credit.take(load));
+                return self.send_part(lane, batch, self.take(load));
             }
             let half = (batch.len() / 2).min(self.credit.limit().max(1) as usize);
             let rest = batch.split_off(half);
@@ -159,6 +169,29 @@ impl Channel {
             }
             batch = rest;
         }
+    }
+
+    /// Takes room, and waits for it. Workers that linger handle what they have meanwhile.
+    fn take(&self, load: Load) -> Ticket {
+        if let Some(ticket) = self.credit.try_take(load) {
+            return ticket;
+        }
+        // Before the nudges: a worker looks at this after them.
+        self.waiting.fetch_add(1, SeqCst);
+        self.lingering.lock().iter().for_each(|wake| wake.nudge());
+        let ticket = self.credit.take(load);
+        self.waiting.fetch_sub(1, SeqCst);
+        ticket
+    }
+
+    /// This worker waits for more messages than one batch has.
+    pub(crate) fn add_lingering(&self, wake: Arc<Wake>) {
+        self.lingering.lock().push(wake);
+    }
+
+    /// Whether a sender waits for room.
+    pub(crate) fn has_waiting_sender(&self) -> bool {
+        self.waiting.load(SeqCst) > 0
     }
 
     fn send_part(&self, lane: usize, mut batch: Batch, ticket: Ticket) -> Result<(), Batch> {

@@ -71,6 +71,11 @@ pub(crate) type UnlessTakenOver = Option<Box<Worker>>;
 impl Worker {
     pub(crate) fn new(stage: Arc<Stage>, queue: Receiver<Queued>) -> Box<Self> {
         let inbox = Inbox::new(&stage);
+        if let Some(inlet) = &stage.inlet
+            && !stage.linger.time.is_zero()
+        {
+            inlet.channel.add_lingering(inbox.wake.clone());
+        }
         Box::new(Worker {
             stage,
             inbox,
@@ -154,8 +159,10 @@ impl Worker {
         if self.is_held_back() {
             return None;
         }
-        // Without a time it takes what is there, and waits for nothing.
-        let takes_all = self.stage.linger.time.is_zero();
+        // Without a time it takes what is there, and waits for nothing. No more comes either while
+        // a sender waits for the room that these messages have.
+        let takes_all = self.stage.linger.time.is_zero()
+            || self.stage.inlet.as_ref().is_some_and(|inlet| inlet.channel.has_waiting_sender());
         self.gathered.take_if(|all| {
             let is_due = if takes_all { self.queue.is_empty() } else { all.until <= now };
             all.is_full() || is_due

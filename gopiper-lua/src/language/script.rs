@@ -4,10 +4,10 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
-use mlua::{Function, Lua, LuaString, Table, Value};
+use mlua::{ChunkMode, Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
 use crate::{
@@ -26,6 +26,8 @@ use crate::{
 /// The text of a pipeline's file, as of its first run.
 pub(crate) struct Script {
     text: Vec<u8>,
+    /// Its bytecode, from its first run on: a file is parsed once, however many workers run it.
+    compiled: OnceLock<Vec<u8>>,
     pub(crate) file: PathBuf,
     /// The directory of the files that it may require.
     pub(crate) directory: PathBuf,
@@ -43,6 +45,7 @@ impl Script {
         let directory = file.parent().unwrap_or(Path::new("")).into();
         Script {
             text: text.into(),
+            compiled: OnceLock::new(),
             file: file.into(),
             directory,
             name,
@@ -81,8 +84,21 @@ impl Script {
         let complain = Box::new(|text: &str| tracing::error!("{text}"));
         let limit = Limit::new(self.file.display().to_string(), LimitedCode::File, LIMIT, complain);
         let _running = limit.begin(lua, progress);
-        lua.load(&self.text[..]).set_name(format!("@{}", self.name)).exec()?;
+        self.function(lua)?.call::<()>(())?;
         ended.call(())
+    }
+
+    /// The whole file as a function.
+    fn function(&self, lua: &Lua) -> mlua::Result<Function> {
+        if let Some(compiled) = self.compiled.get() {
+            return lua.load(&compiled[..]).set_mode(ChunkMode::Binary).into_function();
+        }
+        let text = lua.load(&self.text[..]).set_name(format!("@{}", self.name));
+        // The text of a file is never taken for bytecode.
+        let function = text.set_mode(ChunkMode::Text).into_function()?;
+        // Two threads may do this at once, with the same result.
+        let _ = self.compiled.set(function.dump(false));
+        Ok(function)
     }
 
     /// Searches for a module beside the file: `a.b` is `a/b.lua`, or `a/b/init.lua`.

@@ -7,6 +7,7 @@ local stand_in, stands_at, env, unknown = given.stand_in, given.stands_at, given
 local gopiper = { NULL = given.null, DONE = 0, CONTINUE = 1, RETRY = 100, FAIL = 200, DROP = 300 }
 local has_ended = false
 local counted = { at = {}, ended = function() has_ended = true end }
+local functions = 0
 
 local function maker(name, make)
   gopiper[name] = function(...)
@@ -32,9 +33,12 @@ end)
 
 -- `decide` is the operator's argument, `user` the resulting function.
 local function count(decide, user, flush, branches)
-  local number = #counted.at + 1
-  counted.at[number] = stands_at(decide)
-  if number == given.number then
+  functions = functions + 1
+  -- A worker needs to know where its own function is; without one, all are wanted.
+  if given.number == 0 or functions == given.number then
+    counted.at[functions] = stands_at(decide)
+  end
+  if functions == given.number then
     counted.found, counted.flush, counted.branches = user, flush, branches
     counted.kind = type(decide) == 'function' and 'function' or 'route'
   end
