@@ -6,13 +6,15 @@ use gopiper_abi::{
     raw::client::FactoryHandle,
 };
 
-use super::{block, shared::SharedBuffer, store::StoreError};
+use super::{block, error::StoreError, record::Entries, shared::SharedBuffer};
 
 /// The most messages in one commit.
 const GROUP: usize = 1 << 16;
 
 struct BufferSink {
     shared: Arc<SharedBuffer>,
+    /// The blocks of one commit.
+    entries: Entries,
     postponed: Postponed,
 }
 
@@ -24,7 +26,7 @@ pub(crate) fn inlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
         shared.open(&folder, host).map_err(StoreError::on_start)?;
         postponed.on_stop(move || waits.nudge());
         shared.enter();
-        Ok(BufferSink { shared: shared.clone(), postponed })
+        Ok(BufferSink { shared: shared.clone(), entries: Entries::default(), postponed })
     })
 }
 
@@ -37,28 +39,39 @@ impl Drop for BufferSink {
 impl BufferSink {
     /// Stores the first of these messages, in one commit, or drops them. Returns how many those
     /// were, and their report; an error is the report of all.
-    fn store(&self, messages: &[Message]) -> Result<(usize, Report), Report> {
+    fn store(&mut self, messages: &[Message]) -> Result<(usize, Report), Report> {
         let host = self.postponed.host();
         let is_stopping = || host.is_stopping();
-        let (mut blocks, mut count, mut bytes) = (Vec::new(), 0, 0);
+        let (mut count, mut bytes) = (0, 0);
+        self.entries.clear();
         while count < messages.len() {
             let part = &messages[count..];
             let part = &part[..self.shared.block_of(part)];
-            let block = block::write(part);
-            let size = block.len() as u64;
-            match blocks.is_empty() {
+            let size = self.entries.add_block(|bytes| {
+                block::write(part, bytes);
+                Ok(part.len() as u32)
+            });
+            let size = size.unwrap_or(u64::MAX);
+            match count == 0 {
+                true if size > u32::MAX.into() => {
+                    return Ok((part.len(), Report::fail(0, StoreError::TooLarge.to_string())));
+                }
                 true if !self.shared.await_room(size, is_stopping) => {
                     return Ok((part.len(), Report::DROP));
                 }
                 // What has no room now waits until these are stored.
-                false if !self.shared.has_room(bytes + size) && !is_stopping() => break,
+                false if size > u32::MAX.into()
+                    || (!self.shared.has_room(bytes + size) && !is_stopping()) =>
+                {
+                    self.entries.remove_last_block();
+                    break;
+                }
                 _ => {}
             }
-            blocks.push((block, part.len() as u64));
             (count, bytes) = (count + part.len(), bytes + size);
         }
-        self.shared.append(&blocks).map_err(|error| {
-            if matches!(error, StoreError::Damaged { .. }) {
+        self.shared.append(&mut self.entries).map_err(|error| {
+            if error.is_final() {
                 host.fail(&error.to_string());
             }
             Report::retry(0, error.to_string())
