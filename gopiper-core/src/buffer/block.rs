@@ -160,9 +160,10 @@ pub(super) fn read(block: &Payload, messages: u32, batch: &mut Batch) -> Result<
         let (count, tail) = (runs.number()? as usize, runs.byte()?);
         time = time.wrapping_add(runs.signed()?);
         let parts = (0..count).map_while(|_| {
-            let end = lengths.number().ok().and_then(|length| {
-                at.checked_add(usize::try_from(length).ok()?)
-            });
+            let end = lengths
+                .number()
+                .ok()
+                .and_then(|length| at.checked_add(usize::try_from(length).ok()?));
             let part = at..end?;
             at = part.end.checked_add(usize::from(tail))?;
             is_good = at <= block.len();

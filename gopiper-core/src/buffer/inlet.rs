@@ -60,8 +60,9 @@ impl BufferSink {
                     return Ok((part.len(), Report::DROP));
                 }
                 // What has no room now waits until these are stored.
-                false if size > u32::MAX.into()
-                    || (!self.shared.has_room(bytes + size) && !is_stopping()) =>
+                false
+                    if size > u32::MAX.into()
+                        || (!self.shared.has_room(bytes + size) && !is_stopping()) =>
                 {
                     self.entries.remove_last_block();
                     break;

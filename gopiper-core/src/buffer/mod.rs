@@ -40,6 +40,9 @@ pub(crate) fn stored_messages(folder: &Path) -> Option<u64> {
     Some(replay::replay(folder).ok()?.index.messages)
 }
 
+/// How much may wait for the inlet: twice the usual, because a commit costs the same for any number
+/// of messages.
+pub(crate) const CHANNEL_BYTES: usize = 16 << 20;
 /// The default limit of a buffer, in bytes.
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 

@@ -75,9 +75,8 @@ mod tests {
                 let end = (number..).find(|one| !set.contains(one));
                 assert_eq!(Some(ranges.end_of(number)), end);
             }
-            let touch = ranges.iter().zip(ranges.iter().skip(1)).any(|(one, next)| {
-                one.end >= next.start
-            });
+            let touch =
+                ranges.iter().zip(ranges.iter().skip(1)).any(|(one, next)| one.end >= next.start);
             assert!(!touch, "{ranges:?}");
         }
     }

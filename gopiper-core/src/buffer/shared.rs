@@ -5,10 +5,7 @@ use std::{
     path::Path,
     sync::{
         Arc, OnceLock,
-        atomic::{
-            AtomicBool, AtomicUsize,
-            Ordering::SeqCst,
-        },
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
 

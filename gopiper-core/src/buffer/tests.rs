@@ -261,9 +261,6 @@ fn a_torn_tail_is_left_out_and_a_damaged_one_is_reported() {
         assert!(read == [0] || read == [0, 1], "{read:?}");
         let garbage = [&whole[..length], &vec![0xd1; whole.len() - length]].concat();
         assert_eq!(reopened(&garbage, &noted).unwrap(), read);
-        assert_eq!(fs::metadata(&file).unwrap().len() as usize, if read == [0] { synced } else {
-            fs::metadata(&file).unwrap().len() as usize
-        });
         let error = reopened(&whole[..length], &later).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "the note knows more: {error}");
     }
@@ -321,6 +318,49 @@ fn messages_are_counted_and_nothing_is_changed() {
     assert_eq!(fs::read(&file).unwrap(), torn);
 }
 
+/// `/dev/null` takes everything, and cannot be synced; `/dev/full` takes nothing.
+#[test]
+fn after_a_failure_of_the_disk_another_segment_begins() {
+    for broken in ["/dev/null", "/dev/full"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = opened(&folder);
+        append(&store, &[&["zero"], &["one"]]).unwrap();
+        assert_eq!(next(&store).unwrap().unwrap().number, 0);
+        finish(&store, [0]);
+        let device = fs::OpenOptions::new().write(true).open(broken).unwrap();
+        store.replace_file(device);
+        let error = append(&store, &[&["lost"]]).unwrap_err();
+        assert!(matches!(error, StoreError::Disk { .. }), "{broken}: {error}");
+        store.log_finished();
+        assert_eq!(numbers(&store), [1], "what was not stored is not read");
+        append(&store, &[&["two"]]).unwrap();
+        assert_eq!(files(folder.path()).len(), 2);
+        assert_eq!(numbers(&store), [2]);
+        drop(store);
+        let left = read_all(&opened(&folder)).unwrap();
+        assert_eq!(left, [(1, vec!["one".to_owned()]), (2, vec!["two".to_owned()])]);
+    }
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&["zero"]]).unwrap();
+    store.close();
+    let obstacle = segment_path(folder.path(), 2).with_extension("new");
+    fs::create_dir(&obstacle).unwrap();
+    assert!(matches!(append(&store, &[&["one"]]), Err(StoreError::Disk { .. })));
+    fs::remove_dir(&obstacle).unwrap();
+    append(&store, &[&["one"]]).unwrap();
+    assert_eq!(numbers(&store), [0, 1]);
+    drop(store);
+    // Left by a process that was killed.
+    fs::write(segment_path(folder.path(), 3).with_extension("new"), "torn").unwrap();
+    assert_eq!(numbers(&opened(&folder)), [0, 1]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "two segments and the note");
+}
+
 /// Each place is one opening.
 #[test]
 fn a_flipped_bit_is_reported_or_does_no_harm() {
@@ -348,9 +388,8 @@ fn a_flipped_bit_is_reported_or_does_no_harm() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
             fs::write(&path, &bytes).unwrap();
-            let read = catch_unwind(AssertUnwindSafe(|| {
-                open(&folder).and_then(|store| read_all(&store))
-            }));
+            let read =
+                catch_unwind(AssertUnwindSafe(|| open(&folder).and_then(|store| read_all(&store))));
             match read {
                 // Removed blocks may come again.
                 Ok(Ok(read)) if expected.iter().all(|block| read.contains(block)) => harmless += 1,

@@ -1,9 +1,5 @@
 //! A file that one process appends to.
-use std::{
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
-};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
 /// A file that one process appends to. Bytes count when they are synced; after a failure, those
 /// that do not count are removed, as far as that is possible.

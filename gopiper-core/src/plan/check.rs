@@ -7,8 +7,7 @@ use std::{
 use gopiper_abi::{Need, raw::RawError};
 
 use crate::{
-    buffer,
-    dead_letters,
+    buffer, dead_letters,
     disk::state::{self, NO_DIRECTORY},
     plan::{error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail},
 };

@@ -86,7 +86,8 @@ pub(super) fn blocks(folder: &Path) -> Result<Vec<Vec<u8>>> {
         let [number, segment, offset, length, _] = state.several()?;
         if !finished.contains(&number) {
             let start = offset as usize + HEAD;
-            let block = segments.get(&segment).and_then(|it| it.get(start..start + length as usize));
+            let block =
+                segments.get(&segment).and_then(|it| it.get(start..start + length as usize));
             live.push(block.with_context(|| format!("block {number} is missing"))?.to_vec());
         }
     }
