@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     ranges::Ranges,
-    record::{NewBlock, Place},
+    record::{BlockPlace, NewBlock},
 };
 
 /// The live part of what is on disk, at least: one in so many bytes.
@@ -56,16 +56,16 @@ pub(super) struct Index {
     pub(super) bytes: u64,
     pub(super) segments: BTreeMap<u64, SegmentIndex>,
     /// The unfinished blocks before the cursor.
-    explicit: BTreeMap<u64, Place>,
+    explicit: BTreeMap<u64, BlockPlace>,
     /// Those of them that were not read since the opening, and no longer present ones.
     again: VecDeque<u64>,
     cursor: Cursor,
     /// Finished blocks from the cursor on.
     finished: Ranges,
     /// Finished blocks that are not in the log yet.
-    done: Vec<(u64, Place)>,
+    done: Vec<(u64, BlockPlace)>,
     /// Finished blocks that are in the log, not synced.
-    logged: Vec<(u64, Place)>,
+    logged: Vec<(u64, BlockPlace)>,
     /// The bytes of blocks that were finished since the last sync.
     unsynced: u64,
     /// Segments that are not needed any more.
@@ -75,7 +75,7 @@ pub(super) struct Index {
 /// The position of the next block.
 pub(super) enum NextBlock {
     None,
-    At(u64, Place),
+    At(u64, BlockPlace),
     /// It is the next one that is found from an offset of a segment on.
     Behind {
         segment: u64,
@@ -89,7 +89,7 @@ pub(super) enum NextBlock {
 pub(super) struct NewState {
     pub(super) numbers: Vec<u64>,
     /// Finished blocks that are not in it any more.
-    pub(super) done: Vec<(u64, Place)>,
+    pub(super) done: Vec<(u64, BlockPlace)>,
 }
 
 impl Index {
@@ -135,7 +135,7 @@ impl Index {
         }
     }
 
-    fn less(&mut self, place: &Place) {
+    fn less(&mut self, place: &BlockPlace) {
         self.bytes = self.bytes.saturating_sub(place.length);
         self.messages = self.messages.saturating_sub(place.messages);
     }
@@ -151,28 +151,28 @@ impl Index {
     }
 
     /// Takes the finished blocks, to be logged.
-    pub(super) fn take_done(&mut self) -> Vec<(u64, Place)> {
+    pub(super) fn take_done(&mut self) -> Vec<(u64, BlockPlace)> {
         mem::take(&mut self.done)
     }
 
     /// Those were logged, not synced.
-    pub(super) fn logged(&mut self, done: Vec<(u64, Place)>) {
+    pub(super) fn logged(&mut self, done: Vec<(u64, BlockPlace)>) {
         self.logged.extend(done);
     }
 
     /// They could not be logged.
-    pub(super) fn put_back(&mut self, done: Vec<(u64, Place)>) {
+    pub(super) fn put_back(&mut self, done: Vec<(u64, BlockPlace)>) {
         self.done.extend(done);
     }
 
     /// They could not be synced, and so nothing that was logged since the last sync.
-    pub(super) fn not_synced(&mut self, done: Vec<(u64, Place)>) {
+    pub(super) fn not_synced(&mut self, done: Vec<(u64, BlockPlace)>) {
         self.done.extend(done);
         self.done.append(&mut self.logged);
     }
 
     /// All that was logged is synced, also `done`: segments without blocks are not needed any more.
-    pub(super) fn synced(&mut self, done: Vec<(u64, Place)>) {
+    pub(super) fn synced(&mut self, done: Vec<(u64, BlockPlace)>) {
         for (_, place) in done.into_iter().chain(mem::take(&mut self.logged)) {
             leave(&mut self.segments, &place);
         }
@@ -212,7 +212,7 @@ impl Index {
     }
 
     /// The block was read.
-    pub(super) fn was_read(&mut self, number: u64, place: Place) {
+    pub(super) fn was_read(&mut self, number: u64, place: BlockPlace) {
         if self.again.front() == Some(&number) {
             self.again.pop_front();
         } else {
@@ -228,7 +228,7 @@ impl Index {
     }
 
     /// The place of an unfinished block that was read.
-    pub(super) fn place(&self, number: u64) -> Option<Place> {
+    pub(super) fn place(&self, number: u64) -> Option<BlockPlace> {
         self.explicit.get(&number).copied()
     }
 
@@ -261,7 +261,7 @@ impl Index {
     }
 
     /// The state for a new segment, which has some blocks of older ones at its start.
-    pub(super) fn state(&mut self, id: u64, moved: &BTreeMap<u64, Place>) -> NewState {
+    pub(super) fn state(&mut self, id: u64, moved: &BTreeMap<u64, BlockPlace>) -> NewState {
         let mut done = self.take_done();
         done.append(&mut self.logged);
         let (mut segments, mut explicit) = (self.segments.clone(), self.explicit.clone());
@@ -283,7 +283,7 @@ impl Index {
             numbers.extend([id, start, length, first, blocks, bytes]);
         }
         numbers.push(explicit.len() as u64);
-        for (number, Place { segment, offset, length, messages }) in explicit {
+        for (number, BlockPlace { segment, offset, length, messages }) in explicit {
             numbers.extend([number, segment, offset, length, messages]);
         }
         let finished: Vec<_> = self.finished.iter().collect();
@@ -298,8 +298,8 @@ impl Index {
         id: u64,
         start: u64,
         length: u64,
-        moved: BTreeMap<u64, Place>,
-        done: Vec<(u64, Place)>,
+        moved: BTreeMap<u64, BlockPlace>,
+        done: Vec<(u64, BlockPlace)>,
     ) {
         let mut new = SegmentIndex { start, length, first: self.next, blocks: 0, bytes: 0 };
         for (number, place) in moved {
@@ -319,7 +319,7 @@ impl Index {
 }
 
 /// A block does not count for its segment any more.
-fn leave(segments: &mut BTreeMap<u64, SegmentIndex>, place: &Place) {
+fn leave(segments: &mut BTreeMap<u64, SegmentIndex>, place: &BlockPlace) {
     if let Some(segment) = segments.get_mut(&place.segment) {
         segment.blocks = segment.blocks.saturating_sub(1);
         segment.bytes = segment.bytes.saturating_sub(place.length);

@@ -1,5 +1,5 @@
 //! The sink that writes into a buffer.
-use std::sync::Arc;
+use std::{iter::repeat_n, sync::Arc};
 
 use gopiper_abi::{
     BatchCall, BatchComponent, Error, HandleFlags, Message, Postponed, Report, own,
@@ -84,15 +84,19 @@ impl BufferSink {
 impl BatchComponent for BufferSink {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         let count = call.messages().len();
-        let mut reports = Vec::new();
-        while reports.len() < count {
-            match self.store(&call.messages()[reports.len()..]) {
-                Ok((stored, report)) => reports.resize(reports.len() + stored, report),
+        // How many messages have which report, in order.
+        let (mut reports, mut reported) = (Vec::new(), 0);
+        while reported < count {
+            let (more, report) = match self.store(&call.messages()[reported..]) {
+                Ok(stored) => stored,
                 // What comes after it would overtake it.
-                Err(report) => reports.resize(count, report),
-            }
+                Err(report) => (count - reported, report),
+            };
+            reports.push((more, report));
+            reported += more;
         }
-        call.report_each(|place, _| reports[place].clone())
+        let mut each = reports.into_iter().flat_map(|(count, report)| repeat_n(report, count));
+        call.report_each(|_, _| each.next().unwrap_or(Report::DONE))
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {

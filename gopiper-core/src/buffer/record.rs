@@ -27,7 +27,7 @@ pub(super) const BLOCK_HEAD: usize = 8 + 8 + 4;
 
 /// A block on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct BlockPlace {
     /// The segment that it is in.
     pub(super) segment: u64,
     /// The offset of its entry there.

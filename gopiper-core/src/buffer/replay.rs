@@ -84,7 +84,7 @@ fn segments(folder: &Path) -> io::Result<(Vec<u64>, Vec<PathBuf>)> {
 
 /// A buffer as found. Nothing was changed.
 #[derive(Default)]
-pub(super) struct Replay {
+pub(super) struct FoundBuffer {
     pub(super) index: Index,
     /// What nothing refers to: what is left of a process that was killed.
     pub(super) needless: Vec<PathBuf>,
@@ -92,7 +92,7 @@ pub(super) struct Replay {
 
 /// Reads the newest segment in a folder. Another process that removes segments meanwhile makes it
 /// fail.
-pub(super) fn replay(folder: &Path) -> Result<Replay, StoreError> {
+pub(super) fn replay(folder: &Path) -> Result<FoundBuffer, StoreError> {
     let old = folder.join("buffer.redb");
     if old.exists() {
         return Err(StoreError::Old { path: old });
@@ -106,7 +106,7 @@ pub(super) fn replay(folder: &Path) -> Result<Replay, StoreError> {
         return Err(damaged(format!("segment {noted} is missing")));
     }
     if newest == 0 {
-        return Ok(Replay { needless, ..Replay::default() });
+        return Ok(FoundBuffer { needless, ..FoundBuffer::default() });
     }
     let path = segment_path(folder, newest);
     let shown = path.file_name().unwrap_or_default().display();
@@ -132,7 +132,7 @@ pub(super) fn replay(folder: &Path) -> Result<Replay, StoreError> {
     }
     let is_needless = |id: &u64| !index.segments.contains_key(id);
     needless.extend(ids.into_iter().filter(is_needless).map(|id| segment_path(folder, id)));
-    Ok(Replay { index, needless })
+    Ok(FoundBuffer { index, needless })
 }
 
 enum SegmentError {

@@ -31,8 +31,8 @@ use super::{
     block,
     error::StoreError,
     index::{Index, NewState},
-    record::{Entries, FINISHED, MAGIC, Place, STATE},
-    replay::{Replay, new_path, note, note_path, replay, segment_path},
+    record::{BlockPlace, Entries, FINISHED, MAGIC, STATE},
+    replay::{FoundBuffer, new_path, note, note_path, replay, segment_path},
 };
 use crate::disk::{appended::AppendedFile, entry::TooLarge};
 
@@ -72,7 +72,7 @@ struct Log {
 impl Store {
     /// Opens the store in `folder`, whose segments get about so many bytes each.
     pub(super) fn open(folder: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
-        let Replay { mut index, needless } = replay(folder)?;
+        let FoundBuffer { mut index, needless } = replay(folder)?;
         index.segment_bytes = segment_bytes;
         let failed = |error| StoreError::Disk { path: folder.to_owned(), error };
         let mut newest = None;
@@ -195,7 +195,7 @@ impl Store {
                 own.seal_blocks(number, 0)?;
                 write(own.bytes())?;
                 let messages = own.blocks()[0].messages.into();
-                moved.insert(number, Place { segment: id, offset, length, messages });
+                moved.insert(number, BlockPlace { segment: id, offset, length, messages });
                 offset += own.bytes().len() as u64;
             }
             own.clear();
@@ -347,10 +347,11 @@ fn is_large_and_empty(index: &Index) -> bool {
     index.bytes == 0 && index.newest().is_some_and(|(_, newest)| newest.length > EMPTY_BYTES)
 }
 
-fn add_finished(entries: &mut Entries, synced: u64, done: &[(u64, Place)]) {
+fn add_finished(entries: &mut Entries, synced: u64, done: &[(u64, BlockPlace)]) {
     if !done.is_empty() {
-        let of =
-            |(number, place): &(u64, Place)| [*number, place.segment, place.length, place.messages];
+        let of = |(number, place): &(u64, BlockPlace)| {
+            [*number, place.segment, place.length, place.messages]
+        };
         let numbers: Vec<_> = done.iter().flat_map(of).collect();
         entries.add_numbers(FINISHED, synced, &numbers);
     }

@@ -1,7 +1,7 @@
 //! The index of a buffer that is being opened: made of the entries of its newest segment.
 use super::{Cursor, Index, SegmentIndex};
 use crate::buffer::{
-    record::Place,
+    record::BlockPlace,
     varint::{Malformed, VarintReader},
 };
 
@@ -22,7 +22,7 @@ impl Index {
         let mut new = SegmentIndex { start, length: start, first: next, blocks: 0, bytes: 0 };
         for _ in 0..reader.fixed()? {
             let [number, segment, offset, length, messages] = reader.several()?;
-            index.explicit.insert(number, Place { segment, offset, length, messages });
+            index.explicit.insert(number, BlockPlace { segment, offset, length, messages });
             if number >= cursor.number {
                 return Err(Malformed);
             }
@@ -85,7 +85,7 @@ impl Index {
                     && !self.finished.contains(number) =>
                 {
                     self.finished.insert(number..number + 1);
-                    Place { segment, offset: 0, length, messages }
+                    BlockPlace { segment, offset: 0, length, messages }
                 }
                 None => return Err(Malformed),
             };

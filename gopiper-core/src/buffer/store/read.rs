@@ -6,7 +6,7 @@ use crate::{
     buffer::{
         error::StoreError,
         index::NextBlock,
-        record::{BLOCK, BLOCK_HEAD, BlockHead, Place},
+        record::{BLOCK, BLOCK_HEAD, BlockHead, BlockPlace},
         replay::segment_path,
     },
     disk::entry::{EntryHead, HEAD},
@@ -38,7 +38,7 @@ impl Store {
                     let messages = block.messages.into();
                     let mut index = self.index.lock();
                     index.move_cursor(number + 1, next);
-                    index.was_read(number, Place { segment, offset, length, messages });
+                    index.was_read(number, BlockPlace { segment, offset, length, messages });
                     return Ok(Some(block));
                 }
                 (offset, skipped) = (next, is_block.into());
@@ -98,10 +98,10 @@ impl Store {
     pub(super) fn read_at(
         &self,
         number: u64,
-        place: Place,
+        place: BlockPlace,
         memory: Memory,
     ) -> Result<StoredBlock, StoreError> {
-        let Place { segment, offset, length, .. } = place;
+        let BlockPlace { segment, offset, length, .. } = place;
         let file = self.segment(segment)?;
         let (head, _) = self.head(&file, segment, offset, u64::MAX)?;
         if head.mark != BLOCK || head.length as u64 != length {
