@@ -178,8 +178,14 @@ impl Index {
         }
         self.unsynced = 0;
         let newest = self.newest().map(|(id, _)| id);
-        let dead = self.segments.extract_if(.., |id, one| one.blocks == 0 && Some(*id) != newest);
-        self.dead.extend(dead.map(|(id, _)| id));
+        let dead = &mut self.dead;
+        self.segments.retain(|id, one| {
+            let is_needed = one.blocks > 0 || Some(*id) == newest;
+            if !is_needed {
+                dead.push(*id);
+            }
+            is_needed
+        });
     }
 
     /// Finds the next block. An error says what is missing.

@@ -131,10 +131,10 @@ fn what_is_logged_without_a_sync_survives_a_kill() {
 fn a_block_keeps_its_unfinished_messages() {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(&folder);
-    append(&store, &[&["a", "b", "c"], &["d", "e"], &["f"]]).unwrap();
+    append(&store, &[&["a", "b", "c"], &["d", "e", "e"], &["f"]]).unwrap();
     assert_eq!(numbers(&store), [0, 1, 2]);
     finish(&store, [2]);
-    store.shorten(&BTreeMap::from([(0, vec![0..1, 2..3]), (1, vec![1..2])])).unwrap();
+    store.shorten(&BTreeMap::from([(0, vec![0..1, 2..3]), (1, vec![1..2, 2..3])])).unwrap();
     append(&store, &[&["g"]]).unwrap();
     assert_eq!(store.index.lock().messages, 3);
     drop(store);
