@@ -76,7 +76,8 @@ where
     }
 
     fn channel_size(&self) -> usize {
-        8192
+        // Half of it is gathered while the other half comes in.
+        8192.max(2 * self.1)
     }
 
     fn gathers(&self) -> usize {

@@ -1,18 +1,20 @@
 //! The sink that writes into a buffer.
-use std::sync::Arc;
+use std::{iter::repeat_n, sync::Arc};
 
 use gopiper_abi::{
     BatchCall, BatchComponent, Error, HandleFlags, Message, Postponed, Report, own,
     raw::client::FactoryHandle,
 };
 
-use super::{block, shared::SharedBuffer, store::StoreError};
+use super::{block, error::StoreError, record::Entries, shared::SharedBuffer};
 
 /// The most messages in one commit.
 const GROUP: usize = 1 << 16;
 
 struct BufferSink {
     shared: Arc<SharedBuffer>,
+    /// The blocks of one commit.
+    entries: Entries,
     postponed: Postponed,
 }
 
@@ -24,7 +26,7 @@ pub(crate) fn inlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
         shared.open(&folder, host).map_err(StoreError::on_start)?;
         postponed.on_stop(move || waits.nudge());
         shared.enter();
-        Ok(BufferSink { shared: shared.clone(), postponed })
+        Ok(BufferSink { shared: shared.clone(), entries: Entries::default(), postponed })
     })
 }
 
@@ -37,28 +39,40 @@ impl Drop for BufferSink {
 impl BufferSink {
     /// Stores the first of these messages, in one commit, or drops them. Returns how many those
     /// were, and their report; an error is the report of all.
-    fn store(&self, messages: &[Message]) -> Result<(usize, Report), Report> {
+    fn store(&mut self, messages: &[Message]) -> Result<(usize, Report), Report> {
         let host = self.postponed.host();
         let is_stopping = || host.is_stopping();
-        let (mut blocks, mut count, mut bytes) = (Vec::new(), 0, 0);
+        let (mut count, mut bytes) = (0, 0);
+        self.entries.clear();
         while count < messages.len() {
             let part = &messages[count..];
             let part = &part[..self.shared.block_of(part)];
-            let block = block::write(part);
-            let size = block.len() as u64;
-            match blocks.is_empty() {
+            let size = self.entries.add_block(|bytes| {
+                block::write(part, bytes);
+                Ok(part.len() as u32)
+            });
+            let size = size.unwrap_or(u64::MAX);
+            match count == 0 {
+                true if size > u32::MAX.into() => {
+                    return Ok((part.len(), Report::fail(0, StoreError::TooLarge.to_string())));
+                }
                 true if !self.shared.await_room(size, is_stopping) => {
                     return Ok((part.len(), Report::DROP));
                 }
-                // The messages without room wait until these are stored.
-                false if !self.shared.has_room(bytes + size) && !is_stopping() => break,
+                // What has no room now waits until these are stored.
+                false
+                    if size > u32::MAX.into()
+                        || (!self.shared.has_room(bytes + size) && !is_stopping()) =>
+                {
+                    self.entries.remove_last_block();
+                    break;
+                }
                 _ => {}
             }
-            blocks.push((block, part.len() as u64));
             (count, bytes) = (count + part.len(), bytes + size);
         }
-        self.shared.append(&blocks).map_err(|error| {
-            if matches!(error, StoreError::Damaged { .. }) {
+        self.shared.append(&mut self.entries).map_err(|error| {
+            if error.is_final() {
                 host.fail(&error.to_string());
             }
             Report::retry(0, error.to_string())
@@ -70,15 +84,19 @@ impl BufferSink {
 impl BatchComponent for BufferSink {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         let count = call.messages().len();
-        let mut reports = Vec::new();
-        while reports.len() < count {
-            match self.store(&call.messages()[reports.len()..]) {
-                Ok((stored, report)) => reports.resize(reports.len() + stored, report),
-                // Later messages must not overtake it.
-                Err(report) => reports.resize(count, report),
-            }
+        // How many messages have which report, in order.
+        let (mut reports, mut reported) = (Vec::new(), 0);
+        while reported < count {
+            let (more, report) = match self.store(&call.messages()[reported..]) {
+                Ok(stored) => stored,
+                // What comes after it would overtake it.
+                Err(report) => (count - reported, report),
+            };
+            reports.push((more, report));
+            reported += more;
         }
-        call.report_each(|place, _| reports[place].clone())
+        let mut each = reports.into_iter().flat_map(|(count, report)| repeat_n(report, count));
+        call.report_each(|_, _| each.next().unwrap_or(Report::DONE))
     }
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {

@@ -5,21 +5,44 @@
 //! the inlet when it is synced, and is removed when the outlet receives its outcome. A pipeline
 //! that was killed continues with the messages that were not removed.
 //!
-//! The file is a database (redb) of blocks, one for each incoming batch. Finished blocks are
-//! removed in the commit that adds the next one. If the last commit is damaged, the database treats
-//! it as interrupted, and goes back to the one before: `buffer.next` beside it distinguishes the
-//! two cases. At an orderly end a block keeps only its unfinished messages.
+//! On disk a buffer is a log: segments (`record.rs`), which are only appended to. Blocks of
+//! messages are added to the newest one, and those that are finished are named there. `index.rs` is
+//! what is known of it in memory, `store.rs` writes and reads it, `replay.rs` opens it.
 mod block;
+mod error;
+mod index;
 mod inlet;
 mod outlet;
+mod ranges;
+mod record;
+mod replay;
 mod shared;
 mod store;
+#[cfg(test)]
+mod tests;
+mod varint;
+
+use std::path::Path;
 
 pub(crate) use inlet::inlet;
 pub(crate) use outlet::outlet;
 pub(crate) use shared::SharedBuffer;
-pub(crate) use store::{StoredMessages, stored_messages};
 
+use crate::disk::state;
+
+/// How many messages the buffer in a folder holds, if there is one. `None` if it cannot be read.
+/// Nothing is changed.
+pub(crate) fn stored_messages(folder: &Path) -> Option<u64> {
+    if state::is_in_use(folder) {
+        // Another process delivers them.
+        return Some(0);
+    }
+    Some(replay::replay(folder).ok()?.index.messages)
+}
+
+/// How much may wait for the inlet: twice the usual, because a commit costs the same for any number
+/// of messages.
+pub(crate) const CHANNEL_BYTES: usize = 16 << 20;
 /// The default limit of a buffer, in bytes.
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 

@@ -5,20 +5,20 @@ use gopiper_abi::{
     Error, Level, Outcome, Positions, Postponed, Produced, Source, own, raw::client::FactoryHandle,
 };
 
-use super::{block, shared::SharedBuffer, store::StoreError};
+use super::{block, shared::SharedBuffer};
 use crate::base::plural::plural;
 
 /// How long it waits before it repeats a read that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often a lasting problem is reported.
 const COMPLAINT: Duration = Duration::from_secs(10);
+/// The memory for a block is a multiple of this, so that it can be used again for another one.
+const GRAIN: usize = 16 << 10;
 /// Finished blocks are removed with the next incoming block, or after this time if there is none.
 const IDLE: Duration = Duration::from_millis(100);
 
 struct BufferSource {
     shared: Arc<SharedBuffer>,
-    /// The number of the block that is read next, or of one before it.
-    next: u64,
     /// Messages that are under way or were returned, by block.
     sent: BTreeMap<u64, UnderWay>,
     /// When finished blocks are removed, unless a block comes in before.
@@ -42,7 +42,6 @@ pub(crate) fn outlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
         shared.set_outlet(Some(postponed.host().clone()));
         Ok(BufferSource {
             shared: shared.clone(),
-            next: 0,
             sent: BTreeMap::new(),
             idle_until: None,
             quiet_until: i64::MIN,
@@ -58,7 +57,7 @@ impl BufferSource {
 
     /// There is nothing to read.
     fn idle(&mut self) -> Produced {
-        if !self.shared.has_done() {
+        if !self.shared.is_untidy() {
             self.idle_until = None;
             return Produced::WAITING;
         }
@@ -66,14 +65,14 @@ impl BufferSource {
         if self.postponed.host().monotonic() < until {
             return Produced::waiting_until(until);
         }
-        self.take_out(true);
+        self.tidy();
         // If the disk did not take it, again.
-        self.idle_until = self.shared.has_done().then(|| self.after(PAUSE));
+        self.idle_until = self.shared.is_untidy().then(|| self.after(PAUSE));
         Produced::waiting_until(self.idle_until.unwrap_or(i64::MAX))
     }
 
-    fn take_out(&mut self, at_once: bool) {
-        if let Err(error) = self.shared.take_out(at_once) {
+    fn tidy(&mut self) {
+        if let Err(error) = self.shared.tidy() {
             self.complain(&format!("{error}; finished messages may come again"));
         }
     }
@@ -91,19 +90,23 @@ impl Source for BufferSource {
     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
         // Asked before the read: a block that comes in between wakes this source.
         let ended = self.shared.has_ended();
-        let (number, bytes) = match self.shared.next(self.next) {
-            Ok(Some(found)) => found,
+        let host = self.postponed.host();
+        let memory = |length: usize| host.payload(length.next_multiple_of(GRAIN));
+        let block = match self.shared.next(&memory) {
+            Ok(Some(block)) => block,
             Ok(None) if ended => return Ok(Produced::FINISHED),
             Ok(None) => return Ok(self.idle()),
-            Err(error @ StoreError::Damaged { .. }) => return Err(error.into()),
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => {
                 self.complain(&format!("{error}; trying again soon"));
                 return Ok(Produced::waiting_until(self.after(PAUSE)));
             }
         };
         let mut batch = self.postponed.batch();
-        block::read(bytes, &mut batch).map_err(|_| self.shared.damaged(number))?;
-        (self.next, self.idle_until) = (number + 1, None);
+        let number = block.number;
+        block::read(&block.bytes, block.messages, &mut batch)
+            .map_err(|_| self.shared.damaged(number))?;
+        self.idle_until = None;
         self.sent.insert(number, UnderWay { left: batch.len() as u32, done: Vec::new() });
         let positions = Positions::counted(format!("buffered block {number}"), "message", 1);
         self.postponed.send_located(batch, Some(number), positions)?;
@@ -119,20 +122,18 @@ impl Source for BufferSource {
         }
         self.sent.remove(&number);
         self.shared.done(number);
-        self.take_out(false);
     }
 }
 
 impl Drop for BufferSource {
     fn drop(&mut self) {
-        self.take_out(true);
         let sent = mem::take(&mut self.sent).into_iter();
-        let partly_done = sent.filter(|(_, sent)| !sent.done.is_empty());
-        for (number, sent) in partly_done {
-            if let Err(error) = self.shared.shorten(number, &sent.done) {
-                self.complain(&format!("{error}; finished messages may come again"));
-                break;
-            }
+        let partly = sent.filter(|(_, sent)| !sent.done.is_empty());
+        let partly: BTreeMap<_, _> = partly.map(|(number, sent)| (number, sent.done)).collect();
+        if partly.is_empty() {
+            self.tidy();
+        } else if let Err(error) = self.shared.shorten(&partly) {
+            self.complain(&format!("{error}; finished messages may come again"));
         }
         let left = self.shared.messages();
         if left > 0 {

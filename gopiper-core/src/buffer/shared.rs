@@ -1,11 +1,11 @@
 //! The state that the two halves of a buffer share.
 use std::{
     collections::BTreeMap,
-    ops::Range,
+    ops::{Range, RangeInclusive},
     path::Path,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -14,22 +14,29 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     BufferOptions, WhenFull, block,
-    store::{Store, StoreError},
+    error::StoreError,
+    index::Index,
+    record::Entries,
+    store::{Memory, Store, StoredBlock},
 };
 
 /// A block has at most this part of the buffer, unless one message is larger.
 const PARTS: u64 = 8;
-/// How many finished blocks are removed together.
-const TAKEN_AT_ONCE: usize = 32;
+/// A segment has about this part of the buffer's size, within limits.
+const SEGMENT_PART: u64 = 4;
+const SEGMENT_BYTES: RangeInclusive<u64> = 32 << 10..=16 << 20;
+/// How many finished blocks are logged together, if no block comes in meanwhile.
+const LOGGED_AT_ONCE: usize = 32;
 
 /// The state that the two halves of a buffer share.
 pub(crate) struct SharedBuffer {
     options: BufferOptions,
     /// Present from the start of the inlet on, and so before any message.
     opened: OnceLock<Opened>,
-    state: Mutex<BufferContent>,
     /// There may be room.
     changed: Condvar,
+    /// No more blocks come in.
+    ended: AtomicBool,
     /// Woken when there is something to read. Only present while the outlet runs: a host holds its
     /// stage, and so the outlet's factory, and so this.
     outlet: Mutex<Option<Host>>,
@@ -44,47 +51,9 @@ struct Opened {
 }
 
 impl Opened {
-    fn show(&self, state: &BufferContent) {
-        self.messages.set(state.messages);
-        self.bytes.set(state.bytes);
-    }
-}
-
-#[derive(Default)]
-struct BufferContent {
-    /// The unfinished blocks: their bytes and messages.
-    blocks: BTreeMap<u64, (u64, u64)>,
-    bytes: u64,
-    messages: u64,
-    next: u64,
-    /// Finished blocks that are still in the store. They take no room, because they are removed
-    /// when the next block is added.
-    done: Vec<u64>,
-    ended: bool,
-}
-
-impl BufferContent {
-    fn add(&mut self, number: u64, bytes: u64, messages: u64) {
-        self.blocks.insert(number, (bytes, messages));
-        self.bytes += bytes;
-        self.messages += messages;
-        self.next = self.next.max(number + 1);
-    }
-
-    fn done(&mut self, number: u64) {
-        self.remove(number);
-        self.done.push(number);
-    }
-
-    fn remove(&mut self, number: u64) {
-        let (bytes, messages) = self.blocks.remove(&number).unwrap_or_default();
-        self.bytes -= bytes;
-        self.messages -= messages;
-    }
-
-    fn shorten(&mut self, number: u64, bytes: u64, messages: u64) {
-        self.remove(number);
-        self.add(number, bytes, messages);
+    fn show(&self, index: &Index) {
+        self.messages.set(index.messages);
+        self.bytes.set(index.bytes);
     }
 }
 
@@ -93,8 +62,8 @@ impl SharedBuffer {
         Arc::new(SharedBuffer {
             options,
             opened: OnceLock::new(),
-            state: Mutex::default(),
             changed: Condvar::new(),
+            ended: AtomicBool::new(false),
             outlet: Mutex::default(),
             halves: AtomicUsize::new(0),
         })
@@ -104,16 +73,13 @@ impl SharedBuffer {
         if self.opened.get().is_some() {
             return Ok(());
         }
-        let (store, content) = Store::open(folder)?;
-        let mut state = self.state.lock();
-        state.next = content.next;
-        for block in content.blocks {
-            state.add(block.number, block.bytes, block.messages);
-        }
+        let segment_bytes = self.options.max_bytes / SEGMENT_PART;
+        let segment_bytes = segment_bytes.clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
+        let store = Store::open(folder, segment_bytes)?;
         let messages = host.gauge("buffer_messages", "Messages in the buffer.");
         let bytes = host.gauge("buffer_bytes", "Bytes in the buffer.");
         let opened = self.opened.get_or_init(|| Opened { store, messages, bytes });
-        opened.show(&state);
+        opened.show(&opened.store.index.lock());
         Ok(())
     }
 
@@ -121,7 +87,7 @@ impl SharedBuffer {
         self.halves.fetch_add(1, SeqCst);
     }
 
-    /// The last half to go closes the file.
+    /// The last half to go closes the files.
     pub(super) fn leave(&self) {
         if self.halves.fetch_sub(1, SeqCst) == 1
             && let Some(opened) = self.opened.get()
@@ -147,7 +113,7 @@ impl SharedBuffer {
     pub(super) fn block_of(&self, messages: &[Message]) -> usize {
         let mut room = self.options.max_bytes / PARTS;
         let fits = |message: &&Message| {
-            let bytes = message.data().len() as u64;
+            let bytes = block::weight(message);
             let has_room = bytes <= room;
             room = room.saturating_sub(bytes);
             has_room
@@ -158,112 +124,100 @@ impl SharedBuffer {
 
     /// Whether there is room for so many bytes more.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
-        self.state.lock().bytes + bytes <= self.options.max_bytes
+        self.opened().store.index.lock().bytes + bytes <= self.options.max_bytes
     }
 
     /// Whether there is room for a block, or none is needed; waits for room if the operator wants
     /// that.
     pub(super) fn await_room(&self, bytes: u64, is_stopping: impl Fn() -> bool) -> bool {
-        let mut state = self.state.lock();
+        let mut index = self.opened().store.index.lock();
         // One that is larger than the buffer goes in alone.
-        while state.bytes > 0 && state.bytes + bytes > self.options.max_bytes && !is_stopping() {
+        while index.bytes > 0 && index.bytes + bytes > self.options.max_bytes && !is_stopping() {
             if self.options.when_full == WhenFull::DropNewest {
                 return false;
             }
-            self.changed.wait(&mut state);
+            self.changed.wait(&mut index);
         }
         true
     }
 
     /// Makes waiting threads look again.
     pub(super) fn nudge(&self) {
-        let _state = self.state.lock();
+        // Locked: one that has just looked waits by now.
+        let _index = self.opened.get().map(|opened| opened.store.index.lock());
         self.changed.notify_all();
     }
 
-    /// Adds blocks, each with its number of messages, in one commit, which is synced. It also
-    /// removes finished blocks.
-    pub(super) fn append(&self, blocks: &[(Vec<u8>, u64)]) -> Result<(), StoreError> {
-        self.change(blocks)?;
+    /// Adds blocks in one commit, which is synced. It also removes finished blocks.
+    pub(super) fn append(&self, entries: &mut Entries) -> Result<(), StoreError> {
+        let opened = self.opened();
+        opened.store.append(entries)?;
+        opened.show(&opened.store.index.lock());
         self.wake_outlet();
         Ok(())
     }
 
-    fn change(&self, put: &[(Vec<u8>, u64)]) -> Result<(), StoreError> {
-        let opened = self.opened();
-        let (first, done) = {
-            let mut state = self.state.lock();
-            (state.next, std::mem::take(&mut state.done))
-        };
-        let blocks: Vec<_> = (first..).zip(put.iter().map(|(block, _)| &block[..])).collect();
-        let changed = opened.store.change(&blocks, &done);
-        let mut state = self.state.lock();
-        if let Err(error) = changed {
-            state.done.extend(done);
-            return Err(error);
-        }
-        for (number, (block, messages)) in (first..).zip(put) {
-            state.add(number, block.len() as u64, *messages);
-        }
-        opened.show(&state);
-        Ok(())
-    }
-
-    /// The first block from this number on. A new block counts only after it was reported as added:
-    /// a failed attempt may have left it in the store, and it is added again.
-    pub(super) fn next(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        let reported = self.state.lock().next;
-        self.opened().store.next(from..reported)
+    /// Reads the next block.
+    pub(super) fn next(&self, memory: Memory) -> Result<Option<StoredBlock>, StoreError> {
+        self.opened().store.next(memory)
     }
 
     pub(super) fn damaged(&self, number: u64) -> StoreError {
-        self.opened().store.damaged(number)
+        self.opened().store.damaged_block(number)
     }
 
-    /// The block is finished.
+    /// The block is finished. Many such are logged at once, few with the next incoming block.
     pub(super) fn done(&self, number: u64) {
-        let mut state = self.state.lock();
-        state.done(number);
-        self.opened().show(&state);
-        self.changed.notify_all();
+        let opened = self.opened();
+        let count = {
+            let mut index = opened.store.index.lock();
+            index.done(number);
+            opened.show(&index);
+            self.changed.notify_all();
+            index.count_done()
+        };
+        if count >= LOGGED_AT_ONCE {
+            opened.store.log_finished();
+        }
+        opened.store.remove_dead();
     }
 
-    /// These messages of a block are finished, but not all of them.
-    pub(super) fn shorten(&self, number: u64, done: &[Range<u32>]) -> Result<(), StoreError> {
+    /// These messages of blocks are finished, but not all of each.
+    pub(super) fn shorten(
+        &self,
+        finished: &BTreeMap<u64, Vec<Range<u32>>>,
+    ) -> Result<(), StoreError> {
         let opened = self.opened();
-        let Some((_, bytes)) = opened.store.next(number..number + 1)? else { return Ok(()) };
-        let (block, messages) = block::without(bytes, done).map_err(|_| self.damaged(number))?;
-        opened.store.replace(number, &block)?;
-        let mut state = self.state.lock();
-        state.shorten(number, block.len() as u64, messages);
-        opened.show(&state);
+        opened.store.shorten(finished)?;
+        opened.show(&opened.store.index.lock());
         Ok(())
     }
 
-    /// Whether finished blocks are still in the store.
-    pub(super) fn has_done(&self) -> bool {
-        !self.state.lock().done.is_empty()
+    /// Whether there is something to [tidy](Self::tidy).
+    pub(super) fn is_untidy(&self) -> bool {
+        self.opened.get().is_some_and(|opened| opened.store.is_untidy())
     }
 
-    /// Removes finished blocks if they are many, or `at_once`. Otherwise they are removed with the
-    /// next incoming block.
-    pub(super) fn take_out(&self, at_once: bool) -> Result<(), StoreError> {
-        let done = self.state.lock().done.len();
-        if done >= TAKEN_AT_ONCE || (at_once && done > 0) { self.change(&[]) } else { Ok(()) }
+    /// Removes finished blocks, synced. Otherwise this happens with the next incoming block.
+    pub(super) fn tidy(&self) -> Result<(), StoreError> {
+        match self.is_untidy() {
+            true => self.opened().store.tidy(),
+            false => Ok(()),
+        }
     }
 
     /// No more blocks come in.
     pub(super) fn end(&self) {
-        self.state.lock().ended = true;
+        self.ended.store(true, SeqCst);
         self.wake_outlet();
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.state.lock().ended
+        self.ended.load(SeqCst)
     }
 
     /// Messages in the buffer.
     pub(super) fn messages(&self) -> u64 {
-        self.state.lock().messages
+        self.opened.get().map_or(0, |opened| opened.store.index.lock().messages)
     }
 }

@@ -7,12 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
-
-use crate::disk::digest::digest;
+use crate::disk::{digest::digest, lock};
 
 const EXTENSION: &str = "done";
 /// An offset and its digest.
@@ -48,12 +43,9 @@ impl Marker {
     pub(super) fn open(segment: &Path) -> io::Result<Self> {
         let path = path(segment);
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => {
-                let said = format!("{} is being replayed by another process", segment.display());
-                return Err(io::Error::other(said));
-            }
-            locked => locked?,
+        if !lock::try_lock(&file)? {
+            let said = format!("{} is being replayed by another process", segment.display());
+            return Err(io::Error::other(said));
         }
         // An unfinished mark would shift those that follow.
         let length = file.metadata()?.len();

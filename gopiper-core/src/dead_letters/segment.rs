@@ -2,33 +2,29 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use memchr::memmem;
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
 
 use super::{Letter, marks};
-use crate::disk::digest::digest;
+use crate::disk::{
+    appended::AppendedFile,
+    entry::{self, HEAD, Mark},
+    lock,
+};
 
 /// The beginning of a segment; the last byte is the version of the format.
 const MAGIC: &[u8; 8] = b"GPDEAD\0\x01";
 /// The beginning of an entry: it marks the next entry after a damaged one.
-const MARK: &[u8; 4] = b"\xd1GPL";
-/// The mark, the length, and the digests of the body and of these.
-const HEAD: usize = 4 + 4 + 8 + 4;
+const MARK: Mark = *b"\xd1GPL";
 const EXTENSION: &str = "letters";
 
 /// A segment that this process is writing.
 pub(super) struct Segment {
-    file: File,
+    file: AppendedFile,
     path: PathBuf,
-    /// Everything up to here is synced.
-    length: u64,
 }
 
 impl Segment {
@@ -43,9 +39,12 @@ impl Segment {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
-            flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-            let mut segment = Segment { file, path, length: 0 };
-            segment.write(MAGIC)?;
+            if !lock::try_lock(&file)? {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let mut segment = Segment { file: AppendedFile::new(file, 0), path };
+            segment.file.write(MAGIC)?;
+            segment.file.sync()?;
             File::open(folder)?.sync_all()?;
             return Ok(segment);
         }
@@ -53,7 +52,12 @@ impl Segment {
     }
 
     pub(super) fn length(&self) -> u64 {
-        self.length
+        self.file.synced()
+    }
+
+    /// Whether more can be appended.
+    pub(super) fn is_sound(&self) -> bool {
+        self.file.is_sound()
     }
 
     /// Writes the first of these letters, until they have `room` bytes, and syncs them: all or, as
@@ -66,44 +70,23 @@ impl Segment {
         let (mut bytes, mut count) = (Vec::new(), 0);
         for letter in letters {
             count += 1;
-            let body = rmp_serde::to_vec_named(&letter).map_err(io::Error::other)?;
-            let length = u32::try_from(body.len()).map_err(io::Error::other)?;
-            let start = bytes.len();
-            bytes.extend_from_slice(MARK);
-            bytes.extend_from_slice(&length.to_le_bytes());
-            bytes.extend_from_slice(&digest::<8>(&body));
-            let head = digest::<4>(&bytes[start..]);
-            bytes.extend_from_slice(&head);
-            bytes.extend_from_slice(&body);
+            let start = entry::begin(&mut bytes);
+            rmp_serde::encode::write_named(&mut bytes, &letter).map_err(io::Error::other)?;
+            entry::seal(&mut bytes[start..], MARK)
+                .map_err(|_| io::Error::other("a letter has at most 4 GB"))?;
             if bytes.len() as u64 >= room {
                 break;
             }
         }
-        self.write(&bytes)?;
+        self.file.write(&bytes)?;
+        self.file.sync()?;
         Ok(count)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written =
-            self.file.write_all_at(bytes, self.length).and_then(|()| self.file.sync_data());
-        match written {
-            Ok(()) => {
-                self.length += bytes.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                // A part of it must not be taken for damage. If that fails too, readers will say
-                // so.
-                let _ = self.file.set_len(self.length);
-                Err(error)
-            }
-        }
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        if self.length <= MAGIC.len() as u64 {
+        if self.length() <= MAGIC.len() as u64 {
             // Nothing is in it.
             let _ = fs::remove_file(&self.path);
         }
@@ -132,8 +115,7 @@ pub fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Whether a process is writing a segment.
 pub fn is_written(segment: &Path) -> bool {
-    let Ok(file) = File::open(segment) else { return false };
-    flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    lock::is_locked(segment)
 }
 
 /// Removes a segment and its marks.
@@ -188,14 +170,11 @@ impl SegmentReader {
 
     /// The entry at `at`, and where it ends.
     fn entry(&self, at: usize) -> Option<(Letter, usize)> {
-        let head = self.bytes.get(at..at + HEAD)?;
-        let whole = head.starts_with(MARK) && head[16..] == digest::<4>(&head[..16]);
-        let length = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
-        let body = self.bytes.get(at + HEAD..at + HEAD + length).filter(|_| whole)?;
-        if head[8..16] != digest::<8>(body) {
+        let (head, body) = entry::read(self.bytes.get(at..)?)?;
+        if head.mark != MARK {
             return None;
         }
-        Some((rmp_serde::from_slice(body).ok()?, at + HEAD + length))
+        Some((rmp_serde::from_slice(body).ok()?, at + HEAD + body.len()))
     }
 }
 
@@ -212,7 +191,7 @@ impl Iterator for SegmentReader {
             return Some(Ok(StoredLetter { offset: start as u64, letter }));
         }
         // The next one that is whole; a mark may also be part of a payload.
-        let next = memmem::find_iter(&self.bytes[start + 1..], MARK)
+        let next = memmem::find_iter(&self.bytes[start + 1..], &MARK)
             .map(|found| start + 1 + found)
             .find(|at| self.entry(*at).is_some());
         self.at = next.unwrap_or(self.bytes.len());

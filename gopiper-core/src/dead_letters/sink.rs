@@ -40,7 +40,10 @@ impl DeadLetterSink {
     /// Writes the first of these messages, as many as the limit has room for, but one at least.
     /// Returns how many those were.
     fn write(&mut self, messages: &[Message]) -> Result<usize, String> {
-        let full = self.segment.as_ref().is_some_and(|segment| segment.length() >= SEGMENT_BYTES);
+        let full = self
+            .segment
+            .as_ref()
+            .is_some_and(|segment| segment.length() >= SEGMENT_BYTES || !segment.is_sound());
         let used = self.used().map_err(|error| format!("can't read {}: {error}", self.shown()))?;
         if full || used >= self.limit {
             // Unlocked, so that it can be purged.

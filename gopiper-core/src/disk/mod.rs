@@ -1,5 +1,8 @@
-//! Storage on disk: the state directory, values as bytes, digests. This folder does not know the
-//! meaning of the values.
+//! Storage on disk: the state directory, files that are appended to, their entries, values as
+//! bytes, digests, locks. This folder does not know the meaning of what is stored.
+pub(crate) mod appended;
 pub(crate) mod digest;
+pub(crate) mod entry;
+pub(crate) mod lock;
 pub mod state;
 pub(crate) mod value;

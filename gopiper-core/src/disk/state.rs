@@ -20,13 +20,15 @@ use std::{
 
 use gopiper_abi::Error;
 use parking_lot::Mutex;
-use rustix::{
-    fs::{Access, FlockOperation, access, flock},
-    io::Errno,
-};
+use rustix::fs::{Access, access};
+
+use super::lock;
 
 /// The version of the layout.
 const VERSION: u32 = 1;
+
+/// The file in a component's folder that its process locks.
+const LOCK: &str = "lock";
 
 /// How much of a file is shown that is no version.
 const SHOWN: usize = 40;
@@ -255,7 +257,7 @@ pub fn check_unused(directory: &Path) -> Result<(), String> {
     let folders = folders_of_components(directory)
         .map_err(|error| format!("cannot read {}: {error}", directory.display()))?;
     for folder in folders {
-        if folder.join("lock").is_file() {
+        if folder.join(LOCK).is_file() {
             lock_folder(&folder).map_err(|error| error.to_string())?;
         }
     }
@@ -309,9 +311,14 @@ fn make_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a process runs the component that has this folder.
+pub(crate) fn is_in_use(folder: &Path) -> bool {
+    lock::is_locked(&folder.join(LOCK))
+}
+
 /// Locks a folder for this process, for as long as the file is open.
 fn lock_folder(folder: &Path) -> Result<File, Error> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let failed = |error: io::Error| {
         Error::new(format!("cannot lock {}: {error}", path.display())).caused_by(&error)
     };
@@ -319,18 +326,14 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let opened = options.open(&path);
     let mut file = opened.map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            return Err(Error::new(format!(
-                "{} is in use by {}; stop it, or use another --state-dir",
-                folder.display(),
-                holder.trim()
-            )));
-        }
-        Err(error) => return Err(failed(error.into())),
+    if !lock::try_lock(&file).map_err(failed)? {
+        let mut holder = String::new();
+        let _ = file.read_to_string(&mut holder);
+        return Err(Error::new(format!(
+            "{} is in use by {}; stop it, or use another --state-dir",
+            folder.display(),
+            holder.trim()
+        )));
     }
     let words: Vec<_> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();

@@ -7,8 +7,7 @@ use std::{
 use gopiper_abi::{Need, raw::RawError};
 
 use crate::{
-    buffer::{self, StoredMessages},
-    dead_letters,
+    buffer, dead_letters,
     disk::state::{self, NO_DIRECTORY},
     plan::{error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail},
 };
@@ -75,13 +74,10 @@ fn left_in_buffer(folder: PathBuf, pipelines: &[Pipeline]) -> Option<(String, Pi
         return None;
     }
     let messages = match buffer::stored_messages(&folder) {
-        Some(StoredMessages { messages: 0, .. }) => return None,
-        Some(StoredMessages { messages, and_more: true }) => {
-            format!("at least {messages} messages")
-        }
-        Some(StoredMessages { messages: 1, .. }) => "1 message".into(),
-        Some(StoredMessages { messages, .. }) => format!("{messages} messages"),
-        // It was killed, and is repaired when it is next opened.
+        Some(0) => return None,
+        Some(1) => "1 message".into(),
+        Some(messages) => format!("{messages} messages"),
+        // It is damaged, or of an earlier version.
         None => "perhaps messages".into(),
     };
     let name = pipeline.clone();

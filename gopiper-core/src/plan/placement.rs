@@ -224,7 +224,8 @@ impl Layout {
         let drops = options.when_full == WhenFull::DropNewest;
         let shared = SharedBuffer::new(options);
         let (factory, options) = (buffer::inlet(shared.clone()), tried_for_ever());
-        let options = ComponentOptions { pool_size: Some(1), ..options };
+        let channel_bytes = Some(buffer::CHANNEL_BYTES);
+        let options = ComponentOptions { pool_size: Some(1), channel_bytes, ..options };
         let inlet = self.stage(name, ComponentSpec { factory, options });
         self.stages[inlet].drops = drops;
         let (factory, options) = (buffer::outlet(shared), ComponentOptions::default());

@@ -61,8 +61,7 @@ pub(super) fn output_files(disk: &Path) -> Result<Vec<PathBuf>> {
 
 /// The content of the buffer.
 pub(super) fn buffered(disk: &Path) -> Result<Vec<Vec<u8>>> {
-    let file = disk.join(STATE).join("pipelines/main/buffer/buffer.redb");
-    if file.exists() { buffer::blocks(&file) } else { Ok(Vec::new()) }
+    buffer::blocks(&disk.join(STATE).join("pipelines/main/buffer"))
 }
 
 /// The dead letters.

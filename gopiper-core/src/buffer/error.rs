@@ -1,0 +1,47 @@
+//! What can be wrong with a buffer on disk.
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+/// Errors of the disk.
+#[derive(Debug, Error)]
+pub(super) enum StoreError {
+    /// No further attempt can succeed.
+    #[error(
+        "{path} is damaged: {error}; to continue without the messages that it still has, stop \
+         gopiper and move away that folder"
+    )]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        error: String,
+    },
+    /// It was written by a gopiper that kept buffers in another way.
+    #[error(
+        "{path} is a buffer of an earlier version of gopiper: to deliver its messages, run them \
+         with that version until it is empty; to continue without them, move it away"
+    )]
+    Old { path: PathBuf },
+    /// A message can never be stored.
+    #[error("it is too large for a buffer: with its attributes it may have 4 GB")]
+    TooLarge,
+    /// A further attempt may succeed.
+    #[error("{path}: {error}")]
+    Disk { path: PathBuf, error: io::Error },
+}
+
+impl StoreError {
+    /// For the start of a component, which waits if an error is temporary.
+    pub(super) fn on_start(self) -> gopiper_abi::Error {
+        let error = gopiper_abi::Error::new(self.to_string());
+        match &self {
+            StoreError::Disk { error: cause, .. } => error.caused_by(cause),
+            _ => error,
+        }
+    }
+
+    /// Whether no further attempt can succeed, with any message.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, StoreError::Damaged { .. } | StoreError::Old { .. })
+    }
+}

@@ -1,0 +1,153 @@
+//! Damage is reported, and a torn tail is not damage.
+use std::{
+    collections::BTreeMap,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use proptest::prelude::*;
+
+use super::{append, files, finish, large, next, numbers, open, opened, read_all};
+use crate::buffer::{
+    error::StoreError,
+    record::{Entries, FINISHED, MAGIC, STATE},
+    replay::{note_path, replay, segment_path},
+};
+
+#[test]
+fn a_torn_tail_is_left_out_and_a_damaged_one_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&["zero"]]).unwrap();
+    let file = files(folder.path()).remove(0);
+    let synced = fs::metadata(&file).unwrap().len() as usize;
+    let noted = fs::read(note_path(folder.path())).unwrap();
+    append(&store, &[&["one"], &["two"]]).unwrap();
+    let later = fs::read(note_path(folder.path())).unwrap();
+    drop(store);
+    let whole = fs::read(&file).unwrap();
+    let reopened = |bytes: &[u8], note: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        fs::write(note_path(folder.path()), note).unwrap();
+        open(&folder).map(|store| numbers(&store))
+    };
+    for length in synced..whole.len() {
+        let read = reopened(&whole[..length], &noted).unwrap();
+        assert!(read == [0] || read == [0, 1], "{read:?}");
+        let garbage = [&whole[..length], &vec![0xd1; whole.len() - length]].concat();
+        assert_eq!(reopened(&garbage, &noted).unwrap(), read);
+        let error = reopened(&whole[..length], &later).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "the note knows more: {error}");
+    }
+    // Without a note, an entry that was written later is proof.
+    let mut flipped = whole.clone();
+    flipped[synced - 1] ^= 1;
+    assert!(matches!(reopened(&flipped, b""), Err(StoreError::Damaged { .. })));
+    // The last commit may have been half written.
+    let mut flipped = whole.clone();
+    flipped[synced + 30] ^= 1;
+    assert_eq!(reopened(&flipped, b"").unwrap(), [0]);
+}
+
+#[test]
+fn a_missing_or_shorter_segment_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    for number in 0..40 {
+        append(&store, &[&[&large(number)]]).unwrap();
+    }
+    drop(store);
+    for file in files(folder.path()) {
+        let bytes = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        let error = open(&folder).err().expect("refused").to_string();
+        assert!(error.contains("is missing; to continue without"), "{error}");
+        fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+        let error = open(&folder).err().expect("refused").to_string();
+        assert!(error.contains("is damaged"), "{error}");
+        fs::write(&file, bytes).unwrap();
+    }
+    assert_eq!(numbers(&opened(&folder)).len(), 40);
+}
+
+/// Each place is one opening.
+#[test]
+fn a_flipped_bit_is_reported_or_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    for number in 0..20 {
+        append(&store, &[&[&"x".repeat(100 * number)]]).unwrap();
+    }
+    assert_eq!(numbers(&store).len(), 20);
+    finish(&store, [1, 2, 3]);
+    store.shorten(&BTreeMap::from([(4, vec![])])).unwrap();
+    append(&store, &[&["twenty"], &["twenty one"]]).unwrap();
+    finish(&store, [7]);
+    append(&store, &[&["the last one"]]).unwrap();
+    drop(store);
+    let expected = read_all(&opened(&folder)).unwrap();
+    assert_eq!(expected.len(), 19);
+    let (mut told, mut harmless) = (0, 0);
+    let mut targets = files(folder.path());
+    assert_eq!(targets.len(), 2);
+    targets.push(note_path(folder.path()));
+    for path in targets {
+        let whole = fs::read(&path).unwrap();
+        for at in (0..whole.len()).filter(|at| *at < 2000 || at % 97 == 0) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(&path, &bytes).unwrap();
+            let read =
+                catch_unwind(AssertUnwindSafe(|| open(&folder).and_then(|store| read_all(&store))));
+            match read {
+                // Removed blocks may come again.
+                Ok(Ok(read)) if expected.iter().all(|block| read.contains(block)) => harmless += 1,
+                Ok(Err(StoreError::Damaged { .. })) => told += 1,
+                Ok(Err(error)) => panic!("a bit flipped in byte {at}: {error}"),
+                Ok(Ok(_)) => panic!("a bit flipped in byte {at}: blocks are missing silently"),
+                Err(_) => panic!("a bit flipped in byte {at}: a panic"),
+            }
+            fs::write(&path, &whole).unwrap();
+        }
+    }
+    assert!(told > 100 && harmless > 100, "told {told}, harmless {harmless}");
+}
+
+proptest! {
+    /// Whatever a segment says, with digests that are right.
+    #[test]
+    fn any_segment_is_read_or_refused(
+        numbers in proptest::collection::vec(
+            prop_oneof![0..4u64, Just(1u64), Just(100u64), any::<u64>()], 0..30
+        ),
+        finished in proptest::collection::vec(prop_oneof![0..4u64, any::<u64>()], 0..6),
+        garbage in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut entries = Entries::default();
+        let plausible = [&[1][..], &numbers].concat();
+        entries.add_numbers(STATE, 0, &plausible);
+        entries.add_numbers(FINISHED, 0, &finished);
+        let bytes = [MAGIC, entries.bytes(), &garbage].concat();
+        fs::write(segment_path(folder.path(), 1), bytes).unwrap();
+        if let Ok(store) = open(&folder) {
+            for _ in 0..10 {
+                match next(&store) {
+                    Ok(Some(block)) => finish(&store, [block.number]),
+                    _ => break,
+                }
+            }
+            let _ = append(&store, &[&["more"]]);
+            let _ = store.tidy();
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_segment_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(segment_path(folder.path(), 1), [MAGIC, &bytes[..]].concat()).unwrap();
+        prop_assert!(replay(folder.path()).is_err());
+        fs::write(segment_path(folder.path(), 1), bytes).unwrap();
+        prop_assert!(replay(folder.path()).is_err());
+    }
+}
