@@ -57,9 +57,9 @@ fn workers_that_linger_make_room_for_a_sender() {
     let messages: Vec<_> = (0..200).map(|n| n.to_string()).collect();
     let story = Story::of(&messages.iter().map(String::as_str).collect::<Vec<_>>());
     let linger = Some(Duration::from_secs(3600));
-    let workers = Some(2);
+    let pool_size = Some(2);
     let (component, sizes) =
-        sizes(ComponentOptions { linger, workers, channel_size: Some(64), ..Default::default() });
+        sizes(ComponentOptions { linger, pool_size, channel_size: Some(64), ..Default::default() });
     // Batches of 20: each worker has one, a third one waits in the queue, and there is no room for
     // a fourth. No batch is full, and the clock does not move.
     let running = story.start(vec![story.probe.source(20), component, story.probe.sink()]);

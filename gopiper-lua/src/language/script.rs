@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use mlua::{ChunkMode, Function, Lua, LuaString, Table, Value};
+use mlua::{Function, Lua, LuaString, Table, Value, chunk::ChunkMode};
 use parking_lot::Mutex;
 
 use crate::{
