@@ -1,7 +1,7 @@
 //! Through which a component says what it did with a message: at once, or later from any thread.
 use std::{
     borrow::Cow,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop},
     ptr,
     sync::atomic::Ordering::{Relaxed, Release},
 };
@@ -9,7 +9,7 @@ use std::{
 use crate::raw::{
     BatchHeader, Kept, Message, Report,
     author::frame::{Frame, release_pin},
-    batch::release_hold,
+    batch::{release_hold, run::end_run},
     message::{owner, slot},
 };
 
@@ -35,9 +35,15 @@ impl<'b> HandledCallback<'b> {
     #[inline]
     pub fn done(self, message: Message) {
         // SAFETY: the slot was handed out to this callback alone, and its bits have no owner, so
-        // `write_back` may overwrite them.
+        // `write_back` may overwrite them. If they are the message still, they only get their owner
+        // back.
         unsafe {
-            write_back(self.slot, message);
+            if is_as_received(self.slot, &message) {
+                mem::forget(message);
+            } else {
+                end_run(self.frame.batch);
+                write_back(self.slot, message);
+            }
             Message::atomic_status(self.slot).store(0, Release);
         }
     }
@@ -66,6 +72,7 @@ impl<'b> HandledCallback<'b> {
         // loop's pin keeps the owner alive.
         unsafe {
             let slot = self.slot;
+            end_run(self.frame.batch);
             if report.is_done() {
                 let mut message = message;
                 message.set_report(report);
@@ -91,6 +98,7 @@ impl<'b> HandledCallback<'b> {
         // SAFETY: the slot was handed out to this callback alone. It gives its delivery to the
         // message, and is left with an empty message.
         unsafe {
+            end_run(self.frame.batch);
             // The last report was of this message, not of what will be sent in its place.
             message.status = 0;
             message.attempts = 0;
@@ -112,12 +120,36 @@ impl<'b> HandledCallback<'b> {
         // message as received (the extra's pin is its reference), and the hold keeps the batch
         // until the report.
         unsafe {
+            end_run(self.frame.batch);
             owner::retain((*self.slot).payload.owner, 1);
             (*self.frame.batch).holds.fetch_add(1, Relaxed);
             Message::atomic_status(self.slot).store(slot::LATE, Relaxed);
         }
         self.frame.deferred.set(true);
         Deferred { slot: self.slot, batch: self.frame.batch }
+    }
+}
+
+/// Whether the bits of a slot that was handed out are those of this message.
+///
+/// # Safety
+/// The slot is the caller's.
+#[inline]
+unsafe fn is_as_received(slot: *mut Message, message: &Message) -> bool {
+    // SAFETY: the slot is the caller's (`# Safety`); a reference to all of it would overlap the
+    // status, which another thread may read.
+    unsafe {
+        let payload = &raw const (*slot).payload;
+        ptr::eq((*payload).data, message.payload.data)
+            && (*payload).len == message.payload.len
+            && ptr::eq((*payload).owner, message.payload.owner)
+            && ptr::eq((*slot).extra, message.extra)
+            && (*slot).time == message.time
+            && (*slot).attempts == message.attempts
+            && (*slot).tail == message.tail
+            && (*slot).flags == message.flags
+            && (*slot).branch == message.branch
+            && (*slot).piece == message.piece
     }
 }
 

@@ -3,6 +3,7 @@ use std::{cell::Cell, sync::atomic::Ordering::Release};
 
 use crate::raw::{
     BatchHeader, Extra, HandleFlags, Message, Report,
+    batch::run::end_run,
     message::{owner, slot},
 };
 
@@ -44,6 +45,7 @@ pub(in crate::raw) unsafe fn settle_slot(
                 HandleFlags::NOT_ALL_DONE
             }
             slot::VACANT => {
+                end_run(frame.batch);
                 fail_vacant(slot, otherwise);
                 HandleFlags::NOT_ALL_DONE
             }
