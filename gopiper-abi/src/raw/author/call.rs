@@ -176,11 +176,12 @@ impl<'b> BatchCall<'b> {
             // SAFETY: as above. While the batch is a run, none of its slots is in the hands of
             // others.
             unsafe {
-                if !report.is_plain_done() {
+                if report.description.is_some() {
                     end_run(self.batch);
                     (*slot).set_report(report);
-                } else if (*slot).status != 0 {
-                    (*slot).status = 0;
+                } else if report.settled_status() != (*slot).status {
+                    end_run(self.batch);
+                    (*slot).status = report.settled_status();
                 }
             }
         }
@@ -200,7 +201,7 @@ impl<'b> BatchCall<'b> {
     pub fn each(self, mut handle: impl FnMut(Message, HandledCallback<'_>)) -> HandleFlags {
         let mut range = self.range();
         let batch = self.batch;
-        let frame = Frame { batch, deferred: Cell::new(false) };
+        let frame = Frame::new(batch);
         let mut pin = Pin(ptr::null());
         let mut flags = HandleFlags::ALL_DONE;
         let mut handed_out: Option<(*mut Message, *mut Extra)> = None;
@@ -223,7 +224,9 @@ impl<'b> BatchCall<'b> {
                     let mut message = ptr::read(slot);
                     message.delivery = ptr::null();
                     message.index = 0;
-                    Message::atomic_status(slot).store(slot::VACANT, Relaxed);
+                    if !frame.is_run() {
+                        Message::atomic_status(slot).store(slot::VACANT, Relaxed);
+                    }
                     // Release: a thread that sees it sees that this one is out, and may read the
                     // slots before it (`Watch`).
                     (*batch).cursor.store(i as u32, Release);

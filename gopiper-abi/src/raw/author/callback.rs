@@ -9,7 +9,7 @@ use std::{
 use crate::raw::{
     BatchHeader, Kept, Message, Report,
     author::frame::{Frame, release_pin},
-    batch::{release_hold, run::end_run},
+    batch::release_hold,
     message::{owner, slot},
 };
 
@@ -40,8 +40,11 @@ impl<'b> HandledCallback<'b> {
         unsafe {
             if is_as_received(self.slot, &message) {
                 mem::forget(message);
+                if self.frame.is_run() {
+                    return self.frame.is_done.set(true);
+                }
             } else {
-                end_run(self.frame.batch);
+                self.frame.end_run(self.slot);
                 write_back(self.slot, message);
             }
             Message::atomic_status(self.slot).store(0, Release);
@@ -72,7 +75,7 @@ impl<'b> HandledCallback<'b> {
         // loop's pin keeps the owner alive.
         unsafe {
             let slot = self.slot;
-            end_run(self.frame.batch);
+            self.frame.end_run(slot);
             if report.is_done() {
                 let mut message = message;
                 message.set_report(report);
@@ -98,7 +101,7 @@ impl<'b> HandledCallback<'b> {
         // SAFETY: the slot was handed out to this callback alone. It gives its delivery to the
         // message, and is left with an empty message.
         unsafe {
-            end_run(self.frame.batch);
+            self.frame.end_run(self.slot);
             // The last report was of this message, not of what will be sent in its place.
             message.status = 0;
             message.attempts = 0;
@@ -120,7 +123,7 @@ impl<'b> HandledCallback<'b> {
         // message as received (the extra's pin is its reference), and the hold keeps the batch
         // until the report.
         unsafe {
-            end_run(self.frame.batch);
+            self.frame.end_run(self.slot);
             owner::retain((*self.slot).payload.owner, 1);
             (*self.frame.batch).holds.fetch_add(1, Relaxed);
             Message::atomic_status(self.slot).store(slot::LATE, Relaxed);

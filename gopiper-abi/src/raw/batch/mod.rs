@@ -2,10 +2,10 @@
 pub(in crate::raw) mod own_batch;
 pub(in crate::raw) mod run;
 pub(in crate::raw) mod runs;
+mod slices;
 
 use std::{
     mem::{self, ManuallyDrop},
-    ops::Range,
     ptr,
     sync::{
         Arc,
@@ -19,9 +19,8 @@ use std::{
 use abi_stable::StableAbi;
 
 use crate::raw::{
-    Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Positions, Settle, batch::runs::Runs,
+    Delivery, Fate, Message, Outcome, PayloadOwner, Positions, Settle, batch::runs::Runs,
     delivery,
-    message::{is_same, owner},
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -132,76 +131,6 @@ impl Batch {
             header.len += 1;
         }
         Ok(())
-    }
-
-    /// Puts parts of one block at the end, each as a message, until the batch is full or the parts
-    /// end; the block's count is raised once for all. `tail` bytes of delimiter lie directly behind
-    /// each part, within the block. Returns how many it took.
-    ///
-    /// # Panics
-    /// When a part, or its tail, does not lie within the block.
-    pub fn extend_slices(
-        &mut self,
-        block: &Payload,
-        tail: u8,
-        time: i64,
-        parts: impl Iterator<Item = Range<usize>>,
-    ) -> usize {
-        /// Raises the block's count also when `parts` panics half-way.
-        struct Taken<'a>(&'a Payload, usize);
-        impl Drop for Taken<'_> {
-            fn drop(&mut self) {
-                if self.1 > 0 {
-                    // SAFETY: the block holds a reference on its owner.
-                    unsafe { owner::retain(self.0.owner, self.1) };
-                }
-            }
-        }
-        // It becomes a run if nothing is in it: a part that panics leaves none.
-        let mut is_run = self.is_empty() && !block.owner.is_null();
-        self.end_run();
-        let mut before: Option<(*const u8, &[u8])> = None;
-        let mut taken = Taken(block, 0);
-        for part in parts.take(self.room()) {
-            assert!(
-                // Not `end + tail`, which can wrap around.
-                part.start <= part.end
-                    && part.end <= block.len
-                    && usize::from(tail) <= block.len - part.end,
-                "{part:?} and {tail} bytes of delimiter do not lie within {} bytes",
-                block.len
-            );
-            let delimiter = &block[part.end..part.end + usize::from(tail)];
-            // SAFETY: the assertion above keeps the part within the block, whose count `taken`
-            // raises; `take` saw to it that there is room for the message.
-            unsafe {
-                let data = block.data.add(part.start);
-                is_run &= before.is_none_or(|(end, of_first)| {
-                    ptr::eq(end, data) && is_same(of_first, delimiter)
-                });
-                let of_first = before.map_or(delimiter, |(_, of_first)| of_first);
-                before = Some((block.data.add(part.end + usize::from(tail)), of_first));
-                let payload = Payload { data, len: part.len(), owner: block.owner };
-                let header = self.header_mut();
-                header.messages.add(header.len as usize).write(Message {
-                    payload,
-                    extra: ptr::null_mut(),
-                    delivery: ptr::null(),
-                    index: 0,
-                    status: 0,
-                    time,
-                    attempts: 0,
-                    tail,
-                    flags: 0,
-                    branch: 0,
-                    piece: 0,
-                });
-                header.len += 1;
-            }
-            taken.1 += 1;
-        }
-        self.header_mut().run = is_run.into();
-        taken.1
     }
 
     /// Takes the messages of `other` over, if they fit; gives it back if not.
