@@ -237,7 +237,9 @@ impl<'b> BatchCall<'b> {
                     }
                     handed_out = Some((slot, extra));
                     handle(message, HandledCallback::new(slot, &frame));
-                    flags |= settle_slot(slot, extra, &frame, "no report");
+                    if !frame.take_done() {
+                        flags |= settle_slot(slot, extra, &frame, "no report");
+                    }
                 }
                 if call.load(Relaxed) & CallFlags::GIVEN_UP != 0 {
                     // Another worker continues with copies of the rest.

@@ -37,6 +37,13 @@ impl Frame {
         unsafe { (*self.batch).is_run() }
     }
 
+    /// Whether the message that is out was reported as done, and its slot, of a run, is whole as it
+    /// is: the slots of a run have no extra.
+    #[inline]
+    pub(in crate::raw) fn take_done(&self) -> bool {
+        self.is_done.replace(false)
+    }
+
     /// Ends the run, before the slot that is out is written to.
     ///
     /// # Safety
@@ -74,8 +81,7 @@ pub(in crate::raw) unsafe fn settle_slot(
     // SAFETY: the slot was handed out and its payload and extra are pinned (`# Safety`). It was not
     // deferred, so nothing else refers to it.
     unsafe {
-        if frame.is_run() && frame.is_done.replace(false) {
-            // The slots of a run have no extra.
+        if frame.take_done() {
             return HandleFlags::ALL_DONE;
         }
         frame.end_run(slot);
