@@ -132,8 +132,8 @@ pub(super) const ROWS: &[Row] = &[
         reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
-    // The interface is on both sides: told is what it costs that the code lies in a file of its
-    // own, built by whomever, and cannot be inlined. What the interface costs is the row before.
+    // The interface is on both sides: this is the cost of code in a file of its own, which cannot
+    // be inlined. The cost of the interface is the row before.
     Row {
         name: "substring",
         what: "a search in each message by a .so, against the same compiled into the host",
@@ -171,7 +171,7 @@ pub(super) const ROWS: &[Row] = &[
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT" | cat"#,
     },
     // Either gain is over one process with one worker and all of the messages: that time is in
-    // both, so what remains of their ratio is the one time over the other.
+    // both, so their ratio is that of the two times.
     Row {
         name: "workers",
         what: "a stage of 2 µs: the gain of 2 workers, as a share of the gain of 2 processes",
@@ -184,9 +184,8 @@ pub(super) const ROWS: &[Row] = &[
             "$STAGE" "$INPUT" $((LINES / 20)) work 1 && wait $!"#,
         ours: r#""$STAGE" "$INPUT" $((LINES / 20 * 2)) work 2"#,
     },
-    // The writer of the pipe is faster than its reader, so the channels are full. `sh`, `cat` and
-    // xtask itself, whose memory a child has until it becomes another program, are smaller than
-    // gopiper: so the most of all is gopiper's.
+    // The writer of the pipe is faster than its reader: the channels are full. `sh`, `cat` and
+    // xtask, whose memory a child has at first, are smaller than gopiper, so the most is its.
     Row {
         name: "memory",
         what: "the most memory, stdin to stdout",
@@ -220,7 +219,7 @@ pub(super) const ROWS: &[Row] = &[
         reference: "cat | cat",
         ours: r#""$GOPIPER" run "$PIPELINE""#,
     },
-    // The kept messages cost the same without it: so this is the cost of the function, and less.
+    // The kept messages cost the same without it.
     Row {
         name: "function",
         what: "a Lua function that keeps the lines with a word",
@@ -234,10 +233,9 @@ pub(super) const ROWS: &[Row] = &[
         reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
-    // LuaJIT makes a string of each line; the function does not.
     Row {
         name: "luajit",
-        what: "the same function, against luajit with io.lines",
+        what: "the same function, against luajit with io.lines (a string for each line)",
         target: Target::AtMost(0.3),
         figure: Figure::Wall,
         how: How::Shell,

@@ -168,13 +168,14 @@ impl<'b> BatchCall<'b> {
             // SAFETY: `new` says that slot `i`, which lies from the cursor on, holds a message that
             // nothing else refers to.
             let slot = unsafe { (*self.batch).messages.add(i) };
-            // SAFETY: as above; nothing changes the slot before the reference ends.
+            // SAFETY: slot `i` holds a message that is the call's alone (`new`), and nothing
+            // changes it before the reference ends.
             let report = report(i - range.start, unsafe { &*slot });
             if !report.is_done() {
                 flags = HandleFlags::NOT_ALL_DONE;
             }
-            // SAFETY: as above. While the batch is a run, none of its slots is in the hands of
-            // others.
+            // SAFETY: slot `i` holds a message that is the call's alone (`new`). While the batch is
+            // a run, none of its slots is in the hands of others, so it can be ended.
             unsafe {
                 if report.description.is_some() {
                     end_run(self.batch);

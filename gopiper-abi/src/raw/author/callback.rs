@@ -143,8 +143,8 @@ unsafe fn is_as_received(slot: *mut Message, message: &Message) -> bool {
     // of the call.
     const _: () = assert!(offset_of!(Message, attempts) == 56 && size_of::<Message>() == 64);
     // SAFETY: the slot is the caller's (`# Safety`); a reference to all of it would overlap the
-    // status, which another thread may read. From `attempts` on, both have 8 bytes of plain numbers,
-    // and are aligned for that.
+    // status, which another thread may read. From `attempts` on, both have 8 bytes of plain
+    // numbers, and are aligned for that.
     unsafe {
         let message = ptr::from_ref(message);
         let differs = ((*slot).payload.data.addr() ^ (*message).payload.data.addr())

@@ -50,8 +50,8 @@ impl Frame {
     /// The batch is alive, `slot` was handed out and is the caller's.
     #[inline]
     pub(in crate::raw) unsafe fn end_run(&self, slot: *mut Message) {
-        // SAFETY: the batch is alive, and the slot is the caller's (`# Safety`). No slot of a run is
-        // in the hands of others.
+        // SAFETY: the batch is alive, and the slot is the caller's (`# Safety`). No slot of a run
+        // is in the hands of others.
         unsafe {
             if self.is_run() {
                 end_run(self.batch);

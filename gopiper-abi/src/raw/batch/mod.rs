@@ -19,8 +19,7 @@ use std::{
 use abi_stable::StableAbi;
 
 use crate::raw::{
-    Delivery, Fate, Message, Outcome, PayloadOwner, Positions, Settle, batch::runs::Runs,
-    delivery,
+    Delivery, Fate, Message, Outcome, PayloadOwner, Positions, Settle, batch::runs::Runs, delivery,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -61,9 +60,9 @@ pub struct BatchHeader {
     /// [`CallFlags`](crate::raw::CallFlags).
     pub call: AtomicU32,
     /// 1 while the messages are one run: slices of one block, each directly behind the one before
-    /// and its delimiter, with equal delimiters, and without attributes, marks or reports. The first
-    /// slot holds the indices of the delivery for all of them, the others hold none. Code that
-    /// changes a slot sets it to 0 first, and gives each slot its index.
+    /// and its delimiter, with equal delimiters, and without attributes, marks or reports. The
+    /// first slot holds the indices of the delivery for all of them, the others hold none. Code
+    /// that changes a slot sets it to 0 first, and gives each slot its index.
     pub run: u32,
 }
 
@@ -178,8 +177,8 @@ impl Batch {
     pub(in crate::raw) fn attach(&mut self, delivery: *const Delivery, first: u32) {
         let slots = if self.is_run() { 1 } else { self.header().len };
         for i in 0..slots {
-            // SAFETY: slot `i` is one of the first `len`, which hold messages, and `&mut self` keeps
-            // others from them. The first one of a run holds the indices of all.
+            // SAFETY: slot `i` is one of the first `len`, which hold messages, and `&mut self`
+            // keeps others from them. The first one of a run holds the indices of all.
             unsafe {
                 let message = &mut *self.header().messages.add(i as usize);
                 message.delivery = delivery;

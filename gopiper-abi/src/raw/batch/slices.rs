@@ -16,7 +16,8 @@ struct Written<'a> {
 impl Drop for Written<'_> {
     fn drop(&mut self) {
         // SAFETY: `header` is the batch that `extend_slices` borrows, in which so many slots behind
-        // the last message were written. They share the block, which holds a reference on its owner.
+        // the last message were written. They share the block, which holds a reference on its
+        // owner.
         unsafe {
             (*self.header).len += self.count as u32;
             if self.count > 0 {
