@@ -12,11 +12,11 @@ use std::{
     mem,
 };
 
-use memchr::{memchr_iter, memmem};
+use memchr::memmem;
 
 use self::format::BOM;
 pub use self::format::{Bom, Format, TooLong};
-use crate::{Batch, Error, Message, Payload, PayloadMut, Postponed};
+use crate::{Batch, Error, Message, Payload, PayloadMut, Postponed, raw::find_all};
 
 /// Receives lines: a batch of them and, for a tracked input, the position at which each message
 /// ends, including its delimiter. A source that resumes there continues with the next message.
@@ -216,7 +216,7 @@ impl Lines {
         let from = (self.begun + 1).saturating_sub(width);
         let fresh = &self.block[from..filled];
         match self.format.delimiter[..] {
-            [byte] => self.ends.extend(memchr_iter(byte, fresh).map(|end| from + end)),
+            [byte] => find_all(byte, fresh, from, &mut self.ends),
             _ => {
                 let found = memmem::find_iter(fresh, &self.format.delimiter);
                 self.ends.extend(found.map(|end| from + end));

@@ -1,6 +1,7 @@
 //! Keeps the messages that contain a word or match a regular expression, and drops the others.
 use gopiper_abi::{
-    Component, Error, Factory, HandledCallback, Message, Postponed, attributes, export_component,
+    BatchCall, BatchComponent, Ending, Error, Factory, HandleFlags, Message, Piece, Postponed,
+    Report, attributes, export_component,
 };
 use memchr::memmem::Finder;
 use regex::bytes::Regex;
@@ -47,7 +48,7 @@ impl Factory for GrepFactory {
     }
 
     fn create(&self, _postponed: Postponed) -> Result<Grep, Error> {
-        Ok(Grep { pattern: self.pattern.clone(), invert: self.invert })
+        Ok(Grep { pattern: self.pattern.clone(), invert: self.invert, found: Vec::new() })
     }
 }
 
@@ -55,15 +56,61 @@ impl Factory for GrepFactory {
 pub struct Grep {
     pattern: Pattern,
     invert: bool,
+    /// Whether the pattern is in each message of the current call.
+    found: Vec<bool>,
 }
 
-impl Component for Grep {
-    fn handle(&mut self, message: Message, handled: HandledCallback) {
-        let found = match &self.pattern {
-            Pattern::Word(word) => word.find(message.data()).is_some(),
-            Pattern::Regex(regex) => regex.is_match(message.data()),
-        };
-        if found != self.invert { handled.done(message) } else { handled.discard(message) }
+impl Pattern {
+    /// Says of each message of a call whether the pattern is in it.
+    fn look(&self, call: &BatchCall<'_>, found: &mut Vec<bool>) {
+        let messages = call.messages();
+        found.clear();
+        match self {
+            Pattern::Regex(regex) => {
+                found.extend(messages.iter().map(|message| regex.is_match(message.data())));
+            }
+            Pattern::Word(word) => {
+                found.resize(messages.len(), false);
+                let delimiter = messages.first().map_or(&[][..], Message::delimiter);
+                for Piece { messages: places, data, .. } in
+                    call.pieces(delimiter, &mut Ending::default())
+                {
+                    look_for(word, data, &messages[places.clone()], &mut found[places]);
+                }
+            }
+        }
+    }
+}
+
+/// Marks the messages with the word in them. They lie in `data`, in order: looking through all of
+/// that at once is much faster than looking into each.
+fn look_for(word: &Finder<'_>, data: &[u8], messages: &[Message], found: &mut [bool]) {
+    let start = |message: &Message| message.data().as_ptr().addr() - data.as_ptr().addr();
+    let mut next = 0;
+    while let Some(message) = messages.get(next) {
+        let from = start(message);
+        let Some(place) = word.find(&data[from..]) else { return };
+        let (begin, end) = (from + place, from + place + word.needle().len());
+        let ends_before = |message: &Message| start(message) + message.data().len() < end;
+        if ends_before(message) {
+            next += messages[next..].partition_point(ends_before);
+        }
+        // If it begins before the message, it lies across the end of one.
+        if messages.get(next).is_some_and(|message| start(message) <= begin) {
+            found[next] = true;
+            next += 1;
+        }
+    }
+}
+
+impl BatchComponent for Grep {
+    fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
+        let Grep { pattern, invert, found } = self;
+        pattern.look(&call, found);
+        call.report_each(|place, _| match found[place] != *invert {
+            true => Report::DONE,
+            false => Report::DROP,
+        })
     }
 }
 
@@ -71,7 +118,7 @@ export_component!(transform: GrepFactory);
 
 #[cfg(test)]
 mod tests {
-    use gopiper_abi::{Value, testing::Harness};
+    use gopiper_abi::{Payload, Value, testing::Harness};
 
     use super::*;
 
@@ -85,6 +132,31 @@ mod tests {
     #[test]
     fn keeps_the_lines_with_the_word() {
         assert_eq!(kept(&[("word", "a.c")], &["abc", "xa.cx", ""]), ["xa.cx"]);
+    }
+
+    /// Lines as a source cuts them, neighbours in memory.
+    #[test]
+    fn a_word_is_found_within_a_line_alone() {
+        let found = |word: &str, lines: &[&str]| -> Vec<usize> {
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let block = Payload::from(text.into_bytes());
+            let mut start = 0;
+            let cut = lines.iter().map(|line| {
+                let message = Message::new(block.slice(start..start + line.len()));
+                start += line.len() + 1;
+                message
+            });
+            let messages: Vec<_> = cut.collect();
+            let mut found = vec![false; lines.len()];
+            look_for(&Finder::new(word), &block, &messages, &mut found);
+            (0..lines.len()).filter(|place| found[*place]).collect()
+        };
+        assert_eq!(found("ab", &["ab", "a", "b", "", "xab", "abab", "aab"]), [0, 4, 5, 6]);
+        assert_eq!(found("a\nb", &["a", "b", "a"]), [0; 0]);
+        assert_eq!(found("a\na", &["a", "a", "a"]), [0; 0]);
+        assert_eq!(found("", &["", "a", ""]), [0, 1, 2]);
+        assert_eq!(found("a\n", &["a"]), [0; 0]);
+        assert_eq!(found("aa", &["a", "aa", "a"]), [1]);
     }
 
     #[test]

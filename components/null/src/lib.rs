@@ -37,8 +37,7 @@ pub struct Null {
 
 impl BatchComponent for Null {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
-        let bytes: usize = call.messages().iter().map(|message| message.data().len()).sum();
-        self.bytes.add(bytes as u64);
+        self.bytes.add(call.bytes() as u64);
         call.report_all(Report::DONE)
     }
 }

@@ -28,6 +28,7 @@ impl Factory for PassFactory {
 pub struct Pass;
 
 impl Component for Pass {
+    #[inline]
     fn handle(&mut self, message: Message, handled: HandledCallback) {
         handled.done(message);
     }

@@ -14,7 +14,7 @@
 // The version of the interface that this header is of.
 #define GOPIPER_INTERFACE_VERSION "0.1.0"
 // The hash of the interface's layout.
-#define GOPIPER_LAYOUT_ { 0xba, 0xe7, 0x8f, 0xe5, 0x6f, 0xf4, 0x85, 0xdb }
+#define GOPIPER_LAYOUT_ { 0xfb, 0x7f, 0x68, 0x98, 0x8b, 0x86, 0x18, 0x97 }
 
 // One unit of data with its attributes: the one that `handle` got, one of gopiper_message_new, or one in a
 // batch. Its contents are private.

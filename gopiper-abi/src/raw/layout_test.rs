@@ -107,7 +107,7 @@ fn the_offsets_are_the_compilers() {
         )*};
     }
     check! {
-        BatchHeader { messages, len, capacity, cursor, holds, sequence, vtable, call }
+        BatchHeader { messages, len, capacity, cursor, holds, sequence, vtable, call, run }
         Entry { key, value }
         Attribute { name, name_len, value }
         Extra {

@@ -37,6 +37,7 @@ mod component;
 mod delivery;
 mod error;
 mod fence;
+mod find;
 mod flags;
 pub mod host;
 mod host_services;
@@ -67,6 +68,7 @@ pub use delivery::positions::Positions;
 pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};
 pub use error::RawError;
 pub use fence::{Panicked, fence};
+pub(crate) use find::find_all;
 pub use flags::{CallFlags, HandleFlags};
 #[cfg(feature = "host")]
 pub use host::shared_memory::shared_memory;

@@ -121,7 +121,7 @@ impl WorkerHost {
 
     /// Takes out what a source sent as failed or dropped.
     fn settle_reported(&self, batch: &mut Batch) {
-        if batch.messages().iter().all(|message| message.status() == 0) {
+        if batch.is_without_reports() {
             return;
         }
         let counters = &self.stage.counters;

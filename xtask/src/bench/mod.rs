@@ -238,6 +238,8 @@ impl Bench {
         fs::write(&nothing_between, lua(&[]))?;
         let files = self.folder.join("files.lua");
         fs::write(&files, FILES)?;
+        let file_to_null = self.folder.join("file-to-null.lua");
+        fs::write(&file_to_null, FILE_TO_NULL)?;
         // On the same disk as the input.
         let scratch = self.folder.join("scratch");
         let plugin = |name| built.plugins.join(format!("{name}_component.so")).into();
@@ -250,6 +252,7 @@ impl Bench {
                 ("PIPELINE", pipeline.into()),
                 ("NOTHING_BETWEEN", nothing_between.into()),
                 ("FILES", files.into()),
+                ("FILE_TO_NULL", file_to_null.into()),
                 ("GOPIPER_STATE_DIR", scratch.join("state").into()),
                 ("SCRATCH", scratch.into()),
                 ("STAGE", stage.into()),
@@ -285,6 +288,14 @@ gopiper.createPipeline({
   gopiper.loadComponent('file_sink_component.so', {
     path = os.getenv('SCRATCH') .. '/out', sync = os.getenv('SYNC'),
   }),
+})
+";
+
+/// From $INPUT to nothing.
+const FILE_TO_NULL: &str = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('file_source_component.so', { paths = { os.getenv('INPUT') } }),
+  gopiper.loadComponent('null_component.so'),
 })
 ";
 

@@ -80,11 +80,22 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "seed",
         what: "stdin to stdout, in the place of the middle cat of three",
-        target: Target::AtMost(1.05),
+        target: Target::AtMost(1.03),
         figure: Figure::Wall,
         how: How::Shell,
         input: LOG,
         between: Some(&[]),
+        reference: r#"cat "$INPUT" | cat | cat"#,
+        ours: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+    },
+    Row {
+        name: "pass",
+        what: "the same, with a component between that passes on",
+        target: Target::AtMost(1.06),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&[PASS]),
         reference: r#"cat "$INPUT" | cat | cat"#,
         ours: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
     },
@@ -98,6 +109,17 @@ pub(super) const ROWS: &[Row] = &[
         between: Some(&[]),
         reference: r#"mawk 1 "$INPUT""#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    Row {
+        name: "read",
+        what: "file_source to null, against mawk 1",
+        target: Target::AtMost(0.3),
+        figure: Figure::Wall,
+        how: How::Shell,
+        input: LOG,
+        between: None,
+        reference: r#"mawk 1 "$INPUT""#,
+        ours: r#"rm -rf "$SCRATCH" && "$GOPIPER" run "$FILE_TO_NULL""#,
     },
     Row {
         name: "stages",
@@ -127,7 +149,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "grep",
         what: "a search in lines, into a pipe, against grep -F",
-        target: Target::AtMost(1.5),
+        target: Target::AtMost(0.35),
         figure: Figure::Wall,
         how: How::Shell,
         input: LOG,
@@ -149,7 +171,7 @@ pub(super) const ROWS: &[Row] = &[
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT" | cat"#,
     },
     // Either gain is over one process with one worker and all of the messages: that time is in
-    // both, so what remains of their ratio is the one time over the other.
+    // both, so their ratio is that of the two times.
     Row {
         name: "workers",
         what: "a stage of 2 µs: the gain of 2 workers, as a share of the gain of 2 processes",
@@ -162,9 +184,8 @@ pub(super) const ROWS: &[Row] = &[
             "$STAGE" "$INPUT" $((LINES / 20)) work 1 && wait $!"#,
         ours: r#""$STAGE" "$INPUT" $((LINES / 20 * 2)) work 2"#,
     },
-    // The writer of the pipe is faster than its reader, so the channels are full. `sh`, `cat` and
-    // xtask itself, whose memory a child has until it becomes another program, are smaller than
-    // gopiper: so the most of all is gopiper's.
+    // The writer of the pipe is faster than its reader: the channels are full. `sh`, `cat` and
+    // xtask, whose memory a child has at first, are smaller than gopiper, so the most is its.
     Row {
         name: "memory",
         what: "the most memory, stdin to stdout",
@@ -198,7 +219,7 @@ pub(super) const ROWS: &[Row] = &[
         reference: "cat | cat",
         ours: r#""$GOPIPER" run "$PIPELINE""#,
     },
-    // The kept messages cost the same without it: so this is the cost of the function, and less.
+    // The kept messages cost the same without it.
     Row {
         name: "function",
         what: "a Lua function that keeps the lines with a word",
@@ -212,10 +233,9 @@ pub(super) const ROWS: &[Row] = &[
         reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
-    // LuaJIT makes a string of each line; the function does not.
     Row {
         name: "luajit",
-        what: "the same function, against luajit with io.lines",
+        what: "the same function, against luajit with io.lines (a string for each line)",
         target: Target::AtMost(0.3),
         figure: Figure::Wall,
         how: How::Shell,

@@ -16,6 +16,7 @@ use crate::raw::{
     BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Message, PayloadOwner,
     Report,
     author::frame::{Frame, settle_slot},
+    batch::run::{end_run, looks_like_run},
     fence,
     message::{owner, slot},
 };
@@ -86,12 +87,17 @@ impl<'b> BatchCall<'b> {
         ending: &'a mut Ending,
     ) -> impl Iterator<Item = Piece<'a>> {
         let mut next = places.start;
+        let is_run = self.is_run();
         let messages = &self.messages()[..places.end];
         std::iter::from_fn(move || {
             let first = messages.get(next)?;
             let start = next;
             let mut last = first;
             next += 1;
+            if is_run && first.ends_with_own(delimiter) {
+                next = messages.len();
+                last = &messages[next - 1];
+            }
             while last.ends_with_own(delimiter) {
                 match messages.get(next).filter(|message| last.is_followed_by(message)) {
                     Some(message) => last = message,
@@ -100,7 +106,7 @@ impl<'b> BatchCall<'b> {
                 next += 1;
             }
             // SAFETY: the loop has seen that each message up to `last` is followed by the next
-            // (`is_followed_by`).
+            // (`is_followed_by`), or it is so as they are of one run.
             let data = unsafe { first.span_to(last, last.ends_with_own(delimiter)) };
             let add_delimiter = !last.ends_with_own(delimiter) && !last.lacks_delimiter();
             let delimiter_before = ending.is_apart_from(first);
@@ -109,10 +115,33 @@ impl<'b> BatchCall<'b> {
         })
     }
 
+    /// How many bytes the messages have together.
+    pub fn bytes(&self) -> usize {
+        match self.messages() {
+            messages @ [first, .., last] if self.is_run() => {
+                // SAFETY: in a run, each message is followed by the next one (`is_followed_by`).
+                let span = unsafe { first.span_to(last, true) };
+                span.len() - messages.len() * usize::from(first.tail)
+            }
+            messages => messages.iter().map(|message| message.data().len()).sum(),
+        }
+    }
+
+    /// Whether the messages are one run, and nothing has changed one of them.
+    fn is_run(&self) -> bool {
+        // SAFETY: the batch is alive for as long as the call (`new`).
+        let is_run = unsafe { (*self.batch).is_run() };
+        debug_assert!(!is_run || looks_like_run(self.messages()), "this is not a run");
+        is_run
+    }
+
     /// The head of the batch, for code that knows the raw interface (C, a foreign runtime): the
     /// slots from the cursor on hold messages. A slot may be changed only together with its status
     /// being set to 0; [`BatchCall::reported`] ends the call.
     pub fn header(&mut self) -> *mut BatchHeader {
+        // SAFETY: the batch is alive for as long as the call, and the slots from the cursor on are
+        // the call's; those before it are not in the hands of others, as long as it is a run.
+        unsafe { end_run(self.batch) };
         self.batch
     }
 
@@ -124,6 +153,10 @@ impl<'b> BatchCall<'b> {
 
     /// Reports the same of all messages, as received.
     pub fn report_all(self, report: Report) -> HandleFlags {
+        if report.is_plain_done() && self.is_run() {
+            // They have no reports on them.
+            return self.end(HandleFlags::ALL_DONE);
+        }
         self.report_each(|_, _| report.clone())
     }
 
@@ -134,12 +167,24 @@ impl<'b> BatchCall<'b> {
         for i in range.clone() {
             // SAFETY: `new` says that slot `i`, which lies from the cursor on, holds a message that
             // nothing else refers to.
-            let message = unsafe { &mut *(*self.batch).messages.add(i) };
-            let report = report(i - range.start, message);
+            let slot = unsafe { (*self.batch).messages.add(i) };
+            // SAFETY: slot `i` holds a message that is the call's alone (`new`), and nothing
+            // changes it before the reference ends.
+            let report = report(i - range.start, unsafe { &*slot });
             if !report.is_done() {
                 flags = HandleFlags::NOT_ALL_DONE;
             }
-            message.set_report(report);
+            // SAFETY: slot `i` holds a message that is the call's alone (`new`). While the batch is
+            // a run, none of its slots is in the hands of others, so it can be ended.
+            unsafe {
+                if report.description.is_some() {
+                    end_run(self.batch);
+                    (*slot).set_report(report);
+                } else if report.settled_status() != (*slot).status {
+                    end_run(self.batch);
+                    (*slot).status = report.settled_status();
+                }
+            }
         }
         self.end(flags)
     }
@@ -157,7 +202,7 @@ impl<'b> BatchCall<'b> {
     pub fn each(self, mut handle: impl FnMut(Message, HandledCallback<'_>)) -> HandleFlags {
         let mut range = self.range();
         let batch = self.batch;
-        let frame = Frame { batch, deferred: Cell::new(false) };
+        let frame = Frame::new(batch);
         let mut pin = Pin(ptr::null());
         let mut flags = HandleFlags::ALL_DONE;
         let mut handed_out: Option<(*mut Message, *mut Extra)> = None;
@@ -180,7 +225,9 @@ impl<'b> BatchCall<'b> {
                     let mut message = ptr::read(slot);
                     message.delivery = ptr::null();
                     message.index = 0;
-                    Message::atomic_status(slot).store(slot::VACANT, Relaxed);
+                    if !frame.is_run() {
+                        Message::atomic_status(slot).store(slot::VACANT, Relaxed);
+                    }
                     // Release: a thread that sees it sees that this one is out, and may read the
                     // slots before it (`Watch`).
                     (*batch).cursor.store(i as u32, Release);
@@ -191,7 +238,9 @@ impl<'b> BatchCall<'b> {
                     }
                     handed_out = Some((slot, extra));
                     handle(message, HandledCallback::new(slot, &frame));
-                    flags |= settle_slot(slot, extra, &frame, "no report");
+                    if !frame.take_done() {
+                        flags |= settle_slot(slot, extra, &frame, "no report");
+                    }
                 }
                 if call.load(Relaxed) & CallFlags::GIVEN_UP != 0 {
                     // Another worker continues with copies of the rest.

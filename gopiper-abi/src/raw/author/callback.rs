@@ -1,7 +1,7 @@
 //! Through which a component says what it did with a message: at once, or later from any thread.
 use std::{
     borrow::Cow,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop, offset_of},
     ptr,
     sync::atomic::Ordering::{Relaxed, Release},
 };
@@ -35,9 +35,18 @@ impl<'b> HandledCallback<'b> {
     #[inline]
     pub fn done(self, message: Message) {
         // SAFETY: the slot was handed out to this callback alone, and its bits have no owner, so
-        // `write_back` may overwrite them.
+        // `write_back` may overwrite them. If they are the message still, they only get their owner
+        // back.
         unsafe {
-            write_back(self.slot, message);
+            if is_as_received(self.slot, &message) {
+                mem::forget(message);
+                if self.frame.is_run() {
+                    return self.frame.is_done.set(true);
+                }
+            } else {
+                self.frame.end_run(self.slot);
+                write_back(self.slot, message);
+            }
             Message::atomic_status(self.slot).store(0, Release);
         }
     }
@@ -66,6 +75,7 @@ impl<'b> HandledCallback<'b> {
         // loop's pin keeps the owner alive.
         unsafe {
             let slot = self.slot;
+            self.frame.end_run(slot);
             if report.is_done() {
                 let mut message = message;
                 message.set_report(report);
@@ -91,6 +101,7 @@ impl<'b> HandledCallback<'b> {
         // SAFETY: the slot was handed out to this callback alone. It gives its delivery to the
         // message, and is left with an empty message.
         unsafe {
+            self.frame.end_run(self.slot);
             // The last report was of this message, not of what will be sent in its place.
             message.status = 0;
             message.attempts = 0;
@@ -112,12 +123,36 @@ impl<'b> HandledCallback<'b> {
         // message as received (the extra's pin is its reference), and the hold keeps the batch
         // until the report.
         unsafe {
+            self.frame.end_run(self.slot);
             owner::retain((*self.slot).payload.owner, 1);
             (*self.frame.batch).holds.fetch_add(1, Relaxed);
             Message::atomic_status(self.slot).store(slot::LATE, Relaxed);
         }
         self.frame.deferred.set(true);
         Deferred { slot: self.slot, batch: self.frame.batch }
+    }
+}
+
+/// Whether the bits of a slot that was handed out are those of this message.
+///
+/// # Safety
+/// The slot is the caller's.
+#[inline]
+unsafe fn is_as_received(slot: *mut Message, message: &Message) -> bool {
+    // The six fields behind `time` are read as one number: comparing each costs as much as the rest
+    // of the call.
+    const _: () = assert!(offset_of!(Message, attempts) == 56 && size_of::<Message>() == 64);
+    // SAFETY: the slot is the caller's (`# Safety`); a reference to all of it would overlap the
+    // status, which another thread may read. From `attempts` on, both have 8 bytes of plain
+    // numbers, and are aligned for that.
+    unsafe {
+        let message = ptr::from_ref(message);
+        let differs = ((*slot).payload.data.addr() ^ (*message).payload.data.addr())
+            | ((*slot).payload.len ^ (*message).payload.len)
+            | ((*slot).payload.owner.addr() ^ (*message).payload.owner.addr())
+            | ((*slot).extra.addr() ^ (*message).extra.addr());
+        let last = |of: *const Message| (&raw const (*of).attempts).cast::<u64>().read();
+        differs == 0 && (*slot).time == (*message).time && last(slot) == last(message)
     }
 }
 

@@ -1,8 +1,12 @@
 //! A slot whose message a component has, and what makes it whole again.
-use std::{cell::Cell, sync::atomic::Ordering::Release};
+use std::{
+    cell::Cell,
+    sync::atomic::Ordering::{Relaxed, Release},
+};
 
 use crate::raw::{
     BatchHeader, Extra, HandleFlags, Message, Report,
+    batch::run::end_run,
     message::{owner, slot},
 };
 
@@ -12,6 +16,49 @@ pub(in crate::raw) struct Frame {
     /// Whether the message that is out was deferred. Its slot then belongs to the `Deferred`, on
     /// whatever thread, and may have been reported already: only this says so, not its status.
     pub(in crate::raw) deferred: Cell<bool>,
+    /// Whether the message that is out was reported as done, unchanged: of a run only this says so.
+    /// The slots of a run are not written to, so that their memory need not move between
+    /// processors.
+    pub(in crate::raw) is_done: Cell<bool>,
+}
+
+impl Frame {
+    pub(in crate::raw) fn new(batch: *mut BatchHeader) -> Self {
+        Frame { batch, deferred: Cell::new(false), is_done: Cell::new(false) }
+    }
+
+    /// Whether the batch is a run still.
+    ///
+    /// # Safety
+    /// The batch is alive.
+    #[inline]
+    pub(in crate::raw) unsafe fn is_run(&self) -> bool {
+        // SAFETY: the batch is alive (`# Safety`).
+        unsafe { (*self.batch).is_run() }
+    }
+
+    /// Whether the message that is out was reported as done, and its slot, of a run, is whole as it
+    /// is: the slots of a run have no extra.
+    #[inline]
+    pub(in crate::raw) fn take_done(&self) -> bool {
+        self.is_done.replace(false)
+    }
+
+    /// Ends the run, before the slot that is out is written to.
+    ///
+    /// # Safety
+    /// The batch is alive, `slot` was handed out and is the caller's.
+    #[inline]
+    pub(in crate::raw) unsafe fn end_run(&self, slot: *mut Message) {
+        // SAFETY: the batch is alive, and the slot is the caller's (`# Safety`). No slot of a run
+        // is in the hands of others.
+        unsafe {
+            if self.is_run() {
+                end_run(self.batch);
+                Message::atomic_status(slot).store(slot::VACANT, Relaxed);
+            }
+        }
+    }
 }
 
 /// Makes a slot whole after its message was handed out, and records the outcome of the message.
@@ -34,6 +81,10 @@ pub(in crate::raw) unsafe fn settle_slot(
     // SAFETY: the slot was handed out and its payload and extra are pinned (`# Safety`). It was not
     // deferred, so nothing else refers to it.
     unsafe {
+        if frame.take_done() {
+            return HandleFlags::ALL_DONE;
+        }
+        frame.end_run(slot);
         match (*slot).status {
             0 => {
                 release_pin(extra);

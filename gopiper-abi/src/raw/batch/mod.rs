@@ -1,10 +1,11 @@
 //! The messages that move together through a channel and across the boundary.
 pub(in crate::raw) mod own_batch;
+pub(in crate::raw) mod run;
 pub(in crate::raw) mod runs;
+mod slices;
 
 use std::{
     mem::{self, ManuallyDrop},
-    ops::Range,
     ptr,
     sync::{
         Arc,
@@ -18,8 +19,7 @@ use std::{
 use abi_stable::StableAbi;
 
 use crate::raw::{
-    Delivery, Fate, Message, Outcome, Payload, PayloadOwner, Positions, Settle, batch::runs::Runs,
-    delivery, message::owner,
+    Delivery, Fate, Message, Outcome, PayloadOwner, Positions, Settle, batch::runs::Runs, delivery,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -59,6 +59,11 @@ pub struct BatchHeader {
     /// How far the component and the host have come with this call: bits of
     /// [`CallFlags`](crate::raw::CallFlags).
     pub call: AtomicU32,
+    /// 1 while the messages are one run: slices of one block, each directly behind the one before
+    /// and its delimiter, with equal delimiters, and without attributes, marks or reports. The
+    /// first slot holds the indices of the delivery for all of them, the others hold none. Code
+    /// that changes a slot sets it to 0 first, and gives each slot its index.
+    pub run: u32,
 }
 
 /// A batch, owned. Dropped with messages in it, they are settled as Returned.
@@ -104,6 +109,7 @@ impl Batch {
 
     /// The messages, to change or exchange.
     pub fn messages_mut(&mut self) -> &mut [Message] {
+        self.end_run();
         // SAFETY: the first `len` slots hold messages, and `&mut self` makes this the only
         // reference to them.
         unsafe { std::slice::from_raw_parts_mut(self.header().messages, self.len()) }
@@ -115,6 +121,7 @@ impl Batch {
         if self.room() == 0 {
             return Err(message);
         }
+        self.end_run();
         // SAFETY: there is room for one more, and the slot behind the last message holds nothing
         // that `write` would lose.
         unsafe {
@@ -125,69 +132,15 @@ impl Batch {
         Ok(())
     }
 
-    /// Puts parts of one block at the end, each as a message, until the batch is full or the parts
-    /// end; the block's count is raised once for all. `tail` bytes of delimiter lie directly behind
-    /// each part, within the block. Returns how many it took.
-    ///
-    /// # Panics
-    /// When a part, or its tail, does not lie within the block.
-    pub fn extend_slices(
-        &mut self,
-        block: &Payload,
-        tail: u8,
-        time: i64,
-        parts: impl Iterator<Item = Range<usize>>,
-    ) -> usize {
-        /// Raises the block's count also when `parts` panics half-way.
-        struct Taken<'a>(&'a Payload, usize);
-        impl Drop for Taken<'_> {
-            fn drop(&mut self) {
-                if self.1 > 0 {
-                    // SAFETY: the block holds a reference on its owner.
-                    unsafe { owner::retain(self.0.owner, self.1) };
-                }
-            }
-        }
-        let mut taken = Taken(block, 0);
-        for part in parts.take(self.room()) {
-            assert!(
-                // Not `end + tail`, which can wrap around.
-                part.start <= part.end
-                    && part.end <= block.len
-                    && usize::from(tail) <= block.len - part.end,
-                "{part:?} and {tail} bytes of delimiter do not lie within {} bytes",
-                block.len
-            );
-            // SAFETY: the assertion above keeps the part within the block, whose count `taken`
-            // raises; `take` saw to it that there is room for the message.
-            unsafe {
-                let data = block.data.add(part.start);
-                let payload = Payload { data, len: part.len(), owner: block.owner };
-                let header = self.header_mut();
-                header.messages.add(header.len as usize).write(Message {
-                    payload,
-                    extra: ptr::null_mut(),
-                    delivery: ptr::null(),
-                    index: 0,
-                    status: 0,
-                    time,
-                    attempts: 0,
-                    tail,
-                    flags: 0,
-                    branch: 0,
-                    piece: 0,
-                });
-                header.len += 1;
-            }
-            taken.1 += 1;
-        }
-        taken.1
-    }
-
     /// Takes the messages of `other` over, if they fit; gives it back if not.
     pub fn append(&mut self, mut other: Batch) -> Result<(), Batch> {
         if other.len() > self.room() {
             return Err(other);
+        }
+        self.end_run();
+        match self.is_empty() {
+            true => self.header_mut().run = other.header().run,
+            false => other.end_run(),
         }
         // SAFETY: they fit, and two batches do not overlap. A message is moved by its bytes, and
         // `other` forgets those it had.
@@ -202,6 +155,10 @@ impl Batch {
 
     /// The bytes that the messages keep in memory: of each block that they lie in, all of it.
     pub fn bytes(&self) -> usize {
+        if self.is_run() {
+            // SAFETY: the messages hold references on the one owner of a run, which is not null.
+            return unsafe { (*self.messages()[0].payload.owner).size };
+        }
         let mut last: *const PayloadOwner = ptr::null();
         let mut bytes = 0;
         for message in self.messages() {
@@ -216,17 +173,23 @@ impl Batch {
         bytes
     }
 
-    /// Gives the messages the indices of a delivery, from 0 on.
-    pub(in crate::raw) fn attach(&mut self, delivery: *const Delivery) {
-        for index in 0..self.header().len {
-            // SAFETY: slot `index` is one of the first `len`, which hold messages, and `&mut self`
-            // keeps others from them.
+    /// Gives the messages the indices of a delivery, from `first` on.
+    pub(in crate::raw) fn attach(&mut self, delivery: *const Delivery, first: u32) {
+        let slots = if self.is_run() { 1 } else { self.header().len };
+        for i in 0..slots {
+            // SAFETY: slot `i` is one of the first `len`, which hold messages, and `&mut self`
+            // keeps others from them. The first one of a run holds the indices of all.
             unsafe {
-                let message = &mut *self.header().messages.add(index as usize);
+                let message = &mut *self.header().messages.add(i as usize);
                 message.delivery = delivery;
-                message.index = index;
+                message.index = first + i;
             }
         }
+    }
+
+    /// Whether no message has a report on it.
+    pub fn is_without_reports(&self) -> bool {
+        self.is_run() || self.messages().iter().all(|message| message.status == 0)
     }
 }
 
@@ -271,7 +234,7 @@ impl Batch {
         hears: Arc<dyn Settle>,
     ) {
         if !self.is_empty() {
-            self.attach(delivery::open(self.header().len, token, positions, hears));
+            self.attach(delivery::open(self.header().len, token, positions, hears), 0);
         }
     }
 
@@ -304,6 +267,7 @@ impl Batch {
                 }
             }
         }
+        self.end_run();
         let (slots, len) = (self.header().messages, self.len());
         let mut runs = Runs::default();
         let mut sieve = Sieve { header: self.0, kept: 0, next: 0, len };
@@ -328,6 +292,9 @@ impl Batch {
 
     /// Settles all messages alike, and leaves the batch empty.
     pub fn settle(&mut self, outcome: Outcome) {
+        if self.is_run() {
+            return self.settle_run(outcome);
+        }
         self.retain(|_| Fate::Settle(outcome));
     }
 }

@@ -14,7 +14,9 @@ use std::{
 
 use abi_stable::prefix_type::WithMetadata;
 
-use crate::raw::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, Message, message::slot};
+use crate::raw::{
+    Batch, BatchHeader, BatchVtable, BatchVtable_Ref, DEFAULT_CAPACITY, Message, message::slot,
+};
 
 /// Gets a batch back when its last deferred message has been reported, on that report's thread.
 pub trait Completion: Send + Sync + 'static {
@@ -39,16 +41,43 @@ fn layout(capacity: u32) -> Layout {
     whole.expect("a batch fits into memory").0
 }
 
+/// How many batches of the usual size are kept for the next ones: a full channel has fewer.
+const SPARE_BATCHES: usize = 32;
+
+/// The memory of batches that have gone. One thread fills batches and another one empties them: an
+/// allocator would return such memory to the system, and page it in again, for each.
+static SPARE: Mutex<Vec<SpareMemory>> = Mutex::new(Vec::new());
+
+/// Memory with the layout of a batch of the usual size, with nothing in it.
+struct SpareMemory(*mut OwnBatch);
+
+// SAFETY: nothing else refers to the memory, and any thread may write to it or free it.
+unsafe impl Send for SpareMemory {}
+
+fn memory(capacity: u32) -> *mut OwnBatch {
+    let kept = if capacity == DEFAULT_CAPACITY { spare().pop() } else { None };
+    if let Some(SpareMemory(memory)) = kept {
+        return memory;
+    }
+    // SAFETY: the layout is not of size zero.
+    let memory = unsafe { alloc(layout(capacity)) };
+    if memory.is_null() {
+        handle_alloc_error(layout(capacity));
+    }
+    memory.cast()
+}
+
+fn spare() -> MutexGuard<'static, Vec<SpareMemory>> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Batch {
     /// An empty batch with room for `capacity` messages.
     pub fn new(capacity: u32) -> Self {
-        // SAFETY: the layout is not of size zero; the header is written before anything reads it,
-        // and the slots lie behind it, aligned, as the layout says.
+        let own = memory(capacity);
+        // SAFETY: the memory has the layout, and is this batch's alone; the header is written
+        // before anything reads it, and the slots lie behind it, aligned, as the layout says.
         unsafe {
-            let own = alloc(layout(capacity)).cast::<OwnBatch>();
-            if own.is_null() {
-                handle_alloc_error(layout(capacity));
-            }
             own.write(OwnBatch {
                 header: BatchHeader {
                     messages: own.add(1).cast(),
@@ -59,6 +88,7 @@ impl Batch {
                     sequence: 0,
                     vtable: VTABLE,
                     call: AtomicU32::new(0),
+                    run: 0,
                 },
                 completion: None,
                 awaited: None,
@@ -83,6 +113,8 @@ impl Batch {
     pub fn split_off(&mut self, at: usize) -> Batch {
         let rest = self.len().checked_sub(at).expect("split_off within the batch");
         let mut other = Batch::new((rest as u32).max(1));
+        self.split_run(at);
+        other.header_mut().run = self.header().run;
         // SAFETY: `other` has room for `rest` messages, and two batches do not overlap. The
         // messages are moved by their bytes, and `len` makes `self` forget them.
         unsafe {
@@ -184,6 +216,12 @@ unsafe extern "C" fn free(header: *mut BatchHeader) {
     unsafe {
         let capacity = (*header).capacity;
         ptr::drop_in_place(header.cast::<OwnBatch>());
+        if capacity == DEFAULT_CAPACITY {
+            let mut spare = spare();
+            if spare.len() < SPARE_BATCHES {
+                return spare.push(SpareMemory(header.cast()));
+            }
+        }
         dealloc(header.cast(), layout(capacity));
     }
 }

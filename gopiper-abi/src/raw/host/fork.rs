@@ -80,6 +80,7 @@ impl Batch {
         }
         // SAFETY: messages of `self` hold references on this owner.
         unsafe { owner::retain(owner, owned) };
+        copy.header_mut().run = self.header().run;
         copy
     }
 
@@ -92,26 +93,41 @@ impl Batch {
         }
         let mut copies: Vec<_> = (1..ways).map(|_| self.duplicate()).collect();
         let messages = self.len() as u32;
-        let mut parents = Vec::new();
-        for message in self.messages_mut() {
-            let (delivery, index) = message.take_delivery();
-            add(&mut parents, delivery, index, Outcome::DELIVERED);
-        }
+        let parents = self.take_deliveries();
         let record = Box::new(ForkRecord {
             header: Delivery { vtable: VTABLE },
             open: AtomicU32::new(messages * ways),
-            parents: parents.into(),
+            parents,
             messages,
             ways,
             state: Mutex::new(ForkState::default()),
         });
         let record: *const Delivery = Box::into_raw(record).cast_const().cast();
         copies.push(self);
-        let slots = copies.iter_mut().flat_map(|copy| copy.messages_mut());
-        for (index, message) in slots.enumerate() {
-            (message.delivery, message.index) = (record, index as u32);
+        for (way, copy) in (0..ways).zip(&mut copies) {
+            copy.attach(record, way * messages);
         }
         copies
+    }
+}
+
+impl Batch {
+    /// Gives the indices of all messages up, to be settled as delivered.
+    fn take_deliveries(&mut self) -> Box<[(Parent, Outcome)]> {
+        let count = self.header().len;
+        if self.is_run() {
+            // SAFETY: the first slot holds a message, and `&mut self` makes this the only reference
+            // to it.
+            let first = unsafe { &mut *self.header().messages };
+            let (delivery, first) = first.take_delivery();
+            return [(Parent { delivery, first, count }, Outcome::DELIVERED)].into();
+        }
+        let mut parents = Vec::new();
+        for message in self.messages_mut() {
+            let (delivery, index) = message.take_delivery();
+            add(&mut parents, delivery, index, Outcome::DELIVERED);
+        }
+        parents.into()
     }
 }
 

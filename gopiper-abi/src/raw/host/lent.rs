@@ -58,7 +58,8 @@ pub struct Guard(Arc<LentRecord>);
 
 impl Lent {
     /// Keeps the batch, and makes the copy to lend.
-    pub fn new(came: Batch) -> (Self, Batch) {
+    pub fn new(mut came: Batch) -> (Self, Batch) {
+        came.end_run();
         let place = |message: &Message| LentPlace {
             open: AtomicBool::new(true),
             delivery: message.delivery,
@@ -183,7 +184,7 @@ impl Batch {
             // them.
             unsafe { resolve(parent, &mut resolved) }
         }
-        self.attach(delivery::derive(resolved, self.header().len));
+        self.attach(delivery::derive(resolved, self.header().len), 0);
     }
 }
 

@@ -118,7 +118,7 @@ impl Message {
 
     #[inline]
     pub(super) fn ends_with_own(&self, delimiter: &[u8]) -> bool {
-        self.delimiter() == delimiter
+        is_same(self.delimiter(), delimiter)
     }
 
     /// Whether `next` lies directly behind this message and its delimiter, in one allocation.
@@ -352,6 +352,16 @@ impl Message {
     /// Gives the index up, for a new holder.
     pub(super) fn take_delivery(&mut self) -> (*const Delivery, u32) {
         (std::mem::replace(&mut self.delivery, ptr::null()), self.index)
+    }
+}
+
+/// Whether two delimiters are the same. Most are one byte: a call for each message would cost more
+/// than the rest of what is done with it.
+#[inline]
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    match (one, other) {
+        ([one], [other]) => one == other,
+        _ => one == other,
     }
 }
 

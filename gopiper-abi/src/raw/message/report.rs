@@ -75,6 +75,12 @@ impl Report {
         self.status == 0
     }
 
+    /// Whether it leaves nothing on a message that has no report on it.
+    #[inline]
+    pub(in crate::raw) fn is_plain_done(&self) -> bool {
+        self.status == 0 && self.description.is_none()
+    }
+
     /// Whether the message is dropped on purpose.
     pub fn is_drop(&self) -> bool {
         self.status >= 300

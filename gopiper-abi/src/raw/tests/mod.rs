@@ -11,6 +11,7 @@ mod message;
 mod models;
 mod payload;
 mod pieces;
+mod run;
 mod value;
 mod ways;
 

@@ -1,0 +1,296 @@
+//! A batch that is a run does the same as its messages would do one by one.
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+/// Lines of one block, with a delivery.
+fn lines(count: u32, books: &Books, ledger: &Arc<Ledger>, token: u64) -> Batch {
+    let text: String = (0..count).map(|n| format!("{token}.{n}\n")).collect();
+    let block = books.payload(&text);
+    let mut batch = Batch::new(count.max(1));
+    let mut start = 0;
+    let parts = text.split_inclusive('\n').map(|line| {
+        let part = start..start + line.len() - 1;
+        start += line.len();
+        part
+    });
+    assert_eq!(batch.extend_slices(&block, 1, 5, parts), count as usize);
+    batch.open_delivery(token, ledger.clone());
+    batch
+}
+
+#[test]
+fn a_run_is_settled_at_once() {
+    #[derive(Default)]
+    struct Calls(Mutex<Vec<(u32, u32, Outcome)>>);
+    impl Settle for Calls {
+        fn settled(&self, _token: u64, first: u32, count: u32, outcome: Outcome) {
+            self.0.lock().unwrap().push((first, count, outcome));
+        }
+    }
+    let (books, calls) = (Books::default(), Arc::new(Calls::default()));
+    let mut batch = lines(5, &books, &Ledger::open(), 0);
+    batch.settle(Outcome::DROPPED);
+    let mut batch = Batch::new(5);
+    batch.extend_slices(&books.payload("a\nb\nc\n"), 1, 0, [0..1, 2..3, 4..5].into_iter());
+    batch.open_delivery(0, calls.clone());
+    assert!(batch.is_run());
+    let mut rest = batch.split_off(1);
+    assert!(batch.is_run() && rest.is_run());
+    rest.settle(Outcome::DELIVERED);
+    drop(batch);
+    let expected = [(1, 2, Outcome::DELIVERED), (0, 1, Outcome::RETURNED)];
+    assert_eq!(*calls.0.lock().unwrap(), expected);
+    assert_eq!((books.alive(), Arc::strong_count(&calls)), (0, 1));
+}
+
+#[test]
+fn parts_that_are_no_neighbours_or_end_otherwise_are_no_run() {
+    let books = Books::default();
+    let is_run = |text: &str, tail: u8, parts: &[std::ops::Range<usize>]| {
+        let mut batch = Batch::new(4);
+        batch.extend_slices(&books.payload(text), tail, 0, parts.iter().cloned());
+        batch.is_run()
+    };
+    assert!(is_run("a\nb\n", 1, &[0..1, 2..3]));
+    assert!(is_run("a\r\nb\r\n", 2, &[0..1, 3..4]));
+    assert!(is_run("ab", 0, &[0..1, 1..2]));
+    assert!(!is_run("a\nb\nc\n", 1, &[0..1, 4..5]), "one is left out");
+    assert!(!is_run("a\nb\n", 1, &[2..3, 0..1]), "backwards");
+    assert!(!is_run("a\nb;", 1, &[0..1, 2..3]), "two delimiters");
+    assert!(!is_run("a\nb\n", 1, &[]), "none");
+    let mut batch = Batch::new(4);
+    let fixed = Payload::from_static(b"a\nb\n");
+    batch.extend_slices(&fixed, 1, 0, [0..1, 2..3].into_iter());
+    assert!(!batch.is_run(), "static memory may be two statics");
+    let block = books.payload("a\nb\n");
+    let mut batch = Batch::new(4);
+    batch.push(Message::new("first")).unwrap();
+    batch.extend_slices(&block, 1, 0, [0..1, 2..3].into_iter());
+    assert!(!batch.is_run());
+    let mut batch = Batch::new(4);
+    batch.extend_slices(&block, 1, 0, std::iter::once(0..1));
+    batch.push(Message::new("last")).unwrap();
+    assert!(!batch.is_run());
+}
+
+/// What a component does with a message of the batch.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Done,
+    Change,
+    Mark,
+    Describe,
+    Drop,
+    Fail,
+    KeepAndDrop,
+    KeepAndSend,
+    Defer,
+    Forget,
+    Panic,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    use Act::*;
+    prop_oneof![
+        20 => Just(Done),
+        1 => prop::sample::select(&[
+            Change, Mark, Describe, Drop, Fail, KeepAndDrop, KeepAndSend, Defer, Forget, Panic,
+        ][..]),
+    ]
+}
+
+fn handled(batch: Batch, acts: &[Act], sent: &mut Vec<Batch>) -> Batch {
+    let completed = Arc::new(Completed::default());
+    let handling = Handling::new(batch);
+    let (mut place, mut deferred) = (0, Vec::new());
+    while !handling.is_through() {
+        lend(&handling, |call| {
+            call.each(|mut message, handled| {
+                let act = acts[place % acts.len()];
+                place += 1;
+                match act {
+                    Act::Done => handled.done(message),
+                    Act::Change => {
+                        message.set_data("changed");
+                        handled.done(message);
+                    }
+                    Act::Mark => {
+                        message.set_attribute("mark", 1i64);
+                        handled.done(message);
+                    }
+                    Act::Describe => handled.report(message, Report::new(0, "well")),
+                    Act::Drop => handled.discard(message),
+                    Act::Fail => handled.fail(message, "no"),
+                    Act::KeepAndDrop => drop(handled.keep(message)),
+                    Act::KeepAndSend => {
+                        let (message, kept) = handled.keep(message).split();
+                        let mut made = Batch::new(1);
+                        made.push(message).unwrap();
+                        made.derive_delivery(kept);
+                        sent.push(made);
+                    }
+                    Act::Defer => deferred.push((handled.defer(), message)),
+                    Act::Forget => drop((message, handled)),
+                    Act::Panic => panic!("at a message"),
+                }
+            })
+        });
+    }
+    let batch = match handling.finish() {
+        Ok(batch) => batch,
+        Err(waiting) => {
+            waiting.await_deferred(completed.clone());
+            deferred.drain(..).for_each(|(late, message)| late.done(message));
+            completed.wait()
+        }
+    };
+    assert!(deferred.is_empty());
+    batch
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Handle(Vec<Act>),
+    /// Drops those whose bit is not set.
+    ReportEach(u32),
+    Split(prop::sample::Index),
+    /// With a batch that is a run as well, before it or behind it.
+    Append(u32, bool),
+    Grow,
+    Fork,
+    Lend,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => vec(act(), 1..12).prop_map(Step::Handle),
+        1 => prop_oneof![Just(u32::MAX), any::<u32>()].prop_map(Step::ReportEach),
+        1 => any::<prop::sample::Index>().prop_map(Step::Split),
+        1 => (0u32..4, any::<bool>()).prop_map(|(count, before)| Step::Append(count, before)),
+        1 => Just(Step::Grow),
+        1 => Just(Step::Fork),
+        1 => Just(Step::Lend),
+    ]
+}
+
+/// All that can be seen of it.
+type Seen = (Vec<Vec<(std::ops::Range<usize>, String)>>, Vec<Option<Outcome>>);
+
+/// Does the steps with lines that are a run at first, or are none, and says what a sink sees.
+fn seen(count: u32, steps: &[Step], is_run: bool) -> Seen {
+    let (books, ledger, mut tokens) = (Books::default(), Ledger::open(), 1);
+    let of_lines = |count: u32, token: u64| {
+        let mut batch = lines(count, &books, &ledger, token);
+        if !is_run {
+            batch.end_run();
+        }
+        batch
+    };
+    let mut batch = of_lines(count, 0);
+    let mut ready = Vec::new();
+    for step in steps {
+        match step {
+            Step::Handle(acts) => {
+                batch = handled(batch, acts, &mut ready);
+                batch.retain(|message| match message.status() {
+                    0 => Fate::Keep,
+                    300.. => Fate::Settle(Outcome::DROPPED),
+                    1 => Fate::Settle(Outcome::DELIVERED),
+                    _ => Fate::Settle(Outcome::FAILED),
+                });
+            }
+            Step::ReportEach(bits) => {
+                let handling = Handling::new(batch);
+                lend(&handling, |call| {
+                    call.report_each(|place, _| match bits >> (place % 32) & 1 {
+                        1 => Report::DONE,
+                        _ => Report::DROP,
+                    })
+                });
+                batch = handling.finish().unwrap();
+                if !batch.is_without_reports() {
+                    batch.retain(|message| match message.status() {
+                        0 => Fate::Keep,
+                        _ => Fate::Settle(Outcome::DROPPED),
+                    });
+                }
+            }
+            Step::Split(at) => {
+                let rest = batch.split_off(at.index(batch.len() + 1));
+                ready.push(std::mem::replace(&mut batch, rest));
+            }
+            Step::Append(count, before) => {
+                let mut other = of_lines(*count, tokens);
+                tokens += 1;
+                if *before {
+                    std::mem::swap(&mut batch, &mut other);
+                }
+                while batch.room() < other.len() {
+                    batch.grow();
+                }
+                batch.append(other).unwrap();
+            }
+            Step::Grow => batch.grow(),
+            Step::Fork => {
+                ready.append(&mut batch.fork(2));
+                batch = ready.pop().unwrap();
+            }
+            Step::Lend => {
+                let (mut lent, mut copy) = Lent::new(batch);
+                lent.reunite(&mut copy);
+                batch = copy;
+            }
+        }
+        assert!(batch.messages().iter().all(|message| message.status() == 0));
+    }
+    ready.push(batch);
+    let mut pieces = Vec::new();
+    for batch in ready {
+        let bytes: usize = batch.messages().iter().map(|message| message.data().len()).sum();
+        let handling = Handling::new(batch);
+        let mut of_batch = Vec::new();
+        lend(&handling, |call| {
+            assert_eq!(call.bytes(), bytes);
+            for piece in call.pieces(b"\n", &mut Ending::default()) {
+                of_batch.push((piece.messages, String::from_utf8(piece.data.into()).unwrap()));
+            }
+            call.report_all(Report::DONE)
+        });
+        pieces.push(of_batch);
+        handling.finish().unwrap().settle(Outcome::DELIVERED);
+    }
+    assert_eq!((books.alive(), Arc::strong_count(&ledger)), (0, 1));
+    let of_token = |token| match token {
+        0 => ledger.outcomes(0, count),
+        token => ledger.outcomes(token, 3),
+    };
+    (pieces, (0..tokens).flat_map(of_token).collect())
+}
+
+#[test]
+fn what_is_handed_on_unchanged_stays_a_run() {
+    let (books, ledger) = (Books::default(), Ledger::open());
+    let batch = handled(lines(9, &books, &ledger, 0), &[Act::Done], &mut Vec::new());
+    assert!(batch.is_run());
+    for act in [Act::Change, Act::Mark, Act::Drop, Act::KeepAndDrop, Act::Defer, Act::Panic] {
+        let batch = lines(3, &books, &ledger, 1);
+        assert!(!handled(batch, &[Act::Done, act, Act::Done], &mut Vec::new()).is_run(), "{act:?}");
+        ledger.0.lock().unwrap().retain(|(token, _), _| *token == 0);
+    }
+    drop(batch);
+    assert_eq!(books.alive(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 8 } else { 512 }, failure_persistence: None, ..Default::default()
+    })]
+
+    #[test]
+    fn a_run_is_what_its_messages_are(count in 1u32..40, steps in vec(step(), 0..6)) {
+        let (as_run, one_by_one) = (seen(count, &steps, true), seen(count, &steps, false));
+        prop_assert!(as_run.1.iter().take(count as usize).all(Option::is_some));
+        prop_assert_eq!(as_run, one_by_one);
+    }
+}
