@@ -1,6 +1,6 @@
 //! The component: chooses the file for each message, and reports the outcome.
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
@@ -221,15 +221,20 @@ impl BatchComponent for FileSink {
         self.refused.clear();
         self.undone.clear();
         let now = self.host.now();
+        // File by file: one that has to be closed for another is not opened again for this batch.
+        let mut files = BTreeMap::<PathBuf, Vec<Range<usize>>>::new();
         let mut rest = 0..call.messages().len();
         while !rest.is_empty() {
             let messages = &call.messages()[rest.clone()];
             let run = rest.start..rest.start + self.template.run(messages, now);
-            match self.template.render(&messages[0], now) {
-                Ok(path) => self.write(&call, run.clone(), &path),
-                Err(why) => self.undone.push((run.clone(), Report::fail(NO_PATH, why))),
-            }
             rest.start = run.end;
+            match self.template.render(&messages[0], now) {
+                Ok(path) => files.entry(path).or_default().push(run),
+                Err(why) => self.undone.push((run, Report::fail(NO_PATH, why))),
+            }
+        }
+        for (path, runs) in files {
+            runs.into_iter().for_each(|run| self.write(&call, run, &path));
         }
         let batch = self.batch;
         let written = self.open.iter().filter(|(_, target)| target.used == batch);
