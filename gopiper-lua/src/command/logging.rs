@@ -5,7 +5,12 @@ use std::{
 };
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
-use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use gopiper_core::loader::Refusal;
 use gopiper_lua::{Problem, Severity};
@@ -66,18 +71,25 @@ pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
     Ok(())
 }
 
-/// The levels in a filter's text. Spaces and empty parts in it mean nothing; an empty text selects
-/// errors.
+/// The levels in a filter's text. Spaces and empty parts in it mean nothing; without a level of its
+/// own, everything else logs errors.
 fn targets(text: &str) -> Result<Targets, String> {
-    let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    let parts = if parts.is_empty() { "error".to_owned() } else { parts.join(",") };
-    parts.parse().map_err(|error| {
-        format!(
-            "the log filter '{text}' can't be read: {error}\n\
-             it is a list like warn,gopiper::component=debug, with the levels off, error, warn, \
-             info, debug and trace"
-        )
-    })
+    let mut targets = Targets::new().with_default(LevelFilter::ERROR);
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (target, level) = part.split_once('=').map_or((None, part), |(t, l)| (Some(t), l));
+        let level: LevelFilter = level.parse().map_err(|_| {
+            format!(
+                "the log filter '{text}' can't be read: '{level}' is not a level\n\
+                 it is a list like warn,gopiper::component=debug, with the levels off, error, \
+                 warn, info, debug and trace"
+            )
+        })?;
+        targets = match target {
+            Some(target) => targets.with_target(target, level),
+            None => targets.with_default(level),
+        };
+    }
+    Ok(targets)
 }
 
 /// Shows a problem of a pipeline's file: with its line, or as a log line if the log is for
@@ -131,7 +143,11 @@ mod tests {
         let nothing = targets(" ,").unwrap();
         assert!(nothing.would_enable("gopiper_core", &Level::ERROR));
         assert!(!nothing.would_enable("gopiper_core", &Level::WARN));
-        let error = targets("gopiper=loud").unwrap_err();
-        assert!(error.starts_with("the log filter 'gopiper=loud' can't be read: "), "{error}");
+        for (text, level) in [("gopiper=loud", "loud"), ("warn,debgu", "debgu")] {
+            let expected =
+                format!("the log filter '{text}' can't be read: '{level}' is not a level");
+            let error = targets(text).unwrap_err();
+            assert!(error.starts_with(&expected), "{error}");
+        }
     }
 }
