@@ -158,7 +158,7 @@ fn handled(batch: Batch, acts: &[Act], sent: &mut Vec<Batch>) -> Batch {
 #[derive(Debug, Clone)]
 enum Step {
     Handle(Vec<Act>),
-    /// Drops those whose bit is not set.
+    /// Two bits say what is reported of a message.
     ReportEach(u32),
     /// As code that knows the raw interface does: two bits say what becomes of a message.
     Raw(u32),
@@ -241,9 +241,11 @@ fn seen(count: u32, steps: &[Step], is_run: bool) -> Seen {
             Step::ReportEach(bits) => {
                 let handling = Handling::new(batch);
                 lend(&handling, |call| {
-                    call.report_each(|place, _| match bits >> (place % 32) & 1 {
-                        1 => Report::DONE,
-                        _ => Report::DROP,
+                    call.report_each(|place, _| match bits >> (place % 16 * 2) & 3 {
+                        0 => Report::DROP,
+                        1 => Report::new(0, "well"),
+                        2 => Report::retry(0, "later"),
+                        _ => Report::DONE,
                     })
                 });
                 batch = handling.finish().unwrap();
@@ -289,8 +291,15 @@ fn seen(count: u32, steps: &[Step], is_run: bool) -> Seen {
         let mut of_batch = Vec::new();
         lend(&handling, |call| {
             assert_eq!(call.bytes(), bytes);
-            for piece in call.pieces(b"\n", &mut Ending::default()) {
-                of_batch.push((piece.messages, String::from_utf8(piece.data.into()).unwrap()));
+            let len = call.messages().len();
+            for places in [0..len, len / 3..len - len / 4] {
+                for delimiter in [&b"\n"[..], b"\r\n"] {
+                    let mut ending = Ending::default();
+                    for piece in call.pieces_of(places.clone(), delimiter, &mut ending) {
+                        let Piece { messages, data, .. } = piece;
+                        of_batch.push((messages, String::from_utf8(data.into()).unwrap()));
+                    }
+                }
             }
             call.report_all(Report::DONE)
         });
