@@ -11,7 +11,7 @@ use crate::variants;
 use crate::workspace::{Cargo, components_below, own_metadata, program_of, succeed, target_folder};
 
 /// `-rdynamic`: a plugin takes the sanitizer's functions from the program that opens it.
-const SANITIZE: &str = "-Zsanitizer=address -Clink-arg=-rdynamic";
+const SANITIZE: &str = "-Zsanitizer=address -Clink-arg=-rdynamic --cfg sanitized";
 const BOUNDARY: [&str; 9] = [
     "-p",
     "gopiper-abi",
@@ -119,7 +119,7 @@ pub(crate) fn data_races() -> Result<()> {
         .nightly()
         .flags(["--target", &host_target()?, "-Zbuild-std"])
         .env("CARGO_TARGET_DIR", metadata.target_directory.join("tsan"))
-        .env("RUSTFLAGS", "-Zsanitizer=thread -Clink-arg=-rdynamic");
+        .env("RUSTFLAGS", "-Zsanitizer=thread -Clink-arg=-rdynamic --cfg sanitized");
     let components = plugins::named(&metadata, &["faults", "grep", "null", "pass"])?;
     let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
     let out = metadata.target_directory.join("tsan-plugins");

@@ -139,8 +139,8 @@ impl<'b> HandledCallback<'b> {
 /// The slot is the caller's.
 #[inline]
 unsafe fn is_as_received(slot: *mut Message, message: &Message) -> bool {
-    // The six fields behind `time` are read as one number: comparing each costs as much as the rest
-    // of the call.
+    // The five fields behind `time` are read as one number: comparing each costs as much as the
+    // rest of the call.
     const _: () = assert!(offset_of!(Message, attempts) == 56 && size_of::<Message>() == 64);
     // SAFETY: the slot is the caller's (`# Safety`); a reference to all of it would overlap the
     // status, which another thread may read. From `attempts` on, both have 8 bytes of plain

@@ -41,8 +41,9 @@ fn layout(capacity: u32) -> Layout {
     whole.expect("a batch fits into memory").0
 }
 
-/// How many batches of the usual size are kept for the next ones: a full channel has fewer.
-const SPARE_BATCHES: usize = 32;
+/// How many batches of the usual size are kept for the next ones: a full channel has fewer. None
+/// under tools that report uses of freed memory and data races: kept memory would hide both.
+const SPARE_BATCHES: usize = if cfg!(any(miri, sanitized)) { 0 } else { 32 };
 
 /// The memory of batches that have gone. One thread fills batches and another one empties them: an
 /// allocator would return such memory to the system, and page it in again, for each.

@@ -3,7 +3,7 @@
 //! Most batches stay a run from the source to the sink. Then the work that is the same for each
 //! message is done once for all: the delivery lies in the first slot alone, a sink writes one
 //! piece, and two calls settle the batch. Code that changes a slot ends the run first.
-use std::{mem, ptr};
+use std::mem;
 
 use crate::raw::{Batch, BatchHeader, Message, Outcome, delivery, message::owner};
 
@@ -102,5 +102,5 @@ pub(in crate::raw) fn looks_like_run(messages: &[Message]) -> bool {
     };
     messages.iter().all(is_plain)
         && messages.windows(2).all(|pair| pair[0].is_followed_by(&pair[1]))
-        && messages[1..].iter().all(|message| ptr::eq(message.delivery, ptr::null()))
+        && messages[1..].iter().all(|message| message.delivery.is_null())
 }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::raw::{
     Awaited, Batch, BatchHeader, CallFlags, Completion, HandleFlags, Message,
-    batch::{own_batch::OwnBatch, release_hold},
+    batch::{own_batch::OwnBatch, release_hold, run::end_run},
     message::slot,
 };
 
@@ -41,9 +41,18 @@ impl Handling {
         handling
     }
 
-    /// For another thread, while a component has the batch.
+    /// For another thread, while a component has the batch. A watch reads from each slot whether
+    /// its message is out, and the slots of a run do not say so: this ends a run.
+    ///
+    /// # Panics
+    /// When it is a run that a component already has.
     pub fn watch(&self) -> Watch {
-        self.batch.header().holds.fetch_add(1, Relaxed);
+        let header = self.batch.header();
+        assert!(!(header.is_run() && self.lent.get()), "a run is watched from before it is lent");
+        header.holds.fetch_add(1, Relaxed);
+        // SAFETY: the batch is alive. While it is a run no message of it is deferred, and no
+        // component has it (the assertion): nothing else uses the slots.
+        unsafe { end_run(self.batch.0) };
         Watch(self.batch.0)
     }
 

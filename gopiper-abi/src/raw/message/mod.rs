@@ -211,7 +211,7 @@ impl Message {
     }
 
     /// The message's position in its source's input, in words, if the source gives it: for hosts,
-    /// of a message that is not lent.
+    /// of a message that is neither lent nor in a run.
     pub fn position(&self) -> Option<String> {
         // SAFETY: a message holds the index of the delivery that it has; an author's message has
         // none.

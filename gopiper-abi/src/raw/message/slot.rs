@@ -46,7 +46,8 @@ impl Message {
         message
     }
 
-    /// Whether a source waits for its outcome: an author's message never says so.
+    /// Whether a source waits for its outcome: an author's message never says so, and of a run only
+    /// the first one does ([`Batch::has_delivery`](crate::raw::Batch::has_delivery)).
     pub fn has_delivery(&self) -> bool {
         !self.delivery.is_null()
     }

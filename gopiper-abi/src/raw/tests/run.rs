@@ -88,6 +88,7 @@ enum Act {
     Defer,
     Forget,
     Panic,
+    DoneAndPanic,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -96,6 +97,7 @@ fn act() -> impl Strategy<Value = Act> {
         20 => Just(Done),
         1 => prop::sample::select(&[
             Change, Mark, Describe, Drop, Fail, KeepAndDrop, KeepAndSend, Defer, Forget, Panic,
+            DoneAndPanic,
         ][..]),
     ]
 }
@@ -133,6 +135,10 @@ fn handled(batch: Batch, acts: &[Act], sent: &mut Vec<Batch>) -> Batch {
                     Act::Defer => deferred.push((handled.defer(), message)),
                     Act::Forget => drop((message, handled)),
                     Act::Panic => panic!("at a message"),
+                    Act::DoneAndPanic => {
+                        handled.done(message);
+                        panic!("behind a message");
+                    }
                 }
             })
         });
@@ -152,8 +158,10 @@ fn handled(batch: Batch, acts: &[Act], sent: &mut Vec<Batch>) -> Batch {
 #[derive(Debug, Clone)]
 enum Step {
     Handle(Vec<Act>),
-    /// Drops those whose bit is not set.
+    /// Two bits say what is reported of a message.
     ReportEach(u32),
+    /// As code that knows the raw interface does: two bits say what becomes of a message.
+    Raw(u32),
     Split(prop::sample::Index),
     /// With a batch that is a run as well, before it or behind it.
     Append(u32, bool),
@@ -166,12 +174,47 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => vec(act(), 1..12).prop_map(Step::Handle),
         1 => prop_oneof![Just(u32::MAX), any::<u32>()].prop_map(Step::ReportEach),
+        1 => any::<u32>().prop_map(Step::Raw),
         1 => any::<prop::sample::Index>().prop_map(Step::Split),
         1 => (0u32..4, any::<bool>()).prop_map(|(count, before)| Step::Append(count, before)),
         1 => Just(Step::Grow),
         1 => Just(Step::Fork),
         1 => Just(Step::Lend),
     ]
+}
+
+/// Handles the slots of a batch by themselves.
+fn handled_raw(batch: Batch, bits: u32) -> Batch {
+    let handling = Handling::new(batch);
+    lend(&handling, |mut call| {
+        let header = call.header();
+        // SAFETY: the first `len` slots hold messages, which are the call's.
+        let slots =
+            unsafe { std::slice::from_raw_parts_mut((*header).messages, (*header).len as usize) };
+        for (place, slot) in slots.iter_mut().enumerate() {
+            match bits >> (place % 16 * 2) & 3 {
+                0 => slot.set_data("changed"),
+                1 => slot.set_status(300),
+                2 => drop(Kept::of_slot(slot)),
+                _ => {}
+            }
+        }
+        call.reported()
+    });
+    handling.finish().unwrap()
+}
+
+/// Takes out what does not go on.
+fn settle_reported(batch: &mut Batch) {
+    if batch.is_without_reports() {
+        return;
+    }
+    batch.retain(|message| match message.status() {
+        0 => Fate::Keep,
+        300.. => Fate::Settle(Outcome::DROPPED),
+        1 => Fate::Settle(Outcome::DELIVERED),
+        _ => Fate::Settle(Outcome::FAILED),
+    });
 }
 
 /// All that can be seen of it.
@@ -193,28 +236,24 @@ fn seen(count: u32, steps: &[Step], is_run: bool) -> Seen {
         match step {
             Step::Handle(acts) => {
                 batch = handled(batch, acts, &mut ready);
-                batch.retain(|message| match message.status() {
-                    0 => Fate::Keep,
-                    300.. => Fate::Settle(Outcome::DROPPED),
-                    1 => Fate::Settle(Outcome::DELIVERED),
-                    _ => Fate::Settle(Outcome::FAILED),
-                });
+                settle_reported(&mut batch);
             }
             Step::ReportEach(bits) => {
                 let handling = Handling::new(batch);
                 lend(&handling, |call| {
-                    call.report_each(|place, _| match bits >> (place % 32) & 1 {
-                        1 => Report::DONE,
-                        _ => Report::DROP,
+                    call.report_each(|place, _| match bits >> (place % 16 * 2) & 3 {
+                        0 => Report::DROP,
+                        1 => Report::new(0, "well"),
+                        2 => Report::retry(0, "later"),
+                        _ => Report::DONE,
                     })
                 });
                 batch = handling.finish().unwrap();
-                if !batch.is_without_reports() {
-                    batch.retain(|message| match message.status() {
-                        0 => Fate::Keep,
-                        _ => Fate::Settle(Outcome::DROPPED),
-                    });
-                }
+                settle_reported(&mut batch);
+            }
+            Step::Raw(bits) => {
+                batch = handled_raw(batch, *bits);
+                settle_reported(&mut batch);
             }
             Step::Split(at) => {
                 let rest = batch.split_off(at.index(batch.len() + 1));
@@ -252,8 +291,15 @@ fn seen(count: u32, steps: &[Step], is_run: bool) -> Seen {
         let mut of_batch = Vec::new();
         lend(&handling, |call| {
             assert_eq!(call.bytes(), bytes);
-            for piece in call.pieces(b"\n", &mut Ending::default()) {
-                of_batch.push((piece.messages, String::from_utf8(piece.data.into()).unwrap()));
+            let len = call.messages().len();
+            for places in [0..len, len / 3..len - len / 4] {
+                for delimiter in [&b"\n"[..], b"\r\n"] {
+                    let mut ending = Ending::default();
+                    for piece in call.pieces_of(places.clone(), delimiter, &mut ending) {
+                        let Piece { messages, data, .. } = piece;
+                        of_batch.push((messages, String::from_utf8(data.into()).unwrap()));
+                    }
+                }
             }
             call.report_all(Report::DONE)
         });
@@ -280,6 +326,39 @@ fn what_is_handed_on_unchanged_stays_a_run() {
     }
     drop(batch);
     assert_eq!(books.alive(), 0);
+}
+
+/// A watch looks at the slots, which a run does not write to.
+#[test]
+fn a_run_that_is_watched_is_a_run_no_more() {
+    let (books, ledger) = (Books::default(), Ledger::open());
+    let handling = Handling::new(lines(4, &books, &ledger, 0));
+    let watch = handling.watch();
+    let mut reported = Vec::new();
+    lend(&handling, |call| {
+        call.each(|message, handled| {
+            if message.data() == b"0.2" {
+                reported = watch.give_up();
+            }
+            handled.done(message);
+        })
+    });
+    let is_reported: Vec<_> = reported.drain(..).map(|copy| copy.is_some()).collect();
+    assert_eq!(is_reported, [true, true, false], "the third one was out");
+    drop(watch);
+    handling.finish().unwrap().settle(Outcome::DELIVERED);
+    assert_eq!(ledger.outcomes(0, 4), [Some(Outcome::DELIVERED); 4]);
+    assert_eq!(books.alive(), 0);
+}
+
+#[test]
+#[should_panic = "a run is watched from before it is lent"]
+fn a_run_that_a_component_has_can_not_be_watched() {
+    let handling = Handling::new(lines(4, &Books::default(), &Ledger::open(), 0));
+    lend(&handling, |call| {
+        drop(handling.watch());
+        call.report_all(Report::DONE)
+    });
 }
 
 proptest! {
