@@ -6,7 +6,7 @@ use std::sync::atomic::{
 
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
-use crate::{base::clock::Clock, channel::Queued};
+use crate::base::clock::Clock;
 
 /// Wakes one worker: by a nudge now, or at a moment.
 pub(crate) struct Wake {
@@ -72,9 +72,17 @@ impl Wake {
         }
     }
 
-    /// Waits for a nudge, the due moment, `until`, or a batch. Also returns if a clock was moved by
-    /// hand.
-    pub(crate) fn wait(&self, queue: Option<&Receiver<Queued>>, until: i64) {
+    /// Waits for a nudge, the due moment, or `until`. Also returns if a clock was moved by hand.
+    pub(crate) fn wait(&self, until: i64) {
+        self.select(None::<&Receiver<()>>, until);
+    }
+
+    /// The same, or for something in a queue.
+    pub(crate) fn wait_for<T>(&self, queue: &Receiver<T>, until: i64) {
+        self.select(Some(queue), until);
+    }
+
+    fn select<T>(&self, queue: Option<&Receiver<T>>, until: i64) {
         let until = until.min(self.due.load(SeqCst));
         let mut select = Select::new();
         select.recv(&self.receiver);

@@ -197,7 +197,7 @@ impl Running {
             if time_is_over || self.stop.is_aborted() != aborted {
                 return false;
             }
-            wake.wait(None, until);
+            wake.wait(until);
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn start(
             for pool in &pools {
                 look(pool, now);
             }
-            waits.wait(None, clock.after(step.max(Duration::from_millis(1))));
+            waits.wait(clock.after(step.max(Duration::from_millis(1))));
         }
     };
     thread::Builder::new().name("watchdog".into()).spawn(work)?;

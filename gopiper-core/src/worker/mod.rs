@@ -104,7 +104,7 @@ impl Worker {
         loop {
             self = self.attend(instance, watched)?;
             if self.is_held_back() {
-                self.inbox.wake.wait(None, self.next());
+                self.inbox.wake.wait(self.next());
                 continue;
             }
             match self.queue.try_recv() {
@@ -118,7 +118,7 @@ impl Worker {
                     if let Some(inlet) = &self.stage.inlet {
                         inlet.channel.wake_sender();
                     }
-                    self.inbox.wake.wait(Some(&self.queue), self.next());
+                    self.inbox.wake.wait_for(&self.queue, self.next());
                 }
                 Err(TryRecvError::Disconnected) => {
                     if let Some(gathered) = self.gathered.take() {
@@ -135,7 +135,7 @@ impl Worker {
                             return Some(self);
                         }
                     }
-                    self.inbox.wake.wait(None, self.next());
+                    self.inbox.wake.wait(self.next());
                 }
             }
         }

@@ -67,7 +67,7 @@ impl SourceWorker {
     fn wait(&self, until: i64) {
         let until = until.min(self.host.stage.failures.due());
         if !self.host.inbox.wake.take_nudge() {
-            self.host.inbox.wake.wait(None, until);
+            self.host.inbox.wake.wait(until);
             self.host.inbox.wake.take_nudge();
         }
     }
