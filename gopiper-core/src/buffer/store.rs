@@ -159,7 +159,7 @@ impl Store {
                 index.added(newest.synced(), entries.blocks());
                 index.synced(done);
             }
-            Err(_) => index.not_synced(done),
+            Err(_) => index.put_back(done),
         }
         written
     }
@@ -224,7 +224,7 @@ impl Store {
                 Ok(())
             }
             Err(error) => {
-                self.index.lock().not_synced(taken);
+                self.index.lock().put_back(taken);
                 let _ = fs::remove_file(&aside);
                 Err(error)
             }
