@@ -323,3 +323,21 @@ fn finished_blocks_are_logged_once_even_if_no_segment_can_begin() {
     std::mem::forget(store);
     assert_eq!(numbers(&opened(&folder)), [2]);
 }
+
+/// It may be there in spite of the error, and then an opening would read nothing else.
+#[test]
+fn nothing_is_added_to_a_segment_after_the_name_of_the_next_one_was_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&[&large(0)]]).unwrap();
+    assert_eq!(numbers(&store), [0]);
+    finish(&store, [0]);
+    let obstacle = segment_path(folder.path(), 2);
+    fs::create_dir(&obstacle).unwrap();
+    assert!(matches!(store.tidy(), Err(StoreError::Disk { .. })));
+    fs::remove_dir(&obstacle).unwrap();
+    append(&store, &[&["one"]]).unwrap();
+    assert!(obstacle.is_file(), "another attempt");
+    drop(store);
+    assert_eq!(numbers(&opened(&folder)), [1]);
+}
