@@ -299,6 +299,8 @@ impl Store {
     pub(super) fn remove_dead(&self) {
         let dead = std::mem::take(&mut self.index.lock().dead);
         for id in dead {
+            // An open file would still take disk.
+            self.reading.lock().take_if(|(open, _)| *open == id);
             let path = segment_path(&self.folder, id);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

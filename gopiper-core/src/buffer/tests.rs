@@ -341,3 +341,19 @@ fn nothing_is_added_to_a_segment_after_the_name_of_the_next_one_was_tried() {
     drop(store);
     assert_eq!(numbers(&opened(&folder)), [1]);
 }
+
+#[test]
+fn a_removed_segment_takes_no_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&[&large(0)]]).unwrap();
+    assert_eq!(numbers(&store), [0]);
+    finish(&store, [0]);
+    store.tidy().unwrap();
+    let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| {
+        // One of another test may be closed by now.
+        fs::read_link(entry.unwrap().path()).ok()
+    });
+    let held: Vec<_> = open.filter(|path| path.starts_with(folder.path())).collect();
+    assert!(held.iter().all(|path| path.exists()), "{held:?}");
+}

@@ -70,6 +70,19 @@ fn a_missing_or_shorter_segment_is_reported() {
     assert_eq!(numbers(&opened(&folder)).len(), 40);
 }
 
+#[test]
+fn a_segment_that_is_removed_by_others_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&["zero"]]).unwrap();
+    drop(store);
+    let store = opened(&folder);
+    fs::remove_file(files(folder.path()).remove(0)).unwrap();
+    let error = next(&store).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("segment 1 is missing"), "{error}");
+}
+
 /// Each place is one opening.
 #[test]
 fn a_flipped_bit_is_reported_or_does_no_harm() {
