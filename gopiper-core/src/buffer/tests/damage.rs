@@ -5,10 +5,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use gopiper_abi::Message;
 use proptest::prelude::*;
 
 use super::{append, files, finish, large, next, numbers, open, opened, read_all};
 use crate::buffer::{
+    block,
     error::StoreError,
     record::{Entries, FINISHED, MAGIC, STATE},
     replay::{note_path, replay, segment_path},
@@ -81,6 +83,31 @@ fn a_segment_that_is_removed_by_others_is_reported() {
     let error = next(&store).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert!(error.to_string().contains("segment 1 is missing"), "{error}");
+}
+
+/// A message may contain what looks like an entry.
+#[test]
+fn a_message_in_a_torn_entry_proves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&["zero"]]).unwrap();
+    let file = files(folder.path()).remove(0);
+    let synced = fs::metadata(&file).unwrap().len() as usize;
+    let mut copied = Entries::default();
+    copied.add_numbers(FINISHED, 1 << 20, &[]);
+    let mut entries = Entries::default();
+    let written = entries.add_block(|bytes| {
+        block::write(&[Message::new(copied.bytes().to_vec())], bytes);
+        Ok(1)
+    });
+    written.unwrap();
+    store.append(&mut entries).unwrap();
+    drop(store);
+    fs::remove_file(note_path(folder.path())).unwrap();
+    let mut torn = fs::read(&file).unwrap();
+    torn[synced] = 0;
+    fs::write(&file, torn).unwrap();
+    assert_eq!(numbers(&opened(&folder)), [0]);
 }
 
 /// Each place is one opening.
