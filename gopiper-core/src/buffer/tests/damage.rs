@@ -153,6 +153,40 @@ fn a_flipped_bit_is_reported_or_does_no_harm() {
     assert!(told > 100 && harmless > 100, "told {told}, harmless {harmless}");
 }
 
+#[test]
+fn numbers_of_any_size_are_read_or_refused() {
+    let state = [1, 5, 2, 100, 3, 1, 300, 0, 1, 2, 1, 8, 50, 1, 1, 3, 4];
+    for at in 0..state.len() {
+        for large in [1 << 40, 1 << 56, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+            let mut numbers = state;
+            numbers[at] = large;
+            use_segment(numbers[0], &numbers, &[], &[]);
+        }
+    }
+}
+
+/// Opens and uses a buffer with one segment, which says this.
+fn use_segment(id: u64, state: &[u64], finished: &[u64], garbage: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut entries = Entries::default();
+    entries.add_numbers(STATE, 0, state);
+    entries.add_numbers(FINISHED, 0, finished);
+    let bytes = [MAGIC, entries.bytes(), garbage].concat();
+    fs::write(segment_path(folder.path(), id), bytes).unwrap();
+    if let Ok(store) = open(&folder) {
+        for _ in 0..10 {
+            match next(&store) {
+                Ok(Some(block)) => finish(&store, [block.number]),
+                _ => break,
+            }
+        }
+        let _ = append(&store, &[&["more"]]);
+        store.close();
+        let _ = append(&store, &[&["more"]]);
+        let _ = store.tidy();
+    }
+}
+
 proptest! {
     /// Whatever a segment says, with digests that are right.
     #[test]
@@ -163,23 +197,7 @@ proptest! {
         finished in proptest::collection::vec(prop_oneof![0..4u64, any::<u64>()], 0..6),
         garbage in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut entries = Entries::default();
-        let plausible = [&[1][..], &numbers].concat();
-        entries.add_numbers(STATE, 0, &plausible);
-        entries.add_numbers(FINISHED, 0, &finished);
-        let bytes = [MAGIC, entries.bytes(), &garbage].concat();
-        fs::write(segment_path(folder.path(), 1), bytes).unwrap();
-        if let Ok(store) = open(&folder) {
-            for _ in 0..10 {
-                match next(&store) {
-                    Ok(Some(block)) => finish(&store, [block.number]),
-                    _ => break,
-                }
-            }
-            let _ = append(&store, &[&["more"]]);
-            let _ = store.tidy();
-        }
+        use_segment(1, &[&[1][..], &numbers].concat(), &finished, &garbage);
     }
 
     #[test]
