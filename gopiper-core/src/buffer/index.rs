@@ -88,7 +88,7 @@ pub(super) enum NextBlock {
 /// The state of a new segment, and what it is made of.
 pub(super) struct NewState {
     pub(super) numbers: Vec<u64>,
-    /// Finished blocks that are not in it any more.
+    /// Finished blocks that are not in it, and in no log.
     pub(super) done: Vec<(u64, BlockPlace)>,
 }
 
@@ -160,15 +160,10 @@ impl Index {
         self.logged.extend(done);
     }
 
-    /// They could not be logged.
+    /// They could not be logged. Those that were logged before still are, unless the segment cannot
+    /// be appended to any more; the next one's state is then without them.
     pub(super) fn put_back(&mut self, done: Vec<(u64, BlockPlace)>) {
         self.done.extend(done);
-    }
-
-    /// They could not be synced, and so nothing that was logged since the last sync.
-    pub(super) fn not_synced(&mut self, done: Vec<(u64, BlockPlace)>) {
-        self.done.extend(done);
-        self.done.append(&mut self.logged);
     }
 
     /// All that was logged is synced, also `done`: segments without blocks are not needed any more.
@@ -268,11 +263,10 @@ impl Index {
 
     /// The state for a new segment, which has some blocks of older ones at its start.
     pub(super) fn state(&mut self, id: u64, moved: &BTreeMap<u64, BlockPlace>) -> NewState {
-        let mut done = self.take_done();
-        done.append(&mut self.logged);
+        let done = self.take_done();
         let (mut segments, mut explicit) = (self.segments.clone(), self.explicit.clone());
         let (mut messages, mut bytes) = (self.messages, self.bytes);
-        done.iter().for_each(|(_, place)| leave(&mut segments, place));
+        done.iter().chain(&self.logged).for_each(|(_, place)| leave(&mut segments, place));
         for (number, new) in moved {
             if let Some(place) = explicit.get_mut(number) {
                 leave(&mut segments, place);

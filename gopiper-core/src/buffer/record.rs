@@ -63,10 +63,14 @@ pub(super) fn put_fixed(bytes: &mut Vec<u8>, numbers: &[u64]) {
     numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
 }
 
+/// No number of 8 bytes in a log is larger: so sums of some do not overflow.
+const LARGEST: u64 = 1 << 56;
+
 impl VarintReader<'_> {
     /// A number of 8 bytes.
     pub(super) fn fixed(&mut self) -> Result<u64, Malformed> {
-        Ok(u64::from_le_bytes(self.array()?))
+        let number = u64::from_le_bytes(self.array()?);
+        if number <= LARGEST { Ok(number) } else { Err(Malformed) }
     }
 
     /// So many numbers of 8 bytes.

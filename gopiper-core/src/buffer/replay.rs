@@ -227,6 +227,9 @@ fn was_synced(file: &mut File, at: u64) -> io::Result<bool> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(memmem::find_iter(&bytes, MARKS)
-        .filter_map(|found| entry::read(&bytes[found..]))
-        .any(|(_, body)| synced_before(body).is_some_and(|synced| synced > at)))
+        .filter_map(|found| Some((at + found as u64, entry::read(&bytes[found..])?)))
+        // A message may contain what looks like an entry: of another place, most likely.
+        .any(|(start, (_, body))| {
+            synced_before(body).is_some_and(|synced| synced > at && synced <= start)
+        }))
 }

@@ -78,10 +78,11 @@ impl Store {
         let mut newest = None;
         if let Some((id, segment)) = index.newest() {
             let open = || {
+                // A process that was killed may have named it, or written, without a sync.
+                File::open(folder)?.sync_all()?;
                 let path = segment_path(folder, id);
                 let file = OpenOptions::new().read(true).write(true).open(path)?;
                 file.set_len(segment.length)?;
-                // A process that was killed may have written without a sync.
                 file.sync_data()?;
                 Ok(AppendedFile::new(file, segment.length))
             };
@@ -159,7 +160,7 @@ impl Store {
                 index.added(newest.synced(), entries.blocks());
                 index.synced(done);
             }
-            Err(_) => index.not_synced(done),
+            Err(_) => index.put_back(done),
         }
         written
     }
@@ -174,7 +175,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let id = self.index.lock().newest().map_or(1, |(id, _)| id + 1);
         let (path, aside) = (segment_path(&self.folder, id), new_path(&self.folder, id));
-        let mut taken = Vec::new();
+        let (mut taken, mut is_named) = (Vec::new(), false);
         let begin = || -> Result<AppendedFile, StoreError> {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600);
@@ -207,9 +208,11 @@ impl Store {
             entries.seal_blocks(self.index.lock().next, 0)?;
             write(entries.bytes())?;
             let mut finish = || {
+                let folder = File::open(&self.folder)?;
                 file.sync()?;
+                is_named = true;
                 fs::rename(&aside, &path)?;
-                File::open(&self.folder)?.sync_all()
+                folder.sync_all()
             };
             finish().map_err(|error| self.failed(error))?;
             let mut index = self.index.lock();
@@ -224,8 +227,13 @@ impl Store {
                 Ok(())
             }
             Err(error) => {
-                self.index.lock().not_synced(taken);
+                self.index.lock().put_back(taken);
                 let _ = fs::remove_file(&aside);
+                if is_named {
+                    // An opening may read the new one, and then nothing that is added to the old
+                    // one. Another attempt replaces it.
+                    log.newest = None;
+                }
                 Err(error)
             }
         }
@@ -291,6 +299,8 @@ impl Store {
     pub(super) fn remove_dead(&self) {
         let dead = std::mem::take(&mut self.index.lock().dead);
         for id in dead {
+            // An open file would still take disk.
+            self.reading.lock().take_if(|(open, _)| *open == id);
             let path = segment_path(&self.folder, id);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -14,7 +14,7 @@ use super::{
     block,
     error::StoreError,
     record::Entries,
-    replay::segment_path,
+    replay::{new_path, segment_path},
     store::{Store, StoredBlock},
 };
 
@@ -292,7 +292,7 @@ fn a_segment_that_cannot_be_made_is_tried_again() {
     let store = opened(&folder);
     append(&store, &[&["zero"]]).unwrap();
     store.close();
-    let obstacle = segment_path(folder.path(), 2).with_extension("new");
+    let obstacle = new_path(folder.path(), 2);
     fs::create_dir(&obstacle).unwrap();
     assert!(matches!(append(&store, &[&["one"]]), Err(StoreError::Disk { .. })));
     fs::remove_dir(&obstacle).unwrap();
@@ -300,7 +300,60 @@ fn a_segment_that_cannot_be_made_is_tried_again() {
     assert_eq!(numbers(&store), [0, 1]);
     drop(store);
     // Left by a process that was killed.
-    fs::write(segment_path(folder.path(), 3).with_extension("new"), "torn").unwrap();
+    fs::write(new_path(folder.path(), 3), "torn").unwrap();
     assert_eq!(numbers(&opened(&folder)), [0, 1]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "two segments and the note");
+}
+
+/// What a failed attempt leaves behind is not logged twice: that would be refused as damage.
+#[test]
+fn finished_blocks_are_logged_once_even_if_no_segment_can_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), 50).unwrap();
+    append(&store, &[&["zero"], &["one"], &["two"]]).unwrap();
+    assert_eq!(numbers(&store), [0, 1, 2]);
+    finish(&store, [0]);
+    store.log_finished();
+    let obstacle = new_path(folder.path(), 2);
+    fs::create_dir(&obstacle).unwrap();
+    assert!(matches!(append(&store, &[&["three"]]), Err(StoreError::Disk { .. })), "it is full");
+    fs::remove_dir(&obstacle).unwrap();
+    finish(&store, [1]);
+    store.log_finished();
+    std::mem::forget(store);
+    assert_eq!(numbers(&opened(&folder)), [2]);
+}
+
+/// It may be there in spite of the error, and then an opening would read nothing else.
+#[test]
+fn nothing_is_added_to_a_segment_after_the_name_of_the_next_one_was_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&[&large(0)]]).unwrap();
+    assert_eq!(numbers(&store), [0]);
+    finish(&store, [0]);
+    let obstacle = segment_path(folder.path(), 2);
+    fs::create_dir(&obstacle).unwrap();
+    assert!(matches!(store.tidy(), Err(StoreError::Disk { .. })));
+    fs::remove_dir(&obstacle).unwrap();
+    append(&store, &[&["one"]]).unwrap();
+    assert!(obstacle.is_file(), "another attempt");
+    drop(store);
+    assert_eq!(numbers(&opened(&folder)), [1]);
+}
+
+#[test]
+fn a_removed_segment_takes_no_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&[&large(0)]]).unwrap();
+    assert_eq!(numbers(&store), [0]);
+    finish(&store, [0]);
+    store.tidy().unwrap();
+    let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| {
+        // One of another test may be closed by now.
+        fs::read_link(entry.unwrap().path()).ok()
+    });
+    let held: Vec<_> = open.filter(|path| path.starts_with(folder.path())).collect();
+    assert!(held.iter().all(|path| path.exists()), "{held:?}");
 }

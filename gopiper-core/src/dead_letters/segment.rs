@@ -161,7 +161,8 @@ impl SegmentReader {
     /// When it can't be read, or is no segment of a version that is known here.
     pub fn open(path: &Path) -> io::Result<Self> {
         let bytes = fs::read(path)?;
-        if bytes.get(..MAGIC.len()) != Some(MAGIC) {
+        // A shorter one is just being made, or its process was killed then.
+        if bytes.len() > MAGIC.len() && !bytes.starts_with(MAGIC) {
             let error = "not a segment of dead letters, or one of another version of gopiper";
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
@@ -196,5 +197,22 @@ impl Iterator for SegmentReader {
             .find(|at| self.entry(*at).is_some());
         self.at = next.unwrap_or(self.bytes.len());
         Some(Err(Damage { offset: start as u64, bytes: (self.at - start) as u64 }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_that_was_just_begun_has_no_letters() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("segment.letters");
+        for bytes in [&b""[..], &MAGIC[..5], MAGIC, &[0; 8]] {
+            fs::write(&path, bytes).unwrap();
+            assert!(SegmentReader::open(&path).unwrap().next().is_none(), "{bytes:?}");
+        }
+        fs::write(&path, "another file").unwrap();
+        assert!(SegmentReader::open(&path).is_err());
     }
 }

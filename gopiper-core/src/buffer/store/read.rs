@@ -53,7 +53,11 @@ impl Store {
             return Ok(file.clone());
         }
         let path = segment_path(&self.folder, id);
-        let file = File::open(&path).map_err(|error| StoreError::Disk { path, error })?;
+        let file = File::open(&path).map_err(|error| match error.kind() {
+            // Without the folder, a disk may be missing.
+            io::ErrorKind::NotFound if self.folder.is_dir() => self.missing(id),
+            _ => StoreError::Disk { path, error },
+        })?;
         Ok(reading.insert((id, file.into())).1.clone())
     }
 
@@ -121,6 +125,10 @@ impl Store {
             io::ErrorKind::UnexpectedEof => self.damaged_at(segment, offset),
             _ => StoreError::Disk { path: segment_path(&self.folder, segment), error },
         })
+    }
+
+    fn missing(&self, segment: u64) -> StoreError {
+        self.damaged(format!("segment {segment} is missing"))
     }
 
     fn damaged_at(&self, segment: u64, offset: u64) -> StoreError {

@@ -5,10 +5,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use gopiper_abi::Message;
 use proptest::prelude::*;
 
 use super::{append, files, finish, large, next, numbers, open, opened, read_all};
 use crate::buffer::{
+    block,
     error::StoreError,
     record::{Entries, FINISHED, MAGIC, STATE},
     replay::{note_path, replay, segment_path},
@@ -70,6 +72,44 @@ fn a_missing_or_shorter_segment_is_reported() {
     assert_eq!(numbers(&opened(&folder)).len(), 40);
 }
 
+#[test]
+fn a_segment_that_is_removed_by_others_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&["zero"]]).unwrap();
+    drop(store);
+    let store = opened(&folder);
+    fs::remove_file(files(folder.path()).remove(0)).unwrap();
+    let error = next(&store).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("segment 1 is missing"), "{error}");
+}
+
+/// A message may contain what looks like an entry.
+#[test]
+fn a_message_in_a_torn_entry_proves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder);
+    append(&store, &[&["zero"]]).unwrap();
+    let file = files(folder.path()).remove(0);
+    let synced = fs::metadata(&file).unwrap().len() as usize;
+    let mut copied = Entries::default();
+    copied.add_numbers(FINISHED, 1 << 20, &[]);
+    let mut entries = Entries::default();
+    let written = entries.add_block(|bytes| {
+        block::write(&[Message::new(copied.bytes().to_vec())], bytes);
+        Ok(1)
+    });
+    written.unwrap();
+    store.append(&mut entries).unwrap();
+    drop(store);
+    fs::remove_file(note_path(folder.path())).unwrap();
+    let mut torn = fs::read(&file).unwrap();
+    torn[synced] = 0;
+    fs::write(&file, torn).unwrap();
+    assert_eq!(numbers(&opened(&folder)), [0]);
+}
+
 /// Each place is one opening.
 #[test]
 fn a_flipped_bit_is_reported_or_does_no_harm() {
@@ -113,6 +153,40 @@ fn a_flipped_bit_is_reported_or_does_no_harm() {
     assert!(told > 100 && harmless > 100, "told {told}, harmless {harmless}");
 }
 
+#[test]
+fn numbers_of_any_size_are_read_or_refused() {
+    let state = [1, 5, 2, 100, 3, 1, 300, 0, 1, 2, 1, 8, 50, 1, 1, 3, 4];
+    for at in 0..state.len() {
+        for large in [1 << 40, 1 << 56, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+            let mut numbers = state;
+            numbers[at] = large;
+            use_segment(numbers[0], &numbers, &[], &[]);
+        }
+    }
+}
+
+/// Opens and uses a buffer with one segment, which says this.
+fn use_segment(id: u64, state: &[u64], finished: &[u64], garbage: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut entries = Entries::default();
+    entries.add_numbers(STATE, 0, state);
+    entries.add_numbers(FINISHED, 0, finished);
+    let bytes = [MAGIC, entries.bytes(), garbage].concat();
+    fs::write(segment_path(folder.path(), id), bytes).unwrap();
+    if let Ok(store) = open(&folder) {
+        for _ in 0..10 {
+            match next(&store) {
+                Ok(Some(block)) => finish(&store, [block.number]),
+                _ => break,
+            }
+        }
+        let _ = append(&store, &[&["more"]]);
+        store.close();
+        let _ = append(&store, &[&["more"]]);
+        let _ = store.tidy();
+    }
+}
+
 proptest! {
     /// Whatever a segment says, with digests that are right.
     #[test]
@@ -123,23 +197,7 @@ proptest! {
         finished in proptest::collection::vec(prop_oneof![0..4u64, any::<u64>()], 0..6),
         garbage in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut entries = Entries::default();
-        let plausible = [&[1][..], &numbers].concat();
-        entries.add_numbers(STATE, 0, &plausible);
-        entries.add_numbers(FINISHED, 0, &finished);
-        let bytes = [MAGIC, entries.bytes(), &garbage].concat();
-        fs::write(segment_path(folder.path(), 1), bytes).unwrap();
-        if let Ok(store) = open(&folder) {
-            for _ in 0..10 {
-                match next(&store) {
-                    Ok(Some(block)) => finish(&store, [block.number]),
-                    _ => break,
-                }
-            }
-            let _ = append(&store, &[&["more"]]);
-            let _ = store.tidy();
-        }
+        use_segment(1, &[&[1][..], &numbers].concat(), &finished, &garbage);
     }
 
     #[test]
