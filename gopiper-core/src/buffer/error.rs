@@ -1,4 +1,4 @@
-//! What can be wrong with a buffer on disk.
+//! The errors of a buffer on disk.
 use std::{io, path::PathBuf};
 
 use thiserror::Error;

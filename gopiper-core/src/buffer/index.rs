@@ -1,4 +1,4 @@
-//! What a buffer has on disk, in memory: as much as is needed to find it, which is little.
+//! The index, in memory, of a buffer's contents on disk: only as much as is needed to find them.
 //!
 //! Blocks are read in the order of their numbers. Those before the cursor are finished, but for a
 //! few, each of which has its place here. Of those from the cursor on, only the segments are known:

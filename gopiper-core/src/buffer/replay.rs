@@ -86,7 +86,7 @@ fn segments(folder: &Path) -> io::Result<(Vec<u64>, Vec<PathBuf>)> {
 #[derive(Default)]
 pub(super) struct FoundBuffer {
     pub(super) index: Index,
-    /// What nothing refers to: what is left of a process that was killed.
+    /// Files that nothing refers to: a process that was killed has left them.
     pub(super) needless: Vec<PathBuf>,
 }
 
@@ -146,8 +146,8 @@ impl From<io::Error> for SegmentError {
     }
 }
 
-/// What a segment describes, and how far it is whole: what comes after that was being written when
-/// the process or the machine stopped.
+/// Reads the buffer that a segment describes, and how far the segment is whole: the rest was being
+/// written when the process or the machine stopped.
 fn read_segment(id: u64, file: File) -> Result<(Index, u64), SegmentError> {
     let length = file.metadata()?.len();
     let mut reader = BufReader::with_capacity(READ_BYTES, file);

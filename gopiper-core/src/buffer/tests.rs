@@ -305,7 +305,7 @@ fn a_segment_that_cannot_be_made_is_tried_again() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "two segments and the note");
 }
 
-/// What a failed attempt leaves behind is not logged twice: that would be refused as damage.
+/// A block that a failed attempt has logged is not logged again: that would be refused as damage.
 #[test]
 fn finished_blocks_are_logged_once_even_if_no_segment_can_begin() {
     let folder = tempfile::tempdir().unwrap();

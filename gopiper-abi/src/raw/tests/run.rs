@@ -74,7 +74,7 @@ fn parts_that_are_no_neighbours_or_end_otherwise_are_no_run() {
     assert!(!batch.is_run());
 }
 
-/// What a component does with a message of the batch.
+/// The way in which a component handles a message of the batch.
 #[derive(Debug, Clone, Copy)]
 enum Act {
     Done,
