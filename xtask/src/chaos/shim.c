@@ -160,6 +160,18 @@ static uint64_t preserve(const char *path) {
     return found.st_ino;
 }
 
+/* The same for a file that was just made. By its descriptor: its folder may have been moved meanwhile. */
+static void preserve_open(int fd, const char *path) {
+    struct stat found;
+    char kept[PATH_MAX], open_file[40];
+    snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", fd);
+    if (fstat(fd, &found)) loudly("can't be looked at", path);
+    link_of(found.st_ino, kept);
+    if (syscall(SYS_linkat, AT_FDCWD, open_file, AT_FDCWD, kept, AT_SYMLINK_FOLLOW) && errno != EEXIST) {
+        loudly("can't be linked", path);
+    }
+}
+
 /* The old bytes from `from` to `to`, and the lengths. Returns whether the program is to die of it. */
 static bool bytes_change(enum kind kind, uint64_t file, uint64_t from, uint64_t to, uint64_t after) {
     char kept[PATH_MAX];
@@ -213,7 +225,7 @@ static int opened(int at, const char *given, int flags, mode_t mode) {
         }
         fd = really_open(AT_FDCWD, path, flags, mode);
         int error = errno;
-        if (fd >= 0 && !there && flags & O_CREAT) preserve(path);
+        if (fd >= 0 && !there && flags & O_CREAT) preserve_open(fd, path);
         errno = error;
     }
     pthread_mutex_unlock(&lock);
