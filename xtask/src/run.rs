@@ -30,7 +30,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let metadata = own_metadata()?;
     let components = components_below(&metadata, plugins::SHIPPED);
-    let built = release(&metadata, &named_in(&fs::read_to_string(&args.file)?, components))?;
+    // Lua takes any bytes.
+    let text = fs::read(&args.file)?;
+    let built = release(&metadata, &named_in(&String::from_utf8_lossy(&text), components))?;
     let mut path = vec![built.plugins];
     if let Some(more) = env::var_os("GOPIPER_COMPONENT_PATH") {
         path.extend(env::split_paths(&more));

@@ -30,7 +30,7 @@ pub(super) struct SegmentIndex {
     pub(super) length: u64,
     /// The number of the first block after its state.
     pub(super) first: u64,
-    /// Its unfinished blocks, and their bytes. What is finished counts until that is synced.
+    /// Its unfinished blocks, and their bytes. A block counts until its end is synced.
     pub(super) blocks: u64,
     pub(super) bytes: u64,
 }
