@@ -18,7 +18,7 @@ use gopiper_abi::{Batch, Message, Outcome, Payload, Trace, Value, ValueTag, raw:
 use super::varint::{Malformed, VarintReader, put, put_bytes, put_signed};
 use crate::disk::value::Stored;
 
-/// The flags of a message with rarities: what it is, and which fields follow, in this order.
+/// The flags of a message with rarities: its state, and the fields that follow, in this order.
 const LACKS_DELIMITER: u8 = 1;
 const CONTINUES: u8 = 2;
 /// The number of the piece.

@@ -85,7 +85,7 @@ pub(super) enum NextBlock {
     },
 }
 
-/// The state of a new segment, and what it is made of.
+/// The state of a new segment, and the blocks that it was made from.
 pub(super) struct NewState {
     pub(super) numbers: Vec<u64>,
     /// Finished blocks that are not in it, and in no log.
@@ -183,7 +183,7 @@ impl Index {
         });
     }
 
-    /// Finds the next block. An error says what is missing.
+    /// Finds the next block. An error names the missing ones.
     pub(super) fn next_block(&mut self) -> Result<NextBlock, String> {
         while let Some(number) = self.again.front() {
             match self.explicit.get(number) {
@@ -303,7 +303,7 @@ impl Index {
     ) {
         let mut new = SegmentIndex { start, length, first: self.next, blocks: 0, bytes: 0 };
         for (number, place) in moved {
-            // One that has been finished meanwhile is logged as what it was.
+            // A block that has been finished meanwhile is logged with its old place.
             let Some(old) = self.place(number) else { continue };
             self.explicit.insert(number, place);
             leave(&mut self.segments, &old);

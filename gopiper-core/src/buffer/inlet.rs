@@ -59,7 +59,7 @@ impl BufferSink {
                 true if !self.shared.await_room(size, is_stopping) => {
                     return Ok((part.len(), Report::DROP));
                 }
-                // What has no room now waits until these are stored.
+                // The messages without room wait until these are stored.
                 false
                     if size > u32::MAX.into()
                         || (!self.shared.has_room(bytes + size) && !is_stopping()) =>
@@ -89,7 +89,7 @@ impl BatchComponent for BufferSink {
         while reported < count {
             let (more, report) = match self.store(&call.messages()[reported..]) {
                 Ok(stored) => stored,
-                // What comes after it would overtake it.
+                // Later messages must not overtake it.
                 Err(report) => (count - reported, report),
             };
             reports.push((more, report));

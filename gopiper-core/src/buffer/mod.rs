@@ -6,8 +6,8 @@
 //! that was killed continues with the messages that were not removed.
 //!
 //! On disk a buffer is a log: segments (`record.rs`), which are only appended to. Blocks of
-//! messages are added to the newest one, and those that are finished are named there. `index.rs` is
-//! what is known of it in memory, `store.rs` writes and reads it, `replay.rs` opens it.
+//! messages are added to the newest one, and those that are finished are named there. `index.rs`
+//! keeps the index in memory, `store.rs` writes and reads the log, `replay.rs` opens it.
 mod block;
 mod error;
 mod index;

@@ -151,7 +151,7 @@ impl Entries {
         &self.bytes
     }
 
-    /// Removes what comes after the blocks.
+    /// Removes the bytes after the blocks.
     pub(super) fn keep_blocks(&mut self) {
         let last = self.blocks.last();
         self.bytes.truncate(last.map_or(0, |last| last.start + HEAD + last.length as usize));

@@ -228,7 +228,7 @@ fn was_synced(file: &mut File, at: u64) -> io::Result<bool> {
     file.read_to_end(&mut bytes)?;
     Ok(memmem::find_iter(&bytes, MARKS)
         .filter_map(|found| Some((at + found as u64, entry::read(&bytes[found..])?)))
-        // A message may contain what looks like an entry: of another place, most likely.
+        // A message may contain bytes that look like an entry, most likely one of another place.
         .any(|(start, (_, body))| {
             synced_before(body).is_some_and(|synced| synced > at && synced <= start)
         }))

@@ -284,7 +284,7 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces blocks by what they are without messages that are finished.
+    /// Replaces blocks by copies without their finished messages.
     pub(super) fn shorten(
         &self,
         finished: &BTreeMap<u64, Vec<Range<u32>>>,

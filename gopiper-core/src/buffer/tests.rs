@@ -1,4 +1,4 @@
-//! The store: what it keeps, frees, refuses.
+//! The store keeps, frees and refuses blocks.
 mod damage;
 
 use std::{

@@ -1,4 +1,4 @@
-//! Numbers as few bytes, and a reader that refuses what is not there.
+//! Numbers as few bytes, and a reader that refuses missing bytes.
 
 /// Bytes that could not be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) fn put_bytes(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(part);
 }
 
-/// Reads what the functions above have written.
+/// Reads the output of the functions above.
 #[derive(Clone)]
 pub(super) struct VarintReader<'a>(pub(super) &'a [u8]);
 

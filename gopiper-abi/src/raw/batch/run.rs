@@ -92,7 +92,7 @@ impl Batch {
     }
 }
 
-/// Whether the messages are what a run may consist of: for debug builds.
+/// Whether a run may consist of these messages: for debug builds.
 pub(in crate::raw) fn looks_like_run(messages: &[Message]) -> bool {
     let Some(first) = messages.first() else { return true };
     let is_plain = |message: &Message| {

@@ -1,5 +1,5 @@
-//! Changes of what a message has beside its bytes: in place if nothing else refers to it, else in a
-//! copy.
+//! Changes of the parts of a message beside its bytes: in place if nothing else refers to it, else
+//! in a copy.
 use std::{mem, ptr, sync::atomic::AtomicU32};
 
 use crate::raw::{

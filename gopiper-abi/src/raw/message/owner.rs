@@ -48,7 +48,7 @@ pub struct PayloadVtable {
 pub struct PayloadOwner {
     /// The functions of the side that made it.
     pub vtable: PayloadVtable_Ref,
-    /// The bytes that the owner keeps in memory, whatever part of it is referred to.
+    /// The bytes that the owner keeps in memory, however small the part that is referred to.
     pub size: usize,
 }
 

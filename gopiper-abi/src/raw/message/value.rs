@@ -201,7 +201,7 @@ impl Value {
     }
 }
 
-/// For what holds a value and the memory near it.
+/// For the holder of a value and of the memory near it.
 impl Value {
     /// Text or bytes that lie at `start`.
     ///

@@ -158,9 +158,9 @@ fn handled(batch: Batch, acts: &[Act], sent: &mut Vec<Batch>) -> Batch {
 #[derive(Debug, Clone)]
 enum Step {
     Handle(Vec<Act>),
-    /// Two bits say what is reported of a message.
+    /// Two bits give the report of a message.
     ReportEach(u32),
-    /// As code that knows the raw interface does: two bits say what becomes of a message.
+    /// As code that knows the raw interface does: two bits give the outcome of a message.
     Raw(u32),
     Split(prop::sample::Index),
     /// With a batch that is a run as well, before it or behind it.
@@ -204,7 +204,7 @@ fn handled_raw(batch: Batch, bits: u32) -> Batch {
     handling.finish().unwrap()
 }
 
-/// Takes out what does not go on.
+/// Removes the messages that do not go on.
 fn settle_reported(batch: &mut Batch) {
     if batch.is_without_reports() {
         return;
@@ -220,7 +220,7 @@ fn settle_reported(batch: &mut Batch) {
 /// All that can be seen of it.
 type Seen = (Vec<Vec<(std::ops::Range<usize>, String)>>, Vec<Option<Outcome>>);
 
-/// Does the steps with lines that are a run at first, or are none, and says what a sink sees.
+/// Does the steps with lines that are a run at first, or are none. Returns the view of a sink.
 fn seen(count: u32, steps: &[Step], is_run: bool) -> Seen {
     let (books, ledger, mut tokens) = (Books::default(), Ledger::open(), 1);
     let of_lines = |count: u32, token: u64| {

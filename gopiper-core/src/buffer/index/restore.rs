@@ -6,7 +6,7 @@ use crate::buffer::{
 };
 
 impl Index {
-    /// The index that a segment's state describes, from a body without what precedes the state.
+    /// The index that a segment's state describes, from a body without its beginning.
     pub(in super::super) fn restore(id: u64, start: u64, body: &[u8]) -> Result<Self, Malformed> {
         let mut reader = VarintReader(body);
         let [its_id, next, messages, bytes, number, segment, offset] = reader.several()?;
@@ -74,7 +74,7 @@ impl Index {
         add(&mut self.next, 1)
     }
 
-    /// Finished blocks, from a body without what precedes them.
+    /// Finished blocks, from a body without its beginning.
     pub(in super::super) fn found_finished(&mut self, body: &[u8]) -> Result<(), Malformed> {
         let mut reader = VarintReader(body);
         while !reader.0.is_empty() {

@@ -85,7 +85,7 @@ fn a_segment_that_is_removed_by_others_is_reported() {
     assert!(error.to_string().contains("segment 1 is missing"), "{error}");
 }
 
-/// A message may contain what looks like an entry.
+/// A message may contain bytes that look like an entry.
 #[test]
 fn a_message_in_a_torn_entry_proves_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,7 +127,7 @@ fn a_flipped_bit_is_reported_or_does_no_harm() {
     drop(store);
     let expected = read_all(&opened(&folder)).unwrap();
     assert_eq!(expected.len(), 19);
-    let (mut told, mut harmless) = (0, 0);
+    let (mut reported, mut harmless) = (0, 0);
     let mut targets = files(folder.path());
     assert_eq!(targets.len(), 2);
     targets.push(note_path(folder.path()));
@@ -142,7 +142,7 @@ fn a_flipped_bit_is_reported_or_does_no_harm() {
             match read {
                 // Removed blocks may come again.
                 Ok(Ok(read)) if expected.iter().all(|block| read.contains(block)) => harmless += 1,
-                Ok(Err(StoreError::Damaged { .. })) => told += 1,
+                Ok(Err(StoreError::Damaged { .. })) => reported += 1,
                 Ok(Err(error)) => panic!("a bit flipped in byte {at}: {error}"),
                 Ok(Ok(_)) => panic!("a bit flipped in byte {at}: blocks are missing silently"),
                 Err(_) => panic!("a bit flipped in byte {at}: a panic"),
@@ -150,7 +150,7 @@ fn a_flipped_bit_is_reported_or_does_no_harm() {
             fs::write(&path, &whole).unwrap();
         }
     }
-    assert!(told > 100 && harmless > 100, "told {told}, harmless {harmless}");
+    assert!(reported > 100 && harmless > 100, "reported {reported}, harmless {harmless}");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn use_segment(id: u64, state: &[u64], finished: &[u64], garbage: &[u8]) {
 }
 
 proptest! {
-    /// Whatever a segment says, with digests that are right.
+    /// Segments with any content, and correct digests.
     #[test]
     fn any_segment_is_read_or_refused(
         numbers in proptest::collection::vec(
