@@ -5,40 +5,10 @@
 #![cfg_attr(not(feature = "checks"), allow(dead_code))]
 
 #[cfg(feature = "checks")]
-mod access_log;
-#[cfg(feature = "checks")]
-mod api;
-#[cfg(feature = "checks")]
-mod bench;
-#[cfg(feature = "checks")]
-mod c;
-#[cfg(feature = "checks")]
-mod chaos;
-#[cfg(feature = "checks")]
 mod checks;
-#[cfg(feature = "checks")]
-mod ci;
-#[cfg(feature = "checks")]
-mod compilers;
-#[cfg(feature = "checks")]
-mod deny;
-#[cfg(feature = "checks")]
-mod edges;
-#[cfg(feature = "checks")]
-mod nights;
-#[cfg(feature = "checks")]
-mod outside;
 mod plugins;
 mod run;
-#[cfg(feature = "checks")]
-mod soundness;
 mod symbols;
-#[cfg(feature = "checks")]
-mod test;
-#[cfg(feature = "checks")]
-mod tidy;
-#[cfg(feature = "checks")]
-mod variants;
 mod workspace;
 
 use std::process::ExitCode;

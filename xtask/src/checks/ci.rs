@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::checks::{api, chaos, compilers, deny, edges, nights, outside, soundness, test, tidy};
 use crate::workspace::{Cargo, WORKSPACE};
-use crate::{api, chaos, compilers, deny, edges, nights, outside, soundness, test, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::c;
+use crate::checks::c;
+use crate::checks::variants;
 use crate::plugins::{self, Known};
 use crate::run::Built;
-use crate::variants;
 use crate::workspace::{Cargo, WORKSPACE, components_below, own_metadata, program_of};
 
 #[derive(clap::Args)]

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use self::commands::Commands;
 use self::measured::Measured;
 use self::rows::{Input, ROWS, Row};
-use crate::access_log::{self, Format};
+use crate::checks::access_log::{self, Format};
 use crate::plugins::{self, Known};
 use crate::run::{self, Built};
 use crate::workspace::{Cargo, own_metadata, root, succeed, target_folder};
@@ -167,7 +167,7 @@ impl Bench {
     ) -> Result<Self> {
         fs::create_dir_all(&folder)?;
         let dlopen = folder.join("dlopen");
-        let source = root().join("xtask/src/bench/dlopen.c");
+        let source = root().join("xtask/src/checks/bench/dlopen.c");
         succeed(Command::new("cc").args(["-O2", "-o"]).arg(&dlopen).arg(source).arg("-ldl"))?;
         Ok(Self { built, stage, against: None, dlopen, folder, lines, rounds })
     }

@@ -9,9 +9,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::checks::{test, variants};
 use crate::plugins::{self, Known};
 use crate::workspace::{Cargo, components_below, own_metadata, succeed, target_folder};
-use crate::{test, variants};
 
 /// The oldest that the kit promises, and one that is newer than most.
 const VERSIONS: [&str; 2] = ["1.85", "1.96"];

@@ -1,9 +1,23 @@
 //! The commands that check the project: only in a program with the feature `checks`.
 
+mod access_log;
+mod api;
+mod bench;
+mod c;
+mod chaos;
+mod ci;
+mod compilers;
+mod deny;
+mod edges;
+mod nights;
+mod outside;
+mod soundness;
+mod test;
+mod tidy;
+mod variants;
+
 use anyhow::Result;
 use clap::Subcommand;
-
-use crate::{access_log, api, bench, c, chaos, ci, compilers, nights, test, tidy, variants};
 
 #[derive(Subcommand)]
 pub(crate) enum Check {

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::checks::variants;
 use crate::plugins::{self, Known};
-use crate::variants;
 use crate::workspace::{Cargo, components_below, own_metadata, program_of, succeed, target_folder};
 
 /// `-rdynamic`: a plugin takes the sanitizer's functions from the program that opens it.

@@ -17,7 +17,7 @@ use crate::workspace::{root, succeed};
 pub(super) fn compile_shim(folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let library = folder.join("shim.so");
-    let source = root().join("xtask/src/chaos/shim.c");
+    let source = root().join("xtask/src/checks/chaos/shim.c");
     let flags = ["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-o"];
     succeed(Command::new("cc").args(flags).arg(&library).arg(source))?;
     Ok(library)

@@ -1,6 +1,6 @@
 //! The measurements, with their references and targets.
 
-use crate::access_log::Format;
+use crate::checks::access_log::Format;
 
 /// One comparison. Both sides are command lines that find their files in variables (`Commands`).
 pub(super) struct Row {
