@@ -77,7 +77,9 @@ impl Machine {
 
     fn command(&self, script: &str, leave_out: Option<&str>, die_at: Option<u64>) -> Command {
         let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", "checks::chaos::tests::scribe", "--nocapture"]).env(SCRIPT, script);
+        command
+            .args(["--exact", "checks::chaos::tests::scribe", "--nocapture"])
+            .env(SCRIPT, script);
         self.disk.used_by(&mut command, leave_out, die_at);
         command
     }
