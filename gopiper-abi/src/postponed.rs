@@ -3,6 +3,9 @@ use std::fmt;
 
 use crate::raw::{Batch, Deliveries, Host, Message, OnStop, Positions, SendStatus, Sending};
 
+/// So many messages get a batch of their number; more get one of the usual size.
+const FEW: usize = 64;
+
 /// Sends messages that a component creates: those that a source reads, or those that an aggregate
 /// produces. Clones may go to any thread.
 ///
@@ -156,7 +159,12 @@ impl Postponed {
 
     /// The messages in one batch, as large as necessary: they settle their parents together.
     fn batch_of(&self, messages: impl IntoIterator<Item = Message>) -> Batch {
-        let mut batch = self.host.batch();
+        let messages = messages.into_iter();
+        let mut batch = match messages.size_hint() {
+            // One of the usual size would take 32 KB of the next channel for a message or two.
+            (least @ 1..=FEW, _) => Batch::new(least as u32),
+            _ => self.host.batch(),
+        };
         for message in messages {
             if let Err(message) = batch.push(message) {
                 batch.grow();

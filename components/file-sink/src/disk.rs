@@ -1,9 +1,10 @@
 //! Calls that std lacks: creating folders durably, and identifying a file.
 use std::{
+    collections::HashMap,
     fs::{self, File, Metadata},
     io,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Which file it is on this machine, for as long as it is open.
@@ -30,18 +31,36 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes a folder, and those that it lies in. One that is there already may have been made by a
-/// process that was killed before it could sync that: so all are synced, as far as they can be
-/// opened.
-pub(crate) fn make_folders(folder: &Path, sync: bool) -> io::Result<()> {
-    let outer = folder_of(folder);
-    if outer != folder {
-        make_folders(outer, sync)?;
-    }
-    match fs::create_dir(folder) {
-        Err(error) if !folder.is_dir() => Err(error),
-        Err(_) if sync => File::open(outer).map_or(Ok(()), |outer| outer.sync_all()),
-        Ok(()) if sync => sync_folder(outer),
-        _ => Ok(()),
+/// How many folders are remembered. More are looked after again.
+const REMEMBERED: usize = 1000;
+
+/// The folders that this process has looked after: none of them has to be synced again.
+#[derive(Default)]
+pub(crate) struct Folders(HashMap<PathBuf, Inode>);
+
+impl Folders {
+    /// Makes a folder, and those that it lies in. One that is there already may have been made by
+    /// a process that was killed before it could sync that: so all are synced, as far as they can
+    /// be opened.
+    pub(crate) fn make(&mut self, folder: &Path, sync: bool) -> io::Result<()> {
+        let there = fs::metadata(folder).map(|there| Inode::from(&there));
+        if there.is_ok_and(|there| self.0.get(folder) == Some(&there)) {
+            return Ok(());
+        }
+        let outer = folder_of(folder);
+        if outer != folder {
+            self.make(outer, sync)?;
+        }
+        match fs::create_dir(folder) {
+            Err(error) if !folder.is_dir() => return Err(error),
+            Err(_) if sync => File::open(outer).map_or(Ok(()), |outer| outer.sync_all())?,
+            Ok(()) if sync => sync_folder(outer)?,
+            _ => {}
+        }
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
+        }
+        self.0.insert(folder.to_owned(), Inode::from(&fs::metadata(folder)?));
+        Ok(())
     }
 }

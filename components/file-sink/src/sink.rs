@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::{
     Settings, Sync,
-    disk::{folder_of, sync_folder},
+    disk::{Folders, folder_of, sync_folder},
     target::Target,
     template::{NANOSECONDS, Template},
 };
@@ -28,6 +28,7 @@ pub struct FileSink {
     zone: TimeZone,
     host: Host,
     open: HashMap<PathBuf, Target>,
+    folders: Folders,
     /// The number of the batch.
     batch: u64,
     /// Files of this batch that could not be written: what else goes there would overtake.
@@ -51,6 +52,7 @@ impl FileSink {
             zone,
             host,
             open: HashMap::new(),
+            folders: Folders::default(),
             batch: 0,
             refused: HashMap::new(),
             undone: Vec::new(),
@@ -84,7 +86,7 @@ impl FileSink {
             }
             let Settings { delimiter, sync, .. } = self.settings.clone();
             let target = loop {
-                match Target::open(path, &delimiter, sync, now) {
+                match Target::open(path, &mut self.folders, &delimiter, sync, now) {
                     Err(error) if is_starved(&error) && self.close_oldest() => {}
                     opened => break opened?,
                 }

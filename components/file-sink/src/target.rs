@@ -17,7 +17,7 @@ use rustix::{
 
 use crate::{
     Sync,
-    disk::{Inode, folder_of, make_folders, sync_folder},
+    disk::{Folders, Inode, folder_of, sync_folder},
     mark::Mark,
 };
 
@@ -52,12 +52,18 @@ pub(crate) struct Target {
 
 impl Target {
     /// Opens a file to append to, and takes away what a crash has left of a line.
-    pub(crate) fn open(path: &Path, delimiter: &[u8], sync: Sync, now: i64) -> io::Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        folders: &mut Folders,
+        delimiter: &[u8],
+        sync: Sync,
+        now: i64,
+    ) -> io::Result<Self> {
         let special = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
         let file = if special {
             File::options().write(true).open(path)?
         } else {
-            make_folders(folder_of(path), sync != Sync::Never)?;
+            folders.make(folder_of(path), sync != Sync::Never)?;
             open_alone(path)?
         };
         let metadata = file.metadata()?;
@@ -101,7 +107,11 @@ impl Target {
             self.file.sync_data()?;
         }
         match Mark::new(&self.path, inode, self.length, sync) {
-            Ok(mark) => self.mark = Some(mark),
+            // Syncing the name of the mark has synced that of the file, too.
+            Ok(mark) => {
+                self.mark = Some(mark);
+                return Ok(());
+            }
             Err(error) if may_have_no_mark(&error) => log::warn!(
                 "{}: cannot create a mark beside it ({error}): after a crash its last line may \
                  remain incomplete",
@@ -109,7 +119,6 @@ impl Target {
             ),
             Err(error) => return Err(error),
         }
-        // Its own name, if it is new.
         if sync { sync_folder(folder_of(&self.path)) } else { Ok(()) }
     }
 

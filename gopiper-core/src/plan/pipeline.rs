@@ -7,6 +7,7 @@ use crate::{
     dead_letters,
     plan::{
         error::PipelineError,
+        names::Names,
         options::{ComponentOptions, ComponentSpec, PipelineOptions},
         placement::lay_out,
         planned_stage::{PlannedStage, is_no_folder, tried_for_ever},
@@ -69,8 +70,8 @@ impl Pipeline {
     /// # Errors
     /// Everything that doesn't fit.
     pub fn dead_letters_to(mut self, sink: ComponentSpec) -> Result<Self, Vec<PipelineError>> {
-        let names = self.names();
-        let name = sink.free_name(&names);
+        let mut names = self.names();
+        let name = names.free(&sink);
         let kind = sink.factory.kind();
         if kind != Kind::SINK {
             return Err(vec![PipelineError::DeadLetterKind { component: name, kind: kind.name() }]);
@@ -173,14 +174,13 @@ impl Pipeline {
         let Some(directory) = directory else { return Ok(None) };
         let limit = self.options.dead_letter_limit.unwrap_or(DEAD_LETTER_LIMIT);
         let factory = dead_letters::sink(directory.clone(), limit);
-        let names = self.names();
         let sink = ComponentSpec { factory, options: tried_for_ever() };
-        let name = sink.free_name(&names);
+        let name = self.names().free(&sink);
         Ok(Some(PlannedStage::new(name, sink.factory, &sink.options)?))
     }
 
-    fn names(&self) -> BTreeSet<String> {
-        self.stages.iter().map(|stage| stage.name.clone()).collect()
+    fn names(&self) -> Names {
+        Names::new(self.stages.iter().map(|stage| stage.name.clone()))
     }
 
     /// Its name.

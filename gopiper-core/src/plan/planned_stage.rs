@@ -1,5 +1,5 @@
 //! A component in a pipeline, with all its options decided.
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use gopiper_abi::{Kind, Parallel, raw::client::FactoryHandle};
 
@@ -7,7 +7,7 @@ use crate::{
     channel::{MAX_BYTES, MAX_MESSAGES},
     plan::{
         error::PipelineError,
-        options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES},
+        options::{ComponentOptions, DEFAULT_CHANNEL_BYTES},
         policy::{OnFail, RetryPolicy},
         routes::Next,
     },
@@ -159,22 +159,4 @@ pub(crate) fn is_no_folder(name: &str) -> bool {
         || name.contains(['/', '\0'])
         || name == "."
         || name == ".."
-}
-
-impl ComponentSpec {
-    pub(crate) fn free_name(&self, taken: &BTreeSet<String>) -> String {
-        free_name(self.options.name.as_deref(), self.factory.name(), taken)
-    }
-}
-
-/// The name that the operator gave, or the component's own, numbered if it is taken.
-pub(crate) fn free_name(given: Option<&str>, own: &str, taken: &BTreeSet<String>) -> String {
-    if let Some(name) = given {
-        return name.to_owned();
-    }
-    let numbered = (2..).map(|n| format!("{own}_{n}"));
-    std::iter::once(own.to_owned())
-        .chain(numbered)
-        .find(|name| !taken.contains(name))
-        .unwrap_or_default()
 }

@@ -46,13 +46,12 @@ impl Pool {
         Arc::new(Pool { stage, attendance, posts: Mutex::default() })
     }
 
-    /// Starts the workers, each on its thread, and waits until their components have started.
-    /// Sources wait until `held` is disconnected.
+    /// Starts the workers, each on its thread. Sources wait until `held` is disconnected.
     pub(crate) fn start(
         self: &Arc<Self>,
         workers: usize,
         held: &Receiver<()>,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<Starting, PipelineError> {
         let (tell, hear) = bounded(workers);
         for number in 0..workers {
             let (tell, held) = (tell.clone(), held.clone());
@@ -71,37 +70,7 @@ impl Pool {
             };
             spawned.map_err(|error| PipelineError::System(error.to_string()))?;
         }
-        drop(tell);
-        for _ in 0..workers {
-            match self.hear_of_start(&hear) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(PipelineError::cannot_start(&self.stage.name, error)),
-                Err(_) => {
-                    let error = "its thread ended before it started".into();
-                    let component = self.stage.name.clone();
-                    let attribute = String::new();
-                    return Err(PipelineError::Start { component, attribute, error });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for the result of the next worker's start. The log names a component that takes long:
-    /// nothing else would show the reason for the wait.
-    fn hear_of_start(&self, hear: &Receiver<Started>) -> Result<Started, RecvError> {
-        match hear.recv_timeout(PATIENCE) {
-            Ok(started) => Ok(started),
-            Err(RecvTimeoutError::Disconnected) => Err(RecvError),
-            Err(RecvTimeoutError::Timeout) => {
-                tracing::warn!(
-                    pipeline = &*self.stage.pipeline,
-                    component = self.stage.name,
-                    "it has not started in {PATIENCE:?}: the pipeline waits for it"
-                );
-                hear.recv()
-            }
-        }
+        Ok(Starting { stage: self.stage.clone(), workers, hear })
     }
 
     /// Lets a new thread continue as a worker that was stuck, with its batch. If there can be no
@@ -183,6 +152,52 @@ impl Pool {
         let Err(error) = spawned else { return Ok(()) };
         let work = work.lock().take();
         work.map_or(Ok(()), |work| Err((error, work)))
+    }
+}
+
+/// Workers whose components are starting.
+pub(crate) struct Starting {
+    stage: Arc<Stage>,
+    workers: usize,
+    hear: Receiver<Started>,
+}
+
+impl Starting {
+    /// Waits until the components of all workers have started.
+    ///
+    /// # Errors
+    /// One cannot start.
+    pub(crate) fn wait(self) -> Result<(), PipelineError> {
+        for _ in 0..self.workers {
+            match self.next() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(PipelineError::cannot_start(&self.stage.name, error)),
+                Err(_) => {
+                    let error = "its thread ended before it started".into();
+                    let component = self.stage.name.clone();
+                    let attribute = String::new();
+                    return Err(PipelineError::Start { component, attribute, error });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the result of the next worker's start. The log names a component that takes long:
+    /// nothing else would show the reason for the wait.
+    fn next(&self) -> Result<Started, RecvError> {
+        match self.hear.recv_timeout(PATIENCE) {
+            Ok(started) => Ok(started),
+            Err(RecvTimeoutError::Disconnected) => Err(RecvError),
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!(
+                    pipeline = &*self.stage.pipeline,
+                    component = self.stage.name,
+                    "it has not started in {PATIENCE:?}: the pipeline waits for it"
+                );
+                self.hear.recv()
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
 };
 
+use crossbeam_channel::Receiver;
 use gopiper_abi::{
     Kind,
     raw::{DEFAULT_CAPACITY, Outcome},
@@ -101,11 +102,9 @@ impl Prepared {
     /// A component cannot start; then none runs any more.
     pub fn start_held(self) -> Result<Running, PipelineError> {
         let Prepared { mut running, pools, attendance, clock } = self;
-        for (pool, workers) in &pools {
-            if let Err(error) = pool.start(*workers, &running.held) {
-                running.cancel();
-                return Err(error);
-            }
+        if let Err(error) = start_all(&pools, &running.held) {
+            running.cancel();
+            return Err(error);
         }
         let pools = pools.into_iter().map(|(pool, _)| pool).collect();
         match watchdog::start(pools, attendance, clock) {
@@ -117,6 +116,19 @@ impl Prepared {
         }
         Ok(running)
     }
+}
+
+/// Starts the workers of all pools, those of sources once all others have started. Of several that
+/// cannot start, the error is that of the first in order.
+fn start_all(pools: &[(Arc<Pool>, usize)], held: &Receiver<()>) -> Result<(), PipelineError> {
+    for sources in [false, true] {
+        let now = pools.iter().filter(|(pool, _)| (pool.stage.kind == Kind::SOURCE) == sources);
+        let starting = now.map(|(pool, workers)| pool.start(*workers, held));
+        for starting in starting.collect::<Result<Vec<_>, _>>()? {
+            starting.wait()?;
+        }
+    }
+    Ok(())
 }
 
 /// The state that all stages of a pipeline share.

@@ -20,7 +20,7 @@ use std::{
 
 use gopiper_abi::{
     Kind, Message,
-    raw::{Batch, Metric, Outcome, RawError, client::FactoryHandle},
+    raw::{Batch, DEFAULT_CAPACITY, Metric, Outcome, RawError, client::FactoryHandle},
 };
 use parking_lot::Mutex;
 
@@ -110,19 +110,22 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Puts a batch behind the others, into the last one of them if it has room.
+    /// Puts a batch behind the others, into the last one of them if both fit into one of the usual
+    /// size.
     pub(crate) fn push(&mut self, batch: Batch) {
         if batch.is_empty() {
             return;
         }
-        let last = self.more.last_mut().or(self.first.as_mut());
-        let batch = match last {
-            Some(last) => match last.append(batch) {
-                Ok(()) => return,
-                Err(batch) => batch,
-            },
-            None => batch,
-        };
+        if let Some(last) = self.more.last_mut().or(self.first.as_mut())
+            && last.len() + batch.len() <= DEFAULT_CAPACITY as usize
+        {
+            while last.room() < batch.len() {
+                last.grow();
+            }
+            let appended = last.append(batch);
+            debug_assert!(appended.is_ok(), "there is room for it");
+            return;
+        }
         match self.first {
             None => self.first = Some(batch),
             Some(_) => self.more.push(batch),

@@ -105,17 +105,18 @@ impl HandledBatch {
     pub(crate) fn into_output(self, stage: &Stage, gave_up: bool) -> Output {
         let HandledBatch { mut batch, context: Context { ticket, emitted, through, .. } } = self;
         let mut output = Output { ticket, ..Output::default() };
-        let mut offset = 0;
-        for (place, sent) in emitted {
-            let mut before = batch;
-            batch = before.split_off((place - offset) as usize);
-            settle(stage, &mut before, through.saturating_sub(offset), gave_up, &mut output);
-            output.push(before);
-            output.push(sent);
-            offset = place;
+        // From the end on: so each message is moved once, however many parts there are.
+        let mut parts = Vec::with_capacity(emitted.len());
+        for (place, sent) in emitted.into_iter().rev() {
+            parts.push((place, sent, batch.split_off(place as usize)));
         }
-        settle(stage, &mut batch, through.saturating_sub(offset), gave_up, &mut output);
+        settle(stage, &mut batch, through, gave_up, &mut output);
         output.push(batch);
+        for (place, sent, mut after) in parts.into_iter().rev() {
+            output.push(sent);
+            settle(stage, &mut after, through.saturating_sub(place), gave_up, &mut output);
+            output.push(after);
+        }
         output
     }
 }

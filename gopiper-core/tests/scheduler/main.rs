@@ -5,6 +5,11 @@ mod common;
 mod refusals;
 mod retries;
 
+use std::{
+    sync::{Mutex, mpsc},
+    time::Duration,
+};
+
 use common::{Probe, load, run, with_workers};
 
 use gopiper_abi::{
@@ -221,6 +226,36 @@ fn a_component_that_cannot_start_keeps_the_pipeline_from_starting() {
         assert!(error.starts_with("faults can't start: "), "{error}");
         assert!(probe.output().is_empty());
     }
+}
+
+/// Those of a source come last: by then the rest is ready for its messages.
+#[test]
+fn all_components_but_the_sources_start_at_the_same_time() {
+    struct Passes;
+
+    impl Component for Passes {
+        fn handle(&mut self, message: Message, handled: HandledCallback) {
+            handled.done(message);
+        }
+    }
+
+    let probe = Probe::new(["a"]);
+    let (tell, hear) = mpsc::sync_channel(0);
+    // Each needs the other to be starting.
+    let one = own::transform("one", move |_| {
+        tell.send(()).map(|()| Passes).map_err(|error| Error::new(error.to_string()))
+    });
+    let hear = Mutex::new(hear);
+    let other = own::transform("other", move |_| {
+        let heard = hear.lock().unwrap().recv_timeout(Duration::from_secs(10));
+        heard.map(|()| Passes).map_err(|error| Error::new(error.to_string()))
+    });
+    let [one, other] =
+        [one, other].map(|factory| ComponentSpec { factory, options: Default::default() });
+    let components = vec![probe.source(1), one, other, probe.sink()];
+    let (summary, _) = run(components);
+    assert!(summary.is_success(), "{summary:?}");
+    assert_eq!(probe.output(), ["a"]);
 }
 
 #[test]

@@ -30,10 +30,13 @@ use crate::{
     },
     problem::place::Place,
     state::{
-        plain_state,
+        Chunk, plain_state,
         time_limit::{Limit, LimitedCode, Progress},
     },
 };
+
+/// `gopiper` in a worker.
+static COUNTING: Chunk = Chunk::own(include_str!("lua/counting.lua"));
 
 /// One of the functions that a file puts into pipelines.
 pub(crate) struct Wanted {
@@ -138,8 +141,7 @@ fn run_again(
         Ok(unknown(&gopiper, &name).lines().next().map(String::from))
     };
     given.set("unknown", lua.create_function(unknown)?)?;
-    let counting = lua.load(include_str!("lua/counting.lua")).set_name("=gopiper");
-    let (module, counted): (Table, Table) = counting.call(given)?;
+    let (module, counted): (Table, Table) = COUNTING.function(lua)?.call(given)?;
     lua.register_module("gopiper", module)?;
     source.run(lua, progress, number, log)?;
     counted.get::<Function>("ended")?.call::<()>(())?;

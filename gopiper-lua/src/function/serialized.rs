@@ -1,6 +1,8 @@
 //! The form in which LuaJIT serializes values (`string.buffer`): LuaJIT creates and reads tables
 //! itself, and Lua never holds a pointer to a value.
 
+use std::ops::Range;
+
 /// The tags that begin each value. A string begins with [`tag::STRING`] and its length as one
 /// number.
 pub(super) mod tag {
@@ -57,6 +59,11 @@ impl Writer {
     /// How much is written, for [`Writer::back_to`].
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// A part of what is written; empty if it was left out.
+    pub(super) fn written(&self, place: Range<usize>) -> &[u8] {
+        self.bytes.get(place).unwrap_or_default()
     }
 
     pub(super) fn back_to(&mut self, len: usize) {

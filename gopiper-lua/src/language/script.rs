@@ -4,10 +4,10 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
-use mlua::{Function, Lua, LuaString, Table, Value, chunk::ChunkMode};
+use mlua::{Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
 use crate::{
@@ -18,16 +18,17 @@ use crate::{
         remark::Remark,
     },
     state::{
-        LIMIT, TEXT,
+        Chunk, LIMIT, TEXT,
         time_limit::{Limit, LimitedCode, Progress, says_stopped},
     },
 };
 
+/// The differences from plain Lua in an operator's file.
+static AROUND: Chunk = Chunk::own(include_str!("script.lua"));
+
 /// The text of a pipeline's file, as of its first run.
 pub(crate) struct Script {
-    text: Vec<u8>,
-    /// Its bytecode, from its first run on: a file is parsed once, however many workers run it.
-    compiled: OnceLock<Vec<u8>>,
+    text: Chunk,
     pub(crate) file: PathBuf,
     /// The directory of the files that it may require.
     pub(crate) directory: PathBuf,
@@ -35,7 +36,7 @@ pub(crate) struct Script {
     /// directory.
     name: String,
     /// The files that were required, by their names in Lua, as of the first time they were read.
-    required: Mutex<BTreeMap<String, Arc<[u8]>>>,
+    required: Mutex<BTreeMap<String, Arc<Chunk>>>,
     chance: Chance,
 }
 
@@ -44,8 +45,7 @@ impl Script {
         let name = file.file_name().unwrap_or_default().display().to_string();
         let directory = file.parent().unwrap_or(Path::new("")).into();
         Script {
-            text: text.into(),
-            compiled: OnceLock::new(),
+            text: Chunk::of_file(&name, text.into()),
             file: file.into(),
             directory,
             name,
@@ -78,27 +78,12 @@ impl Script {
             log(&text.to_string_lossy(), has_ended);
             Ok(())
         })?;
-        let around = lua.load(include_str!("script.lua")).set_name("=gopiper");
-        let ended: Function =
-            around.call((log, lua.load(TEXT).set_name("=gopiper").into_function()?))?;
+        let ended: Function = AROUND.function(lua)?.call((log, TEXT.function(lua)?))?;
         let complain = Box::new(|text: &str| tracing::error!("{text}"));
         let limit = Limit::new(self.file.display().to_string(), LimitedCode::File, LIMIT, complain);
         let _running = limit.begin(lua, progress);
-        self.function(lua)?.call::<()>(())?;
+        self.text.function(lua)?.call::<()>(())?;
         ended.call(())
-    }
-
-    /// The whole file as a function.
-    fn function(&self, lua: &Lua) -> mlua::Result<Function> {
-        if let Some(compiled) = self.compiled.get() {
-            return lua.load(&compiled[..]).set_mode(ChunkMode::Binary).into_function();
-        }
-        let text = lua.load(&self.text[..]).set_name(format!("@{}", self.name));
-        // The text of a file is never taken for bytecode.
-        let function = text.set_mode(ChunkMode::Text).into_function()?;
-        // Two threads may do this at once, with the same result.
-        let _ = self.compiled.set(function.dump(false));
-        Ok(function)
     }
 
     /// Searches for a module beside the file: `a.b` is `a/b.lua`, or `a/b/init.lua`.
@@ -108,10 +93,7 @@ impl Script {
         for name in [format!("{name}.lua"), format!("{name}/init.lua")] {
             let path = self.path(&name);
             match self.required(&name) {
-                Ok(text) => {
-                    let chunk = lua.load(&text[..]).set_name(format!("@{name}"));
-                    return chunk.into_function().map(Value::Function);
-                }
+                Ok(chunk) => return chunk.function(lua).map(Value::Function),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     looked += &format!("\n\tno file '{}'", path.display());
                 }
@@ -121,15 +103,15 @@ impl Script {
         lua.create_string(looked).map(Value::String)
     }
 
-    /// The contents of a required file.
-    fn required(&self, name: &str) -> io::Result<Arc<[u8]>> {
+    /// A required file.
+    fn required(&self, name: &str) -> io::Result<Arc<Chunk>> {
         let mut required = self.required.lock();
-        if let Some(text) = required.get(name) {
-            return Ok(text.clone());
+        if let Some(chunk) = required.get(name) {
+            return Ok(chunk.clone());
         }
-        let text: Arc<[u8]> = fs::read(self.path(name))?.into();
-        required.insert(name.to_owned(), text.clone());
-        Ok(text)
+        let chunk = Arc::new(Chunk::of_file(name, fs::read(self.path(name))?));
+        required.insert(name.to_owned(), chunk.clone());
+        Ok(chunk)
     }
 
     /// The path of a file with this name in Lua.
@@ -140,9 +122,9 @@ impl Script {
     /// Its text, if it can be read.
     pub(crate) fn text(&self, chunk: &str) -> Option<String> {
         if chunk == self.name {
-            return Some(String::from_utf8_lossy(&self.text).into_owned());
+            return Some(String::from_utf8_lossy(&self.text.text).into_owned());
         }
-        Some(String::from_utf8_lossy(&self.required(chunk).ok()?).into_owned())
+        Some(String::from_utf8_lossy(&self.required(chunk).ok()?.text).into_owned())
     }
 
     /// The names in Lua of the files that were read.

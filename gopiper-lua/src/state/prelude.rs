@@ -3,12 +3,12 @@ use std::{sync::Arc, time::Duration};
 
 use mlua::Lua;
 
-use crate::state::{code, memory, time_limit::Progress};
+use crate::state::{Chunk, code, memory, time_limit::Progress};
 
 /// Converts numbers to text with all their digits.
-pub(crate) const TEXT: &str = include_str!("text.lua");
+pub(crate) static TEXT: Chunk = Chunk::own(include_str!("text.lua"));
 /// Prevents functions such as `pcall` from catching a stop.
-pub(crate) const STOPPED: &str = include_str!("stopped.lua");
+pub(crate) static STOPPED: Chunk = Chunk::own(include_str!("stopped.lua"));
 
 /// How long a function may take for one message, and a file to run, unless the operator says
 /// otherwise.
@@ -22,6 +22,6 @@ pub(crate) fn plain_state() -> mlua::Result<(Lua, Arc<Progress>)> {
     code::without_serialization(&lua)?;
     let of_state = progress.clone();
     let is_stopped = lua.create_function(move |_, ()| Ok(of_state.is_stopped()))?;
-    lua.load(STOPPED).set_name("=gopiper").call::<()>(is_stopped)?;
+    STOPPED.function(&lua)?.call::<()>(is_stopped)?;
     Ok((lua, progress))
 }

@@ -34,7 +34,7 @@ use self::state::State;
 use crate::{
     function::{json::Paths, window::Window},
     language::script::Script,
-    state::{STOPPED, TEXT, code, memory},
+    state::{Chunk, STOPPED, TEXT, code, memory},
 };
 
 /// The functions that Lua calls, and nothing made yet.
@@ -78,11 +78,14 @@ pub(super) fn new_state(postponed: Postponed) -> OwnedState {
 
 /// The files that run in a worker's state before the pipeline's file, in this order. Only they can
 /// use `ffi`.
-const PRELUDE: [&str; 3] = [
-    include_str!("../lua/values.lua"),
-    include_str!("../lua/message.lua"),
-    include_str!("../lua/window.lua"),
+static PRELUDE: [Chunk; 3] = [
+    Chunk::own(include_str!("../lua/values.lua")),
+    Chunk::own(include_str!("../lua/message.lua")),
+    Chunk::own(include_str!("../lua/window.lua")),
 ];
+
+/// Makes of a function one that goes over batches.
+static BATCH: Chunk = Chunk::own(include_str!("../lua/batch.lua"));
 
 /// A Lua state, what makes of a function one that goes over batches, and the metatable of lists.
 pub(super) fn lua(
@@ -110,19 +113,19 @@ pub(super) fn lua(
     };
     prelude.set("placed", lua.create_function(placed)?)?;
     prelude.set("meant", lua.create_function(meant)?)?;
-    prelude.set("as_text", lua.load(TEXT).set_name("=gopiper").call::<Function>(())?)?;
+    prelude.set("as_text", TEXT.function(&lua)?.call::<Function>(())?)?;
     prelude.set("pcall", lua.globals().get::<Function>("pcall")?)?;
     // SAFETY: `tried` is a function for Lua, which takes what it wants from the stack. Only the
     // prelude has it, and calls it with a function.
     prelude.set("tried", unsafe { lua.create_c_function(code::tried)? })?;
-    for part in PRELUDE {
-        lua.load(part).set_name("=gopiper").call::<()>(&prelude)?;
+    for part in &PRELUDE {
+        part.function(&lua)?.call::<()>(&prelude)?;
     }
     code::without_serialization(&lua)?;
     let is_stopped: Function = prelude.get("is_stopped")?;
-    let begin_anew: Function = lua.load(STOPPED).set_name("=gopiper").call(is_stopped)?;
+    let begin_anew: Function = STOPPED.function(&lua)?.call(is_stopped)?;
     prelude.set("begin_anew", begin_anew)?;
-    let make = lua.load(include_str!("../lua/batch.lua")).set_name("=gopiper").call(prelude)?;
+    let make = BATCH.function(&lua)?.call(prelude)?;
     let package: Table = lua.globals().get("package")?;
     // LuaJIT's record of types and their methods goes with the module: it must not be collected.
     lua.set_named_registry_value("ffi", package.get::<Table>("loaded")?.get::<Table>("ffi")?)?;
