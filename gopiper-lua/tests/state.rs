@@ -119,8 +119,8 @@ gopiper.createPipeline({{
     let said = stderr(&gopiper(&buffered("main", "one", "error('no')"), &["run"], b"a\nb\n"));
     assert!(said.contains("on_fail = 'stop'"), "{said}");
     let left = format!(
-        "warning: 2 messages of an earlier run stay in the buffer 'one', which pipeline main does \
-         not have any more: give a buffer that name to deliver them, or remove {}",
+        "warning: the buffer 'one' holds 2 messages of an earlier run, and pipeline main does not \
+         have it any more: give a buffer that name to deliver them, or remove {}",
         state.join("pipelines/main/one").display()
     );
     for text in [buffered("main", "two", ""), buffered("other", "one", "")] {
