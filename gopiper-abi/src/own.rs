@@ -76,8 +76,7 @@ where
     }
 
     fn channel_size(&self) -> usize {
-        // Half of it is gathered while the other half comes in.
-        8192.max(2 * self.1)
+        8192
     }
 
     fn gathers(&self) -> usize {

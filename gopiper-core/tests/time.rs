@@ -82,7 +82,7 @@ impl BatchComponent for Held {
 }
 
 #[test]
-fn what_arrives_during_a_call_comes_in_the_next_one() {
+fn messages_that_arrive_during_a_call_come_in_the_next_one() {
     let messages: Vec<_> = (0..2_000).map(|n| n.to_string()).collect();
     let story = Story::of(&messages.iter().map(String::as_str).collect::<Vec<_>>());
     let (sizes, gate) = (Arc::new(Mutex::new(Vec::new())), Gate::default());
@@ -104,6 +104,21 @@ fn what_arrives_during_a_call_comes_in_the_next_one() {
     // How much had arrived before the first call is a matter of luck.
     assert_eq!(sizes[1], (2_000 - sizes[0]).min(1_500), "{sizes:?}");
     assert!(sizes.len() <= 3, "{sizes:?}");
+}
+
+#[test]
+fn a_sink_that_commits_and_lingers_gathers_as_many_as_it_asks_for() {
+    let messages: Vec<_> = (0..2_000).map(|n| n.to_string()).collect();
+    let story = Story::of(&messages.iter().map(String::as_str).collect::<Vec<_>>());
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let noted = sizes.clone();
+    let factory = own::committing_sink("commits", 1_500, move |_| Ok(Sizes(noted.clone())));
+    let linger = Some(Duration::from_secs(3600));
+    let commits =
+        ComponentSpec { factory, options: ComponentOptions { linger, ..Default::default() } };
+    let running = story.start(vec![story.probe.source(10), commits]);
+    assert!(running.wait().is_success());
+    assert_eq!(*sizes.lock(), [1_500, 500]);
 }
 
 #[test]

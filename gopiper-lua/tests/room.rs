@@ -31,7 +31,8 @@ gopiper.createPipeline({{
     let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut first = String::new();
     log.read_line(&mut first).expect("a line");
-    let begins = format!("WARN messages are dropped: {why} pipeline=main component={component}");
+    let named = format!(r#"pipeline="main" component="{component}""#);
+    let begins = format!("WARN messages are dropped: {why} {named}");
     assert!(first.contains(&begins), "{first}");
     let mut output = Vec::new();
     child.stdout.take().expect("a pipe").read_to_end(&mut output).expect("read");
@@ -40,8 +41,7 @@ gopiper.createPipeline({{
     assert!(child.wait().expect("it ends").success(), "the operator wants it so: {rest}");
     feeder.join().expect("the input was given");
     let total = format!(
-        "messages were dropped in all, as there was no room for them pipeline=main \
-         component={component} messages={}",
+        "messages were dropped in all, as there was no room for them {named} messages={}",
         lines - output.len() / line.len()
     );
     assert!(rest.contains(&total), "{total}: {rest}");

@@ -119,8 +119,8 @@ gopiper.createPipeline({{
     let said = stderr(&gopiper(&buffered("main", "one", "error('no')"), &["run"], b"a\nb\n"));
     assert!(said.contains("on_fail = 'stop'"), "{said}");
     let left = format!(
-        "warning: 2 messages of an earlier run stay in the buffer 'one', which pipeline main does \
-         not have any more: give a buffer that name to deliver them, or remove {}",
+        "warning: the buffer 'one' holds 2 messages of an earlier run, and pipeline main does not \
+         have it any more: give a buffer that name to deliver them, or remove {}",
         state.join("pipelines/main/one").display()
     );
     for text in [buffered("main", "two", ""), buffered("other", "one", "")] {
@@ -145,18 +145,18 @@ fn a_buffer_of_a_later_gopiper_is_refused() {
     let file = written(folder.path(), BUFFERED);
     let state = folder.path().join("state");
     fs::create_dir(&state).expect("made");
-    fs::write(state.join("version"), "2\n").expect("written");
+    fs::write(state.join("version"), "3\n").expect("written");
     let mut command = gopiper();
     let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("has version 2, and this gopiper supports version 1"), "{said}");
+    assert!(said.contains("has version 3, and this gopiper supports version 2"), "{said}");
     for what in ["list", "purge"] {
         let mut command = gopiper();
         let output =
             run(command.args(["dlq", what]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{what}");
-        assert!(stderr(&output).contains("has version 2"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("has version 3"), "{}", stderr(&output));
     }
 }
 
@@ -176,7 +176,7 @@ fn a_default_state_of_another_version_is_refused_where_it_is_needed() {
     let version = made.expect("one").expect("a folder").path().join("version");
     let junk = "does not contain a version";
     let versions: [(&[u8], &str); 4] =
-        [(b"2\n", "has version 2"), (b"junk", junk), (b"", junk), (b"\xff\0", junk)];
+        [(b"3\n", "has version 3"), (b"junk", junk), (b"", junk), (b"\xff\0", junk)];
     for (text, expected) in versions {
         fs::write(&version, text).expect("written");
         for what in ["run", "check"] {

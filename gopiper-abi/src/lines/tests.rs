@@ -202,7 +202,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_split_is_the_input_again(
+    fn split_lines_are_the_input_again(
         (input, cuts, delimiter, block_size, max_length) in inputs(),
     ) {
         let reads = reads(&input, &cuts);

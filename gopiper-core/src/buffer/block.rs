@@ -203,11 +203,7 @@ fn read_rarities(mut reader: VarintReader, messages: &mut [Message]) -> Result<(
         if flags & ATTRIBUTES != 0 {
             for _ in 0..reader.number()? {
                 let name = reader.text()?;
-                match read_value(&mut reader)? {
-                    Stored::String(text) => message.set_attribute(name, text),
-                    Stored::Bytes(part) => message.set_attribute(name, &part[..]),
-                    other => message.set_attribute(name, Value::from(other)),
-                }
+                message.set_attribute(name, read_value(&mut reader)?);
             }
         }
         if flags & VALUE != 0 {

@@ -16,12 +16,6 @@ pub(super) enum StoreError {
         path: PathBuf,
         error: String,
     },
-    /// It was written by a gopiper that kept buffers in another way.
-    #[error(
-        "{path} is a buffer of an earlier version of gopiper: to deliver its messages, run them \
-         with that version until it is empty; to continue without them, move it away"
-    )]
-    Old { path: PathBuf },
     /// A message can never be stored.
     #[error("it is too large for a buffer: with its attributes it may have 4 GB")]
     TooLarge,
@@ -42,6 +36,6 @@ impl StoreError {
 
     /// Whether no further attempt can succeed, with any message.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, StoreError::Damaged { .. } | StoreError::Old { .. })
+        matches!(self, StoreError::Damaged { .. })
     }
 }

@@ -16,9 +16,9 @@ use super::{
     record::{BlockPlace, NewBlock},
 };
 
-/// The live part of what is on disk, at least: one in so many bytes.
+/// Of so many bytes on disk, one at least is live.
 const LIVE_PART: u64 = 2;
-/// How many segments more than that may be on disk.
+/// How many segments may be on disk beyond that.
 const SLACK: u64 = 3;
 
 /// A segment.
@@ -57,7 +57,7 @@ pub(super) struct Index {
     pub(super) segments: BTreeMap<u64, SegmentIndex>,
     /// The unfinished blocks before the cursor.
     explicit: BTreeMap<u64, BlockPlace>,
-    /// Those of them that were not read since the opening, and no longer present ones.
+    /// Those of them that were not read since the opening; finished ones may be among these.
     again: VecDeque<u64>,
     cursor: Cursor,
     /// Finished blocks from the cursor on.

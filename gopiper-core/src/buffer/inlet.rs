@@ -52,22 +52,17 @@ impl BufferSink {
                 Ok(part.len() as u32)
             });
             let size = size.unwrap_or(u64::MAX);
-            match count == 0 {
-                true if size > u32::MAX.into() => {
-                    return Ok((part.len(), Report::fail(0, StoreError::TooLarge.to_string())));
-                }
-                true if !self.shared.await_room(size, is_stopping) => {
-                    return Ok((part.len(), Report::DROP));
-                }
+            let is_too_large = size > u32::MAX.into();
+            if count > 0 {
                 // The messages without room wait until these are stored.
-                false
-                    if size > u32::MAX.into()
-                        || (!self.shared.has_room(bytes + size) && !is_stopping()) =>
-                {
+                if is_too_large || !(self.shared.has_room(bytes + size) || is_stopping()) {
                     self.entries.remove_last_block();
                     break;
                 }
-                _ => {}
+            } else if is_too_large {
+                return Ok((part.len(), Report::fail(0, StoreError::TooLarge.to_string())));
+            } else if !self.shared.await_room(size, is_stopping) {
+                return Ok((part.len(), Report::DROP));
             }
             (count, bytes) = (count + part.len(), bytes + size);
         }

@@ -137,13 +137,9 @@ impl Drop for BufferSource {
         }
         let left = self.shared.messages();
         if left > 0 {
-            let said = {
-                let verb = if left == 1 { "stays" } else { "stay" };
-                format!(
-                    "{} {verb} in the buffer for the next run",
-                    plural(left as usize, "message")
-                )
-            };
+            let verb = if left == 1 { "stays" } else { "stay" };
+            let left = plural(left as usize, "message");
+            let said = format!("{left} {verb} in the buffer for the next run");
             self.postponed.host().log(Level::INFO, module_path!(), &said);
         }
         self.shared.set_outlet(None);

@@ -4,8 +4,8 @@
 //! segment     the magic bytes, then entries
 //! BLOCK       how far the segment was synced before, the block's number, how many messages it has
 //!             (u32), the messages (`block.rs`)
-//! STATE       how far it was synced before, the state (below); once in a segment, and what comes
-//!             before it are copies of older blocks, to which the state refers
+//! STATE       how far it was synced before, the state (`Index::state`); once in a segment, after
+//!             copies of older blocks, to which it refers
 //! FINISHED    how far it was synced before; of each block that is finished: its number, its
 //!             segment, its length, its number of messages
 //! ```

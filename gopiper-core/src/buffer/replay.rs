@@ -93,10 +93,6 @@ pub(super) struct FoundBuffer {
 /// Reads the newest segment in a folder. Another process that removes segments meanwhile makes it
 /// fail.
 pub(super) fn replay(folder: &Path) -> Result<FoundBuffer, StoreError> {
-    let old = folder.join("buffer.redb");
-    if old.exists() {
-        return Err(StoreError::Old { path: old });
-    }
     let failed = |error| StoreError::Disk { path: folder.to_owned(), error };
     let damaged = |error: String| StoreError::Damaged { path: folder.to_owned(), error };
     let (ids, mut needless) = segments(folder).map_err(failed)?;

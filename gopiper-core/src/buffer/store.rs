@@ -1,7 +1,7 @@
 //! Blocks of messages on disk, by number.
 //!
 //! Segments are files that are only appended to. The newest one describes the buffer: it begins
-//! with the state of all of it, and what changes is appended, so an opening reads this one alone. A
+//! with the state of all of it, and changes are appended, so an opening reads this one alone. A
 //! segment is written under another name first, with its state, so it is whole or not there. When
 //! it is large, or cannot be trusted any more, another one begins. Live blocks move there if so
 //! little of their segment is live that too much lies on disk.
@@ -149,7 +149,7 @@ impl Store {
         let mut write = || -> Result<(), StoreError> {
             entries.seal_blocks(first, newest.synced())?;
             add_finished(entries, newest.synced(), &done);
-            let written = newest.write(entries.bytes()).and_then(|()| newest.sync());
+            let written = newest.append(entries.bytes());
             entries.keep_blocks();
             written.map_err(|error| self.failed(error))
         };

@@ -116,7 +116,7 @@ fn stored_blocks_are_there_after_a_reopen() {
 }
 
 #[test]
-fn what_is_logged_without_a_sync_survives_a_kill() {
+fn blocks_logged_as_finished_without_a_sync_stay_so_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(&folder);
     append(&store, &[&["zero"], &["one"]]).unwrap();
@@ -237,15 +237,6 @@ fn an_opening_continues_where_the_last_process_was() {
         std::mem::forget(store);
     }
     assert_eq!(numbers(&opened(&folder)), live.into_iter().collect::<Vec<_>>());
-}
-
-#[test]
-fn a_buffer_of_an_earlier_version_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("buffer.redb"), "").unwrap();
-    let error = open(&folder).err().expect("refused").to_string();
-    assert!(error.contains("buffer.redb is a buffer of an earlier version"), "{error}");
-    assert_eq!(super::stored_messages(folder.path()), None);
 }
 
 #[test]

@@ -5,9 +5,10 @@
 //! worker is handling count, too, and messages that wait for their place in the order or for
 //! another attempt. A sender that finds no room queues, and the channel counts as full for all
 //! others until the head of the queue is served: so a message that needs the whole channel gets it.
-//! The bytes of a batch are those of the blocks that its messages keep in memory: five lines of a
-//! 256 KB block hold 256 KB. With `partition_by` a channel has a queue for each worker, and batches
-//! are split (`partition.rs`); the order holds for messages with the same key.
+//! The bytes of a batch are those of its messages, and at least a quarter of each block that they
+//! keep in memory: five lines that are left of a 256 KB block count as 64 KB. With `partition_by` a
+//! channel has a queue for each worker, and batches are split (`partition.rs`); the order holds for
+//! messages with the same key.
 pub(crate) mod credit;
 #[cfg(all(test, loom))]
 mod models;

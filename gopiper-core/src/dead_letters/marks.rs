@@ -2,12 +2,12 @@
 use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use crate::disk::{digest::digest, lock};
+use crate::disk::{appended::AppendedFile, digest::digest, lock};
 
 const EXTENSION: &str = "done";
 /// An offset and its digest.
@@ -35,27 +35,31 @@ pub fn done(segment: &Path) -> io::Result<BTreeSet<u64>> {
 }
 
 /// Marks letters of one segment. No other process does so at the same time.
-pub(super) struct Marker(File);
+pub(super) struct Marker(AppendedFile);
 
 impl Marker {
     /// # Errors
     /// When the file can't be made, or another process marks letters of this segment.
     pub(super) fn open(segment: &Path) -> io::Result<Self> {
         let path = path(segment);
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         if !lock::try_lock(&file)? {
             let said = format!("{} is being replayed by another process", segment.display());
             return Err(io::Error::other(said));
         }
-        // An unfinished mark would shift those that follow.
-        let length = file.metadata()?.len();
-        file.set_len(length - length % MARK as u64)?;
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
-        Ok(Marker(file))
+        // An unfinished mark would shift those that follow: the next one is written over it.
+        let length = file.metadata()?.len();
+        Ok(Marker(AppendedFile::new(file, length - length % MARK as u64)))
     }
 
+    /// Marks the letters at these offsets, synced.
+    ///
+    /// # Errors
+    /// When that fails: those letters are replayed again.
     pub(super) fn mark(&mut self, offsets: impl Iterator<Item = u64>) -> io::Result<()> {
         let mut bytes = Vec::new();
         for offset in offsets {
@@ -63,7 +67,35 @@ impl Marker {
             bytes.extend_from_slice(&offset);
             bytes.extend_from_slice(&digest::<8>(&offset));
         }
-        self.0.write_all(&bytes)?;
-        self.0.sync_data()
+        self.0.append(&bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write};
+
+    use super::*;
+
+    /// A process that was killed leaves one, or a full disk that cannot shorten the file either.
+    #[test]
+    fn a_half_written_mark_does_not_shift_those_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = folder.path().join("segment.letters");
+        let tear = || {
+            let mut file = OpenOptions::new().append(true).open(path(&segment)).unwrap();
+            file.write_all(&[7; MARK / 2 + 1]).unwrap();
+        };
+        let mut marker = Marker::open(&segment).unwrap();
+        marker.mark([8, 100].into_iter()).unwrap();
+        tear();
+        marker.mark([200].into_iter()).unwrap();
+        marker.mark([300].into_iter()).unwrap();
+        assert_eq!(done(&segment).unwrap(), BTreeSet::from([8, 100, 200, 300]));
+        tear();
+        drop(marker);
+        Marker::open(&segment).unwrap().mark([400].into_iter()).unwrap();
+        assert_eq!(done(&segment).unwrap(), BTreeSet::from([8, 100, 200, 300, 400]));
+        assert_eq!(fs::metadata(path(&segment)).unwrap().len(), 5 * MARK as u64);
     }
 }

@@ -136,8 +136,7 @@ impl Source for Replay {
         if let Err(error) = self.markers[*marker].mark(offsets.iter().copied()) {
             let host = self.postponed.host();
             host.fail(&format!(
-                "cannot mark replayed dead letters, which will be replayed again: \
-                                {error}"
+                "cannot mark replayed dead letters, which will be replayed again: {error}"
             ));
         }
     }

@@ -43,8 +43,7 @@ impl Segment {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             let mut segment = Segment { file: AppendedFile::new(file, 0), path };
-            segment.file.write(MAGIC)?;
-            segment.file.sync()?;
+            segment.file.append(MAGIC)?;
             File::open(folder)?.sync_all()?;
             return Ok(segment);
         }
@@ -78,8 +77,7 @@ impl Segment {
                 break;
             }
         }
-        self.file.write(&bytes)?;
-        self.file.sync()?;
+        self.file.append(&bytes)?;
         Ok(count)
     }
 }

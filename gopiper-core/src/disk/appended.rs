@@ -29,7 +29,14 @@ impl AppendedFile {
         self.is_sound
     }
 
-    /// Writes bytes at the end, not synced: all or none.
+    /// Writes bytes at the end, and syncs them: all or, as far as readers can see, none.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes)?;
+        self.sync()
+    }
+
+    /// Writes bytes at the end, not synced: all or none. Bytes that a failure has left there are
+    /// overwritten.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all_at(bytes, self.written) {
             // On a full disk a part of it would take the last room.
@@ -55,5 +62,34 @@ impl AppendedFile {
         }
         self.synced = self.written;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_do_not_count_are_overwritten() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut appended = AppendedFile::new(file.reopen().unwrap(), 0);
+        appended.append(b"one ").unwrap();
+        fs::write(file.path(), "one tor").unwrap();
+        appended.append(b"two ").unwrap();
+        appended.append(b"three").unwrap();
+        assert_eq!(fs::read(file.path()).unwrap(), b"one two three");
+        assert_eq!((appended.synced(), appended.is_sound()), (13, true));
+    }
+
+    /// `/dev/full` has no room, and `/dev/null` cannot be synced.
+    #[test]
+    fn a_file_that_could_not_be_shortened_or_synced_is_not_sound() {
+        for device in ["/dev/full", "/dev/null"] {
+            let mut appended = AppendedFile::new(File::create(device).unwrap(), 0);
+            assert!(appended.append(b"lost").is_err(), "{device}");
+            assert_eq!((appended.synced(), appended.is_sound()), (0, false), "{device}");
+        }
     }
 }

@@ -24,8 +24,13 @@ use rustix::fs::{Access, access};
 
 use super::lock;
 
-/// The version of the layout.
-const VERSION: u32 = 1;
+/// The version of the layout. It rises with each kind of file that an older gopiper would ignore:
+/// that one refuses the directory instead.
+const VERSION: u32 = 2;
+
+/// The version before: it differs in its buffers, each of which was this file in its folder.
+const VERSION_OF_OLD_BUFFERS: u32 = 1;
+const OLD_BUFFER: &str = "buffer.redb";
 
 /// The file in a component's folder that its process locks.
 const LOCK: &str = "lock";
@@ -111,8 +116,22 @@ pub fn check_version(directory: &Path) -> Result<(), String> {
     let file = version_file(directory);
     match fs::read(&file) {
         Ok(text) => supports(directory, &text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => check_buffers(directory),
         Err(error) => Err(format!("cannot read {}: {error}", file.display())),
+    }
+}
+
+/// Checks that no old buffer is in a directory: its messages would be ignored. The directory keeps
+/// its version, so that the older gopiper can still deliver them.
+fn check_buffers(directory: &Path) -> Result<(), String> {
+    let folders = folders_of_components(directory)?;
+    match folders.iter().map(|folder| folder.join(OLD_BUFFER)).find(|file| file.exists()) {
+        Some(file) => Err(format!(
+            "{} is a buffer of an earlier version of gopiper: to deliver its messages, run that \
+             version until it is empty; then, or to continue without them, remove the file",
+            file.display()
+        )),
+        None => Ok(()),
     }
 }
 
@@ -125,13 +144,20 @@ fn version_file(directory: &Path) -> PathBuf {
     directory.join("version")
 }
 
+/// The content of the file for this version.
+fn version_text() -> String {
+    format!("{VERSION}\n")
+}
+
 /// Whether this is the text of a version that this gopiper supports.
 fn supports(directory: &Path, text: &[u8]) -> Result<(), String> {
     let version = str::from_utf8(text).ok().and_then(|text| text.trim().parse::<u32>().ok());
     match version {
         Some(VERSION) => Ok(()),
+        Some(VERSION_OF_OLD_BUFFERS) => check_buffers(directory),
         Some(version) => Err(format!(
-            "the state directory {} has version {version}, and this gopiper supports version {VERSION}: run the gopiper that wrote it, or give another --state-dir",
+            "the state directory {} has version {version}, and this gopiper supports version \
+             {VERSION}: run the gopiper that wrote it, or give another --state-dir",
             directory.display()
         )),
         None => {
@@ -144,7 +170,8 @@ fn supports(directory: &Path, text: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Creates a folder in the state directory, and the directory itself with its version.
+/// Creates a folder in the state directory, and the directory itself with its version. One of the
+/// version before gets this version.
 pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
     usable(directory, folder).map_err(Error::new)?;
     let folder = directory.join(folder);
@@ -157,7 +184,7 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
         make_private(above).map_err(|error| failed(above, error))?;
     }
     let file = version_file(directory);
-    if !file.exists() {
+    if fs::read(&file).ok() != Some(version_text().into_bytes()) {
         write_version(&file).map_err(|error| failed(&file, error))?;
     }
     close_old(directory).map_err(|error| failed(directory, error))?;
@@ -186,7 +213,7 @@ fn write_version(file: &Path) -> io::Result<()> {
     let write = || {
         let mut options = OpenOptions::new();
         let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-        writeln!(made, "{VERSION}")?;
+        made.write_all(version_text().as_bytes())?;
         made.sync_all()?;
         fs::rename(&aside, file)
     };
@@ -254,8 +281,7 @@ impl ComponentState {
 /// # Errors
 /// One does, or it cannot be looked at.
 pub fn check_unused(directory: &Path) -> Result<(), String> {
-    let folders = folders_of_components(directory)
-        .map_err(|error| format!("cannot read {}: {error}", directory.display()))?;
+    let folders = folders_of_components(directory)?;
     for folder in folders {
         if folder.join(LOCK).is_file() {
             lock_folder(&folder).map_err(|error| error.to_string())?;
@@ -265,11 +291,16 @@ pub fn check_unused(directory: &Path) -> Result<(), String> {
 }
 
 /// The folders in a state directory that components have or had, by pipeline and component.
-pub(crate) fn folders_of_components(directory: &Path) -> io::Result<BTreeSet<PathBuf>> {
-    let subfolders = |folder: &Path| -> io::Result<Vec<PathBuf>> {
-        match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+pub(crate) fn folders_of_components(directory: &Path) -> Result<BTreeSet<PathBuf>, String> {
+    let list = |folder: &Path| -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    };
+    let subfolders = |folder: &Path| -> Result<Vec<PathBuf>, String> {
+        use io::ErrorKind::{NotADirectory, NotFound};
+        match list(folder) {
+            // A file may be the operator's: so may the directory.
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(Vec::new()),
+            listed => listed.map_err(|error| format!("cannot read {}: {error}", folder.display())),
         }
     };
     let mut folders = BTreeSet::new();

@@ -7,6 +7,7 @@ use std::{
 use gopiper_abi::{Need, raw::RawError};
 
 use crate::{
+    base::plural::plural,
     buffer, dead_letters,
     disk::state::{self, NO_DIRECTORY},
     plan::{error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail},
@@ -73,15 +74,14 @@ fn left_in_buffer(folder: PathBuf, pipelines: &[Pipeline]) -> Option<(String, Pi
     if of_pipeline.any(|one| one.stages.iter().any(is_it)) {
         return None;
     }
-    let messages = match buffer::stored_messages(&folder) {
+    let holds = match buffer::stored_messages(&folder) {
         Some(0) => return None,
-        Some(1) => "1 message".into(),
-        Some(messages) => format!("{messages} messages"),
-        // It is damaged, or of an earlier version.
-        None => "perhaps messages".into(),
+        Some(messages) => format!("holds {}", plural(messages as usize, "message")),
+        // It is damaged.
+        None => "may hold messages".into(),
     };
     let name = pipeline.clone();
-    Some((name, PipelineError::LeftInBuffer { pipeline, component, messages, folder }))
+    Some((name, PipelineError::LeftInBuffer { pipeline, component, holds, folder }))
 }
 
 /// An error if a component of these pipelines reads a file that this one writes: it would read it

@@ -171,8 +171,8 @@ pub enum PipelineError {
     },
     /// A buffer of an earlier run holds messages, and no pipeline has it any more.
     #[error(
-        "{messages} of an earlier run stay in the buffer '{component}', which pipeline {pipeline} \
-         does not have any more: give a buffer that name to deliver them, or remove {}",
+        "the buffer '{component}' {holds} of an earlier run, and pipeline {pipeline} does not have \
+         it any more: give a buffer that name to deliver them, or remove {}",
         folder.display()
     )]
     LeftInBuffer {
@@ -180,8 +180,8 @@ pub enum PipelineError {
         pipeline: String,
         /// The buffer.
         component: String,
-        /// How many messages, in words.
-        messages: String,
+        /// Whether it holds messages, and how many, in words.
+        holds: String,
         /// The buffer's folder.
         folder: PathBuf,
     },

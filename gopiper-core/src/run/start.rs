@@ -227,6 +227,8 @@ impl Common {
         let failures = Arc::new(failures);
         let inlet = channel.map(|channel| Arc::new(Inlet::new(channel, failures.clone())));
         let ledger = inlet.as_ref().map(|inlet| inlet.ledger.clone()).unwrap_or_default();
+        let of_linger = if planned.linger.is_some() { DEFAULT_CAPACITY as usize } else { 1 };
+        let of_call = planned.gathers.max(of_linger);
         Stage {
             pipeline: self.pipeline.clone(),
             name: planned.name,
@@ -248,13 +250,7 @@ impl Common {
                 time: planned.linger.unwrap_or_default(),
                 gathers: planned.gathers > 0,
                 // Half of the channel at most, among all: the rest has to come in meanwhile.
-                messages: (planned.channel_size / (2 * planned.pool_size)).clamp(
-                    1,
-                    match planned.linger {
-                        None => planned.gathers.max(1),
-                        Some(_) => DEFAULT_CAPACITY as usize,
-                    },
-                ),
+                messages: (planned.channel_size / (2 * planned.pool_size)).clamp(1, of_call),
                 bytes: planned.channel_bytes / (2 * planned.pool_size),
             },
             clock: self.clock.clone(),

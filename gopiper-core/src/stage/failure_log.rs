@@ -151,7 +151,7 @@ impl Failures {
         let failure = Failure { status, description: why, attempt, dead_letter: None };
         if self.is_new(&failure, messages) {
             let (pipeline, component) = (&*self.pipeline, &*self.component);
-            tracing::warn!(%pipeline, %component, messages, "messages are dropped: {why}");
+            tracing::warn!(pipeline, component, messages, "messages are dropped: {why}");
         }
     }
 
@@ -253,7 +253,9 @@ impl Failures {
         if messages > 0 {
             let (pipeline, component) = (&*self.pipeline, &*self.component);
             tracing::warn!(
-                %pipeline, %component, messages,
+                pipeline,
+                component,
+                messages,
                 "messages were dropped in all, as there was no room for them"
             );
         }
@@ -269,11 +271,17 @@ impl Failures {
         let goes_on = unsaid > 0 || (is_retried && !reason.has_recovered && waiting > 0);
         match (goes_on, is_retried) {
             (true, _) if reason.attempt == Attempt::Room => {
-                tracing::warn!(%pipeline, %component, messages = unsaid, "more messages were dropped: {said}");
+                let messages = unsaid;
+                tracing::warn!(pipeline, component, messages, "more messages were dropped: {said}");
             }
             (false, _) if reason.attempt == Attempt::Room => {
                 let messages = reason.total;
-                tracing::warn!(%pipeline, %component, messages, "no more messages are dropped: {said}");
+                tracing::warn!(
+                    pipeline,
+                    component,
+                    messages,
+                    "no more messages are dropped: {said}"
+                );
             }
             (true, true) if reason.has_recovered => self.tell_recovery(reason, now),
             // Nothing is tried any more: the outcome was reported.

@@ -93,6 +93,7 @@ pub(crate) struct Linger {
     /// Whether all that waits becomes one batch. Otherwise a batch is handled as it arrived, unless
     /// there is a time.
     pub(crate) gathers: bool,
+    /// The most messages in a call, and about the most bytes.
     pub(crate) messages: usize,
     pub(crate) bytes: usize,
 }

@@ -302,7 +302,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_goes_several_ways_comes_out_as_the_model_says(
+    fn messages_that_go_several_ways_arrive_as_the_model_says(
         sources in prop::collection::vec((0usize..60, 1usize..20, list()), 1..3),
         drawn in list(),
         // After so many microseconds it is stopped, or ended at once.

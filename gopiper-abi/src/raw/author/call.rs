@@ -65,8 +65,8 @@ impl<'b> BatchCall<'b> {
     }
 
     /// The messages as a sink that ends each with `delimiter` writes them: neighbours in memory,
-    /// with that delimiter behind each, are one piece. `ending` says how that ends which was
-    /// written before them; it is as they end when the last piece was given.
+    /// with that delimiter behind each, are one piece. `ending` describes the end of the text
+    /// before them and, after the last piece, the end of theirs.
     pub fn pieces<'a>(
         &'a self,
         delimiter: &'a [u8],

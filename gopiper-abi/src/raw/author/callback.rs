@@ -1,4 +1,5 @@
-//! Through which a component says what it did with a message: at once, or later from any thread.
+//! The callbacks by which a component reports the outcome of a message: at once, or later from any
+//! thread.
 use std::{
     borrow::Cow,
     mem::{self, ManuallyDrop, offset_of},

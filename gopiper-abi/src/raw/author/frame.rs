@@ -1,4 +1,4 @@
-//! A slot whose message a component has, and what makes it whole again.
+//! A slot whose message a component has, and how it becomes whole again.
 use std::{
     cell::Cell,
     sync::atomic::Ordering::{Relaxed, Release},

@@ -219,7 +219,7 @@ factory_entries! {
     }));
     pool_size() -> usize = |slot| slot.ask("pool size", 1, |f| f.pool_size());
     channel_size() -> usize = |slot| slot.ask("channel size", 1, |f| f.channel_size());
-    gathers() -> usize = |slot| slot.ask("batches", 0, |f| f.gathers());
+    gathers() -> usize = |slot| slot.ask("number of messages to gather", 0, |f| f.gathers());
     parallel() -> Parallel = |slot| slot.ask("parallelism", Parallel::SINGLE, |f| f.parallel());
     needs() -> RVec<Need> = |slot| slot.ask("needs", Vec::new(), |f| f.needs()).into();
     durability() -> RResult<(), RString> = |slot| {

@@ -1,4 +1,5 @@
 //! The messages that move together through a channel and across the boundary.
+mod bytes;
 pub(in crate::raw) mod own_batch;
 pub(in crate::raw) mod run;
 pub(in crate::raw) mod runs;
@@ -19,7 +20,7 @@ use std::{
 use abi_stable::StableAbi;
 
 use crate::raw::{
-    Delivery, Fate, Message, Outcome, PayloadOwner, Positions, Settle, batch::runs::Runs, delivery,
+    Delivery, Fate, Message, Outcome, Positions, Settle, batch::runs::Runs, delivery,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -151,26 +152,6 @@ impl Batch {
             header.len += mem::take(&mut other.header_mut().len);
         }
         Ok(())
-    }
-
-    /// The bytes that the messages keep in memory: of each block that they lie in, all of it.
-    pub fn bytes(&self) -> usize {
-        if self.is_run() {
-            // SAFETY: the messages hold references on the one owner of a run, which is not null.
-            return unsafe { (*self.messages()[0].payload.owner).size };
-        }
-        let mut last: *const PayloadOwner = ptr::null();
-        let mut bytes = 0;
-        for message in self.messages() {
-            let owner = message.payload.owner;
-            if owner != last && !owner.is_null() {
-                last = owner;
-                // SAFETY: the message holds a reference on its payload's owner, so the owner is
-                // alive.
-                bytes += unsafe { (*owner).size };
-            }
-        }
-        bytes
     }
 
     /// Gives the messages the indices of a delivery, from `first` on.

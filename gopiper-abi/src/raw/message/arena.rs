@@ -73,7 +73,7 @@ impl Arena {
         self.high.addr() - self.low.addr()
     }
 
-    /// Whether what lies before `end` was written last, in the chunk of `owner`.
+    /// Whether the struct that ends at `end` was the last one pushed, in the chunk of `owner`.
     pub(in crate::raw) fn continues(&self, owner: *const PayloadOwner, end: *const u8) -> bool {
         self.is_of(owner) && end == self.low.cast_const()
     }

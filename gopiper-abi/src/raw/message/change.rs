@@ -203,13 +203,15 @@ impl Extra {
         // SAFETY: the caller holds a reference (`# Safety`), so the extra is alive and unchanged.
         unsafe {
             let attributes: usize = Self::attributes(extra).iter().map(of).sum();
-            let rare = if (*extra).rare.is_null() { 0 } else { OF_RARE };
-            size_of::<Extra>() + attributes + (*extra).description_len + rare
+            let rare = (*extra).rare.as_ref();
+            let rare = rare.map_or(0, |rare| OF_RARE + rare.later.near_len());
+            let text = (*extra).description_len + (*extra).value.near_len();
+            size_of::<Extra>() + attributes + text + rare
         }
     }
 
-    /// Fills `new`, which is empty and has room, with what `old` has. If `old` is not shared, its
-    /// objects move.
+    /// Fills `new`, which is empty and has room, with the content of `old`. If `old` is not shared,
+    /// its objects move.
     ///
     /// # Safety
     /// The caller holds references on both, the only one on `new`, and the arena, whose chunk is

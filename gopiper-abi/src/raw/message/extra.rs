@@ -165,6 +165,31 @@ impl Extra {
         unsafe { (*extra).references.load(Acquire) == 1 }
     }
 
+    /// The bytes of its fixed parts, in its chunk.
+    ///
+    /// # Safety
+    /// The caller holds a reference.
+    pub(in crate::raw) unsafe fn fixed_bytes(extra: *const Extra) -> usize {
+        // SAFETY: the caller holds a reference (`# Safety`), so the extra is alive.
+        let count = unsafe { (*extra).len as usize };
+        size_of::<Extra>() + count * size_of::<Attribute>()
+    }
+
+    /// The bytes of its texts and bytes that have memory of their own.
+    ///
+    /// # Safety
+    /// The caller holds a reference.
+    pub(in crate::raw) unsafe fn bytes_apart(extra: *const Extra) -> usize {
+        // SAFETY: the caller holds a reference (`# Safety`), so the extra is alive and unchanged.
+        unsafe {
+            if (*extra).has_objects == 0 {
+                return 0;
+            }
+            let attributes = Self::attributes(extra).iter().map(|it| it.value.bytes_apart());
+            (*extra).value.bytes_apart() + attributes.sum::<usize>()
+        }
+    }
+
     #[cold]
     unsafe fn drop_objects(extra: *mut Extra) {
         // SAFETY: the caller holds the last reference, and its values are not used again.

@@ -356,7 +356,7 @@ impl Message {
 }
 
 /// Whether two delimiters are the same. Most are one byte: a call for each message would cost more
-/// than the rest of what is done with it.
+/// than all other work on it.
 #[inline]
 pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
     match (one, other) {

@@ -1,4 +1,4 @@
-//! Memory with a count of references, for whichever allocator it came from.
+//! Memory with a count of references, from any allocator.
 use std::sync::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -126,7 +126,7 @@ unsafe extern "C" fn release_owner<M>(owner: *const PayloadOwner, count: usize) 
         // The memory is an author's type: its drop may panic, and this is a boundary.
         let _ = fence(|| {
             // SAFETY: that was the last reference, so nothing else refers to the owner, which
-            // `from_owner` boxed.
+            // `leak` boxed.
             drop(unsafe { Box::from_raw(owner.cast_mut()) });
         });
     }

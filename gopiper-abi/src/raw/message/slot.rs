@@ -36,7 +36,7 @@ impl Message {
 
 /// For hosts: components have no use for these.
 impl Message {
-    /// The status of what [`Message::vacated`] makes.
+    /// The status of a [vacated](Message::vacated) place.
     pub const VACATED: i32 = i32::MIN + 2;
 
     /// The content of a place whose message was taken out: empty, with nothing to settle.

@@ -57,7 +57,7 @@ impl ValueTag {
 #[derive(StableAbi)]
 pub struct Value {
     tag: ValueTag,
-    /// What `bits` is: [`PLAIN`], [`OBJECT`], or [`NEAR`] and the length above it.
+    /// The meaning of `bits`: [`PLAIN`], [`OBJECT`], or [`NEAR`] with the length above it.
     form: u32,
     bits: ValueBits,
 }
@@ -66,8 +66,9 @@ pub struct Value {
 const PLAIN: u32 = 0;
 /// A pointer to a [`ValueObject`] that this value owns.
 const OBJECT: u32 = 1;
-/// A pointer to text or bytes that lie in the memory of what the value belongs to: so it never
-/// leaves that, and a clone has an object instead. Their length is in the bits above.
+/// A pointer to text or bytes in the memory of the value's owner, an [`Extra`](crate::raw::Extra):
+/// so such a value never leaves its owner, and a clone has an object instead. Their length is in
+/// the bits above.
 const NEAR: u32 = 2;
 const NEAR_BITS: u32 = 2;
 
@@ -224,6 +225,12 @@ impl Value {
 
     pub(in crate::raw) fn is_object(&self) -> bool {
         self.form == OBJECT
+    }
+
+    /// The bytes of its text or bytes, if they have memory of their own.
+    pub(in crate::raw) fn bytes_apart(&self) -> usize {
+        let bytes = self.as_str().map(str::as_bytes).or_else(|| self.as_bytes());
+        bytes.filter(|_| self.is_object()).map_or(0, <[u8]>::len)
     }
 
     /// The value as one that does not depend on memory near it.

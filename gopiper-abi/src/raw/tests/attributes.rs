@@ -246,7 +246,7 @@ fn run(steps: &[Step], mut messages: Vec<Modelled>) {
 
 proptest! {
     #[test]
-    fn whatever_is_done_to_messages_each_has_what_it_was_given(steps in steps()) {
+    fn each_message_keeps_its_own_attributes_through_any_changes(steps in steps()) {
         run(&steps, vec![(Message::new("first"), BTreeMap::new(), String::new())]);
     }
 }

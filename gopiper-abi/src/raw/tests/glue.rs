@@ -90,7 +90,7 @@ impl WorkerFactory for UnrulyFactory {
         7
     }
     fn gathers(&self) -> usize {
-        panic!("has no batches")
+        panic!("has no number")
     }
     fn parallel(&self) -> Parallel {
         Parallel::ANY

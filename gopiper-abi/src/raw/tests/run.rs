@@ -45,7 +45,7 @@ fn a_run_is_settled_at_once() {
 }
 
 #[test]
-fn parts_that_are_no_neighbours_or_end_otherwise_are_no_run() {
+fn parts_that_are_not_neighbours_or_end_differently_are_not_a_run() {
     let books = Books::default();
     let is_run = |text: &str, tail: u8, parts: &[std::ops::Range<usize>]| {
         let mut batch = Batch::new(4);
@@ -315,7 +315,7 @@ fn seen(count: u32, steps: &[Step], is_run: bool) -> Seen {
 }
 
 #[test]
-fn what_is_handed_on_unchanged_stays_a_run() {
+fn messages_that_pass_unchanged_stay_a_run() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let batch = handled(lines(9, &books, &ledger, 0), &[Act::Done], &mut Vec::new());
     assert!(batch.is_run());
@@ -330,7 +330,7 @@ fn what_is_handed_on_unchanged_stays_a_run() {
 
 /// A watch looks at the slots, which a run does not write to.
 #[test]
-fn a_run_that_is_watched_is_a_run_no_more() {
+fn a_watch_ends_a_run() {
     let (books, ledger) = (Books::default(), Ledger::open());
     let handling = Handling::new(lines(4, &books, &ledger, 0));
     let watch = handling.watch();
@@ -353,7 +353,7 @@ fn a_run_that_is_watched_is_a_run_no_more() {
 
 #[test]
 #[should_panic = "a run is watched from before it is lent"]
-fn a_run_that_a_component_has_can_not_be_watched() {
+fn a_run_that_a_component_has_cannot_be_watched() {
     let handling = Handling::new(lines(4, &Books::default(), &Ledger::open(), 0));
     lend(&handling, |call| {
         drop(handling.watch());
@@ -367,7 +367,7 @@ proptest! {
     })]
 
     #[test]
-    fn a_run_is_what_its_messages_are(count in 1u32..40, steps in vec(step(), 0..6)) {
+    fn a_run_behaves_as_its_messages_one_by_one(count in 1u32..40, steps in vec(step(), 0..6)) {
         let (as_run, one_by_one) = (seen(count, &steps, true), seen(count, &steps, false));
         prop_assert!(as_run.1.iter().take(count as usize).all(Option::is_some));
         prop_assert_eq!(as_run, one_by_one);

@@ -1,4 +1,4 @@
-//! The state directory: what is made, locked and refused.
+//! The state directory is created, locked and refused.
 use super::*;
 
 #[test]
@@ -11,17 +11,54 @@ fn it_is_made_when_it_is_needed_and_knows_its_version() {
     let folder = state.folder().unwrap();
     assert!(folder.is_dir() && folder.starts_with(&directory));
     assert_eq!(state.folder().unwrap(), folder);
-    assert_eq!(fs::read_to_string(directory.join("version")).unwrap(), "1\n");
-    fs::write(directory.join("version"), "2").unwrap();
-    let refused = ComponentState::new(Some(directory.clone()), "main", "other").folder();
-    assert!(
-        refused
-            .unwrap_err()
-            .to_string()
-            .contains("has version 2, and this gopiper supports version 1")
-    );
+    assert_eq!(fs::read_to_string(directory.join("version")).unwrap(), "2\n");
+    for other in ["0", "3"] {
+        fs::write(directory.join("version"), other).unwrap();
+        let refused = ComponentState::new(Some(directory.clone()), "main", "other").folder();
+        let expected = format!("has version {other}, and this gopiper supports version 2");
+        assert!(refused.unwrap_err().to_string().contains(&expected));
+    }
     fs::write(directory.join("version"), "?").unwrap();
     assert!(check(&directory, Path::new("")).unwrap_err().contains("does not contain a version"));
+}
+
+/// An older gopiper would ignore the buffers that are written from then on, and refuses it.
+#[test]
+fn a_directory_of_the_version_before_gets_this_version_when_it_is_used() {
+    let place = tempfile::tempdir().unwrap();
+    let (directory, version) = (place.path(), place.path().join("version"));
+    let checkpoint = directory.join("pipelines/main/file/checkpoint");
+    fs::create_dir_all(checkpoint.parent().unwrap()).unwrap();
+    fs::write(&checkpoint, "here").unwrap();
+    fs::write(directory.join("pipelines/main.lua"), "the operator's").unwrap();
+    fs::write(&version, "1\n").unwrap();
+    check(directory, Path::new("")).unwrap();
+    assert_eq!(fs::read_to_string(&version).unwrap(), "1\n", "a look changes nothing");
+    ComponentState::new(Some(directory.into()), "main", "file").folder().unwrap();
+    assert_eq!(fs::read_to_string(&version).unwrap(), "2\n");
+    assert_eq!(fs::read_to_string(&checkpoint).unwrap(), "here");
+}
+
+#[test]
+fn a_directory_with_a_buffer_of_an_earlier_version_is_refused_and_keeps_its_version() {
+    let place = tempfile::tempdir().unwrap();
+    let (directory, version) = (place.path(), place.path().join("version"));
+    let buffer = directory.join("pipelines/main/spool/buffer.redb");
+    fs::create_dir_all(buffer.parent().unwrap()).unwrap();
+    fs::write(&buffer, "").unwrap();
+    let refused = || {
+        let of_another = ComponentState::new(Some(directory.into()), "main", "file").folder();
+        let error = of_another.unwrap_err().to_string();
+        assert!(error.contains("buffer.redb is a buffer of an earlier version"), "{error}");
+        assert_eq!(check(directory, Path::new("")), Err(error));
+    };
+    refused();
+    assert!(!version.exists(), "the older gopiper can still use it");
+    fs::write(&version, "1\n").unwrap();
+    refused();
+    assert_eq!(fs::read_to_string(&version).unwrap(), "1\n");
+    fs::remove_file(&buffer).unwrap();
+    check(directory, Path::new("")).unwrap();
 }
 
 #[test]

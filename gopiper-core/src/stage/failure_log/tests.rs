@@ -225,11 +225,11 @@ fn dropped_messages_are_reported_when_it_begins_while_it_goes_on_and_in_all() {
     assert_eq!(
         log,
         [
-            "WARN messages are dropped: it is full pipeline=p component=c messages=100",
-            "WARN more messages were dropped: it is full pipeline=p component=c messages=200",
-            "WARN no more messages are dropped: it is full pipeline=p component=c messages=300",
-            "WARN messages are dropped: it is full pipeline=p component=c messages=1",
-            "WARN messages were dropped in all, as there was no room for them pipeline=p component=c messages=310",
+            "WARN messages are dropped: it is full messages=100",
+            "WARN more messages were dropped: it is full messages=200",
+            "WARN no more messages are dropped: it is full messages=300",
+            "WARN messages are dropped: it is full messages=1",
+            "WARN messages were dropped in all, as there was no room for them messages=310",
         ]
     );
 }
