@@ -1,4 +1,4 @@
-//! Dead letters that have no place any more, damaged ones, and ids that are none.
+//! Dead letters without a component in the file, replays that fail, damaged letters, wrong ids.
 mod common;
 
 use std::fs;
@@ -63,6 +63,33 @@ fn letters_that_have_no_place_any_more_are_named_and_the_others_replayed() {
     };
     assert_eq!(positions("parse").len(), 2);
     assert_eq!(positions("parse"), positions("parse_json"));
+}
+
+#[test]
+fn a_failed_replay_does_not_keep_the_others_from_being_replayed() {
+    let stopped = ("{ name = 'early' }", "{ name = 'early', on_fail = 'stop' }");
+    let refused = ("'null_component.so', {}", "'file_sink_component.so', { path = '/' }");
+    for ((before, after), code) in [(stopped, 1), (refused, 78)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+        let run_it = |arguments: &[&str]| {
+            let mut command = gopiper();
+            run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), b"")
+        };
+        fs::write(&file, failing(&[("one", "early"), ("two", "parse")])).expect("written");
+        assert!(run_it(&["run"]).status.success());
+        let one = failing(&[("one", "early")]).replace(before, after);
+        let two = failing(&[("two", "parse")]).replace("return gopiper.FAIL, 'no'", "");
+        fs::write(&file, one + &two).expect("written");
+        let output = run_it(&["dlq", "replay"]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains("two/parse: 2 delivered, 0 dropped, 0 failed again"), "{said}");
+        let listed = run_it(&["dlq", "list"]).stdout;
+        let listed = String::from_utf8(listed).expect("text");
+        let left: Vec<_> = listed.lines().filter(|line| !line.ends_with("replayed")).collect();
+        assert!(left.len() == 2 && left.iter().all(|line| line.contains("one/early")), "{listed}");
+    }
 }
 
 #[test]
