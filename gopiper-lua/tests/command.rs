@@ -313,7 +313,7 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn a_directory_of_components_that_does_not_exist_is_said() {
+fn a_missing_directory_of_components_is_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("a.lua");
     let text = "require('gopiper').loadComponent('no_component.so')";
@@ -328,6 +328,14 @@ fn a_directory_of_components_that_does_not_exist_is_said() {
     assert!(!said.contains("\n  no_component.so"), "not the working directory: {said}");
     let output = run(gopiper().arg("list").env("GOPIPER_COMPONENT_PATH", &path), b"");
     assert!(stderr(&output).contains("there is no directory /nope"), "{}", stderr(&output));
+    let file = common::pipeline("", "{}");
+    let path = format!("/nope:{}", plugins().display());
+    for (arguments, code) in [(&["check"][..], 0), (&["check", "--deny-warnings"], 78)] {
+        let mut command = gopiper();
+        command.args(arguments).arg(file.path()).env("GOPIPER_COMPONENT_PATH", &path);
+        let output = run(&mut command, b"");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+    }
 }
 
 #[test]
