@@ -202,6 +202,11 @@ impl Bench {
     }
 
     fn measure(&self, row: &'static Row) -> Result<Measured> {
+        // State of another row would cause warnings.
+        let scratch = self.scratch();
+        if scratch.exists() {
+            fs::remove_dir_all(&scratch)?;
+        }
         let input = self.input(row.input)?;
         let commands = self.commands(row, &input, &self.built, &self.stage)?;
         let others = match &self.against {
@@ -240,8 +245,7 @@ impl Bench {
         fs::write(&files, FILES)?;
         let file_to_null = self.folder.join("file-to-null.lua");
         fs::write(&file_to_null, FILE_TO_NULL)?;
-        // On the same disk as the input.
-        let scratch = self.folder.join("scratch");
+        let scratch = self.scratch();
         let plugin = |name| built.plugins.join(format!("{name}_component.so")).into();
         Ok(Commands {
             variables: vec![
@@ -263,6 +267,11 @@ impl Bench {
             ],
             echoes: self.lines.min(2000) as u32,
         })
+    }
+
+    /// The folder that a row writes to, on the same disk as the input.
+    fn scratch(&self) -> PathBuf {
+        self.folder.join("scratch")
     }
 
     fn messages(&self, row: &Row, commands: &Commands) -> Result<u64> {
