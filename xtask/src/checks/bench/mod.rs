@@ -49,8 +49,7 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     let mut rows = chosen(&args.rows)?;
     let folder = target_folder()?.join("bench");
     let built = run::release_of_all()?;
-    // Beside those that a user gets.
-    build_components(&folder.join("components"))?;
+    build_components(&measured_components(&built))?;
     let ours = copied((built, stage_program()?), &folder.join("ours"))?;
     let mut bench = Bench::new(ours, folder, args.lines, args.rounds)?;
     if let Some(other) = &args.against {
@@ -89,9 +88,9 @@ fn copied((built, stage): (Built, PathBuf), folder: &Path) -> Result<(Built, Pat
         fs::copy(from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
         Ok(to)
     };
-    let of_bench = built.plugins.with_file_name("bench/components");
+    let measured = measured_components(&built);
     // An older checkout has none.
-    for from in [&built.plugins, &of_bench].into_iter().filter(|from| from.is_dir()) {
+    for from in [&built.plugins, &measured].into_iter().filter(|from| from.is_dir()) {
         for plugin in fs::read_dir(from)? {
             let plugin = plugin?.path();
             if plugin.extension().is_some_and(|extension| extension == "so") {
@@ -123,7 +122,12 @@ fn missing(row: &Row) -> Option<&'static str> {
     ["mawk", "jq", "luajit"].into_iter().filter(wanted).find(is_missing)
 }
 
-/// Builds the components that are there to be measured.
+/// The folder of components that only the benchmark uses, beside that of a build.
+fn measured_components(built: &Built) -> PathBuf {
+    built.plugins.with_file_name("bench").join("components")
+}
+
+/// Builds the components that only the benchmark uses.
 fn build_components(out: &Path) -> Result<()> {
     let metadata = own_metadata()?;
     let components = plugins::named(&metadata, &["attributes"])?;
