@@ -1,11 +1,16 @@
 //! `gopiper dlq replay`.
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use gopiper_core::dead_letters::StoredLetter;
 use gopiper_lua::Loaded;
 
-use super::{FoundLetter, StateArguments, folder, read_all};
+use super::{FoundLetter, folder, read_all};
 use crate::command::{
+    arguments::PipelineArguments,
     exit::refuse,
     output::say,
     run::{self, DriveOutcome, RunArguments},
@@ -22,7 +27,7 @@ fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(_) => {
-            let file = arguments.file.display();
+            let file = arguments.pipeline.file.display();
             refuse(&format!("no pipeline of {file} has a component '{name}'"))
         }
         Err(code) => code,
@@ -32,10 +37,8 @@ fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
 /// Sends the letters of each component again, one component after the other. A failure with one of
 /// them does not keep the others from being replayed.
 pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> ExitCode {
-    let state =
-        StateArguments { file: arguments.file.clone(), state_dir: arguments.state_dir.clone() };
     let read = |folder: PathBuf| read_all(&folder).map_err(|error| error.to_string());
-    let found = match folder(&state).and_then(read) {
+    let found = match folder(&arguments.pipeline).and_then(read) {
         Ok(found) => found,
         Err(error) => return refuse(&error),
     };
@@ -56,6 +59,7 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
+    let file = &arguments.pipeline.file;
     let mut first_failure = None;
     for ((pipeline, component), ids) in wanted {
         let loaded = match run::load(arguments, true) {
@@ -64,8 +68,8 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
             Err(code) => return code,
         };
         let of = format!("{pipeline}/{component}");
-        let code = match replaying(loaded, &pipeline, &component, from_start, arguments) {
-            Ok(loaded) => send(loaded, &of, arguments, &stops),
+        let code = match replaying(loaded, &pipeline, &component, from_start, file) {
+            Ok(loaded) => send(loaded, &of, &arguments.pipeline, &stops),
             Err(error) => {
                 refuse(&format!("{of}: {} not replayed ({}): {error}", ids.len(), some_of(&ids)))
             }
@@ -86,14 +90,14 @@ fn replaying(
     pipeline: &str,
     component: &str,
     from_start: bool,
-    arguments: &RunArguments,
+    file: &Path,
 ) -> Result<Loaded, String> {
     let found = loaded.pipelines.into_iter().find(|one| one.name() == pipeline);
     let found = found.ok_or_else(|| {
         format!(
             "{} has no pipeline '{pipeline}': give a pipeline that name, or save each with 'gopiper \
              dlq show --payload ID'",
-            arguments.file.display()
+            file.display()
         )
     })?;
     let replaying = found.replaying(component, from_start).map_err(|error| error.to_string())?;
@@ -102,7 +106,7 @@ fn replaying(
 }
 
 /// Runs a replay to its end, and reports the outcomes of the letters.
-fn send(loaded: Loaded, of: &str, arguments: &RunArguments, stops: &Stops) -> ExitCode {
+fn send(loaded: Loaded, of: &str, arguments: &PipelineArguments, stops: &Stops) -> ExitCode {
     let (summaries, code) = match run::drive(loaded, arguments, stops) {
         DriveOutcome::Ended { summaries, code } => (summaries, code),
         DriveOutcome::Refused(code) => return code,
