@@ -1,11 +1,11 @@
 //! The command line: its output, and the exit codes.
 mod common;
 
-use common::{gopiper, plugins, run, stderr};
+use common::{gopiper, plugins, run, stderr, stdout};
 
 fn said(arguments: &[&str]) -> (i32, String, String) {
     let output = gopiper().args(arguments).output().expect("it ran");
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = stdout(&output);
     (output.status.code().expect("no signal"), stdout, stderr(&output))
 }
 
@@ -193,7 +193,7 @@ fn the_example_of_graphs_keeps_all_lines_and_shows_errors() {
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
     let archive = std::fs::read_to_string(folder.path().join("target/archive.log"));
     assert_eq!(archive.expect("the archive").lines().count(), 2 * log.lines().count());
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = stdout(&output);
     let mut shown: Vec<_> = stdout.lines().collect();
     let expected = log.lines().filter_map(|line| match line.split("\" ").nth(1)?.get(..3)? {
         "404" => Some(format!("dead link: {line}")),
@@ -280,7 +280,7 @@ gopiper.createPipeline({
     command.arg("-v").arg("run").arg("--component-path").arg(plugins()).arg(file.path());
     let output = run(&mut command, b"one\ntwo\n");
     let said = stderr(&output);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "one\ntwo\n", "{said}");
+    assert_eq!(stdout(&output), "one\ntwo\n", "{said}");
     for (text, component) in [("the file\t1\tnil", ""), ("of\tone", "says"), ("of\ttwo", "says")] {
         let lines: Vec<_> = said.lines().filter(|line| line.contains(text)).collect();
         assert!(lines.len() == 1 && lines[0].contains(component), "{text}: {said}");
