@@ -164,7 +164,7 @@ pub(crate) fn file_name(package: &str) -> String {
 }
 
 /// A plugin has its library's time to the nanosecond, so that equal times mean the same file,
-/// whichever profile or folder it came from.
+/// from any profile or folder.
 fn is_copy_of(plugin: &Path, library: &Path) -> bool {
     let time = |file: &Path| fs::metadata(file).and_then(|m| m.modified()).ok();
     time(plugin).is_some() && time(plugin) == time(library)

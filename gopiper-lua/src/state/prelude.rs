@@ -10,8 +10,7 @@ pub(crate) const TEXT: &str = include_str!("text.lua");
 /// Prevents functions such as `pcall` from catching a stop.
 pub(crate) const STOPPED: &str = include_str!("stopped.lua");
 
-/// How long a function may take for one message, and a file to run, unless the operator says
-/// otherwise.
+/// The default limit of time, for a function with one message and for the run of a file.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// A Lua state for a file, and its progress.

@@ -1,10 +1,10 @@
-//! Pipelines measured against the commands whose place they take.
+//! Pipelines measured against the commands that they replace.
 //!
 //! The bench makes its own input (10 million lines, the same for everyone). A table (`rows.rs`)
 //! lists each measurement, its reference and its target. In each round the reference runs, then
 //! ours, then the reference again: the same ratio of the reference against itself shows the noise.
-//! The best round counts. The bench ends with 0 whatever it finds, and writes `bench.json` and
-//! `bench.svg` under `target/bench`.
+//! The best round counts. The bench ends with 0 even if a row misses its target, and writes
+//! `bench.json` and `bench.svg` under `target/bench`.
 
 mod commands;
 mod measured;
