@@ -14,7 +14,7 @@ fn verify(file: &str, more: &[&str]) -> Output {
 
 /// The verdicts other than success, as 'VERDICT name'.
 fn wrong(output: &Output) -> Vec<String> {
-    let text = stdout(&output);
+    let text = stdout(output);
     let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
     let shown =
         |it: serde_json::Value| format!("{} {}", it["verdict"], it["test"]).replace('"', "");
