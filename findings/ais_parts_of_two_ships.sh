@@ -11,7 +11,7 @@
 # more, and pyais' stream silently has nothing.
 #
 # For gopiper: an AIS source joins parts by talker, channel, sequence number,
-# count and sender, in any order, and lets go of an unfinished one after some
+# count and sender, in any order, and drops an unfinished one after some
 # seconds, counted. Two ships in one message are worse than a loss.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"

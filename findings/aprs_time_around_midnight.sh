@@ -2,13 +2,13 @@
 # aprslib 0.7.2 (Python), which reads APRS radio packets. freezegun 1.5.5 sets
 # the clock to a few seconds after the month began.
 #
-# Surprise: a packet has no month or no date. aprslib adds today's, without a
-# look at whether that makes sense. Six seconds after the last day of October
+# Surprise: a packet has no month or no date. aprslib adds today's, without
+# checking that it makes sense. Six seconds after the last day of October
 # '312359z' is the 31st of November: its time becomes 0, the year 1970,
 # without an error. '235959h', also six seconds old, lies a day in the future.
 #
 # For gopiper: a source that completes a time picks the candidate that is
-# nearest to when the packet came in (yesterday, last month). This also holds
+# nearest to the packet's arrival (yesterday, last month). This also holds
 # for NMEA sentences without a date and for syslog lines without a year.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"

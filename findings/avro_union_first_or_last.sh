@@ -5,8 +5,8 @@
 # last that can hold the value's type, whether it can hold the value or not.
 # So of float and long in either order one library makes 123456792.0 of
 # 123456789, and a double before a long costs 2^53+1 its 1. avro puts 0.1 into
-# a float that stands behind a double; fastavro prefers the double. fastavro
-# puts a point in time into a date that stands before a timestamp: its time of
+# a float that comes after a double; fastavro prefers the double. fastavro
+# puts a point in time into a date that comes before a timestamp: its time of
 # day is gone, and the date is read back without an error.
 #
 # For gopiper: there is no common rule for a value that fits two branches. An

@@ -2,17 +2,17 @@
 # python-can 4.6.1: five CAN frames, written to each of its log formats and
 # read back by the same library.
 #
-# Surprise: what is lost differs by format, and most of it is not lost but
+# Surprise: each format loses something else, and most of it is not lost but
 # changed. BLF and ASC make channel 0 of 'vcan0'. In ASC an error frame loses
-# all that it says, and an empty CAN FD frame comes back as a remote frame. In
+# its content, and an empty CAN FD frame comes back as a remote frame. In
 # candump's .log a remote frame loses its length; an error frame is written
 # with the class 0x80 whatever it was, and is read without class, data and
 # channel. CSV and SQLite forget that a frame was FD: one of 12 bytes is then a
 # classic frame with a DLC of 12, which does not exist. TRC keeps one of the
 # five, and counts channels from 1.
 #
-# For gopiper: a CAN sink refuses what its format can't say, as a failed
-# message, in place of writing something near it. A file that python-can wrote
+# For gopiper: a CAN sink fails messages that its format can't express, instead
+# of writing something similar. A file that python-can wrote
 # is no proof for a source of ours, except for data frames.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"

@@ -3,13 +3,13 @@
 #
 # Surprise: the format escapes a pipe in a header field as \| and a backslash
 # as \\. pycef accepts a line with either in its name, and returns an empty
-# name and no severity: what stood there becomes the start of the first key
-# ('tool|10|src'). There is no error. In values it leaves \= and \n as they
-# are, so a URL keeps its backslashes.
+# name and no severity: the rest of the header becomes the start of the first
+# key ('tool|10|src'). There is no error. In values it leaves \= and \n
+# unchanged, so a URL keeps its backslashes.
 #
 # For gopiper: a parser of CEF reads the seven header fields from the left,
-# with the escapes, before it looks for keys. A pipeline behind a parser such
-# as this one checks that the severity is there.
+# with the escapes, before it looks for keys. A pipeline after a parser like
+# this one checks that the severity exists.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install pycef==1.11

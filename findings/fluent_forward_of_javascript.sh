@@ -2,8 +2,8 @@
 # The npm packages fluent-logger 3.4.1 and @fluent-org/logger 1.0.10, the old
 # and the new one of the Fluentd project, with a receiver of a few lines.
 #
-# Surprise: each has its own idea of the protocol's time and of what a record
-# holds. fluent-logger turns a date in a record into an empty map. In its mode
+# Surprise: each has its own idea of the protocol's time and of the contents of a
+# record. fluent-logger turns a date in a record into an empty map. In its mode
 # PackedForward, 'size' is the number of bytes, where the specification (and
 # @fluent-org/logger) has the number of entries; with 'milliseconds', the time
 # is a double of 1764404000250, which as seconds is the year 57881. Without
@@ -12,7 +12,7 @@
 #
 # For gopiper: a fluent source counts entries itself and does not allocate by
 # 'size'. A time that is beyond 10^11 can only be milliseconds. Lines of one
-# second keep their order by their place, since their time does not tell.
+# second keep their order by their place, since their time does not show it.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 npm install --silent --no-audit --no-fund --prefix . fluent-logger@3.4.1 @fluent-org/logger@1.0.10 @msgpack/msgpack@3.1.3

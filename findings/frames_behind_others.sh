@@ -3,16 +3,16 @@
 # (Rust), with files of two frames, and of a skippable frame and a frame.
 #
 # Surprise: both formats are made to be concatenated, and a skippable frame may
-# stand anywhere. Within one library it depends on the function. lz4's
+# be anywhere. Within one library it depends on the function. lz4's
 # frame.decompress gives the first frame only, and for a skippable frame in
 # front nothing: no bytes and no error; its frame.open gives all. zstandard's
-# decompress stops behind the first frame, its stream reader doesn't, and a
+# decompress stops after the first frame, its stream reader doesn't, and a
 # skippable frame in front is an error for the former. lz4_flex and ruzstd end
-# behind each frame as at an end of file, and a skippable one is an error.
+# after each frame as at an end of file, and a skippable one is an error.
 #
 # For gopiper: with these crates 'read until the end' reads one frame of many.
-# A reader of compressed files goes on until the input's end and steps over
-# skippable frames. Its test has one before, between and behind two others.
+# A reader of compressed files continues until the input's end and skips
+# skippable frames. Its test has one before, between and after two others.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install lz4==4.4.5 zstandard==0.25.0

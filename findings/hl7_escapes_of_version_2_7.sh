@@ -4,12 +4,12 @@
 # Surprise: since version 2.7, MSH-2 may name a fifth character, for truncated
 # values, and a field escapes that character as \P\. hl7 reads such a message,
 # but its unescape() removes the escape and logs an error: 'a\P\b' becomes
-# 'ab' and not 'a#b'. The other escapes of a field also stay until unescape()
-# is called, so 'a\T\b' is not 'a&b' before.
+# 'ab' and not 'a#b'. The other escapes of a field stay until unescape() is
+# called: until then, 'a\T\b' is not 'a&b'.
 #
-# For gopiper: a parser of HL7 takes all characters of MSH-2, and keeps an
-# escape that it does not know as it is. Text is unescaped once, by the one
-# component that takes a field out of a message.
+# For gopiper: a parser of HL7 reads all characters of MSH-2, and leaves
+# unknown escapes unchanged. Text is unescaped once, by the component that
+# takes a field out of a message.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install hl7==0.4.5

@@ -2,13 +2,13 @@
 # Logs of IIS (W3C extended format): lars 1.0 of PyPI.
 #
 # Surprise: IIS writes its header again when it restarts, or when its fields
-# are changed, in the middle of the day's file. lars reads until there, and
-# then ends with 'Found a second #Version directive'. A file whose fields
-# changed can't be read at all.
+# are changed, in the middle of the day's file. lars reads up to that header,
+# and then fails with 'Found a second #Version directive'. So it cannot read a
+# file whose fields change.
 #
-# For gopiper: a parser of this format takes each #Fields line as the columns
-# from there on, and skips other directives wherever they are. A position in
-# such a file is no use without the #Fields line before it.
+# For gopiper: a parser of this format takes the columns from the latest
+# #Fields line, and skips other directives everywhere. A position in such a
+# file is useless without the #Fields line before it.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install lars==1.0

@@ -4,14 +4,14 @@
 # Surprise: its escaping can't be undone, so different tag values give the same
 # line and so the same series. 'C:\' and 'C: ' (with a space) are both written
 # as C:\ followed by a space. A line feed is written as a backslash and an n,
-# which is also what these two characters are written as. A field's string
+# and so are these two characters. A field's string
 # keeps its line feed as it is: then one record is two lines of text. A whole
 # number is written without a look at its size, and a point whose fields are
 # all NaN is an empty string and no error.
 #
-# For gopiper: a source can't restore what was meant, and shall not try. It
-# must not split at each line feed, and a point of ours that can't be said in
-# line protocol is a failed message and no near miss.
+# For gopiper: a source can't restore the original, and must not try. It must
+# not split at each line feed, and a point of ours that line protocol can't
+# express is a failed message and not a similar one.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install influxdb-client==1.50.0

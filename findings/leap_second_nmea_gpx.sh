@@ -10,7 +10,7 @@
 #
 # For gopiper: a source that sends such a point on without a time, or fails the
 # whole message, loses a position for one second. It says :60 as the second
-# after :59, and an absent time is told apart from one that was not understood.
+# after :59, and it distinguishes a missing time from an unreadable one.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install pynmea2==1.19.0 pynmeagps==1.1.8 gpxpy==1.6.2

@@ -4,8 +4,8 @@
 # Surprise: three crates make three different numbers of 23:59:60. jiff goes
 # back to :59, time stops at :59.999999999 and loses the fraction, and chrono
 # goes on to the next minute in milliseconds and nanoseconds, but not in
-# seconds: its timestamp() is one less than timestamp_millis() / 1000. What
-# came at :60.1 and :60.2 is thus out of order with :59.9 (jiff), all one
+# seconds: its timestamp() is one less than timestamp_millis() / 1000. Events
+# at :60.1 and :60.2 are thus out of order with :59.9 (jiff), all one
 # instant (time), or mixed with the next day's first second (chrono). chrono
 # and jiff take :60 in any minute, time only at a month's end.
 #

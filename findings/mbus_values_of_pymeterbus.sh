@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # M-Bus (EN 13757, heat and water meters): pyMeterBus 0.8.5 of PyPI.
 #
-# Surprise: a meter sends the date FFFF when it has none, for a due date that
-# is still to come. pyMeterBus returns the text 2027-15-31. Its values are
-# Decimal, but it makes them of doubles: the BCD digits 123 with one tenth are
+# Surprise: a meter sends FFFF for a date that it does not have, such as a due
+# date that is not set yet. pyMeterBus returns the text 2027-15-31. Its values
+# are Decimal, but made from doubles: the BCD digits 123 in tenths become
 # 12.300000000000000710542735760100185871124267578125, and a counter of ten
-# digits with three decimals ends in noise too.
+# digits with three decimals ends in noise, too.
 #
-# For gopiper: a component for meters treats a date of all ones as none, and
+# For gopiper: a component for meters treats a date of all ones as missing, and
 # refuses months above 12. It writes BCD as digits with a shifted point, never
-# through a double, so that sums of a bill agree.
+# through a double, so that the sums of a bill agree.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install pyMeterBus==0.8.5

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # paho-mqtt 2.2.0 (Python), with a broker of forty lines that acknowledges and
-# notes what comes.
+# records each message.
 #
 # Surprise: publish() without a connection returns rc 4, 'The client is not
 # currently connected', for any QoS. With QoS 0 the message is gone. With QoS 1
 # it is not: it is kept and sent after the connection is there, although rc was
-# the same. And it is sent behind newer ones: what is published between
-# connect() and the server's answer has rc 0 and goes first.
+# the same. And it is sent after newer ones: messages published between
+# connect() and the server's answer have rc 0 and go first.
 #
 # For gopiper: an MQTT peer that treats rc as failure and publishes again sends
 # each message twice, as two messages without the DUP flag, so a source can't

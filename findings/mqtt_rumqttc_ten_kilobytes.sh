@@ -2,16 +2,16 @@
 # rumqttc 0.25.1 (Rust), with a broker of a few lines that has one message of
 # 20 KB with QoS 1 for a session that is kept.
 #
-# Surprise: a packet of more than 10 KiB is an error for this client unless it
-# is told otherwise (set_max_packet_size), and the error ends the connection.
-# MQTT 3.1.1 has no way to tell the broker of such a limit, so the client
-# connects again, is given the same message first, and breaks off again, for
-# ever: one message that is larger stops all that wait behind it.
+# Surprise: a packet of more than 10 KiB is an error for this client by default
+# (set_max_packet_size), and the error ends the connection. With MQTT 3.1.1 the
+# client cannot announce such a limit to the broker, so it connects again,
+# receives the same message first, and disconnects again, forever: one larger
+# message stops all messages after it.
 #
 # For gopiper: an MQTT source sets the limit itself, to what its messages may
-# be at most, and a message that is larger has to be taken, acknowledged and
-# reported as failed. The same error several times in a row without a message
-# between is no weather of the network.
+# be at most, and a larger message has to be taken, acknowledged and reported as
+# failed. The same error several times in a row without a message between is
+# not a fault of the network.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 cargo init -q --vcs none --name finding

@@ -2,7 +2,7 @@
 # nmea 0.8.0 (Rust), and pynmea2 1.19.0 (Python) beside it, with valid
 # sentences of GPS receivers.
 #
-# Surprise: the crate refuses whole what today's receivers send. GNS has a
+# Surprise: the crate refuses whole sentences of today's receivers. GNS has a
 # letter for each satellite system: two are read, four are an error (NMEA 4.10,
 # any receiver of four systems). GBS begins with two errors in metres, which the
 # crate takes for a latitude and a longitude: none can be read. GSV of a system
@@ -10,9 +10,9 @@
 # the leap second's 60. pynmea2 reads all of them, save that it leaves this last
 # time as a text.
 #
-# For gopiper: a source that fails on what it can't read fails for ever with
-# such a receiver. The sentence's text and its checksum's verdict go on in any
-# case, and what its fields say is added where it is understood.
+# For gopiper: a source that fails on unreadable sentences fails forever with
+# such a receiver. The sentence's text and the result of its checksum are always
+# sent on, and the values of the fields that could be read are added.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 cat > bodies <<'E'

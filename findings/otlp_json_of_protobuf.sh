@@ -2,7 +2,7 @@
 # opentelemetry-proto 1.45.2 with protobuf 7.36.2 (Python) writing OTLP/JSON,
 # and opentelemetry-proto 0.33.1 (Rust, feature with-serde) reading it.
 #
-# Surprise: protobuf's JSON leaves out what is empty, so an empty list is
+# Surprise: protobuf's JSON leaves out empty fields, so an empty list is
 # {"arrayValue":{}}, and NaN and the infinities are texts. The crate, which is
 # the usual way to read OTLP/JSON in Rust, refuses all of that, and with it the
 # whole request: one attribute with an empty list costs each record beside it.

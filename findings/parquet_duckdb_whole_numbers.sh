@@ -9,8 +9,8 @@
 # pyarrow can't make a date. A duration becomes a number without its unit.
 #
 # For gopiper: a total that some query wrote is a float in the file. A Parquet
-# source does not promise whole numbers for a column by its name, and lets the
-# ends of the range through as what they are.
+# source does not promise whole numbers for a column by its name, and passes on
+# the ends of the range unchanged.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install duckdb==2.0.0 pyarrow==26.0.1

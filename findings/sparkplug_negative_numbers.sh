@@ -4,13 +4,13 @@
 #
 # Surprise: the protobuf field for small integers is unsigned, and the two put
 # a negative Int8 or Int16 into it in their own ways: -1 is 255 for one and
-# 4294967295 for the other. Python's then refuses what the other wrote, and
+# 4294967295 for the other. Python's then refuses the other's value, and
 # the other reads Python's as 255. Of the three only Int32 is safe. pysparkplug
 # writes a time with an offset as if its clock were UTC: 12:00+02:00 becomes
 # 12:00Z.
 #
 # For gopiper: a Sparkplug source takes the low 8 or 16 bits and extends their
-# sign, whatever stands above. A sink can't please both: say which one is
+# sign, and ignores the others. A sink can't please both: say which one is
 # written. Both ways have to be in the test.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"

@@ -2,10 +2,10 @@
 # syslog 7.0.0 (Rust), the usual crate for a program that logs to syslog, over
 # TCP, in both of its formats.
 #
-# Surprise: nothing stands between two messages, neither a line feed nor a
+# Surprise: nothing is between two messages, neither a line feed nor a
 # length before them nor a NUL. The next one's <14> follows the last one's text
-# at once, and a line feed in the text is sent as it is: the only line ends on
-# the connection are those that are none. For a receiver that splits at line
+# at once, and a line feed in the text is sent as it is: the only line feeds on
+# the connection are not ends of lines. For a receiver that splits at line
 # feeds the whole connection is one message, which ends when the peer leaves.
 #
 # For gopiper: a syslog source over TCP must have a limit of length and of time

@@ -2,7 +2,7 @@
 # syslog_rfc5424 0.10.0 and syslog_loose 0.23.0 (Rust), with two valid messages
 # of RFC 5424.
 #
-# Surprise: a parameter may stand several times in one element; the RFC's own
+# Surprise: a parameter may occur several times in one element; the RFC's own
 # 'origin' does so for a host with two addresses. syslog_rfc5424 keeps the last
 # one only; syslog_loose keeps both. A backslash before another character than
 # " \ ] is only a backslash. Of C:\new syslog_rfc5424 makes C:new, and

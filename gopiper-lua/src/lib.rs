@@ -8,9 +8,7 @@ mod problem;
 mod state;
 
 pub use language::{
-    component_places::Places,
-    search::{SearchPath, unreadable},
-    settings::Settings,
+    component_places::Places, script::unreadable, search::SearchPath, settings::Settings,
 };
 pub use module::file::{Loaded, load};
 pub use problem::{Problem, remark::Severity};

@@ -3,7 +3,7 @@ mod common;
 
 use std::{fs, path::Path, process::Output};
 
-use common::{gopiper, plugins, run, stderr, variants};
+use common::{gopiper, plugins, run, stderr, stdout, variants};
 
 const SECRET: &str = "s3\"cr\\et-of-a-test";
 
@@ -23,10 +23,6 @@ fn gopiper_in(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = gopiper();
     command.current_dir(folder).args(arguments).env("GOPIPER_STATE_DIR", "state");
     run(command.env("SECRET", SECRET), input.as_bytes())
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn lua(between: &str) -> String {

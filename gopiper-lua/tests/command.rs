@@ -1,11 +1,11 @@
 //! The command line: its output, and the exit codes.
 mod common;
 
-use common::{gopiper, plugins, run, stderr};
+use common::{gopiper, plugins, run, stderr, stdout};
 
 fn said(arguments: &[&str]) -> (i32, String, String) {
     let output = gopiper().args(arguments).output().expect("it ran");
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = stdout(&output);
     (output.status.code().expect("no signal"), stdout, stderr(&output))
 }
 
@@ -193,7 +193,7 @@ fn the_example_of_graphs_keeps_all_lines_and_shows_errors() {
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
     let archive = std::fs::read_to_string(folder.path().join("target/archive.log"));
     assert_eq!(archive.expect("the archive").lines().count(), 2 * log.lines().count());
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = stdout(&output);
     let mut shown: Vec<_> = stdout.lines().collect();
     let expected = log.lines().filter_map(|line| match line.split("\" ").nth(1)?.get(..3)? {
         "404" => Some(format!("dead link: {line}")),
@@ -280,7 +280,7 @@ gopiper.createPipeline({
     command.arg("-v").arg("run").arg("--component-path").arg(plugins()).arg(file.path());
     let output = run(&mut command, b"one\ntwo\n");
     let said = stderr(&output);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "one\ntwo\n", "{said}");
+    assert_eq!(stdout(&output), "one\ntwo\n", "{said}");
     for (text, component) in [("the file\t1\tnil", ""), ("of\tone", "says"), ("of\ttwo", "says")] {
         let lines: Vec<_> = said.lines().filter(|line| line.contains(text)).collect();
         assert!(lines.len() == 1 && lines[0].contains(component), "{text}: {said}");
@@ -313,7 +313,7 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn a_directory_of_components_that_does_not_exist_is_said() {
+fn a_missing_directory_of_components_is_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("a.lua");
     let text = "require('gopiper').loadComponent('no_component.so')";
@@ -328,6 +328,14 @@ fn a_directory_of_components_that_does_not_exist_is_said() {
     assert!(!said.contains("\n  no_component.so"), "not the working directory: {said}");
     let output = run(gopiper().arg("list").env("GOPIPER_COMPONENT_PATH", &path), b"");
     assert!(stderr(&output).contains("there is no directory /nope"), "{}", stderr(&output));
+    let file = common::pipeline("", "{}");
+    let path = format!("/nope:{}", plugins().display());
+    for (arguments, code) in [(&["check"][..], 0), (&["check", "--deny-warnings"], 78)] {
+        let mut command = gopiper();
+        command.args(arguments).arg(file.path()).env("GOPIPER_COMPONENT_PATH", &path);
+        let output = run(&mut command, b"");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+    }
 }
 
 #[test]

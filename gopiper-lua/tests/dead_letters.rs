@@ -1,45 +1,34 @@
 //! Dead letters, as an operator meets them.
 mod common;
 
-use std::{fs, io::Read, path::Path, thread, time::Duration};
+use std::{fs, io::Read, thread, time::Duration};
 
-use common::{gopiper, run, stderr};
+use common::{Home, gopiper, pipeline_text, run, stderr, stdout};
 
-fn write_pipeline(file: &Path, middle: &str) {
-    let text = format!(
-        "local gopiper = require('gopiper')
-gopiper.createPipeline({{
-  gopiper.loadComponent('stdin_component.so', {{}}),
-  {middle},
-  gopiper.loadComponent('stdout_component.so', {{}}),
-}})
-"
-    );
-    fs::write(file, text).expect("written");
+const FAULTS: &str = "gopiper.loadComponent('faults_component.so', {}),";
+const PASS: &str = "gopiper.loadComponent('pass_component.so', {}),";
+
+/// With a pipeline of these components between standard input and output.
+fn home(between: &str) -> Home {
+    Home::new(&pipeline_text(between, "{}"))
 }
 
 #[test]
 fn dead_letters_are_listed_shown_replayed_and_purged() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    let home = home(FAULTS);
     let both = |arguments: &[&str]| {
-        let mut command = gopiper();
-        command.arg("dlq").args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state);
-        let output = run(&mut command, b"");
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(0), "{said}");
-        (String::from_utf8(output.stdout).expect("text"), said)
+        let output = home.run(&[&["dlq"][..], arguments].concat(), b"");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        (stdout(&output), stderr(&output))
     };
     let dlq = |arguments: &[&str]| both(arguments).0;
-    write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
     assert_eq!(dlq(&["list"]), "");
-    let mut command = gopiper();
-    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
-    let output = run(&mut command, b"done\nfail\npanic\ndone\n");
+    let output = home.run(&["run"], b"done\nfail\npanic\ndone\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "kept, so nothing is lost: {said}");
     assert_eq!(output.stdout, b"done\ndone\n");
-    let see = format!("gopiper dlq list --state-dir {} {}", state.display(), file.display());
+    let (state, file) = (home.state.display(), home.file.display());
+    let see = format!("gopiper dlq list --state-dir {state} {file}");
     assert!(said.contains(&see), "{said}");
 
     let listed = dlq(&["list"]);
@@ -53,7 +42,8 @@ fn dead_letters_are_listed_shown_replayed_and_purged() {
     assert_eq!(dlq(&["purge"]), "0 dead letters removed, 2 left\n");
 
     // The operator repairs it.
-    write_pipeline(&file, "gopiper.loadComponent('pass_component.so', {}, { name = 'faults' })");
+    let repaired = "gopiper.loadComponent('pass_component.so', {}, { name = 'faults' }),";
+    home.write(&pipeline_text(repaired, "{}"));
     let (replayed, said) = both(&["replay"]);
     assert_eq!(replayed, "fail\npanic\n", "what the pipeline writes, and nothing else");
     let sums = "main/faults: 2 delivered, 0 dropped, 0 failed again, 0 left";
@@ -78,9 +68,7 @@ fn a_failure_names_where_its_message_came_from() {
         // Its messages are counted, because nothing looks for their beginnings.
         (false, [format!("{a}, message 2"), format!("{b}, message 1")]),
     ] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
-        let text = format!(
+        let home = Home::new(&format!(
             "local gopiper = require('gopiper')
 gopiper.createPipeline({{
   gopiper.loadComponent('file_source_component.so', {{ paths = {{ '{a}', '{b}' }}, checkpoint = {checkpoint} }}),
@@ -88,17 +76,13 @@ gopiper.createPipeline({{
   gopiper.loadComponent('stdout_component.so', {{}}),
 }})
 "
-        );
-        fs::write(&file, text).expect("written");
-        let mut command = gopiper();
-        let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
+        ));
+        let output = home.run(&["run"], b"");
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(0), "{said}");
         // The second failure has the reason of the first one.
         assert!(said.contains(&wanted[0]), "{said}");
-        let mut command = gopiper();
-        command.args(["dlq", "list", "--json"]).arg(&file).env("GOPIPER_STATE_DIR", &state);
-        let listed = String::from_utf8(run(&mut command, b"").stdout).expect("text");
+        let listed = stdout(&home.run(&["dlq", "list", "--json"], b""));
         let found: Vec<_> =
             listed.lines().map(|line| wanted.each_ref().map(|one| line.contains(&**one))).collect();
         assert_eq!(found, [[true, false], [false, true]], "{listed}");
@@ -107,20 +91,18 @@ gopiper.createPipeline({{
 
 #[test]
 fn a_state_directory_that_can_not_be_used_is_refused_before_anything_is_read() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, no_folder) = (folder.path().join("p.lua"), folder.path().join("file"));
-    write_pipeline(&file, "gopiper.loadComponent('pass_component.so', {})");
-    fs::write(&no_folder, "").expect("written");
-    let state = no_folder.join("state");
-    let mut command = gopiper();
-    let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
+    let mut home = home(PASS);
+    // It is below a file.
+    home.state = home.file.join("state");
+    let output = home.run(&["run"], b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.contains("is not a directory"), "{said}");
     assert_eq!(output.stdout, b"");
     // The operator has not asked for the default one: without it, failed messages are only counted.
-    let mut command = gopiper();
-    let output = run(command.arg("run").arg(&file).env("XDG_STATE_HOME", &state), b"one\n");
+    let mut command = home.gopiper(&["run"]);
+    command.env_remove("GOPIPER_STATE_DIR").env("XDG_STATE_HOME", &home.state);
+    let output = run(&mut command, b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("failed messages are only counted"), "{said}");
@@ -129,14 +111,8 @@ fn a_state_directory_that_can_not_be_used_is_refused_before_anything_is_read() {
 
 #[test]
 fn a_component_that_no_pipeline_has_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("p.lua");
-    write_pipeline(&file, "gopiper.loadComponent('pass_component.so', {})");
-    let replay = |component| {
-        let mut command = gopiper();
-        command.args(["dlq", "replay", "--component", component]).arg(&file);
-        run(command.env("GOPIPER_STATE_DIR", folder.path().join("state")), b"")
-    };
+    let home = home(PASS);
+    let replay = |component| home.run(&["dlq", "replay", "--component", component], b"");
     assert_eq!(replay("pass").status.code(), Some(0));
     let output = replay("pas");
     assert_eq!(output.status.code(), Some(78));
@@ -147,25 +123,16 @@ fn a_component_that_no_pipeline_has_is_refused() {
 #[test]
 fn a_killed_replay_continues_where_it_was() {
     const LETTERS: usize = 400;
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
-    write_pipeline(&file, "gopiper.loadComponent('faults_component.so', { first_word = true })");
+    let home = home("gopiper.loadComponent('faults_component.so', { first_word = true }),");
     // More than may be under way: so some are not begun when it is killed.
     let padding = "x".repeat(16 << 10);
     let line = |n| format!("fail {n:03} {padding}\n");
-    let mut command = gopiper();
-    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
-    run(&mut command, (0..LETTERS).map(line).collect::<String>().as_bytes());
+    home.run(&["run"], (0..LETTERS).map(line).collect::<String>().as_bytes());
 
-    write_pipeline(
-        &file,
-        "gopiper.loadComponent('pass_component.so', {}, { name = 'faults', channel_size = 8 })",
-    );
-    let replay = || {
-        let mut command = gopiper();
-        command.args(["dlq", "replay"]).arg(&file).env("GOPIPER_STATE_DIR", &state);
-        command
-    };
+    let options = "{ name = 'faults', channel_size = 8 }";
+    let repaired = format!("gopiper.loadComponent('pass_component.so', {{}}, {options}),");
+    home.write(&pipeline_text(&repaired, "{}"));
+    let replay = || home.gopiper(&["dlq", "replay"]);
     let numbers = |output: &[u8]| -> Vec<usize> {
         let text = String::from_utf8_lossy(output).into_owned();
         let whole = text.lines().filter(|line| line.len() == "fail 000 ".len() + padding.len());
@@ -176,7 +143,7 @@ fn a_killed_replay_continues_where_it_was() {
     killed.stdout.take().expect("a pipe").read_exact(&mut some).expect("they come");
     // A letter counts as finished when it is marked, not when its output was read.
     let marks = || {
-        let files = fs::read_dir(state.join("dead-letters")).expect("it is there").flatten();
+        let files = fs::read_dir(home.state.join("dead-letters")).expect("it is there").flatten();
         let files = files.map(|entry| entry.path());
         files.filter(|path| path.extension().is_some_and(|end| end == "done")).collect::<Vec<_>>()
     };
@@ -201,16 +168,13 @@ fn a_killed_replay_continues_where_it_was() {
 
 #[test]
 fn a_pipeline_that_is_not_there_has_no_empty_list() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
-    let list = || {
-        let mut command = gopiper();
-        run(command.args(["dlq", "list"]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"")
-    };
+    let home = home(PASS);
+    fs::remove_file(&home.file).expect("removed");
+    let list = || home.run(&["dlq", "list"], b"");
     let output = list();
     assert_eq!(output.status.code(), Some(78));
     assert!(stderr(&output).contains("name the pipeline's file"), "{}", stderr(&output));
-    fs::write(&state, "").expect("written");
+    fs::write(&home.state, "").expect("written");
     let output = list();
     assert_eq!(output.status.code(), Some(78));
     assert!(stderr(&output).contains("state is not a directory"), "{}", stderr(&output));
@@ -218,37 +182,21 @@ fn a_pipeline_that_is_not_there_has_no_empty_list() {
 
 #[test]
 fn the_reader_of_a_list_may_stop_early() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
-    write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
-    let mut command = gopiper();
-    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
-    run(&mut command, b"fail\n");
+    let home = home(FAULTS);
+    home.run(&["run"], b"fail\n");
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut command = gopiper();
-    command.args(["dlq", "list"]).arg(&file).env("GOPIPER_STATE_DIR", &state).stdout(writer);
-    let output = command.spawn().expect("it starts").wait_with_output().expect("it ends");
+    let mut command = home.gopiper(&["dlq", "list"]);
+    let output =
+        command.stdout(writer).spawn().expect("it starts").wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
 #[test]
 fn the_beginning_of_a_line_that_was_too_long_is_replayed_as_a_line() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
-    let text = "local gopiper = require('gopiper')
-gopiper.createPipeline({
-  gopiper.loadComponent('stdin_component.so', { max_length = 3, too_long = 'fail' }),
-  gopiper.loadComponent('stdout_component.so', {}),
-})
-";
-    fs::write(&file, text).expect("written");
-    let gopiper = |arguments: &[&str], input| {
-        let mut command = gopiper();
-        run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), input).stdout
-    };
-    assert_eq!(gopiper(&["run"], b"abcd\nx\nefgh\n"), b"x\n");
-    assert_eq!(gopiper(&["dlq", "replay"], b""), b"abc\nefg\n");
+    let home = Home::new(&pipeline_text("", "{ max_length = 3, too_long = 'fail' }"));
+    assert_eq!(home.run(&["run"], b"abcd\nx\nefgh\n").stdout, b"x\n");
+    assert_eq!(home.run(&["dlq", "replay"], b"").stdout, b"abc\nefg\n");
 }
 
 /// Otherwise files of the working directory would be taken for it.
@@ -272,17 +220,9 @@ fn without_a_state_directory_nothing_is_listed_or_removed() {
 /// A script that saves a letter and then removes it must learn that it was not saved.
 #[test]
 fn a_failed_write_to_standard_output_is_a_failure() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
-    write_pipeline(&file, "gopiper.loadComponent('faults_component.so', {})");
-    let in_state = |arguments: &[&str]| {
-        let mut command = gopiper();
-        command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state);
-        command
-    };
-    run(&mut in_state(&["run"]), b"fail\n");
-    let listed = run(&mut in_state(&["dlq", "list"]), b"").stdout;
-    let listed = String::from_utf8(listed).expect("text");
+    let home = home(FAULTS);
+    home.run(&["run"], b"fail\n");
+    let listed = stdout(&home.run(&["dlq", "list"], b""));
     let id = listed.split("  ").next().expect("the id comes first");
     let commands: [&[&str]; 5] = [
         &["dlq", "show", "--payload", id],
@@ -293,7 +233,7 @@ fn a_failed_write_to_standard_output_is_a_failure() {
     ];
     for arguments in commands {
         for into in ["> /dev/full", ">&-"] {
-            let command = in_state(arguments);
+            let command = home.gopiper(arguments);
             let mut shell = std::process::Command::new("sh");
             shell.args(["-c", &format!("exec \"$@\" {into}"), "sh"]);
             shell.arg(command.get_program()).args(command.get_args()).env_clear();

@@ -73,7 +73,7 @@ fn pages(folder: &str) -> Vec<PathBuf> {
 /// - `sh` runs, `sh,78` ends with 78; a `text` after it is all of its output;
 /// - `lua,part` is placed between stdin and stdout, and gets two lines; the `text` after it is the
 ///   output;
-/// - `…` in a text stands for any text in a line: times and ids;
+/// - `…` in a text is a placeholder for any text in a line: times and ids;
 /// - `ini` is a unit of systemd, whose limit of time must leave enough for draining;
 /// - `lua,trust` is run in trust.rs.
 fn run_page(page: &Path) {
@@ -126,7 +126,7 @@ fn run_page(page: &Path) {
     }
 }
 
-/// Whether an output is the one that is shown, where `…` stands for any text in a line.
+/// Whether an output is the one that is shown, where `…` is a placeholder for any text in a line.
 fn is_shown(said: &str, shown: &str) -> bool {
     let is_like = |(said, shown): (&str, &str)| {
         let Some((first, rest)) = shown.split_once('…') else { return said == shown };

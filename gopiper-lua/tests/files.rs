@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use common::{gopiper, stderr};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use common::{gopiper, send, stderr};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 struct Folder(tempfile::TempDir);
 
@@ -60,7 +60,7 @@ gopiper.createPipeline({{
 }
 
 fn end(child: Child, signal: Signal) -> Output {
-    kill_process(Pid::from_child(&child), signal).expect("sent");
+    send(&child, signal);
     child.wait_with_output().expect("ended")
 }
 

@@ -115,7 +115,7 @@ fn differences(folder: &Path) -> Vec<String> {
 }
 
 /// Errors that only a start can find: a check has no side effects, so it opens nothing.
-const TOLD_BY_STARTING: &[&str] = &[
+const FOUND_BY_STARTING: &[&str] = &[
     "file-source-checkpoint-damaged",
     "file-source-checkpoint-newer",
     "function-changes-after-the-check",
@@ -129,7 +129,7 @@ fn check_reports_the_same_as_run_before_its_start() {
         let output = run(&mut command("check", &folder, working.as_ref()), b"");
         let said = said(&output, &folder);
         let refused = read_text(&folder, "code").is_some_and(|code| code.trim() == "78");
-        let expected = if refused && !TOLD_BY_STARTING.contains(&&name[..]) { 78 } else { 0 };
+        let expected = if refused && !FOUND_BY_STARTING.contains(&&name[..]) { 78 } else { 0 };
         assert_eq!(output.status.code(), Some(expected), "{name}: {said}");
         if expected == 78 {
             let lines = read_text(&folder, "error").unwrap_or_default();

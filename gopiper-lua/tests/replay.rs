@@ -1,9 +1,9 @@
-//! Dead letters that have no place any more, damaged ones, and ids that are none.
+//! Dead letters without a component in the file, replays that fail, damaged letters, wrong ids.
 mod common;
 
 use std::fs;
 
-use common::{gopiper, run, stderr};
+use common::{Home, gopiper, run, stderr, stdout};
 
 /// A file with pipelines of a source, a function that fails, and a sink.
 fn failing(pipelines: &[(&str, &str)]) -> String {
@@ -23,15 +23,11 @@ fn failing(pipelines: &[(&str, &str)]) -> String {
 
 #[test]
 fn letters_that_have_no_place_any_more_are_named_and_the_others_replayed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+    let home = Home::new(&failing(&[("one", "early"), ("two", "parse")]));
     let dlq = |arguments: &[&str]| {
-        let mut command = gopiper();
-        let output = run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), text, stderr(&output))
+        let output = home.run(arguments, b"");
+        (output.status.code(), stdout(&output), stderr(&output))
     };
-    fs::write(&file, failing(&[("one", "early"), ("two", "parse")])).expect("written");
     assert_eq!(dlq(&["run"]).0, Some(0));
     let listed = dlq(&["dlq", "list"]).1;
     let id = |of: &str| {
@@ -39,7 +35,7 @@ fn letters_that_have_no_place_any_more_are_named_and_the_others_replayed() {
         line.split("  ").next().expect("the id comes first").to_owned()
     };
     // A pipeline was removed, and the component of the other one renamed.
-    fs::write(&file, failing(&[("two", "parse_json")])).expect("written");
+    home.write(&failing(&[("two", "parse_json")]));
     let (code, _, said) = dlq(&["dlq", "replay"]);
     assert_eq!(code, Some(78), "{said}");
     let removed = format!("one/early: 2 not replayed ({}, ", id("one/early"));
@@ -51,7 +47,7 @@ fn letters_that_have_no_place_any_more_are_named_and_the_others_replayed() {
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("two/parse: 0 delivered, 0 dropped, 2 failed again, 0 left"), "{said}");
     assert!(said.contains(&removed), "{said}");
-    // Those that failed again are new letters, which know where their messages came from.
+    // Those that failed again are new letters, with the positions of their messages.
     let listed = dlq(&["dlq", "list", "--json"]).1;
     let positions = |of: &str| {
         let lines = listed.lines().filter(|line| line.contains(&format!("\"component\":\"{of}\"")));
@@ -66,23 +62,37 @@ fn letters_that_have_no_place_any_more_are_named_and_the_others_replayed() {
 }
 
 #[test]
+fn a_failed_replay_does_not_keep_the_others_from_being_replayed() {
+    let stopped = ("{ name = 'early' }", "{ name = 'early', on_fail = 'stop' }");
+    let refused = ("'null_component.so', {}", "'file_sink_component.so', { path = '/' }");
+    for ((before, after), code) in [(stopped, 1), (refused, 78)] {
+        let home = Home::new(&failing(&[("one", "early"), ("two", "parse")]));
+        assert!(home.run(&["run"], b"").status.success());
+        let one = failing(&[("one", "early")]).replace(before, after);
+        let two = failing(&[("two", "parse")]).replace("return gopiper.FAIL, 'no'", "");
+        home.write(&(one + &two));
+        let output = home.run(&["dlq", "replay"], b"");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains("two/parse: 2 delivered, 0 dropped, 0 failed again"), "{said}");
+        let listed = stdout(&home.run(&["dlq", "list"], b""));
+        let left: Vec<_> = listed.lines().filter(|line| !line.ends_with("replayed")).collect();
+        assert!(left.len() == 2 && left.iter().all(|line| line.contains("one/early")), "{listed}");
+    }
+}
+
+#[test]
 fn a_damaged_letter_is_named_when_it_is_removed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
-    fs::write(&file, failing(&[("one", "early")])).expect("written");
-    let dlq = |arguments: &[&str]| {
-        let mut command = gopiper();
-        run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), b"")
-    };
-    dlq(&["run"]);
-    let segments = fs::read_dir(state.join("dead-letters")).expect("there");
+    let home = Home::new(&failing(&[("one", "early")]));
+    home.run(&["run"], b"");
+    let segments = fs::read_dir(home.state.join("dead-letters")).expect("there");
     let segment = segments.map(|entry| entry.expect("one").path()).next().expect("a segment");
     let mut bytes = fs::read(&segment).expect("read");
     *bytes.last_mut().expect("not empty") ^= 1;
     fs::write(&segment, bytes).expect("written");
-    let said = stderr(&dlq(&["dlq", "purge"]));
+    let said = stderr(&home.run(&["dlq", "purge"], b""));
     assert!(said.contains("damaged or incomplete: left"), "{said}");
-    let output = dlq(&["dlq", "purge", "--all"]);
+    let output = home.run(&["dlq", "purge", "--all"], b"");
     let said = stderr(&output);
     assert!(said.contains("damaged or incomplete: removed"), "{said}");
     assert_eq!(output.stdout, b"1 dead letter removed, 0 left\n");

@@ -2,29 +2,23 @@
 mod common;
 
 use std::{
-    fs,
     io::{BufRead, BufReader, Read},
     process::Stdio,
 };
 
-use common::{feed, gopiper};
+use common::{Home, feed};
 
 /// The test reads the output only after the log has reported dropped messages.
 fn dropping(steps: &str, component: &str, why: &str) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("p.lua");
-    let text = format!(
+    let home = Home::new(&format!(
         "local gopiper = require('gopiper')
 gopiper.createPipeline({{
   gopiper.loadComponent('stdin_component.so', {{}}),
   {steps}
 }})
 "
-    );
-    fs::write(&file, text).expect("written");
-    let mut command = gopiper();
-    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", folder.path().join("state"));
-    let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+    ));
+    let mut child = home.gopiper(&["run"]).stdin(Stdio::piped()).spawn().expect("it starts");
     let line = format!("{}\n", "x".repeat(999));
     let lines = 20_000;
     let feeder = feed(&mut child, line.repeat(lines).into_bytes());
@@ -38,7 +32,7 @@ gopiper.createPipeline({{
     child.stdout.take().expect("a pipe").read_to_end(&mut output).expect("read");
     let mut rest = String::new();
     log.read_to_string(&mut rest).expect("text");
-    assert!(child.wait().expect("it ends").success(), "the operator wants it so: {rest}");
+    assert!(child.wait().expect("it ends").success(), "it dropped on purpose: {rest}");
     feeder.join().expect("the input was given");
     let total = format!(
         "messages were dropped in all, as there was no room for them {named} messages={}",

@@ -7,8 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use common::{gopiper, stderr};
-use rustix::process::{Pid, Signal, kill_process};
+use common::{gopiper, send, stderr};
+use rustix::process::Signal;
 
 const PIPELINE: &str = "local gopiper = require('gopiper')
 gopiper.createPipeline({
@@ -20,10 +20,6 @@ gopiper.createPipeline({
 
 const DEFAULT: &str = "--default-signal=HUP";
 const NOHUP: &str = "--ignore-signal=HUP";
-
-fn send(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).expect("it is there");
-}
 
 /// The program, started with this action for SIGHUP (an option of `env`): tests may themselves run
 /// under nohup.
@@ -86,8 +82,8 @@ fn a_hang_up_drains_and_one_after_another_signal_does_nothing() {
     }
 }
 
-/// A drain that is cut off: what a component received it has sent or returned, and the components'
-/// remaining messages add up to those of the pipeline.
+/// After a drain that is cut off, each component has sent or returned the messages that it
+/// received, and the components' remaining messages add up to those of the pipeline.
 #[test]
 fn the_counts_of_a_drain_that_is_cut_off_add_up() {
     const SLOW: &str = "local gopiper = require('gopiper')

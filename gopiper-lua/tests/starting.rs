@@ -8,8 +8,8 @@ use std::{
     process::{Child, ChildStderr, Command, Stdio},
 };
 
-use common::gopiper;
-use rustix::process::{Pid, Signal, kill_process};
+use common::{gopiper, send};
+use rustix::process::Signal;
 
 /// A program that is starting, with its input and its log.
 struct Starting {
@@ -102,7 +102,7 @@ fn a_signal_ends_the_waiting_before_anything_was_read() {
     );
     let mut program = Starting::new(folder.path(), &pipelines);
     program.wait_until_said("it cannot start, and will be tried again");
-    kill_process(Pid::from_child(&program.child), Signal::TERM).expect("it is there");
+    send(&program.child, Signal::TERM);
     program.wait_until_said("stopped before everything had started");
     let (code, written, said) = program.end();
     assert_eq!((code, &*written), (Some(0), ""), "{said}");

@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use common::{gopiper, run, stderr};
+use common::{Home, gopiper, run, stderr, stdout};
 
 const BUFFERED: &str = "local gopiper = require('gopiper')
 gopiper.createPipeline({
@@ -37,11 +37,8 @@ fn written(folder: &Path, text: &str) -> std::path::PathBuf {
 
 #[test]
 fn two_processes_of_a_pipeline_with_state_need_two_directories() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = written(folder.path(), BUFFERED);
-    let state = folder.path().join("state");
-    let mut first = gopiper();
-    first.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
+    let home = Home::new(BUFFERED);
+    let mut first = home.gopiper(&["run"]);
     let mut first = first.stdin(std::process::Stdio::piped()).spawn().expect("it starts");
     let mut input = first.stdin.take().expect("a pipe");
     let mut output = BufReader::new(first.stdout.take().expect("a pipe"));
@@ -50,15 +47,14 @@ fn two_processes_of_a_pipeline_with_state_need_two_directories() {
     output.read_line(&mut line).expect("a line");
     assert_eq!(line, "one\n", "it is at work");
 
-    let mut second = gopiper();
-    let output = run(second.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"two\n");
+    let output = home.run(&["run"], b"two\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.contains(&format!("in use by process {}", first.id())), "{said}");
     assert!(said.contains("another --state-dir"), "{said}");
-    let mut second = gopiper();
-    let another = folder.path().join("another");
-    let output = run(second.arg("run").arg(&file).env("GOPIPER_STATE_DIR", another), b"two\n");
+    let another = home.folder.path().join("another");
+    let mut second = home.gopiper(&["run"]);
+    let output = run(second.env("GOPIPER_STATE_DIR", another), b"two\n");
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"two\n"[..]));
     drop(input);
     assert!(first.wait().expect("it ends").success());
@@ -66,39 +62,26 @@ fn two_processes_of_a_pipeline_with_state_need_two_directories() {
 
 #[test]
 fn one_pipeline_without_state_may_stand_twice_in_a_pipe() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = written(
-        folder.path(),
-        "local gopiper = require('gopiper')
-gopiper.createPipeline({
-  gopiper.loadComponent('stdin_component.so', {}),
-  gopiper.loadComponent('faults_component.so', {}),
-  gopiper.loadComponent('stdout_component.so', {}),
-})
-",
-    );
+    let between = "gopiper.loadComponent('faults_component.so', {}),";
+    let home = Home::new(&common::pipeline_text(between, "{}"));
     // Both have a failure to keep: each in a segment of its own.
     let program = gopiper().get_program().to_owned();
-    let (program, state) = (Path::new(&program), folder.path().join("state"));
-    let one = format!("{} run {}", program.display(), file.display());
+    let one = format!("{} run {}", Path::new(&program).display(), home.file.display());
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &format!("({one}; echo fail) | {one}")]);
-    shell.env("GOPIPER_STATE_DIR", &state);
+    shell.env("GOPIPER_STATE_DIR", &home.state);
     shell.env("GOPIPER_COMPONENT_PATH", common::plugins());
     shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let output = run(&mut shell, b"done\nfail\n");
     assert_eq!(output.stdout, b"done\n", "{}", stderr(&output));
-    let mut list = gopiper();
-    let listed = run(list.args(["dlq", "list"]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
-    assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 2);
-    assert_eq!(fs::read_dir(state.join("dead-letters")).expect("it is there").count(), 2);
+    let listed = home.run(&["dlq", "list"], b"");
+    assert_eq!(stdout(&listed).lines().count(), 2);
+    assert_eq!(fs::read_dir(home.state.join("dead-letters")).expect("it is there").count(), 2);
 }
 
 /// A buffer that was renamed, or whose pipeline was, is a new and empty one.
 #[test]
 fn messages_in_a_buffer_that_the_file_does_not_have_any_more_are_reported() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let state = folder.path().join("state");
     let buffered = |pipeline: &str, buffer: &str, function: &str| {
         format!(
             "local gopiper = require('gopiper')
@@ -111,50 +94,45 @@ gopiper.createPipeline({{
 "
         )
     };
-    let gopiper = |text: &str, arguments: &[&str], input: &[u8]| {
-        let file = written(folder.path(), text);
-        let mut command = gopiper();
-        run(command.args(arguments).arg(&file).env("GOPIPER_STATE_DIR", &state), input)
+    let home = Home::new(&buffered("main", "one", "error('no')"));
+    let gopiper = |text: &str, arguments: &[&str]| {
+        home.write(text);
+        home.run(arguments, b"")
     };
-    let said = stderr(&gopiper(&buffered("main", "one", "error('no')"), &["run"], b"a\nb\n"));
+    let said = stderr(&home.run(&["run"], b"a\nb\n"));
     assert!(said.contains("on_fail = 'stop'"), "{said}");
     let left = format!(
         "warning: the buffer 'one' holds 2 messages of an earlier run, and pipeline main does not \
          have it any more: give a buffer that name to deliver them, or remove {}",
-        state.join("pipelines/main/one").display()
+        home.state.join("pipelines/main/one").display()
     );
     for text in [buffered("main", "two", ""), buffered("other", "one", "")] {
         for (arguments, code) in
             [(&["check"][..], 0), (&["check", "--deny-warnings"], 78), (&["run"], 0)]
         {
-            let output = gopiper(&text, arguments, b"");
+            let output = gopiper(&text, arguments);
             assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
             assert_eq!(stderr(&output).lines().next(), Some(&*left), "{arguments:?}");
         }
     }
-    let output = gopiper(&buffered("main", "one", ""), &["run"], b"");
+    let output = gopiper(&buffered("main", "one", ""), &["run"]);
     let said = stderr(&output);
     assert_eq!((&output.stdout[..], said.contains("warning")), (&b"a\nb\n"[..], false), "{said}");
-    let said = stderr(&gopiper(&buffered("main", "two", ""), &["check"], b""));
-    assert_eq!(said, "", "what is empty may stay");
+    let said = stderr(&gopiper(&buffered("main", "two", ""), &["check"]));
+    assert_eq!(said, "", "an empty one may stay");
 }
 
 #[test]
 fn a_buffer_of_a_later_gopiper_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = written(folder.path(), BUFFERED);
-    let state = folder.path().join("state");
-    fs::create_dir(&state).expect("made");
-    fs::write(state.join("version"), "3\n").expect("written");
-    let mut command = gopiper();
-    let output = run(command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state), b"one\n");
+    let home = Home::new(BUFFERED);
+    fs::create_dir(&home.state).expect("made");
+    fs::write(home.state.join("version"), "3\n").expect("written");
+    let output = home.run(&["run"], b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.contains("has version 3, and this gopiper supports version 2"), "{said}");
     for what in ["list", "purge"] {
-        let mut command = gopiper();
-        let output =
-            run(command.args(["dlq", what]).arg(&file).env("GOPIPER_STATE_DIR", &state), b"");
+        let output = home.run(&["dlq", what], b"");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{what}");
         assert!(stderr(&output).contains("has version 3"), "{}", stderr(&output));
     }
@@ -213,15 +191,12 @@ fn a_default_state_that_cannot_be_made_is_a_warning() {
 #[test]
 fn a_state_directory_that_is_read_only_is_refused() {
     const NOBODY: u32 = 65534;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = written(folder.path(), BUFFERED);
-    let state = folder.path().join("state");
-    fs::create_dir(&state).expect("made");
-    for (path, mode) in [(folder.path(), 0o755), (&file, 0o644), (&state, 0o555)] {
+    let home = Home::new(BUFFERED);
+    fs::create_dir(&home.state).expect("made");
+    for (path, mode) in [(home.folder.path(), 0o755), (&home.file, 0o644), (&home.state, 0o555)] {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
     }
-    let mut command = gopiper();
-    command.arg("run").arg(&file).env("GOPIPER_STATE_DIR", &state);
+    let mut command = home.gopiper(&["run"]);
     if fs::metadata("/proc/self").expect("proc").uid() == 0 {
         let program = Path::new(command.get_program());
         let visible = program
@@ -272,8 +247,7 @@ fn two_files_of_one_name_share_no_state() {
         written(&folder.path().join(name), FAILING);
     }
     run_in("a", &["run"], b"of a\n");
-    let listed =
-        |name| String::from_utf8(run_in(name, &["dlq", "list"], b"").stdout).expect("text");
+    let listed = |name| stdout(&run_in(name, &["dlq", "list"], b""));
     assert_eq!((listed("a").lines().count(), listed("b").lines().count()), (1, 0));
     run_in("b", &["dlq", "purge", "--all"], b"");
     assert_eq!(listed("a").lines().count(), 1, "what b removes is not a's");
@@ -335,13 +309,7 @@ fn a_file_behind_a_link_has_one_state() {
 
 #[test]
 fn a_missing_state_has_no_dead_letters_and_that_is_reported() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = written(folder.path(), FAILING);
-    let mut command = gopiper();
-    let output = run(
-        command.args(["dlq", "list"]).arg(&file).arg("--state-dir").arg(folder.path().join("none")),
-        b"",
-    );
+    let output = Home::new(FAILING).run(&["dlq", "list"], b"");
     assert!(output.status.success() && output.stdout.is_empty());
     assert!(stderr(&output).contains("there are no dead letters: "), "{}", stderr(&output));
 }

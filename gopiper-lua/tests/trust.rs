@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::{gopiper, plugins, root, stderr};
+use common::{gopiper, plugins, root, stderr, stdout};
 use minisign::KeyPair;
 
 /// A folder with stdin and stdout, signed by a vendor, and the vendor's key.
@@ -89,12 +89,12 @@ fn inspect_and_verify_say_who_signed() {
         program.arg("stdin_component.so").output().expect("it ran")
     };
     let output = said("inspect", "vendor.pub");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = stdout(&output);
     assert!(text.contains("signature  by a trusted key: timestamp:"), "{text}");
     assert_eq!(said("verify", "vendor.pub").status.code(), Some(0));
     let other = KeyPair::generate_unencrypted_keypair().expect("keys").pk.to_base64();
     assert_eq!(said("verify", &other).status.code(), Some(78));
-    let text = String::from_utf8_lossy(&said("inspect", &other).stdout).into_owned();
+    let text = stdout(&said("inspect", &other));
     assert!(text.contains("signature  by a key that is not trusted"), "{text}");
 }
 
@@ -128,7 +128,7 @@ fn verify_runs_no_file_but_the_one_that_it_has_judged() {
     read.expect("a reader").write_all(b"{}").expect("written");
     fs::remove_file(&pipe).expect("removed");
     let output = verify.wait_with_output().expect("it ends");
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = stdout(&output);
     assert!(text.starts_with("CRASHED"), "{text}");
     assert!(text.contains("is not the file that was checked"), "{text}");
 }

@@ -3,7 +3,7 @@ mod common;
 
 use std::process::Output;
 
-use common::{gopiper, plugins, root, variants};
+use common::{gopiper, plugins, root, stdout, variants};
 
 fn verify(file: &str, more: &[&str]) -> Output {
     let file = plugins().join(format!("{file}_component.so"));
@@ -14,7 +14,7 @@ fn verify(file: &str, more: &[&str]) -> Output {
 
 /// The verdicts other than success, as 'VERDICT name'.
 fn wrong(output: &Output) -> Vec<String> {
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = stdout(output);
     let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
     let shown =
         |it: serde_json::Value| format!("{} {}", it["verdict"], it["test"]).replace('"', "");
@@ -37,7 +37,7 @@ fn our_components_pass() {
     ] {
         let output = verify(name, &["--json", "--attributes", attributes]);
         assert_eq!(wrong(&output), [""; 0], "{name}");
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = stdout(&output);
         assert!(
             !text.contains("the pipeline does not start") && !text.contains("it refuses"),
             "{text}"
@@ -46,12 +46,11 @@ fn our_components_pass() {
     }
 }
 
-/// Takes long: each of more than thirty tests
-/// is run with each fault.
+/// Takes long: all of the more than thirty tests run once for each fault.
 #[test]
 fn each_test_finds_its_fault_and_no_other_one() {
     let listed = verify("pass", &["--list"]);
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let listed = stdout(&listed);
     let tests: Vec<_> = listed.lines().collect();
     assert!(tests.len() > 30, "{listed}");
     // The findings of the gates have tests of their own, below.
@@ -75,7 +74,7 @@ fn random_findings_can_be_repeated() {
             let command = &mut gopiper();
             command.env("FAULTS", test).arg("verify").arg(&file).args(["--include", test]);
             let output = command.args(more).output().expect("it ran");
-            String::from_utf8_lossy(&output.stdout).into_owned()
+            stdout(&output)
         };
         let first = run(&[]);
         let again = first.lines().find_map(|line| line.split_once("→ again: ")).expect("shown").1;
@@ -105,7 +104,7 @@ fn failures_are_reported_with_advice() {
         let more = ["--only-failed", "--include", test, "--attributes", attributes];
         let output = verify("faults", &more);
         assert_eq!(output.status.code(), Some(1));
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = stdout(&output);
         assert!(text.contains(&format!("FAILED   {test}: ")) && text.contains(said), "{text}");
         assert!(text.contains(&format!("→ {advice}")), "{text}");
     }
@@ -116,7 +115,7 @@ fn failures_are_reported_with_advice() {
 #[test]
 fn without_its_attributes_it_says_that_most_was_skipped() {
     let output = verify("grep", &[]);
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = stdout(&output);
     assert!(output.status.success() && text.contains("most tests were skipped"), "{text}");
 }
 
@@ -133,8 +132,8 @@ fn an_unsealed_file_is_a_warning_and_a_refused_one_78() {
 #[test]
 fn the_tests_are_listed_chosen_and_run_in_this_process() {
     let listed = verify("pass", &["--list"]);
-    let listed = String::from_utf8_lossy(&listed.stdout).lines().count();
-    let text = |more: &[&str]| String::from_utf8_lossy(&verify("pass", more).stdout).into_owned();
+    let listed = stdout(&listed).lines().count();
+    let text = |more: &[&str]| stdout(&verify("pass", more));
     // It is not a source.
     let passed = format!("{} passed, 2 skipped", listed - 2);
     assert!(text(&["--in-process"]).contains(&passed));

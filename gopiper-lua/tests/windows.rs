@@ -9,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{gopiper, pipeline, root, run, stderr};
-use rustix::process::{Pid, Signal, kill_process};
+use common::{gopiper, pipeline, root, run, send, stderr, stdout};
+use rustix::process::Signal;
 
 fn output(file: &std::path::Path, input: &[u8]) -> String {
     let output = run(gopiper().arg("run").arg(file), input);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stderr(&output), "");
-    String::from_utf8(output.stdout).expect("text")
+    stdout(&output)
 }
 
 fn sorted(text: &str) -> Vec<&str> {
@@ -28,7 +28,7 @@ fn sorted(text: &str) -> Vec<&str> {
 fn awk(program: &str, input: &std::path::Path) -> String {
     let output = Command::new("awk").arg(program).arg(input).output().expect("awk");
     assert!(output.status.success(), "{}", stderr(&output));
-    String::from_utf8(output.stdout).expect("text")
+    stdout(&output)
 }
 
 /// A second function gives each key to one of two workers, whose window sums it up.
@@ -138,7 +138,7 @@ fn kept_messages_are_not_finished() {
     assert_eq!(written(), "1-300\n301-600\n601-900\n");
     let child = start();
     until(3);
-    kill_process(Pid::from_child(&child), Signal::TERM).expect("told");
+    send(&child, Signal::TERM);
     let output = child.wait_with_output().expect("ended");
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(written(), "1-300\n301-600\n601-900\n901-1000 at the end\n");
@@ -165,7 +165,7 @@ fn messages_that_the_last_flush_fails_come_again() {
         let mut command = gopiper();
         command.args(["run", "pipeline.lua", "--state-dir", "state"]).current_dir(&folder);
         let output = command.output().expect("it ran");
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+        (output.status.code(), stdout(&output))
     };
     for wrong in ["window:emit(al)", "error('broken')", ""] {
         assert_eq!(run(wrong), (Some(1), String::new()), "{wrong}");

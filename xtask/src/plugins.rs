@@ -69,8 +69,8 @@ pub(crate) fn build(args: Args) -> Result<()> {
         }
         _ => build_with_program(&ours, &packages)?,
     };
-    let symbols = args.symbols.as_deref();
-    for line in install_each(&program, &packages, &artifacts, &out, Known::Again, symbols)? {
+    let known = Known::Again { symbols: args.symbols.as_deref() };
+    for line in install(&program, &packages, &artifacts, &out, known)? {
         println!("{line}");
     }
     Ok(())
@@ -126,40 +126,33 @@ pub(crate) fn named<'a>(
 }
 
 /// The treatment of a plugin file that is already the one just built.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Known {
-    Again,
+#[derive(Clone, Copy)]
+pub(crate) enum Known<'a> {
+    /// It is installed again; the symbols of each library move into this folder.
+    Again {
+        symbols: Option<&'a Path>,
+    },
     Keep,
 }
 
-/// Puts each package's library into `out`, sealed. Returns what `gopiper verify` said of each.
+/// Puts each package's library into `out`, sealed. Returns the output of `gopiper verify` for each.
 pub(crate) fn install(
     program: &Path,
     packages: &[&Package],
     artifacts: &[Artifact],
     out: &Path,
-    known: Known,
-) -> Result<Vec<String>> {
-    install_each(program, packages, artifacts, out, known, None)
-}
-
-/// The same; moves the symbols of each library into the folder `symbols`.
-fn install_each(
-    program: &Path,
-    packages: &[&Package],
-    artifacts: &[Artifact],
-    out: &Path,
-    known: Known,
-    symbols: Option<&Path>,
+    known: Known<'_>,
 ) -> Result<Vec<String>> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut said = Vec::new();
     for (index, package) in packages.iter().enumerate() {
         let library = library_of(artifacts, package)?;
         let plugin = out.join(file_name(&package.name));
-        if known == Known::Keep && is_copy_of(&plugin, &library) {
-            continue;
-        }
+        let symbols = match known {
+            Known::Keep if is_copy_of(&plugin, &library) => continue,
+            Known::Keep => None,
+            Known::Again { symbols } => symbols,
+        };
         eprintln!("[{}/{}] {}", index + 1, packages.len(), package.name);
         said.push(seal(program, &library, &plugin, symbols)?);
     }
@@ -171,7 +164,7 @@ pub(crate) fn file_name(package: &str) -> String {
 }
 
 /// A plugin has its library's time to the nanosecond, so that equal times mean the same file,
-/// whichever profile or folder it came from.
+/// from any profile or folder.
 fn is_copy_of(plugin: &Path, library: &Path) -> bool {
     let time = |file: &Path| fs::metadata(file).and_then(|m| m.modified()).ok();
     time(plugin).is_some() && time(plugin) == time(library)

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Which file it is on this machine, for as long as it is open.
+/// Identifies a file on this machine, for as long as it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Inode(pub(crate) u64, pub(crate) u64);
 

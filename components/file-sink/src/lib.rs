@@ -76,7 +76,7 @@ fn seconds(name: &str, seconds: f64) -> Result<i64, Error> {
     }
 }
 
-/// The most messages that one sync covers.
+/// The maximum number of messages for one sync.
 const GROUP: usize = 1 << 16;
 
 /// Makes the [`FileSink`].
@@ -97,7 +97,7 @@ pub(crate) struct Settings {
     pub(crate) max_open_files: usize,
 }
 
-/// How often it syncs with `interval`, in seconds, unless the operator says otherwise.
+/// The default of `sync_interval`.
 const EVERY_SECOND: f64 = 1.0;
 
 /// The remedy where another component writes the file.
@@ -186,7 +186,7 @@ impl Factory for FileSinkFactory {
     }
 
     fn gathers(&self) -> usize {
-        // One sync for all that waits.
+        // One sync for all waiting messages.
         if self.settings.sync == Sync::Batch { GROUP } else { 0 }
     }
 

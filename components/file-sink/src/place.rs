@@ -1,4 +1,4 @@
-//! Whether a file could be written, and which one it is, before it is opened.
+//! Checks whether a file could be written, and identifies it, before it is opened.
 use std::{
     fs, io,
     path::{Path, PathBuf, absolute},
@@ -33,7 +33,8 @@ fn check_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Which regular file it is, or will be; two that others may write at once are none.
+/// The regular file at a path, now or when it is created; `None` for other kinds, which several
+/// components may write at once.
 pub(crate) fn of_one(path: &Path) -> Option<PathBuf> {
     let is_special = fs::metadata(path).is_ok_and(|there| !there.is_file());
     (!is_special).then(|| real(&absolute(path).unwrap_or_else(|_| path.into())))

@@ -275,7 +275,7 @@ impl Drop for FileSink {
     }
 }
 
-/// The name of a file that was begun anew in this second.
+/// The name that a file gets when a new one replaces it in this second.
 pub(crate) fn rotated_name(path: &Path, second: i64, zone: &TimeZone) -> PathBuf {
     let time = Timestamp::from_second(second).unwrap_or_default().to_zoned(zone.clone());
     let mut name = path.as_os_str().to_owned();

@@ -36,9 +36,9 @@ pub(crate) struct Target {
     length: u64,
     /// The file's length before the part that is not settled yet.
     settled: u64,
-    /// How it ends.
+    /// The ending of its text.
     ending: Ending,
-    /// Behind its length lies what could not be cut off.
+    /// After its length are bytes that could not be cut off.
     is_torn: bool,
     /// Some of its content is not on disk yet.
     pub(crate) is_dirty: bool,
@@ -139,7 +139,7 @@ impl Target {
         Ok(())
     }
 
-    /// How it ends that was written by others, or in another run.
+    /// The ending of a file that was written by others, or in another run.
     fn find_ending(&self, delimiter: &[u8]) -> io::Result<Ending> {
         if self.length == 0 {
             return Ok(Ending::Whole);
@@ -242,7 +242,7 @@ impl Target {
         Ok(written)
     }
 
-    /// The data written since it was last settled stays, whatever happens.
+    /// From now on, the data written since it was last settled stays.
     pub(crate) fn settle(&mut self) -> io::Result<()> {
         if self.sync == Sync::Batch {
             self.sync()?;
@@ -325,8 +325,8 @@ fn open_alone(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The process that has locked a file, if the system tells. A line of `/proc/locks` is
-/// `1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF`, with the inode behind the last colon.
+/// The process that has locked a file, if the system shows it. A line of `/proc/locks` is
+/// `1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF`, with the inode after the last colon.
 fn holder(there: &Metadata) -> Option<u32> {
     let locks = fs::read_to_string("/proc/locks").ok()?;
     let inode = format!(":{}", there.ino());

@@ -7,7 +7,7 @@
 //! The ledger knows where in the file each message of a batch ends. The end of the longest prefix
 //! that has ended goes into the checkpoint, which is written aside, synced and renamed; messages
 //! that have ended after it are kept as ranges. Blocks are read before the file's beginning is
-//! compared with its earlier beginning: no byte of a file that was truncated and written anew is
+//! compared with its earlier beginning: no byte of a file that was truncated and rewritten is
 //! taken for the old one's.
 mod files;
 mod outlet;
@@ -60,7 +60,7 @@ attributes! {
         /// Where to start in files present on the first run. Files that appear later, and gzip
         /// files, are read from the beginning.
         pub from: Start = Start::Beginning,
-        /// What ends a line. It is not part of the message's data.
+        /// The end of a line. It is not part of the message's data.
         pub delimiter: String = "\n".into(),
         /// The longest line, in bytes.
         pub max_length: usize = 16 << 20,
@@ -91,7 +91,7 @@ attributes! {
     }
 }
 
-/// How often the checkpoint is written, in seconds, unless the operator says otherwise.
+/// The default of `checkpoint_interval`.
 const EVERY_SECOND: f64 = 1.0;
 
 /// The remedy where there is no state directory.

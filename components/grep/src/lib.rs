@@ -61,7 +61,7 @@ pub struct Grep {
 }
 
 impl Pattern {
-    /// Says of each message of a call whether the pattern is in it.
+    /// Finds the messages of a call that match.
     fn look(&self, call: &BatchCall<'_>, found: &mut Vec<bool>) {
         let messages = call.messages();
         found.clear();
@@ -82,8 +82,8 @@ impl Pattern {
     }
 }
 
-/// Marks the messages with the word in them. They lie in `data`, in order: looking through all of
-/// that at once is much faster than looking into each.
+/// Marks the messages that contain the word. They are in `data`, in order: one search in all of it
+/// is much faster than a search in each.
 fn look_for(word: &Finder<'_>, data: &[u8], messages: &[Message], found: &mut [bool]) {
     let start = |message: &Message| message.data().as_ptr().addr() - data.as_ptr().addr();
     let mut next = 0;
@@ -95,7 +95,7 @@ fn look_for(word: &Finder<'_>, data: &[u8], messages: &[Message], found: &mut [b
         if ends_before(message) {
             next += messages[next..].partition_point(ends_before);
         }
-        // If it begins before the message, it lies across the end of one.
+        // If it begins before this message, it crosses the end of the one before.
         if messages.get(next).is_some_and(|message| start(message) <= begin) {
             found[next] = true;
             next += 1;
@@ -136,7 +136,7 @@ mod tests {
 
     /// Lines as a source cuts them, neighbours in memory.
     #[test]
-    fn a_word_is_found_within_a_line_alone() {
+    fn a_word_is_found_only_within_a_line() {
         let found = |word: &str, lines: &[&str]| -> Vec<usize> {
             let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
             let block = Payload::from(text.into_bytes());

@@ -17,9 +17,9 @@ use rustix::{
 attributes! {
     /// Reads standard input, a message for each line.
     pub struct Attributes {
-        /// What ends a line. It is not part of the message's data.
+        /// The end of a line. It is not part of the message's data.
         pub delimiter: String = "\n".into(),
-        /// What makes a message.
+        /// The unit that becomes a message.
         pub split: Split = Split::Lines,
         /// The longest line, in bytes.
         pub max_length: usize = MAX_LENGTH,
@@ -33,16 +33,16 @@ attributes! {
 }
 
 attributes! {
-    /// What makes a message.
+    /// The unit that becomes a message.
     pub enum Split {
         /// Each line.
         Lines,
-        /// Whatever one read returns, without looking for lines.
+        /// All bytes of one read, without looking for lines.
         Blocks,
     }
 }
 
-/// The longest line unless the operator says otherwise.
+/// The default of `max_length`.
 const MAX_LENGTH: usize = 16 << 20;
 
 /// The size of the pipe before standard input, if it is one: fewer switches between processes.

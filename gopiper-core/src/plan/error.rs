@@ -123,6 +123,11 @@ pub enum PipelineError {
         /// Its kind.
         kind: &'static str,
     },
+    /// The sink for dead letters would send its failed messages to itself.
+    #[error(
+        "{0}: on_fail = 'dead_letter', but it is the sink for dead letters itself: set 'discard' or 'stop'"
+    )]
+    OwnDeadLetters(String),
     /// There is no state directory, and no sink for failed messages.
     #[error(
         "{0}: on_fail = 'dead_letter', but there is no place for dead letters: give the pipeline a state directory or a dead_letter component"
@@ -238,7 +243,9 @@ impl PipelineError {
             Self::Single { component, .. } | Self::NotPartitioned { component, .. } => {
                 (component, Option("pool_size"))
             }
-            Self::NoPlaceForDeadLetters(component) => (component, Option("on_fail")),
+            Self::NoPlaceForDeadLetters(component) | Self::OwnDeadLetters(component) => {
+                (component, Option("on_fail"))
+            }
             Self::WrongPlace { component, .. }
             | Self::NothingFollows { component, .. }
             | Self::UnknownParallel { component, .. }

@@ -79,6 +79,9 @@ impl Pipeline {
         if names.contains(&name) {
             return Err(vec![PipelineError::SameName(name)]);
         }
+        if sink.options.on_fail == Some(OnFail::DeadLetter) {
+            return Err(vec![PipelineError::OwnDeadLetters(name)]);
+        }
         self.dead_letter = Some(
             PlannedStage::new(name, sink.factory, &sink.options).map_err(|error| vec![error])?,
         );

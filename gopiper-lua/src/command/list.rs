@@ -5,15 +5,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{
-    Args,
-    builder::{OsStringValueParser, TypedValueParser},
-};
+use clap::Args;
 use gopiper_core::loader::{self, Refusal};
 use gopiper_lua::{SearchPath, unreadable};
 use serde_json::json;
 
 use crate::command::{
+    arguments::SearchArguments,
     exit::refuse,
     output::{print, say},
 };
@@ -25,10 +23,8 @@ pub(crate) struct ListArguments {
     /// not exist].
     #[arg(env = "GOPIPER_PIPELINE")]
     pub(crate) file: Option<PathBuf>,
-    /// More directories to search for components, separated by colons.
-    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS",
-        value_parser = OsStringValueParser::new().map(PathBuf::from))]
-    pub(crate) component_path: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) search: SearchArguments,
     /// Write a JSON object on each line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -43,8 +39,9 @@ pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
         return refuse(&unreadable(file, &error));
     }
     let file = file.unwrap_or(Path::new("pipeline.lua"));
-    let search = SearchPath::new(file, &arguments.component_path);
-    let missing = SearchPath::missing(&arguments.component_path);
+    let given = &arguments.search.component_path;
+    let search = SearchPath::new(file, given);
+    let missing = SearchPath::missing(given);
     missing.iter().for_each(|warning| say(format_args!("gopiper: warning: {warning}")));
     for (name, path) in search.components() {
         let inspected =

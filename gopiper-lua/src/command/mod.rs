@@ -1,4 +1,5 @@
 //! The command line, and a file for each command. Only this folder writes to the terminal.
+mod arguments;
 mod attributes;
 pub(crate) mod cli;
 mod dlq;

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{
-    Args,
-    builder::{OsStringValueParser, TypedValueParser},
-};
+use clap::Args;
 use gopiper_core::{
     Pipeline, PipelineError, Prepared, Running, StopReason, Summary, plural, state,
 };
@@ -17,6 +14,7 @@ use gopiper_lua::{Loaded, Settings};
 use tracing::{error, info, warn};
 
 use crate::command::{
+    arguments::{PipelineArguments, SearchArguments},
     drawing::{self, GraphFormat},
     exit::{self, refuse},
     logging::{LogFormat, show},
@@ -28,17 +26,10 @@ use crate::command::{
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// The Lua file that creates the pipelines.
-    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
-    pub(crate) file: PathBuf,
-    /// More directories to search for components, separated by colons.
-    #[arg(long, env = "GOPIPER_COMPONENT_PATH", value_delimiter = ':', value_name = "DIRS",
-        value_parser = OsStringValueParser::new().map(PathBuf::from))]
-    pub(crate) component_path: Vec<PathBuf>,
-    /// The state directory: checkpoints, buffers, dead letters [default: a folder of the file's own
-    /// in $XDG_STATE_HOME/gopiper].
-    #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
-    pub(crate) state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArguments,
+    #[command(flatten)]
+    pub(crate) search: SearchArguments,
     /// Seconds that the pipelines may take to drain after the first signal. Messages that are left
     /// then are reported, and not processed.
     #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
@@ -65,7 +56,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     for (pipeline, warning) in gopiper_core::left_in_buffers(&loaded.pipelines) {
         show(&loaded.places.problem(&pipeline, &warning));
     }
-    match drive(loaded, arguments, &stops) {
+    match drive(loaded, &arguments.pipeline, &stops) {
         DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code) => code,
     }
 }
@@ -113,18 +104,19 @@ fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
 
 /// Loads a file, and shows all its errors. `to_run`: moves the state of an older gopiper.
 pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, ExitCode> {
-    let state_directory = match &arguments.state_dir {
+    let PipelineArguments { file, state_dir } = &arguments.pipeline;
+    let state_directory = match state_dir {
         Some(directory) => Some(directory.clone()),
-        None => default_state(&arguments.file, to_run).map_err(|error| refuse(&error))?,
+        None => default_state(file, to_run).map_err(|error| refuse(&error))?,
     };
     let settings = Settings {
-        component_path: arguments.component_path.clone(),
+        component_path: arguments.search.component_path.clone(),
         state_directory,
         trust: arguments.trust.trust()?,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
         seed: arguments.seed,
     };
-    let loaded = gopiper_lua::load(&arguments.file, &settings).map_err(|problems| {
+    let loaded = gopiper_lua::load(file, &settings).map_err(|problems| {
         problems.iter().for_each(show);
         ExitCode::from(exit::CONFIGURATION)
     })?;
@@ -156,21 +148,15 @@ pub(crate) enum DriveOutcome {
 }
 
 /// Runs pipelines until they have ended.
-pub(crate) fn drive(mut loaded: Loaded, arguments: &RunArguments, stops: &Stops) -> DriveOutcome {
+pub(crate) fn drive(
+    mut loaded: Loaded,
+    arguments: &PipelineArguments,
+    stops: &Stops,
+) -> DriveOutcome {
     if let Err(code) = check_all(&mut loaded) {
         return DriveOutcome::Refused(code);
     }
-    let ends = |pipeline: &mut Pipeline| {
-        let (resending, forgetting): (Vec<_>, Vec<_>) =
-            pipeline.sources().into_iter().partition(|(_, resends)| *resends);
-        let names = |sources: Vec<(String, bool)>| sources.into_iter().map(|(name, _)| name);
-        let ends = PipelineEnd {
-            dead_letter: pipeline.dead_letter().map(str::to_owned),
-            resending: names(resending).collect(),
-            forgetting: names(forgetting).collect(),
-        };
-        (pipeline.name().to_owned(), ends)
-    };
+    let ends = |pipeline: &mut Pipeline| (pipeline.name().to_owned(), PipelineEnd::of(pipeline));
     let ends: HashMap<_, _> = loaded.pipelines.iter_mut().map(ends).collect();
     match start_all(loaded.pipelines, stops) {
         Ok(None) => {
@@ -226,7 +212,7 @@ fn start_all(
     Ok(Some(summaries))
 }
 
-/// Where the messages of a pipeline go that do not reach its sinks.
+/// The fate of the messages of a pipeline that do not reach its sinks.
 struct PipelineEnd {
     /// The operator's own sink for failed messages.
     dead_letter: Option<String>,
@@ -236,21 +222,33 @@ struct PipelineEnd {
 }
 
 impl PipelineEnd {
+    fn of(pipeline: &mut Pipeline) -> Self {
+        let (resending, forgetting): (Vec<_>, Vec<_>) =
+            pipeline.sources().into_iter().partition(|(_, resends)| *resends);
+        let names = |sources: Vec<(String, bool)>| sources.into_iter().map(|(name, _)| name);
+        PipelineEnd {
+            dead_letter: pipeline.dead_letter().map(str::to_owned),
+            resending: names(resending).collect(),
+            forgetting: names(forgetting).collect(),
+        }
+    }
+
     /// The fate of messages that were left unprocessed.
-    fn of_unprocessed(&self) -> String {
+    fn of_unprocessed(&self, messages: u64) -> String {
         let (again, lost) = (self.resending.join(", "), self.forgetting.join(", "));
+        let (they_are, them) = if messages == 1 { ("it is", "it") } else { ("they are", "them") };
         match (again.is_empty(), lost.is_empty()) {
-            (_, true) => format!("{again} will send them again in the next run"),
-            (true, _) => format!("they are lost, because {lost} cannot send them again"),
+            (_, true) => format!("{again} will send {them} again in the next run"),
+            (true, _) => format!("{they_are} lost, because {lost} cannot send {them} again"),
             _ => format!(
-                "those of {again} will come again in the next run, those of {lost} are lost"
+                "messages of {again} will come again in the next run, messages of {lost} are lost"
             ),
         }
     }
 }
 
 /// Reports how a pipeline has ended. Returns whether it was a success.
-fn report(summary: &Summary, ends: &PipelineEnd, arguments: &RunArguments) -> bool {
+fn report(summary: &Summary, ends: &PipelineEnd, arguments: &PipelineArguments) -> bool {
     let pipeline = summary.pipeline.as_str();
     for (component, counts) in &summary.components {
         info!(
@@ -284,40 +282,44 @@ fn report(summary: &Summary, ends: &PipelineEnd, arguments: &RunArguments) -> bo
             StopReason::Requested => info!(pipeline, "stopped"),
         }
     }
-    if summary.outcomes.dead_lettered > 0 {
-        let messages = summary.outcomes.dead_lettered;
+    let outcomes = &summary.outcomes;
+    if outcomes.dead_lettered > 0 {
+        let messages = outcomes.dead_lettered;
+        let (failed, _) = in_words(messages);
         match &ends.dead_letter {
             Some(component) => {
-                let failed = plural(messages as usize, "message");
                 warn!(pipeline, messages, "{failed} failed and went to {component} (dead_letter)");
             }
             None => {
-                let (see, failed) =
-                    (see_dead_letters(arguments), plural(messages as usize, "message"));
+                let see = see_dead_letters(arguments);
                 let became = if messages == 1 { "a dead letter" } else { "dead letters" };
                 warn!(pipeline, messages, "{failed} failed and became {became} (list: {see})");
             }
         }
     }
-    if summary.outcomes.failed > 0 {
-        let messages = summary.outcomes.failed;
-        let (failed, were) =
-            (plural(messages as usize, "message"), if messages == 1 { "was" } else { "were" });
+    if outcomes.failed > 0 {
+        let messages = outcomes.failed;
+        let (failed, were) = in_words(messages);
         error!(pipeline, messages, "{failed} failed and {were} discarded");
     }
-    if !summary.is_finished() && summary.outcomes.returned + summary.unsettled > 0 {
-        let messages = summary.outcomes.returned + summary.unsettled;
-        let (left, were) =
-            (plural(messages as usize, "message"), if messages == 1 { "was" } else { "were" });
-        error!(pipeline, messages, "{left} {were} left unprocessed: {}", ends.of_unprocessed());
+    if !summary.is_finished() && outcomes.returned + summary.unsettled > 0 {
+        let messages = outcomes.returned + summary.unsettled;
+        let (left, were) = in_words(messages);
+        let fate = ends.of_unprocessed(messages);
+        error!(pipeline, messages, "{left} {were} left unprocessed: {fate}");
     }
     summary.is_success()
 }
 
+/// A number of messages, and the verb for it: `1 message` and `was`.
+fn in_words(messages: u64) -> (String, &'static str) {
+    (plural(messages as usize, "message"), if messages == 1 { "was" } else { "were" })
+}
+
 /// The command that lists the dead letters of this run.
-fn see_dead_letters(arguments: &RunArguments) -> String {
-    let file = for_shell(&arguments.file);
-    match &arguments.state_dir {
+fn see_dead_letters(PipelineArguments { file, state_dir }: &PipelineArguments) -> String {
+    let file = for_shell(file);
+    match state_dir {
         Some(directory) => format!("gopiper dlq list --state-dir {} {file}", for_shell(directory)),
         None => format!("gopiper dlq list {file}"),
     }

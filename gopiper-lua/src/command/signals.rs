@@ -185,7 +185,7 @@ impl Requests {
             return None;
         }
         self.count += 1;
-        // Repetitions do not move it: somebody who leans on Ctrl-C wants an end.
+        // Repetitions do not move it, so that a key that is held down counts again.
         self.last = Some((signal, now));
         Some(self.count)
     }

@@ -46,7 +46,7 @@ impl DefaultState {
         }
         let DefaultState { directory, old } = self;
         if state::is_of_another_version(&old) {
-            // Refused where it is, by whatever needs it.
+            // It is refused in its place, as soon as something needs it.
             return Ok(old);
         }
         let failed = |error: &dyn std::fmt::Display| {
@@ -77,8 +77,8 @@ impl DefaultState {
     }
 }
 
-/// A folder from the environment. An empty or relative one counts as unset, as XDG has it: state
-/// would otherwise lie in whatever folder the program is started from.
+/// A folder from the environment. An empty or relative one counts as unset, as XDG has it:
+/// otherwise the state would be in the folder from which the program is started.
 fn absolute_variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }

@@ -132,7 +132,7 @@ mod tests {
         find(data.as_bytes(), Paths::default().get(path.as_bytes())?)
     }
 
-    /// What has to be read for a field counts, and the length of the message does not.
+    /// The depth of the text before the field counts, and the length of the message does not.
     #[test]
     fn a_field_is_read_up_to_the_limit_of_depth_in_short_and_long_messages() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));

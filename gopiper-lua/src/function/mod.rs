@@ -107,7 +107,7 @@ pub(crate) fn differs(
     };
     format!(
         "the file does not put the same functions into pipelines each time it runs\n{differs}\n\
-         each worker runs the file again: it must not depend on chance, time or other files"
+         each worker runs the file again: it must not depend on random numbers, the time or other files"
     )
 }
 

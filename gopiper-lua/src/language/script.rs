@@ -7,11 +7,12 @@ use std::{
     sync::Arc,
 };
 
+use gopiper_abi::nearest::did_you_mean;
 use mlua::{Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
 use crate::{
-    language::chance::Chance,
+    language::{chance::Chance, search::here},
     problem::{
         Problem,
         place::{Place, What},
@@ -229,6 +230,24 @@ fn in_words(said: &str) -> String {
         }
         _ if said.contains(NO_GOPIPER) => format!("{said}\nbegin the file with: {REQUIRE}"),
         _ => said.to_owned(),
+    }
+}
+
+/// The error for a pipeline's file that cannot be read.
+pub fn unreadable(file: &Path, error: &io::Error) -> String {
+    let shown = file.display();
+    if error.kind() != io::ErrorKind::NotFound {
+        return format!("cannot read {shown}: {error}");
+    }
+    let beside = fs::read_dir(here(file.parent().unwrap_or(Path::new(""))));
+    let names = beside.into_iter().flatten().flatten();
+    let names: Vec<_> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let lua: Vec<_> = names.iter().map(String::as_str).filter(|n| n.ends_with(".lua")).collect();
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match (did_you_mean(&name, &lua), file == Path::new("pipeline.lua")) {
+        (meant, false) => format!("there is no file {shown}{meant}"),
+        (meant, true) if !meant.is_empty() => format!("there is no {shown} here{meant}"),
+        (_, true) => format!("there is no {shown} here; name the file: gopiper run FILE"),
     }
 }
 

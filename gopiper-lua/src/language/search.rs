@@ -1,11 +1,11 @@
 //! The search path of components.
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
-use gopiper_abi::nearest::{did_you_mean, nearest};
+use gopiper_abi::nearest::nearest;
 
 /// The ending of the names of component files, before `.so`.
 const ENDING: &str = "_component";
@@ -39,7 +39,7 @@ impl SearchPath {
         SearchPath(directories)
     }
 
-    /// Warnings about the directories that were given.
+    /// A warning for each given directory that does not exist.
     pub fn missing(given: &[PathBuf]) -> Vec<String> {
         let given = given.iter().filter(|directory| !directory.as_os_str().is_empty());
         let missing = given.filter(|directory| !directory.is_dir());
@@ -99,26 +99,8 @@ impl SearchPath {
     }
 }
 
-/// Why a pipeline's file cannot be read.
-pub fn unreadable(file: &Path, error: &io::Error) -> String {
-    let shown = file.display();
-    if error.kind() != io::ErrorKind::NotFound {
-        return format!("cannot read {shown}: {error}");
-    }
-    let beside = fs::read_dir(here(file.parent().unwrap_or(Path::new(""))));
-    let names = beside.into_iter().flatten().flatten();
-    let names: Vec<_> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    let lua: Vec<_> = names.iter().map(String::as_str).filter(|n| n.ends_with(".lua")).collect();
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    match (did_you_mean(&name, &lua), file == Path::new("pipeline.lua")) {
-        (meant, false) => format!("there is no file {shown}{meant}"),
-        (meant, true) if !meant.is_empty() => format!("there is no {shown} here{meant}"),
-        (_, true) => format!("there is no {shown} here; name the file: gopiper run FILE"),
-    }
-}
-
 /// A directory as the system calls it: the empty path is the working directory.
-fn here(directory: &Path) -> &Path {
+pub(crate) fn here(directory: &Path) -> &Path {
     if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
 }
 

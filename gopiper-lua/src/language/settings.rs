@@ -10,7 +10,7 @@ pub struct Settings {
     pub component_path: Vec<PathBuf>,
     /// The state directory.
     pub state_directory: Option<PathBuf>,
-    /// Whose components are loaded; it overrides the file.
+    /// The trusted keys; they override those of the file.
     pub trust: Option<Trust>,
     /// How long pipelines may take to drain after a stop.
     pub shutdown_timeout: Option<Duration>,

@@ -11,8 +11,8 @@ use crate::{
     language::{
         component_places::Places,
         placeholder,
-        script::Script,
-        search::{SearchPath, unreadable},
+        script::{Script, unreadable},
+        search::SearchPath,
         settings::Settings,
     },
     module::{self, Made},

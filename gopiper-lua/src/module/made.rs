@@ -21,7 +21,7 @@ pub(crate) struct Made {
     /// The positions of the functions that are transforms in pipelines, in order.
     pub(crate) functions: Vec<String>,
     pub(crate) components: Vec<UnusedComponent>,
-    /// Whose components are loaded, unless the command line overrides it.
+    /// The trusted keys, unless the command line overrides them.
     pub(super) trust: Trust,
     /// The names of all pipelines, also of those that could not be put together.
     pub(super) names: Vec<String>,
@@ -35,5 +35,5 @@ pub(crate) struct UnusedComponent {
     pub(crate) taken: Arc<AtomicBool>,
 }
 
-/// How often each line has called by each name: at all, and with each first argument.
+/// The number of calls on each line by each name: all, and those with each first argument.
 pub(super) type Counts = HashMap<((String, usize, String), Option<Option<String>>), usize>;

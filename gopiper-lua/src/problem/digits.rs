@@ -70,9 +70,10 @@ fn find(ast: &Ast) -> Vec<Found> {
     let mut numbers = Numbers::default();
     // A name may be given to another one before: until no more are found.
     loop {
-        let before = (numbers.names.clone(), numbers.texts.len());
+        let known = |numbers: &Numbers| (numbers.names.clone(), numbers.texts.len());
+        let before = known(&numbers);
         numbers.visit_ast(ast);
-        if (&numbers.names, numbers.texts.len()) == (&before.0, before.1) {
+        if known(&numbers) == before {
             break;
         }
         numbers.found.clear();
@@ -95,7 +96,7 @@ struct Numbers {
     names: HashMap<String, MayBe>,
     /// Names that the file treats as strings.
     texts: HashSet<String>,
-    /// Tables that the file writes with names as keys: a key that is no string finds nothing there.
+    /// Tables that the file writes with names as keys: other keys find nothing there.
     named: HashSet<String>,
     /// Keys of such tables, by where they are.
     sought: HashSet<std::ops::Range<usize>>,

@@ -24,7 +24,7 @@ pub(crate) struct Place {
 pub(crate) enum What {
     Line,
     Word(String),
-    /// Which bytes of the file, as its parser knows.
+    /// A range of the file's bytes, from its parser.
     Range(Range<usize>),
     /// Text that Lua cannot parse, as Lua quotes it.
     Nonsense(String),
@@ -44,7 +44,7 @@ pub(crate) struct CallSite {
     pub(crate) first: Option<String>,
     /// From 1 on; 0 for the call itself.
     pub(crate) argument: usize,
-    /// Which argument is its options; 0 for none.
+    /// The number of the argument with its options; 0 for none.
     pub(crate) options: usize,
     /// As of attributes: `retry.max_attempts`, `paths[2]`.
     pub(crate) path: String,

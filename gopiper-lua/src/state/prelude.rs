@@ -10,8 +10,7 @@ pub(crate) static TEXT: Chunk = Chunk::own(include_str!("text.lua"));
 /// Prevents functions such as `pcall` from catching a stop.
 pub(crate) static STOPPED: Chunk = Chunk::own(include_str!("stopped.lua"));
 
-/// How long a function may take for one message, and a file to run, unless the operator says
-/// otherwise.
+/// The default limit of time, for a function with one message and for the run of a file.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// A Lua state for a file, and its progress.

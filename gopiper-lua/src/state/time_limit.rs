@@ -94,7 +94,7 @@ pub(crate) type Complain = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The calls of one function, or the run of a file, as the watch sees them.
 pub(crate) struct Limit {
-    /// Whose calls these are, in words.
+    /// The file or the function, in words.
     subject: String,
     runs: LimitedCode,
     time: Duration,
@@ -162,7 +162,7 @@ impl Limit {
         limit
     }
 
-    /// Whose calls these are, in words.
+    /// The file or the function, in words.
     pub(crate) fn subject(&self) -> &str {
         &self.subject
     }

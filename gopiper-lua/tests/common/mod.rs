@@ -2,11 +2,14 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
 use std::{
+    fs,
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
 };
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The workspace.
 pub fn root() -> PathBuf {
@@ -58,6 +61,16 @@ pub fn feed(child: &mut Child, input: Vec<u8>) -> thread::JoinHandle<()> {
     thread::spawn(move || drop(stdin.write_all(&input)))
 }
 
+/// Sends it a signal.
+pub fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it is there");
+}
+
+/// Its standard output.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Its standard error.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -66,8 +79,13 @@ pub fn stderr(output: &Output) -> String {
 /// A file with a pipeline of these components between standard input and output.
 pub fn pipeline(between: &str, stdin: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::Builder::new().suffix(".lua").tempfile().expect("a temporary file");
-    write!(
-        file,
+    file.write_all(pipeline_text(between, stdin).as_bytes()).expect("written");
+    file
+}
+
+/// The text of such a file. Each component between ends with a comma.
+pub fn pipeline_text(between: &str, stdin: &str) -> String {
+    format!(
         "local gopiper = require('gopiper')
 gopiper.createPipeline({{
   gopiper.loadComponent('stdin_component.so', {stdin}),
@@ -76,6 +94,38 @@ gopiper.createPipeline({{
 }})
 "
     )
-    .expect("written");
-    file
+}
+
+/// A folder with a pipeline's file, and a state directory that the program creates.
+pub struct Home {
+    pub folder: tempfile::TempDir,
+    pub file: PathBuf,
+    pub state: PathBuf,
+}
+
+impl Home {
+    pub fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, state) = (folder.path().join("p.lua"), folder.path().join("state"));
+        let home = Home { folder, file, state };
+        home.write(text);
+        home
+    }
+
+    /// Replaces the file.
+    pub fn write(&self, text: &str) {
+        fs::write(&self.file, text).expect("written");
+    }
+
+    /// The program with these arguments, followed by the file.
+    pub fn gopiper(&self, arguments: &[&str]) -> Command {
+        let mut command = gopiper();
+        command.args(arguments).arg(&self.file).env("GOPIPER_STATE_DIR", &self.state);
+        command
+    }
+
+    /// Runs it with this input.
+    pub fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
+        run(&mut self.gopiper(arguments), input)
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) fn all() -> Result<()> {
             components.iter().for_each(|package| args.extend(["-p", &package.id.repr]));
             let artifacts = cargo.build(&args)?;
             let out = target_folder()?.join(format!("plugins-{version}"));
-            let known = Known::Again;
+            let known = Known::Again { symbols: None };
             let said = plugins::install(&built.program, &components, &artifacts, &out, known)?;
             said.iter().for_each(|line| eprintln!("{line}"));
             ensure!(

@@ -1,4 +1,4 @@
-//! Which files there are.
+//! Finds the files.
 use std::{
     borrow::Cow,
     cmp::{Ordering, Reverse},

@@ -1,4 +1,4 @@
-//! Which file it is: a name may be given to another one, and so may an inode.
+//! Identifies a file: its name or its inode may be given to another one.
 use std::{
     fs::{File, Metadata},
     io,
@@ -8,10 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// How much of a file's beginning tells it from others, and how much of what lies before a place.
+/// The number of bytes at a file's beginning, and of those before a place, that identify it.
 pub(crate) const HEAD: usize = 1024;
 
-/// Which file it is on this machine, for as long as it exists and its file system stays mounted.
+/// Identifies a file on this machine, for as long as it exists and its file system stays mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Inode {
     device: u64,

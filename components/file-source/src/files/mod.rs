@@ -1,4 +1,4 @@
-//! Which files there are, and which is which: names may be given to others, and so may inodes.
+//! Finds and identifies files: their names and inodes may be given to others.
 //! Their contents are read elsewhere.
 pub(crate) mod found;
 pub(crate) mod identity;

@@ -1,4 +1,4 @@
-//! Which files are parts of one log: what it is rotated to has names that are alike.
+//! Finds the files of one log: rotated files have similar names.
 use std::{
     collections::hash_map::DefaultHasher,
     hash::{Hash, Hasher},

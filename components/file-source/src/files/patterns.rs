@@ -32,7 +32,7 @@ fn in_words(problem: &str) -> &str {
         "invalid range pattern" => "a '[' is not closed",
         "wildcards are either regular `*` or recursive `**`" => "more than two '*' in a row",
         "recursive wildcards must form a single path component" => {
-            "'**' must stand alone between slashes, as in 'logs/**/*.log'"
+            "'**' must be alone between slashes, as in 'logs/**/*.log'"
         }
         other => other,
     }
@@ -104,7 +104,7 @@ fn next(pattern: &str, from: usize, wanted: &[char]) -> Option<usize> {
         if !pattern[at..].starts_with('[') {
             return Some(at);
         }
-        // A bracket that stands first in it does not close it.
+        // A bracket at its beginning does not close it.
         let inside = at + 1 + usize::from(pattern[at + 1..].starts_with('!'));
         let first = pattern[inside..].chars().next().map_or(0, char::len_utf8);
         let end = pattern[inside + first..].find(']');
@@ -144,6 +144,6 @@ mod tests {
             "paths[1]: 'logs/[a.log' is not a valid pattern: a '[' is not closed"
         );
         assert!(refused("a***").ends_with(": more than two '*' in a row"), "{}", refused("a***"));
-        assert!(refused("a**").contains("stand alone between slashes"), "{}", refused("a**"));
+        assert!(refused("a**").contains("must be alone between slashes"), "{}", refused("a**"));
     }
 }

@@ -15,7 +15,7 @@ const MOST: usize = 10_000;
 pub(crate) struct Beyond {
     /// In order, apart from each other, and none of them empty.
     ranges: Vec<Range<u64>>,
-    /// The bytes before a place after them: a file that was written anew does not have these.
+    /// The bytes before a place after them: a rewritten file does not have these.
     mark: Option<Mark>,
 }
 

@@ -24,8 +24,8 @@ use crate::{
 };
 
 const MILLISECOND: i64 = 1_000_000;
-/// How often is looked whether files have come or grown, as not all file systems tell. Also when to
-/// try again what could not be opened.
+/// The time between two searches for files that are new or have grown, because not all file systems
+/// report them; and between two attempts to open a file.
 const LOOK_EVERY: i64 = 1000 * MILLISECOND;
 /// So much time lies between two checkpoints at least.
 const SAVE_PAUSE: i64 = 10 * MILLISECOND;

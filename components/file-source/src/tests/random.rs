@@ -1,5 +1,5 @@
-//! Whatever happens to a file and to the source, each line comes until it is finished, and
-//! then never again.
+//! Each line comes until it is finished and then never again, after any changes to the file and the
+//! source.
 use proptest::prelude::*;
 
 use super::*;

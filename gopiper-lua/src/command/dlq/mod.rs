@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use gopiper_core::{
     dead_letters::{self, Damage, Letter, SegmentReader, StoredLetter},
     in_a_line, plural, state,
@@ -18,6 +18,7 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::command::{
+    arguments::PipelineArguments,
     exit::{self, refuse},
     output::{StandardOutput, print, say},
     run::RunArguments,
@@ -29,7 +30,7 @@ pub(crate) enum DlqCommand {
     /// List dead letters, one a line, the id first
     List {
         #[command(flatten)]
-        state: StateArguments,
+        pipeline: PipelineArguments,
         /// Write a JSON object on each line.
         #[arg(long)]
         json: bool,
@@ -42,7 +43,7 @@ pub(crate) enum DlqCommand {
         #[arg(long)]
         payload: bool,
         #[command(flatten)]
-        state: StateArguments,
+        pipeline: PipelineArguments,
     },
     /// Send dead letters through the pipeline again, from the component that failed with them
     Replay {
@@ -61,46 +62,34 @@ pub(crate) enum DlqCommand {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        state: StateArguments,
+        pipeline: PipelineArguments,
     },
-}
-
-/// The state directory of a pipeline's file.
-#[derive(Debug, Args)]
-pub(crate) struct StateArguments {
-    /// The Lua file that creates the pipelines.
-    #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]
-    pub(crate) file: PathBuf,
-    /// The state directory: checkpoints, buffers, dead letters [default: a folder of the file's own
-    /// in $XDG_STATE_HOME/gopiper].
-    #[arg(long, env = "GOPIPER_STATE_DIR", value_name = "DIR")]
-    pub(crate) state_dir: Option<PathBuf>,
 }
 
 /// Executes a subcommand of `dlq`.
 pub(crate) fn execute(command: DlqCommand) -> ExitCode {
     match command {
-        DlqCommand::List { state, json } => in_folder(&state, |folder| list(folder, json)),
-        DlqCommand::Show { id, payload, state } => {
+        DlqCommand::List { pipeline, json } => in_folder(&pipeline, |folder| list(folder, json)),
+        DlqCommand::Show { id, payload, pipeline } => {
             if Path::new(&id).extension().is_some_and(|extension| extension == "lua") {
                 say(format_args!(
-                    "gopiper: '{id}' is a file: give the id of a dead letter before it \
-                     (gopiper dlq list {id})"
+                    "gopiper: '{id}' is a file: give the id of a dead letter before it; gopiper \
+                     dlq list {id} shows the ids"
                 ));
                 return ExitCode::from(exit::USAGE);
             }
-            in_folder(&state, |folder| show(folder, &id, payload))
+            in_folder(&pipeline, |folder| show(folder, &id, payload))
         }
         DlqCommand::Replay { component, from_start, run } => {
             replay::replay(component.as_deref(), from_start, &run)
         }
-        DlqCommand::Purge { all, state } => in_folder(&state, |folder| purge(folder, all)),
+        DlqCommand::Purge { all, pipeline } => in_folder(&pipeline, |folder| purge(folder, all)),
     }
 }
 
-/// Does something with the folder of the letters.
-fn in_folder(state: &StateArguments, work: impl FnOnce(&Path) -> io::Result<ExitCode>) -> ExitCode {
-    let folder = match folder(state) {
+/// Applies a command to the folder of the letters.
+fn in_folder(of: &PipelineArguments, work: impl FnOnce(&Path) -> io::Result<ExitCode>) -> ExitCode {
+    let folder = match folder(of) {
         Ok(folder) => folder,
         Err(error) => return refuse(&error),
     };
@@ -117,7 +106,7 @@ fn in_folder(state: &StateArguments, work: impl FnOnce(&Path) -> io::Result<Exit
 
 /// The folder of the letters. A missing state directory has none, but if the pipeline's file is
 /// missing, too, that is an error.
-fn folder(of: &StateArguments) -> Result<PathBuf, String> {
+fn folder(of: &PipelineArguments) -> Result<PathBuf, String> {
     let usual = || DefaultState::of(&of.file).map(DefaultState::current);
     let Some(directory) = of.state_dir.clone().or_else(usual) else {
         return Err(
@@ -149,7 +138,7 @@ fn folder(of: &StateArguments) -> Result<PathBuf, String> {
 /// The segments in a folder.
 fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
     dead_letters::segments(folder).map_err(|error| {
-        io::Error::new(error.kind(), format!("can't read {}: {error}", folder.display()))
+        io::Error::new(error.kind(), format!("cannot read {}: {error}", folder.display()))
     })
 }
 
@@ -160,7 +149,7 @@ struct FoundLetter {
     done: bool,
 }
 
-/// Reads a segment: its letters, and what is damaged.
+/// Reads a segment: its letters, and its damage.
 fn read(segment: &Path) -> io::Result<(Vec<FoundLetter>, Vec<Damage>)> {
     let failed =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", segment.display()));
@@ -185,7 +174,7 @@ fn read(segment: &Path) -> io::Result<(Vec<FoundLetter>, Vec<Damage>)> {
     Ok((found, damaged))
 }
 
-/// Reports damaged letters, with what becomes of them.
+/// Reports damaged letters, with their fate.
 fn report(segment: &Path, damaged: &[Damage], fate: &str) {
     for Damage { offset, bytes } in damaged {
         warn!(segment = %segment.display(), offset, bytes, "a dead letter is damaged or incomplete: {fate}");
@@ -274,7 +263,7 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
 
 /// Removes segments that no process is writing: those that were replayed, or all.
 fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
-    let (mut removed, mut left, mut in_use, mut changed) = (0, 0, 0, false);
+    let (mut removed, mut left, mut in_use, mut has_changed) = (0, 0, 0, false);
     for segment in segments(folder)? {
         // Asked first: a segment that no process is writing does not grow any more.
         let is_written = dead_letters::is_written(&segment);
@@ -282,23 +271,23 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
         let (count, undone) = letters.as_ref().map_or((0, 1), |(found, _)| {
             (found.len(), found.iter().filter(|found| !found.done).count())
         });
-        let stays = is_written || (undone > 0 && !all);
-        let fate = if stays { "left" } else { "removed" };
+        let goes = !is_written && (undone == 0 || all);
+        let fate = if goes { "removed" } else { "left" };
         match letters {
             Ok((_, damaged)) => report(&segment, &damaged, fate),
             Err(error) => warn!("{error}: {fate}"),
         }
-        match stays {
-            true if is_written => in_use += count,
-            true => left += count,
-            false => {
-                removed += count;
-                dead_letters::remove(&segment)?;
-                changed = true;
-            }
+        if goes {
+            dead_letters::remove(&segment)?;
+            has_changed = true;
+            removed += count;
+        } else if is_written {
+            in_use += count;
+        } else {
+            left += count;
         }
     }
-    if changed {
+    if has_changed {
         File::open(folder)?.sync_all()?;
         // It has no other contents.
         let _ = fs::remove_dir(folder);

@@ -1,11 +1,16 @@
 //! `gopiper dlq replay`.
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use gopiper_core::dead_letters::StoredLetter;
 use gopiper_lua::Loaded;
 
-use super::{FoundLetter, StateArguments, folder, read_all};
+use super::{FoundLetter, folder, read_all};
 use crate::command::{
+    arguments::PipelineArguments,
     exit::refuse,
     output::say,
     run::{self, DriveOutcome, RunArguments},
@@ -22,20 +27,18 @@ fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(_) => {
-            let file = arguments.file.display();
+            let file = arguments.pipeline.file.display();
             refuse(&format!("no pipeline of {file} has a component '{name}'"))
         }
         Err(code) => code,
     }
 }
 
-/// Sends the letters of each component again, one component after the other. Letters for which the
-/// file has no place any more keep the others from nothing.
+/// Sends the letters of each component again, one component after the other. A failure with one of
+/// them does not keep the others from being replayed.
 pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArguments) -> ExitCode {
-    let state =
-        StateArguments { file: arguments.file.clone(), state_dir: arguments.state_dir.clone() };
     let read = |folder: PathBuf| read_all(&folder).map_err(|error| error.to_string());
-    let found = match folder(&state).and_then(read) {
+    let found = match folder(&arguments.pipeline).and_then(read) {
         Ok(found) => found,
         Err(error) => return refuse(&error),
     };
@@ -56,57 +59,70 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
-    let mut replayed = ExitCode::SUCCESS;
-    for ((name, component), ids) in wanted {
-        let mut loaded = match run::load(arguments, true) {
+    let file = &arguments.pipeline.file;
+    let mut first_failure = None;
+    for ((pipeline, component), ids) in wanted {
+        let loaded = match run::load(arguments, true) {
             Ok(loaded) => loaded,
+            // The others need the file, too.
             Err(code) => return code,
         };
-        let pipelines = std::mem::take(&mut loaded.pipelines);
-        let found = pipelines.into_iter().find(|pipeline| pipeline.name() == name);
-        let pipeline = match found {
-            Some(pipeline) => {
-                pipeline.replaying(&component, from_start).map_err(|error| error.to_string())
-            }
-            None => Err(format!(
-                "{} has no pipeline '{name}': give a pipeline that name, or save each with 'gopiper \
-                 dlq show --payload ID'",
-                arguments.file.display()
-            )),
-        };
-        match pipeline {
-            Ok(pipeline) => loaded.pipelines = vec![pipeline],
+        let of = format!("{pipeline}/{component}");
+        let code = match replaying(loaded, &pipeline, &component, from_start, file) {
+            Ok(loaded) => send(loaded, &of, &arguments.pipeline, &stops),
             Err(error) => {
-                // The others can be replayed all the same.
-                replayed = refuse(&format!(
-                    "{name}/{component}: {} not replayed ({}): {error}",
-                    ids.len(),
-                    some_of(&ids)
-                ));
-                continue;
+                refuse(&format!("{of}: {} not replayed ({}): {error}", ids.len(), some_of(&ids)))
             }
+        };
+        if code != ExitCode::SUCCESS {
+            first_failure.get_or_insert(code);
         }
-        match run::drive(loaded, arguments, &stops) {
-            DriveOutcome::Ended { summaries, code } => {
-                for summary in &summaries {
-                    let of = &summary.outcomes;
-                    // Standard output belongs to the pipeline.
-                    say(format_args!(
-                        "{name}/{component}: {} delivered, {} dropped, {} failed again, {} left",
-                        of.delivered,
-                        of.dropped,
-                        of.dead_lettered + of.failed,
-                        of.returned + summary.unsettled
-                    ));
-                }
-                if code != ExitCode::SUCCESS || stops.is_stopping() {
-                    return code;
-                }
-            }
-            DriveOutcome::Refused(code) => return code,
+        if stops.is_stopping() {
+            break;
         }
     }
-    replayed
+    first_failure.unwrap_or(ExitCode::SUCCESS)
+}
+
+/// Leaves one pipeline of a file, with the letters of a component as its source.
+fn replaying(
+    mut loaded: Loaded,
+    pipeline: &str,
+    component: &str,
+    from_start: bool,
+    file: &Path,
+) -> Result<Loaded, String> {
+    let found = loaded.pipelines.into_iter().find(|one| one.name() == pipeline);
+    let found = found.ok_or_else(|| {
+        format!(
+            "{} has no pipeline '{pipeline}': give a pipeline that name, or save each with 'gopiper \
+             dlq show --payload ID'",
+            file.display()
+        )
+    })?;
+    let replaying = found.replaying(component, from_start).map_err(|error| error.to_string())?;
+    loaded.pipelines = vec![replaying];
+    Ok(loaded)
+}
+
+/// Runs a replay to its end, and reports the outcomes of the letters.
+fn send(loaded: Loaded, of: &str, arguments: &PipelineArguments, stops: &Stops) -> ExitCode {
+    let (summaries, code) = match run::drive(loaded, arguments, stops) {
+        DriveOutcome::Ended { summaries, code } => (summaries, code),
+        DriveOutcome::Refused(code) => return code,
+    };
+    for summary in &summaries {
+        let outcomes = &summary.outcomes;
+        // Standard output belongs to the pipeline.
+        say(format_args!(
+            "{of}: {} delivered, {} dropped, {} failed again, {} left",
+            outcomes.delivered,
+            outcomes.dropped,
+            outcomes.dead_lettered + outcomes.failed,
+            outcomes.returned + summary.unsettled
+        ));
+    }
+    code
 }
 
 /// The first of some ids.

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{
     attributes::panic_at,
     bench::{Trial, description, panicked},
-    messages::takes_messages,
+    messages::{ODD, takes_messages},
     subject::{Subject, value},
     test::Test,
     verdict::{Judged, Verdict},
@@ -21,11 +21,7 @@ pub(super) const TESTS: &[Test] = &[
         advice: "return Error::attribute instead of panicking",
         run: attributes,
     },
-    Test {
-        name: "fuzz::messages",
-        advice: "report messages that you cannot process with `handled.fail` instead of panicking",
-        run: messages,
-    },
+    Test { name: "fuzz::messages", advice: ODD, run: messages },
 ];
 
 /// The longest result that is shown.

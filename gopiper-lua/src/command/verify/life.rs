@@ -104,15 +104,16 @@ fn from_many_threads(subject: &Subject) -> Judged {
 /// Whether the number of entries in a folder of `/proc` grows from pipeline to pipeline.
 fn grows(subject: &Subject, folder: &str, what: &str) -> Judged {
     let count = || fs::read_dir(folder).map_or(0, Iterator::count);
-    // Threads of the pipelines before may still be on their way out.
+    // Threads of earlier pipelines may still be ending: the same count five times in a row.
     let steady = || {
-        let mut counts = [usize::MAX; 5];
-        while counts.iter().any(|earlier| *earlier != counts[0]) || counts[0] == usize::MAX {
-            counts.rotate_right(1);
-            counts[0] = count();
+        let (begun, mut last, mut times) = (Instant::now(), count(), 1);
+        while times < 5 && begun.elapsed() < subject.patience {
             thread::sleep(Duration::from_millis(10));
+            let now = count();
+            times = if now == last { times + 1 } else { 1 };
+            last = now;
         }
-        counts[0]
+        last
     };
     let some = || (0..3).try_for_each(|_| Trial::new(subject, lines(20)).run().map(drop));
     some()?;

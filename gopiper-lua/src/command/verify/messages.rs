@@ -18,7 +18,8 @@ use super::{
     verdict::{Judged, Verdict, must},
 };
 
-const ODD: &str =
+/// The advice for a failure with odd messages.
+pub(super) const ODD: &str =
     "report messages that you cannot process with `handled.fail` instead of panicking";
 
 pub(super) const TESTS: &[Test] = &[

@@ -43,7 +43,7 @@ end
 
 -- The function, and its position.
 local subject
--- What it may return.
+-- The allowed results.
 local choices = 'it must return nothing, gopiper.DONE, CONTINUE, DROP, RETRY or FAIL'
 
 -- Adds the path of the file that it names (without memory, Lua loses the position). If that is this

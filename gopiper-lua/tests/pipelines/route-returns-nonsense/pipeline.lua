@@ -1,4 +1,4 @@
--- Whatever is not a name fails, also where there is a default: it would hide a mistake.
+-- A result that is not a name fails, even with a default, which would hide a mistake.
 local gopiper = require('gopiper')
 
 local returned = { five = 5, boolean = true, no = false, table = {}, fine = 'other' }

@@ -185,7 +185,7 @@ pub(super) const ROWS: &[Row] = &[
         ours: r#""$STAGE" "$INPUT" $((LINES / 20 * 2)) work 2"#,
     },
     // The writer of the pipe is faster than its reader: the channels are full. `sh`, `cat` and
-    // xtask, whose memory a child has at first, are smaller than gopiper, so the most is its.
+    // xtask, whose memory a child has at first, are smaller than gopiper: the maximum is gopiper's.
     Row {
         name: "memory",
         what: "the most memory, stdin to stdout",
@@ -302,7 +302,7 @@ pub(super) const ROWS: &[Row] = &[
             dd if="$INPUT" of="$SCRATCH/out" bs=1M oflag=dsync status=none"#,
         ours: r#"rm -rf "$SCRATCH" && mkdir "$SCRATCH" && "$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
-    // Another thread drops them: with the batch, at the end.
+    // Another thread drops them, with the batch; its time counts, too.
     Row {
         name: "attributes",
         what: "three attributes of 12 bytes, set by a .so",

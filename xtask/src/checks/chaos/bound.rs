@@ -1,4 +1,4 @@
-//! How many messages a kill may bring back a second time, from what lies on the disk then.
+//! The number of messages that may come again after a kill, from the state of the disk.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,7 +62,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
     files.iter().map(|file| Ok(fs::read(file)?)).collect()
 }
 
-/// How often each line is in there, whatever the format.
+/// The number of occurrences of each line, in any format.
 fn mentioned(contents: &[Vec<u8>]) -> BTreeMap<usize, u64> {
     let mut found = BTreeMap::new();
     for number in contents.iter().flat_map(|bytes| numbers(bytes)) {

@@ -85,7 +85,7 @@ impl Input {
     }
 }
 
-/// The numbers of all lines that are in there, in whatever format.
+/// The numbers of all lines in these bytes, in any format.
 pub(super) fn numbers(bytes: &[u8]) -> impl Iterator<Item = usize> {
     NUMBER
         .captures_iter(bytes)

@@ -1,4 +1,4 @@
-//! The pipeline that all of this is about: what it is made of, and where it keeps what.
+//! The pipeline that is killed: its components, and the places of its files.
 
 use std::path::{Path, PathBuf};
 

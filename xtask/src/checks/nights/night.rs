@@ -251,7 +251,7 @@ impl<'a> Night<'a> {
         Ok(())
     }
 
-    /// No other user may look into it, whatever the umask was.
+    /// No other user may look into it, with any umask.
     fn check_state(&self) -> Result<()> {
         let mut folders = vec![self.folder.join("state")];
         while let Some(folder) = folders.pop() {

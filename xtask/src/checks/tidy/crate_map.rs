@@ -51,7 +51,7 @@ impl CrateMap {
         Ok(CrateMap { modules })
     }
 
-    /// The module that defines what this path leads to, whatever it is re-exported by.
+    /// The module that defines the item of this path, through re-exports.
     pub(super) fn defines(&self, path: &str) -> Option<ModulePath> {
         self.resolve(path, 0)
     }

@@ -1,4 +1,5 @@
-//! Which folder of a crate may use which: the design, as a table. No module uses one above it.
+//! The folders that each folder of a crate may use: the design, as a table. No module uses one
+//! above it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +67,7 @@ const HOUSE: &[(&str, &[Room])] = &[
     ),
 ];
 
-/// Modules that use each other, because each is what the other is made of.
+/// Modules that use each other, because each contains the other.
 const COUPLES: &[(&str, &str)] = &[("raw::message::map", "raw::message::value")];
 
 pub(super) fn check() -> Result<Vec<String>> {
@@ -205,8 +206,9 @@ mod tests {
                 ("ground/stone.rs", import),
             ];
             let wrong = found(&files);
-            let is_told = |line: &String| line.contains("'ground' uses 'roof', which is above it");
-            assert!(wrong.iter().any(is_told), "{import}: {wrong:?}");
+            let is_reported =
+                |line: &String| line.contains("'ground' uses 'roof', which is above it");
+            assert!(wrong.iter().any(is_reported), "{import}: {wrong:?}");
         }
     }
 

@@ -133,8 +133,8 @@ fn unsafe_outside_its_rooms(name: &Path, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Each unsafe block gives its own reason: a SAFETY comment that says where one stands, or only
-/// that the caller has one, gives none.
+/// Each unsafe block gives its own reason: a SAFETY comment that refers to
+/// another place, or to a reason of the caller, gives none.
 fn reasons_elsewhere(name: &Path, text: &str) -> Vec<String> {
     static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"// SAFETY(, for |: here and below|: (see|as) (above|below|before|there)\b)")

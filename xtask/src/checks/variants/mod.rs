@@ -32,8 +32,8 @@ pub(crate) fn build() -> Result<PathBuf> {
     write(&folder, &files)?;
     lock(&folder)?;
 
-    // In our own folder, so that our cargo configuration counts: else what depends on it would be
-    // compiled anew at each change between there and here.
+    // In our own folder, so that our cargo configuration counts: otherwise each change between
+    // there and here would recompile everything that depends on it.
     let manifest = folder.join("Cargo.toml");
     let manifest = manifest.to_str().context("the target folder's path is not UTF-8")?;
     let cargo = Cargo::new()
