@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
-use super::rows::How;
+use super::row::How;
 
 const PERIOD: Duration = Duration::from_millis(1);
 /// As long as a line of the log.
@@ -31,7 +31,7 @@ pub(super) struct Sample {
 /// The values that the command lines of a row refer to.
 pub(super) struct Commands {
     /// $INPUT; $SCRATCH (a folder to write to); $GOPIPER, $PIPELINE, $NOTHING_BETWEEN, $FILES,
-    /// $FILE_TO_NULL; $STAGE (the example `bench_stage`), $LINES; $STDIN, $STDOUT and $GREP
+    /// $FILE_TO_NULL, $ALL_FAIL; $STAGE (the example `bench_stage`), $LINES; $STDIN, $STDOUT and $GREP
     /// (component files); $DLOPEN (the program in C).
     pub(super) variables: Vec<(&'static str, OsString)>,
     /// How many lines are echoed.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::commands::{Commands, Sample};
-use super::rows::{Figure, Row};
+use super::row::{Figure, Row};
 
 pub(super) struct Measured {
     pub(super) row: &'static Row,

@@ -9,6 +9,7 @@
 mod commands;
 mod measured;
 mod plot;
+mod row;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,8 @@ use serde_json::{Value, json};
 
 use self::commands::Commands;
 use self::measured::Measured;
-use self::rows::{Input, ROWS, Row};
+use self::row::{Input, Row};
+use self::rows::ROWS;
 use crate::checks::access_log::{self, Format};
 use crate::plugins::{self, Known};
 use crate::run::{self, Built};
@@ -249,6 +251,8 @@ impl Bench {
         fs::write(&files, FILES)?;
         let file_to_null = self.folder.join("file-to-null.lua");
         fs::write(&file_to_null, FILE_TO_NULL)?;
+        let all_fail = self.folder.join("all-fail.lua");
+        fs::write(&all_fail, ALL_FAIL)?;
         let scratch = self.scratch();
         let plugin = |name| built.plugins.join(format!("{name}_component.so")).into();
         Ok(Commands {
@@ -261,6 +265,7 @@ impl Bench {
                 ("NOTHING_BETWEEN", nothing_between.into()),
                 ("FILES", files.into()),
                 ("FILE_TO_NULL", file_to_null.into()),
+                ("ALL_FAIL", all_fail.into()),
                 ("GOPIPER_STATE_DIR", scratch.join("state").into()),
                 ("SCRATCH", scratch.into()),
                 ("STAGE", stage.into()),
@@ -308,6 +313,15 @@ gopiper.createPipeline({
 const FILE_TO_NULL: &str = "local gopiper = require('gopiper')
 gopiper.createPipeline({
   gopiper.loadComponent('file_source_component.so', { paths = { os.getenv('INPUT') } }),
+  gopiper.loadComponent('null_component.so'),
+})
+";
+
+/// From standard input to the dead letters.
+const ALL_FAIL: &str = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('stdin_component.so', {}),
+  function() return gopiper.FAIL end,
   gopiper.loadComponent('null_component.so'),
 })
 ";
