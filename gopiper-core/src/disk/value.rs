@@ -3,8 +3,8 @@ use gopiper_abi::{AttributeValue, Map, Payload, Value, ValueTag};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::Bytes;
 
-/// A value in its written form. Text and bytes are borrowed, from the value or from the bytes that it
-/// is read from.
+/// A value in its written form. Text and bytes are borrowed, from the value or from the bytes that
+/// it is read from.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Stored<'a> {
     Null,
