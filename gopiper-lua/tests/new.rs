@@ -57,6 +57,7 @@ fn a_new_component_builds_passes_its_tests_and_runs() {
         symlink(root().join("target/docs"), crate_folder.join("target")).expect("a link");
         fs::copy(root().join("Cargo.lock"), crate_folder.join("Cargo.lock")).expect("copied");
         let readme = fs::read_to_string(crate_folder.join("README.md")).expect("a README");
+        everything_is_filled_in(&crate_folder, &name);
         let blocks: Vec<_> = readme.split("```").skip(1).step_by(2).collect();
         let commands = blocks.iter().filter_map(|block| block.strip_prefix("sh\n"));
         let mut said = String::new();
@@ -64,9 +65,25 @@ fn a_new_component_builds_passes_its_tests_and_runs() {
             said = runs(&command.replace("cargo test", "cargo test --release"), &crate_folder);
         }
         assert!(said.contains(output), "{said}");
+        let file = format!("my_{kind}_component.so");
+        let shown = runs(&format!("nm -D --defined-only {file}"), &crate_folder);
+        assert_eq!(shown.lines().count(), 1, "its entry, and no symbol of a library: {shown}");
     }
     let written = fs::read_to_string(folder.path().join("my-sink/output.txt")).expect("written");
     assert!(written.starts_with("# my-sink\n"), "{written}");
+}
+
+/// Its name stands where a placeholder was, in every file.
+fn everything_is_filled_in(folder: &Path, name: &str) {
+    let files =
+        ["Cargo.toml", "LICENSE", ".github/workflows/ci.yml", ".github/workflows/release.yml"];
+    for file in files {
+        let text = fs::read_to_string(folder.join(file)).expect(file);
+        assert!(text.contains(name) || text.contains(&name.replace('-', "_")), "{file}: {text}");
+        assert!(!text.contains("template"), "{file}: {text}");
+        // `${{ … }}` belongs to the workflow.
+        assert!(!text.replace("${{", "").contains("{{"), "{file}: {text}");
+    }
 }
 
 #[test]

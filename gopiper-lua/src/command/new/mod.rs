@@ -178,10 +178,10 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
         text.replace("crate_template", &crate_name)
             .replace("Template", &camel_case(name))
             .replace("template", name)
-            .replace("KIND", kind.name)
-            .replace(" TRY", kind.input)
-            .replace("ATTRIBUTES", kind.attributes)
-            .replace("ABI", &abi)
+            .replace("{{kind}}", kind.name)
+            .replace("{{input}}", kind.input)
+            .replace("{{attributes}}", kind.attributes)
+            .replace("{{abi}}", &abi)
     };
     let pipeline = format!(
         "-- Tries {name}.\nlocal gopiper = require('gopiper')\n\ngopiper.createPipeline({{\n{}}})\n",
@@ -193,7 +193,10 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
         ("src/lib.rs", kind.source),
         ("pipeline.lua", &pipeline),
         ("README.md", include_str!("template/README.md")),
+        ("CHANGELOG.md", include_str!("template/CHANGELOG.md")),
+        ("LICENSE", include_str!("template/LICENSE")),
         (".github/workflows/ci.yml", include_str!("template/ci.yml")),
+        (".github/workflows/release.yml", include_str!("template/release.yml")),
         (".gitignore", include_str!("template/gitignore")),
     ];
     let folder = PathBuf::from(name);
