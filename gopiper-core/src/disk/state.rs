@@ -184,9 +184,7 @@ pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
         make_private(above).map_err(|error| failed(above, error))?;
     }
     let file = version_file(directory);
-    if fs::read(&file).ok() != Some(version_text().into_bytes()) {
-        write_version(&file).map_err(|error| failed(&file, error))?;
-    }
+    ensure_version(&file).map_err(|error| failed(&file, error))?;
     close_old(directory).map_err(|error| failed(directory, error))?;
     Ok(folder)
 }
@@ -206,9 +204,15 @@ fn close(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Under another name first, so that an existing version is always complete.
-fn write_version(file: &Path) -> io::Result<()> {
-    // Of this process alone: another one may be at it too.
+/// Writes the version unless it is there: under another name first, so that an existing version is
+/// always complete.
+fn ensure_version(file: &Path) -> io::Result<()> {
+    // The name is this process's alone, and its components start at the same time.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _alone = WRITING.lock();
+    if fs::read(file).ok() == Some(version_text().into_bytes()) {
+        return Ok(());
+    }
     let aside = file.with_extension(format!("{}.new", std::process::id()));
     let write = || {
         let mut options = OpenOptions::new();

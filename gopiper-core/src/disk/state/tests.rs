@@ -1,4 +1,6 @@
 //! The state directory is created, locked and refused.
+use std::thread;
+
 use super::*;
 
 #[test]
@@ -23,6 +25,24 @@ fn it_is_made_when_it_is_needed_and_knows_its_version() {
 }
 
 /// An older gopiper would ignore the buffers that are written from then on, and refuses it.
+#[test]
+fn components_that_start_at_the_same_time_make_it_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("state");
+        thread::scope(|scope| {
+            let made: Vec<_> = (0..8)
+                .map(|n| {
+                    let directory = &directory;
+                    scope.spawn(move || make(directory, &folder_of("p", &n.to_string())))
+                })
+                .collect();
+            made.into_iter().for_each(|made| drop(made.join().unwrap().unwrap()));
+        });
+        assert_eq!(fs::read(version_file(&directory)).unwrap(), version_text().into_bytes());
+    }
+}
+
 #[test]
 fn a_directory_of_the_version_before_gets_this_version_when_it_is_used() {
     let place = tempfile::tempdir().unwrap();
