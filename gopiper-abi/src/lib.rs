@@ -81,7 +81,7 @@ pub mod testing;
 
 #[doc(hidden)]
 pub use attributes::schema;
-pub use attributes::{DeclaredAttributes, NoAttributes};
+pub use attributes::{DeclaredAttributes, NoAttributes, file_path::FilePath};
 pub use component::{BatchComponent, Component, Factory, Source};
 pub use error::Error;
 pub use postponed::{Postponed, Unsent};

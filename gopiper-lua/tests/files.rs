@@ -59,6 +59,33 @@ gopiper.createPipeline({{
     }
 }
 
+/// Both paths lie beside the file; the folder's name looks like a pattern and a template.
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file_or_if_asked_where_it_is_run() {
+    let outside = tempfile::tempdir().expect("a folder");
+    let beside = outside.path().join("of [a-c] {x,y} %Y");
+    fs::create_dir(&beside).expect("a folder");
+    let text = "local gopiper = require('gopiper')
+gopiper.createPipeline({
+  gopiper.loadComponent('file_source_component.so', { paths = { '*.log' }, checkpoint = false }),
+  gopiper.loadComponent('file_sink_component.so', { path = 'out/{{all}}' }),
+})
+";
+    fs::write(beside.join("pipeline.lua"), text).expect("written");
+    fs::write(beside.join("a.log"), "beside the file\n").expect("written");
+    fs::write(outside.path().join("a.log"), "where it is run\n").expect("written");
+    for (option, folder, expected) in [
+        (None, beside.as_path(), "beside the file\n"),
+        (Some("--paths-from-working-directory"), outside.path(), "where it is run\n"),
+    ] {
+        let mut command = gopiper();
+        command.arg("run").args(option).arg(beside.join("pipeline.lua")).current_dir(&outside);
+        let output = command.arg("--state-dir").arg("state").output().expect("it ran");
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(fs::read_to_string(folder.join("out/{all}")).expect("written"), expected);
+    }
+}
+
 fn end(child: Child, signal: Signal) -> Output {
     send(&child, signal);
     child.wait_with_output().expect("ended")

@@ -20,7 +20,9 @@ use std::{
     time::Duration,
 };
 
-use gopiper_abi::{Error, Factory, Need, Parallel, Postponed, attributes, export_component};
+use gopiper_abi::{
+    Error, Factory, FilePath, Need, Parallel, Postponed, attributes, export_component,
+};
 use jiff::{Timestamp, tz::TimeZone};
 
 pub use crate::sink::FileSink;
@@ -32,11 +34,11 @@ use crate::{
 attributes! {
     /// Writes messages to files, each as a line.
     pub struct Attributes {
-        /// The file to append to. It is created, with its folders, if it does not exist. `%Y`, `%m`
-        /// and the like, as in `date`, are replaced by the message's time (now, if it has none) in
-        /// the local time zone; `{name}` by an attribute of the message (text, a whole number, true
+        /// The file to append to; a relative path starts at the folder of the pipeline's file. It is
+        /// created, with its folders, if it does not exist. `%Y`, `%m` and the like, as in `date`,
+        /// are replaced by the message's time (now, if it has none) in the local time zone; `{name}` by an attribute of the message (text, a whole number, true
         /// or false), as a file name or a part of one; `{{` and `}}` by braces.
-        pub path: String,
+        pub path: FilePath,
         /// What to write after each message. A message from the end of an input that had no
         /// delimiter gets one only when another message follows, so that an input comes out byte
         /// for byte. The pieces of a split line are joined again if nothing came between them.
@@ -82,7 +84,7 @@ const GROUP: usize = 1 << 16;
 /// Makes the [`FileSink`].
 pub struct FileSinkFactory {
     settings: Settings,
-    path: String,
+    path: FilePath,
     zone: TimeZone,
 }
 

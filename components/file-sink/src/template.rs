@@ -4,7 +4,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-use gopiper_abi::{Error, Message, Value, ValueTag};
+use gopiper_abi::{Error, FilePath, Message, Value, ValueTag};
 use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 
 pub(crate) const NANOSECONDS: i64 = 1_000_000_000;
@@ -30,7 +30,8 @@ enum Part {
 impl Template {
     /// `%Y` and the like are placeholders for the time, `{name}` for an attribute, `{{` and `}}`
     /// for braces.
-    pub(crate) fn parse(text: &str, zone: TimeZone) -> Result<Self, Error> {
+    pub(crate) fn parse(path: &FilePath, zone: TimeZone) -> Result<Self, Error> {
+        let text = path.as_written();
         if text.is_empty() {
             return Err(Error::attribute("path", "must not be empty"));
         }
@@ -55,6 +56,14 @@ impl Template {
         }
         parts.push(Part::plain(plain + rest));
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+        let is_relative = !text.starts_with('/') && !path.folder().as_os_str().is_empty();
+        if is_relative {
+            let folder = format!("{}/", path.folder().display());
+            match &mut parts[0] {
+                Part::Text(text) => text.insert_str(0, &folder),
+                _ => parts.insert(0, Part::Text(folder)),
+            }
+        }
         let mut template = Template { parts, zone, second: None };
         template.check_times().map_err(refused)?;
         Ok(template)

@@ -20,7 +20,7 @@ mod tests;
 use std::{path::Path, time::Duration};
 
 use gopiper_abi::{
-    Error, Factory, Need, Parallel, Postponed, attributes, export_component,
+    Error, Factory, FilePath, Need, Parallel, Postponed, attributes, export_component,
     lines::{Bom, Format, TooLong},
 };
 
@@ -48,10 +48,10 @@ attributes! {
     /// A last line without a delimiter is a message of its own. The first line of the next file is
     /// never joined to it.
     pub struct Attributes {
-        /// The files, as shell patterns (`*`, `?`, `[a-z]`, `{a,b}`, and `**/` for any folders),
-        /// relative to the working directory. Without `follow`, each pattern must match a file.
-        /// Anything but regular files is skipped.
-        pub paths: Vec<String>,
+        /// The files, as shell patterns (`*`, `?`, `[a-z]`, `{a,b}`, and `**/` for any folders). A
+        /// relative pattern starts at the folder of the pipeline's file. Without `follow`, each
+        /// pattern must match a file. Anything but regular files is skipped.
+        pub paths: Vec<FilePath>,
         /// Keep reading: what is appended to the files, and files that appear later. A file that
         /// was renamed or removed is read until nothing has been written to it for a minute; an
         /// unfinished line waits for its end until then.
@@ -100,6 +100,8 @@ const WITHOUT_CHECKPOINT: &str = "set checkpoint = false to read everything each
 /// Makes the [`FileSource`].
 pub struct FileSourceFactory {
     attributes: Attributes,
+    /// `attributes.paths`, with their folders.
+    patterns: Vec<String>,
     format: Format,
     interval: Duration,
 }
@@ -109,7 +111,8 @@ impl Factory for FileSourceFactory {
     type Attributes = Attributes;
 
     fn new(attributes: Attributes) -> Result<Self, Error> {
-        patterns::check(&attributes.paths)?;
+        let patterns: Vec<_> = attributes.paths.iter().map(patterns::with_folder).collect();
+        patterns::check(&patterns)?;
         let format = Format::new(
             attributes.delimiter.as_str(),
             attributes.max_length,
@@ -125,30 +128,27 @@ impl Factory for FileSourceFactory {
             let error = "has no effect without checkpoint = true";
             return Err(Error::attribute("checkpoint_interval", error));
         }
-        Ok(FileSourceFactory { attributes, format, interval })
+        Ok(FileSourceFactory { attributes, patterns, format, interval })
     }
 
     fn check(&self) -> Result<(), Error> {
         if self.attributes.follow {
             return Ok(());
         }
-        found::without_match(&self.attributes.paths, false).into_iter().next().map_or(Ok(()), Err)
+        found::without_match(&self.patterns, false).into_iter().next().map_or(Ok(()), Err)
     }
 
     fn warnings(&self) -> Vec<Error> {
-        if self.attributes.follow {
-            found::without_match(&self.attributes.paths, true)
-        } else {
-            Vec::new()
-        }
+        if self.attributes.follow { found::without_match(&self.patterns, true) } else { Vec::new() }
     }
 
     fn reads(&self, path: &str) -> bool {
-        found::reads(&self.attributes.paths, Path::new(path))
+        found::reads(&self.patterns, Path::new(path))
     }
 
     fn create(&self, postponed: Postponed) -> Result<FileSource, Error> {
-        FileSource::new(&self.attributes, self.format.clone(), self.interval, postponed)
+        let paths = self.patterns.clone();
+        FileSource::new(&self.attributes, paths, self.format.clone(), self.interval, postponed)
     }
 
     fn parallel(&self) -> Parallel {

@@ -15,7 +15,8 @@ use crate::{
 pub struct gopiper_attribute {
     /// Its name.
     pub name: *const c_char,
-    /// Its type: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or GOPIPER_TEXT.
+    /// Its type: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE, GOPIPER_TEXT or
+    /// GOPIPER_PATH.
     pub kind: u32,
     /// Whether it must be given.
     pub required: bool,
@@ -44,8 +45,8 @@ pub(crate) enum Given {
 unsafe impl Send for Given {}
 
 impl Given {
-    pub(crate) fn text(text: String) -> Self {
-        let mut bytes = text.into_bytes();
+    pub(crate) fn text(text: impl Into<Vec<u8>>) -> Self {
+        let mut bytes = text.into();
         bytes.push(0);
         Given::Text(bytes)
     }
@@ -62,8 +63,8 @@ impl gopiper_error {
     }
 }
 
-/// The value of an attribute in the component's table. It has the type from the table, or is
-/// GOPIPER_NULL if it was not given and has no default. Text ends with a NUL. It is valid as long
+/// The value of an attribute in the component's table. It has the type from the table (a path is
+/// GOPIPER_TEXT), or is GOPIPER_NULL if it was not given and has no default. Text ends with a NUL. It is valid as long
 /// as `attributes` is: copy it if you keep it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_attribute_value(

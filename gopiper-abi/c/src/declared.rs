@@ -5,11 +5,12 @@ use std::{
     borrow::Cow,
     ffi::{CStr, c_char},
     fmt,
+    os::unix::ffi::OsStringExt,
     sync::OnceLock,
 };
 
 use gopiper_abi::{
-    DeclaredAttributes, Kind,
+    DeclaredAttributes, FilePath, Kind,
     schemars::{JsonSchema, Schema, SchemaGenerator},
     serde::{
         Deserialize, Deserializer,
@@ -23,7 +24,7 @@ use crate::{
     component::{gopiper_component, gopiper_exported},
     text,
     value::{
-        GOPIPER_BOOLEAN, GOPIPER_DOUBLE, GOPIPER_INT64, GOPIPER_TEXT, GOPIPER_UINT64,
+        GOPIPER_BOOLEAN, GOPIPER_DOUBLE, GOPIPER_INT64, GOPIPER_PATH, GOPIPER_TEXT, GOPIPER_UINT64,
         gopiper_content, gopiper_value,
     },
 };
@@ -102,13 +103,20 @@ impl DeclaredAttribute {
         // SAFETY: both pointers are NULL or lead to constants (`# Safety`).
         let (name, documentation) = unsafe { (constant(row.name), constant(row.documentation)) };
         let kind = row.kind;
-        let kinds = [GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE, GOPIPER_TEXT];
+        let kinds = [
+            GOPIPER_BOOLEAN,
+            GOPIPER_INT64,
+            GOPIPER_UINT64,
+            GOPIPER_DOUBLE,
+            GOPIPER_TEXT,
+            GOPIPER_PATH,
+        ];
         assert!(kinds.contains(&kind), "attribute {name}: an attribute cannot be of kind {kind}");
         let default = (!row.default_value.is_null()).then(|| {
             // SAFETY: the default is not NULL, so it is a constant (`# Safety`).
             let text = unsafe { constant(row.default_value) };
             let json = match kind {
-                GOPIPER_TEXT => Ok(Json::from(text)),
+                GOPIPER_TEXT | GOPIPER_PATH => Ok(Json::from(text)),
                 _ => serde_json::from_str(text),
             };
             let fits = json.ok().filter(|json| match kind {
@@ -131,6 +139,7 @@ impl DeclaredAttribute {
             GOPIPER_INT64 => ("integer", Some("int64")),
             GOPIPER_UINT64 => ("integer", Some("uint64")),
             GOPIPER_DOUBLE => ("number", Some("double")),
+            GOPIPER_PATH => ("string", Some("path")),
             _ => ("string", None),
         };
         let mut schema = json!({ "description": self.documentation, "type": kind });
@@ -162,6 +171,9 @@ impl DeclaredAttribute {
             GOPIPER_INT64 => plain(gopiper_content { int64: i64::deserialize(from)? }),
             GOPIPER_UINT64 => plain(gopiper_content { uint64: u64::deserialize(from)? }),
             GOPIPER_DOUBLE => plain(gopiper_content { number: f64::deserialize(from)? }),
+            GOPIPER_PATH => {
+                Given::text(FilePath::deserialize(from)?.resolved().into_os_string().into_vec())
+            }
             _ => Given::text(String::deserialize(from)?),
         })
     }

@@ -25,6 +25,9 @@ pub const GOPIPER_TEXT: u32 = 7;
 pub const GOPIPER_LIST: u32 = 8;
 /// Keys with values; it is passed on, but can't be looked into from C.
 pub const GOPIPER_MAP: u32 = 9;
+/// Of attributes in a component's table: a path, which the component gets as text. A relative one
+/// starts at the folder of the pipeline's file.
+pub const GOPIPER_PATH: u32 = 256;
 
 /// Bytes that belong to another owner. Those of a text end with a NUL only where the documentation
 /// says so.

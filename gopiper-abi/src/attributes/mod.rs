@@ -1,5 +1,6 @@
 //! Reads attributes from the pipeline's file into the author's struct.
 pub(crate) mod declare;
+pub(crate) mod file_path;
 mod refusal;
 pub mod schema;
 

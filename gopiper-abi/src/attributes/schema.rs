@@ -1,6 +1,8 @@
 //! A walk through the JSON schema of a component's attributes, as schemars writes it.
 use serde_json::Value as Json;
 
+use super::file_path::FORMAT;
+
 /// A part of a schema. References in it lead to what they refer to.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema<'s> {
@@ -111,6 +113,11 @@ impl<'s> Schema<'s> {
         constants
     }
 
+    /// Whether a string there is a path of the operator's: [`FilePath`](crate::FilePath).
+    pub fn is_path(self) -> bool {
+        self.all().into_iter().any(|one| one.resolved().part["format"] == FORMAT)
+    }
+
     /// Its types in JSON's words (`integer`, `string`, …); empty if it may be anything.
     pub fn types(self) -> Vec<&'s str> {
         let part = self.resolved().part;
@@ -144,7 +151,9 @@ impl<'s> Schema<'s> {
             words = self.alternatives().map(Schema::in_words).collect();
         }
         if words.is_empty() {
-            words = self.types().into_iter().map(|one| type_in_words(one).to_owned()).collect();
+            let word =
+                |one| if one == "string" && self.is_path() { "a path" } else { type_in_words(one) };
+            words = self.types().into_iter().map(|one| word(one).to_owned()).collect();
         }
         words.retain(|word| word != NOTHING);
         match words.is_empty() {

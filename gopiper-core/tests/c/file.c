@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const gopiper_attribute attributes[] = {
-  { "path", GOPIPER_TEXT, .required = true, .documentation = "The file, which is replaced." },
+  { "path", GOPIPER_PATH, .required = true, .documentation = "The file, which is replaced." },
   { 0 },
 };
 

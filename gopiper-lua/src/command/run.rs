@@ -34,6 +34,10 @@ pub(crate) struct RunArguments {
     /// then are reported, and not processed.
     #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
     pub(crate) shutdown_timeout: u32,
+    /// Relative paths in attributes start at the working directory, and not at the folder of the
+    /// pipeline's file.
+    #[arg(long, env = "GOPIPER_PATHS_FROM_WORKING_DIRECTORY")]
+    pub(crate) paths_from_working_directory: bool,
     /// The seed of math.random in Lua: the same number gives the same results in each run.
     #[arg(long, env = "GOPIPER_SEED", value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
@@ -114,6 +118,7 @@ pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, Exi
         state_directory,
         trust: arguments.trust.trust()?,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
+        paths_from_working_directory: arguments.paths_from_working_directory,
         seed: arguments.seed,
     };
     let loaded = gopiper_lua::load(file, &settings).map_err(|problems| {

@@ -5,6 +5,7 @@ pub(crate) mod component_places;
 pub(crate) mod convert;
 pub(crate) mod env;
 pub(crate) mod kind;
+pub(crate) mod paths;
 pub(crate) mod placeholder;
 pub(crate) mod script;
 pub(crate) mod search;

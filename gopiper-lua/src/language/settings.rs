@@ -14,6 +14,9 @@ pub struct Settings {
     pub trust: Option<Trust>,
     /// How long pipelines may take to drain after a stop.
     pub shutdown_timeout: Option<Duration>,
+    /// Whether relative paths in attributes start at the working directory, and not at the folder
+    /// of the file.
+    pub paths_from_working_directory: bool,
     /// The seed of `math.random` in Lua; a different one in each run if it is not given.
     pub seed: Option<u64>,
 }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     function::stands_at,
-    language::{convert::GivenAttributes, search::SearchPath},
+    language::{convert::GivenAttributes, paths, search::SearchPath},
     problem::{place::Place, remark::Remark},
 };
 
@@ -72,12 +72,13 @@ impl UserData for Buffer {
 pub(super) fn load_component(
     call: &ModuleCall<'_>,
     from: (&SearchPath, Option<&Trust>),
+    paths_from: Option<&Path>,
     (file, attributes, options): (Value, Value, Value),
 ) -> ListedComponent {
     let file: Option<String> = call.argument(1, "the file", file);
     let factory = file.as_ref().and_then(|file| {
         let (mut factory, path) = factory(call, from, file)?;
-        if !attributes_fit(call, &mut factory, file, &path, attributes.clone()) {
+        if !attributes_fit(call, &mut factory, (file, &path), paths_from, attributes.clone()) {
             factory = stand_in(factory.name(), factory.kind());
         }
         Some(factory)
@@ -111,12 +112,13 @@ fn factory(
     Some((factory, path))
 }
 
-/// Gives a component its attributes. Returns whether it accepted them.
+/// Gives a component its attributes. Returns whether it accepted them. Relative paths among them
+/// start at a folder, or at the working directory.
 fn attributes_fit(
     call: &ModuleCall<'_>,
     factory: &mut FactoryHandle,
-    file: &str,
-    path: &Path,
+    (file, path): (&str, &Path),
+    paths_from: Option<&Path>,
     given: Value,
 ) -> bool {
     let given = match given {
@@ -130,6 +132,10 @@ fn attributes_fit(
     for (path, error) in &errors {
         call.wrong(2, path, format!("{file}: {error}"));
     }
+    let map = match paths_from {
+        Some(folder) => paths::start_at(folder, map, || factory.schema()),
+        None => map,
+    };
     let Err(refused) = factory.configure(map) else { return known };
     for RawError { attribute, message, .. } in refused {
         // Unknown values are not errors of the attributes, nor are errors that result from them.

@@ -2,7 +2,7 @@
 use super::*;
 
 fn parse(text: &str) -> Result<Template, String> {
-    Template::parse(text, TimeZone::UTC).map_err(|error| error.to_string())
+    Template::parse(&text.into(), TimeZone::UTC).map_err(|error| error.to_string())
 }
 
 fn message(attributes: &[(&str, Value)], time: i64) -> Message {
@@ -22,6 +22,23 @@ fn attributes_and_time_are_filled_in() {
     assert_eq!(render(86_400 * NANOSECONDS), "/var/{x}/1970-01-02/a-7.log");
     assert_eq!(render(0), "/var/{x}/1970-01-01/a-7.log", "without a time: now");
     assert_eq!(render(-1), "/var/{x}/1969-12-31/a-7.log");
+}
+
+/// Nothing in the folder's name is a placeholder.
+#[test]
+fn a_relative_path_starts_at_its_folder() {
+    for (written, expected) in [
+        ("a.log", "/of {the}/100%Y/a.log"),
+        ("{n}.log", "/of {the}/100%Y/7.log"),
+        ("%Y.log", "/of {the}/100%Y/1970.log"),
+        ("/a/{n}.log", "/a/7.log"),
+    ] {
+        let path = FilePath::new("/of {the}/100%Y", written);
+        let mut template = Template::parse(&path, TimeZone::UTC).unwrap();
+        let mut message = Message::new("");
+        message.set_attribute("n", 7);
+        assert_eq!(template.render(&message, 0).unwrap(), PathBuf::from(expected), "{written}");
+    }
 }
 
 #[test]
@@ -57,7 +74,7 @@ fn a_wrong_template_is_refused() {
         assert!(refused.contains(" cannot be a part of a file name"), "{refused}");
     }
     let zone = TimeZone::get("Etc/GMT+2").unwrap_or(TimeZone::fixed(jiff::tz::offset(-2)));
-    let by_zone = Template::parse("%Y/%Q.log", zone.clone()).err();
+    let by_zone = Template::parse(&"%Y/%Q.log".into(), zone.clone()).err();
     let refused = by_zone.is_some_and(|error| error.to_string().contains("%Q cannot be a part"));
     assert_eq!(refused, zone.iana_name().is_some());
     assert!(parse("%Y/%m/%d-%%.log").is_ok());

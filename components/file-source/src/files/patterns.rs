@@ -1,6 +1,6 @@
 //! The meaning of a pattern: braces, and whether it is a pattern at all.
 use glob::Pattern;
-use gopiper_abi::Error;
+use gopiper_abi::{Error, FilePath};
 
 /// The number of patterns that the braces of one may expand to.
 const MOST: usize = 10_000;
@@ -8,6 +8,16 @@ const MOST: usize = 10_000;
 /// The error in one of the patterns; Lua counts them from 1.
 pub(crate) fn at(index: usize, error: String) -> Error {
     Error::attribute(format!("paths[{}]", index + 1), error)
+}
+
+/// The pattern with its folder, in which nothing is a pattern.
+pub(crate) fn with_folder(pattern: &FilePath) -> String {
+    let (folder, written) = (pattern.folder(), pattern.as_written());
+    if written.starts_with('/') || written.is_empty() || folder.as_os_str().is_empty() {
+        return written.to_owned();
+    }
+    let folder = Pattern::escape(&folder.to_string_lossy()).replace('{', "[{]");
+    format!("{}/{written}", folder.trim_end_matches('/'))
 }
 
 /// Refuses anything that is not a glob.
@@ -116,6 +126,17 @@ fn next(pattern: &str, from: usize, wanted: &[char]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_the_folder_of_a_pattern_is_a_pattern() {
+        let placed = |folder: &str, written| with_folder(&FilePath::new(folder, written));
+        assert_eq!(placed("", "*.log"), "*.log");
+        assert_eq!(placed("/var", "/tmp/*.log"), "/tmp/*.log");
+        assert_eq!(placed("/var/", "*.log"), "/var/*.log");
+        assert_eq!(placed("/a[1]{b,c}*", "*.log"), "/a[[]1[]][{]b,c}[*]/*.log");
+        let pattern = Pattern::new(&placed("/a[1]{b,c}*", "*.log")).unwrap();
+        assert!(pattern.matches("/a[1]{b,c}*/x.log"));
+    }
 
     fn expanded(pattern: &str) -> String {
         expand(pattern).unwrap().join(" ")

@@ -70,6 +70,7 @@ pub struct FileSource {
 impl FileSource {
     pub(crate) fn new(
         attributes: &Attributes,
+        paths: Vec<String>,
         format: Format,
         interval: Duration,
         postponed: Postponed,
@@ -92,7 +93,7 @@ impl FileSource {
         }
         let path_attribute = attributes.path_attribute.clone();
         Ok(FileSource {
-            paths: attributes.paths.clone(),
+            paths,
             from,
             outlet: Outlet { format, postponed, ledger, path_attribute },
             saving,

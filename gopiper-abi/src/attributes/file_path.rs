@@ -1,0 +1,135 @@
+//! A path that an operator writes.
+use std::{
+    borrow::Cow,
+    ffi::OsString,
+    fmt,
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
+};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+/// The `format` of such an attribute in its schema.
+pub(crate) const FORMAT: &str = "path";
+
+/// The type of an attribute that is a path: a relative one starts at the folder of the pipeline's
+/// file, wherever gopiper is started. In a test harness, and in a program that embeds gopiper, it
+/// starts at the working directory.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use gopiper_abi::{FilePath, attributes};
+///
+/// attributes! {
+///     /// Looks words up.
+///     pub struct Attributes {
+///         /// The file with the words.
+///         pub words: FilePath,
+///     }
+/// }
+///
+/// let path = FilePath::from("words.txt");
+/// assert_eq!(path.resolved(), Path::new("words.txt"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilePath {
+    folder: PathBuf,
+    written: String,
+}
+
+impl FilePath {
+    /// A path as written in a file in this folder.
+    pub fn new(folder: impl Into<PathBuf>, written: impl Into<String>) -> Self {
+        FilePath { folder: folder.into(), written: written.into() }
+    }
+
+    /// The path.
+    pub fn resolved(&self) -> PathBuf {
+        self.folder.join(&self.written)
+    }
+
+    /// The operator's text, which may be more than a path: a pattern, or a template.
+    pub fn as_written(&self) -> &str {
+        &self.written
+    }
+
+    /// The folder at which a relative path starts; empty for the working directory.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl From<&str> for FilePath {
+    fn from(written: &str) -> Self {
+        FilePath::new("", written)
+    }
+}
+
+impl JsonSchema for FilePath {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "FilePath".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": FORMAT })
+    }
+}
+
+/// For the schema: it says what the default is.
+impl Serialize for FilePath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.written)
+    }
+}
+
+impl<'de> Deserialize<'de> for FilePath {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Written)
+    }
+}
+
+struct Written;
+
+impl<'de> Visitor<'de> for Written {
+    type Value = FilePath;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, written: &str) -> Result<FilePath, E> {
+        Ok(FilePath::from(written))
+    }
+
+    /// As a host gives it that knows the pipeline's file.
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FilePath, A::Error> {
+        #[derive(Deserialize)]
+        struct Placed {
+            folder: Folder,
+            path: String,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Folder {
+            Text(String),
+            Bytes(Vec<u8>),
+        }
+
+        let Placed { folder, path } = Placed::deserialize(MapAccessDeserializer::new(map))?;
+        let folder = match folder {
+            Folder::Text(text) => text.into(),
+            Folder::Bytes(bytes) => OsString::from_vec(bytes),
+        };
+        Ok(FilePath::new(folder, path))
+    }
+}
