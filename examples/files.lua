@@ -4,7 +4,7 @@
 local gopiper = require('gopiper')
 
 gopiper.createPipeline({
-  gopiper.loadComponent('file_source_component.so', { paths = { 'examples/data/*.log' }, follow = true }),
+  gopiper.loadComponent('file_source_component.so', { paths = { 'data/*.log' }, follow = true }),
   gopiper.loadComponent('grep_component.so', { word = '" 500 ' }),
-  gopiper.loadComponent('file_sink_component.so', { path = 'target/failed-%Y-%m-%d.log' }),
+  gopiper.loadComponent('file_sink_component.so', { path = '../target/failed-%Y-%m-%d.log' }),
 })

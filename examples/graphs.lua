@@ -11,10 +11,10 @@ gopiper.createPipeline({
   gopiper.merge({
     gopiper.loadComponent('stdin_component.so', {}),
   }, {
-    gopiper.loadComponent('file_source_component.so', { paths = { 'examples/data/*.log' }, checkpoint = false }),
+    gopiper.loadComponent('file_source_component.so', { paths = { 'data/*.log' }, checkpoint = false }),
   }),
   gopiper.tee({
-    gopiper.loadComponent('file_sink_component.so', { path = 'target/archive.log' }),
+    gopiper.loadComponent('file_sink_component.so', { path = '../target/archive.log' }),
   }, {}),
   gopiper.route({ faults = '" 5', missing = '" 404 ' }, {
     faults = { mark('fault') },
