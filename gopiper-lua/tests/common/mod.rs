@@ -96,6 +96,19 @@ gopiper.createPipeline({{
     )
 }
 
+/// Copies the examples into a folder: their files are written beside them.
+pub fn copy_examples(folder: &Path) {
+    for part in ["examples", "examples/data"] {
+        fs::create_dir_all(folder.join(part)).expect("a folder");
+        for entry in fs::read_dir(root().join(part)).expect("the examples").flatten() {
+            let path = entry.path();
+            if path.is_file() {
+                fs::copy(&path, folder.join(part).join(entry.file_name())).expect("copied");
+            }
+        }
+    }
+}
+
 /// A folder with a pipeline's file, and a state directory that the program creates.
 pub struct Home {
     pub folder: tempfile::TempDir,
