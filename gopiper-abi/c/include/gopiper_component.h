@@ -119,6 +119,10 @@ typedef struct gopiper_message gopiper_message;
 // Keys with values; it is passed on, but can't be looked into from C.
 #define GOPIPER_MAP 9
 
+// Of attributes in a component's table: a path, which the component gets as text. A relative one
+// starts at the folder of the pipeline's file.
+#define GOPIPER_PATH 256
+
 // The attributes that were given, with the defaults of the others. Valid during `configure`.
 typedef struct gopiper_attributes gopiper_attributes;
 
@@ -179,7 +183,8 @@ typedef struct {
 typedef struct {
   // Its name.
   const char *name;
-  // Its type: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE or GOPIPER_TEXT.
+  // Its type: GOPIPER_BOOLEAN, GOPIPER_INT64, GOPIPER_UINT64, GOPIPER_DOUBLE, GOPIPER_TEXT or
+  // GOPIPER_PATH.
   uint32_t kind;
   // Whether it must be given.
   bool required;
@@ -281,10 +286,11 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-// The value of an attribute in the component's table. It has the type from the table, or is
-// GOPIPER_NULL if it was not given and has no default. Text ends with a NUL. It is valid as long
+// The value of an attribute in the component's table. It has the type from the table (a path is
+// GOPIPER_TEXT), or is GOPIPER_NULL if it was not given and has no default. Text ends with a NUL. It is valid as long
 // as `attributes` is: copy it if you keep it.
-gopiper_value gopiper_attribute_value(const gopiper_attributes *attributes, const char *name);
+gopiper_value gopiper_attribute_value(const gopiper_attributes *attributes,
+                                      const char *name);
 
 // Says why the callback that got `error` has failed: `text` says what is wrong and what would be
 // right; `attribute` is the one at fault, or NULL. Both are copied. Of several calls the last one
