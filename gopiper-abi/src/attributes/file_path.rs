@@ -133,3 +133,43 @@ impl<'de> Visitor<'de> for Written {
         Ok(FilePath::new(folder, path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attributes::{DeclaredAttributes, read};
+    use crate::raw::{Map, Payload, Value};
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    struct Attributes {
+        path: FilePath,
+    }
+
+    impl DeclaredAttributes for Attributes {}
+
+    fn path(value: Value) -> Result<FilePath, String> {
+        let read = read::<Attributes>(&[("path", value)].into_iter().collect());
+        read.map(|attributes| attributes.path).map_err(|errors| errors[0].to_string())
+    }
+
+    #[test]
+    fn a_relative_path_starts_at_its_folder_and_an_absolute_one_is_itself() {
+        let placed = |folder: Value, path: &str| {
+            let parts = [("folder", folder), ("path", path.into())];
+            Value::from(parts.into_iter().collect::<Map>())
+        };
+        let folder = Payload::from(b"/of \xff".to_vec());
+        let of_bytes = PathBuf::from(OsString::from_vec(b"/of \xff/a".to_vec()));
+        assert_eq!(path("a/b".into()).unwrap().resolved(), Path::new("a/b"));
+        assert_eq!(path(placed("/of".into(), "a")).unwrap().resolved(), Path::new("/of/a"));
+        assert_eq!(path(placed("/of".into(), "/b")).unwrap().resolved(), Path::new("/b"));
+        assert_eq!(path(placed(folder.into(), "a")).unwrap().resolved(), of_bytes);
+        assert_eq!(path(placed("".into(), "a*")).unwrap().as_written(), "a*");
+    }
+
+    #[test]
+    fn a_number_is_no_path() {
+        let error = path(7.into()).unwrap_err();
+        assert!(error.contains("attribute path: ") && error.contains("a string"), "{error}");
+    }
+}

@@ -55,3 +55,48 @@ fn value_at(folder: &Path, value: &Value, schema: Schema<'_>) -> Value {
         _ => value.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = r##"{
+        "properties": {
+            "path": { "type": ["string", "null"], "format": "path" },
+            "paths": { "type": "array", "items": { "$ref": "#/$defs/Path" } },
+            "files": { "type": "array", "items": { "properties": { "at": { "$ref": "#/$defs/Path" } } } },
+            "word": { "type": "string" }
+        },
+        "$defs": { "Path": { "type": "string", "format": "path" } }
+    }"##;
+
+    #[test]
+    fn every_path_gets_the_folder_and_nothing_else_does() {
+        let placed = |path: &str| {
+            let parts = [("folder", "/of".into()), ("path", path.into())];
+            Value::from(parts.into_iter().collect::<Map>())
+        };
+        let file = |at: Value| Value::from([("at", at)].into_iter().collect::<Map>());
+        let attributes = |path: &dyn Fn(&str) -> Value| -> Map {
+            [
+                ("path", path("a")),
+                ("paths", vec![path("b"), 7.into()].into()),
+                ("files", vec![file(path("c"))].into()),
+                ("word", "d".into()),
+                ("unknown", "e".into()),
+            ]
+            .into_iter()
+            .collect()
+        };
+        let given = attributes(&|path| path.into());
+        let read = start_at(Path::new("/of"), given, || SCHEMA.to_owned());
+        assert_eq!(Value::from(read), Value::from(attributes(&placed)));
+    }
+
+    #[test]
+    fn without_text_the_schema_is_not_asked_for() {
+        let given: Map = [("count", 7.into())].into_iter().collect();
+        let read = start_at(Path::new("/of"), given.clone(), || unreachable!("no text"));
+        assert_eq!(Value::from(read), Value::from(given));
+    }
+}
