@@ -78,12 +78,9 @@ fn pages(folder: &str) -> Vec<PathBuf> {
 /// - `lua,trust` is run in trust.rs.
 fn run_page(page: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
-    for (target, name) in [
-        (root().join("examples"), "examples"),
-        (plugins().join("grep_component.so"), "grep_component.so"),
-    ] {
-        std::os::unix::fs::symlink(target, folder.path().join(name)).expect("a link");
-    }
+    common::copy_examples(folder.path());
+    let grep = "grep_component.so";
+    std::os::unix::fs::symlink(plugins().join(grep), folder.path().join(grep)).expect("a link");
     let script = |commands: &str, status: i32| {
         let set_up = "export HOME=\"$PWD\"; unset XDG_STATE_HOME; exec 2>&1 </dev/null";
         let output = shell(&format!("{set_up}\n{commands}"), folder.path());
@@ -106,9 +103,9 @@ fn run_page(page: &Path) {
             "lua,trust" => None,
             "lua,part" => {
                 assert!(shown.is_some(), "{}: no output is shown of {code}", page.display());
-                let file = common::pipeline(code, "{}");
-                let file = file.path().display();
-                Some(script(&format!("printf 'a 404 b\\nc\\n' | gopiper run {file}"), 0))
+                let text = common::pipeline_text(code, "{}");
+                fs::write(folder.path().join("part.lua"), text).expect("written");
+                Some(script("printf 'a 404 b\\nc\\n' | gopiper run part.lua", 0))
             }
             "sh" => Some(script(code, 0)),
             "sh,78" => Some(script(code, 78)),

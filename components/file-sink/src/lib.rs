@@ -34,10 +34,11 @@ use crate::{
 attributes! {
     /// Writes messages to files, each as a line.
     pub struct Attributes {
-        /// The file to append to; a relative path starts at the folder of the pipeline's file. It is
-        /// created, with its folders, if it does not exist. `%Y`, `%m` and the like, as in `date`,
-        /// are replaced by the message's time (now, if it has none) in the local time zone; `{name}` by an attribute of the message (text, a whole number, true
-        /// or false), as a file name or a part of one; `{{` and `}}` by braces.
+        /// The file to append to. A relative path starts at the folder of the pipeline's file. The
+        /// file is created, with its folders, if it does not exist. `%Y`, `%m` and the like, as in
+        /// `date`, are replaced by the message's time (now, if it has none) in the local time zone;
+        /// `{name}` by an attribute of the message (text, a whole number, true or false), as a file
+        /// name or a part of one; `{{` and `}}` by braces.
         pub path: FilePath,
         /// What to write after each message. A message from the end of an input that had no
         /// delimiter gets one only when another message follows, so that an input comes out byte
