@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn every_path_gets_the_folder_and_nothing_else_does() {
         let placed = |path: &str| {
-            let parts = [("folder", "/of".into()), ("path", path.into())];
+            let parts = [("folder", Value::from("/of")), ("path", path.into())];
             Value::from(parts.into_iter().collect::<Map>())
         };
         let file = |at: Value| Value::from([("at", at)].into_iter().collect::<Map>());
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn without_text_the_schema_is_not_asked_for() {
-        let given: Map = [("count", 7.into())].into_iter().collect();
+        let given: Map = [("count", Value::from(7))].into_iter().collect();
         let read = start_at(Path::new("/of"), given.clone(), || unreachable!("no text"));
         assert_eq!(Value::from(read), Value::from(given));
     }
