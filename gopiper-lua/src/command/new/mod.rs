@@ -172,6 +172,17 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
         }
         None => format!("{INTERFACE_VERSION:?}"),
     };
+    let is_source = matches!(kind, NewKind::Source);
+    let (given, about_messages) = match is_source {
+        true => {
+            ("--fixture fixture", "\n`--while COMMAND` feeds a source that waits for something.")
+        }
+        false => (
+            "--fixture fixture --messages messages.jsonl",
+            "\n`messages.jsonl` has messages that it sends: add those \
+             with which yours does something special.",
+        ),
+    };
     let kind = kind.kind();
     let fill = |text: &str| {
         let crate_name = name.replace('-', "_");
@@ -181,6 +192,8 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
             .replace("KIND", kind.name)
             .replace(" TRY", kind.input)
             .replace("ATTRIBUTES", kind.attributes)
+            .replace("GIVEN", given)
+            .replace("MESSAGES", about_messages)
             .replace("ABI", &abi)
     };
     let pipeline = format!(
@@ -195,7 +208,10 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
         ("README.md", include_str!("template/README.md")),
         (".github/workflows/ci.yml", include_str!("template/ci.yml")),
         (".gitignore", include_str!("template/gitignore")),
+        ("fixture/README.md", include_str!("template/fixture.md")),
     ];
+    let messages = ("messages.jsonl", include_str!("template/messages.jsonl"));
+    let files = files.into_iter().chain((!is_source).then_some(messages));
     let folder = PathBuf::from(name);
     fs::create_dir(&folder).map_err(|error| format!("cannot create {name}: {error}"))?;
     for (file, text) in files {
