@@ -148,7 +148,7 @@ impl<'s> Trial<'s> {
             _ => vec![spec(feed), middle, collect],
         };
         let options = PipelineOptions {
-            state_directory: Some("state".into()),
+            state_directory: Some(subject.folder.join("state")),
             shutdown_timeout: Some(subject.given.patience),
             ..PipelineOptions::default()
         };

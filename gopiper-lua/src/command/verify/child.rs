@@ -2,16 +2,18 @@
 use std::{
     env, fs,
     io::{self, Read, Seek},
-    os::unix::process::ExitStatusExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use wait_timeout::ChildExt;
 
 use super::{
     options::VerifyArguments,
+    process::STANDARD_ERROR,
     subject::Subject,
     surroundings::Surroundings,
     test::Test,
@@ -57,12 +59,17 @@ fn judge(
     // Its signature was checked before; a key's path may lead elsewhere from here.
     command.env_remove("GOPIPER_TRUSTED_KEY").env_remove("GOPIPER_UNSIGNED");
     command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
-    let mut child = command.stderr(said.try_clone()?).spawn()?;
+    if test.name == STANDARD_ERROR {
+        command.args(["--log", "off"]);
+    }
+    // A group of its own: a signal that a component sends to its group reaches nothing else.
+    let mut child = command.stderr(said.try_clone()?).process_group(0).spawn()?;
     // Open to the end, without input.
     let held = child.stdin.take();
     let status = child.wait_timeout(limit)?;
+    // Also what the component has started, if the test has not ended that itself.
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     let Some(status) = status else {
-        child.kill()?;
         child.wait()?;
         return Ok(Verdict::Failed(format!("{NOT_IN_TIME} {limit:?}")));
     };

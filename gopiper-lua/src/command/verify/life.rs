@@ -1,8 +1,5 @@
 //! Tests of creation, end and stop.
-use std::{
-    fs, thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
 use gopiper_abi::Message;
 
@@ -44,18 +41,6 @@ pub(super) const TESTS: &[Test] = &[
         advice: "expect the end in the middle of the work; a report after it has no effect",
         in_c: "",
         run: aborted,
-    },
-    Test {
-        name: "life::threads-left",
-        advice: "end and join the component's threads in `end` or `drop`",
-        in_c: "end and join the component's threads in `end` or `destroy`",
-        run: |subject| grows(subject, "/proc/self/task", "threads"),
-    },
-    Test {
-        name: "life::files-left-open",
-        advice: "close all files in `drop`",
-        in_c: "close all files in `destroy`",
-        run: |subject| grows(subject, "/proc/self/fd", "open files"),
     },
     Test {
         name: "life::pool-size",
@@ -107,30 +92,4 @@ fn from_many_threads(subject: &Subject) -> Judged {
             format!("created by eight threads at once: {said}")
         })
     })
-}
-
-/// Whether the number of entries in a folder of `/proc` grows from pipeline to pipeline.
-fn grows(subject: &Subject, folder: &str, what: &str) -> Judged {
-    let count = || fs::read_dir(folder).map_or(0, Iterator::count);
-    // Threads of earlier pipelines may still be ending: the same count five times in a row.
-    let steady = || {
-        let (begun, mut last, mut times) = (Instant::now(), count(), 1);
-        while times < 5 && begun.elapsed() < subject.given.patience {
-            thread::sleep(Duration::from_millis(10));
-            let now = count();
-            times = if now == last { times + 1 } else { 1 };
-            last = now;
-        }
-        last
-    };
-    let some = || (0..3).try_for_each(|_| Trial::new(subject, lines(20)).run().map(drop));
-    some()?;
-    let before = steady();
-    some()?;
-    let begun = Instant::now();
-    while count() > before && begun.elapsed() < subject.given.patience {
-        thread::sleep(Duration::from_millis(10));
-    }
-    let after = count();
-    must(after <= before, || format!("{} more {what} after three pipelines", after - before))
 }

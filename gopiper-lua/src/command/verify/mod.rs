@@ -9,14 +9,18 @@ mod around;
 mod attributes;
 mod bench;
 mod child;
+mod children;
+mod foreign;
 mod fuzz;
 mod gates;
 mod life;
 mod messages;
 mod options;
+mod process;
 mod reports;
 mod sealed;
 mod show;
+mod snapshot;
 mod sources;
 mod subject;
 mod surroundings;
@@ -24,9 +28,11 @@ mod test;
 mod verdict;
 
 use std::{
+    collections::BTreeSet,
     env, fs, io,
     process::ExitCode,
     sync::{
+        Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
         mpsc,
     },
@@ -43,9 +49,10 @@ use crate::command::{
     exit::{self, refuse},
     output::{print, say},
 };
-use options::Given;
+use options::VerifyInput;
 use sealed::SealedCopy;
 use show::{show, summarize};
+use snapshot::Snapshot;
 use subject::Subject;
 use surroundings::Surroundings;
 use test::Test;
@@ -60,6 +67,7 @@ fn all() -> impl Iterator<Item = &'static Test> {
         messages::TESTS,
         reports::TESTS,
         sources::TESTS,
+        process::TESTS,
         fuzz::TESTS,
     ]
     .into_iter()
@@ -72,10 +80,16 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         all().for_each(|test| print(test.name));
         return Ok(ExitCode::SUCCESS);
     }
-    let given = match Given::read(arguments) {
+    let given = match VerifyInput::read(arguments) {
         Ok(given) => given,
         Err(error) => return Ok(refuse(&error)),
     };
+    if arguments.result.is_some() {
+        children::end_with_parent();
+    }
+    children::adopt_orphans();
+    // Opening the file runs code of it, too.
+    let before = Snapshot::take();
     let copy = match arguments.seal.then(|| SealedCopy::of(&arguments.file)).transpose() {
         Ok(copy) => copy.transpose()?,
         Err(error) => return Ok(refuse(&format_args!("no copy to be tested: {error}"))),
@@ -97,11 +111,14 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         seal: inspection.seal,
         digest: inspection.digest,
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
-        given,
+        given: Arc::new(given),
+        folder: env::current_dir().unwrap_or_default(),
+        before,
     };
     if let Some(result) = &arguments.result {
         let test = all().find(|test| arguments.include.iter().any(|name| name == test.name));
         let verdict = test.map(|test| Verdict::of((test.run)(&subject)));
+        children::end(&BTreeSet::new());
         let written = fs::write(result, json!(verdict).to_string());
         return Ok(written.map_or_else(|error| refuse(&error), |()| ExitCode::SUCCESS));
     }
@@ -212,6 +229,8 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
             }
         }
     });
+    // What a test that crashed has left.
+    children::end(&BTreeSet::new());
     verdicts.into_iter().flatten().collect()
 }
 
@@ -220,7 +239,10 @@ fn in_process(test: &Test, subject: &Subject, arguments: &VerifyArguments) -> io
     let around = Surroundings::new(arguments, subject)?;
     let before = env::current_dir()?;
     env::set_current_dir(around.folder())?;
-    let verdict = Verdict::of((test.run)(subject));
+    let (folder, before_it) = (around.folder().to_owned(), Snapshot::take());
+    let subject = Subject { folder, before: before_it, ..subject.clone() };
+    let verdict = Verdict::of((test.run)(&subject));
+    children::end(&subject.before.children);
     env::set_current_dir(before)?;
     around.end(verdict)
 }

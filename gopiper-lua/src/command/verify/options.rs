@@ -25,16 +25,16 @@ pub(crate) struct VerifyArguments {
     /// attributes lead somewhere.
     #[arg(long, value_name = "DIR")]
     pub(super) fixture: Option<PathBuf>,
-    /// Send these messages, too, wherever messages are sent: a file with a JSON object in each line,
-    /// {"data": "text", "attributes": {…}}, or "base64" instead of "data" for bytes.
+    /// Send these messages, too, wherever messages are sent: a file with a JSON object in each
+    /// line, {"data": "text", "attributes": {…}}, or "base64" instead of "data" for bytes.
     #[arg(long, value_name = "FILE")]
     pub(super) messages: Option<PathBuf>,
-    /// Run this shell command beside each test of a source, in the test's folder, to feed the source.
-    /// It is ended with the test.
+    /// Run this shell command beside each test of a source, in the test's folder, to feed the
+    /// source. It is ended with the test.
     #[arg(long = "while", value_name = "COMMAND")]
     pub(super) beside: Option<String>,
-    /// Accept that tests whose names contain this are skipped, because they cannot be tried here; may
-    /// be repeated.
+    /// Accept that tests whose names contain this are skipped, because they cannot be tried here;
+    /// may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(super) allow_skip: Vec<String>,
     /// Run only tests whose names contain this; may be repeated.
@@ -80,7 +80,7 @@ pub(crate) struct VerifyArguments {
 
 /// The contents of the files that the options name, read once: a test in a process of its own gets
 /// what was read here.
-pub(super) struct Given {
+pub(super) struct VerifyInput {
     pub(super) attributes: Map,
     /// The text of the attributes, if there are any.
     pub(super) attributes_text: Option<String>,
@@ -90,7 +90,7 @@ pub(super) struct Given {
     pub(super) patience: Duration,
 }
 
-impl Given {
+impl VerifyInput {
     pub(super) fn read(arguments: &VerifyArguments) -> Result<Self, String> {
         let text = arguments.attributes.as_deref().map(read_text).transpose()?;
         let attributes = match &text {
@@ -113,7 +113,7 @@ impl Given {
         if let Some(folder) = arguments.fixture.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(format!("--fixture: {} is not a folder", folder.display()));
         }
-        Ok(Given {
+        Ok(VerifyInput {
             attributes,
             attributes_text: text,
             messages: given,

@@ -43,6 +43,23 @@ pub(super) const TESTS: &[Test] = &[
         },
     },
     Test {
+        name: "reports::codes",
+        advice: "number the reasons from 0 to 99: Report::fail and Report::retry cut a larger code \
+                 to 99, so operators could not tell these reasons apart",
+        in_c: "number the reasons from 0 to 99: gopiper_fail and gopiper_retry cut a larger code to \
+               99, so operators could not tell these reasons apart",
+        run: |subject| {
+            let ran = plain(subject, 100)?;
+            some(ran.failed.len() as u64, "reported as failed")?;
+            match ran.failed.iter().any(|it| matches!(status(it), 199 | 299)) {
+                true => Err(Verdict::Warning(
+                    "a report has the code 99, as every code above it has, too".into(),
+                )),
+                false => Ok(()),
+            }
+        },
+    },
+    Test {
         name: "reports::described",
         advice: "give the reason: `handled.fail(message, \"why\")`",
         in_c: "give the reason: `return gopiper_fail(host, 1, \"why\")`",

@@ -1,5 +1,5 @@
 //! Tests of a source's reaction to the outcomes of its messages.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use gopiper_abi::Kind;
 use gopiper_core::OnFail;
@@ -47,6 +47,8 @@ fn produced(ran: &Ran) -> Judged {
 fn outcomes(subject: &Subject) -> Judged {
     is_source(subject)?;
     for on_fail in [OnFail::DeadLetter, OnFail::Discard, OnFail::Stop] {
+        // From the beginning each time, whatever it remembers.
+        let _ = fs::remove_dir_all(subject.folder.join("state"));
         let ran = Trial::new(subject, []).ending(MessagesEnd::Mixed, on_fail).run()?;
         ran.ended()?;
         produced(&ran)?;

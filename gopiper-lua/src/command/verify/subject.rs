@@ -1,5 +1,5 @@
 //! The component under test.
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use gopiper_abi::{
     Kind, Map,
@@ -10,12 +10,13 @@ use serde_json::Value as Json;
 
 pub(super) use gopiper_abi::export::from_json as value;
 
-use super::{options::Given, verdict::Verdict};
+use super::{options::VerifyInput, snapshot::Snapshot, verdict::Verdict};
 
 /// How a test begins that was skipped because nothing works without attributes.
 pub(super) const REFUSES: &str = "it refuses its attributes";
 
 /// The component that is looked at, and how.
+#[derive(Clone)]
 pub(crate) struct Subject {
     /// The file that is tested: with `--seal` a sealed copy.
     pub(super) file: PathBuf,
@@ -30,7 +31,11 @@ pub(crate) struct Subject {
     /// The seed of random attributes and messages.
     pub(super) seed: u64,
     /// The attributes, messages and limits from the options.
-    pub(super) given: Given,
+    pub(super) given: Arc<VerifyInput>,
+    /// The folder of the test, whatever the working directory has become.
+    pub(super) folder: PathBuf,
+    /// The state of the process before.
+    pub(super) before: Snapshot,
 }
 
 impl Subject {
