@@ -1,15 +1,7 @@
 //! Trust in components by their signatures.
 mod common;
 
-use std::{
-    fs,
-    io::{Cursor, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-    process::{Command, Output, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{fs, io::Cursor, path::Path, process::Output};
 
 use common::{gopiper, plugins, root, stderr, stdout};
 use minisign::KeyPair;
@@ -98,37 +90,20 @@ fn inspect_and_verify_say_who_signed() {
     assert!(text.contains("signature  by a key that is not trusted"), "{text}");
 }
 
-/// Each test of `verify` has a process of its own, which loads the file once more.
+/// Each test of `verify` has a process of its own, which loads the file once more: here, a command
+/// has replaced it during the first test.
 #[test]
 fn verify_runs_no_file_but_the_one_that_it_has_judged() {
     let folder = signed();
-    let (file, pipe) = (folder.path().join("stdout_component.so"), folder.path().join("pipe"));
-    let made = Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.expect("it ran").success());
+    let other = folder.path().join("other");
+    fs::copy(plugins().join("generate_component.so"), &other).expect("copied");
+    let file = folder.path().join("stdin_component.so");
+    let replaces = format!("test ! -e {0} || mv {0} {1}", other.display(), file.display());
     let mut program = gopiper();
     program.current_dir(folder.path()).args(["verify", "--trusted-key", "vendor.pub"]);
-    program.args(["--attributes", "@pipe", "--include", "life::create-many"]);
-    let verify = program.arg("stdout_component.so").stdout(Stdio::piped()).spawn();
-    let verify = verify.expect("it starts");
-    let give = || {
-        let writer = fs::OpenOptions::new().write(true).open(&pipe);
-        writer.expect("a reader").write_all(b"{}").expect("written");
-    };
-    give();
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let has_reader =
-        || fs::OpenOptions::new().write(true).custom_flags(nonblock).open(&pipe).is_ok();
-    while has_reader() {
-        thread::sleep(Duration::from_millis(1));
-    }
-    // It reads them again for the process of the first test, after the file was checked.
-    let read = fs::OpenOptions::new().write(true).open(&pipe);
-    fs::copy(plugins().join("null_component.so"), folder.path().join("other")).expect("copied");
-    fs::rename(folder.path().join("other"), &file).expect("in its place");
-    read.expect("a reader").write_all(b"{}").expect("written");
-    fs::remove_file(&pipe).expect("removed");
-    let output = verify.wait_with_output().expect("it ends");
+    program.args(["--while", &replaces, "-j", "1", "--include", "life::", "--only-failed"]);
+    let output = program.arg("stdin_component.so").output().expect("it ran");
     let text = stdout(&output);
-    assert!(text.starts_with("CRASHED"), "{text}");
+    assert!(text.contains("CRASHED        life::stop: "), "{text}");
     assert!(text.contains("is not the file that was checked"), "{text}");
 }

@@ -12,6 +12,7 @@ pub(crate) struct Counters {
     pub(crate) failed: AtomicU64,
     pub(crate) kept: AtomicU64,
     pub(crate) unsent: AtomicU64,
+    pub(crate) deferred: AtomicU64,
     pub(crate) returned: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) panics: AtomicU64,
@@ -34,6 +35,8 @@ pub struct ComponentCounts {
     pub kept: u64,
     /// Kept messages that it let go without sending anything: they have failed.
     pub unsent: u64,
+    /// Batches with messages that it deferred, and had not reported when the call ended.
+    pub deferred: u64,
     /// Messages that went back to their source, because the pipeline ended there.
     pub returned: u64,
     /// How often it was given a message again.
@@ -58,6 +61,7 @@ impl Counters {
             failed: self.failed.load(Relaxed),
             kept: self.kept.load(Relaxed),
             unsent: self.unsent.load(Relaxed),
+            deferred: self.deferred.load(Relaxed),
             returned: self.returned.load(Relaxed),
             retries: self.retries.load(Relaxed),
             panics: self.panics.load(Relaxed),

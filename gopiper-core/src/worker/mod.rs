@@ -314,6 +314,7 @@ impl Worker {
     /// Waits for the reports of deferred messages: as long as the limit says, if there is one.
     fn park(&mut self, mut deferred: DeferredBatch, lent: Option<Lent>, context: Context) {
         self.deferred += 1;
+        self.stage.counters.deferred.fetch_add(1, Relaxed);
         let limited = lent.map(|mut lent| {
             let mut reported = deferred.take_reported();
             lent.reunite(&mut reported);

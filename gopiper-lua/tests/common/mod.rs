@@ -32,6 +32,19 @@ pub fn c_folder() -> PathBuf {
     from_environment("GOPIPER_TEST_C", "target/test-c")
 }
 
+/// Compiles a component in C, with the libraries that `cargo xtask test` has built.
+pub fn component_in_c(source: &Path, file: &Path) {
+    let lib = c_folder().join("lib");
+    let map = format!("-Wl,--version-script={}", lib.join("gopiper_component.map").display());
+    let mut compiler = Command::new("cc");
+    compiler.args(["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O2", "-o"]).arg(file);
+    compiler.arg(source).arg("-I").arg(c_folder().join("include"));
+    compiler.arg(lib.join("libgopiper_component.a")).arg(map);
+    compiler.args(["-Wl,--gc-sections", "-Wl,-z,defs", "-lpthread", "-ldl", "-lm"]);
+    let output = compiler.output().expect("a compiler");
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 /// Components that must be refused, or are not sealed.
 pub fn variants() -> PathBuf {
     from_environment("GOPIPER_TEST_VARIANTS", "target/variants")

@@ -172,6 +172,17 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
         }
         None => format!("{INTERFACE_VERSION:?}"),
     };
+    let is_source = matches!(kind, NewKind::Source);
+    let (given, about_messages) = match is_source {
+        true => {
+            ("--fixture fixture", "\n`--while COMMAND` feeds a source that waits for something.")
+        }
+        false => (
+            "--fixture fixture --messages messages.jsonl",
+            "\n`messages.jsonl` has messages that it sends: add those \
+             with which yours does something special.",
+        ),
+    };
     let kind = kind.kind();
     let fill = |text: &str| {
         let crate_name = name.replace('-', "_");
@@ -181,6 +192,8 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
             .replace("{{kind}}", kind.name)
             .replace("{{input}}", kind.input)
             .replace("{{attributes}}", kind.attributes)
+            .replace("{{given}}", given)
+            .replace("{{about_messages}}", about_messages)
             .replace("{{abi}}", &abi)
     };
     let pipeline = format!(
@@ -198,7 +211,10 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
         (".github/workflows/ci.yml", include_str!("template/ci.yml")),
         (".github/workflows/release.yml", include_str!("template/release.yml")),
         (".gitignore", include_str!("template/gitignore")),
+        ("fixture/README.md", include_str!("template/fixture.md")),
     ];
+    let messages = ("messages.jsonl", include_str!("template/messages.jsonl"));
+    let files = files.into_iter().chain((!is_source).then_some(messages));
     let folder = PathBuf::from(name);
     fs::create_dir(&folder).map_err(|error| format!("cannot create {name}: {error}"))?;
     for (file, text) in files {

@@ -12,26 +12,31 @@ pub(super) const TESTS: &[Test] = &[
     Test {
         name: "attributes::described",
         advice: "write a doc comment on the struct and on each of its fields",
+        in_c: "set `.documentation` of the component, and of each attribute in its table",
         run: described,
     },
     Test {
         name: "attributes::unknown",
         advice: "declare the attributes with `attributes!`, which refuses unknown ones",
+        in_c: "list the attributes in the component's table: unknown ones are then refused",
         run: unknown,
     },
     Test {
         name: "attributes::missing",
         advice: "the schema marks it as required: refuse to work without it",
+        in_c: "",
         run: missing,
     },
     Test {
         name: "attributes::wrong-type",
         advice: "declare the attributes with `attributes!`, each with its type",
+        in_c: "give each attribute its type in the component's table",
         run: wrong_type,
     },
     Test {
         name: "attributes::huge",
         advice: "return Error::attribute instead of panicking",
+        in_c: "refuse the value with `gopiper_refuse`",
         run: huge,
     },
 ];
@@ -50,7 +55,7 @@ fn described(subject: &Subject) -> Judged {
 }
 
 fn unknown(subject: &Subject) -> Judged {
-    let mut attributes = subject.attributes.clone();
+    let mut attributes = subject.given.attributes.clone();
     attributes.insert("verify_unknown", 1i64);
     match subject.with(attributes) {
         Ok(_) => Err(Verdict::Failed("it accepts an attribute that does not exist".into())),
@@ -63,7 +68,7 @@ fn unknown(subject: &Subject) -> Judged {
 fn missing(subject: &Subject) -> Judged {
     let schema = subject.schema();
     for name in Schema::new(&schema).required() {
-        let mut attributes = subject.attributes.clone();
+        let mut attributes = subject.given.attributes.clone();
         attributes.remove(name);
         let errors = subject.with(attributes).err().unwrap_or_default();
         must(errors.iter().any(|it| it.attribute == name), || {
@@ -88,7 +93,7 @@ fn wrong_type(subject: &Subject) -> Judged {
             if types.is_empty() || types.contains(&kind) {
                 continue;
             }
-            let mut attributes = subject.attributes.clone();
+            let mut attributes = subject.given.attributes.clone();
             attributes.insert(name, value(&wrong));
             let errors = subject.with(attributes).err().unwrap_or_default();
             let is_about = |path: &str| path.split(['.', '[']).next() == Some(name);
@@ -113,7 +118,7 @@ fn huge(subject: &Subject) -> Judged {
     ];
     for (name, _) in Schema::new(&schema).properties() {
         for huge in &all {
-            let mut attributes = subject.attributes.clone();
+            let mut attributes = subject.given.attributes.clone();
             attributes.insert(name, value(huge));
             if let Some(said) = panic_at(subject, attributes) {
                 return Err(Verdict::Failed(format!("'{name}' too large or long: it {said}")));

@@ -9,13 +9,13 @@ use std::{
 use gopiper_abi::{Kind, Message, Outcome, own, raw::client::FactoryHandle};
 use gopiper_core::{
     ComponentCounts, ComponentOptions, ComponentSpec, Control, OnFail, Pipeline, PipelineError,
-    PipelineOptions, RetryPolicy, StopReason, Summary, dead_letters::about,
+    PipelineOptions, RetryPolicy, Running, StopReason, Summary, dead_letters::about,
 };
 
 use super::{
     around::{Collect, Feed, MessagesEnd, Seen, SharedSeen, Tap, lock},
     subject::Subject,
-    verdict::{Judged, Verdict, must},
+    verdict::{Judged, SLOW, Verdict, must},
 };
 
 /// More panics than these end a trial.
@@ -63,7 +63,13 @@ impl<'s> Trial<'s> {
         input: impl IntoIterator<Item = Message, IntoIter: Send + 'static>,
     ) -> Self {
         let end = if subject.kind == Kind::SOURCE { End::Stopped } else { End::OfTheInput };
-        let input = Box::new(input.into_iter());
+        let mut input = input.into_iter().peekable();
+        // Before those made up, which may be without an end. None if there are to be none.
+        let given = match input.peek() {
+            Some(_) => subject.given.messages.iter().map(Message::duplicate).collect(),
+            None => Vec::new(),
+        };
+        let input = Box::new(given.into_iter().chain(input));
         let (ending, on_fail) = (MessagesEnd::Done, OnFail::DeadLetter);
         Trial { subject, input, batch: 16, end, ending, on_fail }
     }
@@ -97,11 +103,11 @@ impl<'s> Trial<'s> {
             return Err(no_start(error));
         }
         let [pipeline] = pipelines;
-        let running = pipeline.start().map_err(|error| no_start(&error))?;
+        let running = start(pipeline, subject.given.patience)?;
         let control = running.control();
         let (tell, hear) = mpsc::channel();
         thread::spawn(move || drop(tell.send(running.wait())));
-        let (summary, stuck) = watch((&control, place), &seen, &hear, end, subject.patience)?;
+        let (summary, stuck) = watch((&control, place), &seen, &hear, end, subject.given.patience)?;
         let mut seen = lock(&seen);
         Ok(Ran {
             output: mem::take(&mut seen.output),
@@ -142,14 +148,43 @@ impl<'s> Trial<'s> {
             _ => vec![spec(feed), middle, collect],
         };
         let options = PipelineOptions {
-            state_directory: Some("state".into()),
-            shutdown_timeout: Some(subject.patience),
+            state_directory: Some(subject.folder.join("state")),
+            shutdown_timeout: Some(subject.given.patience),
             ..PipelineOptions::default()
         };
         let first = |errors: Vec<PipelineError>| no_start(&errors[0]);
         let pipeline = Pipeline::new(parts, options).map_err(first)?;
         let grave = own::sink("verify_grave", move |_| Ok(Collect::grave(buries.clone())));
         Ok((pipeline.dead_letters_to(spec(grave)).map_err(first)?, seen))
+    }
+}
+
+/// Starts it. A component that waits for something, as its temporary error says, is not waited for.
+fn start(pipeline: Pipeline, patience: Duration) -> Result<Running, Verdict> {
+    let prepared = pipeline.prepare().map_err(|error| no_start(&error))?;
+    let control = prepared.control();
+    let (started, starts) = mpsc::channel::<()>();
+    let watch = thread::spawn(move || {
+        let is_late = starts.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout);
+        if is_late {
+            control.stop();
+        }
+        is_late
+    });
+    let running = prepared.start_held();
+    drop(started);
+    match (running, watch.join().unwrap_or_default()) {
+        (Ok(running), false) => Ok(running),
+        (Ok(_), true) => Err(Verdict::Skipped(format!(
+            "the pipeline needs more than {patience:?} to start: allow more (--patience)"
+        ))),
+        (Err(error), false) => Err(no_start(&error)),
+        (Err(error), true) => match no_start(&error) {
+            Verdict::Skipped(said) => {
+                Err(Verdict::Skipped(format!("{said} (temporary, after {patience:?})")))
+            }
+            failed => Err(failed),
+        },
     }
 }
 
@@ -182,6 +217,11 @@ fn watch(
             control.abort();
         }
         if now != last {
+            if since.elapsed() > patience && stuck.is_none() {
+                let pause = Duration::from_millis(since.elapsed().as_millis() as u64);
+                stuck = Some(format!("{SLOW}: it made no progress for {pause:?}"));
+                control.abort();
+            }
             (last, since) = (now, Instant::now());
         }
         let enough = since.elapsed() > idle || begun.elapsed() > 2 * idle;
@@ -196,8 +236,9 @@ fn watch(
             }
             _ => {}
         }
+        // As long once more tells one that is slow from one that is stuck.
         let late = asked && begun.elapsed() > patience;
-        if stuck.is_none() && (late || since.elapsed() > patience) {
+        if stuck.is_none() && (late || since.elapsed() > 2 * patience) {
             stuck = Some(format!("it did not end; messages left: {:?}", control.left()));
             control.abort();
         }

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{
     attributes::panic_at,
     bench::{Trial, description, panicked},
-    messages::{ODD, takes_messages},
+    messages::{ODD, ODD_IN_C, takes_messages},
     subject::{Subject, value},
     test::Test,
     verdict::{Judged, Verdict},
@@ -19,9 +19,10 @@ pub(super) const TESTS: &[Test] = &[
     Test {
         name: "fuzz::attributes",
         advice: "return Error::attribute instead of panicking",
+        in_c: "refuse the value with `gopiper_refuse`",
         run: attributes,
     },
-    Test { name: "fuzz::messages", advice: ODD, run: messages },
+    Test { name: "fuzz::messages", advice: ODD, in_c: ODD_IN_C, run: messages },
 ];
 
 /// The longest result that is shown.
@@ -33,7 +34,7 @@ fn attributes(subject: &Subject) -> Judged {
     let names: Vec<_> = known.chain([("verify_unknown", Vec::new())]).collect();
     let mut rng = Rng::with_seed(subject.seed);
     for _ in 0..2000 {
-        let mut attributes = subject.attributes.clone();
+        let mut attributes = subject.given.attributes.clone();
         let mut changed = serde_json::Map::new();
         for _ in 0..rng.usize(1..4) {
             let (name, types) = &names[rng.usize(..names.len())];

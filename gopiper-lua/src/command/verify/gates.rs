@@ -9,12 +9,14 @@ pub(super) const TESTS: &[Test] = &[
     Test {
         name: LOADS,
         advice: "do what the refusal says",
+        in_c: "",
         // A file that is refused never comes this far.
         run: |_| Ok(()),
     },
     Test {
         name: "gates::sealed",
         advice: "run gopiper verify --seal after everything that changes the file",
+        in_c: "",
         run: |subject| match subject.seal {
             Seal::Fits => Ok(()),
             _ => Err(Verdict::Warning("damage to the file would not be noticed".into())),

@@ -1,8 +1,5 @@
 //! Tests of creation, end and stop.
-use std::{
-    fs, thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
 use gopiper_abi::Message;
 
@@ -18,41 +15,37 @@ pub(super) const TESTS: &[Test] = &[
     Test {
         name: "life::create-many",
         advice: "release everything in `drop` and `destroy`; keep no state in statics",
+        in_c: "release everything in `destroy` and `free_configuration`; keep no state in static variables",
         run: create_many,
     },
     Test {
         name: "life::from-many-threads",
         advice: "a factory may be created on any thread: keep no state in statics",
+        in_c: "`configure` is called on any thread: keep no state in static variables",
         run: from_many_threads,
     },
     Test {
         name: "life::end-without-messages",
         advice: "`end` must work without a message before it",
+        in_c: "",
         run: |subject| Trial::new(subject, Vec::new()).run()?.sound(),
     },
     Test {
         name: "life::stop",
         advice: "interrupt blocking calls in `postponed.on_stop`, or check `host().is_stopping()`",
+        in_c: "interrupt blocking calls in `stop`, or check `gopiper_is_stopping`",
         run: |subject| Trial::new(subject, lines(20)).until_stopped().run()?.ended(),
     },
     Test {
         name: "life::aborted",
         advice: "expect the end in the middle of the work; a report after it has no effect",
+        in_c: "",
         run: aborted,
-    },
-    Test {
-        name: "life::threads-left",
-        advice: "end and join the component's threads in `end` or `drop`",
-        run: |subject| grows(subject, "/proc/self/task", "threads"),
-    },
-    Test {
-        name: "life::files-left-open",
-        advice: "close all files in `drop`",
-        run: |subject| grows(subject, "/proc/self/fd", "open files"),
     },
     Test {
         name: "life::pool-size",
         advice: "let `pool_size` and `channel_size` return 1 or more, and 1024 workers at most",
+        in_c: "let `.pool_size` and `.channel_size` be 1 or more, and 1024 workers at most",
         run: |subject| {
             let mut factory = subject.factory()?;
             let (workers, room) = (factory.pool_size(), factory.channel_size());
@@ -99,30 +92,4 @@ fn from_many_threads(subject: &Subject) -> Judged {
             format!("created by eight threads at once: {said}")
         })
     })
-}
-
-/// Whether the number of entries in a folder of `/proc` grows from pipeline to pipeline.
-fn grows(subject: &Subject, folder: &str, what: &str) -> Judged {
-    let count = || fs::read_dir(folder).map_or(0, Iterator::count);
-    // Threads of earlier pipelines may still be ending: the same count five times in a row.
-    let steady = || {
-        let (begun, mut last, mut times) = (Instant::now(), count(), 1);
-        while times < 5 && begun.elapsed() < subject.patience {
-            thread::sleep(Duration::from_millis(10));
-            let now = count();
-            times = if now == last { times + 1 } else { 1 };
-            last = now;
-        }
-        last
-    };
-    let some = || (0..3).try_for_each(|_| Trial::new(subject, lines(20)).run().map(drop));
-    some()?;
-    let before = steady();
-    some()?;
-    let begun = Instant::now();
-    while count() > before && begun.elapsed() < subject.patience {
-        thread::sleep(Duration::from_millis(10));
-    }
-    let after = count();
-    must(after <= before, || format!("{} more {what} after three pipelines", after - before))
 }

@@ -1,27 +1,29 @@
 //! Tests of a source's reaction to the outcomes of its messages.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use gopiper_abi::Kind;
 use gopiper_core::OnFail;
 
 use super::{
     around::MessagesEnd,
-    bench::Trial,
+    bench::{Ran, Trial},
     subject::Subject,
     test::Test,
-    verdict::{Judged, Verdict},
+    verdict::{Judged, Verdict, not_applicable},
 };
 
 pub(super) const TESTS: &[Test] = &[
     Test {
         name: "sources::outcomes",
         advice: "accept every outcome in `settled`, in any order, also those that a later interface adds",
+        in_c: "",
         run: outcomes,
     },
     Test {
         name: "sources::return",
         advice: "move past a message in `settled` only when its outcome is not RETURNED, or let \
                  `durability` say what is lost",
+        in_c: "",
         run: returned,
     },
 ];
@@ -29,7 +31,15 @@ pub(super) const TESTS: &[Test] = &[
 fn is_source(subject: &Subject) -> Judged {
     match subject.kind {
         Kind::SOURCE => Ok(()),
-        _ => Err(Verdict::Skipped("it is not a source".into())),
+        _ => Err(not_applicable("it is not a source")),
+    }
+}
+
+/// Without messages there are no outcomes.
+fn produced(ran: &Ran) -> Judged {
+    match ran.produced.is_empty() {
+        true => Err(not_applicable("nothing was produced; feed it with --fixture or --while")),
+        false => Ok(()),
     }
 }
 
@@ -37,8 +47,11 @@ fn is_source(subject: &Subject) -> Judged {
 fn outcomes(subject: &Subject) -> Judged {
     is_source(subject)?;
     for on_fail in [OnFail::DeadLetter, OnFail::Discard, OnFail::Stop] {
+        // From the beginning each time, whatever it remembers.
+        let _ = fs::remove_dir_all(subject.folder.join("state"));
         let ran = Trial::new(subject, []).ending(MessagesEnd::Mixed, on_fail).run()?;
         ran.ended()?;
+        produced(&ran)?;
     }
     Ok(())
 }
@@ -48,10 +61,11 @@ fn returned(subject: &Subject) -> Judged {
     is_source(subject)?;
     if let Err(why) = subject.factory()?.durability() {
         let why = if why.is_empty() { "in any case".into() } else { format!("with {why}") };
-        return Err(Verdict::Skipped(format!("it says that messages may be lost ({why})")));
+        return Err(not_applicable(&format!("it says that messages may be lost ({why})")));
     }
     let first = Trial::new(subject, []).ending(MessagesEnd::FailsAfter(1), OnFail::Stop).run()?;
     first.ended()?;
+    produced(&first)?;
     let second = Trial::new(subject, []).run()?;
     second.ended()?;
     let mut came: BTreeMap<&[u8], usize> = BTreeMap::new();

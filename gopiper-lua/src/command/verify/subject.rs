@@ -1,5 +1,5 @@
 //! The component under test.
-use std::time::Duration;
+use std::{path::PathBuf, sync::Arc};
 
 use gopiper_abi::{
     Kind, Map,
@@ -10,36 +10,44 @@ use serde_json::Value as Json;
 
 pub(super) use gopiper_abi::export::from_json as value;
 
-use super::verdict::Verdict;
+use super::{options::VerifyInput, snapshot::Snapshot, verdict::Verdict};
 
 /// How a test begins that was skipped because nothing works without attributes.
 pub(super) const REFUSES: &str = "it refuses its attributes";
 
 /// The component that is looked at, and how.
+#[derive(Clone)]
 pub(crate) struct Subject {
+    /// The file that is tested: with `--seal` a sealed copy.
+    pub(super) file: PathBuf,
     pub(super) module: ComponentModule_Ref,
+    pub(super) name: String,
     pub(super) kind: Kind,
+    /// Whether it was compiled from C: it has other words for the same things.
+    pub(super) is_in_c: bool,
     pub(super) seal: Seal,
     /// By which a process of its own knows that it has the same file.
     pub(super) digest: [u8; 32],
-    /// The attributes from `--attributes`.
-    pub(super) attributes: Map,
-    /// How long nothing may happen before something is taken for stuck.
-    pub(super) patience: Duration,
     /// The seed of random attributes and messages.
     pub(super) seed: u64,
+    /// The attributes, messages and limits from the options.
+    pub(super) given: Arc<VerifyInput>,
+    /// The folder of the test, whatever the working directory has become.
+    pub(super) folder: PathBuf,
+    /// The state of the process before.
+    pub(super) before: Snapshot,
 }
 
 impl Subject {
     /// With the attributes that were given. None may have been given that it needs: that is not its
     /// fault.
     pub(super) fn factory(&self) -> Result<FactoryHandle, Verdict> {
-        self.with(self.attributes.clone()).map_err(|errors| {
+        self.with(self.given.attributes.clone()).map_err(|errors| {
             let said: Vec<_> = errors.iter().map(RawError::to_string).collect();
             let said = format!("{REFUSES}: {}", said.join("; "));
             let has_some =
                 self.schema()["properties"].as_object().is_some_and(|all| !all.is_empty());
-            match self.attributes.is_empty() && has_some && !said.contains("panicked") {
+            match self.given.attributes.is_empty() && has_some && !said.contains("panicked") {
                 true => {
                     let names = errors.iter().map(|error| match &*error.attribute {
                         "" => "…".to_owned(),

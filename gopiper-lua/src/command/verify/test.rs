@@ -7,5 +7,7 @@ pub(super) struct Test {
     pub(super) name: &'static str,
     /// The advice for the author if it fails.
     pub(super) advice: &'static str,
+    /// The same in the words of C; empty if they are the same.
+    pub(super) in_c: &'static str,
     pub(super) run: fn(&Subject) -> Judged,
 }

@@ -9,6 +9,10 @@ pub(crate) type Judged = Result<(), Verdict>;
 #[serde(tag = "verdict", content = "said", rename_all = "UPPERCASE")]
 pub(crate) enum Verdict {
     Passed,
+    /// The component never does what the test is about: it says so, or was seen not to.
+    #[serde(rename = "NOT APPLICABLE")]
+    NotApplicable(String),
+    /// It could not be tried: nothing is known.
     Skipped(String),
     Warning(String),
     Failed(String),
@@ -23,6 +27,7 @@ impl Verdict {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Verdict::Passed => "PASSED",
+            Verdict::NotApplicable(_) => "NOT APPLICABLE",
             Verdict::Skipped(_) => "SKIPPED",
             Verdict::Warning(_) => "WARNING",
             Verdict::Failed(_) => "FAILED",
@@ -33,7 +38,8 @@ impl Verdict {
     pub(crate) fn said(&self) -> &str {
         match self {
             Verdict::Passed => "",
-            Verdict::Skipped(said)
+            Verdict::NotApplicable(said)
+            | Verdict::Skipped(said)
             | Verdict::Warning(said)
             | Verdict::Failed(said)
             | Verdict::Crashed(said) => said,
@@ -45,7 +51,17 @@ impl Verdict {
     }
 }
 
+/// How the words of a failure begin if a test did not end within its limit.
+pub(super) const NOT_IN_TIME: &str = "it did not end within";
+/// How they begin if a pipeline paused for too long, and then continued.
+pub(super) const SLOW: &str = "it is slow";
+
 /// Fails unless the condition holds.
 pub(crate) fn must(is_so: bool, otherwise: impl FnOnce() -> String) -> Judged {
     if is_so { Ok(()) } else { Err(Verdict::Failed(otherwise())) }
+}
+
+/// Ends a test whose subject the component never does.
+pub(crate) fn not_applicable(why: &str) -> Verdict {
+    Verdict::NotApplicable(why.to_owned())
 }

@@ -1,9 +1,10 @@
 //! For the tests of `gopiper verify`: the variable `FAULTS` names one of them, which then does not
 //! pass, while the others do. So each fault is one that only its test can find.
+#![allow(unsafe_code)]
 use std::{
     env, mem, process,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Mutex, Once, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
@@ -46,6 +47,7 @@ pub(crate) fn at_new(text: &str, unknown: Option<i64>) -> Result<(), Error> {
     if is("fuzz::attributes") && text.contains('€') {
         panic!("no money");
     }
+    touch_thread();
     if is("life::from-many-threads") {
         let alone = BUSY.try_lock().map_err(|_| Error::new("another one is being made"))?;
         thread::sleep(Duration::from_millis(1));
@@ -60,17 +62,79 @@ pub(crate) fn at_create() -> Result<(), Error> {
     if is("life::create-many") && MADE.fetch_add(1, SeqCst) > 30 {
         return Err(Error::new("there are too many"));
     }
-    if is("life::threads-left") {
+    touch_process();
+    if is("process::threads") {
         thread::spawn(|| {
             loop {
                 thread::park();
             }
         });
     }
-    if is("life::files-left-open") {
+    if is("process::descriptors") {
         mem::forget(std::fs::File::open("/dev/null"));
     }
     Ok(())
+}
+
+/// What a component must not do to the thread that creates its factory.
+fn touch_thread() {
+    if is("process::signal-mask") {
+        let mut one = mem::MaybeUninit::uninit();
+        // SAFETY: the set is emptied before it is used, and is a variable of this function.
+        unsafe {
+            libc::sigemptyset(one.as_mut_ptr());
+            libc::sigaddset(one.as_mut_ptr(), libc::SIGUSR1);
+            libc::pthread_sigmask(libc::SIG_BLOCK, one.as_ptr(), std::ptr::null_mut());
+        }
+    }
+    if is("process::float-mode") {
+        // Very small numbers become zero.
+        #[cfg(target_arch = "x86_64")]
+        let mode = 0x9f80u32;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the variable has the ordinary mode with one bit more, and the numbers of this
+        // component do not depend on it.
+        unsafe {
+            std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack));
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: bit 24 makes very small numbers zero, on which nothing here depends.
+        unsafe {
+            std::arch::asm!("msr fpcr, {}", in(reg) 1u64 << 24, options(nomem, nostack));
+        }
+    }
+}
+
+/// What a component must not do to the process, which others share: once.
+fn touch_process() {
+    static TOUCHED: Once = Once::new();
+    TOUCHED.call_once(|| {
+        if is("process::working-directory") {
+            env::set_current_dir("/").expect("the root is there");
+        }
+        // SAFETY: nothing here uses standard output, the signal, the umask or the locale. A
+        // variable is set while other threads may read the environment: the fault that is to be
+        // found, in a process that is there for that.
+        unsafe {
+            if is("process::standard-descriptors") {
+                libc::close(1);
+            } else if is("process::umask") {
+                libc::umask(0o777);
+            } else if is("process::signals") {
+                libc::signal(libc::SIGTERM, libc::SIG_IGN);
+            } else if is("process::environment") {
+                env::set_var("FAULTS_WERE_HERE", "1");
+            } else if is("process::locale") {
+                libc::setlocale(libc::LC_ALL, c"C.UTF-8".as_ptr());
+            } else if is("process::children") && libc::fork() == 0 {
+                // Not to be found by the process group.
+                libc::setsid();
+                loop {
+                    libc::pause();
+                }
+            }
+        }
+    });
 }
 
 /// The state of one component.
@@ -92,6 +156,11 @@ impl Breaks {
         static LATE: Mutex<Vec<(Deferred, Message)>> = Mutex::new(Vec::new());
         self.seen += 1;
         self.panic_at(&message);
+        if is("process::standard-output") {
+            println!("handles a message");
+        } else if is("process::standard-error") {
+            eprintln!("handles a message");
+        }
         let data = message.data();
         if is("messages::batches") && self.batch > 100 {
             handled.discard(message);
@@ -116,6 +185,10 @@ impl Breaks {
             match data {
                 b"line 7 of a test" if is("reports::reserved-status") => {
                     handled.report(message, Report::new(50, "a reserved status"));
+                    return None;
+                }
+                b"line 7 of a test" if is("reports::codes") => {
+                    handled.report(message, Report::fail(150, "a code that is cut"));
                     return None;
                 }
                 b"line 7 of a test" if is("reports::described") => {

@@ -1,0 +1,64 @@
+//! The child processes of this one.
+use std::{collections::BTreeSet, fs, process};
+
+use rustix::process::{
+    Pid, Signal, WaitOptions, kill_process, set_child_subreaper, set_parent_process_death_signal,
+    waitpid,
+};
+
+/// A child process.
+pub(super) struct ChildProcess {
+    pub(super) pid: i32,
+    /// Its name, and whether it has ended.
+    pub(super) described: String,
+}
+
+/// From now on, what loses its parent becomes a child of this process: it can be found and ended.
+pub(super) fn adopt_orphans() {
+    let _ = set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// Ends this process with the one that has started it: it has a process group of its own, which a
+/// terminal's interrupt does not reach.
+pub(super) fn end_with_parent() {
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+}
+
+/// All children of this process, except these.
+pub(super) fn list(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let stats =
+        pids.filter_map(|pid| Some((pid, fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)));
+    let of_this = stats.filter_map(|(pid, stat)| {
+        // The name is in parentheses, and may have some itself.
+        let (before, after) = stat.rsplit_once(") ")?;
+        let mut fields = after.split(' ');
+        let (state, parent) = (fields.next()?, fields.next()?.parse::<u32>().ok()?);
+        let name = before.split_once('(')?.1;
+        let described = match state {
+            "Z" => format!("{name} (ended, but not waited for)"),
+            _ => name.to_owned(),
+        };
+        (parent == process::id()).then_some(ChildProcess { pid, described })
+    });
+    of_this.filter(|child| !except.contains(&child.pid)).collect()
+}
+
+/// Ends all children of this process except these, and those that become its children by that.
+/// Returns the first ones.
+pub(super) fn end(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
+    let first = list(except);
+    // One that cannot be ended must not keep this process from its end.
+    for _ in 0..100 {
+        let left = list(except);
+        if left.is_empty() {
+            break;
+        }
+        for pid in left.iter().filter_map(|child| Pid::from_raw(child.pid)) {
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+    first
+}
