@@ -17,7 +17,7 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use super::file::PrivateCopy;
 use super::inspection::Inspection;
 use super::refusal::{Gate, Refusal, shortened};
-use super::{layout, version};
+use super::{layout, private, version};
 
 /// The path under which a library stays open until the process ends.
 pub(super) struct OpenLibrary {
@@ -25,23 +25,10 @@ pub(super) struct OpenLibrary {
 }
 
 impl OpenLibrary {
-    /// Opens the copy of `file`. A copy that cannot be opened leaves nothing behind.
-    pub(super) fn open(file: &Path, copy: PrivateCopy) -> Result<Self, Refusal> {
-        let path = copy.path();
-        // Now, not at the first call: a missing symbol is an error here, and an abort later.
-        // SAFETY: the initialisers of the library run, and nothing can be proved of them. Gate 1
-        // checked that the bytes are the sealed ones, for this machine and this glibc; an operator
-        // who names a component in a pipeline trusts its author with the process.
-        let opened = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
-        match opened {
-            Ok(library) => {
-                // Never unloaded: its threads, thread-locals and vtables may outlive any handle.
-                mem::forget(library);
-                copy.keep_open();
-                Ok(OpenLibrary { path })
-            }
-            Err(error) => Err(cannot_be_opened(file, &copy.path(), error)),
-        }
+    /// Opens the copy of a file, after its private libraries.
+    pub(super) fn open(inspection: &Inspection, copy: PrivateCopy) -> Result<Self, Refusal> {
+        private::open_needed(&inspection.file, &inspection.links)?;
+        Ok(OpenLibrary { path: open_copy(&inspection.file, copy)? })
     }
 
     /// Gate 3: returns the root module if the library has the host's layout and matches its note.
@@ -67,6 +54,27 @@ impl OpenLibrary {
             mem::forget(payload); // its drop could panic again
             Err(panicked(file))
         })
+    }
+}
+
+/// Opens the copy of `file` as a library, and returns its path. A copy that cannot be opened leaves
+/// nothing behind.
+pub(super) fn open_copy(file: &Path, copy: PrivateCopy) -> Result<PathBuf, Refusal> {
+    let path = copy.path();
+    // Now, not at the first call: a missing symbol is an error here, and an abort later.
+    // SAFETY: the initialisers of the library run, and nothing can be proved of them. Gate 1
+    // checked that the bytes are the sealed ones, for this machine and this glibc; an operator
+    // who names a component in a pipeline trusts its author with the process, and with the
+    // libraries that the component brings.
+    let opened = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
+    match opened {
+        Ok(library) => {
+            // Never unloaded: its threads, thread-locals and vtables may outlive any handle.
+            mem::forget(library);
+            copy.keep_open();
+            Ok(path)
+        }
+        Err(error) => Err(cannot_be_opened(file, &path, error)),
     }
 }
 
@@ -116,11 +124,15 @@ fn check_claim(
     ))
 }
 
-/// The advice for a missing library that may be beside the component.
-const NO_ORIGIN: &str = "install the missing library where the dynamic linker looks, or link it \
-                         into the component; RUNPATH=$ORIGIN does not find a library beside the \
-                         file, because gopiper opens a private copy of the file (name its folder \
-                         in LD_LIBRARY_PATH if it must stay there)";
+/// The advice for a missing library.
+const NOT_FOUND: &str = "install the missing library where the dynamic linker looks, put it beside \
+                         the component (linked with -Wl,-rpath,'$ORIGIN'), or link it into it; \
+                         gopiper inspect lists all that are missing";
+
+/// The advice for a file that wants more of each thread's memory than glibc has left.
+const NO_STATIC_TLS: &str = "build it without initial-exec TLS (jemalloc: the feature disable_initial_exec_tls;\n\
+     mimalloc: local_dynamic_tls), or give glibc more room:\n\
+     GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 gopiper …";
 
 fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refusal {
     let text = match error {
@@ -131,9 +143,12 @@ fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refus
     let prefix = format!("{}: ", copy.display());
     let (found, remedy) = if copy.exists() {
         let text = text.strip_prefix(&prefix).unwrap_or(&text);
-        let remedy = match text.contains("cannot open shared object file") {
-            true => NO_ORIGIN,
-            false => "install what is missing, or build the component on a system like this one",
+        let remedy = if text.contains("cannot open shared object file") {
+            NOT_FOUND
+        } else if text.contains("static TLS block") {
+            NO_STATIC_TLS
+        } else {
+            "install what is missing, or build the component on a system like this one"
         };
         (shortened(text), remedy)
     } else {

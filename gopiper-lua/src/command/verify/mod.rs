@@ -145,7 +145,8 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         let written = fs::write(result, json!(verdict).to_string());
         return Ok(written.map_or_else(|error| refuse(&error), |()| ExitCode::SUCCESS));
     }
-    component.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+    let warnings = component.warnings.iter().chain(&inspection.hazards);
+    warnings.for_each(|warning| say(format_args!("warning: {warning}")));
     let is_in = |list: &[String], test: &Test| list.iter().any(|part| test.name.contains(part));
     let chosen: Vec<_> = all()
         .filter(|test| arguments.include.is_empty() || is_in(&arguments.include, test))
