@@ -125,24 +125,20 @@ pub(super) struct PrivateCopy {
 }
 
 impl PrivateCopy {
-    /// The name of `file` shows up in `/proc/PID/maps`, and so in debuggers and profilers.
+    /// Copies an ELF file. Its name shows up in `/proc/PID/maps`, and so in debuggers and
+    /// profilers.
     pub(super) fn of(file: &Path) -> Result<Self, Refusal> {
         let from = open_regular(file)?;
-        let refused = |error: io::Error| {
-            Refusal::new(
-                file,
-                Gate::File,
-                "cannot be copied into memory",
-                error.to_string(),
-                "memory of the file's size behind a descriptor (memfd)",
-                "free memory, or raise the limits on memory, open files and file size (ulimit -n, ulimit -f)",
-            )
-        };
         // First: a large file that was named by mistake is not read.
         let mut beginning = [0; BEGINNING];
-        let length = from.read_at(&mut beginning, 0).map_err(refused)?;
+        let length = from.read_at(&mut beginning, 0).map_err(|error| no_copy(file, &error))?;
         check_beginning(file, &beginning[..length])?;
-        Self::copy(file, &from).map_err(refused)
+        Self::copy(file, &from).map_err(|error| no_copy(file, &error))
+    }
+
+    /// Copies a file of any kind.
+    pub(super) fn of_any(file: &Path) -> Result<Self, Refusal> {
+        Self::copy(file, &open_regular(file)?).map_err(|error| no_copy(file, &error))
     }
 
     fn copy(file: &Path, from: &File) -> io::Result<Self> {
@@ -194,6 +190,17 @@ impl PrivateCopy {
     pub(super) fn keep_open(self) {
         mem::forget(self.descriptor);
     }
+}
+
+fn no_copy(file: &Path, error: &io::Error) -> Refusal {
+    Refusal::new(
+        file,
+        Gate::File,
+        "cannot be copied into memory",
+        error.to_string(),
+        "memory of the file's size behind a descriptor (memfd)",
+        "free memory, or raise the limits on memory, open files and file size (ulimit -n, ulimit -f)",
+    )
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
 /// # Errors
 /// When the file can't be read.
 pub fn signature(path: &Path, trust: &Trust) -> Result<Signature, Refusal> {
-    Ok(Signature::of(path, PrivateCopy::of(path)?.bytes(), &trust.keys))
+    Ok(Signature::of(path, PrivateCopy::of_any(path)?.bytes(), &trust.keys))
 }
 
 /// Loads the component in the file `path`. A file that was loaded before, and has not changed, is

@@ -3,9 +3,12 @@
 //! Only from here does code of a component run.
 #![allow(unsafe_code)]
 
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::mem;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::ptr;
 
 use abi_stable::StableAbi;
 use abi_stable::library::{
@@ -76,6 +79,36 @@ pub(super) fn open_copy(file: &Path, copy: PrivateCopy) -> Result<PathBuf, Refus
         }
         Err(error) => Err(cannot_be_opened(file, &path, error)),
     }
+}
+
+/// The path of the library that is open under this name.
+pub(super) fn path_of_open(name: &str) -> Option<PathBuf> {
+    /// The beginning of glibc's `struct link_map`.
+    #[repr(C)]
+    struct LinkMap {
+        address: usize,
+        path: *const c_char,
+    }
+    unsafe extern "C" {
+        fn dlinfo(library: *mut c_void, request: c_int, into: *mut c_void) -> c_int;
+    }
+    const RTLD_NOLOAD: c_int = 4;
+    const RTLD_DI_LINKMAP: c_int = 2;
+    // SAFETY: with NOLOAD nothing is opened, so no initialisers run.
+    let library = unsafe { Library::open(Some(name), RTLD_NOLOAD | RTLD_NOW | RTLD_LOCAL) };
+    let handle = library.ok()?.into_raw();
+    let mut map = ptr::null_mut::<LinkMap>();
+    // SAFETY: the handle is open, and this request writes one pointer.
+    let result = unsafe { dlinfo(handle, RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    // SAFETY: after success it points to the library's entry, which begins like a `LinkMap`, and
+    // stays as long as the library is open.
+    let map = unsafe { map.as_ref() }.filter(|_| result == 0)?;
+    // SAFETY: the path of an entry is text that ends with NUL and lives as long as the entry.
+    let path = unsafe { CStr::from_ptr(map.path) };
+    let path = PathBuf::from(OsStr::from_bytes(path.to_bytes()));
+    // SAFETY: the handle is the one that was taken above; the library stays open by others.
+    drop(unsafe { Library::from_raw(handle) });
+    Some(path)
 }
 
 /// Checks that the library's header matches its note, and its layout the host's.

@@ -2,9 +2,11 @@
 //!
 //! The dynamic linker would look for them beside the private copy of the file, where they are not.
 //! So they are opened first, and it finds them by their names (SONAME): whatever opens it, a process
-//! has one library of each name. Two of one name with other contents are refused.
+//! has one library of each name. Two of one name with other contents are refused, unless the symbols
+//! of that name have versions (libc, libstdc++), which the dynamic linker compares.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -12,7 +14,7 @@ use parking_lot::Mutex;
 use super::dynamic::Links;
 use super::elf::Elf;
 use super::file::PrivateCopy;
-use super::open::open_copy;
+use super::open::{open_copy, path_of_open};
 use super::refusal::{Gate, Refusal};
 
 /// The private libraries that are open, by their names.
@@ -37,6 +39,14 @@ pub(super) fn open_needed(file: &Path, links: &Links) -> Result<(), Refusal> {
             Some(known) if known.contents == contents => {}
             Some(known) => return Err(two_of_one_name(file, name, &found.path, &known.path)),
             None => {
+                if let Some(open) = path_of_open(name) {
+                    let same = || fs::read(&open).is_ok_and(|it| blake3::hash(&it) == contents);
+                    let is_versioned = links.versions.iter().any(|(of, _)| of == name);
+                    if is_versioned || same() {
+                        continue;
+                    }
+                    return Err(two_of_one_name(file, name, &found.path, &open));
+                }
                 let own = Elf::parse(&found.path, copy.bytes())?.links()?;
                 if own.soname.as_deref() != Some(name) {
                     return Err(another_name(file, name, &found.path, own.soname.as_deref()));
