@@ -32,8 +32,8 @@ fn fits(value: &Value, levels: usize) -> bool {
     }
 }
 
-/// A value in its written form. Text and bytes are borrowed, from the value or from the bytes that it
-/// is read from.
+/// A value in its written form. Text and bytes are borrowed, from the value or from the bytes that
+/// it is read from.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Stored<'a> {
     Null,

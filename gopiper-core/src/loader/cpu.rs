@@ -1,4 +1,5 @@
-//! The features of the processor: those that a component was compiled for, and those of this machine.
+//! The features of the processor: those that a component was compiled for, and those of this
+//! machine.
 
 /// The features in `listed` that this machine lacks. A feature of a later gopiper-abi passes.
 pub(super) fn missing(listed: &str) -> Vec<&str> {

@@ -1,5 +1,5 @@
-//! What an ELF file asks of the dynamic linker: libraries and their versions, memory of each thread,
-//! a stack.
+//! The requests of an ELF file to the dynamic linker: libraries and their versions, memory of each
+//! thread, a stack.
 
 use object::elf::{
     self, ProgramHeader64, SectionHeader64, Sym64, Verdaux, Verdef, Vernaux, Verneed,
@@ -151,8 +151,8 @@ fn lossy(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// The names in a table of needed versions (`.gnu.version_r`), each behind its library's, except those
-/// that may be missing.
+/// The names in a table of needed versions (`.gnu.version_r`), each behind its library's, except
+/// those that may be missing.
 ///
 /// `None` if an entry lies outside of the table, or if there are too many.
 fn needed_versions<'a>(table: &[u8], names: &'a [u8]) -> Option<Vec<(&'a [u8], &'a [u8])>> {

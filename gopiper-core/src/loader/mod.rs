@@ -13,11 +13,11 @@
 //! The loader opens a copy in memory of the very bytes that were checked, so a file may be replaced
 //! or deleted while it is in use. An opened library stays until the process ends.
 //!
-//! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `dynamic.rs` reads what it
-//! asks of the dynamic linker, and `libraries.rs` finds the libraries that it needs. `inspection.rs`
-//! judges the note, `judgement.rs` whether it can run here, `version.rs` the version. `open.rs` opens
-//! the copy, after the libraries that it brings (`private.rs`), `layout.rs` compares layouts and
-//! shortens what `abi_stable` says.
+//! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `dynamic.rs` reads its
+//! requests to the dynamic linker, and `libraries.rs` finds the libraries that it needs.
+//! `inspection.rs` reads the note, `judgement.rs` says whether the file can run here, `version.rs`
+//! judges the version. `private.rs` opens the libraries that the file brings, `open.rs` the copy,
+//! and `layout.rs` compares layouts and shortens what `abi_stable` says.
 
 mod cpu;
 mod dynamic;
@@ -138,7 +138,8 @@ fn root_module(inspection: &Inspection, copy: PrivateCopy) -> Result<ComponentMo
     let result = match opened.get(&inspection.digest) {
         Some(result) => result.clone(),
         None => {
-            let library = OpenLibrary::open(inspection, copy)?;
+            private::open_needed(&inspection.file, &inspection.links)?;
+            let library = OpenLibrary::open(&inspection.file, copy)?;
             let result = library.root_module(inspection);
             opened.insert(inspection.digest, result.clone());
             result

@@ -20,7 +20,7 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use super::file::PrivateCopy;
 use super::inspection::Inspection;
 use super::refusal::{Gate, Refusal, shortened};
-use super::{layout, private, version};
+use super::{layout, version};
 
 /// The path under which a library stays open until the process ends.
 pub(super) struct OpenLibrary {
@@ -28,10 +28,9 @@ pub(super) struct OpenLibrary {
 }
 
 impl OpenLibrary {
-    /// Opens the copy of a file, after its private libraries.
-    pub(super) fn open(inspection: &Inspection, copy: PrivateCopy) -> Result<Self, Refusal> {
-        private::open_needed(&inspection.file, &inspection.links)?;
-        Ok(OpenLibrary { path: open_copy(&inspection.file, copy)? })
+    /// Opens the copy of `file`.
+    pub(super) fn open(file: &Path, copy: PrivateCopy) -> Result<Self, Refusal> {
+        Ok(OpenLibrary { path: open_copy(file, copy)? })
     }
 
     /// Gate 3: returns the root module if the library has the host's layout and matches its note.

@@ -1,9 +1,9 @@
 //! The private libraries of a component: those that it finds by its own search path.
 //!
 //! The dynamic linker would look for them beside the private copy of the file, where they are not.
-//! So they are opened first, and it finds them by their names (SONAME): whatever opens it, a process
-//! has one library of each name. Two of one name with other contents are refused, unless the symbols
-//! of that name have versions (libc, libstdc++), which the dynamic linker compares.
+//! So they are opened first, and it finds them by their names (SONAME): whatever opens it, a
+//! process has one library of each name. Two of one name with other contents are refused, unless
+//! the symbols of that name have versions (libc, libstdc++), which the dynamic linker compares.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Files that are linked in a way that does not work, or works by luck: what they ask of the dynamic
-//! linker is read before it is asked.
+//! Files that are linked in a way that does not work, or works by luck: their requests to the
+//! dynamic linker are read before it gets them.
 
 use std::{
     fs,
