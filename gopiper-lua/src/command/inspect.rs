@@ -2,7 +2,10 @@
 use std::{path::Path, process::ExitCode};
 
 use gopiper_abi::schema::Schema;
-use gopiper_core::loader::{self, Inspection, PanicStrategy, Refusal, Seal, Signature, Trust};
+use gopiper_core::{
+    at_work,
+    loader::{self, Inspection, PanicStrategy, Refusal, Seal, Signature, Trust},
+};
 use serde_json::{Value, json};
 
 use crate::command::{
@@ -21,7 +24,9 @@ pub(crate) fn inspect(
     let signature = loader::signature(file, trust)?;
     let schema = match load && inspection.verdicts.is_empty() {
         true => {
-            let schema = loader::load(file, trust)?.module.schema()();
+            let opened = format!("file {}", file.display());
+            let loaded = at_work::during(opened, || loader::load(file, trust))?;
+            let schema = loaded.module.schema()();
             serde_json::from_str(&schema).unwrap_or_default()
         }
         false => Value::Null,
