@@ -50,6 +50,7 @@ macro_rules! export_component {
                 env!("CARGO_PKG_VERSION"),
                 <$crate::export::$role as $crate::export::HasKind>::KIND.0,
                 cfg!(panic = "unwind"),
+                $crate::compiled_for!(),
             );
 
             fn module() -> $crate::raw::ComponentModule_Ref {
@@ -73,6 +74,24 @@ macro_rules! export_component {
             "export_component! takes what it is and its factory: `source: F`, `transform: F` or `sink: F`"
         );
     };
+}
+
+/// The features of the processor that the calling crate may be compiled for, each with whether it
+/// is: for the note, so that the host refuses a component whose instructions its machine lacks.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! compiled_for {
+    () => {
+        $crate::compiled_for!(
+            "sse3" "ssse3" "sse4.1" "sse4.2" "sse4a" "popcnt" "avx" "avx2" "bmi1" "bmi2" "fma"
+            "f16c" "lzcnt" "movbe" "adx" "tbm" "aes" "vaes" "pclmulqdq" "vpclmulqdq" "gfni"
+            "sha" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512bf16"
+            "avx512bitalg" "avx512ifma" "avx512vbmi" "avx512vbmi2" "avx512vnni"
+            "avx512vp2intersect" "avx512vpopcntdq"
+            "crc" "dotprod" "fp16" "lse" "rcpc" "rdm" "sha2" "sve" "sve2"
+        )
+    };
+    ($($feature:tt)+) => { &[$(($feature, cfg!(target_feature = $feature))),+] };
 }
 
 /// The role as which a component is exported. The three roles are types, so that the compiler

@@ -16,6 +16,7 @@ mod run;
 mod stage;
 mod worker;
 
+pub use base::at_work;
 pub use base::clock::{Clock, ManualClock};
 pub use base::memory::PayloadMemory;
 pub use base::one_line::in_a_line;

@@ -12,11 +12,12 @@ use std::{
 use common::{Probe, story::Gate};
 use gopiper_abi::{
     BatchCall, BatchComponent, Component, Error, HandleFlags, HandledCallback, Message, Outcome,
-    Postponed, Produced, Report, Source, own,
+    Postponed, Produced, Report, Source, Value, own,
 };
 use gopiper_core::{
     BufferOptions, ComponentOptions, ComponentSpec, Control, ManualClock, Pipeline, PipelineError,
     PipelineOptions, Step, Summary, WhenFull,
+    dead_letters::{self, SegmentReader},
 };
 
 const DELIVERED: Outcome = Outcome::DELIVERED;
@@ -117,6 +118,36 @@ fn no_file_stays_open_after_it() {
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", open());
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn a_value_that_could_not_be_read_again_fails_alone() {
+    let state = tempfile::tempdir().unwrap();
+    let deep = |levels| {
+        let tree = (0..levels).fold(Value::NULL, |inner, _| Value::from(vec![inner]));
+        let mut message = Message::new(format!("{levels} levels"));
+        message.set_attribute("tree", tree);
+        message
+    };
+    let others = |text: &str| Message::new(text.to_owned());
+    let given =
+        [deep(2000), others("one"), deep(129), deep(2000), others("two"), deep(128), deep(129)];
+    let probe = Probe::new(given);
+    let summary = run(buffered(probe.source(7), probe.sink(), state.path()));
+    assert!(summary.is_success(), "{summary:?}");
+    assert_eq!(probe.output(), ["one", "two", "128 levels"]);
+    let failed = Outcome::DEAD_LETTERED;
+    let expected = [failed, DELIVERED, failed, failed, DELIVERED, DELIVERED, failed];
+    assert_eq!(probe.outcomes(), expected);
+    let segments = dead_letters::segments(&state.path().join(dead_letters::FOLDER)).unwrap();
+    let read = SegmentReader::open(&segments[0]).unwrap().map(|entry| entry.unwrap().letter);
+    let descriptions: Vec<_> = read.map(|letter| letter.description).collect();
+    assert_eq!(descriptions.len(), 4);
+    assert_eq!(
+        descriptions[0],
+        "it cannot be buffered: attribute tree is nested more than 128 levels deep \
+         (not stored: attribute tree, nested more than 128 levels deep)"
+    );
 }
 
 #[test]

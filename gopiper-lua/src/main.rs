@@ -6,13 +6,15 @@ mod command;
 
 use std::process::ExitCode;
 
-use crate::command::{cli, execute, exit, signals, standard};
+use crate::command::{cli, execute, exit, shared_process, signals, standard};
 
 fn main() -> ExitCode {
     standard::keep_closed();
-    if let Err(error) = signals::ignore_harmless() {
+    if let Err(error) = signals::ignore_harmless().and_then(|()| shared_process::report_ends()) {
         return exit::refuse(&error);
     }
+    // Also when this thread panics.
+    let _own_end = shared_process::OwnEnd;
     match cli::parse() {
         Ok(arguments) => exit::finish(standard::with_enough_stack(|| execute(arguments))),
         Err(code) => code,

@@ -294,7 +294,8 @@ fn note() -> String {
     }
     fields! {
         kind: u32, panic: u32, layout: [u8; 8], name: [u8; 64], version: [u8; 32],
-        interface: [u8; 32], target: [u8; 64], rustc: [u8; 64], digest: [u8; 32]
+        interface: [u8; 32], target: [u8; 64], rustc: [u8; 64], cpu: [u8; 320],
+        digest: [u8; 32]
     }
     body
 }

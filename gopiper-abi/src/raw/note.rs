@@ -6,7 +6,7 @@
 /// The owner's name in the note, as ELF wants it: with its NUL, padded to four bytes.
 pub const NOTE_OWNER: [u8; 8] = *b"gopiper\0";
 /// The type of the note that this module describes.
-pub const NOTE_TYPE: u32 = 1;
+pub const NOTE_TYPE: u32 = 2;
 /// The name of the section that holds the note.
 pub const NOTE_SECTION: &str = ".note.gopiper";
 /// The digest of a file that is not sealed.
@@ -44,13 +44,22 @@ pub struct NoteDescription {
     pub target: [u8; 64],
     /// The output of `rustc --version`.
     pub rustc: [u8; 64],
+    /// The features of the processor that its code uses, with spaces between: see
+    /// [`compiled_for`](crate::compiled_for).
+    pub cpu: [u8; 320],
     /// BLAKE3 over the whole file with these 32 bytes zero; all zero if the file is not sealed.
     pub digest: [u8; 32],
 }
 
 impl Note {
     /// The note of a component; called by the export macro, at compile time.
-    pub const fn new(name: &str, version: &str, kind: u32, panic_unwinds: bool) -> Self {
+    pub const fn new(
+        name: &str,
+        version: &str,
+        kind: u32,
+        panic_unwinds: bool,
+        features: &[(&str, bool)],
+    ) -> Self {
         Note {
             owner_size: NOTE_OWNER.len() as u32,
             description_size: size_of::<NoteDescription>() as u32,
@@ -65,6 +74,7 @@ impl Note {
                 interface: padded(crate::raw::INTERFACE_VERSION),
                 target: padded(env!("GOPIPER_TARGET")),
                 rustc: padded(env!("GOPIPER_RUSTC")),
+                cpu: listed(features),
                 digest: UNSEALED,
             },
         }
@@ -82,4 +92,38 @@ const fn padded<const N: usize>(text: &str) -> [u8; N] {
         i += 1;
     }
     out
+}
+
+/// The names of the features that are on, with a space behind each; filled up with NUL.
+const fn listed<const N: usize>(features: &[(&str, bool)]) -> [u8; N] {
+    let mut out = [0; N];
+    let (mut feature, mut at) = (0, 0);
+    while feature < features.len() {
+        let (name, is_on) = features[feature];
+        let mut letter = 0;
+        while is_on && letter <= name.len() {
+            out[at] = if letter < name.len() { name.as_bytes()[letter] } else { b' ' };
+            (letter, at) = (letter + 1, at + 1);
+        }
+        feature += 1;
+    }
+    assert!(at < N, "too many features of a processor for the component's note");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_listed_by_name() {
+        let on: [u8; 16] = listed(&[("sse3", true), ("avx", false), ("bmi1", true)]);
+        assert_eq!(&on, b"sse3 bmi1 \0\0\0\0\0\0");
+        let all: Vec<_> = crate::compiled_for!().iter().map(|(name, _)| (*name, true)).collect();
+        assert!(listed::<320>(&all).starts_with(b"sse3 ssse3 "), "all of them fit");
+        assert_eq!(
+            crate::compiled_for!().iter().any(|(name, on)| *name == "avx2" && *on),
+            cfg!(target_feature = "avx2")
+        );
+    }
 }

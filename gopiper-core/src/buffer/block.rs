@@ -16,7 +16,7 @@ use std::ops::Range;
 use gopiper_abi::{Batch, Message, Outcome, Payload, Trace, Value, ValueTag, raw::Fate};
 
 use super::varint::{Malformed, VarintReader, put, put_bytes, put_signed};
-use crate::disk::value::Stored;
+use crate::disk::value::{Stored, check_depth};
 
 /// The flags of a message with rarities: its state, and the fields that follow, in this order.
 const LACKS_DELIMITER: u8 = 1;
@@ -38,7 +38,7 @@ const BYTES: u8 = 2;
 const INTEGER: u8 = 3;
 const OTHER: u8 = 4;
 
-/// Appends the bytes of messages.
+/// Appends the bytes of messages that pass [`check`], or were read from a block.
 pub(super) fn write(messages: &[Message], bytes: &mut Vec<u8>) {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; 4]);
@@ -73,6 +73,18 @@ pub(super) fn write(messages: &[Message], bytes: &mut Vec<u8>) {
 /// How many bytes of a block a message takes, apart from its attributes and the like.
 pub(super) fn weight(message: &Message) -> u64 {
     (message.data().len() + message.delimiter().len()) as u64
+}
+
+/// Checks that a message can be read again.
+///
+/// # Errors
+/// It says what can't.
+pub(super) fn check(message: &Message) -> Result<(), String> {
+    for (name, value) in message.attributes().iter() {
+        check_depth(value).map_err(|why| format!("attribute {name} is {why}"))?;
+    }
+    let value = message.value().map_or(Ok(()), check_depth);
+    value.map_err(|why| format!("its value is {why}"))
 }
 
 fn flags_of(message: &Message) -> u8 {

@@ -40,6 +40,15 @@ impl BufferSink {
     /// Stores the first of these messages, in one commit, or drops them. Returns how many those
     /// were, and their report; an error is the report of all.
     fn store(&mut self, messages: &[Message]) -> Result<(usize, Report), Report> {
+        let refused = messages.iter().enumerate().find_map(|(at, message)| {
+            block::check(message).err().map(|why| (at, format!("it cannot be buffered: {why}")))
+        });
+        let messages = match refused {
+            Some((0, why)) => return Ok((1, Report::fail(0, why))),
+            // Those before it are stored first.
+            Some((at, _)) => &messages[..at],
+            None => messages,
+        };
         let host = self.postponed.host();
         let is_stopping = || host.is_stopping();
         let (mut count, mut bytes) = (0, 0);

@@ -62,7 +62,18 @@ impl Letter {
         let text = |key| message.attribute(key).and_then(Value::as_str).unwrap_or_default().into();
         let number = |key| message.attribute(key).and_then(Value::as_i64).unwrap_or_default();
         let own = |key: &str| !key.starts_with("gopiper.");
-        let attributes = message.attributes().iter();
+        // A letter that could not be read again would hide the letters behind it, too.
+        let mut left_out = String::new();
+        let mut stored = |name: &str, value: &Value| {
+            let stored = StoredValue::new(value);
+            stored.map_err(|why| left_out += &format!(" (not stored: {name}, {why})")).ok()
+        };
+        let attributes = message.attributes().iter().filter(|(key, _)| own(key));
+        let attributes = attributes.filter_map(|(key, value)| {
+            Some((key.to_owned(), stored(&format!("attribute {key}"), value)?))
+        });
+        let attributes = attributes.collect();
+        let value = message.value().and_then(|value| stored("its value", value));
         Letter {
             id: text(about::ID),
             position: text(about::POSITION),
@@ -70,16 +81,13 @@ impl Letter {
             pipeline: text(about::PIPELINE),
             component: text(about::COMPONENT),
             status: number(about::STATUS),
-            description: text(about::DESCRIPTION),
+            description: text(about::DESCRIPTION) + &left_out,
             attempts: number(about::ATTEMPTS).unsigned_abs(),
             message_time: message.time(),
             lacks_delimiter: message.lacks_delimiter(),
             piece: (message.piece(), message.continues()),
-            attributes: attributes
-                .filter(|(key, _)| own(key))
-                .map(|(key, value)| (key.to_owned(), StoredValue(value.clone())))
-                .collect(),
-            value: StoredValue(message.value().cloned().unwrap_or_default()),
+            attributes,
+            value: value.unwrap_or_default(),
             payload: ByteBuf::from(message.data()),
         }
     }
@@ -88,10 +96,10 @@ impl Letter {
     pub fn message(&self) -> Message {
         let mut message = Message::new(self.payload.to_vec());
         for (key, value) in &self.attributes {
-            message.set_attribute(key, &value.0);
+            message.set_attribute(key, value.get());
         }
-        if self.value.0 != Value::NULL {
-            message.set_value(self.value.0.clone());
+        if *self.value.get() != Value::NULL {
+            message.set_value(self.value.get().clone());
         }
         message.set_time(self.message_time);
         let (number, continues) = self.piece;
@@ -136,5 +144,27 @@ mod tests {
         assert_eq!(again.value(), message.value());
         assert_eq!((again.time(), again.lacks_delimiter()), (77, true));
         assert_eq!((again.piece(), again.continues()), (7, true));
+    }
+    #[test]
+    fn a_letter_keeps_everything_but_a_value_that_is_nested_too_deeply() {
+        let deep = || (0..3000).fold(Value::NULL, |inner, _| Value::from(vec![inner]));
+        let mut message = Message::new("text");
+        message.set_attribute("tree", deep());
+        message.set_attribute("kind", "odd");
+        message.set_value(deep());
+        message.set_attribute(about::DESCRIPTION, "no server takes it");
+        let letter = Letter::of(&message, 5);
+        assert_eq!(
+            letter.description,
+            "no server takes it (not stored: attribute tree, nested more than 128 levels deep) \
+             (not stored: its value, nested more than 128 levels deep)"
+        );
+        let bytes = rmp_serde::to_vec_named(&letter).unwrap();
+        let read: Letter = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(read, letter);
+        let again = read.message();
+        assert_eq!(again.data(), b"text");
+        assert_eq!(again.attribute("kind").and_then(Value::as_str), Some("odd"));
+        assert_eq!((again.attribute("tree"), again.value()), (None, None));
     }
 }

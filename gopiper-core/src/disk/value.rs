@@ -3,6 +3,35 @@ use gopiper_abi::{AttributeValue, Map, Payload, Value, ValueTag};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::Bytes;
 
+/// The deepest nesting of lists and maps in a value on disk. Components nest their values as they
+/// like; what is deeper than some 500 levels could be written, and not read again.
+pub(crate) const DEPTH: usize = 128;
+
+/// A value that is nested too deeply for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nested more than {DEPTH} levels deep")]
+pub(crate) struct TooDeep;
+
+/// Whether a value can be stored: to be asked before it becomes a [`Stored`], which follows each
+/// level with a call.
+pub(crate) fn check_depth(value: &Value) -> Result<(), TooDeep> {
+    fits(value, DEPTH).then_some(()).ok_or(TooDeep)
+}
+
+fn fits(value: &Value, levels: usize) -> bool {
+    let Some(inner) = levels.checked_sub(1) else {
+        return !matches!(value.tag(), ValueTag::LIST | ValueTag::MAP);
+    };
+    match value.tag() {
+        ValueTag::LIST => value.as_list().into_iter().flatten().all(|item| fits(item, inner)),
+        ValueTag::MAP => {
+            let mut entries = value.as_map().into_iter().flat_map(Map::iter);
+            entries.all(|(_, value)| fits(value, inner))
+        }
+        _ => true,
+    }
+}
+
 /// A value in its written form. Text and bytes are borrowed, from the value or from the bytes that
 /// it is read from.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -76,8 +105,19 @@ impl From<Stored<'_>> for Value {
 }
 
 /// A value that is written as [`Stored`] is, with memory of its own.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct StoredValue(pub(crate) Value);
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct StoredValue(Value);
+
+impl StoredValue {
+    pub(crate) fn new(value: &Value) -> Result<Self, TooDeep> {
+        check_depth(value)?;
+        Ok(StoredValue(value.clone()))
+    }
+
+    pub(crate) fn get(&self) -> &Value {
+        &self.0
+    }
+}
 
 impl Serialize for StoredValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -88,5 +128,28 @@ impl Serialize for StoredValue {
 impl<'de> Deserialize<'de> for StoredValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(StoredValue(Stored::deserialize(deserializer)?.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists and maps by turns, so many of them.
+    fn nested(levels: usize) -> Value {
+        (0..levels).fold(Value::from(1i64), |inner, level| match level % 2 {
+            0 => vec![Value::NULL, inner].into(),
+            _ => Map::from_iter([("a", true.into()), ("b", inner)]).into(),
+        })
+    }
+
+    #[test]
+    fn a_value_is_stored_up_to_a_depth_at_which_it_can_be_read() {
+        let deepest = StoredValue::new(&nested(DEPTH)).unwrap();
+        let bytes = rmp_serde::to_vec(&deepest).unwrap();
+        assert_eq!(rmp_serde::from_slice::<StoredValue>(&bytes).unwrap(), deepest);
+        assert_eq!(StoredValue::new(&nested(DEPTH + 1)), Err(TooDeep));
+        assert_eq!(check_depth(&nested(3000)), Err(TooDeep));
+        assert_eq!(TooDeep.to_string(), "nested more than 128 levels deep");
     }
 }

@@ -1,30 +1,24 @@
-//! Reads an ELF file without trusting it: its shape, its machine, its note, the glibc it needs.
+//! Reads an ELF file without trusting it: its shape, its machine, its note.
 
 use std::ops::Range;
 use std::path::Path;
 
 use gopiper_abi::raw::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE};
-use object::elf::{
-    self, FileHeader64, NoteHeader64, ProgramHeader64, SectionHeader64, Vernaux, Verneed,
-};
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
+use object::elf::{self, FileHeader64, NoteHeader64, ProgramHeader64, SectionHeader64};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{LittleEndian, ReadRef};
 
-use super::glibc::GlibcVersion;
 use super::refusal::{Gate, Refusal};
 
-const LE: LittleEndian = LittleEndian;
-
-/// Real files need a few dozen symbol versions; a forged one must not take long.
-const MOST_SYMBOL_VERSIONS: usize = 4096;
+pub(super) const LE: LittleEndian = LittleEndian;
 
 /// A 64-bit little-endian ELF file that is whole: every segment lies within it.
 pub(super) struct Elf<'a> {
-    file: &'a Path,
-    bytes: &'a [u8],
+    pub(super) file: &'a Path,
+    pub(super) bytes: &'a [u8],
     header: &'a FileHeader64<LittleEndian>,
-    segments: &'a [ProgramHeader64<LittleEndian>],
-    sections: &'a [SectionHeader64<LittleEndian>],
+    pub(super) segments: &'a [ProgramHeader64<LittleEndian>],
+    pub(super) sections: &'a [SectionHeader64<LittleEndian>],
 }
 
 impl<'a> Elf<'a> {
@@ -35,7 +29,7 @@ impl<'a> Elf<'a> {
                 return Err(other_machine(file, in_words(*class, *order, rest)));
             }
             [0x7f, b'E', b'L', b'F', ..] => return Err(damaged(file, "a broken ELF header")),
-            _ => return Err(not_a_component(file, foreign(bytes))),
+            _ => check_beginning(file, bytes)?,
         }
         let damaged = |error: object::read::Error| damaged(file, error.to_string());
         let header = FileHeader64::<LittleEndian>::parse(bytes).map_err(damaged)?;
@@ -135,35 +129,6 @@ impl<'a> Elf<'a> {
         }
         found
     }
-
-    /// The newest version of glibc that the dynamic linker will insist on.
-    ///
-    /// Found as the dynamic linker finds it, through the dynamic segment.
-    pub(super) fn glibc_needed(&self) -> Result<Option<GlibcVersion>, Refusal> {
-        let broken = || damaged(self.file, "a broken table of needed symbol versions");
-        let Some(table) = self.dynamic_value(elf::DT_VERNEED) else {
-            return Ok(None);
-        };
-        let table = self.at_address(table).ok_or_else(broken)?;
-        let names = self.dynamic_value(elf::DT_STRTAB).ok_or_else(broken)?;
-        let names = self.at_address(names).ok_or_else(broken)?;
-        let needed = needed_versions(table, names).ok_or_else(broken)?;
-        Ok(needed.into_iter().filter_map(GlibcVersion::from_symbol_version).max())
-    }
-
-    fn dynamic_value(&self, tag: elf::DynamicTag) -> Option<u64> {
-        let mut dynamics = self.segments.iter().filter_map(|s| s.dynamic(LE, self.bytes).ok()?);
-        let entries = dynamics.next()?.iter().take_while(|entry| entry.tag(LE) != elf::DT_NULL);
-        entries.filter(|entry| entry.tag(LE) == tag).last().map(|entry| entry.val(LE))
-    }
-
-    /// The bytes that are mapped at `address`, to the end of their segment.
-    fn at_address(&self, address: u64) -> Option<&'a [u8]> {
-        self.segments.iter().filter(|s| s.p_type(LE) == elf::PT_LOAD).find_map(|segment| {
-            let offset = address.checked_sub(segment.p_vaddr(LE))?;
-            segment.data(LE, self.bytes).ok()?.get(usize::try_from(offset).ok()?..)
-        })
-    }
 }
 
 struct FoundNote {
@@ -191,49 +156,31 @@ fn note_at(notes: &[u8], at: usize, align: usize) -> Option<(RawNote, usize)> {
     Some((RawNote { note_type: header.n_type.get(LE).0, name, description }, next))
 }
 
-/// The names in a table of needed versions (`.gnu.version_r`), except those that may be missing.
-///
-/// `None` if an entry lies outside of the table, or if there are too many.
-fn needed_versions<'a>(table: &[u8], names: &'a [u8]) -> Option<Vec<&'a [u8]>> {
-    let mut needed = Vec::new();
-    let mut seen = 0;
-    let mut library_at = 0u64;
-    loop {
-        let library = table.read_at::<Verneed<LittleEndian>>(library_at).ok()?;
-        let mut version_at = library_at + u64::from(library.vn_aux.get(LE));
-        for _ in 0..library.vn_cnt.get(LE) {
-            seen += 1;
-            if seen > MOST_SYMBOL_VERSIONS {
-                return None;
-            }
-            let version = table.read_at::<Vernaux<LittleEndian>>(version_at).ok()?;
-            // The dynamic linker lets a file pass whose weak versions are missing.
-            if !version.vna_flags.get(LE).contains(elf::VER_FLG_WEAK) {
-                let name = names.get(version.vna_name.get(LE) as usize..)?;
-                needed.push(name.split(|byte| *byte == 0).next()?);
-            }
-            match version.vna_next.get(LE) {
-                0 => break,
-                next => version_at += u64::from(next),
-            }
-        }
-        seen += 1;
-        match library.vn_next.get(LE) {
-            0 => return Some(needed),
-            _ if seen > MOST_SYMBOL_VERSIONS => return None,
-            next => library_at += u64::from(next),
-        }
+/// How many bytes tell files of different kinds apart.
+pub(super) const BEGINNING: usize = 4096;
+
+/// Checks that a file that begins with these bytes can be an ELF file.
+pub(super) fn check_beginning(file: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+    match bytes {
+        [0x7f, b'E', b'L', b'F', ..] => Ok(()),
+        _ => Err(not_a_component(file, foreign(bytes))),
     }
 }
 
 /// Describes a file that is not an ELF file, by its beginning.
 fn foreign(bytes: &[u8]) -> &'static str {
+    let bytes = &bytes[..bytes.len().min(BEGINNING)];
+    // A letter may be cut off at the end.
+    let is_text = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
     match bytes {
         [b'M', b'Z', ..] => "a Windows program or DLL",
         [0xcf, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "a macOS program or library",
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', ..] => "a static library",
         [0, b'a', b's', b'm', ..] => "a WebAssembly module",
-        _ if std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0')) => "a text file",
+        _ if is_text && !bytes.contains(&0) => "a text file",
         _ => "not an ELF file",
     }
 }
@@ -314,38 +261,4 @@ fn in_words(class: u8, order: u8, rest: &[u8]) -> String {
         _ => elf::EM_NONE,
     };
     format!("a {bits} {order}-endian library for {}", machine_name(machine))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A table of one library with the versions `name offset, flags`, one after the other.
-    fn table(count: u16, versions: &[(u32, u16)]) -> Vec<u8> {
-        let mut table = Vec::new();
-        table.extend([1u16, count].map(u16::to_le_bytes).concat());
-        table.extend([0u32, 16, 0].map(u32::to_le_bytes).concat());
-        for (index, (name, flags)) in versions.iter().enumerate() {
-            let next = if index + 1 < versions.len() { 16u32 } else { 0 };
-            table.extend(0u32.to_le_bytes());
-            table.extend([*flags, 2].map(u16::to_le_bytes).concat());
-            table.extend([*name, next].map(u32::to_le_bytes).concat());
-        }
-        table
-    }
-
-    #[test]
-    fn needed_versions_are_those_that_must_be_there() {
-        const WEAK: u16 = 2;
-        let names = b"\0GLIBC_2.3\0GLIBC_2.99\0";
-        let needed = |table: &[u8]| needed_versions(table, names);
-        assert_eq!(needed(&table(2, &[(1, 0), (11, WEAK)])).unwrap(), [b"GLIBC_2.3"]);
-        assert_eq!(needed(&table(2, &[(1, 0), (11, 0)])).unwrap().len(), 2);
-        // A name, or an entry, outside of its table.
-        assert_eq!(needed(&table(1, &[(100, 0)])), None);
-        assert_eq!(needed(&table(2, &[(1, 0), (11, 0)])[..40]), None);
-        assert_eq!(needed(&[]), None);
-        // More than any file needs.
-        assert_eq!(needed(&table(u16::MAX, &[(1, 0); 5000])), None);
-    }
 }

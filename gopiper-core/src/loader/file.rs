@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -17,6 +17,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::elf::{BEGINNING, check_beginning};
 use super::refusal::{Gate, Refusal};
 
 /// Larger than any component; small enough for any machine.
@@ -124,19 +125,20 @@ pub(super) struct PrivateCopy {
 }
 
 impl PrivateCopy {
-    /// The name of `file` shows up in `/proc/PID/maps`, and so in debuggers and profilers.
+    /// Copies an ELF file. Its name shows up in `/proc/PID/maps`, and so in debuggers and
+    /// profilers.
     pub(super) fn of(file: &Path) -> Result<Self, Refusal> {
         let from = open_regular(file)?;
-        Self::copy(file, &from).map_err(|error| {
-            Refusal::new(
-                file,
-                Gate::File,
-                "cannot be copied into memory",
-                error.to_string(),
-                "memory of the file's size behind a descriptor (memfd)",
-                "free memory, or raise the limits on memory, open files and file size (ulimit -n, ulimit -f)",
-            )
-        })
+        // First: a large file that was named by mistake is not read.
+        let mut beginning = [0; BEGINNING];
+        let length = from.read_at(&mut beginning, 0).map_err(|error| no_copy(file, &error))?;
+        check_beginning(file, &beginning[..length])?;
+        Self::copy(file, &from).map_err(|error| no_copy(file, &error))
+    }
+
+    /// Copies a file of any kind.
+    pub(super) fn of_any(file: &Path) -> Result<Self, Refusal> {
+        Self::copy(file, &open_regular(file)?).map_err(|error| no_copy(file, &error))
     }
 
     fn copy(file: &Path, from: &File) -> io::Result<Self> {
@@ -190,9 +192,21 @@ impl PrivateCopy {
     }
 }
 
+fn no_copy(file: &Path, error: &io::Error) -> Refusal {
+    Refusal::new(
+        file,
+        Gate::File,
+        "cannot be copied into memory",
+        error.to_string(),
+        "memory of the file's size behind a descriptor (memfd)",
+        "free memory, or raise the limits on memory, open files and file size (ulimit -n, ulimit -f)",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loader::tests::real_library_path;
     use std::fs;
     use std::io::Write;
 
@@ -223,12 +237,22 @@ mod tests {
     }
 
     #[test]
+    fn a_large_file_of_another_kind_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let large = dir.path().join("large.so");
+        fs::write(&large, "é".repeat(3000)).unwrap();
+        File::options().write(true).open(&large).unwrap().set_len(LARGEST_FILE).unwrap();
+        let refusal = PrivateCopy::of(&large).err().expect("refused");
+        assert_eq!((refusal.gate, refusal.found.as_str()), (Gate::Note, "a text file"));
+    }
+
+    #[test]
     fn the_version_of_a_file_that_has_just_changed_is_not_known() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("new.so");
-        fs::write(&file, b"bytes").unwrap();
+        fs::write(&file, b"\x7fELF").unwrap();
         assert_eq!(PrivateCopy::of(&file).unwrap().version(), None);
-        let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let old = PathBuf::from(real_library_path());
         let version = PrivateCopy::of(&old).unwrap().version();
         assert!(version.is_some() && version == FileVersion::of(&old));
         assert_ne!(FileVersion::of(&file), FileVersion::of(&old));
@@ -238,13 +262,14 @@ mod tests {
     fn a_private_copy_holds_the_bytes_and_cannot_be_changed() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(format!("{}.so", "é".repeat(120)));
-        fs::write(&file, b"bytes").unwrap();
+        let bytes = b"\x7fELF bytes";
+        fs::write(&file, bytes).unwrap();
         let copy = PrivateCopy::of(&file).unwrap();
         fs::write(&file, b"other").unwrap();
-        assert_eq!(copy.bytes(), b"bytes");
-        assert_eq!(fs::read(copy.path()).unwrap(), b"bytes");
+        assert_eq!(copy.bytes(), bytes);
+        assert_eq!(fs::read(copy.path()).unwrap(), bytes);
         let write = fs::OpenOptions::new().write(true).open(copy.path());
         assert!(write.and_then(|mut file| file.write_all(b"other")).is_err());
-        assert_eq!(fs::read(copy.path()).unwrap(), b"bytes");
+        assert_eq!(fs::read(copy.path()).unwrap(), bytes);
     }
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use gopiper_abi::raw::{Kind, NoteDescription, UNSEALED};
 
-use super::elf::{Elf, HERE, machine_name, other_machine};
+use super::dynamic::Links;
+use super::elf::{Elf, machine_name};
 use super::glibc::GlibcVersion;
 use super::refusal::{Gate, Refusal};
-use super::version;
 
 /// The bytes of one field of the note, as an array of its size.
 macro_rules! field {
@@ -53,6 +53,8 @@ pub struct Inspection {
     pub rustc: String,
     /// The machine that it is for, in words.
     pub machine: String,
+    /// The features of the processor that it was compiled for, beyond those that all have.
+    pub cpu: String,
     /// The newest glibc that it needs; `None` if it needs no particular one.
     pub glibc: Option<GlibcVersion>,
     /// Whether its digest matches.
@@ -61,6 +63,10 @@ pub struct Inspection {
     pub digest: [u8; 32],
     /// Why gates 1 and 2 refuse it, in their order; empty if it passes.
     pub verdicts: Vec<Refusal>,
+    /// Hazards of the file that are no reason to refuse it, one a line: for its author.
+    pub hazards: Vec<String>,
+    /// Its links to other libraries.
+    pub(super) links: Links,
     /// The range of the note's digest in the file.
     pub(super) digest_at: Range<usize>,
 }
@@ -106,6 +112,7 @@ impl Inspection {
         let digest_at = note_at.start + offset_of!(NoteDescription, digest);
         let digest_at = digest_at..digest_at + UNSEALED.len();
         let digest = digest_without(bytes, &digest_at);
+        let links = elf.links()?;
         let mut inspection = Inspection {
             file: file.to_owned(),
             file_size: bytes.len() as u64,
@@ -118,7 +125,9 @@ impl Inspection {
             target: text("target", field!(note, target))?,
             rustc: text("compiler version", field!(note, rustc))?,
             machine: machine_name(elf.machine()),
-            glibc: elf.glibc_needed()?,
+            cpu: text("list of processor features", field!(note, cpu))?.trim_end().to_owned(),
+            glibc: links.glibc(),
+            links,
             seal: match *field!(note, digest) {
                 UNSEALED => Seal::Missing,
                 noted if noted == digest => Seal::Fits,
@@ -126,116 +135,18 @@ impl Inspection {
             },
             digest,
             verdicts: Vec::new(),
+            hazards: Vec::new(),
             digest_at,
         };
         inspection.verdicts = inspection.judge(&elf);
+        inspection.hazards = inspection.find_hazards();
         Ok(inspection)
     }
 
-    /// The verdicts of gates 1 and 2.
-    fn judge(&self, elf: &Elf<'_>) -> Vec<Refusal> {
-        let machine = (elf.machine() != HERE)
-            .then(|| other_machine(&self.file, format!("a library for {}", self.machine)));
-        let verdicts = [
-            machine,
-            self.judge_type(elf),
-            self.judge_kind(),
-            self.judge_panic(),
-            self.judge_libc(),
-            self.judge_glibc(GlibcVersion::running()),
-            self.judge_seal(),
-            version::judge(&self.file, &self.interface, self.layout),
-        ];
-        verdicts.into_iter().flatten().collect()
-    }
-
-    fn judge_type(&self, elf: &Elf<'_>) -> Option<Refusal> {
-        (!elf.is_shared_object()).then(|| {
-            self.refusal(
-                "is not a shared library",
-                "an ELF file of another type (a program or an object file)",
-                "a shared library",
-                "build the component as a cdylib",
-            )
-        })
-    }
-
-    fn judge_kind(&self) -> Option<Refusal> {
-        (self.kind.0 > 2).then(|| {
-            self.refusal(
-                "is of a kind that this gopiper does not support",
-                format!("kind {}", self.kind.0),
-                "0 (source), 1 (transform) or 2 (sink)",
-                "install the gopiper that the component was built for",
-            )
-        })
-    }
-
-    fn judge_panic(&self) -> Option<Refusal> {
-        let found = match self.panic {
-            PanicStrategy::None | PanicStrategy::Unwind => return None,
-            PanicStrategy::Abort => "built with panic = \"abort\"".to_owned(),
-            PanicStrategy::Unknown(number) => format!("panic strategy {number}"),
-        };
-        Some(self.refusal(
-            "would take the whole process down when it panics",
-            found,
-            "panics that unwind",
-            "build it with panic = \"unwind\", the default, in its [profile]",
-        ))
-    }
-
-    /// Two C libraries in one process conflict.
-    fn judge_libc(&self) -> Option<Refusal> {
-        let musl_here = cfg!(target_env = "musl");
-        let musl_there = self.target.contains("-musl");
-        (musl_here != musl_there).then(|| {
-            let here = if musl_here { "musl" } else { "gnu" };
-            self.refusal(
-                "is for another C library",
-                format!("built for {}", self.target),
-                format!("a target whose name ends in -{here}"),
-                format!("build it for a -{here} target"),
-            )
-        })
-    }
-
-    fn judge_glibc(&self, here: Option<GlibcVersion>) -> Option<Refusal> {
-        let (needed, here) = (self.glibc?, here?);
-        (needed > here).then(|| {
-            self.refusal(
-                "needs a newer system",
-                format!("it needs glibc {needed}"),
-                format!("at most glibc {here}, the version on this system"),
-                "build it on a system as old as this one, or run it on a newer one",
-            )
-        })
-    }
-
-    fn judge_seal(&self) -> Option<Refusal> {
-        let Seal::Broken(noted) = self.seal else {
-            return None;
-        };
-        Some(self.refusal(
-            "was changed after it was sealed",
-            format!("BLAKE3 {}", blake3::Hash::from_bytes(self.digest)),
-            format!("BLAKE3 {}", blake3::Hash::from_bytes(noted)),
-            format!(
-                "copy or build it again; or, if the change was intended (for example, it was \
-                 stripped):\ngopiper verify --seal {}",
-                self.file.display()
-            ),
-        ))
-    }
-
-    fn refusal(
-        &self,
-        problem: &'static str,
-        found: impl Into<String>,
-        wanted: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Refusal {
-        Refusal::new(&self.file, Gate::Note, problem, found, wanted, remedy)
+    /// The names of the libraries that it needs and that are not there, as the dynamic linker
+    /// searches them. They are not opened.
+    pub fn missing_libraries(&self) -> Vec<String> {
+        self.links.missing(&self.file)
     }
 }
 

@@ -13,16 +13,23 @@
 //! The loader opens a copy in memory of the very bytes that were checked, so a file may be replaced
 //! or deleted while it is in use. An opened library stays until the process ends.
 //!
-//! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `inspection.rs` judges the
-//! note, `version.rs` the version, `open.rs` opens the copy, `layout.rs` compares layouts and
-//! shortens what `abi_stable` says.
+//! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `dynamic.rs` reads its
+//! requests to the dynamic linker, and `libraries.rs` finds the libraries that it needs.
+//! `inspection.rs` reads the note, `judgement.rs` says whether the file can run here, `version.rs`
+//! judges the version. `private.rs` opens the libraries that the file brings, `open.rs` the copy,
+//! and `layout.rs` compares layouts and shortens what `abi_stable` says.
 
+mod cpu;
+mod dynamic;
 mod elf;
 mod file;
 mod glibc;
 mod inspection;
+mod judgement;
 mod layout;
+mod libraries;
 mod open;
+mod private;
 mod refusal;
 mod seal;
 mod signature;
@@ -78,7 +85,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
 /// # Errors
 /// When the file can't be read.
 pub fn signature(path: &Path, trust: &Trust) -> Result<Signature, Refusal> {
-    Ok(Signature::of(path, PrivateCopy::of(path)?.bytes(), &trust.keys))
+    Ok(Signature::of(path, PrivateCopy::of_any(path)?.bytes(), &trust.keys))
 }
 
 /// Loads the component in the file `path`. A file that was loaded before, and has not changed, is
@@ -131,6 +138,7 @@ fn root_module(inspection: &Inspection, copy: PrivateCopy) -> Result<ComponentMo
     let result = match opened.get(&inspection.digest) {
         Some(result) => result.clone(),
         None => {
+            private::open_needed(&inspection.file, &inspection.links)?;
             let library = OpenLibrary::open(&inspection.file, copy)?;
             let result = library.root_module(inspection);
             opened.insert(inspection.digest, result.clone());

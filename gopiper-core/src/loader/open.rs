@@ -3,9 +3,12 @@
 //! Only from here does code of a component run.
 #![allow(unsafe_code)]
 
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::mem;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::ptr;
 
 use abi_stable::StableAbi;
 use abi_stable::library::{
@@ -25,23 +28,9 @@ pub(super) struct OpenLibrary {
 }
 
 impl OpenLibrary {
-    /// Opens the copy of `file`. A copy that cannot be opened leaves nothing behind.
+    /// Opens the copy of `file`.
     pub(super) fn open(file: &Path, copy: PrivateCopy) -> Result<Self, Refusal> {
-        let path = copy.path();
-        // Now, not at the first call: a missing symbol is an error here, and an abort later.
-        // SAFETY: the initialisers of the library run, and nothing can be proved of them. Gate 1
-        // checked that the bytes are the sealed ones, for this machine and this glibc; an operator
-        // who names a component in a pipeline trusts its author with the process.
-        let opened = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
-        match opened {
-            Ok(library) => {
-                // Never unloaded: its threads, thread-locals and vtables may outlive any handle.
-                mem::forget(library);
-                copy.keep_open();
-                Ok(OpenLibrary { path })
-            }
-            Err(error) => Err(cannot_be_opened(file, &copy.path(), error)),
-        }
+        Ok(OpenLibrary { path: open_copy(file, copy)? })
     }
 
     /// Gate 3: returns the root module if the library has the host's layout and matches its note.
@@ -68,6 +57,57 @@ impl OpenLibrary {
             Err(panicked(file))
         })
     }
+}
+
+/// Opens the copy of `file` as a library, and returns its path. A copy that cannot be opened leaves
+/// nothing behind.
+pub(super) fn open_copy(file: &Path, copy: PrivateCopy) -> Result<PathBuf, Refusal> {
+    let path = copy.path();
+    // Now, not at the first call: a missing symbol is an error here, and an abort later.
+    // SAFETY: the initialisers of the library run, and nothing can be proved of them. Gate 1
+    // checked that the bytes are the sealed ones, for this machine and this glibc; an operator
+    // who names a component in a pipeline trusts its author with the process, and with the
+    // libraries that the component brings.
+    let opened = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
+    match opened {
+        Ok(library) => {
+            // Never unloaded: its threads, thread-locals and vtables may outlive any handle.
+            mem::forget(library);
+            copy.keep_open();
+            Ok(path)
+        }
+        Err(error) => Err(cannot_be_opened(file, &path, error)),
+    }
+}
+
+/// The path of the library that is open under this name.
+pub(super) fn path_of_open(name: &str) -> Option<PathBuf> {
+    /// The beginning of glibc's `struct link_map`.
+    #[repr(C)]
+    struct LinkMap {
+        address: usize,
+        path: *const c_char,
+    }
+    unsafe extern "C" {
+        fn dlinfo(library: *mut c_void, request: c_int, into: *mut c_void) -> c_int;
+    }
+    const RTLD_NOLOAD: c_int = 4;
+    const RTLD_DI_LINKMAP: c_int = 2;
+    // SAFETY: with NOLOAD nothing is opened, so no initialisers run.
+    let library = unsafe { Library::open(Some(name), RTLD_NOLOAD | RTLD_NOW | RTLD_LOCAL) };
+    let handle = library.ok()?.into_raw();
+    let mut map = ptr::null_mut::<LinkMap>();
+    // SAFETY: the handle is open, and this request writes one pointer.
+    let result = unsafe { dlinfo(handle, RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    // SAFETY: after success it points to the library's entry, which begins like a `LinkMap`, and
+    // stays as long as the library is open.
+    let map = unsafe { map.as_ref() }.filter(|_| result == 0)?;
+    // SAFETY: the path of an entry is text that ends with NUL and lives as long as the entry.
+    let path = unsafe { CStr::from_ptr(map.path) };
+    let path = PathBuf::from(OsStr::from_bytes(path.to_bytes()));
+    // SAFETY: the handle is the one that was taken above; the library stays open by others.
+    drop(unsafe { Library::from_raw(handle) });
+    Some(path)
 }
 
 /// Checks that the library's header matches its note, and its layout the host's.
@@ -116,11 +156,15 @@ fn check_claim(
     ))
 }
 
-/// The advice for a missing library that may be beside the component.
-const NO_ORIGIN: &str = "install the missing library where the dynamic linker looks, or link it \
-                         into the component; RUNPATH=$ORIGIN does not find a library beside the \
-                         file, because gopiper opens a private copy of the file (name its folder \
-                         in LD_LIBRARY_PATH if it must stay there)";
+/// The advice for a missing library.
+const NOT_FOUND: &str = "install the missing library where the dynamic linker looks, put it beside \
+                         the component (linked with -Wl,-rpath,'$ORIGIN'), or link it into it; \
+                         gopiper inspect lists all that are missing";
+
+/// The advice for a file that wants more of each thread's memory than glibc has left.
+const NO_STATIC_TLS: &str = "build it without initial-exec TLS (jemalloc: the feature disable_initial_exec_tls;\n\
+     mimalloc: local_dynamic_tls), or give glibc more room:\n\
+     GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 gopiper …";
 
 fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refusal {
     let text = match error {
@@ -131,9 +175,12 @@ fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refus
     let prefix = format!("{}: ", copy.display());
     let (found, remedy) = if copy.exists() {
         let text = text.strip_prefix(&prefix).unwrap_or(&text);
-        let remedy = match text.contains("cannot open shared object file") {
-            true => NO_ORIGIN,
-            false => "install what is missing, or build the component on a system like this one",
+        let remedy = if text.contains("cannot open shared object file") {
+            NOT_FOUND
+        } else if text.contains("static TLS block") {
+            NO_STATIC_TLS
+        } else {
+            "install what is missing, or build the component on a system like this one"
         };
         (shortened(text), remedy)
     } else {

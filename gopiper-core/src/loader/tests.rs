@@ -15,12 +15,16 @@ use super::*;
 
 /// A library that every Rust program on this system has open.
 pub(super) fn real_library() -> Vec<u8> {
+    fs::read(real_library_path()).unwrap()
+}
+
+pub(super) fn real_library_path() -> String {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let path = maps.lines().find_map(|line| {
         let path = &line[line.find('/')?..];
         path.contains("/libgcc_s.so").then_some(path)
     });
-    fs::read(path.expect("the test program has libgcc_s open")).unwrap()
+    path.expect("the test program has libgcc_s open").to_owned()
 }
 
 /// A component file that was never built: a real library, with a note of our making.

@@ -7,7 +7,7 @@ use std::{
 use gopiper_abi::{Need, raw::RawError};
 
 use crate::{
-    base::plural::plural,
+    base::{at_work, plural::plural},
     buffer, dead_letters,
     disk::state::{self, NO_DIRECTORY},
     plan::{error::PipelineError, pipeline::Pipeline, planned_stage::PlannedStage, policy::OnFail},
@@ -111,7 +111,9 @@ impl Pipeline {
         let mut errors: Vec<_> = self.check_dead_letters().err().into_iter().collect();
         let directory = self.options.state_directory.as_deref();
         for stage in self.stages.iter_mut().chain(&mut self.dead_letter) {
-            let mut refused = stage.factory.check().err().unwrap_or_default();
+            let name = format!("component {} (pipeline {})", stage.name, self.name);
+            let checked = at_work::during(name, || stage.factory.check());
+            let mut refused = checked.err().unwrap_or_default();
             // Temporary errors are waited for at the start.
             refused.retain(|error| !error.temporary);
             let mut needs = stage.factory.needs();

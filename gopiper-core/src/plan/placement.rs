@@ -10,7 +10,7 @@ use crate::{
         names::names,
         options::{ComponentOptions, ComponentSpec},
         planned_stage::{PlannedStage, is_no_folder, tried_for_ever},
-        policy::BranchPolicy,
+        policy::{BranchPolicy, OnFail},
         routes::Next,
         step::{Branch, Step},
     },
@@ -225,7 +225,9 @@ impl Layout {
         let shared = SharedBuffer::new(options);
         let (factory, options) = (buffer::inlet(shared.clone()), tried_for_ever());
         let channel_bytes = Some(buffer::CHANNEL_BYTES);
-        let options = ComponentOptions { pool_size: Some(1), channel_bytes, ..options };
+        // A message that can't be stored at all must not stop the pipeline at each start.
+        let on_fail = Some(OnFail::DeadLetter);
+        let options = ComponentOptions { pool_size: Some(1), channel_bytes, on_fail, ..options };
         let inlet = self.stage(name, ComponentSpec { factory, options });
         self.stages[inlet].drops = drops;
         let (factory, options) = (buffer::outlet(shared), ComponentOptions::default());

@@ -1,11 +1,20 @@
 //! The threads of a component's workers.
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
 
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, bounded};
 use gopiper_abi::raw::RawError;
 use parking_lot::Mutex;
 
 use crate::{
+    base::at_work,
     plan::error::PipelineError,
     run::attendance::Attendance,
     stage::Stage,
@@ -28,6 +37,8 @@ pub(crate) struct Pool {
     pub(crate) attendance: Arc<Attendance>,
     /// The current call of each worker, for the watchdog.
     pub(crate) posts: Mutex<Vec<Post>>,
+    /// How many workers have begun: the number of the last one.
+    begun: AtomicUsize,
 }
 
 /// One worker's thread, as others see it.
@@ -43,7 +54,7 @@ type Started = Result<(), RawError>;
 
 impl Pool {
     pub(crate) fn new(stage: Arc<Stage>, attendance: Arc<Attendance>) -> Arc<Self> {
-        Arc::new(Pool { stage, attendance, posts: Mutex::default() })
+        Arc::new(Pool { stage, attendance, posts: Mutex::default(), begun: AtomicUsize::new(0) })
     }
 
     /// Starts the workers, each on its thread. Sources wait until `held` is disconnected.
@@ -140,10 +151,14 @@ impl Pool {
     fn spawn<W: FnOnce() + Send + 'static>(&self, work: W) -> Result<(), (io::Error, W)> {
         // The kernel shows 15 bytes of a thread's name.
         let name = self.stage.name.chars().take(15).collect();
+        let number = self.begun.fetch_add(1, Relaxed) + 1;
+        let (component, pipeline) = (&self.stage.name, &self.stage.pipeline);
+        let words = format!("component {component} (pipeline {pipeline}, worker {number})");
         // The new thread takes it from here: a thread that cannot start would drop its argument.
         let work = Arc::new(Mutex::new(Some(work)));
         let its = work.clone();
         let spawned = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+            at_work::begin(words);
             let work = its.lock().take();
             if let Some(work) = work {
                 work();

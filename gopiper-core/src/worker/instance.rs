@@ -8,6 +8,7 @@ use std::{
 use gopiper_abi::raw::{HandleFlags, Handling, RawError, client::ComponentHandle, services};
 
 use crate::{
+    base::at_work,
     plan::policy::RetryPolicy,
     stage::Stage,
     worker::host::{CURRENT_CALL, CurrentCall, WorkerHost},
@@ -61,8 +62,10 @@ pub(crate) fn create(
 }
 
 fn try_to_create(host: &Arc<WorkerHost>) -> Result<ComponentHandle, RawError> {
-    let mut component = host.stage.factory.lock().create(services::host(host.clone()))?;
-    component.start()?;
+    let created = host.stage.factory.lock().create(services::host(host.clone()));
+    let started = created.and_then(|mut component| component.start().map(|()| component));
+    at_work::look();
+    let component = started?;
     host.set_stopper(component.stopper());
     Ok(component)
 }

@@ -53,6 +53,14 @@ pub fn component_by(compiler: &str, source: &str) -> PathBuf {
     compile(compiler, source, &format!("{compiler}-{name}_component.so"), &linked)
 }
 
+/// Makes a component, under another name, with more options for the compiler: those behind take
+/// precedence, and may leave out the version script.
+pub fn component_with(source: &str, name: &str, more: &[&str]) -> PathBuf {
+    let library = c_folder().join("lib/libgopiper_component.a").display().to_string();
+    let linked = ["-shared", "-fPIC", &library, "-Wl,--gc-sections", "-Wl,--strip-debug", "-lm"];
+    compile("cc", source, name, &[&linked[..], more].concat())
+}
+
 /// Makes a program of a source file of the checkout.
 pub fn program_of(source: &str) -> PathBuf {
     let lib = c_folder().join("lib");

@@ -62,16 +62,20 @@ pub fn load<const N: usize>(name: &str, attributes: [(&str, Value); N]) -> Compo
     ComponentSpec { factory, options: ComponentOptions::default() }
 }
 
+/// A component that was loaded, without attributes.
+pub fn of_module(module: ComponentModule_Ref) -> ComponentSpec {
+    let mut factory = FactoryHandle::new(module).expect("a factory");
+    factory.configure(Map::default()).expect("configured");
+    ComponentSpec { factory, options: ComponentOptions::default() }
+}
+
 /// A transform of the test's own, without attributes.
 pub fn in_process<F>(name: &'static str) -> ComponentSpec
 where
     F: Factory,
     AsTransform: Role<F>,
 {
-    let module = module::<Exported<F, AsTransform>>(name, "0.0.0");
-    let mut factory = FactoryHandle::new(module).expect("a factory");
-    factory.configure(Map::default()).expect("configured");
-    ComponentSpec { factory, options: ComponentOptions::default() }
+    of_module(module::<Exported<F, AsTransform>>(name, "0.0.0"))
 }
 
 /// The same with that many workers.

@@ -8,6 +8,7 @@ mod common;
 mod damaged;
 mod files;
 mod interface;
+mod linked;
 mod mutants;
 mod note;
 mod signed;

@@ -7,6 +7,8 @@ use crate::command::output::{say, take_error};
 pub(crate) const FAILED: u8 = 1;
 /// The command line cannot be understood.
 pub(crate) const USAGE: u8 = 64;
+/// A component ended the process.
+pub(crate) const ENDED: u8 = 70;
 /// The configuration is wrong, or a component was refused.
 pub(crate) const CONFIGURATION: u8 = 78;
 

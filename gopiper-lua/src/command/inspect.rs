@@ -2,7 +2,10 @@
 use std::{path::Path, process::ExitCode};
 
 use gopiper_abi::schema::Schema;
-use gopiper_core::loader::{self, Inspection, PanicStrategy, Refusal, Seal, Signature, Trust};
+use gopiper_core::{
+    at_work,
+    loader::{self, Inspection, PanicStrategy, Refusal, Seal, Signature, Trust},
+};
 use serde_json::{Value, json};
 
 use crate::command::{
@@ -21,7 +24,9 @@ pub(crate) fn inspect(
     let signature = loader::signature(file, trust)?;
     let schema = match load && inspection.verdicts.is_empty() {
         true => {
-            let schema = loader::load(file, trust)?.module.schema()();
+            let opened = format!("file {}", file.display());
+            let loaded = at_work::during(opened, || loader::load(file, trust))?;
+            let schema = loaded.module.schema()();
             serde_json::from_str(&schema).unwrap_or_default()
         }
         false => Value::Null,
@@ -32,6 +37,7 @@ pub(crate) fn inspect(
         for (name, value) in facts(&inspection, &signature) {
             print(format_args!("{name:<10} {value}"));
         }
+        inspection.hazards.iter().for_each(|hazard| say(format_args!("warning: {hazard}")));
         inspection.verdicts.iter().for_each(say);
         if !schema.is_null() {
             print(attributes::describe(&schema).trim_end());
@@ -48,6 +54,8 @@ fn as_object(inspection: &Inspection, signature: &Signature, schema: &Value) -> 
     object.insert("size".into(), inspection.file_size.into());
     let refused: Vec<_> = inspection.verdicts.iter().map(refusal).collect();
     object.insert("refused".into(), refused.into());
+    object.insert("missing".into(), inspection.missing_libraries().into());
+    object.insert("warnings".into(), inspection.hazards.clone().into());
     if !schema.is_null() {
         object.insert("description".into(), Schema::new(schema).description().into());
         object.insert("attributes".into(), json!(attributes::list(schema)));
@@ -62,7 +70,7 @@ fn refusal(refusal: &Refusal) -> Value {
 }
 
 /// The facts that are known without running any of its code.
-fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 13] {
+fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 15] {
     let panic = match of.panic {
         PanicStrategy::Unwind => "unwinds",
         PanicStrategy::None => "none",
@@ -73,6 +81,11 @@ fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 13]
         Seal::Missing => "not sealed",
         Seal::Broken(_) => "broken: the file was changed after it was sealed",
     };
+    let libraries = match &*of.missing_libraries() {
+        [] => "all found".into(),
+        missing => format!("not found: {}", missing.join(", ")),
+    };
+    let processor = if of.cpu.is_empty() { "any".into() } else { of.cpu.clone() };
     let signature = match signature {
         Signature::Missing => "none".into(),
         Signature::Unknown => "by a key that is not trusted".into(),
@@ -89,6 +102,8 @@ fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 13]
         ("rustc", of.rustc.clone()),
         ("panic", panic.into()),
         ("glibc", of.glibc.map_or("any".into(), |version| version.to_string())),
+        ("libraries", libraries),
+        ("processor", processor),
         ("size", format!("{} bytes", of.file_size)),
         ("digest", of.digest.iter().map(|byte| format!("{byte:02x}")).collect()),
         ("seal", seal.into()),

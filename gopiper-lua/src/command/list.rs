@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use gopiper_core::loader::{self, Refusal};
+use gopiper_core::loader::{self, Inspection, Refusal};
 use gopiper_lua::{SearchPath, unreadable};
 use serde_json::json;
 
@@ -50,10 +50,17 @@ pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
                 None => Ok(inspection),
             });
         let path = path.display().to_string();
+        let missing = inspected.as_ref().map_or(Vec::new(), Inspection::missing_libraries);
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            say(format_args!(
+                "gopiper: warning: {path} needs libraries that are not found: {missing}"
+            ));
+        }
         match inspected {
             Ok(of) if arguments.json => print(json!({
                 "file": name, "path": path, "name": of.name, "version": of.version,
-                "kind": of.kind.name(), "interface": of.interface,
+                "kind": of.kind.name(), "interface": of.interface, "missing": missing,
             })),
             Ok(of) => {
                 let kind = of.kind.name();

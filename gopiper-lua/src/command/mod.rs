@@ -11,6 +11,7 @@ mod logging;
 mod new;
 mod output;
 mod run;
+pub(crate) mod shared_process;
 pub(crate) mod signals;
 pub(crate) mod standard;
 mod state_directory;

@@ -2,7 +2,7 @@
 use std::{
     fs::File,
     io::{self, Read},
-    mem, process,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ use signal_hook::{
 };
 use tracing::{error, info, warn};
 
-use crate::command::exit;
+use crate::command::{exit, shared_process};
 
 /// Equal signals that come within this time are one request: `timeout` signals its command and then
 /// the process group, a terminal and a wrapper both pass on the same interrupt.
@@ -65,6 +65,7 @@ impl Stops {
             all.push(SIGHUP);
         }
         let signals = Signals::new(all)?;
+        shared_process::keep_handlers();
         thread::Builder::new().name("signals".into()).spawn(move || watcher.watch(signals))?;
         Ok(stops)
     }
@@ -121,7 +122,7 @@ impl Stops {
                     let controls = self.controls();
                     on_a_thread(move || controls.iter().for_each(Control::abort));
                 }
-                _ => process::exit(i32::from(exit::FAILED)),
+                _ => shared_process::end(exit::FAILED),
             }
         }
     }
@@ -138,7 +139,7 @@ impl Stops {
                 0 => info!("stopped before anything had started"),
                 _ => error!("stopped before everything had run"),
             }
-            process::exit(i32::from(code));
+            shared_process::end(code);
         }
         drop(state);
         warn!("stopping: the sources stop, the rest drains; a second signal ends at once");
@@ -161,7 +162,7 @@ impl Stops {
             }
             if Instant::now() >= until {
                 error!("stopped before everything had started");
-                process::exit(i32::from(exit::FAILED));
+                shared_process::end(exit::FAILED);
             }
             drop(state);
             thread::sleep(Duration::from_millis(20));

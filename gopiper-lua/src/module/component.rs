@@ -12,7 +12,7 @@ use gopiper_abi::{
     raw::{RawError, client::FactoryHandle},
 };
 use gopiper_core::{
-    BufferOptions, ComponentOptions, ComponentSpec,
+    BufferOptions, ComponentOptions, ComponentSpec, at_work,
     loader::{self, Trust},
 };
 use mlua::{Function, Table, UserData, UserDataFields, Value};
@@ -103,11 +103,14 @@ fn factory(
     let trust = trust.cloned().or_else(of_file).unwrap_or_default();
     let wrong = |error: String| call.wrong(1, "", error);
     let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
-    let component = loader::load(&path, &trust).map_err(|refusal| call.refused(refusal)).ok()?;
+    let loaded =
+        at_work::during(format!("file {}", path.display()), || loader::load(&path, &trust));
+    let component = loaded.map_err(|refusal| call.refused(refusal)).ok()?;
     for warning in component.warnings {
         call.note(Remark::warning(call.place(1, ""), warning));
     }
-    let factory = FactoryHandle::new(component.module);
+    let factory =
+        at_work::during(format!("component {file}"), || FactoryHandle::new(component.module));
     let factory = factory.map_err(|error| wrong(format!("{file}: {error}"))).ok()?;
     Some((factory, path))
 }
@@ -136,7 +139,8 @@ fn attributes_fit(
         Some(folder) => paths::start_at(folder, map, || factory.schema()),
         None => map,
     };
-    let Err(refused) = factory.configure(map) else { return known };
+    let configured = at_work::during(format!("component {file}"), || factory.configure(map));
+    let Err(refused) = configured else { return known };
     for RawError { attribute, message, .. } in refused {
         // Unknown values are not errors of the attributes, nor are errors that result from them.
         let no_wonder = |path: &String| attribute.starts_with(path.as_str());

@@ -14,7 +14,7 @@ const fn note() -> Note {
     let name = env!("CARGO_PKG_NAME");
     let version = env!("CARGO_PKG_VERSION");
     let kind = 1;
-    Note::new(name, version, kind, cfg!(panic = "unwind"))
+    Note::new(name, version, kind, cfg!(panic = "unwind"), gopiper_abi::compiled_for!())
 }
 
 fn module() -> ComponentModule_Ref {

@@ -123,7 +123,8 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         return Ok(written.map_or_else(|error| refuse(&error), |()| ExitCode::SUCCESS));
     }
     let in_words = |text: &str| copy.as_ref().map_or(text.to_owned(), |copy| copy.named_in(text));
-    component.warnings.iter().for_each(|text| say(format_args!("warning: {}", in_words(text))));
+    let warnings = component.warnings.iter().chain(&inspection.hazards);
+    warnings.for_each(|text| say(format_args!("warning: {}", in_words(text))));
     let chosen = match chosen(arguments, &subject) {
         Ok(chosen) => chosen,
         Err(error) => {

@@ -25,6 +25,8 @@ const UNSAFE_ROOMS: &[&str] = &[
     "gopiper-core/src/loader",
     "gopiper-core/c/src",
     "gopiper-lua/src/function/ffi",
+    // Signals and the end of the process.
+    "gopiper-lua/src/command/shared_process.rs",
     "gopiper-lua/src/state/code.rs",
     "gopiper-lua/src/state/time_limit.rs",
     // Signal handlers, locale and floating-point modes, which no safe library reads.

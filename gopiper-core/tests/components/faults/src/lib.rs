@@ -1,6 +1,7 @@
 //! Every kind of misbehaviour, for tests. The text of a message is its instruction; faults that
 //! are not about a message are attributes.
 mod breaks;
+mod ends;
 
 use std::{mem, path::PathBuf, thread, time::Duration};
 
@@ -28,6 +29,9 @@ attributes! {
         /// it is.
         #[serde(default)]
         pub first_word: bool,
+        /// Whether it ignores signals from when it is created.
+        #[serde(default)]
+        pub ignores_signals: bool,
         /// The text that it logs when it is created, and of its errors and panics.
         #[serde(default)]
         pub text: String,
@@ -97,6 +101,9 @@ impl Factory for FaultsFactory {
     fn create(&self, postponed: Postponed) -> Result<Faults, Error> {
         self.0.reach(Place::Create)?;
         breaks::at_create()?;
+        if self.0.ignores_signals {
+            ends::ignore_signals();
+        }
         log::info!("made a component");
         if !self.0.text.is_empty() {
             log::warn!("{}", self.0.text);
@@ -170,6 +177,9 @@ impl Faults {
             "fail with the text" => {
                 handled.report(message, Report::fail(6, self.attributes.text.clone()));
             }
+            "exit" => std::process::exit(0),
+            "abort" => std::process::abort(),
+            "fault" => ends::fault(),
             "overflow" => {
                 std::hint::black_box(deeper(1));
             }

@@ -1,0 +1,89 @@
+//! The private libraries of a component: those that it finds by its own search path.
+//!
+//! The dynamic linker would look for them beside the private copy of the file, where they are not.
+//! So they are opened first, and it finds them by their names (SONAME): whatever opens it, a
+//! process has one library of each name. Two of one name with other contents are refused, unless
+//! the symbols of that name have versions (libc, libstdc++), which the dynamic linker compares.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+
+use super::dynamic::Links;
+use super::elf::Elf;
+use super::file::PrivateCopy;
+use super::open::{open_copy, path_of_open};
+use super::refusal::{Gate, Refusal};
+
+/// The private libraries that are open, by their names.
+static OPEN: Mutex<BTreeMap<String, OpenPrivate>> = Mutex::new(BTreeMap::new());
+
+#[derive(Clone)]
+struct OpenPrivate {
+    path: PathBuf,
+    contents: blake3::Hash,
+}
+
+/// Opens the private libraries that `file` needs, those that they need first.
+pub(super) fn open_needed(file: &Path, links: &Links) -> Result<(), Refusal> {
+    for name in &links.needed {
+        let known = OPEN.lock().get(name).cloned();
+        let Some(found) = links.find(file, name).filter(|it| it.is_own || known.is_some()) else {
+            continue;
+        };
+        let copy = PrivateCopy::of(&found.path)?;
+        let contents = blake3::hash(copy.bytes());
+        match known {
+            Some(known) if known.contents == contents => {}
+            Some(known) => return Err(two_of_one_name(file, name, &found.path, &known.path)),
+            None => {
+                if let Some(open) = path_of_open(name) {
+                    let same = || fs::read(&open).is_ok_and(|it| blake3::hash(&it) == contents);
+                    let is_versioned = links.versions.iter().any(|(of, _)| of == name);
+                    if is_versioned || same() {
+                        continue;
+                    }
+                    return Err(two_of_one_name(file, name, &found.path, &open));
+                }
+                let own = Elf::parse(&found.path, copy.bytes())?.links()?;
+                if own.soname.as_deref() != Some(name) {
+                    return Err(another_name(file, name, &found.path, own.soname.as_deref()));
+                }
+                OPEN.lock()
+                    .insert(name.clone(), OpenPrivate { path: found.path.clone(), contents });
+                let opened = open_needed(&found.path, &own);
+                if let Err(refusal) = opened.and_then(|()| open_copy(&found.path, copy).map(drop)) {
+                    OPEN.lock().remove(name);
+                    return Err(refusal);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn two_of_one_name(file: &Path, name: &str, own: &Path, open: &Path) -> Refusal {
+    Refusal::new(
+        file,
+        Gate::Open,
+        "has a private library of a name that is taken",
+        format!("its {} and {}, which is open,\ndiffer", own.display(), open.display()),
+        format!("one {name} in a process"),
+        "give each its own name (-Wl,-soname, or patchelf --set-soname and --replace-needed),\n\
+         link it into the component, or, if it was replaced, start gopiper again",
+    )
+}
+
+fn another_name(file: &Path, name: &str, own: &Path, soname: Option<&str>) -> Refusal {
+    let has = soname.map_or("has no SONAME".into(), |soname| format!("has the SONAME {soname}"));
+    Refusal::new(
+        file,
+        Gate::Open,
+        "has a private library without its name",
+        format!("its {} {has}", own.display()),
+        format!("a library with the SONAME {name}"),
+        format!("link the library with -Wl,-soname,{name}"),
+    )
+}
