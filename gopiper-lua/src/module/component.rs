@@ -135,11 +135,13 @@ fn attributes_fit(
     for (path, error) in &errors {
         call.wrong(2, path, format!("{file}: {error}"));
     }
-    let map = match paths_from {
-        Some(folder) => paths::start_at(folder, map, || factory.schema()),
-        None => map,
-    };
-    let configured = at_work::during(format!("component {file}"), || factory.configure(map));
+    let configured = at_work::during(format!("component {file}"), || {
+        let map = match paths_from {
+            Some(folder) => paths::start_at(folder, map, || factory.schema()),
+            None => map,
+        };
+        factory.configure(map)
+    });
     let Err(refused) = configured else { return known };
     for RawError { attribute, message, .. } in refused {
         // Unknown values are not errors of the attributes, nor are errors that result from them.
