@@ -232,6 +232,28 @@ fn inspect_shows_the_note_of_a_damaged_file_and_why_it_is_refused() {
 }
 
 #[test]
+fn a_library_that_is_not_there_is_named_before_the_component_is_opened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("lacking_component.so");
+    let mut bytes = std::fs::read(plugins().join("grep_component.so")).expect("grep");
+    let name = b"libgcc_s.so.1\0";
+    let at = bytes.windows(name.len()).position(|part| part == name).expect("it needs that");
+    bytes[at + 7] = b'z';
+    std::fs::write(&file, bytes).expect("written");
+    gopiper_core::loader::seal(&file).expect("sealed");
+
+    let shown = file.display().to_string();
+    let (code, stdout, _) = said(&["inspect", &shown]);
+    assert!(code == 0 && stdout.contains("not found: libgcc_z.so.1"), "{stdout}");
+    let folder = folder.path().display().to_string();
+    let (code, stdout, stderr) = said(&["list", "--component-path", &folder]);
+    assert!(code == 0 && stdout.contains("lacking_component.so"), "{stdout}");
+    let line = format!("gopiper: warning: {shown} needs libraries that are not found: ");
+    assert!(stderr.contains(&format!("{line}libgcc_z.so.1\n")), "{stderr}");
+    assert_eq!(stderr.matches("not found").count(), 1, "{stderr}");
+}
+
+#[test]
 fn verify_describes_a_file_in_one_line() {
     let grep = plugins().join("grep_component.so").display().to_string();
     let (code, stdout, _) = said(&["verify", &grep, "--include", "gates::", "--only-failed"]);
