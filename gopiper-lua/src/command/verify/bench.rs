@@ -175,9 +175,13 @@ fn start(pipeline: Pipeline, patience: Duration) -> Result<Running, Verdict> {
     drop(started);
     match (running, watch.join().unwrap_or_default()) {
         (Ok(running), false) => Ok(running),
-        (Ok(_), true) => Err(Verdict::Skipped(format!(
-            "the pipeline needs more than {patience:?} to start: allow more (--patience)"
-        ))),
+        (Ok(running), true) => {
+            // It was stopped meanwhile.
+            running.wait();
+            Err(Verdict::Skipped(format!(
+                "the pipeline needs more than {patience:?} to start: allow more (--patience)"
+            )))
+        }
         (Err(error), false) => Err(no_start(&error)),
         (Err(error), true) => match no_start(&error) {
             Verdict::Skipped(said) => {
