@@ -33,12 +33,40 @@ pub use crate::attributes::{
 /// gopiper_abi::export_component!(transform: UpperFactory); // or source, or sink
 /// # fn main() {}
 /// ```
+///
+/// A second one in the crate, in whichever module, is an error that says so:
+///
+/// ```compile_fail,E0428
+/// # use gopiper_abi::*;
+/// # struct Upper;
+/// # impl Component for Upper {
+/// #     fn handle(&mut self, m: Message, h: HandledCallback) { h.done(m) }
+/// # }
+/// # struct UpperFactory;
+/// # impl Factory for UpperFactory {
+/// #     type Component = Upper;
+/// #     type Attributes = NoAttributes;
+/// #     fn new(_: NoAttributes) -> Result<Self, Error> { Ok(UpperFactory) }
+/// #     fn create(&self, _: Postponed) -> Result<Upper, Error> { Ok(Upper) }
+/// # }
+/// mod one { gopiper_abi::export_component!(transform: crate::UpperFactory); }
+/// mod two { gopiper_abi::export_component!(sink: crate::UpperFactory); }
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! export_component {
     (source: $factory:ty) => { $crate::export_component!(@ AsSource, $factory); };
     (transform: $factory:ty) => { $crate::export_component!(@ AsTransform, $factory); };
     (sink: $factory:ty) => { $crate::export_component!(@ AsSink, $factory); };
     (@ $role:ident, $factory:ty) => {
+        // An exported macro lies at the root of its crate: a second one of this name is an error
+        // with that name in it. Without it, the error would be about a symbol of the linker.
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! export_component_may_be_used_once_in_a_crate {
+            () => {};
+        }
+
         // The note must lie in a section of that name, and the entry have that name: both are
         // `unsafe` attributes, and all the unsafe that a component has.
         #[allow(unsafe_code)]

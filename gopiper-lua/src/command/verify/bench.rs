@@ -15,7 +15,7 @@ use gopiper_core::{
 use super::{
     around::{Collect, Feed, MessagesEnd, Seen, SharedSeen, Tap, lock},
     subject::Subject,
-    verdict::{Judged, SLOW, Verdict, must},
+    verdict::{Judged, NO_PROGRESS, Verdict, must},
 };
 
 /// More panics than these end a trial.
@@ -175,9 +175,13 @@ fn start(pipeline: Pipeline, patience: Duration) -> Result<Running, Verdict> {
     drop(started);
     match (running, watch.join().unwrap_or_default()) {
         (Ok(running), false) => Ok(running),
-        (Ok(_), true) => Err(Verdict::Skipped(format!(
-            "the pipeline needs more than {patience:?} to start: allow more (--patience)"
-        ))),
+        (Ok(running), true) => {
+            // It was stopped meanwhile.
+            running.wait();
+            Err(Verdict::Skipped(format!(
+                "the pipeline needs more than {patience:?} to start: allow more (--patience)"
+            )))
+        }
         (Err(error), false) => Err(no_start(&error)),
         (Err(error), true) => match no_start(&error) {
             Verdict::Skipped(said) => {
@@ -217,11 +221,6 @@ fn watch(
             control.abort();
         }
         if now != last {
-            if since.elapsed() > patience && stuck.is_none() {
-                let pause = Duration::from_millis(since.elapsed().as_millis() as u64);
-                stuck = Some(format!("{SLOW}: it made no progress for {pause:?}"));
-                control.abort();
-            }
             (last, since) = (now, Instant::now());
         }
         let enough = since.elapsed() > idle || begun.elapsed() > 2 * idle;
@@ -236,10 +235,10 @@ fn watch(
             }
             _ => {}
         }
-        // As long once more tells one that is slow from one that is stuck.
         let late = asked && begun.elapsed() > patience;
-        if stuck.is_none() && (late || since.elapsed() > 2 * patience) {
-            stuck = Some(format!("it did not end; messages left: {:?}", control.left()));
+        if stuck.is_none() && (late || since.elapsed() > patience) {
+            stuck =
+                Some(format!("{NO_PROGRESS} {patience:?}; messages left: {:?}", control.left()));
             control.abort();
         }
     }

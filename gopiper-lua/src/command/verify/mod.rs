@@ -230,8 +230,9 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
             }
         }
     });
-    // What a test that crashed has left.
-    children::end(&BTreeSet::new());
+    // What a test that crashed has left. Not what the program had when it began, of a shell that it
+    // has replaced.
+    children::end(&subject.before.children);
     verdicts.into_iter().flatten().collect()
 }
 

@@ -5,7 +5,7 @@ use super::{
     options::VerifyArguments,
     subject::{REFUSES, Subject},
     test::Test,
-    verdict::{NOT_IN_TIME, SLOW, Verdict},
+    verdict::{NO_PROGRESS, NOT_IN_TIME, Verdict},
 };
 use crate::command::output::print;
 
@@ -53,8 +53,9 @@ fn advice(test: &Test, verdict: &Verdict, subject: &Subject) -> &'static str {
             "it is slow, or it hangs where no pipeline watches it (created, dropped): a slow one \
              needs more time (--timeout); look at one that hangs in a debugger (--in-process)"
         }
-        Verdict::Failed(said) if said.starts_with(SLOW) => {
-            "it works, but slowly: allow longer pauses (--patience), and then more time (--timeout)"
+        Verdict::Failed(said) if said.starts_with(NO_PROGRESS) => {
+            "it is stuck, or it pauses for longer than that: allow a slow one longer pauses \
+             (--patience), and more time for them (--timeout)"
         }
         _ if in_c && !test.in_c.is_empty() => test.in_c,
         _ => test.advice,

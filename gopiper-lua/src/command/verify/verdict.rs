@@ -53,8 +53,8 @@ impl Verdict {
 
 /// How the words of a failure begin if a test did not end within its limit.
 pub(super) const NOT_IN_TIME: &str = "it did not end within";
-/// How they begin if a pipeline paused for too long, and then continued.
-pub(super) const SLOW: &str = "it is slow";
+/// How they begin if a pipeline came to a halt.
+pub(super) const NO_PROGRESS: &str = "it made no progress for";
 
 /// Fails unless the condition holds.
 pub(crate) fn must(is_so: bool, otherwise: impl FnOnce() -> String) -> Judged {
