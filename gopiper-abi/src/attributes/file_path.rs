@@ -93,13 +93,13 @@ impl Serialize for FilePath {
 
 impl<'de> Deserialize<'de> for FilePath {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Written)
+        from.deserialize_any(PathVisitor)
     }
 }
 
-struct Written;
+struct PathVisitor;
 
-impl<'de> Visitor<'de> for Written {
+impl<'de> Visitor<'de> for PathVisitor {
     type Value = FilePath;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
