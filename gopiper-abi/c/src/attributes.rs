@@ -64,8 +64,8 @@ impl gopiper_error {
 }
 
 /// The value of an attribute in the component's table. It has the type from the table (a path is
-/// GOPIPER_TEXT), or is GOPIPER_NULL if it was not given and has no default. Text ends with a NUL. It
-/// is valid as long as `attributes` is: copy it if you keep it.
+/// GOPIPER_TEXT), or is GOPIPER_NULL if it was not given and has no default. Text ends with a NUL.
+/// It is valid as long as `attributes` is: copy it if you keep it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_attribute_value(
     attributes: &gopiper_attributes,
