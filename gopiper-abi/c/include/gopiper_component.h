@@ -287,10 +287,9 @@ extern "C" {
 #endif // __cplusplus
 
 // The value of an attribute in the component's table. It has the type from the table (a path is
-// GOPIPER_TEXT), or is GOPIPER_NULL if it was not given and has no default. Text ends with a NUL. It is valid as long
-// as `attributes` is: copy it if you keep it.
-gopiper_value gopiper_attribute_value(const gopiper_attributes *attributes,
-                                      const char *name);
+// GOPIPER_TEXT), or is GOPIPER_NULL if it was not given and has no default. Text ends with a NUL.
+// It is valid as long as `attributes` is: copy it if you keep it.
+gopiper_value gopiper_attribute_value(const gopiper_attributes *attributes, const char *name);
 
 // Says why the callback that got `error` has failed: `text` says what is wrong and what would be
 // right; `attribute` is the one at fault, or NULL. Both are copied. Of several calls the last one
