@@ -1,7 +1,7 @@
 //! Whole pipelines as folders: `pipeline.lua`, and beside it `input`, the `output` that is
 //! expected, the lines that standard `error` must have among others, the exit `code`, further
-//! `arguments`. With `files` it runs in a copy of those, `state` being its state directory, and
-//! must have `written` those.
+//! `arguments`. With `files` it runs in a copy of those, beside a copy of `pipeline.lua`, `state`
+//! being its state directory, and must have `written` those.
 mod common;
 
 use std::{
@@ -46,7 +46,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A folder to run in, with `files`.
+/// A folder to run in, with `files` and the pipeline.
 fn working_folder(folder: &Path) -> Option<tempfile::TempDir> {
     let given = folder.join("files");
     let working = given.exists().then(|| tempfile::tempdir().expect("a folder"))?;
@@ -55,15 +55,21 @@ fn working_folder(folder: &Path) -> Option<tempfile::TempDir> {
         fs::create_dir_all(copy.parent().expect("a folder")).expect("made");
         fs::copy(given.join(file), copy).expect("copied");
     }
+    fs::copy(folder.join("pipeline.lua"), working.path().join("pipeline.lua")).expect("copied");
     Some(working)
 }
 
 fn command(verb: &str, folder: &Path, working: Option<&tempfile::TempDir>) -> Command {
     let mut command = gopiper();
-    command.arg(verb).arg(folder.join("pipeline.lua"));
-    if let Some(working) = working {
-        command.current_dir(working.path()).env("GOPIPER_STATE_DIR", working.path().join("state"));
-    }
+    command.arg(verb);
+    match working {
+        None => command.arg(folder.join("pipeline.lua")),
+        Some(working) => {
+            let working = working.path();
+            command.env("GOPIPER_STATE_DIR", working.join("state"));
+            command.arg("pipeline.lua").current_dir(working)
+        }
+    };
     command.args(read_text(folder, "arguments").unwrap_or_default().split_whitespace());
     command
 }
