@@ -205,15 +205,42 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
         };
         judged.unwrap_or_else(|error| Verdict::Skipped(format!("it could not be run: {error}")))
     };
-    let processors = || thread::available_parallelism().map_or(1, Into::into);
-    let jobs = if arguments.in_process { 1 } else { arguments.jobs.unwrap_or_else(processors) };
+    let show = |test: &Test, verdict: &Verdict| show(test, verdict, arguments, subject);
+    let verdicts = match arguments.in_process {
+        // Nothing is shown while a test runs, which would take it for output of the component.
+        true => {
+            let shown = |test: &&'static Test| {
+                let verdict = one(test);
+                show(test, &verdict);
+                verdict
+            };
+            tests.iter().map(shown).collect()
+        }
+        false => {
+            let processors = || thread::available_parallelism().map_or(1, Into::into);
+            side_by_side(tests, arguments.jobs.unwrap_or_else(processors), &one, &show)
+        }
+    };
+    // What a test that crashed has left. Not what the program had when it began, of a shell that it
+    // has replaced.
+    children::end(&subject.before.children);
+    verdicts
+}
+
+/// Runs several tests at once. Each is shown in its turn, on this thread.
+fn side_by_side(
+    tests: &[&'static Test],
+    jobs: usize,
+    one: &(impl Fn(&Test) -> Verdict + Sync),
+    show: &impl Fn(&Test, &Verdict),
+) -> Vec<Verdict> {
     let mut verdicts: Vec<Option<Verdict>> = vec![None; tests.len()];
     let (next, mut shown) = (AtomicUsize::new(0), 0);
     let (tell, hear) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, tests.len().max(1)) {
             let tell = tell.clone();
-            let (next, one) = (&next, &one);
+            let next = &next;
             scope.spawn(move || {
                 while let Some(test) = tests.get(next.fetch_add(1, SeqCst)) {
                     let place = tests.iter().position(|it| it.name == test.name);
@@ -225,14 +252,11 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
         for (place, verdict) in hear {
             verdicts[place.unwrap_or_default()] = Some(verdict);
             while let Some(Some(verdict)) = verdicts.get(shown) {
-                show(tests[shown], verdict, arguments, subject);
+                show(tests[shown], verdict);
                 shown += 1;
             }
         }
     });
-    // What a test that crashed has left. Not what the program had when it began, of a shell that it
-    // has replaced.
-    children::end(&subject.before.children);
     verdicts.into_iter().flatten().collect()
 }
 
