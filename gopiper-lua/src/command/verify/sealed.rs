@@ -1,12 +1,14 @@
 //! The sealed copy that is tested with `--seal`: the file itself is sealed once all has passed.
 use std::{
     fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use gopiper_core::loader::{self, Refusal};
 
-/// A copy of a component's file, sealed, with the signature that lies beside the file.
+/// A copy of a component's file, sealed, in a folder with links to all that lies beside the file: its
+/// signature, and libraries of its own.
 pub(super) struct SealedCopy {
     path: PathBuf,
     file: PathBuf,
@@ -25,13 +27,13 @@ impl SealedCopy {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join(file.file_name().unwrap_or_default());
         fs::copy(file, &path)?;
-        let signature = |path: &Path| {
-            let mut path = path.as_os_str().to_owned();
-            path.push(".minisig");
-            PathBuf::from(path)
-        };
-        if signature(file).exists() {
-            fs::copy(signature(file), signature(&path))?;
+        let beside = fs::canonicalize(file)?.parent().map(Path::to_owned).unwrap_or_default();
+        for entry in fs::read_dir(beside)? {
+            let entry = entry?;
+            let link = folder.path().join(entry.file_name());
+            if link != path {
+                symlink(entry.path(), link)?;
+            }
         }
         let copy = SealedCopy { path, file: file.to_owned(), digest: [0; 32], _folder: folder };
         let sealed = loader::seal(&copy.path).map_err(|refusal| copy.named(refusal));
