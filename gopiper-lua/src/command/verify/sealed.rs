@@ -7,8 +7,8 @@ use std::{
 
 use gopiper_core::loader::{self, Refusal};
 
-/// A copy of a component's file, sealed, in a folder with links to all that lies beside the file: its
-/// signature, and libraries of its own.
+/// A copy of a component's file, sealed, in a folder with links to all files beside it: to its
+/// signature, and to libraries of its own.
 pub(super) struct SealedCopy {
     path: PathBuf,
     file: PathBuf,
@@ -27,8 +27,8 @@ impl SealedCopy {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join(file.file_name().unwrap_or_default());
         fs::copy(file, &path)?;
-        let beside = fs::canonicalize(file)?.parent().map(Path::to_owned).unwrap_or_default();
-        for entry in fs::read_dir(beside)? {
+        let beside = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        for entry in fs::read_dir(fs::canonicalize(beside.unwrap_or(Path::new(".")))?)? {
             let entry = entry?;
             let link = folder.path().join(entry.file_name());
             if link != path {
