@@ -13,21 +13,15 @@
 //! The loader opens a copy in memory of the very bytes that were checked, so a file may be replaced
 //! or deleted while it is in use. An opened library stays until the process ends.
 //!
-//! One file for each step: `file.rs` reads the file, `elf.rs` parses it, `dynamic.rs` reads its
-//! requests to the dynamic linker, and `libraries.rs` finds the libraries that it needs.
-//! `inspection.rs` reads the note, `judgement.rs` says whether the file can run here, `version.rs`
-//! judges the version. `private.rs` opens the libraries that the file brings, `open.rs` the copy,
-//! and `layout.rs` compares layouts and shortens what `abi_stable` says.
+//! A file or folder for each step: `file.rs` reads the file, `elf/` parses it, `inspection/` reads
+//! the note and says whether the file can run here, `version.rs` judges the version. `private.rs`
+//! opens the libraries that the file brings, `open.rs` the copy, and `layout.rs` compares layouts
+//! and shortens what `abi_stable` says.
 
-mod cpu;
-mod dynamic;
 mod elf;
 mod file;
-mod glibc;
 mod inspection;
-mod judgement;
 mod layout;
-mod libraries;
 mod open;
 mod private;
 mod refusal;
@@ -44,7 +38,7 @@ use std::path::Path;
 use gopiper_abi::raw::ComponentModule_Ref;
 use parking_lot::Mutex;
 
-pub use glibc::GlibcVersion;
+pub use elf::GlibcVersion;
 pub use inspection::{Inspection, PanicStrategy, Seal};
 pub use refusal::{Gate, Refusal};
 pub use seal::seal;

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::dynamic::Links;
-use super::elf::Elf;
+use super::elf::{Elf, Links};
 use super::file::PrivateCopy;
 use super::open::{open_copy, path_of_open};
 use super::refusal::{Gate, Refusal};

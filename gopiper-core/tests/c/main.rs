@@ -1,7 +1,10 @@
 //! Components in C, in pipelines of this program's.
 #[path = "../common/mod.rs"]
 mod common;
+
+mod attributes;
 mod pipelines;
+mod reports;
 
 use std::{
     collections::BTreeSet, fs, os::unix::process::ExitStatusExt, path::Path, process::Command,
@@ -10,14 +13,8 @@ use std::{
 
 use common::c::{c_folder, compilers, component_by, component_of};
 use common::{Probe, plugin, program, run, run_until};
-use gopiper_abi::{
-    Kind, Map, Message, Outcome, Payload, Value, ValueTag, raw::client::FactoryHandle,
-};
-use gopiper_core::{
-    ComponentOptions, ComponentSpec, PipelineOptions, StopReason, Summary,
-    dead_letters::{self, Letter, SegmentReader},
-    loader,
-};
+use gopiper_abi::{Kind, Map, Outcome, Value, raw::client::FactoryHandle};
+use gopiper_core::{ComponentOptions, ComponentSpec, PipelineOptions, Summary, loader};
 
 const EVERYTHING: &str = "gopiper-core/tests/c/everything.c";
 
@@ -66,191 +63,6 @@ fn the_file_has_a_note_and_exports_only_its_entry() {
         let names: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').nth(2)).collect();
         assert_eq!(names, ["_1as_0lib_1header_0root_bmodule_bloader"]);
         drop(factory(&file));
-    }
-}
-
-#[test]
-fn its_attributes_are_checked_as_all_are() {
-    let file = component_of(EVERYTHING);
-    let refused = |attributes: Map| {
-        let errors = factory(&file).configure(attributes).expect_err("refused");
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    };
-    assert_eq!(refused(Map::default()), "attribute text: is required: A text.");
-    let mut wrong = Map::from_iter([("text", Value::from(7i64)), ("sined", 1i64.into())]);
-    wrong.insert("flag", "yes");
-    wrong.insert("unsigned", -1i64);
-    let said = refused(wrong);
-    for part in [
-        "attribute text: must be a string (it is 7)",
-        "attribute sined: does not exist; did you mean 'signed'?",
-        "attribute flag: must be true or false (it is \"yes\")",
-        "attribute unsigned: must be a whole number, 0 or more (it is -1)",
-    ] {
-        assert!(said.contains(part), "{said}");
-    }
-    let text = |text: &str| Map::from_iter([("text", text)]);
-    assert_eq!(refused(text("wrong")), "attribute text: 'wrong' is wrong: give another one");
-    assert_eq!(refused(text("silent")), "failed without a message");
-    let mut unchecked = factory(&file);
-    unchecked.configure(text("unchecked")).expect("configured");
-    assert_eq!(unchecked.check().expect_err("refused")[0].message, "it would not work");
-
-    let schema: serde_json::Value = serde_json::from_str(&unchecked.schema()).expect("JSON");
-    assert_eq!(schema["description"], "Does what its message says.");
-    assert_eq!(schema["required"], serde_json::json!(["text"]));
-    let signed = &schema["properties"]["signed"];
-    assert_eq!((&signed["type"], &signed["default"]), (&"integer".into(), &(-7).into()));
-    assert_eq!(signed["description"], "An integer. It may be negative.");
-
-    // It receives given attributes and defaults.
-    let probe = Probe::new(["configured"]);
-    run(vec![probe.source(1), everything(), probe.sink()]);
-    assert_eq!(probe.output(), ["it -7 18446744073709551615 0.5 1 0 1"]);
-    let given = spec(
-        &file,
-        [
-            ("text", "é".into()),
-            ("signed", i64::MIN.into()),
-            ("unsigned", 3u64.into()),
-            ("number", 7i64.into()),
-            ("flag", false.into()),
-            ("optional", "".into()),
-        ],
-    );
-    let probe = Probe::new(["configured"]);
-    run(vec![probe.source(1), given, probe.sink()]);
-    assert_eq!(probe.output(), ["é -9223372036854775808 3 7 0 1 1"]);
-}
-
-#[test]
-fn an_error_of_a_callback_ends_the_pipeline_with_its_text() {
-    for (text, wanted) in [("uncreated", "it can't be made"), ("unstarted", "it can't start")] {
-        let probe = Probe::new(["a"]);
-        let refuses = spec(&component_of(EVERYTHING), [("text", text.into())]);
-        let components = vec![probe.source(1), refuses, probe.sink()];
-        let pipeline = gopiper_core::Pipeline::new(components, PipelineOptions::default());
-        let error = pipeline.unwrap_or_else(|_| panic!("it fits")).start().err().expect("refused");
-        assert_eq!(error.to_string(), format!("everything can't start: {wanted}"));
-    }
-    let probe = Probe::new(["a"]);
-    let refuses = spec(&component_of(EVERYTHING), [("text", "unended".into())]);
-    let (summary, _) = run(vec![probe.source(1), refuses, probe.sink()]);
-    let error = "it can't end".to_owned();
-    assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
-    let (_, summary) = one("break");
-    let error = "it broke".to_owned();
-    assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
-    let (_, summary) = one("finish");
-    assert!(summary.is_finished() && summary.is_success(), "{summary:?}");
-}
-
-#[test]
-fn a_temporary_refusal_is_tried_again() {
-    let probe = Probe::new(["a"]);
-    let later = spec(&component_of(EVERYTHING), [("text", "later".into())]);
-    let (summary, _) = run(vec![probe.source(1), later, probe.sink()]);
-    assert!(summary.is_success(), "{summary:?}");
-    assert_eq!(probe.output(), ["a"]);
-}
-
-#[test]
-fn attributes_of_every_kind_go_to_and_fro() {
-    let (probe, _) = one("set");
-    assert_eq!(probe.output(), ["set"]);
-    probe.with_output(|messages| {
-        let message = &messages[0];
-        let attribute = |key| message.attribute(key).unwrap_or_else(|| panic!("{key}"));
-        assert_eq!(attribute("text").as_str(), Some("é"));
-        assert_eq!(attribute("bytes").as_bytes(), Some(&[0, 255][..]));
-        assert_eq!(
-            (attribute("int64").tag(), attribute("int64").as_i64()),
-            (ValueTag::I64, Some(i64::MIN))
-        );
-        assert_eq!(
-            (attribute("uint64").tag(), attribute("uint64").as_u64()),
-            (ValueTag::U64, Some(u64::MAX))
-        );
-        assert_eq!(attribute("number").as_f64(), Some(0.25));
-        assert_eq!(attribute("boolean").as_bool(), Some(true));
-        assert_eq!(attribute("time").as_time(), Some(86400));
-        assert_eq!(attribute("null").tag(), ValueTag::NULL);
-        assert_eq!(message.attributes().len(), 8, "{message:?}");
-        assert_eq!(message.time(), 42);
-    });
-
-    let mut message = Message::new("get");
-    message.set_attribute("text", "ü");
-    message.set_attribute("int64", -3i64);
-    message.set_attribute("uint64", u64::MAX);
-    message.set_attribute("number", 1.5);
-    message.set_attribute("boolean", true);
-    message.set_attribute("time", Value::time(7));
-    message.set_attribute("bytes", Payload::from_static(b"\0\0\0"));
-    message.set_attribute("list", Value::from(vec![Value::NULL]));
-    message.set_time(99);
-    let (probe, _) = one(message);
-    assert_eq!(probe.output(), ["ü -3 18446744073709551615 1.5 1 7 3 8 0 1 8 99"]);
-    probe.with_output(|messages| {
-        assert_eq!(messages[0].attribute("list").map(Value::tag), Some(ValueTag::LIST));
-    });
-}
-
-#[test]
-fn every_report_has_its_effect() {
-    let words = ["plain", "drop", "fail", "fail-silently", "reserved", "forget", "retry", ""];
-    let probe = Probe::new(words);
-    let (summary, control) = run(vec![probe.source(8), everything(), probe.sink()]);
-    assert_eq!(probe.output(), ["plain", "after 2", ""]);
-    let outcomes = [
-        Outcome::DELIVERED,
-        Outcome::DROPPED,
-        Outcome::FAILED,
-        Outcome::FAILED,
-        Outcome::FAILED,
-        Outcome::FAILED,
-        Outcome::DELIVERED,
-        Outcome::DELIVERED,
-    ];
-    assert_eq!(probe.outcomes(), outcomes);
-    let counts = summary.components[1].1;
-    assert_eq!((counts.failed, counts.dropped, counts.retries), (4, 1, 2));
-    let handled = control.metrics().into_iter().find(|(_, name, _)| name == "handled");
-    assert_eq!(handled.map(|(_, _, count)| count), Some(10), "each attempt is one");
-}
-
-/// The dead letters after these messages.
-fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
-    let state = tempfile::tempdir().expect("a folder");
-    let options =
-        PipelineOptions { state_directory: Some(state.path().to_owned()), ..Default::default() };
-    common::run_with(components, options);
-    let segments = dead_letters::segments(&state.path().join(dead_letters::FOLDER)).expect("there");
-    let read =
-        |path| SegmentReader::open(path).expect("readable").map(|it| it.expect("whole").letter);
-    segments.iter().flat_map(|path| read(path)).collect()
-}
-
-#[test]
-fn failed_messages_are_as_received_with_a_description() {
-    let probe = Probe::new(["fail", "fail-silently"]);
-    let letters = letters_of(vec![probe.source(2), everything(), probe.sink()]);
-    let said: Vec<_> = letters.iter().map(|one| (one.status, &*one.description)).collect();
-    assert_eq!(said, [(204, "no such customer"), (299, "")]);
-    assert_eq!(letters[0].payload(), b"fail", "it said 'changed' then");
-}
-
-#[test]
-fn failed_messages_have_their_position() {
-    for (positions, wanted) in
-        [("", ""), ("counted", "memory, line 7"), ("listed", "memory, byte 70")]
-    {
-        let attributes = [("lines", 8u64.into()), ("positions", positions.into())];
-        let source = spec(&component_of("gopiper-core/tests/c/blocks.c"), attributes);
-        let fails = spec(&component_of(EVERYTHING), [("text", "fails".into())]);
-        let letters = letters_of(vec![source, fails, Probe::new([""; 0]).sink()]);
-        let last = letters.iter().find(|letter| letter.payload() == b"line 00007").expect("failed");
-        assert_eq!(last.position, wanted);
     }
 }
 

@@ -13,10 +13,9 @@ use wait_timeout::ChildExt;
 
 use super::{
     options::VerifyArguments,
-    process::STANDARD_ERROR,
     subject::Subject,
+    suite::{STANDARD_ERROR, Test},
     surroundings::Surroundings,
-    test::Test,
     verdict::{NOT_IN_TIME, Verdict},
 };
 

@@ -1,30 +1,19 @@
 //! `gopiper verify`: checks whether a component's file can be loaded, and tests whether it behaves.
 //!
-//! A file for each topic has a static list of tests. `bench.rs` puts the component into a real
-//! pipeline between a source and a sink of the program's own (`around.rs`), so the real scheduler
-//! calls it. The program starts itself once for each test (`child.rs`, with a hidden `--result`): a
-//! crash or a hang is that test's. The gates are judged in the program itself; a test loads no file
-//! but the one with the digest that was judged (`Trust::only`).
-mod around;
-mod attributes;
-mod bench;
+//! `suite/` has the tests. A trial (`trial/`) puts the component into a real pipeline between a
+//! source and a sink of the program's own, so the real scheduler calls it. The program starts
+//! itself once for each test (`child.rs`, with a hidden `--result`): a crash or a hang is that
+//! test's. `process/` reads what all components share. The gates are judged in the program itself;
+//! a test loads no file but the one with the digest that was judged (`Trust::only`).
 mod child;
-mod children;
-mod foreign;
-mod fuzz;
-mod gates;
-mod life;
-mod messages;
 mod options;
 mod process;
-mod reports;
 mod sealed;
 mod show;
-mod snapshot;
-mod sources;
 mod subject;
+mod suite;
 mod surroundings;
-mod test;
+mod trial;
 mod verdict;
 
 use std::{
@@ -50,29 +39,13 @@ use crate::command::{
     output::{print, say},
 };
 use options::VerifyInput;
+use process::{Snapshot, children};
 use sealed::SealedCopy;
 use show::{show, summarize};
-use snapshot::Snapshot;
 use subject::Subject;
+use suite::{Test, all};
 use surroundings::Surroundings;
-use test::Test;
 use verdict::Verdict;
-
-/// All tests, in the order in which they are shown.
-fn all() -> impl Iterator<Item = &'static Test> {
-    [
-        gates::TESTS,
-        attributes::TESTS,
-        life::TESTS,
-        messages::TESTS,
-        reports::TESTS,
-        sources::TESTS,
-        process::TESTS,
-        fuzz::TESTS,
-    ]
-    .into_iter()
-    .flatten()
-}
 
 /// Takes the file through all gates, then runs the tests.
 pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitCode, Refusal> {

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::{
     options::VerifyArguments,
     subject::{REFUSES, Subject},
-    test::Test,
+    suite::Test,
     verdict::{NO_PROGRESS, NOT_IN_TIME, Verdict},
 };
 use crate::command::output::print;

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 pub(super) use gopiper_abi::export::from_json as value;
 
-use super::{options::VerifyInput, snapshot::Snapshot, verdict::Verdict};
+use super::{options::VerifyInput, process::Snapshot, verdict::Verdict};
 
 /// How a test begins that was skipped because nothing works without attributes.
 pub(super) const REFUSES: &str = "it refuses its attributes";

@@ -30,7 +30,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "gopiper-lua/src/state/code.rs",
     "gopiper-lua/src/state/time_limit.rs",
     // Signal handlers, locale and floating-point modes, which no safe library reads.
-    "gopiper-lua/src/command/verify/foreign.rs",
+    "gopiper-lua/src/command/verify/process/foreign.rs",
     "gopiper-core/tests/components",
     "gopiper-core/tests/variants",
 ];

@@ -1,4 +1,17 @@
-//! Reads an ELF file without trusting it: its shape, its machine, its note.
+//! What an ELF file says, read without trusting it, and whether this machine has what it asks for.
+//!
+//! Here: its shape, its machine, its note. `dynamic.rs` reads its requests to the dynamic linker,
+//! `libraries.rs` finds the libraries that it needs. `glibc.rs` and `cpu.rs` know the versions of
+//! glibc and the features of the processor. Nothing here knows what a component is.
+
+mod dynamic;
+mod glibc;
+mod libraries;
+
+pub(crate) mod cpu;
+
+pub(crate) use dynamic::Links;
+pub use glibc::GlibcVersion;
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,21 +21,21 @@ use object::elf::{self, FileHeader64, NoteHeader64, ProgramHeader64, SectionHead
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{LittleEndian, ReadRef};
 
-use super::refusal::{Gate, Refusal};
+use crate::loader::refusal::{Gate, Refusal};
 
-pub(super) const LE: LittleEndian = LittleEndian;
+pub(crate) const LE: LittleEndian = LittleEndian;
 
 /// A 64-bit little-endian ELF file that is whole: every segment lies within it.
-pub(super) struct Elf<'a> {
-    pub(super) file: &'a Path,
-    pub(super) bytes: &'a [u8],
+pub(crate) struct Elf<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) bytes: &'a [u8],
     header: &'a FileHeader64<LittleEndian>,
-    pub(super) segments: &'a [ProgramHeader64<LittleEndian>],
-    pub(super) sections: &'a [SectionHeader64<LittleEndian>],
+    pub(crate) segments: &'a [ProgramHeader64<LittleEndian>],
+    pub(crate) sections: &'a [SectionHeader64<LittleEndian>],
 }
 
 impl<'a> Elf<'a> {
-    pub(super) fn parse(file: &'a Path, bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub(crate) fn parse(file: &'a Path, bytes: &'a [u8]) -> Result<Self, Refusal> {
         match bytes {
             [0x7f, b'E', b'L', b'F', 2, 1, ..] => {}
             [0x7f, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2), rest @ ..] => {
@@ -58,16 +71,16 @@ impl<'a> Elf<'a> {
         Ok(())
     }
 
-    pub(super) fn is_shared_object(&self) -> bool {
+    pub(crate) fn is_shared_object(&self) -> bool {
         self.header.e_type(LE) == elf::ET_DYN
     }
 
-    pub(super) fn machine(&self) -> elf::Machine {
+    pub(crate) fn machine(&self) -> elf::Machine {
         self.header.e_machine(LE)
     }
 
     /// The position of the description of the one gopiper note in the file.
-    pub(super) fn note(&self) -> Result<Range<usize>, Refusal> {
+    pub(crate) fn note(&self) -> Result<Range<usize>, Refusal> {
         let is_note = |segment: &&ProgramHeader64<_>| segment.p_type(LE) == elf::PT_NOTE;
         let segments =
             self.segments.iter().filter(is_note).filter_map(|segment| {
@@ -157,10 +170,10 @@ fn note_at(notes: &[u8], at: usize, align: usize) -> Option<(RawNote, usize)> {
 }
 
 /// How many bytes tell files of different kinds apart.
-pub(super) const BEGINNING: usize = 4096;
+pub(crate) const BEGINNING: usize = 4096;
 
 /// Checks that a file that begins with these bytes can be an ELF file.
-pub(super) fn check_beginning(file: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+pub(crate) fn check_beginning(file: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     match bytes {
         [0x7f, b'E', b'L', b'F', ..] => Ok(()),
         _ => Err(not_a_component(file, foreign(bytes))),
@@ -185,7 +198,7 @@ fn foreign(bytes: &[u8]) -> &'static str {
     }
 }
 
-pub(super) fn not_a_component(file: &Path, found: impl Into<String>) -> Refusal {
+pub(crate) fn not_a_component(file: &Path, found: impl Into<String>) -> Refusal {
     Refusal::new(
         file,
         Gate::Note,
@@ -196,7 +209,7 @@ pub(super) fn not_a_component(file: &Path, found: impl Into<String>) -> Refusal 
     )
 }
 
-pub(super) fn damaged(file: &Path, found: impl Into<String>) -> Refusal {
+pub(crate) fn damaged(file: &Path, found: impl Into<String>) -> Refusal {
     Refusal::new(
         file,
         Gate::Note,
@@ -207,7 +220,7 @@ pub(super) fn damaged(file: &Path, found: impl Into<String>) -> Refusal {
     )
 }
 
-pub(super) fn other_machine(file: &Path, found: String) -> Refusal {
+pub(crate) fn other_machine(file: &Path, found: String) -> Refusal {
     Refusal::new(
         file,
         Gate::Note,
@@ -219,7 +232,7 @@ pub(super) fn other_machine(file: &Path, found: String) -> Refusal {
 }
 
 /// This machine, as an ELF file names it.
-pub(super) const HERE: elf::Machine = if cfg!(target_arch = "x86_64") {
+pub(crate) const HERE: elf::Machine = if cfg!(target_arch = "x86_64") {
     elf::EM_X86_64
 } else if cfg!(target_arch = "aarch64") {
     elf::EM_AARCH64
@@ -233,7 +246,7 @@ pub(super) const HERE: elf::Machine = if cfg!(target_arch = "x86_64") {
     elf::EM_NONE
 };
 
-pub(super) fn machine_name(machine: elf::Machine) -> String {
+pub(crate) fn machine_name(machine: elf::Machine) -> String {
     let name = match machine {
         elf::EM_X86_64 => "x86-64 (64-bit Intel and AMD)",
         elf::EM_AARCH64 => "AArch64 (64-bit Arm)",

@@ -2,14 +2,16 @@
 use gopiper_core::plural;
 
 use super::{
-    bench::{Ran, Trial, description, status},
     messages::{lines, takes_messages},
-    subject::Subject,
     test::Test,
+};
+use crate::command::verify::{
+    subject::Subject,
+    trial::{Ran, Trial, description, status},
     verdict::{Verdict, must, not_applicable},
 };
 
-pub(super) const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "reports::once",
         advice: "call the callback once for each message, on every path through `handle`",

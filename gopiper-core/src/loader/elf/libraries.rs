@@ -5,28 +5,28 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use super::HERE;
 use super::dynamic::Links;
-use super::elf::HERE;
 
 /// The list of libraries that `ldconfig` writes.
 const CACHE: &str = "/etc/ld.so.cache";
 
 /// A library that a file needs.
-pub(super) struct FoundLibrary {
-    pub(super) path: PathBuf,
+pub(crate) struct FoundLibrary {
+    pub(crate) path: PathBuf,
     /// Found in the file's own search path.
-    pub(super) is_own: bool,
+    pub(crate) is_own: bool,
 }
 
 impl Links {
     /// The names of needed libraries that are not there.
-    pub(super) fn missing(&self, file: &Path) -> Vec<String> {
+    pub(crate) fn missing(&self, file: &Path) -> Vec<String> {
         let is_missing = |name: &&String| self.find(file, name).is_none();
         self.needed.iter().filter(is_missing).cloned().collect()
     }
 
     /// Finds the library of that name for `file`, which has these links.
-    pub(super) fn find(&self, file: &Path, name: &str) -> Option<FoundLibrary> {
+    pub(crate) fn find(&self, file: &Path, name: &str) -> Option<FoundLibrary> {
         let found = |is_own| move |path| FoundLibrary { path, is_own };
         if name.contains('/') {
             return Some(PathBuf::from(name)).filter(|path| is_library(path)).map(found(false));

@@ -1,4 +1,7 @@
-//! Gate 1: the note of a component file, and whether the file can run here.
+//! Gates 1 and 2, which run no code of the file: its note is read here, and `judgement.rs` says
+//! whether the file can run here.
+
+mod judgement;
 
 use std::mem::offset_of;
 use std::ops::Range;
@@ -6,10 +9,8 @@ use std::path::{Path, PathBuf};
 
 use gopiper_abi::raw::{Kind, NoteDescription, UNSEALED};
 
-use super::dynamic::Links;
-use super::elf::{Elf, machine_name};
-use super::glibc::GlibcVersion;
-use super::refusal::{Gate, Refusal};
+use crate::loader::elf::{Elf, GlibcVersion, Links, machine_name};
+use crate::loader::refusal::{Gate, Refusal};
 
 /// The bytes of one field of the note, as an array of its size.
 macro_rules! field {
@@ -66,9 +67,9 @@ pub struct Inspection {
     /// Hazards of the file that are no reason to refuse it, one a line: for its author.
     pub hazards: Vec<String>,
     /// Its links to other libraries.
-    pub(super) links: Links,
+    pub(crate) links: Links,
     /// The range of the note's digest in the file.
-    pub(super) digest_at: Range<usize>,
+    pub(crate) digest_at: Range<usize>,
 }
 
 /// The effect of a panic in a component.
@@ -97,7 +98,7 @@ pub enum Seal {
 }
 
 impl Inspection {
-    pub(super) fn of(file: &Path, bytes: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn of(file: &Path, bytes: &[u8]) -> Result<Self, Refusal> {
         let elf = Elf::parse(file, bytes)?;
         let note_at = elf.note()?;
         let note = &bytes[note_at.clone()];

@@ -8,14 +8,16 @@ use serde_json::{Value as Json, json};
 
 use super::{
     attributes::panic_at,
-    bench::{Trial, description, panicked},
     messages::{ODD, ODD_IN_C, takes_messages},
-    subject::{Subject, value},
     test::Test,
+};
+use crate::command::verify::{
+    subject::{Subject, value},
+    trial::{Trial, description, panicked},
     verdict::{Judged, Verdict},
 };
 
-pub(super) const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "fuzz::attributes",
         advice: "return Error::attribute instead of panicking",

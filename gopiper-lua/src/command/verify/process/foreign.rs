@@ -7,10 +7,10 @@
 use std::{ffi::CStr, mem, ptr};
 
 /// The handler and the flags of a signal; none where there is no such signal.
-pub(super) type Handler = Option<(usize, i32)>;
+pub(crate) type Handler = Option<(usize, i32)>;
 
 /// The handlers of all signals, from number 1 on.
-pub(super) fn handlers() -> Vec<Handler> {
+pub(crate) fn handlers() -> Vec<Handler> {
     (1..=64).map(handler).collect()
 }
 
@@ -23,7 +23,7 @@ fn handler(signal: i32) -> Handler {
 }
 
 /// The name of the locale.
-pub(super) fn locale() -> String {
+pub(crate) fn locale() -> String {
     // SAFETY: without a name it only reads. No other thread changes the locale here: the pipelines
     // of the test have ended, or are not there yet.
     let name = unsafe { libc::setlocale(libc::LC_ALL, ptr::null()) };
@@ -36,7 +36,7 @@ pub(super) fn locale() -> String {
 
 /// The control bits of this thread's floating-point unit: rounding, and what becomes of very small
 /// numbers. On x86_64 those of SSE and of the x87.
-pub(super) fn float_mode() -> (u64, u64) {
+pub(crate) fn float_mode() -> (u64, u64) {
     #[cfg(target_arch = "x86_64")]
     {
         let (mut sse, mut x87) = (0u32, 0u16);
@@ -60,13 +60,13 @@ pub(super) fn float_mode() -> (u64, u64) {
 }
 
 /// Writes out what C code has left in the buffers of its streams.
-pub(super) fn flush_streams() {
+pub(crate) fn flush_streams() {
     // SAFETY: without a stream it flushes all, under their locks.
     unsafe { libc::fflush(ptr::null_mut()) };
 }
 
 /// Gives free memory back to the system, so that what remains is in use.
-pub(super) fn trim_memory() {
+pub(crate) fn trim_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it takes the allocator's locks, and touches free memory alone.
     unsafe {

@@ -15,7 +15,7 @@ const LOOKED_AT: usize = 10_000;
 
 /// The outcomes of output messages.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum MessagesEnd {
+pub(crate) enum MessagesEnd {
     Done,
     /// One is done, the next is dropped, the next has failed, the next is tried again, and so on.
     Mixed,
@@ -25,24 +25,24 @@ pub(super) enum MessagesEnd {
 }
 
 /// The input and the output.
-pub(super) struct Seen {
-    pub(super) input: Box<dyn Iterator<Item = Message> + Send>,
-    pub(super) output: Vec<Message>,
-    pub(super) failed: Vec<Message>,
-    pub(super) outcomes: Vec<Vec<Outcome>>,
-    pub(super) produced: Vec<Vec<u8>>,
+pub(crate) struct Seen {
+    pub(crate) input: Box<dyn Iterator<Item = Message> + Send>,
+    pub(crate) output: Vec<Message>,
+    pub(crate) failed: Vec<Message>,
+    pub(crate) outcomes: Vec<Vec<Outcome>>,
+    pub(crate) produced: Vec<Vec<u8>>,
 }
 
-pub(super) type SharedSeen = Arc<Mutex<Seen>>;
+pub(crate) type SharedSeen = Arc<Mutex<Seen>>;
 
 impl Seen {
-    pub(super) fn of(input: Box<dyn Iterator<Item = Message> + Send>) -> Self {
+    pub(crate) fn of(input: Box<dyn Iterator<Item = Message> + Send>) -> Self {
         let (output, failed, outcomes, produced) = Default::default();
         Seen { input, output, failed, outcomes, produced }
     }
 }
 
-pub(super) fn lock(seen: &SharedSeen) -> MutexGuard<'_, Seen> {
+pub(crate) fn lock(seen: &SharedSeen) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -53,7 +53,7 @@ fn look_at<T>(at: &mut Vec<T>, one: T) {
 }
 
 /// The source of the input.
-pub(super) struct Feed {
+pub(crate) struct Feed {
     seen: SharedSeen,
     batch: usize,
     sent: u64,
@@ -63,7 +63,7 @@ pub(super) struct Feed {
 
 impl Feed {
     /// `waits` at the end of the input for a stop.
-    pub(super) fn new(seen: SharedSeen, batch: usize, waits: bool, postponed: Postponed) -> Self {
+    pub(crate) fn new(seen: SharedSeen, batch: usize, waits: bool, postponed: Postponed) -> Self {
         Feed { seen, batch, sent: 0, waits, postponed }
     }
 }
@@ -101,7 +101,7 @@ impl Source for Feed {
 }
 
 /// Records the messages of a source.
-pub(super) struct Tap(pub(super) SharedSeen);
+pub(crate) struct Tap(pub(crate) SharedSeen);
 
 impl Component for Tap {
     fn handle(&mut self, message: Message, handled: HandledCallback) {
@@ -111,7 +111,7 @@ impl Component for Tap {
 }
 
 /// The sink in which messages end.
-pub(super) struct Collect {
+pub(crate) struct Collect {
     seen: SharedSeen,
     /// For those that have failed.
     is_grave: bool,
@@ -120,12 +120,12 @@ pub(super) struct Collect {
 }
 
 impl Collect {
-    pub(super) fn new(seen: SharedSeen, ending: MessagesEnd) -> Self {
+    pub(crate) fn new(seen: SharedSeen, ending: MessagesEnd) -> Self {
         Collect { seen, is_grave: false, ending, came: 0 }
     }
 
     /// For those that have failed.
-    pub(super) fn grave(seen: SharedSeen) -> Self {
+    pub(crate) fn grave(seen: SharedSeen) -> Self {
         Collect { seen, is_grave: true, ending: MessagesEnd::Done, came: 0 }
     }
 

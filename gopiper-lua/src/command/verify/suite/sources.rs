@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, fs};
 use gopiper_abi::Kind;
 use gopiper_core::OnFail;
 
-use super::{
-    around::MessagesEnd,
-    bench::{Ran, Trial},
+use super::test::Test;
+use crate::command::verify::{
     subject::Subject,
-    test::Test,
+    trial::MessagesEnd,
+    trial::{Ran, Trial},
     verdict::{Judged, Verdict, not_applicable},
 };
 
-pub(super) const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "sources::outcomes",
         advice: "accept every outcome in `settled`, in any order, also those that a later interface adds",

@@ -2,13 +2,13 @@
 use gopiper_abi::{Map, schema::Schema};
 use serde_json::json;
 
-use super::{
+use super::test::Test;
+use crate::command::verify::{
     subject::{Subject, value},
-    test::Test,
     verdict::{Judged, Verdict, must},
 };
 
-pub(super) const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "attributes::described",
         advice: "write a doc comment on the struct and on each of its fields",
@@ -129,7 +129,7 @@ fn huge(subject: &Subject) -> Judged {
 }
 
 /// The text of a panic on these attributes, if there was one.
-pub(super) fn panic_at(subject: &Subject, attributes: Map) -> Option<String> {
+pub(crate) fn panic_at(subject: &Subject, attributes: Map) -> Option<String> {
     let checked = subject.with(attributes).and_then(|mut factory| factory.check());
     let said = checked.err().into_iter().flatten().map(|error| error.message.to_string());
     said.into_iter().find(|said| said.starts_with("panicked"))

@@ -1,4 +1,6 @@
 //! A trial: the component in a real pipeline, between a source and a sink of the program.
+mod around;
+
 use std::{
     mem,
     sync::{Arc, Mutex, mpsc},
@@ -12,11 +14,12 @@ use gopiper_core::{
     PipelineOptions, RetryPolicy, Running, StopReason, Summary, dead_letters::about,
 };
 
-use super::{
-    around::{Collect, Feed, MessagesEnd, Seen, SharedSeen, Tap, lock},
+use crate::command::verify::{
     subject::Subject,
     verdict::{Judged, NO_PROGRESS, Verdict, must},
 };
+pub(crate) use around::MessagesEnd;
+use around::{Collect, Feed, Seen, SharedSeen, Tap, lock};
 
 /// More panics than these end a trial.
 const MANY: u64 = 4;
@@ -32,22 +35,22 @@ enum End {
 }
 
 /// How a trial has ended.
-pub(super) struct Ran {
-    pub(super) output: Vec<Message>,
+pub(crate) struct Ran {
+    pub(crate) output: Vec<Message>,
     /// The messages that it failed with, as in the dead letters.
-    pub(super) failed: Vec<Message>,
+    pub(crate) failed: Vec<Message>,
     /// The outcomes of each input.
-    pub(super) outcomes: Vec<Vec<Outcome>>,
+    pub(crate) outcomes: Vec<Vec<Outcome>>,
     /// The messages that a source has produced.
-    pub(super) produced: Vec<Vec<u8>>,
-    pub(super) counts: ComponentCounts,
-    pub(super) summary: Summary,
+    pub(crate) produced: Vec<Vec<u8>>,
+    pub(crate) counts: ComponentCounts,
+    pub(crate) summary: Summary,
     /// The remaining messages, if it did not end.
-    pub(super) stuck: Option<String>,
+    pub(crate) stuck: Option<String>,
 }
 
 /// A pipeline to be run once.
-pub(super) struct Trial<'s> {
+pub(crate) struct Trial<'s> {
     subject: &'s Subject,
     input: Box<dyn Iterator<Item = Message> + Send>,
     batch: usize,
@@ -58,7 +61,7 @@ pub(super) struct Trial<'s> {
 
 impl<'s> Trial<'s> {
     /// These messages go in; a source has its own.
-    pub(super) fn new(
+    pub(crate) fn new(
         subject: &'s Subject,
         input: impl IntoIterator<Item = Message, IntoIter: Send + 'static>,
     ) -> Self {
@@ -74,27 +77,27 @@ impl<'s> Trial<'s> {
         Trial { subject, input, batch: 16, end, ending, on_fail }
     }
 
-    pub(super) fn in_batches_of(self, batch: usize) -> Self {
+    pub(crate) fn in_batches_of(self, batch: usize) -> Self {
         Trial { batch, ..self }
     }
 
     /// It ends by a stop, when nothing has happened for a while.
-    pub(super) fn until_stopped(self) -> Self {
+    pub(crate) fn until_stopped(self) -> Self {
         Trial { end: End::Stopped, ..self }
     }
 
     /// It ends at once, with messages under way.
-    pub(super) fn aborted(self) -> Self {
+    pub(crate) fn aborted(self) -> Self {
         Trial { end: End::Aborted, ..self }
     }
 
     /// The outcomes of output messages; `on_fail` for those that fail there.
-    pub(super) fn ending(self, ending: MessagesEnd, on_fail: OnFail) -> Self {
+    pub(crate) fn ending(self, ending: MessagesEnd, on_fail: OnFail) -> Self {
         Trial { ending, on_fail, ..self }
     }
 
     /// Runs it.
-    pub(super) fn run(self) -> Result<Ran, Verdict> {
+    pub(crate) fn run(self) -> Result<Ran, Verdict> {
         let (subject, end) = (self.subject, self.end);
         let place = usize::from(subject.kind != Kind::SOURCE);
         let (pipeline, seen) = self.pipeline()?;
@@ -252,14 +255,14 @@ fn no_start(error: &PipelineError) -> Verdict {
 
 impl Ran {
     /// It ended, and did not panic.
-    pub(super) fn sound(&self) -> Judged {
+    pub(crate) fn sound(&self) -> Judged {
         let said = panicked(&self.failed).map_or("panicked", description);
         must(self.counts.panics == 0, || format!("it {said}"))?;
         self.ended()
     }
 
     /// It ended, and not because the component has failed as a whole.
-    pub(super) fn ended(&self) -> Judged {
+    pub(crate) fn ended(&self) -> Judged {
         let failure = self.failure().map(|why| format!("it ended the pipeline: {why:?}"));
         match self.stuck.clone().or(failure) {
             Some(said) => Err(Verdict::Failed(said)),
@@ -277,17 +280,17 @@ impl Ran {
 }
 
 /// The first of these that it panicked at.
-pub(super) fn panicked(failed: &[Message]) -> Option<&Message> {
+pub(crate) fn panicked(failed: &[Message]) -> Option<&Message> {
     failed.iter().find(|message| description(message).starts_with("panicked"))
 }
 
 /// The description of a message that failed.
-pub(super) fn description(message: &Message) -> &str {
+pub(crate) fn description(message: &Message) -> &str {
     message.attribute(about::DESCRIPTION).and_then(|it| it.as_str()).unwrap_or_default()
 }
 
 /// With which status it failed.
-pub(super) fn status(message: &Message) -> i64 {
+pub(crate) fn status(message: &Message) -> i64 {
     message.attribute(about::STATUS).and_then(|it| it.as_i64()).unwrap_or_default()
 }
 

@@ -3,15 +3,14 @@ use std::{thread, time::Duration};
 
 use gopiper_abi::Message;
 
-use super::{
-    bench::Trial,
-    messages::lines,
+use super::{messages::lines, test::Test};
+use crate::command::verify::{
     subject::Subject,
-    test::Test,
+    trial::Trial,
     verdict::{Judged, Verdict, must},
 };
 
-pub(super) const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "life::create-many",
         advice: "release everything in `drop` and `destroy`; keep no state in statics",

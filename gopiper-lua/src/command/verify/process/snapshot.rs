@@ -20,22 +20,22 @@ use super::{
 
 /// The state of the process at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct Snapshot {
+pub(crate) struct Snapshot {
     /// Descriptors 0 to 2: which file, and its flags, which all processes that have it open share.
-    pub(super) standard: [Option<(u64, u64, OFlags)>; 3],
-    pub(super) directory: PathBuf,
-    pub(super) umask: String,
-    pub(super) handlers: Vec<Handler>,
+    pub(crate) standard: [Option<(u64, u64, OFlags)>; 3],
+    pub(crate) directory: PathBuf,
+    pub(crate) umask: String,
+    pub(crate) handlers: Vec<Handler>,
     /// The signals that this thread blocks.
-    pub(super) blocked: String,
-    pub(super) environment: BTreeMap<OsString, OsString>,
-    pub(super) locale: String,
-    pub(super) float_mode: (u64, u64),
-    pub(super) children: BTreeSet<i32>,
+    pub(crate) blocked: String,
+    pub(crate) environment: BTreeMap<OsString, OsString>,
+    pub(crate) locale: String,
+    pub(crate) float_mode: (u64, u64),
+    pub(crate) children: BTreeSet<i32>,
 }
 
 impl Snapshot {
-    pub(super) fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let status = |name: &str| {
             let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
             let line = status.lines().find_map(|line| line.strip_prefix(name));

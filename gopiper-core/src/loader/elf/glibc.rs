@@ -23,7 +23,7 @@ impl GlibcVersion {
     /// that has the feature which it names.
     ///
     /// `None` for all others: `GCC_3.0`, `GLIBC_PRIVATE`.
-    pub(super) fn from_symbol_version(name: &[u8]) -> Option<Self> {
+    pub(crate) fn from_symbol_version(name: &[u8]) -> Option<Self> {
         if name == DT_RELR.0 {
             return Some(DT_RELR.1);
         }

@@ -2,7 +2,7 @@
 //! machine.
 
 /// The features in `listed` that this machine lacks. A feature of a later gopiper-abi passes.
-pub(super) fn missing(listed: &str) -> Vec<&str> {
+pub(crate) fn missing(listed: &str) -> Vec<&str> {
     listed.split_whitespace().filter(|feature| is_here(feature) == Some(false)).collect()
 }
 

@@ -2,15 +2,14 @@
 
 use std::fs;
 
-use super::elf::{Elf, HERE, other_machine};
-use super::glibc::GlibcVersion;
-use super::inspection::{Inspection, PanicStrategy, Seal};
-use super::refusal::{Gate, Refusal};
-use super::{cpu, version};
+use super::{Inspection, PanicStrategy, Seal};
+use crate::loader::elf::{Elf, GlibcVersion, HERE, cpu, other_machine};
+use crate::loader::refusal::{Gate, Refusal};
+use crate::loader::version;
 
 impl Inspection {
     /// The verdicts of gates 1 and 2.
-    pub(super) fn judge(&self, elf: &Elf<'_>) -> Vec<Refusal> {
+    pub(crate) fn judge(&self, elf: &Elf<'_>) -> Vec<Refusal> {
         let machine = (elf.machine() != HERE)
             .then(|| other_machine(&self.file, format!("a library for {}", self.machine)));
         let verdicts = [
@@ -186,7 +185,7 @@ impl Inspection {
     }
 
     /// Hazards that are no reason to refuse the file.
-    pub(super) fn find_hazards(&self) -> Vec<String> {
+    pub(crate) fn find_hazards(&self) -> Vec<String> {
         let file = self.file.display();
         let tls = self.links.static_tls.map(|bytes| {
             format!(

@@ -7,37 +7,37 @@ use object::elf::{
 use object::read::elf::{Dyn, ProgramHeader, SectionHeader, Sym};
 use object::{LittleEndian, ReadRef};
 
-use super::elf::{Elf, LE, damaged};
 use super::glibc::GlibcVersion;
-use super::refusal::Refusal;
+use super::{Elf, LE, damaged};
+use crate::loader::refusal::Refusal;
 
 /// Real files need a few dozen symbol versions; a forged one must not take long.
 const MOST_SYMBOL_VERSIONS: usize = 4096;
 
 /// The links of a file to others, and its needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Links {
+pub(crate) struct Links {
     /// Its name for other files.
-    pub(super) soname: Option<String>,
+    pub(crate) soname: Option<String>,
     /// The names of the libraries that it needs.
-    pub(super) needed: Vec<String>,
+    pub(crate) needed: Vec<String>,
     /// Its own search path: the folders before those of the environment, and those behind them.
-    pub(super) rpath: Vec<String>,
-    pub(super) runpath: Vec<String>,
+    pub(crate) rpath: Vec<String>,
+    pub(crate) runpath: Vec<String>,
     /// The symbol versions that must be there: of which library, and which.
-    pub(super) versions: Vec<(String, String)>,
+    pub(crate) versions: Vec<(String, String)>,
     /// How many bytes of each thread it wants from the few that glibc keeps for libraries that are
     /// opened late.
-    pub(super) static_tls: Option<u64>,
-    pub(super) has_executable_stack: bool,
-    pub(super) has_text_relocations: bool,
+    pub(crate) static_tls: Option<u64>,
+    pub(crate) has_executable_stack: bool,
+    pub(crate) has_text_relocations: bool,
     /// How many symbols it shares with all other files that have them (`STB_GNU_UNIQUE`).
-    pub(super) unique_symbols: usize,
+    pub(crate) unique_symbols: usize,
 }
 
 impl Links {
     /// The newest version of glibc that the dynamic linker will insist on.
-    pub(super) fn glibc(&self) -> Option<GlibcVersion> {
+    pub(crate) fn glibc(&self) -> Option<GlibcVersion> {
         let versions = self.versions.iter();
         versions.filter_map(|(_, name)| GlibcVersion::from_symbol_version(name.as_bytes())).max()
     }
@@ -45,7 +45,7 @@ impl Links {
 
 impl<'a> Elf<'a> {
     /// Read through the dynamic segment, as the dynamic linker does.
-    pub(super) fn links(&self) -> Result<Links, Refusal> {
+    pub(crate) fn links(&self) -> Result<Links, Refusal> {
         let broken = || damaged(self.file, "a broken table of needed symbol versions");
         let versions = match self.dynamic_value(elf::DT_VERNEED) {
             Some(table) => {
@@ -77,7 +77,7 @@ impl<'a> Elf<'a> {
     }
 
     /// The symbol versions that it has for others.
-    pub(super) fn defined_versions(&self) -> Option<Vec<String>> {
+    pub(crate) fn defined_versions(&self) -> Option<Vec<String>> {
         let table = self.at_address(self.dynamic_value(elf::DT_VERDEF)?)?;
         let names = self.names()?;
         let mut defined = Vec::new();

@@ -14,23 +14,23 @@ use rustix::{
     stdio::{dup2_stderr, dup2_stdout, stderr, stdout},
 };
 
-use super::{
-    bench::Trial,
-    children, foreign,
-    messages::lines,
-    snapshot::Snapshot,
+use super::{messages::lines, test::Test};
+use crate::command::verify::{
+    process::Snapshot,
+    process::children,
+    process::foreign,
     subject::Subject,
-    test::Test,
+    trial::Trial,
     verdict::{Judged, Verdict, must},
 };
 
 /// The name of the test that must not see the log.
-pub(super) const STANDARD_ERROR: &str = "process::standard-error";
+pub(crate) const STANDARD_ERROR: &str = "process::standard-error";
 
 /// The longest part of the output that is shown.
 const SHOWN: usize = 60;
 
-pub(super) const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "process::standard-descriptors",
         advice: "leave descriptors 0 to 2 open and as they are: the next file that is opened gets \

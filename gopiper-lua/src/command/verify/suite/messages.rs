@@ -11,21 +11,21 @@ use std::{
 
 use gopiper_abi::{Kind, Map, Message, Outcome, Payload, PayloadMut, Value};
 
-use super::{
-    bench::Trial,
-    foreign,
+use super::test::Test;
+use crate::command::verify::{
+    process::foreign,
     subject::Subject,
-    test::Test,
+    trial::Trial,
     verdict::{Judged, Verdict, must, not_applicable},
 };
 
 /// The advice for a failure with odd messages.
-pub(super) const ODD: &str =
+pub(crate) const ODD: &str =
     "report messages that you cannot process with `handled.fail` instead of panicking";
 /// The same for a component in C.
-pub(super) const ODD_IN_C: &str = "report messages that you cannot process with gopiper_fail";
+pub(crate) const ODD_IN_C: &str = "report messages that you cannot process with gopiper_fail";
 
-pub(super) const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "messages::empty",
         advice: ODD,
@@ -97,11 +97,11 @@ pub(super) const TESTS: &[Test] = &[
 ];
 
 /// Ordinary messages.
-pub(super) fn lines(count: usize) -> Vec<Message> {
+pub(crate) fn lines(count: usize) -> Vec<Message> {
     (0..count).map(|n| Message::new(format!("line {n} of a test"))).collect()
 }
 
-pub(super) fn takes_messages(subject: &Subject) -> Judged {
+pub(crate) fn takes_messages(subject: &Subject) -> Judged {
     match subject.kind {
         Kind::SOURCE => Err(not_applicable("a source receives no messages")),
         _ => Ok(()),

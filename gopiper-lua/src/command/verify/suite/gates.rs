@@ -1,13 +1,12 @@
 //! The loader's requirements for a file.
 use gopiper_core::loader::Seal;
 
-use super::{test::Test, verdict::Verdict};
+use super::test::Test;
+use crate::command::verify::verdict::Verdict;
 
-pub(super) const LOADS: &str = "gates::loads";
-
-pub(super) const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     Test {
-        name: LOADS,
+        name: "gates::loads",
         advice: "do what the refusal says",
         in_c: "",
         // A file that is refused never comes this far.

@@ -7,25 +7,25 @@ use rustix::process::{
 };
 
 /// A child process.
-pub(super) struct ChildProcess {
-    pub(super) pid: i32,
+pub(crate) struct ChildProcess {
+    pub(crate) pid: i32,
     /// Its name, and whether it has ended.
-    pub(super) described: String,
+    pub(crate) described: String,
 }
 
 /// From now on, what loses its parent becomes a child of this process: it can be found and ended.
-pub(super) fn adopt_orphans() {
+pub(crate) fn adopt_orphans() {
     let _ = set_child_subreaper(Some(rustix::process::getpid()));
 }
 
 /// Ends this process with the one that has started it: it has a process group of its own, which a
 /// terminal's interrupt does not reach.
-pub(super) fn end_with_parent() {
+pub(crate) fn end_with_parent() {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 
 /// All children of this process, except these.
-pub(super) fn list(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
+pub(crate) fn list(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let stats =
@@ -47,7 +47,7 @@ pub(super) fn list(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
 
 /// Ends all children of this process except these, and those that become its children by that.
 /// Returns the first ones.
-pub(super) fn end(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
+pub(crate) fn end(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
     let first = list(except);
     // One that cannot be ended must not keep this process from its end.
     for _ in 0..100 {

@@ -1,0 +1,101 @@
+//! What a component in C reports, and what becomes of its messages.
+use gopiper_abi::Outcome;
+use gopiper_core::{
+    ComponentSpec, PipelineOptions, StopReason,
+    dead_letters::{self, Letter, SegmentReader},
+};
+
+use crate::{
+    EVERYTHING,
+    common::{self, Probe, c::component_of, run},
+    everything, one, spec,
+};
+
+#[test]
+fn an_error_of_a_callback_ends_the_pipeline_with_its_text() {
+    for (text, wanted) in [("uncreated", "it can't be made"), ("unstarted", "it can't start")] {
+        let probe = Probe::new(["a"]);
+        let refuses = spec(&component_of(EVERYTHING), [("text", text.into())]);
+        let components = vec![probe.source(1), refuses, probe.sink()];
+        let pipeline = gopiper_core::Pipeline::new(components, PipelineOptions::default());
+        let error = pipeline.unwrap_or_else(|_| panic!("it fits")).start().err().expect("refused");
+        assert_eq!(error.to_string(), format!("everything can't start: {wanted}"));
+    }
+    let probe = Probe::new(["a"]);
+    let refuses = spec(&component_of(EVERYTHING), [("text", "unended".into())]);
+    let (summary, _) = run(vec![probe.source(1), refuses, probe.sink()]);
+    let error = "it can't end".to_owned();
+    assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
+    let (_, summary) = one("break");
+    let error = "it broke".to_owned();
+    assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
+    let (_, summary) = one("finish");
+    assert!(summary.is_finished() && summary.is_success(), "{summary:?}");
+}
+
+#[test]
+fn a_temporary_refusal_is_tried_again() {
+    let probe = Probe::new(["a"]);
+    let later = spec(&component_of(EVERYTHING), [("text", "later".into())]);
+    let (summary, _) = run(vec![probe.source(1), later, probe.sink()]);
+    assert!(summary.is_success(), "{summary:?}");
+    assert_eq!(probe.output(), ["a"]);
+}
+
+#[test]
+fn every_report_has_its_effect() {
+    let words = ["plain", "drop", "fail", "fail-silently", "reserved", "forget", "retry", ""];
+    let probe = Probe::new(words);
+    let (summary, control) = run(vec![probe.source(8), everything(), probe.sink()]);
+    assert_eq!(probe.output(), ["plain", "after 2", ""]);
+    let outcomes = [
+        Outcome::DELIVERED,
+        Outcome::DROPPED,
+        Outcome::FAILED,
+        Outcome::FAILED,
+        Outcome::FAILED,
+        Outcome::FAILED,
+        Outcome::DELIVERED,
+        Outcome::DELIVERED,
+    ];
+    assert_eq!(probe.outcomes(), outcomes);
+    let counts = summary.components[1].1;
+    assert_eq!((counts.failed, counts.dropped, counts.retries), (4, 1, 2));
+    let handled = control.metrics().into_iter().find(|(_, name, _)| name == "handled");
+    assert_eq!(handled.map(|(_, _, count)| count), Some(10), "each attempt is one");
+}
+
+/// The dead letters after these messages.
+fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
+    let state = tempfile::tempdir().expect("a folder");
+    let options =
+        PipelineOptions { state_directory: Some(state.path().to_owned()), ..Default::default() };
+    common::run_with(components, options);
+    let segments = dead_letters::segments(&state.path().join(dead_letters::FOLDER)).expect("there");
+    let read =
+        |path| SegmentReader::open(path).expect("readable").map(|it| it.expect("whole").letter);
+    segments.iter().flat_map(|path| read(path)).collect()
+}
+
+#[test]
+fn failed_messages_are_as_received_with_a_description() {
+    let probe = Probe::new(["fail", "fail-silently"]);
+    let letters = letters_of(vec![probe.source(2), everything(), probe.sink()]);
+    let said: Vec<_> = letters.iter().map(|one| (one.status, &*one.description)).collect();
+    assert_eq!(said, [(204, "no such customer"), (299, "")]);
+    assert_eq!(letters[0].payload(), b"fail", "it said 'changed' then");
+}
+
+#[test]
+fn failed_messages_have_their_position() {
+    for (positions, wanted) in
+        [("", ""), ("counted", "memory, line 7"), ("listed", "memory, byte 70")]
+    {
+        let attributes = [("lines", 8u64.into()), ("positions", positions.into())];
+        let source = spec(&component_of("gopiper-core/tests/c/blocks.c"), attributes);
+        let fails = spec(&component_of(EVERYTHING), [("text", "fails".into())]);
+        let letters = letters_of(vec![source, fails, Probe::new([""; 0]).sink()]);
+        let last = letters.iter().find(|letter| letter.payload() == b"line 00007").expect("failed");
+        assert_eq!(last.position, wanted);
+    }
+}
