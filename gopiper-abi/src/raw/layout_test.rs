@@ -107,7 +107,7 @@ fn the_offsets_are_the_compilers() {
         )*};
     }
     check! {
-        BatchHeader { messages, len, capacity, cursor, holds, sequence, vtable, call, run }
+        BatchHeader { messages, len, capacity, cursor, holds, sequence, vtable, call, run_bytes }
         Entry { key, value }
         Attribute { name, name_len, value }
         Extra {

@@ -59,11 +59,9 @@ impl Batch {
     /// attributes do not count.
     pub fn bytes(&self) -> usize {
         if self.is_run() {
-            let messages = self.messages();
-            let (first, last) = (&messages[0], &messages[messages.len() - 1]);
-            // SAFETY: in a run, each message is followed by the next one (`is_followed_by`), and
-            // holds a reference on the one owner.
-            return unsafe { part_of(first.payload.owner, first.span_to(last, true).len()) };
+            let (owner, bytes) = (self.messages()[0].payload.owner, self.header().run_bytes);
+            // SAFETY: the messages of a run hold references on its one owner.
+            return unsafe { part_of(owner, bytes as usize) };
         }
         let (mut blocks, mut chunks, mut apart) = (CountedBlocks::new(), CountedBlocks::new(), 0);
         let mut last: *const Extra = ptr::null();

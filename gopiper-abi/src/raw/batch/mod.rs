@@ -60,11 +60,12 @@ pub struct BatchHeader {
     /// How far the component and the host have come with this call: bits of
     /// [`CallFlags`](crate::raw::CallFlags).
     pub call: AtomicU32,
-    /// 1 while the messages are one run: slices of one block, each directly behind the one before
-    /// and its delimiter, with equal delimiters, and without attributes, marks or reports. The
-    /// first slot holds the indices of the delivery for all of them, the others hold none. Code
-    /// that changes a slot sets it to 0 first, and gives each slot its index.
-    pub run: u32,
+    /// While the messages are one run, their bytes with all delimiters; else 0. A run consists of
+    /// slices of one block, each directly behind the one before and its delimiter, with equal
+    /// delimiters, and without attributes, marks or reports. The first slot holds the indices of
+    /// the delivery for all of them, the others hold none. Code that changes a slot sets it to 0
+    /// first, and gives each slot its index.
+    pub run_bytes: u32,
 }
 
 /// A batch, owned. Dropped with messages in it, they are settled as Returned.
@@ -140,7 +141,7 @@ impl Batch {
         }
         self.end_run();
         match self.is_empty() {
-            true => self.header_mut().run = other.header().run,
+            true => self.header_mut().run_bytes = other.header().run_bytes,
             false => other.end_run(),
         }
         // SAFETY: they fit, and two batches do not overlap. A message is moved by its bytes, and

@@ -89,7 +89,7 @@ impl Batch {
                     sequence: 0,
                     vtable: VTABLE,
                     call: AtomicU32::new(0),
-                    run: 0,
+                    run_bytes: 0,
                 },
                 completion: None,
                 awaited: None,
@@ -114,8 +114,7 @@ impl Batch {
     pub fn split_off(&mut self, at: usize) -> Batch {
         let rest = self.len().checked_sub(at).expect("split_off within the batch");
         let mut other = Batch::new((rest as u32).max(1));
-        self.split_run(at);
-        other.header_mut().run = self.header().run;
+        other.header_mut().run_bytes = self.split_run(at);
         // SAFETY: `other` has room for `rest` messages, and two batches do not overlap. The
         // messages are moved by their bytes, and `len` makes `self` forget them.
         unsafe {

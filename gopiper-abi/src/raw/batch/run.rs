@@ -11,7 +11,7 @@ impl BatchHeader {
     /// Whether the messages are one run. An empty batch may be one, too.
     #[inline]
     pub(in crate::raw) fn is_run(&self) -> bool {
-        self.run != 0
+        self.run_bytes != 0
     }
 }
 
@@ -36,7 +36,7 @@ unsafe fn spread(header: *mut BatchHeader) {
     // SAFETY: the caller's batch is alive, its first `len` slots hold messages, and nothing else
     // uses their deliveries. The first one holds the indices of all, and keeps its own.
     unsafe {
-        (*header).run = 0;
+        (*header).run_bytes = 0;
         let (slots, len) = ((*header).messages, (*header).len);
         if len == 0 || (*slots).delivery.is_null() {
             return;
@@ -55,7 +55,15 @@ impl Batch {
     pub(in crate::raw) fn is_run(&self) -> bool {
         let is_run = self.header().is_run() && !self.is_empty();
         debug_assert!(!is_run || looks_like_run(self.messages()), "{self:?} is not a run");
+        debug_assert!(!is_run || self.header().run_bytes as usize == self.span(), "{self:?}");
         is_run
+    }
+
+    /// The bytes from the first message to the end of the last, and of its delimiter.
+    fn span(&self) -> usize {
+        let (first, last) = (&self.messages()[0], &self.messages()[self.len() - 1]);
+        last.payload.data.addr() + last.payload.len + usize::from(last.tail)
+            - first.payload.data.addr()
     }
 
     pub(in crate::raw) fn end_run(&mut self) {
@@ -78,17 +86,30 @@ impl Batch {
         }
     }
 
-    /// Splits the indices of a run before it is split there.
-    pub(super) fn split_run(&mut self, at: usize) {
-        if self.header().is_run() && 0 < at && at < self.len() {
-            // SAFETY: both slots hold messages, and `&mut self` makes this the only reference to
-            // them. The second one gets an index that the first one held for it.
-            unsafe {
-                let (first, second) = (self.header().messages, self.header().messages.add(at));
-                (*second).delivery = (*first).delivery;
-                (*second).index = (*first).index + at as u32;
-            }
+    /// Splits the bytes and the indices of a run before the batch is split there. Returns the bytes
+    /// of the run that the messages from `at` on are.
+    pub(super) fn split_run(&mut self, at: usize) -> u32 {
+        let bytes = self.header().run_bytes;
+        if !self.header().is_run() || at == 0 || at == self.len() {
+            return bytes;
         }
+        let [first, second] = [0, at].map(|slot| self.messages()[slot].payload.data.addr());
+        // Less than `run_bytes`, which has 32 bits.
+        let before = (second - first) as u32;
+        if before == 0 || before == bytes {
+            // A part without bytes cannot be a run.
+            self.end_run();
+            return 0;
+        }
+        self.header_mut().run_bytes = before;
+        // SAFETY: both slots hold messages, and `&mut self` makes this the only reference to them.
+        // The second one gets an index that the first one held for it.
+        unsafe {
+            let (first, second) = (self.header().messages, self.header().messages.add(at));
+            (*second).delivery = (*first).delivery;
+            (*second).index = (*first).index + at as u32;
+        }
+        bytes - before
     }
 }
 

@@ -46,9 +46,10 @@ impl Batch {
         let slots = self.header().messages;
         let (data, length, owner) = (block.data, block.len, block.owner);
         let width = usize::from(tail);
-        // Where the next neighbour begins; whether one did not begin there; the delimiter of the
-        // first one, if it is one byte; whether another one differs.
-        let (mut next, mut gaps, mut of_first, mut differs) = (None, 0, None, 0);
+        // Where the first part begins, and the next neighbour; whether one did not begin there; the
+        // delimiter of the first one, if it is one byte; whether another one differs.
+        let (mut begin, mut next) = (None, None);
+        let (mut gaps, mut of_first, mut differs) = (0, None, 0);
         let mut written = Written { header: self.0, block, count: 0 };
         for Range { start, end } in parts.take(room) {
             assert!(
@@ -58,6 +59,7 @@ impl Batch {
                 start..end
             );
             gaps |= next.unwrap_or(start) ^ start;
+            begin.get_or_insert(start);
             next = Some(end + width);
             // SAFETY: the assertion above keeps the part within the block, whose count `written`
             // raises; `take` saw to it that there is room for the message.
@@ -85,7 +87,8 @@ impl Batch {
         drop(written);
         let is_run = first == 0 && gaps == 0 && differs == 0 && !owner.is_null();
         let is_run = is_run && (width <= 1 || self.have_one_delimiter());
-        self.header_mut().run = is_run.into();
+        let bytes = next.unwrap_or(0) - begin.unwrap_or(0);
+        self.header_mut().run_bytes = if is_run { bytes.try_into().unwrap_or(0) } else { 0 };
         count
     }
 

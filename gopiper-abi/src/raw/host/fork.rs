@@ -80,7 +80,7 @@ impl Batch {
         }
         // SAFETY: messages of `self` hold references on this owner.
         unsafe { owner::retain(owner, owned) };
-        copy.header_mut().run = self.header().run;
+        copy.header_mut().run_bytes = self.header().run_bytes;
         copy
     }
 

@@ -228,7 +228,7 @@ fn a_batch_of_the_other_side_becomes_one_of_this_side() {
         sequence: 0,
         vtable: BatchVtable_Ref(VALUE.static_as_prefix()),
         call: 0.into(),
-        run: 0,
+        run_bytes: 0,
     };
     header.messages = slots.as_mut_ptr();
     std::mem::forget(slots);

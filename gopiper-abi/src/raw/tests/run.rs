@@ -45,6 +45,23 @@ fn a_run_is_settled_at_once() {
 }
 
 #[test]
+fn a_run_that_is_split_where_a_part_has_no_bytes_ends() {
+    let (books, ledger) = (Books::default(), Ledger::open());
+    let mut batch = Batch::new(3);
+    batch.extend_slices(&books.payload("ab"), 0, 0, [0..0, 0..1, 1..2].into_iter());
+    batch.open_delivery(7, ledger.clone());
+    assert!(batch.is_run());
+    let mut rest = batch.split_off(1);
+    assert!(!batch.is_run() && !rest.is_run());
+    rest.settle(Outcome::DELIVERED);
+    batch.settle(Outcome::DROPPED);
+    drop((batch, rest));
+    let expected = [Outcome::DROPPED, Outcome::DELIVERED, Outcome::DELIVERED];
+    assert_eq!(ledger.outcomes(7, 3), expected.map(Some));
+    assert_eq!(books.alive(), 0);
+}
+
+#[test]
 fn parts_that_are_not_neighbours_or_end_differently_are_not_a_run() {
     let books = Books::default();
     let is_run = |text: &str, tail: u8, parts: &[std::ops::Range<usize>]| {
