@@ -115,7 +115,7 @@ fn seal(copy: &OwnedFd) -> Result<(), Errno> {
 /// file.
 ///
 /// The dynamic linker knows a library by its path and by device and inode. Each copy has an inode
-/// of its own, and its path `/proc/self/fd/N` is unique for as long as the descriptor is open; so
+/// of its own, and its path `/proc/PID/fd/N` is unique for as long as the descriptor is open; so
 /// code that opens the copy as a library calls [`PrivateCopy::keep_open`].
 pub(super) struct PrivateCopy {
     descriptor: OwnedFd,
@@ -180,9 +180,12 @@ impl PrivateCopy {
         &self.bytes
     }
 
-    /// The path under which the dynamic linker opens it.
+    /// The path under which the dynamic linker opens it, and debuggers read it. A debugger that
+    /// opened `/proc/self/fd/N` would read a file of its own.
     pub(super) fn path(&self) -> PathBuf {
-        format!("/proc/self/fd/{}", self.descriptor.as_raw_fd()).into()
+        // As this `/proc` knows the process: it may be that of another PID namespace.
+        let process = fs::read_link("/proc/self").unwrap_or_else(|_| "self".into());
+        Path::new("/proc").join(process).join("fd").join(self.descriptor.as_raw_fd().to_string())
     }
 
     /// Keeps the descriptor open until the process ends, on purpose: were its number used again,

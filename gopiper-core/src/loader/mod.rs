@@ -11,7 +11,8 @@
 //!    file opened, and only then does code of it run.
 //!
 //! The loader opens a copy in memory of the very bytes that were checked, so a file may be replaced
-//! or deleted while it is in use. An opened library stays until the process ends.
+//! or deleted while it is in use; for debuggers and profilers, which do not find a copy, it can open
+//! the file itself ([`Trust::in_place`]). An opened library stays until the process ends.
 //!
 //! A file or folder for each step: `file.rs` reads the file, `elf/` parses it, `inspection/` reads
 //! the note and says whether the file can run here, `version.rs` judges the version. `private.rs`
@@ -97,6 +98,7 @@ pub fn load(path: &Path, trust: &Trust) -> Result<LoadedComponent, Refusal> {
         let warnings = warnings(&inspection);
         return Ok(LoadedComponent { inspection, module, warnings });
     }
+    trust.allows_in_place(path)?;
     let copy = PrivateCopy::of(path)?;
     let version = copy.version();
     let inspection = Inspection::of(path, copy.bytes())?;
@@ -109,7 +111,7 @@ pub fn load(path: &Path, trust: &Trust) -> Result<LoadedComponent, Refusal> {
         let signature = Signature::of(path, copy.bytes(), &trust.keys);
         warnings.extend(trust.judge(path, &signature)?);
     }
-    let module = root_module(&inspection, copy)?;
+    let module = root_module(&inspection, copy, trust.in_place)?;
     if let Some(version) = version {
         LOADED.lock().insert(version, (inspection.clone(), module));
     }
@@ -126,14 +128,22 @@ static LOADED: Mutex<BTreeMap<FileVersion, (Inspection, ComponentModule_Ref)>> =
 static OPENED: Mutex<BTreeMap<[u8; 32], Result<ComponentModule_Ref, Refusal>>> =
     Mutex::new(BTreeMap::new());
 
-fn root_module(inspection: &Inspection, copy: PrivateCopy) -> Result<ComponentModule_Ref, Refusal> {
+fn root_module(
+    inspection: &Inspection,
+    copy: PrivateCopy,
+    in_place: bool,
+) -> Result<ComponentModule_Ref, Refusal> {
     // Held while the library is opened, so that two threads don't open it twice.
     let mut opened = OPENED.lock();
     let result = match opened.get(&inspection.digest) {
         Some(result) => result.clone(),
         None => {
-            private::open_needed(&inspection.file, &inspection.links)?;
-            let library = OpenLibrary::open(&inspection.file, copy)?;
+            let library = if in_place {
+                OpenLibrary::open_in_place(&inspection.file)?
+            } else {
+                private::open_needed(&inspection.file, &inspection.links)?;
+                OpenLibrary::open(&inspection.file, copy)?
+            };
             let result = library.root_module(inspection);
             opened.insert(inspection.digest, result.clone());
             result

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::fs;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,6 +32,13 @@ impl OpenLibrary {
     /// Opens the copy of `file`.
     pub(super) fn open(file: &Path, copy: PrivateCopy) -> Result<Self, Refusal> {
         Ok(OpenLibrary { path: open_copy(file, copy)? })
+    }
+
+    /// Opens `file` itself. The dynamic linker finds its private libraries, too.
+    pub(super) fn open_in_place(file: &Path) -> Result<Self, Refusal> {
+        let path = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        open_path(file, &path)?;
+        Ok(OpenLibrary { path })
     }
 
     /// Gate 3: returns the root module if the library has the host's layout and matches its note.
@@ -63,20 +71,26 @@ impl OpenLibrary {
 /// nothing behind.
 pub(super) fn open_copy(file: &Path, copy: PrivateCopy) -> Result<PathBuf, Refusal> {
     let path = copy.path();
+    open_path(file, &path)?;
+    copy.keep_open();
+    Ok(path)
+}
+
+/// Opens `file`, or the copy of it, at this path.
+fn open_path(file: &Path, path: &Path) -> Result<(), Refusal> {
     // Now, not at the first call: a missing symbol is an error here, and an abort later.
     // SAFETY: the initialisers of the library run, and nothing can be proved of them. Gate 1
     // checked that the bytes are the sealed ones, for this machine and this glibc; an operator
     // who names a component in a pipeline trusts its author with the process, and with the
     // libraries that the component brings.
-    let opened = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
+    let opened = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
     match opened {
         Ok(library) => {
             // Never unloaded: its threads, thread-locals and vtables may outlive any handle.
             mem::forget(library);
-            copy.keep_open();
-            Ok(path)
+            Ok(())
         }
-        Err(error) => Err(cannot_be_opened(file, &path, error)),
+        Err(error) => Err(cannot_be_opened(file, path, error)),
     }
 }
 

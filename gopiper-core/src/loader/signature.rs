@@ -19,6 +19,10 @@ pub struct Trust {
     /// The digest of the only file that is loaded, whatever is at its path by then: for a process
     /// that continues after another one has checked the file.
     pub only: Option<[u8; 32]>,
+    /// Opens each file at its own path, and not from a private copy, so that debuggers and
+    /// profilers find it. Not together with keys: the file that is opened may be another one than
+    /// the file that was checked.
+    pub in_place: bool,
 }
 
 /// The policy for a file that no trusted key has signed.
@@ -114,7 +118,7 @@ impl Trust {
     /// An operator who gives keys refuses other files, unless they say so.
     pub fn new(unsigned: Option<Unsigned>, keys: Vec<PublicKey>) -> Self {
         let default = if keys.is_empty() { Unsigned::Allow } else { Unsigned::Refuse };
-        Trust { unsigned: unsigned.unwrap_or(default), keys, only: None }
+        Trust { unsigned: unsigned.unwrap_or(default), keys, ..Trust::default() }
     }
 
     /// Whether a signature matters at all.
@@ -135,6 +139,21 @@ impl Trust {
                 "do not change the file meanwhile, and try again",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses a file that would be opened in place although its signature matters.
+    pub(super) fn allows_in_place(&self, file: &Path) -> Result<(), Refusal> {
+        match self.in_place && self.asks() {
+            true => Err(Refusal::new(
+                file,
+                Gate::Signature,
+                "cannot be loaded in place",
+                "trusted keys, or a policy for unsigned components",
+                "neither: a file that is opened in place may be changed after its check",
+                "leave --load-in-place out; to debug a component, use a pipeline without trust",
+            )),
+            false => Ok(()),
         }
     }
 

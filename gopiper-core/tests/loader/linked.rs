@@ -164,6 +164,10 @@ fn a_private_library_is_found_beside_the_file() {
     let outer = library(&folder, "libgopiperouter.so.1", code, &options);
     let file = with_private(&folder, &outer, 7);
     assert_eq!(inspect(&file).missing_libraries(), [""; 0]);
+    let apart = folder.join("apart");
+    fs::rename(&inner, &apart).unwrap();
+    assert_eq!(inspect(&file).missing_libraries(), ["libgopiperinner.so.1"]);
+    fs::rename(&apart, &inner).unwrap();
     let loaded = loader::load(&file, &loader::Trust::default());
     let loaded = loaded.unwrap_or_else(|refusal| panic!("{refusal}"));
 
@@ -171,6 +175,26 @@ fn a_private_library_is_found_beside_the_file() {
     let steps = vec![probe.source(1), common::of_module(loaded.module), probe.sink()];
     assert!(common::run(steps).0.is_success());
     assert_eq!(probe.output(), ["text"]);
+}
+
+#[test]
+fn a_file_can_be_opened_in_place() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("");
+    let code = "int private_number(void) { return 9; }";
+    let own = library(&folder, "libgopiperplace.so.1", code, &[]);
+    let file = with_private(&folder, &own, 9);
+    let in_place = loader::Trust { in_place: true, ..Default::default() };
+    loader::load(&file, &in_place).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    for path in [&file, &own] {
+        let path = fs::canonicalize(path).unwrap();
+        assert!(maps.contains(path.to_str().unwrap()), "{} is not mapped", path.display());
+    }
+    let other = linked("other", &[]);
+    let strict = loader::Trust { unsigned: loader::Unsigned::Refuse, ..in_place };
+    let refusal = loader::load(&other, &strict).unwrap_err();
+    assert_eq!(refusal.problem, "cannot be loaded in place");
 }
 
 #[test]

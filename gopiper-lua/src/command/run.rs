@@ -38,6 +38,10 @@ pub(crate) struct RunArguments {
     /// pipeline's file.
     #[arg(long, env = "GOPIPER_PATHS_FROM_WORKING_DIRECTORY")]
     pub(crate) paths_from_working_directory: bool,
+    /// Open the files of components at their own paths, so that debuggers and profilers find them.
+    /// Do not replace such a file while it is in use.
+    #[arg(long, env = "GOPIPER_LOAD_IN_PLACE")]
+    pub(crate) load_in_place: bool,
     /// The seed of math.random in Lua: the same number gives the same results in each run.
     #[arg(long, env = "GOPIPER_SEED", value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
@@ -117,6 +121,7 @@ pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, Exi
         component_path: arguments.search.component_path.clone(),
         state_directory,
         trust: arguments.trust.trust()?,
+        load_in_place: arguments.load_in_place,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
         paths_from_working_directory: arguments.paths_from_working_directory,
         seed: arguments.seed,

@@ -12,6 +12,8 @@ pub struct Settings {
     pub state_directory: Option<PathBuf>,
     /// The trusted keys; they override those of the file.
     pub trust: Option<Trust>,
+    /// Whether components are opened in place: see [`Trust::in_place`].
+    pub load_in_place: bool,
     /// How long pipelines may take to drain after a stop.
     pub shutdown_timeout: Option<Duration>,
     /// Whether relative paths in attributes start at the working directory, and not at the folder

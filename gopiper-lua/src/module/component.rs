@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     function::stands_at,
-    language::{convert::GivenAttributes, paths, search::SearchPath},
+    language::{convert::GivenAttributes, paths, search::SearchPath, settings::Settings},
     problem::{place::Place, remark::Remark},
 };
 
@@ -71,7 +71,7 @@ impl UserData for Buffer {
 
 pub(super) fn load_component(
     call: &ModuleCall<'_>,
-    from: (&SearchPath, Option<&Trust>),
+    from: (&SearchPath, &Settings),
     paths_from: Option<&Path>,
     (file, attributes, options): (Value, Value, Value),
 ) -> ListedComponent {
@@ -96,11 +96,12 @@ pub(super) fn load_component(
 
 fn factory(
     call: &ModuleCall<'_>,
-    (search, trust): (&SearchPath, Option<&Trust>),
+    (search, settings): (&SearchPath, &Settings),
     file: &str,
 ) -> Option<(FactoryHandle, PathBuf)> {
     let of_file = || Some(call.lua.app_data_ref::<Made>()?.trust.clone());
-    let trust = trust.cloned().or_else(of_file).unwrap_or_default();
+    let trust = settings.trust.clone().or_else(of_file).unwrap_or_default();
+    let trust = Trust { in_place: settings.load_in_place, ..trust };
     let wrong = |error: String| call.wrong(1, "", error);
     let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
     let loaded =

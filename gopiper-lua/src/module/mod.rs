@@ -55,12 +55,11 @@ pub(crate) fn register(
     module.set("NULL", Value::NULL)?;
     let [directory, beside] = [(); 2].map(|()| source.directory.clone());
     let paths_from = (!settings.paths_from_working_directory).then(|| source.directory.clone());
-    let given_trust = settings.trust.clone();
+    let to_load = settings.clone();
     let [for_tee, for_route, for_merge] = [(); 3].map(|()| source.clone());
     let functions = [
         function(lua, "loadComponent", 3, move |call, arguments| {
-            let from = (&search, given_trust.as_ref());
-            Some(load_component(call, from, paths_from.as_deref(), arguments))
+            Some(load_component(call, (&search, &to_load), paths_from.as_deref(), arguments))
         })?,
         function(lua, "transform", 2, |call, arguments| Some(transform(call, arguments)))?,
         function(lua, "buffer", 1, |call, options| Some(buffer(call, options)))?,

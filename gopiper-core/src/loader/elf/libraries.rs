@@ -1,12 +1,13 @@
 //! Finds the libraries that a file needs, where the dynamic linker would look for them.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use super::HERE;
 use super::dynamic::Links;
+use super::{Elf, HERE};
 
 /// The list of libraries that `ldconfig` writes.
 const CACHE: &str = "/etc/ld.so.cache";
@@ -19,10 +20,24 @@ pub(crate) struct FoundLibrary {
 }
 
 impl Links {
-    /// The names of needed libraries that are not there.
+    /// The names of libraries that are not there: those that `file` needs, those that they need,
+    /// and so on.
     pub(crate) fn missing(&self, file: &Path) -> Vec<String> {
-        let is_missing = |name: &&String| self.find(file, name).is_none();
-        self.needed.iter().filter(is_missing).cloned().collect()
+        let (mut missing, mut known) = (Vec::new(), BTreeSet::new());
+        let mut open = VecDeque::from([(file.to_owned(), self.clone())]);
+        while let Some((of, links)) = open.pop_front() {
+            for name in links.needed.iter().filter(|name| known.insert((*name).clone())) {
+                // The search path of the first file may serve all, too (RPATH).
+                let found = links.find(&of, name).or_else(|| self.find(file, name));
+                match found {
+                    Some(FoundLibrary { path, .. }) => {
+                        open.extend(links_of(&path).map(|links| (path, links)));
+                    }
+                    None => missing.push(name.clone()),
+                }
+            }
+        }
+        missing
     }
 
     /// Finds the library of that name for `file`, which has these links.
@@ -47,6 +62,12 @@ impl Links {
             })
             .or_else(|| in_system(name).map(found(false)))
     }
+}
+
+/// The links of a library; none if it cannot be read, which the dynamic linker will say.
+fn links_of(library: &Path) -> Option<Links> {
+    let bytes = fs::read(library).ok()?;
+    Elf::parse(library, &bytes).and_then(|elf| elf.links()).ok()
 }
 
 /// The folders of a file's own search path. `$ORIGIN` is the file's folder.
