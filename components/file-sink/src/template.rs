@@ -58,7 +58,11 @@ impl Template {
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
         let is_relative = !text.starts_with('/') && !path.folder().as_os_str().is_empty();
         if is_relative {
-            let folder = format!("{}/", path.folder().display());
+            let folder = path.folder().to_str().ok_or_else(|| {
+                let folder = path.folder().display();
+                refused(format!("the folder {folder} is not UTF-8: give an absolute path"))
+            })?;
+            let folder = format!("{folder}/");
             match &mut parts[0] {
                 Part::Text(text) => text.insert_str(0, &folder),
                 _ => parts.insert(0, Part::Text(folder)),

@@ -111,7 +111,7 @@ impl Factory for FileSourceFactory {
     type Attributes = Attributes;
 
     fn new(attributes: Attributes) -> Result<Self, Error> {
-        let patterns: Vec<_> = attributes.paths.iter().map(patterns::with_folder).collect();
+        let patterns = patterns::with_folders(&attributes.paths)?;
         patterns::check(&patterns)?;
         let format = Format::new(
             attributes.delimiter.as_str(),

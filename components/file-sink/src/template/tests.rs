@@ -1,4 +1,6 @@
 //! Paths out of templates, and none out of bounds.
+use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+
 use super::*;
 
 fn parse(text: &str) -> Result<Template, String> {
@@ -39,6 +41,16 @@ fn a_relative_path_starts_at_its_folder() {
         message.set_attribute("n", 7);
         assert_eq!(template.render(&message, 0).unwrap(), PathBuf::from(expected), "{written}");
     }
+}
+
+#[test]
+fn a_folder_that_is_not_text_is_refused_for_a_relative_path() {
+    let folder = PathBuf::from(OsString::from_vec(b"/of \xff".to_vec()));
+    let of = |written| Template::parse(&FilePath::new(folder.clone(), written), TimeZone::UTC);
+    assert_eq!(of("/a.log").unwrap().constant(), Some("/a.log".into()));
+    let error = of("a.log").err().expect("refused").to_string();
+    assert!(error.contains("'a.log': the folder /of "), "{error}");
+    assert!(error.ends_with("is not UTF-8: give an absolute path"), "{error}");
 }
 
 #[test]

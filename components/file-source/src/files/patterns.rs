@@ -10,14 +10,24 @@ pub(crate) fn at(index: usize, error: String) -> Error {
     Error::attribute(format!("paths[{}]", index + 1), error)
 }
 
+/// The patterns with their folders.
+pub(crate) fn with_folders(patterns: &[FilePath]) -> Result<Vec<String>, Error> {
+    let placed = patterns.iter().enumerate();
+    placed.map(|(index, pattern)| with_folder(pattern).map_err(|why| at(index, why))).collect()
+}
+
 /// The pattern with its folder, in which nothing is a pattern.
-pub(crate) fn with_folder(pattern: &FilePath) -> String {
+fn with_folder(pattern: &FilePath) -> Result<String, String> {
     let (folder, written) = (pattern.folder(), pattern.as_written());
     if written.starts_with('/') || written.is_empty() || folder.as_os_str().is_empty() {
-        return written.to_owned();
+        return Ok(written.to_owned());
     }
-    let folder = Pattern::escape(&folder.to_string_lossy()).replace('{', "[{]");
-    format!("{}/{written}", folder.trim_end_matches('/'))
+    let shown = folder.display();
+    let folder = folder.to_str().ok_or_else(|| {
+        format!("'{written}': the folder {shown} is not UTF-8: give an absolute path")
+    })?;
+    let folder = Pattern::escape(folder).replace('{', "[{]");
+    Ok(format!("{}/{written}", folder.trim_end_matches('/')))
 }
 
 /// Refuses anything that is not a glob.
@@ -125,17 +135,29 @@ fn next(pattern: &str, from: usize, wanted: &[char]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
+
     use super::*;
 
     #[test]
     fn nothing_in_the_folder_of_a_pattern_is_a_pattern() {
-        let placed = |folder: &str, written| with_folder(&FilePath::new(folder, written));
+        let placed = |folder: &str, written| with_folder(&FilePath::new(folder, written)).unwrap();
         assert_eq!(placed("", "*.log"), "*.log");
         assert_eq!(placed("/var", "/tmp/*.log"), "/tmp/*.log");
         assert_eq!(placed("/var/", "*.log"), "/var/*.log");
         assert_eq!(placed("/a[1]{b,c}*", "*.log"), "/a[[]1[]][{]b,c}[*]/*.log");
         let pattern = Pattern::new(&placed("/a[1]{b,c}*", "*.log")).unwrap();
         assert!(pattern.matches("/a[1]{b,c}*/x.log"));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_text_is_refused_for_a_relative_pattern() {
+        let folder = PathBuf::from(OsString::from_vec(b"/of \xff".to_vec()));
+        let of = |written| with_folders(&["/a".into(), FilePath::new(folder.clone(), written)]);
+        assert_eq!(of("/*.log").unwrap(), ["/a", "/*.log"]);
+        let error = of("*.log").unwrap_err().to_string();
+        assert!(error.contains("paths[2]: '*.log': the folder /of "), "{error}");
+        assert!(error.ends_with("is not UTF-8: give an absolute path"), "{error}");
     }
 
     fn expanded(pattern: &str) -> String {
