@@ -34,33 +34,44 @@ pub(super) fn open_needed(file: &Path, links: &Links) -> Result<(), Refusal> {
         };
         let copy = PrivateCopy::of(&found.path)?;
         let contents = blake3::hash(copy.bytes());
-        match known {
-            Some(known) if known.contents == contents => {}
-            Some(known) => return Err(two_of_one_name(file, name, &found.path, &known.path)),
-            None => {
-                if let Some(open) = path_of_open(name) {
-                    let same = || fs::read(&open).is_ok_and(|it| blake3::hash(&it) == contents);
-                    let is_versioned = links.versions.iter().any(|(of, _)| of == name);
-                    if is_versioned || same() {
-                        continue;
-                    }
-                    return Err(two_of_one_name(file, name, &found.path, &open));
-                }
-                let own = Elf::parse(&found.path, copy.bytes())?.links()?;
-                if own.soname.as_deref() != Some(name) {
-                    return Err(another_name(file, name, &found.path, own.soname.as_deref()));
-                }
-                OPEN.lock()
-                    .insert(name.clone(), OpenPrivate { path: found.path.clone(), contents });
-                let opened = open_needed(&found.path, &own);
-                if let Err(refusal) = opened.and_then(|()| open_copy(&found.path, copy).map(drop)) {
-                    OPEN.lock().remove(name);
-                    return Err(refusal);
-                }
-            }
+        let open = match known {
+            Some(known) => Some((known.path, Some(known.contents))),
+            None => path_of_open(name).map(|path| {
+                let contents = fs::read(&path).ok().map(|bytes| blake3::hash(&bytes));
+                (path, contents)
+            }),
+        };
+        let Some((open, its_contents)) = open else {
+            open_private(file, name, found.path, copy, contents)?;
+            continue;
+        };
+        let is_versioned = links.versions.iter().any(|(of, _)| of == name);
+        if !is_versioned && its_contents != Some(contents) {
+            return Err(two_of_one_name(file, name, &found.path, &open));
         }
     }
     Ok(())
+}
+
+/// Opens the copy of a library that `file` needs by this name.
+fn open_private(
+    file: &Path,
+    name: &str,
+    path: PathBuf,
+    copy: PrivateCopy,
+    contents: blake3::Hash,
+) -> Result<(), Refusal> {
+    let own = Elf::parse(&path, copy.bytes())?.links()?;
+    if own.soname.as_deref() != Some(name) {
+        return Err(another_name(file, name, &path, own.soname.as_deref()));
+    }
+    // First: libraries may need each other.
+    OPEN.lock().insert(name.to_owned(), OpenPrivate { path: path.clone(), contents });
+    let opened = open_needed(&path, &own).and_then(|()| open_copy(&path, copy));
+    if opened.is_err() {
+        OPEN.lock().remove(name);
+    }
+    opened.map(drop)
 }
 
 fn two_of_one_name(file: &Path, name: &str, own: &Path, open: &Path) -> Refusal {

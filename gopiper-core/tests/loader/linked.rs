@@ -221,6 +221,20 @@ fn two_private_libraries_of_one_name_are_not_mixed_up() {
     load(&third.join("component.so")).unwrap_or_else(|refusal| panic!("{refusal}"));
 }
 
+/// The first one is open for the second component, too: the dynamic linker compares the versions.
+#[test]
+fn two_private_libraries_of_one_name_may_differ_if_their_symbols_have_versions() {
+    let scratch = Scratch::new();
+    let script = scratch.write("versions.map", b"OF_1 { global: private_number; };");
+    let script = format!("-Wl,--version-script={}", script.display());
+    for number in [10, 11] {
+        let folder = scratch.path(&number.to_string());
+        let code = format!("int private_number(void) {{ return {number}; }}");
+        let own = library(&folder, "libgopiperversioned.so.1", &code, &[&script]);
+        load(&with_private(&folder, &own, number)).unwrap_or_else(|refusal| panic!("{refusal}"));
+    }
+}
+
 #[test]
 fn a_private_library_without_its_name_is_refused() {
     let scratch = Scratch::new();
