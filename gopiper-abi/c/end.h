@@ -158,7 +158,7 @@ typedef struct gopiper_note_ {
 #else
 #define GOPIPER_TBM_ ""
 #endif
-#ifdef __AES__
+#if defined(__AES__) || defined(__ARM_FEATURE_AES)
 #define GOPIPER_AES_ "aes "
 #else
 #define GOPIPER_AES_ ""
@@ -253,6 +253,51 @@ typedef struct gopiper_note_ {
 #else
 #define GOPIPER_AVX512VPOPCNTDQ_ ""
 #endif
+#ifdef __ARM_FEATURE_CRC32
+#define GOPIPER_CRC_ "crc "
+#else
+#define GOPIPER_CRC_ ""
+#endif
+#ifdef __ARM_FEATURE_DOTPROD
+#define GOPIPER_DOTPROD_ "dotprod "
+#else
+#define GOPIPER_DOTPROD_ ""
+#endif
+#ifdef __ARM_FEATURE_FP16_SCALAR_ARITHMETIC
+#define GOPIPER_FP16_ "fp16 "
+#else
+#define GOPIPER_FP16_ ""
+#endif
+#ifdef __ARM_FEATURE_ATOMICS
+#define GOPIPER_LSE_ "lse "
+#else
+#define GOPIPER_LSE_ ""
+#endif
+#ifdef __ARM_FEATURE_RCPC
+#define GOPIPER_RCPC_ "rcpc "
+#else
+#define GOPIPER_RCPC_ ""
+#endif
+#ifdef __ARM_FEATURE_QRDMX
+#define GOPIPER_RDM_ "rdm "
+#else
+#define GOPIPER_RDM_ ""
+#endif
+#ifdef __ARM_FEATURE_SHA2
+#define GOPIPER_SHA2_ "sha2 "
+#else
+#define GOPIPER_SHA2_ ""
+#endif
+#ifdef __ARM_FEATURE_SVE
+#define GOPIPER_SVE_ "sve "
+#else
+#define GOPIPER_SVE_ ""
+#endif
+#ifdef __ARM_FEATURE_SVE2
+#define GOPIPER_SVE2_ "sve2 "
+#else
+#define GOPIPER_SVE2_ ""
+#endif
 #define GOPIPER_CPU_                                                                               \
   GOPIPER_SSE3_ GOPIPER_SSSE3_ GOPIPER_SSE4_1_ GOPIPER_SSE4_2_ GOPIPER_SSE4A_ GOPIPER_POPCNT_      \
   GOPIPER_AVX_ GOPIPER_AVX2_ GOPIPER_BMI_ GOPIPER_BMI2_ GOPIPER_FMA_ GOPIPER_F16C_                 \
@@ -260,4 +305,6 @@ typedef struct gopiper_note_ {
   GOPIPER_PCLMUL_ GOPIPER_VPCLMULQDQ_ GOPIPER_GFNI_ GOPIPER_SHA_ GOPIPER_AVX512F_                  \
   GOPIPER_AVX512BW_ GOPIPER_AVX512CD_ GOPIPER_AVX512DQ_ GOPIPER_AVX512VL_ GOPIPER_AVX512BF16_      \
   GOPIPER_AVX512BITALG_ GOPIPER_AVX512IFMA_ GOPIPER_AVX512VBMI_ GOPIPER_AVX512VBMI2_               \
-  GOPIPER_AVX512VNNI_ GOPIPER_AVX512VP2INTERSECT_ GOPIPER_AVX512VPOPCNTDQ_
+  GOPIPER_AVX512VNNI_ GOPIPER_AVX512VP2INTERSECT_ GOPIPER_AVX512VPOPCNTDQ_                         \
+  GOPIPER_CRC_ GOPIPER_DOTPROD_ GOPIPER_FP16_ GOPIPER_LSE_ GOPIPER_RCPC_ GOPIPER_RDM_              \
+  GOPIPER_SHA2_ GOPIPER_SVE_ GOPIPER_SVE2_

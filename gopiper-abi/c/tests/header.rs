@@ -6,6 +6,17 @@ use std::{fs, path::Path};
 use gopiper_abi::raw::{INTERFACE_VERSION, LAYOUT_HASH};
 
 #[test]
+fn the_note_in_c_lists_the_features_of_the_processor_that_the_note_in_rust_lists() {
+    let header = include_str!("../end.h");
+    let (defined, listed) = header.split_once("#define GOPIPER_CPU_ ").expect("the list");
+    for (feature, _) in gopiper_abi::compiled_for!() {
+        let line = defined.lines().find(|line| line.ends_with(&format!(" \"{feature} \"")));
+        let name = line.and_then(|line| line.split(' ').nth(1)).expect(feature);
+        assert!(listed.split_whitespace().any(|word| word == name), "{name}");
+    }
+}
+
+#[test]
 fn the_header_is_that_of_the_source() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| fs::read_to_string(folder.join(file)).expect("the file is there");
