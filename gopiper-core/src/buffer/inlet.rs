@@ -7,9 +7,7 @@ use gopiper_abi::{
 };
 
 use super::{block, error::StoreError, record::Entries, shared::SharedBuffer};
-
-/// The most messages in one commit.
-const GROUP: usize = 1 << 16;
+use crate::disk::MESSAGES_PER_SYNC;
 
 struct BufferSink {
     shared: Arc<SharedBuffer>,
@@ -20,7 +18,7 @@ struct BufferSink {
 
 /// The sink before a buffer.
 pub(crate) fn inlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
-    own::committing_sink("buffer", GROUP, move |postponed| {
+    own::committing_sink("buffer", MESSAGES_PER_SYNC, move |postponed| {
         let (host, waits) = (postponed.host(), shared.clone());
         let folder = host.state_directory()?;
         shared.open(&folder, host).map_err(StoreError::on_start)?;

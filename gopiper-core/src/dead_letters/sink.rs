@@ -7,13 +7,10 @@ use gopiper_abi::{
 };
 
 use super::{FOLDER, Letter, segment::Segment, segments};
-use crate::disk::state;
+use crate::disk::{MESSAGES_PER_SYNC, state};
 
 /// The approximate largest size of a segment.
 const SEGMENT_BYTES: u64 = 64 << 20;
-
-/// The most messages that one sync covers.
-const GROUP: usize = 1 << 16;
 
 /// The most bytes of letters that one sync covers, and that are in memory for it.
 const AT_ONCE: u64 = 8 << 20;
@@ -30,7 +27,7 @@ struct DeadLetterSink {
 /// A sink that keeps letters in a state directory, which it creates for the first one. While the
 /// segments there have `limit` bytes, it reports every message as Retry.
 pub(crate) fn sink(state: PathBuf, limit: u64) -> FactoryHandle {
-    own::committing_sink("dead_letters", GROUP, move |postponed| {
+    own::committing_sink("dead_letters", MESSAGES_PER_SYNC, move |postponed| {
         let (state, folder) = (state.clone(), state.join(FOLDER));
         Ok(DeadLetterSink { state, folder, limit, segment: None, postponed })
     })

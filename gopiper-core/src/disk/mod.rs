@@ -6,3 +6,6 @@ pub(crate) mod entry;
 pub(crate) mod lock;
 pub mod state;
 pub(crate) mod value;
+
+/// The most messages that one sync covers.
+pub(crate) const MESSAGES_PER_SYNC: usize = 1 << 16;
