@@ -11,6 +11,7 @@ mod deny;
 mod edges;
 mod nights;
 mod outside;
+mod rounds;
 mod soundness;
 mod test;
 mod tidy;
@@ -35,7 +36,7 @@ pub(crate) enum Check {
     Chaos(chaos::Args),
     /// Mix odd lines, rotations, environments, signals and limits at random: each line must come
     /// once
-    Nights(nights::Args),
+    Nights(rounds::Rounds),
     /// Build the components with other compilers, and run pipelines of them
     Compilers,
     /// Compare the public API of gopiper-abi with its list (gopiper-abi/api.txt)

@@ -31,18 +31,22 @@ use anyhow::{Context, Result, bail};
 use self::account::Tally;
 use self::disk::compile_shim;
 use self::round::{Round, Setting};
+use crate::checks::rounds::Rounds;
 use crate::plugins::{self, Known};
 use crate::run::Built;
 use crate::workspace::{Cargo, own_metadata, target_folder};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many inputs, each with several kills
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
-    rounds: u64,
-    /// The seed of everything random; a round adds its number to it [default: random]
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    rounds: Rounds,
+    #[command(flatten)]
+    syncs: Syncs,
+}
+
+/// The treatment of syncs.
+#[derive(Default, clap::Args)]
+struct Syncs {
     /// Leave out the syncs that match this pattern: a round must fail, or they are not needed. With
     /// 'all', leave out each kind in turn: a round must fail each time
     #[arg(long, value_name = "SYNC")]
@@ -53,16 +57,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn chaos(args: &Args) -> Result<()> {
-    let built = built()?;
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    println!("seed={seed}");
-    run(&built, seed, args)
+    run(&built()?, args.rounds.seed(), args.rounds.count, &args.syncs)
 }
 
 /// The same rounds each time.
 pub(crate) fn check(built: &Built, rounds: u64) -> Result<()> {
-    let args = Args { rounds, seed: None, leave_out: None, list_syncs: false };
-    run(built, 0, &args)
+    run(built, 0, rounds, &Syncs::default())
 }
 
 /// With a release program, as a user has it.
@@ -76,20 +76,20 @@ fn built() -> Result<Built> {
     Ok(Built { program, plugins })
 }
 
-fn run(built: &Built, seed: u64, args: &Args) -> Result<()> {
+fn run(built: &Built, seed: u64, count: u64, syncs: &Syncs) -> Result<()> {
     let folder = target_folder()?.join("chaos");
     let (shim, folder) = (compile_shim(&folder)?, folder.join("rounds"));
     let setting = Setting { built, shim: &shim, folder: &folder, leave_out: None };
-    match args.leave_out.as_deref() {
-        _ if args.list_syncs => {
-            rounds(&setting, seed, args.rounds)?.1.iter().for_each(|sync| println!("{sync}"));
+    match syncs.leave_out.as_deref() {
+        _ if syncs.list_syncs => {
+            rounds(&setting, seed, count)?.1.iter().for_each(|sync| println!("{sync}"));
             Ok(())
         }
-        Some("all") => leave_out_each(&setting, seed, args.rounds),
+        Some("all") => leave_out_each(&setting, seed, count),
         leave_out => {
             let setting = Setting { leave_out, ..setting };
-            let (tally, _) = rounds(&setting, seed, args.rounds)?;
-            println!("rounds={} {tally}", args.rounds);
+            let (tally, _) = rounds(&setting, seed, count)?;
+            println!("rounds={count} {tally}");
             Ok(())
         }
     }

@@ -13,23 +13,12 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use self::night::Night;
+use crate::checks::rounds::Rounds;
 use crate::run::{self, Built};
 use crate::workspace::target_folder;
 
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// How many nights
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
-    rounds: u64,
-    /// The seed of everything random; a night adds its number to it [default: random]
-    #[arg(long)]
-    seed: Option<u64>,
-}
-
-pub(crate) fn nights(args: &Args) -> Result<()> {
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    println!("seed={seed}");
-    run(&run::release_of_all()?, seed, args.rounds)
+pub(crate) fn nights(nights: &Rounds) -> Result<()> {
+    run(&run::release_of_all()?, nights.seed(), nights.count)
 }
 
 /// The same nights each time.
