@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backoff_doubles_up_to_its_cap_and_half_of_it_is_chance() {
+    fn a_backoff_doubles_up_to_its_cap_and_half_of_it_is_random() {
         let policy = RetryPolicy {
             max_attempts: 100,
             initial_backoff: Duration::from_millis(100),

@@ -17,14 +17,14 @@ pub(crate) enum Act {
     Split,
 }
 
-pub(crate) fn chance(salt: usize, text: &str) -> usize {
+pub(crate) fn random(salt: usize, text: &str) -> usize {
     let mut hasher = DefaultHasher::new();
     (salt, text).hash(&mut hasher);
     hasher.finish() as usize
 }
 
 pub(crate) fn act(salt: usize, text: &str) -> Act {
-    match chance(salt, text) % 16 {
+    match random(salt, text) % 16 {
         0 => Act::Drop,
         1 => Act::Fail,
         2 => Act::Retry,
@@ -50,7 +50,7 @@ pub(crate) fn text(message: &Message) -> String {
 impl Component for Actor {
     fn handle(&mut self, mut message: Message, handled: HandledCallback) {
         let (salt, text) = (self.salt, text(&message));
-        if self.limited && chance(salt, &text) % 50 == 1 {
+        if self.limited && random(salt, &text) % 50 == 1 {
             thread::sleep(3 * LIMIT);
         }
         match if self.acts { act(salt, &text) } else { Act::Done } {
@@ -75,7 +75,7 @@ pub(crate) struct Router(pub(crate) usize, pub(crate) usize);
 
 impl Component for Router {
     fn handle(&mut self, mut message: Message, handled: HandledCallback) {
-        let branch = chance(self.0, &text(&message)) % self.1;
+        let branch = random(self.0, &text(&message)) % self.1;
         message.set_branch(branch as u16);
         handled.done(message);
     }

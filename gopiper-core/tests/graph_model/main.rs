@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use actors::{Act, Actor, LIMIT, Router, act, chance};
+use actors::{Act, Actor, LIMIT, Router, act, random};
 use common::Probe;
 use gopiper_abi::{Outcome, own};
 use gopiper_core::{
@@ -270,7 +270,7 @@ impl Model {
                 worst
             }
             Node::Route(salt, branches) => {
-                let list = all(&branches[chance(*salt, text) % branches.len()]);
+                let list = all(&branches[random(*salt, text) % branches.len()]);
                 self.run(text, &list.iter().collect::<Vec<_>>(), sure)
             }
         };

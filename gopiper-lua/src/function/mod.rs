@@ -42,7 +42,7 @@ static COUNTING: Chunk = Chunk::own(include_str!("lua/counting.lua"));
 pub(crate) struct Wanted {
     /// From 1 on.
     pub(crate) number: usize,
-    /// As [`stands_at`] says it.
+    /// From [`position_of`].
     pub(crate) at: String,
 }
 
@@ -61,8 +61,9 @@ pub(crate) fn transform(
     })
 }
 
-/// The place where a function is defined; for a route's conditions, where the route is created.
-pub(crate) fn stands_at(lua: &Lua, decide: &Value) -> String {
+/// The position of a function's definition; for a route's conditions, that of the call that creates
+/// the route.
+pub(crate) fn position_of(lua: &Lua, decide: &Value) -> String {
     let place = match decide.as_function().map(Function::info) {
         Some(info) => info
             .source
@@ -132,7 +133,7 @@ fn run_again(
     given.set("list", list)?;
     given.set("stand_in", lua.create_function(|_, ()| Ok(StandIn))?)?;
     given.set("secret", lua.create_function(|_, ()| Ok(Secret(String::new())))?)?;
-    given.set("stands_at", lua.create_function(|lua, decide| Ok(stands_at(lua, &decide)))?)?;
+    given.set("position_of", lua.create_function(|lua, decide| Ok(position_of(lua, &decide)))?)?;
     let env = |lua: &Lua, (name, default): (Value, Value)| {
         Ok(env(lua, name, default).map_or_else(|error| (None, Some(error)), |v| (Some(v), None)))
     };

@@ -12,7 +12,7 @@ use mlua::{Function, Lua, LuaString, Table, Value};
 use parking_lot::Mutex;
 
 use crate::{
-    language::{chance::Chance, search::here},
+    language::{search::here, seeds::Seeds},
     problem::{
         Problem,
         place::{Place, What},
@@ -38,7 +38,7 @@ pub(crate) struct Script {
     name: String,
     /// The files that were required, by their names in Lua, as of the first time they were read.
     required: Mutex<BTreeMap<String, Arc<Chunk>>>,
-    chance: Chance,
+    seeds: Seeds,
 }
 
 impl Script {
@@ -51,12 +51,12 @@ impl Script {
             directory,
             name,
             required: Mutex::default(),
-            chance: Chance::new(None),
+            seeds: Seeds::new(None),
         }
     }
 
     pub(crate) fn read(file: &Path, seed: Option<u64>) -> io::Result<Self> {
-        Ok(Script { chance: Chance::new(seed), ..Self::new(fs::read(file)?, file) })
+        Ok(Script { seeds: Seeds::new(seed), ..Self::new(fs::read(file)?, file) })
     }
 
     /// Runs it, for the function with this number, or for none. `require` searches beside the file
@@ -71,7 +71,7 @@ impl Script {
         let package: Table = lua.globals().get("package")?;
         package.set("path", "")?;
         let random: Function = lua.globals().get::<Table>("math")?.get("randomseed")?;
-        random.call::<()>(self.chance.seed(number))?;
+        random.call::<()>(self.seeds.next(number))?;
         let source = self.clone();
         let beside = move |lua: &Lua, module: String| source.find(lua, &module);
         package.get::<Table>("loaders")?.raw_insert(2, lua.create_function(beside)?)?;

@@ -12,7 +12,7 @@ use super::{
     table::one_of,
 };
 use crate::{
-    function::stands_at,
+    function::position_of,
     language::{kind::kind_of, placeholder::is_placeholder, script::Script},
 };
 
@@ -136,7 +136,7 @@ pub(super) fn route(
     let names: Vec<_> = names.map(String::as_str).collect();
     check_conditions(call, &decide, &names);
     let options = component_options(call.options(3, options));
-    let at = stands_at(call.lua, &decide);
+    let at = position_of(call.lua, &decide);
     let router = function_spec(call, source, (options, None), "route", at);
     stand.components.push(call.place(0, ""));
     let mut taken = Vec::new();

@@ -24,7 +24,7 @@ use super::{
     options::{FunctionOptions, buffer_options, component_options, function_options},
 };
 use crate::{
-    function::stands_at,
+    function::position_of,
     language::{convert::GivenAttributes, paths, search::SearchPath, settings::Settings},
     problem::{place::Place, remark::Remark},
 };
@@ -162,7 +162,7 @@ fn attributes_fit(
 
 /// A function with options.
 pub(super) fn transform(call: &ModuleCall<'_>, (user, options): (Value, Value)) -> Transform {
-    let at = stands_at(call.lua, &user);
+    let at = position_of(call.lua, &user);
     call.argument::<Function>(1, "what it does", user);
     let options = function_options(call.options(2, options));
     Transform { place: call.place(0, ""), at, options: Mutex::new(Some(options)) }

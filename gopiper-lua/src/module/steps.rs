@@ -14,7 +14,7 @@ use super::{
     table::shown,
 };
 use crate::{
-    function::{self, Wanted, stands_at},
+    function::{self, Wanted, position_of},
     language::{kind::kind_of, placeholder::is_placeholder, script::Script},
     problem::{place::Place, remark::Remark},
     state::{
@@ -166,7 +166,7 @@ fn take_step(
     into: &mut Steps,
 ) -> Result<(), Option<String>> {
     if value.is_function() {
-        let at = stands_at(call.lua, value);
+        let at = position_of(call.lua, value);
         let spec = function_spec(call, source, FunctionOptions::default(), "lua", at);
         into.push(spec, place);
         return Ok(());

@@ -3,7 +3,7 @@
 local given = ...
 local error, ipairs, pairs, rawget, type, sort = error, ipairs, pairs, rawget, type, table.sort
 local setmetatable = setmetatable
-local stand_in, stands_at, env, unknown = given.stand_in, given.stands_at, given.env, given.unknown
+local stand_in, position_of, env, unknown = given.stand_in, given.position_of, given.env, given.unknown
 local gopiper = { NULL = given.null, DONE = 0, CONTINUE = 1, RETRY = 100, FAIL = 200, DROP = 300 }
 local has_ended = false
 local counted = { at = {}, ended = function() has_ended = true end }
@@ -36,7 +36,7 @@ local function count(decide, user, flush, branches)
   functions = functions + 1
   -- A worker needs to know where its own function is; without one, all are wanted.
   if given.number == 0 or functions == given.number then
-    counted.at[functions] = stands_at(decide)
+    counted.at[functions] = position_of(decide)
   end
   if functions == given.number then
     counted.found, counted.flush, counted.branches = user, flush, branches

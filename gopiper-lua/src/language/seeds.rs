@@ -4,22 +4,22 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 
 /// The seeds of a file's states.
-pub(crate) struct Chance {
+pub(crate) struct Seeds {
     seed: u64,
     /// How many states there were before, by the number of their function.
     states: Mutex<HashMap<usize, u64>>,
 }
 
-impl Chance {
+impl Seeds {
     /// The same in each run if there is a seed.
     pub(crate) fn new(seed: Option<u64>) -> Self {
         let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-        Chance { seed, states: Mutex::default() }
+        Seeds { seed, states: Mutex::default() }
     }
 
     /// The seed of the next state for the function with this number. Workers of one function, and
     /// states that replace others, have different seeds.
-    pub(crate) fn seed(&self, number: usize) -> f64 {
+    pub(crate) fn next(&self, number: usize) -> f64 {
         let mut states = self.states.lock();
         let state = states.entry(number).or_default();
         *state += 1;
@@ -39,10 +39,10 @@ mod tests {
     #[test]
     fn each_state_has_its_own_and_with_a_seed_the_same_in_each_run() {
         let run = |seed| {
-            let chance = Chance::new(seed);
+            let seeds = Seeds::new(seed);
             (0..3)
                 .flat_map(|number| (0..10).map(move |_| number))
-                .map(|n| chance.seed(n).to_bits())
+                .map(|n| seeds.next(n).to_bits())
                 .collect::<Vec<_>>()
         };
         assert_eq!(run(Some(7)), run(Some(7)));
