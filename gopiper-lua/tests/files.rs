@@ -62,6 +62,7 @@ gopiper.createPipeline({{
 /// Both paths lie beside the file; the folder's name looks like a pattern and a template.
 #[test]
 fn relative_paths_start_at_the_folder_of_the_file_or_if_asked_where_it_is_run() {
+    const VARIABLE: &str = "GOPIPER_PATHS_FROM_WORKING_DIRECTORY";
     let outside = tempfile::tempdir().expect("a folder");
     let beside = outside.path().join("of [a-c] {x,y} %Y");
     fs::create_dir(&beside).expect("a folder");
@@ -74,11 +75,15 @@ gopiper.createPipeline({
     fs::write(beside.join("pipeline.lua"), text).expect("written");
     fs::write(beside.join("a.log"), "beside the file\n").expect("written");
     fs::write(outside.path().join("a.log"), "where it is run\n").expect("written");
-    for (option, folder, expected) in [
-        (None, beside.as_path(), "beside the file\n"),
-        (Some("--paths-from-working-directory"), outside.path(), "where it is run\n"),
+    let (beside_it, where_it_is_run) = ("beside the file\n", "where it is run\n");
+    for (option, variable, folder, expected) in [
+        (None, "0", beside.as_path(), beside_it),
+        (Some("--paths-from-working-directory"), "0", outside.path(), where_it_is_run),
+        (None, "1", outside.path(), where_it_is_run),
     ] {
+        let _ = fs::remove_dir_all(folder.join("out"));
         let mut command = gopiper();
+        command.env(VARIABLE, variable);
         command.arg("run").args(option).arg(beside.join("pipeline.lua")).current_dir(&outside);
         let output = command.arg("--state-dir").arg("state").output().expect("it ran");
         assert!(output.status.success(), "{}", stderr(&output));

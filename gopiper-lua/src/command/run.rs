@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 use gopiper_core::{
     Pipeline, PipelineError, Prepared, Running, StopReason, Summary, plural, state,
 };
@@ -36,7 +36,8 @@ pub(crate) struct RunArguments {
     pub(crate) shutdown_timeout: u32,
     /// Relative paths in attributes start at the working directory, and not at the folder of the
     /// pipeline's file.
-    #[arg(long, env = "GOPIPER_PATHS_FROM_WORKING_DIRECTORY")]
+    #[arg(long, env = "GOPIPER_PATHS_FROM_WORKING_DIRECTORY",
+        value_parser = BoolishValueParser::new())]
     pub(crate) paths_from_working_directory: bool,
     /// Open the files of components at their own paths, so that debuggers and profilers find them.
     /// Do not replace such a file while it is in use.
