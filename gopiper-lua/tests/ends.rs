@@ -2,44 +2,36 @@
 mod common;
 
 use std::{
-    fs,
     io::{BufRead, BufReader, Write},
     os::unix::process::ExitStatusExt,
-    process::{Command, Output, Stdio},
+    process::{Child, Output, Stdio},
 };
 
-use common::{gopiper, stderr};
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use common::{Home, pipeline_text, run, send, stderr};
+use rustix::process::Signal;
 
 const WHO: &str = "component faults (pipeline main, worker 1)";
 
-/// The program on a pipeline with a component that misbehaves.
-fn running(attributes: &str) -> (TempDir, Command) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("p.lua");
-    let text = format!(
-        "local gopiper = require('gopiper')
-gopiper.createPipeline({{
-  gopiper.loadComponent('stdin_component.so', {{}}),
-  gopiper.loadComponent('faults_component.so', {attributes}),
-  gopiper.loadComponent('stdout_component.so', {{}}),
-}})
-"
-    );
-    fs::write(&file, text).expect("written");
-    let mut command = gopiper();
-    command.arg("run").arg(file);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    (folder, command)
+/// With a pipeline of a component that misbehaves.
+fn home(attributes: &str) -> Home {
+    let faults = format!("gopiper.loadComponent('faults_component.so', {attributes}),");
+    Home::new(&pipeline_text(&faults, "{}"))
 }
 
 fn after(message: &str) -> Output {
-    let (_folder, mut command) = running("{}");
-    let mut child = command.spawn().expect("it starts");
+    home("{}").run(&["run"], format!("{message}\n").as_bytes())
+}
+
+/// Sends the program a signal while its component is at work, and waits for its end.
+fn signalled(attributes: &str, signal: Signal) -> Output {
+    let home = home(attributes);
+    let mut command = home.gopiper(&["run"]);
+    let mut child: Child = command.stdin(Stdio::piped()).spawn().expect("it starts");
     let mut input = child.stdin.take().expect("a pipe");
-    writeln!(input, "{message}").expect("taken");
-    drop(input);
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    writeln!(input, "done").expect("taken");
+    output.read_line(&mut String::new()).expect("a line");
+    send(&child, signal);
     child.wait_with_output().expect("it ends")
 }
 
@@ -70,8 +62,8 @@ fn a_fatal_signal_names_the_component_and_remains_the_status() {
 
 #[test]
 fn a_fatal_signal_while_a_file_is_opened_names_the_file() {
-    let (_folder, mut command) = running("{}");
-    let output = command.env("FAULTS", "opening").output().expect("it runs");
+    let home = home("{}");
+    let output = run(home.gopiper(&["run"]).env("FAULTS", "opening"), b"");
     let said = stderr(&output);
     assert_eq!(output.status.signal(), Some(Signal::ILL.as_raw()), "{said}");
     let line = said.lines().find(|line| line.starts_with("gopiper: SIGILL in file "));
@@ -80,29 +72,16 @@ fn a_fatal_signal_while_a_file_is_opened_names_the_file() {
 
 #[test]
 fn a_fatal_signal_from_outside_ends_the_program() {
-    let (_folder, mut command) = running("{}");
-    let mut child = command.spawn().expect("it starts");
-    let mut input = child.stdin.take().expect("a pipe");
-    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
-    writeln!(input, "done").expect("taken");
-    output.read_line(&mut String::new()).expect("a line");
-    kill_process(Pid::from_child(&child), Signal::SEGV).expect("it is there");
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.signal(), Some(Signal::SEGV.as_raw()));
+    let output = signalled("{}", Signal::SEGV);
+    assert_eq!(output.status.signal(), Some(Signal::SEGV.as_raw()), "{}", stderr(&output));
 }
 
 #[test]
 fn signals_that_a_component_takes_still_stop_the_program() {
-    let (_folder, mut command) = running("{ ignores_signals = true }");
-    let mut child = command.spawn().expect("it starts");
-    let mut input = child.stdin.take().expect("a pipe");
-    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
-    writeln!(input, "done").expect("taken");
-    output.read_line(&mut String::new()).expect("a line");
-    kill_process(Pid::from_child(&child), Signal::TERM).expect("it is there");
-    let ended = child.wait_with_output().expect("it ends");
-    let said = stderr(&ended);
-    assert!(ended.status.success(), "{said}");
-    assert!(said.contains(&format!("{WHO} changed the handling of SIGINT, SIGTERM")), "{said}");
+    let output = signalled("{ ignores_signals = true }", Signal::TERM);
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    let changed = "the handling of SIGINT, SIGTERM has changed while component ";
+    assert!(said.contains(changed), "{said}");
     assert!(said.contains("stopping: "), "{said}");
 }

@@ -103,7 +103,9 @@ fn put_back(component: &str) {
         }
     }
     if !changed.is_empty() {
-        warn!("{component} changed the handling of {}: gopiper's is back", changed.join(", "));
+        let changed = changed.join(", ");
+        // Others start at the same time: it may have been one of them.
+        warn!("the handling of {changed} has changed while {component} started: gopiper's is back");
     }
 }
 
