@@ -106,13 +106,24 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         }
     };
     let verdicts = run(&chosen, &subject, arguments);
+    conclude(arguments, &inspection, copy, &chosen, &verdicts)
+}
+
+/// Sums the verdicts up, and seals the file if no test speaks against that.
+fn conclude(
+    arguments: &VerifyArguments,
+    inspection: &Inspection,
+    copy: Option<SealedCopy>,
+    tests: &[&'static Test],
+    verdicts: &[Verdict],
+) -> Result<ExitCode, Refusal> {
     let is_allowed = |test: &Test| is_in(&arguments.allow_skip, test);
-    let unproven = chosen
+    let unproven = tests
         .iter()
-        .zip(&verdicts)
+        .zip(verdicts)
         .filter(|(test, verdict)| matches!(verdict, Verdict::Skipped(_)) && !is_allowed(test));
     let unproven = unproven.count();
-    summarize(&verdicts, unproven, arguments);
+    summarize(verdicts, unproven, arguments);
     let failed = unproven > 0 || verdicts.iter().any(Verdict::is_failure);
     if let Some(copy) = copy {
         let why = match failed {
@@ -125,7 +136,7 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         }
     }
     if !arguments.json {
-        print(format_args!("{}: {}", arguments.file.display(), in_a_line(&inspection)));
+        print(format_args!("{}: {}", arguments.file.display(), in_a_line(inspection)));
     }
     Ok(if failed { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
 }
@@ -194,8 +205,8 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
             side_by_side(tests, arguments.jobs.unwrap_or_else(processors), &one, &show)
         }
     };
-    // What a test that crashed has left. Not what the program had when it began, of a shell that it
-    // has replaced.
+    // A test that crashed may have left some. Those that the program had when it began are those of
+    // a shell that it has replaced.
     children::end(&subject.before.children);
     verdicts
 }

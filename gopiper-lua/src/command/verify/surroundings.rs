@@ -33,17 +33,18 @@ impl Surroundings {
         self.folder.path()
     }
 
-    /// Ends the command. Nothing was tried if the command had failed, whatever the test says.
+    /// Ends the command. A test that found no fault has proven nothing if the command had failed.
     pub(super) fn end(mut self, verdict: Verdict) -> io::Result<Verdict> {
         let Some((mut child, mut said)) = self.beside.take() else { return Ok(verdict) };
         let ended = child.try_wait()?;
         stop(&mut child);
         let failed = ended.filter(|status| !status.success());
         let (Some(status), false) = (failed, verdict.is_failure()) else { return Ok(verdict) };
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         said.rewind()?;
-        let _ = said.read_to_string(&mut text);
-        let last = text.trim_end().lines().last().map(|line| format!(": {line}"));
+        said.read_to_end(&mut bytes)?;
+        let last = String::from_utf8_lossy(&bytes);
+        let last = last.trim_end().lines().last().map(|line| format!(": {line}"));
         let last = last.unwrap_or_default();
         Ok(Verdict::Skipped(format!("the command of --while ended with {status}{last}")))
     }

@@ -1,4 +1,4 @@
-//! Tests of what a component leaves behind in the process, which it shares with other components.
+//! Tests of a component's effects on the process, which it shares with other components.
 use std::{
     fs,
     io::{self, Read, Seek},
@@ -196,8 +196,8 @@ fn child_processes(subject: &Subject) -> Judged {
     let left = children::end(&subject.before.children);
     must(left.is_empty(), || {
         let names: Vec<_> = left.iter().map(|child| child.described.as_str()).collect();
-        let (count, names) = (plural(left.len(), "child process"), names.join(", "));
-        format!("it left {}: {names}", count.replace("processs", "processes"))
+        let processes = if left.len() == 1 { "process" } else { "processes" };
+        format!("it left {} child {processes}: {}", left.len(), names.join(", "))
     })
 }
 
