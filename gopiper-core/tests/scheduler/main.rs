@@ -5,10 +5,7 @@ mod common;
 mod refusals;
 mod retries;
 
-use std::{
-    sync::{Mutex, mpsc},
-    time::Duration,
-};
+use std::time::Duration;
 
 use common::{Probe, load, run, with_workers};
 
@@ -240,15 +237,16 @@ fn all_components_but_the_sources_start_at_the_same_time() {
     }
 
     let probe = Probe::new(["a"]);
-    let (tell, hear) = mpsc::sync_channel(0);
+    let (sender, receiver) = crossbeam_channel::bounded(0);
     // Each needs the other to be starting.
+    let patience = Duration::from_secs(10);
     let one = own::transform("one", move |_| {
-        tell.send(()).map(|()| Passes).map_err(|error| Error::new(error.to_string()))
+        let sent = sender.send_timeout((), patience);
+        sent.map(|()| Passes).map_err(|error| Error::new(error.to_string()))
     });
-    let hear = Mutex::new(hear);
     let other = own::transform("other", move |_| {
-        let heard = hear.lock().unwrap().recv_timeout(Duration::from_secs(10));
-        heard.map(|()| Passes).map_err(|error| Error::new(error.to_string()))
+        let received = receiver.recv_timeout(patience);
+        received.map(|()| Passes).map_err(|error| Error::new(error.to_string()))
     });
     let [one, other] =
         [one, other].map(|factory| ComponentSpec { factory, options: Default::default() });
