@@ -24,7 +24,6 @@ fn it_is_made_when_it_is_needed_and_knows_its_version() {
     assert!(check(&directory, Path::new("")).unwrap_err().contains("does not contain a version"));
 }
 
-/// An older gopiper would ignore the buffers that are written from then on, and refuses it.
 #[test]
 fn components_that_start_at_the_same_time_make_it_once() {
     for _ in 0..20 {
@@ -43,29 +42,35 @@ fn components_that_start_at_the_same_time_make_it_once() {
     }
 }
 
+/// A state directory with a file of a component, and the place of its version.
+fn directory_with(file: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pipelines/main").join(file);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, "here").unwrap();
+    let version = version_file(directory.path());
+    (directory, version)
+}
+
+/// An older gopiper would ignore the buffers that are written from then on, and refuses it.
 #[test]
 fn a_directory_of_the_version_before_gets_this_version_when_it_is_used() {
-    let place = tempfile::tempdir().unwrap();
-    let (directory, version) = (place.path(), place.path().join("version"));
-    let checkpoint = directory.join("pipelines/main/file/checkpoint");
-    fs::create_dir_all(checkpoint.parent().unwrap()).unwrap();
-    fs::write(&checkpoint, "here").unwrap();
+    let (directory, version) = directory_with("file/checkpoint");
+    let directory = directory.path();
     fs::write(directory.join("pipelines/main.lua"), "the operator's").unwrap();
     fs::write(&version, "1\n").unwrap();
     check(directory, Path::new("")).unwrap();
     assert_eq!(fs::read_to_string(&version).unwrap(), "1\n", "a look changes nothing");
     ComponentState::new(Some(directory.into()), "main", "file").folder().unwrap();
     assert_eq!(fs::read_to_string(&version).unwrap(), "2\n");
-    assert_eq!(fs::read_to_string(&checkpoint).unwrap(), "here");
+    let checkpoint = directory.join("pipelines/main/file/checkpoint");
+    assert_eq!(fs::read_to_string(checkpoint).unwrap(), "here");
 }
 
 #[test]
 fn a_directory_with_a_buffer_of_an_earlier_version_is_refused_and_keeps_its_version() {
-    let place = tempfile::tempdir().unwrap();
-    let (directory, version) = (place.path(), place.path().join("version"));
-    let buffer = directory.join("pipelines/main/spool/buffer.redb");
-    fs::create_dir_all(buffer.parent().unwrap()).unwrap();
-    fs::write(&buffer, "").unwrap();
+    let (directory, version) = directory_with("spool/buffer.redb");
+    let directory = directory.path();
     let refused = || {
         let of_another = ComponentState::new(Some(directory.into()), "main", "file").folder();
         let error = of_another.unwrap_err().to_string();
@@ -77,7 +82,7 @@ fn a_directory_with_a_buffer_of_an_earlier_version_is_refused_and_keeps_its_vers
     fs::write(&version, "1\n").unwrap();
     refused();
     assert_eq!(fs::read_to_string(&version).unwrap(), "1\n");
-    fs::remove_file(&buffer).unwrap();
+    fs::remove_file(directory.join("pipelines/main/spool/buffer.redb")).unwrap();
     check(directory, Path::new("")).unwrap();
 }
 
