@@ -34,7 +34,7 @@ pub use crate::attributes::{
 /// # fn main() {}
 /// ```
 ///
-/// A second one in the crate, in whichever module, is an error that says so:
+/// A second one in the crate, in any module, is an error that says so:
 ///
 /// ```compile_fail,E0428
 /// # use gopiper_abi::*;
@@ -59,7 +59,7 @@ macro_rules! export_component {
     (transform: $factory:ty) => { $crate::export_component!(@ AsTransform, $factory); };
     (sink: $factory:ty) => { $crate::export_component!(@ AsSink, $factory); };
     (@ $role:ident, $factory:ty) => {
-        // An exported macro lies at the root of its crate: a second one of this name is an error
+        // An exported macro is at the root of its crate: a second one of this name is an error
         // with that name in it. Without it, the error would be about a symbol of the linker.
         #[doc(hidden)]
         #[macro_export]

@@ -3,7 +3,7 @@ use std::fmt;
 
 use crate::raw::{Batch, Deliveries, Host, Message, OnStop, Positions, SendStatus, Sending};
 
-/// So many messages get a batch of their number; more get one of the usual size.
+/// Up to this many messages get a batch of their number; more get one of the usual size.
 const FEW: usize = 64;
 
 /// Sends messages that a component creates: those that a source reads, or those that an aggregate

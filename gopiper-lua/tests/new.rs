@@ -73,7 +73,7 @@ fn a_new_component_builds_passes_its_tests_and_runs() {
     assert!(written.starts_with("# my-sink\n"), "{written}");
 }
 
-/// Its name stands where a placeholder was, in every file.
+/// Each placeholder was replaced, and each file has its name.
 fn everything_is_filled_in(folder: &Path, name: &str) {
     let files =
         ["Cargo.toml", "LICENSE", ".github/workflows/ci.yml", ".github/workflows/release.yml"];

@@ -69,7 +69,7 @@ fn each_test_finds_its_fault_and_no_other_one() {
     }
 }
 
-/// What a component does to the process, which others share. It neither ends nor stops `verify`.
+/// These change the process, which others share. They neither end nor stop `verify`.
 #[test]
 fn odd_components_fail_for_their_own_reason() {
     let file = plugins().join("faults_component.so");

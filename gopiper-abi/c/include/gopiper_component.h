@@ -20,23 +20,24 @@
 // batch. Its contents are private.
 typedef struct gopiper_message gopiper_message;
 
-// The component is first: it produces messages. For GOPIPER_COMPONENT.
+// The first component: it produces messages. For GOPIPER_COMPONENT.
 #define GOPIPER_SOURCE 0
 
-// The component stands between: it gets messages and passes them on. For GOPIPER_COMPONENT.
+// A component between a source and a sink: it gets messages and passes them on. For
+// GOPIPER_COMPONENT.
 #define GOPIPER_TRANSFORM 1
 
-// The component is last: messages end there. For GOPIPER_COMPONENT.
+// The last component: messages end there. For GOPIPER_COMPONENT.
 #define GOPIPER_SINK 2
 
-// Any number of workers; messages go to whichever is free. For `parallel`.
+// Any number of workers; a message goes to one that is free. For `parallel`.
 #define GOPIPER_PARALLEL_ANY 0
 
-// One worker alone: what it keeps or writes must be in one place. For `parallel`.
+// One worker: its data or its output must be in one place. For `parallel`.
 #define GOPIPER_PARALLEL_SINGLE 1
 
 // Any number of workers; messages that agree in an attribute (the operator's option
-// `partition_by`) go to the same one. For `parallel`.
+// `partition_by`) go to the same worker. For `parallel`.
 #define GOPIPER_PARALLEL_KEYED 2
 
 // `handle` returns this when the next component is to get the message.

@@ -31,7 +31,7 @@ use crate::{
 
 unsafe extern "C" {
     /// Defined by GOPIPER_COMPONENT in the author's file.
-    // Older compilers look behind its pointers, at types that are opaque to C.
+    // Older compilers follow its pointers, to types that are opaque to C.
     #[allow(improper_ctypes)]
     static gopiper_exported_component_: gopiper_exported;
 }

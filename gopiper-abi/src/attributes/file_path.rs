@@ -84,7 +84,7 @@ impl JsonSchema for FilePath {
     }
 }
 
-/// For the schema: it says what the default is.
+/// Writes the default into the schema.
 impl Serialize for FilePath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.written)
@@ -110,7 +110,7 @@ impl<'de> Visitor<'de> for PathVisitor {
         Ok(FilePath::from(written))
     }
 
-    /// As a host gives it that knows the pipeline's file.
+    /// From a host that knows the pipeline's file.
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FilePath, A::Error> {
         #[derive(Deserialize)]
         struct Placed {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_no_path() {
+    fn a_number_is_not_a_path() {
         let error = path(7.into()).unwrap_err();
         assert!(error.contains("attribute path: ") && error.contains("a string"), "{error}");
     }

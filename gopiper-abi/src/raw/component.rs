@@ -20,11 +20,11 @@ pub struct Kind(pub u32);
 shown_by_name!(Kind: SOURCE TRANSFORM SINK);
 
 impl Kind {
-    /// It is first: it produces messages.
+    /// The first component: it produces messages.
     pub const SOURCE: Self = Kind(0);
-    /// It stands between: it gets messages and passes them on.
+    /// A component between a source and a sink: it gets messages and passes them on.
     pub const TRANSFORM: Self = Kind(1);
-    /// It is last: messages end there.
+    /// The last component: messages end there.
     pub const SINK: Self = Kind(2);
 
     /// The word for it.
@@ -46,7 +46,7 @@ pub struct Parallel(pub u32);
 shown_by_name!(Parallel: ANY SINGLE KEYED);
 
 impl Parallel {
-    /// Any number; messages go to whichever worker is free.
+    /// Any number; a message goes to a worker that is free.
     pub const ANY: Self = Parallel(0);
     /// One worker (there is one standard input).
     pub const SINGLE: Self = Parallel(1);
@@ -104,7 +104,7 @@ pub struct Need {
     pub file: RString,
     /// The path of the attribute that asks for it; empty for none.
     pub attribute: RString,
-    /// What the operator can do where it is not available; empty if nothing is known.
+    /// The operator's alternative where it is not available; empty if there is none.
     pub otherwise: RString,
 }
 
@@ -146,7 +146,7 @@ impl Need {
 pub struct ComponentVtable {
     /// Once, on the worker's thread, before everything else.
     pub start: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RawError>,
-    /// From any thread, at any time before `drop`: whatever blocks should come to an end.
+    /// From any thread, at any time before `drop`: a call that blocks should return.
     pub stop: unsafe extern "C" fn(object: *const ()),
     /// A source sends what it has, about `credit` messages at most, which will not block.
     pub produce: unsafe extern "C" fn(object: *mut (), credit: u32) -> RResult<Produced, RawError>,

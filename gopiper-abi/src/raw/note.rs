@@ -94,7 +94,7 @@ const fn padded<const N: usize>(text: &str) -> [u8; N] {
     out
 }
 
-/// The names of the features that are on, with a space behind each; filled up with NUL.
+/// The names of the features that are on, with a space after each; filled up with NUL.
 const fn listed<const N: usize>(features: &[(&str, bool)]) -> [u8; N] {
     let mut out = [0; N];
     let (mut feature, mut at) = (0, 0);

@@ -1,5 +1,5 @@
-//! The component whose code a thread runs: for what is said if that code ends the process, or
-//! changes what belongs to the host.
+//! The component whose code a thread runs: for the report if that code ends the process, or changes
+//! the host's part of it.
 use std::{cell::Cell, collections::BTreeSet, sync::OnceLock};
 
 use parking_lot::Mutex;
@@ -44,7 +44,7 @@ pub(crate) fn look() {
     }
 }
 
-/// Names stay, because a signal may come at any moment: each once.
+/// The name for good, because a signal may come at any moment; equal names are stored once.
 fn kept(name: String) -> &'static String {
     static NAMES: Mutex<BTreeSet<&'static String>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock();

@@ -16,7 +16,7 @@ use super::{
     record::{BlockPlace, NewBlock},
 };
 
-/// Of so many bytes on disk, one at least is live.
+/// At least one of this many bytes on disk is live.
 const LIVE_PART: u64 = 2;
 /// How many segments may be on disk beyond that.
 const SLACK: u64 = 3;

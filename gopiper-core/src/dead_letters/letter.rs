@@ -62,7 +62,7 @@ impl Letter {
         let text = |key| message.attribute(key).and_then(Value::as_str).unwrap_or_default().into();
         let number = |key| message.attribute(key).and_then(Value::as_i64).unwrap_or_default();
         let own = |key: &str| !key.starts_with("gopiper.");
-        // A letter that could not be read again would hide the letters behind it, too.
+        // A letter that could not be read again would hide the letters after it, too.
         let mut left_out = String::new();
         let mut stored = |name: &str, value: &Value| {
             let stored = StoredValue::new(value);

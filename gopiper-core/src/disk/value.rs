@@ -3,8 +3,8 @@ use gopiper_abi::{AttributeValue, Map, Payload, Value, ValueTag};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::Bytes;
 
-/// The deepest nesting of lists and maps in a value on disk. Components nest their values as they
-/// like; what is deeper than some 500 levels could be written, and not read again.
+/// The deepest nesting of lists and maps in a value on disk. Components nest values as deeply as
+/// they like; one of more than some 500 levels could be written, and not read again.
 pub(crate) const DEPTH: usize = 128;
 
 /// A value that is nested too deeply for the disk.
@@ -12,8 +12,8 @@ pub(crate) const DEPTH: usize = 128;
 #[error("nested more than {DEPTH} levels deep")]
 pub(crate) struct TooDeep;
 
-/// Whether a value can be stored: to be asked before it becomes a [`Stored`], which follows each
-/// level with a call.
+/// Checks whether a value can be stored, before it becomes a [`Stored`]: that recurses for each
+/// level.
 pub(crate) fn check_depth(value: &Value) -> Result<(), TooDeep> {
     fits(value, DEPTH).then_some(()).ok_or(TooDeep)
 }

@@ -15,7 +15,7 @@ pub fn names(steps: &[Step]) -> Vec<String> {
 pub(crate) struct Names {
     all: Vec<String>,
     taken: BTreeSet<String>,
-    /// The first number that may be free behind each name.
+    /// The first number that may be free after each name.
     numbers: BTreeMap<String, usize>,
 }
 

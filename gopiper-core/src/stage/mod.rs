@@ -111,7 +111,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Puts a batch behind the others, into the last one of them if both fit into one of the usual
+    /// Puts a batch after the others, into the last one of them if both fit into one of the usual
     /// size.
     pub(crate) fn push(&mut self, batch: Batch) {
         if batch.is_empty() {

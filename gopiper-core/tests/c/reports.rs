@@ -1,4 +1,4 @@
-//! What a component in C reports, and what becomes of its messages.
+//! The reports of components in C, and the outcomes of their messages.
 use gopiper_abi::Outcome;
 use gopiper_core::{
     ComponentSpec, PipelineOptions, StopReason,

@@ -53,7 +53,7 @@ pub fn component_by(compiler: &str, source: &str) -> PathBuf {
     compile(compiler, source, &format!("{compiler}-{name}_component.so"), &linked)
 }
 
-/// Makes a component, under another name, with more options for the compiler: those behind take
+/// Makes a component, under another name, with more options for the compiler: later ones take
 /// precedence, and may leave out the version script.
 pub fn component_with(source: &str, name: &str, more: &[&str]) -> PathBuf {
     let library = c_folder().join("lib/libgopiper_component.a").display().to_string();

@@ -1,5 +1,5 @@
 //! The process, which the program shares with its components: a component may end it, by a fatal
-//! signal or by `exit`, or take its signal handlers. None of that happens without a word.
+//! signal or by `exit`, or take its signal handlers. Each of these is reported.
 #![allow(unsafe_code)]
 
 use std::{
@@ -33,7 +33,7 @@ const FATAL: [Signal; 5] = [
     (SIGABRT, "SIGABRT"),
 ];
 
-/// The signals whose handlers, or whose being ignored, a run depends on.
+/// The signals on whose handling a run depends.
 const OURS: [Signal; 6] = [
     (SIGINT, "SIGINT"),
     (SIGTERM, "SIGTERM"),
@@ -48,7 +48,7 @@ static BEFORE: OnceLock<[sigaction; 5]> = OnceLock::new();
 static KEPT: OnceLock<[sigaction; 6]> = OnceLock::new();
 /// The program itself ends.
 static ENDING: AtomicBool = AtomicBool::new(false);
-/// The process: one that a component forks is not the program's.
+/// The number of this process: one that a component forks has another.
 static PROCESS: OnceLock<i32> = OnceLock::new();
 
 /// From now on, the end of the process by a component is reported.
@@ -77,13 +77,13 @@ pub(crate) fn keep_handlers() {
     at_work::after_first_code(put_back);
 }
 
-/// Ends the program, on its own account.
+/// Ends the program; no component has done so.
 pub(crate) fn end(code: u8) -> ! {
     drop(OwnEnd);
     process::exit(i32::from(code))
 }
 
-/// When this goes, the program is about to end, on its own account.
+/// Dropped when the program is about to end, and no component has ended it.
 pub(crate) struct OwnEnd;
 
 impl Drop for OwnEnd {

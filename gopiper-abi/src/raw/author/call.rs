@@ -65,7 +65,7 @@ impl<'b> BatchCall<'b> {
     }
 
     /// The messages as a sink that ends each with `delimiter` writes them: neighbours in memory,
-    /// with that delimiter behind each, are one piece. `ending` describes the end of the text
+    /// with that delimiter after each, are one piece. `ending` describes the end of the text
     /// before them and, after the last piece, the end of theirs.
     pub fn pieces<'a>(
         &'a self,

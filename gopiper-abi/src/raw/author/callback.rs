@@ -140,7 +140,7 @@ impl<'b> HandledCallback<'b> {
 /// The slot is the caller's.
 #[inline]
 unsafe fn is_as_received(slot: *mut Message, message: &Message) -> bool {
-    // The five fields behind `time` are read as two numbers: comparing each costs as much as the
+    // The five fields after `time` are read as two numbers: comparing each costs as much as the
     // rest of the call. As one number it would cost more: `message` has just been copied in two
     // parts, and a load that spans both waits until they are in the cache.
     const _: () = assert!(offset_of!(Message, attempts) == 56 && size_of::<Message>() == 64);

@@ -1,4 +1,4 @@
-//! How much memory the messages of a batch keep: by this, channels are bounded.
+//! The size of a batch in bytes, which the bound of a channel counts.
 use std::ptr;
 
 use crate::raw::{Batch, Extra, PayloadOwner};
@@ -54,7 +54,7 @@ impl CountedBlocks {
 }
 
 impl Batch {
-    /// How many bytes count for the messages in a channel: their payloads and attributes, and at
+    /// The bytes that count for the messages in a channel: their payloads and attributes, and at
     /// least a quarter of each block of memory that they lie in. Lists and maps among the
     /// attributes do not count.
     pub fn bytes(&self) -> usize {

@@ -147,20 +147,20 @@ impl DeferredBatch {
     }
 }
 
-/// Looks after a batch that a component has, from another thread. It is to be dropped before
-/// [`Handling::finish`], for it holds the batch.
+/// A view of a batch that a component has, for another thread. Drop it before
+/// [`Handling::finish`]: it holds the batch.
 #[derive(Debug)]
 pub struct Watch(*mut BatchHeader);
 
-// SAFETY: it holds the batch. What it reads was written by the component's thread before, and is
-// published by the cursor and the statuses.
+// SAFETY: it holds the batch, so the memory stays. It reads only slots that the component's thread
+// has written before, and published by the cursor or a status.
 unsafe impl Send for Watch {}
 
 impl Watch {
-    /// Gives the call up: the component gets no further message of the batch (but for one that it
-    /// is being given at this moment). Returns copies of what it has reported, by place, without
-    /// their deliveries; `None` where it has the message and has not reported. What lies behind was
-    /// not begun.
+    /// Abandons the call: the component gets no further message of the batch, except one that it
+    /// receives at this moment. Returns copies of the reported messages, by place, without their
+    /// deliveries; `None` for a message that the component has and has not reported. The messages
+    /// after these were not begun.
     pub fn give_up(&self) -> Vec<Option<Message>> {
         // SAFETY: this hold keeps the batch alive. Only slots that the component's thread has
         // published are read: those before the cursor, and those whose status says that they are

@@ -21,7 +21,7 @@ pub(crate) struct Links {
     pub(crate) soname: Option<String>,
     /// The names of the libraries that it needs.
     pub(crate) needed: Vec<String>,
-    /// Its own search path: the folders before those of the environment, and those behind them.
+    /// Its own search path: the folders before those of the environment, and those after them.
     pub(crate) rpath: Vec<String>,
     pub(crate) runpath: Vec<String>,
     /// The symbol versions that must be there: of which library, and which.
@@ -151,10 +151,10 @@ fn lossy(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// The names in a table of needed versions (`.gnu.version_r`), each behind its library's, except
+/// The names in a table of needed versions (`.gnu.version_r`), each after its library's, except
 /// those that may be missing.
 ///
-/// `None` if an entry lies outside of the table, or if there are too many.
+/// `None` if an entry is outside of the table, or if there are too many.
 fn needed_versions<'a>(table: &[u8], names: &'a [u8]) -> Option<Vec<(&'a [u8], &'a [u8])>> {
     let mut needed = Vec::new();
     let mut seen = 0;

@@ -1,4 +1,4 @@
-//! What an ELF file says, read without trusting it, and whether this machine has what it asks for.
+//! Reads an ELF file without trusting it, and finds what it needs on this machine.
 //!
 //! Here: its shape, its machine, its note. `dynamic.rs` reads its requests to the dynamic linker,
 //! `libraries.rs` finds the libraries that it needs. `glibc.rs` and `cpu.rs` know the versions of

@@ -1,4 +1,4 @@
-//! Whether a file with a note can run here: the verdicts of gates 1 and 2.
+//! The verdicts of gates 1 and 2: whether a file with a note can run here.
 
 use std::fs;
 
@@ -131,7 +131,7 @@ impl Inspection {
             versions.iter().filter(|(_, name)| is_other(name)).map(|(of, _)| &**of).collect();
         others.dedup();
         others.into_iter().find_map(|library| {
-            // One that is not there is the dynamic linker's to refuse.
+            // The dynamic linker refuses a file whose library is missing.
             let path = self.links.find(&self.file, library)?.path;
             let bytes = fs::read(&path).ok()?;
             let defined = Elf::parse(&path, &bytes).ok()?.defined_versions()?;

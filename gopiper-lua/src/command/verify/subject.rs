@@ -23,7 +23,7 @@ pub(crate) struct Subject {
     pub(super) module: ComponentModule_Ref,
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// Whether it was compiled from C: it has other words for the same things.
+    /// Whether it was compiled from C: its advice has the words of C.
     pub(super) is_in_c: bool,
     pub(super) seal: Seal,
     /// By which a process of its own knows that it has the same file.
@@ -32,7 +32,7 @@ pub(crate) struct Subject {
     pub(super) seed: u64,
     /// The attributes, messages and limits from the options.
     pub(super) given: Arc<VerifyInput>,
-    /// The folder of the test, whatever the working directory has become.
+    /// The folder of the test: a component may change the working directory.
     pub(super) folder: PathBuf,
     /// The state of the process before.
     pub(super) before: Snapshot,

@@ -51,9 +51,9 @@ impl Verdict {
     }
 }
 
-/// How the words of a failure begin if a test did not end within its limit.
+/// The beginning of a failure's text if a test did not end within its limit.
 pub(super) const NOT_IN_TIME: &str = "it did not end within";
-/// How they begin if a pipeline came to a halt.
+/// Its beginning if a pipeline came to a halt.
 pub(super) const NO_PROGRESS: &str = "it made no progress for";
 
 /// Fails unless the condition holds.
@@ -61,7 +61,7 @@ pub(crate) fn must(is_so: bool, otherwise: impl FnOnce() -> String) -> Judged {
     if is_so { Ok(()) } else { Err(Verdict::Failed(otherwise())) }
 }
 
-/// Ends a test whose subject the component never does.
+/// The verdict of a test for something that the component never does.
 pub(crate) fn not_applicable(why: &str) -> Verdict {
     Verdict::NotApplicable(why.to_owned())
 }

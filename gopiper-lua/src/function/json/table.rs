@@ -112,7 +112,7 @@ impl<'de> Visitor<'de> for Key<'_> {
     }
 }
 
-/// So many keys are compared with each other. A set of them is larger and slower.
+/// Up to this many keys are compared with each other: a set of them is larger and slower.
 const FEW: usize = 16;
 
 /// The approximate memory of a key in the set beside its bytes.

@@ -76,7 +76,7 @@ pub(crate) fn at_create() -> Result<(), Error> {
     Ok(())
 }
 
-/// What a component must not do to the thread that creates its factory.
+/// Changes the thread that creates the factory, as no component may.
 fn touch_thread() {
     if is("process::signal-mask") {
         let mut one = mem::MaybeUninit::uninit();
@@ -105,7 +105,7 @@ fn touch_thread() {
     }
 }
 
-/// What a component must not do to the process, which others share: once.
+/// Changes the process, which others share, as no component may: once.
 fn touch_process() {
     static TOUCHED: Once = Once::new();
     TOUCHED.call_once(|| {

@@ -13,7 +13,8 @@ pub(crate) struct ChildProcess {
     pub(crate) described: String,
 }
 
-/// From now on, what loses its parent becomes a child of this process: it can be found and ended.
+/// From now on, a process that loses its parent becomes a child of this one, which can find and end
+/// it.
 pub(crate) fn adopt_orphans() {
     let _ = set_child_subreaper(Some(rustix::process::getpid()));
 }

@@ -34,7 +34,7 @@ pub(crate) fn locale() -> String {
     unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
 }
 
-/// The control bits of this thread's floating-point unit: rounding, and what becomes of very small
+/// The control bits of this thread's floating-point unit: rounding, and the treatment of very small
 /// numbers. On x86_64 those of SSE and of the x87.
 pub(crate) fn float_mode() -> (u64, u64) {
     #[cfg(target_arch = "x86_64")]
@@ -45,7 +45,7 @@ pub(crate) fn float_mode() -> (u64, u64) {
             std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut sse, options(nostack));
             std::arch::asm!("fnstcw [{}]", in(reg) &raw mut x87, options(nostack));
         }
-        // The lowest six bits say what has happened, and are no mode.
+        // The lowest six bits record what has happened: they are not part of the mode.
         (u64::from(sse & !0x3f), u64::from(x87))
     }
     #[cfg(target_arch = "aarch64")]

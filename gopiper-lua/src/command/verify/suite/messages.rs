@@ -227,9 +227,9 @@ fn leaked(subject: &Subject) -> Judged {
 fn memory(subject: &Subject) -> Judged {
     const TRIES: usize = 5;
     const COUNT: usize = 200_000;
-    /// A slow component is judged by as many as it takes in time, if they are these.
+    /// The least number of messages in the time limit: a slower component gets no verdict.
     const ENOUGH: usize = 50_000;
-    /// So often a look is taken, in messages.
+    /// The number of messages between two looks.
     const LOOKS: usize = 10_000;
     const SIZE: usize = 256;
     takes_messages(subject)?;

@@ -126,7 +126,7 @@ pub(crate) const TESTS: &[Test] = &[
     },
 ];
 
-/// How many messages that were; with none, there is nothing to be tested.
+/// The number of these messages; with none, the test is not applicable.
 fn some(count: u64, done: &str) -> Result<u64, Verdict> {
     if count > 0 { Ok(count) } else { Err(not_applicable(&format!("nothing was {done}"))) }
 }

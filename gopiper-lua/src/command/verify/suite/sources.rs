@@ -47,7 +47,7 @@ fn produced(ran: &Ran) -> Judged {
 fn outcomes(subject: &Subject) -> Judged {
     is_source(subject)?;
     for on_fail in [OnFail::DeadLetter, OnFail::Discard, OnFail::Stop] {
-        // From the beginning each time, whatever it remembers.
+        // From the beginning each time: it may remember its position.
         let _ = fs::remove_dir_all(subject.folder.join("state"));
         let ran = Trial::new(subject, []).ending(MessagesEnd::Mixed, on_fail).run()?;
         ran.ended()?;
