@@ -27,11 +27,23 @@ struct OpenPrivate {
 
 /// Opens the private libraries that `file` needs, those that they need first.
 pub(super) fn open_needed(file: &Path, links: &Links) -> Result<(), Refusal> {
+    open_all(&[(file, links)])
+}
+
+/// Opens the private libraries that the last of these files needs. Each of the others needs the
+/// next one.
+fn open_all(chain: &[(&Path, &Links)]) -> Result<(), Refusal> {
+    let Some(&(file, links)) = chain.last() else { return Ok(()) };
     for name in &links.needed {
         let known = OPEN.lock().get(name).cloned();
-        let Some(found) = links.find(file, name).filter(|it| it.is_own || known.is_some()) else {
-            continue;
-        };
+        let own = chain.iter().find_map(|(file, links)| {
+            // As for the dynamic linker: what the first file needs is open for those after it, and
+            // an RPATH counts for them.
+            let is_searched = links.needed.contains(name) || links.runpath.is_empty();
+            is_searched.then(|| links.find(file, name))?.filter(|found| found.is_own)
+        });
+        let other = || links.find(file, name).filter(|_| known.is_some());
+        let Some(found) = own.or_else(other) else { continue };
         let copy = PrivateCopy::of(&found.path)?;
         let contents = blake3::hash(copy.bytes());
         let open = match known {
@@ -42,7 +54,7 @@ pub(super) fn open_needed(file: &Path, links: &Links) -> Result<(), Refusal> {
             }),
         };
         let Some((open, its_contents)) = open else {
-            open_private(file, name, found.path, copy, contents)?;
+            open_private(chain, name, found.path, copy, contents)?;
             continue;
         };
         let is_versioned = links.versions.iter().any(|(of, _)| of == name);
@@ -53,21 +65,24 @@ pub(super) fn open_needed(file: &Path, links: &Links) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Opens the copy of a library that `file` needs by this name.
+/// Opens the copy of a library that the last of these files needs by this name.
 fn open_private(
-    file: &Path,
+    chain: &[(&Path, &Links)],
     name: &str,
     path: PathBuf,
     copy: PrivateCopy,
     contents: blake3::Hash,
 ) -> Result<(), Refusal> {
     let own = Elf::parse(&path, copy.bytes())?.links()?;
-    if own.soname.as_deref() != Some(name) {
+    if let Some((file, _)) = chain.last()
+        && own.soname.as_deref() != Some(name)
+    {
         return Err(another_name(file, name, &path, own.soname.as_deref()));
     }
     // First: libraries may need each other.
     OPEN.lock().insert(name.to_owned(), OpenPrivate { path: path.clone(), contents });
-    let opened = open_needed(&path, &own).and_then(|()| open_copy(&path, copy));
+    let chain = [chain, &[(&path, &own)]].concat();
+    let opened = open_all(&chain).and_then(|()| open_copy(&path, copy));
     if opened.is_err() {
         OPEN.lock().remove(name);
     }

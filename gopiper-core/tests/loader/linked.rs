@@ -221,6 +221,26 @@ fn two_private_libraries_of_one_name_are_not_mixed_up() {
     load(&third.join("component.so")).unwrap_or_else(|refusal| panic!("{refusal}"));
 }
 
+/// As without a private copy: what the component needs is open for its libraries, too.
+#[test]
+fn a_private_library_may_need_another_one_of_the_component() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("");
+    let second = library(&folder, "libgopipersecond.so.1", "int second(void) { return 8; }", &[]);
+    let second = second.display().to_string();
+    let code = "int second(void); int private_number(void) { return second() + 1; }";
+    let first = library(&folder, "libgopiperfirst.so.1", code, &[&second]).display().to_string();
+    let rpath = ["-Wl,-rpath,$ORIGIN", "-Wl,--no-as-needed", &first, &second];
+    for (name, tags) in
+        [("runpath", "-Wl,--enable-new-dtags"), ("rpath", "-Wl,--disable-new-dtags")]
+    {
+        let made = linked(name, &[&["-DPRIVATE=9", tags], &rpath[..]].concat());
+        let file = folder.join(format!("{name}.so"));
+        fs::copy(made, &file).unwrap();
+        load(&file).unwrap_or_else(|refusal| panic!("{refusal}"));
+    }
+}
+
 /// The first one is open for the second component, too: the dynamic linker compares the versions.
 #[test]
 fn two_private_libraries_of_one_name_may_differ_if_their_symbols_have_versions() {
