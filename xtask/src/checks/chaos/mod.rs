@@ -41,12 +41,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     rounds: Rounds,
     #[command(flatten)]
-    syncs: Syncs,
+    syncs: SyncOptions,
 }
 
 /// The treatment of syncs.
 #[derive(Default, clap::Args)]
-struct Syncs {
+struct SyncOptions {
     /// Leave out the syncs that match this pattern: a round must fail, or they are not needed. With
     /// 'all', leave out each kind in turn: a round must fail each time
     #[arg(long, value_name = "SYNC")]
@@ -62,7 +62,7 @@ pub(crate) fn chaos(args: &Args) -> Result<()> {
 
 /// The same rounds each time.
 pub(crate) fn check(built: &Built, rounds: u64) -> Result<()> {
-    run(built, 0, rounds, &Syncs::default())
+    run(built, 0, rounds, &SyncOptions::default())
 }
 
 /// With a release program, as a user has it.
@@ -76,7 +76,7 @@ fn built() -> Result<Built> {
     Ok(Built { program, plugins })
 }
 
-fn run(built: &Built, seed: u64, count: u64, syncs: &Syncs) -> Result<()> {
+fn run(built: &Built, seed: u64, count: u64, syncs: &SyncOptions) -> Result<()> {
     let folder = target_folder()?.join("chaos");
     let (shim, folder) = (compile_shim(&folder)?, folder.join("rounds"));
     let setting = Setting { built, shim: &shim, folder: &folder, leave_out: None };
