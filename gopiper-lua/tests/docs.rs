@@ -191,6 +191,9 @@ fn the_authors() {
     let verify = blocks("docs/authors/verifying.md", "sh").concat();
     let said = runs(&verify, &folder.path().join("keep"));
     assert!(said.contains(" 0 skipped, 0 warnings, 0 failed, 0 crashed"), "{said}");
+    let debug = blocks("docs/authors/debugging.md", "sh").concat();
+    let said = runs(&format!("exec </dev/null\n{debug}"), &folder.path().join("keep"));
+    assert!(said.contains(", sealed,"), "{said}");
     let component = folder.path().join("keep/keep_component.so");
     let lua = common::pipeline(
         &format!("gopiper.loadComponent('{}', {{ word = 'b' }}),", component.display()),

@@ -1,9 +1,12 @@
 //! The conformance suite: all our components pass, and it finds faults.
 mod common;
 
-use std::{fs, path::PathBuf, process::Output};
+use std::{
+    fs, os::unix::process::ExitStatusExt, path::PathBuf, process::Output, thread, time::Duration,
+};
 
 use common::{gopiper, plugins, root, stderr, stdout, variants};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 fn verify(file: &str, more: &[&str]) -> Output {
     let file = plugins().join(format!("{file}_component.so"));
@@ -302,4 +305,45 @@ fn the_tests_are_listed_chosen_and_run_in_this_process() {
         text(&["--include", "life::", "--exclude", "threads", "-j", "1"])
             .contains("5 tests: 5 passed")
     );
+}
+
+/// The process that verifies lives on, and says what happened.
+#[test]
+fn a_file_that_ends_the_process_as_it_is_opened_has_crashed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (source, file) = (folder.path().join("early.c"), folder.path().join("early.so"));
+    let upper = fs::read_to_string(root().join("examples/c/upper.c")).expect("the example");
+    let early =
+        "#include <stdlib.h>\n__attribute__((constructor)) static void early(void) { abort(); }\n";
+    fs::write(&source, format!("{upper}\n{early}")).expect("written");
+    common::component_in_c(&source, &file);
+    let before = fs::read(&file).expect("read");
+    let output = gopiper().args(["verify", "--seal"]).arg(&file).output().expect("it ran");
+    let (said, error) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{said}{error}");
+    assert!(said.starts_with("CRASHED        gates::loads: ended by signal 6\n"), "{said}");
+    assert!(said.contains("gopiper: SIGABRT in file ") && said.contains("1 crashed"), "{said}");
+    assert!(error.ends_with("was not sealed: not every test has passed\n"), "{error}");
+    assert!(fs::read(&file).expect("read") == before, "the file was changed");
+}
+
+#[test]
+fn an_interrupt_ends_the_command_that_feeds_a_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pid = folder.path().join("pid");
+    let mut command = gopiper();
+    command.arg("verify").arg(plugins().join("file_source_component.so"));
+    command.args(["--include", "sources::return", "--attributes", r#"{"paths":["*.log"]}"#]);
+    command.arg("--while").arg(format!("echo $$ > {}; sleep 100", pid.display()));
+    let mut child = command.args(["--patience", "60"]).spawn().expect("it starts");
+    let fed = loop {
+        match fs::read_to_string(&pid).unwrap_or_default().trim_end().parse::<i32>() {
+            Ok(fed) => break Pid::from_raw(fed).expect("a process"),
+            Err(_) => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    test_kill_process(fed).expect("it runs");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("sent");
+    assert_eq!(child.wait().expect("it ended").signal(), Some(2));
+    assert!(test_kill_process(fed).is_err(), "the command runs on");
 }

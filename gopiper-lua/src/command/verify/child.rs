@@ -12,15 +12,24 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use wait_timeout::ChildExt;
 
 use super::{
-    options::VerifyArguments,
+    options::{VerifyArguments, VerifyInput},
     subject::Subject,
-    suite::{STANDARD_ERROR, Test},
+    suite::{LOADS, STANDARD_ERROR, Test},
     surroundings::Surroundings,
     verdict::{NOT_IN_TIME, Verdict},
 };
+use crate::command::exit;
 
 /// How much of its last output is shown.
 const LAST_LINES: usize = 5;
+
+/// The file that a process of its own loads, and what that gets besides.
+struct ChildInput<'a> {
+    file: &'a Path,
+    digest: [u8; 32],
+    seed: u64,
+    given: &'a VerifyInput,
+}
 
 /// Runs a test in a process of its own, in a folder of its own.
 pub(super) fn run(
@@ -29,36 +38,54 @@ pub(super) fn run(
     subject: &Subject,
 ) -> io::Result<Verdict> {
     let around = Surroundings::new(arguments, subject)?;
-    let verdict = judge(test, arguments, subject, around.folder())?;
+    let Subject { digest, seed, .. } = *subject;
+    let input = ChildInput { file: &subject.file, digest, seed, given: &subject.given };
+    let (verdict, _) = judge(test.name, arguments, &input, around.folder())?;
     around.end(verdict)
 }
 
-fn judge(
-    test: &Test,
+/// Opens a file that passed the first gates in a process of its own. Returns how that ended, unless
+/// it was opened, or refused in words.
+pub(super) fn open(
     arguments: &VerifyArguments,
-    subject: &Subject,
+    file: &Path,
+    digest: [u8; 32],
+    given: &VerifyInput,
+) -> io::Result<Option<Verdict>> {
+    let folder = tempfile::tempdir()?;
+    let input = ChildInput { file, digest, seed: 0, given };
+    let (verdict, code) = judge(LOADS, arguments, &input, folder.path())?;
+    let is_refused = code == Some(i32::from(exit::CONFIGURATION));
+    Ok((verdict.is_failure() && !is_refused).then_some(verdict))
+}
+
+/// Returns the verdict, and the exit code of the process, if it had one.
+fn judge(
+    test: &str,
+    arguments: &VerifyArguments,
+    input: &ChildInput<'_>,
     folder: &Path,
-) -> io::Result<Verdict> {
+) -> io::Result<(Verdict, Option<i32>)> {
     let result = tempfile::NamedTempFile::new()?;
     let mut said = tempfile::tempfile()?;
     let limit = Duration::from_secs(arguments.timeout);
     let mut command = Command::new(env::current_exe()?);
-    command.arg("verify").arg(fs::canonicalize(&subject.file)?);
-    command.args(["--include", test.name, "--patience", &arguments.patience.to_string()]);
-    command.args(["--seed", &subject.seed.to_string()]).arg("--result").arg(result.path());
+    command.arg("verify").arg(fs::canonicalize(input.file)?);
+    command.args(["--include", test, "--patience", &arguments.patience.to_string()]);
+    command.args(["--seed", &input.seed.to_string()]).arg("--result").arg(result.path());
     // By now the path may have another file, which was not checked.
-    let digest: String = subject.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = input.digest.iter().map(|byte| format!("{byte:02x}")).collect();
     command.args(["--only", &digest]);
-    if let Some(attributes) = &subject.given.attributes_text {
+    if let Some(attributes) = &input.given.attributes_text {
         command.args(["--attributes", attributes]);
     }
-    if let Some(messages) = &subject.given.messages_file {
+    if let Some(messages) = &input.given.messages_file {
         command.arg("--messages").arg(messages.path());
     }
     // Its signature was checked before; a key's path may lead elsewhere from here.
     command.env_remove("GOPIPER_TRUSTED_KEY").env_remove("GOPIPER_UNSIGNED");
     command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
-    if test.name == STANDARD_ERROR {
+    if test == STANDARD_ERROR {
         command.args(["--log", "off"]);
     }
     // A group of its own: a signal that a component sends to its group reaches nothing else.
@@ -70,11 +97,11 @@ fn judge(
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     let Some(status) = status else {
         child.wait()?;
-        return Ok(Verdict::Failed(format!("{NOT_IN_TIME} {limit:?}")));
+        return Ok((Verdict::Failed(format!("{NOT_IN_TIME} {limit:?}")), None));
     };
     drop(held);
     if let Ok(verdict) = serde_json::from_reader(fs::File::open(result.path())?) {
-        return Ok(verdict);
+        return Ok((verdict, status.code()));
     }
     said.rewind()?;
     let mut bytes = Vec::new();
@@ -86,5 +113,6 @@ fn judge(
         Some(signal) => format!("ended by signal {signal}"),
         None => format!("ended with {status}"),
     };
-    Ok(Verdict::Crashed(format!("{how}\n               {last}").trim_end().to_owned()))
+    let verdict = Verdict::Crashed(format!("{how}\n               {last}").trim_end().to_owned());
+    Ok((verdict, status.code()))
 }

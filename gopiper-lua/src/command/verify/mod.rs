@@ -19,6 +19,7 @@ mod verdict;
 use std::{
     collections::BTreeSet,
     env, fs, io,
+    path::Path,
     process::ExitCode,
     sync::{
         Arc,
@@ -29,7 +30,10 @@ use std::{
 };
 
 use gopiper_abi::Kind;
-use gopiper_core::loader::{self, Inspection, Refusal, Seal, Trust};
+use gopiper_core::{
+    at_work,
+    loader::{self, Inspection, Refusal, Seal, Trust},
+};
 use serde_json::json;
 
 pub(crate) use options::VerifyArguments;
@@ -41,11 +45,14 @@ use crate::command::{
 use options::VerifyInput;
 use process::{Snapshot, children};
 use sealed::SealedCopy;
-use show::{show, summarize};
+use show::{show, show_unopened, summarize};
 use subject::Subject;
 use suite::{Test, all};
 use surroundings::Surroundings;
 use verdict::Verdict;
+
+/// Why a file was not sealed.
+const NOT_ALL_PASSED: &str = "not every test has passed";
 
 /// Takes the file through all gates, then runs the tests.
 pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitCode, Refusal> {
@@ -57,19 +64,36 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         Ok(given) => given,
         Err(error) => return Ok(refuse(&error)),
     };
-    if arguments.result.is_some() {
-        children::end_with_parent();
-    }
     children::adopt_orphans();
     // Opening the file runs code of it, too.
     let before = Snapshot::take();
+    if arguments.result.is_some() {
+        children::end_with_parent();
+    } else if let Err(error) = children::end_before_signals_do(before.children.clone()) {
+        return Ok(refuse(&error));
+    }
     let copy = match arguments.seal.then(|| SealedCopy::of(&arguments.file)).transpose() {
         Ok(copy) => copy.transpose()?,
         Err(error) => return Ok(refuse(&format_args!("no copy to be tested: {error}"))),
     };
     let file = copy.as_ref().map_or(arguments.file.as_path(), SealedCopy::path);
+    if arguments.result.is_none() && !arguments.in_process {
+        match unopened(arguments, file, &given) {
+            Ok(None) => {}
+            Ok(Some(verdict)) => {
+                show_unopened(&verdict, arguments);
+                summarize(&[verdict], 0, arguments);
+                return Ok(match copy {
+                    Some(_) => not_sealed(arguments, NOT_ALL_PASSED),
+                    None => ExitCode::from(exit::FAILED),
+                });
+            }
+            Err(error) => return Ok(refuse(&format_args!("it could not be opened: {error}"))),
+        }
+    }
     let trust = Trust { only: arguments.only, ..trust.clone() };
-    let loaded = loader::load(file, &trust);
+    let opened = format!("file {}", arguments.file.display());
+    let loaded = at_work::during(opened, || loader::load(file, &trust));
     let component = match &copy {
         Some(copy) => loaded.map_err(|refusal| copy.named(refusal))?,
         None => loaded?,
@@ -109,6 +133,21 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
     conclude(arguments, &inspection, copy, &chosen, &verdicts)
 }
 
+/// Opens a file in a process of its own, before this one does: code of it runs. One that the first
+/// gates refuse is never opened.
+fn unopened(
+    arguments: &VerifyArguments,
+    file: &Path,
+    given: &VerifyInput,
+) -> io::Result<Option<Verdict>> {
+    match loader::inspect(file) {
+        Ok(inspection) if inspection.verdicts.is_empty() => {
+            child::open(arguments, file, inspection.digest, given)
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Sums the verdicts up, and seals the file if no test speaks against that.
 fn conclude(
     arguments: &VerifyArguments,
@@ -127,18 +166,22 @@ fn conclude(
     let failed = unproven > 0 || verdicts.iter().any(Verdict::is_failure);
     if let Some(copy) = copy {
         let why = match failed {
-            true => Some("not every test has passed"),
+            true => Some(NOT_ALL_PASSED),
             false => (!copy.seal()?).then_some("it was replaced while its copy was tested"),
         };
         if let Some(why) = why {
-            say(format_args!("gopiper: {} was not sealed: {why}", arguments.file.display()));
-            return Ok(ExitCode::from(exit::FAILED));
+            return Ok(not_sealed(arguments, why));
         }
     }
     if !arguments.json {
         print(format_args!("{}: {}", arguments.file.display(), in_a_line(inspection)));
     }
     Ok(if failed { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
+}
+
+fn not_sealed(arguments: &VerifyArguments, why: &str) -> ExitCode {
+    say(format_args!("gopiper: {} was not sealed: {why}", arguments.file.display()));
+    ExitCode::from(exit::FAILED)
 }
 
 fn is_in(list: &[String], test: &Test) -> bool {

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::{
     options::VerifyArguments,
     subject::{REFUSES, Subject},
-    suite::Test,
+    suite::{LOADS, Test},
     verdict::{NO_PROGRESS, NOT_IN_TIME, Verdict},
 };
 use crate::command::output::print;
@@ -16,20 +16,44 @@ pub(super) fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments, 
     }
     let wants_advice = verdict.is_failure() || matches!(verdict, Verdict::Warning(_));
     let advice = if wants_advice { advice(test, verdict, subject) } else { "" };
-    let (word, said) = (verdict.word(), verdict.said());
     let is_random = verdict.is_failure() && test.name.starts_with("fuzz::");
     let again = is_random.then(|| repeats(test, arguments, subject.seed));
+    print_verdict(test.name, verdict, advice, again, arguments);
+}
+
+/// Shows a file that could not be opened in a process of its own.
+pub(super) fn show_unopened(verdict: &Verdict, arguments: &VerifyArguments) {
+    let advice = match verdict {
+        Verdict::Failed(_) => {
+            "code that runs as it is opened (initialisers, constructors) takes too long: allow it \
+             more time (--timeout), or look at it in a debugger (--in-process)"
+        }
+        _ => {
+            "code that runs as it is opened (initialisers, constructors) ended the process: look \
+             at it in a debugger (--in-process)"
+        }
+    };
+    print_verdict(LOADS, verdict, advice, None, arguments);
+}
+
+fn print_verdict(
+    test: &str,
+    verdict: &Verdict,
+    advice: &str,
+    again: Option<String>,
+    arguments: &VerifyArguments,
+) {
+    let (word, said) = (verdict.word(), verdict.said());
     if arguments.json {
-        let mut object =
-            json!({ "test": test.name, "verdict": word, "said": said, "advice": advice });
+        let mut object = json!({ "test": test, "verdict": word, "said": said, "advice": advice });
         if let Some(again) = again {
             object["again"] = again.into();
         }
         return print(object);
     }
     let colon = if said.is_empty() { "" } else { ": " };
-    print(format_args!("{word:<14} {}{colon}{said}", test.name));
-    if wants_advice {
+    print(format_args!("{word:<14} {test}{colon}{said}"));
+    if !advice.is_empty() {
         print(format_args!("               → {advice}"));
     }
     if let Some(again) = again {

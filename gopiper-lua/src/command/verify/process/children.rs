@@ -1,9 +1,14 @@
 //! The child processes of this one.
-use std::{collections::BTreeSet, fs, process};
+use std::{collections::BTreeSet, fs, io, process, thread};
 
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_process, set_child_subreaper, set_parent_process_death_signal,
     waitpid,
+};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+    low_level::emulate_default_handler,
 };
 
 /// A child process.
@@ -23,6 +28,22 @@ pub(crate) fn adopt_orphans() {
 /// terminal's interrupt does not reach.
 pub(crate) fn end_with_parent() {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
+}
+
+/// From now on, a signal that ends this process ends its children first, except these: the groups
+/// that they have of their own hear nothing of a terminal's interrupt.
+///
+/// # Errors
+/// The system refuses a handler, or a thread.
+pub(crate) fn end_before_signals_do(except: BTreeSet<i32>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in &mut signals {
+            end(&except);
+            let _ = emulate_default_handler(signal);
+        }
+    })?;
+    Ok(())
 }
 
 /// All children of this process, except these.

@@ -4,9 +4,12 @@ use gopiper_core::loader::Seal;
 use super::test::Test;
 use crate::command::verify::verdict::Verdict;
 
+/// The test that a file passes by being opened.
+pub(crate) const LOADS: &str = "gates::loads";
+
 pub(crate) const TESTS: &[Test] = &[
     Test {
-        name: "gates::loads",
+        name: LOADS,
         advice: "do what the refusal says",
         in_c: "",
         // A file that is refused never comes this far.

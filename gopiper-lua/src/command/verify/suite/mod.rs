@@ -9,6 +9,7 @@ mod reports;
 mod sources;
 mod test;
 
+pub(crate) use gates::LOADS;
 pub(crate) use process::STANDARD_ERROR;
 pub(crate) use test::Test;
 
