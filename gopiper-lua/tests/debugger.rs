@@ -41,7 +41,7 @@ fn a_breakpoint_stops_in_a_component() {
         let said = stopped_by_gdb(folder.path(), arguments);
         let frame =
             said.lines().find(|line| line.starts_with("#0 ")).unwrap_or_else(|| panic!("{said}"));
-        assert!(frame.contains("grep_component::") && frame.contains("src/lib.rs:"), "{said}");
+        assert!(frame.contains("handle_batch") && frame.contains("grep/src/lib.rs:"), "{said}");
         assert!(said.lines().any(|line| line.contains("Yes") && line.contains(path)), "{said}");
     }
 }

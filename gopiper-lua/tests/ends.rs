@@ -51,10 +51,13 @@ fn a_fatal_signal_names_the_component_and_remains_the_status() {
         // Rust's own handler ends the process by another signal.
         ("overflow", Signal::ABORT, "SIGSEGV"),
     ] {
-        let output = after(message);
+        let output = after(&format!("before\n{message}"));
         let said = stderr(&output);
         assert_eq!(output.status.signal(), Some(signal.as_raw()), "{message}: {said}");
-        let line = format!("gopiper: {name} in {WHO}: it ends the process\n");
+        let line = format!(
+            "gopiper: {name} in {WHO}: it ends the process\n\
+             gopiper: the message: standard input, message 2\n"
+        );
         assert_eq!(said.matches(&*line).count(), 1, "{message}: {said}");
         assert_eq!(said.contains("has overflowed its stack"), message == "overflow", "{said}");
     }

@@ -14,7 +14,7 @@
 // The version of the interface that this header is of.
 #define GOPIPER_INTERFACE_VERSION "0.1.0"
 // The hash of the interface's layout.
-#define GOPIPER_LAYOUT_ { 0x70, 0x2c, 0xed, 0x39, 0xcd, 0x1d, 0x69, 0x32 }
+#define GOPIPER_LAYOUT_ { 0xc4, 0x1b, 0xdc, 0x04, 0xe3, 0xed, 0x9b, 0x9e }
 
 // One unit of data with its attributes: the one that `handle` got, one of gopiper_message_new, or one in a
 // batch. Its contents are private.

@@ -118,6 +118,7 @@ fn the_offsets_are_the_compilers() {
         Message {
             payload, extra, delivery, index, status, time, attempts, tail, flags, branch, piece
         }
+        MessagePosition { positions, index }
         Metric { value }
         Parent { delivery, first, count }
         Payload { data, len, owner }
@@ -135,7 +136,7 @@ fn the_offsets_are_the_compilers() {
 /// Shows a change: a test that can't fail would guard nothing.
 #[test]
 fn a_difference_is_shown() {
-    let changed = GOLDEN.replace("  index: u32", "  index: u64");
+    let changed = GOLDEN.replace("  40  index: u32", "  40  index: u64");
     assert_ne!(changed, GOLDEN);
     let shown = diff(GOLDEN, &changed);
     assert_eq!(shown.lines().count(), 3, "{shown}");

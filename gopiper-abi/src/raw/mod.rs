@@ -64,7 +64,7 @@ pub use component::{
     RawFactory, enter, header,
 };
 pub use delivery::kept::{Deliveries, Kept};
-pub use delivery::positions::Positions;
+pub use delivery::positions::{MessagePosition, Positions};
 pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};
 pub use error::RawError;
 pub use fence::{Panicked, fence};
@@ -75,7 +75,7 @@ pub use host::shared_memory::shared_memory;
 pub use host::{
     client,
     lent::{Guard, Lent},
-    running::{DeferredBatch, Handling, Watch},
+    running::{DeferredBatch, Handling, Watch, write_position_here},
     services,
 };
 pub use host_services::{

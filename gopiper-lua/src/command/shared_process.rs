@@ -5,13 +5,14 @@
 use std::{
     array,
     ffi::c_int,
-    io, mem, process, ptr,
+    fmt, io, mem, process, ptr,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
 
+use gopiper_abi::raw::write_position_here;
 use gopiper_core::at_work;
 use libc::{
     SA_ONSTACK, SA_SIGINFO, SIG_DFL, SIGABRT, SIGBUS, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGPIPE,
@@ -113,11 +114,7 @@ extern "C" fn at_exit() {
     if ENDING.load(SeqCst) || PROCESS.get() != Some(&getpid().as_raw_pid()) {
         return;
     }
-    say(&[
-        "gopiper: ",
-        whose(),
-        " ended the process by exit: messages under way are unprocessed\n",
-    ]);
+    say(&["gopiper: ", whose(), " ended the process by exit: messages under way are unprocessed"]);
     // SAFETY: it ends the process without running anything more of it.
     unsafe { libc::_exit(i32::from(exit::ENDED)) }
 }
@@ -128,7 +125,9 @@ extern "C" fn on_fatal(signal: c_int, info: *mut siginfo_t, _context: *mut c_voi
     let place = FATAL.iter().position(|(fatal, _)| *fatal == signal).unwrap_or(0);
     // The handler below may end the process by another signal.
     if !SAID.swap(true, SeqCst) {
-        say(&["gopiper: ", FATAL[place].1, " in ", whose(), ": it ends the process\n"]);
+        say(&["gopiper: ", FATAL[place].1, " in ", whose(), ": it ends the process"]);
+        // On a line of its own: memory that the component has overwritten may be another fault.
+        say_message();
     }
     // SAFETY: the kernel gives a handler with SA_SIGINFO what is known of its signal.
     let was_sent = unsafe { (*info).si_code } <= 0;
@@ -147,15 +146,52 @@ fn whose() -> &'static str {
     at_work::current().unwrap_or("a thread that is not a worker's")
 }
 
-/// Writes the parts as one, cut off where they are too long.
+/// Writes the parts as one line.
 fn say(parts: &[&str]) {
-    let mut line = [0u8; 512];
-    let mut length = 0;
-    for byte in parts.iter().flat_map(|part| part.bytes()).take(line.len()) {
-        line[length] = byte;
-        length += 1;
+    let mut line = Line::EMPTY;
+    parts.iter().for_each(|part| line.push(part));
+    line.show();
+}
+
+/// Writes the position of the message at work, if it is known.
+fn say_message() {
+    let mut line = Line::EMPTY;
+    line.push("gopiper: the message: ");
+    let empty = line.length;
+    let _ = write_position_here(&mut line);
+    if line.length > empty {
+        line.show();
     }
-    let _ = write(stderr(), &line[..length]);
+}
+
+/// A line in memory of its own, for a signal handler. Cut off where it is too long.
+struct Line {
+    bytes: [u8; 512],
+    length: usize,
+}
+
+impl Line {
+    const EMPTY: Self = Line { bytes: [0; 512], length: 0 };
+
+    fn push(&mut self, text: &str) {
+        // One byte is for the end of the line.
+        for byte in text.bytes().take(self.bytes.len() - 1 - self.length) {
+            self.bytes[self.length] = byte;
+            self.length += 1;
+        }
+    }
+
+    fn show(mut self) {
+        self.bytes[self.length] = b'\n';
+        let _ = write(stderr(), &self.bytes[..=self.length]);
+    }
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text);
+        Ok(())
+    }
 }
 
 /// The present handling of a signal.

@@ -17,11 +17,11 @@ use std::{
     },
 };
 
-use abi_stable::{StableAbi, prefix_type::WithMetadata, std_types::RString};
+use abi_stable::{StableAbi, prefix_type::WithMetadata};
 #[cfg(all(test, loom))]
 use loom::sync::atomic::{AtomicI32, AtomicU32};
 
-use crate::raw::{Positions, delivery::threads_host::ThreadsHost};
+use crate::raw::{MessagePosition, Positions, delivery::threads_host::ThreadsHost};
 
 /// The end of one produced message: an open number; of several the greatest, the worst, wins.
 #[repr(transparent)]
@@ -61,10 +61,10 @@ pub struct DeliveryVtable {
         count: u32,
         outcome: Outcome,
     ) -> u32,
-    /// The origin of the message of an index, in words; empty if its source does not say. The
-    /// caller holds the index.
+    /// The position of the message of an index, if its source gives one. The caller holds the
+    /// index, and the positions stay for as long as it does. Takes no lock and no memory.
     #[sabi(last_prefix_field)]
-    pub position: unsafe extern "C" fn(delivery: *const Delivery, index: u32) -> RString,
+    pub position: unsafe extern "C" fn(delivery: *const Delivery, index: u32) -> MessagePosition,
 }
 
 /// The head of a delivery; the rest is the host's.
@@ -125,13 +125,13 @@ pub(super) unsafe fn drop_unsent(delivery: *const Delivery, first: u32, count: u
     }
 }
 
-/// The origin of a message; empty for one without a delivery.
+/// The position of a message; unknown for one without a delivery.
 ///
 /// # Safety
 /// The caller holds the index.
-pub(super) unsafe fn position(delivery: *const Delivery, index: u32) -> RString {
+pub(super) unsafe fn position(delivery: *const Delivery, index: u32) -> MessagePosition {
     if delivery.is_null() {
-        return RString::new();
+        return MessagePosition::UNKNOWN;
     }
     // SAFETY: a delivery lives until its last index is settled, and the caller holds this one (`#
     // Safety`) and keeps it.
@@ -220,17 +220,19 @@ unsafe extern "C" fn settle_record(
     count
 }
 
-unsafe extern "C" fn position_in_record(delivery: *const Delivery, index: u32) -> RString {
+unsafe extern "C" fn position_in_record(delivery: *const Delivery, index: u32) -> MessagePosition {
     // SAFETY: this vtable is only found in records of this side, and the caller holds an index of
     // this one (DeliveryVtable), as the record holds its parents.
     unsafe {
         match &(*delivery.cast::<Record>()).origin {
             Origin::Source { positions, .. } => {
-                positions.as_ref().map(|all| all.of_message(index)).unwrap_or_default().into()
+                let positions = positions.as_deref().map_or(ptr::null(), ptr::from_ref);
+                MessagePosition { positions, index }
             }
-            Origin::Derived { parents, .. } => {
-                parents.first().map(|one| position(one.delivery, one.first)).unwrap_or_default()
-            }
+            Origin::Derived { parents, .. } => match parents.first() {
+                Some(parent) => position(parent.delivery, parent.first),
+                None => MessagePosition::UNKNOWN,
+            },
         }
     }
 }

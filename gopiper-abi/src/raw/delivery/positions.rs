@@ -1,4 +1,6 @@
 //! The origin of messages, for people: logs and dead letters name it.
+use std::{fmt, ptr};
+
 use abi_stable::{
     StableAbi,
     std_types::{RStr, RString, RVec},
@@ -42,13 +44,35 @@ impl Positions {
 
     /// The position of one message of the batch, in words.
     pub fn of_message(&self, index: u32) -> String {
+        let mut words = String::new();
+        // A String takes everything.
+        let _ = self.write_of(index, &mut words);
+        words
+    }
+
+    /// Writes the position of one message; takes no memory.
+    pub(in crate::raw) fn write_of(&self, index: u32, to: &mut dyn fmt::Write) -> fmt::Result {
         let number = match self.numbers.is_empty() {
             true => Some(self.first.saturating_add(index.into())),
             false => self.numbers.get(index as usize).copied(),
         };
         match number {
-            Some(number) => format!("{}, {} {number}", self.of, self.unit),
-            None => self.of.to_string(),
+            Some(number) => write!(to, "{}, {} {number}", self.of, self.unit),
+            None => to.write_str(&self.of),
         }
     }
+}
+
+/// The position of one message, among those of its batch.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, StableAbi)]
+pub struct MessagePosition {
+    /// The positions of a batch; null if its source gives none.
+    pub positions: *const Positions,
+    /// The message's index in that batch.
+    pub index: u32,
+}
+
+impl MessagePosition {
+    pub(in crate::raw) const UNKNOWN: Self = MessagePosition { positions: ptr::null(), index: 0 };
 }

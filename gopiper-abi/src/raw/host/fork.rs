@@ -3,13 +3,13 @@
 use std::sync::{Mutex, atomic::AtomicU32};
 use std::{ptr, sync::PoisonError, sync::atomic::Ordering::AcqRel};
 
-use abi_stable::{prefix_type::WithMetadata, std_types::RString};
+use abi_stable::prefix_type::WithMetadata;
 #[cfg(all(test, loom))]
 use loom::sync::{Mutex, atomic::AtomicU32};
 
 use crate::raw::{
-    Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Message, Outcome, Parent, Payload,
-    delivery, message::owner,
+    Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Message, MessagePosition, Outcome,
+    Parent, Payload, delivery, message::owner,
 };
 
 /// The delivery of all copies. Message `m` of copy `c` of a batch of `n` has index `c * n + m`:
@@ -203,7 +203,7 @@ unsafe extern "C" fn settle(
     count
 }
 
-unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> RString {
+unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> MessagePosition {
     // SAFETY: this vtable is only found in records of this side, and the caller holds an index
     // (DeliveryVtable), as the record holds what the messages themselves held.
     unsafe {
@@ -216,5 +216,5 @@ unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> RString {
             }
         }
     }
-    RString::new()
+    MessagePosition::UNKNOWN
 }

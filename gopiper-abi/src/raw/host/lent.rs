@@ -15,11 +15,11 @@ use std::{
     },
 };
 
-use abi_stable::{prefix_type::WithMetadata, std_types::RString};
+use abi_stable::prefix_type::WithMetadata;
 
 use crate::raw::{
-    Batch, Deliveries, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, Outcome, Parent,
-    delivery,
+    Batch, Deliveries, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, MessagePosition,
+    Outcome, Parent, delivery,
 };
 
 #[repr(C)]
@@ -233,6 +233,6 @@ unsafe extern "C" fn settle(
 
 /// The host asks for positions once a batch is back. Before that a place may be taken back at any
 /// moment, and its delivery be gone.
-unsafe extern "C" fn position(_guard: *const Delivery, _index: u32) -> RString {
-    RString::new()
+unsafe extern "C" fn position(_guard: *const Delivery, _index: u32) -> MessagePosition {
+    MessagePosition::UNKNOWN
 }

@@ -1,7 +1,9 @@
 //! A batch while components handle it, and while it waits for what they deferred.
 use std::{
     cell::Cell,
+    fmt,
     mem::ManuallyDrop,
+    ptr,
     sync::{
         Arc,
         atomic::Ordering::{Acquire, Relaxed},
@@ -11,8 +13,42 @@ use std::{
 use crate::raw::{
     Awaited, Batch, BatchHeader, CallFlags, Completion, HandleFlags, Message,
     batch::{own_batch::OwnBatch, release_hold, run::end_run},
+    delivery,
     message::slot,
 };
+
+thread_local! {
+    /// The batch that a component handles on this thread; null while none does. One word, which
+    /// needs no initialization and no destructor: a signal handler may read it.
+    static HANDLED_HERE: Cell<*const BatchHeader> = const { Cell::new(ptr::null()) };
+}
+
+/// Writes the position of the message that a component handles on this thread, if its source gives
+/// one. Of a component that handles the messages of a batch together, the first one's.
+///
+/// A handler of a fatal signal may call it: it takes no lock and no memory.
+///
+/// # Errors
+/// `to` refuses.
+pub fn write_position_here(to: &mut dyn fmt::Write) -> fmt::Result {
+    let batch = HANDLED_HERE.get();
+    // SAFETY: the batch is alive while it is lent on this thread (`lend`). The slot at the cursor
+    // holds a delivery of the message, whether it is out or not, and of a run the first slot does.
+    // The component holds their indices until it reports the message, which ends this thread's use
+    // of the slot.
+    let position = unsafe {
+        let Some(header) = batch.as_ref() else { return Ok(()) };
+        let at = header.cursor.load(Relaxed);
+        if at >= header.len {
+            return Ok(());
+        }
+        let (slot, behind) = if header.is_run() { (0, at) } else { (at, 0) };
+        let slot = header.messages.add(slot as usize);
+        let position = delivery::position((*slot).delivery, (*slot).index + behind);
+        position.positions.as_ref().map(|all| (all, position.index))
+    };
+    position.map_or(Ok(()), |(positions, index)| positions.write_of(index, to))
+}
 
 /// A batch while components handle it. The messages can be had again when all of them are reported.
 pub struct Handling {
@@ -76,7 +112,9 @@ impl Handling {
     ) -> HandleFlags {
         assert!(!self.lent.replace(true), "a batch that is being handled is given to a component");
         self.batch.header().call.fetch_and(CallFlags::GIVEN_UP, Relaxed);
+        let before = HANDLED_HERE.replace(self.batch.0);
         let flags = to(self.batch.0);
+        HANDLED_HERE.set(before);
         self.lent.set(false);
         let mut all = self.flags.get();
         all |= flags;

@@ -213,10 +213,12 @@ impl Message {
     /// The message's position in its source's input, in words, if the source gives it: for hosts,
     /// of a message that is neither lent nor in a run.
     pub fn position(&self) -> Option<String> {
-        // SAFETY: a message holds the index of the delivery that it has; an author's message has
-        // none.
-        let position = unsafe { crate::raw::delivery::position(self.delivery, self.index) };
-        Some(position.into_string()).filter(|position| !position.is_empty())
+        // SAFETY: a message holds the index of the delivery that it has, so the positions are
+        // there; an author's message has none.
+        unsafe {
+            let position = delivery::position(self.delivery, self.index);
+            position.positions.as_ref().map(|all| all.of_message(position.index))
+        }
     }
 
     /// The description of the last report; empty if there was none.
