@@ -14,7 +14,7 @@ use super::{
     varint::Malformed,
 };
 use crate::disk::{
-    digest::digest,
+    digest::{digest, fits},
     entry::{self, EntryHead, HEAD},
 };
 
@@ -55,8 +55,10 @@ fn read_note(folder: &Path) -> io::Result<(u64, u64)> {
         bytes => bytes?,
     };
     let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..)?.first_chunk().copied()?));
+    let is_whole = bytes.len() == 24
+        && bytes.last_chunk::<8>().is_some_and(|digest| fits(digest, &bytes[..16]));
     match (number(0), number(8)) {
-        (Some(segment), Some(synced)) if bytes == note(segment, synced) => Ok((segment, synced)),
+        (Some(segment), Some(synced)) if is_whole => Ok((segment, synced)),
         _ => {
             let path = path.display();
             tracing::warn!("{path} is damaged: the last messages may be incomplete");

@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::disk::{appended::AppendedFile, digest::digest, lock};
+use crate::disk::{
+    appended::AppendedFile,
+    digest::{digest, fits},
+    lock,
+};
 
 const EXTENSION: &str = "done";
 /// An offset and its digest.
@@ -29,9 +33,11 @@ pub fn done(segment: &Path) -> io::Result<BTreeSet<u64>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         file => file?.read_to_end(&mut bytes)?,
     };
-    let whole = bytes.chunks_exact(MARK).filter(|mark| mark[8..] == digest::<8>(&mark[..8]));
-    let offset = |mark: &[u8]| mark[..8].try_into().map(u64::from_le_bytes).ok();
-    Ok(whole.filter_map(offset).collect())
+    let offset = |mark: &[u8]| {
+        let (offset, digest) = (mark.first_chunk::<8>()?, mark.last_chunk::<8>()?);
+        fits(digest, offset).then(|| u64::from_le_bytes(*offset))
+    };
+    Ok(bytes.chunks_exact(MARK).filter_map(offset).collect())
 }
 
 /// Marks letters of one segment. No other process does so at the same time.
