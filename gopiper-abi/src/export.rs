@@ -2,7 +2,7 @@
 use std::marker::PhantomData;
 
 use crate::{
-    BatchComponent, Error, Factory, Postponed, Source, attributes, logging,
+    BatchComponent, DeclaredAttributes, Error, Factory, Postponed, Source, attributes, logging,
     raw::{
         BatchCall, HandleFlags, Host, Kind, Map, Need, OnStop, Outcome, Parallel, Produced,
         RawError, Report, WorkerComponent, WorkerFactory,
@@ -186,7 +186,7 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
     const KIND: Kind = R::KIND;
 
     fn schema() -> String {
-        schemars::schema_for!(F::Attributes).as_value().to_string()
+        F::Attributes::schema().as_value().to_string()
     }
 
     fn configure(attributes: &Map) -> Result<Self, Vec<RawError>> {

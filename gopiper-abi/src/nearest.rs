@@ -2,15 +2,18 @@
 
 /// The most similar of several names, if one is similar enough.
 pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let name = name.to_lowercase();
-    let distance = |known: &str| strsim::damerau_levenshtein(&name, &known.to_lowercase());
+    // Names are mostly ASCII, and the tables for all other letters are more than 10 KB in each
+    // component.
+    let name = name.to_ascii_lowercase();
+    let distance = |known: &str| strsim::osa_distance(&name, &known.to_ascii_lowercase());
     let close = known.iter().min_by_key(|known| distance(known));
     let close = close.filter(|known| {
         let length = known.len().min(name.len());
         length > 1 && distance(known) <= (length / 3).max(1)
     });
     // A part of a name is like it too: `attempts` for `max_attempts`.
-    let part = || known.iter().find(|known| name.len() > 2 && known.to_lowercase().contains(&name));
+    let part =
+        || known.iter().find(|known| name.len() > 2 && known.to_ascii_lowercase().contains(&name));
     close.or_else(part).copied()
 }
 

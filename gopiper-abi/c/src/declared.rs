@@ -244,9 +244,17 @@ impl JsonSchema for gopiper_attributes {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        Self::schema()
+    }
+}
+
+impl DeclaredAttributes for gopiper_attributes {
+    fn schema() -> Schema {
         let Description { documentation, attributes, .. } = Description::get();
-        let properties: JsonMap<String, Json> =
-            attributes.iter().map(|one| (one.name.to_owned(), one.schema())).collect();
+        let mut properties = JsonMap::new();
+        for attribute in attributes {
+            properties.insert(attribute.name.to_owned(), attribute.schema());
+        }
         let required = attributes.iter().filter(|one| one.required).map(|one| one.name);
         let schema = json!({
             "description": documentation,
@@ -258,5 +266,3 @@ impl JsonSchema for gopiper_attributes {
         schema.try_into().unwrap_or_default()
     }
 }
-
-impl DeclaredAttributes for gopiper_attributes {}

@@ -10,7 +10,7 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
 /// The `format` of such an attribute in its schema.
@@ -118,19 +118,40 @@ impl<'de> Visitor<'de> for PathVisitor {
             path: String,
         }
 
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Folder {
-            Text(String),
-            Bytes(Vec<u8>),
-        }
-
         let Placed { folder, path } = Placed::deserialize(MapAccessDeserializer::new(map))?;
-        let folder = match folder {
-            Folder::Text(text) => text.into(),
-            Folder::Bytes(bytes) => OsString::from_vec(bytes),
-        };
-        Ok(FilePath::new(folder, path))
+        Ok(FilePath::new(folder.0, path))
+    }
+}
+
+/// A folder that a host gives: a text, or the bytes of a name that is not text. (As an untagged
+/// enum it would be several KB of code more in each component.)
+struct Folder(OsString);
+
+impl<'de> Deserialize<'de> for Folder {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(FolderVisitor)
+    }
+}
+
+struct FolderVisitor;
+
+impl<'de> Visitor<'de> for FolderVisitor {
+    type Value = Folder;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a list of bytes")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Folder, E> {
+        Ok(Folder(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Folder, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = list.next_element()? {
+            bytes.push(byte);
+        }
+        Ok(Folder(OsString::from_vec(bytes)))
     }
 }
 

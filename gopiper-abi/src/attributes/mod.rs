@@ -23,7 +23,15 @@ use crate::raw::{Map, RawError, Value, ValueTag};
     label = "not declared with `gopiper_abi::attributes!`",
     note = "write `gopiper_abi::attributes! {{ pub struct … {{ … }} }}`, or take `gopiper_abi::NoAttributes`; a factory lacks `impl Factory`"
 )]
-pub trait DeclaredAttributes: DeserializeOwned + JsonSchema {}
+pub trait DeclaredAttributes: DeserializeOwned + JsonSchema {
+    /// Its JSON schema: `properties`, which of them are `required`, and what each may be.
+    ///
+    /// A type that knows it at run time alone may write it itself: then schemars' generator is not
+    /// in the component's file.
+    fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
+}
 
 /// For a component without attributes.
 #[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
@@ -37,8 +45,7 @@ impl DeclaredAttributes for NoAttributes {}
 /// # Errors
 /// One for each attribute that is wrong.
 pub fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>> {
-    let mut json =
-        Json::Object(attributes.iter().map(|(k, v)| (k.to_owned(), to_json(v))).collect());
+    let mut json = object(attributes);
     let mut errors: Vec<RawError> = Vec::new();
     loop {
         let (mut path, message): (Vec<_>, _) = match serde_path_to_error::deserialize(&json) {
@@ -54,7 +61,7 @@ pub fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>>
             *table = json!([]);
             continue;
         }
-        let schema = schemars::schema_for!(A).to_value();
+        let schema = A::schema().to_value();
         let error = refusal(&mut path, &message, &json, Schema::new(&schema));
         // Serde stops at the first: so it tries again without that one, until all are found, or one
         // for which nothing right could be put in its place.
@@ -120,12 +127,19 @@ fn to_json(value: &Value) -> Json {
         // Bytes that are no text: a list of numbers, which serde reads into a Vec<u8>.
         ValueTag::BYTES => value.as_bytes().map(|bytes| bytes.to_vec()).into(),
         ValueTag::LIST => value.as_list().unwrap_or_default().iter().map(to_json).collect(),
-        ValueTag::MAP => {
-            let entries = value.as_map().into_iter().flat_map(Map::iter);
-            Json::Object(entries.map(|(k, v)| (k.to_owned(), to_json(v))).collect())
-        }
+        ValueTag::MAP => value.as_map().map_or_else(|| json!({}), object),
         _ => Json::Null,
     }
+}
+
+/// One entry after another: `collect` would sort them, which is several KB of code in each
+/// component.
+fn object(map: &Map) -> Json {
+    let mut object = serde_json::Map::new();
+    for (key, value) in map.iter() {
+        object.insert(key.to_owned(), to_json(value));
+    }
+    object.into()
 }
 
 #[cfg(test)]

@@ -10,19 +10,20 @@ use cargo_metadata::{Artifact, Metadata};
 use crate::plugins::copy_if_newer;
 use crate::workspace::{Cargo, own_metadata, target_folder};
 
-const PACKAGES: [&str; 2] = ["gopiper-abi-c", "gopiper-core-c"];
+/// For authors of components, and for programs that run pipelines.
+const KIT: &str = "gopiper-abi-c";
+const EMBEDDING: &str = "gopiper-core-c";
 /// The linker's map for a component's file, beside the library.
 const MAP: &str = "gopiper_component.map";
 
-/// Builds them in release, into `target/c`.
-pub(crate) fn build() -> Result<()> {
+/// Builds them as users have them, into `target/c`, which it returns.
+pub(crate) fn build() -> Result<PathBuf> {
     let metadata = own_metadata()?;
-    let args = PACKAGES.map(|package| ["-p", package]).concat();
-    let artifacts = Cargo::new().release(true).build(&[&args[..], &["--lib"]].concat())?;
+    let kit = Cargo::new().flags(["--profile", "c-kit"]).build(&["-p", KIT, "--lib"])?;
+    let embedding = Cargo::new().release(true).build(&["-p", EMBEDDING, "--lib"])?;
     let out = metadata.target_directory.join("c").into_std_path_buf();
-    lay_out(&metadata, &artifacts, &out, copy_if_newer)?;
-    println!("{}", out.display());
-    Ok(())
+    lay_out(&metadata, &[kit, embedding].concat(), &out, copy_if_newer)?;
+    Ok(out)
 }
 
 /// The same of what the tests have built; nothing is copied.
@@ -50,7 +51,7 @@ fn lay_out(
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    for name in PACKAGES {
+    for name in [KIT, EMBEDDING] {
         let package = metadata.packages.iter().find(|package| package.name == name);
         let package = package.with_context(|| format!("the workspace has no package {name}"))?;
         let folder = package.manifest_path.parent().context("a manifest lies in a folder")?;

@@ -50,7 +50,7 @@ pub(crate) enum Check {
 impl Check {
     pub(crate) fn run(self) -> Result<()> {
         match self {
-            Check::BuildC => c::build(),
+            Check::BuildC => c::build().map(|folder| println!("{}", folder.display())),
             Check::Variants => variants::build().map(|folder| println!("{}", folder.display())),
             Check::Test(args) => test::test(&args),
             Check::Ci(args) => ci::ci(&args),
