@@ -5,38 +5,15 @@ use std::{
     fs,
     io::{Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
-use common::{gopiper, plugins, root, stderr};
+use common::{plugins, root, runs, shell, stderr};
 
 /// The blocks of a document that are marked so, each as its lines.
 fn blocks(document: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(document)).expect("the document is there");
-    let fences = text.split("```").collect::<Vec<_>>();
-    let inside = fences.iter().skip(1).step_by(2);
-    let blocks = inside.filter_map(|block| block.strip_prefix(&format!("{language}\n")));
-    blocks.map(str::to_owned).collect()
-}
-
-/// Runs a shell's command where the program is on the path.
-fn shell(command: &str, folder: &Path) -> Output {
-    let program = PathBuf::from(gopiper().get_program());
-    let beside = program.parent().expect("a folder").display().to_string();
-    let path = format!("{beside}:{}", std::env::var("PATH").unwrap_or_default());
-    Command::new("sh")
-        .args(["-ec", command])
-        .current_dir(folder)
-        .env("PATH", path)
-        .env("GOPIPER_COMPONENT_PATH", plugins())
-        .output()
-        .expect("a shell")
-}
-
-fn runs(command: &str, folder: &Path) -> String {
-    let output = shell(command, folder);
-    assert!(output.status.success(), "{command}: {}\n{}", output.status, stderr(&output));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    common::blocks_of(&text, language)
 }
 
 #[test]
@@ -223,24 +200,13 @@ fn behaves(said: &str) -> bool {
     said.contains(" 0 skipped, 0 warnings, 0 failed, 0 crashed")
 }
 
-/// The commands of a page, except the one that `cargo xtask test` has already run.
-fn commands_for_c(page: &str) -> Vec<String> {
-    let mut commands = blocks(page, "sh");
-    let build = "cargo xtask build-c\n";
-    assert!(commands[0].starts_with(build), "{page} begins with how the kit is built");
-    commands[0] = commands[0].replacen(build, "", 1);
-    commands.retain(|command| !command.is_empty());
-    commands
-}
-
 #[test]
 fn components_in_c() {
     let (page, folder) = ("docs/authors/c.md", for_c());
     let shown = blocks(page, "c").concat();
     assert_eq!(shown, fs::read_to_string(root().join("examples/c/upper.c")).expect("the example"));
     let lua = blocks(page, "lua").concat();
-    fs::write(folder.path().join("pipeline.lua"), &lua).expect("written");
-    let commands = commands_for_c(page);
+    let commands = blocks(page, "sh");
     let [upper, pipeline, words] = &commands[..] else { panic!("{commands:?}") };
     let said = runs(upper, folder.path());
     assert!(behaves(&said), "{said}");
@@ -249,6 +215,8 @@ fn components_in_c() {
         "{said}"
     );
     assert!(said.contains("comment: a string\n    The character that begins a comment"), "{said}");
+    let written = fs::read_to_string(folder.path().join("upper/pipeline.lua"));
+    assert!(written.expect("the pipeline").ends_with(&lua), "the page shows what is written");
     assert_eq!(runs(pipeline, folder.path()), "ONE\nTHREE\n");
     let said = runs(words, folder.path());
     let (verified, counted) = said.split_once(" sealed,").expect("it was sealed");
@@ -260,12 +228,14 @@ fn components_in_c() {
     assert!(counted.contains(&&*format!("{wanted} HTTP")), "{wanted}: {said}");
 
     // The error for a misspelt attribute.
-    fs::write(folder.path().join("wrong.lua"), lua.replace("comment =", "coment ="))
-        .expect("written");
-    let refused = shell("gopiper check wrong.lua", folder.path());
+    let wrong = lua.replace("comment =", "coment =");
+    fs::write(folder.path().join("upper/wrong.lua"), wrong).expect("written");
+    let refused = shell("gopiper check upper/wrong.lua", folder.path());
     let wanted = blocks(page, "text").concat();
     assert!(
-        stderr(&refused).replace(&format!("{}/", folder.path().display()), "").contains(&wanted),
+        stderr(&refused)
+            .replace(&format!("{}/upper/", folder.path().display()), "")
+            .contains(&wanted),
         "{}",
         stderr(&refused)
     );
@@ -283,7 +253,7 @@ fn components_in_c() {
         );
     }
     fs::write(folder.path().join("parts.c"), code).expect("written");
-    runs("cc -Wall -Wextra -Werror -fsyntax-only -I target/c/include parts.c", folder.path());
+    runs("cc -Wall -Wextra -Werror -fsyntax-only -I upper/include parts.c", folder.path());
 }
 
 #[test]
@@ -294,9 +264,12 @@ fn pipelines_in_c() {
         shown,
         fs::read_to_string(root().join("examples/c/pipeline.c")).expect("the example")
     );
-    runs(&commands_for_c("docs/authors/c.md")[0], folder.path());
-    let commands = commands_for_c(page);
+    runs(&blocks("docs/authors/c.md", "sh")[0], folder.path());
+    runs("cp upper/upper_component.so .", folder.path());
+    let commands = blocks(page, "sh");
     let [build, run] = &commands[..] else { panic!("{commands:?}") };
+    // `cargo xtask test` has already run the first.
+    let build = build.strip_prefix("cargo xtask build-c\n").expect("how the library is built");
     runs(build, folder.path());
     let output = shell(run, folder.path());
     assert!(output.status.success(), "{}", stderr(&output));
@@ -332,24 +305,17 @@ fn pipelines_in_c() {
 /// The tests' own components in C behave.
 #[test]
 fn components_in_c_are_verified() {
-    let folder = for_c();
-    let command =
-        blocks("docs/authors/c.md", "sh")[1].lines().take(3).collect::<Vec<_>>().join("\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    runs("gopiper kit c kit", folder.path());
     for (name, attributes) in [
         ("everything", r#"{"text": "a"}"#),
         ("blocks", r#"{"lines": 100}"#),
         ("file", r#"{"path": "out"}"#),
     ] {
-        let source = root().join(format!("gopiper-core/tests/c/{name}.c")).display().to_string();
-        let component = format!("{name}_component.so");
-        let command = command
-            .replace("examples/c/upper.c", &source)
-            .replace("upper_component.so", &component);
-        runs(&command, folder.path());
-        let said = runs(
-            &format!("gopiper verify --seal {component} --attributes '{attributes}'"),
-            folder.path(),
-        );
+        let source = root().join(format!("gopiper-core/tests/c/{name}.c"));
+        fs::copy(source, folder.path().join(format!("kit/{name}.c"))).expect("copied");
+        let verify = format!("make -s -C kit NAME={name} ATTRIBUTES='{attributes}' verify");
+        let said = runs(&verify, folder.path());
         assert!(behaves(&said), "{said}");
     }
 }

@@ -3,27 +3,9 @@
 //! Takes half a minute: it compiles the interface crate, as packaged, in release.
 mod common;
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
-use common::{gopiper, plugins, root, stderr};
-
-/// Runs a command of the README that was created.
-fn runs(command: &str, folder: &Path) -> String {
-    let program = gopiper().get_program().to_owned();
-    let beside = Path::new(&program).parent().expect("a folder").display().to_string();
-    let output = Command::new("sh")
-        .args(["-ec", command])
-        .current_dir(folder)
-        .env("PATH", format!("{beside}:{}", std::env::var("PATH").unwrap_or_default()))
-        .env("GOPIPER_COMPONENT_PATH", plugins())
-        // The test may run in a workspace with another folder for build output.
-        .env_remove("CARGO_TARGET_DIR")
-        .output()
-        .expect("a shell");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command}: {}\n{}{said}", output.status, stderr(&output));
-    said
-}
+use common::{blocks_of, gopiper, root, runs, stderr};
 
 /// The interface crate, as it is published.
 fn packaged(folder: &Path) -> std::path::PathBuf {
@@ -58,10 +40,8 @@ fn a_new_component_builds_passes_its_tests_and_runs() {
         fs::copy(root().join("Cargo.lock"), crate_folder.join("Cargo.lock")).expect("copied");
         let readme = fs::read_to_string(crate_folder.join("README.md")).expect("a README");
         everything_is_filled_in(&crate_folder, &name);
-        let blocks: Vec<_> = readme.split("```").skip(1).step_by(2).collect();
-        let commands = blocks.iter().filter_map(|block| block.strip_prefix("sh\n"));
         let mut said = String::new();
-        for command in commands.flat_map(str::lines) {
+        for command in blocks_of(&readme, "sh").concat().lines() {
             said = runs(&command.replace("cargo test", "cargo test --release"), &crate_folder);
         }
         assert!(said.contains(output), "{said}");

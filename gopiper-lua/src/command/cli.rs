@@ -12,9 +12,9 @@ use clap::{
 };
 
 use crate::command::{
-    dlq::DlqCommand, drawing::GraphFormat, exit, list::ListArguments, logging::LogArguments,
-    new::NewArguments, output::print, run::RunArguments, trust::TrustArguments,
-    verify::VerifyArguments,
+    dlq::DlqCommand, drawing::GraphFormat, exit, kit::KitCommand, list::ListArguments,
+    logging::LogArguments, new::NewArguments, output::print, run::RunArguments,
+    trust::TrustArguments, verify::VerifyArguments,
 };
 
 /// Runs message processing pipelines of prebuilt components.
@@ -66,6 +66,11 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Create a crate with a component to start from
     New(NewArguments),
+    /// Give an author what a component in another language than Rust is built with
+    Kit {
+        #[command(subcommand)]
+        command: KitCommand,
+    },
     /// List, show, replay or remove dead letters: messages that have failed for good
     Dlq {
         #[command(subcommand)]

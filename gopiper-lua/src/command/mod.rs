@@ -6,9 +6,11 @@ mod dlq;
 mod drawing;
 pub(crate) mod exit;
 mod inspect;
+mod kit;
 mod list;
 mod logging;
 mod new;
+mod new_files;
 mod output;
 mod run;
 pub(crate) mod shared_process;
@@ -56,6 +58,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
             with_trust(&arguments.trust, |trust| verify(&arguments, trust))
         }
         Command::New(arguments) => new(&arguments),
+        Command::Kit { command } => kit::execute(&command),
         Command::Dlq { command } => dlq::execute(command),
         Command::Version { json } => version(json),
     }

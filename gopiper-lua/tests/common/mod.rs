@@ -59,6 +59,37 @@ pub fn gopiper() -> Command {
     command
 }
 
+/// Runs an author's or operator's commands, with the program on the path.
+pub fn shell(commands: &str, folder: &Path) -> Output {
+    let program = PathBuf::from(gopiper().get_program());
+    let beside = program.parent().expect("a folder").display().to_string();
+    Command::new("sh")
+        .args(["-ec", commands])
+        .current_dir(folder)
+        .env("PATH", format!("{beside}:{}", std::env::var("PATH").unwrap_or_default()))
+        .env("GOPIPER_COMPONENT_PATH", plugins())
+        .env("GOPIPER_C_KIT", c_folder())
+        // The test may run in a workspace with another folder for build output.
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .expect("a shell")
+}
+
+/// The output of commands that succeed.
+pub fn runs(commands: &str, folder: &Path) -> String {
+    let output = shell(commands, folder);
+    let said = stdout(&output);
+    assert!(output.status.success(), "{commands}: {}\n{}{said}", output.status, stderr(&output));
+    said
+}
+
+/// The blocks of a text that are marked so, each as its lines.
+pub fn blocks_of(text: &str, language: &str) -> Vec<String> {
+    let inside = text.split("```").skip(1).step_by(2);
+    let blocks = inside.filter_map(|block| block.strip_prefix(&format!("{language}\n")));
+    blocks.map(str::to_owned).collect()
+}
+
 /// Runs it with this input.
 pub fn run(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");

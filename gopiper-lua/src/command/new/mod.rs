@@ -1,15 +1,10 @@
 //! `gopiper new`: creates a crate with a component to start from.
-use std::{
-    fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use gopiper_abi::raw::INTERFACE_VERSION;
 
-use crate::command::{exit::refuse, output::print};
+use crate::command::{exit::refuse, new_files, output::print};
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArguments {
@@ -218,16 +213,9 @@ fn create(arguments: &NewArguments) -> Result<PathBuf, String> {
     let folder = PathBuf::from(name);
     fs::create_dir(&folder).map_err(|error| format!("cannot create {name}: {error}"))?;
     for (file, text) in files {
-        let path = folder.join(file);
-        write(&path, &fill(text))
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        new_files::write(&folder, file, fill(text).as_bytes())?;
     }
     Ok(folder)
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    fs::create_dir_all(path.parent().expect("a file has a folder"))?;
-    fs::File::create_new(path)?.write_all(text.as_bytes())
 }
 
 /// As a type is called.
