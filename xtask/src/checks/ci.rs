@@ -4,14 +4,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::checks::{api, chaos, compilers, deny, edges, nights, outside, soundness, test, tidy};
+use crate::checks::{
+    api, authors, chaos, compilers, deny, edges, nights, outside, soundness, test, tidy,
+};
 use crate::workspace::{Cargo, WORKSPACE};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Also what takes longer: models of threads in every interleaving, tests under
-    /// AddressSanitizer, ThreadSanitizer and Miri, components built by other compilers, ten
-    /// thousand cases of the scheduler's model, 200 rounds of chaos, 100 bad nights
+    /// AddressSanitizer, ThreadSanitizer and Miri, components built by other compilers, a new
+    /// author's way in Rust and C, ten thousand cases of the scheduler's model, 200 rounds of
+    /// chaos, 100 bad nights
     #[arg(long)]
     full: bool,
     /// Only the step with this name, as the list of times shows it
@@ -47,6 +50,7 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
     steps.step("oldest compiler", compilers::oldest)?;
     if args.full {
         steps.step("other compilers", compilers::all)?;
+        steps.step("authors", authors::check)?;
         steps.step("advisories", deny::advisories)?;
         steps.step("outside", outside::check)?;
         steps.step("public api", api::check)?;

@@ -68,13 +68,23 @@ pub(crate) fn all() -> Result<()> {
 
 /// Does it with a cargo that compiles with that version, in a folder of its own.
 fn with_compiler(version: &str, act: impl FnOnce(Cargo) -> Result<()>) -> Result<()> {
-    let folder = target_folder()?.join("compilers").join(version);
-    let Some(rustc) = compiler(version, &folder)? else {
+    let target = target_folder()?.join("compilers").join(version).join("target");
+    with_rustc(version, |rustc| {
+        act(Cargo::new().env("RUSTC", rustc).env("CARGO_TARGET_DIR", target))
+    })
+}
+
+/// Does it with the oldest compiler that the kit promises.
+pub(crate) fn with_oldest_rustc(act: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    with_rustc(VERSIONS[0], act)
+}
+
+fn with_rustc(version: &str, act: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let Some(rustc) = compiler(version, &target_folder()?.join("compilers").join(version))? else {
         eprintln!("skipped: this machine's packages have no rustc-web {version}");
         return Ok(());
     };
-    let cargo = Cargo::new().env("RUSTC", rustc).env("CARGO_TARGET_DIR", folder.join("target"));
-    act(cargo).with_context(|| format!("with rustc {version}"))
+    act(&rustc).with_context(|| format!("with rustc {version}"))
 }
 
 /// That compiler, in `folder`; none if there are no packages of it.

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod api;
+mod authors;
 mod bench;
 mod c;
 mod chaos;
