@@ -87,8 +87,9 @@ impl Batch {
         drop(written);
         let is_run = first == 0 && gaps == 0 && differs == 0 && !owner.is_null();
         let is_run = is_run && (width <= 1 || self.have_one_delimiter());
-        let bytes = next.unwrap_or(0) - begin.unwrap_or(0);
-        self.header_mut().run_bytes = if is_run { bytes.try_into().unwrap_or(0) } else { 0 };
+        // Only of a run: other parts may end before the first one begins.
+        let bytes = if is_run { next.unwrap_or(0) - begin.unwrap_or(0) } else { 0 };
+        self.header_mut().run_bytes = bytes.try_into().unwrap_or(0);
         count
     }
 

@@ -74,6 +74,7 @@ fn parts_that_are_not_neighbours_or_end_differently_are_not_a_run() {
     assert!(is_run("ab", 0, &[0..1, 1..2]));
     assert!(!is_run("a\nb\nc\n", 1, &[0..1, 4..5]), "one is left out");
     assert!(!is_run("a\nb\n", 1, &[2..3, 0..1]), "backwards");
+    assert!(!is_run("a\nb\nc\n", 1, &[4..5, 0..1]), "backwards, and one is left out");
     assert!(!is_run("a\nb;", 1, &[0..1, 2..3]), "two delimiters");
     assert!(!is_run("a\nb\n", 1, &[]), "none");
     let mut batch = Batch::new(4);
