@@ -174,6 +174,19 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    /// As for `GOPIPER_QUIET=1`: clap alone takes only `true` and `false`.
+    #[test]
+    fn the_variable_of_each_flag_may_be_1() {
+        let mut program = Arguments::command();
+        program.build();
+        let commands = program.get_subcommands().chain([&program]);
+        let all = commands.flat_map(clap::Command::get_arguments);
+        for flag in all.filter(|it| it.get_env().is_some() && !it.get_action().takes_values()) {
+            let mut values = flag.get_value_parser().possible_values().into_iter().flatten();
+            assert!(values.any(|value| value.matches("1", false)), "{}", flag.get_id());
+        }
+    }
+
     #[test]
     fn the_first_gopipers_flag_still_works() {
         let words = ["gopiper", "-pipe", "a.lua"].map(OsString::from).into_iter();

@@ -41,7 +41,7 @@ pub(crate) struct RunArguments {
     pub(crate) paths_from_working_directory: bool,
     /// Open the files of components at their own paths, so that debuggers and profilers find them.
     /// Do not replace such a file while it is in use.
-    #[arg(long, env = "GOPIPER_LOAD_IN_PLACE")]
+    #[arg(long, env = "GOPIPER_LOAD_IN_PLACE", value_parser = BoolishValueParser::new())]
     pub(crate) load_in_place: bool,
     /// The seed of math.random in Lua: the same number gives the same results in each run.
     #[arg(long, env = "GOPIPER_SEED", value_name = "NUMBER")]
