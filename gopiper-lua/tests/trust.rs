@@ -90,6 +90,19 @@ fn inspect_and_verify_say_who_signed() {
     assert!(text.contains("signature  by a key that is not trusted"), "{text}");
 }
 
+/// To open it would end the process.
+#[test]
+fn verify_opens_no_file_that_no_trusted_key_has_signed() {
+    let folder = signed();
+    let mut program = gopiper();
+    program.current_dir(folder.path()).args(["verify", "--trusted-key", "vendor.pub"]);
+    program.arg(plugins().join("faults_component.so")).env("FAULTS", "opening");
+    let output = program.output().expect("it ran");
+    let (text, said) = (stdout(&output), stderr(&output));
+    assert_eq!((output.status.code(), text.as_str()), (Some(78), ""), "{said}");
+    assert!(said.contains("is not signed by a trusted key"), "{said}");
+}
+
 /// Each test of `verify` has a process of its own, which loads the file once more: here, a command
 /// has replaced it during the first test.
 #[test]

@@ -83,6 +83,33 @@ pub fn signature(path: &Path, trust: &Trust) -> Result<Signature, Refusal> {
     Ok(Signature::of(path, PrivateCopy::of_any(path)?.bytes(), &trust.keys))
 }
 
+/// Takes a file through everything that comes before the third gate: no code of it runs.
+///
+/// # Errors
+/// It is refused.
+pub fn check(path: &Path, trust: &Trust) -> Result<Inspection, Refusal> {
+    judged(path, &PrivateCopy::of(path)?, trust).map(|(inspection, _)| inspection)
+}
+
+/// The note of a file that may be opened, and warnings for the operator.
+fn judged(
+    path: &Path,
+    copy: &PrivateCopy,
+    trust: &Trust,
+) -> Result<(Inspection, Vec<String>), Refusal> {
+    let inspection = Inspection::of(path, copy.bytes())?;
+    if let Some(refusal) = inspection.verdicts.first() {
+        return Err(refusal.clone());
+    }
+    trust.is_meant(path, &inspection.digest)?;
+    let mut warnings = warnings(&inspection);
+    if trust.asks() {
+        let signature = Signature::of(path, copy.bytes(), &trust.keys);
+        warnings.extend(trust.judge(path, &signature)?);
+    }
+    Ok((inspection, warnings))
+}
+
 /// Loads the component in the file `path`. A file that was loaded before, and has not changed, is
 /// not read again, unless its signature is to be checked.
 ///
@@ -101,16 +128,7 @@ pub fn load(path: &Path, trust: &Trust) -> Result<LoadedComponent, Refusal> {
     trust.allows_in_place(path)?;
     let copy = PrivateCopy::of(path)?;
     let version = copy.version();
-    let inspection = Inspection::of(path, copy.bytes())?;
-    if let Some(refusal) = inspection.verdicts.first() {
-        return Err(refusal.clone());
-    }
-    trust.is_meant(path, &inspection.digest)?;
-    let mut warnings = warnings(&inspection);
-    if trust.asks() {
-        let signature = Signature::of(path, copy.bytes(), &trust.keys);
-        warnings.extend(trust.judge(path, &signature)?);
-    }
+    let (inspection, warnings) = judged(path, &copy, trust)?;
     let module = root_module(&inspection, copy, trust.in_place)?;
     if let Some(version) = version {
         LOADED.lock().insert(version, (inspection.clone(), module));

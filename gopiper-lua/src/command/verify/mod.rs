@@ -78,7 +78,7 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
     };
     let file = copy.as_ref().map_or(arguments.file.as_path(), SealedCopy::path);
     if arguments.result.is_none() && !arguments.in_process {
-        match unopened(arguments, file, &given) {
+        match unopened(arguments, file, trust, &given) {
             Ok(None) => {}
             Ok(Some(verdict)) => {
                 show_unopened(&verdict, arguments);
@@ -134,17 +134,17 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
 }
 
 /// Opens a file in a process of its own, before this one does: code of it runs. One that the first
-/// gates refuse is never opened.
+/// gates or the operator's keys refuse is never opened.
 fn unopened(
     arguments: &VerifyArguments,
     file: &Path,
+    trust: &Trust,
     given: &VerifyInput,
 ) -> io::Result<Option<Verdict>> {
-    match loader::inspect(file) {
-        Ok(inspection) if inspection.verdicts.is_empty() => {
-            child::open(arguments, file, inspection.digest, given)
-        }
-        _ => Ok(None),
+    match loader::check(file, trust) {
+        Ok(inspection) => child::open(arguments, file, inspection.digest, given),
+        // This process refuses it, too.
+        Err(_) => Ok(None),
     }
 }
 
