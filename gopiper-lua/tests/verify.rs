@@ -339,7 +339,10 @@ fn an_interrupt_ends_the_command_that_feeds_a_source() {
     let fed = loop {
         match fs::read_to_string(&pid).unwrap_or_default().trim_end().parse::<i32>() {
             Ok(fed) => break Pid::from_raw(fed).expect("a process"),
-            Err(_) => thread::sleep(Duration::from_millis(5)),
+            Err(_) => {
+                assert!(child.try_wait().expect("a status").is_none(), "it does not feed");
+                thread::sleep(Duration::from_millis(5));
+            }
         }
     };
     test_kill_process(fed).expect("it runs");
