@@ -1,4 +1,4 @@
-//! `gopiper kit c`: its folder is all that a component in C is built with.
+//! `gopiper kit c`: a component in C needs nothing but its folder.
 mod common;
 
 use std::{fs, path::Path, process::Command};

@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Create a crate with a component to start from
     New(NewArguments),
-    /// Give an author what a component in another language than Rust is built with
+    /// Write the files for building a component in another language than Rust
     Kit {
         #[command(subcommand)]
         command: KitCommand,

@@ -1,4 +1,4 @@
-//! `gopiper kit`: gives an author what a component in another language than Rust is built with.
+//! `gopiper kit`: writes the files for building a component in another language than Rust.
 mod library;
 
 use std::{
@@ -13,7 +13,7 @@ use crate::command::{exit::refuse, new_files, output::print};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KitCommand {
-    /// Write what a component in C is built with into a folder: header, library, Makefile, example
+    /// Write the files for building a component in C: header, library, Makefile, example
     C(CArguments),
 }
 
