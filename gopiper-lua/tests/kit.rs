@@ -13,7 +13,9 @@ fn is_there(compiler: &&str) -> bool {
 #[test]
 fn the_example_is_built_behaves_and_runs() {
     let folder = tempfile::tempdir().expect("a folder");
-    for compiler in ["gcc", "clang"].iter().filter(|compiler| is_there(compiler)) {
+    let compilers: Vec<_> = ["gcc", "clang"].into_iter().filter(is_there).collect();
+    assert!(!compilers.is_empty(), "neither gcc nor clang is here");
+    for compiler in compilers {
         // An empty folder may exist.
         fs::create_dir(folder.path().join(compiler)).expect("a folder");
         let said = runs(&format!("gopiper kit c {compiler}"), folder.path());
