@@ -56,7 +56,7 @@ fn a_fatal_signal_names_the_component_and_remains_the_status() {
         assert_eq!(output.status.signal(), Some(signal.as_raw()), "{message}: {said}");
         let line = format!(
             "gopiper: {name} in {WHO}: it ends the process\n\
-             gopiper: the message: standard input, message 2\n"
+             gopiper: position of the message: standard input, message 2\n"
         );
         assert_eq!(said.matches(&*line).count(), 1, "{message}: {said}");
         assert_eq!(said.contains("has overflowed its stack"), message == "overflow", "{said}");

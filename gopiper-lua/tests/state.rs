@@ -126,15 +126,15 @@ gopiper.createPipeline({{
 fn a_buffer_of_a_later_gopiper_is_refused() {
     let home = Home::new(BUFFERED);
     fs::create_dir(&home.state).expect("made");
-    fs::write(home.state.join("version"), "3\n").expect("written");
+    fs::write(home.state.join("version"), "4\n").expect("written");
     let output = home.run(&["run"], b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("has version 3, and this gopiper supports version 2"), "{said}");
+    assert!(said.contains("has version 4, and this gopiper supports version 3"), "{said}");
     for what in ["list", "purge"] {
         let output = home.run(&["dlq", what], b"");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{what}");
-        assert!(stderr(&output).contains("has version 3"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("has version 4"), "{}", stderr(&output));
     }
 }
 

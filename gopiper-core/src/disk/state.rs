@@ -26,9 +26,11 @@ use super::lock;
 
 /// The version of the layout. It rises with each kind of file that an older gopiper would ignore:
 /// that one refuses the directory instead.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
-/// The version before: it differs in its buffers, each of which was this file in its folder.
+/// It has other digests, which this gopiper reads, too.
+const VERSION_OF_OLD_DIGESTS: u32 = 2;
+/// It differs in its buffers, too, each of which was this file in its folder.
 const VERSION_OF_OLD_BUFFERS: u32 = 1;
 const OLD_BUFFER: &str = "buffer.redb";
 
@@ -153,7 +155,7 @@ fn version_text() -> String {
 fn supports(directory: &Path, text: &[u8]) -> Result<(), String> {
     let version = str::from_utf8(text).ok().and_then(|text| text.trim().parse::<u32>().ok());
     match version {
-        Some(VERSION) => Ok(()),
+        Some(VERSION | VERSION_OF_OLD_DIGESTS) => Ok(()),
         Some(VERSION_OF_OLD_BUFFERS) => check_buffers(directory),
         Some(version) => Err(format!(
             "the state directory {} has version {version}, and this gopiper supports version \
@@ -170,8 +172,8 @@ fn supports(directory: &Path, text: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Creates a folder in the state directory, and the directory itself with its version. One of the
-/// version before gets this version.
+/// Creates a folder in the state directory, and the directory itself with its version. One of an
+/// earlier version gets this version.
 pub(crate) fn make(directory: &Path, folder: &Path) -> Result<PathBuf, Error> {
     usable(directory, folder).map_err(Error::new)?;
     let folder = directory.join(folder);

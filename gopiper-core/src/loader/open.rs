@@ -187,7 +187,7 @@ fn cannot_be_opened(file: &Path, copy: &Path, error: libloading::Error) -> Refus
     };
     // The dynamic linker starts with the path of the copy, which means nothing to the operator.
     let prefix = format!("{}: ", copy.display());
-    let (found, remedy) = if copy.exists() {
+    let (found, remedy) = if copy.exists() || !copy.starts_with("/proc") {
         let text = text.strip_prefix(&prefix).unwrap_or(&text);
         let remedy = if text.contains("cannot open shared object file") {
             NOT_FOUND

@@ -101,7 +101,7 @@ fn a_length_that_can_not_be_ends_the_program_with_a_word() {
         assert_eq!(status.signal(), Some(6), "{status}");
         let wanted = "everything: 18446744073709551615 bytes are too many: is this the -1 of a failed call?\n\
                       gopiper: SIGABRT in component everything (pipeline main, worker 1): it ends the process\n\
-                      gopiper: the message: standard input, message 1\n";
+                      gopiper: position of the message: standard input, message 1\n";
         assert!(said.ends_with(wanted), "{said}");
     }
 }

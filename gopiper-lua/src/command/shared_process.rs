@@ -156,7 +156,7 @@ fn say(parts: &[&str]) {
 /// Writes the position of the message at work, if it is known.
 fn say_message() {
     let mut line = Line::EMPTY;
-    line.push("gopiper: the message: ");
+    line.push("gopiper: position of the message: ");
     let empty = line.length;
     let _ = write_position_here(&mut line);
     if line.length > empty {

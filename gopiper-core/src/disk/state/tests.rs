@@ -13,11 +13,11 @@ fn it_is_made_when_it_is_needed_and_knows_its_version() {
     let folder = state.folder().unwrap();
     assert!(folder.is_dir() && folder.starts_with(&directory));
     assert_eq!(state.folder().unwrap(), folder);
-    assert_eq!(fs::read_to_string(directory.join("version")).unwrap(), "2\n");
-    for other in ["0", "3"] {
+    assert_eq!(fs::read_to_string(directory.join("version")).unwrap(), "3\n");
+    for other in ["0", "4"] {
         fs::write(directory.join("version"), other).unwrap();
         let refused = ComponentState::new(Some(directory.clone()), "main", "other").folder();
-        let expected = format!("has version {other}, and this gopiper supports version 2");
+        let expected = format!("has version {other}, and this gopiper supports version 3");
         assert!(refused.unwrap_err().to_string().contains(&expected));
     }
     fs::write(directory.join("version"), "?").unwrap();
@@ -52,19 +52,21 @@ fn directory_with(file: &str) -> (tempfile::TempDir, PathBuf) {
     (directory, version)
 }
 
-/// An older gopiper would ignore the buffers that are written from then on, and refuses it.
+/// An older gopiper would not understand what is written from then on, and refuses it.
 #[test]
-fn a_directory_of_the_version_before_gets_this_version_when_it_is_used() {
-    let (directory, version) = directory_with("file/checkpoint");
-    let directory = directory.path();
-    fs::write(directory.join("pipelines/main.lua"), "the operator's").unwrap();
-    fs::write(&version, "1\n").unwrap();
-    check(directory, Path::new("")).unwrap();
-    assert_eq!(fs::read_to_string(&version).unwrap(), "1\n", "a look changes nothing");
-    ComponentState::new(Some(directory.into()), "main", "file").folder().unwrap();
-    assert_eq!(fs::read_to_string(&version).unwrap(), "2\n");
-    let checkpoint = directory.join("pipelines/main/file/checkpoint");
-    assert_eq!(fs::read_to_string(checkpoint).unwrap(), "here");
+fn a_directory_of_an_earlier_version_gets_this_version_when_it_is_used() {
+    for earlier in ["1\n", "2\n"] {
+        let (directory, version) = directory_with("file/checkpoint");
+        let directory = directory.path();
+        fs::write(directory.join("pipelines/main.lua"), "the operator's").unwrap();
+        fs::write(&version, earlier).unwrap();
+        check(directory, Path::new("")).unwrap();
+        assert_eq!(fs::read_to_string(&version).unwrap(), earlier, "a look changes nothing");
+        ComponentState::new(Some(directory.into()), "main", "file").folder().unwrap();
+        assert_eq!(fs::read_to_string(&version).unwrap(), "3\n");
+        let checkpoint = directory.join("pipelines/main/file/checkpoint");
+        assert_eq!(fs::read_to_string(checkpoint).unwrap(), "here");
+    }
 }
 
 #[test]
