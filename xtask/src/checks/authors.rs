@@ -71,7 +71,7 @@ fn templates(tests: &Path, built: &Built, kit: &Path, rustc: Option<&Path>) -> R
     succeed(&mut command)
 }
 
-/// With Zig, as the template's release workflow does it.
+/// With Zig, as the template's release workflow does it; and the program, as shipping.md says.
 fn for_an_old_glibc(built: &Built, folder: &Path) -> Result<()> {
     let zig = target_folder()?.join("zig");
     if !zig.exists() {
@@ -93,7 +93,14 @@ fn for_an_old_glibc(built: &Built, folder: &Path) -> Result<()> {
          gopiper verify --seal old_component.so --attributes '{{\"word\": \"an\"}}' \
          --fixture fixture --messages messages.jsonl\n\
          test $(gopiper inspect old_component.so | sed -n 's/^glibc *2[.]//p') -le {OLDEST_GLIBC}\n\
-         gopiper run pipeline.lua < README.md"
+         gopiper run pipeline.lua < README.md\n\
+         program={out}/{target}/release/gopiper\n\
+         cd {checkout}\n\
+         TARGET_LIBS=-lunwind cargo zigbuild --release -p gopiper-lua \
+         --target {target}.2.{OLDEST_GLIBC} --target-dir {out}\n\
+         newest=$(objdump -T $program | grep -o 'GLIBC_2[.][0-9]*' | sort -Vu | tail -n 1)\n\
+         test ${{newest#GLIBC_2.}} -le {OLDEST_GLIBC}\n\
+         test $($program run examples/quickstart.lua < examples/data/access.log | wc -l) = 239"
     );
     let mut shell = shell(built, folder, &commands);
     let path = shell.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
