@@ -11,8 +11,8 @@
 //!    file opened, and only then does code of it run.
 //!
 //! The loader opens a copy in memory of the very bytes that were checked, so a file may be replaced
-//! or deleted while it is in use; for debuggers and profilers, which do not find a copy, it can open
-//! the file itself ([`Trust::in_place`]). An opened library stays until the process ends.
+//! or deleted while it is in use. Debuggers and profilers do not find every copy, so it can also
+//! open the file itself ([`Trust::in_place`]). An opened library stays until the process ends.
 //!
 //! A file or folder for each step: `file.rs` reads the file, `elf/` parses it, `inspection/` reads
 //! the note and says whether the file can run here, `version.rs` judges the version. `private.rs`

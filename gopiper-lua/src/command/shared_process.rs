@@ -148,14 +148,14 @@ fn whose() -> &'static str {
 
 /// Writes the parts as one line.
 fn say(parts: &[&str]) {
-    let mut line = Line::EMPTY;
+    let mut line = FixedLine::EMPTY;
     parts.iter().for_each(|part| line.push(part));
     line.show();
 }
 
 /// Writes the position of the message at work, if it is known.
 fn say_message() {
-    let mut line = Line::EMPTY;
+    let mut line = FixedLine::EMPTY;
     line.push("gopiper: position of the message: ");
     let empty = line.length;
     let _ = write_position_here(&mut line);
@@ -165,13 +165,13 @@ fn say_message() {
 }
 
 /// A line in memory of its own, for a signal handler. Cut off where it is too long.
-struct Line {
+struct FixedLine {
     bytes: [u8; 512],
     length: usize,
 }
 
-impl Line {
-    const EMPTY: Self = Line { bytes: [0; 512], length: 0 };
+impl FixedLine {
+    const EMPTY: Self = FixedLine { bytes: [0; 512], length: 0 };
 
     fn push(&mut self, text: &str) {
         // One byte is for the end of the line.
@@ -187,7 +187,7 @@ impl Line {
     }
 }
 
-impl fmt::Write for Line {
+impl fmt::Write for FixedLine {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text);
         Ok(())
