@@ -13,6 +13,7 @@ use wait_timeout::ChildExt;
 
 use super::{
     options::{VerifyArguments, VerifyInput},
+    process::children,
     subject::Subject,
     suite::{LOADS, STANDARD_ERROR, Test},
     surroundings::Surroundings,
@@ -89,10 +90,15 @@ fn judge(
         command.args(["--log", "off"]);
     }
     // A group of its own: a signal that a component sends to its group reaches nothing else.
-    let mut child = command.stderr(said.try_clone()?).process_group(0).spawn()?;
+    command.stderr(said.try_clone()?).process_group(0);
+    let mut child = {
+        let _starting = children::unless_it_ends();
+        command.spawn()?
+    };
     // Open to the end, without input.
     let held = child.stdin.take();
     let status = child.wait_timeout(limit)?;
+    drop(children::unless_it_ends());
     // Also what the component has started, if the test has not ended that itself.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     let Some(status) = status else {

@@ -10,7 +10,7 @@ use std::{
 use gopiper_abi::Kind;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{options::VerifyArguments, subject::Subject, verdict::Verdict};
+use super::{options::VerifyArguments, process::children, subject::Subject, verdict::Verdict};
 
 /// The folder of a test with the fixture in it, and the command of `--while`.
 pub(super) struct Surroundings {
@@ -62,6 +62,7 @@ fn start(command: &str, folder: &Path) -> io::Result<(Child, fs::File)> {
     let said = tempfile::tempfile()?;
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
+    let _starting = children::unless_it_ends();
     // A group of its own: what the shell has started ends with it.
     Ok((shell.stderr(said.try_clone()?).process_group(0).spawn()?, said))
 }

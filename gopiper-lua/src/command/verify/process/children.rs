@@ -1,5 +1,10 @@
 //! The child processes of this one.
-use std::{collections::BTreeSet, fs, io, process, thread};
+use std::{
+    collections::BTreeSet,
+    fs, io, process,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_process, set_child_subreaper, set_parent_process_death_signal,
@@ -30,6 +35,15 @@ pub(crate) fn end_with_parent() {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 
+/// Held by a thread that starts a child; for good, once a signal is about to end this process.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// For a thread that starts a child, or has seen one end. It waits for good if a signal is about to
+/// end this process: no other child starts, and none is taken to have ended by itself.
+pub(crate) fn unless_it_ends() -> MutexGuard<'static, ()> {
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// From now on, a signal that ends this process ends its children first, except these: the groups
 /// that they have of their own hear nothing of a terminal's interrupt.
 ///
@@ -39,6 +53,7 @@ pub(crate) fn end_before_signals_do(except: BTreeSet<i32>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in &mut signals {
+            let _ended = unless_it_ends();
             end(&except);
             let _ = emulate_default_handler(signal);
         }
