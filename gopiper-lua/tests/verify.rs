@@ -333,7 +333,9 @@ fn an_interrupt_ends_the_command_that_feeds_a_source() {
     let pid = folder.path().join("pid");
     let mut command = gopiper();
     command.arg("verify").arg(plugins().join("file_source_component.so"));
-    command.args(["--include", "sources::return", "--attributes", r#"{"paths":["*.log"]}"#]);
+    // Nothing comes, and the test waits.
+    let attributes = r#"{"paths":["*.log"],"follow":true}"#;
+    command.args(["--include", "sources::return", "--attributes", attributes]);
     command.arg("--while").arg(format!("echo $$ > {}; sleep 100", pid.display()));
     let mut child = command.args(["--patience", "60"]).spawn().expect("it starts");
     let fed = loop {
