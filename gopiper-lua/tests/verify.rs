@@ -1,12 +1,10 @@
 //! The conformance suite: all our components pass, and it finds faults.
 mod common;
 
-use std::{
-    fs, os::unix::process::ExitStatusExt, path::PathBuf, process::Output, thread, time::Duration,
-};
+use std::{fs, os::unix::process::ExitStatusExt, path::PathBuf, process::Output};
 
 use common::{gopiper, plugins, root, stderr, stdout, variants};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 
 fn verify(file: &str, more: &[&str]) -> Output {
     let file = plugins().join(format!("{file}_component.so"));
@@ -330,25 +328,19 @@ fn a_file_that_ends_the_process_as_it_is_opened_has_crashed() {
 #[test]
 fn an_interrupt_ends_the_command_that_feeds_a_source() {
     let folder = tempfile::tempdir().expect("a folder");
-    let pid = folder.path().join("pid");
+    let pids = folder.path().join("pids");
     let mut command = gopiper();
     command.arg("verify").arg(plugins().join("file_source_component.so"));
-    // Nothing comes, and the test waits.
-    let attributes = r#"{"paths":["*.log"],"follow":true}"#;
-    command.args(["--include", "sources::return", "--attributes", attributes]);
-    command.arg("--while").arg(format!("echo $$ > {}; sleep 100", pid.display()));
-    let mut child = command.args(["--patience", "60"]).spawn().expect("it starts");
-    let fed = loop {
-        match fs::read_to_string(&pid).unwrap_or_default().trim_end().parse::<i32>() {
-            Ok(fed) => break Pid::from_raw(fed).expect("a process"),
-            Err(_) => {
-                assert!(child.try_wait().expect("a status").is_none(), "it does not feed");
-                thread::sleep(Duration::from_millis(5));
-            }
-        }
-    };
-    test_kill_process(fed).expect("it runs");
-    kill_process(Pid::from_child(&child), Signal::INT).expect("sent");
-    assert_eq!(child.wait().expect("it ended").signal(), Some(2));
-    assert!(test_kill_process(fed).is_err(), "the command runs on");
+    command.args(["--include", "sources::", "--include", "life::"]);
+    command.args(["--attributes", r#"{"paths":["*.log"],"follow":true}"#]);
+    // The command itself interrupts the program that has started it.
+    let feed = format!("echo $$ >> {}; kill -INT $PPID; sleep 100", pids.display());
+    let output = command.args(["--while", &feed]).output().expect("it ran");
+    assert_eq!(output.status.signal(), Some(2), "{}", stdout(&output));
+    let pids = fs::read_to_string(&pids).expect("written");
+    assert!(!pids.is_empty());
+    for pid in pids.lines() {
+        let feeds = Pid::from_raw(pid.parse().expect("a number")).expect("a process");
+        assert!(test_kill_process(feeds).is_err(), "command {pid} runs on");
+    }
 }
