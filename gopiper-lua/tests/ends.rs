@@ -76,7 +76,10 @@ fn a_fatal_signal_while_a_file_is_opened_names_the_file() {
 #[test]
 fn a_fatal_signal_from_outside_ends_the_program() {
     let output = signalled("{}", Signal::SEGV);
-    assert_eq!(output.status.signal(), Some(Signal::SEGV.as_raw()), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert_eq!(output.status.signal(), Some(Signal::SEGV.as_raw()), "{said}");
+    let line = format!("gopiper: SIGSEGV, sent by process {}: it ends", std::process::id());
+    assert!(said.contains(&line), "{said}");
 }
 
 #[test]

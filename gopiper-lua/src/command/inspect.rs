@@ -20,7 +20,10 @@ pub(crate) fn inspect(
     load: bool,
     as_json: bool,
 ) -> Result<ExitCode, Refusal> {
-    let inspection = loader::inspect(file)?;
+    let mut inspection = loader::inspect(file)?;
+    if inspection.verdicts.is_empty() {
+        inspection.verdicts.extend(loader::check(file, trust).err());
+    }
     let signature = loader::signature(file, trust)?;
     let schema = match load && inspection.verdicts.is_empty() {
         true => {

@@ -5,7 +5,8 @@
 use std::{
     array,
     ffi::c_int,
-    fmt, io, mem, process, ptr,
+    fmt::{self, Write as _},
+    io, mem, process, ptr,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -123,14 +124,19 @@ extern "C" fn at_exit() {
 extern "C" fn on_fatal(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
     static SAID: AtomicBool = AtomicBool::new(false);
     let place = FATAL.iter().position(|(fatal, _)| *fatal == signal).unwrap_or(0);
+    // SAFETY: the kernel gives a handler with SA_SIGINFO what is known of its signal, of one that
+    // was sent also the sender.
+    let (was_sent, sender) = unsafe { ((*info).si_code <= 0, (*info).si_pid()) };
     // The handler below may end the process by another signal.
     if !SAID.swap(true, SeqCst) {
-        say(&["gopiper: ", FATAL[place].1, " in ", whose(), ": it ends the process"]);
-        // On a line of its own: memory that the component has overwritten may be another fault.
-        say_message();
+        if was_sent && PROCESS.get() != Some(&sender) {
+            say_sender(FATAL[place].1, sender);
+        } else {
+            say(&["gopiper: ", FATAL[place].1, " in ", whose(), ": it ends the process"]);
+            // On a line of its own: memory that the component has overwritten may be another fault.
+            say_message();
+        }
     }
-    // SAFETY: the kernel gives a handler with SA_SIGINFO what is known of its signal.
-    let was_sent = unsafe { (*info).si_code } <= 0;
     match BEFORE.get() {
         // The fault happens again as soon as this returns.
         Some(before) if !was_sent => restore(signal, &before[place]),
@@ -150,6 +156,13 @@ fn whose() -> &'static str {
 fn say(parts: &[&str]) {
     let mut line = FixedLine::EMPTY;
     parts.iter().for_each(|part| line.push(part));
+    line.show();
+}
+
+/// Writes that another process has sent the signal.
+fn say_sender(signal: &str, sender: i32) {
+    let mut line = FixedLine::EMPTY;
+    let _ = write!(line, "gopiper: {signal}, sent by process {sender}: it ends the process");
     line.show();
 }
 

@@ -120,7 +120,7 @@ impl<'a> Elf<'a> {
                 "is a component of another generation",
                 format!("a gopiper note of type {}", note.note_type),
                 format!("type {NOTE_TYPE}"),
-                "install the gopiper that the component was built for",
+                "get a build for this gopiper from its author, or install the one that it was built for",
             ),
         }
     }

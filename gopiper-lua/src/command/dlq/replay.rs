@@ -62,23 +62,24 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
     let file = &arguments.pipeline.file;
     let mut first_failure = None;
     for ((pipeline, component), ids) in wanted {
+        let of = format!("{pipeline}/{component}");
+        if stops.is_stopping() {
+            say(format_args!("{of}: {} left: replay again", ids.len()));
+            continue;
+        }
         let loaded = match run::load(arguments, true) {
             Ok(loaded) => loaded,
             // The others need the file, too.
             Err(code) => return code,
         };
-        let of = format!("{pipeline}/{component}");
         let code = match replaying(loaded, &pipeline, &component, from_start, file) {
-            Ok(loaded) => send(loaded, &of, &arguments.pipeline, &stops),
+            Ok(loaded) => send(loaded, (&of, ids.len()), &arguments.pipeline, &stops),
             Err(error) => {
                 refuse(&format!("{of}: {} not replayed ({}): {error}", ids.len(), some_of(&ids)))
             }
         };
         if code != ExitCode::SUCCESS {
             first_failure.get_or_insert(code);
-        }
-        if stops.is_stopping() {
-            break;
         }
     }
     first_failure.unwrap_or(ExitCode::SUCCESS)
@@ -106,20 +107,26 @@ fn replaying(
 }
 
 /// Runs a replay to its end, and reports the outcomes of the letters.
-fn send(loaded: Loaded, of: &str, arguments: &PipelineArguments, stops: &Stops) -> ExitCode {
+fn send(
+    loaded: Loaded,
+    (of, letters): (&str, usize),
+    arguments: &PipelineArguments,
+    stops: &Stops,
+) -> ExitCode {
     let (summaries, code) = match run::drive(loaded, arguments, stops) {
         DriveOutcome::Ended { summaries, code } => (summaries, code),
         DriveOutcome::Refused(code) => return code,
     };
     for summary in &summaries {
         let outcomes = &summary.outcomes;
+        let failed = outcomes.dead_lettered + outcomes.failed;
+        // Also those that a stop has kept from being read.
+        let left = (letters as u64).saturating_sub(outcomes.delivered + outcomes.dropped + failed);
+        let again = if left > 0 { ": replay again" } else { "" };
         // Standard output belongs to the pipeline.
         say(format_args!(
-            "{of}: {} delivered, {} dropped, {} failed again, {} left",
-            outcomes.delivered,
-            outcomes.dropped,
-            outcomes.dead_lettered + outcomes.failed,
-            outcomes.returned + summary.unsettled
+            "{of}: {} delivered, {} dropped, {failed} failed again, {left} left{again}",
+            outcomes.delivered, outcomes.dropped,
         ));
     }
     code

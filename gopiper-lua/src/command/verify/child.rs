@@ -30,6 +30,7 @@ struct ChildInput<'a> {
     digest: [u8; 32],
     seed: u64,
     given: &'a VerifyInput,
+    scratch: &'a Path,
 }
 
 /// Runs a test in a process of its own, in a folder of its own.
@@ -40,7 +41,8 @@ pub(super) fn run(
 ) -> io::Result<Verdict> {
     let around = Surroundings::new(arguments, subject)?;
     let Subject { digest, seed, .. } = *subject;
-    let input = ChildInput { file: &subject.file, digest, seed, given: &subject.given };
+    let (given, scratch) = (&subject.given, &subject.scratch);
+    let input = ChildInput { file: &subject.file, digest, seed, given, scratch };
     let (verdict, _) = judge(test.name, arguments, &input, around.folder())?;
     around.end(verdict)
 }
@@ -51,10 +53,10 @@ pub(super) fn open(
     arguments: &VerifyArguments,
     file: &Path,
     digest: [u8; 32],
-    given: &VerifyInput,
+    (given, scratch): (&VerifyInput, &Path),
 ) -> io::Result<Option<Verdict>> {
-    let folder = tempfile::tempdir()?;
-    let input = ChildInput { file, digest, seed: 0, given };
+    let folder = tempfile::tempdir_in(scratch)?;
+    let input = ChildInput { file, digest, seed: 0, given, scratch };
     let (verdict, code) = judge(LOADS, arguments, &input, folder.path())?;
     let is_refused = code == Some(i32::from(exit::CONFIGURATION));
     Ok((verdict.is_failure() && !is_refused).then_some(verdict))
@@ -67,7 +69,7 @@ fn judge(
     input: &ChildInput<'_>,
     folder: &Path,
 ) -> io::Result<(Verdict, Option<i32>)> {
-    let result = tempfile::NamedTempFile::new()?;
+    let result = tempfile::NamedTempFile::new_in(input.scratch)?;
     let mut said = tempfile::tempfile()?;
     let limit = Duration::from_secs(arguments.timeout);
     let mut command = Command::new(env::current_exe()?);

@@ -19,7 +19,7 @@ mod verdict;
 use std::{
     collections::BTreeSet,
     env, fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc,
@@ -60,25 +60,19 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         all().for_each(|test| print(test.name));
         return Ok(ExitCode::SUCCESS);
     }
-    let given = match VerifyInput::read(arguments) {
-        Ok(given) => given,
+    let begun = match begin(arguments) {
+        Ok(begun) => begun,
         Err(error) => return Ok(refuse(&error)),
     };
-    children::adopt_orphans();
-    // Opening the file runs code of it, too.
-    let before = Snapshot::take();
-    if arguments.result.is_some() {
-        children::end_with_parent();
-    } else if let Err(error) = children::end_before_signals_do(before.children.clone()) {
-        return Ok(refuse(&error));
-    }
-    let copy = match arguments.seal.then(|| SealedCopy::of(&arguments.file)).transpose() {
+    let Begun { given, before, scratch, .. } = &begun;
+    let copy = arguments.seal.then(|| SealedCopy::of(&arguments.file, scratch));
+    let copy = match copy.transpose() {
         Ok(copy) => copy.transpose()?,
         Err(error) => return Ok(refuse(&format_args!("no copy to be tested: {error}"))),
     };
     let file = copy.as_ref().map_or(arguments.file.as_path(), SealedCopy::path);
     if arguments.result.is_none() && !arguments.in_process {
-        match unopened(arguments, file, trust, &given) {
+        match unopened(arguments, file, trust, &begun) {
             Ok(None) => {}
             Ok(Some(verdict)) => {
                 show_unopened(&verdict, arguments);
@@ -108,9 +102,10 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         seal: inspection.seal,
         digest: inspection.digest,
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
-        given: Arc::new(given),
+        given: given.clone(),
         folder: env::current_dir().unwrap_or_default(),
-        before,
+        scratch: scratch.clone(),
+        before: before.clone(),
     };
     if let Some(result) = &arguments.result {
         let test = all().find(|test| arguments.include.iter().any(|name| name == test.name));
@@ -133,16 +128,45 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
     conclude(arguments, &inspection, copy, &chosen, &verdicts)
 }
 
+/// All that is there before the file is opened.
+struct Begun {
+    given: Arc<VerifyInput>,
+    /// Opening the file runs code of it, too.
+    before: Snapshot,
+    /// A folder for the files of all tests. A test in a process of its own needs none.
+    scratch: PathBuf,
+    _removed_at_the_end: Option<tempfile::TempDir>,
+}
+
+fn begin(arguments: &VerifyArguments) -> Result<Begun, String> {
+    children::adopt_orphans();
+    let before = Snapshot::take();
+    if arguments.result.is_some() {
+        children::end_with_parent();
+        let (given, scratch) = (VerifyInput::read(arguments, None)?, env::temp_dir());
+        return Ok(Begun { given: given.into(), before, scratch, _removed_at_the_end: None });
+    }
+    let made = tempfile::Builder::new().prefix("gopiper-verify-").tempdir();
+    let made = made.map_err(|error| format!("no folder for the tests: {error}"))?;
+    let scratch = made.path().to_owned();
+    let handled = children::end_before_signals_do(before.children.clone(), scratch.clone());
+    handled.map_err(|error| error.to_string())?;
+    let given = VerifyInput::read(arguments, Some(&scratch))?.into();
+    Ok(Begun { given, before, scratch, _removed_at_the_end: Some(made) })
+}
+
 /// Opens a file in a process of its own, before this one does: code of it runs. One that the first
 /// gates or the operator's keys refuse is never opened.
 fn unopened(
     arguments: &VerifyArguments,
     file: &Path,
     trust: &Trust,
-    given: &VerifyInput,
+    begun: &Begun,
 ) -> io::Result<Option<Verdict>> {
     match loader::check(file, trust) {
-        Ok(inspection) => child::open(arguments, file, inspection.digest, given),
+        Ok(inspection) => {
+            child::open(arguments, file, inspection.digest, (&begun.given, &begun.scratch))
+        }
         // This process refuses it, too.
         Err(_) => Ok(None),
     }
@@ -171,6 +195,11 @@ fn conclude(
         };
         if let Some(why) = why {
             return Ok(not_sealed(arguments, why));
+        }
+        let left_out = all().count() - tests.len();
+        if left_out > 0 {
+            let all = all().count();
+            say(format_args!("gopiper: sealed, but {left_out} of {all} tests were left out"));
         }
     }
     if !arguments.json {
@@ -245,7 +274,7 @@ fn run(tests: &[&'static Test], subject: &Subject, arguments: &VerifyArguments) 
         }
         false => {
             let processors = || thread::available_parallelism().map_or(1, Into::into);
-            side_by_side(tests, arguments.jobs.unwrap_or_else(processors), &one, &show)
+            side_by_side(tests, arguments.jobs.map_or_else(processors, Into::into), &one, &show)
         }
     };
     // A test that crashed may have left some. Those that the program had when it began are those of

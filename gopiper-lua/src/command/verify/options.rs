@@ -1,5 +1,11 @@
 //! The options of `gopiper verify`, and what the files that they name contain.
-use std::{fs, io::Write, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use clap::Args;
@@ -57,9 +63,10 @@ pub(crate) struct VerifyArguments {
     pub(super) in_process: bool,
     /// How many tests run at once [default: the number of processors].
     #[arg(short, long, value_name = "N")]
-    pub(super) jobs: Option<usize>,
+    pub(super) jobs: Option<NonZeroUsize>,
     /// The time limit of a test, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) timeout: u64,
     /// Seconds without progress after which a pipeline counts as stuck.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
@@ -91,14 +98,19 @@ pub(super) struct VerifyInput {
 }
 
 impl VerifyInput {
-    pub(super) fn read(arguments: &VerifyArguments) -> Result<Self, String> {
+    /// Tests in processes of their own get copies of files, which are made in `scratch`.
+    pub(super) fn read(
+        arguments: &VerifyArguments,
+        scratch: Option<&Path>,
+    ) -> Result<Self, String> {
         let text = arguments.attributes.as_deref().map(read_text).transpose()?;
         let attributes = match &text {
             Some(text) => attributes(text)?,
             None => Map::default(),
         };
-        let Ok(patience) = Duration::try_from_secs_f64(arguments.patience) else {
-            return Err("--patience: a number of seconds, 0 or more".into());
+        let patience = Duration::try_from_secs_f64(arguments.patience);
+        let Some(patience) = patience.ok().filter(|patience| !patience.is_zero()) else {
+            return Err("--patience: a number of seconds, more than 0".into());
         };
         let (mut given, mut copied) = (Vec::new(), None);
         if let Some(file) = &arguments.messages {
@@ -106,9 +118,11 @@ impl VerifyInput {
             let text = fs::read_to_string(file).map_err(failed)?;
             given = messages(&text)
                 .map_err(|error| format!("--messages: {}, {error}", file.display()))?;
-            let mut copy = NamedTempFile::new().map_err(failed)?;
-            copy.write_all(text.as_bytes()).map_err(failed)?;
-            copied = Some(copy);
+            if let Some(scratch) = scratch {
+                let mut copy = NamedTempFile::new_in(scratch).map_err(failed)?;
+                copy.write_all(text.as_bytes()).map_err(failed)?;
+                copied = Some(copy);
+            }
         }
         if let Some(folder) = arguments.fixture.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(format!("--fixture: {} is not a folder", folder.display()));

@@ -7,35 +7,35 @@ use std::{
 
 use gopiper_core::loader::{self, Refusal};
 
-/// A copy of a component's file, sealed, in a folder with links to all files beside it: to its
-/// signature, and to libraries of its own.
+/// A copy of a component's file, sealed, in a folder of the scratch folder with links to all files
+/// beside it: to its signature, and to libraries of its own.
 pub(super) struct SealedCopy {
     path: PathBuf,
     file: PathBuf,
     digest: [u8; 32],
-    _folder: tempfile::TempDir,
 }
 
 impl SealedCopy {
     /// # Errors
     /// The copy cannot be written; or (the inner error) it is refused.
-    pub(super) fn of(file: &Path) -> io::Result<Result<Self, Refusal>> {
+    pub(super) fn of(file: &Path, scratch: &Path) -> io::Result<Result<Self, Refusal>> {
         // A file that cannot be read is refused by its own name.
         if let Err(refusal) = loader::inspect(file) {
             return Ok(Err(refusal));
         }
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join(file.file_name().unwrap_or_default());
+        let folder = scratch.join("sealed");
+        fs::create_dir(&folder)?;
+        let path = folder.join(file.file_name().unwrap_or_default());
         fs::copy(file, &path)?;
         let beside = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         for entry in fs::read_dir(fs::canonicalize(beside.unwrap_or(Path::new(".")))?)? {
             let entry = entry?;
-            let link = folder.path().join(entry.file_name());
+            let link = folder.join(entry.file_name());
             if link != path {
                 symlink(entry.path(), link)?;
             }
         }
-        let copy = SealedCopy { path, file: file.to_owned(), digest: [0; 32], _folder: folder };
+        let copy = SealedCopy { path, file: file.to_owned(), digest: [0; 32] };
         let sealed = loader::seal(&copy.path).map_err(|refusal| copy.named(refusal));
         Ok(sealed.map(|digest| SealedCopy { digest, ..copy }))
     }

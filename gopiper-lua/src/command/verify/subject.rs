@@ -34,6 +34,8 @@ pub(crate) struct Subject {
     pub(super) given: Arc<VerifyInput>,
     /// The folder of the test: a component may change the working directory.
     pub(super) folder: PathBuf,
+    /// For folders of tests and other files; it goes with the process.
+    pub(super) scratch: PathBuf,
     /// The state of the process before.
     pub(super) before: Snapshot,
 }
@@ -47,7 +49,8 @@ impl Subject {
             let said = format!("{REFUSES}: {}", said.join("; "));
             let has_some =
                 self.schema()["properties"].as_object().is_some_and(|all| !all.is_empty());
-            match self.given.attributes.is_empty() && has_some && !said.contains("panicked") {
+            match has_some && !said.contains("panicked") {
+                true if !self.given.attributes.is_empty() => Verdict::Skipped(said),
                 true => {
                     let names = errors.iter().map(|error| match &*error.attribute {
                         "" => "…".to_owned(),

@@ -20,7 +20,7 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     pub(super) fn new(arguments: &VerifyArguments, subject: &Subject) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        let folder = tempfile::tempdir_in(&subject.scratch)?;
         if let Some(fixture) = &arguments.fixture {
             copy(fixture, folder.path())?;
         }

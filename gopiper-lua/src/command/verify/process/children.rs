@@ -1,9 +1,12 @@
 //! The child processes of this one.
 use std::{
     collections::BTreeSet,
-    fs, io, process,
+    fs, io,
+    path::PathBuf,
+    process,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use rustix::process::{
@@ -11,7 +14,7 @@ use rustix::process::{
     waitpid,
 };
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     iterator::Signals,
     low_level::emulate_default_handler,
 };
@@ -19,9 +22,13 @@ use signal_hook::{
 /// A child process.
 pub(crate) struct ChildProcess {
     pub(crate) pid: i32,
+    has_ended: bool,
     /// Its name, and whether it has ended.
     pub(crate) described: String,
 }
+
+/// How often children are killed: one that cannot be ended must not keep this process from its end.
+const TIMES: u32 = 100;
 
 /// From now on, a process that loses its parent becomes a child of this one, which can find and end
 /// it.
@@ -44,21 +51,48 @@ pub(crate) fn unless_it_ends() -> MutexGuard<'static, ()> {
     STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on, a signal that ends this process ends its children first, except these: the groups
-/// that they have of their own hear nothing of a terminal's interrupt.
+/// From now on, a signal that ends this process ends its children first, except these, and removes
+/// the folder: the groups that children have of their own hear nothing of a terminal's interrupt.
 ///
 /// # Errors
 /// The system refuses a handler, or a thread.
-pub(crate) fn end_before_signals_do(except: BTreeSet<i32>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+pub(crate) fn end_before_signals_do(except: BTreeSet<i32>, folder: PathBuf) -> io::Result<()> {
+    let ignored = ignored_signals();
+    let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|it| !ignored.contains(it));
+    let mut signals = Signals::new(ends)?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in &mut signals {
             let _ended = unless_it_ends();
-            end(&except);
+            kill_all(&except);
+            let _ = fs::remove_dir_all(&folder);
             let _ = emulate_default_handler(signal);
         }
     })?;
     Ok(())
+}
+
+/// The signals that this process ignores since it was started, by `nohup` for example.
+fn ignored_signals() -> Vec<i32> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (1..=64).filter(|signal| mask >> (signal - 1) & 1 == 1).collect()
+}
+
+/// Kills all children but these, and those that become children by that. Other threads wait for
+/// them.
+fn kill_all(except: &BTreeSet<i32>) {
+    for _ in 0..TIMES {
+        let children = list(except);
+        let alive: Vec<_> = children.iter().filter(|child| !child.has_ended).collect();
+        if alive.is_empty() {
+            break;
+        }
+        for pid in alive.iter().filter_map(|child| Pid::from_raw(child.pid)) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// All children of this process, except these.
@@ -77,7 +111,8 @@ pub(crate) fn list(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
             "Z" => format!("{name} (ended, but not waited for)"),
             _ => name.to_owned(),
         };
-        (parent == process::id()).then_some(ChildProcess { pid, described })
+        let has_ended = state == "Z";
+        (parent == process::id()).then_some(ChildProcess { pid, has_ended, described })
     });
     of_this.filter(|child| !except.contains(&child.pid)).collect()
 }
@@ -86,8 +121,7 @@ pub(crate) fn list(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
 /// Returns the first ones.
 pub(crate) fn end(except: &BTreeSet<i32>) -> Vec<ChildProcess> {
     let first = list(except);
-    // One that cannot be ended must not keep this process from its end.
-    for _ in 0..100 {
+    for _ in 0..TIMES {
         let left = list(except);
         if left.is_empty() {
             break;
