@@ -1,9 +1,14 @@
 //! Dead letters without a component in the file, replays that fail, damaged letters, wrong ids.
 mod common;
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    thread,
+};
 
-use common::{Home, gopiper, run, stderr, stdout};
+use common::{Home, gopiper, run, send, stderr, stdout};
+use rustix::process::Signal;
 
 /// A file with pipelines of a source, a function that fails, and a sink.
 fn failing(pipelines: &[(&str, &str)]) -> String {
@@ -105,4 +110,45 @@ fn a_forgotten_id_is_not_taken_for_a_file() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(64), "{said}");
     assert!(said.contains("'route.lua' is a file") && !said.contains("pipeline.lua"), "{said}");
+}
+
+#[test]
+fn letters_that_a_stop_has_left_are_counted() {
+    let text = |function: &str| {
+        let pipeline = |name: &str| {
+            format!(
+                "gopiper.createPipeline({{
+  gopiper.loadComponent('generate_component.so', {{ count = 300 }}),
+  gopiper.transform({function}, {{ name = 'slow', channel_size = 1 }}),
+  gopiper.loadComponent('stdout_component.so', {{}}, {{ channel_size = 1 }}),
+}}, {{ name = '{name}' }})
+"
+            )
+        };
+        format!("local gopiper = require('gopiper')\n{}{}", pipeline("one"), pipeline("two"))
+    };
+    let home = Home::new(&text("function() return gopiper.FAIL, 'no' end"));
+    assert_eq!(home.run(&["run"], b"").status.code(), Some(0));
+    home.write(&text("function() for i = 1, 2000000 do assert(i) end end"));
+    let mut child = home.gopiper(&["dlq", "replay"]).spawn().expect("it starts");
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    output.read_line(&mut String::new()).expect("a line");
+    send(&child, Signal::TERM);
+    let read = thread::spawn(move || output.lines().count());
+    let output = child.wait_with_output().expect("it ends");
+    let said = stderr(&output);
+    let (delivered, rest) = said
+        .split_once("one/slow: ")
+        .expect("its sums")
+        .1
+        .split_once(" delivered")
+        .expect("how many");
+    let left =
+        rest.split_once("failed again, ").expect("how many").1.split_once(" left: replay again");
+    let [delivered, left] =
+        [delivered, left.expect("some").0].map(|it| it.parse::<u64>().expect("a number"));
+    assert!(left > 0 && delivered + left == 300, "{said}");
+    assert_eq!(read.join().expect("read") as u64 + 1, delivered);
+    assert!(said.contains("two/slow: 300 left: replay again\n"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
 }
