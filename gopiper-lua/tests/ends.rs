@@ -41,6 +41,10 @@ fn a_component_that_exits_is_named_and_the_code_says_it() {
     assert_eq!(output.status.code(), Some(70), "{}", stderr(&output));
     let said = stderr(&output);
     assert!(said.contains(&format!("gopiper: {WHO} ended the process by exit")), "{said}");
+    assert!(
+        said.ends_with("gopiper: position of the message: standard input, message 1\n"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -321,7 +321,7 @@ impl Harness {
         state.metrics.get(name).map_or(0, |metric| metric.value.load(SeqCst))
     }
 
-    /// The error with which it ended the pipeline, if it did: `None` in `Some` for no error.
+    /// How many of the messages that it kept are gone without anything sent for them.
     pub fn unsent(&self) -> u64 {
         self.bench.lock().unsent
     }

@@ -44,13 +44,15 @@ fn a_temporary_refusal_is_tried_again() {
 
 #[test]
 fn every_report_has_its_effect() {
-    let words = ["plain", "drop", "fail", "fail-silently", "reserved", "forget", "retry", ""];
+    let words =
+        ["plain", "drop", "fail", "fail-silently", "reserved", "beyond", "forget", "retry", ""];
     let probe = Probe::new(words);
-    let (summary, control) = run(vec![probe.source(8), everything(), probe.sink()]);
+    let (summary, control) = run(vec![probe.source(9), everything(), probe.sink()]);
     assert_eq!(probe.output(), ["plain", "after 2", ""]);
     let outcomes = [
         Outcome::DELIVERED,
         Outcome::DROPPED,
+        Outcome::FAILED,
         Outcome::FAILED,
         Outcome::FAILED,
         Outcome::FAILED,
@@ -60,9 +62,9 @@ fn every_report_has_its_effect() {
     ];
     assert_eq!(probe.outcomes(), outcomes);
     let counts = summary.components[1].1;
-    assert_eq!((counts.failed, counts.dropped, counts.retries), (4, 1, 2));
+    assert_eq!((counts.failed, counts.dropped, counts.retries), (5, 1, 2));
     let handled = control.metrics().into_iter().find(|(_, name, _)| name == "handled");
-    assert_eq!(handled.map(|(_, _, count)| count), Some(10), "each attempt is one");
+    assert_eq!(handled.map(|(_, _, count)| count), Some(11), "each attempt is one");
 }
 
 /// The dead letters after these messages.

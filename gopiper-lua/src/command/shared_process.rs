@@ -116,6 +116,7 @@ extern "C" fn at_exit() {
         return;
     }
     say(&["gopiper: ", whose(), " ended the process by exit: messages under way are unprocessed"]);
+    say_message();
     // SAFETY: it ends the process without running anything more of it.
     unsafe { libc::_exit(i32::from(exit::ENDED)) }
 }
