@@ -154,7 +154,7 @@ fn a_default_state_of_another_version_is_refused_where_it_is_needed() {
     let version = made.expect("one").expect("a folder").path().join("version");
     let junk = "does not contain a version";
     let versions: [(&[u8], &str); 4] =
-        [(b"3\n", "has version 3"), (b"junk", junk), (b"", junk), (b"\xff\0", junk)];
+        [(b"4\n", "has version 4"), (b"junk", junk), (b"", junk), (b"\xff\0", junk)];
     for (text, expected) in versions {
         fs::write(&version, text).expect("written");
         for what in ["run", "check"] {
