@@ -332,7 +332,7 @@ fn a_signal_ends_the_command_that_feeds_a_source() {
     command.arg("verify").arg(plugins().join("file_source_component.so"));
     command.args(["--include", "sources::", "--include", "life::"]);
     command.args(["--attributes", r#"{"paths":["*.log"],"follow":true}"#]);
-    // The command itself sends it to the program. (Not INT: a shell ignores that in the background.)
+    // The command itself sends it. Not INT, which programs in the background ignore.
     let feed = format!("echo $$ >> {}; kill -TERM $PPID; sleep 100", pids.display());
     let output = command.args(["--while", &feed]).output().expect("it ran");
     assert_eq!(output.status.signal(), Some(15), "{}", stdout(&output));
