@@ -6,7 +6,9 @@ mod command;
 
 use std::process::ExitCode;
 
-use crate::command::{cli, execute, exit, shared_process, signals, standard};
+use crate::command::{
+    cli, execute, process::exit, process::shared_process, process::signals, process::standard,
+};
 
 fn main() -> ExitCode {
     standard::keep_closed();

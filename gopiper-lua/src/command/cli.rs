@@ -12,9 +12,9 @@ use clap::{
 };
 
 use crate::command::{
-    dlq::DlqCommand, drawing::GraphFormat, exit, kit::KitCommand, list::ListArguments,
-    logging::LogArguments, new::NewArguments, output::print, run::RunArguments,
-    trust::TrustArguments, verify::VerifyArguments,
+    dlq::DlqCommand, kit::KitCommand, list::ListArguments, new::NewArguments, process::exit,
+    run::RunArguments, terminal::drawing::GraphFormat, terminal::logging::LogArguments,
+    terminal::output::print, trust::TrustArguments, verify::VerifyArguments,
 };
 
 /// Runs message processing pipelines of prebuilt components.

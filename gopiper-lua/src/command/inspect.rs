@@ -9,8 +9,9 @@ use gopiper_core::{
 use serde_json::{Value, json};
 
 use crate::command::{
-    attributes, exit,
-    output::{print, say},
+    attributes,
+    process::exit,
+    terminal::output::{print, say},
 };
 
 /// Shows the note of a file, and why the file would be refused; with `load` also its attributes.

@@ -12,8 +12,8 @@ use serde_json::json;
 
 use crate::command::{
     arguments::SearchArguments,
-    exit::refuse,
-    output::{print, say},
+    process::exit::refuse,
+    terminal::output::{print, say},
 };
 
 /// Where to search for components.

@@ -3,20 +3,15 @@ mod arguments;
 mod attributes;
 pub(crate) mod cli;
 mod dlq;
-mod drawing;
-pub(crate) mod exit;
 mod inspect;
 mod kit;
 mod list;
-mod logging;
 mod new;
 mod new_files;
-mod output;
+pub(crate) mod process;
 mod run;
-pub(crate) mod shared_process;
-pub(crate) mod signals;
-pub(crate) mod standard;
 mod state_directory;
+mod terminal;
 mod trust;
 mod verify;
 
@@ -31,8 +26,12 @@ use self::{
     inspect::inspect,
     list::list,
     new::new,
-    output::{print, say},
+    process::{exit, standard},
     run::{check, draw, run},
+    terminal::{
+        logging,
+        output::{print, say},
+    },
     trust::TrustArguments,
     verify::verify,
 };

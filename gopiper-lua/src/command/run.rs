@@ -15,12 +15,12 @@ use tracing::{error, info, warn};
 
 use crate::command::{
     arguments::{PipelineArguments, SearchArguments},
-    drawing::{self, GraphFormat},
-    exit::{self, refuse},
-    logging::{LogFormat, show},
-    output::print,
-    signals::Stops,
+    process::exit::{self, refuse},
+    process::signals::Stops,
     state_directory::DefaultState,
+    terminal::drawing::{self, GraphFormat},
+    terminal::logging::{LogFormat, show},
+    terminal::output::print,
     trust::TrustArguments,
 };
 

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 use clap::{Args, ValueEnum};
 use gopiper_core::loader::{self, Trust, trusted_key};
 
-use crate::command::exit::refuse;
+use crate::command::process::exit::refuse;
 
 /// The command line overrides the pipeline's file.
 #[derive(Debug, Args)]

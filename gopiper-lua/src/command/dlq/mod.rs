@@ -19,10 +19,10 @@ use tracing::warn;
 
 use crate::command::{
     arguments::PipelineArguments,
-    exit::{self, refuse},
-    output::{StandardOutput, print, say},
+    process::exit::{self, refuse},
     run::RunArguments,
     state_directory::DefaultState,
+    terminal::output::{StandardOutput, print, say},
 };
 
 #[derive(Debug, Subcommand)]

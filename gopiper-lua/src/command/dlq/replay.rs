@@ -11,10 +11,10 @@ use gopiper_lua::Loaded;
 use super::{FoundLetter, folder, read_all};
 use crate::command::{
     arguments::PipelineArguments,
-    exit::refuse,
-    output::say,
+    process::exit::refuse,
+    process::signals::Stops,
     run::{self, DriveOutcome, RunArguments},
-    signals::Stops,
+    terminal::output::say,
 };
 
 /// A name that occurs in no pipeline is an error.

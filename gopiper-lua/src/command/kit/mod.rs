@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use crate::command::{exit::refuse, new_files, output::print};
+use crate::command::{new_files, process::exit::refuse, terminal::output::print};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KitCommand {

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use clap::{Args, ValueEnum};
 use gopiper_abi::raw::INTERFACE_VERSION;
 
-use crate::command::{exit::refuse, new_files, output::print};
+use crate::command::{new_files, process::exit::refuse, terminal::output::print};
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArguments {

@@ -19,7 +19,7 @@ use super::{
     surroundings::Surroundings,
     verdict::{NOT_IN_TIME, Verdict},
 };
-use crate::command::exit;
+use crate::command::process::exit;
 
 /// How much of its last output is shown.
 const LAST_LINES: usize = 5;

@@ -39,8 +39,8 @@ use serde_json::json;
 pub(crate) use options::VerifyArguments;
 
 use crate::command::{
-    exit::{self, refuse},
-    output::{print, say},
+    process::exit::{self, refuse},
+    terminal::output::{print, say},
 };
 use options::VerifyInput;
 use process::{Snapshot, children};

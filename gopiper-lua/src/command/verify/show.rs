@@ -7,7 +7,7 @@ use super::{
     suite::{LOADS, Test},
     verdict::{NO_PROGRESS, NOT_IN_TIME, Verdict},
 };
-use crate::command::output::print;
+use crate::command::terminal::output::print;
 
 /// Shows a test, unless the options leave it out.
 pub(super) fn show(test: &Test, verdict: &Verdict, arguments: &VerifyArguments, subject: &Subject) {

@@ -26,7 +26,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "gopiper-core/c/src",
     "gopiper-lua/src/function/ffi",
     // Signals and the end of the process.
-    "gopiper-lua/src/command/shared_process.rs",
+    "gopiper-lua/src/command/process/shared_process.rs",
     "gopiper-lua/src/state/code.rs",
     "gopiper-lua/src/state/time_limit.rs",
     // Signal handlers, locale and floating-point modes, which no safe library reads.

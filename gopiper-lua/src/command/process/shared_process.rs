@@ -22,7 +22,7 @@ use libc::{
 use rustix::{io::write, process::getpid, stdio::stderr};
 use tracing::warn;
 
-use crate::command::exit;
+use crate::command::process::exit;
 
 type Signal = (c_int, &'static str);
 

@@ -1,7 +1,7 @@
 //! Exit codes.
 use std::process::ExitCode;
 
-use crate::command::output::{say, take_error};
+use crate::command::terminal::output::{say, take_error};
 
 /// Something failed, was left unprocessed, or was lost.
 pub(crate) const FAILED: u8 = 1;

@@ -7,7 +7,7 @@ use gopiper_abi::Kind;
 use gopiper_core::{Node, Pipeline};
 use serde_json::json;
 
-use crate::command::{logging::LogFormat, output::print};
+use crate::command::{terminal::logging::LogFormat, terminal::output::print};
 
 /// The format of a drawing.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]

@@ -16,7 +16,7 @@ use rustix::{
 };
 use tracing::debug;
 
-use crate::command::exit::refuse;
+use crate::command::process::exit::refuse;
 
 /// Standard input and output were closed when the program began.
 static CLOSED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];

@@ -16,7 +16,7 @@ use signal_hook::{
 };
 use tracing::{error, info, warn};
 
-use crate::command::{exit, shared_process};
+use crate::command::{process::exit, process::shared_process};
 
 /// Equal signals that come within this time are one request: `timeout` signals its command and then
 /// the process group, a terminal and a wrapper both pass on the same interrupt.

@@ -16,7 +16,7 @@ use gopiper_core::loader::Refusal;
 use gopiper_lua::{Problem, Severity};
 use tracing::{error, warn};
 
-use crate::command::output::{Redacted, say};
+use crate::command::terminal::output::{Redacted, say};
 
 /// The options of the log.
 #[derive(Debug, Args)]

@@ -1,0 +1,4 @@
+//! What the program writes: results on standard output, the log, drawings of pipelines.
+pub(crate) mod drawing;
+pub(crate) mod logging;
+pub(crate) mod output;
