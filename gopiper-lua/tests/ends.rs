@@ -95,3 +95,22 @@ fn signals_that_a_component_takes_still_stop_the_program() {
     assert!(said.contains(changed), "{said}");
     assert!(said.contains("stopping: "), "{said}");
 }
+
+#[test]
+fn a_panic_after_its_messages_report_is_logged() {
+    for word in ["keep and panic", "defer and panic"] {
+        let said = stderr(&after(word));
+        let words = "it panicked: as told (";
+        assert_eq!(said.matches(words).count(), 1, "{word}: {said}");
+        assert!(said.contains("after it had reported, kept or deferred its message"), "{said}");
+    }
+}
+
+#[test]
+fn a_component_whose_end_leaves_deferred_messages_is_named() {
+    let output = after("after the end");
+    let said = stderr(&output);
+    let line = said.lines().find(|line| line.contains("its `end` has returned"));
+    assert!(line.is_some_and(|line| line.contains("component=faults batches=1")), "{said}");
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"changed\n"[..]), "{said}");
+}

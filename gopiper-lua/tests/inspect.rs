@@ -9,7 +9,7 @@ use common::{gopiper, plugins, root, stderr};
 use serde_json::Value;
 
 /// The parts that differ from build to build.
-const MASKED: [&str; 7] = ["layout", "target", "rustc", "glibc", "processor", "size", "digest"];
+const MASKED: [&str; 7] = ["layout", "target", "compiler", "glibc", "processor", "size", "digest"];
 
 /// The names of the components that come with gopiper.
 fn shipped() -> Vec<String> {

@@ -78,7 +78,11 @@ impl Description {
             let mut attributes = Vec::new();
             let mut row = component.attributes;
             while !row.is_null() && !(*row).name.is_null() {
-                attributes.push(DeclaredAttribute::read(&*row));
+                let attribute = DeclaredAttribute::read(&*row);
+                let is_new =
+                    attributes.iter().all(|one: &DeclaredAttribute| one.name != attribute.name);
+                assert!(is_new, "attribute {}: the table has it twice", attribute.name);
+                attributes.push(attribute);
                 row = row.add(1);
             }
             let name = constant(exported.name);

@@ -42,7 +42,7 @@ pub struct NoteDescription {
     pub interface: [u8; 32],
     /// The target triple.
     pub target: [u8; 64],
-    /// The output of `rustc --version`.
+    /// The output of `rustc --version`; in C, the compiler and its version.
     pub rustc: [u8; 64],
     /// The features of the processor that its code uses, with spaces between: see
     /// [`compiled_for`](crate::compiled_for).

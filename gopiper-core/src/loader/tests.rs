@@ -129,7 +129,7 @@ fn a_note_is_read_whole() {
     assert_eq!(inspection.interface, INTERFACE_VERSION);
     assert_eq!(inspection.layout, LAYOUT_HASH);
     assert_eq!(inspection.target, "x86_64-unknown-linux-gnu");
-    assert_eq!(inspection.rustc, "rustc 1.85.0");
+    assert_eq!(inspection.compiler, "rustc 1.85.0");
     assert_eq!(inspection.file_size, forged.bytes.len() as u64);
     assert_eq!(inspection.seal, Seal::Missing);
     assert!(inspection.glibc.unwrap() >= "2.2.5".parse().unwrap());

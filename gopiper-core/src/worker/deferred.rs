@@ -33,6 +33,11 @@ impl Inbox {
         self.wake.nudge();
     }
 
+    /// How many batches were left here and not taken.
+    pub(crate) fn len(&self) -> usize {
+        self.completed.lock().len()
+    }
+
     pub(crate) fn take(&self) -> Vec<HandledBatch> {
         std::mem::take(&mut *self.completed.lock())
     }

@@ -165,12 +165,11 @@ impl Instance {
         }
     }
 
-    /// Tells it that nothing comes any more, and lets it go: what it has deferred and still holds
-    /// itself is let go with it.
-    pub(crate) fn end(&mut self) -> Result<(), RawError> {
+    /// Tells the component, if there is one, that nothing comes any more, and lets it go: what it
+    /// has deferred and still holds itself is let go with it.
+    pub(crate) fn end(&mut self) -> Option<Result<(), RawError>> {
         self.timer_ended(false);
-        let Some(mut component) = self.component.take() else { return Ok(()) };
-        component.end(i64::MAX)
+        self.component.take().map(|mut component| component.end(i64::MAX))
     }
 
     pub(crate) fn let_go(&mut self) {

@@ -22,7 +22,6 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use gopiper_abi::raw::{DeferredBatch, Guard, HandleFlags, Handling, Lent, Watch};
 
 use crate::{
-    base::plural::plural,
     channel::Queued,
     stage::{Output, Stage},
     worker::{
@@ -128,9 +127,7 @@ impl Worker {
                     if self.retries.is_empty() {
                         // It may have waited for the end with what it deferred. If some of that is
                         // to be tried again, a component is made for it, and ended again.
-                        if let Err(error) = instance.end() {
-                            self.stage.fail(&error.message);
-                        }
+                        self.end(instance);
                         if self.deferred == 0 {
                             return Some(self);
                         }
@@ -138,6 +135,24 @@ impl Worker {
                     self.inbox.wake.wait(self.next());
                 }
             }
+        }
+    }
+
+    /// Ends the component, if there is one.
+    fn end(&self, instance: &mut Instance) {
+        let Some(ended) = instance.end() else { return };
+        if let Err(error) = ended {
+            self.stage.fail(&error.message);
+        }
+        let held = self.deferred - self.inbox.len();
+        if held > 0 && !self.stage.is_done_with() {
+            tracing::warn!(
+                pipeline = &*self.stage.pipeline,
+                component = self.stage.name,
+                batches = held,
+                "its `end` has returned, but deferred messages are not reported yet: the pipeline \
+                 does not end before they are"
+            );
         }
     }
 
@@ -374,19 +389,6 @@ impl Worker {
                 self.kept_limit = 2 * self.kept.len() + 8;
             }
             self.kept.push(guard);
-        }
-    }
-
-    /// Gives up all that a component has which does not come back; on the watchdog's thread.
-    pub(crate) fn forsake(&mut self, kept: Option<Guard>) {
-        for (_, parked) in self.parked.drain(..) {
-            parked.expire();
-        }
-        let kept: u64 = self.kept.drain(..).chain(kept).map(|guard| guard.fail()).sum();
-        if kept > 0 {
-            self.stage.counters.unsent.fetch_add(kept, Relaxed);
-            let kept = plural(kept as usize, "message");
-            self.stage.report_loss(&format!("a stuck component had collected {kept}"));
         }
     }
 }

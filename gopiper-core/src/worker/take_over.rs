@@ -3,11 +3,17 @@
 //! The component's reports count. The message that it was at has failed. The rest was not begun.
 //! When the stuck thread comes back it finds that it is no worker any more, and ends; messages that
 //! it settles are not affected, because each place of a guard is settled once.
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use gopiper_abi::{Message, Report, raw::Batch};
+use gopiper_abi::{
+    Message, Report,
+    raw::{Batch, Guard},
+};
 
-use crate::worker::{Called, Worker, handled::HandledBatch, host::WorkerHost};
+use crate::{
+    base::plural::plural,
+    worker::{Called, Worker, handled::HandledBatch, host::WorkerHost},
+};
 
 /// Takes a worker out of the call in which it is stuck, on another thread. Returns how many
 /// messages were not reported, the worker, and the batch as handled: reports are kept, the message
@@ -39,4 +45,19 @@ pub(crate) fn take_over(called: Called, host: &WorkerHost) -> (u32, (Box<Worker>
     }
     worker.forsake(lent.guard());
     (missing as u32, (worker, HandledBatch { batch, context }))
+}
+
+impl Worker {
+    /// Gives up all that a component has which does not come back; on the watchdog's thread.
+    fn forsake(&mut self, kept: Option<Guard>) {
+        for (_, parked) in self.parked.drain(..) {
+            parked.expire();
+        }
+        let kept: u64 = self.kept.drain(..).chain(kept).map(|guard| guard.fail()).sum();
+        if kept > 0 {
+            self.stage.counters.unsent.fetch_add(kept, Relaxed);
+            let kept = plural(kept as usize, "message");
+            self.stage.report_loss(&format!("a stuck component had collected {kept}"));
+        }
+    }
 }

@@ -51,7 +51,11 @@ fn the_file_has_a_note_and_exports_only_its_entry() {
         let inspection = loader::inspect(&file).expect("a component");
         assert_eq!((&*inspection.name, &*inspection.version), ("everything", "1.2.3"));
         assert_eq!(inspection.kind, Kind::TRANSFORM);
-        assert!(inspection.rustc.starts_with(&format!("{compiler} ")), "{}", inspection.rustc);
+        assert!(
+            inspection.compiler.starts_with(&format!("{compiler} ")),
+            "{}",
+            inspection.compiler
+        );
         assert_eq!(inspection.target, of_rust.target);
         assert_eq!(
             (inspection.layout, &inspection.interface),

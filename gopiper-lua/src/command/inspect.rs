@@ -103,7 +103,7 @@ fn facts(of: &Inspection, signature: &Signature) -> [(&'static str, String); 15]
         ("interface", of.interface.clone()),
         ("layout", format!("{:016x}", of.layout)),
         ("target", of.target.clone()),
-        ("rustc", of.rustc.clone()),
+        ("compiler", of.compiler.clone()),
         ("panic", panic.into()),
         ("glibc", of.glibc.map_or("any".into(), |version| version.to_string())),
         ("libraries", libraries),

@@ -13,9 +13,12 @@ use std::{
 };
 
 use crate::raw::{
-    BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Message, PayloadOwner,
-    Report,
-    author::frame::{Frame, settle_slot},
+    BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Level, Message, Panicked,
+    PayloadOwner, Report,
+    author::{
+        frame::{Frame, settle_slot},
+        scope::with_current_host,
+    },
     batch::run::{end_run, looks_like_run},
     fence,
     message::{owner, slot},
@@ -251,7 +254,12 @@ impl<'b> BatchCall<'b> {
         if let (Err(panicked), Some((slot, extra))) = (result, handed_out) {
             // SAFETY: the slot is the one that was handed out last, its owner and extra are still
             // pinned, and the panic left the loop before `settle_slot`.
-            flags |= unsafe { settle_slot(slot, extra, &frame, &panicked.to_string()) };
+            flags |= unsafe {
+                if frame.is_reported(slot) {
+                    log_panic(&panicked);
+                }
+                settle_slot(slot, extra, &frame, &panicked.to_string())
+            };
             flags |= HandleFlags::PANICKED;
         }
         call.fetch_or(CallFlags::SETTLED, Relaxed);
@@ -260,6 +268,18 @@ impl<'b> BatchCall<'b> {
         self.said.set(self.said.get() | flags);
         flags
     }
+}
+
+/// Logs a panic after the report of its message, which does not carry its words.
+#[cold]
+fn log_panic(panicked: &Panicked) {
+    with_current_host(|host| {
+        if let Some(host) = host {
+            let text =
+                format!("it {panicked}, after it had reported, kept or deferred its message");
+            host.log(Level::ERROR, module_path!(), &text);
+        }
+    });
 }
 
 /// A reference on the owner of the payloads that are being handed out: one for a whole run.

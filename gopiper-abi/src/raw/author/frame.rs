@@ -44,6 +44,18 @@ impl Frame {
         self.is_done.replace(false)
     }
 
+    /// Whether the outcome of the message that is out is decided, or is to be by a `Deferred`.
+    ///
+    /// # Safety
+    /// The batch is alive, `slot` was handed out and is the caller's, unless it was deferred.
+    pub(in crate::raw) unsafe fn is_reported(&self, slot: *mut Message) -> bool {
+        // SAFETY: the batch is alive, and the status of a slot that was not deferred is the
+        // caller's (`# Safety`). The slots of a run have a status only once it has ended.
+        self.deferred.get()
+            || self.is_done.get()
+            || unsafe { !self.is_run() && (*slot).status != slot::VACANT }
+    }
+
     /// Ends the run, before the slot that is out is written to.
     ///
     /// # Safety

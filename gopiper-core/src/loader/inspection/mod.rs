@@ -50,8 +50,8 @@ pub struct Inspection {
     pub layout: u64,
     /// Its target triple.
     pub target: String,
-    /// The compiler that built it.
-    pub rustc: String,
+    /// The compiler that built it, and its version: of C, it may be `gcc 12.2.0`.
+    pub compiler: String,
     /// The machine that it is for, in words.
     pub machine: String,
     /// The features of the processor that it was compiled for, beyond those that all have.
@@ -124,7 +124,7 @@ impl Inspection {
             interface: text("interface version", field!(note, interface))?,
             layout: u64::from_le_bytes(*field!(note, layout)),
             target: text("target", field!(note, target))?,
-            rustc: text("compiler version", field!(note, rustc))?,
+            compiler: text("compiler version", field!(note, rustc))?,
             machine: machine_name(elf.machine()),
             cpu: text("list of processor features", field!(note, cpu))?.trim_end().to_owned(),
             glibc: links.glibc(),

@@ -98,7 +98,7 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         module: component.module,
         name: inspection.name.clone(),
         kind: inspection.kind,
-        is_in_c: !inspection.rustc.starts_with("rustc"),
+        is_in_c: !inspection.compiler.starts_with("rustc"),
         seal: inspection.seal,
         digest: inspection.digest,
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),

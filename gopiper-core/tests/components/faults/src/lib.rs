@@ -221,10 +221,15 @@ impl Faults {
                 let _deferred = handled.defer();
                 panic!("as told")
             }
-            "late" => {
+            "keep and panic" => {
+                self.kept.push(handled.keep(message));
+                panic!("as told")
+            }
+            late @ ("late" | "after the end") => {
+                let wait = Duration::from_millis(if late == "late" { 2 } else { 1000 });
                 let deferred = handled.defer();
                 thread::spawn(move || {
-                    thread::sleep(Duration::from_millis(2));
+                    thread::sleep(wait);
                     deferred.done(message);
                 });
             }
