@@ -330,7 +330,7 @@ fn in_process(test: &Test, subject: &Subject, arguments: &VerifyArguments) -> io
 }
 
 fn in_a_line(inspection: &Inspection) -> String {
-    let Inspection { kind, name, version, interface, rustc, .. } = inspection;
+    let Inspection { kind, name, version, interface, compiler, .. } = inspection;
     let seal = if inspection.seal == Seal::Fits { "sealed" } else { "not sealed" };
-    format!("{} {name} {version}, interface {interface}, {seal}, {rustc}", kind.name())
+    format!("{} {name} {version}, interface {interface}, {seal}, {compiler}", kind.name())
 }
