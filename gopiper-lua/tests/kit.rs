@@ -36,6 +36,31 @@ fn the_example_is_built_behaves_and_runs() {
     }
 }
 
+#[test]
+fn a_table_that_cannot_be_meant_so_is_refused_with_the_attributes_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    runs("gopiper kit c kit", folder.path());
+    let kit = folder.path().join("kit");
+    let source = fs::read_to_string(kit.join("upper.c")).expect("the example");
+    for (row, reason) in [
+        (r#"{ "comment", GOPIPER_TEXT }"#, "attribute comment: the table has it twice"),
+        (
+            r#"{ "flag", GOPIPER_BOOLEAN, .default_value = "1" }"#,
+            "attribute flag: its default '1' is not of the attribute's kind",
+        ),
+        (r#"{ "odd", 99 }"#, "attribute odd: an attribute cannot be of kind 99"),
+    ] {
+        let mistaken = source.replacen("  { 0 },", &format!("  {row},\n  {{ 0 }},"), 1);
+        fs::write(kit.join("upper.c"), mistaken).expect("written");
+        runs("make -B upper_component.so", &kit);
+        let output = gopiper().current_dir(&kit).args(["check", "pipeline.lua"]).output();
+        let output = output.expect("it ran");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(78), "{row}: {said}");
+        assert!(said.contains(reason), "{row}: {said}");
+    }
+}
+
 /// The error of `gopiper kit c new` with this kit, in that folder.
 fn refused(folder: &Path, kit: &Path, new: &str) -> String {
     let mut command = gopiper();

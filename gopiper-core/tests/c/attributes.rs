@@ -1,14 +1,9 @@
 //! The attributes of a component in C, and those of its messages.
 use gopiper_abi::{Map, Message, Payload, Value, ValueTag};
-use gopiper_core::loader;
 
 use crate::{
     EVERYTHING,
-    common::{
-        Probe,
-        c::{component_of, component_with},
-        run,
-    },
+    common::{Probe, c::component_of, run},
     everything, factory, one, spec,
 };
 
@@ -106,27 +101,4 @@ fn attributes_of_every_kind_go_to_and_fro() {
     probe.with_output(|messages| {
         assert_eq!(messages[0].attribute("list").map(Value::tag), Some(ValueTag::LIST));
     });
-}
-
-#[test]
-fn a_table_that_cannot_be_meant_so_is_refused_with_the_attributes_name() {
-    for (name, kind, default, said) in [
-        ("limit", "GOPIPER_TEXT", "\"a\"", "attribute limit: the table has it twice"),
-        ("flag", "GOPIPER_BOOLEAN", "\"1\"", "attribute flag: its default '1' is not of"),
-        ("odd", "99", "NULL", "attribute odd: an attribute cannot be of kind 99"),
-    ] {
-        let given = [
-            ("MISTAKEN", format!("\"{name}\"")),
-            ("KIND", kind.into()),
-            ("DEFAULT", default.into()),
-        ];
-        let options =
-            given.map(|(macro_name, value): (_, String)| format!("-D{macro_name}={value}"));
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let source = "gopiper-core/tests/c/mistakes.c";
-        let file = component_with(source, &format!("mistaken_{name}_component.so"), &options);
-        let refused = loader::load(&file, &loader::Trust::default());
-        let Err(refusal) = refused else { panic!("{name}: loaded") };
-        assert!(refusal.to_string().contains(said), "{refusal}");
-    }
 }
