@@ -111,6 +111,6 @@ fn a_component_whose_end_leaves_deferred_messages_is_named() {
     let output = after("after the end");
     let said = stderr(&output);
     let line = said.lines().find(|line| line.contains("its `end` has returned"));
-    assert!(line.is_some_and(|line| line.contains("component=faults batches=1")), "{said}");
+    assert!(line.is_some_and(|line| line.contains("component=\"faults\" batches=1")), "{said}");
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"changed\n"[..]), "{said}");
 }

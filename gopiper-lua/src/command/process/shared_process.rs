@@ -35,6 +35,9 @@ const FATAL: [Signal; 5] = [
     (SIGABRT, "SIGABRT"),
 ];
 
+/// The place of SIGABRT among them.
+const ABORT: usize = 4;
+
 /// The signals on whose handling a run depends.
 const OURS: [Signal; 6] = [
     (SIGINT, "SIGINT"),
@@ -139,8 +142,12 @@ extern "C" fn on_fatal(signal: c_int, info: *mut siginfo_t, _context: *mut c_voi
         }
     }
     match BEFORE.get() {
-        // The fault happens again as soon as this returns.
-        Some(before) if !was_sent => restore(signal, &before[place]),
+        // The fault happens again as soon as this returns. Rust's handler of an overflow then
+        // aborts: its small stack has no room for a second signal's handler.
+        Some(before) if !was_sent => {
+            restore(signal, &before[place]);
+            restore(SIGABRT, &before[ABORT]);
+        }
         _ => {
             let _ = set(signal, SIG_DFL, 0);
             // SAFETY: it sends this thread the signal, which comes when this handler has returned.
