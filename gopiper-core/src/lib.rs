@@ -19,7 +19,7 @@ mod worker;
 pub use base::at_work;
 pub use base::clock::{Clock, ManualClock};
 pub use base::memory::PayloadMemory;
-pub use base::one_line::in_a_line;
+pub use base::one_line::{in_a_line, on_a_terminal};
 pub use base::plural::plural;
 pub use base::secrets;
 pub use buffer::{BufferOptions, WhenFull};

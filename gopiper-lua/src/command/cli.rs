@@ -14,7 +14,7 @@ use clap::{
 use crate::command::{
     dlq::DlqCommand, kit::KitCommand, list::ListArguments, new::NewArguments, process::exit,
     run::RunArguments, terminal::drawing::GraphFormat, terminal::logging::LogArguments,
-    terminal::output::print, trust::TrustArguments, verify::VerifyArguments,
+    terminal::output::print_styled, trust::TrustArguments, verify::VerifyArguments,
 };
 
 /// Runs message processing pipelines of prebuilt components.
@@ -89,11 +89,10 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     parse_from(std::env::args_os()).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let text = error.render();
-            let text = match io::stdout().is_terminal() {
-                true => text.ansi().to_string(),
-                false => text.to_string(),
-            };
-            print(text.trim_end());
+            match io::stdout().is_terminal() {
+                true => print_styled(text.ansi().to_string().trim_end()),
+                false => print_styled(text.to_string().trim_end()),
+            }
             exit::finish(ExitCode::SUCCESS)
         }
         _ => {

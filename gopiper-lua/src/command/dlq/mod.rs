@@ -22,7 +22,7 @@ use crate::command::{
     process::exit::{self, refuse},
     run::RunArguments,
     state_directory::DefaultState,
-    terminal::output::{StandardOutput, print, say},
+    terminal::output::{print, say, standard_output},
 };
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +36,9 @@ pub(crate) enum DlqCommand {
         json: bool,
     },
     /// Show a dead letter, with its attributes and its bytes
+    ///
+    /// A terminal shows control characters escaped; a file or a pipe receives the bytes as they
+    /// are.
     Show {
         /// The id that `list` shows.
         id: String,
@@ -202,7 +205,7 @@ fn time(nanoseconds: i64) -> String {
 }
 
 fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
-    let mut out = BufWriter::new(StandardOutput);
+    let mut out = BufWriter::new(standard_output());
     for FoundLetter { id, entry: StoredLetter { letter, .. }, done } in read_all(folder)? {
         if as_json {
             writeln!(out, "{}", described(&id, &letter, done))?;
@@ -244,7 +247,7 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
         let said = format!("there is no dead letter '{id}' in {}", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, said));
     };
-    let mut out = BufWriter::new(StandardOutput);
+    let mut out = BufWriter::new(standard_output());
     if !payload_alone {
         writeln!(out, "{:#}", described(id, &letter, done))?;
         let message = letter.message();

@@ -1,8 +1,5 @@
 //! The log, on standard error.
-use std::{
-    io,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use tracing_subscriber::{
@@ -16,7 +13,7 @@ use gopiper_core::loader::Refusal;
 use gopiper_lua::{Problem, Severity};
 use tracing::{error, warn};
 
-use crate::command::terminal::output::{Redacted, say};
+use crate::command::terminal::output::{say, standard_error};
 
 /// The options of the log.
 #[derive(Debug, Args)]
@@ -62,7 +59,7 @@ pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
     };
     let registry =
         tracing_subscriber::registry().with(targets(arguments.log.as_deref().unwrap_or(level))?);
-    let lines = fmt::layer().with_writer(|| Redacted(io::stderr()));
+    let lines = fmt::layer().with_writer(standard_error);
     JSON.store(matches!(arguments.log_format, LogFormat::Json), Relaxed);
     match arguments.log_format {
         LogFormat::Text => registry.with(lines.with_target(false).with_ansi(false)).init(),
