@@ -248,7 +248,7 @@ fn a_library_that_is_not_there_is_named_before_the_component_is_opened() {
     let folder = folder.path().display().to_string();
     let (code, stdout, stderr) = said(&["list", "--component-path", &folder]);
     assert!(code == 0 && stdout.contains("lacking_component.so"), "{stdout}");
-    let line = format!("gopiper: warning: {shown} needs libraries that are not found: ");
+    let line = format!("warning: {shown} needs libraries that are not found: ");
     assert!(stderr.contains(&format!("{line}libgcc_z.so.1\n")), "{stderr}");
     assert_eq!(stderr.matches("not found").count(), 1, "{stderr}");
 }

@@ -84,6 +84,20 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether it has `--json`.
+    pub(crate) fn writes_json(&self) -> bool {
+        match self {
+            Command::List(arguments) => arguments.json,
+            Command::Verify(arguments) => arguments.json,
+            Command::Inspect { json, .. }
+            | Command::Dlq { command: DlqCommand::List { json, .. } }
+            | Command::Version { json } => *json,
+            _ => false,
+        }
+    }
+}
+
 /// Reads the command line. Help and errors of clap are shown here.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     parse_from(std::env::args_os()).map_err(|error| match error.kind() {

@@ -19,8 +19,9 @@ use crate::command::{
     process::signals::Stops,
     state_directory::DefaultState,
     terminal::drawing::{self, GraphFormat},
-    terminal::logging::{LogFormat, show},
+    terminal::logging::LogFormat,
     terminal::output::print,
+    terminal::problems::show,
     trust::TrustArguments,
 };
 

@@ -22,7 +22,8 @@ use crate::command::{
     process::exit::{self, refuse},
     run::RunArguments,
     state_directory::DefaultState,
-    terminal::output::{print, say, standard_output},
+    terminal::output::{print, standard_output},
+    terminal::problems::{show_error, show_result},
 };
 
 #[derive(Debug, Subcommand)]
@@ -75,8 +76,8 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
         DlqCommand::List { pipeline, json } => in_folder(&pipeline, |folder| list(folder, json)),
         DlqCommand::Show { id, payload, pipeline } => {
             if Path::new(&id).extension().is_some_and(|extension| extension == "lua") {
-                say(format_args!(
-                    "gopiper: '{id}' is a file: give the id of a dead letter before it; gopiper \
+                show_error(format_args!(
+                    "'{id}' is a file: give the id of a dead letter before it; gopiper \
                      dlq list {id} shows the ids"
                 ));
                 return ExitCode::from(exit::USAGE);
@@ -101,7 +102,7 @@ fn in_folder(of: &PipelineArguments, work: impl FnOnce(&Path) -> io::Result<Exit
         // The reader has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            say(format_args!("gopiper: {error}"));
+            show_error(error);
             ExitCode::from(exit::FAILED)
         }
     }
@@ -132,7 +133,7 @@ fn folder(of: &PipelineArguments) -> Result<PathBuf, String> {
             return Err(format!("cannot read {shown}: {error}"));
         }
         Err(_) => {
-            say(format_args!("there are no dead letters: {shown} does not exist"));
+            show_result(format_args!("there are no dead letters: {shown} does not exist"));
         }
     }
     Ok(directory.join(dead_letters::FOLDER))

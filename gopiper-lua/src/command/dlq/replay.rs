@@ -14,7 +14,7 @@ use crate::command::{
     process::exit::refuse,
     process::signals::Stops,
     run::{self, DriveOutcome, RunArguments},
-    terminal::output::say,
+    terminal::problems::show_result,
 };
 
 /// A name that occurs in no pipeline is an error.
@@ -51,7 +51,7 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
     if wanted.is_empty() {
         let code = has_component(only, arguments);
         if code == ExitCode::SUCCESS {
-            say("there are no dead letters to replay");
+            show_result("there are no dead letters to replay");
         }
         return code;
     }
@@ -64,7 +64,7 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
     for ((pipeline, component), ids) in wanted {
         let of = format!("{pipeline}/{component}");
         if stops.is_stopping() {
-            say(format_args!("{of}: {} left: replay again", ids.len()));
+            show_result(format_args!("{of}: {} left: replay again", ids.len()));
             continue;
         }
         let loaded = match run::load(arguments, true) {
@@ -124,7 +124,7 @@ fn send(
         let left = (letters as u64).saturating_sub(outcomes.delivered + outcomes.dropped + failed);
         let again = if left > 0 { ": replay again" } else { "" };
         // Standard output belongs to the pipeline.
-        say(format_args!(
+        show_result(format_args!(
             "{of}: {} delivered, {} dropped, {failed} failed again, {left} left{again}",
             outcomes.delivered, outcomes.dropped,
         ));

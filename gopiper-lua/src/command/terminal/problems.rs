@@ -1,0 +1,99 @@
+//! Problems on standard error, beside the log: as text for people, or as an object on each line for
+//! programs.
+use std::{
+    fmt::Display,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use gopiper_core::loader::Refusal;
+use gopiper_lua::{Problem, Severity};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::Level;
+
+use crate::command::terminal::output::say;
+
+/// Whether programs read them.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on, each is an object.
+pub(crate) fn write_objects() {
+    JSON.store(true, Relaxed);
+}
+
+/// Shows a problem of a pipeline's file, with its line. A warning is not shown if the log leaves
+/// warnings out.
+pub(crate) fn show(problem: &Problem) {
+    let is_error = problem.severity() == Severity::Error;
+    if !is_error && !tracing::enabled!(Level::WARN) {
+        return;
+    }
+    if !JSON.load(Relaxed) {
+        let text = problem.to_string();
+        // An empty line follows one that has more than one line.
+        let end = if text.contains('\n') { "\n" } else { "" };
+        return say(format_args!("{text}{end}"));
+    }
+    let mut object = object(if is_error { Level::ERROR } else { Level::WARN }, problem.text());
+    if let Some((file, line, column)) = problem.place() {
+        (object["file"], object["line"]) = (file.into(), line.into());
+        object["column"] = column.into();
+    }
+    if let Some(refusal) = problem.refusal() {
+        add_parts(refusal, &mut object);
+    }
+    say(object);
+}
+
+/// Shows why the program, or a part of its work, fails.
+pub(crate) fn show_error(error: impl Display) {
+    match JSON.load(Relaxed) {
+        true => say(object(Level::ERROR, error)),
+        false => say(format_args!("gopiper: {error}")),
+    }
+}
+
+/// Shows why a component's file is refused.
+pub(crate) fn show_refusal(refusal: &Refusal) {
+    if !JSON.load(Relaxed) {
+        return say(refusal);
+    }
+    let mut object = object(Level::ERROR, refusal);
+    add_parts(refusal, &mut object);
+    say(object);
+}
+
+/// Shows a warning of a command.
+pub(crate) fn show_warning(warning: impl Display) {
+    match JSON.load(Relaxed) {
+        true => say(object(Level::WARN, warning)),
+        false => say(format_args!("warning: {warning}")),
+    }
+}
+
+/// Shows a result that is not for standard output.
+pub(crate) fn show_result(text: impl Display) {
+    match JSON.load(Relaxed) {
+        true => say(object(Level::INFO, text)),
+        false => say(text),
+    }
+}
+
+/// With the keys of a log line.
+fn object(level: Level, text: impl Display) -> Value {
+    json!({
+        "timestamp": format!("{:.6}", Timestamp::now()),
+        "level": level.as_str(),
+        "message": text.to_string(),
+        "target": "gopiper",
+    })
+}
+
+fn add_parts(refusal: &Refusal, object: &mut Value) {
+    let Refusal { file, problem, found, wanted, remedy, .. } = refusal;
+    object["component_file"] = file.display().to_string().into();
+    object["problem"] = (*problem).into();
+    for (key, text) in [("found", found), ("wanted", wanted), ("remedy", remedy)] {
+        object[key] = text.as_str().into();
+    }
+}
