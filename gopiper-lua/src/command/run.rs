@@ -10,7 +10,7 @@ use clap::{Args, builder::BoolishValueParser};
 use gopiper_core::{
     Pipeline, PipelineError, Prepared, Running, StopReason, Summary, plural, state,
 };
-use gopiper_lua::{Loaded, Settings};
+use gopiper_lua::{Loaded, Problem, Settings, Severity};
 use tracing::{error, info, warn};
 
 use crate::command::{
@@ -21,7 +21,7 @@ use crate::command::{
     terminal::drawing::{self, GraphFormat},
     terminal::logging::LogFormat,
     terminal::output::print,
-    terminal::problems::show,
+    terminal::problems::{show, show_always},
     trust::TrustArguments,
 };
 
@@ -73,7 +73,8 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
 
 /// Does what `run` does, up to the start.
 pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFormat) -> ExitCode {
-    let mut loaded = match load(arguments, false) {
+    let show = if deny_warnings { show_always } else { show };
+    let mut loaded = match load_showing(arguments, false, show) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -86,9 +87,10 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
         show(&loaded.places.problem(pipeline, warning));
     }
     loaded.pipelines.iter_mut().for_each(|pipeline| drawing::show_promises(pipeline, format));
-    match deny_warnings && !(loaded.warnings.is_empty() && warnings.is_empty()) {
-        true => ExitCode::from(exit::CONFIGURATION),
-        false => ExitCode::SUCCESS,
+    match loaded.warnings.len() + warnings.len() {
+        count if count == 0 || !deny_warnings => ExitCode::SUCCESS,
+        1 => refuse(&"1 warning is an error (--deny-warnings)"),
+        many => refuse(&format_args!("{many} warnings are errors (--deny-warnings)")),
     }
 }
 
@@ -114,11 +116,20 @@ fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
 
 /// Loads a file, and shows all its errors. `to_run`: moves the state of an older gopiper.
 pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, ExitCode> {
+    load_showing(arguments, to_run, show)
+}
+
+fn load_showing(
+    arguments: &RunArguments,
+    to_run: bool,
+    show: fn(&Problem),
+) -> Result<Loaded, ExitCode> {
     let PipelineArguments { file, state_dir } = &arguments.pipeline;
-    let state_directory = match state_dir {
-        Some(directory) => Some(directory.clone()),
+    let (state_directory, unusable) = match state_dir {
+        Some(directory) => (Some(directory.clone()), None),
         None => default_state(file, to_run).map_err(|error| refuse(&error))?,
     };
+    unusable.iter().for_each(show);
     let settings = Settings {
         component_path: arguments.search.component_path.clone(),
         state_directory,
@@ -128,26 +139,27 @@ pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, Exi
         paths_from_working_directory: arguments.paths_from_working_directory,
         seed: arguments.seed,
     };
-    let loaded = gopiper_lua::load(file, &settings).map_err(|problems| {
+    let mut loaded = gopiper_lua::load(file, &settings).map_err(|problems| {
         problems.iter().for_each(show);
         ExitCode::from(exit::CONFIGURATION)
     })?;
     loaded.warnings.iter().for_each(show);
+    loaded.warnings.extend(unusable);
     Ok(loaded)
 }
 
-/// The default state directory; none if it cannot be used, because the operator has not asked for
-/// it. One of another version holds state that this run would ignore: it is refused like one that
-/// was asked for, as soon as something needs it.
-fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
-    let Some(default) = DefaultState::of(file) else { return Ok(None) };
+/// The default state directory; none, with a warning, if it cannot be used: the operator has not
+/// asked for it. One of another version holds state that this run would ignore: it is refused like
+/// one that was asked for, as soon as something needs it.
+fn default_state(file: &Path, to_run: bool) -> Result<(Option<PathBuf>, Option<Problem>), String> {
+    let Some(default) = DefaultState::of(file) else { return Ok((None, None)) };
     let directory = if to_run { default.take_over()? } else { default.current() };
     match state::check(&directory, Path::new("")) {
         Err(error) if !state::is_of_another_version(&directory) => {
-            warn!("{error}; failed messages are only counted");
-            Ok(None)
+            let text = format!("{error}; failed messages are only counted");
+            Ok((None, Some(Problem::without_place(Severity::Warning, text))))
         }
-        _ => Ok(Some(directory)),
+        _ => Ok((Some(directory), None)),
     }
 }
 

@@ -24,10 +24,14 @@ pub(crate) fn write_objects() {
 /// Shows a problem of a pipeline's file, with its line. A warning is not shown if the log leaves
 /// warnings out.
 pub(crate) fn show(problem: &Problem) {
-    let is_error = problem.severity() == Severity::Error;
-    if !is_error && !tracing::enabled!(Level::WARN) {
-        return;
+    if problem.severity() == Severity::Error || tracing::enabled!(Level::WARN) {
+        show_always(problem);
     }
+}
+
+/// As [`show`], for warnings that make the command fail.
+pub(crate) fn show_always(problem: &Problem) {
+    let is_error = problem.severity() == Severity::Error;
     if !JSON.load(Relaxed) {
         let text = problem.to_string();
         // An empty line follows one that has more than one line.
