@@ -35,7 +35,7 @@ pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
     let file = arguments.file.as_deref();
     // A file that was named and does not exist is misspelt.
     if let Some((file, Err(error))) = file.map(|file| (file, File::open(file))) {
-        return refuse(&unreadable(file, &error));
+        return refuse(&unreadable(file, &error, "list"));
     }
     let file = file.unwrap_or(Path::new("pipeline.lua"));
     let given = &arguments.search.component_path;

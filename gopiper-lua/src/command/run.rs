@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
-    let loaded = match load(arguments, true) {
+    let loaded = match load(arguments, ("run", true)) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
 /// Does what `run` does, up to the start.
 pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFormat) -> ExitCode {
     let show = if deny_warnings { show_always } else { show };
-    let mut loaded = match load_showing(arguments, false, show) {
+    let mut loaded = match load_showing(arguments, ("check", false), show) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -96,7 +96,7 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
 
 /// Draws the pipelines of a file.
 pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
-    match load(arguments, false) {
+    match load(arguments, ("graph", false)) {
         Ok(loaded) => {
             print(drawing::draw(&loaded.pipelines, format).trim_end());
             ExitCode::SUCCESS
@@ -114,14 +114,18 @@ fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
     if problems.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
 }
 
-/// Loads a file, and shows all its errors. `to_run`: moves the state of an older gopiper.
-pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, ExitCode> {
-    load_showing(arguments, to_run, show)
+/// Loads a file for a command, and shows all its errors. `to_run`: moves the state of an older
+/// gopiper.
+pub(crate) fn load(
+    arguments: &RunArguments,
+    (command, to_run): (&'static str, bool),
+) -> Result<Loaded, ExitCode> {
+    load_showing(arguments, (command, to_run), show)
 }
 
 fn load_showing(
     arguments: &RunArguments,
-    to_run: bool,
+    (command, to_run): (&'static str, bool),
     show: fn(&Problem),
 ) -> Result<Loaded, ExitCode> {
     let PipelineArguments { file, state_dir } = &arguments.pipeline;
@@ -137,6 +141,7 @@ fn load_showing(
         load_in_place: arguments.load_in_place,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
         paths_from_working_directory: arguments.paths_from_working_directory,
+        command,
         seed: arguments.seed,
     };
     let mut loaded = gopiper_lua::load(file, &settings).map_err(|problems| {

@@ -17,10 +17,12 @@ use crate::command::{
     terminal::problems::show_result,
 };
 
+const COMMAND: &str = "dlq replay";
+
 /// A name that occurs in no pipeline is an error.
 fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
     let Some(name) = name else { return ExitCode::SUCCESS };
-    match run::load(arguments, false) {
+    match run::load(arguments, (COMMAND, false)) {
         Ok(Loaded { pipelines, .. })
             if pipelines.iter().any(|one| one.components().any(|own| own == name)) =>
         {
@@ -67,7 +69,7 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
             show_result(format_args!("{of}: {} left: replay again", ids.len()));
             continue;
         }
-        let loaded = match run::load(arguments, true) {
+        let loaded = match run::load(arguments, (COMMAND, true)) {
             Ok(loaded) => loaded,
             // The others need the file, too.
             Err(code) => return code,
