@@ -1,4 +1,5 @@
 //! The lines about each test, and about all.
+use gopiper_core::plural;
 use serde_json::json;
 
 use super::{
@@ -124,8 +125,9 @@ pub(super) fn summarize(verdicts: &[Verdict], unproven: usize, arguments: &Verif
     let [passed, not_applicable, skipped, warnings, failed, crashed] =
         ["PASSED", "NOT APPLICABLE", "SKIPPED", "WARNING", "FAILED", "CRASHED"].map(count);
     print(format_args!(
-        "{} tests: {passed} passed, {not_applicable} not applicable, {skipped} skipped, \
-         {warnings} warnings, {failed} failed, {crashed} crashed",
-        verdicts.len()
+        "{}: {passed} passed, {not_applicable} not applicable, {skipped} skipped, \
+         {}, {failed} failed, {crashed} crashed",
+        plural(verdicts.len(), "test"),
+        plural(warnings, "warning"),
     ));
 }
