@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, builder::BoolishValueParser};
 use gopiper_core::{
-    Pipeline, PipelineError, Prepared, Running, StopReason, Summary, plural, state,
+    Pipeline, PipelineError, Prepared, Running, StopReason, Summary, for_shell, plural, state,
 };
 use gopiper_lua::{Loaded, Problem, Settings, Severity};
 use tracing::{error, info, warn};
@@ -351,43 +351,5 @@ fn see_dead_letters(PipelineArguments { file, state_dir }: &PipelineArguments) -
     match state_dir {
         Some(directory) => format!("gopiper dlq list --state-dir {} {file}", for_shell(directory)),
         None => format!("gopiper dlq list {file}"),
-    }
-}
-
-/// A path as one word of a shell, on one line.
-fn for_shell(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);
-    if text.chars().all(is_plain) {
-        return text;
-    }
-    if !text.contains(char::is_control) {
-        return format!("'{}'", text.replace('\'', r"'\''"));
-    }
-    let escaped = text.chars().map(|letter| match letter {
-        '\'' | '\\' => format!("\\{letter}"),
-        letter if letter.is_control() => {
-            letter.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect()
-        }
-        letter => letter.to_string(),
-    });
-    format!("$'{}'", escaped.collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_one_word_of_a_shell() {
-        for (path, expected) in [
-            ("state/a-b.lua", "state/a-b.lua"),
-            ("a b c", "'a b c'"),
-            ("it's", r"'it'\''s'"),
-            ("$(x)", "'$(x)'"),
-            ("a\nb'c\\d", r"$'a\x0ab\'c\\d'"),
-        ] {
-            assert_eq!(for_shell(path.as_ref()), expected);
-        }
     }
 }

@@ -12,7 +12,7 @@ use gopiper_abi::{
     raw::{RawError, client::FactoryHandle},
 };
 use gopiper_core::{
-    BufferOptions, ComponentOptions, ComponentSpec, at_work,
+    BufferOptions, ComponentOptions, ComponentSpec, at_work, for_shell,
     loader::{self, Trust},
 };
 use mlua::{Function, Table, UserData, UserDataFields, Value};
@@ -160,7 +160,7 @@ fn attributes_fit(
             continue;
         }
         let error = RawError::new(attribute.clone(), message);
-        let shown_by = format!("gopiper inspect --load {} shows the attributes", path.display());
+        let shown_by = format!("gopiper inspect --load {} shows the attributes", for_shell(path));
         call.wrong(2, &attribute, format!("{file}: {error}\n{shown_by}"));
     }
     false

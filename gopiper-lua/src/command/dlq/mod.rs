@@ -11,7 +11,7 @@ use std::{
 use clap::Subcommand;
 use gopiper_core::{
     dead_letters::{self, Damage, Letter, SegmentReader, StoredLetter},
-    in_a_line, plural, state,
+    for_shell, in_a_line, plural, state,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -78,7 +78,8 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
             if Path::new(&id).extension().is_some_and(|extension| extension == "lua") {
                 show_error(format_args!(
                     "'{id}' is a file: give the id of a dead letter before it; gopiper \
-                     dlq list {id} shows the ids"
+                     dlq list {} shows the ids",
+                    for_shell(Path::new(&id))
                 ));
                 return ExitCode::from(exit::USAGE);
             }

@@ -31,7 +31,7 @@ use std::{
 
 use gopiper_abi::Kind;
 use gopiper_core::{
-    at_work,
+    at_work, for_shell,
     loader::{self, Inspection, Refusal, Seal, Trust},
 };
 use serde_json::json;
@@ -221,7 +221,7 @@ fn is_in(list: &[String], test: &Test) -> bool {
 /// The tests that are to be run.
 fn chosen(arguments: &VerifyArguments, subject: &Subject) -> Result<Vec<&'static Test>, String> {
     let VerifyArguments { include, exclude, .. } = arguments;
-    let list = format!("list them with: gopiper verify --list {}", arguments.file.display());
+    let list = format!("list them with: gopiper verify --list {}", for_shell(&arguments.file));
     for part in &arguments.allow_skip {
         let matches = |test: &Test| test.name.contains(part);
         if all().all(matches) {
