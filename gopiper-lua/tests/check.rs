@@ -136,6 +136,26 @@ fn an_unusable_default_state_directory_is_a_warning() {
 }
 
 #[test]
+fn equal_errors_are_counted() {
+    let text = "local gopiper = require('gopiper')\nfor _ = 1, 2000 do\n  \
+                gopiper.loadComponent('grep_component.so', { wrod = 'x' })\nend\n\
+                gopiper.loadComponent('none_component.so')\n";
+    let folder = folder(&[("pipeline.lua", text)]);
+    let said = stderr(&gopiper_in(folder.path(), &["check"], ""));
+    let first = "error: grep_component.so: attribute wrod: ";
+    assert_eq!(said.matches(first).count(), 10, "{said}");
+    assert_eq!(
+        said.matches("error: 1990 more like this: grep_component.so: ").count(),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("none_component.so"), "another error is shown: {said}");
+    let json = stderr(&gopiper_in(folder.path(), &["--log-format", "json", "check"], ""));
+    assert_eq!(json.matches("attribute wrod: ").count(), 2000);
+    assert!(!json.contains("more like this"));
+}
+
+#[test]
 fn an_unsealed_component_is_a_warning() {
     let text = lua("  gopiper.loadComponent('./unsealed_component.so', {}),\n");
     let folder = folder(&[("pipeline.lua", &text)]);

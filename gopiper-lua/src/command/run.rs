@@ -21,7 +21,7 @@ use crate::command::{
     terminal::drawing::{self, GraphFormat},
     terminal::logging::LogFormat,
     terminal::output::print,
-    terminal::problems::{show, show_always},
+    terminal::problems::{show, show_all, show_always},
     trust::TrustArguments,
 };
 
@@ -83,9 +83,8 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
     }
     let mut warnings = gopiper_core::warnings(&mut loaded.pipelines);
     warnings.extend(gopiper_core::left_in_buffers(&loaded.pipelines));
-    for (pipeline, warning) in &warnings {
-        show(&loaded.places.problem(pipeline, warning));
-    }
+    let placed = warnings.iter().map(|(pipeline, text)| loaded.places.problem(pipeline, text));
+    show_all(&placed.collect::<Vec<_>>(), show);
     loaded.pipelines.iter_mut().for_each(|pipeline| drawing::show_promises(pipeline, format));
     match loaded.warnings.len() + warnings.len() {
         count if count == 0 || !deny_warnings => ExitCode::SUCCESS,
@@ -108,9 +107,8 @@ pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
 /// Asks every component whether it could work.
 fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
     let problems = gopiper_core::check(&mut loaded.pipelines);
-    for (pipeline, error) in &problems {
-        show(&loaded.places.problem(pipeline, error));
-    }
+    let placed = problems.iter().map(|(pipeline, error)| loaded.places.problem(pipeline, error));
+    show_all(&placed.collect::<Vec<_>>(), show);
     if problems.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
 }
 
@@ -145,10 +143,10 @@ fn load_showing(
         seed: arguments.seed,
     };
     let mut loaded = gopiper_lua::load(file, &settings).map_err(|problems| {
-        problems.iter().for_each(show);
+        show_all(&problems, show);
         ExitCode::from(exit::CONFIGURATION)
     })?;
-    loaded.warnings.iter().for_each(show);
+    show_all(&loaded.warnings, show);
     loaded.warnings.extend(unusable);
     Ok(loaded)
 }

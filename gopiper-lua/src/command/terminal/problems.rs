@@ -1,6 +1,7 @@
 //! Problems on standard error, beside the log: as text for people, or as an object on each line for
 //! programs.
 use std::{
+    collections::HashMap,
     fmt::Display,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -19,6 +20,35 @@ static JSON: AtomicBool = AtomicBool::new(false);
 /// From now on, each is an object.
 pub(crate) fn write_objects() {
     JSON.store(true, Relaxed);
+}
+
+/// The most problems with one text that people see.
+const MOST_EQUAL: usize = 10;
+
+/// Shows problems, each by `show`. Of those with one text, people see the first ones and a count of
+/// the others: a file may make each of thousands of components in one loop.
+pub(crate) fn show_all(problems: &[Problem], show: fn(&Problem)) {
+    let mut counts = HashMap::<_, usize>::new();
+    let key =
+        |problem: &'_ Problem| (problem.severity() == Severity::Error, problem.text().to_owned());
+    for problem in problems {
+        let count = counts.entry(key(problem)).or_default();
+        *count += 1;
+        if *count <= MOST_EQUAL || JSON.load(Relaxed) {
+            show(problem);
+        }
+    }
+    if JSON.load(Relaxed) {
+        return;
+    }
+    for problem in problems {
+        let count = counts.remove(&key(problem)).unwrap_or_default();
+        if let more @ 1.. = count.saturating_sub(MOST_EQUAL) {
+            let title = problem.text().lines().next().unwrap_or_default();
+            let text = format!("{more} more like this: {title}");
+            show(&Problem::without_place(problem.severity(), text));
+        }
+    }
 }
 
 /// Shows a problem of a pipeline's file, with its line. A warning is not shown if the log leaves
