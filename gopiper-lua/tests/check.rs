@@ -48,6 +48,9 @@ fn a_warning_is_shown_with_its_place_and_counts_if_it_is_to() {
         assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
     }
     assert_eq!(stderr(&run(&["-q", "check"])), "");
+    let denied = stderr(&run(&["-q", "check", "--deny-warnings"]));
+    assert!(denied.starts_with(warning), "{denied}");
+    assert!(denied.ends_with("gopiper: 1 warning is an error (--deny-warnings)\n"), "{denied}");
     let json = stderr(&run(&["--log-format", "json", "check"]));
     let line: serde_json::Value = serde_json::from_str(&json).expect("one object");
     assert_eq!(line["level"], "WARN");
@@ -113,6 +116,43 @@ fn check_refuses_components_without_a_state_directory_and_creates_none() {
         }
     }
     assert_eq!(count(), 3);
+}
+
+#[test]
+fn an_unusable_default_state_directory_is_a_warning() {
+    let folder = folder(&[("pipeline.lua", &lua(""))]);
+    let said = |arguments: &[&str], code| {
+        let mut command = gopiper();
+        command.current_dir(folder.path()).args(arguments);
+        let output = run(command.env("XDG_STATE_HOME", folder.path().join("pipeline.lua")), b"");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(said(&["check"], 0).contains("failed messages are only counted"));
+    assert_eq!(said(&["-q", "check"], 0), "");
+    let denied = said(&["-q", "check", "--deny-warnings"], 78);
+    assert!(denied.starts_with("warning: ") && denied.contains("only counted"), "{denied}");
+    assert!(denied.ends_with("gopiper: 1 warning is an error (--deny-warnings)\n"), "{denied}");
+}
+
+#[test]
+fn equal_errors_are_counted() {
+    let text = "local gopiper = require('gopiper')\nfor _ = 1, 2000 do\n  \
+                gopiper.loadComponent('grep_component.so', { wrod = 'x' })\nend\n\
+                gopiper.loadComponent('none_component.so')\n";
+    let folder = folder(&[("pipeline.lua", text)]);
+    let said = stderr(&gopiper_in(folder.path(), &["check"], ""));
+    let first = "error: grep_component.so: attribute wrod: ";
+    assert_eq!(said.matches(first).count(), 10, "{said}");
+    assert_eq!(
+        said.matches("error: 1990 more like this: grep_component.so: ").count(),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("none_component.so"), "another error is shown: {said}");
+    let json = stderr(&gopiper_in(folder.path(), &["--log-format", "json", "check"], ""));
+    assert_eq!(json.matches("attribute wrod: ").count(), 2000);
+    assert!(!json.contains("more like this"));
 }
 
 #[test]

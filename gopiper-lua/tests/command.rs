@@ -248,7 +248,7 @@ fn a_library_that_is_not_there_is_named_before_the_component_is_opened() {
     let folder = folder.path().display().to_string();
     let (code, stdout, stderr) = said(&["list", "--component-path", &folder]);
     assert!(code == 0 && stdout.contains("lacking_component.so"), "{stdout}");
-    let line = format!("gopiper: warning: {shown} needs libraries that are not found: ");
+    let line = format!("warning: {shown} needs libraries that are not found: ");
     assert!(stderr.contains(&format!("{line}libgcc_z.so.1\n")), "{stderr}");
     assert_eq!(stderr.matches("not found").count(), 1, "{stderr}");
 }
@@ -363,12 +363,18 @@ fn a_missing_directory_of_components_is_a_warning() {
 #[test]
 fn a_file_that_is_missing_is_named_with_the_nearest_one() {
     let folder = tempfile::tempdir().expect("a folder");
-    let check = |arguments: &[&str]| {
+    let said = |arguments: &[&str]| {
         let mut command = gopiper();
-        stderr(&run(command.current_dir(folder.path()).arg("check").args(arguments), b""))
+        stderr(&run(command.current_dir(folder.path()).args(arguments), b""))
     };
-    let missing = "error: there is no pipeline.lua here; name the file: gopiper run FILE\n";
-    assert_eq!(check(&[]), missing);
+    let check = |arguments: &[&str]| said(&[&["check"], arguments].concat());
+    for command in ["run", "check", "graph", "dlq replay"] {
+        let mut words: Vec<_> = command.split(' ').collect();
+        words.extend(["--state-dir", "."]);
+        words.extend((command == "dlq replay").then_some(["--component", "x"]).iter().flatten());
+        let missing = "error: there is no pipeline.lua here; name the file: gopiper";
+        assert_eq!(said(&words), format!("{missing} {command} FILE\n"));
+    }
     std::fs::write(folder.path().join("pipelines.lua"), "").expect("written");
     assert!(check(&[]).contains("here; did you mean 'pipelines.lua'?"), "{}", check(&[]));
     assert_eq!(check(&["x.lua"]), "error: there is no file x.lua\n");

@@ -72,6 +72,28 @@ fn the_command_line_wins() {
     );
 }
 
+/// Otherwise each component would be refused, because its key is not among those of the file.
+#[test]
+fn a_wrong_key_is_the_only_error() {
+    let folder = signed();
+    for wrong in [
+        "gopiper.trust{ trusted_keys = { 'nowhere.pub' } }\n",
+        "gopiper.trust{ trusted_keys = { 'nowhere.pub' }, unsigned = 'refuse' }\n",
+        "gopiper.trust{ trusted_keys = { 'vendor.pub' }, unsinged = 'refuse' }\n",
+        "gopiper.trust{ trusted_keys = 'vendor.pub', unsigned = 'refuse' }\n",
+    ] {
+        let output = run(folder.path(), wrong, &[]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(78), "{wrong}: {said}");
+        assert_eq!(said.matches("error: ").count(), 1, "{wrong}: {said}");
+        assert!(said.contains("--> pipeline.lua:2:"), "{wrong}: {said}");
+        assert!(!said.contains("refused"), "{wrong}: {said}");
+        // The command line overrides it.
+        let output = run(folder.path(), wrong, &["--trusted-key", "vendor.pub"]);
+        assert_eq!(stderr(&output).matches("error: ").count(), 1, "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn inspect_and_verify_say_who_signed() {
     let folder = signed();

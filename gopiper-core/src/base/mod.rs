@@ -6,3 +6,4 @@ pub(crate) mod memory;
 pub(crate) mod one_line;
 pub(crate) mod plural;
 pub mod secrets;
+pub(crate) mod shell;

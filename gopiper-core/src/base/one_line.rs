@@ -1,4 +1,4 @@
-//! Text from a component, or from a message that it quotes, as a part of a line.
+//! Text from a component, or from a message that it quotes: as a part of a line, and on a terminal.
 use std::borrow::Cow;
 
 /// Longer text is cut: a message may have any size.
@@ -17,12 +17,31 @@ pub fn in_a_line(text: &str) -> Cow<'_, str> {
             line += &format!("… ({} bytes)", text.len());
             break;
         }
-        match is_plain(letter) {
-            true => line.push(letter),
-            false => line.extend(letter.escape_default()),
-        }
+        push(letter, is_plain(letter), &mut line);
     }
     line.into()
+}
+
+/// Bytes as a terminal may receive them: without control characters, except line ends and tabs.
+/// Messages and names of files must not be able to move its cursor or to change its settings.
+pub fn on_a_terminal(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let is_plain = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
+    if std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_plain)) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut shown = String::new();
+    for chunk in bytes.utf8_chunks() {
+        chunk.valid().chars().for_each(|letter| push(letter, is_plain(letter), &mut shown));
+        chunk.invalid().iter().for_each(|byte| shown += &format!("\\x{byte:02x}"));
+    }
+    shown.into_bytes().into()
+}
+
+fn push(letter: char, is_plain: bool, to: &mut String) {
+    match is_plain {
+        true => to.push(letter),
+        false => to.extend(letter.escape_default()),
+    }
 }
 
 #[cfg(test)]
@@ -35,5 +54,15 @@ mod tests {
         assert_eq!(in_a_line("a\r\nERROR \u{1b}[31mb\u{85}"), r"a\r\nERROR \u{1b}[31mb\u{85}");
         let long = in_a_line(&"é".repeat(1 << 20)).into_owned();
         assert!(long.len() < 9000 && long.ends_with("é… (2097152 bytes)"), "{}", long.len());
+    }
+
+    #[test]
+    fn nothing_controls_the_terminal() {
+        let shown = |bytes| String::from_utf8(on_a_terminal(bytes).into_owned()).unwrap();
+        assert_eq!(shown("as it is:\n\tä€".as_bytes()), "as it is:\n\tä€");
+        assert_eq!(shown(b"\x1b]0;title\x07\r\n\x7f"), "\\u{1b}]0;title\\u{7}\\r\n\\u{7f}");
+        // One character of two bytes begins a sequence, and one byte alone in a terminal of 8 bits.
+        assert_eq!(shown("\u{9b}2J".as_bytes()), "\\u{9b}2J");
+        assert_eq!(shown(b"\x9b2J \xc3 \xff"), "\\x9b2J \\xc3 \\xff");
     }
 }

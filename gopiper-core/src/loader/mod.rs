@@ -39,6 +39,8 @@ use std::path::Path;
 use gopiper_abi::raw::ComponentModule_Ref;
 use parking_lot::Mutex;
 
+use crate::base::shell::for_shell;
+
 pub use elf::GlibcVersion;
 pub use inspection::{Inspection, PanicStrategy, Seal};
 pub use refusal::{Gate, Refusal};
@@ -176,7 +178,9 @@ fn warnings(inspection: &Inspection) -> Vec<String> {
     let unsealed = (inspection.seal == Seal::Missing).then(|| {
         format!(
             "{file} is not sealed: damage to it would not be noticed \
-             (remedy: gopiper verify --seal {file})"
+             (remedy, \
+             with --attributes if it needs some: gopiper verify --seal {})",
+            for_shell(&inspection.file)
         )
     });
     unsealed.into_iter().collect()

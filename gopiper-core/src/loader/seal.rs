@@ -100,6 +100,23 @@ mod tests {
     }
 
     #[test]
+    fn the_remedy_of_a_broken_seal_can_be_pasted() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("it's here");
+        fs::create_dir(&dir).unwrap();
+        let mut forged = Forged::new();
+        let path = forged.seal_in(&dir);
+        let middle = forged.bytes.len() / 2;
+        forged.bytes[middle] ^= 1;
+        forged.write(&dir);
+        let remedy = load(&path, &Trust::default()).unwrap_err().remedy;
+        let quoted = path.display().to_string().replace('\'', r"'\''");
+        let (text, command) = remedy.rsplit_once('\n').unwrap();
+        assert_eq!(command, format!("gopiper verify --seal '{quoted}'"));
+        assert!(text.contains("--attributes"), "{text}");
+    }
+
+    #[test]
     fn files_that_are_not_components_are_not_sealed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("libgcc_s.so");

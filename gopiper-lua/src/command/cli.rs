@@ -14,7 +14,7 @@ use clap::{
 use crate::command::{
     dlq::DlqCommand, kit::KitCommand, list::ListArguments, new::NewArguments, process::exit,
     run::RunArguments, terminal::drawing::GraphFormat, terminal::logging::LogArguments,
-    terminal::output::print, trust::TrustArguments, verify::VerifyArguments,
+    terminal::output::print_styled, trust::TrustArguments, verify::VerifyArguments,
 };
 
 /// Runs message processing pipelines of prebuilt components.
@@ -84,16 +84,29 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether it has `--json`.
+    pub(crate) fn writes_json(&self) -> bool {
+        match self {
+            Command::List(arguments) => arguments.json,
+            Command::Verify(arguments) => arguments.json,
+            Command::Inspect { json, .. }
+            | Command::Dlq { command: DlqCommand::List { json, .. } }
+            | Command::Version { json } => *json,
+            _ => false,
+        }
+    }
+}
+
 /// Reads the command line. Help and errors of clap are shown here.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     parse_from(std::env::args_os()).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let text = error.render();
-            let text = match io::stdout().is_terminal() {
-                true => text.ansi().to_string(),
-                false => text.to_string(),
-            };
-            print(text.trim_end());
+            match io::stdout().is_terminal() {
+                true => print_styled(text.ansi().to_string().trim_end()),
+                false => print_styled(text.to_string().trim_end()),
+            }
             exit::finish(ExitCode::SUCCESS)
         }
         _ => {

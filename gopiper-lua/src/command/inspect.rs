@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::command::{
     attributes,
     process::exit,
-    terminal::output::{print, say},
+    terminal::output::print,
+    terminal::problems::{show_refusal, show_warning},
 };
 
 /// Shows the note of a file, and why the file would be refused; with `load` also its attributes.
@@ -41,8 +42,8 @@ pub(crate) fn inspect(
         for (name, value) in facts(&inspection, &signature) {
             print(format_args!("{name:<10} {value}"));
         }
-        inspection.hazards.iter().for_each(|hazard| say(format_args!("warning: {hazard}")));
-        inspection.verdicts.iter().for_each(say);
+        inspection.hazards.iter().for_each(show_warning);
+        inspection.verdicts.iter().for_each(show_refusal);
         if !schema.is_null() {
             print(attributes::describe(&schema).trim_end());
         }

@@ -11,9 +11,8 @@ use gopiper_lua::{SearchPath, unreadable};
 use serde_json::json;
 
 use crate::command::{
-    arguments::SearchArguments,
-    process::exit::refuse,
-    terminal::output::{print, say},
+    arguments::SearchArguments, process::exit::refuse, terminal::output::print,
+    terminal::problems::show_warning,
 };
 
 /// Where to search for components.
@@ -36,13 +35,13 @@ pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
     let file = arguments.file.as_deref();
     // A file that was named and does not exist is misspelt.
     if let Some((file, Err(error))) = file.map(|file| (file, File::open(file))) {
-        return refuse(&unreadable(file, &error));
+        return refuse(&unreadable(file, &error, "list"));
     }
     let file = file.unwrap_or(Path::new("pipeline.lua"));
     let given = &arguments.search.component_path;
     let search = SearchPath::new(file, given);
     let missing = SearchPath::missing(given);
-    missing.iter().for_each(|warning| say(format_args!("gopiper: warning: {warning}")));
+    missing.iter().for_each(show_warning);
     for (name, path) in search.components() {
         let inspected =
             loader::inspect(&path).and_then(|inspection| match inspection.verdicts.first() {
@@ -53,9 +52,7 @@ pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
         let missing = inspected.as_ref().map_or(Vec::new(), Inspection::missing_libraries);
         if !missing.is_empty() {
             let missing = missing.join(", ");
-            say(format_args!(
-                "gopiper: warning: {path} needs libraries that are not found: {missing}"
-            ));
+            show_warning(format_args!("{path} needs libraries that are not found: {missing}"));
         }
         match inspected {
             Ok(of) if arguments.json => print(json!({

@@ -30,7 +30,8 @@ use self::{
     run::{check, draw, run},
     terminal::{
         logging,
-        output::{print, say},
+        output::print,
+        problems::{show_error, show_refusal},
     },
     trust::TrustArguments,
     verify::verify,
@@ -38,8 +39,8 @@ use self::{
 
 /// Executes the command line.
 pub(crate) fn execute(arguments: Arguments) -> ExitCode {
-    if let Err(error) = logging::init(&arguments.log) {
-        say(format_args!("gopiper: {error}"));
+    if let Err(error) = logging::init(&arguments.log, arguments.command.writes_json()) {
+        show_error(error);
         return ExitCode::from(exit::USAGE);
     }
     standard::raise_open_files();
@@ -73,7 +74,7 @@ fn with_trust(
         Err(code) => return code,
     };
     look(&trust).unwrap_or_else(|refusal| {
-        say(refusal);
+        show_refusal(&refusal);
         ExitCode::from(exit::CONFIGURATION)
     })
 }

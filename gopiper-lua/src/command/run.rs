@@ -8,9 +8,9 @@ use std::{
 
 use clap::{Args, builder::BoolishValueParser};
 use gopiper_core::{
-    Pipeline, PipelineError, Prepared, Running, StopReason, Summary, plural, state,
+    Pipeline, PipelineError, Prepared, Running, StopReason, Summary, for_shell, plural, state,
 };
-use gopiper_lua::{Loaded, Settings};
+use gopiper_lua::{Loaded, Problem, Settings, Severity};
 use tracing::{error, info, warn};
 
 use crate::command::{
@@ -19,8 +19,9 @@ use crate::command::{
     process::signals::Stops,
     state_directory::DefaultState,
     terminal::drawing::{self, GraphFormat},
-    terminal::logging::{LogFormat, show},
+    terminal::logging::LogFormat,
     terminal::output::print,
+    terminal::problems::{show, show_all, show_always},
     trust::TrustArguments,
 };
 
@@ -58,7 +59,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
-    let loaded = match load(arguments, true) {
+    let loaded = match load(arguments, ("run", true)) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -72,7 +73,8 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
 
 /// Does what `run` does, up to the start.
 pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFormat) -> ExitCode {
-    let mut loaded = match load(arguments, false) {
+    let show = if deny_warnings { show_always } else { show };
+    let mut loaded = match load_showing(arguments, ("check", false), show) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -81,19 +83,19 @@ pub(crate) fn check(arguments: &RunArguments, deny_warnings: bool, format: LogFo
     }
     let mut warnings = gopiper_core::warnings(&mut loaded.pipelines);
     warnings.extend(gopiper_core::left_in_buffers(&loaded.pipelines));
-    for (pipeline, warning) in &warnings {
-        show(&loaded.places.problem(pipeline, warning));
-    }
+    let placed = warnings.iter().map(|(pipeline, text)| loaded.places.problem(pipeline, text));
+    show_all(&placed.collect::<Vec<_>>(), show);
     loaded.pipelines.iter_mut().for_each(|pipeline| drawing::show_promises(pipeline, format));
-    match deny_warnings && !(loaded.warnings.is_empty() && warnings.is_empty()) {
-        true => ExitCode::from(exit::CONFIGURATION),
-        false => ExitCode::SUCCESS,
+    match loaded.warnings.len() + warnings.len() {
+        count if count == 0 || !deny_warnings => ExitCode::SUCCESS,
+        1 => refuse(&"1 warning is an error (--deny-warnings)"),
+        many => refuse(&format_args!("{many} warnings are errors (--deny-warnings)")),
     }
 }
 
 /// Draws the pipelines of a file.
 pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
-    match load(arguments, false) {
+    match load(arguments, ("graph", false)) {
         Ok(loaded) => {
             print(drawing::draw(&loaded.pipelines, format).trim_end());
             ExitCode::SUCCESS
@@ -105,19 +107,31 @@ pub(crate) fn draw(arguments: &RunArguments, format: GraphFormat) -> ExitCode {
 /// Asks every component whether it could work.
 fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
     let problems = gopiper_core::check(&mut loaded.pipelines);
-    for (pipeline, error) in &problems {
-        show(&loaded.places.problem(pipeline, error));
-    }
+    let placed = problems.iter().map(|(pipeline, error)| loaded.places.problem(pipeline, error));
+    show_all(&placed.collect::<Vec<_>>(), show);
     if problems.is_empty() { Ok(()) } else { Err(ExitCode::from(exit::CONFIGURATION)) }
 }
 
-/// Loads a file, and shows all its errors. `to_run`: moves the state of an older gopiper.
-pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, ExitCode> {
+/// Loads a file for a command, and shows all its errors. `to_run`: moves the state of an older
+/// gopiper.
+pub(crate) fn load(
+    arguments: &RunArguments,
+    (command, to_run): (&'static str, bool),
+) -> Result<Loaded, ExitCode> {
+    load_showing(arguments, (command, to_run), show)
+}
+
+fn load_showing(
+    arguments: &RunArguments,
+    (command, to_run): (&'static str, bool),
+    show: fn(&Problem),
+) -> Result<Loaded, ExitCode> {
     let PipelineArguments { file, state_dir } = &arguments.pipeline;
-    let state_directory = match state_dir {
-        Some(directory) => Some(directory.clone()),
+    let (state_directory, unusable) = match state_dir {
+        Some(directory) => (Some(directory.clone()), None),
         None => default_state(file, to_run).map_err(|error| refuse(&error))?,
     };
+    unusable.iter().for_each(show);
     let settings = Settings {
         component_path: arguments.search.component_path.clone(),
         state_directory,
@@ -125,28 +139,30 @@ pub(crate) fn load(arguments: &RunArguments, to_run: bool) -> Result<Loaded, Exi
         load_in_place: arguments.load_in_place,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
         paths_from_working_directory: arguments.paths_from_working_directory,
+        command,
         seed: arguments.seed,
     };
-    let loaded = gopiper_lua::load(file, &settings).map_err(|problems| {
-        problems.iter().for_each(show);
+    let mut loaded = gopiper_lua::load(file, &settings).map_err(|problems| {
+        show_all(&problems, show);
         ExitCode::from(exit::CONFIGURATION)
     })?;
-    loaded.warnings.iter().for_each(show);
+    show_all(&loaded.warnings, show);
+    loaded.warnings.extend(unusable);
     Ok(loaded)
 }
 
-/// The default state directory; none if it cannot be used, because the operator has not asked for
-/// it. One of another version holds state that this run would ignore: it is refused like one that
-/// was asked for, as soon as something needs it.
-fn default_state(file: &Path, to_run: bool) -> Result<Option<PathBuf>, String> {
-    let Some(default) = DefaultState::of(file) else { return Ok(None) };
+/// The default state directory; none, with a warning, if it cannot be used: the operator has not
+/// asked for it. One of another version holds state that this run would ignore: it is refused like
+/// one that was asked for, as soon as something needs it.
+fn default_state(file: &Path, to_run: bool) -> Result<(Option<PathBuf>, Option<Problem>), String> {
+    let Some(default) = DefaultState::of(file) else { return Ok((None, None)) };
     let directory = if to_run { default.take_over()? } else { default.current() };
     match state::check(&directory, Path::new("")) {
         Err(error) if !state::is_of_another_version(&directory) => {
-            warn!("{error}; failed messages are only counted");
-            Ok(None)
+            let text = format!("{error}; failed messages are only counted");
+            Ok((None, Some(Problem::without_place(Severity::Warning, text))))
         }
-        _ => Ok(Some(directory)),
+        _ => Ok((Some(directory), None)),
     }
 }
 
@@ -333,43 +349,5 @@ fn see_dead_letters(PipelineArguments { file, state_dir }: &PipelineArguments) -
     match state_dir {
         Some(directory) => format!("gopiper dlq list --state-dir {} {file}", for_shell(directory)),
         None => format!("gopiper dlq list {file}"),
-    }
-}
-
-/// A path as one word of a shell, on one line.
-fn for_shell(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);
-    if text.chars().all(is_plain) {
-        return text;
-    }
-    if !text.contains(char::is_control) {
-        return format!("'{}'", text.replace('\'', r"'\''"));
-    }
-    let escaped = text.chars().map(|letter| match letter {
-        '\'' | '\\' => format!("\\{letter}"),
-        letter if letter.is_control() => {
-            letter.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect()
-        }
-        letter => letter.to_string(),
-    });
-    format!("$'{}'", escaped.collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_one_word_of_a_shell() {
-        for (path, expected) in [
-            ("state/a-b.lua", "state/a-b.lua"),
-            ("a b c", "'a b c'"),
-            ("it's", r"'it'\''s'"),
-            ("$(x)", "'$(x)'"),
-            ("a\nb'c\\d", r"$'a\x0ab\'c\\d'"),
-        ] {
-            assert_eq!(for_shell(path.as_ref()), expected);
-        }
     }
 }

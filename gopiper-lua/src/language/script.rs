@@ -233,8 +233,8 @@ fn in_words(said: &str) -> String {
     }
 }
 
-/// The error for a pipeline's file that cannot be read.
-pub fn unreadable(file: &Path, error: &io::Error) -> String {
+/// The error for a pipeline's file that cannot be read by a command of the program.
+pub fn unreadable(file: &Path, error: &io::Error, command: &str) -> String {
     let shown = file.display();
     if error.kind() != io::ErrorKind::NotFound {
         return format!("cannot read {shown}: {error}");
@@ -247,7 +247,7 @@ pub fn unreadable(file: &Path, error: &io::Error) -> String {
     match (did_you_mean(&name, &lua), file == Path::new("pipeline.lua")) {
         (meant, false) => format!("there is no file {shown}{meant}"),
         (meant, true) if !meant.is_empty() => format!("there is no {shown} here{meant}"),
-        (_, true) => format!("there is no {shown} here; name the file: gopiper run FILE"),
+        (_, true) => format!("there is no {shown} here; name the file: gopiper {command} FILE"),
     }
 }
 

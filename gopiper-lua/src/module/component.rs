@@ -12,7 +12,7 @@ use gopiper_abi::{
     raw::{RawError, client::FactoryHandle},
 };
 use gopiper_core::{
-    BufferOptions, ComponentOptions, ComponentSpec, at_work,
+    BufferOptions, ComponentOptions, ComponentSpec, at_work, for_shell,
     loader::{self, Trust},
 };
 use mlua::{Function, Table, UserData, UserDataFields, Value};
@@ -99,8 +99,14 @@ fn factory(
     (search, settings): (&SearchPath, &Settings),
     file: &str,
 ) -> Option<(FactoryHandle, PathBuf)> {
-    let of_file = || Some(call.lua.app_data_ref::<Made>()?.trust.clone());
-    let trust = settings.trust.clone().or_else(of_file).unwrap_or_default();
+    let of_file =
+        call.lua.app_data_ref::<Made>().map(|made| (made.trust.clone(), made.trust_is_wrong));
+    let (of_file, is_wrong) = of_file.unwrap_or_default();
+    // Its refusals would only follow from that, and code of it must not run unjudged.
+    if is_wrong && settings.trust.is_none() {
+        return None;
+    }
+    let trust = settings.trust.clone().unwrap_or(of_file);
     let trust = Trust { in_place: settings.load_in_place, ..trust };
     let wrong = |error: String| call.wrong(1, "", error);
     let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
@@ -154,7 +160,7 @@ fn attributes_fit(
             continue;
         }
         let error = RawError::new(attribute.clone(), message);
-        let shown_by = format!("gopiper inspect --load {} shows the attributes", path.display());
+        let shown_by = format!("gopiper inspect --load {} shows the attributes", for_shell(path));
         call.wrong(2, &attribute, format!("{file}: {error}\n{shown_by}"));
     }
     false

@@ -40,7 +40,7 @@ pub struct Loaded {
 /// All its errors and warnings.
 pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
     let source = Script::read(file, settings.seed).map(Arc::new).map_err(|error| {
-        let note = Remark::error(None, unreadable(file, &error));
+        let note = Remark::error(None, unreadable(file, &error, settings.command));
         vec![Script::new("", file).problem(note)]
     })?;
     let made = run(&source, settings);

@@ -23,6 +23,8 @@ pub(crate) struct Made {
     pub(crate) components: Vec<UnusedComponent>,
     /// The trusted keys, unless the command line overrides them.
     pub(super) trust: Trust,
+    /// They are wrong, so no component can be judged by them.
+    pub(super) trust_is_wrong: bool,
     /// The names of all pipelines, also of those that could not be put together.
     pub(super) names: Vec<String>,
     pub(super) calls: Counts,

@@ -11,6 +11,8 @@ const UNSIGNED: [(&str, Unsigned); 3] =
 
 /// Takes the operator's keys, for the components that are loaded from here on.
 pub(super) fn trust(call: &ModuleCall<'_>, directory: &Path, options: Value) {
+    let problems = || call.lua.app_data_ref::<Made>().map_or(0, |made| made.notes.len());
+    let before = problems();
     let mut given = call.options(1, options);
     let unsigned = given.one_of("unsigned", &UNSIGNED);
     let list: Option<Table> = given.take("trusted_keys", "a list of keys");
@@ -27,9 +29,11 @@ pub(super) fn trust(call: &ModuleCall<'_>, directory: &Path, options: Value) {
         }
     }
     given.finish();
+    let is_wrong = problems() > before;
     let Some(mut made) = call.lua.app_data_mut::<Made>() else { return };
     let is_late = !made.components.is_empty();
     made.trust = Trust::new(unsigned, keys);
+    made.trust_is_wrong |= is_wrong;
     drop(made);
     if is_late {
         call.wrong(0, "", "trust: call it before the first loadComponent");

@@ -36,6 +36,11 @@ impl Problem {
         Problem { severity: note.severity, text: note.text, at, refusal: note.refusal }
     }
 
+    /// A problem without a place in the file.
+    pub fn without_place(severity: Severity, text: impl Into<String>) -> Self {
+        Problem { severity, text: text.into(), at: None, refusal: None }
+    }
+
     /// The order in which they are shown: down the file, and those without a place last.
     pub(crate) fn by_place(&self, other: &Self) -> Ordering {
         let key = |at: &At| (at.file.clone(), at.range.start);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{Inspection, PanicStrategy, Seal};
+use crate::base::shell::for_shell;
 use crate::loader::elf::{Elf, GlibcVersion, HERE, cpu, other_machine};
 use crate::loader::refusal::{Gate, Refusal};
 use crate::loader::version;
@@ -106,8 +107,9 @@ impl Inspection {
             format!("BLAKE3 {}", blake3::Hash::from_bytes(noted)),
             format!(
                 "copy or build it again; or, if the change was intended (for example, it was \
-                 stripped):\ngopiper verify --seal {}",
-                self.file.display()
+                 stripped),\nseal it again, with --attributes if it needs \
+                 some:\ngopiper verify --seal {}",
+                for_shell(&self.file)
             ),
         ))
     }

@@ -11,7 +11,7 @@ use std::{
 use clap::Subcommand;
 use gopiper_core::{
     dead_letters::{self, Damage, Letter, SegmentReader, StoredLetter},
-    in_a_line, plural, state,
+    for_shell, in_a_line, plural, state,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -22,7 +22,8 @@ use crate::command::{
     process::exit::{self, refuse},
     run::RunArguments,
     state_directory::DefaultState,
-    terminal::output::{StandardOutput, print, say},
+    terminal::output::{print, standard_output},
+    terminal::problems::{show_error, show_result},
 };
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +37,9 @@ pub(crate) enum DlqCommand {
         json: bool,
     },
     /// Show a dead letter, with its attributes and its bytes
+    ///
+    /// A terminal shows control characters escaped; a file or a pipe receives the bytes as they
+    /// are.
     Show {
         /// The id that `list` shows.
         id: String,
@@ -72,9 +76,10 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
         DlqCommand::List { pipeline, json } => in_folder(&pipeline, |folder| list(folder, json)),
         DlqCommand::Show { id, payload, pipeline } => {
             if Path::new(&id).extension().is_some_and(|extension| extension == "lua") {
-                say(format_args!(
-                    "gopiper: '{id}' is a file: give the id of a dead letter before it; gopiper \
-                     dlq list {id} shows the ids"
+                show_error(format_args!(
+                    "'{id}' is a file: give the id of a dead letter before it; gopiper \
+                     dlq list {} shows the ids",
+                    for_shell(Path::new(&id))
                 ));
                 return ExitCode::from(exit::USAGE);
             }
@@ -98,7 +103,7 @@ fn in_folder(of: &PipelineArguments, work: impl FnOnce(&Path) -> io::Result<Exit
         // The reader has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            say(format_args!("gopiper: {error}"));
+            show_error(error);
             ExitCode::from(exit::FAILED)
         }
     }
@@ -129,7 +134,7 @@ fn folder(of: &PipelineArguments) -> Result<PathBuf, String> {
             return Err(format!("cannot read {shown}: {error}"));
         }
         Err(_) => {
-            say(format_args!("there are no dead letters: {shown} does not exist"));
+            show_result(format_args!("there are no dead letters: {shown} does not exist"));
         }
     }
     Ok(directory.join(dead_letters::FOLDER))
@@ -202,7 +207,7 @@ fn time(nanoseconds: i64) -> String {
 }
 
 fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
-    let mut out = BufWriter::new(StandardOutput);
+    let mut out = BufWriter::new(standard_output());
     for FoundLetter { id, entry: StoredLetter { letter, .. }, done } in read_all(folder)? {
         if as_json {
             writeln!(out, "{}", described(&id, &letter, done))?;
@@ -244,7 +249,7 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
         let said = format!("there is no dead letter '{id}' in {}", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, said));
     };
-    let mut out = BufWriter::new(StandardOutput);
+    let mut out = BufWriter::new(standard_output());
     if !payload_alone {
         writeln!(out, "{:#}", described(id, &letter, done))?;
         let message = letter.message();

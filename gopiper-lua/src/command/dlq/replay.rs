@@ -14,13 +14,15 @@ use crate::command::{
     process::exit::refuse,
     process::signals::Stops,
     run::{self, DriveOutcome, RunArguments},
-    terminal::output::say,
+    terminal::problems::show_result,
 };
+
+const COMMAND: &str = "dlq replay";
 
 /// A name that occurs in no pipeline is an error.
 fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
     let Some(name) = name else { return ExitCode::SUCCESS };
-    match run::load(arguments, false) {
+    match run::load(arguments, (COMMAND, false)) {
         Ok(Loaded { pipelines, .. })
             if pipelines.iter().any(|one| one.components().any(|own| own == name)) =>
         {
@@ -51,7 +53,7 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
     if wanted.is_empty() {
         let code = has_component(only, arguments);
         if code == ExitCode::SUCCESS {
-            say("there are no dead letters to replay");
+            show_result("there are no dead letters to replay");
         }
         return code;
     }
@@ -64,10 +66,10 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
     for ((pipeline, component), ids) in wanted {
         let of = format!("{pipeline}/{component}");
         if stops.is_stopping() {
-            say(format_args!("{of}: {} left: replay again", ids.len()));
+            show_result(format_args!("{of}: {} left: replay again", ids.len()));
             continue;
         }
-        let loaded = match run::load(arguments, true) {
+        let loaded = match run::load(arguments, (COMMAND, true)) {
             Ok(loaded) => loaded,
             // The others need the file, too.
             Err(code) => return code,
@@ -124,7 +126,7 @@ fn send(
         let left = (letters as u64).saturating_sub(outcomes.delivered + outcomes.dropped + failed);
         let again = if left > 0 { ": replay again" } else { "" };
         // Standard output belongs to the pipeline.
-        say(format_args!(
+        show_result(format_args!(
             "{of}: {} delivered, {} dropped, {failed} failed again, {left} left{again}",
             outcomes.delivered, outcomes.dropped,
         ));

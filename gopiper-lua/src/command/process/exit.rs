@@ -1,7 +1,7 @@
 //! Exit codes.
 use std::process::ExitCode;
 
-use crate::command::terminal::output::{say, take_error};
+use crate::command::terminal::{output::take_error, problems::show_error};
 
 /// Something failed, was left unprocessed, or was lost.
 pub(crate) const FAILED: u8 = 1;
@@ -14,7 +14,7 @@ pub(crate) const CONFIGURATION: u8 = 78;
 
 /// Reports why the program does nothing.
 pub(crate) fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
-    say(format_args!("gopiper: {error}"));
+    show_error(error);
     ExitCode::from(CONFIGURATION)
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
 pub(crate) fn finish(code: ExitCode) -> ExitCode {
     match take_error() {
         Some(error) => {
-            say(format_args!("gopiper: {error}"));
+            show_error(error);
             ExitCode::from(FAILED)
         }
         None => code,

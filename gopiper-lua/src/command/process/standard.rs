@@ -68,6 +68,6 @@ pub(crate) fn raise_open_files() {
     }
     match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         Ok(()) => debug!(from = limit.current, to = limit.maximum, "more files may be open"),
-        Err(error) => debug!("cannot raise the limit of {:?} open files: {error}", limit.current),
+        Err(error) => debug!(from = limit.current, "cannot raise the limit of open files: {error}"),
     }
 }

@@ -1,9 +1,4 @@
 //! The log, on standard error.
-use std::{
-    io,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
-
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
@@ -12,11 +7,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use gopiper_core::loader::Refusal;
-use gopiper_lua::{Problem, Severity};
-use tracing::{error, warn};
-
-use crate::command::terminal::output::{Redacted, say};
+use crate::command::terminal::{output::standard_error, problems};
 
 /// The options of the log.
 #[derive(Debug, Args)]
@@ -46,14 +37,15 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Whether lines are JSON objects.
-static JSON: AtomicBool = AtomicBool::new(false);
-
-/// Sets the log up.
+/// Sets the log up. `as_json`: a command whose output is for programs has such a log, too.
 ///
 /// # Errors
 /// The filter cannot be read.
-pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
+pub(crate) fn init(arguments: &LogArguments, as_json: bool) -> Result<(), String> {
+    let format = if as_json { LogFormat::Json } else { arguments.log_format };
+    if matches!(format, LogFormat::Json) {
+        problems::write_objects();
+    }
     let level = match (arguments.quiet, arguments.verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
@@ -62,9 +54,8 @@ pub(crate) fn init(arguments: &LogArguments) -> Result<(), String> {
     };
     let registry =
         tracing_subscriber::registry().with(targets(arguments.log.as_deref().unwrap_or(level))?);
-    let lines = fmt::layer().with_writer(|| Redacted(io::stderr()));
-    JSON.store(matches!(arguments.log_format, LogFormat::Json), Relaxed);
-    match arguments.log_format {
+    let lines = fmt::layer().with_writer(standard_error);
+    match format {
         LogFormat::Text => registry.with(lines.with_target(false).with_ansi(false)).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
@@ -90,43 +81,6 @@ fn targets(text: &str) -> Result<Targets, String> {
         };
     }
     Ok(targets)
-}
-
-/// Shows a problem of a pipeline's file: with its line, or as a log line if the log is for
-/// programs.
-pub(crate) fn show(problem: &Problem) {
-    let is_error = problem.severity() == Severity::Error;
-    if !JSON.load(Relaxed) {
-        if is_error || tracing::enabled!(tracing::Level::WARN) {
-            let text = problem.to_string();
-            // An empty line follows one that has more than one line.
-            let end = if text.contains('\n') { "\n" } else { "" };
-            say(format_args!("{text}{end}"));
-        }
-        return;
-    }
-    let text = problem.text();
-    let place = problem.place();
-    let file = place.map(|(file, ..)| file);
-    let (line, column) = (place.map(|(_, line, _)| line), place.map(|(_, _, column)| column));
-    match (problem.refusal(), is_error) {
-        (Some(Refusal { file: component, problem, found, wanted, remedy, .. }), _) => {
-            let component = component.display().to_string();
-            error!(
-                file,
-                line,
-                column,
-                component_file = component,
-                problem,
-                found,
-                wanted,
-                remedy,
-                "{text}"
-            );
-        }
-        (None, true) => error!(file, line, column, "{text}"),
-        (None, false) => warn!(file, line, column, "{text}"),
-    }
 }
 
 #[cfg(test)]

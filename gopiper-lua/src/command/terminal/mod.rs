@@ -2,3 +2,4 @@
 pub(crate) mod drawing;
 pub(crate) mod logging;
 pub(crate) mod output;
+pub(crate) mod problems;

@@ -1,10 +1,10 @@
 //! Everything that the program itself writes to the terminal, without secrets.
 use std::{
     fmt::Display,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
 };
 
-use gopiper_core::secrets::redact;
+use gopiper_core::{on_a_terminal, secrets::redact};
 use parking_lot::Mutex;
 use rustix::stdio::stdout;
 
@@ -13,15 +13,36 @@ static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Writes a line to standard error. There may be no reader.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(Redacted(io::stderr()), "{line}");
+    let _ = writeln!(standard_error(), "{line}");
 }
 
 /// Writes a line to standard output. If that fails, so does the program at its end
 /// ([`take_error`]).
 pub(crate) fn print(line: impl Display) {
-    if let Err(error) = writeln!(Redacted(StandardOutput), "{line}") {
+    note_error(writeln!(Redacted(standard_output()), "{line}"));
+}
+
+/// As [`print`], but a terminal receives the styles of the text: it has nothing but words of the
+/// program.
+pub(crate) fn print_styled(line: impl Display) {
+    note_error(writeln!(Redacted(StandardOutput), "{line}"));
+}
+
+fn note_error(written: io::Result<()>) {
+    if let Err(error) = written {
         UNWRITTEN.lock().get_or_insert(error);
     }
+}
+
+/// Standard error, for whole lines.
+pub(crate) fn standard_error() -> Redacted<Escaped<io::Stderr>> {
+    let to = io::stderr();
+    Redacted(Escaped { is_terminal: to.is_terminal(), to })
+}
+
+/// Standard output, for whole texts. The bytes of messages go there, so nothing is redacted.
+pub(crate) fn standard_output() -> Escaped<StandardOutput> {
+    Escaped { is_terminal: io::stdout().is_terminal(), to: StandardOutput }
 }
 
 /// Why a line could not be written to standard output, if that is not because its reader has gone.
@@ -43,6 +64,30 @@ impl Write for StandardOutput {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A writer that shows control characters escaped to a terminal, and leaves the bytes as they are
+/// for everything else.
+pub(crate) struct Escaped<W> {
+    to: W,
+    is_terminal: bool,
+}
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.is_terminal {
+            true => self.to.write_all(&on_a_terminal(bytes)),
+            false => self.to.write_all(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

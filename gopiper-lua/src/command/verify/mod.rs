@@ -31,7 +31,7 @@ use std::{
 
 use gopiper_abi::Kind;
 use gopiper_core::{
-    at_work,
+    at_work, for_shell,
     loader::{self, Inspection, Refusal, Seal, Trust},
 };
 use serde_json::json;
@@ -40,7 +40,8 @@ pub(crate) use options::VerifyArguments;
 
 use crate::command::{
     process::exit::{self, refuse},
-    terminal::output::{print, say},
+    terminal::output::print,
+    terminal::problems::{show_error, show_warning},
 };
 use options::VerifyInput;
 use process::{Snapshot, children};
@@ -116,11 +117,11 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
     }
     let in_words = |text: &str| copy.as_ref().map_or(text.to_owned(), |copy| copy.named_in(text));
     let warnings = component.warnings.iter().chain(&inspection.hazards);
-    warnings.for_each(|text| say(format_args!("warning: {}", in_words(text))));
+    warnings.for_each(|text| show_warning(in_words(text)));
     let chosen = match chosen(arguments, &subject) {
         Ok(chosen) => chosen,
         Err(error) => {
-            say(format_args!("gopiper: {error}"));
+            show_error(error);
             return Ok(ExitCode::from(exit::USAGE));
         }
     };
@@ -199,7 +200,7 @@ fn conclude(
         let left_out = all().count() - tests.len();
         if left_out > 0 {
             let all = all().count();
-            say(format_args!("gopiper: sealed, but {left_out} of {all} tests were left out"));
+            show_warning(format_args!("sealed, but {left_out} of {all} tests were left out"));
         }
     }
     if !arguments.json {
@@ -209,7 +210,7 @@ fn conclude(
 }
 
 fn not_sealed(arguments: &VerifyArguments, why: &str) -> ExitCode {
-    say(format_args!("gopiper: {} was not sealed: {why}", arguments.file.display()));
+    show_error(format_args!("{} was not sealed: {why}", arguments.file.display()));
     ExitCode::from(exit::FAILED)
 }
 
@@ -220,7 +221,7 @@ fn is_in(list: &[String], test: &Test) -> bool {
 /// The tests that are to be run.
 fn chosen(arguments: &VerifyArguments, subject: &Subject) -> Result<Vec<&'static Test>, String> {
     let VerifyArguments { include, exclude, .. } = arguments;
-    let list = format!("list them with: gopiper verify --list {}", arguments.file.display());
+    let list = format!("list them with: gopiper verify --list {}", for_shell(&arguments.file));
     for part in &arguments.allow_skip {
         let matches = |test: &Test| test.name.contains(part);
         if all().all(matches) {

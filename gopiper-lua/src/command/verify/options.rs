@@ -54,7 +54,7 @@ pub(crate) struct VerifyArguments {
     pub(super) only_failed: bool,
     /// Write a JSON object for each test.
     #[arg(long)]
-    pub(super) json: bool,
+    pub(crate) json: bool,
     /// Print the names of the tests, and run none.
     #[arg(long)]
     pub(super) list: bool,

@@ -1,4 +1,5 @@
 //! The lines about each test, and about all.
+use gopiper_core::{for_shell, plural};
 use serde_json::json;
 
 use super::{
@@ -89,13 +90,13 @@ fn advice(test: &Test, verdict: &Verdict, subject: &Subject) -> &'static str {
 /// The command that does the same once more.
 fn repeats(test: &Test, arguments: &VerifyArguments, seed: u64) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-    let mut command = format!("gopiper verify {}", quoted(&arguments.file.display().to_string()));
+    let mut command = format!("gopiper verify {}", for_shell(&arguments.file));
     if let Some(attributes) = &arguments.attributes {
         command += &format!(" --attributes {}", quoted(attributes));
     }
     for (option, path) in [("fixture", &arguments.fixture), ("messages", &arguments.messages)] {
         if let Some(path) = path {
-            command += &format!(" --{option} {}", quoted(&path.display().to_string()));
+            command += &format!(" --{option} {}", for_shell(path));
         }
     }
     command + &format!(" --include {} --seed {seed}", test.name)
@@ -124,8 +125,9 @@ pub(super) fn summarize(verdicts: &[Verdict], unproven: usize, arguments: &Verif
     let [passed, not_applicable, skipped, warnings, failed, crashed] =
         ["PASSED", "NOT APPLICABLE", "SKIPPED", "WARNING", "FAILED", "CRASHED"].map(count);
     print(format_args!(
-        "{} tests: {passed} passed, {not_applicable} not applicable, {skipped} skipped, \
-         {warnings} warnings, {failed} failed, {crashed} crashed",
-        verdicts.len()
+        "{}: {passed} passed, {not_applicable} not applicable, {skipped} skipped, \
+         {}, {failed} failed, {crashed} crashed",
+        plural(verdicts.len(), "test"),
+        plural(warnings, "warning"),
     ));
 }

@@ -42,7 +42,7 @@ const HOUSE: &[(&str, &[Room])] = &[
         "gopiper-core/src",
         &[
             ("base", &[]),
-            ("loader", &[]),
+            ("loader", &["base"]),
             ("disk", &[]),
             ("channel", &["base"]),
             ("dead_letters", &["base", "disk", "channel"]),

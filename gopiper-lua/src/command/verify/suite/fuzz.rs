@@ -74,7 +74,7 @@ fn messages(subject: &Subject) -> Judged {
                 .filter(|(key, _)| !key.starts_with("gopiper."))
                 .map(|(key, value)| (key, value.clone()))
                 .collect();
-            let attributes = shown(&format!("{:?}", Some(own)));
+            let attributes = shown(&format!("{:?}", Value::from(own)));
             let said = description(message);
             Err(Verdict::Failed(format!("with the message \"{data}\" ({attributes}) it {said}")))
         }

@@ -154,7 +154,11 @@ fn standard_descriptors(subject: &Subject) -> Judged {
             (Some((device, inode, flags)), Some(after)) => match after {
                 after if after == (device, inode, flags) => continue,
                 after if (after.0, after.1) == (device, inode) => {
-                    format!("it changed the flags of descriptor {number}: {flags:?}, {:?}", after.2)
+                    format!(
+                        "it changed the flags of descriptor {number}: {:#o}, {:#o}",
+                        flags.bits(),
+                        after.2.bits()
+                    )
                 }
                 _ => format!("descriptor {number} is another file after it"),
             },

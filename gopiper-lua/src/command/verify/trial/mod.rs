@@ -120,7 +120,9 @@ impl<'s> Trial<'s> {
             counts: summary.components.get(place).map(|(_, counts)| *counts).unwrap_or_default(),
             stuck: stuck.or_else(|| {
                 let left = !summary.left.is_empty() && end != End::Aborted;
-                left.then(|| format!("it did not end in time; messages left: {:?}", summary.left))
+                left.then(|| {
+                    format!("it did not end in time; messages left: {}", in_words(&summary.left))
+                })
             }),
             summary,
         })
@@ -240,11 +242,20 @@ fn watch(
         }
         let late = asked && begun.elapsed() > patience;
         if stuck.is_none() && (late || since.elapsed() > patience) {
-            stuck =
-                Some(format!("{NO_PROGRESS} {patience:?}; messages left: {:?}", control.left()));
+            stuck = Some(format!(
+                "{NO_PROGRESS} {patience:?}; messages left: {}",
+                in_words(&control.left())
+            ));
             control.abort();
         }
     }
+}
+
+/// The number of messages in front of each component: `a (3), b (1)`.
+fn in_words(left: &[(String, u64)]) -> String {
+    let each = left.iter().filter(|(_, messages)| *messages > 0);
+    let each: Vec<_> = each.map(|(name, messages)| format!("{name} ({messages})")).collect();
+    if each.is_empty() { "none".into() } else { each.join(", ") }
 }
 
 /// Something that it needs may be missing; but that is no reason to panic.
@@ -263,7 +274,7 @@ impl Ran {
 
     /// It ended, and not because the component has failed as a whole.
     pub(crate) fn ended(&self) -> Judged {
-        let failure = self.failure().map(|why| format!("it ended the pipeline: {why:?}"));
+        let failure = self.failure().map(|why| format!("it ended the pipeline: {why}"));
         match self.stuck.clone().or(failure) {
             Some(said) => Err(Verdict::Failed(said)),
             None => Ok(()),
@@ -271,11 +282,13 @@ impl Ran {
     }
 
     /// The error with which it ended the pipeline as failed, if it did.
-    fn failure(&self) -> Option<&StopReason> {
-        self.summary.stopped.as_ref().filter(|why| match why {
-            StopReason::Failed { component, .. } => !component.starts_with("verify_"),
-            _ => false,
-        })
+    fn failure(&self) -> Option<&str> {
+        match self.summary.stopped.as_ref()? {
+            StopReason::Failed { component, error } => {
+                Some(error).filter(|_| !component.starts_with("verify_")).map(String::as_str)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -296,4 +309,18 @@ pub(crate) fn status(message: &Message) -> i64 {
 
 fn spec(factory: FactoryHandle) -> ComponentSpec {
     ComponentSpec { factory, options: ComponentOptions::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_left_are_named_with_their_component() {
+        let left = |all: &[(&str, u64)]| {
+            in_words(&all.iter().map(|(name, left)| ((*name).into(), *left)).collect::<Vec<_>>())
+        };
+        assert_eq!(left(&[("a", 3), ("b", 0), ("c", 1)]), "a (3), c (1)");
+        assert_eq!(left(&[("a", 0)]), "none");
+    }
 }
