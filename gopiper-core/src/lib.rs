@@ -22,7 +22,6 @@ pub use base::memory::PayloadMemory;
 pub use base::one_line::{in_a_line, on_a_terminal};
 pub use base::plural::plural;
 pub use base::secrets;
-pub use base::shell::for_shell;
 pub use buffer::{BufferOptions, WhenFull};
 pub use disk::state;
 pub use plan::check::{check, left_in_buffers, warnings};

@@ -6,4 +6,3 @@ pub(crate) mod memory;
 pub(crate) mod one_line;
 pub(crate) mod plural;
 pub mod secrets;
-pub(crate) mod shell;

@@ -27,6 +27,7 @@ mod open;
 mod private;
 mod refusal;
 mod seal;
+mod shell;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -39,12 +40,11 @@ use std::path::Path;
 use gopiper_abi::raw::ComponentModule_Ref;
 use parking_lot::Mutex;
 
-use crate::base::shell::for_shell;
-
 pub use elf::GlibcVersion;
 pub use inspection::{Inspection, PanicStrategy, Seal};
 pub use refusal::{Gate, Refusal};
 pub use seal::seal;
+pub use shell::for_shell;
 pub use signature::{Signature, Trust, Unsigned, trusted_key};
 
 use file::{FileVersion, PrivateCopy};

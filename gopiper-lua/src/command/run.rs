@@ -8,7 +8,8 @@ use std::{
 
 use clap::{Args, builder::BoolishValueParser};
 use gopiper_core::{
-    Pipeline, PipelineError, Prepared, Running, StopReason, Summary, for_shell, plural, state,
+    Pipeline, PipelineError, Prepared, Running, StopReason, Summary, loader::for_shell, plural,
+    state,
 };
 use gopiper_lua::{Loaded, Problem, Settings, Severity};
 use tracing::{error, info, warn};

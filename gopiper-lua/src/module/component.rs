@@ -12,8 +12,8 @@ use gopiper_abi::{
     raw::{RawError, client::FactoryHandle},
 };
 use gopiper_core::{
-    BufferOptions, ComponentOptions, ComponentSpec, at_work, for_shell,
-    loader::{self, Trust},
+    BufferOptions, ComponentOptions, ComponentSpec, at_work,
+    loader::{self, Trust, for_shell},
 };
 use mlua::{Function, Table, UserData, UserDataFields, Value};
 use parking_lot::Mutex;

@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::{Inspection, PanicStrategy, Seal};
-use crate::base::shell::for_shell;
 use crate::loader::elf::{Elf, GlibcVersion, HERE, cpu, other_machine};
+use crate::loader::for_shell;
 use crate::loader::refusal::{Gate, Refusal};
 use crate::loader::version;
 

@@ -11,7 +11,9 @@ use std::{
 use clap::Subcommand;
 use gopiper_core::{
     dead_letters::{self, Damage, Letter, SegmentReader, StoredLetter},
-    for_shell, in_a_line, plural, state,
+    in_a_line,
+    loader::for_shell,
+    plural, state,
 };
 use jiff::Timestamp;
 use serde_json::json;

@@ -31,8 +31,8 @@ use std::{
 
 use gopiper_abi::Kind;
 use gopiper_core::{
-    at_work, for_shell,
-    loader::{self, Inspection, Refusal, Seal, Trust},
+    at_work,
+    loader::{self, Inspection, Refusal, Seal, Trust, for_shell},
 };
 use serde_json::json;
 

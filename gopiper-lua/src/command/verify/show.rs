@@ -1,5 +1,5 @@
 //! The lines about each test, and about all.
-use gopiper_core::{for_shell, plural};
+use gopiper_core::{loader::for_shell, plural};
 use serde_json::json;
 
 use super::{

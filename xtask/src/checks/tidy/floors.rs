@@ -42,7 +42,7 @@ const HOUSE: &[(&str, &[Room])] = &[
         "gopiper-core/src",
         &[
             ("base", &[]),
-            ("loader", &["base"]),
+            ("loader", &[]),
             ("disk", &[]),
             ("channel", &["base"]),
             ("dead_letters", &["base", "disk", "channel"]),
