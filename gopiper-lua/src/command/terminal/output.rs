@@ -22,7 +22,7 @@ pub(crate) fn print(line: impl Display) {
     note_error(writeln!(Redacted(standard_output()), "{line}"));
 }
 
-/// As [`print`], but a terminal receives the styles of the text: it has nothing but words of the
+/// As [`print()`], but a terminal receives the styles of the text: it has nothing but words of the
 /// program.
 pub(crate) fn print_styled(line: impl Display) {
     note_error(writeln!(Redacted(StandardOutput), "{line}"));
