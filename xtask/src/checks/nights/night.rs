@@ -131,8 +131,8 @@ impl<'a> Night<'a> {
                 "stops"
             }
             (6, Some(child)) => {
-                await_handlers(child)?;
                 let signal = self.random.choice(HARMLESS).unwrap_or(Signal::USR1);
+                await_handler(child, signal)?;
                 kill_process(Pid::from_child(child), signal)?;
                 "signals"
             }
@@ -220,10 +220,10 @@ impl<'a> Night<'a> {
 
     fn stop(&mut self) -> Result<()> {
         let Some(child) = &self.running else { return Ok(()) };
-        await_handlers(child)?;
         let ignores = self.environment.ignores_hangup;
         let signals = DRAINING.into_iter().filter(|signal| !(ignores && *signal == Signal::HUP));
         let signal = self.random.choice(signals.collect::<Vec<_>>()).unwrap_or(Signal::TERM);
+        await_handler(child, signal)?;
         kill_process(Pid::from_child(child), signal)?;
         self.ended()
     }
@@ -328,9 +328,9 @@ impl<'a> Night<'a> {
     }
 }
 
-/// Waits until the shell has become the program, and that handles signals: before, they end every
-/// process.
-fn await_handlers(child: &Child) -> Result<()> {
+/// Waits until the shell has become the program, and that handles this signal: before, it ends every
+/// process. The program's handlers come one by one.
+fn await_handler(child: &Child, signal: Signal) -> Result<()> {
     let status = format!("/proc/{}/status", child.id());
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
@@ -338,12 +338,12 @@ fn await_handlers(child: &Child) -> Result<()> {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         // One that has ended catches nothing.
         let caught = caught.map_or(Ok(u64::MAX), |mask| u64::from_str_radix(mask.trim(), 16))?;
-        if caught >> (Signal::TERM.as_raw() - 1) & 1 == 1 || status.contains("(zombie)") {
+        if caught >> (signal.as_raw() - 1) & 1 == 1 || status.contains("(zombie)") {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(1));
     }
-    bail!("it does not handle signals after {PATIENCE:?}")
+    bail!("it does not handle {signal:?} after {PATIENCE:?}")
 }
 
 /// For so long no file can grow.
