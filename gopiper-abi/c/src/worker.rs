@@ -166,6 +166,9 @@ fn report(status: i32, description: Option<String>) -> Report {
         }
         // The host drops messages in silence from 300 on: only the one that says so is meant.
         (301.., None) => Report::new(200, format!("it returned {status}, no result of handle")),
+        (301.., Some(why)) => {
+            Report::new(200, format!("it returned {status}, no result of handle: {why}"))
+        }
         (_, description) => Report::new(status, description.unwrap_or_default()),
     }
 }

@@ -151,7 +151,7 @@ impl Worker {
                 component = self.stage.name,
                 batches = held,
                 "its `end` has returned, but deferred messages are not reported yet: the pipeline \
-                 does not end before they are"
+                 does not end before they are, or their `timeout` is over"
             );
         }
     }

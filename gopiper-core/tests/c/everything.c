@@ -222,6 +222,7 @@ static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
   if (strcmp(word, "fail-silently") == 0) return gopiper_fail(host, 200, NULL);
   if (strcmp(word, "reserved") == 0) return 42;
   if (strcmp(word, "beyond") == 0) return 301;
+  if (strcmp(word, "far-beyond") == 0) return gopiper_fail(host, 1, "too far") + 200;
   if (strcmp(word, "forget") == 0) return GOPIPER_CONTINUE;
   if (strcmp(word, "retry") == 0) {
     const uint16_t attempts = gopiper_message_attempts(message);

@@ -81,10 +81,11 @@ fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
 
 #[test]
 fn failed_messages_are_as_received_with_a_description() {
-    let probe = Probe::new(["fail", "fail-silently"]);
-    let letters = letters_of(vec![probe.source(2), everything(), probe.sink()]);
+    let probe = Probe::new(["fail", "fail-silently", "far-beyond"]);
+    let letters = letters_of(vec![probe.source(3), everything(), probe.sink()]);
     let said: Vec<_> = letters.iter().map(|one| (one.status, &*one.description)).collect();
-    assert_eq!(said, [(204, "no such customer"), (299, "")]);
+    let beyond = "it returned 401, no result of handle: too far";
+    assert_eq!(said, [(204, "no such customer"), (299, ""), (200, beyond)]);
     assert_eq!(letters[0].payload(), b"fail", "it said 'changed' then");
 }
 

@@ -13,11 +13,11 @@ use std::{
 };
 
 use crate::raw::{
-    BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Level, Message, Panicked,
-    PayloadOwner, Report,
+    BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Message, PayloadOwner,
+    Report,
     author::{
         frame::{Frame, settle_slot},
-        scope::with_current_host,
+        scope::log_panic_here,
     },
     batch::run::{end_run, looks_like_run},
     fence,
@@ -256,7 +256,10 @@ impl<'b> BatchCall<'b> {
             // pinned, and the panic left the loop before `settle_slot`.
             flags |= unsafe {
                 if frame.is_reported(slot) {
-                    log_panic(&panicked);
+                    log_panic_here(
+                        "after it had reported, kept or deferred its message",
+                        &panicked,
+                    );
                 }
                 settle_slot(slot, extra, &frame, &panicked.to_string())
             };
@@ -268,18 +271,6 @@ impl<'b> BatchCall<'b> {
         self.said.set(self.said.get() | flags);
         flags
     }
-}
-
-/// Logs a panic after the report of its message, which does not carry its words.
-#[cold]
-fn log_panic(panicked: &Panicked) {
-    with_current_host(|host| {
-        if let Some(host) = host {
-            let text =
-                format!("it {panicked}, after it had reported, kept or deferred its message");
-            host.log(Level::ERROR, module_path!(), &text);
-        }
-    });
 }
 
 /// A reference on the owner of the payloads that are being handed out: one for a whole run.

@@ -117,10 +117,10 @@ impl<'b> HandledCallback<'b> {
     }
 
     /// Takes the duty to report out of the call, to any thread. The batch waits for it, so a
-    /// component that defers has a bound in time. `end` waits for the threads that have deferred
-    /// messages: a pipeline does not end before they are reported, unless it is stopped and its
-    /// time limit for that is over. What the component itself still holds has failed ('no report'),
-    /// as it is dropped after `end`.
+    /// component that defers has a bound in time. Its `end` has to wait for the threads that have
+    /// deferred messages: a pipeline does not end before they are reported or their `timeout` is
+    /// over, unless it is stopped and its time limit for that is over. What the component itself
+    /// still holds has failed ('no report'), as it is dropped after `end`.
     pub fn defer(self) -> Deferred {
         // SAFETY: the slot was handed out to this callback alone. It becomes the owner of the
         // message as received (the extra's pin is its reference), and the hold keeps the batch
@@ -187,7 +187,8 @@ unsafe fn write_back(slot: *mut Message, message: Message) {
 }
 
 /// A report that comes later, from any thread. If it is dropped without a report, the message has
-/// failed. If it is never dropped (a thread that is stuck, a static), its pipeline can't drain.
+/// failed. If it is never dropped (a thread that is stuck, a static), its pipeline can't drain,
+/// unless the component has a `timeout`.
 #[must_use = "a deferred report that is dropped without a report fails its message"]
 pub struct Deferred {
     slot: *mut Message,

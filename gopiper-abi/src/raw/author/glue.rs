@@ -10,10 +10,9 @@ use abi_stable::{
 
 use crate::raw::{
     BatchCall, BatchHeader, CallFlags, ComponentModule, ComponentModule_Ref, ComponentVtable,
-    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Level, Map,
-    Need, OnStop, Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory,
-    Report,
-    author::scope::within,
+    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Map, Need,
+    OnStop, Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
+    author::scope::{log_panic, within},
     fence::{catch_panic_messages, fence},
 };
 
@@ -320,11 +319,15 @@ unsafe extern "C" fn handle<W: WorkerComponent>(
             // Its return value adds nothing to `said`.
             worker.handle(BatchCall::new(batch, &said));
         });
+        let through = (*batch).cursor.load(Relaxed) >= (*batch).len;
         if let Err(panicked) = done {
+            if through {
+                let host = &(*object.cast::<WorkerState<W>>()).host;
+                log_panic(host, "after it had reported its batch", &panicked);
+            }
             fail_rest(batch, panicked.to_string(), &said);
             return said.get() | HandleFlags::PANICKED;
         }
-        let through = (*batch).cursor.load(Relaxed) >= (*batch).len;
         let given_up = (*batch).call.load(Relaxed) & CallFlags::GIVEN_UP != 0;
         if !through && !given_up && !said.get().contains(HandleFlags::PANICKED) {
             // It ended the call without a report.
@@ -339,15 +342,10 @@ unsafe extern "C" fn drop_instance<W: WorkerComponent>(object: *mut ()) {
     let instance = unsafe { Box::from_raw(object.cast::<WorkerState<W>>()) };
     let WorkerState { worker, host, on_stop } = *instance;
     // The host goes last: `log` may need it.
-    log_panic(&host, within(&host, || drop(worker)));
-    let _ = within(&host, || on_stop.clear());
-}
-
-/// No caller receives this panic, so it is at least logged.
-fn log_panic<T>(host: &Host, done: Result<T, Panicked>) {
-    if let Err(panicked) = done {
-        host.log(Level::ERROR, module_path!(), &format!("when dropped, it {panicked}"));
+    if let Err(panicked) = within(&host, || drop(worker)) {
+        log_panic(&host, "when dropped", &panicked);
     }
+    let _ = within(&host, || on_stop.clear());
 }
 
 /// After a panic between messages, while a component had the whole batch: all of it has failed, for

@@ -4,7 +4,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::raw::{Host, Level, author::scope::within, fence};
+use crate::raw::{
+    Host,
+    author::scope::{log_panic, within},
+    fence,
+};
 
 type Hook = Box<dyn Fn() + Send>;
 
@@ -42,7 +46,7 @@ impl OnStop {
         drop(hooks);
         for hook in waiting {
             if let Err(panicked) = within(host, hook) {
-                host.log(Level::ERROR, module_path!(), &format!("when stopped, it {panicked}"));
+                log_panic(host, "when stopped", &panicked);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! On whose behalf a thread runs a component's code: `log` and `tracing` go to that host.
 use std::ptr;
 
-use crate::raw::{Host, Panicked, delivery::threads_host::ThreadsHost, fence};
+use crate::raw::{Host, Level, Panicked, delivery::threads_host::ThreadsHost, fence};
 
 /// Calls `f`, fenced, with `host` as the one that `log` and `tracing` reach.
 #[inline]
@@ -40,6 +40,22 @@ pub(crate) fn with_current_host<T>(f: impl FnOnce(Option<&Host>) -> T) -> T {
     // SAFETY: the pointer is null or was set by `scope` from a `&Host`, which lives as long as it
     // is set; `f` runs within that time.
     f(unsafe { ThreadsHost::current().host.cast::<Host>().as_ref() })
+}
+
+/// Logs a panic that no caller and no report carries. `when`: as in "when dropped".
+#[cold]
+pub(in crate::raw) fn log_panic(host: &Host, when: &str, panicked: &Panicked) {
+    host.log(Level::ERROR, module_path!(), &format!("{when}, it {panicked}"));
+}
+
+/// The same, for the host on whose behalf this thread runs.
+#[cold]
+pub(in crate::raw) fn log_panic_here(when: &str, panicked: &Panicked) {
+    with_current_host(|host| {
+        if let Some(host) = host {
+            log_panic(host, when, panicked);
+        }
+    });
 }
 
 /// # Safety

@@ -148,15 +148,19 @@ impl Drop for Unruly {
     }
 }
 
-/// A host that does nothing, and takes nothing.
-struct Silent;
+/// A host that keeps what is logged, for this thread, and takes nothing.
+struct Listening;
+
+thread_local! {
+    static LOGGED: RefCell<Vec<String>> = RefCell::default();
+}
 
 static METRIC: Metric = Metric { value: AtomicU64::new(0) };
 
 #[rustfmt::skip]
-impl HostSide for Silent {
+impl HostSide for Listening {
     fn log_enabled(&self, _: Level, _: &str) -> bool { false }
-    fn log(&self, _: Level, _: &str, _: &str) {}
+    fn log(&self, _: Level, _: &str, text: &str) { LOGGED.with_borrow_mut(|all| all.push(text.into())); }
     fn metric(&self, _: MetricKind, _: &str, _: &str) -> &'static Metric { &METRIC }
     fn now(&self) -> i64 { 1 }
     fn monotonic(&self) -> i64 { 2 }
@@ -189,7 +193,7 @@ fn factory(does: &str) -> FactoryHandle {
 }
 
 fn worker(does: &str) -> ComponentHandle {
-    factory(does).create(host(Arc::new(Silent))).unwrap()
+    factory(does).create(host(Arc::new(Listening))).unwrap()
 }
 
 /// Gives three messages to a worker that `does`, and a fresh one after each panic; each message's
@@ -255,6 +259,10 @@ fn a_panic_between_messages_fails_the_batch() {
 fn a_panic_after_all_messages_fails_none() {
     let said = handle("panics after all");
     assert!(said.iter().all(|(status, _)| *status == 0), "{said:?}");
+    let logged = LOGGED.take();
+    let late = "after it had reported its batch, it panicked: after all (";
+    assert_eq!(logged.iter().filter(|it| it.starts_with(late)).count(), 1, "{logged:?}");
+    assert!(logged.iter().any(|it| it.starts_with("when dropped, it panicked")), "{logged:?}");
 }
 
 #[test]
@@ -300,7 +308,7 @@ fn a_panic_in_any_entry_comes_back_as_an_error() {
     assert_eq!((factory.pool_size(), factory.channel_size()), (1, 1));
     let error = |result: Result<(), Vec<RawError>>| result.unwrap_err().remove(0);
     assert!(error(factory.check()).message.contains("configure"));
-    let refused = factory.create(host(Arc::new(Silent))).err().unwrap();
+    let refused = factory.create(host(Arc::new(Listening))).err().unwrap();
     assert!(refused.message.contains("configure"));
     assert_eq!(error(factory.configure(Map::default())).attribute, "does");
     let panicked = error(factory.set_attribute("does", "panics when configured"));
@@ -308,7 +316,7 @@ fn a_panic_in_any_entry_comes_back_as_an_error() {
     factory.set_attribute("does", "panics when checked").unwrap();
     assert!(error(factory.check()).message.starts_with("panicked: when checked"));
     factory.set_attribute("does", "panics when created").unwrap();
-    let panicked = factory.create(host(Arc::new(Silent))).err().unwrap();
+    let panicked = factory.create(host(Arc::new(Listening))).err().unwrap();
     assert!(panicked.message.starts_with("panicked: when created"));
     assert_eq!((factory.pool_size(), factory.channel_size(), factory.gathers()), (1, 7, 0));
     assert_eq!((factory.needs(), factory.durability()), (vec![], Err(String::new())));
@@ -319,7 +327,7 @@ fn a_panic_in_any_entry_comes_back_as_an_error() {
 fn hooks_are_called_once_and_at_once_after_the_stop() {
     let heard = Arc::new(AtomicUsize::new(0));
     let mut factory = factory("reports");
-    let component = factory.create(host(Arc::new(Silent))).unwrap();
+    let component = factory.create(host(Arc::new(Listening))).unwrap();
     let on_stop = HOOKS.take();
     on_stop.call(|| panic!("in a hook"));
     let clone = heard.clone();
@@ -331,6 +339,7 @@ fn hooks_are_called_once_and_at_once_after_the_stop() {
     on_stop.call(move || drop(cycle.clone()));
     let stopper = component.stopper();
     stopper.stop();
+    assert!(LOGGED.take()[0].starts_with("when stopped, it panicked: in a hook ("));
     std::thread::spawn(move || stopper.stop()).join().unwrap();
     assert_eq!(heard.load(SeqCst), 1, "also behind one that panics");
     let late = heard.clone();
@@ -347,7 +356,7 @@ fn hooks_are_called_once_and_at_once_after_the_stop() {
 #[test]
 fn messages_that_a_host_does_not_send_come_back_whole() {
     let (books, ledger) = (Books::default(), Ledger::open());
-    let host = host(Arc::new(Silent));
+    let host = host(Arc::new(Listening));
     let kept = {
         let mut batch = Batch::new(2);
         (0..2).for_each(|_| batch.push(Message::new("parent")).unwrap());
@@ -372,7 +381,7 @@ fn messages_that_a_host_does_not_send_come_back_whole() {
 
 #[test]
 fn the_services_reach_the_host() {
-    let host = host(Arc::new(Silent));
+    let host = host(Arc::new(Listening));
     let clone = host.clone();
     drop(host);
     assert_eq!((clone.now(), clone.monotonic(), clone.is_stopping()), (1, 2, false));

@@ -155,7 +155,7 @@ fn standard_descriptors(subject: &Subject) -> Judged {
                 after if after == (device, inode, flags) => continue,
                 after if (after.0, after.1) == (device, inode) => {
                     format!(
-                        "it changed the flags of descriptor {number}: {:#o}, {:#o}",
+                        "it changed the flags of descriptor {number} from {:#o} to {:#o}",
                         flags.bits(),
                         after.2.bits()
                     )
