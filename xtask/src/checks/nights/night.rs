@@ -328,8 +328,8 @@ impl<'a> Night<'a> {
     }
 }
 
-/// Waits until the shell has become the program, and that handles this signal: before, it ends every
-/// process. The program's handlers come one by one.
+/// Waits until the shell has become the program, and the program handles this signal. Before that,
+/// the signal would end the process. The program installs its handlers one by one.
 fn await_handler(child: &Child, signal: Signal) -> Result<()> {
     let status = format!("/proc/{}/status", child.id());
     let begun = Instant::now();
