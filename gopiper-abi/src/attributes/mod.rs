@@ -10,7 +10,7 @@ use serde_json::{Number, Value as Json, json};
 use serde_path_to_error::Segment;
 
 use self::{
-    refusal::{refusal, stand_in},
+    refusal::{placeholder, refusal},
     schema::Schema,
 };
 use crate::raw::{Map, RawError, Value, ValueTag};
@@ -70,7 +70,7 @@ pub fn read<A: DeclaredAttributes>(attributes: &Map) -> Result<A, Vec<RawError>>
         }
         errors.push(error);
         let Some((last, parent)) = path.split_last() else { return Err(errors) };
-        let right = stand_in(Schema::new(&schema), &path);
+        let right = placeholder(Schema::new(&schema), &path);
         match (place(&mut json, parent), last, right) {
             (Some(Json::Object(table)), Segment::Map { key }, Some(right)) => {
                 table.insert(key.clone(), right);

@@ -106,7 +106,7 @@ fn schema_at<'s>(schema: Schema<'s>, path: &[Segment]) -> Option<Schema<'s>> {
 
 /// A valid value for the attribute at `path`, as far as the schema tells; empty for one that does
 /// not exist.
-pub(crate) fn stand_in(schema: Schema<'_>, path: &[Segment]) -> Option<Json> {
+pub(crate) fn placeholder(schema: Schema<'_>, path: &[Segment]) -> Option<Json> {
     let part = schema_at(schema, path)?;
     if let Some(default) = part.default() {
         return Some(default.clone());

@@ -12,15 +12,15 @@
 //!
 //! Unless it says otherwise, a number has 8 bytes, the lowest first.
 use super::varint::{Malformed, VarintReader};
-use crate::disk::entry::{self, HEAD, Mark, TooLarge};
+use crate::disk::entry::{self, EntryKind, HEAD, TooLarge};
 
 /// The beginning of a segment; the last byte is the version of the format.
 pub(super) const MAGIC: &[u8; 8] = b"GPBUFF\0\x01";
-/// The beginning of every mark.
-pub(super) const MARKS: &[u8; 3] = b"\xd1GB";
-pub(super) const BLOCK: Mark = *b"\xd1GBB";
-pub(super) const STATE: Mark = *b"\xd1GBS";
-pub(super) const FINISHED: Mark = *b"\xd1GBF";
+/// The beginning of every kind of entry.
+pub(super) const KIND_PREFIX: &[u8; 3] = b"\xd1GB";
+pub(super) const BLOCK: EntryKind = *b"\xd1GBB";
+pub(super) const STATE: EntryKind = *b"\xd1GBS";
+pub(super) const FINISHED: EntryKind = *b"\xd1GBF";
 
 /// The length of a block's body before its messages.
 pub(super) const BLOCK_HEAD: usize = 8 + 8 + 4;
@@ -135,11 +135,11 @@ impl Entries {
     }
 
     /// Adds an entry of numbers, complete.
-    pub(super) fn add_numbers(&mut self, mark: Mark, synced: u64, numbers: &[u64]) {
+    pub(super) fn add_numbers(&mut self, kind: EntryKind, synced: u64, numbers: &[u64]) {
         let start = entry::begin(&mut self.bytes);
         put_fixed(&mut self.bytes, &[synced]);
         put_fixed(&mut self.bytes, numbers);
-        let sealed = entry::seal(&mut self.bytes[start..], mark);
+        let sealed = entry::seal(&mut self.bytes[start..], kind);
         debug_assert!(sealed.is_ok(), "4 GB of numbers");
     }
 

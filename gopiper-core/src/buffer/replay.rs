@@ -10,7 +10,7 @@ use memchr::memmem;
 use super::{
     error::StoreError,
     index::Index,
-    record::{BLOCK, BlockHead, FINISHED, MAGIC, MARKS, STATE, synced_before},
+    record::{BLOCK, BlockHead, FINISHED, KIND_PREFIX, MAGIC, STATE, synced_before},
     varint::Malformed,
 };
 use crate::disk::{
@@ -159,7 +159,7 @@ fn read_segment(id: u64, file: File) -> Result<(Index, u64), SegmentError> {
     while let Some(head) = next_entry(&mut reader, &mut bytes, length - at)? {
         let damaged = |_| SegmentError::Damaged(format!("at byte {at}"));
         let end = at + (HEAD + head.length) as u64;
-        match (head.mark, &mut index) {
+        match (head.kind, &mut index) {
             // Copies of older blocks: the state refers to them.
             (BLOCK, None) => {}
             (BLOCK, Some(index)) => {
@@ -224,7 +224,7 @@ fn was_synced(file: &mut File, at: u64) -> io::Result<bool> {
     io::Seek::seek(file, io::SeekFrom::Start(at))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    Ok(memmem::find_iter(&bytes, MARKS)
+    Ok(memmem::find_iter(&bytes, KIND_PREFIX)
         .filter_map(|found| Some((at + found as u64, entry::read(&bytes[found..])?)))
         // A message may contain bytes that look like an entry, most likely one of another place.
         .any(|(start, (_, body))| {

@@ -11,14 +11,14 @@ use memchr::memmem;
 use super::{Letter, marks};
 use crate::disk::{
     appended::AppendedFile,
-    entry::{self, HEAD, Mark},
+    entry::{self, EntryKind, HEAD},
     lock,
 };
 
 /// The beginning of a segment; the last byte is the version of the format.
 const MAGIC: &[u8; 8] = b"GPDEAD\0\x01";
 /// The beginning of an entry: it marks the next entry after a damaged one.
-const MARK: Mark = *b"\xd1GPL";
+const LETTER: EntryKind = *b"\xd1GPL";
 const EXTENSION: &str = "letters";
 
 /// A segment that this process is writing.
@@ -71,7 +71,7 @@ impl Segment {
             count += 1;
             let start = entry::begin(&mut bytes);
             rmp_serde::encode::write_named(&mut bytes, &letter).map_err(io::Error::other)?;
-            entry::seal(&mut bytes[start..], MARK)
+            entry::seal(&mut bytes[start..], LETTER)
                 .map_err(|_| io::Error::other("a letter has at most 4 GB"))?;
             if bytes.len() as u64 >= room {
                 break;
@@ -170,7 +170,7 @@ impl SegmentReader {
     /// The entry at `at`, and where it ends.
     fn entry(&self, at: usize) -> Option<(Letter, usize)> {
         let (head, body) = entry::read(self.bytes.get(at..)?)?;
-        if head.mark != MARK {
+        if head.kind != LETTER {
             return None;
         }
         Some((rmp_serde::from_slice(body).ok()?, at + HEAD + body.len()))
@@ -190,7 +190,7 @@ impl Iterator for SegmentReader {
             return Some(Ok(StoredLetter { offset: start as u64, letter }));
         }
         // The next one that is whole; a mark may also be part of a payload.
-        let next = memmem::find_iter(&self.bytes[start + 1..], &MARK)
+        let next = memmem::find_iter(&self.bytes[start + 1..], &LETTER)
             .map(|found| start + 1 + found)
             .find(|at| self.entry(*at).is_some());
         self.at = next.unwrap_or(self.bytes.len());

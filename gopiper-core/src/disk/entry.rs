@@ -1,17 +1,17 @@
 //! Entries of files that are only appended to. Each entry can be checked by itself: a head with a
-//! mark, the length, and digests, and then a body.
+//! kind, the length, and digests, and then a body.
 use super::digest::{digest, fits};
 
-/// The length of a head: the mark, the body's length, the digest of the body, and that of these.
+/// The length of a head: the kind, the body's length, the digest of the body, and that of these.
 pub(crate) const HEAD: usize = 4 + 4 + 8 + 4;
 
-/// The kind of an entry: a file's format defines them.
-pub(crate) type Mark = [u8; 4];
+/// The kind of an entry, as its first bytes: a file's format defines them.
+pub(crate) type EntryKind = [u8; 4];
 
 /// The head of an entry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EntryHead {
-    pub(crate) mark: Mark,
+    pub(crate) kind: EntryKind,
     /// How long the body is.
     pub(crate) length: usize,
     digest: [u8; 8],
@@ -20,12 +20,12 @@ pub(crate) struct EntryHead {
 impl EntryHead {
     /// The head at the start of these bytes; `None` if it is damaged or incomplete.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let (mark, length, digest) = (bytes.get(..4)?, bytes.get(4..8)?, bytes.get(8..16)?);
+        let (kind, length, digest) = (bytes.get(..4)?, bytes.get(4..8)?, bytes.get(8..16)?);
         if !fits::<4>(bytes.get(16..HEAD)?.try_into().ok()?, &bytes[..16]) {
             return None;
         }
         Some(EntryHead {
-            mark: mark.try_into().ok()?,
+            kind: kind.try_into().ok()?,
             length: u32::from_le_bytes(length.try_into().ok()?) as usize,
             digest: digest.try_into().ok()?,
         })
@@ -57,10 +57,10 @@ pub(crate) fn begin(bytes: &mut Vec<u8>) -> usize {
 }
 
 /// Fills in the head of an entry: `bytes` is all of it.
-pub(crate) fn seal(bytes: &mut [u8], mark: Mark) -> Result<(), TooLarge> {
+pub(crate) fn seal(bytes: &mut [u8], kind: EntryKind) -> Result<(), TooLarge> {
     let (head, body) = bytes.split_at_mut(HEAD);
     let length = u32::try_from(body.len()).map_err(|_| TooLarge)?;
-    head[..4].copy_from_slice(&mark);
+    head[..4].copy_from_slice(&kind);
     head[4..8].copy_from_slice(&length.to_le_bytes());
     head[8..16].copy_from_slice(&digest::<8>(body));
     let of_these = digest::<4>(&head[..16]);
@@ -79,7 +79,7 @@ mod tests {
         bytes.extend_from_slice(b"a body");
         seal(&mut bytes[start..], *b"MARK").unwrap();
         let (head, body) = read(&bytes).unwrap();
-        assert_eq!((head.mark, head.length, body), (*b"MARK", 6, &b"a body"[..]));
+        assert_eq!((head.kind, head.length, body), (*b"MARK", 6, &b"a body"[..]));
         for at in 0..bytes.len() {
             assert!(read(&bytes[..at]).is_none());
             for bit in 0..8 {

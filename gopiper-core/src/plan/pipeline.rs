@@ -12,7 +12,7 @@ use crate::{
         placement::lay_out,
         planned_stage::{PlannedStage, is_no_folder, tried_for_ever},
         policy::OnFail,
-        routes::Next,
+        routes::Destination,
         step::Step,
     },
 };
@@ -119,12 +119,12 @@ impl Pipeline {
     }
 
     /// Where the dead letters of a component begin.
-    fn beginning(&self, component: &str, from_start: bool) -> Result<Next, PipelineError> {
+    fn beginning(&self, component: &str, from_start: bool) -> Result<Destination, PipelineError> {
         let is_source = |stage: usize| self.stages[stage].factory.kind() == Kind::SOURCE;
         let place = self.stages.iter().position(|stage| stage.name == component);
         match place {
             Some(place) if is_source(place) => return Ok(self.stages[place].next.clone()),
-            Some(place) if !from_start => return Ok(Next::To(place)),
+            Some(place) if !from_start => return Ok(Destination::To(place)),
             None if !from_start => {
                 let (pipeline, component) = (self.name.clone(), component.to_owned());
                 return Err(PipelineError::NoSuchComponent { pipeline, component });
@@ -135,7 +135,7 @@ impl Pipeline {
         let stored = |stage| self.stages.iter().any(|one| one.next.stored_at() == Some(stage));
         // A component that is gone may have been behind any of them.
         let leads_there = |stage: usize| {
-            place.is_none_or(|place| self.reached_from(&Next::To(stage)).contains(&place))
+            place.is_none_or(|place| self.reached_from(&Destination::To(stage)).contains(&place))
         };
         let sources = (0..self.stages.len())
             .filter(|&stage| is_source(stage) && !stored(stage) && leads_there(stage));
@@ -147,8 +147,8 @@ impl Pipeline {
         }
     }
 
-    /// The parts that messages reach from here.
-    fn reached_from(&self, next: &Next) -> BTreeSet<usize> {
+    /// The stages that messages reach from here.
+    fn reached_from(&self, next: &Destination) -> BTreeSet<usize> {
         let (mut reached, mut stages) = (BTreeSet::new(), next.targets());
         while let Some(stage) = stages.pop() {
             if reached.insert(stage) {

@@ -1,4 +1,4 @@
-//! Turns the steps of a list into the parts of a pipeline, each of which knows where it leads.
+//! Turns the steps of a list into the stages of a pipeline, each of which knows its destination.
 use std::collections::BTreeSet;
 
 use gopiper_abi::Kind;
@@ -11,7 +11,7 @@ use crate::{
         options::{ComponentOptions, ComponentSpec},
         planned_stage::{PlannedStage, is_no_folder, tried_for_ever},
         policy::{BranchPolicy, OnFail},
-        routes::Next,
+        routes::Destination,
         step::{Branch, Step},
     },
 };
@@ -32,7 +32,7 @@ pub(crate) fn lay_out(
     if !layout.errors.is_empty() {
         return Err(layout.errors);
     }
-    layout.link(nodes, Next::Nothing);
+    layout.link(nodes, Destination::Nothing);
     match layout.errors.is_empty() {
         true => Ok(layout.stages),
         false => Err(layout.errors),
@@ -321,19 +321,19 @@ impl Layout {
         nodes
     }
 
-    /// Sets where the parts of a list lead; `after` is where the last one does. Returns how to
-    /// reach the first one.
-    fn link(&mut self, nodes: Vec<PlacedStep>, after: Next) -> Next {
+    /// Sets the destinations of the stages of a list; `after` is that of the last one. Returns how
+    /// to reach the first one.
+    fn link(&mut self, nodes: Vec<PlacedStep>, after: Destination) -> Destination {
         nodes.into_iter().rev().fold(after, |after, node| match node {
             PlacedStep::Stage(stage) => {
                 let is_sink = self.stages[stage].factory.kind() == Kind::SINK;
-                self.stages[stage].next = if is_sink { Next::Nothing } else { after };
-                Next::To(stage)
+                self.stages[stage].next = if is_sink { Destination::Nothing } else { after };
+                Destination::To(stage)
             }
             PlacedStep::Buffer { inlet, outlet } => {
                 self.stages[outlet].next = after;
-                self.stages[inlet].next = Next::Stored(outlet);
-                Next::To(inlet)
+                self.stages[inlet].next = Destination::Stored(outlet);
+                Destination::To(inlet)
             }
             PlacedStep::Tee(shape, branches) => {
                 if branches.len().saturating_mul(after.targets().len()) > MOST_COPIES {
@@ -342,22 +342,22 @@ impl Layout {
                          a message"
                     );
                     self.refuse(shape, error);
-                    return Next::Nothing;
+                    return Destination::Nothing;
                 }
                 let all = branches.into_iter();
-                Next::Tee(
+                Destination::Tee(
                     all.map(|(policy, list)| (policy, self.link(list, after.clone()))).collect(),
                 )
             }
             PlacedStep::Route(stage, branches) => {
                 let all = branches.into_iter();
                 let next = all.map(|(name, list)| (name, self.link(list, after.clone()))).collect();
-                self.stages[stage].next = Next::Route(next);
-                Next::To(stage)
+                self.stages[stage].next = Destination::Route(next);
+                Destination::To(stage)
             }
             PlacedStep::Merge(lists) => {
                 lists.into_iter().for_each(|list| drop(self.link(list, after.clone())));
-                Next::Nothing
+                Destination::Nothing
             }
         })
     }

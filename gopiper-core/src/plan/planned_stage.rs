@@ -9,7 +9,7 @@ use crate::{
         error::PipelineError,
         options::{ComponentOptions, DEFAULT_CHANNEL_BYTES},
         policy::{OnFail, RetryPolicy},
-        routes::Next,
+        routes::Destination,
     },
 };
 
@@ -33,7 +33,7 @@ pub(crate) struct PlannedStage {
     /// Whether it drops messages for which it has no room: a buffer with `drop_newest`.
     pub(crate) drops: bool,
     /// The destination of its messages.
-    pub(crate) next: Next,
+    pub(crate) next: Destination,
     /// The number of the detached branch of a tee that contains it, if there is one.
     pub(crate) detached: Option<usize>,
 }
@@ -76,7 +76,7 @@ impl PlannedStage {
             retry: options.retry,
             on_fail: options.on_fail,
             drops: false,
-            next: Next::Nothing,
+            next: Destination::Nothing,
             detached: None,
         })
     }

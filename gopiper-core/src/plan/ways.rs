@@ -7,7 +7,7 @@ use crate::plan::{
     pipeline::Pipeline,
     planned_stage::PlannedStage,
     policy::{BranchPolicy, OnFail},
-    routes::Next,
+    routes::Destination,
 };
 
 /// A component in a pipeline.
@@ -248,13 +248,19 @@ fn along(mut way: Way, link: &Link, to: &str) -> Way {
     way
 }
 
-fn add_links(next: &Next, from: usize, label: &str, policy: BranchPolicy, links: &mut Vec<Link>) {
+fn add_links(
+    next: &Destination,
+    from: usize,
+    label: &str,
+    policy: BranchPolicy,
+    links: &mut Vec<Link>,
+) {
     match next {
-        Next::Nothing => {}
-        Next::To(to) | Next::Stored(to) => {
+        Destination::Nothing => {}
+        Destination::To(to) | Destination::Stored(to) => {
             links.push(Link { from, to: *to, label: label.to_owned(), policy });
         }
-        Next::Tee(branches) => {
+        Destination::Tee(branches) => {
             for (number, (of_branch, next)) in (1..).zip(branches) {
                 let word = match of_branch {
                     BranchPolicy::Block => "",
@@ -265,7 +271,7 @@ fn add_links(next: &Next, from: usize, label: &str, policy: BranchPolicy, links:
                 add_links(next, from, &label, policy.max(*of_branch), links);
             }
         }
-        Next::Route(branches) => {
+        Destination::Route(branches) => {
             for (name, next) in branches {
                 add_links(next, from, &joined(label, name), policy, links);
             }

@@ -21,7 +21,7 @@ use crate::{
         pipeline::Pipeline,
         planned_stage::PlannedStage,
         policy::{BranchPolicy, OnFail},
-        routes::Next,
+        routes::Destination,
     },
     run::{
         attendance::Attendance,
@@ -149,12 +149,12 @@ fn channel(planned: &PlannedStage) -> Arc<Channel> {
 }
 
 /// The destination of a stage's messages, among the stages that exist.
-fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Inlet>>) -> Option<Outlet> {
+fn outlet(next: &Destination, made: &BTreeMap<usize, Arc<Inlet>>) -> Option<Outlet> {
     Some(match next {
         // The outlet of a buffer is a source of its own.
-        Next::Nothing | Next::Stored(_) => return None,
-        Next::To(planned) => Outlet::To(made.get(planned)?.clone()),
-        Next::Tee(branches) => {
+        Destination::Nothing | Destination::Stored(_) => return None,
+        Destination::To(planned) => Outlet::To(made.get(planned)?.clone()),
+        Destination::Tee(branches) => {
             let mut tee = Tee::default();
             for (policy, next) in branches {
                 let branches = match policy {
@@ -166,7 +166,7 @@ fn outlet(next: &Next, made: &BTreeMap<usize, Arc<Inlet>>) -> Option<Outlet> {
             }
             Outlet::Tee(tee)
         }
-        Next::Route(branches) => {
+        Destination::Route(branches) => {
             let all = branches.iter().map(|(_, next)| outlet(next, made));
             Outlet::Route(all.collect::<Option<_>>()?)
         }

@@ -53,7 +53,7 @@ impl StopReason {
 pub(crate) struct Stop {
     requested: AtomicBool,
     /// The stages by position, those of dead letters last.
-    stages: Vec<Position>,
+    stages: Vec<StageState>,
     /// Why detached branches ended, by their numbers.
     ended_branches: Mutex<BTreeMap<usize, StopReason>>,
     /// All but the sources have ended.
@@ -69,11 +69,11 @@ pub(crate) struct Stop {
     wakes: Mutex<Vec<Arc<Wake>>>,
 }
 
-/// A stage, with the details that show whether it has a use for more messages.
-struct Position {
+/// Shows whether a stage has a use for more messages.
+struct StageState {
     /// No stage after it has a use for more: messages that come to it are returned.
     done: AtomicBool,
-    /// The stages directly behind it.
+    /// The stages directly after it.
     next: Vec<usize>,
     detached: Option<usize>,
 }
@@ -91,11 +91,11 @@ pub(crate) trait HearsStop: Send + Sync {
 
 impl Stop {
     pub(crate) fn new(planned: &[PlannedStage]) -> io::Result<Self> {
-        let position = |(next, detached)| Position { done: AtomicBool::new(false), next, detached };
+        let state = |(next, detached)| StageState { done: AtomicBool::new(false), next, detached };
         let stages = planned.iter().map(|stage| (stage.next.targets(), stage.detached));
         Ok(Stop {
             requested: AtomicBool::new(false),
-            stages: stages.chain([(Vec::new(), None)]).map(position).collect(),
+            stages: stages.chain([(Vec::new(), None)]).map(state).collect(),
             ended_branches: Mutex::default(),
             drained: AtomicBool::new(false),
             aborted: AtomicBool::new(false),

@@ -112,10 +112,11 @@ pub(crate) fn differs(
     )
 }
 
-/// Represents a component, a buffer, a transform or a graph in a worker, where they are not used.
-struct StandIn;
+/// The placeholder for a component, a buffer, a transform or a graph in a worker, which uses none.
+/// Unlike the placeholder of the language, it supports no operation.
+struct WorkerPlaceholder;
 
-impl UserData for StandIn {}
+impl UserData for WorkerPlaceholder {}
 
 /// Runs the file as a worker does. Returns the positions of its functions (`at`), and the function
 /// with this number if there is one (`found`), with its `flush` or its `branches`, and its `kind`.
@@ -131,7 +132,7 @@ fn run_again(
     given.set("number", number)?;
     given.set("null", Value::NULL)?;
     given.set("list", list)?;
-    given.set("stand_in", lua.create_function(|_, ()| Ok(StandIn))?)?;
+    given.set("placeholder", lua.create_function(|_, ()| Ok(WorkerPlaceholder))?)?;
     given.set("secret", lua.create_function(|_, ()| Ok(Secret(String::new())))?)?;
     given.set("position_of", lua.create_function(|lua, decide| Ok(position_of(lua, &decide)))?)?;
     let env = |lua: &Lua, (name, default): (Value, Value)| {

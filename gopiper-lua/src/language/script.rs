@@ -15,7 +15,7 @@ use crate::{
     language::{search::here, seeds::Seeds},
     problem::{
         Problem,
-        place::{Place, What},
+        place::{Place, PlaceKind},
         remark::Remark,
     },
     state::{
@@ -205,10 +205,10 @@ impl Script {
         let what = match (is_syntax(error), named(said)) {
             (true, _) => {
                 let near = said.rsplit_once(" near '").map(|(_, near)| near.trim_end_matches('\''));
-                What::Nonsense(near.unwrap_or_default().to_owned())
+                PlaceKind::Nonsense(near.unwrap_or_default().to_owned())
             }
-            (false, Some(name)) => What::Word(name.to_owned()),
-            (false, None) => What::Line,
+            (false, Some(name)) => PlaceKind::Word(name.to_owned()),
+            (false, None) => PlaceKind::Line,
         };
         let here = frames.iter().position(|frame| *frame == (chunk.clone(), line));
         let mut called_from = here.map_or(&[][..], |here| &frames[here + 1..]).to_vec();

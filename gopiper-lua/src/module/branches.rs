@@ -8,7 +8,7 @@ use mlua::{Table, Value, Variadic};
 use super::{
     call::ModuleCall,
     options::component_options,
-    steps::{Graph, List, Stand, Steps, function_spec, is_step, take_steps},
+    steps::{Graph, List, StepPlaces, Steps, function_spec, is_step, take_steps},
     table::one_of,
 };
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// The position of a graph without contents.
-fn stand(call: &ModuleCall<'_>) -> Stand {
-    Stand { graphs: vec![call.place(0, "")], ..Stand::default() }
+fn own_place(call: &ModuleCall<'_>) -> StepPlaces {
+    StepPlaces { graphs: vec![call.place(0, "")], ..StepPlaces::default() }
 }
 
 /// Takes a list of a graph's, to those that are there already.
@@ -27,10 +27,10 @@ fn branch(
     source: &Arc<Script>,
     list: &List<'_>,
     mut steps: Steps,
-    stand: &mut Stand,
+    places: &mut StepPlaces,
 ) -> Vec<Step> {
     take_steps(call, source, list, &mut steps);
-    stand.add(steps.stand);
+    places.add(steps.places);
     steps.steps
 }
 
@@ -42,8 +42,8 @@ pub(super) fn tee(call: &ModuleCall<'_>, source: &Arc<Script>, branches: Variadi
         ("spill", (BranchPolicy::Block, true)),
         ("detach", (BranchPolicy::Detach, false)),
     ];
-    let (mut taken, mut stand) = (Vec::new(), stand(call));
-    for (table, argument) in lists(call, branches, "a branch", &mut stand) {
+    let (mut taken, mut places) = (Vec::new(), own_place(call));
+    for (table, argument) in lists(call, branches, "a branch", &mut places) {
         let given: Value = table.raw_get("policy").unwrap_or_default();
         let policy = match &given {
             Value::Nil => None,
@@ -59,19 +59,19 @@ pub(super) fn tee(call: &ModuleCall<'_>, source: &Arc<Script>, branches: Variadi
         }
         let path = String::new();
         let list = List { table: &table, argument, path, keys: &["policy"], is_whole: false };
-        taken.push(Branch { policy, steps: branch(call, source, &list, first, &mut stand) });
+        taken.push(Branch { policy, steps: branch(call, source, &list, first, &mut places) });
     }
-    Graph::new(call, Step::Tee(taken), stand)
+    Graph::new(call, Step::Tee(taken), places)
 }
 
 pub(super) fn merge(call: &ModuleCall<'_>, source: &Arc<Script>, given: Variadic<Value>) -> Graph {
-    let (mut taken, mut stand) = (Vec::new(), stand(call));
-    for (table, argument) in lists(call, given, "a list", &mut stand) {
+    let (mut taken, mut places) = (Vec::new(), own_place(call));
+    for (table, argument) in lists(call, given, "a list", &mut places) {
         let list =
             List { table: &table, argument, path: String::new(), keys: &[], is_whole: false };
-        taken.push(branch(call, source, &list, Steps::default(), &mut stand));
+        taken.push(branch(call, source, &list, Steps::default(), &mut places));
     }
-    Graph::new(call, Step::Merge(taken), stand)
+    Graph::new(call, Step::Merge(taken), places)
 }
 
 /// The arguments that are lists, with their numbers.
@@ -79,14 +79,14 @@ fn lists(
     call: &ModuleCall<'_>,
     given: Variadic<Value>,
     what: &str,
-    stand: &mut Stand,
+    places: &mut StepPlaces,
 ) -> Vec<(Table, usize)> {
     let count = given.len();
     let arguments = given.into_iter().zip(1..);
     let lists: Vec<_> = arguments
         .filter_map(|(list, argument)| Some((call.list(argument, what, list)?, argument)))
         .collect();
-    stand.unknown |= lists.len() < count;
+    places.unknown |= lists.len() < count;
     lists
 }
 
@@ -98,9 +98,9 @@ pub(super) fn route(
     source: &Arc<Script>,
     (decide, branches, options): (Value, Value, Value),
 ) -> Graph {
-    let mut stand = stand(call);
+    let mut places = own_place(call);
     let table: Option<Table> = call.argument(2, "the branches by name", branches);
-    stand.unknown |= table.is_none();
+    places.unknown |= table.is_none();
     let (mut lists, mut others) = (Vec::new(), Vec::new());
     for (name, list) in table.iter().flat_map(Table::pairs::<Value, Value>).flatten() {
         let Some(text) = name.as_string() else {
@@ -131,21 +131,21 @@ pub(super) fn route(
     lists.sort_by(|(one, _), (other, _)| {
         (one == DEFAULT, one.as_bytes()).cmp(&(other == DEFAULT, other.as_bytes()))
     });
-    stand.unknown |= !others.is_empty();
+    places.unknown |= !others.is_empty();
     let names = lists.iter().map(|(name, _)| name).chain(&others);
     let names: Vec<_> = names.map(String::as_str).collect();
     check_conditions(call, &decide, &names);
     let options = component_options(call.options(3, options));
     let at = position_of(call.lua, &decide);
     let router = function_spec(call, source, (options, None), "route", at);
-    stand.components.push(call.place(0, ""));
+    places.components.push(call.place(0, ""));
     let mut taken = Vec::new();
     for (name, table) in lists {
         let list =
             List { table: &table, argument: 2, path: name.clone(), keys: &[], is_whole: false };
-        taken.push((name, branch(call, source, &list, Steps::default(), &mut stand)));
+        taken.push((name, branch(call, source, &list, Steps::default(), &mut places)));
     }
-    Graph::new(call, Step::Route { router, branches: taken }, stand)
+    Graph::new(call, Step::Route { router, branches: taken }, places)
 }
 
 /// A function, or a condition for each of some branches: a function, or a word to be found.

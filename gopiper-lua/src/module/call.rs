@@ -9,7 +9,7 @@ use crate::{
         placeholder::{is_placeholder, placeholder},
     },
     problem::{
-        place::{Place, What},
+        place::{Place, PlaceKind},
         remark::Remark,
     },
 };
@@ -48,7 +48,7 @@ pub(super) fn function<A: FromLuaMulti, R: IntoLua>(
 /// Adds the number of earlier calls on the same line.
 fn counted(lua: &Lua, place: Option<Place>) -> Option<Place> {
     let mut place = place?;
-    if let What::Call(call) = &mut place.what {
+    if let PlaceKind::Call(call) = &mut place.what {
         let mut made = lua.app_data_mut::<Made>()?;
         let line = (place.chunk.clone(), place.line, call.name.clone());
         let mut count = |first| {

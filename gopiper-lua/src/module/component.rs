@@ -79,7 +79,7 @@ pub(super) fn load_component(
     let factory = file.as_ref().and_then(|file| {
         let (mut factory, path) = factory(call, from, file)?;
         if !attributes_fit(call, &mut factory, (file, &path), paths_from, attributes.clone()) {
-            factory = stand_in(factory.name(), factory.kind());
+            factory = placeholder_factory(factory.name(), factory.kind());
         }
         Some(factory)
     });
@@ -194,7 +194,7 @@ impl ListedComponent {
         let factory = factory.unwrap_or_else(|| {
             // The number of workers that it supports is unknown, too.
             options.pool_size = options.pool_size.map(|size| size.min(1));
-            stand_in("component", belongs)
+            placeholder_factory("component", belongs)
         });
         Ok(ComponentSpec { factory, options })
     }
@@ -202,23 +202,23 @@ impl ListedComponent {
 
 /// Replaces a component that could not be created, so that the rest of its pipeline can be checked.
 /// It never runs, because there was an error.
-pub(super) fn stand_in(name: &'static str, kind: Kind) -> FactoryHandle {
+pub(super) fn placeholder_factory(name: &'static str, kind: Kind) -> FactoryHandle {
     match kind {
-        Kind::SOURCE => own::source(name, |_| Ok(PlacelessComponent)),
-        Kind::SINK => own::sink(name, |_| Ok(PlacelessComponent)),
-        _ => own::transform(name, |_| Ok(PlacelessComponent)),
+        Kind::SOURCE => own::source(name, |_| Ok(PlaceholderComponent)),
+        Kind::SINK => own::sink(name, |_| Ok(PlaceholderComponent)),
+        _ => own::transform(name, |_| Ok(PlaceholderComponent)),
     }
 }
 
-struct PlacelessComponent;
+struct PlaceholderComponent;
 
-impl Source for PlacelessComponent {
+impl Source for PlaceholderComponent {
     fn produce(&mut self, _: usize) -> Result<Produced, Error> {
         Err(Error::new("a placeholder cannot run"))
     }
 }
 
-impl BatchComponent for PlacelessComponent {
+impl BatchComponent for PlaceholderComponent {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
         call.reported()
     }

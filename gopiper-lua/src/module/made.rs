@@ -27,7 +27,7 @@ pub(crate) struct Made {
     pub(super) trust_is_wrong: bool,
     /// The names of all pipelines, also of those that could not be put together.
     pub(super) names: Vec<String>,
-    pub(super) calls: Counts,
+    pub(super) calls: CallCounts,
 }
 
 /// A component that is in no pipeline yet.
@@ -38,4 +38,4 @@ pub(crate) struct UnusedComponent {
 }
 
 /// The number of calls on each line by each name: all, and those with each first argument.
-pub(super) type Counts = HashMap<((String, usize, String), Option<Option<String>>), usize>;
+pub(super) type CallCounts = HashMap<((String, usize, String), Option<Option<String>>), usize>;

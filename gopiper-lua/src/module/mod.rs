@@ -33,7 +33,7 @@ use crate::{
         settings::Settings,
     },
     problem::{
-        place::{Place, What},
+        place::{Place, PlaceKind},
         remark::Remark,
     },
 };
@@ -101,7 +101,7 @@ pub(crate) fn register(
 fn no_such_name(lua: &Lua, (gopiper, name): (Table, Value)) -> mlua::Result<Value> {
     let mut place = Place::of_call(lua, "", 0, None);
     if let (Some(place), Some(name)) = (&mut place, name.as_string()) {
-        place.what = What::Word(name.to_string_lossy());
+        place.what = PlaceKind::Word(name.to_string_lossy());
     }
     if let Some(mut made) = lua.app_data_mut::<Made>() {
         made.notes.push(Remark::error(place, unknown(&gopiper, &name)));

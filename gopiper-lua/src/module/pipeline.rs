@@ -40,7 +40,7 @@ pub(super) fn create_pipeline(
             List { table: &table, argument: 1, path: String::new(), keys: &[], is_whole: true };
         let mut steps = Steps::default();
         take_steps(call, source, &list, &mut steps);
-        steps.stand.unknown |= !has_options;
+        steps.places.unknown |= !has_options;
         steps
     });
     let (mut options, dead_letter) = pipeline_options(call.options(2, options));
@@ -80,14 +80,14 @@ fn named(call: &ModuleCall<'_>, options: &mut PipelineOptions) -> Option<String>
 /// Creates a pipeline, and records the positions of its components even if that fails. `None` if it
 /// is unknown whether it can be created.
 fn put_together(
-    Steps { steps, stand }: Steps,
+    Steps { steps, places: found }: Steps,
     options: PipelineOptions,
     dead_letter: Option<DeadLetter>,
     places: &mut PipelinePlaces,
 ) -> Result<Option<Pipeline>, Vec<PipelineError>> {
-    places.components.extend(names(&steps).into_iter().zip(stand.components));
-    places.graphs = stand.graphs;
-    if stand.unknown {
+    places.components.extend(names(&steps).into_iter().zip(found.components));
+    places.graphs = found.graphs;
+    if found.unknown {
         return Ok(None);
     }
     let mut pipeline = Pipeline::new(steps, options)?;

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::{
     call::ModuleCall,
-    component::{Buffer, ListedComponent, Transform, stand_in},
+    component::{Buffer, ListedComponent, Transform, placeholder_factory},
     made::Made,
     options::FunctionOptions,
     table::shown,
@@ -30,12 +30,12 @@ const MAX_STEPS: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Steps {
     pub(super) steps: Vec<Step>,
-    pub(super) stand: Stand,
+    pub(super) places: StepPlaces,
 }
 
 /// The positions of steps in the file.
 #[derive(Default)]
-pub(super) struct Stand {
+pub(super) struct StepPlaces {
     /// The components and buffers, in order, those of branches included.
     pub(super) components: Vec<Option<Place>>,
     /// The tees, routes and merges, from the outer ones on.
@@ -51,12 +51,12 @@ impl Steps {
     /// Adds a component or a buffer.
     pub(super) fn push(&mut self, step: impl Into<Step>, place: Option<Place>) {
         self.steps.push(step.into());
-        self.stand.components.push(place);
+        self.places.components.push(place);
     }
 }
 
-impl Stand {
-    pub(super) fn add(&mut self, other: Stand) {
+impl StepPlaces {
+    pub(super) fn add(&mut self, other: StepPlaces) {
         self.components.extend(other.components);
         self.graphs.extend(other.graphs);
         self.unknown |= other.unknown;
@@ -65,7 +65,7 @@ impl Stand {
 }
 
 /// The result of `tee`, `route` or `merge`, until a list takes it.
-pub(super) struct Graph(Mutex<Option<(Step, Stand)>>);
+pub(super) struct Graph(Mutex<Option<(Step, StepPlaces)>>);
 
 impl UserData for Graph {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
@@ -76,21 +76,21 @@ impl UserData for Graph {
 impl Graph {
     /// A graph that is nested too deeply is left empty: code that walks a pipeline recurses for
     /// each level.
-    pub(super) fn new(call: &ModuleCall<'_>, mut step: Step, mut stand: Stand) -> Self {
-        stand.depth += 1;
-        if stand.depth > DEPTH {
+    pub(super) fn new(call: &ModuleCall<'_>, mut step: Step, mut places: StepPlaces) -> Self {
+        places.depth += 1;
+        if places.depth > DEPTH {
             // Those around it are not reported: it is the same error.
-            if stand.depth == DEPTH + 1 {
+            if places.depth == DEPTH + 1 {
                 call.wrong(0, "", format!("{}{TOO_DEEP} of tees, routes and merges", call.name));
             }
-            let (unknown, depth) = (true, stand.depth);
-            stand = Stand { unknown, depth, ..Stand::default() };
+            let (unknown, depth) = (true, places.depth);
+            places = StepPlaces { unknown, depth, ..StepPlaces::default() };
             step = Step::Tee(Vec::new());
         }
-        Graph(Mutex::new(Some((step, stand))))
+        Graph(Mutex::new(Some((step, places))))
     }
 
-    pub(super) fn take(&self) -> Option<(Step, Stand)> {
+    pub(super) fn take(&self) -> Option<(Step, StepPlaces)> {
         self.0.lock().take()
     }
 }
@@ -148,8 +148,8 @@ pub(super) fn take_steps(
                 let error = format!("component {number}: {error}");
                 call.note(Remark::error(place.clone(), error));
             }
-            steps.stand.unknown |= !list.is_whole || value.is_table();
-            let factory = stand_in("component", belongs);
+            steps.places.unknown |= !list.is_whole || value.is_table();
+            let factory = placeholder_factory("component", belongs);
             let spec = ComponentSpec { factory, options: ComponentOptions::default() };
             steps.push(spec, place);
         }
@@ -176,7 +176,7 @@ fn take_step(
     }
     let data = value.as_userdata();
     if let Some(component) = data.and_then(|data| data.borrow::<ListedComponent>().ok()) {
-        into.stand.unknown |= in_branch && !component.is_known();
+        into.places.unknown |= in_branch && !component.is_known();
         into.push(component.take(belongs)?, component.place.clone());
         return Ok(());
     }
@@ -192,9 +192,9 @@ fn take_step(
         return Ok(());
     }
     if let Some(graph) = data.and_then(|data| data.borrow::<Graph>().ok()) {
-        let (step, stand) = graph.take().ok_or_else(again)?;
+        let (step, places) = graph.take().ok_or_else(again)?;
         into.steps.push(step);
-        into.stand.add(stand);
+        into.places.add(places);
         return Ok(());
     }
     Err(Some(format!(

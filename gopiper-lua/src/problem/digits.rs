@@ -15,7 +15,7 @@ use full_moon::{
 };
 
 use crate::problem::{
-    place::{Place, What},
+    place::{Place, PlaceKind},
     remark::Remark,
     syntax,
 };
@@ -37,7 +37,7 @@ pub(crate) fn lost(chunk: &str, text: &str) -> Vec<Remark> {
             operand => operand.to_owned(),
         };
         let (chunk, called_from) = (chunk.to_owned(), Vec::new());
-        let place = Place { chunk, line, what: What::Range(range), called_from };
+        let place = Place { chunk, line, what: PlaceKind::Range(range), called_from };
         let operand = operand.as_str();
         let text = match as_key {
             false => format!(

@@ -16,12 +16,12 @@ use self::remark::{Remark, Severity};
 pub struct Problem {
     severity: Severity,
     text: String,
-    at: Option<At>,
+    at: Option<Location>,
     refusal: Option<Box<Refusal>>,
 }
 
 #[derive(Debug, Clone)]
-struct At {
+struct Location {
     file: String,
     text: String,
     range: Range<usize>,
@@ -31,8 +31,11 @@ impl Problem {
     /// A noted problem, with the name and the text of its file.
     pub(crate) fn new(note: Remark, at: Option<(String, String)>) -> Self {
         let at = note.place.as_ref().zip(at);
-        let at =
-            at.map(|(place, (file, text))| At { range: syntax::range(&text, place), file, text });
+        let at = at.map(|(place, (file, text))| Location {
+            range: syntax::range(&text, place),
+            file,
+            text,
+        });
         Problem { severity: note.severity, text: note.text, at, refusal: note.refusal }
     }
 
@@ -43,7 +46,7 @@ impl Problem {
 
     /// The order in which they are shown: down the file, and those without a place last.
     pub(crate) fn by_place(&self, other: &Self) -> Ordering {
-        let key = |at: &At| (at.file.clone(), at.range.start);
+        let key = |at: &Location| (at.file.clone(), at.range.start);
         let (this, other) = (self.at.as_ref().map(key), other.at.as_ref().map(key));
         this.is_none().cmp(&other.is_none()).then(this.cmp(&other))
     }
@@ -65,7 +68,7 @@ impl Problem {
 
     /// The file, the line and the column (in characters), both from 1 on.
     pub fn place(&self) -> Option<(&str, usize, usize)> {
-        let At { file, text, range } = self.at.as_ref()?;
+        let Location { file, text, range } = self.at.as_ref()?;
         let before = &text[..range.start];
         let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
         Some((file, before.matches('\n').count() + 1, line.chars().count() + 1))
@@ -80,7 +83,7 @@ impl fmt::Display for Problem {
         };
         let (title, more) = self.text.split_once('\n').unwrap_or((&self.text, ""));
         let title = level.primary_title(title);
-        let snippet = self.at.as_ref().map(|At { file, text, range }| {
+        let snippet = self.at.as_ref().map(|Location { file, text, range }| {
             let here = AnnotationKind::Primary.span(range.clone());
             Snippet::source(text).path(file).annotation(here)
         });

@@ -14,14 +14,14 @@ pub(crate) struct Place {
     pub(crate) chunk: String,
     /// From 1 on.
     pub(crate) line: usize,
-    pub(crate) what: What,
+    pub(crate) what: PlaceKind,
     /// The lines that called the function, or required the file, that contains the place.
     pub(crate) called_from: Vec<(String, usize)>,
 }
 
 /// The object at a place.
 #[derive(Debug, Clone)]
-pub(crate) enum What {
+pub(crate) enum PlaceKind {
     Line,
     Word(String),
     /// A range of the file's bytes, from its parser.
@@ -69,7 +69,7 @@ impl Place {
         let called_from = stack.flatten().map(|(_, chunk, line)| (chunk, line)).collect();
         let name = lua.inspect_stack(level - 1, |callee| callee.names().name.map(String::from));
         let name = name.flatten().unwrap_or_else(|| known.to_owned());
-        let what = What::Call(CallSite {
+        let what = PlaceKind::Call(CallSite {
             name,
             nth: 0,
             nth_of_first: 0,
@@ -84,7 +84,7 @@ impl Place {
     /// The subject of an error, if this is the call that created the component: options are the
     /// last argument of each function.
     pub(crate) fn about(&self, about: About<'_>) -> Self {
-        let What::Call(call) = &self.what else { return self.clone() };
+        let PlaceKind::Call(call) = &self.what else { return self.clone() };
         match (about, call.options) {
             (About::Component, _) | (About::Option(_), 0) => self.clone(),
             (About::Attribute(path), options) => self.within(options.saturating_sub(1), path),
@@ -95,7 +95,7 @@ impl Place {
     /// Something in an argument of this call.
     pub(crate) fn within(&self, argument: usize, path: &str) -> Self {
         let mut place = self.clone();
-        if let What::Call(call) = &mut place.what {
+        if let PlaceKind::Call(call) = &mut place.what {
             (call.argument, call.path) = (argument, path.to_owned());
         }
         place

@@ -12,18 +12,18 @@ use full_moon::{
     visitors::Visitor,
 };
 
-use crate::problem::place::{CallSite, Place, What};
+use crate::problem::place::{CallSite, Place, PlaceKind};
 
 /// The range of a place in the text of its file; at worst, its line.
 pub(crate) fn range(text: &str, place: &Place) -> Range<usize> {
     let line = line(text, place.line);
     let found = match &place.what {
-        What::Line => None,
-        What::Word(word) => find_word(&text[line.clone()], word)
+        PlaceKind::Line => None,
+        PlaceKind::Word(word) => find_word(&text[line.clone()], word)
             .map(|at| line.start + at..line.start + at + word.len()),
-        What::Nonsense(near) => nonsense(text, line.clone(), near),
-        What::Range(range) => Some(range.clone()),
-        What::Call(call) => find_call(text, place.line, call),
+        PlaceKind::Nonsense(near) => nonsense(text, line.clone(), near),
+        PlaceKind::Range(range) => Some(range.clone()),
+        PlaceKind::Call(call) => find_call(text, place.line, call),
     };
     let found = found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.is_empty()));
     // Only the first of several lines, to keep the output small.
@@ -267,9 +267,9 @@ fn listed(arguments: &FunctionArgs) -> Vec<Expression> {
 mod tests {
     use super::*;
 
-    fn call(name: &str, nth: usize, argument: usize, path: &str) -> What {
+    fn call(name: &str, nth: usize, argument: usize, path: &str) -> PlaceKind {
         let (name, path) = (name.to_owned(), path.to_owned());
-        What::Call(CallSite {
+        PlaceKind::Call(CallSite {
             name,
             nth,
             nth_of_first: nth,
@@ -280,7 +280,7 @@ mod tests {
         })
     }
 
-    fn found(text: &str, line: usize, what: What) -> &str {
+    fn found(text: &str, line: usize, what: PlaceKind) -> &str {
         let place = Place { chunk: "a.lua".into(), line, what, called_from: Vec::new() };
         &text[range(text, &place)]
     }
@@ -320,11 +320,11 @@ mod tests {
     #[test]
     fn words_lines_and_nonsense() {
         let text = "local a = 1\n\tlocal names = name.x -- more\nlocal b = }\n";
-        assert_eq!(found(text, 2, What::Word("name".into())), "name");
-        assert_eq!(found(text, 2, What::Word("none".into())), "local names = name.x -- more");
-        assert_eq!(found(text, 2, What::Line), "local names = name.x -- more");
-        assert_eq!(found(text, 3, What::Nonsense("}".into())), "}");
-        assert_eq!(found(text, 4, What::Nonsense("<eof>".into())), "local b = }");
+        assert_eq!(found(text, 2, PlaceKind::Word("name".into())), "name");
+        assert_eq!(found(text, 2, PlaceKind::Word("none".into())), "local names = name.x -- more");
+        assert_eq!(found(text, 2, PlaceKind::Line), "local names = name.x -- more");
+        assert_eq!(found(text, 3, PlaceKind::Nonsense("}".into())), "}");
+        assert_eq!(found(text, 4, PlaceKind::Nonsense("<eof>".into())), "local b = }");
         assert_eq!(found(text, 1, call("load", 0, 0, "")), "local a = 1");
     }
 }

@@ -31,7 +31,7 @@ impl Store {
             let (file, mut skipped) = (self.segment(segment)?, 0);
             while offset < end && skipped == 0 {
                 let (head, next) = self.head(&file, segment, offset, end)?;
-                let is_block = head.mark == BLOCK;
+                let is_block = head.kind == BLOCK;
                 if is_block && !self.index.lock().is_finished(number) {
                     let length = head.length as u64;
                     let block = self.body(&file, head, segment, offset, number, memory)?;
@@ -108,7 +108,7 @@ impl Store {
         let BlockPlace { segment, offset, length, .. } = place;
         let file = self.segment(segment)?;
         let (head, _) = self.head(&file, segment, offset, u64::MAX)?;
-        if head.mark != BLOCK || head.length as u64 != length {
+        if head.kind != BLOCK || head.length as u64 != length {
             return Err(self.damaged_at(segment, offset));
         }
         self.body(&file, head, segment, offset, number, memory)

@@ -65,7 +65,7 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
         Ok(begun) => begun,
         Err(error) => return Ok(refuse(&error)),
     };
-    let Begun { given, before, scratch, .. } = &begun;
+    let BeforeLoad { given, before, scratch, .. } = &begun;
     let copy = arguments.seal.then(|| SealedCopy::of(&arguments.file, scratch));
     let copy = match copy.transpose() {
         Ok(copy) => copy.transpose()?,
@@ -130,7 +130,7 @@ pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitC
 }
 
 /// All that is there before the file is opened.
-struct Begun {
+struct BeforeLoad {
     given: Arc<VerifyInput>,
     /// Opening the file runs code of it, too.
     before: Snapshot,
@@ -139,13 +139,13 @@ struct Begun {
     _removed_at_the_end: Option<tempfile::TempDir>,
 }
 
-fn begin(arguments: &VerifyArguments) -> Result<Begun, String> {
+fn begin(arguments: &VerifyArguments) -> Result<BeforeLoad, String> {
     children::adopt_orphans();
     let before = Snapshot::take();
     if arguments.result.is_some() {
         children::end_with_parent();
         let (given, scratch) = (VerifyInput::read(arguments, None)?, env::temp_dir());
-        return Ok(Begun { given: given.into(), before, scratch, _removed_at_the_end: None });
+        return Ok(BeforeLoad { given: given.into(), before, scratch, _removed_at_the_end: None });
     }
     let made = tempfile::Builder::new().prefix("gopiper-verify-").tempdir();
     let made = made.map_err(|error| format!("no folder for the tests: {error}"))?;
@@ -153,7 +153,7 @@ fn begin(arguments: &VerifyArguments) -> Result<Begun, String> {
     let handled = children::end_before_signals_do(before.children.clone(), scratch.clone());
     handled.map_err(|error| error.to_string())?;
     let given = VerifyInput::read(arguments, Some(&scratch))?.into();
-    Ok(Begun { given, before, scratch, _removed_at_the_end: Some(made) })
+    Ok(BeforeLoad { given, before, scratch, _removed_at_the_end: Some(made) })
 }
 
 /// Opens a file in a process of its own, before this one does: code of it runs. One that the first
@@ -162,7 +162,7 @@ fn unopened(
     arguments: &VerifyArguments,
     file: &Path,
     trust: &Trust,
-    begun: &Begun,
+    begun: &BeforeLoad,
 ) -> io::Result<Option<Verdict>> {
     match loader::check(file, trust) {
         Ok(inspection) => {

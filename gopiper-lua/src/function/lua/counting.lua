@@ -3,7 +3,7 @@
 local given = ...
 local error, ipairs, pairs, rawget, type, sort = error, ipairs, pairs, rawget, type, table.sort
 local setmetatable = setmetatable
-local stand_in, position_of, env, unknown = given.stand_in, given.position_of, given.env, given.unknown
+local placeholder, position_of, env, unknown = given.placeholder, given.position_of, given.env, given.unknown
 local gopiper = { NULL = given.null, DONE = 0, CONTINUE = 1, RETRY = 100, FAIL = 200, DROP = 300 }
 local has_ended = false
 local counted = { at = {}, ended = function() has_ended = true end }
@@ -18,15 +18,15 @@ local function maker(name, make)
   end
 end
 
-maker('loadComponent', stand_in)
-maker('buffer', stand_in)
+maker('loadComponent', placeholder)
+maker('buffer', placeholder)
 maker('secret', given.secret)
 maker('trust', function() end)
 
 local transforms = {}
 
 maker('transform', function(user, options)
-  local made = stand_in()
+  local made = placeholder()
   transforms[made] = { user = user, flush = options and rawget(options, 'flush') }
   return made
 end)
@@ -60,7 +60,7 @@ maker('createPipeline', take)
 
 local function take_all(...)
   for _, list in ipairs({ ... }) do take(list) end
-  return stand_in()
+  return placeholder()
 end
 
 maker('tee', take_all)
@@ -95,7 +95,7 @@ maker('route', function(decide, branches)
   local user = type(decide) == 'table' and first_that_holds(decide, names) or decide
   count(decide, user, nil, places)
   for _, name in ipairs(names) do take(branches[name]) end
-  return stand_in()
+  return placeholder()
 end)
 
 -- Marks a table as a list, even an empty one.

@@ -141,12 +141,12 @@ fn every_value() -> Vec<Value> {
     ]
 }
 
-/// Bytes and outcomes of a run.
-type Came = (Vec<Vec<u8>>, Vec<Vec<Outcome>>);
+/// The bytes and outcomes of a run.
+type RunResult = (Vec<Vec<u8>>, Vec<Vec<Outcome>>);
 
 fn batches(subject: &Subject) -> Judged {
     takes_messages(subject)?;
-    let came = |batch| -> Result<Came, Verdict> {
+    let run = |batch| -> Result<RunResult, Verdict> {
         let ran = Trial::new(subject, lines(200)).in_batches_of(batch).run()?;
         ran.ended()?;
         if ran.summary.is_finished() {
@@ -154,12 +154,12 @@ fn batches(subject: &Subject) -> Judged {
         }
         Ok((ran.output.iter().map(|it| it.data().to_vec()).collect(), ran.outcomes))
     };
-    let first = came(7)?;
-    if came(7)? != first {
+    let first = run(7)?;
+    if run(7)? != first {
         return Err(not_applicable("its output differs from run to run"));
     }
     for batch in [1, 200] {
-        must(came(batch)? == first, || {
+        must(run(batch)? == first, || {
             format!("its output in batches of {batch} differs from that in batches of 7")
         })?;
     }
