@@ -68,7 +68,7 @@ fn the_output_for_each_component_matches_its_golden_file() {
 #[test]
 fn the_reference_pages_are_made_of_it() {
     let mut index = "# The components that come with gopiper\n\n\
-                     Each lies in a file of its name: `stdin` in `stdin_component.so`. \
+                     Each is in a file of that name: `stdin` in `stdin_component.so`. \
                      The tables come from the files themselves: `gopiper inspect --load FILE`.\n\n"
         .to_owned();
     for name in shipped() {

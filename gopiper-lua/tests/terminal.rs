@@ -1,4 +1,4 @@
-//! What a terminal receives: no control characters from a message, or from the name of a file.
+//! A terminal receives no control characters from a message, or from the name of a file.
 mod common;
 
 use std::{

@@ -211,7 +211,7 @@ fn a_file_is_sealed_once_all_tests_have_passed() {
     let unknown = ["--attributes", r#"{"none":1}"#];
     let output = seal(&unknown);
     assert_eq!(output.status.code(), Some(1));
-    let said = format!("gopiper: {} was not sealed: not every test has passed", file.display());
+    let said = format!("gopiper: {} was not sealed: not all tests passed", file.display());
     assert_eq!(stderr(&output).trim_end(), said);
     assert!(fs::read(&file).expect("read") == before, "the file was changed");
     let output = seal(&["--include", "gates::"]);
@@ -333,7 +333,7 @@ fn a_file_that_ends_the_process_as_it_is_opened_has_crashed() {
     assert_eq!(output.status.code(), Some(1), "{said}{error}");
     assert!(said.starts_with("CRASHED        gates::loads: ended by signal 6\n"), "{said}");
     assert!(said.contains("gopiper: SIGABRT in file ") && said.contains("1 crashed"), "{said}");
-    assert!(error.ends_with("was not sealed: not every test has passed\n"), "{error}");
+    assert!(error.ends_with("was not sealed: not all tests passed\n"), "{error}");
     assert!(fs::read(&file).expect("read") == before, "the file was changed");
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Keep the symbols, for debuggers and profilers, in DIR/.build-id
     #[arg(long, value_name = "DIR", requires = "release")]
     symbols: Option<PathBuf>,
-    /// Where the files go [default: target/plugins]
+    /// The folder for the files [default: target/plugins]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Only this package; may be given several times

@@ -32,7 +32,7 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// How many folders are remembered. More are looked after again.
+/// How many folders are remembered. Folders beyond that are synced again.
 const REMEMBERED: usize = 1000;
 
 /// A folder, and when it was made: another one may get the inode of a removed one.

@@ -4,7 +4,7 @@
 //! one. Its message was not reported as Done, so it comes again, and the part must go. But a last
 //! line without a delimiter may also be a whole message that had none, or have been there before.
 //! So the mark says how long the file was when it was opened, or when a message without a delimiter
-//! was last written whole: only what lies behind that, and behind the last delimiter, is cut off.
+//! was last written whole: only what lies after that, and after the last delimiter, is cut off.
 //! The mark goes when the file is closed.
 use std::{
     fs::{self, File},

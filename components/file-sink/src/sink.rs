@@ -98,7 +98,7 @@ impl FileSink {
         Ok(target)
     }
 
-    /// Closes the file that was not written to for longest, if there is one.
+    /// Closes the least recently written file, if any.
     fn close_oldest(&mut self) -> bool {
         let oldest = self.open.iter().min_by_key(|(_, target)| target.used);
         let oldest = oldest.map(|(path, _)| path.clone());

@@ -81,7 +81,7 @@ attributes! {
 }
 
 attributes! {
-    /// Where a file is begun.
+    /// The position at which a file is begun.
     #[derive(Copy)]
     pub enum Start {
         /// At its beginning.

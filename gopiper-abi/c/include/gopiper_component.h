@@ -212,9 +212,9 @@ typedef struct {
   const gopiper_attribute *attributes;
   // One of GOPIPER_PARALLEL_…
   uint32_t parallel;
-  // How many workers it would like, 0 for one; the operator's option wins.
+  // How many workers it would like, 0 for one; the operator's option overrides it.
   uint32_t pool_size;
-  // How many messages may wait for it, 0 for 8192; the operator's option wins.
+  // How many messages may wait for it, 0 for 8192; the operator's option overrides it.
   uint32_t channel_size;
   // How many waiting messages a call gathers at most. With 0, a call brings one batch, as it was
   // sent. A component that commits what a call brings (by a sync, a transaction, a request) asks
@@ -225,8 +225,8 @@ typedef struct {
   // a safe place. Means nothing for a transform.
   bool durable;
   // Makes a configuration of the attributes, which have been checked against the table; refuses
-  // what does not fit together. Nothing is opened yet. What it returns is yours, and may be
-  // NULL; it is not changed any more, as all workers may read it at once.
+  // what does not fit together. Nothing is opened yet. The configuration it returns belongs to
+  // you and may be NULL; it is not changed any more, as all workers may read it at once.
   void *(*configure)(const gopiper_attributes *attributes, gopiper_error *error);
   // Whether it could work, without side effects: called before the pipeline starts.
   void (*check)(const void *configuration, gopiper_error *error);

@@ -36,7 +36,7 @@ pub struct gopiper_attributes {
 #[derive(Clone)]
 pub(crate) enum Given {
     Plain(gopiper_value),
-    /// With a NUL behind it.
+    /// Ends with a NUL.
     Text(Vec<u8>),
     Nothing,
 }

@@ -68,9 +68,9 @@ pub struct gopiper_component {
     pub attributes: *const gopiper_attribute,
     /// One of GOPIPER_PARALLEL_…
     pub parallel: u32,
-    /// How many workers it would like, 0 for one; the operator's option wins.
+    /// How many workers it would like, 0 for one; the operator's option overrides it.
     pub pool_size: u32,
-    /// How many messages may wait for it, 0 for 8192; the operator's option wins.
+    /// How many messages may wait for it, 0 for 8192; the operator's option overrides it.
     pub channel_size: u32,
     /// How many waiting messages a call gathers at most. With 0, a call brings one batch, as it was
     /// sent. A component that commits what a call brings (by a sync, a transaction, a request) asks
@@ -81,8 +81,8 @@ pub struct gopiper_component {
     /// a safe place. Means nothing for a transform.
     pub durable: bool,
     /// Makes a configuration of the attributes, which have been checked against the table; refuses
-    /// what does not fit together. Nothing is opened yet. What it returns is yours, and may be
-    /// NULL; it is not changed any more, as all workers may read it at once.
+    /// what does not fit together. Nothing is opened yet. The configuration it returns belongs to
+    /// you and may be NULL; it is not changed any more, as all workers may read it at once.
     pub configure: Option<
         unsafe extern "C" fn(
             attributes: *const gopiper_attributes,

@@ -9,7 +9,7 @@ pub struct RawError {
     pub attribute: RString,
     /// The problem, and the expected value.
     pub message: RString,
-    /// Whether it may pass by itself: the host then tries again.
+    /// Whether the error is temporary: the host then tries again.
     pub temporary: bool,
 }
 

@@ -76,7 +76,7 @@ bool gopiper_log_to(gopiper_log_function write, void *context, const char *filte
 // NULL. Free it.
 gopiper_pipeline *gopiper_pipeline_new(const char *name, const char *options);
 
-// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those
+// Loads the component in `file` (a path; it is looked for nowhere else) and puts it after those
 // that there are: the source comes first, the sink last. `attributes` is a JSON object, or NULL
 // for none: `gopiper inspect --load FILE` shows the attributes. `options` is a JSON object, or
 // NULL: "name", "pool_size", "channel_size", "channel_bytes", "ordered", "partition_by",

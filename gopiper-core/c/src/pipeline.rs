@@ -240,7 +240,7 @@ pub unsafe extern "C" fn gopiper_pipeline_new(
     })
 }
 
-/// Loads the component in `file` (a path; it is looked for nowhere else) and puts it behind those
+/// Loads the component in `file` (a path; it is looked for nowhere else) and puts it after those
 /// that there are: the source comes first, the sink last. `attributes` is a JSON object, or NULL
 /// for none: `gopiper inspect --load FILE` shows the attributes. `options` is a JSON object, or
 /// NULL: "name", "pool_size", "channel_size", "channel_bytes", "ordered", "partition_by",

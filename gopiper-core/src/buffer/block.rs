@@ -7,7 +7,7 @@
 //! lengths                     of the payloads
 //! rarities                    of messages that have some: how many messages after the one before
 //!                             (0: the end), flags, and the fields that these name
-//! payloads                    each with its delimiter behind it, if it had one there
+//! payloads                    each with its delimiter after it, if it had one there
 //! ```
 //!
 //! Numbers are varints. A block does not know how many messages it has: its entry does.

@@ -17,7 +17,7 @@ pub(super) enum StoreError {
         error: String,
     },
     /// A message can never be stored.
-    #[error("it is too large for a buffer: with its attributes it may have 4 GB")]
+    #[error("the message is too large for a buffer: at most 4 GB with its attributes")]
     TooLarge,
     /// A further attempt may succeed.
     #[error("{path}: {error}")]

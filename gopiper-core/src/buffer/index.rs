@@ -1,8 +1,8 @@
 //! The index, in memory, of a buffer's contents on disk: only as much as is needed to find them.
 //!
 //! Blocks are read in the order of their numbers. Those before the cursor are finished, but for a
-//! few, each of which has its place here. Of those from the cursor on, only the segments are known:
-//! they come one after the other. After an opening, some of them may be finished already.
+//! few, each of which has its place here. For blocks from the cursor on, only the segments are
+//! known: they come one after the other. After an opening, some of them may be finished already.
 mod restore;
 
 use std::{
@@ -221,7 +221,7 @@ impl Index {
         }
     }
 
-    /// The next block is at this offset or behind it.
+    /// The next block is at this offset or after it.
     pub(super) fn move_cursor(&mut self, number: u64, offset: u64) {
         self.cursor.number = number;
         self.cursor.offset = offset;

@@ -35,7 +35,7 @@ struct UnderWay {
     done: Vec<Range<u32>>,
 }
 
-/// The source behind a buffer.
+/// The source after a buffer.
 pub(crate) fn outlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
     own::source("buffer.out", move |postponed| {
         shared.enter();

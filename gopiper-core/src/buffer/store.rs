@@ -8,7 +8,7 @@
 //!
 //! A torn entry at the end of the newest segment was being written when the process or the machine
 //! stopped: nothing was reported of it. One that had been synced is damaged. Two things tell them
-//! apart: each entry says how far the segment was synced before, so an intact one behind a damaged
+//! apart: each entry says how far the segment was synced before, so an intact one after a damaged
 //! one is proof; and a note beside the segments says how far the newest one is synced. It is
 //! written after each sync, and not synced itself: after a crash of the machine it can only name
 //! too little.

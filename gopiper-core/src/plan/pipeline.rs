@@ -118,7 +118,7 @@ impl Pipeline {
         Ok(self)
     }
 
-    /// Where the dead letters of a component begin.
+    /// The stage at which the dead letters of a component begin.
     fn beginning(&self, component: &str, from_start: bool) -> Result<Destination, PipelineError> {
         let is_source = |stage: usize| self.stages[stage].factory.kind() == Kind::SOURCE;
         let place = self.stages.iter().position(|stage| stage.name == component);
@@ -133,7 +133,7 @@ impl Pipeline {
         }
         // Messages from a buffer began elsewhere.
         let stored = |stage| self.stages.iter().any(|one| one.next.stored_at() == Some(stage));
-        // A component that is gone may have been behind any of them.
+        // A component that is gone may have been after any of them.
         let leads_there = |stage: usize| {
             place.is_none_or(|place| self.reached_from(&Destination::To(stage)).contains(&place))
         };

@@ -188,7 +188,7 @@ impl Starting {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(PipelineError::cannot_start(&self.stage.name, error)),
                 Err(_) => {
-                    let error = "its thread ended before it started".into();
+                    let error = "its thread ended before the component started".into();
                     let component = self.stage.name.clone();
                     let attribute = String::new();
                     return Err(PipelineError::Start { component, attribute, error });

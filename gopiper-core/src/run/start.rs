@@ -70,7 +70,7 @@ impl Pipeline {
         let attendance = Arc::new(Attendance::new(common.clock.clone()));
         let pools = common.pools(self.stages, dead_letter, &attendance);
         let mut stages: Vec<_> = pools.iter().map(|(pool, _)| pool.stage.clone()).collect();
-        // In their order; behind them the dead letters, which start first and end last.
+        // In their order; after them the dead letters, which start first and end last.
         stages.sort_by_key(|stage| stage.position);
         let limit = self.options.shutdown_timeout;
         let Common { stop, clock, .. } = common;

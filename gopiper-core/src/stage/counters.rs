@@ -33,7 +33,7 @@ pub struct ComponentCounts {
     pub failed: u64,
     /// Messages that it kept, to make something of them.
     pub kept: u64,
-    /// Kept messages that it let go without sending anything: they have failed.
+    /// Kept messages that it released without sending anything: they have failed.
     pub unsent: u64,
     /// Batches with messages that it deferred, and had not reported when the call ended.
     pub deferred: u64,

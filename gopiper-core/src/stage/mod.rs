@@ -159,7 +159,7 @@ impl Stage {
         }
     }
 
-    /// Sends a batch to the next component; behind the last one it has been delivered. Waits for
+    /// Sends a batch to the next component; after the last one it has been delivered. Waits for
     /// room.
     pub(crate) fn pass_on(&self, mut batch: Batch) -> Result<(), Batch> {
         let messages = batch.len() as u64;

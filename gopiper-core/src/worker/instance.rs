@@ -128,7 +128,7 @@ impl Instance {
             stage.counters.panics.fetch_add(1, Relaxed);
             let handled_some = handling.cursor() > cursor + 1;
             self.panics = if handled_some { 1 } else { self.panics + 1 };
-            self.let_go();
+            self.drop_component();
         } else {
             self.panics = 0;
         }
@@ -165,14 +165,14 @@ impl Instance {
         }
     }
 
-    /// Tells the component, if there is one, that nothing comes any more, and lets it go: what it
-    /// has deferred and still holds itself is let go with it.
+    /// Tells the component, if there is one, that nothing comes any more, and drops it: messages
+    /// that it has deferred and still holds itself are dropped with it.
     pub(crate) fn end(&mut self) -> Option<Result<(), RawError>> {
         self.timer_ended(false);
         self.component.take().map(|mut component| component.end(i64::MAX))
     }
 
-    pub(crate) fn let_go(&mut self) {
+    pub(crate) fn drop_component(&mut self) {
         self.timer_ended(false);
         self.component = None;
     }

@@ -1,8 +1,10 @@
-//! A worker of a transform or a sink: what it has in hand, and what it does with it.
+//! The worker of a transform or a sink: its batches, and the loop that hands them to the component.
+//! The order of the messages between several workers is restored elsewhere (`channel`, `stage`),
+//! and threads are started elsewhere (`run`).
 //!
 //! A worker runs on one thread, with one [`Instance`]. While that has a batch under a limit of
-//! time, the worker itself lies in a [`Watched`]: should the component not come back, another
-//! thread continues as this worker, and the first one finds that it is no worker any more.
+//! time, the worker itself lies in a [`Watched`]: if the call does not return, another thread
+//! continues as this worker; the first then ends.
 pub(crate) mod deferred;
 pub(crate) mod handled;
 pub(crate) mod host;
@@ -64,7 +66,7 @@ pub(crate) struct Called {
     pub(crate) watch: Watch,
 }
 
-/// The worker, unless another thread goes on as it.
+/// The worker; `None` if another thread has taken it over.
 pub(crate) type UnlessTakenOver = Option<Box<Worker>>;
 
 impl Worker {
@@ -378,7 +380,7 @@ impl Worker {
 
     fn give_up(&mut self, instance: &mut Instance) {
         self.gave_up = true;
-        instance.let_go();
+        instance.drop_component();
     }
 
     /// Remembers what the component keeps under a limit of time.

@@ -15,7 +15,7 @@ use crate::command::{
     terminal::problems::show_warning,
 };
 
-/// Where to search for components.
+/// The folders to search for components.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// The pipeline's file: components beside it are found, too [default: pipeline.lua, which need

@@ -35,7 +35,7 @@ pub(super) enum FoundField<'a> {
     Text(String),
 }
 
-/// Finds a field of a message. Text behind it is not read.
+/// Finds a field of a message. Text after it is not read.
 pub(super) fn find<'a>(data: &'a [u8], path: &mut Path) -> Result<FoundField<'a>, JsonProblem> {
     let Some(found) = reach(after_mark(data), path)? else { return Ok(FoundField::Nothing) };
     Ok(match found.first() {

@@ -174,7 +174,7 @@ impl Writer {
     }
 }
 
-/// Reads what LuaJIT has written; `None` behind its end.
+/// Reads what LuaJIT has written; `None` after its end.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -193,7 +193,7 @@ fn table(from: &mut Reader<'_>, parts: u32, levels: usize) -> Result<Value, Valu
         return Ok(Map::from_iter(entries).into());
     }
     if !entries.is_empty() {
-        return Err(ValueProblem::new(" is either a list or has names, not both"));
+        return Err(ValueProblem::new(" is both a list and a table with names: use one"));
     }
     items.sort_by_key(|(place, _)| *place);
     if items.iter().zip(1..).any(|((place, _), expected)| *place != expected) {

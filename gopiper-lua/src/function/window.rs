@@ -35,7 +35,7 @@ impl Window {
     }
 
     /// Messages kept under this key are dropped, unless something is made from them.
-    pub(super) fn let_go(&mut self, key: &[u8]) {
+    pub(super) fn drop_kept(&mut self, key: &[u8]) {
         self.touch(key);
     }
 

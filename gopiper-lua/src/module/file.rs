@@ -104,7 +104,7 @@ fn of_the_whole(source: &Arc<Script>, made: &Made) -> Vec<Remark> {
             }
             Err(error) => {
                 let mut note = source.ended_by(&error);
-                note.text += "\nwhen it is run again, as each worker of a function does";
+                note.text += "\nwhen a function's worker runs the file again";
                 return vec![note];
             }
         }

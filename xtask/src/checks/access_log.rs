@@ -112,7 +112,7 @@ impl Request {
         if random.below(LINES_A_SECOND) == 0 {
             *now += 1;
         }
-        // In the order of the fields below, with the size behind the status that it hangs on.
+        // In the order of the fields below, with the size after the status that it hangs on.
         let host = [0; 3].map(|_: u8| 1 + random.below(254));
         let status = random.weighted(STATUSES);
         let size = match status {

@@ -81,7 +81,7 @@ pub(crate) struct Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot look at {}: {}", self.path.display(), self.error)
+        write!(f, "cannot access {}: {}", self.path.display(), self.error)
     }
 }
 

@@ -20,8 +20,8 @@ struct Changes {
     names: AtomicBool,
 }
 
-/// Watches folders. What it can't watch is looked at from time to time all the same: so it only
-/// makes things faster, and what goes wrong in it is no error.
+/// Watches folders. Files that cannot be watched are polled. Watching only saves time, so its
+/// failures are not errors.
 pub(crate) struct Watch {
     changes: Arc<Changes>,
     watcher: Option<RecommendedWatcher>,

@@ -276,7 +276,7 @@ impl Progress {
         let mut ranges = Vec::new();
         let (mut start, mut is_open_ended) = (self.entry.offset, false);
         for batch in &self.batches {
-            // A line was refused before its end was seen. The start of the message behind it is
+            // A line was refused before its end was seen. The start of the message after it is
             // unknown, and its range could cover that line. So this message does not count as done,
             // and may come again.
             let first = batch.ends.first().copied().filter(|_| is_open_ended);

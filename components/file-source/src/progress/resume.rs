@@ -68,12 +68,9 @@ pub(crate) fn place_of(
 pub(crate) fn say_missing(entry: &Entry) {
     let (path, offset) = (entry.path.display(), entry.offset);
     match entry.unread() {
-        0 => log::info!(
-            "{path} can no longer be found: as far as is known, it was read to its end, byte \
-             {offset}"
-        ),
+        0 => log::info!("{path} no longer exists; it had been read to its end (byte {offset})"),
         unread => log::warn!(
-            "{path} can no longer be found: it was read up to byte {offset}; at least {unread} \
+            "{path} no longer exists; it had been read up to byte {offset}; at least {unread} \
              bytes were not read"
         ),
     }

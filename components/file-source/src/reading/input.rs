@@ -141,7 +141,7 @@ impl Input {
 }
 
 impl Gzip {
-    /// The next bytes, of one member after the other. Zeros between them and behind them are
+    /// The next bytes, of one member after the other. Zeros between them and after them are
     /// padding.
     fn read_piece(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         loop {

@@ -67,7 +67,7 @@ impl FileSource {
             self.line_up();
             log::info!("{} has ended: the file no longer exists", reader.path().display());
             match failure {
-                Some((error, _)) => self.let_go(reader, &error)?,
+                Some((error, _)) => self.end_unreadable(reader, &error)?,
                 None => reader.finish(&mut self.outlet)?,
             }
             return Ok(Produced::MORE);

@@ -211,7 +211,7 @@ impl FileSource {
                 let reader = self.readers.remove(0);
                 self.failed.push(reader.path().display().to_string());
                 log::error!("{}", unreadable(&reader, &error, place));
-                self.let_go(reader, &error)?;
+                self.end_unreadable(reader, &error)?;
             }
         }
         Ok(Produced::MORE)
@@ -231,7 +231,7 @@ impl FileSource {
 
     /// A file that can't be read any further. Of one whose content is damaged all that could be
     /// read is sent; of others the line that has begun is read again the next time.
-    fn let_go(&mut self, reader: Reader, error: &io::Error) -> Result<(), Error> {
+    fn end_unreadable(&mut self, reader: Reader, error: &io::Error) -> Result<(), Error> {
         if error.raw_os_error().is_none() {
             return reader.finish(&mut self.outlet);
         }

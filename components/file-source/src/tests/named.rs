@@ -60,7 +60,7 @@ fn a_missing_file_is_reported_once_with_its_unread_bytes() {
     now_all(&mut source);
     let said = warnings(&mut source);
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("/a can no longer be found: it was read up to byte 100"), "{said:?}");
+    assert!(said[0].contains("/a no longer exists; it had been read up to byte 100"), "{said:?}");
     assert!(said[0].contains("at least 300 bytes"), "{said:?}");
     drop(source);
     let mut source = folder.source("b");

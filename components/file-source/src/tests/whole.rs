@@ -205,13 +205,13 @@ fn unreadable_paths_are_named_and_the_others_are_read() {
     let folder = Folder::new();
     std::os::unix::fs::symlink("loop", folder.path("loop")).unwrap();
     let refused = folder.try_source("loop", []).unwrap_err();
-    assert!(refused.contains("(cannot look at ") && refused.contains("loop: "), "{refused}");
+    assert!(refused.contains("(cannot access ") && refused.contains("loop: "), "{refused}");
     folder.write("z", "1\n");
     let mut source = folder.source("*");
     let (sent, ended) = all(&mut source);
     assert_eq!(sent, ["1"]);
     assert!(ended.unwrap_err().ends_with("/loop could not be read to its end"));
-    assert!(warnings(&mut source)[0].starts_with("cannot look at "));
+    assert!(warnings(&mut source)[0].starts_with("cannot access "));
     drop(source);
 
     let mut source = folder.follow("*");

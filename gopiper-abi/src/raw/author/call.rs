@@ -29,11 +29,11 @@ use crate::raw::{
 pub struct Piece<'a> {
     /// The messages, by their places in [`BatchCall::messages`].
     pub messages: std::ops::Range<usize>,
-    /// Their bytes, with the delimiters that lie between and behind them.
+    /// Their bytes, with the delimiters that lie between and after them.
     pub data: &'a [u8],
     /// Whether a delimiter is to be written before: the message before it had none.
     pub delimiter_before: bool,
-    /// Whether a delimiter is to be written behind.
+    /// Whether a delimiter is to be written after it.
     pub add_delimiter: bool,
 }
 
@@ -200,7 +200,7 @@ impl<'b> BatchCall<'b> {
     }
 
     /// Hands the messages out, one after the other. A panic of `handle` ends the call early, with
-    /// that one message failed and the cursor behind it.
+    /// that one message failed and the cursor after it.
     #[inline]
     pub fn each(self, mut handle: impl FnMut(Message, HandledCallback<'_>)) -> HandleFlags {
         let mut range = self.range();

@@ -61,7 +61,7 @@ pub struct BatchHeader {
     /// [`CallFlags`](crate::raw::CallFlags).
     pub call: AtomicU32,
     /// While the messages are one run, their bytes with all delimiters; else 0. A run consists of
-    /// slices of one block, each directly behind the one before and its delimiter, with equal
+    /// slices of one block, each directly after the one before and its delimiter, with equal
     /// delimiters, and without attributes, marks or reports. The first slot holds the indices of
     /// the delivery for all of them, the others hold none. Code that changes a slot sets it to 0
     /// first, and gives each slot its index.
@@ -124,7 +124,7 @@ impl Batch {
             return Err(message);
         }
         self.end_run();
-        // SAFETY: there is room for one more, and the slot behind the last message holds nothing
+        // SAFETY: there is room for one more, and the slot after the last message holds nothing
         // that `write` would lose.
         unsafe {
             let header = self.header_mut();
@@ -226,8 +226,8 @@ impl Batch {
     }
 
     /// Looks at each message: keeps it in the batch, in order, or settles it. Neighbours of one
-    /// block or one delivery are let go together. When `judge` panics, the messages that it did not
-    /// settle stay.
+    /// block or one delivery are released together. When `judge` panics, the messages that it did
+    /// not settle stay.
     pub fn retain(&mut self, mut judge: impl FnMut(&Message) -> Fate) {
         /// Closes the gap between the messages that were kept and those not looked at yet, even
         /// when `judge` panics.

@@ -1,4 +1,4 @@
-//! How this side makes batches, and completes them: with the slots directly behind the head, and
+//! How this side makes batches, and completes them: with the slots directly after the head, and
 //! what waits for deferred messages between the two.
 use std::{
     alloc::{Layout, alloc, dealloc, handle_alloc_error},
@@ -24,7 +24,7 @@ pub trait Completion: Send + Sync + 'static {
     fn completed(&self, batch: Batch);
 }
 
-/// A batch made by this side: the slots lie directly behind.
+/// A batch made by this side: the slots follow it directly.
 #[repr(C, align(64))]
 pub(in crate::raw) struct OwnBatch {
     header: BatchHeader,
@@ -77,7 +77,7 @@ impl Batch {
     pub fn new(capacity: u32) -> Self {
         let own = memory(capacity);
         // SAFETY: the memory has the layout, and is this batch's alone; the header is written
-        // before anything reads it, and the slots lie behind it, aligned, as the layout says.
+        // before anything reads it, and the slots lie after it, aligned, as the layout says.
         unsafe {
             own.write(OwnBatch {
                 header: BatchHeader {
@@ -150,7 +150,7 @@ pub struct Awaited(Mutex<Option<AwaitedBatch>>);
 #[derive(Debug)]
 struct AwaitedBatch(*mut BatchHeader);
 
-// SAFETY: the pointer is only used under the lock of [`Awaited`], and the slots behind it by their
+// SAFETY: the pointer is only used under the lock of [`Awaited`], and the slots after it by their
 // statuses, which are atomic.
 unsafe impl Send for AwaitedBatch {}
 

@@ -15,7 +15,7 @@ struct Written<'a> {
 
 impl Drop for Written<'_> {
     fn drop(&mut self) {
-        // SAFETY: `header` is the batch that `extend_slices` borrows, in which so many slots behind
+        // SAFETY: `header` is the batch that `extend_slices` borrows, in which so many slots after
         // the last message were written. They share the block, which holds a reference on its
         // owner.
         unsafe {
@@ -29,7 +29,7 @@ impl Drop for Written<'_> {
 
 impl Batch {
     /// Puts parts of one block at the end, each as a message, until the batch is full or the parts
-    /// end; the block's count is raised once for all. `tail` bytes of delimiter lie directly behind
+    /// end; the block's count is raised once for all. `tail` bytes of delimiter lie directly after
     /// each part, within the block. Returns how many it took.
     ///
     /// # Panics
@@ -55,7 +55,7 @@ impl Batch {
             assert!(
                 // Not `end + tail`, which can wrap around.
                 start <= end && end <= length && width <= length - end,
-                "{:?} and {tail} bytes of delimiter do not lie within {length} bytes",
+                "{:?} and {tail} bytes of delimiter exceed the {length} bytes of the payload",
                 start..end
             );
             gaps |= next.unwrap_or(start) ^ start;
@@ -93,7 +93,7 @@ impl Batch {
         count
     }
 
-    /// Whether all messages have the same bytes behind them.
+    /// Whether all messages have the same bytes after them.
     fn have_one_delimiter(&self) -> bool {
         let [first, others @ ..] = self.messages() else { return true };
         let wanted = first.delimiter();

@@ -260,7 +260,7 @@ impl Stopper {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whatever blocks in the component should come to an end.
+    /// Asks the component to end its blocking calls.
     pub fn stop(&self) {
         if let Some(StopEntry(object, stop)) = &*self.lock() {
             // SAFETY: the entry is the object's own, any thread may call it (ComponentVtable), and

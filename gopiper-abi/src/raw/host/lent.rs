@@ -188,7 +188,7 @@ impl Batch {
     }
 }
 
-/// Replaces indices of a guard by the indices behind it, for a new holder: messages that a
+/// Replaces indices of a guard by the indices after it, for a new holder: messages that a
 /// component has sent do not belong to it any more. Places that were taken back are gone.
 ///
 /// # Safety

@@ -238,10 +238,11 @@ impl Drop for Watch {
 }
 
 /// # Safety
-/// `slot` is a slot of a batch that is alive, and was handed out or is behind the cursor.
+/// `slot` is a slot of a batch that is alive, and was handed out or comes after the cursor.
 unsafe fn copy_reported(slot: *mut Message) -> Option<Message> {
-    // SAFETY: the batch is alive, and the slot was handed out or is behind the cursor (`# Safety`).
-    // A slot whose status is neither VACANT nor LATE is reported, and not written any more.
+    // SAFETY: the batch is alive, and the slot was handed out or comes after the cursor
+    // (`# Safety`). A slot whose status is neither VACANT nor LATE is reported, and not written any
+    // more.
     unsafe {
         let status = Message::atomic_status(slot).load(Acquire);
         if status == slot::VACANT || status == slot::LATE {

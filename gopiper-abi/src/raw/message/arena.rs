@@ -94,7 +94,7 @@ impl Arena {
         start
     }
 
-    /// A copy of some bytes, and where it lies.
+    /// Copies bytes into the arena; returns their address.
     ///
     /// # Safety
     /// There is room for it (`reserve`).

@@ -49,7 +49,7 @@ impl Extra {
     /// As for [`Extra::set`]; `place` holds an extra with an attribute at `at`.
     pub(in crate::raw) unsafe fn remove(place: *mut *mut Extra, at: usize) -> Value {
         // SAFETY: `place` holds a reference, and there is an attribute at `at` (`# Safety`): it is
-        // read out once, and those behind it move into its place.
+        // read out once, and those after it move into its place.
         unsafe {
             Self::edit(place, 0, 0, |_, extra| {
                 let attribute = Self::attribute(extra, at);

@@ -4,7 +4,7 @@ use crate::raw::Message;
 /// How what a sink has written last ends: it keeps one for each place that it writes to, and lends
 /// it to
 /// [`BatchCall::pieces`](crate::raw::BatchCall::pieces). A message without a delimiter gets none
-/// behind it, so that
+/// after it, so that
 /// an input comes out byte for byte; but what follows is a line of its own, unless it is the rest
 /// of that one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// How a place ends to which this message was written last, with `delimiter` behind those that
+    /// How a place ends to which this message was written last, with `delimiter` after those that
     /// have one.
     pub fn of(last: &Message, delimiter: &[u8]) -> Self {
         match last.lacks_delimiter() && !last.ends_with_own(delimiter) {
@@ -40,7 +40,7 @@ impl Ending {
     }
 }
 
-/// The number of the piece behind this one: 0 is a whole line's.
+/// The number of the piece after this one: 0 is a whole line's.
 pub(crate) fn number_behind(piece: u16) -> u16 {
     piece.checked_add(1).unwrap_or(1)
 }

@@ -20,7 +20,7 @@ use crate::raw::{
     AttributeValue, Attributes, Delivery, Extra, Payload, Report, Trace, Value, delivery,
 };
 
-/// Set in `flags`: the payload was the end of its input, without a delimiter behind it.
+/// Set in `flags`: the payload was the end of its input, without a delimiter after it.
 const NO_DELIMITER: u8 = 1;
 /// Set in `flags`: the rest of the line follows in the next message of its input.
 const CONTINUES: u8 = 2;
@@ -106,7 +106,7 @@ impl Message {
         self.tail = 0;
     }
 
-    /// The bytes behind the payload that are its delimiter; empty if it has none of its own.
+    /// The bytes after the payload that are its delimiter; empty if it has none of its own.
     #[inline]
     pub fn delimiter(&self) -> &[u8] {
         // SAFETY: `tail` is only set by `Batch::extend_slices`, for bytes within the owner's
@@ -121,7 +121,7 @@ impl Message {
         is_same(self.delimiter(), delimiter)
     }
 
-    /// Whether `next` lies directly behind this message and its delimiter, in one allocation.
+    /// Whether `next` lies directly after this message and its delimiter, in one allocation.
     #[inline]
     pub(super) fn is_followed_by(&self, next: &Message) -> bool {
         let end = self.payload.data.wrapping_add(self.payload.len + usize::from(self.tail));
@@ -153,7 +153,7 @@ impl Message {
         self.flags & (NO_DELIMITER | CONTINUES) != 0
     }
 
-    /// Says that this message was the end of its input, and no delimiter followed it.
+    /// Marks this as the last message of its input, without a delimiter.
     pub fn set_lacks_delimiter(&mut self, lacks: bool) {
         self.flags &= !(NO_DELIMITER | CONTINUES);
         self.flags |= if lacks { NO_DELIMITER } else { 0 };
@@ -172,7 +172,7 @@ impl Message {
     }
 
     /// Says that it is a piece of a line. The pieces of one line are numbered one by one, from any
-    /// number on (behind 65,535 comes 1), so that a sink knows which of them belong together; all
+    /// number on (after 65,535 comes 1), so that a sink knows which of them belong together; all
     /// but the last continue.
     pub fn set_piece(&mut self, number: u16, continues: bool) {
         self.piece = number;
@@ -199,7 +199,7 @@ impl Message {
         self.branch
     }
 
-    /// Says which branch it takes, counted from 0. It means something to the host directly behind a
+    /// Says which branch it takes, counted from 0. It means something to the host directly after a
     /// component that decides on the way.
     pub fn set_branch(&mut self, branch: u16) {
         self.branch = branch;

@@ -59,7 +59,7 @@ impl Payload {
         // SAFETY: `self` holds a reference on its owner.
         unsafe { retain(self.owner, 1) };
         // SAFETY: `part` lies within the bytes. The pointer comes from `data` rather than from
-        // `part`: what lies behind the part may be read through it later (a sink's neighbours).
+        // `part`: what lies after the part may be read through it later (a sink's neighbours).
         Payload { data: unsafe { self.data.add(start) }, len, owner: self.owner }
     }
 

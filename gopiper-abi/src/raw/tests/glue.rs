@@ -341,7 +341,7 @@ fn hooks_are_called_once_and_at_once_after_the_stop() {
     stopper.stop();
     assert!(LOGGED.take()[0].starts_with("when stopped, it panicked: in a hook ("));
     std::thread::spawn(move || stopper.stop()).join().unwrap();
-    assert_eq!(heard.load(SeqCst), 1, "also behind one that panics");
+    assert_eq!(heard.load(SeqCst), 1, "also after one that panics");
     let late = heard.clone();
     on_stop.call(move || {
         late.fetch_add(1, SeqCst);

@@ -155,7 +155,7 @@ fn handled(batch: Batch, acts: &[Act], sent: &mut Vec<Batch>) -> Batch {
                     Act::Panic => panic!("at a message"),
                     Act::DoneAndPanic => {
                         handled.done(message);
-                        panic!("behind a message");
+                        panic!("after a message");
                     }
                 }
             })
@@ -181,7 +181,7 @@ enum Step {
     /// As code that knows the raw interface does: two bits give the outcome of a message.
     Raw(u32),
     Split(prop::sample::Index),
-    /// With a batch that is a run as well, before it or behind it.
+    /// With a batch that is a run as well, before it or after it.
     Append(u32, bool),
     Grow,
     Fork,

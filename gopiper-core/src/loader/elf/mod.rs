@@ -126,7 +126,7 @@ impl<'a> Elf<'a> {
     }
 
     /// Read here and not by `object`, which gives up at an alignment other than 4 and 8: that of a
-    /// file built with AddressSanitizer is 32, and there are zeros behind its note.
+    /// file built with AddressSanitizer is 32, and there are zeros after its note.
     fn own_notes(&self, notes: &'a [u8], align: u64) -> Vec<FoundNote> {
         let align = if align == 8 { 8 } else { 4 };
         let start = notes.as_ptr().addr() - self.bytes.as_ptr().addr();

@@ -10,7 +10,7 @@ use gopiper_abi::raw::{INTERFACE_VERSION, LAYOUT_HASH};
 const HEADER: &str = "include/gopiper_component.h";
 const FILES: [&str; 3] = [HEADER, "lib/libgopiper_component.a", "lib/gopiper_component.map"];
 
-/// Where packages put it.
+/// The folder in which packages install it.
 const SYSTEM: &str = "/usr/lib/gopiper/c";
 
 /// Its files, by their names in the author's folder. They are read before anything is written.

@@ -53,7 +53,7 @@ use surroundings::Surroundings;
 use verdict::Verdict;
 
 /// Why a file was not sealed.
-const NOT_ALL_PASSED: &str = "not every test has passed";
+const NOT_ALL_PASSED: &str = "not all tests passed";
 
 /// Takes the file through all gates, then runs the tests.
 pub(crate) fn verify(arguments: &VerifyArguments, trust: &Trust) -> Result<ExitCode, Refusal> {
@@ -236,7 +236,7 @@ fn chosen(arguments: &VerifyArguments, subject: &Subject) -> Result<Vec<&'static
         return Err("--messages: a source receives no messages; feed it with --while".into());
     }
     if arguments.beside.is_some() && !is_source {
-        return Err("--while feeds a source, and this is none: give it --messages".into());
+        return Err("--while feeds a source; this component is not one: use --messages".into());
     }
     let chosen: Vec<_> = all()
         .filter(|test| include.is_empty() || is_in(include, test))

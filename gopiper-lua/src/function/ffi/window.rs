@@ -58,6 +58,6 @@ pub(super) unsafe extern "C" fn drop(state: &mut State, key: *const u8, len: usi
     }
     state.made += 1;
     state.held.made += of_key;
-    state.window.let_go(key);
+    state.window.drop_kept(key);
     1
 }

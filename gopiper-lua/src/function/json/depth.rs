@@ -93,7 +93,7 @@ mod tests {
         assert!(!is_too_deep(format!("[{}0]", "[],".repeat(10_000)).as_bytes()));
         assert!(!is_too_deep(format!(r#"["{}"]"#, "[".repeat(1000)).as_bytes()));
         assert!(!is_too_deep(format!(r#"["\"{}"]"#, "[".repeat(1000)).as_bytes()));
-        // The string ends behind two backslashes.
+        // The string ends after two backslashes.
         let hidden = format!(r#"["]]]]\\",{}"#, "[".repeat(DEPTH));
         assert!(is_too_deep(hidden.as_bytes()));
     }

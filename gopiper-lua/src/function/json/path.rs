@@ -62,7 +62,7 @@ impl Path {
         Ok(Path { keys, nodes, is_open })
     }
 
-    /// The text of the field at this path in a JSON text; `None` if it is missing. Text behind the
+    /// The text of the field at this path in a JSON text; `None` if it is missing. Text after the
     /// field is not read, but a field counts as missing only if the whole text is JSON.
     pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<&'a [u8]>, JsonProblem> {
         let found = match sonic_rs::get(data, &self.nodes) {
@@ -143,7 +143,7 @@ fn begins_well(data: &[u8], field: usize, depth: usize) -> bool {
         || objects(before).all(|at| is_key(&within[at + 1..]))
 }
 
-/// Whether an object goes on like this behind its bracket.
+/// Whether an object goes on like this after its bracket.
 fn is_key(rest: &[u8]) -> bool {
     matches!(rest.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'"' | b'}'))
 }

@@ -112,7 +112,7 @@ fn tables_are_lists_or_maps() {
 #[test]
 fn unsupported_values_are_reported_with_their_place() {
     for (given, said) in [
-        ("{ { b = { 1, x = 2 } } }", "[1].b is either a list or has names, not both"),
+        ("{ { b = { 1, x = 2 } } }", "[1].b is both a list and a table with names: use one"),
         ("{ 1, nil, 3 }", " is a list with holes"),
         ("{ [2] = 1 }", " is a list with holes"),
         ("{ a = { [0.5] = 1 } }", ".a is a list with holes"),

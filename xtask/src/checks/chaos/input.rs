@@ -22,7 +22,7 @@ pub(super) struct Line {
     /// Which of the files it is in, and where it ends there.
     pub(super) file: usize,
     pub(super) end: u64,
-    /// Whether there is an end of a line behind it: the last line of all may have none.
+    /// Whether there is an end of a line after it: the last line of all may have none.
     pub(super) has_end: bool,
 }
 

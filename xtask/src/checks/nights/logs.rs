@@ -72,7 +72,7 @@ impl Logs {
         format!("{} files {how}", self.files)
     }
 
-    /// A compressed file with zeros behind its end, as tapes and block devices leave them.
+    /// A compressed file with zeros after its end, as tapes and block devices leave them.
     fn archive(&mut self, random: &mut Rng) -> Result<()> {
         let path = self.folder.join("archive/old.log");
         let mut text = String::new();
