@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
-use serde_json::Value;
 
 use super::account::{Found, Tally};
 use super::bound::at_most_again;
@@ -19,6 +18,7 @@ use super::disk::{Disk, Syncs};
 use super::input::Input;
 use super::pipeline::{self, INPUT, OUTPUT, STATE};
 use super::trouble::Trouble;
+use crate::checks::program;
 use crate::run::Built;
 
 /// It is through in less than a second, unless it hangs.
@@ -151,10 +151,9 @@ impl<'a> Round<'a> {
     }
 
     fn gopiper(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.setting.built.program);
-        command.args(words).arg("--state-dir").arg(self.disk.folder().join(STATE));
-        command.arg(self.folder.join("pipeline.lua")).stdin(Stdio::null());
-        command.env("GOPIPER_COMPONENT_PATH", &self.setting.built.plugins);
+        let state = self.disk.folder().join(STATE);
+        let mut command = program::gopiper(self.setting.built, words, &state, &self.folder);
+        command.stdin(Stdio::null());
         command
     }
 
@@ -211,21 +210,9 @@ impl<'a> Round<'a> {
         for file in pipeline::output_files(self.disk.folder())? {
             found.output(&fs::read(file)?);
         }
-        for line in said(self.gopiper(&["dlq", "list", "--json"]))?.split(|&byte| byte == b'\n') {
-            if line.is_empty() {
-                continue;
-            }
-            let letter: Value = serde_json::from_slice(line)?;
-            let id = letter["id"].as_str().context("a letter has an id")?;
-            found.letter(&said(self.gopiper(&["dlq", "show", "--payload", id]))?);
+        for letter in program::dead_letters(|words| self.gopiper(words))? {
+            found.letter(&letter);
         }
         Ok(found)
     }
-}
-
-fn said(mut command: Command) -> Result<Vec<u8>> {
-    let output = command.output()?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} failed: {complaint}");
-    Ok(output.stdout)
 }

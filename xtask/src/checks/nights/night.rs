@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
-use serde_json::Value;
 
 use super::environment::Environment;
 use super::lines;
 use super::logs::{ARCHIVED, Logs};
 use super::pipeline::Pipeline;
+use crate::checks::program;
 use crate::run::Built;
 
 /// Longer than anything takes, unless it hangs.
@@ -196,11 +196,7 @@ impl<'a> Night<'a> {
     }
 
     fn gopiper(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.built.program);
-        command.args(words).arg("--state-dir").arg(self.folder.join("state"));
-        command.arg(self.folder.join("pipeline.lua"));
-        command.env("GOPIPER_COMPONENT_PATH", &self.built.plugins);
-        command
+        program::gopiper(self.built, words, &self.folder.join("state"), &self.folder)
     }
 
     fn start(&mut self) -> Result<()> {
@@ -275,16 +271,7 @@ impl<'a> Night<'a> {
     }
 
     fn letters(&self) -> Result<Vec<Vec<u8>>> {
-        let mut letters = Vec::new();
-        for line in said(self.gopiper(&["dlq", "list", "--json"]))?.split(|byte| *byte == b'\n') {
-            if line.is_empty() {
-                continue;
-            }
-            let letter: Value = serde_json::from_slice(line)?;
-            let id = letter["id"].as_str().context("a letter has an id")?;
-            letters.push(said(self.gopiper(&["dlq", "show", "--payload", id]))?);
-        }
-        Ok(letters)
+        program::dead_letters(|words| self.gopiper(words))
     }
 
     /// Each line is written, or a dead letter, once; those of the log in order.
@@ -356,11 +343,4 @@ fn full_disk(child: &Child, length: Duration) -> Result<()> {
     thread::sleep(length);
     limit(None)?;
     Ok(())
-}
-
-fn said(mut command: Command) -> Result<Vec<u8>> {
-    let output = command.output()?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} failed: {complaint}");
-    Ok(output.stdout)
 }
