@@ -1,4 +1,5 @@
-//! Files of letters: appended to by one process, read by any.
+//! Files of letters: appended to by one process, read by any. The limit of all of them together
+//! (`dead_letter_limit`) is checked in `sink.rs`.
 use std::{
     fs::{self, File, OpenOptions},
     io,

@@ -4,6 +4,9 @@
 //! component may ask for it too: quietly (its reader has gone, as with `| head`), or as failed. It
 //! speaks for itself and for the stages before it that lead nowhere else: messages that come to
 //! them from then on return to their source. In a detached branch it ends that branch alone.
+//!
+//! A component's `stop` is not called here: each worker's host is a listener ([`HearsStop`], in
+//! `worker/host.rs`), and calls it when it is notified.
 use std::{
     collections::BTreeMap,
     io,

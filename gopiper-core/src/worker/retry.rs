@@ -1,8 +1,9 @@
-//! Messages that their component wants again, later.
+//! Messages that their component wants again, later. How long they wait is in `plan/policy.rs`
+//! ([`RetryPolicy::backoff`]).
 //!
 //! Messages that wait leave their batch. The batch keeps its place in the order and its room in the
 //! channel until their attempts have ended, and then gets them back (`handled.rs`). Without an
-//! order to keep, the rest of the batch goes on at once.
+//! order to keep, the rest of the batch continues at once.
 use std::collections::BTreeMap;
 
 use crate::{base::clock::Clock, plan::policy::RetryPolicy, worker::handled::HandledBatch};
