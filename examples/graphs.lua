@@ -1,5 +1,5 @@
--- Reads two access logs at once, one from standard input and one from a file. Keeps all of it in an archive, and
--- shows the errors: the server's faults and the dead links, each marked as such.
+-- Reads two access logs at once, one from standard input and one from a file. Keeps all of it in an
+-- archive, and shows the errors: the server's faults and the dead links, each marked as such.
 --   cargo xtask run examples/graphs.lua < examples/data/access.log
 local gopiper = require('gopiper')
 

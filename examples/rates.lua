@@ -1,4 +1,4 @@
--- Counts the requests of an access log by second and status, and writes each count as a line of JSON:
+-- Counts the requests of an access log by second and status, and writes each count as JSON:
 --   cargo xtask run examples/rates.lua < examples/data/access.log
 local gopiper = require('gopiper')
 
@@ -29,7 +29,7 @@ gopiper.createPipeline({
     counts[status] = (counts[status] or 0) + 1
     return gopiper.CONTINUE, at
   end, {
-    -- A log that stands still: what it has had so far. What still comes of that second is counted by itself.
+    -- If the log stands still, sends the counts so far. Later lines of that second are apart.
     every = 10,
     flush = send,
   }),

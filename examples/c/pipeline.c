@@ -1,5 +1,6 @@
-/* Runs standard input through a component to standard output, and prints the counters of each at the end.
- * SIGINT and SIGTERM stop it: the source ends, the rest drains; a second one ends it at once. */
+/* Runs standard input through a component to standard output, and prints the counters of each at
+ * the end. SIGINT and SIGTERM stop it: the source ends, the rest drains; a second one ends it at
+ * once. */
 #define _POSIX_C_SOURCE 200809L
 #include <gopiper.h>
 

@@ -1,5 +1,6 @@
-/* Counts words (of ASCII's letters): an aggregate. Every `seconds`, after MOST messages, and at the end it sends a line
- * "count word" for each word that came since, and so settles the messages that it has kept. */
+/* Counts words (of ASCII's letters): an aggregate. Every `seconds`, after MOST messages, and at the
+ * end it sends a line "count word" for each word that came since, and so settles the messages that
+ * it has kept. */
 #define _XOPEN_SOURCE 700
 #include <gopiper_component.h>
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Kept messages are limited in time and in number: the host and the source remember each unsettled message. */
+/* Kept messages are limited in time and in number: the host and the source remember each one. */
 #define MOST 100000
 
 static const gopiper_attribute attributes[] = {
@@ -57,7 +58,7 @@ static void count(state *it, const uint8_t *text, size_t length) {
   if (known != counted) free(counted);
 }
 
-/* The messages made from kept ones settle them: when all of the new ones are delivered, so are the kept ones. */
+/* New messages settle the kept ones that they were made from: when all new ones are delivered. */
 static void send(state *it, gopiper_host *host) {
   if (!it->kept) return;
   gopiper_batch *counts = gopiper_batch_new(host);

@@ -11,14 +11,16 @@ static inline gopiper_value gopiper_text(const char *text) {
 
 // From C++ the functions can be called. The table and this macro are for a file of C.
 #ifndef __cplusplus
-// Makes a component of a table of callbacks: once in a file, outside of functions. `kind` is GOPIPER_SOURCE,
-// GOPIPER_TRANSFORM or GOPIPER_SINK, `name` and `version` are string literals, of 63 and 31 bytes at most.
+// Makes a component of a table of callbacks: once in a file, outside of functions. `kind` is
+// GOPIPER_SOURCE, GOPIPER_TRANSFORM or GOPIPER_SINK, `name` and `version` are string literals, of
+// 63 and 31 bytes at most.
 //
 //   static const gopiper_component upper = { .documentation = "Upper case.", .handle = handle };
 //   GOPIPER_COMPONENT(GOPIPER_TRANSFORM, "upper", "1.0.0", upper)
 //
-// It writes three things: the ELF note that the host reads before any code of the file runs, the name by which the
-// static library finds the component, and a reference that takes the file's entry out of that library.
+// It writes three things: the ELF note that the host reads before any code of the file runs, the
+// name by which the static library finds the component, and a reference that takes the file's entry
+// out of that library.
 #define GOPIPER_COMPONENT(kind, name, version, component)                                          \
   _Static_assert(sizeof(name) > 1 && sizeof(name) <= 64, "the name has 1 to 63 bytes");            \
   _Static_assert(sizeof(version) <= 32, "the version has 31 bytes at most");                       \

@@ -2,8 +2,8 @@
 //
 // Generated from gopiper-core/c: do not change it here.
 //
-// Texts are UTF-8 and end with a NUL; what a function keeps of them it copies. No pointer that is passed
-// may be NULL unless that is said.
+// Texts are UTF-8 and end with a NUL; what a function keeps of them it copies. No pointer that is
+// passed may be NULL unless that is said.
 
 #pragma once
 

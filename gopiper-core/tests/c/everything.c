@@ -1,4 +1,4 @@
-/* A transform that follows the instruction in a message: all that a transform can do in C, for the tests. */
+/* A transform that follows the instruction in a message: all that it can do in C, for tests. */
 #include <gopiper_component.h>
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* Everything that a program in C can do with pipelines. Arguments: the components blocks, everything and file, and
- * an empty folder. */
+/* Everything that a program in C can do with pipelines. Arguments: the components blocks,
+ * everything and file, and an empty folder. */
 #define _POSIX_C_SOURCE 200809L
 #include <gopiper.h>
 

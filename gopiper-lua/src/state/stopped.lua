@@ -1,6 +1,6 @@
--- Functions that catch errors must not catch the stop of the operator's code: `is_stopped` says whether it is stopped.
--- Functions that call themselves through the library must not use up the thread's stack. Returns the function to call
--- when an error has ended everything.
+-- Functions that catch errors must not catch the stop of the operator's code: `is_stopped` says
+-- whether it is stopped. Functions that call themselves through the library must not use up the
+-- thread's stack. Returns the function to call when an error has ended everything.
 local is_stopped = ...
 local error, type, pcall, xpcall = error, type, pcall, xpcall
 local collectgarbage, gsub = collectgarbage, string.gsub
@@ -46,8 +46,8 @@ function _G.collectgarbage(...)
   return collected(pcall(collectgarbage, ...))
 end
 
--- Each coroutine that another one resumes takes some of the thread's own stack, which no check covers: LuaJIT's limits
--- are for calls.
+-- Each coroutine that another one resumes takes some of the thread's own stack, which no check
+-- covers: LuaJIT's limits are for calls.
 local running = 0
 local too_deep = 'coroutines nested deeper than ' .. MOST .. ' levels'
 local function left(...)

@@ -1,4 +1,5 @@
-// The parts of a batch and of its worker's state that Lua sees: as `ffi/mod.rs` and gopiper-abi declare them.
+// The parts of a batch and of its worker's state that Lua sees, as `ffi/mod.rs` and gopiper-abi
+// declare them.
 typedef struct {
   const char *_data; size_t _len; const void *_owner;
   const void *_extra; const void *_delivery; uint32_t _index; int32_t _status;

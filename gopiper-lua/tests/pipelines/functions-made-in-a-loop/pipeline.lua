@@ -1,4 +1,4 @@
--- The keys of a table come in the same order wherever the file runs: so each worker has the right function.
+-- A table's keys come in the same order in each run: so each worker has the right function.
 local gopiper = require('gopiper')
 local components = { gopiper.loadComponent('stdin_component.so', {}) }
 local function add(word)

@@ -1,5 +1,5 @@
--- Two sources come together; each message goes to all branches, and on from the first one. All are alike, for
--- the order of arrival is random.
+-- Two sources come together; each message goes to all branches, and on from the first one. All are
+-- alike, for the order of arrival is random.
 local gopiper = require('gopiper')
 
 gopiper.createPipeline({

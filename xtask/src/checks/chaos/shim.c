@@ -1,18 +1,20 @@
-/* The disk of a machine that may lose its power: loaded into a program (LD_PRELOAD), it writes down, for
- * everything beneath $CHAOS_DISK, how to undo each change, and each sync. disk.rs reads that and
- * takes back what a loss of power would: strictly by POSIX, so only synced data stays, of a file
- * its bytes and its length, of a directory its names.
+/* The disk of a machine that may lose its power: loaded into a program (LD_PRELOAD), it writes
+ * down, for everything beneath $CHAOS_DISK, how to undo each change, and each sync. disk.rs reads
+ * that and takes back what a loss of power would: strictly by POSIX, so only synced data stays, of
+ * a file its bytes and its length, of a directory its names.
  *
  * $CHAOS_JOURNAL is a folder on the same file system, outside of $CHAOS_DISK:
  *   records     one for each change, written before it happens
- *   files/INO   a link to each file that was opened to be written, so that it outlives its names, and its
- *               number is not given to another one
+ *   files/INO   a link to each file that was opened to be written, so that it outlives its names,
+ *               and its number is not given to another one
  *   full        while it exists, writes to paths that match the pattern in it find no room
  *   nofiles     while it exists, paths that match the pattern in it can't be opened
  * $CHAOS_LEAVE_OUT: a sync of a path that matches this pattern does nothing, and reports success.
- * $CHAOS_DIE_AT: the program is killed at this record: before the change, or in the middle of a write.
+ * $CHAOS_DIE_AT: the program is killed at this record: before the change, or in the middle of a
+ * write.
  *
- * The shim misses calls that bypass libc's symbols (direct system calls, stdio in C); disk.rs looks for them.
+ * The shim misses calls that bypass libc's symbols (direct system calls, stdio in C); disk.rs looks
+ * for them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -160,7 +162,7 @@ static uint64_t preserve(const char *path) {
     return found.st_ino;
 }
 
-/* The same for a file that was just made. By its descriptor: its folder may have been moved meanwhile. */
+/* The same for a file that was just made. By its descriptor: its folder may have been moved. */
 static void preserve_open(int fd, const char *path) {
     struct stat found;
     char kept[PATH_MAX], open_file[40];
@@ -172,7 +174,7 @@ static void preserve_open(int fd, const char *path) {
     }
 }
 
-/* The old bytes from `from` to `to`, and the lengths. Returns whether the program is to die of it. */
+/* The old bytes from `from` to `to`, and the lengths. Returns whether the program is to die. */
 static bool bytes_change(enum kind kind, uint64_t file, uint64_t from, uint64_t to, uint64_t after) {
     char kept[PATH_MAX];
     struct stat found;

@@ -1,4 +1,5 @@
-//! The house rules that neither the compiler nor clippy knows.
+//! The house rules that neither the compiler nor clippy knows. Only rules that can be read off the
+//! text of the files: nothing here compiles or runs them.
 
 mod crate_map;
 mod floors;
@@ -15,8 +16,7 @@ use regex::Regex;
 
 use crate::workspace::root;
 
-const MOST_LINES: usize = 600;
-const MANY_LINES: usize = 400;
+const MOST_LINES: usize = 400;
 
 /// The places where unsafe code may be written: folders, or files.
 const UNSAFE_ROOMS: &[&str] = &[
@@ -79,9 +79,12 @@ fn check(name: &Path, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if extension == "rs" {
         wrong.extend(length(name, text));
-        wrong.extend(wide_comments(name, text));
+        wrong.extend(opening(name, text));
         wrong.extend(unsafe_outside_its_rooms(name, text));
         wrong.extend(reasons_elsewhere(name, text));
+    }
+    if let Some(markers) = comment_markers(&extension.to_string_lossy()) {
+        wrong.extend(wide_comments(name, text, markers));
     }
     if extension == "md" {
         wrong.extend(links::dead(name, text, read));
@@ -104,17 +107,34 @@ fn read(path: &Path) -> Option<String> {
 fn length(name: &Path, text: &str) -> Option<String> {
     let lines = text.lines().count();
     let name = name.display();
-    if (MANY_LINES + 1..=MOST_LINES).contains(&lines) {
-        eprintln!("warning: {name}: {lines} lines, more than {MANY_LINES}");
-    }
     (lines > MOST_LINES).then(|| format!("{name}: {lines} lines, at most {MOST_LINES}"))
+}
+
+/// A folder's first file says what the folder contains.
+fn opening(name: &Path, text: &str) -> Option<String> {
+    let is_first = ["mod.rs", "lib.rs", "main.rs"].iter().any(|first| name.ends_with(first));
+    (is_first && !text.starts_with("//! ")).then(|| {
+        let name = name.display();
+        format!("{name}:1: begin with '//! ': say what is in this folder, and what may not be")
+    })
+}
+
+/// The beginnings of a line of a comment, for files with this extension.
+fn comment_markers(extension: &str) -> Option<&'static [&'static str]> {
+    match extension {
+        "rs" => Some(&["//"]),
+        "lua" => Some(&["--"]),
+        "c" | "h" => Some(&["//", "/*", "* "]),
+        _ => None,
+    }
 }
 
 /// The formatter keeps code within this, and leaves comments alone.
 const COLUMNS: usize = 100;
 
-fn wide_comments(name: &Path, text: &str) -> Vec<String> {
-    let comments = numbered(text).filter(|(_, line)| line.trim_start().starts_with("//"));
+fn wide_comments(name: &Path, text: &str, markers: &[&str]) -> Vec<String> {
+    let is_comment = |line: &str| markers.iter().any(|it| line.trim_start().starts_with(it));
+    let comments = numbered(text).filter(|(_, line)| is_comment(line));
     let wide = comments.filter(|(_, line)| line.chars().count() > COLUMNS);
     wide.map(|(number, _)| {
         format!("{}:{number}: a comment wider than {COLUMNS} columns", name.display())
@@ -184,15 +204,40 @@ mod tests {
         let file = Path::new("a.rs");
         assert_eq!(length(file, &"\n".repeat(MOST_LINES)), None);
         let long = length(file, &"\n".repeat(MOST_LINES + 1)).unwrap();
-        assert_eq!(long, "a.rs: 601 lines, at most 600");
+        assert_eq!(long, "a.rs: 401 lines, at most 400");
+    }
+
+    #[test]
+    fn the_first_file_of_a_folder_describes_it() {
+        for first in ["src/a/mod.rs", "src/lib.rs", "src/main.rs"] {
+            let found = |text: &str| check(Path::new(first), text);
+            assert_eq!(found("//! Messages.\nmod a;\n"), Vec::<String>::new());
+            for bare in ["mod a;\n//! Messages.\n", "// Messages.\n", "//!\n", ""] {
+                let wrong = found(bare);
+                assert_eq!(wrong.len(), 1, "{bare}");
+                assert!(wrong[0].starts_with(&format!("{first}:1: begin with ")), "{wrong:?}");
+            }
+        }
+        assert_eq!(check(Path::new("src/a.rs"), "mod b;\n"), Vec::<String>::new());
     }
 
     #[test]
     fn a_comment_is_as_wide_as_code_may_be() {
-        let wide = |text: &str| wide_comments(Path::new("a.rs"), text).len();
-        assert_eq!(wide(&format!("//{}", "→".repeat(98))), 0);
-        assert_eq!(wide(&format!("    //{}", "x".repeat(95))), 1);
-        assert_eq!(wide(&format!("let a = \"{}\"; // b", "x".repeat(200))), 0);
+        let wide = |name: &str, text: &str| check(Path::new(name), text).len();
+        assert_eq!(wide("a.rs", &format!("//{}", "→".repeat(98))), 0);
+        assert_eq!(wide("a.rs", &format!("    //{}", "x".repeat(95))), 1);
+        assert_eq!(wide("a.rs", &format!("let a = \"{}\"; // b", "x".repeat(200))), 0);
+        let long = "x".repeat(99);
+        for (name, comment) in [
+            ("a.lua", format!("  --{long}")),
+            ("a.c", format!("/* {long} */")),
+            ("a.c", format!("/* x\n * {long} */")),
+            ("a.h", format!("//{long}")),
+        ] {
+            assert_eq!(wide(name, &comment), 1, "{name}: {comment}");
+        }
+        assert_eq!(wide("a.lua", &format!("local a = '{long}'")), 0);
+        assert_eq!(wide("a.txt", &format!("//{long}")), 0);
     }
 
     #[test]
