@@ -1,4 +1,5 @@
-//! Reads attributes from the pipeline's file into the author's struct.
+//! Reads attributes from the pipeline's file into the author's struct. Every rule here follows from
+//! the schema: conditions between several attributes are the component's own.
 pub(crate) mod declare;
 pub(crate) mod file_path;
 mod refusal;

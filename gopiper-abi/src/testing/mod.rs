@@ -1,4 +1,5 @@
 //! A host of one component for authors' tests: it calls the real entries without loading anything.
+//! It has no scheduler: channels, retries, and several workers are tested with a whole pipeline.
 mod bench;
 mod message;
 

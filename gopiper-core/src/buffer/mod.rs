@@ -1,4 +1,5 @@
-//! A stage that keeps messages on disk between two others.
+//! A stage that keeps messages on disk between two others. To the workers around it, it is two
+//! ordinary components: this folder knows neither channels nor stages.
 //!
 //! It consists of two components with one [`Store`]: a sink, the inlet, after the components before
 //! it, and a source, the outlet, before the components after it. A message has been delivered to

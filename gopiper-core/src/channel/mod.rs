@@ -1,4 +1,5 @@
-//! The channel before a pool of workers: batches, bounded in messages and in bytes.
+//! The channel before a pool of workers: batches, bounded in messages and in bytes. It knows
+//! neither the stages that send and receive nor the outcomes of messages.
 //!
 //! Room (`credit.rs`) is messages and bytes as one number. It is taken by compare and swap before a
 //! batch is sent, and returned when the batch has left the stage, in order. So messages that a

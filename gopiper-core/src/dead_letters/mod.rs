@@ -1,4 +1,5 @@
 //! Keeps messages that have failed for good: on disk, or with a component of the operator's choice.
+//! Whether a message has failed for good is decided in `worker`: this folder knows no stages.
 //!
 //! Every failed message of a pipeline goes to an additional sink. Unless the operator names another
 //! one, this sink is ours. It writes [`Letter`]s into segments: files that are only appended to,

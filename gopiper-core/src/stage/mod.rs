@@ -1,4 +1,5 @@
-//! One component of a running pipeline: what its workers share.
+//! One component of a running pipeline: the state that its workers share, and its way to the next
+//! stages. Nothing here calls a component or starts a thread: `worker` and `run` do.
 pub(crate) mod counters;
 mod failure_log;
 pub(crate) mod inlet;

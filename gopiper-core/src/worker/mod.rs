@@ -1,6 +1,5 @@
 //! The worker of a transform or a sink: its batches, and the loop that hands them to the component.
-//! The order of the messages between several workers is restored elsewhere (`channel`, `stage`),
-//! and threads are started elsewhere (`run`).
+//! All workers of a stage share what is in `stage`; only `run` starts threads.
 //!
 //! A worker runs on one thread, with one [`Instance`]. While that has a batch under a limit of
 //! time, the worker itself lies in a [`Watched`]: if the call does not return, another thread

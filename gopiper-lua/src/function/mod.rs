@@ -1,4 +1,5 @@
-//! A Lua function as a transform.
+//! A Lua function as a transform, at work. The pipeline around it is not known here: the module
+//! that the file uses when it first runs is in `module`.
 //!
 //! Each worker has a LuaJIT state of its own, in which the whole file of the pipeline runs again.
 //! There, `gopiper` only counts: the function with the same number is the worker's, and its

@@ -1,4 +1,5 @@
-//! The module that `require('gopiper')` returns.
+//! The module that `require('gopiper')` returns: it collects steps and problems while a file runs.
+//! Nothing here starts a pipeline, or sees a message.
 mod branches;
 mod call;
 mod component;

@@ -1,4 +1,5 @@
-//! Problems of a pipeline's file, shown below their lines.
+//! Problems of a pipeline's file, shown below their lines. This folder reads the file's text and
+//! Lua's stack, and runs no Lua; other folders decide that something is a problem.
 pub(crate) mod digits;
 pub(crate) mod place;
 pub(crate) mod remark;

@@ -1,5 +1,6 @@
-//! The author's runtime: what turns a component in Rust into entries, and hands it messages one by
-//! one. A host has it too, for components of its own.
+//! The author's runtime: it turns a component in Rust into entries, and hands it messages one by
+//! one. It knows the host only by its vtable, and uses nothing of `host/`. A host has this runtime,
+//! too, for components of its own.
 pub(crate) mod call;
 pub(crate) mod callback;
 mod frame;

@@ -1,4 +1,5 @@
-//! The messages that move together through a channel and across the boundary.
+//! The messages that move together through a channel and across the boundary. Here are their slots
+//! and how they are settled; the calls that hand them to a component are in `author/` and `host/`.
 mod bytes;
 pub(in crate::raw) mod own_batch;
 pub(in crate::raw) mod run;

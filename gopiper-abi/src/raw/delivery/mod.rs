@@ -1,4 +1,5 @@
-//! Follows a produced message until all messages made from it are settled.
+//! Follows a produced message until all messages made from it are settled. Retries and dead letters
+//! are unknown here: only outcomes arrive.
 //!
 //! A delivery is the host's: one for each produced batch. A message refers to it by pointer and
 //! index, and each index is settled exactly once, by its holder at that time: the host for messages

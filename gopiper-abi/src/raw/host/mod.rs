@@ -1,4 +1,4 @@
-//! The host's side: how it calls a component's entries, what it offers to one, and what it keeps of
+//! The host's side: the calls of a component's entries, the services for it, and the host's part of
 //! a batch that a component has. A component uses nothing of this.
 pub mod client;
 mod fork;

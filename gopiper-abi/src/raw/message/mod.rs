@@ -1,4 +1,5 @@
-//! One unit of data with its attributes: 64 bytes, the same on both sides.
+//! One unit of data with its attributes: 64 bytes, the same on both sides. A message refers to its
+//! delivery, but does not know the batch that it is in.
 pub(in crate::raw) mod arena;
 pub(in crate::raw) mod attributes;
 pub(in crate::raw) mod change;

@@ -1,5 +1,5 @@
-//! Gates 1 and 2, which run no code of the file: its note is read here, and `judgement.rs` says
-//! whether the file can run here.
+//! Gates 1 and 2: the file's note is read here, and `judgement.rs` says whether the file can run on
+//! this machine. Nothing here may open the file as a library: its code must not run yet.
 
 mod judgement;
 

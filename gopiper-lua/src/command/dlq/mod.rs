@@ -1,4 +1,5 @@
-//! `gopiper dlq`: lists, shows, replays and purges dead letters.
+//! `gopiper dlq`: lists, shows, replays and purges dead letters. Their format on disk is not known
+//! here: `gopiper-core` reads and marks them.
 mod replay;
 
 use std::{

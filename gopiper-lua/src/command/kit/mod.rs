@@ -1,4 +1,5 @@
-//! `gopiper kit`: writes the files for building a component in another language than Rust.
+//! `gopiper kit`: writes the files for building a component in another language than Rust. It
+//! replaces no file, and does not build: the library that it copies was built with the program.
 mod library;
 
 use std::{

@@ -1,4 +1,5 @@
-//! `gopiper new`: creates a crate with a component to start from.
+//! `gopiper new`: creates a crate with a component to start from. It replaces no file, and runs
+//! neither cargo nor a compiler.
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};

@@ -1,5 +1,5 @@
 //! The program as a process: its exit codes, its signals, its standard streams, and its end by a
-//! component.
+//! component. No command is known here: all of them use this folder.
 pub(crate) mod exit;
 pub(crate) mod shared_process;
 pub(crate) mod signals;

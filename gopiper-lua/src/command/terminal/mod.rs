@@ -1,4 +1,5 @@
-//! What the program writes: results on standard output, the log, drawings of pipelines.
+//! The output of the program: results on standard output, the log, drawings of pipelines. Commands
+//! write through this folder alone; it knows none of them.
 pub(crate) mod drawing;
 pub(crate) mod logging;
 pub(crate) mod output;

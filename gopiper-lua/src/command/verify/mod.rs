@@ -1,4 +1,5 @@
 //! `gopiper verify`: checks whether a component's file can be loaded, and tests whether it behaves.
+//! Only `sealed.rs` changes the author's file, for `--seal`.
 //!
 //! `suite/` has the tests. A trial (`trial/`) puts the component into a real pipeline between a
 //! source and a sink of the program's own, so the real scheduler calls it. The program starts

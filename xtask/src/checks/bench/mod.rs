@@ -1,4 +1,5 @@
-//! Pipelines measured against the commands that they replace.
+//! Pipelines measured against the commands that they replace. Whole programs are measured, from
+//! outside: no function of gopiper by itself.
 //!
 //! The bench makes its own input (10 million lines, the same for everyone). A table (`rows.rs`)
 //! lists each measurement, its reference and its target. In each round the reference runs, then

@@ -1,4 +1,5 @@
 //! A pipeline that is killed at any moment, and a machine that loses its power, again and again.
+//! Odd input, rotated files and signals that drain belong to `nights`.
 //!
 //! It runs files → faults → buffer → file until the input is through. Then every line is in the
 //! output or among the dead letters, byte for byte, and none of them twice, except lines past the

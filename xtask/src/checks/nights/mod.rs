@@ -1,6 +1,7 @@
 //! Random mixes of what happens on a bad night: odd lines, rotated files, odd environments,
 //! signals, limits. Each message must come out once, in order, and no process may end in any other
-//! way than it was asked to.
+//! way than it was asked to. Nothing is killed here, so no message may come twice: kills and lost
+//! power belong to `chaos`.
 
 mod environment;
 mod lines;

@@ -1,4 +1,5 @@
-//! Component files that are not as they should be, for the loader's tests.
+//! Component files that are not as they should be, for the loader's tests. They are built here;
+//! the expected answers of the loader are in `gopiper-core/tests/loader`.
 //!
 //! The variants are in `gopiper-core/tests/variants`; its README says what each is for.
 

@@ -1,4 +1,5 @@
-//! The tests, a file for each topic: a static list, and below it what each does.
+//! The tests, a file for each topic: a static list, and below it the code of each test. No test
+//! loads the file or prints its verdict: it gets a loaded component, and returns a verdict.
 mod attributes;
 mod fuzz;
 mod gates;

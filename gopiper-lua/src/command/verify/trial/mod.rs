@@ -1,4 +1,5 @@
-//! A trial: the component in a real pipeline, between a source and a sink of the program.
+//! A trial: the component in a real pipeline, between a source and a sink of the program. It knows
+//! no test: a test sets it up and judges the records.
 mod around;
 
 use std::{
