@@ -10,6 +10,9 @@ use std::{
 use common::{Home, gopiper, run, send, stderr, stdout};
 use rustix::process::Signal;
 
+const PASS: &str = "gopiper.loadComponent('pass_component.so', {}";
+const SINK: &str = "gopiper.loadComponent('null_component.so', {})";
+
 /// A file with pipelines of a source, a function that fails, and a sink.
 fn failing(pipelines: &[(&str, &str)]) -> String {
     let mut text = "local gopiper = require('gopiper')\n".to_owned();
@@ -18,7 +21,7 @@ fn failing(pipelines: &[(&str, &str)]) -> String {
             "gopiper.createPipeline({{
   gopiper.loadComponent('generate_component.so', {{ count = 2, template = '{name}' }}),
   gopiper.transform(function() return gopiper.FAIL, 'no' end, {{ name = '{function}' }}),
-  gopiper.loadComponent('null_component.so', {{}}),
+  {SINK},
 }}, {{ name = '{name}' }})
 "
         );
@@ -151,4 +154,62 @@ fn letters_that_a_stop_has_left_are_counted() {
     assert_eq!(read.join().expect("read") as u64 + 1, delivered);
     assert!(said.contains("two/slow: 300 left: replay again\n"), "{said}");
     assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
+/// The rest of what a replay says that is stopped once it has said this, and its exit code. `then`
+/// is done when it stops.
+fn stopped_at(home: &Home, said: &str, then: impl FnOnce()) -> (String, Option<i32>) {
+    let mut child = home.gopiper(&["dlq", "replay"]).spawn().expect("it starts");
+    let log = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut lines = log.lines().map(|line| line.expect("text"));
+    assert!(lines.any(|line| line.contains(said)), "it has ended without '{said}'");
+    send(&child, Signal::TERM);
+    assert!(lines.any(|line| line.contains("stopping: the sources stop")), "it has ended at once");
+    then();
+    let rest: Vec<_> = lines.collect();
+    (rest.join("\n"), child.wait().expect("it ends").code())
+}
+
+#[test]
+fn letters_that_a_stop_during_the_start_has_left_are_counted() {
+    let text = failing(&[("one", "early"), ("two", "parse")]);
+    let home = Home::new(&text);
+    assert!(home.run(&["run"], b"").status.success());
+    let never = "{ at = 'create', with_error = true, awaits = '/never/there' }";
+    let waits = format!("gopiper.loadComponent('faults_component.so', {never}),\n  {SINK}");
+    home.write(&text.replace(SINK, &waits));
+    let (said, code) = stopped_at(&home, "it cannot start, and will be tried again", || {});
+    assert!(said.contains("one/early: 2 left: replay again"), "{said}");
+    assert!(said.contains("two/parse: 2 left: replay again"), "{said}");
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn letters_that_a_stop_between_two_components_has_left_are_counted() {
+    let text = failing(&[("one", "early"), ("two", "parse")]);
+    let home = Home::new(&text);
+    assert!(home.run(&["run"], b"").status.success());
+    let [has_run, go_on] = ["has-run", "go-on"].map(|name| home.folder.path().join(name));
+    // The file is read once for each component. The first replay leaves a file, after which the
+    // second one waits.
+    let waits = format!(
+        "if io.open('{}') then
+  io.stderr:write('between\\n')
+  repeat until io.open('{}')
+end
+",
+        has_run.display(),
+        go_on.display()
+    );
+    let to_file = format!(
+        "gopiper.loadComponent('file_sink_component.so', {{ path = '{}' }})",
+        has_run.display()
+    );
+    // A function would read the file, too.
+    let text = text.replace("gopiper.transform(function() return gopiper.FAIL, 'no' end", PASS);
+    let text = text.replacen(SINK, &to_file, 1);
+    home.write(&(waits + &text));
+    let (said, code) = stopped_at(&home, "between", || fs::write(&go_on, "").expect("written"));
+    assert!(said.contains("two/parse: 0 delivered, 0 dropped, 0 failed again, 2 left"), "{said}");
+    assert_eq!(code, Some(0), "{said}");
 }

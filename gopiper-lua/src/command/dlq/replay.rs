@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use gopiper_core::dead_letters::StoredLetter;
+use gopiper_core::{Summary, dead_letters::StoredLetter};
 use gopiper_lua::Loaded;
 
 use super::{FoundLetter, folder, read_all};
@@ -66,7 +66,7 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
     for ((pipeline, component), ids) in wanted {
         let of = format!("{pipeline}/{component}");
         if stops.is_stopping() {
-            show_result(format_args!("{of}: {} left: replay again", ids.len()));
+            show_left(&of, ids.len());
             continue;
         }
         let loaded = match run::load(arguments, (COMMAND, true)) {
@@ -119,19 +119,25 @@ fn send(
         DriveOutcome::Ended { summaries, code } => (summaries, code),
         DriveOutcome::Refused(code) => return code,
     };
-    for summary in &summaries {
-        let outcomes = &summary.outcomes;
-        let failed = outcomes.dead_lettered + outcomes.failed;
-        // Also those that a stop has kept from being read.
-        let left = (letters as u64).saturating_sub(outcomes.delivered + outcomes.dropped + failed);
-        let again = if left > 0 { ": replay again" } else { "" };
-        // Standard output belongs to the pipeline.
-        show_result(format_args!(
-            "{of}: {} delivered, {} dropped, {failed} failed again, {left} left{again}",
-            outcomes.delivered, outcomes.dropped,
-        ));
-    }
+    let Some(Summary { outcomes, .. }) = summaries.first() else {
+        show_left(of, letters);
+        return code;
+    };
+    let failed = outcomes.dead_lettered + outcomes.failed;
+    // Also those that a stop has kept from being read.
+    let left = (letters as u64).saturating_sub(outcomes.delivered + outcomes.dropped + failed);
+    let again = if left > 0 { ": replay again" } else { "" };
+    // Standard output belongs to the pipeline.
+    show_result(format_args!(
+        "{of}: {} delivered, {} dropped, {failed} failed again, {left} left{again}",
+        outcomes.delivered, outcomes.dropped,
+    ));
     code
+}
+
+/// Reports letters that a stop has kept from being replayed.
+fn show_left(of: &str, letters: usize) {
+    show_result(format_args!("{of}: {letters} left: replay again"));
 }
 
 /// The first of some ids.

@@ -43,11 +43,10 @@ pub(crate) struct Stops(Arc<Mutex<StopsState>>);
 
 #[derive(Default)]
 struct StopsState {
-    /// The pipelines that are starting or at work; none while there are none yet.
+    /// The pipelines that are starting or at work; `None` before the first ones.
     controls: Option<Vec<Control>>,
     /// All of them have started.
     has_started: bool,
-    has_run: bool,
     is_stopping: bool,
 }
 
@@ -76,7 +75,7 @@ impl Stops {
         if state.is_stopping {
             controls.iter().for_each(Control::stop);
         }
-        (state.has_run, state.has_started) = (true, false);
+        state.has_started = false;
         state.controls = Some(controls);
     }
 
@@ -85,9 +84,9 @@ impl Stops {
         self.lock().has_started = true;
     }
 
-    /// They have ended.
+    /// They have ended. Others may follow: a signal until then does not end the program.
     pub(crate) fn clear(&self) {
-        self.lock().controls = None;
+        self.set(Vec::new());
     }
 
     /// Whether a signal has come: nothing more is to be started.
@@ -134,12 +133,8 @@ impl Stops {
         }
         if state.controls.is_none() {
             // The lock is held: nothing starts meanwhile.
-            let code = if state.has_run { exit::FAILED } else { 0 };
-            match code {
-                0 => info!("stopped before anything had started"),
-                _ => error!("stopped before everything had run"),
-            }
-            shared_process::end(code);
+            info!("stopped before anything had started");
+            shared_process::end(0);
         }
         drop(state);
         warn!("stopping: the sources stop, the rest drains; a second signal ends at once");
@@ -157,7 +152,7 @@ impl Stops {
         let until = Instant::now() + STUCK_START;
         loop {
             let state = self.lock();
-            if state.has_started || state.controls.is_none() {
+            if state.has_started {
                 return;
             }
             if Instant::now() >= until {
