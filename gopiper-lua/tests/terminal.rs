@@ -71,10 +71,15 @@ fn a_dead_letter_does_not_reach_the_terminal_as_it_is() {
         let shown = on_a_terminal(home.gopiper(arguments));
         assert!(shown.contains("text ") && is_harmless(&shown), "{shown:?}");
     }
-    // The help has styles of its own.
+}
+
+#[test]
+fn the_help_has_styles_of_its_own_and_no_values_of_variables() {
     let mut help = gopiper();
-    help.arg("--help").env("TERM", "xterm");
-    assert!(on_a_terminal(help).contains("\u{1b}["));
+    help.args(["run", "--help"]).env("TERM", "xterm").env("GOPIPER_STATE_DIR", NASTY);
+    let shown = on_a_terminal(help);
+    assert!(shown.contains("\u{1b}[") && shown.contains("GOPIPER_STATE_DIR"), "{shown:?}");
+    assert!(!shown.contains("[2J") && !shown.contains("title"), "{shown:?}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
 }
 
 fn parse_from(words: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let mut command = without_empty_variables(Arguments::command());
+    let mut command = with_variables(Arguments::command());
     let words: Vec<_> = with_run(words).collect();
     let read = command.try_get_matches_from_mut(&words);
     let read = read.and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -161,16 +161,17 @@ fn commands(command: &clap::Command) -> Vec<&clap::Command> {
     std::iter::once(command).chain(below).collect()
 }
 
-/// An empty variable counts as unset: scripts and service files set them like that.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
+/// An empty variable counts as unset: scripts and service files set them like that. The help shows
+/// no values: they may be secret, or control a terminal.
+fn with_variables(command: clap::Command) -> clap::Command {
     let is_empty =
         |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
     command
         .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
             true => argument.env(None::<&str>),
-            false => argument,
+            false => argument.hide_env_values(true),
         })
-        .mut_subcommands(without_empty_variables)
+        .mut_subcommands(with_variables)
 }
 
 /// `-pipe FILE`, the form of the first gopiper, means `run FILE`.
