@@ -40,6 +40,9 @@ fn each_error_is_an_object() {
         (&["dlq", "list", "--json", "--state-dir", "none", "empty.lua"], "INFO", 0),
         (&["dlq", "list", "--json", "--state-dir", "none.so", "empty.lua"], "ERROR", 78),
         (&["version", "--json", "--log", "debgu"], "ERROR", 64),
+        (&["version", "--json", "--nope"], "ERROR", 64),
+        (&["nope"], "ERROR", 64),
+        (&["dlq"], "ERROR", 64),
         (&["inspect", "none.so"], "ERROR", 78),
         (&["check", "no.lua"], "ERROR", 78),
         (&["check", "wrong.lua"], "ERROR", 78),
@@ -70,5 +73,27 @@ fn each_error_is_an_object() {
         if arguments.contains(&"none.so") && arguments.len() < 4 {
             assert!(objects[0]["remedy"].is_string(), "{all:?}: {objects:?}");
         }
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_shown_in_the_format_that_was_wanted() {
+    for (format, arguments, is_object) in [
+        ("", &["run", "--nope"][..], false),
+        ("json", &["run", "--nope"], true),
+        ("json", &["--log-format", "text", "run", "--nope"], false),
+        ("text", &["run", "--nope", "--log-format=json"], true),
+    ] {
+        let mut command = gopiper();
+        let output = run(command.args(arguments).env("GOPIPER_LOG_FORMAT", format), b"");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        assert!(said.contains("unexpected argument '--nope' found"), "{said}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&said).is_ok(),
+            is_object,
+            "{arguments:?}: {said}"
+        );
+        assert_eq!(said.starts_with("gopiper: unexpected"), !is_object, "{said}");
     }
 }

@@ -103,6 +103,7 @@ fn the_name_of_a_file_does_not_reach_the_terminal_as_it_is() {
         &["verify".as_ref(), OsStr::new(&nasty)],
         &["check".as_ref(), OsStr::new(&wrong)],
         &["run".as_ref(), OsStr::new(&nasty)],
+        &[OsStr::new(&nasty)],
     ] {
         let mut command = gopiper();
         command.current_dir(folder.path()).env("GOPIPER_COMPONENT_PATH", Path::new("."));

@@ -1,5 +1,6 @@
 //! The command line.
 use std::{
+    env,
     ffi::OsString,
     io::{self, IsTerminal},
     path::PathBuf,
@@ -12,9 +13,18 @@ use clap::{
 };
 
 use crate::command::{
-    dlq::DlqCommand, kit::KitCommand, list::ListArguments, new::NewArguments, process::exit,
-    run::RunArguments, terminal::drawing::GraphFormat, terminal::logging::LogArguments,
-    terminal::output::print_styled, trust::TrustArguments, verify::VerifyArguments,
+    dlq::DlqCommand,
+    kit::KitCommand,
+    list::ListArguments,
+    new::NewArguments,
+    process::exit,
+    run::RunArguments,
+    terminal::drawing::GraphFormat,
+    terminal::logging::LogArguments,
+    terminal::output::print_styled,
+    terminal::problems::{show_error, write_objects},
+    trust::TrustArguments,
+    verify::VerifyArguments,
 };
 
 /// Runs message processing pipelines of prebuilt components.
@@ -100,7 +110,8 @@ impl Command {
 
 /// Reads the command line. Help and errors of clap are shown here.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
-    parse_from(std::env::args_os()).map_err(|error| match error.kind() {
+    let words: Vec<_> = with_run(env::args_os()).collect();
+    parse_from(&words).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let text = error.render();
             match io::stdout().is_terminal() {
@@ -110,18 +121,37 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
             exit::finish(ExitCode::SUCCESS)
         }
         _ => {
-            let _ = error.print();
+            if want_objects(&words) {
+                write_objects();
+            }
+            let text = error.render().to_string();
+            match text.trim_end().strip_prefix("error: ") {
+                Some(error) => show_error(error),
+                // clap shows only the help.
+                None => show_error(format_args!("a command is missing\n\n{}", text.trim_end())),
+            }
             ExitCode::from(exit::USAGE)
         }
     })
 }
 
-fn parse_from(words: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+/// Whether these words, or else the variable, want errors as objects. clap does not say: it has not
+/// read beyond the error.
+fn want_objects(words: &[OsString]) -> bool {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    // `--log-format json` is `--log-format=json`.
+    match words.join("=").rsplit_once("--log-format=") {
+        _ if words.iter().any(|word| word == "--json") => true,
+        Some((_, format)) => format.starts_with("json"),
+        None => env::var_os("GOPIPER_LOG_FORMAT").is_some_and(|format| format == "json"),
+    }
+}
+
+fn parse_from(words: &[OsString]) -> Result<Arguments, clap::Error> {
     let mut command = with_variables(Arguments::command());
-    let words: Vec<_> = with_run(words).collect();
-    let read = command.try_get_matches_from_mut(&words);
+    let read = command.try_get_matches_from_mut(words);
     let read = read.and_then(|matches| Arguments::from_arg_matches(&matches));
-    read.map_err(|error| naming_variable(error, &mut command, &words))
+    read.map_err(|error| naming_variable(error, &mut command, words))
 }
 
 /// Names the variable that has a wrong value, where clap names its option.
@@ -142,7 +172,7 @@ fn naming_variable(
     let variable = |command: &clap::Command| {
         let is_it = |argument: &&clap::Arg| {
             argument.to_string() == *option
-                && argument.get_env().and_then(std::env::var_os) == Some(value.into())
+                && argument.get_env().and_then(env::var_os) == Some(value.into())
         };
         let argument = command.get_arguments().find(is_it)?;
         Some(argument.get_env()?.to_string_lossy().into_owned())
@@ -164,8 +194,7 @@ fn commands(command: &clap::Command) -> Vec<&clap::Command> {
 /// An empty variable counts as unset: scripts and service files set them like that. The help shows
 /// no values: they may be secret, or control a terminal.
 fn with_variables(command: clap::Command) -> clap::Command {
-    let is_empty =
-        |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let is_empty = |name: &std::ffi::OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
     command
         .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
             true => argument.env(None::<&str>),
@@ -204,7 +233,7 @@ mod tests {
     #[test]
     fn the_first_gopipers_flag_still_works() {
         let words = ["gopiper", "-pipe", "a.lua"].map(OsString::from).into_iter();
-        let arguments = parse_from(words).unwrap();
+        let arguments = parse_from(&with_run(words).collect::<Vec<_>>()).unwrap();
         let Command::Run(run) = arguments.command else { panic!("another command") };
         assert_eq!(run.pipeline.file.to_str(), Some("a.lua"));
     }
