@@ -76,7 +76,11 @@ pub(crate) struct Escaped<W> {
 
 impl<W: Write> Write for Escaped<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_all(bytes).map(|()| bytes.len())
+        match self.is_terminal {
+            true => self.write_all(bytes).map(|()| bytes.len()),
+            // The count: after an error, a buffer writes only what is left.
+            false => self.to.write(bytes),
+        }
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -113,5 +117,39 @@ impl<W: Write> Write for Redacted<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::BufWriter;
+
+    /// Takes two bytes, is full once, and has room again.
+    struct FullOnce(Vec<u8>);
+
+    impl Write for FullOnce {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.len() == 2 {
+                self.0.push(b'|');
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let count = bytes.len().min(2);
+            self.0.extend(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_byte_is_written_twice() {
+        let mut out = BufWriter::new(Escaped { to: FullOnce(Vec::new()), is_terminal: false });
+        out.write_all(b"abcd").unwrap();
+        assert!(out.flush().is_err());
+        out.flush().unwrap();
+        assert_eq!(out.get_ref().to.0, b"ab|cd");
     }
 }
