@@ -59,7 +59,7 @@ fn a_dead_letter_does_not_reach_the_terminal_as_it_is() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let listed = stdout(&home.run(&["dlq", "list"], b""));
     let id = listed.split("  ").next().expect("the id comes first");
-    let escaped = "\\u{1b}[2J\\u{9b}2J\\u{1b}]0;title\\u{7}";
+    let escaped = r"\u001b[2J\u009b2J\u001b]0;title\u0007";
     for arguments in [&["dlq", "show", id][..], &["dlq", "show", "--payload", id]] {
         let shown = on_a_terminal(home.gopiper(arguments));
         assert!(shown.contains(&format!("bytes {escaped}\tend")), "{shown:?}");
@@ -70,6 +70,8 @@ fn a_dead_letter_does_not_reach_the_terminal_as_it_is() {
     for arguments in [&["dlq", "list"][..], &["dlq", "list", "--json"]] {
         let shown = on_a_terminal(home.gopiper(arguments));
         assert!(shown.contains("text ") && is_harmless(&shown), "{shown:?}");
+        let is_json = serde_json::from_str::<serde_json::Value>(&shown).is_ok();
+        assert_eq!(is_json, arguments.contains(&"--json"), "{shown:?}");
     }
 }
 

@@ -17,13 +17,17 @@ pub fn in_a_line(text: &str) -> Cow<'_, str> {
             line += &format!("… ({} bytes)", text.len());
             break;
         }
-        push(letter, is_plain(letter), &mut line);
+        match is_plain(letter) {
+            true => line.push(letter),
+            false => line.extend(letter.escape_default()),
+        }
     }
     line.into()
 }
 
 /// Bytes as a terminal may receive them: without control characters, except line ends and tabs.
-/// Messages and names of files must not be able to move its cursor or to change its settings.
+/// Messages and names of files must not be able to move its cursor or to change its settings. JSON
+/// remains JSON: that is why each has four digits.
 pub fn on_a_terminal(bytes: &[u8]) -> Cow<'_, [u8]> {
     let is_plain = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
     if std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_plain)) {
@@ -31,22 +35,22 @@ pub fn on_a_terminal(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
     let mut shown = String::new();
     for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|letter| push(letter, is_plain(letter), &mut shown));
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\r' => shown += "\\r",
+                letter if is_plain(letter) => shown.push(letter),
+                letter => shown += &format!("\\u{:04x}", u32::from(letter)),
+            }
+        }
         chunk.invalid().iter().for_each(|byte| shown += &format!("\\x{byte:02x}"));
     }
     shown.into_bytes().into()
 }
 
-fn push(letter: char, is_plain: bool, to: &mut String) {
-    match is_plain {
-        true => to.push(letter),
-        false => to.extend(letter.escape_default()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     #[test]
     fn nothing_ends_the_line() {
@@ -60,9 +64,17 @@ mod tests {
     fn nothing_controls_the_terminal() {
         let shown = |bytes| String::from_utf8(on_a_terminal(bytes).into_owned()).unwrap();
         assert_eq!(shown("as it is:\n\tä€".as_bytes()), "as it is:\n\tä€");
-        assert_eq!(shown(b"\x1b]0;title\x07\r\n\x7f"), "\\u{1b}]0;title\\u{7}\\r\n\\u{7f}");
+        assert_eq!(shown(b"\x1b]0;title\x07\r\n\x7f"), "\\u001b]0;title\\u0007\\r\n\\u007f");
         // One character of two bytes begins a sequence, and one byte alone in a terminal of 8 bits.
-        assert_eq!(shown("\u{9b}2J".as_bytes()), "\\u{9b}2J");
+        assert_eq!(shown("\u{9b}2J".as_bytes()), "\\u009b2J");
         assert_eq!(shown(b"\x9b2J \xc3 \xff"), "\\x9b2J \\xc3 \\xff");
+    }
+
+    #[test]
+    fn json_remains_json() {
+        let json = Value::from(('\0'..='\u{a0}').collect::<String>()).to_string();
+        let shown = on_a_terminal(json.as_bytes());
+        let read = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
+        assert_eq!(read(&shown), read(json.as_bytes()));
     }
 }
