@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use common::{gopiper, send, stderr};
+use common::{gopiper, plugins, send, stderr, stdout};
 use rustix::process::Signal;
 
 const PIPELINE: &str = "local gopiper = require('gopiper')
@@ -131,4 +131,13 @@ gopiper.createPipeline({
     let sum: u64 = left.iter().map(|line| count(line, "messages")).sum();
     let [total] = lines("messages were left unprocessed")[..] else { panic!("{said}") };
     assert!(sum > 0 && sum == count(total, "messages"), "{said}");
+}
+
+/// The signal comes from the command that runs beside a test.
+#[test]
+fn verify_ignores_a_hang_up_that_it_was_started_to_ignore() {
+    let mut command = starting(NOHUP);
+    command.args(["verify", "--include", "life::stop", "--while", "kill -HUP $PPID"]);
+    let output = command.arg(plugins().join("stdin_component.so")).output().expect("it ran");
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
 }

@@ -196,8 +196,8 @@ fn on_a_thread(work: impl Fn() + Send + Sync + 'static) {
     }
 }
 
-/// Whether the program was started with this signal ignored.
-fn is_ignored(signal: i32) -> bool {
+/// Whether the program was started with this signal ignored, by `nohup` for example.
+pub(crate) fn is_ignored(signal: i32) -> bool {
     // Mostly read at once: each call of the system is a part of each start.
     let mut status = String::with_capacity(8 << 10);
     let read =

@@ -19,6 +19,8 @@ use signal_hook::{
     low_level::emulate_default_handler,
 };
 
+use crate::command::process::signals::is_ignored;
+
 /// A child process.
 pub(crate) struct ChildProcess {
     pub(crate) pid: i32,
@@ -57,8 +59,7 @@ pub(crate) fn unless_it_ends() -> MutexGuard<'static, ()> {
 /// # Errors
 /// The system refuses a handler, or a thread.
 pub(crate) fn end_before_signals_do(except: BTreeSet<i32>, folder: PathBuf) -> io::Result<()> {
-    let ignored = ignored_signals();
-    let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|it| !ignored.contains(it));
+    let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|it| !is_ignored(*it));
     let mut signals = Signals::new(ends)?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in &mut signals {
@@ -69,14 +70,6 @@ pub(crate) fn end_before_signals_do(except: BTreeSet<i32>, folder: PathBuf) -> i
         }
     })?;
     Ok(())
-}
-
-/// The signals that this process ignores since it was started, by `nohup` for example.
-fn ignored_signals() -> Vec<i32> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    (1..=64).filter(|signal| mask >> (signal - 1) & 1 == 1).collect()
 }
 
 /// Kills all children but these, and those that become children by that. Other threads wait for
