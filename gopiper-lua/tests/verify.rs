@@ -86,6 +86,7 @@ fn odd_components_fail_for_their_own_reason() {
         for more in [&[][..], &["--in-process"]] {
             let command = &mut gopiper();
             command.env("FAULTS", test).arg("verify").arg(&file).args(["--include", test]);
+            command.args(["--attributes", "{\n}"]);
             let output = command.args(["--patience", "2"]).args(more).output().expect("it ran");
             let text = stdout(&output);
             // In this process, a closed standard output takes the verdict with it.
@@ -118,6 +119,7 @@ fn random_findings_can_be_repeated() {
         let run = |more: &[&str]| {
             let command = &mut gopiper();
             command.env("FAULTS", test).arg("verify").arg(&file).args(["--include", test]);
+            command.args(["--attributes", "{\n}"]);
             let output = command.args(more).output().expect("it ran");
             stdout(&output)
         };
@@ -125,6 +127,7 @@ fn random_findings_can_be_repeated() {
         let again = first.lines().find_map(|line| line.split_once("→ again: ")).expect("shown").1;
         let (command, seed) = again.rsplit_once(' ').expect("a seed");
         assert!(command.starts_with("gopiper verify ") && command.ends_with(" --seed"), "{again}");
+        assert!(command.contains(r" --attributes $'{\x0a}' "), "on one line: {again}");
         assert_eq!(run(&["--seed", seed]), first);
     }
 }

@@ -1,9 +1,9 @@
 //! Commands in texts, which an operator pastes into a shell.
-use std::path::Path;
+use std::ffi::OsStr;
 
-/// A path as one word of a shell, on one line.
-pub fn for_shell(path: &Path) -> String {
-    let text = path.display().to_string();
+/// A text, or a path, as one word of a shell, on one line.
+pub fn for_shell(text: impl AsRef<OsStr>) -> String {
+    let text = text.as_ref().display().to_string();
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);
     if text.chars().all(is_plain) {
         return text;
@@ -26,15 +26,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_one_word_of_a_shell() {
-        for (path, expected) in [
+    fn a_text_is_one_word_of_a_shell() {
+        for (text, expected) in [
             ("state/a-b.lua", "state/a-b.lua"),
             ("a b c", "'a b c'"),
             ("it's", r"'it'\''s'"),
             ("$(x)", "'$(x)'"),
             ("a\nb'c\\d", r"$'a\x0ab\'c\\d'"),
         ] {
-            assert_eq!(for_shell(path.as_ref()), expected);
+            assert_eq!(for_shell(text), expected);
         }
     }
 }

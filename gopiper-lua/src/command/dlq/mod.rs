@@ -82,7 +82,7 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
                 show_error(format_args!(
                     "'{id}' is a file: give the id of a dead letter before it; gopiper \
                      dlq list {} shows the ids",
-                    for_shell(Path::new(&id))
+                    for_shell(&id)
                 ));
                 return ExitCode::from(exit::USAGE);
             }

@@ -89,10 +89,9 @@ fn advice(test: &Test, verdict: &Verdict, subject: &Subject) -> &'static str {
 
 /// The command that does the same once more.
 fn repeats(test: &Test, arguments: &VerifyArguments, seed: u64) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let mut command = format!("gopiper verify {}", for_shell(&arguments.file));
     if let Some(attributes) = &arguments.attributes {
-        command += &format!(" --attributes {}", quoted(attributes));
+        command += &format!(" --attributes {}", for_shell(attributes));
     }
     for (option, path) in [("fixture", &arguments.fixture), ("messages", &arguments.messages)] {
         if let Some(path) = path {
