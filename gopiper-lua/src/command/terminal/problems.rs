@@ -81,10 +81,7 @@ pub(crate) fn show_always(problem: &Problem) {
 
 /// Shows why the program, or a part of its work, fails.
 pub(crate) fn show_error(error: impl Display) {
-    match JSON.load(Relaxed) {
-        true => say(object(Level::ERROR, error)),
-        false => say(format_args!("gopiper: {error}")),
-    }
+    show_line(Level::ERROR, "gopiper: ", error);
 }
 
 /// Shows why a component's file is refused.
@@ -99,17 +96,19 @@ pub(crate) fn show_refusal(refusal: &Refusal) {
 
 /// Shows a warning of a command.
 pub(crate) fn show_warning(warning: impl Display) {
-    match JSON.load(Relaxed) {
-        true => say(object(Level::WARN, warning)),
-        false => say(format_args!("warning: {warning}")),
-    }
+    show_line(Level::WARN, "warning: ", warning);
 }
 
 /// Shows a result that is not for standard output.
 pub(crate) fn show_result(text: impl Display) {
+    show_line(Level::INFO, "", text);
+}
+
+/// People see the prefix, programs the level.
+fn show_line(level: Level, prefix: &str, text: impl Display) {
     match JSON.load(Relaxed) {
-        true => say(object(Level::INFO, text)),
-        false => say(text),
+        true => say(object(level, text)),
+        false => say(format_args!("{prefix}{text}")),
     }
 }
 
