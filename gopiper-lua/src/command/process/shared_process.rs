@@ -37,6 +37,7 @@ const FATAL: [Signal; 5] = [
 
 /// The place of SIGABRT among them.
 const ABORT: usize = 4;
+const _: () = assert!(FATAL[ABORT].0 == SIGABRT);
 
 /// The signals on whose handling a run depends.
 const OURS: [Signal; 6] = [
