@@ -165,6 +165,8 @@ fn an_unsealed_component_is_a_warning() {
     assert_eq!(output.status.code(), Some(78));
     let said = stderr(&output);
     assert!(said.starts_with("warning: ./unsealed_component.so is not sealed"), "{said}");
+    let remedy = "(remedy: gopiper verify --seal ./unsealed_component.so; give --attributes if it needs any)";
+    assert!(said.contains(remedy), "{said}");
     assert!(said.contains("--> pipeline.lua:4:25\n"), "{said}");
 }
 

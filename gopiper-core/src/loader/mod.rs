@@ -178,8 +178,7 @@ fn warnings(inspection: &Inspection) -> Vec<String> {
     let unsealed = (inspection.seal == Seal::Missing).then(|| {
         format!(
             "{file} is not sealed: damage to it would not be noticed \
-             (remedy, \
-             with --attributes if it needs some: gopiper verify --seal {})",
+             (remedy: gopiper verify --seal {}; give --attributes if it needs any)",
             for_shell(&inspection.file)
         )
     });

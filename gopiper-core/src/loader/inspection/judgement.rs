@@ -108,7 +108,7 @@ impl Inspection {
             format!(
                 "copy or build it again; or, if the change was intended (for example, it was \
                  stripped),\nseal it again, with --attributes if it needs \
-                 some:\ngopiper verify --seal {}",
+                 any:\ngopiper verify --seal {}",
                 for_shell(&self.file)
             ),
         ))
