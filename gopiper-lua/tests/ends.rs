@@ -2,6 +2,7 @@
 mod common;
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
     os::unix::process::ExitStatusExt,
     process::{Child, Output, Stdio},
@@ -98,7 +99,7 @@ fn signals_that_a_component_takes_still_stop_the_program() {
 
 #[test]
 fn a_panic_after_its_messages_report_is_logged() {
-    for word in ["keep and panic", "defer and panic"] {
+    for word in ["panic after done", "keep and panic", "defer and panic"] {
         let said = stderr(&after(word));
         let words = "it panicked: as told (";
         assert_eq!(said.matches(words).count(), 1, "{word}: {said}");
@@ -108,9 +109,16 @@ fn a_panic_after_its_messages_report_is_logged() {
 
 #[test]
 fn a_component_whose_end_leaves_deferred_messages_is_named() {
-    let output = after("after the end");
-    let said = stderr(&output);
-    let line = said.lines().find(|line| line.contains("its `end` has returned"));
-    assert!(line.is_some_and(|line| line.contains("component=\"faults\" batches=1")), "{said}");
-    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"changed\n"[..]), "{said}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let has_ended = folder.path().join("has-ended");
+    let home = home(&format!("{{ awaits = '{}' }}", has_ended.display()));
+    let mut child = home.gopiper(&["run"]).stdin(Stdio::piped()).spawn().expect("it starts");
+    child.stdin.take().expect("a pipe").write_all(b"late\n").expect("taken");
+    let mut log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let line = log.next().expect("it waits").expect("text");
+    assert!(line.contains("its `end` has returned"), "{line}");
+    assert!(line.contains("component=\"faults\" batches=1"), "{line}");
+    fs::write(has_ended, "").expect("written");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"changed\n"[..]));
 }

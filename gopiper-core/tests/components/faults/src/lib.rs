@@ -22,7 +22,7 @@ attributes! {
         /// Whether it fails there with an error instead of a panic.
         #[serde(default)]
         pub with_error: bool,
-        /// With an error: it is temporary, and passes when this file is there.
+        /// A file: an error is temporary, and passes when it is there; a late report waits for it.
         #[serde(default)]
         pub awaits: Option<PathBuf>,
         /// Only the first word of a message is its instruction, and its data stays as
@@ -225,11 +225,14 @@ impl Faults {
                 self.kept.push(handled.keep(message));
                 panic!("as told")
             }
-            late @ ("late" | "after the end") => {
-                let wait = Duration::from_millis(if late == "late" { 2 } else { 1000 });
+            "late" => {
                 let deferred = handled.defer();
+                let awaits = self.attributes.awaits.clone();
                 thread::spawn(move || {
-                    thread::sleep(wait);
+                    thread::sleep(Duration::from_millis(2));
+                    while awaits.as_ref().is_some_and(|file| !file.exists()) {
+                        thread::sleep(Duration::from_millis(2));
+                    }
                     deferred.done(message);
                 });
             }
