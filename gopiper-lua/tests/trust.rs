@@ -95,6 +95,16 @@ fn a_wrong_key_is_the_only_error() {
 }
 
 #[test]
+fn a_wrong_key_does_not_hide_that_a_file_is_missing() {
+    let folder = signed();
+    let wrong = "gopiper.trust{ trusted_keys = { 'nowhere.pub' } }\n\
+                 gopiper.loadComponent('no_component.so', {})\n";
+    let said = stderr(&run(folder.path(), wrong, &[]));
+    assert_eq!(said.matches("error: ").count(), 2, "{said}");
+    assert!(said.contains("--> pipeline.lua:2:") && said.contains("--> pipeline.lua:3:"), "{said}");
+}
+
+#[test]
 fn inspect_and_verify_say_who_signed() {
     let folder = signed();
     let said = |command: &str, key: &str| {

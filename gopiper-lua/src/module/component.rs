@@ -99,17 +99,17 @@ fn factory(
     (search, settings): (&SearchPath, &Settings),
     file: &str,
 ) -> Option<(FactoryHandle, PathBuf)> {
+    let wrong = |error: String| call.wrong(1, "", error);
+    let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
     let of_file =
         call.lua.app_data_ref::<Made>().map(|made| (made.trust.clone(), made.trust_is_wrong));
     let (of_file, is_wrong) = of_file.unwrap_or_default();
-    // Its refusals would only follow from that, and code of it must not run unjudged.
+    // Refusals of the file would only follow from that, and code of it must not run unjudged.
     if is_wrong && settings.trust.is_none() {
         return None;
     }
     let trust = settings.trust.clone().unwrap_or(of_file);
     let trust = Trust { in_place: settings.load_in_place, ..trust };
-    let wrong = |error: String| call.wrong(1, "", error);
-    let path = search.find(file).map_err(|missing| wrong(missing.to_string())).ok()?;
     let loaded =
         at_work::during(format!("file {}", path.display()), || loader::load(&path, &trust));
     let component = loaded.map_err(|refusal| call.refused(refusal)).ok()?;
