@@ -11,7 +11,7 @@ use gopiper_core::{
     Pipeline, PipelineError, Prepared, Running, StopReason, Summary, loader::for_shell, plural,
     state,
 };
-use gopiper_lua::{Loaded, Problem, Settings, Severity};
+use gopiper_lua::{Loaded, Problem, Settings, Severity, unreadable};
 use tracing::{error, info, warn};
 
 use crate::command::{
@@ -117,14 +117,14 @@ fn check_all(loaded: &mut Loaded) -> Result<(), ExitCode> {
 /// gopiper.
 pub(crate) fn load(
     arguments: &RunArguments,
-    (command, to_run): (&'static str, bool),
+    (command, to_run): (&str, bool),
 ) -> Result<Loaded, ExitCode> {
     load_showing(arguments, (command, to_run), show)
 }
 
 fn load_showing(
     arguments: &RunArguments,
-    (command, to_run): (&'static str, bool),
+    (command, to_run): (&str, bool),
     show: fn(&Problem),
 ) -> Result<Loaded, ExitCode> {
     let PipelineArguments { file, state_dir } = &arguments.pipeline;
@@ -140,10 +140,14 @@ fn load_showing(
         load_in_place: arguments.load_in_place,
         shutdown_timeout: Some(Duration::from_secs(arguments.shutdown_timeout.into())),
         paths_from_working_directory: arguments.paths_from_working_directory,
-        command,
         seed: arguments.seed,
     };
-    let mut loaded = gopiper_lua::load(file, &settings).map_err(|problems| {
+    let loaded = gopiper_lua::load(file, &settings).map_err(|error| {
+        let text = unreadable(file, &error, command);
+        show(&Problem::without_place(Severity::Error, text));
+        ExitCode::from(exit::CONFIGURATION)
+    })?;
+    let mut loaded = loaded.map_err(|problems| {
         show_all(&problems, show);
         ExitCode::from(exit::CONFIGURATION)
     })?;

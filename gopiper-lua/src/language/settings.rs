@@ -19,8 +19,6 @@ pub struct Settings {
     /// Whether relative paths in attributes start at the working directory, and not at the folder
     /// of the file.
     pub paths_from_working_directory: bool,
-    /// The command of the program that reads the file: an error names it.
-    pub command: &'static str,
     /// The seed of `math.random` in Lua; a different one in each run if it is not given.
     pub seed: Option<u64>,
 }

@@ -1,5 +1,6 @@
 //! A pipeline's file, run once.
 use std::{
+    io,
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -9,10 +10,7 @@ use gopiper_core::Pipeline;
 use crate::{
     function,
     language::{
-        component_places::Places,
-        placeholder,
-        script::{Script, unreadable},
-        search::SearchPath,
+        component_places::Places, placeholder, script::Script, search::SearchPath,
         settings::Settings,
     },
     module::{self, Made},
@@ -37,22 +35,19 @@ pub struct Loaded {
 /// through Lua's library reaches Lua's own limit first, which is an error with a place.
 ///
 /// # Errors
-/// All its errors and warnings.
-pub fn load(file: &Path, settings: &Settings) -> Result<Loaded, Vec<Problem>> {
-    let source = Script::read(file, settings.seed).map(Arc::new).map_err(|error| {
-        let note = Remark::error(None, unreadable(file, &error, settings.command));
-        vec![Script::new("", file).problem(note)]
-    })?;
+/// It cannot be read (see [`unreadable`](crate::unreadable)); or else all its errors and warnings.
+pub fn load(file: &Path, settings: &Settings) -> io::Result<Result<Loaded, Vec<Problem>>> {
+    let source = Arc::new(Script::read(file, settings.seed)?);
     let made = run(&source, settings);
     let is_error = |note: &Remark| note.severity == Severity::Error;
     let wrong = made.notes.iter().any(is_error);
     let mut problems: Vec<_> = made.notes.into_iter().map(|note| source.problem(note)).collect();
     problems.sort_by(Problem::by_place);
     if wrong {
-        return Err(problems);
+        return Ok(Err(problems));
     }
     let places = Places { source, pipelines: made.places };
-    Ok(Loaded { pipelines: made.pipelines, warnings: problems, places })
+    Ok(Ok(Loaded { pipelines: made.pipelines, warnings: problems, places }))
 }
 
 /// The results of the file, and all its errors.
