@@ -94,7 +94,11 @@ pub(crate) fn miri() -> Result<()> {
         .into_iter()
         .find(|cargo| works(cargo.command("miri").arg("--version")));
     match found {
-        Some(cargo) => cargo.run("miri", &["test", "-p", "gopiper-abi", "--lib"]),
+        Some(cargo) => {
+            cargo.run("miri", &["test", "-p", "gopiper-abi", "--lib"])?;
+            // The functions that Lua calls, without Lua.
+            cargo.run("miri", &["test", "-p", "gopiper-lua", "--lib", "function::ffi::"])
+        }
         None => {
             eprintln!("skipped: neither this toolchain nor a nightly one has 'cargo miri'");
             Ok(())

@@ -10,6 +10,8 @@ mod held;
 mod message;
 mod plain;
 mod state;
+#[cfg(test)]
+mod tests;
 mod values;
 mod window;
 
