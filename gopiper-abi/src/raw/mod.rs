@@ -41,6 +41,7 @@ mod find;
 mod flags;
 pub mod host;
 mod host_services;
+mod kept;
 #[cfg(test)]
 mod layout_test;
 mod message;
@@ -63,7 +64,6 @@ pub use component::{
     FactoryVtable, FactoryVtable_Ref, Header, Kind, Need, Parallel, Produced, RawComponent,
     RawFactory, enter, header,
 };
-pub use delivery::kept::{Deliveries, Kept};
 pub use delivery::positions::{MessagePosition, Positions};
 pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};
 pub use error::RawError;
@@ -82,6 +82,7 @@ pub use host_services::{
     Counter, Gauge, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
     SendStatus, Sending,
 };
+pub use kept::{Deliveries, Kept};
 pub use message::Message;
 pub use message::attributes::{AttributeValue, Attributes};
 pub use message::ending::Ending;

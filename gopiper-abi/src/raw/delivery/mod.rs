@@ -4,7 +4,6 @@
 //! A delivery is the host's: one for each produced batch. A message refers to it by pointer and
 //! index, and each index is settled exactly once, by its holder at that time: the host for messages
 //! in a batch, a [`Kept`](crate::raw::Kept) for messages that a component collects.
-pub(in crate::raw) mod kept;
 pub(in crate::raw) mod positions;
 pub(in crate::raw) mod threads_host;
 
