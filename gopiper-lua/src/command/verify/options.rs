@@ -9,12 +9,11 @@ use std::{
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use clap::Args;
-use gopiper_abi::{Map, Message};
+use gopiper_abi::{Map, Message, export::from_json};
 use serde::Deserialize;
 use serde_json::{Map as JsonMap, Value as Json};
 use tempfile::NamedTempFile;
 
-use super::subject::value;
 use crate::command::trust::TrustArguments;
 
 #[derive(Debug, Args)]
@@ -146,7 +145,7 @@ fn read_text(given: &str) -> Result<String, String> {
 
 fn attributes(text: &str) -> Result<Map, String> {
     match serde_json::from_str(text) {
-        Ok(Json::Object(all)) => Ok(all.iter().map(|(key, it)| (key, value(it))).collect()),
+        Ok(Json::Object(all)) => Ok(all.iter().map(|(key, it)| (key, from_json(it))).collect()),
         Ok(_) => Err("--attributes: give a JSON object".into()),
         Err(error) => Err(format!("--attributes: give a JSON object ({error})")),
     }
@@ -190,7 +189,7 @@ fn message(line: &str) -> Result<Message, String> {
     };
     let mut message = Message::new(bytes);
     for (key, it) in &given.attributes {
-        message.set_attribute(key, value(it));
+        message.set_attribute(key, from_json(it));
     }
     Ok(message)
 }

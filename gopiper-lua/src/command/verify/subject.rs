@@ -8,8 +8,6 @@ use gopiper_abi::{
 use gopiper_core::loader::Seal;
 use serde_json::Value as Json;
 
-pub(super) use gopiper_abi::export::from_json as value;
-
 use super::{options::VerifyInput, process::Snapshot, verdict::Verdict};
 
 /// How a test begins that was skipped because nothing works without attributes.

@@ -1,10 +1,10 @@
 //! Tests of a component's attributes.
-use gopiper_abi::{Map, schema::Schema};
+use gopiper_abi::{Map, export::from_json, schema::Schema};
 use serde_json::json;
 
 use super::test::Test;
 use crate::command::verify::{
-    subject::{Subject, value},
+    subject::Subject,
     verdict::{Judged, Verdict, must},
 };
 
@@ -94,7 +94,7 @@ fn wrong_type(subject: &Subject) -> Judged {
                 continue;
             }
             let mut attributes = subject.given.attributes.clone();
-            attributes.insert(name, value(&wrong));
+            attributes.insert(name, from_json(&wrong));
             let errors = subject.with(attributes).err().unwrap_or_default();
             let is_about = |path: &str| path.split(['.', '[']).next() == Some(name);
             must(errors.iter().any(|it| is_about(&it.attribute)), || {
@@ -119,7 +119,7 @@ fn huge(subject: &Subject) -> Judged {
     for (name, _) in Schema::new(&schema).properties() {
         for huge in &all {
             let mut attributes = subject.given.attributes.clone();
-            attributes.insert(name, value(huge));
+            attributes.insert(name, from_json(huge));
             if let Some(said) = panic_at(subject, attributes) {
                 return Err(Verdict::Failed(format!("'{name}' too large or long: it {said}")));
             }

@@ -2,6 +2,7 @@
 use fastrand::Rng;
 use gopiper_abi::{
     Map, Message, Value,
+    export::from_json,
     schema::{Schema, type_of},
 };
 use serde_json::{Value as Json, json};
@@ -12,7 +13,7 @@ use super::{
     test::Test,
 };
 use crate::command::verify::{
-    subject::{Subject, value},
+    subject::Subject,
     trial::{Trial, description, panicked},
     verdict::{Judged, Verdict},
 };
@@ -48,7 +49,7 @@ fn attributes(subject: &Subject) -> Judged {
                 }
                 random = json_value(&mut rng, 3);
             }
-            attributes.insert(name, value(&random));
+            attributes.insert(name, from_json(&random));
             changed.insert((*name).to_owned(), random);
         }
         if let Some(said) = panic_at(subject, attributes) {
@@ -151,6 +152,6 @@ fn gopiper_value(rng: &mut Rng) -> Value {
         0 => Value::time(rng.i64(..)),
         1 => gopiper_abi::Payload::from(bytes(rng)).into(),
         2 => Map::from_iter([(text(rng), f64::from_bits(rng.u64(..)))]).into(),
-        _ => value(&json_value(rng, 3)),
+        _ => from_json(&json_value(rng, 3)),
     }
 }
