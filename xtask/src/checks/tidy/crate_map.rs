@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree, Visibility};
 
@@ -15,8 +16,8 @@ pub(super) type ModulePath = String;
 #[derive(Debug, Default)]
 pub(super) struct Module {
     pub(super) file: PathBuf,
-    /// Its types, with the lines that they are defined in.
-    pub(super) types: BTreeMap<String, usize>,
+    /// Its types, with the lines that each name is defined in.
+    pub(super) types: BTreeMap<String, Vec<usize>>,
     /// Everything else that has a name, modules aside.
     others: BTreeSet<String>,
     /// Names that are aliases of paths, and paths all of whose names are taken over.
@@ -70,7 +71,7 @@ impl CrateMap {
                 return Some(module);
             }
             let rest = segments.collect::<Vec<_>>().join("::");
-            return here.reexports.iter().find_map(|(name, target)| {
+            let found = here.reexports.iter().find_map(|(name, target)| {
                 let target = match name {
                     Some(name) if name == segment => joined(target, &rest),
                     Some(_) => return None,
@@ -78,6 +79,10 @@ impl CrateMap {
                 };
                 self.resolve(&target, depth + 1)
             });
+            // Something of another crate that is re-exported here counts as this module's.
+            let is_named =
+                || here.reexports.iter().any(|(name, _)| name.as_deref() == Some(segment));
+            return found.or_else(|| is_named().then_some(module));
         }
         Some(module)
     }
@@ -168,9 +173,43 @@ impl Reader<'_> {
                 self.imported(&path, Some(&name), line, is_reexport);
             }
             UseTree::Glob(_) => {
+                if let Some(path) = self.absolute(before) {
+                    self.module.uses.push((path, line));
+                }
                 if let (Some(path), true) = (self.path_of(before), is_reexport) {
                     self.module.reexports.push((None, path));
                 }
+            }
+        }
+    }
+
+    /// The paths among tokens, `pub(in crate::…)` aside.
+    fn used_among(&mut self, tokens: TokenStream) {
+        let is_colon =
+            |token: &TokenTree| matches!(token, TokenTree::Punct(it) if it.as_char() == ':');
+        let mut tokens = tokens.into_iter().peekable();
+        if tokens.peek().is_some_and(|token| matches!(token, TokenTree::Ident(it) if it == "in")) {
+            return;
+        }
+        while let Some(token) = tokens.next() {
+            let first = match token {
+                TokenTree::Group(group) => {
+                    self.used_among(group.stream());
+                    continue;
+                }
+                TokenTree::Ident(first) if first == "crate" || first == "super" => first,
+                _ => continue,
+            };
+            let mut path = first.to_string();
+            while tokens.next_if(is_colon).is_some() {
+                if let Some(TokenTree::Ident(next)) =
+                    tokens.next_if(|token| matches!(token, TokenTree::Ident(_)))
+                {
+                    path = joined(&path, &next.to_string());
+                }
+            }
+            if let Some(used) = self.absolute(&path) {
+                self.module.uses.push((used, first.span().start().line));
             }
         }
     }
@@ -225,7 +264,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         if let Some(name) = name {
             let line = name.span().start().line;
             match is_type {
-                true => drop(self.module.types.insert(name.to_string(), line)),
+                true => self.module.types.entry(name.to_string()).or_default().push(line),
                 false => drop(self.module.others.insert(name.to_string())),
             }
         }
@@ -251,5 +290,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             self.module.uses.push((used, line));
         }
         visit::visit_path(self, path);
+    }
+
+    /// What a macro makes of its tokens is not known here, so only the paths among them are read.
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.used_among(call.tokens.clone());
+        visit::visit_macro(self, call);
     }
 }

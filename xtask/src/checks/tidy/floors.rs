@@ -1,74 +1,12 @@
-//! The folders that each folder of a crate may use: the design, as a table. No module uses one
-//! above it.
+//! No module uses one above it, or one that its room may not use (`house.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
 use super::crate_map::{CrateMap, ModulePath};
+use super::house::{COUPLES, HOUSE, Room};
 use crate::workspace::root;
-
-/// A folder of a crate (or a file beside `lib.rs`), and the folders on the floors below that it may
-/// use.
-type Room = (&'static str, &'static [&'static str]);
-
-/// For each `src` folder its rooms, from the ground up.
-const HOUSE: &[(&str, &[Room])] = &[
-    (
-        "gopiper-abi/src",
-        &[
-            ("raw", &[]),
-            ("raw::author", &["raw"]),
-            ("raw::host", &["raw", "raw::author"]),
-            ("nearest", &[]),
-            ("error", &["raw"]),
-            ("attributes", &["raw", "nearest"]),
-            ("postponed", &["raw", "raw::author"]),
-            ("logging", &["raw", "raw::author"]),
-            ("component", &["raw", "raw::author", "error", "attributes", "postponed"]),
-            ("lines", &["raw", "error", "attributes", "postponed"]),
-            (
-                "export",
-                &["raw", "raw::author", "error", "attributes", "postponed", "logging", "component"],
-            ),
-            (
-                "own",
-                &["raw", "raw::author", "raw::host", "error", "postponed", "component", "export"],
-            ),
-            ("testing", &["raw", "raw::author", "raw::host", "error", "component", "export"]),
-        ],
-    ),
-    (
-        "gopiper-core/src",
-        &[
-            ("base", &[]),
-            ("loader", &[]),
-            ("disk", &[]),
-            ("channel", &["base"]),
-            ("dead_letters", &["base", "disk", "channel"]),
-            ("buffer", &["base", "disk"]),
-            ("plan", &["base", "disk", "channel", "dead_letters", "buffer"]),
-            ("stage", &["base", "disk", "channel", "dead_letters", "plan"]),
-            ("worker", &["base", "channel", "dead_letters", "plan", "stage"]),
-            ("run", &["base", "disk", "channel", "dead_letters", "plan", "stage", "worker"]),
-        ],
-    ),
-    (
-        "gopiper-lua/src",
-        &[
-            ("state", &[]),
-            ("problem", &[]),
-            ("language", &["state", "problem"]),
-            ("function", &["state", "problem", "language"]),
-            ("module", &["state", "problem", "language", "function"]),
-            // The program's: it has the rest as a library.
-            ("command", &[]),
-        ],
-    ),
-];
-
-/// Modules that use each other, because each contains the other.
-const COUPLES: &[(&str, &str)] = &[("raw::message::map", "raw::message::value")];
 
 pub(super) fn check() -> Result<Vec<String>> {
     let mut wrong = Vec::new();
@@ -82,12 +20,13 @@ pub(super) fn check() -> Result<Vec<String>> {
 fn violations(src: &str, map: &CrateMap, rooms: &[Room]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut arrows: BTreeMap<&str, BTreeSet<ModulePath>> = BTreeMap::new();
+    let mut folders = arrows.clone();
     for (path, module) in &map.modules {
         let Some(from) = room_of(path, rooms) else {
             if !path.is_empty() {
                 wrong.push(format!(
                     "{src}: no floor is known for '{path}': give it one in {}",
-                    file!()
+                    file!().replace("floors.rs", "house.rs")
                 ));
             }
             continue;
@@ -100,6 +39,9 @@ fn violations(src: &str, map: &CrateMap, rooms: &[Room]) -> Vec<String> {
             };
             let Some(to) = room_of(&target, rooms) else { continue };
             if to == from {
+                if let Some((folder, other)) = siblings(path, &target) {
+                    folders.entry(folder).or_default().insert(other.to_owned());
+                }
                 arrows.entry(path).or_default().insert(target);
             } else if !rooms[from].1.contains(&rooms[to].0) {
                 let why = if to > from {
@@ -116,8 +58,23 @@ fn violations(src: &str, map: &CrateMap, rooms: &[Room]) -> Vec<String> {
             }
         }
     }
-    wrong.extend(circles(src, &arrows));
+    let (of_modules, of_folders) = (circles(src, &arrows), circles(src, &folders));
+    let of_folders = of_folders.into_iter().filter(|(from, _)| !of_modules.contains_key(from));
+    wrong.extend(of_folders.map(|(_, said)| said));
+    wrong.extend(of_modules.into_values());
     wrong
+}
+
+/// The folders, or files, of two modules in the folder that both lie in.
+fn siblings<'a, 'b>(path: &'a str, other: &'b str) -> Option<(&'a str, &'b str)> {
+    let mut both = beginnings(path).zip(beginnings(other));
+    both.find(|(one, two)| one != two)
+}
+
+/// The path of one segment, of two, and so on.
+fn beginnings(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices("::").map(|(end, _)| end).chain([path.len()]);
+    ends.map(|end| &path[..end])
 }
 
 /// The room with the longest name that the module lies in.
@@ -128,8 +85,11 @@ fn room_of(path: &str, rooms: &[Room]) -> Option<usize> {
     (0..rooms.len()).filter(|room| lies_in(rooms[*room].0)).max_by_key(|room| rooms[*room].0.len())
 }
 
-/// Modules of one room that use each other, over however many others.
-fn circles(src: &str, arrows: &BTreeMap<&str, BTreeSet<ModulePath>>) -> Vec<String> {
+/// Modules of one room that use each other, over however many others; with the error for each.
+fn circles<'a>(
+    src: &str,
+    arrows: &BTreeMap<&'a str, BTreeSet<ModulePath>>,
+) -> BTreeMap<&'a str, String> {
     let reached = |from: &str| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
         while let Some(next) = open.pop() {
@@ -144,7 +104,7 @@ fn circles(src: &str, arrows: &BTreeMap<&str, BTreeSet<ModulePath>>) -> Vec<Stri
         seen
     };
     let all: BTreeMap<&str, _> = arrows.keys().map(|from| (*from, reached(from))).collect();
-    let mut wrong = Vec::new();
+    let mut wrong = BTreeMap::new();
     for (from, seen) in &all {
         if !seen.contains(*from) {
             continue;
@@ -153,7 +113,8 @@ fn circles(src: &str, arrows: &BTreeMap<&str, BTreeSet<ModulePath>>) -> Vec<Stri
             .iter()
             .filter(|target| all.get(&***target).is_some_and(|back| back.contains(*from)));
         let direct: Vec<_> = direct.map(String::as_str).collect();
-        wrong.push(format!("{src}: '{from}' is in a cycle: it uses {}", direct.join(", ")));
+        let said = format!("{src}: '{from}' is in a cycle: it uses {}", direct.join(", "));
+        wrong.insert(*from, said);
     }
     wrong
 }
@@ -199,6 +160,12 @@ mod tests {
             "fn f(_: crate::roof::Roof) {}",
             // Re-exported on the ground, and defined on the roof.
             "use crate::lobby::Roof;",
+            "use crate::roof::*;",
+            "use super::super::roof::{*};",
+            "fn f() { println!(\"{}\", crate::roof::Roof); }",
+            "fn f() { a!(b => [crate::roof::Roof::<u8>::new(), 1]) }",
+            "fn f() { a! { super::super::roof::Roof } }",
+            "macro_rules! a { () => { $crate::roof::Roof }; }",
         ] {
             let files = [
                 ("lobby.rs", "pub(crate) use crate::roof::Roof;"),
@@ -210,6 +177,15 @@ mod tests {
                 |line: &String| line.contains("'ground' uses 'roof', which is above it");
             assert!(wrong.iter().any(is_reported), "{import}: {wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_visibility_uses_nothing() {
+        let files = [
+            ("roof.rs", "pub(crate) struct Roof;"),
+            ("ground/stone.rs", "a! { pub(in crate::roof) struct Stone; }"),
+        ];
+        assert_eq!(found(&files), Vec::<String>::new());
     }
 
     #[test]
@@ -238,5 +214,35 @@ mod tests {
         ]);
         assert_eq!(wrong.len(), 3, "{wrong:?}");
         assert!(wrong[0].contains("'ground::a' is in a cycle: it uses ground::b"), "{wrong:?}");
+    }
+
+    #[test]
+    fn folders_of_one_room_form_no_circle_though_their_modules_do_not() {
+        let wrong = found(&[
+            ("ground/mod.rs", "mod a; mod b;"),
+            ("ground/a/mod.rs", "pub(crate) mod x; pub(crate) mod y;"),
+            ("ground/a/x.rs", "use crate::ground::b::low::Low; pub(crate) struct X(Low);"),
+            ("ground/a/y.rs", "pub(crate) struct Y;"),
+            ("ground/b/mod.rs", "pub(crate) mod low; pub(crate) mod high;"),
+            ("ground/b/low.rs", "pub(crate) struct Low;"),
+            ("ground/b/high.rs", "use crate::ground::a::y::Y; pub(crate) struct High(Y);"),
+        ]);
+        assert_eq!(
+            wrong,
+            [
+                "src: 'ground::a' is in a cycle: it uses ground::b",
+                "src: 'ground::b' is in a cycle: it uses ground::a",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_of_another_crate_counts_as_that_of_the_module_which_re_exports_it() {
+        let wrong = found(&[
+            ("roof.rs", "pub(crate) use other::thing as renamed;"),
+            ("ground.rs", "use crate::roof::renamed;"),
+        ]);
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert!(wrong[0].contains("'ground' uses 'roof', which is above it"), "{wrong:?}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod crate_map;
 mod floors;
+mod house;
 mod links;
 mod names;
 

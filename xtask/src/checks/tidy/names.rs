@@ -8,7 +8,9 @@ use anyhow::Result;
 use super::crate_map::CrateMap;
 use crate::workspace::root;
 
-/// The crates whose types a reader may meet in one file.
+/// The crates whose types a reader may meet in one file. Components are not among them: each is a
+/// crate of its own that no other one uses, and the same names in all of them (`Attributes`) help
+/// whoever reads a second one.
 const CRATES: &[&str] = &[
     "gopiper-abi/src",
     "gopiper-abi/c/src",
@@ -25,9 +27,17 @@ pub(super) fn check() -> Result<Vec<String>> {
     for src in CRATES {
         maps.push(CrateMap::read(&root().join(src))?);
     }
-    Ok(doubles(maps.iter().flat_map(|map| map.modules.values()).flat_map(|module| {
-        module.types.iter().map(|(name, line)| (&**name, &*module.file, *line))
-    })))
+    Ok(doubles(types(&maps)))
+}
+
+/// The types of the crates, with the place of each.
+fn types(maps: &[CrateMap]) -> impl Iterator<Item = (&str, &Path, usize)> {
+    let modules = maps.iter().flat_map(|map| map.modules.values());
+    modules.flat_map(|module| {
+        module.types.iter().flat_map(|(name, lines)| {
+            lines.iter().map(|line| (name.as_str(), module.file.as_path(), *line))
+        })
+    })
 }
 
 fn doubles<'a>(types: impl Iterator<Item = (&'a str, &'a Path, usize)>) -> Vec<String> {
@@ -49,7 +59,21 @@ fn doubles<'a>(types: impl Iterator<Item = (&'a str, &'a Path, usize)>) -> Vec<S
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn so_is_one_within_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "struct Batch;\nmod inner {\n    enum Batch {}\n    struct Other;\n}\n";
+        fs::write(folder.path().join("lib.rs"), text).unwrap();
+        let map = CrateMap::read(folder.path()).unwrap();
+        let doubles = doubles(types(std::slice::from_ref(&map)));
+        let file = folder.path().join("lib.rs");
+        let file = file.display();
+        assert_eq!(doubles, [format!("{file}:1: 'Batch' is defined in {file}:3, too")]);
+    }
 
     #[test]
     fn a_second_type_of_one_name_is_refused_with_both_places() {
