@@ -3,13 +3,13 @@
 # amqp 5.4.2 (under kombu) and pamqp 4.0.1 (under aio-pika).
 #
 # Surprise: pika cuts each float and double that it reads to a whole number:
-# 0.75 is 0, also in a list, and -0.5 is 0. There is no error. It can't write a
+# 0.75 is 0, also in a list, and -0.5 is 0. There is no error. It cannot write a
 # float; only Decimal passes through all three. pamqp writes a float with 32
 # bits: 0.1 arrives as 0.10000000149011612, and a time in seconds of today is
 # 32.5 seconds off. amqp writes 64 bits.
 #
 # For gopiper: an AMQP sink writes a fraction in a header as text or as a
-# decimal, because it can't know the consumer's library. A source does not make
+# decimal, because it cannot know the consumer's library. A source does not make
 # a time of a 32-bit float. A test has 0.75 and a time in both widths.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"

@@ -10,7 +10,7 @@
 # precision and scale, and a field's order. avro writes a named type out again
 # where it is used a second time. So one schema has up to three fingerprints.
 #
-# For gopiper: a source that finds schemas by fingerprint can't rely on the one
+# For gopiper: a source that finds schemas by fingerprint cannot rely on the one
 # that it computes: the operator must be able to say which number means which
 # schema. A sink of single objects follows the rules, and not what its crate
 # says.

@@ -11,7 +11,7 @@
 # classic frame with a DLC of 12, which does not exist. TRC keeps one of the
 # five, and counts channels from 1.
 #
-# For gopiper: a CAN sink fails messages that its format can't express, instead
+# For gopiper: a CAN sink fails messages that its format cannot express, instead
 # of writing something similar. A file that python-can wrote
 # is no proof for a source of ours, except for data frames.
 set -eu

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # influxdb-client 1.50.0 (Python) writing line protocol.
 #
-# Surprise: its escaping can't be undone, so different tag values give the same
+# Surprise: its escaping cannot be undone, so different tag values give the same
 # line and so the same series. 'C:\' and 'C: ' (with a space) are both written
 # as C:\ followed by a space. A line feed is written as a backslash and an n,
 # and so are these two characters. A field's string
@@ -9,8 +9,8 @@
 # number is written without a look at its size, and a point whose fields are
 # all NaN is an empty string and no error.
 #
-# For gopiper: a source can't restore the original, and must not try. It must
-# not split at each line feed, and a point of ours that line protocol can't
+# For gopiper: a source cannot restore the original, and must not try. It must
+# not split at each line feed, and a point of ours that line protocol cannot
 # express is a failed message and not a similar one.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"

@@ -13,7 +13,7 @@
 #
 # For gopiper: a MIDI source keeps the running status over reads, takes
 # F8..FF out before anything else, and knows F7 packets. Every serial port and
-# every sequencer sends all three; mido can't be the other side of its test.
+# every sequencer sends all three; mido cannot be the other side of its test.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"
 python3 -m venv v; v/bin/pip -q install mido==1.3.3

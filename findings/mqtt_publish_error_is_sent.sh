@@ -9,7 +9,7 @@
 # connect() and the server's answer have rc 0 and go first.
 #
 # For gopiper: an MQTT peer that treats rc as failure and publishes again sends
-# each message twice, as two messages without the DUP flag, so a source can't
+# each message twice, as two messages without the DUP flag, so a source cannot
 # tell. Order of one topic does not hold over a connection's beginning. A sink
 # of ours reports a message by its acknowledgement alone.
 set -eu

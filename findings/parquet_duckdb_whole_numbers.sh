@@ -6,7 +6,7 @@
 # 9007199254740992.0, while count(*) beside it stays whole. The same happens to
 # a decimal of more than 38 digits when DuckDB reads it. A TIMETZ is stored in
 # UTC and not marked so. A date 'infinity' is the day 2147483647, of which
-# pyarrow can't make a date. A duration becomes a number without its unit.
+# pyarrow cannot make a date. A duration becomes a number without its unit.
 #
 # For gopiper: a total that some query wrote is a float in the file. A Parquet
 # source does not promise whole numbers for a column by its name, and passes on

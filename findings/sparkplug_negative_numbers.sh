@@ -10,7 +10,7 @@
 # 12:00Z.
 #
 # For gopiper: a Sparkplug source takes the low 8 or 16 bits and extends their
-# sign, and ignores the others. A sink can't please both: say which one is
+# sign, and ignores the others. A sink cannot please both: say which one is
 # written. Both ways have to be in the test.
 set -eu
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT; cd "$tmp"

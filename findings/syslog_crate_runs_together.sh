@@ -9,7 +9,7 @@
 # feeds the whole connection is one message, which ends when the peer leaves.
 #
 # For gopiper: a syslog source over TCP must have a limit of length and of time
-# for a line that doesn't end, and says so in a counter. It can't split at
+# for a line that doesn't end, and says so in a counter. It cannot split at
 # '<14>': a text may hold it. Framing is an option of each listener, not a
 # guess.
 set -eu

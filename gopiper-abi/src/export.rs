@@ -251,7 +251,7 @@ impl<C: BatchComponent> WorkerComponent for ComponentWorker<C> {
     }
 
     fn produce(&mut self, _credit: usize) -> Result<Produced, RawError> {
-        Err(Error::new("it is not a source: it can't be the first component").into())
+        Err(Error::new("it is not a source: it cannot be the first component").into())
     }
 
     fn handle(&mut self, call: BatchCall<'_>) -> HandleFlags {

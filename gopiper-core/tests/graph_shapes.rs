@@ -139,7 +139,7 @@ fn graphs_that_lead_nowhere_are_refused() {
     let detached = || branch(BranchPolicy::Detach, vec![grep("x")]);
     let route = || Step::Route { router: by_number(), branches: Vec::new() };
     for (steps, expected) in [
-        (vec![tee(vec![vec![sink()]]), sink()], "tee: it can't be the first element of a list"),
+        (vec![tee(vec![vec![sink()]]), sink()], "tee: it cannot be the first element of a list"),
         (vec![source(), tee(vec![])], "tee: it has no branches"),
         (vec![source(), route()], "route: it has no branches"),
         (
@@ -173,11 +173,11 @@ fn graphs_that_lead_nowhere_are_refused() {
         ),
         (
             vec![Step::Merge(vec![vec![grep("x")]]), sink()],
-            "grep is a transform, and can't be the first of a pipeline",
+            "grep is a transform, and cannot be the first of a pipeline",
         ),
         (
             vec![source(), tee(vec![vec![source(), sink()], vec![sink()]])],
-            "feed_2 is a source, and can't be in the middle of a pipeline",
+            "feed_2 is a source, and cannot be in the middle of a pipeline",
         ),
         (
             vec![source(), tee(vec![vec![Step::Buffer(BufferOptions::default()), sink()]])],

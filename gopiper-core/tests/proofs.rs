@@ -100,5 +100,5 @@ fn a_child_process_maps_the_payloads() {
 
     let probe = Probe::new(["tree"]);
     let (summary, _) = run(components(&probe));
-    assert_eq!(summary.outcomes.failed, 1, "private memory can't be mapped");
+    assert_eq!(summary.outcomes.failed, 1, "private memory cannot be mapped");
 }

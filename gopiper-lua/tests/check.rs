@@ -81,8 +81,8 @@ fn check_refuses_components_without_a_state_directory_and_creates_none() {
     let folder = folder(&[("pipeline.lua", text)]);
     let count = || fs::read_dir(folder.path()).expect("the folder").count();
     for (variable, place, code) in [
-        // The operator has not asked for the default one: a warning says that it can't be used, and
-        // there is none.
+        // The operator has not asked for the default one: a warning says that it cannot be used,
+        // and there is none.
         ("XDG_STATE_HOME", "pipeline.lua", 78),
         ("GOPIPER_STATE_DIR", "pipeline.lua/state", 78),
         ("GOPIPER_STATE_DIR", "state", 0),

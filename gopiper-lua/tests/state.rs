@@ -205,7 +205,7 @@ fn a_state_directory_that_is_read_only_is_refused() {
             .chain(common::plugins().ancestors())
             .all(|path| fs::metadata(path).is_ok_and(|there| there.mode() & 0o005 == 0o005));
         if !visible {
-            eprintln!("the user nobody can't run the program here: skipped");
+            eprintln!("the user nobody cannot run the program here: skipped");
             return;
         }
         command.uid(NOBODY);
@@ -213,7 +213,7 @@ fn a_state_directory_that_is_read_only_is_refused() {
     let output = run(&mut command, b"one\n");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("can't be written to"), "{said}");
+    assert!(said.contains("cannot be written to"), "{said}");
     assert_eq!(output.stdout, b"");
 }
 
@@ -228,7 +228,7 @@ fn a_state_directory_that_cannot_be_made_is_refused_before_anything_is_read() {
         let output = run(program.args(["--state-dir", "/proc/gopiper"]), b"a line\n");
         let said = stderr(&output);
         assert_eq!((output.status.code(), &output.stdout[..]), (Some(78), &b""[..]), "{said}");
-        assert!(said.contains("state directory /proc/gopiper can't be used"), "{said}");
+        assert!(said.contains("state directory /proc/gopiper cannot be used"), "{said}");
     }
 }
 

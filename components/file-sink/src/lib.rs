@@ -3,9 +3,9 @@
 //! With `sync = 'batch'` a message is reported as Done when it is on disk: messages that were not
 //! come again after a crash, and the part of them already written is removed.
 //!
-//! After a crash the sink can't tell by looking which last line is only a part of one. So it leaves
-//! a mark beside the file while that is open: how long the file was when it was opened, or when a
-//! message without a delimiter was last done. No mark is written for a batch of lines.
+//! After a crash the sink cannot tell by looking which last line is only a part of one. So it
+//! leaves a mark beside the file while that is open: how long the file was when it was opened, or
+//! when a message without a delimiter was last done. No mark is written for a batch of lines.
 mod disk;
 mod mark;
 mod place;

@@ -313,7 +313,7 @@ fn open_alone(path: &Path) -> io::Result<File> {
                 let said = format!("another file_sink has it open{process}: stop that one first");
                 io::Error::new(io::ErrorKind::WouldBlock, said)
             }
-            error => io::Error::other(format!("it can't be locked: {error}")),
+            error => io::Error::other(format!("it cannot be locked: {error}")),
         })?;
         // Meanwhile it may have been renamed.
         if fs::metadata(path).is_ok_and(|there| match file.metadata() {

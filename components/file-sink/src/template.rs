@@ -137,7 +137,7 @@ impl Template {
     /// The destination of this message.
     ///
     /// # Errors
-    /// It has no such attribute, or one that can't be part of a name.
+    /// It has no such attribute, or one that cannot be part of a name.
     pub(crate) fn render(&mut self, message: &Message, now: i64) -> Result<PathBuf, String> {
         self.set_second(second_of(message, now))?;
         let mut path = String::new();
@@ -201,7 +201,7 @@ fn name_of(name: &str, value: Option<&Value>) -> Result<String, String> {
         ValueTag::BOOL => value.as_bool().map(|truth| truth.to_string()),
         _ => None,
     };
-    let refused = |why: &str| format!("its attribute '{name}' {why}: it can't be part of a path");
+    let refused = |why: &str| format!("its attribute '{name}' {why}: it cannot be part of a path");
     let text = text.ok_or_else(|| refused("is neither text nor a whole number"))?;
     match &text[..] {
         "" => Err(refused("is empty")),

@@ -197,7 +197,7 @@ fn a_length_changed_by_others_is_noticed() {
     length(0);
     sink.handle(["3", "4"]);
     assert_eq!(folder.read("a"), "3\n4\n");
-    // The mark of a message without a delimiter can't be written: that message is taken back, and
+    // The mark of a message without a delimiter cannot be written: that message is taken back, and
     // nothing else.
     fs::create_dir(folder.path(".a.gopiper-new")).unwrap();
     for there in [2, 6] {

@@ -114,10 +114,10 @@ typedef struct gopiper_message gopiper_message;
 // Text in UTF-8.
 #define GOPIPER_TEXT 7
 
-// A list; it is passed on, but can't be looked into from C.
+// A list; it is passed on, but cannot be looked into from C.
 #define GOPIPER_LIST 8
 
-// Keys with values; it is passed on, but can't be looked into from C.
+// Keys with values; it is passed on, but cannot be looked into from C.
 #define GOPIPER_MAP 9
 
 // Of attributes in a component's table: a path, which the component gets as text. A relative one
@@ -441,7 +441,7 @@ bool gopiper_message_attribute_at(const gopiper_message *message,
                                   gopiper_value *value);
 
 // Sets an attribute; bytes and text are copied. False, and nothing is changed, if the key or a
-// text is no UTF-8, or the kind is one that C can't give.
+// text is no UTF-8, or the kind is one that C cannot give.
 bool gopiper_message_set_attribute(gopiper_message *message, const char *key, gopiper_value value);
 
 // Takes an attribute away. False if there was none.

@@ -60,7 +60,7 @@ impl Description {
     /// The component of this library.
     ///
     /// # Panics
-    /// When the table can't be meant so: the author sees it when the file is first loaded.
+    /// When the table cannot be meant so: the author sees it when the file is first loaded.
     pub(crate) fn get() -> &'static Self {
         static DESCRIPTION: OnceLock<Description> = OnceLock::new();
         // SAFETY: GOPIPER_COMPONENT defines the symbol, with pointers to constants, and the header

@@ -119,7 +119,7 @@ pub unsafe extern "C" fn gopiper_message_attribute_at(
 }
 
 /// Sets an attribute; bytes and text are copied. False, and nothing is changed, if the key or a
-/// text is no UTF-8, or the kind is one that C can't give.
+/// text is no UTF-8, or the kind is one that C cannot give.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_message_set_attribute(
     message: &mut gopiper_message,

@@ -21,9 +21,9 @@ pub const GOPIPER_TIME: u32 = 5;
 pub const GOPIPER_BYTES: u32 = 6;
 /// Text in UTF-8.
 pub const GOPIPER_TEXT: u32 = 7;
-/// A list; it is passed on, but can't be looked into from C.
+/// A list; it is passed on, but cannot be looked into from C.
 pub const GOPIPER_LIST: u32 = 8;
-/// Keys with values; it is passed on, but can't be looked into from C.
+/// Keys with values; it is passed on, but cannot be looked into from C.
 pub const GOPIPER_MAP: u32 = 9;
 /// Of attributes in a component's table: a path, which the component gets as text. A relative one
 /// starts at the folder of the pipeline's file.
@@ -99,7 +99,7 @@ impl gopiper_value {
         gopiper_value { kind: value.tag().0, content }
     }
 
-    /// The value that C gives; `None` for one that it can't give: a list, a map, text that is not
+    /// The value that C gives; `None` for one that it cannot give: a list, a map, text that is not
     /// UTF-8.
     ///
     /// # Safety

@@ -93,7 +93,7 @@ impl fmt::Debug for Produced {
     }
 }
 
-/// A resource that a component can't work without: the host checks it before anything starts.
+/// A resource that a component cannot work without: the host checks it before anything starts.
 #[repr(C)]
 #[derive(Debug, Clone, PartialEq, Eq, StableAbi)]
 pub struct Need {
@@ -198,7 +198,7 @@ pub struct FactoryVtable {
     pub gathers: unsafe extern "C" fn(object: *mut ()) -> usize,
     /// How many workers it supports.
     pub parallel: unsafe extern "C" fn(object: *mut ()) -> Parallel,
-    /// The resources that it can't work without.
+    /// The resources that it cannot work without.
     pub needs: unsafe extern "C" fn(object: *mut ()) -> RVec<Need>,
     /// Whether nothing that it has is lost when the program ends at any moment; if not, what the
     /// operator has set that makes it so.

@@ -314,7 +314,7 @@ impl Host {
     /// component have the same; a file `lock` in it is the host's.
     ///
     /// # Errors
-    /// When it can't be made, or another process has it, in the host's words.
+    /// When it cannot be made, or another process has it, in the host's words.
     pub fn state_directory(&self) -> Result<PathBuf, RawError> {
         let directory = service!(self.state_directory());
         Ok(PathBuf::from(directory.into_result()?.into_string()))

@@ -81,8 +81,7 @@ impl Deliveries {
     }
 
     /// Gives the messages back to their source, which sends them again the next time, if it can:
-    /// for messages that are still kept when the component ends and can't be turned into output any
-    /// more.
+    /// for messages that are still kept when the component ends and cannot become output any more.
     pub fn give_back(self) {
         self.settle(Outcome::RETURNED);
     }

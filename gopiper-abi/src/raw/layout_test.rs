@@ -133,7 +133,7 @@ fn the_offsets_are_the_compilers() {
     }
 }
 
-/// Shows a change: a test that can't fail would guard nothing.
+/// Shows a change: a test that cannot fail would guard nothing.
 #[test]
 fn a_difference_is_shown() {
     let changed = GOLDEN.replace("  40  index: u32", "  40  index: u64");

@@ -65,7 +65,7 @@ impl Factory for KeepFactory {
 
     fn check(&self) -> Result<(), Error> {
         match self.0.word.as_str() {
-            "unlucky" => Err(Error::new("can't look for that here")),
+            "unlucky" => Err(Error::new("cannot look for that here")),
             _ => Ok(()),
         }
     }
@@ -168,7 +168,7 @@ fn an_attribute_that_is_wrong_is_named_with_its_value() {
     let error = refused(vec![word(), ("wrod", "b".into())]);
     assert!(error.contains("wrod"), "{error}");
     assert_eq!(refused(vec![("word", "".into())]), "word: is empty: every line contains that");
-    assert_eq!(refused(vec![("word", "unlucky".into())]), "can't look for that here");
+    assert_eq!(refused(vec![("word", "unlucky".into())]), "cannot look for that here");
     assert!(Harness::transform::<KeepFactory>([word(), ("look", look(1i64.into()))]).is_ok());
 }
 

@@ -64,7 +64,7 @@ extern "C" {
 // Has the log of all pipelines written by `write`, which gets `context`: the messages of the
 // pipelines and their components, beside the errors of the functions here. `filter` selects the
 // messages to write ("warn", "info", "debug", as the environment variable GOPIPER_LOG); NULL is
-// "warn". Once, before the first pipeline; false if it was called before, or the filter can't be
+// "warn". Once, before the first pipeline; false if it was called before, or the filter cannot be
 // read. Without it nothing is logged.
 bool gopiper_log_to(gopiper_log_function write, void *context, const char *filter);
 
@@ -81,14 +81,14 @@ gopiper_pipeline *gopiper_pipeline_new(const char *name, const char *options);
 // for none: `gopiper inspect --load FILE` shows the attributes. `options` is a JSON object, or
 // NULL: "name", "pool_size", "channel_size", "channel_bytes", "ordered", "partition_by",
 // "timeout", "linger", "retry" ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail"
-// ("dead_letter", "discard", "stop"), times in seconds. False if it can't be;
+// ("dead_letter", "discard", "stop"), times in seconds. False if it cannot be;
 // gopiper_pipeline_error says why, and the start will fail too.
 bool gopiper_pipeline_load(gopiper_pipeline *pipeline,
                            const char *file,
                            const char *attributes,
                            const char *options);
 
-// Starts it, on threads of its own. False if it can't be, with all that is wrong in
+// Starts it, on threads of its own. False if it cannot be, with all that is wrong in
 // gopiper_pipeline_error; then none of it runs.
 bool gopiper_pipeline_start(gopiper_pipeline *pipeline);
 

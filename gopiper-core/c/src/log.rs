@@ -20,7 +20,7 @@ pub type gopiper_log_function =
 /// Has the log of all pipelines written by `write`, which gets `context`: the messages of the
 /// pipelines and their components, beside the errors of the functions here. `filter` selects the
 /// messages to write ("warn", "info", "debug", as the environment variable GOPIPER_LOG); NULL is
-/// "warn". Once, before the first pipeline; false if it was called before, or the filter can't be
+/// "warn". Once, before the first pipeline; false if it was called before, or the filter cannot be
 /// read. Without it nothing is logged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_log_to(

@@ -245,7 +245,7 @@ pub unsafe extern "C" fn gopiper_pipeline_new(
 /// for none: `gopiper inspect --load FILE` shows the attributes. `options` is a JSON object, or
 /// NULL: "name", "pool_size", "channel_size", "channel_bytes", "ordered", "partition_by",
 /// "timeout", "linger", "retry" ({"max_attempts", "initial_backoff", "max_backoff"}), "on_fail"
-/// ("dead_letter", "discard", "stop"), times in seconds. False if it can't be;
+/// ("dead_letter", "discard", "stop"), times in seconds. False if it cannot be;
 /// gopiper_pipeline_error says why, and the start will fail too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_load(
@@ -277,7 +277,7 @@ pub unsafe extern "C" fn gopiper_pipeline_load(
     })
 }
 
-/// Starts it, on threads of its own. False if it can't be, with all that is wrong in
+/// Starts it, on threads of its own. False if it cannot be, with all that is wrong in
 /// gopiper_pipeline_error; then none of it runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gopiper_pipeline_start(pipeline: *mut gopiper_pipeline) -> bool {

@@ -40,7 +40,7 @@ pub(crate) fn object(json: Option<Cow<'_, str>>, what: &str) -> Result<Map, Stri
             Ok(all.iter().map(|(key, value)| (key, export::from_json(value))).collect())
         }
         Ok(other) => Err(format!("{what} must be a JSON object (it is {other})")),
-        Err(error) => Err(format!("{what} can't be read as JSON: {error}")),
+        Err(error) => Err(format!("{what} cannot be read as JSON: {error}")),
     }
 }
 

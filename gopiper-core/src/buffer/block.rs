@@ -78,7 +78,7 @@ pub(super) fn weight(message: &Message) -> u64 {
 /// Checks that a message can be read again.
 ///
 /// # Errors
-/// It says what can't.
+/// It says what cannot.
 pub(super) fn check(message: &Message) -> Result<(), String> {
     for (name, value) in message.attributes().iter() {
         check_depth(value).map_err(|why| format!("attribute {name} is {why}"))?;

@@ -26,7 +26,7 @@ pub(super) fn path(segment: &Path) -> PathBuf {
 /// letter is replayed again.
 ///
 /// # Errors
-/// When the marks can't be read.
+/// When the marks cannot be read.
 pub fn done(segment: &Path) -> io::Result<BTreeSet<u64>> {
     let mut bytes = Vec::new();
     match File::open(path(segment)) {
@@ -45,7 +45,7 @@ pub(super) struct Marker(AppendedFile);
 
 impl Marker {
     /// # Errors
-    /// When the file can't be made, or another process marks letters of this segment.
+    /// When the file cannot be made, or another process marks letters of this segment.
     pub(super) fn open(segment: &Path) -> io::Result<Self> {
         let path = path(segment);
         let mut options = OpenOptions::new();

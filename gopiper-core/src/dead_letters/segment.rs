@@ -95,7 +95,7 @@ impl Drop for Segment {
 /// The segments in a folder, oldest first; none if there is no folder.
 ///
 /// # Errors
-/// When the folder can't be read.
+/// When the folder cannot be read.
 pub fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -120,7 +120,7 @@ pub fn is_written(segment: &Path) -> bool {
 /// Removes a segment and its marks.
 ///
 /// # Errors
-/// When it can't be removed.
+/// When it cannot be removed.
 pub fn remove(segment: &Path) -> io::Result<()> {
     fs::remove_file(segment)?;
     match fs::remove_file(marks::path(segment)) {
@@ -129,7 +129,7 @@ pub fn remove(segment: &Path) -> io::Result<()> {
     }
 }
 
-/// Part of a segment that can't be read.
+/// Part of a segment that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
     /// The offset of its beginning.
@@ -157,7 +157,7 @@ impl SegmentReader {
     /// Opens a segment.
     ///
     /// # Errors
-    /// When it can't be read, or is no segment of a version that is known here.
+    /// When it cannot be read, or is no segment of a version that is known here.
     pub fn open(path: &Path) -> io::Result<Self> {
         let bytes = fs::read(path)?;
         // A shorter one is just being made, or its process was killed then.

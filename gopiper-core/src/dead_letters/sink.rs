@@ -41,7 +41,7 @@ impl DeadLetterSink {
             .segment
             .as_ref()
             .is_some_and(|segment| segment.length() >= SEGMENT_BYTES || !segment.is_sound());
-        let used = self.used().map_err(|error| format!("can't read {}: {error}", self.shown()))?;
+        let used = self.used().map_err(|error| format!("cannot read {}: {error}", self.shown()))?;
         if full || used >= self.limit {
             // Unlocked, so that it can be purged.
             self.segment = None;
@@ -65,7 +65,7 @@ impl DeadLetterSink {
                     .and_then(|segment| none.insert(segment).append(letters, room))
             }
         };
-        written.map_err(|error| format!("can't write to {}: {error}", self.folder.display()))
+        written.map_err(|error| format!("cannot write to {}: {error}", self.folder.display()))
     }
 
     fn shown(&self) -> impl std::fmt::Display + '_ {

@@ -55,7 +55,7 @@ pub fn check(directory: &Path, folder: &Path) -> Result<(), String> {
         // It may be gone by the time something is written there.
         error if error.is_temporary() => Ok(()),
         error => Err(format!(
-            "the state directory {} can't be used: cannot create a folder in {} ({error})",
+            "the state directory {} cannot be used: cannot create a folder in {} ({error})",
             directory.display(),
             there.display()
         )),
@@ -73,14 +73,14 @@ fn usable(directory: &Path, folder: &Path) -> Result<PathBuf, String> {
     let there = there.unwrap_or(Path::new("."));
     if !there.is_dir() {
         return Err(format!(
-            "the state directory {shown} can't be used: {} is not a directory",
+            "the state directory {shown} cannot be used: {} is not a directory",
             there.display()
         ));
     }
     access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
         let error = io::Error::from(error);
         format!(
-            "the state directory {shown} can't be used: {} can't be written to ({error})",
+            "the state directory {shown} cannot be used: {} cannot be written to ({error})",
             there.display()
         )
     })?;

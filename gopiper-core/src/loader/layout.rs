@@ -28,7 +28,7 @@ pub(super) fn check(
     let (interface, implementation) =
         if host_is_interface { (host, component) } else { (component, host) };
     // Globals of our own: those of the process would make the result depend on earlier loads. The
-    // fence is for a layout that the checker can't cope with.
+    // fence is for a layout that the checker cannot cope with.
     let compared = catch_unwind(AssertUnwindSafe(|| {
         let globals = CheckingGlobals::new();
         check_layout_compatibility_with_globals(interface, implementation, &globals)

@@ -80,7 +80,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
 /// Checks the signature beside a file with these keys.
 ///
 /// # Errors
-/// When the file can't be read.
+/// When the file cannot be read.
 pub fn signature(path: &Path, trust: &Trust) -> Result<Signature, Refusal> {
     Ok(Signature::of(path, PrivateCopy::of_any(path)?.bytes(), &trust.keys))
 }

@@ -203,7 +203,7 @@ fn another_machine_is_named_in_words() {
         assert!(refusal.wanted.contains("x86-64"), "{refusal}");
     }
 
-    // 32-bit and big-endian files can't even be read.
+    // 32-bit and big-endian files cannot even be read.
     let mut forged = Forged::new();
     forged.bytes[4] = 1;
     forged.bytes[18..20].copy_from_slice(&elf::EM_ARM.0.to_le_bytes());

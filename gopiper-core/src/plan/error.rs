@@ -1,4 +1,4 @@
-//! Why a pipeline can't run.
+//! Why a pipeline cannot run.
 use std::path::PathBuf;
 
 use gopiper_abi::raw::RawError;
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::base::plural::plural;
 
-/// Why a pipeline can't run.
+/// Why a pipeline cannot run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PipelineError {
     /// It has no source and sink.
@@ -16,7 +16,7 @@ pub enum PipelineError {
     )]
     TooShort(usize),
     /// A component is in a place where its kind is not allowed.
-    #[error("{component} is a {kind}, and can't be {place} of a pipeline: only a {wanted} can")]
+    #[error("{component} is a {kind}, and cannot be {place} of a pipeline: only a {wanted} can")]
     WrongPlace {
         /// The component.
         component: String,
@@ -64,7 +64,7 @@ pub enum PipelineError {
     SameName(String),
     /// A name that a folder cannot have.
     #[error(
-        "a component or a pipeline can't be called '{0}': the name becomes a folder in the state \
+        "a component or a pipeline cannot be called '{0}': the name becomes a folder in the state \
          directory, so it has no '/' and at most 255 bytes"
     )]
     BadName(String),
@@ -155,7 +155,7 @@ pub enum PipelineError {
     #[error("{0}")]
     State(String),
     /// A component cannot start.
-    #[error("{component} can't start: {error}")]
+    #[error("{component} cannot start: {error}")]
     Start {
         /// The component.
         component: String,
@@ -191,7 +191,7 @@ pub enum PipelineError {
         folder: PathBuf,
     },
     /// The system lacks something.
-    #[error("the pipeline can't start: {0}")]
+    #[error("the pipeline cannot start: {0}")]
     System(String),
 }
 

@@ -74,7 +74,7 @@ struct Shape {
 /// Tees whose branches lead straight to each other multiply the copies of a message.
 const MOST_COPIES: usize = 1000;
 
-const NOT_FIRST: &str = "it can't be the first element of a list: it would receive no messages";
+const NOT_FIRST: &str = "it cannot be the first element of a list: it would receive no messages";
 
 /// Whether nothing precedes a list, and whether nothing follows it.
 #[derive(Clone, Copy)]
@@ -225,7 +225,7 @@ impl Layout {
         let shared = SharedBuffer::new(options);
         let (factory, options) = (buffer::inlet(shared.clone()), tried_for_ever());
         let channel_bytes = Some(buffer::CHANNEL_BYTES);
-        // A message that can't be stored at all must not stop the pipeline at each start.
+        // A message that cannot be stored at all must not stop the pipeline at each start.
         let on_fail = Some(OnFail::DeadLetter);
         let options = ComponentOptions { pool_size: Some(1), channel_bytes, on_fail, ..options };
         let inlet = self.stage(name, ComponentSpec { factory, options });

@@ -143,7 +143,7 @@ fn check_options_of_source(
     }
 }
 
-/// A message that can't be written is tried again for as long as it takes: the pipeline stalls.
+/// A message that cannot be written is tried again for as long as it takes: the pipeline stalls.
 pub(crate) fn tried_for_ever() -> ComponentOptions {
     let retry = RetryPolicy { max_attempts: u16::MAX, ..RetryPolicy::default() };
     ComponentOptions { retry, on_fail: Some(OnFail::Stop), ..ComponentOptions::default() }

@@ -55,7 +55,7 @@ impl<T> Watched<T> {
     }
 
     /// Continues without call number `number`, if that is still running: `take_over` says how many
-    /// reports no thread waits for any more. The call can't end meanwhile.
+    /// reports no thread waits for any more. The call cannot end meanwhile.
     pub(crate) fn give_up<R>(
         &self,
         number: u64,

@@ -59,7 +59,7 @@ static void check(const void *from, gopiper_error *error) {
 static void *create(const void *from, gopiper_host *host, gopiper_error *error) {
   const configuration *made = from;
   if (strcmp(made->text, "uncreated") == 0) {
-    gopiper_refuse(error, NULL, "it can't be made");
+    gopiper_refuse(error, NULL, "it cannot be made");
     return NULL;
   }
   static atomic_int attempts;
@@ -78,7 +78,7 @@ static void start(void *of, gopiper_host *host, gopiper_error *error) {
   it->started = true;
   gopiper_log(host, GOPIPER_INFO, "started");
   gopiper_log(host, GOPIPER_DEBUG, NULL);
-  if (strcmp(it->configuration->text, "unstarted") == 0) gopiper_refuse(error, NULL, "it can't start");
+  if (strcmp(it->configuration->text, "unstarted") == 0) gopiper_refuse(error, NULL, "it cannot start");
 }
 
 /* Sends the held messages, if there are any. */
@@ -101,7 +101,7 @@ static void timer(void *of, gopiper_host *host, int64_t now, gopiper_error *erro
 static void end(void *of, gopiper_host *host, int64_t deadline, gopiper_error *error) {
   (void)deadline;
   state *it = of;
-  if (strcmp(it->configuration->text, "unended") == 0) gopiper_refuse(error, NULL, "it can't end");
+  if (strcmp(it->configuration->text, "unended") == 0) gopiper_refuse(error, NULL, "it cannot end");
   flush(it, host);
 }
 

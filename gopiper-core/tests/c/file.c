@@ -22,7 +22,7 @@ static void *create(const void *configuration, gopiper_host *host, gopiper_error
   FILE *file = fopen(configuration, "w");
   if (!file) {
     char text[256];
-    snprintf(text, sizeof text, "can't be written: %s", strerror(errno));
+    snprintf(text, sizeof text, "cannot be written: %s", strerror(errno));
     gopiper_refuse(error, "path", text);
   }
   return file;

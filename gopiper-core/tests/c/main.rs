@@ -182,7 +182,7 @@ fn a_source_and_a_sink_in_c() {
     let sink = ComponentSpec { factory: sink, options: Default::default() };
     let pipeline = gopiper_core::Pipeline::new(vec![source(1), sink], PipelineOptions::default());
     let error = pipeline.unwrap_or_else(|_| panic!("it fits")).start().err().expect("refused");
-    let wanted = "file can't start: attribute path: can't be written: No such file or directory";
+    let wanted = "file cannot start: attribute path: cannot be written: No such file or directory";
     assert_eq!(error.to_string(), wanted);
 }
 

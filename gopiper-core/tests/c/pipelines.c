@@ -106,7 +106,7 @@ static void refused(void) {
   MUST(says(pipeline, "option on_fail: must be one of 'dead_letter', 'discard', 'stop' (it is \"drop\")"));
   MUST(says(pipeline, "option pool: does not exist; did you mean 'pool_size'?"));
   MUST(!gopiper_pipeline_load(pipeline, source, "[1]", NULL) && says(pipeline, "must be a JSON object"));
-  MUST(!gopiper_pipeline_load(pipeline, source, "{ ", NULL) && says(pipeline, "can't be read as JSON"));
+  MUST(!gopiper_pipeline_load(pipeline, source, "{ ", NULL) && says(pipeline, "cannot be read as JSON"));
   MUST(!gopiper_pipeline_load(pipeline, sink, into, "{ \"linger\": -1 }"));
   MUST(says(pipeline, "option linger: must be a number of seconds, 0 or more (it is -1)"));
   MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "start it first"));
@@ -122,7 +122,7 @@ static void refused(void) {
   MUST(gopiper_pipeline_load(pipeline, source, NULL, NULL));
   MUST(gopiper_pipeline_load(pipeline, transform, "{ \"text\": \"unchecked\" }", NULL));
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
-  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "everything can't start: it would not work"));
+  MUST(!gopiper_pipeline_start(pipeline) && says(pipeline, "everything cannot start: it would not work"));
   gopiper_pipeline_free(pipeline);
 }
 
@@ -132,7 +132,7 @@ static void failed(void) {
   MUST(gopiper_pipeline_load(pipeline, transform, "{ \"text\": \"unended\" }", NULL));
   MUST(gopiper_pipeline_load(pipeline, sink, into, NULL));
   MUST(gopiper_pipeline_start(pipeline));
-  MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it can't end"));
+  MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "everything has failed: it cannot end"));
   MUST(!gopiper_pipeline_wait(pipeline) && says(pipeline, "without success"));
   gopiper_pipeline_free(pipeline);
 }

@@ -13,18 +13,18 @@ use crate::{
 
 #[test]
 fn an_error_of_a_callback_ends_the_pipeline_with_its_text() {
-    for (text, wanted) in [("uncreated", "it can't be made"), ("unstarted", "it can't start")] {
+    for (text, wanted) in [("uncreated", "it cannot be made"), ("unstarted", "it cannot start")] {
         let probe = Probe::new(["a"]);
         let refuses = spec(&component_of(EVERYTHING), [("text", text.into())]);
         let components = vec![probe.source(1), refuses, probe.sink()];
         let pipeline = gopiper_core::Pipeline::new(components, PipelineOptions::default());
         let error = pipeline.unwrap_or_else(|_| panic!("it fits")).start().err().expect("refused");
-        assert_eq!(error.to_string(), format!("everything can't start: {wanted}"));
+        assert_eq!(error.to_string(), format!("everything cannot start: {wanted}"));
     }
     let probe = Probe::new(["a"]);
     let refuses = spec(&component_of(EVERYTHING), [("text", "unended".into())]);
     let (summary, _) = run(vec![probe.source(1), refuses, probe.sink()]);
-    let error = "it can't end".to_owned();
+    let error = "it cannot end".to_owned();
     assert_eq!(summary.stopped, Some(StopReason::Failed { component: "everything".into(), error }));
     let (_, summary) = one("break");
     let error = "it broke".to_owned();

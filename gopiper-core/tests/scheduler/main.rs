@@ -220,7 +220,7 @@ fn a_component_that_cannot_start_keeps_the_pipeline_from_starting() {
         let components = vec![probe.source(1), with_workers(faults, 2), probe.sink()];
         let pipeline = Pipeline::new(components, PipelineOptions::default()).expect("it fits");
         let error = pipeline.start().err().expect("refused").to_string();
-        assert!(error.starts_with("faults can't start: "), "{error}");
+        assert!(error.starts_with("faults cannot start: "), "{error}");
         assert!(probe.output().is_empty());
     }
 }

@@ -54,7 +54,7 @@ fn components_that_do_not_fit_are_refused_all_at_once() {
     let errors = refusal(vec![grep(), probe.source(1), grep()]);
     let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(errors.len(), 3, "{errors:?}");
-    assert!(errors[0].contains("grep is a transform, and can't be the first"), "{}", errors[0]);
+    assert!(errors[0].contains("grep is a transform, and cannot be the first"), "{}", errors[0]);
 
     assert_eq!(refusal(vec![probe.source(1)]), [PipelineError::TooShort(1)]);
 

@@ -6,7 +6,7 @@ use gopiper_abi::{Map, Payload, Value, ValueTag, raw::Attributes};
 use super::serialized::{EXACT, Reader, Writer, tag};
 use crate::state::depth::{DEPTH, TOO_DEEP};
 
-/// An error in a table, with its path: `.a[1] can't be a function`.
+/// An error in a table, with its path: `.a[1] cannot be a function`.
 #[derive(Debug)]
 pub(super) struct ValueProblem {
     path: String,
@@ -117,7 +117,7 @@ fn read_within(from: &mut Reader<'_>, levels: usize) -> Result<Option<Value>, Va
         tag::TABLE..=tag::LAST_TABLE if levels == 0 => return Err(ValueProblem::new(TOO_DEEP)),
         tag::TABLE..=tag::LAST_TABLE => table(from, kind - tag::TABLE, levels - 1)?,
         tag::METATABLE => list(from, levels)?,
-        _ => return Err(ValueProblem::new(" can't be a pointer or a complex number")),
+        _ => return Err(ValueProblem::new(" cannot be a pointer or a complex number")),
     }))
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn from_environment(name: &str) -> Result<Secret, String> {
 /// A secret from a file, without the end of its last line.
 pub(crate) fn from_file(file: &Path) -> Result<Secret, String> {
     let shown = file.display();
-    let text = fs::read(file).map_err(|error| format!("secret: can't read {shown}: {error}"))?;
+    let text = fs::read(file).map_err(|error| format!("secret: cannot read {shown}: {error}"))?;
     let text = String::from_utf8(text).map_err(|_| format!("secret: {shown} is not text"))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     kept(text.strip_suffix('\r').unwrap_or(text).to_owned(), &shown.to_string())

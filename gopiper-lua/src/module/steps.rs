@@ -245,7 +245,7 @@ fn is_a_list(call: &ModuleCall<'_>, number: usize) -> String {
         }
         _ => "put its components here, without the braces".into(),
     };
-    format!("component {number} is a list, and a list can't be in another list: {remedy}")
+    format!("component {number} is a list, and a list cannot be in another list: {remedy}")
 }
 
 fn again() -> String {

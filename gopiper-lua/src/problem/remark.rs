@@ -6,7 +6,7 @@ use crate::problem::place::Place;
 /// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// The file can't run.
+    /// The file cannot run.
     Error,
     /// It can, but the operator should know.
     Warning,

@@ -18,7 +18,7 @@ pub(crate) struct Saving {
     /// How much time lies between two, in nanoseconds.
     interval: i64,
     next: i64,
-    /// It was said that it can't be written.
+    /// It was said that it cannot be written.
     complained: bool,
 }
 

@@ -45,7 +45,7 @@ pub(crate) enum Step {
     AtEnd,
     /// The file holds something else now, and is read from its beginning.
     Overwritten,
-    /// It can't be read, at this place.
+    /// It cannot be read, at this place.
     Failed(io::Error, u64),
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Reader {
     pub(crate) is_last: bool,
     /// Since when it has not been found by its name, and nothing was read of it.
     pub(crate) quiet_since: Option<i64>,
-    /// It was said that it can't be read.
+    /// It was said that it cannot be read.
     pub(crate) complained: bool,
     /// Of which log it is a part.
     pub(crate) log: u64,

@@ -229,7 +229,7 @@ impl FileSource {
         }
     }
 
-    /// A file that can't be read any further. Of one whose content is damaged all that could be
+    /// A file that cannot be read any further. Of one whose content is damaged all that could be
     /// read is sent; of others the line that has begun is read again the next time.
     fn end_unreadable(&mut self, reader: Reader, error: &io::Error) -> Result<(), Error> {
         if error.raw_os_error().is_none() {

@@ -17,7 +17,7 @@ use crate::raw::{
 /// The value through which a component reports the outcome of one message, exactly once. If it is
 /// dropped without a report, the message has failed ('no report').
 ///
-/// It can't leave the call of `handle`, so the compiler refuses to send it to another thread or to
+/// It cannot leave the call of `handle`, so the compiler refuses to send it to another thread or to
 /// put it away: [`HandledCallback::defer`] makes a [`Deferred`] of it, which can.
 #[must_use = "a callback that is dropped without a report fails its message"]
 pub struct HandledCallback<'b> {
@@ -187,7 +187,7 @@ unsafe fn write_back(slot: *mut Message, message: Message) {
 }
 
 /// A report that comes later, from any thread. If it is dropped without a report, the message has
-/// failed. If it is never dropped (a thread that is stuck, a static), its pipeline can't drain,
+/// failed. If it is never dropped (a thread that is stuck, a static), its pipeline cannot drain,
 /// unless the component has a `timeout`.
 #[must_use = "a deferred report that is dropped without a report fails its message"]
 pub struct Deferred {

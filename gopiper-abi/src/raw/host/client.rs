@@ -33,7 +33,7 @@ impl FactoryHandle {
     /// A new factory, not configured yet.
     ///
     /// # Errors
-    /// When the component can't make one.
+    /// When the component cannot make one.
     pub fn new(module: ComponentModule_Ref) -> Result<Self, RawError> {
         let raw = module.factory()().into_result()?;
         Ok(FactoryHandle { module, raw, attributes: Map::default() })
@@ -117,7 +117,7 @@ impl FactoryHandle {
         entry!(self.parallel())
     }
 
-    /// The resources that it can't work without.
+    /// The resources that it cannot work without.
     pub fn needs(&mut self) -> Vec<Need> {
         entry!(self.needs()).into()
     }
@@ -183,7 +183,7 @@ impl ComponentHandle {
     /// Once, on the worker's thread, before everything else.
     ///
     /// # Errors
-    /// When the component can't start.
+    /// When the component cannot start.
     pub fn start(&mut self) -> Result<(), RawError> {
         entry!(self.start()).into_result()
     }

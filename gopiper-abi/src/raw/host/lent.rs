@@ -3,7 +3,7 @@
 //! The component gets copies of the messages, whose deliveries are a guard's; the messages as
 //! received, and their deliveries, stay with the host. Each place is the component's to settle
 //! until it comes back or is taken back, whichever is first: settling it through the guard
-//! afterwards has no effect. So a component that comes to life again can't settle anything twice.
+//! afterwards has no effect. So a component that comes to life again cannot settle anything twice.
 use std::{
     ptr,
     sync::{

@@ -154,7 +154,7 @@ impl Extra {
         }
     }
 
-    /// Whether only the caller refers to it. This can't change behind its back: only a holder of a
+    /// Whether only the caller refers to it. This cannot change behind its back: only a holder of a
     /// reference can add one.
     ///
     /// # Safety

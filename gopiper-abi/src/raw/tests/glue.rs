@@ -102,7 +102,7 @@ impl WorkerFactory for UnrulyFactory {
         panic!("does not know either")
     }
     fn reads(&self, path: &str) -> bool {
-        panic!("can't read {path}")
+        panic!("cannot read {path}")
     }
     fn warnings(&self) -> Vec<RawError> {
         panic!("warns of nothing")

@@ -6,8 +6,8 @@ fn a_reason_is_recognized_though_messages_differ() {
     let same =
         |one: &str, other: &str| key(200, Attempt::Last, one) == key(200, Attempt::Last, other);
     assert!(same("line 12: no number: 'abc'", "line 7: no number: 'x y'"));
-    assert!(same("can't write 3 bytes to \"a\"", "can't write 70 bytes to \"b\""));
-    assert!(!same("can't open it", "can't close it"), "an apostrophe is no quote");
+    assert!(same("cannot write 3 bytes to \"a\"", "cannot write 70 bytes to \"b\""));
+    assert!(!same("cannot open it", "cannot close it"), "an apostrophe is no quote");
     assert!(!same("an odd line", "the database is gone"));
     assert_ne!(key(200, Attempt::Last, "a"), key(201, Attempt::Last, "a"));
     assert_ne!(key(100, Attempt::Retried, "a"), key(100, Attempt::Last, "a"));

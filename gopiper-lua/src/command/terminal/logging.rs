@@ -70,7 +70,7 @@ fn targets(text: &str) -> Result<Targets, String> {
         let (target, level) = part.split_once('=').map_or((None, part), |(t, l)| (Some(t), l));
         let level: LevelFilter = level.parse().map_err(|_| {
             format!(
-                "the log filter '{text}' can't be read: '{level}' is not a level\n\
+                "the log filter '{text}' cannot be read: '{level}' is not a level\n\
                  it is a list like warn,gopiper::component=debug, with the levels off, error, \
                  warn, info, debug and trace"
             )
@@ -99,7 +99,7 @@ mod tests {
         assert!(!nothing.would_enable("gopiper_core", &Level::WARN));
         for (text, level) in [("gopiper=loud", "loud"), ("warn,debgu", "debgu")] {
             let expected =
-                format!("the log filter '{text}' can't be read: '{level}' is not a level");
+                format!("the log filter '{text}' cannot be read: '{level}' is not a level");
             let error = targets(text).unwrap_err();
             assert!(error.starts_with(&expected), "{error}");
         }

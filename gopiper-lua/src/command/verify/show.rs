@@ -112,7 +112,7 @@ pub(super) fn summarize(verdicts: &[Verdict], unproven: usize, arguments: &Verif
     if unproven > 0 {
         print(format_args!(
             "{unproven} skipped: that proves nothing. Give the component what it needs \
-             (--attributes, --fixture, --messages, --while), or accept a test that can't be tried \
+             (--attributes, --fixture, --messages, --while), or accept a test that cannot be tried \
              here with --allow-skip NAME"
         ));
     }

@@ -90,7 +90,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         } else if kind.is_file() {
             fs::copy(&path, copied).map_err(named(&path))?;
         } else {
-            let error = "it is neither a file nor a folder, and can't be copied";
+            let error = "it is neither a file nor a folder, and cannot be copied";
             return Err(named(&path)(io::Error::other(error)));
         }
     }

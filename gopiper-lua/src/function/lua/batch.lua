@@ -38,7 +38,7 @@ local function in_words(problem)
   left = 1000
   local well, text = pcall(words, problem, 0)
   if well and type(text) == 'string' then return #text > 4000 and cut(text, 1, 4000) .. '...' or text end
-  return "an error that can't be shown: a " .. type(problem)
+  return "an error that cannot be shown: a " .. type(problem)
 end
 
 -- The function, and its position.

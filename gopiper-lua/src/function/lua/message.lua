@@ -135,7 +135,7 @@ ffi.metatype('gopiper_message', {
       return
     end
     local known = names_of[key]
-    error("a message's '" .. tostring(key) .. "' can't be set" ..
+    error("a message's '" .. tostring(key) .. "' cannot be set" ..
       (key == 'attributes' and ": message.attributes.NAME can" or not known and meant(key, settable) or ''), 2)
   end,
   __len = function(message) return tonumber(slot_of(message)._len) end,

@@ -84,7 +84,7 @@ local function misplaced(what, path, depth)
       if found then return found end
     end
   elseif kind == 'function' or kind == 'thread' or kind == 'userdata' and what ~= null then
-    return path .. " can't be " .. a(what)
+    return path .. " cannot be " .. a(what)
   end
 end
 
@@ -120,7 +120,7 @@ local function take(what)
   elseif istype(int64, what) then
     value.tag, value.integer = I64, what
   else
-    return " can't be " .. a(what)
+    return " cannot be " .. a(what)
   end
   return nil
 end

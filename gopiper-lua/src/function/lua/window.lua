@@ -19,7 +19,7 @@ function window:emit(bytes, options)
   called_on(self, 'emit')
   if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('window:emit', bytes) end
   options = options or NONE
-  if type(options) ~= 'table' then error("window:emit's options can't be " .. a(options), 2) end
+  if type(options) ~= 'table' then error("window:emit's options cannot be " .. a(options), 2) end
   for name in next, options do
     if not known[name] then
       error("window:emit has no option '" .. tostring(name) .. "'; there are key, attributes, time", 2)
@@ -28,7 +28,7 @@ function window:emit(bytes, options)
   local key, attributes = options.key or '', options.attributes
   if type(key) ~= 'string' then key = as_text(key) or wants_string('the key', key) end
   if attributes ~= nil and type(attributes) ~= 'table' then
-    error("the attributes can't be " .. a(attributes), 2)
+    error("the attributes cannot be " .. a(attributes), 2)
   end
   local time = nanoseconds('the time', options.time or 0, 3)
   local wrong = take(attributes)

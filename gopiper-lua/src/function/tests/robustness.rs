@@ -12,7 +12,7 @@ fn mistakes_are_reported() {
         ("function(m) m.data = nil end", "pipeline.lua:2: data wants a string, not nil"),
         (
             "function(m) m.dat = '' end",
-            "pipeline.lua:2: a message's 'dat' can't be set; did you mean 'data'?",
+            "pipeline.lua:2: a message's 'dat' cannot be set; did you mean 'data'?",
         ),
         (
             "function(m) return m.dat end",
@@ -26,7 +26,7 @@ fn mistakes_are_reported() {
         ("function(m) m.data = m end", "pipeline.lua:2: data wants a string, not a message"),
         (
             "function(m) m.attributes.a = print end",
-            "pipeline.lua:2: attribute 'a' can't be a function",
+            "pipeline.lua:2: attribute 'a' cannot be a function",
         ),
         (
             "function(m) m.append('x') end",
@@ -50,12 +50,12 @@ fn mistakes_are_reported() {
             "pipeline.lua:2: sub wants a number, not 1LL (tonumber converts it)",
         ),
         ("function(m) m:find('x', 1ULL) end", "find wants a number, not 1ULL (tonumber converts"),
-        ("function(m) m.attempts = 1 end", "pipeline.lua:2: a message's 'attempts' can't be set"),
+        ("function(m) m.attempts = 1 end", "pipeline.lua:2: a message's 'attempts' cannot be set"),
         (
             "function(m) m.attributes = {} end",
-            "a message's 'attributes' can't be set: message.attributes.NAME can",
+            "a message's 'attributes' cannot be set: message.attributes.NAME can",
         ),
-        ("function(m) m.find = 1 end", "a message's 'find' can't be set"),
+        ("function(m) m.find = 1 end", "a message's 'find' cannot be set"),
         ("function(m) return 200, {}, 'x' end", "returned the code a table: the code of a"),
         ("function(m) os.exit(0) end", "pipeline.lua:2: os.exit is not allowed in pipelines"),
         ("function(m) error('told', 2) end", "the function at pipeline.lua:2: told"),
@@ -87,7 +87,7 @@ fn mistakes_are_reported() {
              receives messages",
         ),
         ("m.attributes.a = token .. {}", "attempt to concatenate a secret and a table"),
-        ("m.attributes.a = part", "attribute 'a' can't be a component"),
+        ("m.attributes.a = part", "attribute 'a' cannot be a component"),
     ] {
         let before = "local gopiper = require('gopiper') local part = gopiper.buffer() \
                       local token = gopiper.secret{ env = 'NOT_LOOKED_AT' }";
@@ -104,9 +104,9 @@ fn errors_that_are_not_text_are_reported_all_the_same() {
         stuck = setmetatable({}, { __tostring = function() while true do end end })
         good = setmetatable({}, { __tostring = function() return 'in words' end })";
     for (raised, said) in [
-        ("bad", "an error that can't be shown: a table"),
-        ("odd", "an error that can't be shown: a table"),
-        ("stuck", "an error that can't be shown: a table"),
+        ("bad", "an error that cannot be shown: a table"),
+        ("odd", "an error that cannot be shown: a table"),
+        ("stuck", "an error that cannot be shown: a table"),
         ("good", "in words"),
         ("{ code = 7, text = 'told' }", "{ code = 7, text = told }"),
         ("{}", "{}"),
@@ -114,7 +114,7 @@ fn errors_that_are_not_text_are_reported_all_the_same() {
             "{ { { 1 } }, print, { { { { { 2 } } } } } }",
             "{ 1 = { 1 = { 1 = 1 } }, 2 = a function, 3 = { 1 = { 1 = { 1 = { ... } } } } }",
         ),
-        ("{ inner = bad }", "an error that can't be shown: a table"),
+        ("{ inner = bad }", "an error that cannot be shown: a table"),
         ("nil", "nil"),
         ("5", "5"),
         ("print", "a function"),
@@ -136,7 +136,7 @@ fn errors_that_are_not_text_are_reported_all_the_same() {
         "function(message) return gopiper.FAIL, 1, bad end",
         vec![Message::new("")],
     );
-    assert_eq!(ran.descriptions(), ["an error that can't be shown: a table"]);
+    assert_eq!(ran.descriptions(), ["an error that cannot be shown: a table"]);
 }
 
 #[test]

@@ -118,9 +118,9 @@ fn unsupported_values_are_reported_with_their_place() {
         ("{ a = { [0.5] = 1 } }", ".a is a list with holes"),
         ("{ [true] = 1 }", " has a key that is neither a string nor a number"),
         ("{ ['\\255'] = 1 }", " has a key that is not UTF-8"),
-        ("{ print }", "[1] can't be a function"),
-        ("{ b = { c = { 1, print } } }", ".b.c[2] can't be a function"),
-        ("{ b = { coroutine.create(print), gopiper.NULL } }", ".b[1] can't be a thread"),
+        ("{ print }", "[1] cannot be a function"),
+        ("{ b = { c = { 1, print } } }", ".b.c[2] cannot be a function"),
+        ("{ b = { coroutine.create(print), gopiper.NULL } }", ".b[1] cannot be a thread"),
         ("{ [print] = 1 }", ": cannot serialize 'function'"),
         ("(function() local t = {} t.t = t return t end)()", ": nested deeper than 64 levels"),
         (
@@ -131,7 +131,7 @@ fn unsupported_values_are_reported_with_their_place() {
             "(function() local t = {} for i = 1, 64 do t = { t } end return t end)()",
             ": nested deeper than 64 levels",
         ),
-        ("coroutine.create(print)", " can't be a thread"),
+        ("coroutine.create(print)", " cannot be a thread"),
     ] {
         let ran = run_after(
             "local gopiper = require('gopiper')",

@@ -324,7 +324,7 @@ fn mistakes_are_reported() {
         ("w.drop()", "pipeline.lua:2: a method of a window is called with a colon: window:drop(…)"),
         ("w:emit('a', { ky = 'a' })", "pipeline.lua:2: window:emit has no option 'ky'"),
         ("w:emit('a', { key = {} })", "pipeline.lua:2: the key wants a string, not a table"),
-        ("w:emit('a', 7)", "pipeline.lua:2: window:emit's options can't be a number"),
+        ("w:emit('a', 7)", "pipeline.lua:2: window:emit's options cannot be a number"),
         (
             "w:emit('a', { time = 0/0 })",
             "pipeline.lua:2: the time is a whole number of nanoseconds",
@@ -333,11 +333,11 @@ fn mistakes_are_reported() {
             "w:emit('a', { time = 'x' })",
             "pipeline.lua:2: the time is a whole number of nanoseconds",
         ),
-        ("w:emit('a', { attributes = 1 })", "pipeline.lua:2: the attributes can't be a number"),
+        ("w:emit('a', { attributes = 1 })", "pipeline.lua:2: the attributes cannot be a number"),
         ("w:emit('a', { attributes = { 1 } })", "pipeline.lua:2: attributes: each needs a name"),
         (
             "w:emit('a', { attributes = { a = { print } } })",
-            "pipeline.lua:2: attributes.a[1] can't be a function",
+            "pipeline.lua:2: attributes.a[1] cannot be a function",
         ),
         ("w:emitt('a')", "pipeline.lua:2: a window has no 'emitt'; did you mean 'emit'?"),
         ("w:drop({})", "pipeline.lua:2: window:drop wants a string, not a table"),

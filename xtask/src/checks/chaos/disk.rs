@@ -239,7 +239,7 @@ impl Disk {
                     if !folders.contains(path.parent().context("no name at all")?) {
                         let shown = path.display();
                         self.put_name_back(record, &path)
-                            .with_context(|| format!("can't put {shown} back"))?;
+                            .with_context(|| format!("cannot put {shown} back"))?;
                     }
                 }
             }

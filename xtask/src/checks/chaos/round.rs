@@ -24,7 +24,7 @@ use crate::run::Built;
 /// It is through in less than a second, unless it hangs.
 const LONGEST_LIFE: Duration = Duration::from_secs(60);
 
-/// The exit code of a program that can't start.
+/// The exit code of a program that cannot start.
 const REFUSED: i32 = 78;
 
 /// The setting of a round, besides its seed.
@@ -167,7 +167,7 @@ impl<'a> Round<'a> {
             _ => None,
         };
         self.disk.used_by(&mut command, self.setting.leave_out, die_at);
-        let mut child = command.spawn().context("can't start gopiper")?;
+        let mut child = command.spawn().context("cannot start gopiper")?;
         let end = self.watch(&death, || Ok(child.try_wait()?));
         // However the watch has ended, no process is left.
         let _ = child.kill();

@@ -8,7 +8,7 @@
  *   files/INO   a link to each file that was opened to be written, so that it outlives its names,
  *               and its number is not given to another one
  *   full        while it exists, writes to paths that match the pattern in it find no room
- *   nofiles     while it exists, paths that match the pattern in it can't be opened
+ *   nofiles     while it exists, paths that match the pattern in it cannot be opened
  * $CHAOS_LEAVE_OUT: a sync of a path that matches this pattern does nothing, and reports success.
  * $CHAOS_DIE_AT: the program is killed at this record: before the change, or in the middle of a
  * write.
@@ -76,7 +76,7 @@ __attribute__((constructor)) static void begin(void) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/records", folder);
     records = really_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (records < 0) loudly("can't be written", path);
+    if (records < 0) loudly("cannot be written", path);
 }
 
 /* Paths. Those that are kept begin with that of the disk, which has no links in it. */
@@ -137,7 +137,7 @@ static bool last_record(void) {
 static void append(struct head head, const void *bytes) {
     struct iovec parts[] = {{&head, sizeof head}, {(void *)bytes, head.bytes}};
     if (syscall(SYS_writev, records, parts, 2) != (ssize_t)(sizeof head + head.bytes)) {
-        loudly("can't be written", folder);
+        loudly("cannot be written", folder);
     }
 }
 
@@ -158,7 +158,7 @@ static uint64_t preserve(const char *path) {
     if (!S_ISREG(found.st_mode)) loudly("neither a file nor a directory, or one that is moved", path);
     char kept[PATH_MAX];
     link_of(found.st_ino, kept);
-    if (syscall(SYS_linkat, AT_FDCWD, path, AT_FDCWD, kept, 0) && errno != EEXIST) loudly("can't be linked", path);
+    if (syscall(SYS_linkat, AT_FDCWD, path, AT_FDCWD, kept, 0) && errno != EEXIST) loudly("cannot be linked", path);
     return found.st_ino;
 }
 
@@ -167,10 +167,10 @@ static void preserve_open(int fd, const char *path) {
     struct stat found;
     char kept[PATH_MAX], open_file[40];
     snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", fd);
-    if (fstat(fd, &found)) loudly("can't be looked at", path);
+    if (fstat(fd, &found)) loudly("cannot be looked at", path);
     link_of(found.st_ino, kept);
     if (syscall(SYS_linkat, AT_FDCWD, open_file, AT_FDCWD, kept, AT_SYMLINK_FOLLOW) && errno != EEXIST) {
-        loudly("can't be linked", path);
+        loudly("cannot be linked", path);
     }
 }
 
@@ -185,7 +185,7 @@ static bool bytes_change(enum kind kind, uint64_t file, uint64_t from, uint64_t 
     if (to > before) to = before;
     uint64_t size = from < to ? to - from : 0;
     char *old = malloc(size + 1);
-    if (!old || pread(fd, old, size, from) != (ssize_t)size) loudly("can't be read", kept);
+    if (!old || pread(fd, old, size, from) != (ssize_t)size) loudly("cannot be read", kept);
     close(fd);
     if (after < before && kind == WRITE) after = before;
     append((struct head){kind, file, from, before, after, size}, old);

@@ -204,7 +204,7 @@ impl<'a> Night<'a> {
         let mut command = self.environment.of(&self.gopiper(&["run"]), self.launcher);
         let mut log =
             File::options().create(true).append(true).open(self.folder.join("log.txt"))?;
-        let mut child = command.stderr(Stdio::piped()).spawn().context("can't start gopiper")?;
+        let mut child = command.stderr(Stdio::piped()).spawn().context("cannot start gopiper")?;
         // A limit of the size of files is no limit of what it says.
         if let Some(mut said) = child.stderr.take() {
             thread::spawn(move || io::copy(&mut said, &mut log));

@@ -45,6 +45,9 @@ const REGISTRIES: &[&str] = &[
 ];
 const LOCK_FILE: &str = "Cargo.lock";
 
+/// Of two forms of a word, the one that is not used. In two parts, as above.
+const SECOND_FORM: &str = concat!("can", "'t");
+
 pub(crate) fn tidy() -> Result<()> {
     let mut wrong = Vec::new();
     let mut files = 0;
@@ -86,6 +89,9 @@ fn check(name: &Path, text: &str) -> Vec<String> {
     }
     if let Some(markers) = comment_markers(&extension.to_string_lossy()) {
         wrong.extend(wide_comments(name, text, markers));
+    }
+    if ["rs", "md", "lua", "c", "h"].iter().any(|it| extension == *it) {
+        wrong.extend(second_forms(name, text));
     }
     if extension == "md" {
         wrong.extend(links::dead(name, text, read));
@@ -192,6 +198,15 @@ fn registries(name: &Path, text: &str) -> Vec<String> {
     found
 }
 
+/// The list of words itself may name it.
+fn second_forms(name: &Path, text: &str) -> Vec<String> {
+    let is_list = name == Path::new("CONTRIBUTING.md");
+    let found = numbered(text).filter(|(_, line)| !is_list && line.contains(SECOND_FORM));
+    found
+        .map(|(number, _)| format!("{}:{number}: write 'cannot', as everywhere", name.display()))
+        .collect()
+}
+
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(index, line)| (index + 1, line))
 }
@@ -291,6 +306,14 @@ mod tests {
         ] {
             assert_eq!(found(reason), Vec::<String>::new(), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_word_has_one_form() {
+        let text = format!("It {} be read.\nIt cannot be read.", SECOND_FORM);
+        let wrong = check(Path::new("docs/a.md"), &text);
+        assert_eq!(wrong, ["docs/a.md:1: write 'cannot', as everywhere"]);
+        assert!(check(Path::new("CONTRIBUTING.md"), &text).is_empty());
     }
 
     #[test]

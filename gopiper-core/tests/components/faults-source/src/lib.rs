@@ -71,7 +71,7 @@ impl Source for Numbers {
 
     fn settled(&mut self, _token: u64, _indices: Range<u32>, outcome: Outcome) {
         let expected = outcome != Outcome::DROPPED || !is("sources::outcomes");
-        assert!(expected, "it can't be that a message is dropped");
+        assert!(expected, "it cannot be that a message is dropped");
     }
 }
 
