@@ -35,4 +35,5 @@ pub use plan::ways::{Link, Node, Way};
 pub use run::running::{Control, Running, Summary};
 pub use run::start::Prepared;
 pub use stage::counters::{ComponentCounts, OutcomeCounts};
+pub use stage::metrics::{ComponentMetric, MetricValue};
 pub use stage::stop::StopReason;

@@ -15,8 +15,8 @@ use gopiper_abi::{
     Postponed, Produced, Report, Source, Value, own,
 };
 use gopiper_core::{
-    BufferOptions, ComponentOptions, ComponentSpec, Control, ManualClock, Pipeline, PipelineError,
-    PipelineOptions, Step, Summary, WhenFull,
+    BufferOptions, ComponentMetric, ComponentOptions, ComponentSpec, Control, ManualClock,
+    MetricValue, Pipeline, PipelineError, PipelineOptions, Step, Summary, WhenFull,
     dead_letters::{self, SegmentReader},
 };
 
@@ -51,8 +51,12 @@ fn numbers(count: usize) -> Vec<String> {
     (0..count).map(|n| n.to_string()).collect()
 }
 
-fn gauge(control: &Control, name: &str) -> u64 {
-    control.metrics().into_iter().find(|(_, metric, _)| metric == name).expect("it is there").2
+fn gauge(control: &Control, name: &str) -> f64 {
+    let metric = control.metrics().into_iter().find(|metric| metric.name == name);
+    let Some(ComponentMetric { value: MetricValue::Gauge(value), .. }) = metric else {
+        panic!("no gauge {name}: {metric:?}");
+    };
+    value
 }
 
 /// Waits at the gate, then passes messages on.
@@ -98,7 +102,7 @@ fn all_goes_through_in_order_and_nothing_stays() {
     assert_eq!(probe.output(), ["one", "with attributes", "three"]);
     assert_eq!(probe.outcomes(), [DELIVERED; 3]);
     probe.with_output(|out| assert_eq!(out[1].attribute("key"), Some(&"value".into())));
-    assert_eq!((gauge(&control, "buffer_messages"), gauge(&control, "buffer_bytes")), (0, 0));
+    assert_eq!((gauge(&control, "buffer_messages"), gauge(&control, "buffer_bytes")), (0.0, 0.0));
     let names: Vec<_> = summary.components.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["feed", "buffer", "buffer.out", "collect", "dead_letters"]);
 }
@@ -194,11 +198,11 @@ fn a_full_buffer_pushes_back_until_there_is_room() {
     let control = running.control();
     gate.await_hanging(1);
     // All that it takes before it blocks.
-    while gauge(&control, "buffer_messages") < 9 {
+    while gauge(&control, "buffer_messages") < 9.0 {
         thread::sleep(Duration::from_millis(1));
     }
     thread::sleep(Duration::from_millis(20));
-    assert_eq!(gauge(&control, "buffer_messages"), 9);
+    assert_eq!(gauge(&control, "buffer_messages"), 9.0);
     gate.open();
     assert!(running.wait().is_success());
     assert_eq!(probe.output().len(), 200);
@@ -267,14 +271,14 @@ fn finished_messages_take_no_room() {
     for n in 1..=3 {
         give.send("x".repeat(900)).unwrap();
         let begun = Instant::now();
-        while probe.output().len() < n || gauge(&control, "buffer_messages") > 0 {
+        while probe.output().len() < n || gauge(&control, "buffer_messages") > 0.0 {
             assert!(begun.elapsed() < Duration::from_secs(10), "message {n} is dropped, or stays");
             thread::sleep(Duration::from_millis(1));
         }
     }
     drop(give);
     let summary = running.wait();
-    assert_eq!((summary.components[1].1.dropped, gauge(&control, "buffer_bytes")), (0, 0));
+    assert_eq!((summary.components[1].1.dropped, gauge(&control, "buffer_bytes")), (0, 0.0));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use common::{Probe, load, program, run, run_with};
 use gopiper_abi::{Outcome, Value};
-use gopiper_core::{PayloadMemory, PipelineOptions};
+use gopiper_core::{MetricValue, PayloadMemory, PipelineOptions};
 
 const DELIVERED: Outcome = Outcome::DELIVERED;
 
@@ -25,14 +25,12 @@ fn a_source_with_a_tokio_runtime_learns_each_outcome() {
     assert!(output.contains("3:77"));
     let metric = |name: &str| {
         let metrics = control.metrics();
-        metrics
-            .into_iter()
-            .find(|(_, metric, _)| metric == name)
-            .map(|(_, _, value)| value as usize)
+        metrics.into_iter().find(|metric| metric.name == name).map(|metric| metric.value)
     };
-    assert_eq!(metric("heard_delivered"), Some(sevens));
-    assert_eq!(metric("heard_dropped"), Some(400 - sevens));
-    assert_eq!(metric("heard_failed"), Some(0));
+    let counter = |count: usize| Some(MetricValue::Counter(count as u64));
+    assert_eq!(metric("heard_delivered_total"), counter(sevens));
+    assert_eq!(metric("heard_dropped_total"), counter(400 - sevens));
+    assert_eq!(metric("heard_failed_total"), counter(0));
     assert!(summary.is_success(), "{summary:?}");
 }
 

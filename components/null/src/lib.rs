@@ -21,7 +21,8 @@ impl Factory for NullFactory {
     }
 
     fn create(&self, postponed: Postponed) -> Result<Null, Error> {
-        let bytes = postponed.host().counter("bytes_total", "bytes of the messages received");
+        let host = postponed.host();
+        let bytes = host.metric("bytes_total", "Bytes of the messages received.").counter()?;
         Ok(Null { bytes })
     }
 
@@ -54,6 +55,6 @@ mod tests {
     fn counts_the_bytes() {
         let mut null = Harness::sink::<NullFactory>([]).unwrap();
         assert!(null.handle(["one", "", "three"]).iter().all(|handled| handled.status == 0));
-        assert_eq!(null.metric("bytes_total"), 8);
+        assert_eq!(null.metric("bytes_total"), 8.0);
     }
 }

@@ -14,7 +14,7 @@
 // The version of the interface that this header is of.
 #define GOPIPER_INTERFACE_VERSION "0.1.0"
 // The hash of the interface's layout.
-#define GOPIPER_LAYOUT_ { 0xc4, 0x1b, 0xdc, 0x04, 0xe3, 0xed, 0x9b, 0x9e }
+#define GOPIPER_LAYOUT_ { 0xa2, 0x52, 0x78, 0x9a, 0xf5, 0x64, 0x22, 0x40 }
 
 // One unit of data with its attributes: the one that `handle` got, one of gopiper_message_new, or
 // one in a batch. Its contents are private.
@@ -90,6 +90,15 @@ typedef struct gopiper_message gopiper_message;
 // gopiper_log: everything.
 #define GOPIPER_TRACE 5
 
+// A metric's kind: it only grows.
+#define GOPIPER_COUNTER 0
+
+// A metric's kind: it goes up and down.
+#define GOPIPER_GAUGE 1
+
+// A metric's kind: it counts values by their size.
+#define GOPIPER_HISTOGRAM 2
+
 // Nothing: also what an attribute has that is not there.
 #define GOPIPER_NULL 0
 
@@ -130,9 +139,6 @@ typedef struct gopiper_attributes gopiper_attributes;
 // Messages that are sent together. Yours until you send or free it; used by one thread at a time.
 typedef struct gopiper_batch gopiper_batch;
 
-// A number that the host publishes. Valid as long as the host that it came from.
-typedef struct gopiper_counter gopiper_counter;
-
 // Why a callback has failed: see gopiper_refuse.
 typedef struct gopiper_error gopiper_error;
 
@@ -145,6 +151,9 @@ typedef struct gopiper_host gopiper_host;
 // gopiper_send with the messages made from them; if it is freed instead, they have failed. Used by
 // one thread at a time.
 typedef struct gopiper_kept gopiper_kept;
+
+// A number that the host publishes. Valid as long as the host that it came from.
+typedef struct gopiper_metric gopiper_metric;
 
 // Bytes that belong to another owner. Those of a text end with a NUL only where the documentation
 // says so.
@@ -178,6 +187,35 @@ typedef struct {
   // The content, by its type.
   gopiper_content content;
 } gopiper_value;
+
+// A label of a metric. Take its values from a small set: each is a metric of its own, and a
+// component may have 100 for each name.
+typedef struct {
+  // Its name.
+  const char *name;
+  // Its value.
+  const char *value;
+} gopiper_label;
+
+// What is to be published. Leave out what a metric does not have.
+typedef struct {
+  // GOPIPER_COUNTER, GOPIPER_GAUGE or GOPIPER_HISTOGRAM.
+  uint32_t kind;
+  // Its name: it is published as `gopiper_component_NAME`. A counter's ends in `_total`.
+  const char *name;
+  // What it counts or measures, in a sentence.
+  const char *help;
+  // Its unit, in the plural ("bytes", "seconds"), in which the name ends. NULL for none.
+  const char *unit;
+  // Labels beside those that each metric of the component has.
+  const gopiper_label *labels;
+  // How many.
+  size_t label_count;
+  // The upper bounds of a histogram's buckets, in ascending order.
+  const double *bounds;
+  // How many.
+  size_t bound_count;
+} gopiper_new_metric;
 
 // An attribute that the operator can set: a row of a table that ends with one whose name is NULL.
 // From it come the checks and their errors, and what `gopiper inspect --load` shows.
@@ -386,13 +424,6 @@ int32_t gopiper_stop_descriptor(const gopiper_host *host);
 // to their source.
 void gopiper_stop(gopiper_host *host, const char *error);
 
-// Registers a number that only grows, published as `gopiper_component_NAME` with the component's
-// labels; or finds it again. `help` says what it counts.
-gopiper_counter *gopiper_counter_new(gopiper_host *host, const char *name, const char *help);
-
-// Adds to a counter: an atomic addition.
-void gopiper_counter_add(gopiper_counter *counter, uint64_t n);
-
 // `handle` returns what this returns when the same component is to get the message again, later.
 // `code` is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On
 // the worker's thread alone.
@@ -455,6 +486,22 @@ void gopiper_message_set_time(gopiper_message *message, int64_t nanoseconds);
 
 // How often this component was given the message before.
 uint16_t gopiper_message_attempts(const gopiper_message *message);
+
+// Registers a metric, or finds it again. NULL if the host refuses it (the log says why); the
+// functions below do nothing with NULL.
+gopiper_metric *gopiper_metric_new(gopiper_host *host, const gopiper_new_metric *described);
+
+// Adds to a counter: an atomic addition.
+void gopiper_counter_add(gopiper_metric *metric, uint64_t n);
+
+// Sets a gauge.
+void gopiper_gauge_set(gopiper_metric *metric, double value);
+
+// Adds to a gauge; a negative number makes it smaller.
+void gopiper_gauge_add(gopiper_metric *metric, double more);
+
+// Counts a value in a histogram.
+void gopiper_histogram_record(gopiper_metric *metric, double value);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,18 +1,13 @@
-//! The functions that a worker's callbacks call: log, clock, stop, metrics, and the words for a
-//! report.
+//! The functions that a worker's callbacks call: log, clock, stop, and the words for a report.
 use std::{
-    collections::BTreeMap,
     ffi::c_char,
     ptr,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicPtr, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicPtr, Ordering::Relaxed},
 };
 
-use gopiper_abi::{Counter, HandledCallback, Level, Message, Postponed, Report};
+use gopiper_abi::{HandledCallback, Level, Message, Postponed, Report};
 
-use crate::text;
+use crate::{metric::KeptMetrics, text};
 
 /// gopiper_log: something went wrong.
 pub const GOPIPER_ERROR: u32 = 1;
@@ -33,8 +28,7 @@ pub struct gopiper_host {
     /// The call of `handle` that runs just now, if one does. Changed, and looked at, by the
     /// worker's thread alone; atomic for a thread of the author's that calls what it must not.
     pub(crate) call: AtomicPtr<HandleCall<'static>>,
-    /// By their names. In boxes: C keeps their addresses.
-    counters: Mutex<BTreeMap<String, Box<gopiper_counter>>>,
+    pub(crate) metrics: KeptMetrics,
 }
 
 /// One call of `handle`, on the stack of the worker's thread. The host leads to it for that time.
@@ -46,12 +40,9 @@ pub(crate) struct HandleCall<'b> {
     pub(crate) description: Option<String>,
 }
 
-/// A number that the host publishes. Valid as long as the host that it came from.
-pub struct gopiper_counter(Counter);
-
 impl gopiper_host {
     pub(crate) fn new(postponed: Postponed) -> Self {
-        gopiper_host { postponed, call: AtomicPtr::default(), counters: Mutex::default() }
+        gopiper_host { postponed, call: AtomicPtr::default(), metrics: KeptMetrics::default() }
     }
 
     /// The pointer for C. The value that it points to changes through shared references alone.
@@ -132,33 +123,6 @@ pub unsafe extern "C" fn gopiper_stop(host: *mut gopiper_host, error: *const c_c
     // keeps for the call (the header).
     let (host, text) = unsafe { (self::host(host).postponed.host(), text::text(error)) };
     if error.is_null() { host.finish() } else { host.fail(&text) }
-}
-
-/// Registers a number that only grows, published as `gopiper_component_NAME` with the component's
-/// labels; or finds it again. `help` says what it counts.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_counter_new(
-    host: *mut gopiper_host,
-    name: *const c_char,
-    help: *const c_char,
-) -> *mut gopiper_counter {
-    // SAFETY: C got `host` from a callback of this worker, and `name` and `help` are texts that C
-    // keeps for the call (the header).
-    let (host, name, help) = unsafe { (self::host(host), text::text(name), text::text(help)) };
-    let mut counters = host.counters.lock().unwrap_or_else(PoisonError::into_inner);
-    // A component that asks for one at each message gets the same each time: that takes no more
-    // memory.
-    let new = || Box::new(gopiper_counter(host.postponed.host().counter(&name, &help)));
-    let counter = counters.entry(name.clone().into_owned()).or_insert_with(new);
-    ptr::from_ref(&**counter).cast_mut()
-}
-
-/// Adds to a counter: an atomic addition.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gopiper_counter_add(counter: *mut gopiper_counter, n: u64) {
-    // SAFETY: the counter came from `gopiper_counter_new`, whose host keeps it in a box and is
-    // valid still (the header); a Counter is changed through shared references alone.
-    unsafe { &*counter }.0.add(n);
 }
 
 /// `handle` returns what this returns when the same component is to get the message again, later.

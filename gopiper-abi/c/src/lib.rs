@@ -20,6 +20,7 @@ mod declared;
 mod factory;
 pub mod host;
 pub mod message;
+pub mod metric;
 mod text;
 pub mod value;
 mod worker;

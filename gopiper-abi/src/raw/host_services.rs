@@ -1,15 +1,15 @@
 //! The services that the host offers to every component.
-use std::{
-    fmt, os::fd::BorrowedFd, path::PathBuf, ptr, sync::atomic::AtomicU64,
-    sync::atomic::Ordering::Relaxed,
-};
+use std::{fmt, os::fd::BorrowedFd, path::PathBuf, ptr};
 
 use abi_stable::{
     StableAbi,
     std_types::{RResult, RStr, RString},
 };
 
-use crate::raw::{Batch, BatchHeader, Deliveries, Parent, PayloadMut, Positions, RawError};
+use crate::raw::{
+    Batch, BatchHeader, Deliveries, Metric, MetricDescription, Parent, PayloadMut, Positions,
+    RawError,
+};
 
 /// How much a line of log matters: an open number, as in `log`.
 #[repr(transparent)]
@@ -29,60 +29,6 @@ impl Level {
     pub const DEBUG: Self = Level(4);
     /// Everything.
     pub const TRACE: Self = Level(5);
-}
-
-/// The kind of a metric: an open number.
-#[repr(transparent)]
-#[derive(Clone, Copy, PartialEq, Eq, StableAbi)]
-pub struct MetricKind(pub u32);
-
-shown_by_name!(MetricKind: COUNTER GAUGE);
-
-impl MetricKind {
-    /// It only grows.
-    pub const COUNTER: Self = MetricKind(0);
-    /// It goes up and down.
-    pub const GAUGE: Self = MetricKind(1);
-}
-
-/// A number that the host publishes. It lives as long as the process.
-#[repr(C)]
-#[derive(Debug, Default, StableAbi)]
-pub struct Metric {
-    /// The number.
-    pub value: AtomicU64,
-}
-
-/// A metric of a component that only grows. Any thread may add to it, without a lock.
-#[derive(Debug, Clone, Copy)]
-pub struct Counter(&'static Metric);
-
-impl Counter {
-    /// Adds to it.
-    pub fn add(self, n: u64) {
-        self.0.value.fetch_add(n, Relaxed);
-    }
-
-    /// Its current value.
-    pub fn get(self) -> u64 {
-        self.0.value.load(Relaxed)
-    }
-}
-
-/// A metric of a component that goes up and down. Any thread may set it, without a lock.
-#[derive(Debug, Clone, Copy)]
-pub struct Gauge(&'static Metric);
-
-impl Gauge {
-    /// Sets it.
-    pub fn set(self, n: u64) {
-        self.0.value.store(n, Relaxed);
-    }
-
-    /// Its current value.
-    pub fn get(self) -> u64 {
-        self.0.value.load(Relaxed)
-    }
 }
 
 /// How a batch is sent.
@@ -161,13 +107,11 @@ pub struct HostServices {
     /// Writes a line to the log.
     pub log:
         unsafe extern "C" fn(context: *const (), level: Level, target: RStr<'_>, text: RStr<'_>),
-    /// Registers a metric, or finds it again.
+    /// Registers a metric, or finds it again. It lives as long as the process.
     pub metric: unsafe extern "C" fn(
         context: *const (),
-        kind: MetricKind,
-        name: RStr<'_>,
-        help: RStr<'_>,
-    ) -> *const Metric,
+        description: &MetricDescription<'_>,
+    ) -> RResult<*const Metric, RawError>,
     /// Nanoseconds since 1970.
     pub now: unsafe extern "C" fn(context: *const ()) -> i64,
     /// Nanoseconds of a clock that never goes back.
@@ -243,21 +187,14 @@ impl Host {
         service!(self.log(level, target, text))
     }
 
-    /// A metric that only grows, published as `gopiper_component_NAME` with the component's labels.
-    pub fn counter(&self, name: &str, help: &str) -> Counter {
-        Counter(self.metric(MetricKind::COUNTER, name, help))
-    }
-
-    /// A metric that goes up and down, published as a counter is.
-    pub fn gauge(&self, name: &str, help: &str) -> Gauge {
-        Gauge(self.metric(MetricKind::GAUGE, name, help))
-    }
-
-    fn metric(&self, kind: MetricKind, name: &str, help: &str) -> &'static Metric {
-        let (name, help) = (name.into(), help.into());
-        let metric = service!(self.metric(kind, name, help));
+    /// Finds or makes a metric: see [`Host::metric`].
+    pub(super) fn register(
+        &self,
+        description: &MetricDescription<'_>,
+    ) -> Result<&'static Metric, RawError> {
+        let metric = service!(self.metric(description)).into_result()?;
         // SAFETY: the host gives a metric that lives as long as the process (HostServices).
-        unsafe { &*metric }
+        Ok(unsafe { &*metric })
     }
 
     /// Nanoseconds since 1970.

@@ -52,10 +52,12 @@ fn every_type_of_the_interface_is_listed() {
         "Host",
         "HostServices",
         "Kind",
+        "Label",
         "Level",
         "Map",
         "Message",
         "Metric",
+        "MetricDescription",
         "MetricKind",
         "Need",
         "Outcome",
@@ -119,7 +121,7 @@ fn the_offsets_are_the_compilers() {
             payload, extra, delivery, index, status, time, attempts, tail, flags, branch, piece
         }
         MessagePosition { positions, index }
-        Metric { value }
+        Metric { value, bounds, buckets, bound_count }
         Parent { delivery, first, count }
         Payload { data, len, owner }
         PayloadOwner { vtable, size }
@@ -207,6 +209,7 @@ fn name(layout: &'static TypeLayout) -> String {
             format!("RResult<{}>", fields.join(", "))
         }
         (_, "RVec") => of("buffer").replacen("NonNull", "RVec", 1),
+        (_, "RSlice") => format!("RSlice<{}>", of("data").replace("*const ", "")),
         (_, "Object") => format!("Object<{}>", of("body")),
         (_, name) if parameters.is_empty() => name.to_owned(),
         (_, name) => format!("{name}<{}>", parameters.join(", ")),

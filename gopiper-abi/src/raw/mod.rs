@@ -45,10 +45,12 @@ mod kept;
 #[cfg(test)]
 mod layout_test;
 mod message;
+mod metric;
 mod note;
 #[cfg(test)]
 mod tests;
 
+pub use author::new_metric::NewMetric;
 pub(crate) use author::scope::with_current_host;
 pub use author::{
     call::{BatchCall, Piece},
@@ -79,8 +81,7 @@ pub use host::{
     services,
 };
 pub use host_services::{
-    Counter, Gauge, Host, HostServices, HostServices_Ref, Level, Metric, MetricKind, SendOptions,
-    SendStatus, Sending,
+    Host, HostServices, HostServices_Ref, Level, SendOptions, SendStatus, Sending,
 };
 pub use kept::{Deliveries, Kept};
 pub use message::Message;
@@ -94,6 +95,7 @@ pub use message::owner::{PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region}
 pub use message::payload::{Payload, PayloadMut};
 pub use message::report::Report;
 pub use message::value::{Value, ValueTag};
+pub use metric::{Counter, Gauge, Histogram, Label, Metric, MetricDescription, MetricKind};
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};
 
 /// The version of the interface: this crate's.

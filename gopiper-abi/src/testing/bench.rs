@@ -13,7 +13,7 @@ use std::{
 use crate::{
     Batch, Level, Outcome, PayloadMut, SendStatus,
     raw::{
-        Completion, DEFAULT_CAPACITY, Metric, MetricKind, RawError, Settle,
+        Completion, DEFAULT_CAPACITY, Metric, MetricDescription, MetricKind, RawError, Settle,
         host::services::{HostSide, Sending},
     },
 };
@@ -59,7 +59,8 @@ pub(super) struct BenchState {
     pub(super) completed: Option<Batch>,
     pub(super) calls: u64,
     pub(super) unsent: u64,
-    pub(super) metrics: BTreeMap<String, &'static Metric>,
+    /// By name; labels follow it, as `name{label=value}`.
+    pub(super) metrics: BTreeMap<String, (MetricKind, &'static Metric)>,
 }
 
 impl Default for Bench {
@@ -119,9 +120,25 @@ impl HostSide for BenchHost {
     fn log(&self, level: Level, _target: &str, text: &str) {
         self.0.lock().logged.push((level, text.to_owned()));
     }
-    fn metric(&self, _kind: MetricKind, name: &str, _help: &str) -> &'static Metric {
-        let mut state = self.0.lock();
-        state.metrics.entry(name.to_owned()).or_insert_with(|| keep(Box::leak(Box::default())))
+    fn metric(&self, description: &MetricDescription<'_>) -> Result<&'static Metric, RawError> {
+        description.check()?;
+        let mut name = description.name.to_string();
+        for label in description.labels {
+            name += &format!("{{{}={}}}", label.name, label.value);
+        }
+        let metrics = &mut self.0.lock().metrics;
+        let (kind, metric) = metrics.entry(name).or_insert_with(|| {
+            let metric = match description.kind {
+                MetricKind::HISTOGRAM => Metric::histogram(&description.bounds),
+                _ => Metric::number(),
+            };
+            (description.kind, keep(Box::leak(Box::new(metric))))
+        });
+        if *kind != description.kind {
+            let message = format!("metric '{}': it is registered as {kind:?}", description.name);
+            return Err(RawError::new("", message));
+        }
+        Ok(metric)
     }
     fn now(&self) -> i64 {
         self.0.clock.load(SeqCst)

@@ -19,7 +19,7 @@ use crate::{
     Value,
     export::{AsSink, AsSource, AsTransform, Exported, HasKind, Role},
     raw::{
-        DEFAULT_CAPACITY, Fate, Handling, RawError,
+        DEFAULT_CAPACITY, Fate, Handling, MetricKind, RawError,
         host::{
             client::{ComponentHandle, FactoryHandle},
             services::host,
@@ -315,11 +315,19 @@ impl Harness {
         std::mem::take(&mut self.bench.lock().logged)
     }
 
-    /// The present value of a counter or a gauge of the component; 0 if none of that name is
-    /// registered.
-    pub fn metric(&self, name: &str) -> u64 {
+    /// The present value of a counter or a gauge of the component, and of a histogram how many
+    /// values it has counted; 0 if none of that name is registered. Labels follow the name:
+    /// `errors_total{peer=a}`.
+    pub fn metric(&self, name: &str) -> f64 {
         let state = self.bench.lock();
-        state.metrics.get(name).map_or(0, |metric| metric.value.load(SeqCst))
+        let Some((kind, metric)) = state.metrics.get(name) else { return 0.0 };
+        match *kind {
+            MetricKind::GAUGE => metric.float(),
+            MetricKind::HISTOGRAM => {
+                metric.buckets().1.iter().map(|bucket| bucket.load(SeqCst) as f64).sum()
+            }
+            _ => metric.value.load(SeqCst) as f64,
+        }
     }
 
     /// How many of the messages that it kept are gone without anything sent for them.

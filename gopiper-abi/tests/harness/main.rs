@@ -79,7 +79,8 @@ impl Factory for KeepFactory {
 impl Component for Keep {
     fn handle(&mut self, mut message: Message, handled: HandledCallback) {
         self.seen += 1;
-        self.postponed.host().counter("lines_total", "Lines looked at").add(1);
+        let lines = self.postponed.host().metric("lines_total", "Lines looked at.").counter();
+        lines.expect("a valid name").add(1);
         let text = String::from_utf8_lossy(message.data()).into_owned();
         assert_ne!(text, "panic", "after {} lines", self.seen - 1);
         match text.get(self.from..).and_then(|text| text.find(&self.word)) {
@@ -115,7 +116,7 @@ fn a_transform_changes_drops_and_fails() {
     let expected = [Outcome::DELIVERED, Outcome::DROPPED, Outcome::FAILED, Outcome::DELIVERED];
     assert_eq!(outcomes(&keep.settled(), 0, 4), expected.map(Some));
     assert_eq!(keep.sent(), Vec::<Vec<u8>>::new());
-    assert_eq!((keep.metric("lines_total"), keep.metric("other")), (4, 0));
+    assert_eq!((keep.metric("lines_total"), keep.metric("other")), (4.0, 0.0));
 }
 
 #[test]

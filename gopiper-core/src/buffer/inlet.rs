@@ -6,7 +6,12 @@ use gopiper_abi::{
     raw::client::FactoryHandle,
 };
 
-use super::{block, error::StoreError, record::Entries, shared::SharedBuffer};
+use super::{
+    block,
+    error::StoreError,
+    record::Entries,
+    shared::{Gauges, SharedBuffer},
+};
 use crate::disk::MESSAGES_PER_SYNC;
 
 struct BufferSink {
@@ -21,7 +26,7 @@ pub(crate) fn inlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
     own::committing_sink("buffer", MESSAGES_PER_SYNC, move |postponed| {
         let (host, waits) = (postponed.host(), shared.clone());
         let folder = host.state_directory()?;
-        shared.open(&folder, host).map_err(StoreError::on_start)?;
+        shared.open(&folder, Gauges::new(host)?).map_err(StoreError::on_start)?;
         postponed.on_stop(move || waits.nudge());
         shared.enter();
         Ok(BufferSink { shared: shared.clone(), entries: Entries::default(), postponed })

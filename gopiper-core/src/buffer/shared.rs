@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use gopiper_abi::{Gauge, Host, Message, raw::DEFAULT_CAPACITY};
+use gopiper_abi::{
+    Gauge, Host, Message,
+    raw::{DEFAULT_CAPACITY, RawError},
+};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
@@ -46,14 +49,25 @@ pub(crate) struct SharedBuffer {
 
 struct Opened {
     store: Store,
+    gauges: Gauges,
+}
+
+/// The numbers that a buffer publishes.
+pub(super) struct Gauges {
     messages: Gauge,
     bytes: Gauge,
 }
 
-impl Opened {
+impl Gauges {
+    pub(super) fn new(host: &Host) -> Result<Self, RawError> {
+        let messages = host.metric("buffer_messages", "Messages in the buffer.").gauge()?;
+        let bytes = host.metric("buffer_bytes", "Bytes in the buffer.").unit("bytes").gauge()?;
+        Ok(Gauges { messages, bytes })
+    }
+
     fn show(&self, index: &Index) {
-        self.messages.set(index.messages);
-        self.bytes.set(index.bytes);
+        self.messages.set(index.messages as f64);
+        self.bytes.set(index.bytes as f64);
     }
 }
 
@@ -69,17 +83,15 @@ impl SharedBuffer {
         })
     }
 
-    pub(super) fn open(&self, folder: &Path, host: &Host) -> Result<(), StoreError> {
+    pub(super) fn open(&self, folder: &Path, gauges: Gauges) -> Result<(), StoreError> {
         if self.opened.get().is_some() {
             return Ok(());
         }
         let segment_bytes = self.options.max_bytes / SEGMENT_PART;
         let segment_bytes = segment_bytes.clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let store = Store::open(folder, segment_bytes)?;
-        let messages = host.gauge("buffer_messages", "Messages in the buffer.");
-        let bytes = host.gauge("buffer_bytes", "Bytes in the buffer.");
-        let opened = self.opened.get_or_init(|| Opened { store, messages, bytes });
-        opened.show(&opened.store.index.lock());
+        let opened = self.opened.get_or_init(|| Opened { store, gauges });
+        opened.gauges.show(&opened.store.index.lock());
         Ok(())
     }
 
@@ -152,7 +164,7 @@ impl SharedBuffer {
     pub(super) fn append(&self, entries: &mut Entries) -> Result<(), StoreError> {
         let opened = self.opened();
         opened.store.append(entries)?;
-        opened.show(&opened.store.index.lock());
+        opened.gauges.show(&opened.store.index.lock());
         self.wake_outlet();
         Ok(())
     }
@@ -172,7 +184,7 @@ impl SharedBuffer {
         let count = {
             let mut index = opened.store.index.lock();
             index.done(number);
-            opened.show(&index);
+            opened.gauges.show(&index);
             self.changed.notify_all();
             index.count_done()
         };
@@ -189,7 +201,7 @@ impl SharedBuffer {
     ) -> Result<(), StoreError> {
         let opened = self.opened();
         opened.store.shorten(finished)?;
-        opened.show(&opened.store.index.lock());
+        opened.gauges.show(&opened.store.index.lock());
         Ok(())
     }
 

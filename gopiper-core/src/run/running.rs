@@ -5,7 +5,6 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use gopiper_abi::raw::Metric;
 
 use crate::{
     channel::wake::Wake,
@@ -13,6 +12,7 @@ use crate::{
     stage::{
         Stage,
         counters::{ComponentCounts, OutcomeCounts},
+        metrics::ComponentMetric,
         stop::{Stop, StopReason},
     },
 };
@@ -238,16 +238,9 @@ impl Control {
         })
     }
 
-    /// The metrics that components have registered: component, metric, value.
-    pub fn metrics(&self) -> Vec<(String, String, u64)> {
-        let of = |stage: &Arc<Stage>| {
-            let metrics = stage.metrics.lock();
-            let read = |(name, metric): (&String, &&Metric)| {
-                (stage.name.clone(), name.clone(), metric.value.load(SeqCst))
-            };
-            metrics.iter().map(read).collect::<Vec<_>>()
-        };
-        self.stages.iter().flat_map(of).collect()
+    /// The metrics that components have registered.
+    pub fn metrics(&self) -> Vec<ComponentMetric> {
+        self.stages.iter().flat_map(|stage| stage.metrics.read(&stage.name)).collect()
     }
 
     /// The messages that wait for a component or that it is handling, by name.

@@ -29,7 +29,7 @@ use crate::{
         running::{Control, Running},
         watchdog,
     },
-    stage::{Failures, Linger, Outlet, Stage, Tee, inlet::Inlet, stop::Stop},
+    stage::{Failures, Linger, Outlet, Stage, Tee, inlet::Inlet, metrics::Metrics, stop::Stop},
 };
 
 impl Pipeline {
@@ -258,7 +258,7 @@ impl Common {
             stop: self.stop.clone(),
             blocks: self.blocks.clone(),
             state,
-            metrics: Default::default(),
+            metrics: Metrics::default(),
             senders: AtomicUsize::new(planned.pool_size),
             workers: AtomicUsize::new(planned.pool_size),
             failures,

@@ -4,11 +4,11 @@ pub(crate) mod counters;
 mod failure_log;
 pub(crate) mod inlet;
 pub(crate) mod ledger;
+pub(crate) mod metrics;
 mod outlet;
 pub(crate) mod stop;
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{
@@ -21,7 +21,7 @@ use std::{
 
 use gopiper_abi::{
     Kind, Message,
-    raw::{Batch, DEFAULT_CAPACITY, Metric, Outcome, RawError, client::FactoryHandle},
+    raw::{Batch, DEFAULT_CAPACITY, Outcome, RawError, client::FactoryHandle},
 };
 use parking_lot::Mutex;
 
@@ -38,6 +38,7 @@ use crate::{
         counters::{ComponentCounts, Counters},
         inlet::Inlet,
         ledger::Ledger,
+        metrics::Metrics,
         stop::{Stop, StopReason},
     },
 };
@@ -75,7 +76,7 @@ pub(crate) struct Stage {
     pub(crate) stop: Arc<Stop>,
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) state: ComponentState,
-    pub(crate) metrics: Mutex<BTreeMap<String, &'static Metric>>,
+    pub(crate) metrics: Metrics,
     /// Workers that may still send.
     pub(crate) senders: AtomicUsize,
     pub(crate) workers: AtomicUsize,

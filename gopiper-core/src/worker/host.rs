@@ -14,7 +14,8 @@ use std::{
 use gopiper_abi::{
     Kind, Level, Message, PayloadMut, SendStatus,
     raw::{
-        Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricKind, Outcome, RawError, Settle,
+        Batch, DEFAULT_CAPACITY, Fate, Handling, Metric, MetricDescription, Outcome, RawError,
+        Settle,
         client::Stopper,
         services::{HostSide, Sending},
     },
@@ -218,9 +219,8 @@ impl HostSide for WorkerHost {
         }
     }
 
-    fn metric(&self, _kind: MetricKind, name: &str, _help: &str) -> &'static Metric {
-        let mut metrics = self.stage.metrics.lock();
-        metrics.entry(name.to_owned()).or_insert_with(|| Box::leak(Box::default()))
+    fn metric(&self, description: &MetricDescription<'_>) -> Result<&'static Metric, RawError> {
+        self.stage.metrics.register(description)
     }
 
     fn now(&self) -> i64 {

@@ -23,7 +23,7 @@ typedef struct {
   uint64_t lines, sent, settled;
   int64_t next; /* Not before this moment. */
   atomic_int stopped;
-  gopiper_counter *outcomes[5];
+  gopiper_metric *outcomes[5];
 } state;
 
 static void *configure(const gopiper_attributes *given, gopiper_error *error) {
@@ -40,11 +40,15 @@ static void *configure(const gopiper_attributes *given, gopiper_error *error) {
 
 static void *create(const void *from, gopiper_host *host, gopiper_error *error) {
   (void)error;
-  static const char *const names[] = { "delivered", "dropped", "dead_lettered", "failed", "returned" };
+  static const char *const names[] = {
+    "delivered_total", "dropped_total", "dead_lettered_total", "failed_total", "returned_total",
+  };
   state *it = calloc(1, sizeof *it);
   it->configuration = from;
   it->lines = it->configuration->lines;
-  for (int i = 0; i < 5; i++) it->outcomes[i] = gopiper_counter_new(host, names[i], "Lines");
+  for (int i = 0; i < 5; i++) {
+    it->outcomes[i] = gopiper_metric_new(host, &(gopiper_new_metric){ GOPIPER_COUNTER, .name = names[i], .help = "Lines." });
+  }
   return it;
 }
 

@@ -28,7 +28,9 @@ typedef struct {
 
 typedef struct {
   const configuration *configuration;
-  gopiper_counter *handled;
+  gopiper_metric *handled;
+  gopiper_metric *last_length;
+  gopiper_metric *lengths;
   bool started;
   /* The messages that are held until their time has come. */
   gopiper_batch *window;
@@ -51,6 +53,10 @@ static void *configure(const gopiper_attributes *given, gopiper_error *error) {
   return made;
 }
 
+static const gopiper_new_metric handled = {
+  GOPIPER_COUNTER, .name = "handled_total", .help = "Messages that were handled.",
+};
+
 static void check(const void *from, gopiper_error *error) {
   const configuration *made = from;
   if (strcmp(made->text, "unchecked") == 0) gopiper_refuse(error, NULL, "it would not work");
@@ -69,7 +75,18 @@ static void *create(const void *from, gopiper_host *host, gopiper_error *error) 
   }
   state *it = calloc(1, sizeof *it);
   it->configuration = made;
-  it->handled = gopiper_counter_new(host, "handled", "Messages that were handled");
+  it->handled = gopiper_metric_new(host, &handled);
+  static const double bounds[] = { 4, 16 };
+  static const gopiper_label labels[] = { { "of", "input" } };
+  it->lengths = gopiper_metric_new(host, &(gopiper_new_metric){
+    GOPIPER_HISTOGRAM, .name = "message_bytes", .help = "Lengths of messages.", .unit = "bytes",
+    .labels = labels, .label_count = 1, .bounds = bounds, .bound_count = 2,
+  });
+  it->last_length = gopiper_metric_new(host, &(gopiper_new_metric){
+    GOPIPER_GAUGE, .name = "last_bytes", .help = "The length of the last message, and a half.", .unit = "bytes",
+  });
+  /* A name that the host refuses: the log says why, and nothing is counted. */
+  gopiper_counter_add(gopiper_metric_new(host, &(gopiper_new_metric){ GOPIPER_COUNTER, .name = "refused", .help = "Never." }), 1);
   return it;
 }
 
@@ -200,13 +217,17 @@ static int32_t many(gopiper_host *host, gopiper_message *message) {
 static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
   state *it = of;
   gopiper_counter_add(it->handled, 1);
+  const double length = (double)gopiper_message_data(message).length;
+  gopiper_gauge_set(it->last_length, length);
+  gopiper_gauge_add(it->last_length, 0.5);
+  gopiper_histogram_record(it->lengths, length);
   if (strcmp(it->configuration->text, "fails") == 0) return gopiper_fail(host, 5, "as all do");
   gopiper_bytes data = gopiper_message_data(message);
   char word[32] = { 0 };
   for (size_t i = 0; i < data.length && i < sizeof word - 1 && data.data[i] != ' '; i++) word[i] = (char)data.data[i];
 
   /* An existing one is found again. */
-  if (gopiper_counter_new(host, "handled", "Messages that were handled") != it->handled) return GOPIPER_FAILED;
+  if (gopiper_metric_new(host, &handled) != it->handled) return GOPIPER_FAILED;
   if (strcmp(word, "set") == 0) return set(message);
   if (strcmp(word, "too-long") == 0) gopiper_message_set_data(message, word, (size_t)-1);
   if (strcmp(word, "too-long-to-write") == 0) gopiper_message_write(host, message, (size_t)-1);

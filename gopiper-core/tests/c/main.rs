@@ -14,7 +14,9 @@ use std::{
 use common::c::{c_folder, compilers, component_by, component_of};
 use common::{Probe, plugin, program, run, run_until};
 use gopiper_abi::{Kind, Map, Outcome, Value, raw::client::FactoryHandle};
-use gopiper_core::{ComponentOptions, ComponentSpec, PipelineOptions, Summary, loader};
+use gopiper_core::{
+    ComponentOptions, ComponentSpec, MetricValue, PipelineOptions, Summary, loader,
+};
 
 const EVERYTHING: &str = "gopiper-core/tests/c/everything.c";
 
@@ -163,8 +165,8 @@ fn a_source_and_a_sink_in_c() {
     let written = fs::read_to_string(&path).expect("written");
     let wanted: String = (0..2345).map(|n| format!("line {n:05}\n")).collect();
     assert!(written == wanted, "{} lines", written.lines().count());
-    let delivered = control.metrics().into_iter().find(|(_, name, _)| name == "delivered");
-    assert_eq!(delivered.map(|(_, _, count)| count), Some(2345));
+    let delivered = control.metrics().into_iter().find(|metric| metric.name == "delivered_total");
+    assert_eq!(delivered.map(|metric| metric.value), Some(MetricValue::Counter(2345)));
 
     // Without an end, until it is stopped.
     let (summary, _) = run_until(vec![source(0), sink()], PipelineOptions::default(), |control| {

@@ -1,7 +1,7 @@
 //! The reports of components in C, and the outcomes of their messages.
 use gopiper_abi::Outcome;
 use gopiper_core::{
-    ComponentSpec, PipelineOptions, StopReason,
+    ComponentSpec, MetricValue, PipelineOptions, StopReason,
     dead_letters::{self, Letter, SegmentReader},
 };
 
@@ -63,8 +63,20 @@ fn every_report_has_its_effect() {
     assert_eq!(probe.outcomes(), outcomes);
     let counts = summary.components[1].1;
     assert_eq!((counts.failed, counts.dropped, counts.retries), (5, 1, 2));
-    let handled = control.metrics().into_iter().find(|(_, name, _)| name == "handled");
-    assert_eq!(handled.map(|(_, _, count)| count), Some(11), "each attempt is one");
+    let metrics = control.metrics();
+    let metric = |name| metrics.iter().find(|metric| metric.name == name).expect("registered");
+    let handled = metric("handled_total");
+    assert_eq!(handled.value, MetricValue::Counter(11), "each attempt is one");
+    assert_eq!(metric("last_bytes").value, MetricValue::Gauge(5.5), "a retry was the last");
+    let lengths = metric("message_bytes");
+    assert_eq!(
+        (&*lengths.unit, &lengths.labels[..]),
+        ("bytes", &[("of".into(), "input".into())][..])
+    );
+    // Bytes: 5, 4, 4, 13, 8, 6, 6, three times 5, 0.
+    let buckets = vec![(4.0, 3), (16.0, 8)];
+    assert_eq!(lengths.value, MetricValue::Histogram { buckets, beyond: 0, sum: 61.0 });
+    assert!(metrics.iter().all(|metric| metric.name != "refused"), "its name is no counter's");
 }
 
 /// The dead letters after these messages.

@@ -18,7 +18,7 @@ mod window;
 use std::{sync::Arc, time::Duration};
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, Error, HandleFlags, Level, own, raw::client::FactoryHandle,
+    BatchCall, BatchComponent, Counter, Error, HandleFlags, Level, own, raw::client::FactoryHandle,
 };
 use gopiper_core::plural;
 use mlua::{Function, Lua, LuaString, Table, UserData, Value};
@@ -156,6 +156,7 @@ struct LuaFunction {
     flush: Function,
     every: Option<Duration>,
     limit: Arc<Limit>,
+    failed_flushes: Counter,
     lua: Lua,
     // Dropped last: Lua refers to it.
     state: ffi::OwnedState,
@@ -190,9 +191,13 @@ impl LuaFunction {
         let subject = format!("the {kind} at {}", source.placed(&wanted.at));
         let (run, flush) = make.call((user, flush, branches, &*subject))?;
         let host = state.postponed.host().clone();
+        let failed_flushes = host
+            .metric("failed_flushes_total", "Calls of `flush` that ended with an error.")
+            .counter()
+            .map_err(mlua::Error::external)?;
         let complain = Box::new(move |text: &str| host.log(Level::ERROR, module_path!(), text));
         let limit = Limit::new(subject, LimitedCode::Function, limit, complain);
-        Ok(LuaFunction { run, flush, every, limit, lua, state })
+        Ok(LuaFunction { run, flush, every, limit, failed_flushes, lua, state })
     }
 
     /// Calls the window's function. If it succeeds, its messages are sent; otherwise nothing has
@@ -242,9 +247,7 @@ impl BatchComponent for LuaFunction {
     fn timer(&mut self, now: i64) -> Result<(), Error> {
         self.wake_after(now);
         self.flush(false).map_err(|error| {
-            let host = self.state.postponed.host();
-            host.counter("failed_flushes_total", "Calls of `flush` that ended with an error")
-                .add(1);
+            self.failed_flushes.add(1);
             Error::new(format!("flush: {error}")).temporary()
         })
     }

@@ -5,5 +5,6 @@ pub(crate) mod call;
 pub(crate) mod callback;
 mod frame;
 pub(crate) mod glue;
+pub(crate) mod new_metric;
 pub(crate) mod on_stop;
 pub(crate) mod scope;

@@ -3,6 +3,7 @@
 pub mod client;
 mod fork;
 pub(crate) mod lent;
+mod metric_rules;
 pub(crate) mod running;
 pub mod services;
 #[cfg(feature = "host")]

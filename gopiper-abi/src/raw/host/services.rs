@@ -1,5 +1,5 @@
 //! The host's side of [`HostServices`]: any [`HostSide`] becomes a [`Host`] for components.
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, ptr, sync::Arc};
 
 use abi_stable::{
     prefix_type::WithMetadata,
@@ -9,7 +9,7 @@ use abi_stable::{
 pub use crate::raw::host_services::Sending;
 use crate::raw::{
     Batch, BatchHeader, Deliveries, Host, HostServices, HostServices_Ref, Level, Metric,
-    MetricKind, PayloadMut, RawError, SendOptions, SendStatus,
+    MetricDescription, PayloadMut, RawError, SendOptions, SendStatus,
 };
 
 /// The services of a host for one worker's component: see [`HostServices`] for the meaning of each.
@@ -18,7 +18,7 @@ use crate::raw::{
 pub trait HostSide: Send + Sync + 'static {
     fn log_enabled(&self, level: Level, target: &str) -> bool;
     fn log(&self, level: Level, target: &str, text: &str);
-    fn metric(&self, kind: MetricKind, name: &str, help: &str) -> &'static Metric;
+    fn metric(&self, description: &MetricDescription<'_>) -> Result<&'static Metric, RawError>;
     fn now(&self) -> i64;
     fn monotonic(&self) -> i64;
     fn wake_at(&self, moment: i64);
@@ -93,8 +93,8 @@ services! {
         = |side| side.log_enabled(level, target.into());
     log(level: Level, target: RStr<'_>, text: RStr<'_>)
         = |side| side.log(level, target.into(), text.into());
-    metric(kind: MetricKind, name: RStr<'_>, help: RStr<'_>) -> *const Metric
-        = |side| side.metric(kind, name.into(), help.into());
+    metric(description: &MetricDescription<'_>) -> RResult<*const Metric, RawError>
+        = |side| side.metric(description).map(ptr::from_ref).into();
     now() -> i64 = |side| side.now();
     monotonic() -> i64 = |side| side.monotonic();
     wake_at(moment: i64) = |side| side.wake_at(moment);

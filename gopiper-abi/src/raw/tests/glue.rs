@@ -1,8 +1,5 @@
 //! The layer between a host and a worker: the entries, with workers that break the rules.
-use std::{
-    cell::RefCell,
-    sync::{OnceLock, atomic::AtomicU64},
-};
+use std::{cell::RefCell, sync::OnceLock};
 
 use client::{ComponentHandle, FactoryHandle};
 use services::{HostSide, Sending, host};
@@ -155,13 +152,13 @@ thread_local! {
     static LOGGED: RefCell<Vec<String>> = RefCell::default();
 }
 
-static METRIC: Metric = Metric { value: AtomicU64::new(0) };
+static METRIC: Metric = Metric::number();
 
 #[rustfmt::skip]
 impl HostSide for Listening {
     fn log_enabled(&self, _: Level, _: &str) -> bool { false }
     fn log(&self, _: Level, _: &str, text: &str) { LOGGED.with_borrow_mut(|all| all.push(text.into())); }
-    fn metric(&self, _: MetricKind, _: &str, _: &str) -> &'static Metric { &METRIC }
+    fn metric(&self, _: &MetricDescription<'_>) -> Result<&'static Metric, RawError> { Ok(&METRIC) }
     fn now(&self) -> i64 { 1 }
     fn monotonic(&self) -> i64 { 2 }
     fn wake_at(&self, _: i64) {}
@@ -388,7 +385,7 @@ fn the_services_reach_the_host() {
     assert_eq!(clone.state_directory().unwrap_err().to_string(), "none");
     assert!(clone.stop_descriptor().is_none());
     assert_eq!(clone.payload(5).len(), 5);
-    let counter = clone.counter("seen", "how many");
+    let counter = clone.metric("seen_total", "How many.").counter().unwrap();
     counter.add(2);
     assert_eq!(counter.get(), 2);
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gopiper_abi::Outcome;
-use gopiper_core::{ManualClock, Running, StopReason};
+use gopiper_core::{ManualClock, MetricValue, Running, StopReason};
 
 use super::*;
 
@@ -260,8 +260,10 @@ fn a_flush_that_fails_has_sent_nothing_and_is_tried_again() {
     let control = live.running.control();
     let failed = |count: u64| {
         let name = "failed_flushes_total";
-        let metrics = || control.metrics().into_iter().find(|(_, metric, _)| metric == name);
-        live.until("it fails", || metrics().is_some_and(|(_, _, value)| value == count));
+        let metric = || control.metrics().into_iter().find(|metric| metric.name == name);
+        let is_there =
+            || metric().is_some_and(|metric| metric.value == MetricValue::Counter(count));
+        live.until("it fails", is_there);
     };
     failed(1);
     assert!(live.events().is_empty());

@@ -38,12 +38,12 @@ impl Factory for TokioFactory {
 
     fn create(&self, postponed: Postponed) -> Result<TokioSource, Error> {
         let host = postponed.host();
-        let counter = |name: &str| host.counter(name, "messages whose outcome is known");
+        let counter = |name: &str| host.metric(name, "Messages whose outcome is known.").counter();
         Ok(TokioSource {
             attributes: self.0.clone(),
-            delivered: counter("heard_delivered"),
-            dropped: counter("heard_dropped"),
-            failed: counter("heard_failed"),
+            delivered: counter("heard_delivered_total")?,
+            dropped: counter("heard_dropped_total")?,
+            failed: counter("heard_failed_total")?,
             open: Arc::new(AtomicUsize::new(0)),
             runtime: None,
             postponed,

@@ -1,0 +1,218 @@
+//! The metrics that a component has registered.
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+use gopiper_abi::raw::{Metric, MetricDescription, MetricKind, RawError};
+use parking_lot::Mutex;
+
+/// The most combinations of label values that one name may have: a label with a value for each
+/// message would fill the memory.
+const MOST_SERIES: usize = 100;
+
+/// The names, without the prefix, that are published for each component by its host.
+const OURS: [&str; 8] = [
+    "received_messages_total",
+    "sent_messages_total",
+    "dropped_messages_total",
+    "failed_messages_total",
+    "returned_messages_total",
+    "kept_messages_total",
+    "retries_total",
+    "panics_total",
+];
+
+/// The metrics of one component, which its workers share.
+#[derive(Default)]
+pub(crate) struct Metrics(Mutex<BTreeMap<String, Family>>);
+
+/// The metrics of one name.
+struct Family {
+    kind: MetricKind,
+    help: String,
+    unit: String,
+    bounds: Vec<f64>,
+    /// By their labels. A component may use its metric until the process ends, so they are leaked.
+    series: BTreeMap<Vec<(String, String)>, &'static Metric>,
+}
+
+/// A metric that a component has registered, and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComponentMetric {
+    /// The component's name.
+    pub component: String,
+    /// The metric's name, without a prefix.
+    pub name: String,
+    /// What it counts or measures.
+    pub help: String,
+    /// Its unit; empty if it has none.
+    pub unit: String,
+    /// Its own labels.
+    pub labels: Vec<(String, String)>,
+    /// Its value.
+    pub value: MetricValue,
+}
+
+/// The value of a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetricValue {
+    /// Of a counter.
+    Counter(u64),
+    /// Of a gauge.
+    Gauge(f64),
+    /// Of a histogram.
+    Histogram {
+        /// The upper bounds, and how many values were within each and not within the one before.
+        buckets: Vec<(f64, u64)>,
+        /// How many values were greater than the last bound.
+        beyond: u64,
+        /// The sum of all values.
+        sum: f64,
+    },
+}
+
+impl Metrics {
+    /// Finds a metric, or makes it.
+    ///
+    /// # Errors
+    /// The description breaks a rule, or contradicts one that was registered before.
+    pub(crate) fn register(
+        &self,
+        description: &MetricDescription<'_>,
+    ) -> Result<&'static Metric, RawError> {
+        description.check()?;
+        let name = description.name.as_str();
+        let refuse = |why: &str| Err(RawError::new("", format!("metric '{name}': {why}")));
+        if OURS.contains(&name) {
+            return refuse("gopiper publishes one of this name for each component: rename it");
+        }
+        let mut families = self.0.lock();
+        let family = families.entry(name.to_owned()).or_insert_with(|| Family {
+            kind: description.kind,
+            help: description.help.to_string(),
+            unit: description.unit.to_string(),
+            bounds: description.bounds.to_vec(),
+            series: BTreeMap::new(),
+        });
+        let Family { kind, help, unit, bounds, .. } = &*family;
+        let is_same = (*kind, help.as_str(), unit.as_str(), bounds.as_slice())
+            == (
+                description.kind,
+                description.help.as_str(),
+                description.unit.as_str(),
+                description.bounds.as_slice(),
+            );
+        if !is_same {
+            return refuse(
+                "it is registered with another kind, help, unit or bounds: use the same each time",
+            );
+        }
+        let mut labels: Vec<_> = description
+            .labels
+            .iter()
+            .map(|label| (label.name.to_string(), label.value.to_string()))
+            .collect();
+        labels.sort();
+        if let Some(metric) = family.series.get(&labels) {
+            return Ok(metric);
+        }
+        if family.series.len() == MOST_SERIES {
+            return refuse(&format!(
+                "it has {MOST_SERIES} combinations of label values already: use labels with few values"
+            ));
+        }
+        let metric = match description.kind {
+            MetricKind::HISTOGRAM => Metric::histogram(&description.bounds),
+            _ => Metric::number(),
+        };
+        let metric = &*Box::leak(Box::new(metric));
+        family.series.insert(labels, metric);
+        Ok(metric)
+    }
+
+    /// All of them, with their present values.
+    pub(crate) fn read(&self, component: &str) -> Vec<ComponentMetric> {
+        let families = self.0.lock();
+        let of_family = |(name, family): (&String, &Family)| {
+            let read = |(labels, metric): (&Vec<_>, &&'static Metric)| ComponentMetric {
+                component: component.to_owned(),
+                name: name.clone(),
+                help: family.help.clone(),
+                unit: family.unit.clone(),
+                labels: labels.clone(),
+                value: value(family.kind, metric),
+            };
+            family.series.iter().map(read).collect::<Vec<_>>()
+        };
+        families.iter().flat_map(of_family).collect()
+    }
+}
+
+fn value(kind: MetricKind, metric: &Metric) -> MetricValue {
+    match kind {
+        MetricKind::GAUGE => MetricValue::Gauge(metric.float()),
+        MetricKind::HISTOGRAM => {
+            let (bounds, counts) = metric.buckets();
+            let counts = counts.iter().map(|count| count.load(Relaxed));
+            let mut buckets: Vec<_> =
+                bounds.iter().copied().chain([f64::INFINITY]).zip(counts).collect();
+            let (_, beyond) = buckets.pop().unwrap_or_default();
+            MetricValue::Histogram { buckets, beyond, sum: metric.float() }
+        }
+        _ => MetricValue::Counter(metric.value.load(Relaxed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gopiper_abi::raw::Label;
+
+    use super::*;
+
+    fn described(name: &str) -> MetricDescription<'_> {
+        MetricDescription {
+            kind: MetricKind::COUNTER,
+            reserved: 0,
+            name: name.into(),
+            help: "Lines.".into(),
+            unit: "".into(),
+            labels: [].as_slice().into(),
+            bounds: [].as_slice().into(),
+        }
+    }
+
+    #[test]
+    fn the_same_description_is_the_same_metric() {
+        let metrics = Metrics::default();
+        let first = metrics.register(&described("lines_total")).unwrap();
+        first.value.fetch_add(3, Relaxed);
+        assert!(std::ptr::eq(first, metrics.register(&described("lines_total")).unwrap()));
+        let [read] = &metrics.read("keep")[..] else { panic!("one") };
+        assert_eq!(
+            (&*read.component, &*read.name, &read.value),
+            ("keep", "lines_total", &MetricValue::Counter(3))
+        );
+        let other = MetricDescription { help: "Bytes.".into(), ..described("lines_total") };
+        let error = metrics.register(&other).unwrap_err().to_string();
+        assert!(error.contains("another kind, help, unit or bounds"), "{error}");
+    }
+
+    #[test]
+    fn a_name_of_ours_is_refused() {
+        let error = Metrics::default().register(&described("received_messages_total")).unwrap_err();
+        assert!(error.to_string().contains("gopiper publishes one of this name"), "{error}");
+    }
+
+    #[test]
+    fn labels_are_bounded_in_number() {
+        let metrics = Metrics::default();
+        let register = |value: &str| {
+            let labels = [Label { name: "peer".into(), value: value.into() }];
+            let labels = labels.as_slice().into();
+            metrics.register(&MetricDescription { labels, ..described("lines_total") }).map(drop)
+        };
+        (0..100).for_each(|n| register(&n.to_string()).unwrap());
+        register("7").unwrap();
+        let error = register("100").unwrap_err().to_string();
+        assert!(error.contains("100 combinations of label values"), "{error}");
+    }
+}
