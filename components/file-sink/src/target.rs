@@ -308,7 +308,10 @@ fn open_alone(path: &Path) -> io::Result<File> {
         let file = File::options().read(true).append(true).create(true).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => {
-                let process = file.metadata().ok().and_then(|there| holder(&there));
+                // The kernel shows the list in parts: when others lock and unlock meanwhile, a lock
+                // may fall between two of them.
+                let holder = |there: Metadata| (0..5).find_map(|_| holder(&there));
+                let process = file.metadata().ok().and_then(holder);
                 let process = process.map_or_else(String::new, |id| format!(" (process {id})"));
                 let said = format!("another file_sink has it open{process}: stop that one first");
                 io::Error::new(io::ErrorKind::WouldBlock, said)
