@@ -132,7 +132,7 @@ impl<'a> Night<'a> {
             }
             (6, Some(child)) => {
                 let signal = self.random.choice(HARMLESS).unwrap_or(Signal::USR1);
-                await_handler(child, signal)?;
+                self.await_handlers(child)?;
                 kill_process(Pid::from_child(child), signal)?;
                 "signals"
             }
@@ -216,12 +216,38 @@ impl<'a> Night<'a> {
 
     fn stop(&mut self) -> Result<()> {
         let Some(child) = &self.running else { return Ok(()) };
-        let ignores = self.environment.ignores_hangup;
-        let signals = DRAINING.into_iter().filter(|signal| !(ignores && *signal == Signal::HUP));
-        let signal = self.random.choice(signals.collect::<Vec<_>>()).unwrap_or(Signal::TERM);
-        await_handler(child, signal)?;
+        self.await_handlers(child)?;
+        let signal = self.random.choice(self.draining()).unwrap_or(Signal::TERM);
         kill_process(Pid::from_child(child), signal)?;
         self.ended()
+    }
+
+    /// The signals that drain in this environment.
+    fn draining(&self) -> Vec<Signal> {
+        let ignores = self.environment.ignores_hangup;
+        let drains = |signal: &Signal| !(ignores && *signal == Signal::HUP);
+        DRAINING.into_iter().filter(drains).collect()
+    }
+
+    /// Waits until the shell has become the program, and the program handles all of these. Before
+    /// that, a signal would end the process. The program installs its handlers one by one, and the
+    /// shell has one for SIGINT itself.
+    fn await_handlers(&self, child: &Child) -> Result<()> {
+        let wanted: u64 = self.draining().iter().map(|signal| 1 << (signal.as_raw() - 1)).sum();
+        let status = format!("/proc/{}/status", child.id());
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let status = fs::read_to_string(&status)?;
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            // One that has ended catches nothing.
+            let caught =
+                caught.map_or(Ok(u64::MAX), |mask| u64::from_str_radix(mask.trim(), 16))?;
+            if caught & wanted == wanted || status.contains("(zombie)") {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        bail!("it does not handle its signals after {PATIENCE:?}")
     }
 
     fn ended(&mut self) -> Result<()> {
@@ -313,24 +339,6 @@ impl<'a> Night<'a> {
         ensure!(lost.is_empty(), "these lines are lost: {lost:?}");
         Ok(Found { written: output.len(), failed: letters.len() })
     }
-}
-
-/// Waits until the shell has become the program, and the program handles this signal. Before that,
-/// the signal would end the process. The program installs its handlers one by one.
-fn await_handler(child: &Child, signal: Signal) -> Result<()> {
-    let status = format!("/proc/{}/status", child.id());
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        let status = fs::read_to_string(&status)?;
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-        // One that has ended catches nothing.
-        let caught = caught.map_or(Ok(u64::MAX), |mask| u64::from_str_radix(mask.trim(), 16))?;
-        if caught >> (signal.as_raw() - 1) & 1 == 1 || status.contains("(zombie)") {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    bail!("it does not handle {signal:?} after {PATIENCE:?}")
 }
 
 /// For so long no file can grow.
