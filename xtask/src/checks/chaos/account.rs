@@ -61,6 +61,17 @@ impl<'a> Found<'a> {
         }
     }
 
+    /// The content of a file in a folder that was taken away. No sink opens it again, which would
+    /// remove the part of a line that a kill has left.
+    pub(super) fn abandoned_output(&mut self, bytes: &[u8]) {
+        let before = self.strange.len();
+        self.output(bytes);
+        let is_cut = |rest: &Vec<u8>| !rest.ends_with(b"\n") && bytes.ends_with(rest);
+        if self.strange.len() > before && self.strange.last().is_some_and(is_cut) {
+            self.strange.pop();
+        }
+    }
+
     pub(super) fn letter(&mut self, payload: &[u8]) {
         match self.input.number_of(payload) {
             Some(number) => self.letters[number] += 1,
@@ -155,6 +166,25 @@ mod tests {
             output.push(b'\n');
         }
         output.extend(line);
+    }
+
+    #[test]
+    fn a_cut_line_is_right_only_where_no_sink_returns() {
+        let input = Input::new(&mut Rng::with_seed(7));
+        let whole = input.lines.iter().find(|line| line.has_end && line.bytes.len() > 40).unwrap();
+        let cut = &whole.written()[..30];
+        let text = [&whole.written()[..], cut].concat();
+        let strange = |text: &[u8], is_abandoned: bool| {
+            let mut found = Found::new(&input);
+            match is_abandoned {
+                true => found.abandoned_output(text),
+                false => found.output(text),
+            }
+            found.strange.len()
+        };
+        assert_eq!((strange(&text, false), strange(&text, true)), (1, 0));
+        let in_the_middle = [cut, b"\n", &whole.written()[..]].concat();
+        assert_eq!(strange(&in_the_middle, true), 1);
     }
 
     #[test]

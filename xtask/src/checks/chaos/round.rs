@@ -208,7 +208,11 @@ impl<'a> Round<'a> {
     fn found(&self) -> Result<Found<'_>> {
         let mut found = Found::new(&self.input);
         for file in pipeline::output_files(self.disk.folder())? {
-            found.output(&fs::read(file)?);
+            let (text, own) = (fs::read(&file)?, self.disk.folder().join(OUTPUT));
+            match file.starts_with(own) {
+                true => found.output(&text),
+                false => found.abandoned_output(&text),
+            }
         }
         for letter in program::dead_letters(|words| self.gopiper(words))? {
             found.letter(&letter);
