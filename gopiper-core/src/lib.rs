@@ -11,6 +11,7 @@ mod channel;
 pub mod dead_letters;
 mod disk;
 pub mod loader;
+pub mod observe;
 mod plan;
 mod run;
 mod stage;

@@ -102,7 +102,7 @@ fn all_goes_through_in_order_and_nothing_stays() {
     assert_eq!(probe.output(), ["one", "with attributes", "three"]);
     assert_eq!(probe.outcomes(), [DELIVERED; 3]);
     probe.with_output(|out| assert_eq!(out[1].attribute("key"), Some(&"value".into())));
-    assert_eq!((gauge(&control, "buffer_messages"), gauge(&control, "buffer_bytes")), (0.0, 0.0));
+    assert_eq!((gauge(&control, "stored_messages"), gauge(&control, "stored_bytes")), (0.0, 0.0));
     let names: Vec<_> = summary.components.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["feed", "buffer", "buffer.out", "collect", "dead_letters"]);
 }
@@ -198,11 +198,11 @@ fn a_full_buffer_pushes_back_until_there_is_room() {
     let control = running.control();
     gate.await_hanging(1);
     // All that it takes before it blocks.
-    while gauge(&control, "buffer_messages") < 9.0 {
+    while gauge(&control, "stored_messages") < 9.0 {
         thread::sleep(Duration::from_millis(1));
     }
     thread::sleep(Duration::from_millis(20));
-    assert_eq!(gauge(&control, "buffer_messages"), 9.0);
+    assert_eq!(gauge(&control, "stored_messages"), 9.0);
     gate.open();
     assert!(running.wait().is_success());
     assert_eq!(probe.output().len(), 200);
@@ -271,14 +271,14 @@ fn finished_messages_take_no_room() {
     for n in 1..=3 {
         give.send("x".repeat(900)).unwrap();
         let begun = Instant::now();
-        while probe.output().len() < n || gauge(&control, "buffer_messages") > 0.0 {
+        while probe.output().len() < n || gauge(&control, "stored_messages") > 0.0 {
             assert!(begun.elapsed() < Duration::from_secs(10), "message {n} is dropped, or stays");
             thread::sleep(Duration::from_millis(1));
         }
     }
     drop(give);
     let summary = running.wait();
-    assert_eq!((summary.components[1].1.dropped, gauge(&control, "buffer_bytes")), (0, 0.0));
+    assert_eq!((summary.components[1].1.dropped, gauge(&control, "stored_bytes")), (0, 0.0));
 }
 
 #[test]

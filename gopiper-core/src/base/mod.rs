@@ -2,7 +2,9 @@
 //! log.
 pub mod at_work;
 pub(crate) mod clock;
+pub(crate) mod cpu;
 pub(crate) mod memory;
 pub(crate) mod one_line;
 pub(crate) mod plural;
 pub mod secrets;
+pub(crate) mod time_spent;

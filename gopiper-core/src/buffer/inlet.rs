@@ -26,7 +26,9 @@ pub(crate) fn inlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
     own::committing_sink("buffer", MESSAGES_PER_SYNC, move |postponed| {
         let (host, waits) = (postponed.host(), shared.clone());
         let folder = host.state_directory()?;
-        shared.open(&folder, Gauges::new(host)?).map_err(StoreError::on_start)?;
+        shared
+            .open(&folder, Gauges::new(host, shared.max_bytes())?)
+            .map_err(StoreError::on_start)?;
         postponed.on_stop(move || waits.nudge());
         shared.enter();
         Ok(BufferSink { shared: shared.clone(), entries: Entries::default(), postponed })

@@ -22,6 +22,7 @@ use super::{
     record::Entries,
     store::{Memory, Store, StoredBlock},
 };
+use crate::disk::{STORED_BYTES, STORED_LIMIT_BYTES};
 
 /// A block has at most this part of the buffer, unless one message is larger.
 const PARTS: u64 = 8;
@@ -59,10 +60,13 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    pub(super) fn new(host: &Host) -> Result<Self, RawError> {
-        let messages = host.metric("buffer_messages", "Messages in the buffer.").gauge()?;
-        let bytes = host.metric("buffer_bytes", "Bytes in the buffer.").unit("bytes").gauge()?;
-        Ok(Gauges { messages, bytes })
+    pub(super) fn new(host: &Host, max_bytes: u64) -> Result<Self, RawError> {
+        let bytes = |name, help| host.metric(name, help).unit("bytes").gauge();
+        bytes(STORED_LIMIT_BYTES, "The most bytes that may be stored.")?.set(max_bytes as f64);
+        Ok(Gauges {
+            messages: host.metric("stored_messages", "Messages that are stored.").gauge()?,
+            bytes: bytes(STORED_BYTES, "Bytes that are stored.")?,
+        })
     }
 
     fn show(&self, index: &Index) {
@@ -72,6 +76,10 @@ impl Gauges {
 }
 
 impl SharedBuffer {
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.options.max_bytes
+    }
+
     pub(crate) fn new(options: BufferOptions) -> Arc<Self> {
         Arc::new(SharedBuffer {
             options,

@@ -28,15 +28,17 @@ impl Load {
         Load((messages.min(MAX_MESSAGES) as u64) << BYTE_BITS | bytes.min(MAX_BYTES) as u64)
     }
 
-    pub(crate) fn of(batch: &Batch) -> Self {
-        Self::new(batch.len(), batch.bytes())
+    /// The room that a batch takes, and the bytes of its payloads.
+    pub(crate) fn of(batch: &Batch) -> (Self, u64) {
+        let bytes = batch.bytes();
+        (Self::new(batch.len(), bytes.counted), bytes.payload as u64)
     }
 
     pub(crate) fn messages(self) -> u64 {
         self.0 >> BYTE_BITS
     }
 
-    fn bytes(self) -> u64 {
+    pub(crate) fn bytes(self) -> u64 {
         self.0 & ((1 << BYTE_BITS) - 1)
     }
 
@@ -51,21 +53,26 @@ impl Load {
 
 /// Room that was taken; returned when its messages have left the stage.
 #[must_use = "room that isn't given back is lost to the channel"]
-pub(crate) struct Ticket(Load);
+pub(crate) struct Ticket {
+    pub(super) room: Load,
+    /// The bytes of its messages' payloads, which are not the bytes that take room.
+    pub(crate) payload: u64,
+}
 
 impl Ticket {
     /// Takes over the room of another one.
     pub(crate) fn add(&mut self, other: Ticket) {
-        self.0.0 += other.0.0;
+        self.room.0 += other.room.0;
+        self.payload += other.payload;
     }
 
     /// Splits off the room of a part, as far as there is enough.
-    pub(crate) fn split(&mut self, part: Load) -> Ticket {
+    pub(crate) fn split(&mut self, (part, payload): (Load, u64)) -> Ticket {
         let (messages, bytes) =
-            (part.messages().min(self.0.messages()), part.bytes().min(self.0.bytes()));
-        let part = Load::new(messages as usize, bytes as usize);
-        self.0.0 -= part.0;
-        Ticket(part)
+            (part.messages().min(self.room.messages()), part.bytes().min(self.room.bytes()));
+        let room = Load::new(messages as usize, bytes as usize);
+        self.room.0 -= room.0;
+        Ticket { room, payload }
     }
 }
 
@@ -94,14 +101,14 @@ impl Credit {
         }
     }
 
-    /// The room of the whole channel, in messages.
-    pub(crate) fn limit(&self) -> u64 {
-        self.limit.messages()
+    /// The room of the whole channel.
+    pub(crate) fn limit(&self) -> Load {
+        self.limit
     }
 
-    /// The messages that room is taken for.
-    pub(crate) fn messages(&self) -> u64 {
-        Load(self.used.load(Relaxed) & !CLAIMED).messages()
+    /// The room that is taken.
+    pub(crate) fn used(&self) -> Load {
+        Load(self.used.load(Relaxed) & !CLAIMED)
     }
 
     /// Whether this much could ever be taken together with something else.
@@ -119,13 +126,13 @@ impl Credit {
         let taken = self
             .used
             .fetch_update(Relaxed, Relaxed, |used| self.fits(used, load).then_some(used + load.0));
-        taken.is_ok().then_some(Ticket(load))
+        taken.is_ok().then_some(Ticket { room: load, payload: 0 })
     }
 
     /// Takes room even if there is none.
     pub(crate) fn take_anyway(&self, load: Load) -> Ticket {
         self.used.fetch_add(load.0, Relaxed);
-        Ticket(load)
+        Ticket { room: load, payload: 0 }
     }
 
     /// Waits for room, and takes it. A request for more than the whole waits until nothing is
@@ -162,12 +169,12 @@ impl Credit {
         drop(wanted);
         // To the one that has waited longest.
         MutexGuard::unlock_fair(head);
-        Ticket(load)
+        Ticket { room: load, payload: 0 }
     }
 
     /// Returns room.
-    pub(crate) fn give(&self, Ticket(load): Ticket) {
-        let left = self.used.fetch_sub(load.0, Relaxed) - load.0;
+    pub(crate) fn give(&self, Ticket { room, .. }: Ticket) {
+        let left = self.used.fetch_sub(room.0, Relaxed) - room.0;
         if left & CLAIMED != 0 {
             self.tell_head(left & !CLAIMED);
         }
@@ -248,7 +255,7 @@ mod tests {
         let large = waiting(&credit, Load::new(1, 1000));
         credit.give(first);
         assert!(credit.try_take(Load::new(1, 1)).is_none(), "there is room, but not for others");
-        assert_eq!(credit.messages(), 1);
+        assert_eq!(credit.used().messages(), 1);
         credit.give(second);
         let large = large.join().unwrap();
         credit.give(large);
@@ -260,8 +267,8 @@ mod tests {
         let credit = Credit::new(9, 100);
         let mut whole = credit.take(Load::new(5, 50));
         // Two parts that share a block have more bytes than they had together.
-        let parts = [whole.split(Load::new(2, 40)), whole.split(Load::new(3, 40)), whole];
-        assert_eq!(parts.each_ref().map(|part| part.0.messages()), [2, 3, 0]);
+        let parts = [whole.split((Load::new(2, 40), 0)), whole.split((Load::new(3, 40), 0)), whole];
+        assert_eq!(parts.each_ref().map(|part| part.room.messages()), [2, 3, 0]);
         parts.into_iter().for_each(|part| credit.give(part));
         assert_eq!(credit.used.load(Relaxed), 0);
     }

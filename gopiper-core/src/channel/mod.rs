@@ -31,10 +31,13 @@ use gopiper_abi::raw::Batch;
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use crate::channel::credit::{MAX_BYTES, MAX_MESSAGES, Ticket};
-use crate::channel::{
-    credit::{Credit, Load},
-    partition::partition,
-    wake::Wake,
+use crate::{
+    base::time_spent::TimeSpent,
+    channel::{
+        credit::{Credit, Load},
+        partition::partition,
+        wake::Wake,
+    },
 };
 
 /// A batch in a channel, with the room that it takes.
@@ -98,12 +101,17 @@ impl Channel {
 
     /// The messages in the channel and in the hands of its workers.
     pub(crate) fn messages(&self) -> u64 {
-        self.credit.messages()
+        self.credit.used().messages()
+    }
+
+    /// The room that is taken, and that of the whole channel.
+    pub(crate) fn load(&self) -> (Load, Load) {
+        (self.credit.used(), self.credit.limit())
     }
 
     /// How many messages can be sent without waiting.
     pub(crate) fn credit(&self) -> usize {
-        self.credit.limit().saturating_sub(self.messages()) as usize
+        self.credit.limit().messages().saturating_sub(self.messages()) as usize
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -113,71 +121,76 @@ impl Channel {
     /// Takes the room for a batch if there is some, for `send_reserved`; a batch larger than the
     /// channel gets it if nothing is in the channel, and travels alone.
     pub(crate) fn try_reserve(&self, batch: &Batch) -> Option<Ticket> {
-        self.credit.try_take(Load::of(batch))
+        let (room, payload) = Load::of(batch);
+        self.credit.try_take(room).map(|ticket| Ticket { payload, ..ticket })
     }
 
     /// Takes the room for the same batch once more, after the first: with half of the channel, it
     /// would wait forever for both.
     pub(crate) fn reserve_again(&self, batch: &Batch) -> Ticket {
-        self.credit.take_anyway(Load::of(batch))
+        let (room, payload) = Load::of(batch);
+        Ticket { payload, ..self.credit.take_anyway(room) }
     }
 
-    /// Sends a batch, or the rest of one, into the room that was taken for it. Never waits.
-    pub(crate) fn send_reserved(&self, batch: Batch, mut ticket: Ticket) -> Result<(), Batch> {
+    /// Sends a batch, or the rest of one, into the room that was taken for it. Never waits. Returns
+    /// the bytes of the payloads, or the batch if the channel has closed.
+    pub(crate) fn send_reserved(&self, batch: Batch, mut ticket: Ticket) -> Result<u64, Batch> {
         let Some(by) = &self.partition_by else {
             return self.send_part(0, batch, ticket);
         };
+        let mut sent = 0;
         for (lane, part) in partition(batch, by, self.receivers.len()) {
             let room = ticket.split(Load::of(&part));
-            drop(self.send_part(lane, part, room));
+            sent += self.send_part(lane, part, room).unwrap_or(0);
         }
         self.give(ticket);
-        Ok(())
+        Ok(sent)
     }
 
-    /// Sends a batch, in parts if it is larger than the channel, and waits for room. Returns
-    /// messages that it could not send because the channel has closed.
-    pub(crate) fn send(&self, batch: Batch) -> Result<(), Batch> {
+    /// Sends a batch, in parts if it is larger than the channel, and waits for room: `waits` counts
+    /// that time. Returns the bytes of the payloads, or the messages that it could not send because
+    /// the channel has closed.
+    pub(crate) fn send(&self, batch: Batch, waits: &TimeSpent) -> Result<u64, Batch> {
         let Some(by) = &self.partition_by else {
-            return self.send_to(0, batch);
+            return self.send_to(0, batch, waits);
         };
-        for (lane, part) in partition(batch, by, self.receivers.len()) {
-            // Unsent messages are returned: the parts do not become a batch again.
-            drop(self.send_to(lane, part));
-        }
-        Ok(())
+        // Unsent messages are returned: the parts do not become a batch again.
+        let parts = partition(batch, by, self.receivers.len()).into_iter();
+        Ok(parts.map(|(lane, part)| self.send_to(lane, part, waits).unwrap_or(0)).sum())
     }
 
-    fn send_to(&self, lane: usize, mut batch: Batch) -> Result<(), Batch> {
+    fn send_to(&self, lane: usize, mut batch: Batch, waits: &TimeSpent) -> Result<u64, Batch> {
+        let mut sent = 0;
         loop {
-            let load = Load::of(&batch);
+            let (load, payload) = Load::of(&batch);
             if self.credit.is_usual(load) || batch.len() < 2 {
-                return self.send_part(lane, batch, self.take(load));
+                let ticket = Ticket { payload, ..self.take(load, waits) };
+                return Ok(sent + self.send_part(lane, batch, ticket)?);
             }
-            let half = (batch.len() / 2).min(self.credit.limit().max(1) as usize);
+            let half = (batch.len() / 2).min(self.credit.limit().messages().max(1) as usize);
             let rest = batch.split_off(half);
-            if let Err(mut unsent) = self.send_to(lane, batch) {
-                // Both parts were one batch: together again.
-                return match unsent.append(rest) {
-                    Ok(()) => Err(unsent),
-                    Err(rest) => {
-                        while unsent.room() < rest.len() {
-                            unsent.grow();
-                        }
-                        let _ = unsent.append(rest);
-                        Err(unsent)
+            sent += match self.send_to(lane, batch, waits) {
+                Ok(sent) => sent,
+                Err(mut unsent) => {
+                    // Both parts were one batch: together again.
+                    while unsent.room() < rest.len() {
+                        unsent.grow();
                     }
-                };
-            }
+                    let full = unsent.append(rest).is_err();
+                    debug_assert!(!full, "there is room for it");
+                    return Err(unsent);
+                }
+            };
             batch = rest;
         }
     }
 
     /// Takes room, and waits for it. Workers that linger handle what they have meanwhile.
-    fn take(&self, load: Load) -> Ticket {
+    fn take(&self, load: Load, waits: &TimeSpent) -> Ticket {
         if let Some(ticket) = self.credit.try_take(load) {
             return ticket;
         }
+        let _wait = waits.begin();
         // Before the nudges: a worker looks at this after them.
         self.waiting.fetch_add(1, SeqCst);
         self.lingering.lock().iter().for_each(|wake| wake.nudge());
@@ -196,14 +209,16 @@ impl Channel {
         self.waiting.load(SeqCst) > 0
     }
 
-    fn send_part(&self, lane: usize, mut batch: Batch, ticket: Ticket) -> Result<(), Batch> {
+    fn send_part(&self, lane: usize, mut batch: Batch, ticket: Ticket) -> Result<u64, Batch> {
         let senders = self.senders.read();
         match &*senders {
             Some(senders) => {
                 batch.set_sequence(self.sequence.fetch_add(1, Relaxed));
+                let payload = ticket.payload;
                 let queued = Queued { batch, ticket };
                 // A receiver is kept here, so the queue takes it.
-                senders[lane].send(queued).map_err(|unsent| unsent.into_inner().batch)
+                let sent = senders[lane].send(queued).map(|()| payload);
+                sent.map_err(|unsent| unsent.into_inner().batch)
             }
             None => {
                 drop(senders);
@@ -214,7 +229,7 @@ impl Channel {
     }
 
     /// Sends a batch if there is room for it; otherwise returns it, and counts its messages.
-    pub(crate) fn offer(&self, batch: Batch) -> Result<(), Batch> {
+    pub(crate) fn offer(&self, batch: Batch) -> Result<u64, Batch> {
         let sent = match self.try_reserve(&batch) {
             Some(room) => self.send_reserved(batch, room),
             None => Err(batch),
@@ -264,6 +279,7 @@ mod tests {
     use gopiper_abi::Message;
 
     use super::*;
+    use crate::base::clock::Clock;
 
     fn batch(messages: usize, bytes: usize) -> Batch {
         let mut batch = Batch::new(messages as u32);
@@ -271,6 +287,10 @@ mod tests {
             batch.push(Message::new(vec![0; bytes])).unwrap();
         }
         batch
+    }
+
+    fn waits() -> TimeSpent {
+        TimeSpent::new(Clock::default())
     }
 
     fn sizes(channel: &Channel) -> Vec<usize> {
@@ -287,7 +307,7 @@ mod tests {
     fn a_batch_larger_than_the_channel_is_sent_in_parts() {
         let channel = Arc::new(Channel::new(4, 1000));
         let sender = channel.clone();
-        let sending = thread::spawn(move || sender.send(batch(10, 1)).unwrap());
+        let sending = thread::spawn(move || sender.send(batch(10, 1), &waits()).unwrap());
         let (receiver, mut seen) = (channel.receiver(0), 0);
         while seen < 10 {
             let queued = receiver.recv().unwrap();
@@ -303,10 +323,10 @@ mod tests {
     #[test]
     fn a_message_larger_than_the_channel_travels_alone() {
         let channel = Channel::new(4, 10);
-        channel.send(batch(1, 1000)).unwrap();
+        channel.send(batch(1, 1000), &waits()).unwrap();
         assert!(channel.try_reserve(&batch(1, 1)).is_none());
         assert_eq!(sizes(&channel), [1]);
-        channel.send(batch(4, 2)).unwrap();
+        channel.send(batch(4, 2), &waits()).unwrap();
         assert_eq!(sizes(&channel), [4]);
     }
 
@@ -355,7 +375,7 @@ mod tests {
     fn messages_after_the_end_are_returned_whole() {
         let channel = Channel::new(4, 1000);
         channel.close();
-        assert_eq!(channel.send(batch(10, 1)).unwrap_err().len(), 10);
+        assert_eq!(channel.send(batch(10, 1), &waits()).unwrap_err().len(), 10);
         assert_eq!(channel.messages(), 0);
     }
 }

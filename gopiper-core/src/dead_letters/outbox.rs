@@ -8,7 +8,7 @@ use gopiper_abi::raw::Batch;
 
 use super::about;
 use crate::{
-    base::{clock::Clock, secrets::redact},
+    base::{clock::Clock, secrets::redact, time_spent::TimeSpent},
     channel::Channel,
 };
 
@@ -38,9 +38,9 @@ impl Outbox {
         self.inlet.begin_sending();
     }
 
-    /// Sends failed messages, each with the details of its failure. Waits for room: if the dead
-    /// letters cannot be written, the pipeline stalls.
-    pub(crate) fn put(&self, component: &str, mut batch: Batch) {
+    /// Sends failed messages, each with the details of its failure. Waits for room, as `waits`
+    /// counts: if the dead letters cannot be written, the pipeline stalls.
+    pub(crate) fn put(&self, component: &str, mut batch: Batch, waits: &TimeSpent) {
         for message in batch.messages_mut() {
             let (status, attempts) = (message.status(), message.attempts());
             // It goes to disk, and `dlq list` knows no secrets.
@@ -57,7 +57,7 @@ impl Outbox {
             message.set_attempts(0);
         }
         // Closed: the pipeline has ended at once, and the messages are returned.
-        drop(self.inlet.send(batch));
+        drop(self.inlet.send(batch, waits));
     }
 
     /// A stage puts no more messages in; after the last one, the dead letters have ended.

@@ -2,12 +2,12 @@
 use std::{fs, io, path::PathBuf};
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, HandleFlags, Message, Postponed, Report, own,
+    BatchCall, BatchComponent, Gauge, HandleFlags, Message, Postponed, Report, own,
     raw::client::FactoryHandle,
 };
 
 use super::{FOLDER, Letter, segment::Segment, segments};
-use crate::disk::{MESSAGES_PER_SYNC, state};
+use crate::disk::{MESSAGES_PER_SYNC, STORED_BYTES, STORED_LIMIT_BYTES, state};
 
 /// The approximate largest size of a segment.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -20,6 +20,7 @@ struct DeadLetterSink {
     state: PathBuf,
     folder: PathBuf,
     limit: u64,
+    stored: Gauge,
     segment: Option<Segment>,
     postponed: Postponed,
 }
@@ -29,7 +30,14 @@ struct DeadLetterSink {
 pub(crate) fn sink(state: PathBuf, limit: u64) -> FactoryHandle {
     own::committing_sink("dead_letters", MESSAGES_PER_SYNC, move |postponed| {
         let (state, folder) = (state.clone(), state.join(FOLDER));
-        Ok(DeadLetterSink { state, folder, limit, segment: None, postponed })
+        let bytes = |name, help| postponed.host().metric(name, help).unit("bytes").gauge();
+        bytes(STORED_LIMIT_BYTES, "The most bytes that may be stored.")?.set(limit as f64);
+        let stored = bytes(STORED_BYTES, "Bytes that are stored.")?;
+        let sink = DeadLetterSink { state, folder, limit, stored, segment: None, postponed };
+        if let Ok(used) = sink.used() {
+            sink.stored.set(used as f64);
+        }
+        Ok(sink)
     })
 }
 
@@ -42,6 +50,7 @@ impl DeadLetterSink {
             .as_ref()
             .is_some_and(|segment| segment.length() >= SEGMENT_BYTES || !segment.is_sound());
         let used = self.used().map_err(|error| format!("cannot read {}: {error}", self.shown()))?;
+        self.stored.set(used as f64);
         if full || used >= self.limit {
             // Unlocked, so that it can be purged.
             self.segment = None;

@@ -7,5 +7,9 @@ pub(crate) mod lock;
 pub mod state;
 pub(crate) mod value;
 
+/// The gauges of what stores messages: an operator watches both alike.
+pub(crate) const STORED_BYTES: &str = "stored_bytes";
+pub(crate) const STORED_LIMIT_BYTES: &str = "stored_limit_bytes";
+
 /// The most messages that one sync covers.
 pub(crate) const MESSAGES_PER_SYNC: usize = 1 << 16;

@@ -149,16 +149,16 @@ impl Pool {
 
     /// Returns the work if there can be no thread for it.
     fn spawn<W: FnOnce() + Send + 'static>(&self, work: W) -> Result<(), (io::Error, W)> {
-        // The kernel shows 15 bytes of a thread's name.
-        let name = self.stage.name.chars().take(15).collect();
+        let name = thread_name(&self.stage.name);
         let number = self.begun.fetch_add(1, Relaxed) + 1;
         let (component, pipeline) = (&self.stage.name, &self.stage.pipeline);
         let words = format!("component {component} (pipeline {pipeline}, worker {number})");
         // The new thread takes it from here: a thread that cannot start would drop its argument.
         let work = Arc::new(Mutex::new(Some(work)));
-        let its = work.clone();
+        let (its, stage) = (work.clone(), self.stage.clone());
         let spawned = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
             at_work::begin(words);
+            let _present = (stage.present.begin(), stage.threads.enter());
             let work = its.lock().take();
             if let Some(work) = work {
                 work();
@@ -168,6 +168,12 @@ impl Pool {
         let work = work.lock().take();
         work.map_or(Ok(()), |work| Err((error, work)))
     }
+}
+
+/// The name of a component's threads. The kernel shows 15 bytes.
+pub(crate) fn thread_name(component: &str) -> String {
+    let end = (0..=15.min(component.len())).rev().find(|end| component.is_char_boundary(*end));
+    component[..end.unwrap_or(0)].to_owned()
 }
 
 /// Workers whose components are starting.

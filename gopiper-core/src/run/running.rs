@@ -238,6 +238,10 @@ impl Control {
         })
     }
 
+    pub(crate) fn stages(&self) -> &[Arc<Stage>] {
+        &self.stages
+    }
+
     /// The metrics that components have registered.
     pub fn metrics(&self) -> Vec<ComponentMetric> {
         self.stages.iter().flat_map(|stage| stage.metrics.read(&stage.name)).collect()

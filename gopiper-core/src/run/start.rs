@@ -12,7 +12,7 @@ use gopiper_abi::{
 };
 
 use crate::{
-    base::{clock::Clock, memory::Blocks},
+    base::{clock::Clock, memory::Blocks, time_spent::TimeSpent},
     channel::{Channel, sequencer::Sequencer},
     dead_letters::Outbox,
     disk::state::ComponentState,
@@ -29,7 +29,10 @@ use crate::{
         running::{Control, Running},
         watchdog,
     },
-    stage::{Failures, Linger, Outlet, Stage, Tee, inlet::Inlet, metrics::Metrics, stop::Stop},
+    stage::{
+        Failures, Linger, Outlet, Stage, Tee, durations::Durations, inlet::Inlet, metrics::Metrics,
+        stop::Stop, threads::Threads,
+    },
 };
 
 impl Pipeline {
@@ -218,7 +221,7 @@ impl Common {
         outlet: Option<Outlet>,
         dead_letters: Option<Arc<Outbox>>,
     ) -> Stage {
-        let kind = planned.factory.kind();
+        let (kind, component) = (planned.factory.kind(), planned.factory.name().to_owned());
         let in_order = planned.ordered && kind == Kind::TRANSFORM;
         let state =
             ComponentState::new(self.state_directory.clone(), &self.pipeline, &planned.name);
@@ -259,6 +262,13 @@ impl Common {
             blocks: self.blocks.clone(),
             state,
             metrics: Metrics::default(),
+            component,
+            present: TimeSpent::new(self.clock.clone()),
+            idle: TimeSpent::new(self.clock.clone()),
+            blocked: TimeSpent::new(self.clock.clone()),
+            threads: Threads::default(),
+            calls: Durations::default(),
+            ages: Durations::default(),
             senders: AtomicUsize::new(planned.pool_size),
             workers: AtomicUsize::new(planned.pool_size),
             failures,

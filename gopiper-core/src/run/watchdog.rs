@@ -43,7 +43,7 @@ pub(crate) fn start(
             waits.wait(clock.after(step.max(Duration::from_millis(1))));
         }
     };
-    thread::Builder::new().name("watchdog".into()).spawn(work)?;
+    thread::Builder::new().name("gopiper-watch".into()).spawn(work)?;
     Ok(Some(wake))
 }
 

@@ -7,9 +7,13 @@ use gopiper_abi::raw::Outcome;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) received: AtomicU64,
+    pub(crate) received_bytes: AtomicU64,
     pub(crate) sent: AtomicU64,
+    pub(crate) sent_bytes: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) failed: AtomicU64,
+    pub(crate) exhausted: AtomicU64,
+    pub(crate) dead_letters: AtomicU64,
     pub(crate) kept: AtomicU64,
     pub(crate) unsent: AtomicU64,
     pub(crate) deferred: AtomicU64,
@@ -25,12 +29,20 @@ pub(crate) struct Counters {
 pub struct ComponentCounts {
     /// Messages that came to it.
     pub received: u64,
+    /// The bytes of their payloads.
+    pub received_bytes: u64,
     /// Messages that it passed on, or made itself, or (a sink) delivered.
     pub sent: u64,
+    /// The bytes of the payloads that it passed on or made itself; 0 for a sink.
+    pub sent_bytes: u64,
     /// Messages that it dropped on purpose.
     pub dropped: u64,
     /// Messages that it failed with.
     pub failed: u64,
+    /// Those of them that it wanted to try again, but had no attempts left for.
+    pub exhausted: u64,
+    /// Those of them that went to the dead letters.
+    pub dead_letters: u64,
     /// Messages that it kept, to make something of them.
     pub kept: u64,
     /// Kept messages that it released without sending anything: they have failed.
@@ -56,9 +68,13 @@ impl Counters {
     pub(crate) fn read(&self, missed: u64) -> ComponentCounts {
         ComponentCounts {
             received: self.received.load(Relaxed),
+            received_bytes: self.received_bytes.load(Relaxed),
             sent: self.sent.load(Relaxed),
+            sent_bytes: self.sent_bytes.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             failed: self.failed.load(Relaxed),
+            exhausted: self.exhausted.load(Relaxed),
+            dead_letters: self.dead_letters.load(Relaxed),
             kept: self.kept.load(Relaxed),
             unsent: self.unsent.load(Relaxed),
             deferred: self.deferred.load(Relaxed),

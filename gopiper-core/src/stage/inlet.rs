@@ -22,10 +22,14 @@ impl Inlet {
         Inlet { channel, ledger: Arc::default(), failures }
     }
 
-    /// Takes a batch if there is room for it; drops it if not.
-    pub(crate) fn offer(&self, batch: Batch) {
-        let Err(mut missed) = self.channel.offer(batch) else { return };
+    /// Takes a batch if there is room for it; drops it if not. Returns the bytes that it took.
+    pub(crate) fn offer(&self, batch: Batch) -> u64 {
+        let mut missed = match self.channel.offer(batch) {
+            Ok(sent) => return sent,
+            Err(missed) => missed,
+        };
         self.failures.report_dropped(missed.len() as u64, "there is no room in this branch");
         missed.settle(Outcome::DROPPED);
+        0
     }
 }

@@ -10,23 +10,41 @@ use parking_lot::Mutex;
 const MOST_SERIES: usize = 100;
 
 /// The names, without the prefix, that are published for each component by its host.
-const OURS: [&str; 8] = [
+pub(crate) const OURS: [&str; 26] = [
     "received_messages_total",
+    "received_bytes_total",
     "sent_messages_total",
+    "sent_bytes_total",
     "dropped_messages_total",
+    "missed_messages_total",
     "failed_messages_total",
+    "dead_letters_total",
     "returned_messages_total",
     "kept_messages_total",
     "retries_total",
     "panics_total",
+    "abandoned_workers_total",
+    "late_reports_total",
+    "workers",
+    "in_flight_messages",
+    "depth_messages",
+    "depth_limit_messages",
+    "depth_bytes",
+    "depth_limit_bytes",
+    "busy_seconds_total",
+    "idle_seconds_total",
+    "blocked_seconds_total",
+    "cpu_seconds_total",
+    "call_duration_seconds",
+    "age_seconds",
 ];
 
 /// The metrics of one component, which its workers share.
 #[derive(Default)]
-pub(crate) struct Metrics(Mutex<BTreeMap<String, Family>>);
+pub(crate) struct Metrics(Mutex<BTreeMap<String, NamedMetrics>>);
 
 /// The metrics of one name.
-struct Family {
+struct NamedMetrics {
     kind: MetricKind,
     help: String,
     unit: String,
@@ -82,18 +100,19 @@ impl Metrics {
         description.check()?;
         let name = description.name.as_str();
         let refuse = |why: &str| Err(RawError::new("", format!("metric '{name}': {why}")));
-        if OURS.contains(&name) {
+        let root = |name: &str| name.strip_suffix("_total").unwrap_or(name).to_owned();
+        if OURS.iter().any(|ours| root(ours) == root(name)) {
             return refuse("gopiper publishes one of this name for each component: rename it");
         }
         let mut families = self.0.lock();
-        let family = families.entry(name.to_owned()).or_insert_with(|| Family {
+        let family = families.entry(name.to_owned()).or_insert_with(|| NamedMetrics {
             kind: description.kind,
             help: description.help.to_string(),
             unit: description.unit.to_string(),
             bounds: description.bounds.to_vec(),
             series: BTreeMap::new(),
         });
-        let Family { kind, help, unit, bounds, .. } = &*family;
+        let NamedMetrics { kind, help, unit, bounds, .. } = &*family;
         let is_same = (*kind, help.as_str(), unit.as_str(), bounds.as_slice())
             == (
                 description.kind,
@@ -132,7 +151,7 @@ impl Metrics {
     /// All of them, with their present values.
     pub(crate) fn read(&self, component: &str) -> Vec<ComponentMetric> {
         let families = self.0.lock();
-        let of_family = |(name, family): (&String, &Family)| {
+        let of_family = |(name, family): (&String, &NamedMetrics)| {
             let read = |(labels, metric): (&Vec<_>, &&'static Metric)| ComponentMetric {
                 component: component.to_owned(),
                 name: name.clone(),
@@ -198,8 +217,11 @@ mod tests {
 
     #[test]
     fn a_name_of_ours_is_refused() {
-        let error = Metrics::default().register(&described("received_messages_total")).unwrap_err();
-        assert!(error.to_string().contains("gopiper publishes one of this name"), "{error}");
+        let gauge = MetricDescription { kind: MetricKind::GAUGE, ..described("retries") };
+        for ours in [described("received_messages_total"), gauge] {
+            let error = Metrics::default().register(&ours).unwrap_err();
+            assert!(error.to_string().contains("gopiper publishes one of this name"), "{error}");
+        }
     }
 
     #[test]

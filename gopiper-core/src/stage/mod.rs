@@ -1,12 +1,14 @@
 //! One component of a running pipeline: the state that its workers share, and its way to the next
 //! stages. Nothing here calls a component or starts a thread: `worker` and `run` do.
 pub(crate) mod counters;
+pub(crate) mod durations;
 mod failure_log;
 pub(crate) mod inlet;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 mod outlet;
 pub(crate) mod stop;
+pub(crate) mod threads;
 
 use std::{
     sync::{
@@ -29,17 +31,19 @@ pub(crate) use self::failure_log::Failures;
 use self::failure_log::{Attempt, Failure};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
-    base::{clock::Clock, memory::Blocks},
+    base::{clock::Clock, memory::Blocks, time_spent::TimeSpent},
     channel::{Ticket, sequencer::Sequencer},
     dead_letters::{Outbox, about},
     disk::state::ComponentState,
     plan::policy::{OnFail, RetryPolicy},
     stage::{
         counters::{ComponentCounts, Counters},
+        durations::Durations,
         inlet::Inlet,
         ledger::Ledger,
         metrics::Metrics,
         stop::{Stop, StopReason},
+        threads::Threads,
     },
 };
 
@@ -77,6 +81,18 @@ pub(crate) struct Stage {
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) state: ComponentState,
     pub(crate) metrics: Metrics,
+    /// The name of its component's file.
+    pub(crate) component: String,
+    /// Where its workers' time goes: all of it, waiting for messages, and waiting for room in what
+    /// comes next.
+    pub(crate) present: TimeSpent,
+    pub(crate) idle: TimeSpent,
+    pub(crate) blocked: TimeSpent,
+    pub(crate) threads: Threads,
+    /// How long its calls of `handle` took.
+    pub(crate) calls: Durations,
+    /// The age of messages as the last component was done with them.
+    pub(crate) ages: Durations,
     /// Workers that may still send.
     pub(crate) senders: AtomicUsize,
     pub(crate) workers: AtomicUsize,
@@ -154,7 +170,8 @@ impl Stage {
             }
         }
         if let (Some(failed), Some(dead_letters)) = (output.failed, &self.dead_letters) {
-            dead_letters.put(&self.name, failed);
+            self.counters.dead_letters.fetch_add(failed.len() as u64, Relaxed);
+            dead_letters.put(&self.name, failed, &self.blocked);
         }
         if let (Some(ticket), Some(inlet)) = (output.ticket, &self.inlet) {
             inlet.channel.give(ticket);
@@ -166,8 +183,17 @@ impl Stage {
     pub(crate) fn pass_on(&self, mut batch: Batch) -> Result<(), Batch> {
         let messages = batch.len() as u64;
         match &self.outlet {
-            Some(outlet) => outlet.send(batch, Wait::Room)?,
-            None => batch.settle(self.delivers),
+            Some(outlet) => {
+                let bytes = outlet.send(batch, Wait::Room(&self.blocked))?;
+                self.counters.sent_bytes.fetch_add(bytes, Relaxed);
+            }
+            None => {
+                if let Some(first) = batch.messages().first() {
+                    // All have about the age of the first, and a look at each would cost.
+                    self.ages.record(self.clock.now().saturating_sub(first.time()), messages);
+                }
+                batch.settle(self.delivers);
+            }
         }
         self.counters.sent.fetch_add(messages, Relaxed);
         Ok(())

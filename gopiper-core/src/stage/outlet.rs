@@ -10,6 +10,7 @@ use std::sync::Arc;
 use gopiper_abi::raw::{Batch, DEFAULT_CAPACITY, Outcome};
 
 use crate::{
+    base::time_spent::TimeSpent,
     channel::{Channel, Ticket, partition::take_apart},
     stage::inlet::Inlet,
 };
@@ -32,9 +33,9 @@ pub(crate) struct Tee {
 }
 
 /// How long a batch waits for room.
-pub(crate) enum Wait {
-    /// As long as it takes.
-    Room,
+pub(crate) enum Wait<'a> {
+    /// As long as it takes: this counts the time.
+    Room(&'a TimeSpent),
     /// Not at all: what finds no room is dropped.
     Never,
     /// There is room.
@@ -135,36 +136,38 @@ impl Outlet {
         }
     }
 
-    /// Sends a batch on its way. Gives back what could not be sent because the channel has closed.
-    pub(crate) fn send(&self, batch: Batch, wait: Wait) -> Result<(), Batch> {
+    /// Sends a batch on its way. Returns the bytes of the payloads that went (to one branch of a
+    /// tee), or what could not be sent because the channel has closed.
+    pub(crate) fn send(&self, batch: Batch, wait: Wait<'_>) -> Result<u64, Batch> {
         match self {
             Outlet::To(inlet) => match wait {
-                Wait::Room => return inlet.channel.send(batch),
-                Wait::Reserved(Room::In(ticket)) => {
-                    return inlet.channel.send_reserved(batch, ticket);
+                Wait::Room(waits) => inlet.channel.send(batch, waits),
+                Wait::Reserved(Room::In(ticket)) => inlet.channel.send_reserved(batch, ticket),
+                Wait::Reserved(Room::Branches(_)) => {
+                    debug_assert!(false, "room of another outlet");
+                    Err(batch)
                 }
-                Wait::Reserved(Room::Branches(_)) => debug_assert!(false, "room of another outlet"),
-                Wait::Never => inlet.offer(batch),
+                Wait::Never => Ok(inlet.offer(batch)),
             },
-            Outlet::Tee(tee) => tee.send(batch, wait),
+            Outlet::Tee(tee) => Ok(tee.send(batch, wait)),
             Outlet::Route(branches) => {
                 let mut waits = wait.of_branches(branches.len());
-                let last = branches.len() - 1;
+                let (last, mut sent) = (branches.len() - 1, 0);
                 for (branch, part) in
                     take_apart(batch, |message| usize::from(message.branch()).min(last))
                 {
                     let wait = std::mem::replace(&mut waits[branch], Wait::Never);
                     // Messages that are not sent any more are returned.
-                    drop(branches[branch].send(part, wait));
+                    sent += branches[branch].send(part, wait).unwrap_or(0);
                 }
                 for (branch, wait) in branches.iter().zip(waits) {
                     if let Wait::Reserved(room) = wait {
                         branch.give(room);
                     }
                 }
+                Ok(sent)
             }
         }
-        Ok(())
     }
 
     /// The first stage that it leads to.
@@ -180,39 +183,47 @@ impl Outlet {
     }
 }
 
-impl Wait {
+impl<'a> Wait<'a> {
     /// The same for each of so many branches.
-    fn of_branches(self, count: usize) -> Vec<Wait> {
+    fn of_branches(self, count: usize) -> Vec<Wait<'a>> {
         match self {
+            Wait::Room(waits) => (0..count).map(|_| Wait::Room(waits)).collect(),
             Wait::Reserved(Room::Branches(rooms)) => {
                 rooms.into_iter().map(Wait::Reserved).collect()
             }
-            Wait::Never => (0..count).map(|_| Wait::Never).collect(),
-            _ => (0..count).map(|_| Wait::Room).collect(),
+            _ => (0..count).map(|_| Wait::Never).collect(),
         }
     }
 }
 
 impl Tee {
-    /// Sends a batch into each branch; into those last that are waited for.
-    fn send(&self, mut batch: Batch, wait: Wait) {
+    /// Sends a batch into each branch; into those last that are waited for. Returns the bytes that
+    /// went into the branch that took most.
+    fn send(&self, mut batch: Batch, wait: Wait<'_>) -> u64 {
+        let mut most = 0;
+        // Messages that are not sent any more are returned.
+        let mut send = |outlet: &Outlet, copy, wait| {
+            most = outlet.send(copy, wait).unwrap_or(0).max(most);
+        };
         for outlet in &self.detached {
             let (mut copy, first) = (batch.duplicate(), outlet.first());
             first.ledger.open(copy.len());
             copy.open_delivery(0, first.ledger.clone());
-            drop(outlet.send(copy, Wait::Never));
+            send(outlet, copy, Wait::Never);
         }
         let ways = self.lossy.len() + self.waited_for.len();
         if ways == 0 {
-            return batch.settle(Outcome::DELIVERED);
+            batch.settle(Outcome::DELIVERED);
+            return most;
         }
         let mut copies = batch.fork(ways as u32).into_iter();
         for (outlet, copy) in self.lossy.iter().zip(&mut copies) {
-            drop(outlet.send(copy, Wait::Never));
+            send(outlet, copy, Wait::Never);
         }
         let waits = wait.of_branches(self.waited_for.len());
         for ((outlet, copy), wait) in self.waited_for.iter().zip(copies).zip(waits) {
-            drop(outlet.send(copy, wait));
+            send(outlet, copy, wait);
         }
+        most
     }
 }

@@ -130,7 +130,7 @@ const RETRY: std::ops::Range<i32> = 100..200;
 /// output. Messages from `through` on were not handled.
 fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output: &mut Output) {
     let (mut dropped, mut failed, mut kept, mut returned, mut place) = (0, 0, 0, 0, 0);
-    let mut dead_letters = 0;
+    let (mut dead_letters, mut exhausted) = (0, 0);
     batch.retain(|message| {
         place += 1;
         let fate = match message.status() {
@@ -148,8 +148,9 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
                 dropped += 1;
                 Fate::Settle(Outcome::DROPPED)
             }
-            _ => {
+            status => {
                 failed += 1;
+                exhausted += u64::from(RETRY.contains(&status));
                 if stage.on_fail != OnFail::DeadLetter {
                     stage.report_failure(message, None);
                 }
@@ -177,6 +178,7 @@ fn settle(stage: &Stage, batch: &mut Batch, through: u32, gave_up: bool, output:
         stage.failures.report_dropped(dropped, "the buffer is full (max_bytes)");
     }
     counters.failed.fetch_add(failed, Relaxed);
+    counters.exhausted.fetch_add(exhausted, Relaxed);
     if failed > 0 && stage.on_fail == OnFail::Stop {
         stage.stop_on_failure();
     }

@@ -162,9 +162,11 @@ impl WorkerHost {
             let full = buried.push(message).is_err();
             debug_assert!(!full, "there is room for all that were counted");
         }
-        self.stage.counters.failed.fetch_add(count as u64, Relaxed);
+        let counters = &self.stage.counters;
+        counters.failed.fetch_add(count as u64, Relaxed);
         if count > 0 {
-            dead_letters.put(&self.stage.name, buried);
+            counters.dead_letters.fetch_add(count as u64, Relaxed);
+            dead_letters.put(&self.stage.name, buried, &self.stage.blocked);
         }
     }
 }
@@ -313,8 +315,9 @@ impl HostSide for WorkerHost {
             (Some(batch), None) => drop(stage.pass_on(batch)),
             (Some(batch), Some(room)) => {
                 let messages = batch.len() as u64;
-                if outlet.send(batch, Wait::Reserved(room)).is_ok() {
+                if let Ok(bytes) = outlet.send(batch, Wait::Reserved(room)) {
                     stage.counters.sent.fetch_add(messages, Relaxed);
+                    stage.counters.sent_bytes.fetch_add(bytes, Relaxed);
                 }
             }
             // Nothing is left of it, or it goes on with the output of the call.

@@ -123,7 +123,9 @@ impl Instance {
             return HandleFlags::NOT_ALL_DONE;
         };
         let (stage, cursor) = (&self.host.stage, handling.cursor());
+        let begun = stage.clock.monotonic();
         let flags = CURRENT_CALL.set(call, || component.handle(handling));
+        stage.calls.record(stage.clock.monotonic() - begun, 1);
         if flags.contains(HandleFlags::PANICKED) {
             stage.counters.panics.fetch_add(1, Relaxed);
             let handled_some = handling.cursor() > cursor + 1;

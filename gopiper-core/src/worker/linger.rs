@@ -25,7 +25,7 @@ impl Lingering {
         let Queued { batch, ticket } = queued;
         Lingering {
             last: batch.sequence(),
-            bytes: batch.bytes(),
+            bytes: batch.bytes().counted,
             batch,
             ticket,
             in_order: stage.sequencer.is_some(),
@@ -48,7 +48,7 @@ impl Lingering {
     pub(crate) fn add(&mut self, queued: Queued, stage: &Stage) {
         let Queued { batch, ticket } = queued;
         self.last = batch.sequence();
-        self.bytes += batch.bytes();
+        self.bytes += batch.bytes().counted;
         self.ticket.add(ticket);
         while self.batch.room() < batch.len() {
             self.batch.grow();

@@ -104,6 +104,7 @@ impl Worker {
         loop {
             self = self.attend(instance, watched)?;
             if self.is_held_back() {
+                let _idle = self.stage.idle.begin();
                 self.inbox.wake.wait(self.next());
                 continue;
             }
@@ -118,6 +119,7 @@ impl Worker {
                     if let Some(inlet) = &self.stage.inlet {
                         inlet.channel.wake_sender();
                     }
+                    let _idle = self.stage.idle.begin();
                     self.inbox.wake.wait_for(&self.queue, self.next());
                 }
                 Err(TryRecvError::Disconnected) => {
@@ -133,6 +135,7 @@ impl Worker {
                             return Some(self);
                         }
                     }
+                    let _idle = self.stage.idle.begin();
                     self.inbox.wake.wait(self.next());
                 }
             }
@@ -227,7 +230,9 @@ impl Worker {
         watched: &Watched<Called>,
         queued: Queued,
     ) -> UnlessTakenOver {
-        self.stage.counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
+        let counters = &self.stage.counters;
+        counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
+        counters.received_bytes.fetch_add(queued.ticket.payload, Relaxed);
         if self.stage.linger.time.is_zero() && !self.stage.linger.gathers {
             return self.handle(instance, watched, queued.into());
         }

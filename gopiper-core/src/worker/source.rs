@@ -67,6 +67,7 @@ impl SourceWorker {
     fn wait(&self, until: i64) {
         let until = until.min(self.host.stage.failures.due());
         if !self.host.inbox.wake.take_nudge() {
+            let _idle = self.host.stage.idle.begin();
             self.host.inbox.wake.wait(until);
             self.host.inbox.wake.take_nudge();
         }

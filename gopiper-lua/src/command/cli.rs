@@ -14,6 +14,7 @@ use clap::{
 
 use crate::command::{
     dlq::DlqCommand,
+    http::HttpArguments,
     kit::KitCommand,
     list::ListArguments,
     new::NewArguments,
@@ -40,7 +41,12 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the pipelines of a Lua file until their sources end
-    Run(RunArguments),
+    Run {
+        #[command(flatten)]
+        http: HttpArguments,
+        #[command(flatten)]
+        run: RunArguments,
+    },
     /// Check whether the pipelines of a Lua file would start, without starting them
     Check {
         /// Treat warnings as errors.
@@ -234,7 +240,7 @@ mod tests {
     fn the_first_gopipers_flag_still_works() {
         let words = ["gopiper", "-pipe", "a.lua"].map(OsString::from).into_iter();
         let arguments = parse_from(&with_run(words).collect::<Vec<_>>()).unwrap();
-        let Command::Run(run) = arguments.command else { panic!("another command") };
+        let Command::Run { run, .. } = arguments.command else { panic!("another command") };
         assert_eq!(run.pipeline.file.to_str(), Some("a.lua"));
     }
 }

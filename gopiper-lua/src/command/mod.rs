@@ -3,6 +3,7 @@ mod arguments;
 mod attributes;
 pub(crate) mod cli;
 mod dlq;
+mod http;
 mod inspect;
 mod kit;
 mod list;
@@ -45,7 +46,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
     }
     standard::raise_open_files();
     match arguments.command {
-        Command::Run(arguments) => run(&arguments),
+        Command::Run { http, run: arguments } => run(&arguments, &http),
         Command::Check { deny_warnings, run } => {
             check(&run, deny_warnings, arguments.log.log_format)
         }

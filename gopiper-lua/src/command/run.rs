@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::command::{
     arguments::{PipelineArguments, SearchArguments},
+    http::{HttpArguments, Server},
     process::exit::{self, refuse},
     process::signals::Stops,
     state_directory::DefaultState,
@@ -53,13 +54,17 @@ pub(crate) struct RunArguments {
 }
 
 /// Runs the pipelines of a file until they have ended.
-pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
+pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
     // First, so that a signal that arrives while the file is read is not lost, and does not end the
     // program.
     let stops = match Stops::listen() {
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
+    match http.serve(&stops) {
+        Ok(server) => server.iter().for_each(Server::announce),
+        Err(error) => return refuse(&error),
+    }
     let loaded = match load(arguments, ("run", true)) {
         Ok(loaded) => loaded,
         Err(code) => return code,

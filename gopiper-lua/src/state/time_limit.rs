@@ -279,7 +279,7 @@ fn start_watch() -> io::Result<()> {
     // SAFETY: the handler reads cells of this thread and calls `lua_sethook`: it takes no lock, and
     // allocates nothing.
     unsafe { register(interruption(), interrupt)? };
-    thread::Builder::new().name("lua limits".into()).spawn(watch)?;
+    thread::Builder::new().name("gopiper-limits".into()).spawn(watch)?;
     Ok(())
 }
 

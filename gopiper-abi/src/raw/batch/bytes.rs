@@ -53,20 +53,32 @@ impl CountedBlocks {
     }
 }
 
+/// The bytes of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchBytes {
+    /// Those that count in a channel: payloads and attributes, and at least a quarter of each block
+    /// of memory that they lie in. Lists and maps among the attributes do not count.
+    pub counted: usize,
+    /// Those of the payloads.
+    pub payload: usize,
+}
+
 impl Batch {
-    /// The bytes that count for the messages in a channel: their payloads and attributes, and at
-    /// least a quarter of each block of memory that they lie in. Lists and maps among the
-    /// attributes do not count.
-    pub fn bytes(&self) -> usize {
+    /// Its bytes: what they take in a channel, and how many messages have for themselves.
+    pub fn bytes(&self) -> BatchBytes {
         if self.is_run() {
-            let (owner, bytes) = (self.messages()[0].payload.owner, self.header().run_bytes);
+            let (first, bytes) = (&self.messages()[0], self.header().run_bytes as usize);
             // SAFETY: the messages of a run hold references on its one owner.
-            return unsafe { part_of(owner, bytes as usize) };
+            let counted = unsafe { part_of(first.payload.owner, bytes) };
+            // Each has the same delimiter.
+            return BatchBytes { counted, payload: bytes - self.len() * usize::from(first.tail) };
         }
         let (mut blocks, mut chunks, mut apart) = (CountedBlocks::new(), CountedBlocks::new(), 0);
+        let mut bytes = 0;
         let mut last: *const Extra = ptr::null();
         for message in self.messages() {
             let (payload, extra) = (&message.payload, message.extra.cast_const());
+            bytes += payload.len;
             // SAFETY: the message holds references on the owner of its payload and on its extra,
             // and the extra on its chunk.
             unsafe {
@@ -80,6 +92,7 @@ impl Batch {
             }
         }
         // SAFETY: the messages still hold those references.
-        unsafe { blocks.finish() + chunks.finish() + apart }
+        let counted = unsafe { blocks.finish() + chunks.finish() + apart };
+        BatchBytes { counted, payload: bytes }
     }
 }

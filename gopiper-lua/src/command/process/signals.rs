@@ -65,7 +65,9 @@ impl Stops {
         }
         let signals = Signals::new(all)?;
         shared_process::keep_handlers();
-        thread::Builder::new().name("signals".into()).spawn(move || watcher.watch(signals))?;
+        thread::Builder::new()
+            .name("gopiper-signals".into())
+            .spawn(move || watcher.watch(signals))?;
         Ok(stops)
     }
 
@@ -98,7 +100,21 @@ impl Stops {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn controls(&self) -> Vec<Control> {
+    /// Whether all pipelines have started, and none is to stop.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn are_running(&self) -> Result<(), &'static str> {
+        let state = self.lock();
+        match (state.is_stopping, state.has_started) {
+            (true, _) => Err("the pipelines are stopping"),
+            (false, false) => Err("not all pipelines have started"),
+            (false, true) => Ok(()),
+        }
+    }
+
+    /// The pipelines that are starting or at work.
+    pub(crate) fn controls(&self) -> Vec<Control> {
         self.lock().controls.clone().unwrap_or_default()
     }
 

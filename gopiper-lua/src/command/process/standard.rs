@@ -52,7 +52,7 @@ pub(crate) fn with_enough_stack(work: impl FnOnce() -> ExitCode + Send) -> ExitC
     if getrlimit(Resource::Stack).current.is_none_or(|limit| limit >= STACK) {
         return work();
     }
-    let main = thread::Builder::new().name("main".into()).stack_size(STACK as usize);
+    let main = thread::Builder::new().name("gopiper-main".into()).stack_size(STACK as usize);
     thread::scope(|scope| match main.spawn_scoped(scope, work) {
         Ok(main) => main.join().unwrap_or_else(|panic| resume_unwind(panic)),
         Err(error) => refuse(&format_args!("cannot start its thread: {error}")),

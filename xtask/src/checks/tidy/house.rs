@@ -140,6 +140,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ("stage", &["base", "disk", "channel", "dead_letters", "plan"]),
             ("worker", &["base", "channel", "dead_letters", "plan", "stage"]),
             ("run", &["base", "disk", "channel", "dead_letters", "plan", "stage", "worker"]),
+            ("observe", &["base", "disk", "channel", "stage", "run"]),
         ],
     ),
     (
@@ -153,6 +154,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             // The program's: it has the rest as a library.
             ("command::terminal", &[]),
             ("command::process", &["command::terminal"]),
+            ("command::http", &["command::process"]),
             ("command::arguments", &[]),
             ("command::attributes", &[]),
             ("command::new_files", &[]),
@@ -168,6 +170,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
                 &[
                     "command::terminal",
                     "command::process",
+                    "command::http",
                     "command::arguments",
                     "command::state_directory",
                     "command::trust",
@@ -188,6 +191,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
                 &[
                     "command::terminal",
                     "command::process",
+                    "command::http",
                     "command::trust",
                     "command::list",
                     "command::new",

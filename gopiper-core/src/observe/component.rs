@@ -1,0 +1,136 @@
+//! A report of what a pipeline and its components have done so far, and do now.
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use gopiper_abi::Kind;
+
+use crate::{
+    disk::{STORED_BYTES, STORED_LIMIT_BYTES},
+    observe::processor::ProcessorTime,
+    run::running::Control,
+    stage::{
+        Stage,
+        counters::{ComponentCounts, OutcomeCounts},
+        durations::DurationCounts,
+        metrics::{ComponentMetric, MetricValue},
+    },
+};
+
+/// What a pipeline has done so far, and does now.
+#[derive(Debug, Clone)]
+pub struct PipelineReport {
+    /// Its name.
+    pub name: String,
+    /// Its components in order; after them the dead letters, if it keeps any.
+    pub components: Vec<ComponentReport>,
+    /// The outcomes of all messages that its components created.
+    pub outcomes: OutcomeCounts,
+}
+
+/// What a component has done so far, and does now.
+#[derive(Debug, Clone)]
+pub struct ComponentReport {
+    /// Its name in the pipeline.
+    pub name: String,
+    /// Whether it is a source, a transform or a sink.
+    pub kind: Kind,
+    /// The name of its file's component, or of what gopiper has built in.
+    pub component: String,
+    /// What it has counted.
+    pub counts: ComponentCounts,
+    /// The messages that wait for it or that it is handling.
+    pub depth_messages: u64,
+    /// Their bytes, as its channel counts them.
+    pub depth_bytes: u64,
+    /// The most of both in its channel; 0 for a source, which has none.
+    pub limit_messages: u64,
+    /// As above.
+    pub limit_bytes: u64,
+    /// Messages that it created or copied, and that have no outcome yet.
+    pub in_flight: u64,
+    /// Workers that have not ended.
+    pub workers: u64,
+    /// The time that its workers had so far, together.
+    pub present: Duration,
+    /// Of that, the time that they waited for messages, or for a moment to try again.
+    pub idle: Duration,
+    /// Of that, the time that they waited for room in what comes next.
+    pub blocked: Duration,
+    /// The processor time of its workers, and of threads that it has started itself. `None` where
+    /// the system does not say.
+    pub processor: Option<Duration>,
+    /// How long its calls of `handle` took.
+    pub calls: DurationCounts,
+    /// The age of messages when it was done with them, if no component comes after it.
+    pub ages: DurationCounts,
+    /// The metrics that it has registered.
+    pub metrics: Vec<ComponentMetric>,
+}
+
+impl ComponentReport {
+    /// The part of its place that a component has filled which stores messages: a buffer, the dead
+    /// letters. `None` of others.
+    pub fn filled(&self) -> Option<f64> {
+        let gauge = |name: &str| {
+            self.metrics.iter().find(|metric| metric.name == name).map(|metric| &metric.value)
+        };
+        match (gauge(STORED_BYTES)?, gauge(STORED_LIMIT_BYTES)?) {
+            (MetricValue::Gauge(stored), MetricValue::Gauge(limit)) => Some(stored / limit),
+            _ => None,
+        }
+    }
+
+    /// Messages that it has done with so far, in whatever way, and calls that have ended: while
+    /// these stay the same, it makes no progress.
+    pub fn progress(&self) -> u64 {
+        let counts = &self.counts;
+        let calls: u64 = self.calls.within.iter().map(|(_, count)| count).sum();
+        counts.sent + counts.dropped + counts.failed + counts.kept + calls + self.calls.longer
+    }
+
+    /// The time that its workers worked: neither waited for messages nor for room. A source that
+    /// waits for input by itself works meanwhile, as far as can be seen.
+    pub fn busy(&self) -> Duration {
+        self.present.saturating_sub(self.idle + self.blocked)
+    }
+}
+
+impl Control {
+    /// What the pipeline has done so far, and does now. `processor`: from the same look at the
+    /// process for all pipelines.
+    pub fn report(&self, processor: &ProcessorTime) -> PipelineReport {
+        PipelineReport {
+            name: self.name().to_owned(),
+            components: self.stages().iter().map(|stage| report(stage, processor)).collect(),
+            outcomes: self.outcomes(),
+        }
+    }
+}
+
+fn report(stage: &Stage, processor: &ProcessorTime) -> ComponentReport {
+    let load = stage.inlet.as_ref().map(|inlet| inlet.channel.load());
+    let of = |get: fn(crate::channel::credit::Load) -> u64| {
+        load.map_or((0, 0), |(used, limit)| (get(used), get(limit)))
+    };
+    let ((depth_messages, limit_messages), (depth_bytes, limit_bytes)) =
+        (of(|load| load.messages()), of(|load| load.bytes()));
+    ComponentReport {
+        name: stage.name.clone(),
+        kind: stage.kind,
+        component: stage.component.clone(),
+        counts: stage.counts(),
+        depth_messages,
+        depth_bytes,
+        limit_messages,
+        limit_bytes,
+        in_flight: stage.ledger.open.load(Relaxed),
+        workers: stage.workers.load(Relaxed) as u64,
+        // Before the parts: they must not be more than the whole.
+        idle: stage.idle.read(),
+        blocked: stage.blocked.read(),
+        present: stage.present.read(),
+        processor: processor.of(&stage.pipeline, &stage.name),
+        calls: stage.calls.read(),
+        ages: stage.ages.read(),
+        metrics: stage.metrics.read(&stage.name),
+    }
+}

@@ -1,0 +1,157 @@
+//! The metrics of each component: their names, and where their values come from.
+use std::time::Duration;
+
+use crate::observe::component::ComponentReport;
+use crate::stage::durations::DurationCounts;
+
+/// The kind of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FamilyKind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// It counts durations by their length.
+    Histogram,
+}
+
+/// A metric that every component has.
+pub struct Family {
+    /// Its name, without the prefix `gopiper_component_`.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: FamilyKind,
+    /// Its unit; empty if it has none.
+    pub unit: &'static str,
+    /// What it counts or measures.
+    pub help: &'static str,
+    /// Its values of a component, each with a label of its own if it has one.
+    pub(super) read: fn(&ComponentReport) -> Vec<Sample>,
+}
+
+/// A value of a metric.
+pub(super) struct Sample {
+    pub(super) label: Option<(&'static str, &'static str)>,
+    pub(super) value: SampleValue,
+}
+
+pub(super) enum SampleValue {
+    Whole(u64),
+    Seconds(Duration),
+    Durations(DurationCounts),
+}
+
+fn whole(value: u64) -> Vec<Sample> {
+    vec![Sample { label: None, value: SampleValue::Whole(value) }]
+}
+
+fn seconds(value: Duration) -> Vec<Sample> {
+    vec![Sample { label: None, value: SampleValue::Seconds(value) }]
+}
+
+/// Not published until there is one: a component that never calls has no histogram.
+fn durations(value: &DurationCounts) -> Vec<Sample> {
+    let is_empty = value.longer == 0 && value.within.iter().all(|(_, count)| *count == 0);
+    let value = (!is_empty).then(|| SampleValue::Durations(value.clone()));
+    value.map(|value| Sample { label: None, value }).into_iter().collect()
+}
+
+macro_rules! families {
+    ($($kind:ident $name:literal $unit:literal $help:literal = $read:expr;)*) => {
+        /// The metrics that every component has, in the order in which they are published.
+        pub const FAMILIES: &[Family] = &[$(Family {
+            name: $name,
+            kind: FamilyKind::$kind,
+            unit: $unit,
+            help: $help,
+            read: $read,
+        }),*];
+    };
+}
+
+families! {
+    Counter "received_messages_total" "" "Messages that came to the component."
+        = |it| whole(it.counts.received);
+    Counter "received_bytes_total" "bytes" "Bytes of the payloads of messages that came to it."
+        = |it| whole(it.counts.received_bytes);
+    Counter "sent_messages_total" "" "Messages that it passed on, made or (a sink) delivered."
+        = |it| whole(it.counts.sent);
+    Counter "sent_bytes_total" "bytes" "Bytes of the payloads that it passed on or made."
+        = |it| whole(it.counts.sent_bytes);
+    Counter "dropped_messages_total" "" "Messages that it dropped on purpose."
+        = |it| whole(it.counts.dropped);
+    Counter "missed_messages_total" "" "Messages that were dropped because it had no room."
+        = |it| whole(it.counts.missed);
+    Counter "failed_messages_total" "" "Messages that it failed with: at once, or after the last attempt (retry)."
+        = |it| {
+            let of = |status, count| Sample {
+                label: Some(("status", status)),
+                value: SampleValue::Whole(count),
+            };
+            vec![
+                of("fail", it.counts.failed.saturating_sub(it.counts.exhausted)),
+                of("retry", it.counts.exhausted),
+            ]
+        };
+    Counter "dead_letters_total" "" "Failed messages that it put to the dead letters."
+        = |it| whole(it.counts.dead_letters);
+    Counter "returned_messages_total" "" "Messages that went back to their source because the pipeline ended."
+        = |it| whole(it.counts.returned);
+    Counter "kept_messages_total" "" "Messages that it kept, to make something of them."
+        = |it| whole(it.counts.kept);
+    Counter "retries_total" "" "Messages that it was given again."
+        = |it| whole(it.counts.retries);
+    Counter "panics_total" "" "Panics in the component, each of which recreates it."
+        = |it| whole(it.counts.panics);
+    Counter "abandoned_workers_total" "" "Workers that were replaced because they were stuck."
+        = |it| whole(it.counts.abandoned);
+    Counter "late_reports_total" "" "Reports that came when nothing waited for them any more."
+        = |it| whole(it.counts.late);
+    Gauge "workers" "" "Workers that have not ended."
+        = |it| whole(it.workers);
+    Gauge "in_flight_messages" "" "Messages that it created and that have no outcome yet."
+        = |it| whole(it.in_flight);
+    Gauge "depth_messages" "" "Messages that wait for it or that it is handling."
+        = |it| whole(it.depth_messages);
+    Gauge "depth_limit_messages" "" "The most messages that may wait for it; 0 for a source."
+        = |it| whole(it.limit_messages);
+    Gauge "depth_bytes" "bytes" "Bytes of the messages that wait for it or that it is handling."
+        = |it| whole(it.depth_bytes);
+    Gauge "depth_limit_bytes" "bytes" "The most bytes that may wait for it; 0 for a source."
+        = |it| whole(it.limit_bytes);
+    Counter "busy_seconds_total" "seconds" "Time that its workers worked, together."
+        = |it| seconds(it.busy());
+    Counter "idle_seconds_total" "seconds" "Time that its workers waited for messages, together."
+        = |it| seconds(it.idle);
+    Counter "blocked_seconds_total" "seconds" "Time that its workers waited for room in what comes next, together."
+        = |it| seconds(it.blocked);
+    Counter "cpu_seconds_total" "seconds" "Processor time of its workers and of threads that it started."
+        = |it| it.processor.map(seconds).unwrap_or_default();
+    Histogram "call_duration_seconds" "seconds" "Time that a call took, which handles a batch."
+        = |it| durations(&it.calls);
+    Histogram "age_seconds" "seconds" "Age of messages when the last component was done with them, by their time."
+        = |it| durations(&it.ages);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::metrics::OURS;
+
+    /// What gopiper publishes, no component may register.
+    #[test]
+    fn each_name_is_refused_to_components() {
+        let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+        assert_eq!(names, OURS);
+    }
+
+    #[test]
+    fn names_end_in_their_unit() {
+        for family in FAMILIES {
+            let measured = family.name.strip_suffix("_total").unwrap_or(family.name);
+            assert_eq!(measured != family.name, family.kind == FamilyKind::Counter);
+            assert!(family.unit.is_empty() || measured.ends_with(family.unit), "{}", family.name);
+            assert!(family.help.ends_with('.'), "{}", family.name);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Running pipelines, as an operator sees them: a report of each component, and the metrics that
+//! are made of it.
+//!
+//! Everything here reads, on the thread of the one who asks, what workers have counted. It may not
+//! make a worker wait, nor keep state of its own.
+mod component;
+mod families;
+mod processor;
+mod text;
+
+pub use component::{ComponentReport, PipelineReport};
+pub use families::{FAMILIES, Family, FamilyKind};
+pub use processor::ProcessorTime;
+pub use text::{MetricsFormat, metrics_text};

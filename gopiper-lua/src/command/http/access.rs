@@ -1,0 +1,140 @@
+//! Who may ask.
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use gopiper_core::secrets;
+use hyper::{HeaderMap, StatusCode, header};
+use parking_lot::Mutex;
+use tracing::warn;
+
+/// Refusals are logged together, so that nobody can fill the log.
+const LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+/// Who may ask.
+pub(super) struct Access {
+    token: Option<String>,
+    is_loopback: bool,
+    refused: Mutex<Refused>,
+}
+
+#[derive(Default)]
+struct Refused {
+    count: u64,
+    logged: Option<Instant>,
+}
+
+impl Access {
+    pub(super) fn new(token: Option<String>, is_loopback: bool) -> Self {
+        token.iter().for_each(|token| secrets::keep(token));
+        Access { token, is_loopback, refused: Mutex::default() }
+    }
+
+    /// Refuses a request that may not see metrics and states.
+    ///
+    /// # Errors
+    /// The status and the text of the refusal.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("\0"));
+        if self.is_loopback {
+            // A page of another site may have made its name lead here (DNS rebinding). Browsers
+            // always name the host; simple health checks do not.
+            if !text(header::HOST).is_none_or(is_this_machine) {
+                let why = "the header Host names another machine: use localhost or 127.0.0.1";
+                return Err((StatusCode::FORBIDDEN, why));
+            }
+        } else if !self.has_token(text(header::AUTHORIZATION).unwrap_or("")) {
+            self.log_refusal();
+            let why = "a token is missing or wrong: send 'Authorization: Bearer TOKEN'";
+            return Err((StatusCode::UNAUTHORIZED, why));
+        }
+        match (text(header::ORIGIN), text(header::HOST)) {
+            (Some(origin), Some(host)) if origin.strip_prefix("http://") != Some(host) => {
+                Err((StatusCode::FORBIDDEN, "pages of other sites may not ask"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn has_token(&self, authorization: &str) -> bool {
+        let Some((scheme, given)) = authorization.split_once(' ') else { return false };
+        let digest = |text: &str| blake3::hash(text.as_bytes());
+        // Digests are compared in constant time.
+        let is_same =
+            self.token.as_ref().is_some_and(|token| digest(token) == digest(given.trim()));
+        scheme.eq_ignore_ascii_case("bearer") && is_same
+    }
+
+    fn log_refusal(&self) {
+        let mut refused = self.refused.lock();
+        refused.count += 1;
+        if refused.logged.is_some_and(|when| when.elapsed() < LOGGED_EVERY) {
+            return;
+        }
+        let mut text = String::from("HTTP: a request without the right token was refused");
+        if refused.count > 1 {
+            let _ = write!(text, " ({} since the last such line)", refused.count);
+        }
+        warn!("{text}");
+        *refused = Refused { count: 0, logged: Some(Instant::now()) };
+    }
+}
+
+/// Whether the host of a header `Host`, with or without a port, is this machine.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(""),
+        None => host.split(':').next().unwrap_or(""),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(header::HeaderName, &'static str)| {
+            (name.clone(), header::HeaderValue::from_static(value))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    fn refused(access: &Access, pairs: &[(header::HeaderName, &'static str)]) -> u16 {
+        access.check(&headers(pairs)).err().map_or(200, |(status, _)| status.as_u16())
+    }
+
+    #[test]
+    fn on_this_machine_the_host_has_to_be_this_machine() {
+        let access = Access::new(None, true);
+        for host in ["localhost:9598", "127.0.0.1:9598", "[::1]:9598", "LOCALHOST", "127.1.2.3"] {
+            assert_eq!(refused(&access, &[(header::HOST, host)]), 200, "{host}");
+        }
+        for host in ["example.test:9598", "127.0.0.1.example.test", "", "[::2]:80"] {
+            assert_eq!(refused(&access, &[(header::HOST, host)]), 403, "{host}");
+        }
+        assert_eq!(refused(&access, &[]), 200);
+        let own = [(header::HOST, "localhost:1"), (header::ORIGIN, "http://localhost:1")];
+        assert_eq!(refused(&access, &own), 200);
+        let other = [(header::HOST, "localhost:1"), (header::ORIGIN, "http://example.test")];
+        assert_eq!(refused(&access, &other), 403);
+    }
+
+    #[test]
+    fn from_elsewhere_a_token_is_needed() {
+        let access = Access::new(Some("a-token-of-some-length".into()), false);
+        for (authorization, status) in [
+            ("Bearer a-token-of-some-length", 200),
+            ("bearer  a-token-of-some-length", 200),
+            ("Bearer a-token-of-some-lengthy", 401),
+            ("Basic a-token-of-some-length", 401),
+            ("a-token-of-some-length", 401),
+        ] {
+            let given = [(header::AUTHORIZATION, authorization), (header::HOST, "any.test")];
+            assert_eq!(refused(&access, &given), status, "{authorization}");
+        }
+        assert_eq!(refused(&access, &[(header::HOST, "any.test")]), 401);
+    }
+}

@@ -1,0 +1,136 @@
+//! The answers of the server.
+use std::{sync::Arc, time::Instant};
+
+use gopiper_core::{
+    Control,
+    observe::{MetricsFormat, PipelineReport, ProcessorTime, metrics_text},
+};
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header,
+};
+use parking_lot::Mutex;
+
+use super::{access::Access, readiness::Readiness};
+use crate::command::process::signals::Stops;
+
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) access: Access,
+    pub(super) stops: Stops,
+    pub(super) readiness: Mutex<Readiness>,
+}
+
+type Answer = Response<Full<Bytes>>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Answers a request. Its body is never read.
+pub(super) fn answer(shared: &Arc<Shared>, request: &Request<Incoming>) -> Answer {
+    let mut answer = match shared.access.check(request.headers()) {
+        Ok(()) => answer_to(shared, request),
+        Err((status, why)) => text(status, format!("{why}\n")),
+    };
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        let bearer = header::HeaderValue::from_static("Bearer");
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    answer
+}
+
+fn answer_to(shared: &Arc<Shared>, request: &Request<Incoming>) -> Answer {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n".into());
+        let allowed = header::HeaderValue::from_static("GET, HEAD");
+        answer.headers_mut().insert(header::ALLOW, allowed);
+        return answer;
+    }
+    match request.uri().path() {
+        "/health" => text(StatusCode::OK, "the process is alive\n".into()),
+        "/ready" => ready(shared),
+        "/metrics" => metrics(&shared.stops.controls(), request.headers()),
+        _ => text(StatusCode::NOT_FOUND, "there are /metrics, /health and /ready\n".into()),
+    }
+}
+
+fn text(status: StatusCode, text: String) -> Answer {
+    of_type(status, TEXT, text)
+}
+
+fn of_type(status: StatusCode, media_type: &'static str, text: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(text)));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    answer
+}
+
+fn ready(shared: &Shared) -> Answer {
+    if let Err(why) = shared.stops.are_running() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"));
+    }
+    // Without a look at the processor, which nobody asked for.
+    let reports = reports(&shared.stops.controls(), &ProcessorTime::default());
+    let now = Instant::now();
+    let mut readiness = shared.readiness.lock();
+    readiness.look(&reports, now);
+    match &*readiness.reasons(&reports, now) {
+        [] => text(StatusCode::OK, "ready\n".into()),
+        reasons => {
+            let reasons: String = reasons.iter().map(|why| format!("not ready: {why}\n")).collect();
+            text(StatusCode::SERVICE_UNAVAILABLE, reasons)
+        }
+    }
+}
+
+pub(super) fn reports(controls: &[Control], processor: &ProcessorTime) -> Vec<PipelineReport> {
+    controls.iter().map(|control| control.report(processor)).collect()
+}
+
+fn metrics(controls: &[Control], headers: &HeaderMap) -> Answer {
+    let processor = ProcessorTime::look(controls);
+    let format = format(headers);
+    let page = metrics_text(&reports(controls, &processor), &processor, format);
+    of_type(StatusCode::OK, format.media_type(), page)
+}
+
+/// OpenMetrics for one who prefers it.
+fn format(headers: &HeaderMap) -> MetricsFormat {
+    let (mut open, mut plain) = (0.0, 0.0);
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    for part in accepted.flat_map(|value| value.split(',')) {
+        let mut words = part.split(';').map(str::trim);
+        let media_type = words.next().unwrap_or("");
+        let weight = words.find_map(|word| word.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+        match media_type {
+            "application/openmetrics-text" => open = f64::max(open, weight),
+            "text/plain" | "text/*" | "*/*" => plain = f64::max(plain, weight),
+            _ => {}
+        }
+    }
+    if open > 0.0 && open >= plain { MetricsFormat::OpenMetrics } else { MetricsFormat::Prometheus }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_the_one_that_is_preferred() {
+        let of = |accept: &'static str| {
+            let value = header::HeaderValue::from_static(accept);
+            format(&HeaderMap::from_iter([(header::ACCEPT, value)]))
+        };
+        assert_eq!(format(&HeaderMap::new()), MetricsFormat::Prometheus);
+        assert_eq!(of("*/*"), MetricsFormat::Prometheus);
+        assert_eq!(of("application/openmetrics-text; version=1.0.0"), MetricsFormat::OpenMetrics);
+        let both = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.3,*/*;q=0.1";
+        assert_eq!(of(both), MetricsFormat::OpenMetrics);
+        let other = "application/openmetrics-text;q=0.1, text/plain;version=0.0.4;q=0.9";
+        assert_eq!(of(other), MetricsFormat::Prometheus);
+    }
+}

@@ -1,0 +1,246 @@
+//! The HTTP server: what an operator's tools see, Prometheus' own among them.
+mod common;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{Home, pipeline_text, run, send, stderr};
+use rustix::process::Signal;
+
+/// Longer than anything takes, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A pipeline at work, with its input, and the address of its server.
+struct AtWork {
+    program: Child,
+    input: ChildStdin,
+    address: String,
+    _home: Home,
+}
+
+impl AtWork {
+    fn new(between: &str) -> Self {
+        let home = Home::new(&pipeline_text(between, "{}"));
+        let mut command = home.gopiper(&["run", "--http", "127.0.0.1:0"]);
+        command.env("GOPIPER_LOG", "info").stdin(Stdio::piped());
+        let mut program = command.spawn().expect("it starts");
+        let input = program.stdin.take().expect("a pipe");
+        let mut said = BufReader::new(program.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(said.read_line(&mut line).expect("text") > 0, "it has ended");
+            if let Some((_, address)) = line.trim_end().rsplit_once("http://") {
+                break address.to_owned();
+            }
+        };
+        // It would block if nobody read what it says.
+        thread::spawn(move || said.read_to_string(&mut String::new()));
+        AtWork { program, input, address, _home: home }
+    }
+
+    /// Sends a request as it is, and returns the status and all of the answer.
+    fn ask(&self, request: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        stream.write_all(request.as_bytes()).expect("sent");
+        answer(stream)
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        self.ask(&request("GET", path, "localhost", ""))
+    }
+
+    /// Asks until the answer is as wanted.
+    fn await_answer(&self, path: &str, is_so: impl Fn(u16, &str) -> bool) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (status, text) = self.get(path);
+            if is_so(status, &text) {
+                return text;
+            }
+            assert!(Instant::now() < until, "{status}: {text}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+fn request(method: &str, path: &str, host: &str, more: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n")
+}
+
+fn answer(mut stream: TcpStream) -> (u16, String) {
+    let mut bytes = Vec::new();
+    // A server that has had enough may reset the connection behind its answer.
+    let _ = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8(bytes).expect("text");
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    (status, text)
+}
+
+#[test]
+fn metrics_health_and_readiness_are_served_and_nothing_else() {
+    let mut at_work = AtWork::new("");
+    at_work.input.write_all(b"one\nthree\n").expect("taken");
+    let line = "gopiper_component_received_bytes_total{pipeline=\"main\",component_id=\"stdout\",\
+                component_kind=\"sink\",component_type=\"stdout\"} 8";
+    let text = at_work.await_answer("/metrics", |_, text| text.contains(line));
+    assert!(text.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{text}");
+    let accept = "Accept: application/openmetrics-text; version=1.0.0\r\n";
+    let (_, text) = at_work.ask(&request("GET", "/metrics", "localhost", accept));
+    assert!(text.ends_with("# EOF\n") && text.contains("application/openmetrics-text"), "{text}");
+    assert_eq!(at_work.get("/health").0, 200);
+    at_work.await_answer("/ready", |status, text| status == 200 && text.ends_with("\r\nready\n"));
+    assert_eq!(at_work.get("/other").0, 404);
+    assert_eq!(at_work.ask(&request("POST", "/metrics", "localhost", "")).0, 405);
+    assert_eq!(at_work.ask(&request("GET", "/metrics", "example.test", "")).0, 403);
+    // The pipeline stops: a load balancer sends it nothing more.
+    send(&at_work.program, Signal::TERM);
+    let stopping = |status, text: &str| status == 503 && text.contains("are stopping");
+    if at_work.program.try_wait().expect("a child").is_none() {
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect(&at_work.address).is_ok() && Instant::now() < until {
+            let (status, text) = at_work.get("/ready");
+            // The connection may also be the last thing that ended.
+            assert!(status == 200 || status == 0 || stopping(status, &text), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_request_without_an_end_and_many_connections_do_no_harm() {
+    let at_work = AtWork::new("");
+    let long = format!("X-Long: {}\r\n", "x".repeat(100_000));
+    let (status, _) = at_work.ask(&request("GET", "/metrics", "localhost", &long));
+    assert!([431, 0].contains(&status), "{status}");
+    // More than are served at a time. They say nothing, so they are closed.
+    let silent: Vec<_> =
+        (0..100).map(|_| TcpStream::connect(&at_work.address).expect("it listens")).collect();
+    assert_eq!(at_work.get("/health").0, 200);
+    drop(silent);
+    let mut unfinished = TcpStream::connect(&at_work.address).expect("it listens");
+    unfinished.write_all(b"GET /metrics HTTP/1.1\r\nHost: loc").expect("sent");
+    let (status, _) = answer(unfinished);
+    assert!([408, 0].contains(&status), "it was cut off: {status}");
+}
+
+#[test]
+fn an_address_that_others_reach_needs_a_token() {
+    let home = Home::new(&pipeline_text("", "{}"));
+    let refused = |arguments: &[&str]| {
+        let output = run(&mut home.gopiper(arguments), b"");
+        assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let said = refused(&["run", "--http", "0.0.0.0:9598"]);
+    assert!(
+        said.contains("needs a token: give --http-token-file, or use 127.0.0.1:9598"),
+        "{said}"
+    );
+    let file = home.folder.path().join("token");
+    fs::write(&file, "short\n").expect("written");
+    let file = file.to_str().expect("text");
+    let said = refused(&["run", "--http", "127.0.0.1:0", "--http-token-file", file]);
+    assert!(said.contains("at least 16 visible ASCII characters"), "{said}");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let said = refused(&["run", "--http", &address]);
+    assert!(said.contains("another program has this port"), "{said}");
+}
+
+/// All that is published is as Prometheus wants it, also from components of others.
+#[test]
+fn promtool_has_no_complaint() {
+    let mut at_work = AtWork::new("gopiper.buffer({ max_bytes = 100000 }),");
+    at_work.input.write_all(b"one\ntwo\n").expect("taken");
+    let has_passed = |_, text: &str| {
+        text.contains("gopiper_component_age_seconds_count") && text.contains("stored_bytes")
+    };
+    let text = at_work.await_answer("/metrics", has_passed);
+    let (_, body) = text.split_once("\r\n\r\n").expect("a body");
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped());
+    promtool.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = run(&mut promtool, body.as_bytes());
+    assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+}
+
+#[test]
+fn prometheus_scrapes_it() {
+    let mut at_work = AtWork::new("");
+    at_work.input.write_all(b"one\ntwo\nthree\n").expect("taken");
+    let folder = tempfile::tempdir().expect("a folder");
+    let prometheus = Prometheus::start(folder.path(), &at_work.address);
+    let wanted = "sum(gopiper_component_received_messages_total{component_id=\"stdout\"})";
+    prometheus.await_value(wanted, "3");
+    prometheus.await_value("up", "1");
+    prometheus.await_value(
+        "histogram_quantile(0.5, gopiper_component_call_duration_seconds_bucket) > bool 0",
+        "1",
+    );
+}
+
+/// A Prometheus that scrapes one address, each second.
+struct Prometheus {
+    process: Child,
+    address: String,
+}
+
+impl Prometheus {
+    fn start(folder: &Path, target: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+        let (address, file) = (free.to_string(), folder.join("prometheus.yml"));
+        let text = format!(
+            "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: gopiper\n    \
+             static_configs:\n      - targets: ['{target}']\n"
+        );
+        fs::write(&file, text).expect("written");
+        let process = Command::new("prometheus")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        Prometheus { process, address }
+    }
+
+    fn await_value(&self, query: &str, value: &str) {
+        let until = Instant::now() + PATIENCE;
+        let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let mut said = String::new();
+        while Instant::now() < until {
+            if let Ok(mut stream) = TcpStream::connect(&self.address) {
+                let path = format!("/api/v1/query?query={encoded}");
+                stream.write_all(request("GET", &path, "localhost", "").as_bytes()).expect("sent");
+                said = answer(stream).1;
+                if said.contains(&format!(",\"{value}\"]")) {
+                    return;
+                }
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{query} is not {value}: {said}");
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
