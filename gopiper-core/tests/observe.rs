@@ -194,7 +194,7 @@ fn the_reference_page_has_every_metric() {
         let row = format!("| `gopiper_component_{}` | {kind} | {} |", family.name, family.help);
         assert!(page.lines().any(|line| line == row), "the page lacks: {row}");
     }
-    // What is published by a pipeline with a buffer and dead letters, and nothing else.
+    // A pipeline with a buffer and dead letters publishes all of them, and nothing else.
     let (probe, state) = (Probe::new(["four"]), tempfile::tempdir().expect("a folder"));
     let buffer = Step::Buffer(BufferOptions { max_bytes: 1 << 20, ..BufferOptions::default() });
     let mut words = words();

@@ -197,7 +197,7 @@ typedef struct {
   const char *value;
 } gopiper_label;
 
-// What is to be published. Leave out what a metric does not have.
+// Describes a metric. Leave out the fields that it does not need.
 typedef struct {
   // GOPIPER_COUNTER, GOPIPER_GAUGE or GOPIPER_HISTOGRAM.
   uint32_t kind;

@@ -29,7 +29,7 @@ pub struct gopiper_label {
     pub value: *const c_char,
 }
 
-/// What is to be published. Leave out what a metric does not have.
+/// Describes a metric. Leave out the fields that it does not need.
 #[repr(C)]
 pub struct gopiper_new_metric {
     /// GOPIPER_COUNTER, GOPIPER_GAUGE or GOPIPER_HISTOGRAM.

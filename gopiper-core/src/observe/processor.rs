@@ -16,8 +16,8 @@ const OURS: &str = "gopiper";
 pub struct ProcessorTime {
     /// Of the whole process, with threads that have ended.
     pub process: Duration,
-    /// Of threads that nobody here has started and whose names say nothing: mostly those that
-    /// components have started and named.
+    /// Of threads that cannot be assigned by number or name: mostly those that components have
+    /// started and named.
     pub own_threads: Duration,
     components: BTreeMap<(String, String), Duration>,
 }

@@ -1,4 +1,4 @@
-//! What every host refuses of a metric that a component describes.
+//! The rules for metrics of components, the same in every host.
 use crate::raw::{MetricDescription, MetricKind, RawError};
 
 /// The labels that every metric of a component has, and those of Prometheus itself.
@@ -15,7 +15,7 @@ impl MetricDescription<'_> {
     /// Checks all that does not depend on other metrics.
     ///
     /// # Errors
-    /// What is wrong, and what would be right.
+    /// The description breaks a rule; the text gives a valid form.
     pub fn check(&self) -> Result<(), RawError> {
         let name = self.name.as_str();
         let refuse = |why: String| Err(RawError::new("", format!("metric '{name}': {why}")));

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Access to the server: the token, and the headers Host and Origin.
 use std::{
     fmt::Write as _,
     time::{Duration, Instant},
@@ -9,10 +9,10 @@ use hyper::{HeaderMap, StatusCode, header};
 use parking_lot::Mutex;
 use tracing::warn;
 
-/// Refusals are logged together, so that nobody can fill the log.
+/// A flood of refused requests must not fill the log, so they are logged together.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
-/// Who may ask.
+/// Decides which requests are answered.
 pub(super) struct Access {
     token: Option<String>,
     is_loopback: bool,

@@ -73,7 +73,7 @@ fn ready(shared: &Shared) -> Answer {
     if let Err(why) = shared.stops.are_running() {
         return text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"));
     }
-    // Without a look at the processor, which nobody asked for.
+    // Readiness does not need the processor time, which costs a look at each thread.
     let reports = reports(&shared.stops.controls(), &ProcessorTime::default());
     let now = Instant::now();
     let mut readiness = shared.readiness.lock();
