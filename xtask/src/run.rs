@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Metadata, Package};
+use cargo_metadata::Package;
 
 use crate::plugins::{self, Known};
 use crate::workspace::{Cargo, components_below, own_metadata};
@@ -32,7 +32,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let components = components_below(&metadata, plugins::SHIPPED);
     // Lua takes any bytes.
     let text = fs::read(&args.file)?;
-    let built = release(&metadata, &named_in(&String::from_utf8_lossy(&text), components))?;
+    let built = release(
+        &named_in(&String::from_utf8_lossy(&text), components),
+        plugins::default_out(&metadata),
+    )?;
     let mut path = vec![built.plugins];
     if let Some(more) = env::var_os("GOPIPER_COMPONENT_PATH") {
         path.extend(env::split_paths(&more));
@@ -64,15 +67,14 @@ fn named_in<'m>(text: &str, components: Vec<&'m Package>) -> Vec<&'m Package> {
 /// The program and all components as a user would have them.
 pub(crate) fn release_of_all() -> Result<Built> {
     let metadata = own_metadata()?;
-    release(&metadata, &components_below(&metadata, plugins::SHIPPED))
+    release(&components_below(&metadata, plugins::SHIPPED), plugins::default_out(&metadata))
 }
 
-/// The program and these components as a user would have them. Prints to standard error alone, and
-/// nothing if all is there already.
-fn release(metadata: &Metadata, components: &[&Package]) -> Result<Built> {
+/// The program and these components, in this folder, as a user would have them. Prints to standard
+/// error alone, and nothing if all is there already.
+pub(crate) fn release(components: &[&Package], plugins: PathBuf) -> Result<Built> {
     let cargo = Cargo::new().release(true).quiet_when_fresh();
     let (program, artifacts) = plugins::build_with_program(&cargo, components)?;
-    let plugins = plugins::default_out(metadata);
     plugins::install(&program, components, &artifacts, &plugins, Known::Keep)?;
     Ok(Built { program, plugins })
 }

@@ -28,7 +28,7 @@ use self::measured::Measured;
 use self::row::{Input, Row};
 use self::rows::ROWS;
 use crate::checks::access_log::{self, Format};
-use crate::plugins::{self, Known};
+use crate::plugins;
 use crate::run::{self, Built};
 use crate::workspace::{Cargo, own_metadata, root, succeed, target_folder};
 
@@ -52,7 +52,7 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     let mut rows = chosen(&args.rows)?;
     let folder = target_folder()?.join("bench");
     let built = run::release_of_all()?;
-    build_components(&measured_components(&built))?;
+    build_components(measured_components(&built))?;
     let ours = copied((built, stage_program()?), &folder.join("ours"))?;
     let mut bench = Bench::new(ours, folder, args.lines, args.rounds)?;
     if let Some(other) = &args.against {
@@ -131,12 +131,9 @@ fn measured_components(built: &Built) -> PathBuf {
 }
 
 /// Builds the components that only the benchmark uses.
-fn build_components(out: &Path) -> Result<()> {
+fn build_components(out: PathBuf) -> Result<()> {
     let metadata = own_metadata()?;
-    let components = plugins::named(&metadata, &["attributes"])?;
-    let cargo = Cargo::new().release(true).quiet_when_fresh();
-    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
-    plugins::install(&program, &components, &artifacts, out, Known::Keep)?;
+    run::release(&plugins::named(&metadata, &["attributes"])?, out)?;
     Ok(())
 }
 

@@ -33,9 +33,9 @@ use self::account::Tally;
 use self::disk::compile_shim;
 use self::round::{Round, Setting};
 use crate::checks::rounds::Rounds;
-use crate::plugins::{self, Known};
-use crate::run::Built;
-use crate::workspace::{Cargo, own_metadata, target_folder};
+use crate::plugins;
+use crate::run::{self, Built};
+use crate::workspace::{own_metadata, target_folder};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -70,11 +70,7 @@ pub(crate) fn check(built: &Built, rounds: u64) -> Result<()> {
 fn built() -> Result<Built> {
     let metadata = own_metadata()?;
     let components = plugins::named(&metadata, pipeline::COMPONENTS)?;
-    let cargo = Cargo::new().release(true).quiet_when_fresh();
-    let (program, artifacts) = plugins::build_with_program(&cargo, &components)?;
-    let plugins = metadata.target_directory.join("chaos/plugins").into_std_path_buf();
-    plugins::install(&program, &components, &artifacts, &plugins, Known::Keep)?;
-    Ok(Built { program, plugins })
+    run::release(&components, metadata.target_directory.join("chaos/plugins").into())
 }
 
 fn run(built: &Built, seed: u64, count: u64, syncs: &SyncOptions) -> Result<()> {
