@@ -14,25 +14,21 @@ use crate::raw::RawError;
 /// }
 /// assert_eq!(port("x").unwrap_err().to_string(), "invalid digit found in string");
 /// let error = Error::attribute("port", "0 is no port: give 1 to 65535");
-/// assert_eq!(error.to_string(), "port: 0 is no port: give 1 to 65535");
+/// assert_eq!(error.to_string(), "attribute port: 0 is no port: give 1 to 65535");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
-    attribute: String,
-    message: String,
-    temporary: bool,
-}
+pub struct Error(pub(crate) RawError);
 
 impl Error {
     /// An error that concerns no particular attribute.
     pub fn new(message: impl Into<String>) -> Self {
-        Error { attribute: String::new(), message: message.into(), temporary: false }
+        Self::attribute("", message)
     }
 
     /// An error in an attribute, named by its path (`retry.max_attempts`): say what is wrong and
     /// what would be right.
     pub fn attribute(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Error { attribute: path.into(), message: message.into(), temporary: false }
+        Error(RawError::new(path.into(), message.into()))
     }
 
     /// Marks the error as temporary: the host waits and tries again. A temporary I/O error (a full
@@ -47,13 +43,13 @@ impl Error {
     /// assert!(Error::new("the database is being upgraded").temporary().is_temporary());
     /// ```
     pub fn temporary(mut self) -> Self {
-        self.temporary = true;
+        self.0.temporary = true;
         self
     }
 
     /// Whether the error is temporary.
     pub fn is_temporary(&self) -> bool {
-        self.temporary
+        self.0.temporary
     }
 
     /// The same error, temporary if its cause is.
@@ -66,17 +62,14 @@ impl Error {
     /// assert!(error.is_temporary());
     /// ```
     pub fn caused_by(mut self, cause: &(dyn std::error::Error + 'static)) -> Self {
-        self.temporary |= may_pass(cause);
+        self.0.temporary |= may_pass(cause);
         self
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.attribute.as_str() {
-            "" => f.write_str(&self.message),
-            attribute => write!(f, "{attribute}: {}", self.message),
-        }
+        self.0.fmt(f)
     }
 }
 
@@ -122,7 +115,6 @@ const TOO_MANY_OPEN_IN_SYSTEM: i32 = 23;
 
 impl From<Error> for RawError {
     fn from(error: Error) -> Self {
-        let Error { attribute, message, temporary } = error;
-        RawError { attribute: attribute.into(), message: message.into(), temporary }
+        error.0
     }
 }

@@ -141,7 +141,7 @@ fn two_do_not_write_one_file() {
     let folder = Folder::new();
     let mut first = folder.sink("a");
     let refused = folder.try_sink("a", []).unwrap_err();
-    assert!(refused.starts_with("path: cannot write "), "{refused}");
+    assert!(refused.starts_with("attribute path: cannot write "), "{refused}");
     let held = format!("another file_sink has it open (process {})", std::process::id());
     assert!(refused.contains(&held), "{refused}");
     first.end().unwrap();
@@ -259,7 +259,7 @@ fn wrong_attributes_are_refused() {
         ("sync", "sometimes".into()),
     ] {
         let refused = folder.try_sink("a", [(name, value)]).unwrap_err();
-        assert!(refused.starts_with(name), "{refused}");
+        assert!(refused.starts_with(&format!("attribute {name}: ")), "{refused}");
     }
 }
 

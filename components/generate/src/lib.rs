@@ -163,6 +163,8 @@ mod tests {
     #[test]
     fn a_rate_of_nothing_is_refused() {
         let refused = Harness::source::<GenerateFactory>([("rate", 0.0.into())]);
-        assert!(refused.unwrap_err().to_string().starts_with("rate: must be more than 0"));
+        assert!(
+            refused.unwrap_err().to_string().starts_with("attribute rate: must be more than 0")
+        );
     }
 }

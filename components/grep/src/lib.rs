@@ -183,7 +183,7 @@ mod tests {
             refusal(&[("word", "a"), ("regex", "a")]).contains("exactly one of 'word' and 'regex'")
         );
         assert!(
-            refusal(&[("regex", "(")]).starts_with("regex: "),
+            refusal(&[("regex", "(")]).starts_with("attribute regex: "),
             "{}",
             refusal(&[("regex", "(")])
         );

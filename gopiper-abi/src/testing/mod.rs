@@ -120,9 +120,9 @@ impl Harness {
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
         state_directory: Option<PathBuf>,
     ) -> Result<Self, Error> {
-        let first = |errors: Vec<RawError>| said(errors.into_iter().next().expect("an error"));
+        let first = |errors: Vec<RawError>| Error(errors.into_iter().next().expect("an error"));
         let module = keep(module::<Exported<F, R>>("component", "0.0.0"));
-        let mut factory = FactoryHandle::new(module).map_err(said)?;
+        let mut factory = FactoryHandle::new(module).map_err(Error)?;
         factory.configure(Map::from_iter(attributes)).map_err(first)?;
         factory.check().map_err(first)?;
         let bench = Arc::new(Bench { state_directory, ..Bench::default() });
@@ -184,7 +184,7 @@ impl Harness {
     /// The error of the source.
     pub fn produce(&mut self, credit: usize) -> Result<Produced, Error> {
         self.waits_until = None;
-        let produced = self.component.produce(credit).map_err(said)?;
+        let produced = self.component.produce(credit).map_err(Error)?;
         self.waits_until = (produced.state == Produced::WAITING.state).then_some(produced.until);
         Ok(produced)
     }
@@ -282,7 +282,7 @@ impl Harness {
             self.bench.wake_at.store(i64::MAX, SeqCst);
         }
         if self.factory.kind() != Kind::SOURCE {
-            return if asked { self.component.timer(now).map_err(said) } else { Ok(()) };
+            return if asked { self.component.timer(now).map_err(Error) } else { Ok(()) };
         }
         if self.waits_until.is_none_or(|until| until > now && !asked) {
             return Ok(());
@@ -301,7 +301,7 @@ impl Harness {
     /// # Errors
     /// The error of the component.
     pub fn end(&mut self) -> Result<(), Error> {
-        self.component.end(i64::MAX).map_err(said)
+        self.component.end(i64::MAX).map_err(Error)
     }
 
     /// Stops it, as a signal does.
@@ -361,17 +361,9 @@ impl Drop for Harness {
     }
 }
 
-fn said(error: RawError) -> Error {
-    let said = match error.attribute.as_str() {
-        "" => Error::new(error.message),
-        path => Error::attribute(path, error.message.as_str()),
-    };
-    if error.temporary { said.temporary() } else { said }
-}
-
 fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentHandle, Error> {
-    let mut component = factory.create(host(Arc::new(BenchHost(bench.clone())))).map_err(said)?;
-    component.start().map_err(said)?;
+    let mut component = factory.create(host(Arc::new(BenchHost(bench.clone())))).map_err(Error)?;
+    component.start().map_err(Error)?;
     Ok(component)
 }
 

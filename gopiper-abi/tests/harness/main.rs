@@ -161,14 +161,17 @@ fn an_attribute_that_is_wrong_is_named_with_its_value() {
     let look = |from: Value| Value::from(gopiper_abi::Map::from_iter([("from", from)]));
     let word = || ("word", Value::from("a"));
     let error = refused(vec![word(), ("look", look((-1i64).into()))]);
-    assert!(error.starts_with("look.from: ") && error.contains("-1"), "{error}");
+    assert!(error.starts_with("attribute look.from: ") && error.contains("-1"), "{error}");
     let error = refused(vec![("word", 7i64.into())]);
-    assert!(error.starts_with("word: ") && error.contains('7'), "{error}");
+    assert!(error.starts_with("attribute word: ") && error.contains('7'), "{error}");
     let error = refused(vec![]);
     assert!(error.contains("word"), "{error}");
     let error = refused(vec![word(), ("wrod", "b".into())]);
     assert!(error.contains("wrod"), "{error}");
-    assert_eq!(refused(vec![("word", "".into())]), "word: is empty: every line contains that");
+    assert_eq!(
+        refused(vec![("word", "".into())]),
+        "attribute word: is empty: every line contains that"
+    );
     assert_eq!(refused(vec![("word", "unlucky".into())]), "cannot look for that here");
     assert!(Harness::transform::<KeepFactory>([word(), ("look", look(1i64.into()))]).is_ok());
 }

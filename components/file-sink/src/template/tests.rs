@@ -78,7 +78,7 @@ fn an_attribute_cannot_lead_to_another_folder() {
 fn a_wrong_template_is_refused() {
     for wrong in ["", "a{", "a}", "{}", "a{b", "%!"] {
         let refused = parse(wrong).err().unwrap_or_else(|| panic!("{wrong}"));
-        assert!(refused.starts_with("path: "), "{refused}");
+        assert!(refused.starts_with("attribute path: "), "{refused}");
     }
     assert!(parse("a-%s.%f").err().unwrap().contains("finer than a second"));
     for slash in ["%D.log", "a/%n"] {

@@ -184,7 +184,7 @@ mod tests {
         let refused = |pattern: &str| check(&[pattern.into()]).unwrap_err().to_string();
         assert_eq!(
             refused("logs/[a.log"),
-            "paths[1]: 'logs/[a.log' is not a valid pattern: a '[' is not closed"
+            "attribute paths[1]: 'logs/[a.log' is not a valid pattern: a '[' is not closed"
         );
         assert!(refused("a***").ends_with(": more than two '*' in a row"), "{}", refused("a***"));
         assert!(refused("a**").contains("must be alone between slashes"), "{}", refused("a**"));

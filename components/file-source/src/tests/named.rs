@@ -157,7 +157,7 @@ fn a_pattern_that_matches_nothing_is_said_and_waited_for() {
     assert_eq!(now(&mut source), [""; 0]);
     let said = warnings(&mut source);
     assert!(
-        said[0].starts_with("paths[1]: no file matches ")
+        said[0].starts_with("attribute paths[1]: no file matches ")
             && said[0].ends_with("waiting for it to appear"),
         "{said:?}"
     );

@@ -121,17 +121,17 @@ fn wrong_attributes_are_refused() {
     let refused = |glob: &str, attributes: &[(&'static str, Value)]| {
         folder.try_source(glob, attributes.iter().cloned()).unwrap_err()
     };
-    let nothing = format!("paths[1]: no file matches '{}'", folder.path("a").display());
+    let nothing = format!("attribute paths[1]: no file matches '{}'", folder.path("a").display());
     assert_eq!(refused("a", &[]), nothing);
-    assert!(refused("a***", &[]).starts_with("paths[1]: "));
+    assert!(refused("a***", &[]).starts_with("attribute paths[1]: "));
     std::fs::create_dir(folder.path("logs")).unwrap();
     let is_folder = refused("logs", &[]);
     assert!(is_folder.contains("logs' is a folder; write '"), "{is_folder}");
     assert!(is_folder.ends_with("/logs/*'"), "{is_folder}");
     folder.write("a", "");
-    assert!(refused("a", &[("max_length", 0i64.into())]).starts_with("max_length: "));
+    assert!(refused("a", &[("max_length", 0i64.into())]).starts_with("attribute max_length: "));
     let interval = [("checkpoint_interval", (-1.0).into())];
-    assert!(refused("a", &interval).starts_with("checkpoint_interval: "));
+    assert!(refused("a", &interval).starts_with("attribute checkpoint_interval: "));
     let unused = [("checkpoint", false.into()), ("checkpoint_interval", 0.5.into())];
     assert!(refused("a", &unused).contains("has no effect without checkpoint = true"));
 }
