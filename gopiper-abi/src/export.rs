@@ -34,6 +34,47 @@ pub use crate::attributes::{
 /// # fn main() {}
 /// ```
 ///
+/// It also counts what the library allocates
+/// ([`CountedAllocator`](crate::raw::CountedAllocator)), so that the operator sees the memory of
+/// the component. For an allocator of your own, give its path, which must be that of a unit struct;
+/// `none` if the crate has a `#[global_allocator]`, or is an `rlib`, too: then nothing is counted.
+///
+/// ```no_run
+/// # use gopiper_abi::*;
+/// # struct Upper;
+/// # impl Component for Upper {
+/// #     fn handle(&mut self, m: Message, h: HandledCallback) { h.done(m) }
+/// # }
+/// # struct UpperFactory;
+/// # impl Factory for UpperFactory {
+/// #     type Component = Upper;
+/// #     type Attributes = NoAttributes;
+/// #     fn new(_: NoAttributes) -> Result<Self, Error> { Ok(UpperFactory) }
+/// #     fn create(&self, _: Postponed) -> Result<Upper, Error> { Ok(Upper) }
+/// # }
+/// gopiper_abi::export_component!(transform: UpperFactory, allocator = std::alloc::System);
+/// # fn main() {}
+/// ```
+///
+/// ```no_run
+/// # use gopiper_abi::*;
+/// # struct Upper;
+/// # impl Component for Upper {
+/// #     fn handle(&mut self, m: Message, h: HandledCallback) { h.done(m) }
+/// # }
+/// # struct UpperFactory;
+/// # impl Factory for UpperFactory {
+/// #     type Component = Upper;
+/// #     type Attributes = NoAttributes;
+/// #     fn new(_: NoAttributes) -> Result<Self, Error> { Ok(UpperFactory) }
+/// #     fn create(&self, _: Postponed) -> Result<Upper, Error> { Ok(Upper) }
+/// # }
+/// #[global_allocator]
+/// static ALLOCATOR: std::alloc::System = std::alloc::System;
+/// gopiper_abi::export_component!(transform: UpperFactory, allocator = none);
+/// # fn main() {}
+/// ```
+///
 /// A second one in the crate, in any module, is an error that says so:
 ///
 /// ```compile_fail,E0428
@@ -55,10 +96,16 @@ pub use crate::attributes::{
 /// ```
 #[macro_export]
 macro_rules! export_component {
-    (source: $factory:ty) => { $crate::export_component!(@ AsSource, $factory); };
-    (transform: $factory:ty) => { $crate::export_component!(@ AsTransform, $factory); };
-    (sink: $factory:ty) => { $crate::export_component!(@ AsSink, $factory); };
-    (@ $role:ident, $factory:ty) => {
+    (source: $factory:ty $(, allocator = $($allocator:tt)+)?) => {
+        $crate::export_component!(@ AsSource, $factory, $($($allocator)+)?);
+    };
+    (transform: $factory:ty $(, allocator = $($allocator:tt)+)?) => {
+        $crate::export_component!(@ AsTransform, $factory, $($($allocator)+)?);
+    };
+    (sink: $factory:ty $(, allocator = $($allocator:tt)+)?) => {
+        $crate::export_component!(@ AsSink, $factory, $($($allocator)+)?);
+    };
+    (@ $role:ident, $factory:ty, $($allocator:tt)*) => {
         // An exported macro is at the root of its crate: a second one of this name is an error
         // with that name in it. Without it, the error would be about a symbol of the linker.
         #[doc(hidden)]
@@ -81,10 +128,13 @@ macro_rules! export_component {
                 $crate::compiled_for!(),
             );
 
+            $crate::export_component!(@allocator $($allocator)*);
+
             fn module() -> $crate::raw::ComponentModule_Ref {
                 $crate::raw::module::<$crate::export::Exported<$factory, $crate::export::$role>>(
                     env!("CARGO_PKG_NAME"),
                     env!("CARGO_PKG_VERSION"),
+                    HELD_MEMORY,
                 )
             }
 
@@ -96,6 +146,27 @@ macro_rules! export_component {
             #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
             static HEADER: $crate::raw::Header = $crate::raw::header(entry);
         };
+    };
+    (@allocator) => { $crate::export_component!(@allocator ::std::alloc::System); };
+    (@allocator none) => {
+        const HELD_MEMORY: Option<$crate::raw::HeldMemory> = None;
+    };
+    (@allocator $below:path) => {
+        // Unit tests keep the allocator of their program.
+        #[cfg_attr(not(test), global_allocator)]
+        static ALLOCATOR: $crate::raw::CountedAllocator<$below> =
+            $crate::raw::CountedAllocator::new($below);
+
+        extern "C" fn held_memory() -> u64 {
+            ALLOCATOR.held()
+        }
+
+        const HELD_MEMORY: Option<$crate::raw::HeldMemory> = Some(held_memory);
+    };
+    (@allocator $($other:tt)*) => {
+        compile_error!(
+            "export_component! takes `allocator = none`, or the path of an allocator that is a unit struct"
+        );
     };
     ($($other:tt)*) => {
         compile_error!(

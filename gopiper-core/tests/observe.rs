@@ -180,6 +180,34 @@ fn processor_time_belongs_to_the_component_that_took_it() {
     });
 }
 
+/// The memory of a message counts for the library that made it, until the message has ended.
+#[test]
+fn memory_belongs_to_the_library_that_allocated_it() {
+    const SIZE: u64 = 10 << 20;
+    let barrier = Arc::new(Barrier::new(2));
+    let waits = barrier.clone();
+    let sink = own::sink("slow", move |_| Ok(Slow(waits.clone())));
+    let sink = ComponentSpec { factory: sink, options: ComponentOptions::default() };
+    let generate = load("generate", [("count", 1u64.into()), ("size", SIZE.into())]);
+    let list = vec![generate, load("pass", []), load("pass", []), sink];
+    let memory = |control: &Control| -> Vec<_> {
+        let report = control.report(&ProcessorTime::default());
+        report.components.iter().map(|it| it.memory).collect()
+    };
+    let (_, control) = run_until(list, PipelineOptions::default(), |control| {
+        barrier.wait();
+        let [Some(generate), Some(one), Some(two), None] = *memory(control) else {
+            panic!("{:?}", memory(control));
+        };
+        assert!(generate.held_bytes() >= SIZE, "{generate:?}");
+        assert!(one.held_bytes() < SIZE && one.is_of_the_same_library(two), "{one:?}");
+        assert!(!one.is_of_the_same_library(generate));
+        barrier.wait();
+    });
+    let generate = memory(&control)[0].expect("it is counted");
+    assert!(generate.held_bytes() < SIZE, "{generate:?}");
+}
+
 /// The page for operators has each metric, with the help that it is published with.
 #[test]
 fn the_reference_page_has_every_metric() {

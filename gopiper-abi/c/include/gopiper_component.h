@@ -14,7 +14,7 @@
 // The version of the interface that this header is of.
 #define GOPIPER_INTERFACE_VERSION "0.1.0"
 // The hash of the interface's layout.
-#define GOPIPER_LAYOUT_ { 0xa2, 0x52, 0x78, 0x9a, 0xf5, 0x64, 0x22, 0x40 }
+#define GOPIPER_LAYOUT_ { 0xb9, 0x00, 0x30, 0x36, 0x50, 0xb8, 0x7c, 0x9a }
 
 // One unit of data with its attributes: the one that `handle` got, one of gopiper_message_new, or
 // one in a batch. Its contents are private.

@@ -18,9 +18,9 @@ use crate::{
 fn module() -> raw::ComponentModule_Ref {
     let Description { name, version, kind, .. } = Description::get();
     match *kind {
-        Kind::SOURCE => raw::module::<Exported<CFactory, AsSource>>(name, version),
-        Kind::TRANSFORM => raw::module::<Exported<CFactory, AsTransform>>(name, version),
-        Kind::SINK => raw::module::<Exported<CFactory, AsSink>>(name, version),
+        Kind::SOURCE => raw::module::<Exported<CFactory, AsSource>>(name, version, None),
+        Kind::TRANSFORM => raw::module::<Exported<CFactory, AsTransform>>(name, version, None),
+        Kind::SINK => raw::module::<Exported<CFactory, AsSink>>(name, version, None),
         _ => panic!("GOPIPER_COMPONENT takes GOPIPER_SOURCE, GOPIPER_TRANSFORM or GOPIPER_SINK"),
     }
 }

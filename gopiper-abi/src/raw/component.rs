@@ -227,6 +227,9 @@ pub struct RawFactory {
     pub(super) vtable: FactoryVtable_Ref,
 }
 
+/// The bytes that a library has allocated and not yet freed. Any thread may call it at any time.
+pub type HeldMemory = extern "C" fn() -> u64;
+
 /// The table that a component's file gives the host when it is loaded.
 #[repr(C)]
 #[derive(StableAbi)]
@@ -242,8 +245,10 @@ pub struct ComponentModule {
     /// The JSON schema of its attributes.
     pub schema: extern "C" fn() -> RString,
     /// Makes a factory, not configured yet.
-    #[sabi(last_prefix_field)]
     pub factory: extern "C" fn() -> RResult<RawFactory, RawError>,
+    /// What the library holds of memory; `None` if it does not count that.
+    #[sabi(last_prefix_field)]
+    pub held_memory: Option<extern "C" fn() -> u64>,
 }
 
 impl RootModule for ComponentModule_Ref {

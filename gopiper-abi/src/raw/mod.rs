@@ -55,6 +55,7 @@ pub(crate) use author::scope::with_current_host;
 pub use author::{
     call::{BatchCall, Piece},
     callback::{Deferred, HandledCallback},
+    counted_allocator::CountedAllocator,
     glue::{WorkerComponent, WorkerFactory, module},
     on_stop::OnStop,
 };
@@ -63,8 +64,8 @@ pub use batch::runs::Fate;
 pub use batch::{Batch, BatchHeader, BatchVtable, BatchVtable_Ref, DEFAULT_CAPACITY};
 pub use component::{
     ComponentModule, ComponentModule_Ref, ComponentVtable, ComponentVtable_Ref, EntryResult,
-    FactoryVtable, FactoryVtable_Ref, Header, Kind, Need, Parallel, Produced, RawComponent,
-    RawFactory, enter, header,
+    FactoryVtable, FactoryVtable_Ref, Header, HeldMemory, Kind, Need, Parallel, Produced,
+    RawComponent, RawFactory, enter, header,
 };
 pub use delivery::positions::{MessagePosition, Positions};
 pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};

@@ -121,7 +121,7 @@ impl Harness {
         state_directory: Option<PathBuf>,
     ) -> Result<Self, Error> {
         let first = |errors: Vec<RawError>| Error(errors.into_iter().next().expect("an error"));
-        let module = keep(module::<Exported<F, R>>("component", "0.0.0"));
+        let module = keep(module::<Exported<F, R>>("component", "0.0.0", None));
         let mut factory = FactoryHandle::new(module).map_err(Error)?;
         factory.configure(Map::from_iter(attributes)).map_err(first)?;
         factory.check().map_err(first)?;

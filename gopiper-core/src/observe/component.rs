@@ -1,17 +1,22 @@
 //! A report of what a pipeline and its components have done so far, and do now.
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    ptr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use gopiper_abi::Kind;
 
 use crate::{
     disk::{STORED_BYTES, STORED_LIMIT_BYTES},
-    observe::processor::ProcessorTime,
+    observe::{memory::LibraryMemory, processor::ProcessorTime},
     run::running::Control,
     stage::{
         Stage,
         counters::{ComponentCounts, OutcomeCounts},
         durations::DurationCounts,
         metrics::{ComponentMetric, MetricValue},
+        recent_failures::RecentFailure,
     },
 };
 
@@ -35,6 +40,8 @@ pub struct ComponentReport {
     pub kind: Kind,
     /// The name of its file's component, or of what gopiper has built in.
     pub component: String,
+    /// The components that its messages go to, by their names in the pipeline.
+    pub next: Vec<String>,
     /// What it has counted.
     pub counts: ComponentCounts,
     /// The messages that wait for it or that it is handling.
@@ -58,10 +65,14 @@ pub struct ComponentReport {
     /// The processor time of its workers, and of threads that it has started itself. `None` where
     /// the system does not say.
     pub processor: Option<Duration>,
+    /// The memory that its library holds. `None` if the library does not count it.
+    pub memory: Option<LibraryMemory>,
     /// How long its calls of `handle` took.
     pub calls: DurationCounts,
     /// The age of messages when it was done with them, if no component comes after it.
     pub ages: DurationCounts,
+    /// The last reasons why its messages failed, from the oldest to the newest.
+    pub failures: Vec<RecentFailure>,
     /// The metrics that it has registered.
     pub metrics: Vec<ComponentMetric>,
 }
@@ -100,37 +111,57 @@ impl Control {
     pub fn report(&self, processor: &ProcessorTime) -> PipelineReport {
         PipelineReport {
             name: self.name().to_owned(),
-            components: self.stages().iter().map(|stage| report(stage, processor)).collect(),
+            components: self
+                .stages()
+                .iter()
+                .map(|stage| self.component(stage, processor))
+                .collect(),
             outcomes: self.outcomes(),
         }
     }
-}
 
-fn report(stage: &Stage, processor: &ProcessorTime) -> ComponentReport {
-    let load = stage.inlet.as_ref().map(|inlet| inlet.channel.load());
-    let of = |get: fn(crate::channel::credit::Load) -> u64| {
-        load.map_or((0, 0), |(used, limit)| (get(used), get(limit)))
-    };
-    let ((depth_messages, limit_messages), (depth_bytes, limit_bytes)) =
-        (of(|load| load.messages()), of(|load| load.bytes()));
-    ComponentReport {
-        name: stage.name.clone(),
-        kind: stage.kind,
-        component: stage.component.clone(),
-        counts: stage.counts(),
-        depth_messages,
-        depth_bytes,
-        limit_messages,
-        limit_bytes,
-        in_flight: stage.ledger.open.load(Relaxed),
-        workers: stage.workers.load(Relaxed) as u64,
-        // Before the parts: they must not be more than the whole.
-        idle: stage.idle.read(),
-        blocked: stage.blocked.read(),
-        present: stage.present.read(),
-        processor: processor.of(&stage.pipeline, &stage.name),
-        calls: stage.calls.read(),
-        ages: stage.ages.read(),
-        metrics: stage.metrics.read(&stage.name),
+    fn component(&self, stage: &Stage, processor: &ProcessorTime) -> ComponentReport {
+        let load = stage.inlet.as_ref().map(|inlet| inlet.channel.load());
+        let of = |get: fn(crate::channel::credit::Load) -> u64| {
+            load.map_or((0, 0), |(used, limit)| (get(used), get(limit)))
+        };
+        let ((depth_messages, limit_messages), (depth_bytes, limit_bytes)) =
+            (of(|load| load.messages()), of(|load| load.bytes()));
+        ComponentReport {
+            name: stage.name.clone(),
+            kind: stage.kind,
+            component: stage.component.clone(),
+            next: self.next(stage),
+            counts: stage.counts(),
+            depth_messages,
+            depth_bytes,
+            limit_messages,
+            limit_bytes,
+            in_flight: stage.ledger.open.load(Relaxed),
+            workers: stage.workers.load(Relaxed) as u64,
+            // Before the parts: they must not be more than the whole.
+            idle: stage.idle.read(),
+            blocked: stage.blocked.read(),
+            present: stage.present.read(),
+            processor: processor.of(&stage.pipeline, &stage.name),
+            memory: stage.held_memory.map(LibraryMemory::look),
+            calls: stage.calls.read(),
+            ages: stage.ages.read(),
+            failures: stage.failures.recent.read(),
+            metrics: stage.metrics.read(&stage.name),
+        }
+    }
+
+    /// The names of the stages that this one sends to.
+    fn next(&self, stage: &Stage) -> Vec<String> {
+        let mut next = Vec::new();
+        let Some(outlet) = &stage.outlet else { return next };
+        outlet.each_channel(&mut |channel| {
+            let is_its_own = |other: &&Arc<Stage>| {
+                other.inlet.as_ref().is_some_and(|inlet| ptr::eq(&*inlet.channel, channel))
+            };
+            next.extend(self.stages().iter().filter(is_its_own).map(|other| other.name.clone()));
+        });
+        next
     }
 }

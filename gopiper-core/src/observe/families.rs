@@ -127,6 +127,8 @@ families! {
         = |it| seconds(it.blocked);
     Counter "cpu_seconds_total" "seconds" "Processor time of its workers and of threads that it started."
         = |it| it.processor.map(seconds).unwrap_or_default();
+    Gauge "library_memory_bytes" "bytes" "Memory that its library holds, for it and for other components of the library."
+        = |it| it.memory.map(|memory| whole(memory.held_bytes())).unwrap_or_default();
     Histogram "call_duration_seconds" "seconds" "Time that a call took, which handles a batch."
         = |it| durations(&it.calls);
     Histogram "age_seconds" "seconds" "Age of messages when the last component was done with them, by their time."

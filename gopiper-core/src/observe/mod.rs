@@ -5,10 +5,13 @@
 //! make a worker wait, nor keep state of its own.
 mod component;
 mod families;
+mod memory;
 mod processor;
 mod text;
 
+pub use crate::stage::{durations::DurationCounts, recent_failures::RecentFailure};
 pub use component::{ComponentReport, PipelineReport};
 pub use families::{FAMILIES, Family, FamilyKind};
+pub use memory::{LibraryMemory, resident_bytes};
 pub use processor::ProcessorTime;
 pub use text::{MetricsFormat, metrics_text};

@@ -15,6 +15,7 @@ use crate::{
     observe::{
         component::{ComponentReport, PipelineReport},
         families::{FAMILIES, FamilyKind, Sample, SampleValue},
+        memory::resident_bytes,
         processor::ProcessorTime,
     },
     stage::metrics::{ComponentMetric, MetricValue},
@@ -255,6 +256,15 @@ impl Page {
             "Processor time of the whole process.",
             &counter(processor.process),
         );
+        if let Some(resident) = resident_bytes() {
+            one(
+                "process_resident_memory_bytes",
+                FamilyKind::Gauge,
+                "bytes",
+                "Memory of the whole process that is in RAM.",
+                &resident,
+            );
+        }
         one(
             "gopiper_left_out_metrics",
             FamilyKind::Gauge,
@@ -302,6 +312,7 @@ mod tests {
             name: "parse".into(),
             kind: Kind::TRANSFORM,
             component: "json".into(),
+            next: Vec::new(),
             counts: Default::default(),
             depth_messages: 0,
             depth_bytes: 0,
@@ -313,8 +324,10 @@ mod tests {
             idle: Duration::from_secs(1),
             blocked: Duration::from_millis(1500),
             processor: None,
+            memory: None,
             calls: Default::default(),
             ages: Default::default(),
+            failures: Vec::new(),
             metrics,
         };
         let pipeline = PipelineReport {

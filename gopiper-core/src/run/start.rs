@@ -222,6 +222,7 @@ impl Common {
         dead_letters: Option<Arc<Outbox>>,
     ) -> Stage {
         let (kind, component) = (planned.factory.kind(), planned.factory.name().to_owned());
+        let held_memory = planned.factory.held_memory();
         let in_order = planned.ordered && kind == Kind::TRANSFORM;
         let state =
             ComponentState::new(self.state_directory.clone(), &self.pipeline, &planned.name);
@@ -263,6 +264,7 @@ impl Common {
             state,
             metrics: Metrics::default(),
             component,
+            held_memory,
             present: TimeSpent::new(self.clock.clone()),
             idle: TimeSpent::new(self.clock.clone()),
             blocked: TimeSpent::new(self.clock.clone()),

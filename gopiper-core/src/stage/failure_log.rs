@@ -18,7 +18,10 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::base::{clock::Clock, one_line::in_a_line};
+use crate::{
+    base::{clock::Clock, one_line::in_a_line},
+    stage::recent_failures::{RecentFailure, RecentFailures},
+};
 
 /// How often a reason that goes on is reported.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -41,6 +44,7 @@ pub(crate) struct Failures {
     /// Messages that were dropped, as there was no room for them.
     dropped: AtomicU64,
     reasons: Mutex<HashMap<u64, Reason>>,
+    pub(crate) recent: RecentFailures,
 }
 
 /// One failed attempt.
@@ -101,6 +105,7 @@ impl Failures {
             retrying: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             reasons: Mutex::default(),
+            recent: RecentFailures::default(),
         }
     }
 
@@ -194,6 +199,9 @@ impl Failures {
             },
         );
         self.due.fetch_min(until, SeqCst);
+        drop(reasons);
+        let (time, description) = (self.clock.now(), description.to_owned());
+        self.recent.add(RecentFailure { time, status, description });
         true
     }
 

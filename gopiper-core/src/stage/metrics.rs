@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 const MOST_SERIES: usize = 100;
 
 /// The names, without the prefix, that are published for each component by its host.
-pub(crate) const OURS: [&str; 26] = [
+pub(crate) const OURS: [&str; 27] = [
     "received_messages_total",
     "received_bytes_total",
     "sent_messages_total",
@@ -35,6 +35,7 @@ pub(crate) const OURS: [&str; 26] = [
     "idle_seconds_total",
     "blocked_seconds_total",
     "cpu_seconds_total",
+    "library_memory_bytes",
     "call_duration_seconds",
     "age_seconds",
 ];

@@ -7,6 +7,7 @@ pub(crate) mod inlet;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 mod outlet;
+pub(crate) mod recent_failures;
 pub(crate) mod stop;
 pub(crate) mod threads;
 
@@ -23,7 +24,7 @@ use std::{
 
 use gopiper_abi::{
     Kind, Message,
-    raw::{Batch, DEFAULT_CAPACITY, Outcome, RawError, client::FactoryHandle},
+    raw::{Batch, DEFAULT_CAPACITY, HeldMemory, Outcome, RawError, client::FactoryHandle},
 };
 use parking_lot::Mutex;
 
@@ -83,6 +84,8 @@ pub(crate) struct Stage {
     pub(crate) metrics: Metrics,
     /// The name of its component's file.
     pub(crate) component: String,
+    /// What its library holds of memory, if the library counts that.
+    pub(crate) held_memory: Option<HeldMemory>,
     /// Where its workers' time goes: all of it, waiting for messages, and waiting for room in what
     /// comes next.
     pub(crate) present: TimeSpent,

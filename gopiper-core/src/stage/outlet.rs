@@ -66,7 +66,7 @@ impl Outlet {
         !open
     }
 
-    fn each_channel(&self, f: &mut impl FnMut(&Channel)) {
+    pub(crate) fn each_channel(&self, f: &mut impl FnMut(&Channel)) {
         match self {
             Outlet::To(inlet) => f(&inlet.channel),
             Outlet::Tee(Tee { detached, lossy, waited_for }) => {

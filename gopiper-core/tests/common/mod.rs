@@ -75,7 +75,7 @@ where
     F: Factory,
     AsTransform: Role<F>,
 {
-    of_module(module::<Exported<F, AsTransform>>(name, "0.0.0"))
+    of_module(module::<Exported<F, AsTransform>>(name, "0.0.0", None))
 }
 
 /// The same with that many workers.
@@ -157,7 +157,7 @@ impl Probe {
         name: &'static str,
         batch: usize,
     ) -> ComponentSpec {
-        let mut factory = FactoryHandle::new(module::<F>(name, "0.0.0")).expect("a factory");
+        let mut factory = FactoryHandle::new(module::<F>(name, "0.0.0", None)).expect("a factory");
         let attributes = Map::from_iter([("probe", self.0 as i64), ("batch", batch as i64)]);
         factory.configure(attributes).expect("configured");
         ComponentSpec { factory, options: ComponentOptions::default() }

@@ -10,8 +10,9 @@ use abi_stable::{
 
 use crate::raw::{
     BatchCall, BatchHeader, CallFlags, ComponentModule, ComponentModule_Ref, ComponentVtable,
-    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, Host, Kind, Map, Need,
-    OnStop, Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory, Report,
+    ComponentVtable_Ref, FactoryVtable, FactoryVtable_Ref, HandleFlags, HeldMemory, Host, Kind,
+    Map, Need, OnStop, Outcome, Panicked, Parallel, Produced, RawComponent, RawError, RawFactory,
+    Report,
     author::scope::{log_panic, within},
     fence::{catch_panic_messages, fence},
 };
@@ -50,13 +51,18 @@ pub trait WorkerFactory: Send + Sized + 'static {
 
 /// The module of a component: what the export macro gives to the loader, and what a host uses for a
 /// component of its own.
-pub fn module<F: WorkerFactory>(name: &'static str, version: &'static str) -> ComponentModule_Ref {
+pub fn module<F: WorkerFactory>(
+    name: &'static str,
+    version: &'static str,
+    held_memory: Option<HeldMemory>,
+) -> ComponentModule_Ref {
     ComponentModule {
         name: RStr::from_str(name),
         version: RStr::from_str(version),
         kind: F::KIND,
         schema: schema::<F>,
         factory: factory::<F>,
+        held_memory,
     }
     .leak_into_prefix()
 }

@@ -3,6 +3,7 @@
 //! too, for components of its own.
 pub(crate) mod call;
 pub(crate) mod callback;
+pub(crate) mod counted_allocator;
 mod frame;
 pub(crate) mod glue;
 pub(crate) mod new_metric;

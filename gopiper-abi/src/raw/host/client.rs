@@ -2,8 +2,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::raw::{
-    ComponentModule_Ref, HandleFlags, Handling, Host, INTERFACE_VERSION, Kind, Map, Need, Outcome,
-    Parallel, Produced, RawComponent, RawError, RawFactory, WorkerFactory,
+    ComponentModule_Ref, HandleFlags, Handling, HeldMemory, Host, INTERFACE_VERSION, Kind, Map,
+    Need, Outcome, Parallel, Produced, RawComponent, RawError, RawFactory, WorkerFactory,
     author::glue::own_factory, module,
 };
 
@@ -41,7 +41,7 @@ impl FactoryHandle {
 
     /// A factory that the host has made itself: see [`own`](crate::own).
     pub(crate) fn own<F: WorkerFactory>(name: &'static str, factory: F) -> Self {
-        let module = module::<F>(name, INTERFACE_VERSION);
+        let module = module::<F>(name, INTERFACE_VERSION, None);
         FactoryHandle { module, raw: own_factory(factory), attributes: Map::default() }
     }
 
@@ -53,6 +53,11 @@ impl FactoryHandle {
     /// Its version.
     pub fn version(&self) -> &'static str {
         self.module.version().as_str()
+    }
+
+    /// The counter of its library's memory, if it has one: equal for components of one library.
+    pub fn held_memory(&self) -> Option<HeldMemory> {
+        self.module.held_memory()
     }
 
     /// The kind of the component.

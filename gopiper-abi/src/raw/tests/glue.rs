@@ -180,7 +180,7 @@ impl HostSide for Listening {
 /// Its module, made once: modules live as long as the process.
 fn unruly_module() -> ComponentModule_Ref {
     static MODULE: OnceLock<ComponentModule_Ref> = OnceLock::new();
-    *MODULE.get_or_init(|| module::<UnrulyFactory>("unruly", "1.2.3"))
+    *MODULE.get_or_init(|| module::<UnrulyFactory>("unruly", "1.2.3", None))
 }
 
 fn factory(does: &str) -> FactoryHandle {

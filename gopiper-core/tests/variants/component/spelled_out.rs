@@ -21,6 +21,7 @@ fn module() -> ComponentModule_Ref {
     raw::module::<Exported<pass::PassFactory, AsTransform>>(
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION"),
+        None,
     )
 }
 
