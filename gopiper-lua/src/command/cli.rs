@@ -24,6 +24,7 @@ use crate::command::{
     terminal::logging::LogArguments,
     terminal::output::print_styled,
     terminal::problems::{show_error, write_objects},
+    top::TopArguments,
     trust::TrustArguments,
     verify::VerifyArguments,
 };
@@ -65,6 +66,11 @@ pub(crate) enum Command {
     },
     /// List the components that are found, without running any of their code
     List(ListArguments),
+    /// Show what a running gopiper does, component by component: rates, where it waits, what it costs
+    ///
+    /// q quits; s changes the order, / filters, Enter shows a component's details. Without a
+    /// terminal the table is written as text after each interval.
+    Top(TopArguments),
     /// Show the note in a component's file, without running any of its code
     Inspect {
         /// The component's file.
@@ -105,6 +111,7 @@ impl Command {
     pub(crate) fn writes_json(&self) -> bool {
         match self {
             Command::List(arguments) => arguments.json,
+            Command::Top(arguments) => arguments.json,
             Command::Verify(arguments) => arguments.json,
             Command::Inspect { json, .. }
             | Command::Dlq { command: DlqCommand::List { json, .. } }

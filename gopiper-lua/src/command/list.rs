@@ -11,7 +11,7 @@ use gopiper_lua::{SearchPath, unreadable};
 use serde_json::json;
 
 use crate::command::{
-    arguments::SearchArguments, process::exit::refuse, terminal::output::print,
+    arguments::SearchArguments, control::running, process::exit::refuse, terminal::output::print,
     terminal::problems::show_warning,
 };
 
@@ -24,6 +24,10 @@ pub(crate) struct ListArguments {
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) search: SearchArguments,
+    /// List the pipelines of yours that run instead: the number of each process, its state, for how
+    /// long it has run, and its file.
+    #[arg(long, conflicts_with_all = ["file", "component_path"])]
+    pub(crate) running: bool,
     /// Write a JSON object on each line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -32,6 +36,9 @@ pub(crate) struct ListArguments {
 /// Shows the components that a name without a slash finds, from their notes: none of their code
 /// runs.
 pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
+    if arguments.running {
+        return list_running(arguments.json);
+    }
     let file = arguments.file.as_deref();
     // A file that was named and does not exist is misspelt.
     if let Some((file, Err(error))) = file.map(|file| (file, File::open(file))) {
@@ -78,4 +85,47 @@ pub(crate) fn list(arguments: &ListArguments) -> ExitCode {
 /// The reason on one line.
 fn why(refusal: &Refusal) -> String {
     format!("it {} (found: {})", refusal.problem, refusal.found.replace('\n', " "))
+}
+
+/// Shows the running processes of this user.
+fn list_running(as_json: bool) -> ExitCode {
+    for process in running() {
+        match process.get("/api/v1/process") {
+            Ok(found) if as_json => print(found),
+            Ok(found) => {
+                let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+                let uptime = found["uptime_seconds"].as_f64().unwrap_or_default();
+                print(format_args!(
+                    "{:>8}  {:<8}  {:>10}  {}",
+                    process.pid,
+                    text("state"),
+                    in_units(uptime as u64),
+                    text("file")
+                ));
+            }
+            // It may have ended meanwhile.
+            Err(error) => show_warning(error),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Seconds as days, hours, minutes and seconds, the two largest of them.
+fn in_units(seconds: u64) -> String {
+    let parts = [(seconds / 86_400, 'd'), (seconds / 3600 % 24, 'h'), (seconds / 60 % 60, 'm')];
+    let parts = parts.into_iter().chain([(seconds % 60, 's')]);
+    let parts: Vec<_> = parts.skip_while(|(count, unit)| *count == 0 && *unit != 's').collect();
+    parts.iter().take(2).map(|(count, unit)| format!("{count}{unit}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_its_two_largest_units() {
+        let all = [0, 59, 60, 3599, 3600, 90_000, 86_400 * 12 + 7200 + 5];
+        let all = all.map(in_units);
+        assert_eq!(all, ["0s", "59s", "1m0s", "59m59s", "1h0m", "1d1h", "12d2h"]);
+    }
 }

@@ -2,6 +2,7 @@
 mod arguments;
 mod attributes;
 pub(crate) mod cli;
+mod control;
 mod dlq;
 mod http;
 mod inspect;
@@ -13,6 +14,7 @@ pub(crate) mod process;
 mod run;
 mod state_directory;
 mod terminal;
+mod top;
 mod trust;
 mod verify;
 
@@ -34,6 +36,7 @@ use self::{
         output::print,
         problems::{show_error, show_refusal},
     },
+    top::top,
     trust::TrustArguments,
     verify::verify,
 };
@@ -52,6 +55,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
         }
         Command::Graph { format, run } => draw(&run, format),
         Command::List(arguments) => list(&arguments),
+        Command::Top(arguments) => top(&arguments),
         Command::Inspect { file, load, json, trust } => {
             with_trust(&trust, |trust| inspect(&file, trust, load, json))
         }

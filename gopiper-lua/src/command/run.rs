@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::command::{
     arguments::{PipelineArguments, SearchArguments},
-    http::{HttpArguments, Server},
+    http::HttpArguments,
     process::exit::{self, refuse},
     process::signals::Stops,
     state_directory::DefaultState,
@@ -61,10 +61,12 @@ pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
-    match http.serve(&stops) {
-        Ok(server) => server.iter().for_each(Server::announce),
+    // Until the end: with it goes the file of the control socket.
+    let server = match http.serve(&arguments.pipeline.file, &stops) {
+        Ok(server) => server,
         Err(error) => return refuse(&error),
-    }
+    };
+    server.announce();
     let loaded = match load(arguments, ("run", true)) {
         Ok(loaded) => loaded,
         Err(code) => return code,

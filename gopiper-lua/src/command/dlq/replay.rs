@@ -11,6 +11,7 @@ use gopiper_lua::Loaded;
 use super::{FoundLetter, folder, read_all};
 use crate::command::{
     arguments::PipelineArguments,
+    http::HttpArguments,
     process::exit::refuse,
     process::signals::Stops,
     run::{self, DriveOutcome, RunArguments},
@@ -62,6 +63,10 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
         Err(error) => return refuse(&error),
     };
     let file = &arguments.pipeline.file;
+    let _server = match HttpArguments::default().serve(file, &stops) {
+        Ok(server) => server,
+        Err(error) => return refuse(&error),
+    };
     let mut first_failure = None;
     for ((pipeline, component), ids) in wanted {
         let of = format!("{pipeline}/{component}");

@@ -1,4 +1,4 @@
-//! Access to the server: the token, and the headers Host and Origin.
+//! Access to the server: who can reach it, the token, and the headers Host and Origin.
 use std::{
     fmt::Write as _,
     time::{Duration, Instant},
@@ -12,11 +12,31 @@ use tracing::warn;
 /// A flood of refused requests must not fill the log, so they are logged together.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
-/// Decides which requests are answered.
+/// Decides which requests of one listener are answered.
 pub(super) struct Access {
+    reach: Reach,
     token: Option<String>,
-    is_loopback: bool,
     refused: Mutex<Refused>,
+}
+
+/// Who can reach a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The user that the process runs as: the control socket.
+    User,
+    /// Everybody on this machine.
+    Machine,
+    /// Other machines.
+    Network,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Metrics and states.
+    Numbers,
+    /// What may have parts of messages in it, such as errors.
+    Contents,
 }
 
 #[derive(Default)]
@@ -26,25 +46,38 @@ struct Refused {
 }
 
 impl Access {
-    pub(super) fn new(token: Option<String>, is_loopback: bool) -> Self {
+    pub(super) fn new(reach: Reach, token: Option<String>) -> Self {
         token.iter().for_each(|token| secrets::keep(token));
-        Access { token, is_loopback, refused: Mutex::default() }
+        Access { reach, token, refused: Mutex::default() }
     }
 
-    /// Refuses a request that may not see metrics and states.
+    /// Refuses a request that may not be answered.
     ///
     /// # Errors
     /// The status and the text of the refusal.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+    pub(super) fn check(
+        &self,
+        headers: &HeaderMap,
+        asks: Asks,
+    ) -> Result<(), (StatusCode, &'static str)> {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("\0"));
-        if self.is_loopback {
-            // A page of another site may have made its name lead here (DNS rebinding). Browsers
-            // always name the host; simple health checks do not.
-            if !text(header::HOST).is_none_or(is_this_machine) {
-                let why = "the header Host names another machine: use localhost or 127.0.0.1";
-                return Err((StatusCode::FORBIDDEN, why));
-            }
-        } else if !self.has_token(text(header::AUTHORIZATION).unwrap_or("")) {
+        // A page of another site may have made its name lead here (DNS rebinding). Browsers always
+        // name the host; simple health checks do not.
+        if self.reach == Reach::Machine && !text(header::HOST).is_none_or(is_this_machine) {
+            let why = "the header Host names another machine: use localhost or 127.0.0.1";
+            return Err((StatusCode::FORBIDDEN, why));
+        }
+        let needs_token = match self.reach {
+            Reach::User => false,
+            Reach::Machine => asks == Asks::Contents,
+            Reach::Network => true,
+        };
+        if needs_token && self.token.is_none() {
+            let why = "this needs a token: start gopiper with --http-token-file, or ask over the \
+                       control socket (gopiper top)";
+            return Err((StatusCode::UNAUTHORIZED, why));
+        }
+        if needs_token && !self.has_token(text(header::AUTHORIZATION).unwrap_or("")) {
             self.log_refusal();
             let why = "a token is missing or wrong: send 'Authorization: Bearer TOKEN'";
             return Err((StatusCode::UNAUTHORIZED, why));
@@ -103,12 +136,16 @@ mod tests {
     }
 
     fn refused(access: &Access, pairs: &[(header::HeaderName, &'static str)]) -> u16 {
-        access.check(&headers(pairs)).err().map_or(200, |(status, _)| status.as_u16())
+        asked(access, pairs, Asks::Numbers)
+    }
+
+    fn asked(access: &Access, pairs: &[(header::HeaderName, &'static str)], asks: Asks) -> u16 {
+        access.check(&headers(pairs), asks).err().map_or(200, |(status, _)| status.as_u16())
     }
 
     #[test]
     fn on_this_machine_the_host_has_to_be_this_machine() {
-        let access = Access::new(None, true);
+        let access = Access::new(Reach::Machine, None);
         for host in ["localhost:9598", "127.0.0.1:9598", "[::1]:9598", "LOCALHOST", "127.1.2.3"] {
             assert_eq!(refused(&access, &[(header::HOST, host)]), 200, "{host}");
         }
@@ -124,7 +161,7 @@ mod tests {
 
     #[test]
     fn from_elsewhere_a_token_is_needed() {
-        let access = Access::new(Some("a-token-of-some-length".into()), false);
+        let access = Access::new(Reach::Network, Some("a-token-of-some-length".into()));
         for (authorization, status) in [
             ("Bearer a-token-of-some-length", 200),
             ("bearer  a-token-of-some-length", 200),
@@ -136,5 +173,17 @@ mod tests {
             assert_eq!(refused(&access, &given), status, "{authorization}");
         }
         assert_eq!(refused(&access, &[(header::HOST, "any.test")]), 401);
+    }
+
+    #[test]
+    fn contents_need_a_token_unless_the_user_asks() {
+        let token = || Some("a-token-of-some-length".to_owned());
+        let given = [(header::AUTHORIZATION, "Bearer a-token-of-some-length")];
+        let asked = |access: &Access, pairs: &[_]| asked(access, pairs, Asks::Contents);
+        assert_eq!(asked(&Access::new(Reach::User, None), &[]), 200);
+        let machine = Access::new(Reach::Machine, token());
+        assert_eq!([asked(&machine, &[]), asked(&machine, &given)], [401, 200]);
+        let without = Access::new(Reach::Machine, None);
+        assert_eq!([asked(&without, &[]), asked(&without, &given)], [401, 401]);
     }
 }

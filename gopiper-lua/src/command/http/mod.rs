@@ -1,22 +1,30 @@
-//! The HTTP server of `gopiper run`, off unless the operator asks for it: metrics, health,
-//! readiness.
+//! The HTTP server of `gopiper run`: metrics, health, readiness, and reports as JSON. It always
+//! listens on the control socket, and on a port if the operator asks for that.
 //!
 //! It reads what workers have counted, on a thread of its own. Nothing here may make a message
 //! wait, show what a message contains, or change a pipeline.
 mod access;
+mod api;
 mod readiness;
 mod response;
 mod server;
 
-use std::{fs, io, net::SocketAddr, path::PathBuf};
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
+use tracing::info;
 
-use self::access::Access;
-pub(crate) use self::server::Server;
-use crate::command::process::signals::Stops;
+use self::{
+    access::{Access, Reach},
+    server::Listeners,
+};
+use crate::command::{control::ControlSocket, process::signals::Stops};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct HttpArguments {
     /// Serve /metrics, /health and /ready by HTTP at this address, for example 127.0.0.1:9598. An
     /// address that other machines can reach needs a token.
@@ -28,15 +36,49 @@ pub(crate) struct HttpArguments {
     http_token_file: Option<PathBuf>,
 }
 
+/// The server of this process. It answers until the process ends; the control socket's file goes
+/// when this is dropped.
+pub(crate) struct Server {
+    address: Option<SocketAddr>,
+    _control: Option<ControlSocket>,
+}
+
+impl Server {
+    /// Says where it listens: with port 0 the system has chosen one.
+    pub(crate) fn announce(&self) {
+        if let Some(address) = self.address {
+            info!("HTTP: /metrics, /health and /ready at http://{address}");
+        }
+    }
+}
+
 /// The shortest token: shorter ones can be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
 impl HttpArguments {
-    /// Starts the server, if it is asked for. It ends with the program.
+    /// Starts the server: on the control socket, and where it is asked for. It ends with the
+    /// program.
     ///
     /// # Errors
     /// The options do not fit together, or the address cannot be used, in words.
-    pub(crate) fn serve(&self, stops: &Stops) -> Result<Option<Server>, String> {
+    pub(crate) fn serve(&self, file: &Path, stops: &Stops) -> Result<Server, String> {
+        let tcp = self.listen()?;
+        let address = tcp.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+        let control = ControlSocket::open();
+        if let Err(error) = &control {
+            info!("there is no control socket, so gopiper top does not find this run: {error}");
+        }
+        let control = control.ok();
+        let listener = control.as_ref().and_then(|socket| socket.listener.try_clone().ok());
+        // Where the working directory is lost, the path is shown as it was given.
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        Listeners { tcp, control: listener }
+            .serve(file, stops.clone())
+            .map_err(|error| format!("cannot start the thread of the server: {error}"))?;
+        Ok(Server { address, _control: control })
+    }
+
+    fn listen(&self) -> Result<Option<(TcpListener, Access)>, String> {
         let Some(address) = self.http else { return Ok(None) };
         let token = self.token()?;
         if token.is_none() && !address.ip().is_loopback() {
@@ -46,15 +88,17 @@ impl HttpArguments {
                 address.port()
             ));
         }
-        let access = Access::new(token, address.ip().is_loopback());
-        let server = Server::start(address, access, stops.clone());
-        server.map(Some).map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => format!(
+        let reach = if address.ip().is_loopback() { Reach::Machine } else { Reach::Network };
+        let listener = TcpListener::bind(address)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+        match listener {
+            Ok(listener) => Ok(Some((listener, Access::new(reach, token)))),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(format!(
                 "--http {address}: another program has this port: use another one, or port 0 for a \
                  free one"
-            ),
-            _ => format!("--http {address}: {error}"),
-        })
+            )),
+            Err(error) => Err(format!("--http {address}: {error}")),
+        }
     }
 
     fn token(&self) -> Result<Option<String>, String> {

@@ -1,9 +1,10 @@
 //! The answers of the server.
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use gopiper_core::{
     Control,
     observe::{MetricsFormat, PipelineReport, ProcessorTime, metrics_text},
+    secrets::redact,
 };
 use http_body_util::Full;
 use hyper::{
@@ -13,12 +14,18 @@ use hyper::{
 };
 use parking_lot::Mutex;
 
-use super::{access::Access, readiness::Readiness};
-use crate::command::process::signals::Stops;
+use super::{
+    access::{Access, Asks},
+    api,
+    readiness::Readiness,
+};
+use crate::command::process::signals::{Phase, Stops};
 
 /// What all connections share.
 pub(super) struct Shared {
-    pub(super) access: Access,
+    /// The pipelines' file.
+    pub(super) file: PathBuf,
+    pub(super) started: Instant,
     pub(super) stops: Stops,
     pub(super) readiness: Mutex<Readiness>,
 }
@@ -26,10 +33,13 @@ pub(super) struct Shared {
 type Answer = Response<Full<Bytes>>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 
 /// Answers a request. Its body is never read.
-pub(super) fn answer(shared: &Arc<Shared>, request: &Request<Incoming>) -> Answer {
-    let mut answer = match shared.access.check(request.headers()) {
+pub(super) fn answer(shared: &Shared, access: &Access, request: &Request<Incoming>) -> Answer {
+    let path = request.uri().path();
+    let asks = if path.starts_with("/api/") { Asks::Contents } else { Asks::Numbers };
+    let mut answer = match access.check(request.headers(), asks) {
         Ok(()) => answer_to(shared, request),
         Err((status, why)) => text(status, format!("{why}\n")),
     };
@@ -40,7 +50,7 @@ pub(super) fn answer(shared: &Arc<Shared>, request: &Request<Incoming>) -> Answe
     answer
 }
 
-fn answer_to(shared: &Arc<Shared>, request: &Request<Incoming>) -> Answer {
+fn answer_to(shared: &Shared, request: &Request<Incoming>) -> Answer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n".into());
         let allowed = header::HeaderValue::from_static("GET, HEAD");
@@ -51,8 +61,29 @@ fn answer_to(shared: &Arc<Shared>, request: &Request<Incoming>) -> Answer {
         "/health" => text(StatusCode::OK, "the process is alive\n".into()),
         "/ready" => ready(shared),
         "/metrics" => metrics(&shared.stops.controls(), request.headers()),
-        _ => text(StatusCode::NOT_FOUND, "there are /metrics, /health and /ready\n".into()),
+        "/api/v1/process" => json(&api::process(shared)),
+        "/api/v1/pipelines" => pipelines(shared),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "there are /metrics, /health, /ready, /api/v1/process and /api/v1/pipelines\n".into(),
+        ),
     }
+}
+
+fn json(value: &serde_json::Value) -> Answer {
+    of_type(StatusCode::OK, JSON, redact(&value.to_string()).into_owned())
+}
+
+fn pipelines(shared: &Shared) -> Answer {
+    let controls = shared.stops.controls();
+    let processor = ProcessorTime::look(&controls);
+    let reports = reports(&controls, &processor);
+    let now = Instant::now();
+    let mut readiness = shared.readiness.lock();
+    readiness.look(&reports, now);
+    let not_ready = readiness.reasons(&reports, now);
+    drop(readiness);
+    json(&api::pipelines(shared, &reports, &processor, &not_ready))
 }
 
 fn text(status: StatusCode, text: String) -> Answer {
@@ -70,8 +101,13 @@ fn of_type(status: StatusCode, media_type: &'static str, text: String) -> Answer
 }
 
 fn ready(shared: &Shared) -> Answer {
-    if let Err(why) = shared.stops.are_running() {
-        return text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"));
+    let why = match shared.stops.phase() {
+        Phase::Starting => Some("not ready: not all pipelines have started\n"),
+        Phase::Stopping => Some("not ready: the pipelines are stopping\n"),
+        Phase::Running => None,
+    };
+    if let Some(why) = why {
+        return text(StatusCode::SERVICE_UNAVAILABLE, why.into());
     }
     // Readiness does not need the processor time, which costs a look at each thread.
     let reports = reports(&shared.stops.controls(), &ProcessorTime::default());

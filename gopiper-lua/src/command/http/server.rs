@@ -1,32 +1,33 @@
 //! The thread of the server, and its limits.
 use std::{
     convert::Infallible,
-    future::ready,
+    future::{Future, ready},
     io,
-    net::{SocketAddr, TcpListener as StandardListener},
+    net::TcpListener as StandardListener,
+    os::unix::net::UnixListener as StandardUnixListener,
+    path::PathBuf,
     pin::pin,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use super::{
+    access::{Access, Reach},
+    response::{Shared, answer, reports},
+};
+use crate::command::process::signals::Stops;
 use gopiper_core::observe::ProcessorTime;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
     runtime,
     sync::Semaphore,
     time::{interval, sleep, timeout},
 };
-use tracing::info;
-
-use super::{
-    access::Access,
-    response::{Shared, answer, reports},
-};
-use crate::command::process::signals::Stops;
 
 /// Connections at a time; others wait until one of them ends.
 const CONNECTIONS: usize = 64;
@@ -41,35 +42,44 @@ const LAST_ANSWER: Duration = Duration::from_secs(10);
 /// How often the progress of the pipelines is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The server. Its thread ends with the process.
-pub(crate) struct Server(SocketAddr);
+/// The listeners of a server.
+pub(super) struct Listeners {
+    pub(super) tcp: Option<(StandardListener, Access)>,
+    pub(super) control: Option<StandardUnixListener>,
+}
 
-impl Server {
-    /// Listens, and answers on a thread of its own.
+impl Listeners {
+    /// Answers on a thread of its own, which ends with the process.
     ///
     /// # Errors
-    /// The address cannot be used, or there can be no thread.
-    pub(super) fn start(address: SocketAddr, access: Access, stops: Stops) -> io::Result<Self> {
-        let listener = StandardListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { access, stops, readiness: Mutex::default() });
+    /// There can be no thread.
+    pub(super) fn serve(self, file: PathBuf, stops: Stops) -> io::Result<()> {
+        let readiness = Mutex::default();
+        let shared = Arc::new(Shared { file, started: Instant::now(), stops, readiness });
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("gopiper-http".into()).spawn(move || {
             runtime.block_on(async {
-                tokio::spawn(watch(shared.clone()));
-                // It never fails: the listener is one already.
-                if let Ok(listener) = TcpListener::from_std(listener) {
-                    accept(&listener, shared).await;
+                // Both fail only if the listener is none.
+                if let Some(Ok(listener)) = self.control.map(UnixListener::from_std) {
+                    let (shared, access) = (shared.clone(), Access::new(Reach::User, None));
+                    tokio::spawn(async move {
+                        let next = || async { listener.accept().await.map(|(stream, _)| stream) };
+                        accept(next, shared, access).await;
+                    });
                 }
+                if let Some((listener, access)) = self.tcp
+                    && let Ok(listener) = TcpListener::from_std(listener)
+                {
+                    let shared = shared.clone();
+                    tokio::spawn(async move {
+                        let next = || async { listener.accept().await.map(|(stream, _)| stream) };
+                        accept(next, shared, access).await;
+                    });
+                }
+                watch(shared).await;
             });
         })?;
-        Ok(Server(address))
-    }
-
-    /// Says where it listens: with port 0 the system has chosen one.
-    pub(crate) fn announce(&self) {
-        info!("HTTP: /metrics, /health and /ready at http://{}", self.0);
+        Ok(())
     }
 }
 
@@ -82,16 +92,21 @@ async fn watch(shared: Arc<Shared>) {
     }
 }
 
-async fn accept(listener: &TcpListener, shared: Arc<Shared>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+/// Serves the connections of a listener, of which `next` waits for one.
+async fn accept<S, F>(next: impl Fn() -> F, shared: Arc<Shared>, access: Access)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = io::Result<S>>,
+{
+    let (connections, access) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(access));
     loop {
         // It is never closed.
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let shared = shared.clone();
+        match next().await {
+            Ok(stream) => {
+                let (shared, access) = (shared.clone(), access.clone());
                 tokio::spawn(async move {
-                    serve(stream, shared).await;
+                    serve(stream, &shared, &access).await;
                     drop(permit);
                 });
             }
@@ -101,8 +116,9 @@ async fn accept(listener: &TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let service = service_fn(move |request| ready(Ok::<_, Infallible>(answer(&shared, &request))));
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, access: &Access) {
+    let service =
+        service_fn(|request| ready(Ok::<_, Infallible>(answer(shared, access, &request))));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));

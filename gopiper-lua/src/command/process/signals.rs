@@ -37,6 +37,24 @@ pub(crate) fn ignore_harmless() -> io::Result<()> {
     Ok(())
 }
 
+/// How far the pipelines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Starting,
+    Running,
+    Stopping,
+}
+
+impl Phase {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Running => "running",
+            Phase::Stopping => "stopping",
+        }
+    }
+}
+
 /// The signals that stop pipelines, for as long as the program runs.
 #[derive(Clone)]
 pub(crate) struct Stops(Arc<Mutex<StopsState>>);
@@ -100,16 +118,13 @@ impl Stops {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether all pipelines have started, and none is to stop.
-    ///
-    /// # Errors
-    /// Why not.
-    pub(crate) fn are_running(&self) -> Result<(), &'static str> {
+    /// How far the pipelines are.
+    pub(crate) fn phase(&self) -> Phase {
         let state = self.lock();
         match (state.is_stopping, state.has_started) {
-            (true, _) => Err("the pipelines are stopping"),
-            (false, false) => Err("not all pipelines have started"),
-            (false, true) => Ok(()),
+            (true, _) => Phase::Stopping,
+            (false, false) => Phase::Starting,
+            (false, true) => Phase::Running,
         }
     }
 

@@ -1,0 +1,10 @@
+//! The control socket of each running gopiper: where it is, and how another gopiper asks there.
+mod client;
+mod folder;
+mod socket;
+
+pub(crate) use self::{
+    client::{Process, ProcessArguments},
+    folder::running,
+    socket::ControlSocket,
+};

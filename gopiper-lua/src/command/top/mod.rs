@@ -1,0 +1,133 @@
+//! `gopiper top`: what a running gopiper does, component by component.
+mod plain;
+mod quantity;
+mod sample;
+mod screen;
+mod view;
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use serde_json::json;
+
+use self::sample::{Report, Row, rows};
+use crate::command::{
+    control::{Process, ProcessArguments},
+    process::exit::{self, refuse},
+    terminal::{output::print, problems::show_error},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArguments {
+    #[command(flatten)]
+    process: ProcessArguments,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
+    interval: f64,
+    /// Show one table, of one interval, and end.
+    #[arg(long)]
+    once: bool,
+    /// Write a JSON object on a line for each component, after each interval.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn interval(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "give seconds, from 0.1 to 3600".into())
+}
+
+/// Shows what a process does, until it ends or the user has seen enough.
+pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
+    let process = match arguments.process.process() {
+        Ok(process) => process,
+        Err(error) => return refuse(&error),
+    };
+    let mut watched = match Watched::new(process, Duration::from_secs_f64(arguments.interval)) {
+        Ok(watched) => watched,
+        Err(error) => return refuse(&error),
+    };
+    let is_plain = arguments.once || arguments.json || !io::stdout().is_terminal();
+    let shown = match is_plain {
+        true => write_tables(&mut watched, arguments),
+        false => screen::run(&mut watched),
+    };
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            show_error(error);
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}
+
+fn write_tables(watched: &mut Watched, arguments: &TopArguments) -> Result<(), String> {
+    loop {
+        thread::sleep(watched.due().saturating_duration_since(Instant::now()));
+        watched.look()?;
+        if arguments.json {
+            watched.rows.iter().for_each(|row| print(json!(row)));
+        } else {
+            print(plain::table(&watched.report, &watched.rows).trim_end());
+        }
+        if arguments.once {
+            return Ok(());
+        }
+    }
+}
+
+/// A process, as it was at the last look, and what it did since the one before.
+struct Watched {
+    process: Process,
+    interval: Duration,
+    looked: Instant,
+    report: Report,
+    rows: Vec<Row>,
+    /// Processors that are kept busy: by the process, by gopiper itself, and by threads that
+    /// components have named.
+    cpu: [f64; 3],
+}
+
+impl Watched {
+    fn new(process: Process, interval: Duration) -> Result<Self, String> {
+        let report = ask(&process)?;
+        let (rows, cpu) = (rows(&report, &report), [0.0; 3]);
+        Ok(Watched { process, interval, looked: Instant::now(), report, rows, cpu })
+    }
+
+    /// When the next look is due.
+    fn due(&self) -> Instant {
+        self.looked + self.interval
+    }
+
+    /// Asks the process.
+    ///
+    /// # Errors
+    /// It does not answer: it has ended, most likely.
+    fn look(&mut self) -> Result<(), String> {
+        let now = ask(&self.process)?;
+        let elapsed = now.process.uptime_seconds - self.report.process.uptime_seconds;
+        let (before, of) = (&self.report.process, &now.process);
+        self.cpu = [
+            of.cpu_seconds - before.cpu_seconds,
+            of.gopiper_cpu_seconds - before.gopiper_cpu_seconds,
+            of.own_threads_cpu_seconds - before.own_threads_cpu_seconds,
+        ]
+        .map(|seconds| (seconds / elapsed.max(1e-3)).max(0.0));
+        self.rows = rows(&self.report, &now);
+        self.report = now;
+        self.looked = Instant::now();
+        Ok(())
+    }
+}
+
+fn ask(process: &Process) -> Result<Report, String> {
+    let answer = process.get("/api/v1/pipelines")?;
+    serde_json::from_value(answer)
+        .map_err(|error| format!("process {} has another version of gopiper: {error}", process.pid))
+}

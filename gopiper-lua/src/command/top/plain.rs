@@ -1,0 +1,90 @@
+//! The table, as text.
+use gopiper_core::in_a_line;
+
+use super::{
+    quantity::{bytes, percent, short},
+    sample::{Report, Row},
+};
+
+/// The titles of the columns after the first.
+pub(super) const TITLES: [&str; 9] =
+    ["IN/s", "OUT/s", "DEPTH", "BUSY", "BLOCK", "FAILED", "FAIL/s", "CPU", "MEMORY"];
+
+/// The first column: the name, and a mark for the one that others wait for.
+pub(super) fn name(row: &Row) -> String {
+    let mark = if row.is_bottleneck { "> " } else { "  " };
+    format!("{mark}{}", in_a_line(&row.id))
+}
+
+/// The columns after the first.
+pub(super) fn cells(row: &Row) -> [String; 9] {
+    let unknown = || "-".to_owned();
+    let is_source = row.depth.is_none();
+    let memory = row.memory_bytes.map(bytes);
+    [
+        if is_source { unknown() } else { short(row.received_per_second) },
+        short(row.sent_per_second),
+        row.depth.map_or_else(unknown, percent),
+        percent(row.busy),
+        percent(row.blocked),
+        short(row.failed_messages as f64),
+        short(row.failed_per_second),
+        row.cpu.map_or_else(unknown, percent),
+        memory.map_or_else(unknown, |of| if row.memory_is_shared { of + "*" } else { of }),
+    ]
+}
+
+/// All pipelines of a process as a table.
+pub(super) fn table(report: &Report, rows: &[Row]) -> String {
+    let longest = rows.iter().map(|row| name(row).chars().count()).max().unwrap_or(0).max(11);
+    let mut text = String::new();
+    let mut line = |first: &str, cells: [&str; 9]| {
+        let mut line = format!("{first:<longest$}");
+        for cell in cells {
+            line += &format!(" {cell:>8}");
+        }
+        text += line.trim_end();
+        text.push('\n');
+    };
+    for pipeline in &report.pipelines {
+        line(&format!("{}:", in_a_line(&pipeline.name)), TITLES);
+        for row in rows.iter().filter(|row| row.pipeline == pipeline.name) {
+            let cells = cells(row);
+            line(&name(row), cells.each_ref().map(String::as_str));
+        }
+    }
+    if rows.iter().any(|row| row.is_bottleneck) {
+        text += "> the components before this one wait for it\n";
+    }
+    if rows.iter().any(|row| row.memory_is_shared) {
+        text += "* together with other components of the same library\n";
+    }
+    for why in &report.process.not_ready {
+        text += &format!("not ready: {}\n", in_a_line(why));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::sample::{rows, tests::reports},
+        *,
+    };
+
+    #[test]
+    fn a_table_has_a_line_for_each_component() {
+        let [before, now] = reports();
+        let table = table(&now, &rows(&before, &now));
+        let expected = "\
+main:           IN/s    OUT/s    DEPTH     BUSY    BLOCK   FAILED   FAIL/s      CPU   MEMORY
+  read             -     1.2M        -      10%      90%        0        0      10%     1.2M
+  parse         1.2M     1.2M      90%      50%      50%     1.0k      500      50%     62K*
+> store         1.2M        0     100%     100%       0%        0        0     100%        -
+  count            0        0       0%       0%       0%        0        0       0%        -
+> the components before this one wait for it
+* together with other components of the same library
+";
+        assert_eq!(table, expected);
+    }
+}

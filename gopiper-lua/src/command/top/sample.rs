@@ -1,0 +1,277 @@
+//! What a process reports, and the rates between two reports.
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The answer of `/api/v1/pipelines`, as far as it is shown.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Report {
+    pub(super) process: ProcessReport,
+    pub(super) pipelines: Vec<PipelineReport>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct ProcessReport {
+    pub(super) pid: u32,
+    pub(super) file: String,
+    pub(super) state: String,
+    pub(super) uptime_seconds: f64,
+    pub(super) cpu_seconds: f64,
+    pub(super) gopiper_cpu_seconds: f64,
+    pub(super) own_threads_cpu_seconds: f64,
+    pub(super) resident_bytes: Option<u64>,
+    pub(super) not_ready: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct PipelineReport {
+    pub(super) name: String,
+    pub(super) components: Vec<ComponentReport>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct ComponentReport {
+    pub(super) id: String,
+    pub(super) kind: String,
+    #[serde(rename = "type")]
+    pub(super) component_type: String,
+    pub(super) next: Vec<String>,
+    pub(super) workers: u64,
+    pub(super) received_messages: u64,
+    pub(super) received_bytes: u64,
+    pub(super) sent_messages: u64,
+    pub(super) sent_bytes: u64,
+    pub(super) dropped_messages: u64,
+    pub(super) missed_messages: u64,
+    pub(super) failed_messages: u64,
+    pub(super) dead_letters: u64,
+    pub(super) kept_messages: u64,
+    pub(super) retries: u64,
+    pub(super) panics: u64,
+    pub(super) in_flight_messages: u64,
+    pub(super) depth_messages: u64,
+    pub(super) depth_limit_messages: u64,
+    pub(super) depth_bytes: u64,
+    pub(super) depth_limit_bytes: u64,
+    pub(super) present_seconds: f64,
+    pub(super) busy_seconds: f64,
+    pub(super) blocked_seconds: f64,
+    pub(super) cpu_seconds: Option<f64>,
+    pub(super) memory: Option<MemoryReport>,
+    pub(super) calls: Durations,
+    pub(super) ages: Durations,
+    pub(super) failures: Vec<FailureReport>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(super) struct MemoryReport {
+    pub(super) library_bytes: u64,
+    pub(super) components: usize,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Durations {
+    /// The upper bound in seconds, and how many are in the bucket.
+    pub(super) buckets: Vec<(f64, u64)>,
+    pub(super) longer: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct FailureReport {
+    pub(super) time_seconds: f64,
+    pub(super) status: i32,
+    pub(super) description: String,
+}
+
+/// A component between two reports.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(super) struct Row {
+    pub(super) pipeline: String,
+    pub(super) id: String,
+    pub(super) kind: String,
+    /// Messages a second.
+    pub(super) received_per_second: f64,
+    pub(super) sent_per_second: f64,
+    /// The part of its channel that is filled; `None` for a source.
+    pub(super) depth: Option<f64>,
+    /// The parts of their time that its workers worked, and that they waited for room in what comes
+    /// next.
+    pub(super) busy: f64,
+    pub(super) blocked: f64,
+    pub(super) failed_messages: u64,
+    pub(super) failed_per_second: f64,
+    /// Processors that it keeps busy; `None` where the system does not say.
+    pub(super) cpu: Option<f64>,
+    /// The memory of its library; `None` where the library does not count it.
+    pub(super) memory_bytes: Option<u64>,
+    /// Other components have the memory together with it.
+    pub(super) memory_is_shared: bool,
+    /// The components before it wait for it.
+    pub(super) is_bottleneck: bool,
+}
+
+/// The part of its time that a component waits for room, from which on it counts as held up.
+const HELD_UP: f64 = 0.1;
+
+/// The components between two reports, in the order of the graph.
+pub(super) fn rows(before: &Report, now: &Report) -> Vec<Row> {
+    let elapsed = (now.process.uptime_seconds - before.process.uptime_seconds).max(1e-3);
+    let key = |pipeline: &PipelineReport, id: &str| (pipeline.name.clone(), id.to_owned());
+    let before: HashMap<_, _> = before
+        .pipelines
+        .iter()
+        .flat_map(|pipeline| pipeline.components.iter().map(|it| (key(pipeline, &it.id), it)))
+        .collect();
+    let nothing = ComponentReport::default();
+    let mut rows = Vec::new();
+    for pipeline in &now.pipelines {
+        let of = |it: &ComponentReport| {
+            let earlier = before.get(&key(pipeline, &it.id)).copied().unwrap_or(&nothing);
+            row(&pipeline.name, earlier, it, elapsed)
+        };
+        let mut own: Vec<_> = pipeline.components.iter().map(of).collect();
+        mark_bottlenecks(&pipeline.components, &mut own);
+        rows.extend(own);
+    }
+    rows
+}
+
+fn row(pipeline: &str, before: &ComponentReport, now: &ComponentReport, elapsed: f64) -> Row {
+    let rate = |before: u64, now: u64| now.saturating_sub(before) as f64 / elapsed;
+    let present = now.present_seconds - before.present_seconds;
+    let part = |seconds: f64| if present > 0.0 { (seconds / present).clamp(0.0, 1.0) } else { 0.0 };
+    let filled = |depth: u64, limit: u64| depth as f64 / limit.max(1) as f64;
+    let depth = filled(now.depth_messages, now.depth_limit_messages)
+        .max(filled(now.depth_bytes, now.depth_limit_bytes));
+    Row {
+        pipeline: pipeline.to_owned(),
+        id: now.id.clone(),
+        kind: now.kind.clone(),
+        received_per_second: rate(before.received_messages, now.received_messages),
+        sent_per_second: rate(before.sent_messages, now.sent_messages),
+        depth: (now.depth_limit_messages > 0).then_some(depth.min(1.0)),
+        busy: part(now.busy_seconds - before.busy_seconds),
+        blocked: part(now.blocked_seconds - before.blocked_seconds),
+        failed_messages: now.failed_messages,
+        failed_per_second: rate(before.failed_messages, now.failed_messages),
+        cpu: now
+            .cpu_seconds
+            .map(|cpu| ((cpu - before.cpu_seconds.unwrap_or_default()) / elapsed).max(0.0)),
+        memory_bytes: now.memory.map(|memory| memory.library_bytes),
+        memory_is_shared: now.memory.is_some_and(|memory| memory.components > 1),
+        is_bottleneck: false,
+    }
+}
+
+/// Of the components that one which is held up sends to, the one that is fullest holds it up,
+/// unless it is held up itself.
+fn mark_bottlenecks(components: &[ComponentReport], rows: &mut [Row]) {
+    let place = |id: &str| components.iter().position(|it| it.id == id);
+    for (sender, component) in components.iter().enumerate() {
+        if rows[sender].blocked < HELD_UP {
+            continue;
+        }
+        let next = component.next.iter().filter_map(|id| place(id));
+        let fullest = next.max_by(|one, other| {
+            rows[*one].depth.unwrap_or(0.0).total_cmp(&rows[*other].depth.unwrap_or(0.0))
+        });
+        if let Some(fullest) = fullest.filter(|place| rows[*place].blocked < HELD_UP) {
+            rows[fullest].is_bottleneck = true;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A source that is held up by `parse`, which is held up by `store`; `count` is idle.
+    pub(in crate::command::top) fn reports() -> [Report; 2] {
+        let component = |id: &str, kind: &str, next: &[&str], limit| ComponentReport {
+            id: id.into(),
+            kind: kind.into(),
+            component_type: id.into(),
+            next: next.iter().map(|id| (*id).to_owned()).collect(),
+            workers: 1,
+            depth_limit_messages: limit,
+            depth_limit_bytes: limit * 1000,
+            present_seconds: 10.0,
+            cpu_seconds: Some(1.0),
+            ..ComponentReport::default()
+        };
+        let components = vec![
+            component("read", "source", &["parse"], 0),
+            component("parse", "transform", &["store", "count"], 1000),
+            component("store", "sink", &[], 1000),
+            component("count", "sink", &[], 1000),
+        ];
+        let pipelines = vec![PipelineReport { name: "main".into(), components }];
+        let process = ProcessReport {
+            pid: 4321,
+            file: "/srv/access.lua".into(),
+            state: "running".into(),
+            uptime_seconds: 100.0,
+            cpu_seconds: 4.0,
+            resident_bytes: Some(61 << 20),
+            ..ProcessReport::default()
+        };
+        let before = Report { process, pipelines };
+        let mut now = before.clone();
+        now.process.uptime_seconds = 102.0;
+        now.process.cpu_seconds = 7.0;
+        now.process.gopiper_cpu_seconds = 0.2;
+        let [read, parse, store, count] = now.pipelines[0].components.get_mut(..).unwrap() else {
+            unreachable!("there are four")
+        };
+        for (component, busy, blocked) in
+            [(&mut *read, 0.2, 1.8), (&mut *parse, 1.0, 1.0), (&mut *store, 2.0, 0.0)]
+        {
+            component.present_seconds += 2.0;
+            component.busy_seconds += busy;
+            component.blocked_seconds += blocked;
+            component.cpu_seconds = Some(1.0 + busy);
+        }
+        count.present_seconds += 2.0;
+        read.sent_messages = 2_400_000;
+        read.memory = Some(MemoryReport { library_bytes: 1_300_000, components: 1 });
+        (parse.received_messages, parse.sent_messages) = (2_400_000, 2_399_000);
+        parse.memory = Some(MemoryReport { library_bytes: 64_000, components: 2 });
+        parse.failed_messages = 1000;
+        parse.depth_messages = 900;
+        parse.failures = vec![FailureReport {
+            time_seconds: 1_700_000_000.0,
+            status: 400,
+            description: "no number: x".into(),
+        }];
+        parse.calls = Durations { buckets: vec![(1e-5, 3), (3e-5, 12), (1e-4, 1)], longer: 0 };
+        (store.received_messages, store.depth_messages) = (2_390_000, 1000);
+        [before, now]
+    }
+
+    #[test]
+    fn rates_are_those_between_two_reports() {
+        let [before, now] = reports();
+        let rows = rows(&before, &now);
+        assert_eq!(rows[0].sent_per_second, 1_200_000.0);
+        assert_eq!((rows[0].blocked, rows[0].depth), (0.9, None));
+        assert_eq!((rows[1].busy, rows[1].depth), (0.5, Some(0.9)));
+        assert_eq!((rows[1].failed_messages, rows[1].failed_per_second), (1000, 500.0));
+        assert_eq!(rows[2].cpu, Some(1.0));
+    }
+
+    #[test]
+    fn the_bottleneck_is_the_last_one_that_others_wait_for() {
+        let [before, now] = reports();
+        let marked: Vec<_> =
+            rows(&before, &now).into_iter().filter(|row| row.is_bottleneck).collect();
+        assert_eq!(marked.len(), 1, "{marked:?}");
+        assert_eq!(marked[0].id, "store");
+    }
+
+    #[test]
+    fn a_component_that_is_new_has_all_of_its_counts_as_a_rate() {
+        let [_, now] = reports();
+        let rows = rows(&Report::default(), &now);
+        assert!(rows[0].sent_per_second > 0.0 && rows[0].busy <= 1.0, "{:?}", rows[0]);
+    }
+}

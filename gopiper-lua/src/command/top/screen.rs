@@ -1,0 +1,213 @@
+//! The table on a terminal.
+#[cfg(test)]
+mod tests;
+
+use std::time::Instant;
+
+use gopiper_core::in_a_line;
+use ratatui::{
+    DefaultTerminal, Frame,
+    crossterm::event::{self, Event, KeyEventKind},
+    layout::{Constraint, Layout, Rect},
+    style::{Modifier, Style, Stylize},
+    text::{Line, Text},
+    widgets::{Cell, Paragraph, Row as TableRow, Table, TableState},
+};
+
+use super::{
+    Watched,
+    plain::{TITLES, cells, name},
+    quantity::{bytes, percent, seconds, short},
+    sample::{ComponentReport, Durations, Row},
+    view::{Asked, View},
+};
+
+/// Shows the process until the user quits, or it ends.
+///
+/// # Errors
+/// The process does not answer any more, or the terminal fails.
+pub(super) fn run(watched: &mut Watched) -> Result<(), String> {
+    let mut terminal = ratatui::try_init().map_err(|error| format!("the terminal: {error}"))?;
+    let shown = show(&mut terminal, watched);
+    ratatui::restore();
+    shown
+}
+
+fn show(terminal: &mut DefaultTerminal, watched: &mut Watched) -> Result<(), String> {
+    let mut view = View::default();
+    loop {
+        terminal
+            .draw(|frame| draw(frame, watched, &view))
+            .map_err(|error| format!("the terminal: {error}"))?;
+        let left = watched.due().saturating_duration_since(Instant::now());
+        if !event::poll(left).map_err(|error| format!("the terminal: {error}"))? {
+            watched.look()?;
+            continue;
+        }
+        match event::read().map_err(|error| format!("the terminal: {error}"))? {
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                if view.press(key, &watched.rows) == Asked::Quit {
+                    return Ok(());
+                }
+            }
+            // A new size, for example: it is drawn again.
+            _ => {}
+        }
+    }
+}
+
+fn draw(frame: &mut Frame, watched: &Watched, view: &View) {
+    let parts = [Constraint::Length(2), Constraint::Fill(1), Constraint::Length(1)];
+    let [head, body, foot] = Layout::vertical(parts).areas(frame.area());
+    frame.render_widget(self::head(watched), head);
+    let shown = view.shown(&watched.rows);
+    let selected = view.selected(&shown);
+    let component = shown.get(selected).filter(|_| view.shows_details);
+    match component.and_then(|row| Some((row, report_of(watched, row)?))) {
+        Some((row, report)) => details(frame, body, row, report),
+        None => table(frame, body, watched, &shown, selected),
+    }
+    frame.render_widget(self::foot(view), foot);
+}
+
+fn report_of<'w>(watched: &'w Watched, row: &Row) -> Option<&'w ComponentReport> {
+    let pipeline = watched.report.pipelines.iter().find(|it| it.name == row.pipeline)?;
+    pipeline.components.iter().find(|it| it.id == row.id)
+}
+
+fn head(watched: &Watched) -> Text<'static> {
+    let process = &watched.report.process;
+    let [cpu, gopiper, own_threads] = watched.cpu.map(percent);
+    let memory = process.resident_bytes.map_or_else(|| "-".into(), bytes);
+    let first = format!("gopiper {}  {}  {}", process.pid, process.state, in_a_line(&process.file));
+    let mut second =
+        format!("CPU {cpu} (gopiper {gopiper}, own threads {own_threads})  memory {memory}");
+    if let Some(why) = process.not_ready.first() {
+        second += &format!("  not ready: {}", in_a_line(why));
+    }
+    Text::from(vec![Line::from(first).bold(), Line::from(second)])
+}
+
+fn foot(view: &View) -> Line<'static> {
+    if view.is_typing {
+        return Line::from(format!("/{}  Enter: filter  Esc: all", view.filter));
+    }
+    let filter = match view.filter.as_str() {
+        "" => String::new(),
+        filter => format!("  filter '{filter}' (Esc: all)"),
+    };
+    let keys = match view.shows_details {
+        true => "q quit  Esc back  up/down others".to_owned(),
+        false => format!(
+            "q quit  s order ({})  / filter  up/down, Enter details{filter}",
+            view.order.name()
+        ),
+    };
+    Line::from(keys).dim()
+}
+
+fn table(frame: &mut Frame, area: Rect, watched: &Watched, shown: &[&Row], selected: usize) {
+    let several = watched.report.pipelines.len() > 1;
+    let name_of = |row: &Row| match several {
+        true => format!("{}  {}", name(row), in_a_line(&row.pipeline)),
+        false => name(row),
+    };
+    let rows = shown.iter().map(|row| {
+        let cells = cells(row).map(|cell| Cell::from(Text::from(cell).right_aligned()));
+        let cells = std::iter::once(Cell::from(name_of(row))).chain(cells);
+        let style = match row {
+            row if row.is_bottleneck => Style::new().add_modifier(Modifier::BOLD).yellow(),
+            row if row.failed_per_second > 0.0 => Style::new().red(),
+            _ => Style::new(),
+        };
+        TableRow::new(cells).style(style)
+    });
+    let titles = TITLES.map(|title| Cell::from(Text::from(title).right_aligned()));
+    let titles = std::iter::once(Cell::from("COMPONENT")).chain(titles);
+    let width = if area.width < 100 { 7 } else { 9 };
+    let widths = TITLES.map(|_| Constraint::Length(width));
+    let widths = std::iter::once(Constraint::Fill(1)).chain(widths);
+    let table = Table::new(rows, widths)
+        .header(TableRow::new(titles).style(Style::new().underlined()))
+        .column_spacing(0)
+        .row_highlight_style(Style::new().reversed());
+    let mut state = TableState::new().with_selected(Some(selected));
+    frame.render_stateful_widget(table, area, &mut state);
+}
+
+fn details(frame: &mut Frame, area: Rect, row: &Row, report: &ComponentReport) {
+    let next = match report.next.as_slice() {
+        [] => "nothing".into(),
+        next => in_a_line(&next.join(", ")).into_owned(),
+    };
+    let count = |count: u64| short(count as f64);
+    let mut lines = vec![
+        Line::from(format!(
+            "{} ({}, {}), {} workers, sends to {next}",
+            in_a_line(&row.id),
+            report.kind,
+            in_a_line(&report.component_type),
+            report.workers
+        ))
+        .bold(),
+        Line::from(format!(
+            "received {} ({})  sent {} ({})  dropped {}  kept {}  missed {}",
+            count(report.received_messages),
+            bytes(report.received_bytes),
+            count(report.sent_messages),
+            bytes(report.sent_bytes),
+            count(report.dropped_messages),
+            count(report.kept_messages),
+            count(report.missed_messages),
+        )),
+        Line::from(format!(
+            "failed {}  dead letters {}  retries {}  panics {}  in flight {}",
+            count(report.failed_messages),
+            count(report.dead_letters),
+            count(report.retries),
+            count(report.panics),
+            count(report.in_flight_messages),
+        )),
+        Line::from(format!(
+            "waiting {} of {} messages, {} of {}",
+            count(report.depth_messages),
+            count(report.depth_limit_messages),
+            bytes(report.depth_bytes),
+            bytes(report.depth_limit_bytes),
+        )),
+    ];
+    lines.extend(histogram("Calls, by how long they took", &report.calls));
+    lines.extend(histogram("Messages, by their age at the end", &report.ages));
+    if !report.failures.is_empty() {
+        lines.push(Line::from("Last reasons of failures").underlined());
+    }
+    for failure in report.failures.iter().rev() {
+        let time = jiff::Timestamp::from_second(failure.time_seconds as i64).unwrap_or_default();
+        let what = in_a_line(&failure.description);
+        lines.push(Line::from(format!("{time}  status {}  {what}", failure.status)));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// A bar for each bucket from the first to the last that is not empty; nothing if all are.
+fn histogram(title: &str, durations: &Durations) -> Vec<Line<'static>> {
+    const WIDTH: f64 = 40.0;
+    let beyond = (f64::INFINITY, durations.longer);
+    let buckets: Vec<_> = durations.buckets.iter().copied().chain([beyond]).collect();
+    let is_used = |(_, count): &(f64, u64)| *count > 0;
+    let (Some(first), Some(last)) =
+        (buckets.iter().position(is_used), buckets.iter().rposition(is_used))
+    else {
+        return Vec::new();
+    };
+    let most = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1);
+    let bars = buckets[first..=last].iter().map(|(bound, count)| {
+        let bound = match bound.is_finite() {
+            true => format!("<= {}", seconds(*bound)),
+            false => "longer".into(),
+        };
+        let length = (*count as f64 / most as f64 * WIDTH).ceil() as usize;
+        Line::from(format!("{bound:>9} {:>6} {}", short(*count as f64), "#".repeat(length)))
+    });
+    std::iter::once(Line::from(title.to_owned()).underlined()).chain(bars).collect()
+}
