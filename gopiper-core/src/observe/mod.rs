@@ -7,11 +7,17 @@ mod component;
 mod families;
 mod memory;
 mod processor;
+mod tap;
 mod text;
 
-pub use crate::stage::{durations::DurationCounts, recent_failures::RecentFailure};
+pub use crate::stage::{
+    durations::DurationCounts,
+    recent_failures::RecentFailure,
+    taps::{Side, TapOptions, TappedMessage},
+};
 pub use component::{ComponentReport, PipelineReport};
 pub use families::{FAMILIES, Family, FamilyKind};
 pub use memory::{LibraryMemory, resident_bytes};
 pub use processor::ProcessorTime;
+pub use tap::MessageTap;
 pub use text::{MetricsFormat, metrics_text};

@@ -31,7 +31,7 @@ use crate::{
     },
     stage::{
         Failures, Linger, Outlet, Stage, Tee, durations::Durations, inlet::Inlet, metrics::Metrics,
-        stop::Stop, threads::Threads,
+        stop::Stop, taps::Taps, threads::Threads,
     },
 };
 
@@ -269,6 +269,7 @@ impl Common {
             idle: TimeSpent::new(self.clock.clone()),
             blocked: TimeSpent::new(self.clock.clone()),
             threads: Threads::default(),
+            taps: Taps::default(),
             calls: Durations::default(),
             ages: Durations::default(),
             senders: AtomicUsize::new(planned.pool_size),

@@ -9,6 +9,7 @@ pub(crate) mod metrics;
 mod outlet;
 pub(crate) mod recent_failures;
 pub(crate) mod stop;
+pub(crate) mod taps;
 pub(crate) mod threads;
 
 use std::{
@@ -33,7 +34,7 @@ use self::failure_log::{Attempt, Failure};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
     base::{clock::Clock, memory::Blocks, time_spent::TimeSpent},
-    channel::{Ticket, sequencer::Sequencer},
+    channel::{Queued, Ticket, sequencer::Sequencer},
     dead_letters::{Outbox, about},
     disk::state::ComponentState,
     plan::policy::{OnFail, RetryPolicy},
@@ -44,6 +45,7 @@ use crate::{
         ledger::Ledger,
         metrics::Metrics,
         stop::{Stop, StopReason},
+        taps::{Side, Taps},
         threads::Threads,
     },
 };
@@ -92,6 +94,7 @@ pub(crate) struct Stage {
     pub(crate) idle: TimeSpent,
     pub(crate) blocked: TimeSpent,
     pub(crate) threads: Threads,
+    pub(crate) taps: Taps,
     /// How long its calls of `handle` took.
     pub(crate) calls: Durations,
     /// The age of messages as the last component was done with them.
@@ -156,6 +159,13 @@ impl Output {
 }
 
 impl Stage {
+    /// Counts what has come, and shows it to taps.
+    pub(crate) fn receive(&self, queued: &mut Queued) {
+        self.taps.show(Side::Before, &mut queued.batch, &self.clock);
+        self.counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
+        self.counters.received_bytes.fetch_add(queued.ticket.payload, Relaxed);
+    }
+
     /// Hands on the output for a batch, in its place.
     pub(crate) fn put(&self, sequence: u64, output: Output) {
         match &self.sequencer {
@@ -184,6 +194,7 @@ impl Stage {
     /// Sends a batch to the next component; after the last one it has been delivered. Waits for
     /// room.
     pub(crate) fn pass_on(&self, mut batch: Batch) -> Result<(), Batch> {
+        self.taps.show(Side::After, &mut batch, &self.clock);
         let messages = batch.len() as u64;
         match &self.outlet {
             Some(outlet) => {

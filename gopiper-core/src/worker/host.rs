@@ -27,7 +27,7 @@ use crate::{
     base::one_line::in_a_line,
     dead_letters::Outbox,
     plan::policy::OnFail,
-    stage::{Stage, Wait, stop::HearsStop},
+    stage::{Stage, Wait, stop::HearsStop, taps::Side},
     worker::deferred::Inbox,
 };
 
@@ -313,7 +313,8 @@ impl HostSide for WorkerHost {
         // If it has closed meanwhile: the batch has its delivery, which reports its end.
         match (outside, room) {
             (Some(batch), None) => drop(stage.pass_on(batch)),
-            (Some(batch), Some(room)) => {
+            (Some(mut batch), Some(room)) => {
+                stage.taps.show(Side::After, &mut batch, &stage.clock);
                 let messages = batch.len() as u64;
                 if let Ok(bytes) = outlet.send(batch, Wait::Reserved(room)) {
                     stage.counters.sent.fetch_add(messages, Relaxed);

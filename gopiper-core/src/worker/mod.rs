@@ -228,11 +228,9 @@ impl Worker {
         mut self: Box<Self>,
         instance: &mut Instance,
         watched: &Watched<Called>,
-        queued: Queued,
+        mut queued: Queued,
     ) -> UnlessTakenOver {
-        let counters = &self.stage.counters;
-        counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
-        counters.received_bytes.fetch_add(queued.ticket.payload, Relaxed);
+        self.stage.receive(&mut queued);
         if self.stage.linger.time.is_zero() && !self.stage.linger.gathers {
             return self.handle(instance, watched, queued.into());
         }

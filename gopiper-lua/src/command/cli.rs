@@ -20,6 +20,7 @@ use crate::command::{
     new::NewArguments,
     process::exit,
     run::RunArguments,
+    tap::TapArguments,
     terminal::drawing::GraphFormat,
     terminal::logging::LogArguments,
     terminal::output::print_styled,
@@ -66,11 +67,13 @@ pub(crate) enum Command {
     },
     /// List the components that are found, without running any of their code
     List(ListArguments),
-    /// Show what a running gopiper does, component by component: rates, where it waits, what it costs
+    /// Show what a running gopiper does: the rates, the waits and the cost of each component
     ///
     /// q quits; s changes the order, / filters, Enter shows a component's details. Without a
     /// terminal the table is written as text after each interval.
     Top(TopArguments),
+    /// Show messages of a component while they pass, as they come to it and as they leave it
+    Tap(TapArguments),
     /// Show the note in a component's file, without running any of its code
     Inspect {
         /// The component's file.
@@ -112,6 +115,7 @@ impl Command {
         match self {
             Command::List(arguments) => arguments.json,
             Command::Top(arguments) => arguments.json,
+            Command::Tap(arguments) => arguments.writes_json(),
             Command::Verify(arguments) => arguments.json,
             Command::Inspect { json, .. }
             | Command::Dlq { command: DlqCommand::List { json, .. } }

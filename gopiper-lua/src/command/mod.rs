@@ -13,6 +13,7 @@ mod new_files;
 pub(crate) mod process;
 mod run;
 mod state_directory;
+mod tap;
 mod terminal;
 mod top;
 mod trust;
@@ -31,6 +32,7 @@ use self::{
     new::new,
     process::{exit, standard},
     run::{check, draw, run},
+    tap::tap,
     terminal::{
         logging,
         output::print,
@@ -56,6 +58,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
         Command::Graph { format, run } => draw(&run, format),
         Command::List(arguments) => list(&arguments),
         Command::Top(arguments) => top(&arguments),
+        Command::Tap(arguments) => tap(&arguments),
         Command::Inspect { file, load, json, trust } => {
             with_trust(&trust, |trust| inspect(&file, trust, load, json))
         }

@@ -4,16 +4,11 @@ use std::{
     env, fs,
     fs::DirBuilder,
     io,
-    os::unix::{
-        fs::{DirBuilderExt, MetadataExt},
-        net::UnixStream,
-    },
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
 use rustix::process::geteuid;
-
-use super::client::Process;
 
 /// The folders where sockets may be. A service often has no runtime directory, and the shell that
 /// asks has one: so both are looked at.
@@ -35,39 +30,13 @@ pub(super) fn make(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn check(folder: &Path) -> io::Result<()> {
+pub(super) fn check(folder: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(folder)?;
     let is_own = found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o077 == 0;
     match is_own {
         true => Ok(()),
         false => Err(io::Error::other("it is no folder of this user alone (mode 0700)")),
     }
-}
-
-/// The running processes of this user, by number. What a killed one has left is removed.
-pub(crate) fn running() -> Vec<Process> {
-    let mut found = Vec::new();
-    for folder in folders().iter().filter(|folder| check(folder).is_ok()) {
-        let Ok(entries) = fs::read_dir(folder) else { continue };
-        for socket in entries.flatten().map(|entry| entry.path()) {
-            let Some(pid) = pid_of(&socket) else { continue };
-            match UnixStream::connect(&socket) {
-                Ok(_) => found.push(Process { pid, socket }),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    let _ = fs::remove_file(&socket);
-                }
-                // It has ended just now, or cannot answer.
-                Err(_) => {}
-            }
-        }
-    }
-    found.sort_by_key(|process| process.pid);
-    found
-}
-
-/// The number in `1234.sock`.
-fn pid_of(socket: &Path) -> Option<u32> {
-    socket.file_name()?.to_str()?.strip_suffix(".sock")?.parse().ok()
 }
 
 #[cfg(test)]
@@ -90,12 +59,5 @@ mod tests {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
         assert!(make(&folder).is_err(), "others may put sockets there");
         assert!(make(&home.path().join("missing/gopiper")).is_err());
-    }
-
-    #[test]
-    fn a_socket_has_the_number_of_its_process() {
-        assert_eq!(pid_of(Path::new("/run/gopiper/1234.sock")), Some(1234));
-        assert_eq!(pid_of(Path::new("/run/gopiper/a.sock")), None);
-        assert_eq!(pid_of(Path::new("/run/gopiper/1234.txt")), None);
     }
 }

@@ -51,6 +51,11 @@ impl Access {
         Access { reach, token, refused: Mutex::default() }
     }
 
+    /// Whether only the user that the process runs as can reach the listener.
+    pub(super) fn is_of_user(&self) -> bool {
+        self.reach == Reach::User
+    }
+
     /// Refuses a request that may not be answered.
     ///
     /// # Errors

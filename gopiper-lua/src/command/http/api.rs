@@ -11,7 +11,7 @@ use gopiper_core::{
 };
 use serde_json::{Value, json};
 
-use super::response::Shared;
+use super::shared::Shared;
 
 /// The process: what `gopiper list --running` shows.
 pub(super) fn process(shared: &Shared) -> Value {

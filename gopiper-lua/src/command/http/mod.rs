@@ -8,6 +8,8 @@ mod api;
 mod readiness;
 mod response;
 mod server;
+mod shared;
+mod tap;
 
 use std::{
     fs, io,

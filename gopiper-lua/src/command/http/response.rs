@@ -1,39 +1,31 @@
 //! The answers of the server.
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use gopiper_core::{
     Control,
     observe::{MetricsFormat, PipelineReport, ProcessorTime, metrics_text},
     secrets::redact,
 };
-use http_body_util::Full;
+use http_body_util::{Either, Full, channel::Channel};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header,
 };
-use parking_lot::Mutex;
 
 use super::{
     access::{Access, Asks},
     api,
-    readiness::Readiness,
+    shared::Shared,
+    tap,
 };
-use crate::command::process::signals::{Phase, Stops};
+use crate::command::process::signals::Phase;
 
-/// What all connections share.
-pub(super) struct Shared {
-    /// The pipelines' file.
-    pub(super) file: PathBuf,
-    pub(super) started: Instant,
-    pub(super) stops: Stops,
-    pub(super) readiness: Mutex<Readiness>,
-}
-
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<Either<Full<Bytes>, Channel<Bytes>>>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-ndjson";
 
 /// Answers a request. Its body is never read.
 pub(super) fn answer(shared: &Shared, access: &Access, request: &Request<Incoming>) -> Answer {
@@ -63,9 +55,15 @@ fn answer_to(shared: &Shared, request: &Request<Incoming>) -> Answer {
         "/metrics" => metrics(&shared.stops.controls(), request.headers()),
         "/api/v1/process" => json(&api::process(shared)),
         "/api/v1/pipelines" => pipelines(shared),
+        "/api/v1/tap" => match tap::open(shared, request.uri().query().unwrap_or_default()) {
+            Ok(messages) => of_body(JSON_LINES, Either::Right(messages)),
+            Err(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
+        },
         _ => text(
             StatusCode::NOT_FOUND,
-            "there are /metrics, /health, /ready, /api/v1/process and /api/v1/pipelines\n".into(),
+            "there are /metrics, /health, /ready, /api/v1/process, /api/v1/pipelines and \
+             /api/v1/tap\n"
+                .into(),
         ),
     }
 }
@@ -91,8 +89,13 @@ fn text(status: StatusCode, text: String) -> Answer {
 }
 
 fn of_type(status: StatusCode, media_type: &'static str, text: String) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(text)));
+    let mut answer = of_body(media_type, Either::Left(Full::new(Bytes::from(text))));
     *answer.status_mut() = status;
+    answer
+}
+
+fn of_body(media_type: &'static str, body: Either<Full<Bytes>, Channel<Bytes>>) -> Answer {
+    let mut answer = Response::new(body);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));

@@ -14,7 +14,8 @@ use std::{
 
 use super::{
     access::{Access, Reach},
-    response::{Shared, answer, reports},
+    response::{answer, reports},
+    shared::Shared,
 };
 use crate::command::process::signals::Stops;
 use gopiper_core::observe::ProcessorTime;
@@ -122,7 +123,10 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, acc
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    if timeout(CONNECTION_TIME, connection.as_mut()).await.is_err() {
+    // The user may look at messages for as long as they like.
+    if access.is_of_user() {
+        let _ = connection.await;
+    } else if timeout(CONNECTION_TIME, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
         let _ = timeout(LAST_ANSWER, connection).await;
     }

@@ -22,6 +22,16 @@ pub(crate) fn print(line: impl Display) {
     note_error(writeln!(Redacted(standard_output()), "{line}"));
 }
 
+/// Writes bytes to standard output, as [`print()`] does.
+pub(crate) fn print_bytes(bytes: &[u8]) {
+    note_error(standard_output().write_all(bytes));
+}
+
+/// Whether a line could not be written to standard output.
+pub(crate) fn is_without_reader() -> bool {
+    UNWRITTEN.lock().is_some()
+}
+
 /// As [`print()`], but a terminal receives the styles of the text: it has nothing but words of the
 /// program.
 pub(crate) fn print_styled(line: impl Display) {

@@ -15,11 +15,14 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use self::sample::{Report, Row, rows};
+use self::sample::{TopRow, TopSample, rows};
 use crate::command::{
     control::{Process, ProcessArguments},
     process::exit::{self, refuse},
-    terminal::{output::print, problems::show_error},
+    terminal::{
+        output::{is_without_reader, print},
+        problems::show_error,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -48,10 +51,11 @@ pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
         Ok(process) => process,
         Err(error) => return refuse(&error),
     };
-    let mut watched = match Watched::new(process, Duration::from_secs_f64(arguments.interval)) {
-        Ok(watched) => watched,
-        Err(error) => return refuse(&error),
-    };
+    let mut watched =
+        match WatchedProcess::new(process, Duration::from_secs_f64(arguments.interval)) {
+            Ok(watched) => watched,
+            Err(error) => return refuse(&error),
+        };
     let is_plain = arguments.once || arguments.json || !io::stdout().is_terminal();
     let shown = match is_plain {
         true => write_tables(&mut watched, arguments),
@@ -66,7 +70,7 @@ pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
     }
 }
 
-fn write_tables(watched: &mut Watched, arguments: &TopArguments) -> Result<(), String> {
+fn write_tables(watched: &mut WatchedProcess, arguments: &TopArguments) -> Result<(), String> {
     loop {
         thread::sleep(watched.due().saturating_duration_since(Instant::now()));
         watched.look()?;
@@ -75,29 +79,29 @@ fn write_tables(watched: &mut Watched, arguments: &TopArguments) -> Result<(), S
         } else {
             print(plain::table(&watched.report, &watched.rows).trim_end());
         }
-        if arguments.once {
+        if arguments.once || is_without_reader() {
             return Ok(());
         }
     }
 }
 
 /// A process, as it was at the last look, and what it did since the one before.
-struct Watched {
+struct WatchedProcess {
     process: Process,
     interval: Duration,
     looked: Instant,
-    report: Report,
-    rows: Vec<Row>,
+    report: TopSample,
+    rows: Vec<TopRow>,
     /// Processors that are kept busy: by the process, by gopiper itself, and by threads that
     /// components have named.
     cpu: [f64; 3],
 }
 
-impl Watched {
+impl WatchedProcess {
     fn new(process: Process, interval: Duration) -> Result<Self, String> {
         let report = ask(&process)?;
         let (rows, cpu) = (rows(&report, &report), [0.0; 3]);
-        Ok(Watched { process, interval, looked: Instant::now(), report, rows, cpu })
+        Ok(WatchedProcess { process, interval, looked: Instant::now(), report, rows, cpu })
     }
 
     /// When the next look is due.
@@ -126,7 +130,7 @@ impl Watched {
     }
 }
 
-fn ask(process: &Process) -> Result<Report, String> {
+fn ask(process: &Process) -> Result<TopSample, String> {
     let answer = process.get("/api/v1/pipelines")?;
     serde_json::from_value(answer)
         .map_err(|error| format!("process {} has another version of gopiper: {error}", process.pid))

@@ -3,7 +3,7 @@ use gopiper_core::in_a_line;
 
 use super::{
     quantity::{bytes, percent, short},
-    sample::{Report, Row},
+    sample::{TopRow, TopSample},
 };
 
 /// The titles of the columns after the first.
@@ -11,13 +11,13 @@ pub(super) const TITLES: [&str; 9] =
     ["IN/s", "OUT/s", "DEPTH", "BUSY", "BLOCK", "FAILED", "FAIL/s", "CPU", "MEMORY"];
 
 /// The first column: the name, and a mark for the one that others wait for.
-pub(super) fn name(row: &Row) -> String {
+pub(super) fn name(row: &TopRow) -> String {
     let mark = if row.is_bottleneck { "> " } else { "  " };
     format!("{mark}{}", in_a_line(&row.id))
 }
 
 /// The columns after the first.
-pub(super) fn cells(row: &Row) -> [String; 9] {
+pub(super) fn cells(row: &TopRow) -> [String; 9] {
     let unknown = || "-".to_owned();
     let is_source = row.depth.is_none();
     let memory = row.memory_bytes.map(bytes);
@@ -35,7 +35,7 @@ pub(super) fn cells(row: &Row) -> [String; 9] {
 }
 
 /// All pipelines of a process as a table.
-pub(super) fn table(report: &Report, rows: &[Row]) -> String {
+pub(super) fn table(report: &TopSample, rows: &[TopRow]) -> String {
     let longest = rows.iter().map(|row| name(row).chars().count()).max().unwrap_or(0).max(11);
     let mut text = String::new();
     let mut line = |first: &str, cells: [&str; 9]| {

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 /// The answer of `/api/v1/pipelines`, as far as it is shown.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Report {
-    pub(super) process: ProcessReport,
-    pub(super) pipelines: Vec<PipelineReport>,
+pub(super) struct TopSample {
+    pub(super) process: ProcessSample,
+    pub(super) pipelines: Vec<PipelineSample>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct ProcessReport {
+pub(super) struct ProcessSample {
     pub(super) pid: u32,
     pub(super) file: String,
     pub(super) state: String,
@@ -24,13 +24,13 @@ pub(super) struct ProcessReport {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct PipelineReport {
+pub(super) struct PipelineSample {
     pub(super) name: String,
-    pub(super) components: Vec<ComponentReport>,
+    pub(super) components: Vec<ComponentSample>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct ComponentReport {
+pub(super) struct ComponentSample {
     pub(super) id: String,
     pub(super) kind: String,
     #[serde(rename = "type")]
@@ -57,27 +57,27 @@ pub(super) struct ComponentReport {
     pub(super) busy_seconds: f64,
     pub(super) blocked_seconds: f64,
     pub(super) cpu_seconds: Option<f64>,
-    pub(super) memory: Option<MemoryReport>,
-    pub(super) calls: Durations,
-    pub(super) ages: Durations,
-    pub(super) failures: Vec<FailureReport>,
+    pub(super) memory: Option<MemorySample>,
+    pub(super) calls: DurationsSample,
+    pub(super) ages: DurationsSample,
+    pub(super) failures: Vec<FailureSample>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
-pub(super) struct MemoryReport {
+pub(super) struct MemorySample {
     pub(super) library_bytes: u64,
     pub(super) components: usize,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Durations {
+pub(super) struct DurationsSample {
     /// The upper bound in seconds, and how many are in the bucket.
     pub(super) buckets: Vec<(f64, u64)>,
     pub(super) longer: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct FailureReport {
+pub(super) struct FailureSample {
     pub(super) time_seconds: f64,
     pub(super) status: i32,
     pub(super) description: String,
@@ -85,7 +85,7 @@ pub(super) struct FailureReport {
 
 /// A component between two reports.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(super) struct Row {
+pub(super) struct TopRow {
     pub(super) pipeline: String,
     pub(super) id: String,
     pub(super) kind: String,
@@ -114,18 +114,18 @@ pub(super) struct Row {
 const HELD_UP: f64 = 0.1;
 
 /// The components between two reports, in the order of the graph.
-pub(super) fn rows(before: &Report, now: &Report) -> Vec<Row> {
+pub(super) fn rows(before: &TopSample, now: &TopSample) -> Vec<TopRow> {
     let elapsed = (now.process.uptime_seconds - before.process.uptime_seconds).max(1e-3);
-    let key = |pipeline: &PipelineReport, id: &str| (pipeline.name.clone(), id.to_owned());
+    let key = |pipeline: &PipelineSample, id: &str| (pipeline.name.clone(), id.to_owned());
     let before: HashMap<_, _> = before
         .pipelines
         .iter()
         .flat_map(|pipeline| pipeline.components.iter().map(|it| (key(pipeline, &it.id), it)))
         .collect();
-    let nothing = ComponentReport::default();
+    let nothing = ComponentSample::default();
     let mut rows = Vec::new();
     for pipeline in &now.pipelines {
-        let of = |it: &ComponentReport| {
+        let of = |it: &ComponentSample| {
             let earlier = before.get(&key(pipeline, &it.id)).copied().unwrap_or(&nothing);
             row(&pipeline.name, earlier, it, elapsed)
         };
@@ -136,14 +136,14 @@ pub(super) fn rows(before: &Report, now: &Report) -> Vec<Row> {
     rows
 }
 
-fn row(pipeline: &str, before: &ComponentReport, now: &ComponentReport, elapsed: f64) -> Row {
+fn row(pipeline: &str, before: &ComponentSample, now: &ComponentSample, elapsed: f64) -> TopRow {
     let rate = |before: u64, now: u64| now.saturating_sub(before) as f64 / elapsed;
     let present = now.present_seconds - before.present_seconds;
     let part = |seconds: f64| if present > 0.0 { (seconds / present).clamp(0.0, 1.0) } else { 0.0 };
     let filled = |depth: u64, limit: u64| depth as f64 / limit.max(1) as f64;
     let depth = filled(now.depth_messages, now.depth_limit_messages)
         .max(filled(now.depth_bytes, now.depth_limit_bytes));
-    Row {
+    TopRow {
         pipeline: pipeline.to_owned(),
         id: now.id.clone(),
         kind: now.kind.clone(),
@@ -165,7 +165,7 @@ fn row(pipeline: &str, before: &ComponentReport, now: &ComponentReport, elapsed:
 
 /// Of the components that one which is held up sends to, the one that is fullest holds it up,
 /// unless it is held up itself.
-fn mark_bottlenecks(components: &[ComponentReport], rows: &mut [Row]) {
+fn mark_bottlenecks(components: &[ComponentSample], rows: &mut [TopRow]) {
     let place = |id: &str| components.iter().position(|it| it.id == id);
     for (sender, component) in components.iter().enumerate() {
         if rows[sender].blocked < HELD_UP {
@@ -186,8 +186,8 @@ pub(super) mod tests {
     use super::*;
 
     /// A source that is held up by `parse`, which is held up by `store`; `count` is idle.
-    pub(in crate::command::top) fn reports() -> [Report; 2] {
-        let component = |id: &str, kind: &str, next: &[&str], limit| ComponentReport {
+    pub(in crate::command::top) fn reports() -> [TopSample; 2] {
+        let component = |id: &str, kind: &str, next: &[&str], limit| ComponentSample {
             id: id.into(),
             kind: kind.into(),
             component_type: id.into(),
@@ -197,7 +197,7 @@ pub(super) mod tests {
             depth_limit_bytes: limit * 1000,
             present_seconds: 10.0,
             cpu_seconds: Some(1.0),
-            ..ComponentReport::default()
+            ..ComponentSample::default()
         };
         let components = vec![
             component("read", "source", &["parse"], 0),
@@ -205,17 +205,17 @@ pub(super) mod tests {
             component("store", "sink", &[], 1000),
             component("count", "sink", &[], 1000),
         ];
-        let pipelines = vec![PipelineReport { name: "main".into(), components }];
-        let process = ProcessReport {
+        let pipelines = vec![PipelineSample { name: "main".into(), components }];
+        let process = ProcessSample {
             pid: 4321,
             file: "/srv/access.lua".into(),
             state: "running".into(),
             uptime_seconds: 100.0,
             cpu_seconds: 4.0,
             resident_bytes: Some(61 << 20),
-            ..ProcessReport::default()
+            ..ProcessSample::default()
         };
-        let before = Report { process, pipelines };
+        let before = TopSample { process, pipelines };
         let mut now = before.clone();
         now.process.uptime_seconds = 102.0;
         now.process.cpu_seconds = 7.0;
@@ -233,17 +233,18 @@ pub(super) mod tests {
         }
         count.present_seconds += 2.0;
         read.sent_messages = 2_400_000;
-        read.memory = Some(MemoryReport { library_bytes: 1_300_000, components: 1 });
+        read.memory = Some(MemorySample { library_bytes: 1_300_000, components: 1 });
         (parse.received_messages, parse.sent_messages) = (2_400_000, 2_399_000);
-        parse.memory = Some(MemoryReport { library_bytes: 64_000, components: 2 });
+        parse.memory = Some(MemorySample { library_bytes: 64_000, components: 2 });
         parse.failed_messages = 1000;
         parse.depth_messages = 900;
-        parse.failures = vec![FailureReport {
+        parse.failures = vec![FailureSample {
             time_seconds: 1_700_000_000.0,
             status: 400,
             description: "no number: x".into(),
         }];
-        parse.calls = Durations { buckets: vec![(1e-5, 3), (3e-5, 12), (1e-4, 1)], longer: 0 };
+        parse.calls =
+            DurationsSample { buckets: vec![(1e-5, 3), (3e-5, 12), (1e-4, 1)], longer: 0 };
         (store.received_messages, store.depth_messages) = (2_390_000, 1000);
         [before, now]
     }
@@ -271,7 +272,7 @@ pub(super) mod tests {
     #[test]
     fn a_component_that_is_new_has_all_of_its_counts_as_a_rate() {
         let [_, now] = reports();
-        let rows = rows(&Report::default(), &now);
+        let rows = rows(&TopSample::default(), &now);
         assert!(rows[0].sent_per_second > 0.0 && rows[0].busy <= 1.0, "{:?}", rows[0]);
     }
 }

@@ -15,10 +15,10 @@ use ratatui::{
 };
 
 use super::{
-    Watched,
+    WatchedProcess,
     plain::{TITLES, cells, name},
     quantity::{bytes, percent, seconds, short},
-    sample::{ComponentReport, Durations, Row},
+    sample::{ComponentSample, DurationsSample, TopRow},
     view::{Asked, View},
 };
 
@@ -26,14 +26,14 @@ use super::{
 ///
 /// # Errors
 /// The process does not answer any more, or the terminal fails.
-pub(super) fn run(watched: &mut Watched) -> Result<(), String> {
+pub(super) fn run(watched: &mut WatchedProcess) -> Result<(), String> {
     let mut terminal = ratatui::try_init().map_err(|error| format!("the terminal: {error}"))?;
     let shown = show(&mut terminal, watched);
     ratatui::restore();
     shown
 }
 
-fn show(terminal: &mut DefaultTerminal, watched: &mut Watched) -> Result<(), String> {
+fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<(), String> {
     let mut view = View::default();
     loop {
         terminal
@@ -56,7 +56,7 @@ fn show(terminal: &mut DefaultTerminal, watched: &mut Watched) -> Result<(), Str
     }
 }
 
-fn draw(frame: &mut Frame, watched: &Watched, view: &View) {
+fn draw(frame: &mut Frame, watched: &WatchedProcess, view: &View) {
     let parts = [Constraint::Length(2), Constraint::Fill(1), Constraint::Length(1)];
     let [head, body, foot] = Layout::vertical(parts).areas(frame.area());
     frame.render_widget(self::head(watched), head);
@@ -70,12 +70,12 @@ fn draw(frame: &mut Frame, watched: &Watched, view: &View) {
     frame.render_widget(self::foot(view), foot);
 }
 
-fn report_of<'w>(watched: &'w Watched, row: &Row) -> Option<&'w ComponentReport> {
+fn report_of<'w>(watched: &'w WatchedProcess, row: &TopRow) -> Option<&'w ComponentSample> {
     let pipeline = watched.report.pipelines.iter().find(|it| it.name == row.pipeline)?;
     pipeline.components.iter().find(|it| it.id == row.id)
 }
 
-fn head(watched: &Watched) -> Text<'static> {
+fn head(watched: &WatchedProcess) -> Text<'static> {
     let process = &watched.report.process;
     let [cpu, gopiper, own_threads] = watched.cpu.map(percent);
     let memory = process.resident_bytes.map_or_else(|| "-".into(), bytes);
@@ -106,9 +106,15 @@ fn foot(view: &View) -> Line<'static> {
     Line::from(keys).dim()
 }
 
-fn table(frame: &mut Frame, area: Rect, watched: &Watched, shown: &[&Row], selected: usize) {
+fn table(
+    frame: &mut Frame,
+    area: Rect,
+    watched: &WatchedProcess,
+    shown: &[&TopRow],
+    selected: usize,
+) {
     let several = watched.report.pipelines.len() > 1;
-    let name_of = |row: &Row| match several {
+    let name_of = |row: &TopRow| match several {
         true => format!("{}  {}", name(row), in_a_line(&row.pipeline)),
         false => name(row),
     };
@@ -135,7 +141,7 @@ fn table(frame: &mut Frame, area: Rect, watched: &Watched, shown: &[&Row], selec
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn details(frame: &mut Frame, area: Rect, row: &Row, report: &ComponentReport) {
+fn details(frame: &mut Frame, area: Rect, row: &TopRow, report: &ComponentSample) {
     let next = match report.next.as_slice() {
         [] => "nothing".into(),
         next => in_a_line(&next.join(", ")).into_owned(),
@@ -190,7 +196,7 @@ fn details(frame: &mut Frame, area: Rect, row: &Row, report: &ComponentReport) {
 }
 
 /// A bar for each bucket from the first to the last that is not empty; nothing if all are.
-fn histogram(title: &str, durations: &Durations) -> Vec<Line<'static>> {
+fn histogram(title: &str, durations: &DurationsSample) -> Vec<Line<'static>> {
     const WIDTH: f64 = 40.0;
     let beyond = (f64::INFINITY, durations.longer);
     let buckets: Vec<_> = durations.buckets.iter().copied().chain([beyond]).collect();

@@ -1,7 +1,7 @@
 //! What is on the screen: the order, the filter, the selected component. Keys change it.
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::sample::Row;
+use super::sample::TopRow;
 
 /// The orders of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +33,7 @@ impl Order {
         Order::ALL[(place + 1) % Order::ALL.len()]
     }
 
-    fn value(self, row: &Row) -> f64 {
+    fn value(self, row: &TopRow) -> f64 {
         match self {
             Order::Graph => 0.0,
             Order::Cpu => row.cpu.unwrap_or(0.0),
@@ -67,9 +67,9 @@ pub(super) enum Asked {
 
 impl View {
     /// The rows that are shown, in order.
-    pub(super) fn shown<'r>(&self, rows: &'r [Row]) -> Vec<&'r Row> {
+    pub(super) fn shown<'r>(&self, rows: &'r [TopRow]) -> Vec<&'r TopRow> {
         let fits =
-            |row: &&Row| row.id.contains(&self.filter) || row.pipeline.contains(&self.filter);
+            |row: &&TopRow| row.id.contains(&self.filter) || row.pipeline.contains(&self.filter);
         let mut shown: Vec<_> = rows.iter().filter(fits).collect();
         // Equal ones stay in the order of the graph.
         shown.sort_by(|one, other| self.order.value(other).total_cmp(&self.order.value(one)));
@@ -77,15 +77,15 @@ impl View {
     }
 
     /// The place of the selected row among those that are shown.
-    pub(super) fn selected(&self, shown: &[&Row]) -> usize {
+    pub(super) fn selected(&self, shown: &[&TopRow]) -> usize {
         let selected = self.selected.as_ref();
-        let is_it = |row: &&Row| {
+        let is_it = |row: &&TopRow| {
             selected.is_some_and(|(pipeline, id)| *pipeline == row.pipeline && *id == row.id)
         };
         shown.iter().position(is_it).unwrap_or(0)
     }
 
-    pub(super) fn press(&mut self, key: KeyEvent, rows: &[Row]) -> Asked {
+    pub(super) fn press(&mut self, key: KeyEvent, rows: &[TopRow]) -> Asked {
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
             return Asked::Quit;
         }
@@ -117,7 +117,7 @@ impl View {
         Asked::Nothing
     }
 
-    fn move_by(&mut self, rows: &[Row], steps: isize) {
+    fn move_by(&mut self, rows: &[TopRow], steps: isize) {
         let shown = self.shown(rows);
         let place = self.selected(&shown).saturating_add_signed(steps);
         let row = shown.get(place.min(shown.len().saturating_sub(1)));
@@ -132,13 +132,13 @@ mod tests {
         *,
     };
 
-    fn press(view: &mut View, rows: &[Row], keys: &[KeyCode]) {
+    fn press(view: &mut View, rows: &[TopRow], keys: &[KeyCode]) {
         for key in keys {
             assert_eq!(view.press(KeyEvent::from(*key), rows), Asked::Nothing);
         }
     }
 
-    fn shown(view: &View, rows: &[Row]) -> Vec<String> {
+    fn shown(view: &View, rows: &[TopRow]) -> Vec<String> {
         view.shown(rows).into_iter().map(|row| row.id.clone()).collect()
     }
 

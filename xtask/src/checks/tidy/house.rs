@@ -86,13 +86,19 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             // The program's: it has the rest as a library.
             ("command::terminal", ""),
             ("command::process", "command::terminal"),
-            ("command::http", "command::process"),
+            ("command::control", ""),
+            ("command::http", "command::process command::control"),
             ("command::arguments", ""),
             ("command::attributes", ""),
             ("command::new_files", ""),
             ("command::state_directory", ""),
             ("command::trust", "command::process"),
-            ("command::list", "command::terminal command::process command::arguments"),
+            (
+                "command::list",
+                "command::terminal command::process command::control command::arguments",
+            ),
+            ("command::top", "command::terminal command::process command::control"),
+            ("command::tap", "command::terminal command::process command::control"),
             ("command::inspect", "command::terminal command::process command::attributes"),
             ("command::new", "command::terminal command::process command::new_files"),
             ("command::kit", "command::terminal command::process command::new_files"),
@@ -104,19 +110,20 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ),
             (
                 "command::dlq",
-                "command::terminal command::process command::arguments command::state_directory \
-                 command::run",
+                "command::terminal command::process command::http command::arguments \
+                 command::state_directory command::run",
             ),
             (
                 "command::cli",
                 "command::terminal command::process command::http command::trust command::list \
-                 command::new command::kit command::verify command::run command::dlq",
+                 command::top command::tap command::new command::kit command::verify command::run \
+                 command::dlq",
             ),
             (
                 "command",
-                "command::terminal command::process command::trust command::list \
-                 command::inspect command::new command::kit command::verify command::run \
-                 command::dlq command::cli",
+                "command::terminal command::process command::trust command::list command::top \
+                 command::tap command::inspect command::new command::kit command::verify \
+                 command::run command::dlq command::cli",
             ),
         ],
     ),

@@ -8,11 +8,11 @@ use crate::command::{
     top::sample::{rows, tests::reports},
 };
 
-fn watched() -> Watched {
+fn watched() -> WatchedProcess {
     let [before, now] = reports();
     let rows = rows(&before, &now);
     let cpu = [1.5, 0.1, 0.0];
-    Watched {
+    WatchedProcess {
         process: Process { pid: 4321, socket: "/nowhere".into() },
         interval: Duration::from_secs(1),
         looked: Instant::now(),

@@ -1,0 +1,244 @@
+//! Copies of some of the messages that pass a stage, for one who looks. While nobody does, a tap
+//! costs a worker one load for each batch.
+use std::{
+    sync::{
+        Arc,
+        atomic::{
+            AtomicI64, AtomicU64, AtomicUsize,
+            Ordering::{AcqRel, Acquire, Relaxed},
+        },
+    },
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use gopiper_abi::{Message, Value, raw::Batch};
+use memchr::memmem::Finder;
+use parking_lot::Mutex;
+
+use crate::base::clock::Clock;
+
+/// The most taps of one component.
+const MOST_TAPS: usize = 8;
+/// Copies that wait for the one who looks; with more, messages pass unseen.
+const WAITING: usize = 256;
+/// The most bytes of a message that are copied.
+const COPIED: usize = 64 << 10;
+
+/// Where a message was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// As it came to the component.
+    Before,
+    /// As the component passed it on, or delivered it.
+    After,
+}
+
+/// Which messages a tap shows.
+#[derive(Debug, Clone)]
+pub struct TapOptions {
+    /// The most messages a second, of each side.
+    pub per_second: f64,
+    /// Only messages whose bytes contain this. Each message is searched for it.
+    pub contains: Vec<u8>,
+    /// Only this side; `None` for both.
+    pub side: Option<Side>,
+}
+
+/// A copy of a message.
+#[derive(Debug, Clone)]
+pub struct TappedMessage {
+    /// Where it was seen.
+    pub side: Side,
+    /// When it was seen: nanoseconds since 1970.
+    pub seen: i64,
+    /// Its bytes, or the first of them.
+    pub data: Vec<u8>,
+    /// How many bytes it has.
+    pub length: usize,
+    /// Its attributes.
+    pub attributes: Vec<(String, Value)>,
+    /// Its position in its source's input, in words, if the source gives it.
+    pub position: Option<String>,
+}
+
+/// The taps of a stage.
+#[derive(Default)]
+pub(crate) struct Taps {
+    count: AtomicUsize,
+    open: Mutex<Vec<Arc<SharedTap>>>,
+}
+
+/// What the workers and the one who looks share.
+pub(crate) struct SharedTap {
+    contains: Finder<'static>,
+    side: Option<Side>,
+    interval: i64,
+    /// When the next message may be copied, of each side.
+    due: [AtomicI64; 2],
+    sender: Sender<TappedMessage>,
+    pub(crate) receiver: Receiver<TappedMessage>,
+    /// Messages that were not copied, as too many copies waited.
+    pub(crate) unseen: AtomicU64,
+}
+
+impl Taps {
+    /// Opens a tap. `None` if there are too many already.
+    pub(crate) fn open(&self, options: &TapOptions) -> Option<Arc<SharedTap>> {
+        let mut open = self.open.lock();
+        if open.len() == MOST_TAPS {
+            return None;
+        }
+        let interval =
+            Duration::try_from_secs_f64(1.0 / options.per_second).unwrap_or(Duration::MAX);
+        let (sender, receiver) = bounded(WAITING);
+        let tap = Arc::new(SharedTap {
+            contains: Finder::new(&options.contains).into_owned(),
+            side: options.side,
+            interval: i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
+            due: [AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN)],
+            sender,
+            receiver,
+            unseen: AtomicU64::new(0),
+        });
+        open.push(tap.clone());
+        self.count.store(open.len(), Relaxed);
+        Some(tap)
+    }
+
+    pub(crate) fn close(&self, tap: &Arc<SharedTap>) {
+        let mut open = self.open.lock();
+        open.retain(|other| !Arc::ptr_eq(other, tap));
+        self.count.store(open.len(), Relaxed);
+    }
+
+    /// Shows a batch to the taps.
+    #[inline]
+    pub(crate) fn show(&self, side: Side, batch: &mut Batch, clock: &Clock) {
+        if self.count.load(Relaxed) > 0 {
+            self.show_to_all(side, batch, clock);
+        }
+    }
+
+    #[cold]
+    fn show_to_all(&self, side: Side, batch: &mut Batch, clock: &Clock) {
+        let now = clock.monotonic();
+        // Cloned: a worker that copies must not keep another one waiting.
+        let open = self.open.lock().clone();
+        for tap in open.iter().filter(|tap| tap.side.is_none_or(|wanted| wanted == side)) {
+            tap.look(side, batch, now, clock);
+        }
+    }
+}
+
+impl SharedTap {
+    /// Copies a message of the batch, if one is due.
+    fn look(&self, side: Side, batch: &mut Batch, now: i64, clock: &Clock) {
+        let due = &self.due[side as usize];
+        let before = due.load(Acquire);
+        if now < before {
+            return;
+        }
+        let fits = |message: &Message| self.contains.find(message.data()).is_some();
+        let Some(place) = batch.messages().iter().position(fits) else { return };
+        // Another worker may have been faster.
+        if due.compare_exchange(before, now.saturating_add(self.interval), AcqRel, Relaxed).is_err()
+        {
+            return;
+        }
+        // A message in a run has no position: `messages_mut` takes the run apart.
+        let copy = copied(&batch.messages_mut()[place], side, clock.now());
+        if self.sender.try_send(copy).is_err() {
+            self.unseen.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+fn copied(message: &Message, side: Side, seen: i64) -> TappedMessage {
+    let data = message.data();
+    let attributes = message.attributes().iter();
+    TappedMessage {
+        side,
+        seen,
+        data: data[..data.len().min(COPIED)].to_vec(),
+        length: data.len(),
+        attributes: attributes.map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+        position: message.position(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::ManualClock;
+
+    fn batch(texts: &[&str]) -> Batch {
+        let mut batch = Batch::new(16);
+        for text in texts {
+            assert!(batch.push(Message::new((*text).to_owned())).is_ok());
+        }
+        batch
+    }
+
+    fn options(per_second: f64, contains: &str) -> TapOptions {
+        TapOptions { per_second, contains: contains.into(), side: None }
+    }
+
+    fn seen(tap: &SharedTap) -> Vec<(Side, Vec<u8>)> {
+        tap.receiver.try_iter().map(|message| (message.side, message.data)).collect()
+    }
+
+    #[test]
+    fn so_many_messages_a_second_are_copied() {
+        let (clock, taps) = (ManualClock::new(), Taps::default());
+        let tap = taps.open(&options(10.0, "")).expect("room");
+        for _ in 0..100 {
+            taps.show(Side::Before, &mut batch(&["one", "two"]), &clock.clock());
+            taps.show(Side::After, &mut batch(&["three"]), &clock.clock());
+            clock.advance(Duration::from_millis(10));
+        }
+        let seen = seen(&tap);
+        assert_eq!(seen.len(), 20, "in one second, of each side");
+        assert_eq!(seen[0], (Side::Before, b"one".to_vec()));
+        assert_eq!(seen[1], (Side::After, b"three".to_vec()));
+    }
+
+    #[test]
+    fn a_word_is_searched_in_each_message() {
+        let (clock, taps) = (ManualClock::new(), Taps::default());
+        let tap = taps.open(&options(1.0, "needle")).expect("room");
+        let side = TapOptions { side: Some(Side::After), ..options(1.0, "") };
+        let after = taps.open(&side).expect("room");
+        taps.show(Side::Before, &mut batch(&["hay", "hay"]), &clock.clock());
+        taps.show(Side::Before, &mut batch(&["hay", "a needle"]), &clock.clock());
+        assert_eq!(seen(&tap), [(Side::Before, b"a needle".to_vec())]);
+        assert!(seen(&after).is_empty());
+    }
+
+    #[test]
+    fn a_tap_that_nobody_reads_keeps_no_worker_waiting() {
+        let (clock, taps) = (ManualClock::new(), Taps::default());
+        let tap = taps.open(&options(1e9, "")).expect("room");
+        for _ in 0..2 * WAITING {
+            taps.show(Side::Before, &mut batch(&["one"]), &clock.clock());
+            clock.advance(Duration::from_secs(1));
+        }
+        assert_eq!(seen(&tap).len(), WAITING);
+        assert_eq!(tap.unseen.load(Relaxed), WAITING as u64);
+        taps.close(&tap);
+        assert_eq!(taps.count.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn taps_are_few() {
+        let taps = Taps::default();
+        let open: Vec<_> = (0..MOST_TAPS).map(|_| taps.open(&options(1.0, ""))).collect();
+        assert!(open.iter().all(Option::is_some) && taps.open(&options(1.0, "")).is_none());
+    }
+
+    #[test]
+    fn a_large_message_is_copied_in_part() {
+        let copy = copied(&Message::new(vec![b'x'; COPIED + 1]), Side::After, 0);
+        assert_eq!((copy.data.len(), copy.length), (COPIED, COPIED + 1));
+    }
+}

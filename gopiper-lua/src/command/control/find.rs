@@ -1,0 +1,80 @@
+//! The running processes of this user.
+use std::{fs, io, os::unix::net::UnixStream, path::Path};
+
+use clap::Args;
+
+use super::{
+    client::Process,
+    folder::{check, folders},
+};
+
+/// Which of the running processes is meant.
+#[derive(Debug, Args)]
+pub(crate) struct ProcessArguments {
+    /// The number of the process, if several of yours run: gopiper list --running shows them.
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+}
+
+impl ProcessArguments {
+    /// The process.
+    ///
+    /// # Errors
+    /// There is none, or there are several and no number.
+    pub(crate) fn process(&self) -> Result<Process, String> {
+        let mut running = running();
+        match self.pid {
+            Some(pid) => {
+                let found = running.into_iter().find(|process| process.pid == pid);
+                found.ok_or_else(|| {
+                    format!("no gopiper of yours runs as {pid}: gopiper list --running shows them")
+                })
+            }
+            None if running.len() > 1 => {
+                let all: Vec<_> = running.iter().map(|process| process.pid.to_string()).collect();
+                Err(format!("{} run: give --pid, one of {}", all.len(), all.join(", ")))
+            }
+            None => running.pop().ok_or_else(|| {
+                "no gopiper of yours runs: ask as the user that it runs as".to_owned()
+            }),
+        }
+    }
+}
+
+/// The running processes of this user, by number. What a killed one has left is removed.
+pub(crate) fn running() -> Vec<Process> {
+    let mut found = Vec::new();
+    for folder in folders().iter().filter(|folder| check(folder).is_ok()) {
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for socket in entries.flatten().map(|entry| entry.path()) {
+            let Some(pid) = pid_of(&socket) else { continue };
+            match UnixStream::connect(&socket) {
+                Ok(_) => found.push(Process { pid, socket }),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    let _ = fs::remove_file(&socket);
+                }
+                // It has ended just now, or cannot answer.
+                Err(_) => {}
+            }
+        }
+    }
+    found.sort_by_key(|process| process.pid);
+    found
+}
+
+/// The number in `1234.sock`.
+fn pid_of(socket: &Path) -> Option<u32> {
+    socket.file_name()?.to_str()?.strip_suffix(".sock")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_has_the_number_of_its_process() {
+        assert_eq!(pid_of(Path::new("/run/gopiper/1234.sock")), Some(1234));
+        assert_eq!(pid_of(Path::new("/run/gopiper/a.sock")), None);
+        assert_eq!(pid_of(Path::new("/run/gopiper/1234.txt")), None);
+    }
+}

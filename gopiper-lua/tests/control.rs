@@ -1,0 +1,202 @@
+//! The control socket: how an operator finds a running pipeline, and sees what it does.
+mod common;
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Output},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{Home, gopiper, pipeline_text, stderr, stdout};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// Longer than anything takes, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A pipeline at work, in a runtime directory of its own.
+struct AtWork {
+    program: Child,
+    /// Until a thread takes it.
+    input: Option<ChildStdin>,
+    home: Home,
+}
+
+impl AtWork {
+    fn new(between: &str) -> Self {
+        let home = Home::new(&pipeline_text(between, "{}"));
+        let mut command = home.gopiper(&["run"]);
+        command.env("XDG_RUNTIME_DIR", home.folder.path()).stdin(std::process::Stdio::piped());
+        let mut program = command.spawn().expect("it starts");
+        let input = program.stdin.take();
+        let at_work = AtWork { program, input, home };
+        let until = Instant::now() + PATIENCE;
+        while !stdout(&at_work.ask(&["list", "--running"])).contains("running") {
+            assert!(Instant::now() < until, "it does not run");
+            thread::sleep(Duration::from_millis(10));
+        }
+        at_work
+    }
+
+    fn pid(&self) -> String {
+        self.program.id().to_string()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.home.folder.path().join(format!("gopiper/{}.sock", self.pid()))
+    }
+
+    /// A command of an operator who has the same runtime directory.
+    fn ask(&self, arguments: &[&str]) -> Output {
+        self.asking(arguments).output().expect("the program starts")
+    }
+
+    fn asking(&self, arguments: &[&str]) -> Command {
+        let mut command = gopiper();
+        command.args(arguments).env("XDG_RUNTIME_DIR", self.home.folder.path());
+        command
+    }
+
+    /// The row of a component in `gopiper top --json`.
+    fn row(&self, id: &str) -> Value {
+        let arguments = ["top", "--pid", &self.pid(), "--once", "--json", "--interval", "0.1"];
+        let output = self.ask(&arguments);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let rows = stdout(&output);
+        let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).expect("an object"));
+        rows.into_iter().find(|row| row["id"] == id).expect("a row")
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+#[test]
+fn a_running_pipeline_is_found_and_goes_from_the_list_at_its_end() {
+    let mut at_work = AtWork::new("");
+    let mode = |path: &std::path::Path| fs::metadata(path).expect("there").permissions().mode();
+    assert_eq!(mode(&at_work.socket()) & 0o777, 0o600);
+    assert_eq!(mode(at_work.socket().parent().expect("a folder")) & 0o777, 0o700);
+    let listed = stdout(&at_work.ask(&["list", "--running", "--json"]));
+    let process: Value = listed
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .find(|process: &Value| process["pid"] == at_work.program.id())
+        .expect("it is listed");
+    assert_eq!(process["state"], "running");
+    assert_eq!(process["file"], at_work.home.file.to_str().expect("text"));
+    assert_eq!(process["pipelines"], serde_json::json!(["main"]));
+    common::send(&at_work.program, Signal::TERM);
+    at_work.program.wait().expect("it ends");
+    assert!(!at_work.socket().exists());
+}
+
+#[test]
+fn the_socket_of_a_killed_process_is_cleaned_up() {
+    let at_work = AtWork::new("");
+    let left = at_work.socket().with_file_name("1.sock");
+    drop(UnixListener::bind(&left).expect("a socket"));
+    let other = at_work.socket().with_file_name("notes.txt");
+    fs::write(&other, "").expect("written");
+    let listed = stdout(&at_work.ask(&["list", "--running"]));
+    assert!(listed.contains(&at_work.pid()), "{listed}");
+    assert!(!left.exists() && other.exists() && at_work.socket().exists());
+}
+
+/// The sink's reader stays away: what comes before waits for it.
+#[test]
+fn top_shows_what_holds_a_pipeline_up() {
+    let fails = "function(message) if message.data == 'bad' then error('it is bad') end end,";
+    let mut at_work = AtWork::new(fails);
+    let mut input = at_work.input.take().expect("a pipe");
+    input.write_all(b"good\nbad\n").expect("taken");
+    let until = Instant::now() + PATIENCE;
+    while at_work.row("function")["failed_messages"] != 1 {
+        assert!(Instant::now() < until, "{}", at_work.row("function"));
+    }
+    // More than the pipe and the channels take.
+    let line = [b"x".repeat(65_535), vec![b'\n']].concat();
+    let feeder = thread::spawn(move || while input.write_all(&line).is_ok() {});
+    while at_work.row("stdout")["is_bottleneck"] != true {
+        assert!(Instant::now() < until, "{}", at_work.row("stdout"));
+    }
+    let table = at_work.ask(&["top", "--pid", &at_work.pid(), "--once", "--interval", "0.1"]);
+    let table = stdout(&table);
+    assert!(table.contains("> stdout"), "{table}");
+    assert!(table.contains("the components before this one wait for it"), "{table}");
+    at_work.program.kill().expect("it is there");
+    feeder.join().expect("the pipe has broken");
+}
+
+#[test]
+fn top_says_why_it_shows_nothing() {
+    let at_work = AtWork::new("");
+    let none = at_work.ask(&["top", "--pid", "1", "--once"]);
+    assert_eq!(none.status.code(), Some(78));
+    let error = stderr(&none);
+    assert!(error.contains("no gopiper of yours runs as 1"), "{error}");
+    let wrong = at_work.ask(&["top", "--interval", "0"]);
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(stderr(&wrong).contains("from 0.1 to 3600"), "{}", stderr(&wrong));
+}
+
+#[test]
+fn a_tap_shows_messages_on_both_sides_of_a_component() {
+    let upper = "function(message)
+        message.attributes.length = #message.data
+        message.data = string.upper(message.data)
+    end,";
+    let mut at_work = AtWork::new(upper);
+    let mut input = at_work.input.take().expect("a pipe");
+    let pid = at_work.pid();
+    let feeder = thread::spawn(move || while input.write_all(b"one\nsecret two\n").is_ok() {});
+    // Nobody reads what the pipeline writes, so it would stand still.
+    let mut out = at_work.program.stdout.take().expect("a pipe");
+    thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+    let tap = |more: &[&str]| {
+        let arguments = [&["tap", "function", "--pid", &pid, "--rate", "1000"], more].concat();
+        let output = at_work.ask(&arguments);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let after = tap(&["--side", "after", "--limit", "1", "--format", "json", "--filter", "TWO"]);
+    let after: Value = serde_json::from_str(&after).expect("an object");
+    assert_eq!(after["data"], "SECRET TWO");
+    assert_eq!(after["attributes"]["length"], 10);
+    assert!(after["position"].as_str().is_some_and(|it| it.contains("message")), "{after}");
+    assert_eq!(
+        tap(&["--side", "before", "--filter", "one", "--limit", "2", "--format", "raw"]),
+        "one\none\n"
+    );
+    assert_eq!(
+        tap(&["--side", "before", "--filter", "one", "--limit", "1", "--format", "hex"]),
+        "6f6e65\n"
+    );
+    let text = tap(&["--filter", "two", "--limit", "1"]);
+    assert!(text.starts_with("before  2") && text.contains("  secret two"), "{text}");
+    let missing = at_work.ask(&["tap", "other", "--pid", &pid]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("no pipeline that runs has a component 'other'"));
+    at_work.program.kill().expect("it is there");
+    feeder.join().expect("the pipe has broken");
+}
+
+/// One that follows ends with the process that it looks at.
+#[test]
+fn a_tap_ends_with_its_pipeline() {
+    let mut at_work = AtWork::new("");
+    let mut command = at_work.asking(&["tap", "stdout", "--pid", &at_work.pid()]);
+    let follows = command.spawn().expect("it starts");
+    drop(at_work.input.take());
+    assert!(at_work.program.wait().expect("it ends").success());
+    let output = follows.wait_with_output().expect("it ends");
+    assert!(stdout(&output).is_empty(), "{}", stdout(&output));
+}
