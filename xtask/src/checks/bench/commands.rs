@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
+use super::asked;
 use super::row::How;
 
 const PERIOD: Duration = Duration::from_millis(1);
@@ -44,6 +46,10 @@ impl Commands {
             How::Shell => timed(&mut self.shell(line)),
             How::Start => timed(&mut self.direct(line)?),
             How::Echo => self.echoed(line),
+            How::Asked(path) => {
+                let scratch = PathBuf::from(self.variable("SCRATCH")?);
+                asked::during(&scratch, path, || timed(&mut self.shell(line)))
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 //! The best round counts. The bench ends with 0 even if a row misses its target, and writes
 //! `bench.json` and `bench.svg` under `target/bench`.
 
+mod asked;
 mod commands;
 mod measured;
 mod plot;

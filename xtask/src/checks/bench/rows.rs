@@ -8,6 +8,10 @@ const JSON: Input = Input::Requests(Format::Json);
 const SET_ATTRIBUTES: &str = "gopiper.loadComponent('attributes_component.so', { count = tonumber(os.getenv('COUNT') or 1) })";
 const PASS: &str = "gopiper.loadComponent('pass_component.so')";
 
+/// Its runtime directory is the one that is asked.
+const IN_SCRATCH: &str = r#"mkdir -p "$SCRATCH" &&
+    cat "$INPUT" | XDG_RUNTIME_DIR="$SCRATCH" "$GOPIPER" run "$PIPELINE" | cat"#;
+
 pub(super) const ROWS: &[Row] = &[
     Row {
         name: "seed",
@@ -30,6 +34,40 @@ pub(super) const ROWS: &[Row] = &[
         between: Some(&[PASS]),
         reference: r#"cat "$INPUT" | cat | cat"#,
         ours: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+    },
+    // The reference has its socket elsewhere: nothing asks it.
+    Row {
+        name: "scraped",
+        what: "stdin to stdout, its metrics read once a second",
+        target: Target::AtMost(1.02),
+        figure: Figure::Cpu,
+        how: How::Asked("/metrics"),
+        input: LOG,
+        between: Some(&[]),
+        reference: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+        ours: IN_SCRATCH,
+    },
+    Row {
+        name: "scraped_stages",
+        what: "the same with 8 stages between",
+        target: Target::AtMost(1.03),
+        figure: Figure::Cpu,
+        how: How::Asked("/metrics"),
+        input: LOG,
+        between: Some(&[PASS; 8]),
+        reference: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+        ours: IN_SCRATCH,
+    },
+    Row {
+        name: "tapped",
+        what: "stdin to stdout, ten messages a second of it looked at",
+        target: Target::AtMost(1.01),
+        figure: Figure::Cpu,
+        how: How::Asked("/api/v1/tap?component=stdout"),
+        input: LOG,
+        between: Some(&[]),
+        reference: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+        ours: IN_SCRATCH,
     },
     Row {
         name: "file",
