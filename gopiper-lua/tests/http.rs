@@ -13,6 +13,7 @@ use std::{
 
 use common::{Home, pipeline_text, run, send, stderr};
 use rustix::process::Signal;
+use serde_json::Value;
 
 /// Longer than anything takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -187,10 +188,61 @@ fn prometheus_scrapes_it() {
     let wanted = "sum(gopiper_component_received_messages_total{component_id=\"stdout\"})";
     prometheus.await_value(wanted, "3");
     prometheus.await_value("up", "1");
+    for query in queries_of_the_dashboard() {
+        let said = prometheus.ask(&query);
+        assert!(said.contains("\"status\":\"success\""), "{query}: {said}");
+    }
     prometheus.await_value(
         "histogram_quantile(0.5, gopiper_component_call_duration_seconds_bucket) > bool 0",
         "1",
     );
+}
+
+fn operators(file: &str) -> String {
+    let path = common::root().join("docs/operators").join(file);
+    fs::read_to_string(path).expect("the file is there")
+}
+
+/// What the panels of the dashboard ask for, with its variables filled in.
+fn queries_of_the_dashboard() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&operators("grafana.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().expect("targets"));
+    let queries: Vec<_> = targets
+        .map(|target| target["expr"].as_str().expect("a query"))
+        .map(|query| query.replace("$__rate_interval", "5m").replace("$pipeline", ".*"))
+        .collect();
+    assert!(queries.len() > 10, "{queries:?}");
+    queries
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() {
+    let page = operators("metrics.md");
+    let text = operators("alerts.yml") + &queries_of_the_dashboard().join("\n");
+    let words = text.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_');
+    let names = words.filter(|word| word.starts_with("gopiper_") || word.starts_with("process_"));
+    for name in names {
+        let base = name.strip_suffix("_bucket").unwrap_or(name);
+        assert!(page.contains(&format!("| `{base}` |")), "there is no metric {name}");
+    }
+}
+
+#[test]
+fn the_alerts_fire_when_they_should() {
+    let rules = common::root().join("docs/operators/alerts.yml");
+    let promtool = |arguments: &[&str]| {
+        let output = Command::new("promtool").args(arguments).output().expect("promtool");
+        let said = common::stdout(&output) + &stderr(&output);
+        assert!(output.status.success(), "{said}");
+    };
+    let rules = rules.to_str().expect("text");
+    promtool(&["check", "rules", rules]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases = folder.path().join("cases.yml");
+    fs::write(&cases, include_str!("http/alerts.test.yml").replace("ALERTS", rules))
+        .expect("written");
+    promtool(&["test", "rules", cases.to_str().expect("text")]);
 }
 
 /// A Prometheus that scrapes one address, each second.
@@ -219,22 +271,25 @@ impl Prometheus {
         Prometheus { process, address }
     }
 
+    /// The answer to a query; empty before Prometheus listens.
+    fn ask(&self, query: &str) -> String {
+        let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let Ok(mut stream) = TcpStream::connect(&self.address) else { return String::new() };
+        let path = format!("/api/v1/query?query={encoded}");
+        stream.write_all(request("GET", &path, "localhost", "").as_bytes()).expect("sent");
+        answer(stream).1
+    }
+
     fn await_value(&self, query: &str, value: &str) {
         let until = Instant::now() + PATIENCE;
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        let mut said = String::new();
-        while Instant::now() < until {
-            if let Ok(mut stream) = TcpStream::connect(&self.address) {
-                let path = format!("/api/v1/query?query={encoded}");
-                stream.write_all(request("GET", &path, "localhost", "").as_bytes()).expect("sent");
-                said = answer(stream).1;
-                if said.contains(&format!(",\"{value}\"]")) {
-                    return;
-                }
+        loop {
+            let said = self.ask(query);
+            if said.contains(&format!(",\"{value}\"]")) {
+                return;
             }
+            assert!(Instant::now() < until, "{query} is not {value}: {said}");
             thread::sleep(Duration::from_millis(100));
         }
-        panic!("{query} is not {value}: {said}");
     }
 }
 
