@@ -103,6 +103,8 @@ families! {
         = |it| whole(it.counts.retries);
     Counter "panics_total" "" "Panics in the component, each of which recreates it."
         = |it| whole(it.counts.panics);
+    Counter "restarts_total" "" "Times that it was created again, after a panic for example."
+        = |it| whole(it.counts.restarts);
     Counter "abandoned_workers_total" "" "Workers that were replaced because they were stuck."
         = |it| whole(it.counts.abandoned);
     Counter "late_reports_total" "" "Reports that came when nothing waited for them any more."

@@ -20,6 +20,7 @@ pub(crate) struct Counters {
     pub(crate) returned: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) panics: AtomicU64,
+    pub(crate) restarts: AtomicU64,
     pub(crate) abandoned: AtomicU64,
     pub(crate) late: AtomicU64,
 }
@@ -55,6 +56,8 @@ pub struct ComponentCounts {
     pub retries: u64,
     /// How often it panicked.
     pub panics: u64,
+    /// How often it was created again, for example after a panic.
+    pub restarts: u64,
     /// Its workers that were given up, because they were stuck.
     pub abandoned: u64,
     /// Its reports that came too late: nothing waited for them any more.
@@ -81,6 +84,7 @@ impl Counters {
             returned: self.returned.load(Relaxed),
             retries: self.retries.load(Relaxed),
             panics: self.panics.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
             abandoned: self.abandoned.load(Relaxed),
             late: self.late.load(Relaxed),
             missed,

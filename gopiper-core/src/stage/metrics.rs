@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 const MOST_SERIES: usize = 100;
 
 /// The names, without the prefix, that are published for each component by its host.
-pub(crate) const OURS: [&str; 27] = [
+pub(crate) const OURS: [&str; 28] = [
     "received_messages_total",
     "received_bytes_total",
     "sent_messages_total",
@@ -23,6 +23,7 @@ pub(crate) const OURS: [&str; 27] = [
     "kept_messages_total",
     "retries_total",
     "panics_total",
+    "restarts_total",
     "abandoned_workers_total",
     "late_reports_total",
     "workers",

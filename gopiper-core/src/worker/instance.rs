@@ -82,6 +82,7 @@ impl Instance {
         if self.component.is_none() {
             self.back_off();
             self.component = Some(create(&self.host, Stage::is_done_with)?);
+            self.host.stage.counters.restarts.fetch_add(1, Relaxed);
         }
         Ok(())
     }

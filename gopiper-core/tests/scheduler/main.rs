@@ -78,6 +78,7 @@ fn the_rest_of_a_batch_continues_after_a_panic_with_a_new_component() {
     assert_eq!(probe.output(), ["changed", "done"]);
     assert_eq!(probe.outcomes(), [FAILED, FAILED, DELIVERED, DELIVERED]);
     assert_eq!(summary.components[1].1.panics, 1);
+    assert_eq!(summary.components[1].1.restarts, 1);
 }
 
 #[test]

@@ -297,6 +297,15 @@ impl Reader {
         }
     }
 
+    /// The bytes that are not read yet; of a compressed file it is not known.
+    pub(crate) fn left(&self) -> u64 {
+        let length = match self.input.is_gzip() {
+            true => 0,
+            false => self.input.file().metadata().map_or(0, |metadata| metadata.len()),
+        };
+        length.saturating_sub(self.read)
+    }
+
     /// Whether a gzip file, which is not to be left in the middle.
     pub(crate) fn is_gzip(&self) -> bool {
         self.input.is_gzip()

@@ -1,5 +1,6 @@
 //! The component: which file is read when, and when the checkpoint is written.
 mod following;
+mod lag;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -12,6 +13,7 @@ use std::{
 use gopiper_abi::{Error, Outcome, Postponed, Produced, Source, lines::Format};
 use rustix::io::Errno;
 
+use self::lag::Lag;
 use crate::{
     Attributes, Start,
     files::{
@@ -62,6 +64,7 @@ pub struct FileSource {
     starved: bool,
     /// So many files are followed at most.
     most_open: usize,
+    lag: Lag,
     /// The files that could not be read to their end.
     failed: Vec<String>,
     has_ended: bool,
@@ -77,6 +80,7 @@ impl FileSource {
     ) -> Result<Self, Error> {
         let (mut saving, mut ledger, mut from) = (None, None, attributes.from);
         let host = postponed.host().clone();
+        let lag = Lag::new(&host)?;
         if attributes.checkpoint {
             let directory = postponed.host().state_directory().map_err(|error| {
                 Error::new(format!("cannot open the checkpoint: {error}")).caused_by(&error)
@@ -108,6 +112,7 @@ impl FileSource {
             refused: HashSet::new(),
             starved: false,
             most_open: usize::MAX,
+            lag,
             failed: Vec::new(),
             has_ended: false,
         })
@@ -251,10 +256,14 @@ impl Source for FileSource {
     fn produce(&mut self, _credit: usize) -> Result<Produced, Error> {
         self.checkpoint(Saving::save_if_due);
         let now = self.outlet.postponed.host().monotonic();
-        match self.watch {
+        let produced = match self.watch {
             Some(_) => self.follow(now),
             None => self.read_through(now),
-        }
+        };
+        let all_is_read = produced.as_ref().is_ok_and(|produced| *produced != Produced::MORE);
+        let waiting = self.waiting.iter().flatten().map(|(file, _)| file);
+        self.lag.look((now, all_is_read), &self.readers, waiting);
+        produced
     }
 
     fn settled(&mut self, token: u64, places: Range<u32>, outcome: Outcome) {

@@ -17,6 +17,20 @@ fn written_lines_come() {
 }
 
 #[test]
+fn operators_see_how_much_is_not_read_yet() {
+    let folder = Folder::new();
+    let line = "x".repeat(999) + "\n";
+    folder.append("a", line.repeat(3000));
+    let mut source = folder.follow("a");
+    source.produce(1).unwrap();
+    source.produce(1).unwrap();
+    let lag = source.metric("lag_bytes");
+    assert!(lag > 1e6 && lag < 3e6, "{lag}");
+    assert_eq!(now(&mut source).len(), 3000);
+    assert_eq!(source.metric("lag_bytes"), 0.0);
+}
+
+#[test]
 fn a_watched_folder_wakes_it() {
     let folder = Folder::new();
     folder.append("a", "1\n");

@@ -103,6 +103,7 @@ fn component(report: &ComponentReport, libraries: &[LibraryMemory]) -> Value {
         "kept_messages": counts.kept,
         "retries": counts.retries,
         "panics": counts.panics,
+        "restarts": counts.restarts,
         "abandoned_workers": counts.abandoned,
         "late_reports": counts.late,
         "in_flight_messages": report.in_flight,
