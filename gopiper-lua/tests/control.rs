@@ -119,8 +119,8 @@ fn top_shows_what_holds_a_pipeline_up() {
     let mut input = at_work.input.take().expect("a pipe");
     input.write_all(b"good\nbad\n").expect("taken");
     let until = Instant::now() + PATIENCE;
-    while at_work.row("function")["failed_messages"] != 1 {
-        assert!(Instant::now() < until, "{}", at_work.row("function"));
+    while at_work.row("lua")["failed_messages"] != 1 {
+        assert!(Instant::now() < until, "{}", at_work.row("lua"));
     }
     // More than the pipe and the channels take.
     let line = [b"x".repeat(65_535), vec![b'\n']].concat();
@@ -162,7 +162,7 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
     let mut out = at_work.program.stdout.take().expect("a pipe");
     thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
     let tap = |more: &[&str]| {
-        let arguments = [&["tap", "function", "--pid", &pid, "--rate", "1000"], more].concat();
+        let arguments = [&["tap", "lua", "--pid", &pid, "--rate", "1000"], more].concat();
         let output = at_work.ask(&arguments);
         assert!(output.status.success(), "{}", stderr(&output));
         stdout(&output)
@@ -184,7 +184,10 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
     assert!(text.starts_with("before  2") && text.contains("  secret two"), "{text}");
     let missing = at_work.ask(&["tap", "other", "--pid", &pid]);
     assert_eq!(missing.status.code(), Some(1));
-    assert!(stderr(&missing).contains("no pipeline that runs has a component 'other'"));
+    assert!(
+        stderr(&missing)
+            .contains("there is no component 'other', but there are: stdin, lua, stdout")
+    );
     at_work.program.kill().expect("it is there");
     feeder.join().expect("the pipe has broken");
 }

@@ -26,7 +26,7 @@ pub(crate) struct ListArguments {
     pub(crate) search: SearchArguments,
     /// List the pipelines of yours that run instead: the number of each process, its state, for how
     /// long it has run, and its file.
-    #[arg(long, conflicts_with_all = ["file", "component_path"])]
+    #[arg(long)]
     pub(crate) running: bool,
     /// Write a JSON object on each line.
     #[arg(long)]

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gopiper_core::{
+    Control,
     observe::{MessageTap, Side, TapOptions, TappedMessage},
     secrets::redact,
 };
@@ -53,7 +54,11 @@ pub(super) fn open(shared: &Shared, query: &str) -> Result<Channel<Bytes>, Strin
         .filter(|control| control.counts().iter().any(|(name, _)| *name == component))
         .collect();
     let control = match (having.pop(), having.is_empty()) {
-        (None, _) => return Err(format!("no pipeline that runs has a component '{component}'")),
+        (None, _) => {
+            let names = controls.iter().flat_map(Control::counts).map(|(name, _)| name);
+            let names = names.collect::<Vec<_>>().join(", ");
+            return Err(format!("there is no component '{component}', but there are: {names}"));
+        }
         (Some(_), false) => {
             return Err(format!("several pipelines have a component '{component}': name one"));
         }
