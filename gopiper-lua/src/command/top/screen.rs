@@ -4,7 +4,7 @@ mod tests;
 
 use std::time::Instant;
 
-use gopiper_core::in_a_line;
+use gopiper_core::{in_a_line, plural};
 use ratatui::{
     DefaultTerminal, Frame,
     crossterm::event::{self, Event, KeyEventKind},
@@ -131,8 +131,10 @@ fn table(
     let titles = TITLES.map(|title| Cell::from(Text::from(title).right_aligned()));
     let titles = std::iter::once(Cell::from("COMPONENT")).chain(titles);
     let width = if area.width < 100 { 7 } else { 9 };
+    // On a wide screen, numbers should not be far from their name.
+    let first = area.width.saturating_sub(width * TITLES.len() as u16).min(40);
     let widths = TITLES.map(|_| Constraint::Length(width));
-    let widths = std::iter::once(Constraint::Fill(1)).chain(widths);
+    let widths = std::iter::once(Constraint::Length(first)).chain(widths);
     let table = Table::new(rows, widths)
         .header(TableRow::new(titles).style(Style::new().underlined()))
         .column_spacing(0)
@@ -149,11 +151,11 @@ fn details(frame: &mut Frame, area: Rect, row: &TopRow, report: &ComponentSample
     let count = |count: u64| short(count as f64);
     let mut lines = vec![
         Line::from(format!(
-            "{} ({}, {}), {} workers, sends to {next}",
+            "{} ({}, {}), {}, sends to {next}",
             in_a_line(&row.id),
             report.kind,
             in_a_line(&report.component_type),
-            report.workers
+            plural(report.workers as usize, "worker")
         ))
         .bold(),
         Line::from(format!(
