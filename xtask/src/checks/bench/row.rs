@@ -63,7 +63,7 @@ pub(super) enum How {
     /// By `sh`; one line each millisecond is written to it and read back. The wall time is the
     /// median from written to read.
     Echo,
-    /// By `sh`; each gopiper with the runtime directory $SCRATCH is asked for this path each second.
+    /// By `sh`; each gopiper with the runtime directory $SCRATCH is asked for this each second.
     Asked(&'static str),
 }
 
