@@ -82,7 +82,7 @@ fn a_function_that_makes_too_much_of_a_message_fails_it() {
         let text = format!(
             "gopiper.createPipeline({{
   gopiper.loadComponent('stdin_component.so'),
-  gopiper.transform(function(m, w) if m.data == 'greedy' then {body} end end, {{ every = 60, flush = function() end }}),
+  gopiper.transform(function(m, w) if m.data == 'greedy' then {body} end end, {{ every = 60, timeout = 300, flush = function() end }}),
   gopiper.loadComponent('stdout_component.so'),
 }})"
         );
