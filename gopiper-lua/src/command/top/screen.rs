@@ -45,10 +45,11 @@ fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<
             continue;
         }
         match event::read().map_err(|error| format!("the terminal: {error}"))? {
-            Event::Key(key) if key.kind != KeyEventKind::Release => {
-                if view.press(key, &watched.rows) == Asked::Quit {
-                    return Ok(());
-                }
+            Event::Key(key)
+                if key.kind != KeyEventKind::Release
+                    && view.press(key, &watched.rows) == Asked::Quit =>
+            {
+                return Ok(());
             }
             // A new size, for example: it is drawn again.
             _ => {}
