@@ -2,6 +2,7 @@
 mod common;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{Read, Write},
     path::{Path, PathBuf},
@@ -318,4 +319,38 @@ fn components_in_c_are_verified() {
         let said = runs(&verify, folder.path());
         assert!(behaves(&said), "{said}");
     }
+}
+
+/// The Rust files below a folder, without those of the template.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let paths = paths.filter(|path| path.file_name() != Some("template".as_ref()));
+    let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension() == Some("rs".as_ref()));
+    files.chain(folders.iter().flat_map(|folder| sources(folder))).collect()
+}
+
+/// Each warning and error in the log has a code, and the page explains these and no others.
+#[test]
+fn every_code_in_the_log_is_explained() {
+    let mut codes = BTreeSet::new();
+    for file in
+        ["gopiper-core/src", "gopiper-lua/src"].iter().flat_map(|it| sources(&root().join(it)))
+    {
+        let text = fs::read_to_string(&file).expect("text");
+        // `log!` is that of the failures of components.
+        for (name, before) in [("warn!(", "code ="), ("error!(", "code ="), ("log!(", "")] {
+            for call in text.split(name).skip(1) {
+                let (fields, rest) = call.split_once('"').expect("a text");
+                let place = file.display();
+                assert!(fields.trim_end().ends_with(before), "{place}: no code: {fields}");
+                codes.insert(rest.split('"').next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    let page = fs::read_to_string(root().join("docs/operators/troubleshooting.md")).expect("there");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let explained: BTreeSet<_> = rows.map(str::to_owned).collect();
+    assert_eq!(codes, explained);
 }

@@ -61,7 +61,7 @@ impl Blocks {
             match gopiper_abi::raw::shared_memory(length) {
                 Ok(block) => return block,
                 Err(error) => {
-                    tracing::warn!(%error, length, "no shared memory: using private memory")
+                    tracing::warn!(%error, length, code = "no_shared_memory", "no shared memory: using private memory")
                 }
             }
         }

@@ -61,7 +61,10 @@ fn read_note(folder: &Path) -> io::Result<(u64, u64)> {
         (Some(segment), Some(synced)) if is_whole => Ok((segment, synced)),
         _ => {
             let path = path.display();
-            tracing::warn!("{path} is damaged: the last messages may be incomplete");
+            tracing::warn!(
+                code = "buffer_note_damaged",
+                "{path} is damaged: the last messages may be incomplete"
+            );
             Ok((0, 0))
         }
     }

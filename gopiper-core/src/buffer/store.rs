@@ -305,7 +305,7 @@ impl Store {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     // The next opening does.
-                    tracing::warn!(path = %path.display(), "cannot remove it: {error}");
+                    tracing::warn!(path = %path.display(), code = "leftover_segment", "cannot remove it: {error}");
                 }
                 _ => {}
             }
@@ -342,7 +342,7 @@ impl Log {
         let written = written.and_then(|file| file.write_all_at(&note(id, newest.synced()), 0));
         if let Err(error) = written {
             // Without it only damage to the last entries would go unnoticed.
-            tracing::warn!(path = %path.display(), "{error}");
+            tracing::warn!(path = %path.display(), code = "buffer_note_unwritten", "{error}");
         }
     }
 }

@@ -214,6 +214,7 @@ impl Starting {
                 tracing::warn!(
                     pipeline = &*self.stage.pipeline,
                     component = self.stage.name,
+                    code = "slow_start",
                     "it has not started in {PATIENCE:?}: the pipeline waits for it"
                 );
                 self.hear.recv()

@@ -150,6 +150,7 @@ impl Running {
             if let (Some(limit), false) = (self.shutdown_timeout, self.stop.is_aborted()) {
                 tracing::error!(
                     pipeline = self.name,
+                    code = "not_drained",
                     "the pipeline did not drain within {} s: the remaining messages are returned to \
                      their sources",
                     limit.as_secs_f64()

@@ -73,6 +73,7 @@ fn replace(pool: &Arc<Pool>, stuck: &Post, number: u64) {
     tracing::error!(
         pipeline = &*stage.pipeline,
         component = stage.name,
+        code = "worker_abandoned",
         "stuck in `handle` for {limit:?}: another worker replaces it, and its thread is abandoned"
     );
     pool.replace(stuck, worker, begun);

@@ -30,6 +30,20 @@ const MOST_REASONS: usize = 32;
 /// The entry that they share.
 const OTHERS: u64 = u64::MAX;
 
+/// Writes a line about the component, with a code that does not change, and more fields. It has no
+/// commas, so that rustfmt leaves one line as one line.
+macro_rules! log {
+    ($of:ident $level:ident $code:literal [$($field:ident $(= $value:expr)?),*] $($text:tt)+) => {
+        tracing::$level!(
+            pipeline = &*$of.pipeline,
+            component = $of.component,
+            $($field $(= $value)?,)*
+            code = $code,
+            $($text)+
+        )
+    };
+}
+
 /// The failures of one component. Any of its workers reports them; whichever worker comes first
 /// after
 /// [`Failures::due`] writes the counts.
@@ -116,32 +130,23 @@ impl Failures {
             return;
         }
         let Failure { status, description, attempt, dead_letter } = *failure;
-        let (pipeline, component, said) = (&*self.pipeline, &*self.component, said(description));
+        let said = said(description);
         let position = position();
         match attempt {
-            Attempt::Last => tracing::error!(
-                pipeline,
-                component,
-                status,
-                dead_letter,
-                position,
+            Attempt::Last => log!(
+                self error "message_failed" [status, dead_letter, position]
                 "a message failed: {said}"
             ),
-            Attempt::Retried => tracing::warn!(
-                pipeline,
-                component,
-                status,
-                position,
+            Attempt::Retried => log!(
+                self warn "message_retried" [status, position]
                 "a message failed, and will be tried again: {said}"
             ),
-            Attempt::Start => tracing::warn!(
-                pipeline,
-                component,
+            Attempt::Start => log!(
+                self warn "start_retried" []
                 "it cannot start, and will be tried again: {said}"
             ),
-            Attempt::Timer => tracing::error!(
-                pipeline,
-                component,
+            Attempt::Timer => log!(
+                self error "timer_failed" []
                 "its timer has failed, and is called again: {said}"
             ),
             // With a count: `report_dropped`.
@@ -155,8 +160,7 @@ impl Failures {
         let (status, attempt) = (0, Attempt::Room);
         let failure = Failure { status, description: why, attempt, dead_letter: None };
         if self.is_new(&failure, messages) {
-            let (pipeline, component) = (&*self.pipeline, &*self.component);
-            tracing::warn!(pipeline, component, messages, "messages are dropped: {why}");
+            log!(self warn "messages_dropped" [messages] "messages are dropped: {why}");
         }
     }
 
@@ -259,11 +263,8 @@ impl Failures {
         self.due.store(i64::MAX, SeqCst);
         let messages = self.dropped.load(Relaxed);
         if messages > 0 {
-            let (pipeline, component) = (&*self.pipeline, &*self.component);
-            tracing::warn!(
-                pipeline,
-                component,
-                messages,
+            log!(
+                self warn "messages_dropped" [messages]
                 "messages were dropped in all, as there was no room for them"
             );
         }
@@ -271,8 +272,7 @@ impl Failures {
 
     /// Ends the window of a reason. Returns whether another one begins.
     fn tell(&self, key: u64, reason: &mut Reason, now: i64) -> bool {
-        let (pipeline, component, said) =
-            (&*self.pipeline, &*self.component, said(&reason.description));
+        let said = said(&reason.description);
         let (status, waiting) = (reason.status, self.retrying.load(Relaxed));
         let unsaid = std::mem::take(&mut reason.unsaid);
         let is_retried = reason.attempt.is_retried();
@@ -280,55 +280,35 @@ impl Failures {
         match (goes_on, is_retried) {
             (true, _) if reason.attempt == Attempt::Room => {
                 let messages = unsaid;
-                tracing::warn!(pipeline, component, messages, "more messages were dropped: {said}");
+                log!(self warn "messages_dropped" [messages] "more messages were dropped: {said}");
             }
             (false, _) if reason.attempt == Attempt::Room => {
                 let messages = reason.total;
-                tracing::warn!(
-                    pipeline,
-                    component,
-                    messages,
+                log!(
+                    self warn "messages_dropped" [messages]
                     "no more messages are dropped: {said}"
                 );
             }
             (true, true) if reason.has_recovered => self.tell_recovery(reason, now),
             // Nothing is tried any more: the outcome was reported.
-            (true, true) if waiting == 0 => tracing::error!(
-                pipeline,
-                component,
-                status,
-                attempts = unsaid,
-                "more attempts failed within {}: {said}",
-                lasted(reason.since, now)
+            (true, true) if waiting == 0 => log!(
+                self error "message_retried" [status, attempts = unsaid]
+                "more attempts failed within {}: {said}", lasted(reason.since, now)
             ),
-            (true, true) => tracing::error!(
-                pipeline,
-                component,
-                status,
-                attempts = unsaid,
-                waiting,
-                "still failing after {}: {said}",
-                lasted(reason.since, now)
+            (true, true) => log!(
+                self error "still_failing" [status, attempts = unsaid, waiting]
+                "still failing after {}: {said}", lasted(reason.since, now)
             ),
-            (true, false) if key == OTHERS => tracing::error!(
-                pipeline,
-                component,
-                status,
-                messages = unsaid,
+            (true, false) if key == OTHERS => log!(
+                self error "message_failed" [status, messages = unsaid]
                 "more messages failed, for reasons that are not logged separately; the last: {said}"
             ),
-            (true, false) => tracing::error!(
-                pipeline,
-                component,
-                status,
-                messages = unsaid,
+            (true, false) => log!(
+                self error "message_failed" [status, messages = unsaid]
                 "more messages failed: {said}"
             ),
-            (false, false) if reason.total > 1 => tracing::warn!(
-                pipeline,
-                component,
-                status,
-                messages = reason.total,
+            (false, false) if reason.total > 1 => log!(
+                self warn "message_failed" [status, messages = reason.total]
                 "no more messages fail like this: {said}"
             ),
             (false, _) => {}
@@ -340,14 +320,10 @@ impl Failures {
 
     fn tell_recovery(&self, reason: &mut Reason, now: i64) {
         reason.unsaid = 0;
-        tracing::warn!(
-            pipeline = &*self.pipeline,
-            component = self.component,
-            status = reason.status,
-            attempts = reason.total,
+        log!(
+            self warn "works_again" [status = reason.status, attempts = reason.total]
             "it works again after {}; the problem was: {}",
-            lasted(reason.since, now),
-            said(&reason.description)
+            lasted(reason.since, now), said(&reason.description)
         );
     }
 }

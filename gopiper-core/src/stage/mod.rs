@@ -273,13 +273,19 @@ impl Stage {
     /// Ends the pipeline as failed, and says so at once: a later failure must not go unheard.
     pub(crate) fn fail(&self, error: &str) {
         let error = if error.is_empty() { "it failed, and gave no reason" } else { error };
-        tracing::error!(pipeline = &*self.pipeline, component = self.name, "{error}");
+        tracing::error!(
+            pipeline = &*self.pipeline,
+            component = self.name,
+            code = "component_failed",
+            "{error}"
+        );
         let component = self.name.clone();
         let reason = StopReason::Failed { component, error: error.to_owned() };
         if self.stop.end(self.position, reason) {
             tracing::error!(
                 pipeline = &*self.pipeline,
                 component = self.name,
+                code = "branch_ended",
                 "its detached branch ends; messages that the branch has not handled are not resent"
             );
         }

@@ -104,6 +104,7 @@ impl Instance {
                 component = stage.name,
                 panics = self.panics,
                 ?backoff,
+                code = "keeps_panicking",
                 "it panics again and again; it is recreated after a pause"
             );
         }

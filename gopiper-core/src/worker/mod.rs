@@ -154,6 +154,7 @@ impl Worker {
                 pipeline = &*self.stage.pipeline,
                 component = self.stage.name,
                 batches = held,
+                code = "deferred_after_end",
                 "its `end` has returned, but deferred messages are not reported yet: the pipeline \
                  does not end before they are, or their `timeout` is over"
             );

@@ -309,7 +309,7 @@ fn report(summary: &Summary, ends: &PipelineEnd, arguments: &PipelineArguments) 
         );
     }
     for (component, messages) in &summary.left {
-        error!(pipeline, component, messages, "left unprocessed");
+        error!(pipeline, component, messages, code = "left_unprocessed", "left unprocessed");
     }
     for reason in summary.stopped.iter().chain(&summary.ended_branches) {
         match reason {
@@ -327,25 +327,45 @@ fn report(summary: &Summary, ends: &PipelineEnd, arguments: &PipelineArguments) 
         let (failed, _) = in_words(messages);
         match &ends.dead_letter {
             Some(component) => {
-                warn!(pipeline, messages, "{failed} failed and went to {component} (dead_letter)");
+                warn!(
+                    pipeline,
+                    messages,
+                    code = "failed_messages",
+                    "{failed} failed and went to {component} (dead_letter)"
+                );
             }
             None => {
                 let see = see_dead_letters(arguments);
                 let became = if messages == 1 { "a dead letter" } else { "dead letters" };
-                warn!(pipeline, messages, "{failed} failed and became {became} (list: {see})");
+                warn!(
+                    pipeline,
+                    messages,
+                    code = "failed_messages",
+                    "{failed} failed and became {became} (list: {see})"
+                );
             }
         }
     }
     if outcomes.failed > 0 {
         let messages = outcomes.failed;
         let (failed, were) = in_words(messages);
-        error!(pipeline, messages, "{failed} failed and {were} discarded");
+        error!(
+            pipeline,
+            messages,
+            code = "failed_messages",
+            "{failed} failed and {were} discarded"
+        );
     }
     if !summary.is_finished() && outcomes.returned + summary.unsettled > 0 {
         let messages = outcomes.returned + summary.unsettled;
         let (left, were) = in_words(messages);
         let fate = ends.of_unprocessed(messages);
-        error!(pipeline, messages, "{left} {were} left unprocessed: {fate}");
+        error!(
+            pipeline,
+            messages,
+            code = "left_unprocessed",
+            "{left} {were} left unprocessed: {fate}"
+        );
     }
     summary.is_success()
 }

@@ -63,6 +63,7 @@ impl DefaultState {
             Err(_) if directory.is_dir() => {}
             Err(error) => return Err(failed(&error)),
             Ok(()) => warn!(
+                code = "state_moved",
                 "the state of an older gopiper was moved: {} is {} now, which belongs to this file alone; if \
                  another file of that name wrote it, move it back and run that one first",
                 old.display(),

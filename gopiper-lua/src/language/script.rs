@@ -80,7 +80,7 @@ impl Script {
             Ok(())
         })?;
         let ended: Function = AROUND.function(lua)?.call((log, TEXT.function(lua)?))?;
-        let complain = Box::new(|text: &str| tracing::error!("{text}"));
+        let complain = Box::new(|text: &str| tracing::error!(code = "slow_file", "{text}"));
         let limit = Limit::new(self.file.display().to_string(), LimitedCode::File, LIMIT, complain);
         let _running = limit.begin(lua, progress);
         self.text.function(lua)?.call::<()>(())?;

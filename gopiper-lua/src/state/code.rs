@@ -26,6 +26,7 @@ pub(crate) fn only_if_possible(lua: &Lua) -> mlua::Result<()> {
         let is_possible = can_be_made();
         if !is_possible {
             tracing::warn!(
+                code = "lua_not_compiled",
                 "Lua is not compiled, which makes functions about 3 to 20 times slower: this \
                  process cannot make memory executable (because of systemd's \
                  MemoryDenyWriteExecute= or SELinux's execmem, for example)"

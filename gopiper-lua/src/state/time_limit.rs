@@ -151,7 +151,7 @@ impl Limit {
         static WATCH: Once = Once::new();
         WATCH.call_once(|| {
             if let Err(error) = start_watch() {
-                tracing::warn!("Lua functions have no time limit: {error}");
+                tracing::warn!(code = "no_time_limit", "Lua functions have no time limit: {error}");
             }
         });
         let running = Mutex::new(None);

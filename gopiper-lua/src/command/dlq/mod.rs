@@ -185,7 +185,7 @@ fn read(segment: &Path) -> io::Result<(Vec<FoundLetter>, Vec<Damage>)> {
 /// Reports damaged letters, with their fate.
 fn report(segment: &Path, damaged: &[Damage], fate: &str) {
     for Damage { offset, bytes } in damaged {
-        warn!(segment = %segment.display(), offset, bytes, "a dead letter is damaged or incomplete: {fate}");
+        warn!(segment = %segment.display(), offset, bytes, code = "dead_letter_damaged", "a dead letter is damaged or incomplete: {fate}");
     }
 }
 
@@ -198,7 +198,7 @@ fn read_all(folder: &Path) -> io::Result<Vec<FoundLetter>> {
                 report(&segment, &damaged, "skipped");
                 found.extend(letters);
             }
-            Err(error) => warn!("{error}: skipped"),
+            Err(error) => warn!(code = "dead_letter_unreadable", "{error}: skipped"),
         }
     }
     Ok(found)
@@ -283,7 +283,7 @@ fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
         let fate = if goes { "removed" } else { "left" };
         match letters {
             Ok((_, damaged)) => report(&segment, &damaged, fate),
-            Err(error) => warn!("{error}: {fate}"),
+            Err(error) => warn!(code = "dead_letter_unreadable", "{error}: {fate}"),
         }
         if goes {
             dead_letters::remove(&segment)?;

@@ -114,7 +114,7 @@ impl Access {
         if refused.count > 1 {
             let _ = write!(text, " ({} since the last such line)", refused.count);
         }
-        warn!("{text}");
+        warn!(code = "token_refused", "{text}");
         *refused = Refused { count: 0, logged: Some(Instant::now()) };
     }
 }

@@ -111,7 +111,10 @@ fn put_back(component: &str) {
     if !changed.is_empty() {
         let changed = changed.join(", ");
         // Others start at the same time: it may have been one of them.
-        warn!("the handling of {changed} has changed while {component} started: gopiper's is back");
+        warn!(
+            code = "signal_handler_changed",
+            "the handling of {changed} has changed while {component} started: gopiper's is back"
+        );
     }
 }
 

@@ -148,7 +148,10 @@ impl Stops {
                 None => {}
                 Some(1) => self.drain(),
                 Some(2) => {
-                    warn!("ending at once: the remaining messages are returned to their sources");
+                    warn!(
+                        code = "ending_at_once",
+                        "ending at once: the remaining messages are returned to their sources"
+                    );
                     let controls = self.controls();
                     on_a_thread(move || controls.iter().for_each(Control::abort));
                 }
@@ -168,7 +171,10 @@ impl Stops {
             shared_process::end(0);
         }
         drop(state);
-        warn!("stopping: the sources stop, the rest drains; a second signal ends at once");
+        warn!(
+            code = "stopping",
+            "stopping: the sources stop, the rest drains; a second signal ends at once"
+        );
         // On a thread of its own: what components do when they are stopped must not keep the second
         // signal from being heard.
         let stops = self.clone();
@@ -187,7 +193,7 @@ impl Stops {
                 return;
             }
             if Instant::now() >= until {
-                error!("stopped before everything had started");
+                error!(code = "stuck_start", "stopped before everything had started");
                 shared_process::end(exit::FAILED);
             }
             drop(state);
