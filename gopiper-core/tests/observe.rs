@@ -124,7 +124,7 @@ fn all_that_components_count_is_on_the_page() {
         format!("gopiper_component_failed_messages_total{{{words},status=\"fail\"}} 2"),
         format!("gopiper_component_failed_messages_total{{{words},status=\"retry\"}} 0"),
         format!("gopiper_component_words_total{{{words},of=\"input\"}} 4"),
-        format!("gopiper_component_bytes_total{{{null}}} 8"),
+        format!("gopiper_component_received_bytes_total{{{null}}} 8"),
         format!("gopiper_component_depth_messages{{{null}}} 0"),
         format!("gopiper_component_call_duration_seconds_count{{{null}}} 1"),
         format!("gopiper_component_age_seconds_bucket{{{null},le=\"+Inf\"}} 2"),

@@ -1,11 +1,11 @@
-//! Takes every message and counts it: where a pipeline may end that is only measured or tried.
+//! Takes every message: where a pipeline may end that is only measured or tried.
 use gopiper_abi::{
-    BatchCall, BatchComponent, Counter, Error, Factory, HandleFlags, Postponed, Report, attributes,
+    BatchCall, BatchComponent, Error, Factory, HandleFlags, Postponed, Report, attributes,
     export_component,
 };
 
 attributes! {
-    /// Takes every message, and counts the bytes.
+    /// Takes every message, and forgets it. gopiper counts messages and bytes.
     pub struct Attributes {}
 }
 
@@ -20,10 +20,8 @@ impl Factory for NullFactory {
         Ok(NullFactory)
     }
 
-    fn create(&self, postponed: Postponed) -> Result<Null, Error> {
-        let host = postponed.host();
-        let bytes = host.metric("bytes_total", "Bytes of the messages received.").counter()?;
-        Ok(Null { bytes })
+    fn create(&self, _postponed: Postponed) -> Result<Null, Error> {
+        Ok(Null)
     }
 
     fn durability(&self) -> Result<(), String> {
@@ -31,14 +29,11 @@ impl Factory for NullFactory {
     }
 }
 
-/// The component of one worker. The messages are counted by the host; the bytes here.
-pub struct Null {
-    bytes: Counter,
-}
+/// The component of one worker.
+pub struct Null;
 
 impl BatchComponent for Null {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
-        self.bytes.add(call.bytes() as u64);
         call.report_all(Report::DONE)
     }
 }
@@ -52,9 +47,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_the_bytes() {
+    fn takes_every_message() {
         let mut null = Harness::sink::<NullFactory>([]).unwrap();
         assert!(null.handle(["one", "", "three"]).iter().all(|handled| handled.status == 0));
-        assert_eq!(null.metric("bytes_total"), 8.0);
     }
 }

@@ -22,7 +22,7 @@ use super::{
     record::Entries,
     store::{Memory, Store, StoredBlock},
 };
-use crate::disk::{STORED_BYTES, STORED_LIMIT_BYTES};
+use crate::disk::stored_bytes;
 
 /// A block has at most this part of the buffer, unless one message is larger.
 const PARTS: u64 = 8;
@@ -61,11 +61,9 @@ pub(super) struct Gauges {
 
 impl Gauges {
     pub(super) fn new(host: &Host, max_bytes: u64) -> Result<Self, RawError> {
-        let bytes = |name, help| host.metric(name, help).unit("bytes").gauge();
-        bytes(STORED_LIMIT_BYTES, "The most bytes that may be stored.")?.set(max_bytes as f64);
         Ok(Gauges {
             messages: host.metric("stored_messages", "Messages that are stored.").gauge()?,
-            bytes: bytes(STORED_BYTES, "Bytes that are stored.")?,
+            bytes: stored_bytes(host, max_bytes)?,
         })
     }
 

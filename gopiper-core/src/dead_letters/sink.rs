@@ -7,7 +7,7 @@ use gopiper_abi::{
 };
 
 use super::{FOLDER, Letter, segment::Segment, segments};
-use crate::disk::{MESSAGES_PER_SYNC, STORED_BYTES, STORED_LIMIT_BYTES, state};
+use crate::disk::{MESSAGES_PER_SYNC, state, stored_bytes};
 
 /// The approximate largest size of a segment.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -30,9 +30,7 @@ struct DeadLetterSink {
 pub(crate) fn sink(state: PathBuf, limit: u64) -> FactoryHandle {
     own::committing_sink("dead_letters", MESSAGES_PER_SYNC, move |postponed| {
         let (state, folder) = (state.clone(), state.join(FOLDER));
-        let bytes = |name, help| postponed.host().metric(name, help).unit("bytes").gauge();
-        bytes(STORED_LIMIT_BYTES, "The most bytes that may be stored.")?.set(limit as f64);
-        let stored = bytes(STORED_BYTES, "Bytes that are stored.")?;
+        let stored = stored_bytes(postponed.host(), limit)?;
         let sink = DeadLetterSink { state, folder, limit, stored, segment: None, postponed };
         if let Ok(used) = sink.used() {
             sink.stored.set(used as f64);

@@ -7,9 +7,21 @@ pub(crate) mod lock;
 pub mod state;
 pub(crate) mod value;
 
+use gopiper_abi::{
+    Gauge,
+    raw::{Host, RawError},
+};
+
 /// The gauges of what stores messages: an operator watches both alike.
 pub(crate) const STORED_BYTES: &str = "stored_bytes";
 pub(crate) const STORED_LIMIT_BYTES: &str = "stored_limit_bytes";
+
+/// Registers these gauges. Returns the one for the bytes that are stored.
+pub(crate) fn stored_bytes(host: &Host, limit: u64) -> Result<Gauge, RawError> {
+    let gauge = |name, help| host.metric(name, help).unit("bytes").gauge();
+    gauge(STORED_LIMIT_BYTES, "The most bytes that may be stored.")?.set(limit as f64);
+    gauge(STORED_BYTES, "Bytes that are stored.")
+}
 
 /// The most messages that one sync covers.
 pub(crate) const MESSAGES_PER_SYNC: usize = 1 << 16;

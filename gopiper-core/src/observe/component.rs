@@ -78,8 +78,7 @@ pub struct ComponentReport {
 }
 
 impl ComponentReport {
-    /// The part of its place that a component has filled which stores messages: a buffer, the dead
-    /// letters. `None` of others.
+    /// How full a buffer or the dead letters are: from 0 to 1. `None` for other components.
     pub fn filled(&self) -> Option<f64> {
         let gauge = |name: &str| {
             self.metrics.iter().find(|metric| metric.name == name).map(|metric| &metric.value)
@@ -139,7 +138,7 @@ impl Control {
             limit_bytes,
             in_flight: stage.ledger.open.load(Relaxed),
             workers: stage.workers.load(Relaxed) as u64,
-            // Before the parts: they must not be more than the whole.
+            // The parts first: they must not be more than the whole.
             idle: stage.idle.read(),
             blocked: stage.blocked.read(),
             present: stage.present.read(),

@@ -82,7 +82,7 @@ families! {
         = |it| whole(it.counts.dropped);
     Counter "missed_messages_total" "" "Messages that were dropped because it had no room."
         = |it| whole(it.counts.missed);
-    Counter "failed_messages_total" "" "Messages that it failed with: at once, or after the last attempt (retry)."
+    Counter "failed_messages_total" "" "Messages that failed here: at once (`fail`), or after the last attempt (`retry`)."
         = |it| {
             let of = |status, count| Sample {
                 label: Some(("status", status)),
@@ -93,13 +93,13 @@ families! {
                 of("retry", it.counts.exhausted),
             ]
         };
-    Counter "dead_letters_total" "" "Failed messages that it put to the dead letters."
+    Counter "dead_letters_total" "" "Failed messages that became dead letters."
         = |it| whole(it.counts.dead_letters);
     Counter "returned_messages_total" "" "Messages that went back to their source because the pipeline ended."
         = |it| whole(it.counts.returned);
     Counter "kept_messages_total" "" "Messages that it kept, to make something of them."
         = |it| whole(it.counts.kept);
-    Counter "retries_total" "" "Messages that it was given again."
+    Counter "retries_total" "" "Attempts after the first."
         = |it| whole(it.counts.retries);
     Counter "panics_total" "" "Panics in the component, each of which recreates it."
         = |it| whole(it.counts.panics);
@@ -140,13 +140,13 @@ families! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::metrics::OURS;
+    use crate::stage::metrics::HOST_METRICS;
 
     /// What gopiper publishes, no component may register.
     #[test]
     fn each_name_is_refused_to_components() {
         let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
-        assert_eq!(names, OURS);
+        assert_eq!(names, HOST_METRICS);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The names of the program's own threads begin with this.
-const OURS: &str = "gopiper";
+const OWN_THREAD: &str = "gopiper";
 
 /// The processor time of the process so far, by component. Its worker threads are known by number;
 /// a thread that a component has started itself has inherited the name of its creator, unless the
@@ -60,7 +60,7 @@ impl ProcessorTime {
             }
             self.components.insert(key, sum);
         }
-        for task in tasks.values().filter(|task| !task.name.starts_with(OURS)) {
+        for task in tasks.values().filter(|task| !task.name.starts_with(OWN_THREAD)) {
             let creator = creators.get(&task.name).and_then(Option::as_ref);
             let sum = creator.and_then(|key| self.components.get_mut(key));
             *sum.unwrap_or(&mut self.own_threads) += task.cpu;

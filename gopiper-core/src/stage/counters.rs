@@ -107,6 +107,20 @@ pub struct OutcomeCounts {
     pub returned: u64,
 }
 
+impl OutcomeCounts {
+    /// Each with its name, as operators see it.
+    pub fn named(&self) -> [(&'static str, u64); 5] {
+        let OutcomeCounts { delivered, dropped, dead_lettered, failed, returned } = *self;
+        [
+            ("delivered", delivered),
+            ("dropped", dropped),
+            ("dead_lettered", dead_lettered),
+            ("failed", failed),
+            ("returned", returned),
+        ]
+    }
+}
+
 /// Outcomes, counted as they come.
 #[derive(Debug, Default)]
 pub(crate) struct Outcomes([AtomicU64; 5]);

@@ -1,4 +1,4 @@
-//! Durations by their length. One atomic addition a batch, of whatever size.
+//! Durations by their length. Two atomic additions a batch, of whatever size.
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,

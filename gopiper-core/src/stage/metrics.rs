@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 const MOST_SERIES: usize = 100;
 
 /// The names, without the prefix, that are published for each component by its host.
-pub(crate) const OURS: [&str; 28] = [
+pub(crate) const HOST_METRICS: [&str; 28] = [
     "received_messages_total",
     "received_bytes_total",
     "sent_messages_total",
@@ -103,7 +103,7 @@ impl Metrics {
         let name = description.name.as_str();
         let refuse = |why: &str| Err(RawError::new("", format!("metric '{name}': {why}")));
         let root = |name: &str| name.strip_suffix("_total").unwrap_or(name).to_owned();
-        if OURS.iter().any(|ours| root(ours) == root(name)) {
+        if HOST_METRICS.iter().any(|ours| root(ours) == root(name)) {
             return refuse("gopiper publishes one of this name for each component: rename it");
         }
         let mut families = self.0.lock();

@@ -84,7 +84,7 @@ pub(crate) struct Stage {
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) state: ComponentState,
     pub(crate) metrics: Metrics,
-    /// The name of its component's file.
+    /// The name of its file's component, or of what gopiper has built in.
     pub(crate) component: String,
     /// What its library holds of memory, if the library counts that.
     pub(crate) held_memory: Option<HeldMemory>,

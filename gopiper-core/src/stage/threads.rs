@@ -1,8 +1,5 @@
 //! The threads of a stage's workers, by the numbers that the kernel shows.
-use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -10,24 +7,27 @@ use crate::base::cpu;
 
 /// The threads of a stage's workers, and their processor time.
 #[derive(Debug, Default)]
-pub(crate) struct Threads {
-    present: Mutex<Vec<u32>>,
+pub(crate) struct Threads(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    present: Vec<u32>,
     /// The processor time of those that have ended.
-    ended: AtomicU64,
+    ended: Duration,
 }
 
 impl Threads {
     /// This thread belongs to the stage until the result is dropped, on the same thread.
     pub(crate) fn enter(&self) -> Presence<'_> {
         let number = rustix::thread::gettid().as_raw_pid().unsigned_abs();
-        self.present.lock().push(number);
+        self.0.lock().present.push(number);
         Presence { threads: self, number }
     }
 
     /// The numbers of the present ones, and the processor time of those that have ended.
     pub(crate) fn read(&self) -> (Vec<u32>, Duration) {
-        let present = self.present.lock();
-        (present.clone(), Duration::from_nanos(self.ended.load(Relaxed)))
+        let known = self.0.lock();
+        (known.present.clone(), known.ended)
     }
 }
 
@@ -39,11 +39,10 @@ pub(crate) struct Presence<'a> {
 
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
-        let mut present = self.threads.present.lock();
-        present.retain(|number| *number != self.number);
-        // Under the lock, so that no reader counts it twice, or not at all.
-        let cpu = u64::try_from(cpu::of_this_thread().as_nanos()).unwrap_or(u64::MAX);
-        self.threads.ended.fetch_add(cpu, Relaxed);
+        // Both under the lock, so that no reader counts it twice, or not at all.
+        let mut known = self.threads.0.lock();
+        known.present.retain(|number| *number != self.number);
+        known.ended += cpu::of_this_thread();
     }
 }
 

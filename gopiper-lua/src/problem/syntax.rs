@@ -74,7 +74,7 @@ pub(crate) fn with_parsed<T: Send>(
         look(parsed.ast(), parsed.errors())
     };
     thread::scope(|scope| {
-        let parser = thread::Builder::new().name("parser".into());
+        let parser = thread::Builder::new().name("gopiper-parser".into());
         let parser = parser.stack_size((text.len() + 256) * STACK).spawn_scoped(scope, parse);
         parser.ok()?.join().ok()
     })

@@ -41,7 +41,8 @@ pub struct NewMetric<'a> {
 }
 
 impl<'a> NewMetric<'a> {
-    /// Its unit, in the plural (`bytes`, `seconds`). The name has to contain it.
+    /// Its unit, in the plural (`bytes`, `seconds`). The name has to end in it
+    /// (before `_total`).
     pub fn unit(mut self, unit: &'a str) -> Self {
         self.unit = unit;
         self

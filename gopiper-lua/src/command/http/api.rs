@@ -47,16 +47,11 @@ pub(super) fn pipelines(
         .collect();
     let pipelines = reports.iter().map(|pipeline| {
         let components = pipeline.components.iter().map(|it| component(it, &libraries));
-        let outcomes = &pipeline.outcomes;
+        let outcomes =
+            pipeline.outcomes.named().map(|(name, count)| (name.to_owned(), count.into()));
         json!({
             "name": pipeline.name,
-            "outcomes": {
-                "delivered": outcomes.delivered,
-                "dropped": outcomes.dropped,
-                "dead_lettered": outcomes.dead_lettered,
-                "failed": outcomes.failed,
-                "returned": outcomes.returned,
-            },
+            "outcomes": serde_json::Map::from_iter(outcomes),
             "components": components.collect::<Vec<_>>(),
         })
     });

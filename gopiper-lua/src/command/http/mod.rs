@@ -28,12 +28,12 @@ use crate::command::{control::ControlSocket, process::signals::Stops};
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct HttpArguments {
-    /// Serve /metrics, /health and /ready by HTTP at this address, for example 127.0.0.1:9598. An
-    /// address that other machines can reach needs a token.
+    /// Serve /metrics, /health, /ready and /api/v1 by HTTP at this address, for example
+    /// 127.0.0.1:9598. An address that other machines can reach needs a token, /api/v1 always.
     #[arg(long, env = "GOPIPER_HTTP", value_name = "ADDRESS:PORT")]
     http: Option<SocketAddr>,
-    /// The file with the token that requests have to bring (Authorization: Bearer TOKEN), unless
-    /// they come from this machine to a loopback address.
+    /// The file with the token that requests have to bring (Authorization: Bearer TOKEN). At a
+    /// loopback address only those for /api/v1 need it.
     #[arg(long, env = "GOPIPER_HTTP_TOKEN_FILE", value_name = "FILE", requires = "http")]
     http_token_file: Option<PathBuf>,
 }

@@ -32,7 +32,7 @@ impl Readiness {
                 let (messages, blocked) = (component.progress(), component.blocked);
                 let seen = LastProgress { messages, blocked, since: now };
                 let key = (pipeline.name.clone(), component.name.clone());
-                let before = self.seen.entry(key).or_insert(LastProgress { since: now, ..seen });
+                let before = self.seen.entry(key).or_insert(seen);
                 // One that waits for room has messages, too; a later one is the cause.
                 let moves = before.messages != messages || before.blocked != blocked;
                 if moves || component.depth_messages == 0 {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use super::crate_map::{CrateMap, ModulePath};
-use super::house::{COUPLES, HOUSE, Room};
+use super::house::{self, COUPLES, HOUSE, Room};
 use crate::workspace::root;
 
 pub(super) fn check() -> Result<Vec<String>> {
@@ -26,7 +26,7 @@ fn violations(src: &str, map: &CrateMap, rooms: &[Room]) -> Vec<String> {
             if !path.is_empty() {
                 wrong.push(format!(
                     "{src}: no floor is known for '{path}': give it one in {}",
-                    file!().replace("floors.rs", "house.rs")
+                    house::FILE
                 ));
             }
             continue;

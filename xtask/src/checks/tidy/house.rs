@@ -1,5 +1,8 @@
 //! The folders that each folder of a crate may use: the design, as a table.
 
+/// This file.
+pub(super) const FILE: &str = file!();
+
 /// A folder of a crate (or a file beside `lib.rs`), and the folders on the floors below that it may
 /// use.
 pub(super) type Room = (&'static str, &'static str);

@@ -61,7 +61,7 @@ pub(crate) fn unless_it_ends() -> MutexGuard<'static, ()> {
 pub(crate) fn end_before_signals_do(except: BTreeSet<i32>, folder: PathBuf) -> io::Result<()> {
     let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|it| !is_ignored(*it));
     let mut signals = Signals::new(ends)?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
+    thread::Builder::new().name("gopiper-signals".into()).spawn(move || {
         for signal in &mut signals {
             let _ended = unless_it_ends();
             kill_all(&except);
