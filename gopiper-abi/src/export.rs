@@ -149,7 +149,8 @@ macro_rules! export_component {
     };
     (@allocator) => { $crate::export_component!(@allocator ::std::alloc::System); };
     (@allocator none) => {
-        const HELD_MEMORY: Option<$crate::raw::HeldMemory> = None;
+        const HELD_MEMORY: ::core::option::Option<$crate::raw::HeldMemory> =
+            ::core::option::Option::None;
     };
     (@allocator $below:path) => {
         // Unit tests keep the allocator of their program.
@@ -161,7 +162,8 @@ macro_rules! export_component {
             ALLOCATOR.held()
         }
 
-        const HELD_MEMORY: Option<$crate::raw::HeldMemory> = Some(held_memory);
+        const HELD_MEMORY: ::core::option::Option<$crate::raw::HeldMemory> =
+            ::core::option::Option::Some(held_memory);
     };
     (@allocator $($other:tt)*) => {
         compile_error!(

@@ -3,17 +3,19 @@ mod common;
 
 use std::{
     collections::BTreeSet,
+    fs, iter,
+    path::Path,
     sync::{Arc, Barrier},
     thread,
     time::Duration,
 };
 
-use common::{Probe, load, run, run_until};
-use gopiper_abi::{Component, Counter, HandledCallback, Message, Report, own};
+use common::{Probe, load, run, run_until, steps::block};
+use gopiper_abi::{Component, Counter, HandledCallback, Message, Report, Value, own};
 use gopiper_core::{
-    BufferOptions, ComponentOptions, ComponentSpec, Control, ManualClock, OnFail, PipelineOptions,
-    Step,
-    observe::{ComponentReport, FAMILIES, MetricsFormat, ProcessorTime, metrics_text},
+    BufferOptions, ComponentOptions, ComponentSpec, Control, ManualClock, OnFail, Pipeline,
+    PipelineOptions, Step,
+    observe::{ComponentReport, FAMILIES, MetricsFormat, ProcessorTime, TapOptions, metrics_text},
 };
 
 fn report(control: &Control, component: &str) -> ComponentReport {
@@ -240,4 +242,47 @@ fn the_reference_page_has_every_metric() {
     // Of the test's component.
     assert!(published.remove("gopiper_component_words_total"));
     assert_eq!(published, rows(page));
+}
+
+/// Lines that lie in one block (a run), workers that could change their order, lent batches, copies.
+#[test]
+fn a_tap_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("lines");
+    let lines: Vec<String> = (0..20_000).map(|number| format!("line {number}")).collect();
+    fs::write(&file, lines.join("\n")).expect("written");
+    let untapped = run_tapped(&file, None);
+    let each = TapOptions { per_second: 1e12, contains: b"7".to_vec(), side: None };
+    let tapped = run_tapped(&file, Some(&each));
+    assert_eq!(tapped.0, lines);
+    assert_eq!(untapped.0, lines);
+    assert_eq!(tapped.1, untapped.1);
+}
+
+/// The lines at the end, in order, and the counts of each component.
+fn run_tapped(file: &Path, options: Option<&TapOptions>) -> (Vec<String>, Vec<(String, [u64; 4])>) {
+    let paths = Value::from(vec![Value::from(file.to_str().expect("text"))]);
+    let source = load("file_source", [("paths", paths), ("checkpoint", false.into())]);
+    let mut pass = load("pass", []);
+    pass.options.timeout = Some(Duration::from_secs(60));
+    pass.options.pool_size = Some(3);
+    let probe = Probe::new(["unused"]);
+    let tee =
+        Step::Tee(vec![block(vec![load("null", []).into()]), block(vec![probe.sink().into()])]);
+    let pipeline = Pipeline::new(vec![source.into(), pass.into(), tee], PipelineOptions::default());
+    let prepared = pipeline.expect("a pipeline").prepare().expect("prepared");
+    let mut running = prepared.start_held().expect("started");
+    let control = running.control();
+    let names = control.counts().into_iter().map(|(name, _)| name);
+    let taps: Vec<_> =
+        names.filter_map(|name| Some(control.tap(&name, options?).expect("room"))).collect();
+    running.release();
+    let summary = running.wait();
+    assert!(summary.is_success(), "{summary:?}");
+    let seen: usize = taps.iter().map(|tap| iter::from_fn(|| tap.take()).count()).sum();
+    assert_eq!(seen > 0, options.is_some());
+    let counts = summary.components.into_iter().map(|(name, counts)| {
+        (name, [counts.received, counts.received_bytes, counts.sent, counts.sent_bytes])
+    });
+    (probe.output(), counts.collect())
 }

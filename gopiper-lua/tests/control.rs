@@ -3,10 +3,11 @@ mod common;
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixListener},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Output},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -35,7 +36,8 @@ impl AtWork {
         let input = program.stdin.take();
         let at_work = AtWork { program, input, home };
         let until = Instant::now() + PATIENCE;
-        while !stdout(&at_work.ask(&["list", "--running"])).contains("running") {
+        let running = format!("{}  running", at_work.pid());
+        while !stdout(&at_work.ask(&["list", "--running"])).contains(&running) {
             assert!(Instant::now() < until, "it does not run");
             thread::sleep(Duration::from_millis(10));
         }
@@ -196,10 +198,28 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
 #[test]
 fn a_tap_ends_with_its_pipeline() {
     let mut at_work = AtWork::new("");
-    let mut command = at_work.asking(&["tap", "stdout", "--pid", &at_work.pid()]);
-    let follows = command.spawn().expect("it starts");
-    drop(at_work.input.take());
+    let mut input = at_work.input.take().expect("a pipe");
+    let pid = at_work.pid();
+    let mut command = at_work.asking(&["tap", "stdout", "--side", "before", "--pid", &pid]);
+    let mut follows = command.spawn().expect("it starts");
+    let mut shown = BufReader::new(follows.stdout.take().expect("a pipe"));
+    let (sender, receiver) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut line = String::new();
+        shown.read_line(&mut line).expect("text");
+        sender.send(line).expect("somebody waits");
+        std::io::copy(&mut shown, &mut std::io::sink())
+    });
+    let line = loop {
+        input.write_all(b"one\n").expect("taken");
+        match receiver.recv_timeout(Duration::from_millis(20)) {
+            Ok(line) => break line,
+            Err(_) => continue,
+        }
+    };
+    assert!(line.ends_with("  one\n"), "{line}");
+    drop(input);
     assert!(at_work.program.wait().expect("it ends").success());
-    let output = follows.wait_with_output().expect("it ends");
-    assert!(stdout(&output).is_empty(), "{}", stdout(&output));
+    assert!(follows.wait().expect("it ends").success());
+    reader.join().expect("no panic").expect("read");
 }

@@ -28,8 +28,12 @@ struct AtWork {
 
 impl AtWork {
     fn new(between: &str) -> Self {
+        Self::with(between, &[])
+    }
+
+    fn with(between: &str, more: &[&str]) -> Self {
         let home = Home::new(&pipeline_text(between, "{}"));
-        let mut command = home.gopiper(&["run", "--http", "127.0.0.1:0"]);
+        let mut command = home.gopiper(&[&["run", "--http", "127.0.0.1:0"], more].concat());
         command.env("GOPIPER_LOG", "info").stdin(Stdio::piped());
         let mut program = command.spawn().expect("it starts");
         let input = program.stdin.take().expect("a pipe");
@@ -93,7 +97,7 @@ fn answer(mut stream: TcpStream) -> (u16, String) {
 }
 
 #[test]
-fn metrics_health_and_readiness_are_served_and_nothing_else() {
+fn metrics_health_and_readiness_are_served() {
     let mut at_work = AtWork::new("");
     at_work.input.write_all(b"one\nthree\n").expect("taken");
     let line = "gopiper_component_received_bytes_total{pipeline=\"main\",component_id=\"stdout\",\
@@ -108,17 +112,45 @@ fn metrics_health_and_readiness_are_served_and_nothing_else() {
     assert_eq!(at_work.get("/other").0, 404);
     assert_eq!(at_work.ask(&request("POST", "/metrics", "localhost", "")).0, 405);
     assert_eq!(at_work.ask(&request("GET", "/metrics", "example.test", "")).0, 403);
-    // The pipeline stops: a load balancer sends it nothing more.
+}
+
+/// A load balancer sends it nothing more.
+#[test]
+fn a_pipeline_that_stops_is_not_ready() {
+    let endless = "gopiper.transform(function() while true do end end, { timeout = 300 }),";
+    let mut at_work = AtWork::new(endless);
+    at_work.input.write_all(b"one\n").expect("taken");
+    let is_busy = |_, text: &str| {
+        text.contains("component_id=\"lua\"") && !text.contains("received_messages_total{pipeline=\"main\",component_id=\"lua\",component_kind=\"transform\",component_type=\"lua\"} 0")
+    };
+    at_work.await_answer("/metrics", is_busy);
+    assert_eq!(at_work.get("/ready").0, 200);
     send(&at_work.program, Signal::TERM);
-    let stopping = |status, text: &str| status == 503 && text.contains("are stopping");
-    if at_work.program.try_wait().expect("a child").is_none() {
-        let until = Instant::now() + PATIENCE;
-        while TcpStream::connect(&at_work.address).is_ok() && Instant::now() < until {
-            let (status, text) = at_work.get("/ready");
-            // The connection may also be the last thing that ended.
-            assert!(status == 200 || status == 0 || stopping(status, &text), "{text}");
-        }
+    at_work.await_answer("/ready", |status, text| {
+        status == 503 && text.contains("the pipelines are stopping")
+    });
+}
+
+/// A failure, and a message, may be what only some are to see.
+#[test]
+fn contents_are_for_those_with_the_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = folder.path().join("token");
+    fs::write(&token, "0123456789abcdef\n").expect("written");
+    let mut at_work = AtWork::with("", &["--http-token-file", token.to_str().expect("text")]);
+    at_work.input.write_all(b"one\n").expect("taken");
+    let right = "Authorization: Bearer 0123456789abcdef\r\n";
+    let wrong = "Authorization: Bearer fedcba9876543210\r\n";
+    for path in ["/api/v1/process", "/api/v1/pipelines", "/api/v1/tap?component=stdout"] {
+        assert_eq!(at_work.get(path).0, 401, "{path}");
+        assert_eq!(at_work.ask(&request("GET", path, "localhost", wrong)).0, 401, "{path}");
+        assert_eq!(at_work.ask(&request("GET", path, "example.test", right)).0, 403, "{path}");
     }
+    let (status, text) = at_work.ask(&request("GET", "/api/v1/pipelines", "localhost", right));
+    let (_, body) = text.split_once("\r\n\r\n").expect("a body");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!((status, &body["pipelines"][0]["name"]), (200, &"main".into()));
+    assert_eq!(at_work.get("/metrics").0, 200, "numbers are for all on this machine");
 }
 
 #[test]

@@ -44,6 +44,28 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     redacted
 }
 
+/// As [`redact`], of bytes that need not be text.
+pub fn redact_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => match redact(text) {
+            Cow::Borrowed(_) => Cow::Borrowed(bytes),
+            Cow::Owned(redacted) => Cow::Owned(redacted.into_bytes()),
+        },
+        Err(_) => {
+            let mut redacted = Cow::Borrowed(bytes);
+            for secret in SECRETS.read().iter() {
+                let found: Vec<_> =
+                    memchr::memmem::find_iter(&redacted, secret.as_bytes()).collect();
+                // From the last one on: the places of others stay the same.
+                for at in found.into_iter().rev() {
+                    redacted.to_mut().splice(at..at + secret.len(), SHOWN.bytes());
+                }
+            }
+            redacted
+        }
+    }
+}
+
 /// The beginning of a secret that a text shows, with the mark of a cut after it.
 fn cut_off(text: &str, secret: &str) -> Option<String> {
     if !text.contains('…') {
@@ -75,5 +97,13 @@ mod tests {
             assert!(!redacted.contains("en-1") && !redacted.contains("\nsec"), "{redacted}");
         }
         assert!(matches!(redact("nothing of it"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_secret_is_found_between_bytes_that_are_no_text() {
+        keep("hidden-word");
+        assert_eq!(&*redact_bytes(b"\xffhidden-word\xfe"), b"\xff(secret)\xfe");
+        assert_eq!(&*redact_bytes(b"a hidden-word"), b"a (secret)");
+        assert!(matches!(redact_bytes(b"\xff"), Cow::Borrowed(_)));
     }
 }

@@ -161,6 +161,8 @@ impl Control {
             };
             next.extend(self.stages().iter().filter(is_its_own).map(|other| other.name.clone()));
         });
+        // Branches that lead to one component.
+        next.dedup();
         next
     }
 }

@@ -16,9 +16,9 @@ pub struct MessageTap {
 }
 
 impl MessageTap {
-    /// The messages that were copied since the last call, oldest first. It does not wait.
-    pub fn take(&self) -> Vec<TappedMessage> {
-        self.tap.receiver.try_iter().collect()
+    /// The message that was copied first of those that were not taken yet. It does not wait.
+    pub fn take(&self) -> Option<TappedMessage> {
+        self.tap.take()
     }
 
     /// How many messages were due, and were not copied because nobody took those before.

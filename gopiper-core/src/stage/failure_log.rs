@@ -204,7 +204,7 @@ impl Failures {
         );
         self.due.fetch_min(until, SeqCst);
         drop(reasons);
-        let (time, description) = (self.clock.now(), description.to_owned());
+        let (time, description) = (self.clock.now(), said(description).into_owned());
         self.recent.add(RecentFailure { time, status, description });
         true
     }

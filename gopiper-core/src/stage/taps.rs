@@ -1,6 +1,7 @@
 //! Copies of some of the messages that pass a stage, for one who looks. While nobody does, a tap
 //! costs a worker one load for each batch.
 use std::{
+    fmt::{self, Write as _},
     sync::{
         Arc,
         atomic::{
@@ -12,7 +13,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use gopiper_abi::{Message, Value, raw::Batch};
+use gopiper_abi::{Message, Value, ValueTag, raw::Batch};
 use memchr::memmem::Finder;
 use parking_lot::Mutex;
 
@@ -20,10 +21,12 @@ use crate::base::clock::Clock;
 
 /// The most taps of one component.
 const MOST_TAPS: usize = 8;
-/// Copies that wait for the one who looks; with more, messages pass unseen.
+/// Copies that wait for the one who looks, and about their bytes; with more, messages pass unseen.
 const WAITING: usize = 256;
-/// The most bytes of a message that are copied.
+const WAITING_BYTES: usize = 4 << 20;
+/// The most bytes of a message that are copied, and of each of its attributes.
 const COPIED: usize = 64 << 10;
+const COPIED_OF_ATTRIBUTE: usize = 4 << 10;
 
 /// Where a message was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +59,7 @@ pub struct TappedMessage {
     pub data: Vec<u8>,
     /// How many bytes it has.
     pub length: usize,
-    /// Its attributes.
+    /// Its attributes. Long ones are cut off; lists, maps and bytes are in words.
     pub attributes: Vec<(String, Value)>,
     /// Its position in its source's input, in words, if the source gives it.
     pub position: Option<String>,
@@ -77,7 +80,8 @@ pub(crate) struct SharedTap {
     /// When the next message may be copied, of each side.
     due: [AtomicI64; 2],
     sender: Sender<TappedMessage>,
-    pub(crate) receiver: Receiver<TappedMessage>,
+    receiver: Receiver<TappedMessage>,
+    waiting_bytes: AtomicUsize,
     /// Messages that were not copied, as too many copies waited.
     pub(crate) unseen: AtomicU64,
 }
@@ -99,6 +103,7 @@ impl Taps {
             due: [AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN)],
             sender,
             receiver,
+            waiting_bytes: AtomicUsize::new(0),
             unseen: AtomicU64::new(0),
         });
         open.push(tap.clone());
@@ -148,9 +153,66 @@ impl SharedTap {
         }
         // A message in a run has no position: `messages_mut` takes the run apart.
         let copy = copied(&batch.messages_mut()[place], side, clock.now());
-        if self.sender.try_send(copy).is_err() {
+        let bytes = size(&copy);
+        let waiting = self.waiting_bytes.fetch_add(bytes, Relaxed);
+        if waiting > WAITING_BYTES || self.sender.try_send(copy).is_err() {
+            self.waiting_bytes.fetch_sub(bytes, Relaxed);
             self.unseen.fetch_add(1, Relaxed);
         }
+    }
+
+    /// The copy that has waited longest.
+    pub(crate) fn take(&self) -> Option<TappedMessage> {
+        let copy = self.receiver.try_recv().ok()?;
+        self.waiting_bytes.fetch_sub(size(&copy), Relaxed);
+        Some(copy)
+    }
+}
+
+/// About what a copy takes of memory.
+fn size(copy: &TappedMessage) -> usize {
+    let of_value = |value: &Value| value.as_str().map_or(0, str::len);
+    let attributes = copy.attributes.iter().map(|(name, value)| name.len() + of_value(value));
+    copy.data.len() + attributes.sum::<usize>()
+}
+
+/// An attribute, without the memory that it lies in, and not much of it.
+fn copied_value(value: &Value) -> Value {
+    match value.tag() {
+        ValueTag::LIST | ValueTag::MAP => {
+            let mut text = Cut { text: String::new(), left: COPIED_OF_ATTRIBUTE };
+            // It fails when there is enough.
+            let _ = write!(text, "{value:?}");
+            text.text.into()
+        }
+        _ => match (value.as_str(), value.as_bytes()) {
+            (Some(text), _) if text.len() > COPIED_OF_ATTRIBUTE => {
+                let ends = (0..=COPIED_OF_ATTRIBUTE).rev();
+                let end = ends.into_iter().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                format!("{}…", &text[..end]).into()
+            }
+            (Some(text), _) => text.to_owned().into(),
+            (None, Some(bytes)) => format!("{} bytes", bytes.len()).into(),
+            (None, None) => value.clone(),
+        },
+    }
+}
+
+/// A text that takes so many bytes more.
+struct Cut {
+    text: String,
+    left: usize,
+}
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() > self.left {
+            self.text.push('…');
+            return Err(fmt::Error);
+        }
+        self.left -= text.len();
+        self.text.push_str(text);
+        Ok(())
     }
 }
 
@@ -162,7 +224,9 @@ fn copied(message: &Message, side: Side, seen: i64) -> TappedMessage {
         seen,
         data: data[..data.len().min(COPIED)].to_vec(),
         length: data.len(),
-        attributes: attributes.map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+        attributes: attributes
+            .map(|(name, value)| (name.to_owned(), copied_value(value)))
+            .collect(),
         position: message.position(),
     }
 }
@@ -185,7 +249,7 @@ mod tests {
     }
 
     fn seen(tap: &SharedTap) -> Vec<(Side, Vec<u8>)> {
-        tap.receiver.try_iter().map(|message| (message.side, message.data)).collect()
+        std::iter::from_fn(|| tap.take()).map(|message| (message.side, message.data)).collect()
     }
 
     #[test]
@@ -238,7 +302,30 @@ mod tests {
 
     #[test]
     fn a_large_message_is_copied_in_part() {
-        let copy = copied(&Message::new(vec![b'x'; COPIED + 1]), Side::After, 0);
+        let mut message = Message::new(vec![b'x'; COPIED + 1]);
+        message.set_attribute("long", "é".repeat(COPIED_OF_ATTRIBUTE));
+        message.set_attribute("list", vec![Value::from("é".repeat(10_000)); 10]);
+        message.set_attribute("status", 200i64);
+        let copy = copied(&message, Side::After, 0);
         assert_eq!((copy.data.len(), copy.length), (COPIED, COPIED + 1));
+        let [(_, long), (_, list), (_, status)] = &copy.attributes[..] else { panic!("three") };
+        assert!(long.as_str().is_some_and(|it| it.len() < 5000 && it.ends_with("é…")), "{long:?}");
+        assert!(list.as_str().is_some_and(|it| it.len() < 5000 && it.ends_with('…')), "{list:?}");
+        assert_eq!(status.as_i64(), Some(200));
+    }
+
+    #[test]
+    fn copies_that_wait_take_so_many_bytes_at_most() {
+        let (clock, taps) = (ManualClock::new(), Taps::default());
+        let tap = taps.open(&options(1e9, "")).expect("room");
+        let large = "x".repeat(COPIED);
+        for _ in 0..WAITING {
+            taps.show(Side::Before, &mut batch(&[&large]), &clock.clock());
+            clock.advance(Duration::from_secs(1));
+        }
+        let waiting = WAITING_BYTES / COPIED + 1;
+        assert_eq!(tap.unseen.load(Relaxed), (WAITING - waiting) as u64);
+        assert_eq!(seen(&tap).len(), waiting);
+        assert_eq!(tap.waiting_bytes.load(Relaxed), 0);
     }
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use gopiper_core::loader::{self, Inspection, Refusal};
+use gopiper_core::{
+    in_a_line,
+    loader::{self, Inspection, Refusal},
+};
 use gopiper_lua::{SearchPath, unreadable};
 use serde_json::json;
 
@@ -100,7 +103,7 @@ fn list_running(as_json: bool) -> ExitCode {
                     process.pid,
                     text("state"),
                     in_units(uptime as u64),
-                    text("file")
+                    in_a_line(&text("file"))
                 ));
             }
             // It may have ended meanwhile.

@@ -39,12 +39,15 @@ pub(crate) struct Found {
     pub(crate) inode: Inode,
     pub(crate) born: Option<i64>,
     modified: SystemTime,
+    /// How long it was.
+    pub(crate) length: u64,
 }
 
 impl Found {
     fn new(path: PathBuf, metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Found { path, inode: Inode::from(metadata), born: born(metadata), modified }
+        let (inode, length) = (Inode::from(metadata), metadata.len());
+        Found { path, inode, born: born(metadata), modified, length }
     }
 
     /// The oldest first. Of files of one moment, as file systems tell time, the one without a

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::{net::UnixStream, runtime, time::timeout};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running gopiper.
 #[derive(Debug)]
@@ -23,6 +23,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Whether it has ended: nothing listens there any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        std::os::unix::net::UnixStream::connect(&self.socket).is_err()
+    }
+
     /// The object at a path of its interface.
     ///
     /// # Errors

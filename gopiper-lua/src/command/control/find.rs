@@ -1,7 +1,12 @@
 //! The running processes of this user.
-use std::{fs, io, os::unix::net::UnixStream, path::Path};
+use std::{
+    fs, io,
+    os::unix::{fs::MetadataExt, net::UnixStream},
+    path::Path,
+};
 
 use clap::Args;
+use tracing::warn;
 
 use super::{
     client::Process,
@@ -44,14 +49,24 @@ impl ProcessArguments {
 /// The running processes of this user, by number. What a killed one has left is removed.
 pub(crate) fn running() -> Vec<Process> {
     let mut found = Vec::new();
-    for folder in folders().iter().filter(|folder| check(folder).is_ok()) {
-        let Ok(entries) = fs::read_dir(folder) else { continue };
+    for folder in folders() {
+        if let Err(error) = check(&folder) {
+            if error.kind() != io::ErrorKind::NotFound {
+                warn!(
+                    code = "control_folder",
+                    "{}: {error}: it is not looked at",
+                    folder.display()
+                );
+            }
+            continue;
+        }
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
         for socket in entries.flatten().map(|entry| entry.path()) {
             let Some(pid) = pid_of(&socket) else { continue };
             match UnixStream::connect(&socket) {
                 Ok(_) => found.push(Process { pid, socket }),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    let _ = fs::remove_file(&socket);
+                    remove_leftover(&socket);
                 }
                 // It has ended just now, or cannot answer.
                 Err(_) => {}
@@ -60,6 +75,15 @@ pub(crate) fn running() -> Vec<Process> {
     }
     found.sort_by_key(|process| process.pid);
     found
+}
+
+/// Removes the socket of a process that was killed; not that of a new process with its number.
+fn remove_leftover(socket: &Path) {
+    let inode = || fs::symlink_metadata(socket).map(|metadata| metadata.ino()).ok();
+    let before = inode();
+    if UnixStream::connect(socket).is_err() && before.is_some() && inode() == before {
+        let _ = fs::remove_file(socket);
+    }
 }
 
 /// The number in `1234.sock`.

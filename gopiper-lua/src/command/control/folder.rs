@@ -14,7 +14,9 @@ use rustix::process::geteuid;
 /// asks has one: so both are looked at.
 pub(super) fn folders() -> Vec<PathBuf> {
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let runtime = runtime.filter(|folder| folder.is_absolute()).map(|it| it.join("gopiper"));
+    // One of another user (`su` keeps the variable) is theirs to rename and to replace.
+    let runtime = runtime.filter(|folder| folder.is_absolute() && check(folder).is_ok());
+    let runtime = runtime.map(|folder| folder.join("gopiper"));
     let short = PathBuf::from(format!("/tmp/gopiper-{}", geteuid().as_raw()));
     runtime.into_iter().chain([short]).collect()
 }
@@ -35,7 +37,9 @@ pub(super) fn check(folder: &Path) -> io::Result<()> {
     let is_own = found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o077 == 0;
     match is_own {
         true => Ok(()),
-        false => Err(io::Error::other("it is no folder of this user alone (mode 0700)")),
+        false => {
+            Err(io::Error::other("it is not a folder that only this user can open (mode 0700)"))
+        }
     }
 }
 

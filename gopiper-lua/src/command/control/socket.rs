@@ -38,29 +38,33 @@ impl ControlSocket {
         Err(errors.join("; "))
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn open_in(folder: &Path) -> io::Result<Self> {
         let path = folder.join(format!("{}.sock", process::id()));
         if path.as_os_str().as_bytes().len() > LONGEST_PATH {
             return Err(io::Error::other("its path is too long for a socket"));
         }
         folder::make(folder)?;
-        remove_leftover(&path)?;
-        let listener = UnixListener::bind(&path)?;
+        if UnixStream::connect(&path).is_ok() {
+            // Processes in containers that share the folder may have one number.
+            let said = "another process with the number of this one listens there";
+            return Err(io::Error::other(said));
+        }
+        // It gets its name once it listens: until then it would look like a leftover, which
+        // others remove.
+        let new = path.with_extension("new");
+        let _ = fs::remove_file(&new);
+        let listener = UnixListener::bind(&new)?;
         let socket = ControlSocket { path, listener };
         // The folder has kept others out so far.
-        fs::set_permissions(&socket.path, fs::Permissions::from_mode(0o600))?;
-        socket.listener.set_nonblocking(true)?;
+        let ready = fs::set_permissions(&new, fs::Permissions::from_mode(0o600))
+            .and_then(|()| socket.listener.set_nonblocking(true))
+            .and_then(|()| fs::rename(&new, &socket.path));
+        ready.inspect_err(|_| drop(fs::remove_file(&new)))?;
         Ok(socket)
-    }
-}
-
-/// Removes the socket of a process that had this number before.
-fn remove_leftover(path: &Path) -> io::Result<()> {
-    match UnixStream::connect(path) {
-        // Processes in containers that share the folder may have one number.
-        Ok(_) => Err(io::Error::other("another process with the number of this one listens there")),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(_) => Ok(()),
     }
 }
 

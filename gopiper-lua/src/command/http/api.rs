@@ -20,7 +20,7 @@ pub(super) fn process(shared: &Shared) -> Value {
     json!({
         "pid": std::process::id(),
         "version": env!("CARGO_PKG_VERSION"),
-        "file": shared.file,
+        "file": redact(&shared.file.to_string_lossy()),
         "state": shared.stops.phase().name(),
         "uptime_seconds": shared.started.elapsed().as_secs_f64(),
         "pipelines": names,
@@ -65,8 +65,11 @@ fn component(report: &ComponentReport, libraries: &[LibraryMemory]) -> Value {
         json!({ "library_bytes": memory.held_bytes(), "components": users })
     });
     let metrics = report.metrics.iter().map(|metric| {
-        let labels: serde_json::Map<_, _> =
-            metric.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let labels: serde_json::Map<_, _> = metric
+            .labels
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(redact(value))))
+            .collect();
         json!({
             "name": metric.name, "help": metric.help, "unit": metric.unit, "labels": labels,
             "value": value(&metric.value),
@@ -76,7 +79,6 @@ fn component(report: &ComponentReport, libraries: &[LibraryMemory]) -> Value {
         json!({
             "time_seconds": failure.time as f64 / 1e9,
             "status": failure.status,
-            // Here, too: JSON writes some signs of a secret in another way.
             "description": redact(&failure.description),
         })
     });

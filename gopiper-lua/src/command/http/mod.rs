@@ -1,8 +1,8 @@
-//! The HTTP server of `gopiper run`: metrics, health, readiness, and reports as JSON. It always
-//! listens on the control socket, and on a port if the operator asks for that.
+//! The HTTP server of `gopiper run`: metrics, health, readiness, reports as JSON, and taps. It
+//! always listens on the control socket, and on a port if the operator asks for that.
 //!
-//! It reads what workers have counted, on a thread of its own. Nothing here may make a message
-//! wait, show what a message contains, or change a pipeline.
+//! It reads what workers have counted, on a thread of its own. Only a tap shows what messages
+//! contain, and nothing here makes a message wait, or changes a pipeline.
 mod access;
 mod api;
 mod readiness;
@@ -24,7 +24,10 @@ use self::{
     access::{Access, Reach},
     server::Listeners,
 };
-use crate::command::{control::ControlSocket, process::signals::Stops};
+use crate::command::{
+    control::ControlSocket,
+    process::{shared_process::remove_at_end, signals::Stops},
+};
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct HttpArguments {
@@ -49,7 +52,7 @@ impl Server {
     /// Says where it listens: with port 0 the system has chosen one.
     pub(crate) fn announce(&self) {
         if let Some(address) = self.address {
-            info!("HTTP: /metrics, /health and /ready at http://{address}");
+            info!("HTTP: /metrics, /health, /ready and /api/v1 at http://{address}");
         }
     }
 }
@@ -71,13 +74,22 @@ impl HttpArguments {
             info!("there is no control socket, so gopiper top does not find this run: {error}");
         }
         let control = control.ok();
+        control.iter().for_each(|socket| remove_at_end(socket.path().to_owned()));
         let listener = control.as_ref().and_then(|socket| socket.listener.try_clone().ok());
         // Where the working directory is lost, the path is shown as it was given.
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        Listeners { tcp, control: listener }
-            .serve(file, stops.clone())
-            .map_err(|error| format!("cannot start the thread of the server: {error}"))?;
-        Ok(Server { address, _control: control })
+        match (Listeners { tcp, control: listener }).serve(file, stops.clone()) {
+            Ok(()) => Ok(Server { address, _control: control }),
+            // Nobody has asked for it.
+            Err(error) if address.is_none() => {
+                info!("there is no control socket, as its thread cannot start: {error}");
+                Ok(Server { address, _control: None })
+            }
+            Err(error) => Err(format!(
+                "--http: the thread of the server cannot start: {error}; raise the limit of \
+                 processes (ulimit -u), or leave --http out"
+            )),
+        }
     }
 
     fn listen(&self) -> Result<Option<(TcpListener, Access)>, String> {

@@ -1,10 +1,7 @@
 //! The answers of the server.
-use std::time::Instant;
-
 use gopiper_core::{
     Control,
     observe::{MetricsFormat, PipelineReport, ProcessorTime, metrics_text},
-    secrets::redact,
 };
 use http_body_util::{Either, Full, channel::Channel};
 use hyper::{
@@ -69,18 +66,14 @@ fn answer_to(shared: &Shared, request: &Request<Incoming>) -> Answer {
 }
 
 fn json(value: &serde_json::Value) -> Answer {
-    of_type(StatusCode::OK, JSON, redact(&value.to_string()).into_owned())
+    of_type(StatusCode::OK, JSON, value.to_string())
 }
 
 fn pipelines(shared: &Shared) -> Answer {
     let controls = shared.stops.controls();
     let processor = ProcessorTime::look(&controls);
     let reports = reports(&controls, &processor);
-    let now = Instant::now();
-    let mut readiness = shared.readiness.lock();
-    readiness.look(&reports, now);
-    let not_ready = readiness.reasons(&reports, now);
-    drop(readiness);
+    let not_ready = shared.not_ready(&reports);
     json(&api::pipelines(shared, &reports, &processor, &not_ready))
 }
 
@@ -114,10 +107,7 @@ fn ready(shared: &Shared) -> Answer {
     }
     // Readiness does not need the processor time, which costs a look at each thread.
     let reports = reports(&shared.stops.controls(), &ProcessorTime::default());
-    let now = Instant::now();
-    let mut readiness = shared.readiness.lock();
-    readiness.look(&reports, now);
-    match &*readiness.reasons(&reports, now) {
+    match &*shared.not_ready(&reports) {
         [] => text(StatusCode::OK, "ready\n".into()),
         reasons => {
             let reasons: String = reasons.iter().map(|why| format!("not ready: {why}\n")).collect();

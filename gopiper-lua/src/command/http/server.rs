@@ -21,7 +21,6 @@ use crate::command::process::signals::Stops;
 use gopiper_core::observe::ProcessorTime;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
@@ -55,8 +54,7 @@ impl Listeners {
     /// # Errors
     /// There can be no thread.
     pub(super) fn serve(self, file: PathBuf, stops: Stops) -> io::Result<()> {
-        let readiness = Mutex::default();
-        let shared = Arc::new(Shared { file, started: Instant::now(), stops, readiness });
+        let shared = Arc::new(Shared::new(file, stops));
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("gopiper-http".into()).spawn(move || {
             runtime.block_on(async {

@@ -1,10 +1,15 @@
 //! The process and its pipelines, as all connections see them.
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
+use gopiper_core::observe::PipelineReport;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use super::readiness::Readiness;
 use crate::command::process::signals::Stops;
+
+/// Taps at a time, of all components.
+pub(super) const MOST_TAPS: usize = 16;
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -13,4 +18,20 @@ pub(super) struct Shared {
     pub(super) started: Instant,
     pub(super) stops: Stops,
     pub(super) readiness: Mutex<Readiness>,
+    /// Places for taps: each keeps a connection.
+    pub(super) taps: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(super) fn new(file: PathBuf, stops: Stops) -> Self {
+        let taps = Arc::new(Semaphore::new(MOST_TAPS));
+        Shared { file, started: Instant::now(), stops, readiness: Mutex::default(), taps }
+    }
+
+    /// Why the pipelines are not ready, after a look at these reports; empty if they are.
+    pub(super) fn not_ready(&self, reports: &[PipelineReport]) -> Vec<String> {
+        let (now, mut readiness) = (Instant::now(), self.readiness.lock());
+        readiness.look(reports, now);
+        readiness.reasons(reports, now)
+    }
 }

@@ -5,19 +5,22 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use gopiper_core::{
     Control,
     observe::{MessageTap, Side, TapOptions, TappedMessage},
-    secrets::redact,
+    secrets::{redact, redact_bytes},
 };
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::shared::Shared;
+use super::shared::{MOST_TAPS, Shared};
 
 /// How often copies are collected.
 const COLLECT: Duration = Duration::from_millis(20);
 /// How often an empty line is sent while nothing passes: it shows whether somebody still reads.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+/// How long one who reads may take for a line.
+const READ_TIME: Duration = Duration::from_secs(10);
 
 /// Opens the tap that a query asks for.
 ///
@@ -47,27 +50,44 @@ pub(super) fn open(shared: &Shared, query: &str) -> Result<Channel<Bytes>, Strin
         }
     }
     let component = component.ok_or("give the component: ?component=NAME")?;
-    let controls = shared.stops.controls();
-    let mut having: Vec<_> = controls
-        .iter()
-        .filter(|control| pipeline.as_ref().is_none_or(|name| name == control.name()))
-        .filter(|control| control.counts().iter().any(|(name, _)| *name == component))
-        .collect();
-    let control = match (having.pop(), having.is_empty()) {
-        (None, _) => {
-            let names = controls.iter().flat_map(Control::counts).map(|(name, _)| name);
-            let names = names.collect::<Vec<_>>().join(", ");
-            return Err(format!("there is no component '{component}', but there are: {names}"));
-        }
-        (Some(_), false) => {
-            return Err(format!("several pipelines have a component '{component}': name one"));
-        }
-        (Some(control), true) => control,
-    };
-    let tap = control.tap(&component, &options).ok_or("too many look at this component already")?;
+    let control = having(&shared.stops.controls(), &component, pipeline.as_deref())?;
+    let place = shared.taps.clone().try_acquire_owned();
+    let place = place.map_err(|_| format!("there are {MOST_TAPS} taps already: end one"))?;
+    let tap = control.tap(&component, &options);
+    let tap = tap.ok_or("this component has too many taps already: end one")?;
     let (sender, body) = Channel::new(1);
-    tokio::spawn(show(tap, sender));
+    tokio::spawn(async move {
+        show(tap, sender).await;
+        drop(place);
+    });
     Ok(body)
+}
+
+/// The only pipeline that has such a component.
+fn having(
+    controls: &[Control],
+    component: &str,
+    pipeline: Option<&str>,
+) -> Result<Control, String> {
+    let named = controls.iter().filter(|it| pipeline.is_none_or(|name| name == it.name()));
+    let named: Vec<_> = named.collect();
+    let has_it = |it: &&&Control| it.counts().iter().any(|(name, _)| name == component);
+    let having: Vec<_> = named.iter().filter(has_it).collect();
+    match having[..] {
+        [one] => Ok((*one).clone()),
+        [] if controls.is_empty() => Err("no pipeline has started yet".into()),
+        [] if named.is_empty() => {
+            let names: Vec<_> = controls.iter().map(Control::name).collect();
+            let wanted = pipeline.unwrap_or_default();
+            Err(format!("there is no pipeline '{wanted}', but there are: {}", names.join(", ")))
+        }
+        [] => {
+            let names = named.iter().flat_map(|it| it.counts()).map(|(name, _)| name);
+            let names = names.collect::<Vec<_>>().join(", ");
+            Err(format!("there is no component '{component}', but there are: {names}"))
+        }
+        _ => Err(format!("several pipelines have a component '{component}': name the pipeline")),
+    }
 }
 
 /// Sends what passes, until the component has ended or nobody reads.
@@ -75,39 +95,55 @@ async fn show(tap: MessageTap, mut to: Sender<Bytes>) {
     let mut last = Instant::now();
     loop {
         let has_ended = tap.has_ended();
-        let mut lines = String::new();
-        for message in tap.take() {
-            lines += &format!("{}\n", object(&message));
-        }
-        if lines.is_empty() && last.elapsed() >= SIGN_OF_LIFE {
-            lines.push('\n');
-        }
-        if !lines.is_empty() {
-            last = Instant::now();
-            if to.send_data(Bytes::from(lines)).await.is_err() {
+        // One at a time: other requests are answered in between.
+        while let Some(message) = tap.take() {
+            if !send(&mut to, format!("{}\n", object(&message, tap.unseen()))).await {
                 return;
             }
+            last = Instant::now();
         }
         if has_ended {
             return;
+        }
+        if last.elapsed() >= SIGN_OF_LIFE {
+            if !send(&mut to, "\n".into()).await {
+                return;
+            }
+            last = Instant::now();
         }
         sleep(COLLECT).await;
     }
 }
 
-fn object(message: &TappedMessage) -> Value {
-    let attributes: serde_json::Map<_, _> =
-        message.attributes.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+/// Whether somebody reads. One who is stopped (Ctrl-Z) is nobody after a while: each tap costs.
+async fn send(to: &mut Sender<Bytes>, line: String) -> bool {
+    matches!(timeout(READ_TIME, to.send_data(Bytes::from(line))).await, Ok(Ok(())))
+}
+
+/// A message without secrets. Those that the end of the copy cuts off are hidden, too.
+fn object(message: &TappedMessage, unseen: u64) -> Value {
+    let attributes = message.attributes.iter();
+    let attributes = attributes.map(|(name, value)| (redact(name).into_owned(), attribute(value)));
     let mut object = json!({
         "side": match message.side { Side::Before => "before", Side::After => "after" },
         "time_seconds": message.seen as f64 / 1e9,
-        "position": message.position,
+        "position": message.position.as_deref().map(redact),
         "bytes": message.length,
-        "attributes": attributes,
+        "attributes": serde_json::Map::from_iter(attributes),
+        "unseen": unseen,
     });
-    match std::str::from_utf8(&message.data) {
-        Ok(text) => object["data"] = json!(redact(text)),
-        Err(_) => object["data_base64"] = json!(BASE64_STANDARD.encode(&message.data)),
+    let mut data = message.data.clone();
+    if message.length > data.len() {
+        // A character may be cut, too.
+        let whole = std::str::from_utf8(&data).map_or_else(|error| error.valid_up_to(), str::len);
+        if whole + 4 > data.len() {
+            data.truncate(whole);
+        }
+        data.extend_from_slice("…".as_bytes());
+    }
+    match String::from_utf8(redact_bytes(&data).into_owned()) {
+        Ok(text) => object["data"] = json!(text),
+        Err(bytes) => object["data_base64"] = json!(BASE64_STANDARD.encode(bytes.as_bytes())),
     }
     object
 }
@@ -139,10 +175,38 @@ mod tests {
         };
         let expected = json!({
             "side": "after", "time_seconds": 1.5, "position": "standard input, message 2",
-            "bytes": 5, "attributes": { "status": 500, "host": "a" }, "data": "café",
+            "bytes": 5, "attributes": { "status": 500, "host": "a" }, "unseen": 3, "data": "café",
         });
-        assert_eq!(object(&message), expected);
-        let binary = TappedMessage { data: vec![0xff], ..message };
-        assert_eq!(object(&binary)["data_base64"], "/w==");
+        assert_eq!(object(&message, 3), expected);
+        let binary = TappedMessage { data: vec![0xff], length: 1, ..message };
+        assert_eq!(object(&binary, 0)["data_base64"], "/w==");
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_shown() {
+        gopiper_core::secrets::keep("tap-password");
+        let of = |data: &[u8], length| {
+            let message = TappedMessage {
+                side: Side::Before,
+                seen: 0,
+                data: data.to_vec(),
+                length,
+                attributes: vec![("tap-password".into(), "is tap-password".into())],
+                position: Some("tap-password, line 1".into()),
+            };
+            object(&message, 0).to_string()
+        };
+        for (data, length) in [
+            (&b"it is tap-password"[..], 18),
+            (b"cut: tap-passw", 100),
+            (b"cut: tap-password\xc3", 100),
+            (b"\xff tap-password", 14),
+        ] {
+            let shown = of(data, length);
+            assert!(!shown.contains("tap-p"), "{shown}");
+        }
+        let encoded: Value = serde_json::from_str(&of(b"\xff tap-password", 14)).unwrap();
+        let decoded = BASE64_STANDARD.decode(encoded["data_base64"].as_str().unwrap()).unwrap();
+        assert_eq!(decoded, b"\xff (secret)");
     }
 }

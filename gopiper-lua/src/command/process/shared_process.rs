@@ -6,7 +6,9 @@ use std::{
     array,
     ffi::c_int,
     fmt::{self, Write as _},
-    io, mem, process, ptr,
+    fs, io, mem,
+    path::PathBuf,
+    process, ptr,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -19,6 +21,7 @@ use libc::{
     SA_ONSTACK, SA_SIGINFO, SIG_DFL, SIGABRT, SIGBUS, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGPIPE,
     SIGSEGV, SIGTERM, SIGXCPU, SIGXFSZ, c_void, sigaction, siginfo_t,
 };
+use parking_lot::Mutex;
 use rustix::{io::write, process::getpid, stdio::stderr};
 use tracing::warn;
 
@@ -54,6 +57,7 @@ static BEFORE: OnceLock<[sigaction; 5]> = OnceLock::new();
 static KEPT: OnceLock<[sigaction; 6]> = OnceLock::new();
 /// The program itself ends.
 static ENDING: AtomicBool = AtomicBool::new(false);
+static TO_REMOVE: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// The number of this process: one that a component forks has another.
 static PROCESS: OnceLock<i32> = OnceLock::new();
 
@@ -83,9 +87,17 @@ pub(crate) fn keep_handlers() {
     at_work::after_first_code(put_back);
 }
 
+/// Removes this file when [`end`] ends the program.
+pub(crate) fn remove_at_end(file: PathBuf) {
+    *TO_REMOVE.lock() = Some(file);
+}
+
 /// Ends the program; no component has done so.
 pub(crate) fn end(code: u8) -> ! {
     drop(OwnEnd);
+    if let Some(Some(file)) = TO_REMOVE.try_lock().as_deref() {
+        let _ = fs::remove_file(file);
+    }
     process::exit(i32::from(code))
 }
 

@@ -73,7 +73,9 @@ pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
 fn write_tables(watched: &mut WatchedProcess, arguments: &TopArguments) -> Result<(), String> {
     loop {
         thread::sleep(watched.due().saturating_duration_since(Instant::now()));
-        watched.look()?;
+        if watched.look()? == Look::Ended {
+            return Ok(());
+        }
         if arguments.json {
             watched.rows.iter().for_each(|row| print(json!(row)));
         } else {
@@ -112,9 +114,13 @@ impl WatchedProcess {
     /// Asks the process.
     ///
     /// # Errors
-    /// It does not answer: it has ended, most likely.
-    fn look(&mut self) -> Result<(), String> {
-        let now = ask(&self.process)?;
+    /// It does not answer.
+    fn look(&mut self) -> Result<Look, String> {
+        let now = match ask(&self.process) {
+            Ok(now) => now,
+            Err(_) if self.process.has_ended() => return Ok(Look::Ended),
+            Err(error) => return Err(error),
+        };
         let elapsed = now.process.uptime_seconds - self.report.process.uptime_seconds;
         let (before, of) = (&self.report.process, &now.process);
         self.cpu = [
@@ -126,8 +132,16 @@ impl WatchedProcess {
         self.rows = rows(&self.report, &now);
         self.report = now;
         self.looked = Instant::now();
-        Ok(())
+        Ok(Look::Taken)
     }
+}
+
+/// The result of a look.
+#[derive(PartialEq, Eq)]
+enum Look {
+    Taken,
+    /// The process has ended.
+    Ended,
 }
 
 fn ask(process: &Process) -> Result<TopSample, String> {

@@ -113,6 +113,9 @@ pub(super) struct TopRow {
 /// The part of its time that a component waits for room, from which on it counts as held up.
 const HELD_UP: f64 = 0.1;
 
+/// From this part of its room on, a component keeps those before it waiting.
+const FULL: f64 = 0.5;
+
 /// The components between two reports, in the order of the graph.
 pub(super) fn rows(before: &TopSample, now: &TopSample) -> Vec<TopRow> {
     let elapsed = (now.process.uptime_seconds - before.process.uptime_seconds).max(1e-3);
@@ -175,7 +178,10 @@ fn mark_bottlenecks(components: &[ComponentSample], rows: &mut [TopRow]) {
         let fullest = next.max_by(|one, other| {
             rows[*one].depth.unwrap_or(0.0).total_cmp(&rows[*other].depth.unwrap_or(0.0))
         });
-        if let Some(fullest) = fullest.filter(|place| rows[*place].blocked < HELD_UP) {
+        // It may also wait for the dead letters.
+        let is_full = |place: &usize| rows[*place].depth.is_some_and(|depth| depth >= FULL);
+        let fullest = fullest.filter(|place| rows[*place].blocked < HELD_UP && is_full(place));
+        if let Some(fullest) = fullest {
             rows[fullest].is_bottleneck = true;
         }
     }

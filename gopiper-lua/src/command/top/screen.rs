@@ -2,7 +2,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use gopiper_core::{in_a_line, plural};
 use ratatui::{
@@ -14,34 +20,52 @@ use ratatui::{
     widgets::{Cell, Paragraph, Row as TableRow, Table, TableState},
 };
 
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    flag,
+};
+
 use super::{
-    WatchedProcess,
+    Look, WatchedProcess,
     plain::{TITLES, cells, name},
     quantity::{bytes, percent, seconds, short},
     sample::{ComponentSample, DurationsSample, TopRow},
     view::{Asked, View},
 };
 
+/// How often a signal is looked for: it must not leave the terminal as it is here.
+const SIGNAL_LOOK: Duration = Duration::from_millis(200);
+
 /// Shows the process until the user quits, or it ends.
 ///
 /// # Errors
 /// The process does not answer any more, or the terminal fails.
 pub(super) fn run(watched: &mut WatchedProcess) -> Result<(), String> {
-    let mut terminal = ratatui::try_init().map_err(|error| format!("the terminal: {error}"))?;
-    let shown = show(&mut terminal, watched);
+    let begun = ratatui::try_init().map_err(|error| format!("the terminal: {error}"));
+    let shown = begun.and_then(|mut terminal| show(&mut terminal, watched));
     ratatui::restore();
     shown
 }
 
 fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<(), String> {
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP, SIGINT] {
+        flag::register(signal, is_stopped.clone())
+            .map_err(|error| format!("the handler of a signal: {error}"))?;
+    }
     let mut view = View::default();
     loop {
         terminal
             .draw(|frame| draw(frame, watched, &view))
             .map_err(|error| format!("the terminal: {error}"))?;
-        let left = watched.due().saturating_duration_since(Instant::now());
+        if is_stopped.load(Relaxed) {
+            return Ok(());
+        }
+        let left = watched.due().saturating_duration_since(Instant::now()).min(SIGNAL_LOOK);
         if !event::poll(left).map_err(|error| format!("the terminal: {error}"))? {
-            watched.look()?;
+            if watched.due() <= Instant::now() && watched.look()? == Look::Ended {
+                return Ok(());
+            }
             continue;
         }
         match event::read().map_err(|error| format!("the terminal: {error}"))? {

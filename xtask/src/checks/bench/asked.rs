@@ -1,12 +1,14 @@
 //! Asks each gopiper that a row runs, as an operator does meanwhile, over its control socket.
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
 
 /// How often it is asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -15,22 +17,39 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Does some work, and meanwhile asks those that have their sockets in this runtime directory for
 /// `path`. An answer that goes on is read until it ends.
-pub(super) fn during<T>(runtime_directory: &Path, path: &str, work: impl FnOnce() -> T) -> T {
+///
+/// # Errors
+/// One that has a socket gave no answer: nothing was measured.
+pub(super) fn during<T>(
+    runtime_directory: &Path,
+    path: &str,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     let is_done = AtomicBool::new(false);
-    thread::scope(|scope| {
+    let (asked, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+    let done = thread::scope(|scope| {
         scope.spawn(|| {
-            let mut asked = BTreeMap::new();
+            let mut last = BTreeMap::<PathBuf, Instant>::new();
             while !is_done.load(Relaxed) {
                 for socket in sockets(runtime_directory) {
-                    let last = asked.get(&socket).copied();
-                    if last.is_some_and(|last: Instant| last.elapsed() < EVERY) {
+                    let is_new = !last.contains_key(&socket);
+                    let is_due = last.get(&socket).is_none_or(|last| last.elapsed() >= EVERY);
+                    if !is_due || (!is_new && goes_on(path)) {
                         continue;
                     }
-                    asked.insert(socket.clone(), Instant::now());
-                    if last.is_none() || !goes_on(path) {
-                        // It may have ended meanwhile.
-                        scope.spawn(move || drop(ask(&socket, path)));
-                    }
+                    last.insert(socket.clone(), Instant::now());
+                    asked.fetch_add(1, Relaxed);
+                    let (is_done, answered) = (&is_done, &answered);
+                    scope.spawn(move || {
+                        // Its pipelines may not have started yet, or it may have ended.
+                        while !is_done.load(Relaxed) {
+                            if ask(&socket, path).unwrap_or(false) {
+                                answered.fetch_add(1, Relaxed);
+                                return;
+                            }
+                            thread::sleep(LOOK);
+                        }
+                    });
                 }
                 thread::sleep(LOOK);
             }
@@ -38,7 +57,11 @@ pub(super) fn during<T>(runtime_directory: &Path, path: &str, work: impl FnOnce(
         let done = work();
         is_done.store(true, Relaxed);
         done
-    })
+    });
+    if asked.into_inner() > 0 && answered.into_inner() == 0 {
+        bail!("no gopiper in {} has answered", runtime_directory.display());
+    }
+    done
 }
 
 /// Whether the answer ends with the process that gives it.
@@ -51,15 +74,18 @@ fn sockets(runtime_directory: &Path) -> Vec<PathBuf> {
     entries.flatten().map(|entry| entry.path()).collect()
 }
 
-fn ask(socket: &Path, path: &str) -> io::Result<u64> {
+/// Reads the whole answer. Whether it is what was asked for.
+fn ask(socket: &Path, path: &str) -> io::Result<bool> {
     let mut stream = UnixStream::connect(socket)?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    io::copy(&mut stream, &mut io::sink())
+    let mut status = [0; 12];
+    stream.read_exact(&mut status)?;
+    io::copy(&mut stream, &mut io::sink())?;
+    Ok(status.ends_with(b" 200"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
     use std::os::unix::net::UnixListener;
     use std::sync::mpsc;
 
@@ -75,9 +101,26 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut head = [0; 12];
             stream.read_exact(&mut head).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            // The rest of the request: a reset would take the answer away.
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            io::copy(&mut stream, &mut io::sink()).unwrap();
             sender.send(head).unwrap();
         });
-        let head = during(folder.path(), "/metrics", || receiver.recv().unwrap());
+        let head = during(folder.path(), "/metrics", || Ok(receiver.recv()?)).unwrap();
         assert_eq!(&head, b"GET /metrics");
+    }
+
+    #[test]
+    fn nothing_is_measured_without_an_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("gopiper")).unwrap();
+        drop(UnixListener::bind(folder.path().join("gopiper/1.sock")).unwrap());
+        let wait = || {
+            thread::sleep(Duration::from_millis(100));
+            Ok(())
+        };
+        let error = during(folder.path(), "/metrics", wait).unwrap_err().to_string();
+        assert!(error.contains("has answered"), "{error}");
     }
 }

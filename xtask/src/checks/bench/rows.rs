@@ -8,8 +8,9 @@ const JSON: Input = Input::Requests(Format::Json);
 const SET_ATTRIBUTES: &str = "gopiper.loadComponent('attributes_component.so', { count = tonumber(os.getenv('COUNT') or 1) })";
 const PASS: &str = "gopiper.loadComponent('pass_component.so')";
 
+const THROUGH: &str = r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#;
 /// Its runtime directory is the one that is asked.
-const IN_SCRATCH: &str = r#"mkdir -p "$SCRATCH" &&
+const IN_SCRATCH: &str = r#"mkdir -p -m 700 "$SCRATCH" &&
     cat "$INPUT" | XDG_RUNTIME_DIR="$SCRATCH" "$GOPIPER" run "$PIPELINE" | cat"#;
 
 pub(super) const ROWS: &[Row] = &[
@@ -44,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
         how: How::Asked("/metrics"),
         input: LOG,
         between: Some(&[]),
-        reference: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+        reference: THROUGH,
         ours: IN_SCRATCH,
     },
     Row {
@@ -55,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
         how: How::Asked("/metrics"),
         input: LOG,
         between: Some(&[PASS; 8]),
-        reference: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+        reference: THROUGH,
         ours: IN_SCRATCH,
     },
     Row {
@@ -66,7 +67,7 @@ pub(super) const ROWS: &[Row] = &[
         how: How::Asked("/api/v1/tap?component=stdout"),
         input: LOG,
         between: Some(&[]),
-        reference: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
+        reference: THROUGH,
         ours: IN_SCRATCH,
     },
     Row {
