@@ -244,7 +244,8 @@ fn the_reference_page_has_every_metric() {
     assert_eq!(published, rows(page));
 }
 
-/// Lines that lie in one block (a run), workers that could change their order, lent batches, copies.
+/// Lines that lie in one block (a run), workers that could change their order, lent batches,
+/// copies.
 #[test]
 fn a_tap_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");

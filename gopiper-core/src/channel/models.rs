@@ -85,7 +85,7 @@ fn together<const N: usize>(room: &Arc<Room>, steps: [fn(&Room); N]) {
         .collect();
     last(room);
     others.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(room.credit.messages(), 0);
+    assert_eq!(room.credit.used().messages(), 0);
     assert!(room.credit.try_take(Load::new(2, 10)).is_some(), "nothing is claimed any more");
 }
 
@@ -139,7 +139,7 @@ fn a_waiter_is_woken_by_the_last_return() {
         });
         room.take(WHOLE);
         givers.into_iter().for_each(|giver| giver.join().unwrap());
-        assert_eq!(room.credit.messages(), 0);
+        assert_eq!(room.credit.used().messages(), 0);
     });
 }
 
