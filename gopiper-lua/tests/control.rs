@@ -2,9 +2,12 @@
 mod common;
 
 use std::{
-    fs,
+    fs::{self, DirBuilder},
     io::{BufRead, BufReader, Write},
-    os::unix::{fs::PermissionsExt, net::UnixListener},
+    os::unix::{
+        fs::{DirBuilderExt, PermissionsExt},
+        net::UnixListener,
+    },
     path::PathBuf,
     process::{Child, ChildStdin, Command, Output},
     sync::mpsc,
@@ -19,6 +22,10 @@ use serde_json::Value;
 /// Longer than anything takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+fn runtime_directory(home: &Home) -> PathBuf {
+    home.folder.path().join("run")
+}
+
 /// A pipeline at work, in a runtime directory of its own.
 struct AtWork {
     program: Child,
@@ -31,7 +38,10 @@ impl AtWork {
     fn new(between: &str) -> Self {
         let home = Home::new(&pipeline_text(between, "{}"));
         let mut command = home.gopiper(&["run"]);
-        command.env("XDG_RUNTIME_DIR", home.folder.path()).stdin(std::process::Stdio::piped());
+        DirBuilder::new().mode(0o700).create(runtime_directory(&home)).expect("made");
+        command
+            .env("XDG_RUNTIME_DIR", runtime_directory(&home))
+            .stdin(std::process::Stdio::piped());
         let mut program = command.spawn().expect("it starts");
         let input = program.stdin.take();
         let at_work = AtWork { program, input, home };
@@ -49,7 +59,7 @@ impl AtWork {
     }
 
     fn socket(&self) -> PathBuf {
-        self.home.folder.path().join(format!("gopiper/{}.sock", self.pid()))
+        runtime_directory(&self.home).join(format!("gopiper/{}.sock", self.pid()))
     }
 
     /// A command of an operator who has the same runtime directory.
@@ -59,7 +69,7 @@ impl AtWork {
 
     fn asking(&self, arguments: &[&str]) -> Command {
         let mut command = gopiper();
-        command.args(arguments).env("XDG_RUNTIME_DIR", self.home.folder.path());
+        command.args(arguments).env("XDG_RUNTIME_DIR", runtime_directory(&self.home));
         command
     }
 
@@ -192,6 +202,16 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
     );
     at_work.program.kill().expect("it is there");
     feeder.join().expect("the pipe has broken");
+}
+
+/// `su` and `sudo` may keep the variable: the directory is another user's to change.
+#[test]
+fn a_runtime_directory_that_others_can_open_is_not_used() {
+    let at_work = AtWork::new("");
+    let others = runtime_directory(&at_work.home);
+    fs::set_permissions(&others, fs::Permissions::from_mode(0o755)).expect("set");
+    let listed = stdout(&at_work.ask(&["list", "--running"]));
+    assert!(!listed.contains(&at_work.pid()), "{listed}");
 }
 
 /// One that follows ends with the process that it looks at.
