@@ -139,6 +139,7 @@ fn contents_are_for_those_with_the_token() {
     fs::write(&token, "0123456789abcdef\n").expect("written");
     let mut at_work = AtWork::with("", &["--http-token-file", token.to_str().expect("text")]);
     at_work.input.write_all(b"one\n").expect("taken");
+    at_work.await_answer("/ready", |status, _| status == 200);
     let right = "Authorization: Bearer 0123456789abcdef\r\n";
     let wrong = "Authorization: Bearer fedcba9876543210\r\n";
     for path in ["/api/v1/process", "/api/v1/pipelines", "/api/v1/tap?component=stdout"] {

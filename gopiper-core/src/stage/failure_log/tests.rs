@@ -37,7 +37,10 @@ fn log_of(f: impl FnOnce()) -> Vec<String> {
         .finish();
     tracing::subscriber::with_default(subscriber, f);
     let text = String::from_utf8(lines.0.lock().clone()).unwrap();
-    text.lines().map(|line| line.trim().replace(" pipeline=\"p\" component=\"c\"", "")).collect()
+    let text = text.replace(" pipeline=\"p\" component=\"c\"", "");
+    // The code is the last field, and says less than the words.
+    let without_code = |line: &str| line.trim().split(" code=").next().unwrap_or("").to_owned();
+    text.lines().map(without_code).collect()
 }
 
 fn with_clock() -> (crate::ManualClock, Failures) {
