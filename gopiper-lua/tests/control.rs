@@ -196,6 +196,7 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
     assert!(text.starts_with("before  2") && text.contains("  secret two"), "{text}");
     let missing = at_work.ask(&["tap", "other", "--pid", &pid]);
     assert_eq!(missing.status.code(), Some(1));
+    assert_eq!(at_work.ask(&["tap", "lua", "--pid", &pid, "--rate", "0"]).status.code(), Some(64));
     assert!(
         stderr(&missing)
             .contains("there is no component 'other', but there are: stdin, lua, stdout")

@@ -72,6 +72,23 @@ impl ProcessorTime {
 mod tests {
     use super::*;
 
+    /// None of them belongs to a stage: one is gopiper's, the others are components' own.
+    #[test]
+    fn threads_with_names_of_their_own_are_told_apart_from_ours() {
+        let task =
+            |name: &str, seconds| Task { name: name.into(), cpu: Duration::from_secs(seconds) };
+        let mut tasks = BTreeMap::from([
+            (1, task("gopiper-http", 1)),
+            (2, task("gopiper", 2)),
+            (3, task("tokio-runtime-w", 4)),
+            (4, task("mine", 8)),
+        ]);
+        let mut time = ProcessorTime { process: Duration::from_secs(20), ..Default::default() };
+        time.divide(&[], &mut tasks);
+        assert_eq!(time.own_threads, Duration::from_secs(12));
+        assert_eq!(time.gopiper(), Duration::from_secs(8));
+    }
+
     #[test]
     fn the_whole_process_is_divided() {
         let time = ProcessorTime::look(&[]);

@@ -31,7 +31,7 @@ pub(crate) struct TapArguments {
     #[arg(long, value_name = "WORD")]
     filter: Option<String>,
     /// Messages a second at most, of each side.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10.0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = rate)]
     rate: f64,
     /// End after so many messages.
     #[arg(long, value_name = "NUMBER")]
@@ -83,6 +83,11 @@ impl TapArguments {
         let begin = path.len();
         form_urlencoded::Serializer::for_suffix(path, begin).extend_pairs(given).finish()
     }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.001..=1000.0).contains(rate));
+    rate.ok_or_else(|| "give messages a second, from 0.001 to 1000".into())
 }
 
 /// Shows messages until the limit, or the end of the process.
