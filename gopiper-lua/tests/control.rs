@@ -170,7 +170,7 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
     let mut input = at_work.input.take().expect("a pipe");
     let pid = at_work.pid();
     let feeder = thread::spawn(move || while input.write_all(b"one\nsecret two\n").is_ok() {});
-    // Nobody reads what the pipeline writes, so it would stand still.
+    // The pipeline would stand still if its output were not read.
     let mut out = at_work.program.stdout.take().expect("a pipe");
     thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
     let tap = |more: &[&str]| {

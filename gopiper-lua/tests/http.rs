@@ -46,7 +46,7 @@ impl AtWork {
                 break address.to_owned();
             }
         };
-        // It would block if nobody read what it says.
+        // The program would block if its log were not read.
         thread::spawn(move || said.read_to_string(&mut String::new()));
         AtWork { program, input, address, _home: home }
     }

@@ -1,4 +1,4 @@
-//! The processor time of threads, read when somebody looks.
+//! The processor time of threads, read when an operator asks.
 use std::{collections::BTreeMap, fs, io, time::Duration};
 
 use rustix::{

@@ -1,8 +1,8 @@
 //! Running pipelines, as an operator sees them: a report of each component, and the metrics that
 //! are made of it.
 //!
-//! Reports read, on the thread of the one who asks, what workers have counted. A tap has workers
-//! copy some messages. Neither makes a worker wait.
+//! A report reads the counts of the workers, on the caller's thread. A tap makes workers copy some
+//! messages. Neither makes a worker wait.
 mod component;
 mod families;
 mod memory;

@@ -21,7 +21,7 @@ impl MessageTap {
         self.tap.take()
     }
 
-    /// How many messages were due, and were not copied because nobody took those before.
+    /// The number of messages that were due, and were not copied because too many copies waited.
     pub fn unseen(&self) -> u64 {
         self.tap.unseen.load(Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The last reasons why messages of a component failed, for one who looks.
+//! The last reasons why messages of a component failed, as operators see them.
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ pub struct RecentFailure {
     pub time: i64,
     /// The status that the component gave.
     pub status: i32,
-    /// What was wrong.
+    /// The description of the failure, on one line.
     pub description: String,
 }
 

@@ -1,5 +1,5 @@
-//! Copies of some of the messages that pass a stage, for one who looks. While nobody does, a tap
-//! costs a worker one load for each batch.
+//! Taps copy some of the messages that pass a stage, for an operator. While no tap is open, a
+//! worker pays one load for each batch.
 use std::{
     fmt::{self, Write as _},
     sync::{
@@ -21,7 +21,8 @@ use crate::base::clock::Clock;
 
 /// The most taps of one component.
 const MOST_TAPS: usize = 8;
-/// Copies that wait for the one who looks, and about their bytes; with more, messages pass unseen.
+/// The most copies that wait for the operator, and about their bytes. Beyond that, messages pass
+/// unseen.
 const WAITING: usize = 256;
 const WAITING_BYTES: usize = 4 << 20;
 /// The most bytes of a message that are copied, and of each of its attributes.
@@ -72,7 +73,7 @@ pub(crate) struct Taps {
     open: Mutex<Vec<Arc<SharedTap>>>,
 }
 
-/// What the workers and the one who looks share.
+/// The state that the workers share with the operator's side.
 pub(crate) struct SharedTap {
     contains: Finder<'static>,
     side: Option<Side>,

@@ -1,5 +1,5 @@
-//! The folders of control sockets. They are the user's own, so that nobody else can connect, or put
-//! a socket there.
+//! The folders of control sockets. Each belongs to the user alone, so other users can neither
+//! connect nor put a socket there.
 use std::{
     env, fs,
     fs::DirBuilder,

@@ -19,7 +19,7 @@ pub(super) struct Access {
     refused: Mutex<Refused>,
 }
 
-/// Who can reach a listener.
+/// The clients that can reach a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     /// The user that the process runs as: the control socket.

@@ -80,7 +80,7 @@ impl HttpArguments {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         match (Listeners { tcp, control: listener }).serve(file, stops.clone()) {
             Ok(()) => Ok(Server { address, _control: control }),
-            // Nobody has asked for it.
+            // The operator has not asked for a server.
             Err(error) if address.is_none() => {
                 info!("there is no control socket, as its thread cannot start: {error}");
                 Ok(Server { address, _control: None })

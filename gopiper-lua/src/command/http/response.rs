@@ -127,7 +127,7 @@ fn metrics(controls: &[Control], headers: &HeaderMap) -> Answer {
     of_type(StatusCode::OK, format.media_type(), page)
 }
 
-/// OpenMetrics for one who prefers it.
+/// OpenMetrics if the client prefers it.
 fn format(headers: &HeaderMap) -> MetricsFormat {
     let (mut open, mut plain) = (0.0, 0.0);
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());

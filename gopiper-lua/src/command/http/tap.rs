@@ -16,10 +16,10 @@ use super::shared::{MOST_TAPS, Shared};
 
 /// How often copies are collected.
 const COLLECT: Duration = Duration::from_millis(20);
-/// How often an empty line is sent while nothing passes: it shows whether somebody still reads.
+/// How often an empty line is sent while nothing passes: it shows whether the client still reads.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
-/// How long one who reads may take for a line.
+/// How long a client may take to read a line.
 const READ_TIME: Duration = Duration::from_secs(10);
 
 /// Opens the tap that a query asks for.
@@ -90,7 +90,7 @@ fn having(
     }
 }
 
-/// Sends what passes, until the component has ended or nobody reads.
+/// Sends the messages that pass, until the component ends or the client goes away.
 async fn show(tap: MessageTap, mut to: Sender<Bytes>) {
     let mut last = Instant::now();
     loop {
@@ -115,7 +115,8 @@ async fn show(tap: MessageTap, mut to: Sender<Bytes>) {
     }
 }
 
-/// Whether somebody reads. One who is stopped (Ctrl-Z) is nobody after a while: each tap costs.
+/// Returns whether the client reads. A client that is stopped (Ctrl-Z) loses its tap after a while,
+/// because each tap costs.
 async fn send(to: &mut Sender<Bytes>, line: String) -> bool {
     matches!(timeout(READ_TIME, to.send_data(Bytes::from(line))).await, Ok(Ok(())))
 }

@@ -1,4 +1,4 @@
-//! What is on the screen: the order, the filter, the selected component. Keys change it.
+//! The view on the screen: its order, its filter, the selected component. Keys change it.
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::sample::TopRow;
@@ -106,7 +106,7 @@ impl View {
             KeyCode::Down | KeyCode::Char('j') => self.move_by(rows, 1),
             KeyCode::Up | KeyCode::Char('k') => self.move_by(rows, -1),
             KeyCode::Enter => {
-                // What is shown is what was selected, whatever comes above it.
+                // The selection stays with its component, even if others move above it.
                 self.move_by(rows, 0);
                 self.shows_details = self.selected.is_some();
             }
