@@ -7,7 +7,7 @@ use clap::{
 };
 
 /// A pipeline's file, and its state directory.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct PipelineArguments {
     /// The Lua file that creates the pipelines.
     #[arg(default_value = "pipeline.lua", env = "GOPIPER_PIPELINE")]

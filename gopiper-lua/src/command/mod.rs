@@ -7,6 +7,7 @@ mod dlq;
 mod http;
 mod inspect;
 mod kit;
+mod letters;
 mod list;
 mod new;
 mod new_files;

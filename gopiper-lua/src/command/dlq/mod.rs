@@ -1,9 +1,7 @@
-//! `gopiper dlq`: lists, shows, replays and purges dead letters. Their format on disk is not known
-//! here: `gopiper-core` reads and marks them.
+//! `gopiper dlq`: lists, shows, replays and purges dead letters.
 mod replay;
 
 use std::{
-    fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,20 +9,19 @@ use std::{
 
 use clap::Subcommand;
 use gopiper_core::{
-    dead_letters::{self, Damage, Letter, SegmentReader, StoredLetter},
+    dead_letters::{Letter, StoredLetter},
     in_a_line,
     loader::for_shell,
-    plural, state,
+    plural,
 };
 use jiff::Timestamp;
 use serde_json::json;
-use tracing::warn;
 
 use crate::command::{
     arguments::PipelineArguments,
+    letters::{self, FoundLetter, LettersFolder, PurgedLetters, read_all},
     process::exit::{self, refuse},
     run::RunArguments,
-    state_directory::DefaultState,
     terminal::output::{print, standard_output},
     terminal::problems::{show_error, show_result},
 };
@@ -112,96 +109,16 @@ fn in_folder(of: &PipelineArguments, work: impl FnOnce(&Path) -> io::Result<Exit
     }
 }
 
-/// The folder of the letters. A missing state directory has none, but if the pipeline's file is
-/// missing, too, that is an error.
+/// The folder of the letters. The user learns if there is none.
 fn folder(of: &PipelineArguments) -> Result<PathBuf, String> {
-    let usual = || DefaultState::of(&of.file).map(DefaultState::current);
-    let Some(directory) = of.state_dir.clone().or_else(usual) else {
-        return Err(
-            "there is no state directory, as neither HOME nor XDG_STATE_HOME is set: give --state-dir"
-                .into(),
-        );
-    };
-    let shown = directory.display();
-    if !directory.exists() && !of.file.exists() {
-        return Err(format!(
-            "neither {} nor its state directory {shown} exists: name the pipeline's file, or give \
-             its --state-dir",
-            of.file.display(),
+    let folder = LettersFolder::of(of)?;
+    if let Some(missing) = folder.missing {
+        show_result(format_args!(
+            "there are no dead letters: {} does not exist",
+            missing.display()
         ));
     }
-    match fs::metadata(&directory) {
-        Ok(there) if there.is_dir() => state::check_version(&directory)?,
-        Ok(_) => return Err(format!("{shown} is not a directory")),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(format!("cannot read {shown}: {error}"));
-        }
-        Err(_) => {
-            show_result(format_args!("there are no dead letters: {shown} does not exist"));
-        }
-    }
-    Ok(directory.join(dead_letters::FOLDER))
-}
-
-/// The segments in a folder.
-fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    dead_letters::segments(folder).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot read {}: {error}", folder.display()))
-    })
-}
-
-/// A letter, and whether it has been replayed.
-struct FoundLetter {
-    id: String,
-    entry: StoredLetter,
-    done: bool,
-}
-
-/// Reads a segment: its letters, and its damage.
-fn read(segment: &Path) -> io::Result<(Vec<FoundLetter>, Vec<Damage>)> {
-    let failed =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", segment.display()));
-    let stem = segment.file_stem().unwrap_or_default().to_string_lossy();
-    let done = dead_letters::done(segment).map_err(failed)?;
-    let (mut found, mut damaged) = (Vec::new(), Vec::new());
-    for entry in SegmentReader::open(segment).map_err(failed)? {
-        match entry {
-            Ok(entry) => found.push(FoundLetter {
-                id: match entry.letter.id.as_str() {
-                    "" => format!("{stem}:{}", entry.offset),
-                    id => id.to_owned(),
-                },
-                done: done.contains(&entry.offset),
-                entry,
-            }),
-            // Its writer may be in the middle of it.
-            Err(_) if dead_letters::is_written(segment) => {}
-            Err(damage) => damaged.push(damage),
-        }
-    }
-    Ok((found, damaged))
-}
-
-/// Reports damaged letters, with their fate.
-fn report(segment: &Path, damaged: &[Damage], fate: &str) {
-    for Damage { offset, bytes } in damaged {
-        warn!(segment = %segment.display(), offset, bytes, code = "dead_letter_damaged", "a dead letter is damaged or incomplete: {fate}");
-    }
-}
-
-/// Reads all segments, and reports those that cannot be read.
-fn read_all(folder: &Path) -> io::Result<Vec<FoundLetter>> {
-    let mut found = Vec::new();
-    for segment in segments(folder)? {
-        match read(&segment) {
-            Ok((letters, damaged)) => {
-                report(&segment, &damaged, "skipped");
-                found.extend(letters);
-            }
-            Err(error) => warn!(code = "dead_letter_unreadable", "{error}: skipped"),
-        }
-    }
-    Ok(found)
+    Ok(folder.path)
 }
 
 fn time(nanoseconds: i64) -> String {
@@ -269,37 +186,8 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes segments that no process is writing: those that were replayed, or all.
 fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
-    let (mut removed, mut left, mut in_use, mut has_changed) = (0, 0, 0, false);
-    for segment in segments(folder)? {
-        // Asked first: a segment that no process is writing does not grow any more.
-        let is_written = dead_letters::is_written(&segment);
-        let letters = read(&segment);
-        let (count, undone) = letters.as_ref().map_or((0, 1), |(found, _)| {
-            (found.len(), found.iter().filter(|found| !found.done).count())
-        });
-        let goes = !is_written && (undone == 0 || all);
-        let fate = if goes { "removed" } else { "left" };
-        match letters {
-            Ok((_, damaged)) => report(&segment, &damaged, fate),
-            Err(error) => warn!(code = "dead_letter_unreadable", "{error}: {fate}"),
-        }
-        if goes {
-            dead_letters::remove(&segment)?;
-            has_changed = true;
-            removed += count;
-        } else if is_written {
-            in_use += count;
-        } else {
-            left += count;
-        }
-    }
-    if has_changed {
-        File::open(folder)?.sync_all()?;
-        // It has no other contents.
-        let _ = fs::remove_dir(folder);
-    }
+    let PurgedLetters { removed, left, in_use } = letters::purge(folder, all)?;
     print(format_args!("{} removed, {} left", plural(removed, "dead letter"), left + in_use));
     if in_use > 0 {
         let (are, it) = if in_use == 1 { ("is", "it") } else { ("are", "them") };

@@ -8,10 +8,11 @@ use std::{
 use gopiper_core::{Summary, dead_letters::StoredLetter};
 use gopiper_lua::Loaded;
 
-use super::{FoundLetter, folder, read_all};
+use super::folder;
 use crate::command::{
     arguments::PipelineArguments,
     http::HttpArguments,
+    letters::{FoundLetter, read_all},
     process::exit::refuse,
     process::signals::Stops,
     run::{self, DriveOutcome, RunArguments},

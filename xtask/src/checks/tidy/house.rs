@@ -95,6 +95,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ("command::attributes", ""),
             ("command::new_files", ""),
             ("command::state_directory", ""),
+            ("command::letters", "command::arguments command::state_directory"),
             ("command::trust", "command::process"),
             (
                 "command::list",
@@ -114,7 +115,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             (
                 "command::dlq",
                 "command::terminal command::process command::http command::arguments \
-                 command::state_directory command::run",
+                 command::letters command::run",
             ),
             (
                 "command::cli",
