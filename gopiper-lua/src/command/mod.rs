@@ -13,6 +13,7 @@ mod new;
 mod new_files;
 pub(crate) mod process;
 mod run;
+mod sample;
 mod state_directory;
 mod tap;
 mod terminal;

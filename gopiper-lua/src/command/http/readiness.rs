@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gopiper_core::observe::PipelineReport;
+use gopiper_core::observe::{ComponentReport, PipelineReport};
 
 /// A component that has had messages for so long, and finished none of them, is stuck.
 const STUCK: Duration = Duration::from_secs(60);
@@ -42,15 +42,27 @@ impl Readiness {
         }
     }
 
+    /// For how long a component has had messages and finished none of them, while it waited for no
+    /// later one.
+    pub(super) fn stuck(
+        &self,
+        pipeline: &PipelineReport,
+        component: &ComponentReport,
+        now: Instant,
+    ) -> Duration {
+        let key = (pipeline.name.clone(), component.name.clone());
+        let seen = self.seen.get(&key);
+        seen.map_or(Duration::ZERO, |seen| now.duration_since(seen.since))
+    }
+
     /// Why the pipelines are not ready; empty if they are.
     pub(super) fn reasons(&self, pipelines: &[PipelineReport], now: Instant) -> Vec<String> {
         let mut reasons = Vec::new();
         for pipeline in pipelines {
             for component in &pipeline.components {
                 let of = format!("pipeline {}, component {}", pipeline.name, component.name);
-                let key = (pipeline.name.clone(), component.name.clone());
-                let unchanged = self.seen.get(&key).map(|seen| now.duration_since(seen.since));
-                if let Some(time) = unchanged.filter(|time| *time >= STUCK) {
+                let time = self.stuck(pipeline, component, now);
+                if time >= STUCK {
                     reasons.push(format!(
                         "{of}: {} messages wait, and none was finished for {} s",
                         component.depth_messages,

@@ -1,14 +1,12 @@
 //! The answers of the server.
-use gopiper_core::{
-    Control,
-    observe::{MetricsFormat, PipelineReport, ProcessorTime, metrics_text},
-};
+use gopiper_core::observe::{MetricsFormat, ProcessorTime, metrics_text};
 use http_body_util::{Either, Full, channel::Channel};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header,
 };
+use serde::Serialize;
 
 use super::{
     access::{Access, Asks},
@@ -49,9 +47,9 @@ fn answer_to(shared: &Shared, request: &Request<Incoming>) -> Answer {
     match request.uri().path() {
         "/health" => text(StatusCode::OK, "the process is alive\n".into()),
         "/ready" => ready(shared),
-        "/metrics" => metrics(&shared.stops.controls(), request.headers()),
-        "/api/v1/process" => json(&api::process(shared)),
-        "/api/v1/pipelines" => pipelines(shared),
+        "/metrics" => metrics(shared, request.headers()),
+        "/api/v1/process" => json(&api::identity(shared)),
+        "/api/v1/pipelines" => json(&api::sample(shared)),
         "/api/v1/tap" => match tap::open(shared, request.uri().query().unwrap_or_default()) {
             Ok(messages) => of_body(JSON_LINES, Either::Right(messages)),
             Err(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
@@ -65,16 +63,9 @@ fn answer_to(shared: &Shared, request: &Request<Incoming>) -> Answer {
     }
 }
 
-fn json(value: &serde_json::Value) -> Answer {
-    of_type(StatusCode::OK, JSON, value.to_string())
-}
-
-fn pipelines(shared: &Shared) -> Answer {
-    let controls = shared.stops.controls();
-    let processor = ProcessorTime::look(&controls);
-    let reports = reports(&controls, &processor);
-    let not_ready = shared.not_ready(&reports);
-    json(&api::pipelines(shared, &reports, &processor, &not_ready))
+fn json(value: &impl Serialize) -> Answer {
+    // A number that JSON does not have is null there: it does not fail.
+    of_type(StatusCode::OK, JSON, serde_json::to_string(value).unwrap_or_default())
 }
 
 fn text(status: StatusCode, text: String) -> Answer {
@@ -106,7 +97,7 @@ fn ready(shared: &Shared) -> Answer {
         return text(StatusCode::SERVICE_UNAVAILABLE, why.into());
     }
     // Readiness does not need the processor time, which costs a look at each thread.
-    let reports = reports(&shared.stops.controls(), &ProcessorTime::default());
+    let reports = shared.reports(&ProcessorTime::default());
     match &*shared.not_ready(&reports) {
         [] => text(StatusCode::OK, "ready\n".into()),
         reasons => {
@@ -116,14 +107,10 @@ fn ready(shared: &Shared) -> Answer {
     }
 }
 
-pub(super) fn reports(controls: &[Control], processor: &ProcessorTime) -> Vec<PipelineReport> {
-    controls.iter().map(|control| control.report(processor)).collect()
-}
-
-fn metrics(controls: &[Control], headers: &HeaderMap) -> Answer {
-    let processor = ProcessorTime::look(controls);
+fn metrics(shared: &Shared, headers: &HeaderMap) -> Answer {
+    let processor = ProcessorTime::look(&shared.stops.controls());
     let format = format(headers);
-    let page = metrics_text(&reports(controls, &processor), &processor, format);
+    let page = metrics_text(&shared.reports(&processor), &processor, format);
     of_type(StatusCode::OK, format.media_type(), page)
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     access::{Access, Reach},
-    response::{answer, reports},
+    response::answer,
     shared::Shared,
 };
 use crate::command::process::signals::Stops;
@@ -86,7 +86,7 @@ async fn watch(shared: Arc<Shared>) {
     let mut looks = interval(LOOK);
     loop {
         looks.tick().await;
-        let reports = reports(&shared.stops.controls(), &ProcessorTime::default());
+        let reports = shared.reports(&ProcessorTime::default());
         shared.readiness.lock().look(&reports, Instant::now());
     }
 }

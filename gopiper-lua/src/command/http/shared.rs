@@ -1,7 +1,7 @@
 //! The process and its pipelines, as all connections see them.
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use gopiper_core::observe::PipelineReport;
+use gopiper_core::observe::{PipelineReport, ProcessorTime};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -26,6 +26,11 @@ impl Shared {
     pub(super) fn new(file: PathBuf, stops: Stops) -> Self {
         let taps = Arc::new(Semaphore::new(MOST_TAPS));
         Shared { file, started: Instant::now(), stops, readiness: Mutex::default(), taps }
+    }
+
+    /// The reports of the pipelines that are starting or at work.
+    pub(super) fn reports(&self, processor: &ProcessorTime) -> Vec<PipelineReport> {
+        self.stops.controls().iter().map(|control| control.report(processor)).collect()
     }
 
     /// Why the pipelines are not ready, after a look at these reports; empty if they are.

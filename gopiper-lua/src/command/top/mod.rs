@@ -1,7 +1,6 @@
 //! `gopiper top`: what a running gopiper does, component by component.
 mod plain;
 mod quantity;
-mod sample;
 mod screen;
 mod view;
 
@@ -15,10 +14,10 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use self::sample::{TopRow, TopSample, rows};
 use crate::command::{
     control::{Process, ProcessArguments},
     process::exit::{self, refuse},
+    sample::{ComponentRates, PipelinesSample, rates},
     terminal::{
         output::{is_without_reader, print},
         problems::show_error,
@@ -92,8 +91,8 @@ struct WatchedProcess {
     process: Process,
     interval: Duration,
     looked: Instant,
-    report: TopSample,
-    rows: Vec<TopRow>,
+    report: PipelinesSample,
+    rows: Vec<ComponentRates>,
     /// Processors that are kept busy: by the process, by gopiper itself, and by threads that
     /// components have named.
     cpu: [f64; 3],
@@ -102,7 +101,7 @@ struct WatchedProcess {
 impl WatchedProcess {
     fn new(process: Process, interval: Duration) -> Result<Self, String> {
         let report = ask(&process)?;
-        let (rows, cpu) = (rows(&report, &report), [0.0; 3]);
+        let (rows, cpu) = (rates(&report, &report), [0.0; 3]);
         Ok(WatchedProcess { process, interval, looked: Instant::now(), report, rows, cpu })
     }
 
@@ -121,7 +120,8 @@ impl WatchedProcess {
             Err(_) if self.process.has_ended() => return Ok(Look::Ended),
             Err(error) => return Err(error),
         };
-        let elapsed = now.process.uptime_seconds - self.report.process.uptime_seconds;
+        let elapsed =
+            now.process.identity.uptime_seconds - self.report.process.identity.uptime_seconds;
         let (before, of) = (&self.report.process, &now.process);
         self.cpu = [
             of.cpu_seconds - before.cpu_seconds,
@@ -129,7 +129,7 @@ impl WatchedProcess {
             of.own_threads_cpu_seconds - before.own_threads_cpu_seconds,
         ]
         .map(|seconds| (seconds / elapsed.max(1e-3)).max(0.0));
-        self.rows = rows(&self.report, &now);
+        self.rows = rates(&self.report, &now);
         self.report = now;
         self.looked = Instant::now();
         Ok(Look::Taken)
@@ -144,7 +144,7 @@ enum Look {
     Ended,
 }
 
-fn ask(process: &Process) -> Result<TopSample, String> {
+fn ask(process: &Process) -> Result<PipelinesSample, String> {
     let answer = process.get("/api/v1/pipelines")?;
     serde_json::from_value(answer)
         .map_err(|error| format!("process {} has another version of gopiper: {error}", process.pid))

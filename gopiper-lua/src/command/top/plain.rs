@@ -1,23 +1,21 @@
 //! The table, as text.
 use gopiper_core::in_a_line;
 
-use super::{
-    quantity::{bytes, percent, short},
-    sample::{TopRow, TopSample},
-};
+use super::quantity::{bytes, percent, short};
+use crate::command::sample::{ComponentRates, PipelinesSample};
 
 /// The titles of the columns after the first.
 pub(super) const TITLES: [&str; 9] =
     ["IN/s", "OUT/s", "DEPTH", "BUSY", "BLOCK", "FAILED", "FAIL/s", "CPU", "MEMORY"];
 
 /// The first column: the name, and a mark for the one that others wait for.
-pub(super) fn name(row: &TopRow) -> String {
+pub(super) fn name(row: &ComponentRates) -> String {
     let mark = if row.is_bottleneck { "> " } else { "  " };
     format!("{mark}{}", in_a_line(&row.id))
 }
 
 /// The columns after the first.
-pub(super) fn cells(row: &TopRow) -> [String; 9] {
+pub(super) fn cells(row: &ComponentRates) -> [String; 9] {
     let unknown = || "-".to_owned();
     let is_source = row.depth.is_none();
     let memory = row.memory_bytes.map(bytes);
@@ -35,7 +33,7 @@ pub(super) fn cells(row: &TopRow) -> [String; 9] {
 }
 
 /// All pipelines of a process as a table.
-pub(super) fn table(report: &TopSample, rows: &[TopRow]) -> String {
+pub(super) fn table(report: &PipelinesSample, rows: &[ComponentRates]) -> String {
     let longest = rows.iter().map(|row| name(row).chars().count()).max().unwrap_or(0).max(11);
     let mut text = String::new();
     let mut line = |first: &str, cells: [&str; 9]| {
@@ -67,15 +65,13 @@ pub(super) fn table(report: &TopSample, rows: &[TopRow]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::sample::{rows, tests::reports},
-        *,
-    };
+    use super::*;
+    use crate::command::sample::{rates, reports};
 
     #[test]
     fn a_table_has_a_line_for_each_component() {
         let [before, now] = reports();
-        let table = table(&now, &rows(&before, &now));
+        let table = table(&now, &rates(&before, &now));
         let expected = "\
 main:           IN/s    OUT/s    DEPTH     BUSY    BLOCK   FAILED   FAIL/s      CPU   MEMORY
   read             -     1.2M        -      10%      90%        0        0      10%     1.2M

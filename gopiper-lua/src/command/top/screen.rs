@@ -29,9 +29,9 @@ use super::{
     Look, WatchedProcess,
     plain::{TITLES, cells, name},
     quantity::{bytes, percent, seconds, short},
-    sample::{ComponentSample, DurationsSample, TopRow},
     view::{Asked, View},
 };
+use crate::command::sample::{ComponentRates, ComponentSample, DurationsSample};
 
 /// How often a signal is looked for: it must not leave the terminal as it is here.
 const SIGNAL_LOOK: Duration = Duration::from_millis(200);
@@ -95,16 +95,18 @@ fn draw(frame: &mut Frame, watched: &WatchedProcess, view: &View) {
     frame.render_widget(self::foot(view), foot);
 }
 
-fn report_of<'w>(watched: &'w WatchedProcess, row: &TopRow) -> Option<&'w ComponentSample> {
+fn report_of<'w>(watched: &'w WatchedProcess, row: &ComponentRates) -> Option<&'w ComponentSample> {
     let pipeline = watched.report.pipelines.iter().find(|it| it.name == row.pipeline)?;
     pipeline.components.iter().find(|it| it.id == row.id)
 }
 
 fn head(watched: &WatchedProcess) -> Text<'static> {
     let process = &watched.report.process;
+    let identity = &process.identity;
     let [cpu, gopiper, own_threads] = watched.cpu.map(percent);
     let memory = process.resident_bytes.map_or_else(|| "-".into(), bytes);
-    let first = format!("gopiper {}  {}  {}", process.pid, process.state, in_a_line(&process.file));
+    let first =
+        format!("gopiper {}  {}  {}", identity.pid, identity.state, in_a_line(&identity.file));
     let mut second =
         format!("CPU {cpu} (gopiper {gopiper}, own threads {own_threads})  memory {memory}");
     if let Some(why) = process.not_ready.first() {
@@ -135,11 +137,11 @@ fn table(
     frame: &mut Frame,
     area: Rect,
     watched: &WatchedProcess,
-    shown: &[&TopRow],
+    shown: &[&ComponentRates],
     selected: usize,
 ) {
     let several = watched.report.pipelines.len() > 1;
-    let name_of = |row: &TopRow| match several {
+    let name_of = |row: &ComponentRates| match several {
         true => format!("{}  {}", name(row), in_a_line(&row.pipeline)),
         false => name(row),
     };
@@ -168,7 +170,7 @@ fn table(
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn details(frame: &mut Frame, area: Rect, row: &TopRow, report: &ComponentSample) {
+fn details(frame: &mut Frame, area: Rect, row: &ComponentRates, report: &ComponentSample) {
     let next = match report.next.as_slice() {
         [] => "nothing".into(),
         next => in_a_line(&next.join(", ")).into_owned(),

@@ -1,7 +1,7 @@
 //! The view on the screen: its order, its filter, the selected component. Keys change it.
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::sample::TopRow;
+use crate::command::sample::ComponentRates;
 
 /// The orders of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +33,7 @@ impl Order {
         Order::ALL[(place + 1) % Order::ALL.len()]
     }
 
-    fn value(self, row: &TopRow) -> f64 {
+    fn value(self, row: &ComponentRates) -> f64 {
         match self {
             Order::Graph => 0.0,
             Order::Cpu => row.cpu.unwrap_or(0.0),
@@ -67,9 +67,10 @@ pub(super) enum Asked {
 
 impl View {
     /// The rows that are shown, in order.
-    pub(super) fn shown<'r>(&self, rows: &'r [TopRow]) -> Vec<&'r TopRow> {
-        let fits =
-            |row: &&TopRow| row.id.contains(&self.filter) || row.pipeline.contains(&self.filter);
+    pub(super) fn shown<'r>(&self, rows: &'r [ComponentRates]) -> Vec<&'r ComponentRates> {
+        let fits = |row: &&ComponentRates| {
+            row.id.contains(&self.filter) || row.pipeline.contains(&self.filter)
+        };
         let mut shown: Vec<_> = rows.iter().filter(fits).collect();
         // Equal ones stay in the order of the graph.
         shown.sort_by(|one, other| self.order.value(other).total_cmp(&self.order.value(one)));
@@ -77,15 +78,15 @@ impl View {
     }
 
     /// The place of the selected row among those that are shown.
-    pub(super) fn selected(&self, shown: &[&TopRow]) -> usize {
+    pub(super) fn selected(&self, shown: &[&ComponentRates]) -> usize {
         let selected = self.selected.as_ref();
-        let is_it = |row: &&TopRow| {
+        let is_it = |row: &&ComponentRates| {
             selected.is_some_and(|(pipeline, id)| *pipeline == row.pipeline && *id == row.id)
         };
         shown.iter().position(is_it).unwrap_or(0)
     }
 
-    pub(super) fn press(&mut self, key: KeyEvent, rows: &[TopRow]) -> Asked {
+    pub(super) fn press(&mut self, key: KeyEvent, rows: &[ComponentRates]) -> Asked {
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
             return Asked::Quit;
         }
@@ -117,7 +118,7 @@ impl View {
         Asked::Nothing
     }
 
-    fn move_by(&mut self, rows: &[TopRow], steps: isize) {
+    fn move_by(&mut self, rows: &[ComponentRates], steps: isize) {
         let shown = self.shown(rows);
         let place = self.selected(&shown).saturating_add_signed(steps);
         let row = shown.get(place.min(shown.len().saturating_sub(1)));
@@ -127,25 +128,23 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::sample::{rows, tests::reports},
-        *,
-    };
+    use super::*;
+    use crate::command::sample::{rates, reports};
 
-    fn press(view: &mut View, rows: &[TopRow], keys: &[KeyCode]) {
+    fn press(view: &mut View, rows: &[ComponentRates], keys: &[KeyCode]) {
         for key in keys {
             assert_eq!(view.press(KeyEvent::from(*key), rows), Asked::Nothing);
         }
     }
 
-    fn shown(view: &View, rows: &[TopRow]) -> Vec<String> {
+    fn shown(view: &View, rows: &[ComponentRates]) -> Vec<String> {
         view.shown(rows).into_iter().map(|row| row.id.clone()).collect()
     }
 
     #[test]
     fn keys_sort_filter_and_select() {
         let [before, now] = reports();
-        let rows = rows(&before, &now);
+        let rows = rates(&before, &now);
         let mut view = View::default();
         assert_eq!(shown(&view, &rows), ["read", "parse", "store", "count"]);
         press(&mut view, &rows, &[KeyCode::Char('s')]);

@@ -9,12 +9,12 @@ use ratatui::{
 use super::*;
 use crate::command::{
     control::Process,
-    top::sample::{rows, tests::reports},
+    sample::{rates, reports},
 };
 
 fn watched() -> WatchedProcess {
     let [before, now] = reports();
-    let rows = rows(&before, &now);
+    let rows = rates(&before, &now);
     let cpu = [1.5, 0.1, 0.0];
     WatchedProcess {
         process: Process { pid: 4321, socket: "/nowhere".into() },

@@ -1,113 +1,39 @@
-//! What a process reports, and the rates between two reports.
+//! The rates between two reports, and the bottleneck.
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// The answer of `/api/v1/pipelines`, as far as it is shown.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct TopSample {
-    pub(super) process: ProcessSample,
-    pub(super) pipelines: Vec<PipelineSample>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct ProcessSample {
-    pub(super) pid: u32,
-    pub(super) file: String,
-    pub(super) state: String,
-    pub(super) uptime_seconds: f64,
-    pub(super) cpu_seconds: f64,
-    pub(super) gopiper_cpu_seconds: f64,
-    pub(super) own_threads_cpu_seconds: f64,
-    pub(super) resident_bytes: Option<u64>,
-    pub(super) not_ready: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct PipelineSample {
-    pub(super) name: String,
-    pub(super) components: Vec<ComponentSample>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct ComponentSample {
-    pub(super) id: String,
-    pub(super) kind: String,
-    #[serde(rename = "type")]
-    pub(super) component_type: String,
-    pub(super) next: Vec<String>,
-    pub(super) workers: u64,
-    pub(super) received_messages: u64,
-    pub(super) received_bytes: u64,
-    pub(super) sent_messages: u64,
-    pub(super) sent_bytes: u64,
-    pub(super) dropped_messages: u64,
-    pub(super) missed_messages: u64,
-    pub(super) failed_messages: u64,
-    pub(super) dead_letters: u64,
-    pub(super) kept_messages: u64,
-    pub(super) retries: u64,
-    pub(super) panics: u64,
-    pub(super) in_flight_messages: u64,
-    pub(super) depth_messages: u64,
-    pub(super) depth_limit_messages: u64,
-    pub(super) depth_bytes: u64,
-    pub(super) depth_limit_bytes: u64,
-    pub(super) present_seconds: f64,
-    pub(super) busy_seconds: f64,
-    pub(super) blocked_seconds: f64,
-    pub(super) cpu_seconds: Option<f64>,
-    pub(super) memory: Option<MemorySample>,
-    pub(super) calls: DurationsSample,
-    pub(super) ages: DurationsSample,
-    pub(super) failures: Vec<FailureSample>,
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-pub(super) struct MemorySample {
-    pub(super) library_bytes: u64,
-    pub(super) components: usize,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct DurationsSample {
-    /// The upper bound in seconds, and how many are in the bucket.
-    pub(super) buckets: Vec<(f64, u64)>,
-    pub(super) longer: u64,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct FailureSample {
-    pub(super) time_seconds: f64,
-    pub(super) status: i32,
-    pub(super) description: String,
-}
+use super::report::{ComponentSample, DurationsSample, PipelineSample, PipelinesSample};
 
 /// A component between two reports.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(super) struct TopRow {
-    pub(super) pipeline: String,
-    pub(super) id: String,
-    pub(super) kind: String,
+pub(crate) struct ComponentRates {
+    pub(crate) pipeline: String,
+    pub(crate) id: String,
+    pub(crate) kind: String,
     /// Messages a second.
-    pub(super) received_per_second: f64,
-    pub(super) sent_per_second: f64,
+    pub(crate) received_per_second: f64,
+    pub(crate) sent_per_second: f64,
     /// The part of its channel that is filled; `None` for a source.
-    pub(super) depth: Option<f64>,
+    pub(crate) depth: Option<f64>,
     /// The parts of their time that its workers worked, and that they waited for room in what comes
     /// next.
-    pub(super) busy: f64,
-    pub(super) blocked: f64,
-    pub(super) failed_messages: u64,
-    pub(super) failed_per_second: f64,
+    pub(crate) busy: f64,
+    pub(crate) blocked: f64,
+    pub(crate) failed_messages: u64,
+    pub(crate) failed_per_second: f64,
     /// Processors that it keeps busy; `None` where the system does not say.
-    pub(super) cpu: Option<f64>,
+    pub(crate) cpu: Option<f64>,
     /// The memory of its library; `None` where the library does not count it.
-    pub(super) memory_bytes: Option<u64>,
+    pub(crate) memory_bytes: Option<u64>,
     /// Other components have the memory together with it.
-    pub(super) memory_is_shared: bool,
+    pub(crate) memory_is_shared: bool,
+    /// How long its calls took: half of them at most so long, and 99 of 100. `None` if there were
+    /// none.
+    pub(crate) calls_median_seconds: Option<f64>,
+    pub(crate) calls_99th_seconds: Option<f64>,
     /// The components before it wait for it.
-    pub(super) is_bottleneck: bool,
+    pub(crate) is_bottleneck: bool,
 }
 
 /// The part of its time that a component waits for room, from which on it counts as held up.
@@ -117,8 +43,9 @@ const HELD_UP: f64 = 0.1;
 const FULL: f64 = 0.5;
 
 /// The components between two reports, in the order of the graph.
-pub(super) fn rows(before: &TopSample, now: &TopSample) -> Vec<TopRow> {
-    let elapsed = (now.process.uptime_seconds - before.process.uptime_seconds).max(1e-3);
+pub(crate) fn rates(before: &PipelinesSample, now: &PipelinesSample) -> Vec<ComponentRates> {
+    let elapsed =
+        (now.process.identity.uptime_seconds - before.process.identity.uptime_seconds).max(1e-3);
     let key = |pipeline: &PipelineSample, id: &str| (pipeline.name.clone(), id.to_owned());
     let before: HashMap<_, _> = before
         .pipelines
@@ -139,14 +66,19 @@ pub(super) fn rows(before: &TopSample, now: &TopSample) -> Vec<TopRow> {
     rows
 }
 
-fn row(pipeline: &str, before: &ComponentSample, now: &ComponentSample, elapsed: f64) -> TopRow {
+fn row(
+    pipeline: &str,
+    before: &ComponentSample,
+    now: &ComponentSample,
+    elapsed: f64,
+) -> ComponentRates {
     let rate = |before: u64, now: u64| now.saturating_sub(before) as f64 / elapsed;
     let present = now.present_seconds - before.present_seconds;
     let part = |seconds: f64| if present > 0.0 { (seconds / present).clamp(0.0, 1.0) } else { 0.0 };
     let filled = |depth: u64, limit: u64| depth as f64 / limit.max(1) as f64;
     let depth = filled(now.depth_messages, now.depth_limit_messages)
         .max(filled(now.depth_bytes, now.depth_limit_bytes));
-    TopRow {
+    ComponentRates {
         pipeline: pipeline.to_owned(),
         id: now.id.clone(),
         kind: now.kind.clone(),
@@ -162,13 +94,39 @@ fn row(pipeline: &str, before: &ComponentSample, now: &ComponentSample, elapsed:
             .map(|cpu| ((cpu - before.cpu_seconds.unwrap_or_default()) / elapsed).max(0.0)),
         memory_bytes: now.memory.map(|memory| memory.library_bytes),
         memory_is_shared: now.memory.is_some_and(|memory| memory.components > 1),
+        calls_median_seconds: quantile(0.5, &before.calls, &now.calls),
+        calls_99th_seconds: quantile(0.99, &before.calls, &now.calls),
         is_bottleneck: false,
     }
 }
 
+/// The time that this part of the calls between two reports took at most, as far as the buckets
+/// tell: within one, times are taken as evenly spread.
+fn quantile(part: f64, before: &DurationsSample, now: &DurationsSample) -> Option<f64> {
+    let earlier = |place: usize| before.buckets.get(place).map_or(0, |(_, count)| *count);
+    let counts = now.buckets.iter().enumerate();
+    let counts = counts.map(|(place, (_, count))| count.saturating_sub(earlier(place)));
+    let counts: Vec<_> = counts.collect();
+    let all = counts.iter().sum::<u64>() + now.longer.saturating_sub(before.longer);
+    if all == 0 {
+        return None;
+    }
+    let (mut left, mut lower) = (part * all as f64, 0.0);
+    for ((bound, _), count) in now.buckets.iter().zip(counts) {
+        let count = count as f64;
+        if count > 0.0 && left <= count {
+            return Some(lower + (bound - lower) * left / count);
+        }
+        left -= count;
+        lower = *bound;
+    }
+    // It took longer than all bounds: that is all that is known.
+    Some(lower)
+}
+
 /// Of the components that one which is held up sends to, the one that is fullest holds it up,
 /// unless it is held up itself.
-fn mark_bottlenecks(components: &[ComponentSample], rows: &mut [TopRow]) {
+fn mark_bottlenecks(components: &[ComponentSample], rows: &mut [ComponentRates]) {
     let place = |id: &str| components.iter().position(|it| it.id == id);
     for (sender, component) in components.iter().enumerate() {
         if rows[sender].blocked < HELD_UP {
@@ -189,10 +147,13 @@ fn mark_bottlenecks(components: &[ComponentSample], rows: &mut [TopRow]) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
+    use super::{
+        super::report::{FailureSample, MemorySample, ProcessIdentity, ProcessSample},
+        *,
+    };
 
     /// A source that is held up by `parse`, which is held up by `store`; `count` is idle.
-    pub(in crate::command::top) fn reports() -> [TopSample; 2] {
+    pub(crate) fn reports() -> [PipelinesSample; 2] {
         let component = |id: &str, kind: &str, next: &[&str], limit| ComponentSample {
             id: id.into(),
             kind: kind.into(),
@@ -211,19 +172,24 @@ pub(super) mod tests {
             component("store", "sink", &[], 1000),
             component("count", "sink", &[], 1000),
         ];
-        let pipelines = vec![PipelineSample { name: "main".into(), components }];
-        let process = ProcessSample {
+        let pipelines =
+            vec![PipelineSample { name: "main".into(), components, ..Default::default() }];
+        let identity = ProcessIdentity {
             pid: 4321,
             file: "/srv/access.lua".into(),
             state: "running".into(),
             uptime_seconds: 100.0,
+            ..ProcessIdentity::default()
+        };
+        let process = ProcessSample {
+            identity,
             cpu_seconds: 4.0,
             resident_bytes: Some(61 << 20),
             ..ProcessSample::default()
         };
-        let before = TopSample { process, pipelines };
+        let before = PipelinesSample { process, pipelines };
         let mut now = before.clone();
-        now.process.uptime_seconds = 102.0;
+        now.process.identity.uptime_seconds = 102.0;
         now.process.cpu_seconds = 7.0;
         now.process.gopiper_cpu_seconds = 0.2;
         let [read, parse, store, count] = now.pipelines[0].components.get_mut(..).unwrap() else {
@@ -249,8 +215,7 @@ pub(super) mod tests {
             status: 400,
             description: "no number: x".into(),
         }];
-        parse.calls =
-            DurationsSample { buckets: vec![(1e-5, 3), (3e-5, 12), (1e-4, 1)], longer: 0 };
+        parse.calls.buckets = vec![(1e-5, 3), (3e-5, 12), (1e-4, 1)];
         (store.received_messages, store.depth_messages) = (2_390_000, 1000);
         [before, now]
     }
@@ -258,7 +223,7 @@ pub(super) mod tests {
     #[test]
     fn rates_are_those_between_two_reports() {
         let [before, now] = reports();
-        let rows = rows(&before, &now);
+        let rows = rates(&before, &now);
         assert_eq!(rows[0].sent_per_second, 1_200_000.0);
         assert_eq!((rows[0].blocked, rows[0].depth), (0.9, None));
         assert_eq!((rows[1].busy, rows[1].depth), (0.5, Some(0.9)));
@@ -267,10 +232,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn times_of_calls_are_those_between_two_reports() {
+        let calls = |counts: [u64; 3], longer| DurationsSample {
+            buckets: vec![(1.0, counts[0]), (2.0, counts[1]), (4.0, counts[2])],
+            longer,
+            sum_seconds: 0.0,
+        };
+        let before = calls([1000, 0, 0], 5);
+        assert_eq!(quantile(0.5, &before, &before), None);
+        assert_eq!(quantile(0.5, &before, &calls([1000, 10, 0], 5)), Some(1.5));
+        assert_eq!(quantile(0.99, &before, &calls([1050, 49, 1], 5)), Some(2.0));
+        assert_eq!(quantile(0.99, &before, &calls([1000, 1, 0], 9)), Some(4.0), "or longer");
+        assert_eq!(quantile(0.5, &DurationsSample::default(), &calls([2, 0, 0], 0)), Some(0.5));
+    }
+
+    #[test]
     fn the_bottleneck_is_the_last_one_that_others_wait_for() {
         let [before, now] = reports();
         let marked: Vec<_> =
-            rows(&before, &now).into_iter().filter(|row| row.is_bottleneck).collect();
+            rates(&before, &now).into_iter().filter(|row| row.is_bottleneck).collect();
         assert_eq!(marked.len(), 1, "{marked:?}");
         assert_eq!(marked[0].id, "store");
     }
@@ -278,7 +258,7 @@ pub(super) mod tests {
     #[test]
     fn a_component_that_is_new_has_all_of_its_counts_as_a_rate() {
         let [_, now] = reports();
-        let rows = rows(&TopSample::default(), &now);
+        let rows = rates(&PipelinesSample::default(), &now);
         assert!(rows[0].sent_per_second > 0.0 && rows[0].busy <= 1.0, "{:?}", rows[0]);
     }
 }
