@@ -3,98 +3,21 @@ mod common;
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use common::{Home, pipeline_text, run, send, stderr};
+use common::{
+    Home, pipeline_text, run, send,
+    served::{AtWork, PATIENCE, answer, request},
+    stderr,
+};
 use rustix::process::Signal;
 use serde_json::Value;
-
-/// Longer than anything takes, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A pipeline at work, with its input, and the address of its server.
-struct AtWork {
-    program: Child,
-    input: ChildStdin,
-    address: String,
-    _home: Home,
-}
-
-impl AtWork {
-    fn new(between: &str) -> Self {
-        Self::with(between, &[])
-    }
-
-    fn with(between: &str, more: &[&str]) -> Self {
-        let home = Home::new(&pipeline_text(between, "{}"));
-        let mut command = home.gopiper(&[&["run", "--http", "127.0.0.1:0"], more].concat());
-        command.env("GOPIPER_LOG", "info").stdin(Stdio::piped());
-        let mut program = command.spawn().expect("it starts");
-        let input = program.stdin.take().expect("a pipe");
-        let mut said = BufReader::new(program.stderr.take().expect("a pipe"));
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert!(said.read_line(&mut line).expect("text") > 0, "it has ended");
-            if let Some((_, address)) = line.trim_end().rsplit_once("http://") {
-                break address.to_owned();
-            }
-        };
-        // The program would block if its log were not read.
-        thread::spawn(move || said.read_to_string(&mut String::new()));
-        AtWork { program, input, address, _home: home }
-    }
-
-    /// Sends a request as it is, and returns the status and all of the answer.
-    fn ask(&self, request: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("it listens");
-        stream.write_all(request.as_bytes()).expect("sent");
-        answer(stream)
-    }
-
-    fn get(&self, path: &str) -> (u16, String) {
-        self.ask(&request("GET", path, "localhost", ""))
-    }
-
-    /// Asks until the answer is as wanted.
-    fn await_answer(&self, path: &str, is_so: impl Fn(u16, &str) -> bool) -> String {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let (status, text) = self.get(path);
-            if is_so(status, &text) {
-                return text;
-            }
-            assert!(Instant::now() < until, "{status}: {text}");
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        let _ = self.program.kill();
-        let _ = self.program.wait();
-    }
-}
-
-fn request(method: &str, path: &str, host: &str, more: &str) -> String {
-    format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n")
-}
-
-fn answer(mut stream: TcpStream) -> (u16, String) {
-    let mut bytes = Vec::new();
-    // A server that has had enough may reset the connection behind its answer.
-    let _ = stream.read_to_end(&mut bytes);
-    let text = String::from_utf8(bytes).expect("text");
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    (status, text)
-}
 
 #[test]
 fn metrics_health_and_readiness_are_served() {

@@ -1,4 +1,6 @@
 //! `gopiper run`.
+mod options;
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -6,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, builder::BoolishValueParser};
 use gopiper_core::{
     Pipeline, PipelineError, Prepared, Running, StopReason, Summary, loader::for_shell, plural,
     state,
@@ -14,9 +15,10 @@ use gopiper_core::{
 use gopiper_lua::{Loaded, Problem, Settings, Severity, unreadable};
 use tracing::{error, info, warn};
 
+pub(crate) use self::options::RunArguments;
 use crate::command::{
-    arguments::{PipelineArguments, SearchArguments},
-    http::HttpArguments,
+    arguments::PipelineArguments,
+    http::{HttpArguments, Served},
     process::exit::{self, refuse},
     process::signals::Stops,
     state_directory::DefaultState,
@@ -24,34 +26,7 @@ use crate::command::{
     terminal::logging::LogFormat,
     terminal::output::print,
     terminal::problems::{show, show_all, show_always},
-    trust::TrustArguments,
 };
-
-#[derive(Debug, Args)]
-pub(crate) struct RunArguments {
-    #[command(flatten)]
-    pub(crate) pipeline: PipelineArguments,
-    #[command(flatten)]
-    pub(crate) search: SearchArguments,
-    /// Seconds that the pipelines may take to drain after the first signal. Messages that are left
-    /// then are reported, and not processed.
-    #[arg(long, env = "GOPIPER_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
-    pub(crate) shutdown_timeout: u32,
-    /// Relative paths in attributes start at the working directory, and not at the folder of the
-    /// pipeline's file.
-    #[arg(long, env = "GOPIPER_PATHS_FROM_WORKING_DIRECTORY",
-        value_parser = BoolishValueParser::new())]
-    pub(crate) paths_from_working_directory: bool,
-    /// Open the files of components at their own paths, so that debuggers and profilers find them.
-    /// Do not replace such a file while it is in use.
-    #[arg(long, env = "GOPIPER_LOAD_IN_PLACE", value_parser = BoolishValueParser::new())]
-    pub(crate) load_in_place: bool,
-    /// The seed of math.random in Lua: the same number gives the same results in each run.
-    #[arg(long, env = "GOPIPER_SEED", value_name = "NUMBER")]
-    pub(crate) seed: Option<u64>,
-    #[command(flatten)]
-    pub(crate) trust: TrustArguments,
-}
 
 /// Runs the pipelines of a file until they have ended.
 pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
@@ -62,7 +37,8 @@ pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     // Until the end: with it goes the file of the control socket.
-    let server = match http.serve(&arguments.pipeline.file, &stops) {
+    let served = Served::new(&arguments.pipeline, Some(arguments.as_words()));
+    let server = match http.serve(served, &stops) {
         Ok(server) => server,
         Err(error) => return refuse(&error),
     };

@@ -1,5 +1,5 @@
 //! The options that decide whose components are loaded.
-use std::{path::Path, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use gopiper_core::loader::{self, Trust, trusted_key};
@@ -27,6 +27,14 @@ enum UnsignedArgument {
 }
 
 impl TrustArguments {
+    /// The same options for another process.
+    pub(crate) fn as_words(&self) -> Vec<OsString> {
+        let unsigned = self.unsigned.and_then(|unsigned| unsigned.to_possible_value());
+        let unsigned = unsigned.map(|value| format!("--unsigned={}", value.get_name()));
+        let keys = self.trusted_key.iter().map(|key| format!("--trusted-key={key}"));
+        unsigned.into_iter().chain(keys).map(OsString::from).collect()
+    }
+
     /// `None` if no option was given.
     pub(crate) fn trust(&self) -> Result<Option<Trust>, ExitCode> {
         let unsigned = self.unsigned.map(|unsigned| match unsigned {

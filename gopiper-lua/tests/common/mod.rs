@@ -1,6 +1,8 @@
 //! Runs the program as an operator does.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+pub mod served;
+
 use std::{
     fs,
     io::Write,

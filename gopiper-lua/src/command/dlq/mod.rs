@@ -57,6 +57,9 @@ pub(crate) enum DlqCommand {
         /// Send them through the whole pipeline.
         #[arg(long)]
         from_start: bool,
+        /// Stop when the process that started this one ends: the server of a running pipeline.
+        #[arg(long, hide = true, value_name = "PID")]
+        end_with: Option<u32>,
         #[command(flatten)]
         run: RunArguments,
     },
@@ -85,7 +88,10 @@ pub(crate) fn execute(command: DlqCommand) -> ExitCode {
             }
             in_folder(&pipeline, |folder| show(folder, &id, payload))
         }
-        DlqCommand::Replay { component, from_start, run } => {
+        DlqCommand::Replay { component, from_start, end_with, run } => {
+            if let Some(parent) = end_with {
+                replay::end_with(parent);
+            }
             replay::replay(component.as_deref(), from_start, &run)
         }
         DlqCommand::Purge { all, pipeline } => in_folder(&pipeline, |folder| purge(folder, all)),

@@ -7,11 +7,12 @@ use std::{
 
 use gopiper_core::{Summary, dead_letters::StoredLetter};
 use gopiper_lua::Loaded;
+use rustix::process::{Signal, getpid, getppid, kill_process, set_parent_process_death_signal};
 
 use super::folder;
 use crate::command::{
     arguments::PipelineArguments,
-    http::HttpArguments,
+    http::{HttpArguments, Served},
     letters::{FoundLetter, read_all},
     process::exit::refuse,
     process::signals::Stops,
@@ -20,6 +21,16 @@ use crate::command::{
 };
 
 const COMMAND: &str = "dlq replay";
+
+/// Stops like after a signal when the process with this number ends, which has started this one.
+pub(super) fn end_with(parent: u32) {
+    let asked = set_parent_process_death_signal(Some(Signal::TERM));
+    let is_there = getppid().is_some_and(|pid| pid.as_raw_pid().unsigned_abs() == parent);
+    // It ended before it was asked for.
+    if asked.is_ok() && !is_there {
+        let _ = kill_process(getpid(), Signal::TERM);
+    }
+}
 
 /// A name that occurs in no pipeline is an error.
 fn has_component(name: Option<&str>, arguments: &RunArguments) -> ExitCode {
@@ -64,10 +75,11 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
         Err(error) => return refuse(&error),
     };
     let file = &arguments.pipeline.file;
-    let _server = match HttpArguments::default().serve(file, &stops) {
-        Ok(server) => server,
-        Err(error) => return refuse(&error),
-    };
+    let _server =
+        match HttpArguments::default().serve(Served::new(&arguments.pipeline, None), &stops) {
+            Ok(server) => server,
+            Err(error) => return refuse(&error),
+        };
     let mut first_failure = None;
     for ((pipeline, component), ids) in wanted {
         let of = format!("{pipeline}/{component}");

@@ -33,10 +33,14 @@ pub(super) enum Reach {
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asks {
-    /// Metrics and states.
+    /// The files of the page, which are the same everywhere.
+    Files,
+    /// Metrics, states, names of components.
     Numbers,
     /// What may have parts of messages in it, such as errors.
     Contents,
+    /// A change: of dead letters, or of what the pipelines do.
+    Change,
 }
 
 #[derive(Default)]
@@ -74,8 +78,8 @@ impl Access {
         }
         let needs_token = match self.reach {
             Reach::User => false,
-            Reach::Machine => asks == Asks::Contents,
-            Reach::Network => true,
+            Reach::Machine => matches!(asks, Asks::Contents | Asks::Change),
+            Reach::Network => asks != Asks::Files,
         };
         if needs_token && self.token.is_none() {
             let why = "this needs a token: start gopiper with --http-token-file, or ask over the \
@@ -88,11 +92,22 @@ impl Access {
             return Err((StatusCode::UNAUTHORIZED, why));
         }
         match (text(header::ORIGIN), text(header::HOST)) {
-            (Some(origin), Some(host)) if origin.strip_prefix("http://") != Some(host) => {
-                Err((StatusCode::FORBIDDEN, "pages of other sites may not ask"))
+            (Some(origin), Some(host)) if !is_of_host(origin, host) => {
+                return Err((StatusCode::FORBIDDEN, "pages of other sites may not ask"));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        // A form of another site cannot send this type.
+        if asks == Asks::Change && text(header::CONTENT_TYPE) != Some("application/json") {
+            let why = "a change needs the header 'Content-Type: application/json'";
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+        }
+        Ok(())
+    }
+
+    /// Whether a token opens what messages contain.
+    pub(super) fn has_a_token(&self) -> bool {
+        self.token.is_some()
     }
 
     fn has_token(&self, authorization: &str) -> bool {
@@ -117,6 +132,12 @@ impl Access {
         warn!(code = "token_refused", "{text}");
         *refused = Refused { count: 0, logged: Some(Instant::now()) };
     }
+}
+
+/// Whether a page is this server's own. A proxy may have added TLS.
+fn is_of_host(origin: &str, host: &str) -> bool {
+    let schemes = ["http://", "https://"];
+    schemes.iter().any(|scheme| origin.strip_prefix(scheme) == Some(host))
 }
 
 /// Whether the host of a header `Host`, with or without a port, is this machine.
@@ -162,6 +183,10 @@ mod tests {
         assert_eq!(refused(&access, &own), 200);
         let other = [(header::HOST, "localhost:1"), (header::ORIGIN, "http://example.test")];
         assert_eq!(refused(&access, &other), 403);
+        let proxy = [(header::HOST, "localhost:1"), (header::ORIGIN, "https://localhost:1")];
+        assert_eq!(refused(&access, &proxy), 200);
+        let none = [(header::HOST, "localhost:1"), (header::ORIGIN, "null")];
+        assert_eq!(refused(&access, &none), 403, "a sandboxed page, or a file");
     }
 
     #[test]
@@ -178,6 +203,26 @@ mod tests {
             assert_eq!(refused(&access, &given), status, "{authorization}");
         }
         assert_eq!(refused(&access, &[(header::HOST, "any.test")]), 401);
+        assert_eq!(asked(&access, &[], Asks::Files), 200, "the page asks for the token");
+    }
+
+    #[test]
+    fn a_change_needs_the_token_and_a_type_that_forms_do_not_have() {
+        let access = Access::new(Reach::Machine, Some("a-token-of-some-length".into()));
+        let token = (header::AUTHORIZATION, "Bearer a-token-of-some-length");
+        let json = (header::CONTENT_TYPE, "application/json");
+        let form = (header::CONTENT_TYPE, "text/plain");
+        let site = (header::ORIGIN, "http://example.test");
+        let here = (header::HOST, "localhost:1");
+        let asked = |pairs: &[_]| asked(&access, pairs, Asks::Change);
+        assert_eq!(asked(&[token.clone(), json.clone()]), 200);
+        assert_eq!(asked(std::slice::from_ref(&json)), 401);
+        assert_eq!([asked(std::slice::from_ref(&token)), asked(&[token.clone(), form])], [415; 2]);
+        assert_eq!(asked(&[token, json.clone(), here, site]), 403);
+        assert_eq!(
+            super::Access::new(Reach::User, None).check(&headers(&[json]), Asks::Change),
+            Ok(())
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) fn identity(shared: &Shared) -> ProcessIdentity {
     ProcessIdentity {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        file: redact(&shared.file.to_string_lossy()).into_owned(),
+        file: redact(&shared.served.file.to_string_lossy()).into_owned(),
         state: shared.stops.phase().name().to_owned(),
         uptime_seconds: shared.started.elapsed().as_secs_f64(),
         pipelines: shared.stops.controls().iter().map(|it| it.name().to_owned()).collect(),

@@ -1,12 +1,24 @@
-//! The HTTP server of `gopiper run`: metrics, health, readiness, reports as JSON, and taps. It
-//! always listens on the control socket, and on a port if the operator asks for that.
+//! The HTTP server of `gopiper run`: metrics, health, readiness, reports as JSON, taps, dead
+//! letters, and a page for people. It always listens on the control socket, and on a port if the
+//! operator asks for that.
 //!
-//! It reads what workers have counted, on a thread of its own. Only a tap shows what messages
-//! contain, and nothing here makes a message wait, or changes a pipeline.
+//! It reads what workers have counted, on a thread of its own. Only taps, failures and dead letters
+//! show what messages contain. Nothing here makes a message wait, or changes a pipeline: a replay
+//! of dead letters is a process of its own.
 mod access;
+mod answer;
 mod api;
+mod dead_letters;
+mod events;
+mod layout;
+mod message;
+mod page;
 mod readiness;
+mod replay;
+mod replays;
 mod response;
+mod routes;
+mod served;
 mod server;
 mod shared;
 mod tap;
@@ -14,12 +26,13 @@ mod tap;
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::Args;
 use tracing::info;
 
+pub(crate) use self::served::Served;
 use self::{
     access::{Access, Reach},
     server::Listeners,
@@ -31,12 +44,13 @@ use crate::command::{
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct HttpArguments {
-    /// Serve /metrics, /health, /ready and /api/v1 by HTTP at this address, for example
-    /// 127.0.0.1:9598. An address that other machines can reach needs a token, /api/v1 always.
+    /// Serve a live page of the pipelines, /metrics, /health, /ready and /api/v1 by HTTP at this
+    /// address, for example 127.0.0.1:9598. An address that other machines can reach needs a token;
+    /// messages, failures and dead letters always do.
     #[arg(long, env = "GOPIPER_HTTP", value_name = "ADDRESS:PORT")]
     http: Option<SocketAddr>,
     /// The file with the token that requests have to bring (Authorization: Bearer TOKEN). At a
-    /// loopback address only those for /api/v1 need it.
+    /// loopback address only those need it that show parts of messages, or change dead letters.
     #[arg(long, env = "GOPIPER_HTTP_TOKEN_FILE", value_name = "FILE", requires = "http")]
     http_token_file: Option<PathBuf>,
 }
@@ -52,7 +66,7 @@ impl Server {
     /// Says where it listens: with port 0 the system has chosen one.
     pub(crate) fn announce(&self) {
         if let Some(address) = self.address {
-            info!("HTTP: /metrics, /health, /ready and /api/v1 at http://{address}");
+            info!("HTTP: a live page, /metrics, /health, /ready and /api/v1 at http://{address}");
         }
     }
 }
@@ -66,7 +80,7 @@ impl HttpArguments {
     ///
     /// # Errors
     /// The options do not fit together, or the address cannot be used, in words.
-    pub(crate) fn serve(&self, file: &Path, stops: &Stops) -> Result<Server, String> {
+    pub(crate) fn serve(&self, served: Served, stops: &Stops) -> Result<Server, String> {
         let tcp = self.listen()?;
         let address = tcp.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
         let control = ControlSocket::open();
@@ -76,9 +90,7 @@ impl HttpArguments {
         let control = control.ok();
         control.iter().for_each(|socket| remove_at_end(socket.path().to_owned()));
         let listener = control.as_ref().and_then(|socket| socket.listener.try_clone().ok());
-        // Where the working directory is lost, the path is shown as it was given.
-        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        match (Listeners { tcp, control: listener }).serve(file, stops.clone()) {
+        match (Listeners { tcp, control: listener }).serve(served, stops.clone()) {
             Ok(()) => Ok(Server { address, _control: control }),
             // The operator has not asked for a server.
             Err(error) if address.is_none() => {

@@ -79,13 +79,13 @@ impl Readiness {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use gopiper_abi::Kind;
     use gopiper_core::{MetricValue, observe::ComponentReport};
 
     use super::*;
 
-    fn component(depth_messages: u64) -> ComponentReport {
+    pub(in crate::command::http) fn component(depth_messages: u64) -> ComponentReport {
         ComponentReport {
             name: "store".into(),
             kind: Kind::SINK,

@@ -1,33 +1,34 @@
-//! The answers of the server.
+//! Which answer a request gets.
+use std::sync::Arc;
+
 use gopiper_core::observe::{MetricsFormat, ProcessorTime, metrics_text};
-use http_body_util::{Either, Full, channel::Channel};
-use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    header,
-};
-use serde::Serialize;
+use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming, header};
+use tokio::task::spawn_blocking;
 
 use super::{
-    access::{Access, Asks},
-    api,
+    access::Access,
+    answer::{Answer, EVENTS, JSON_LINES, json, of_type, streamed, text},
+    api, dead_letters, events,
+    layout::{self, GraphAnswer},
+    replay,
+    routes::{PATHS, Route},
     shared::Shared,
     tap,
 };
 use crate::command::process::signals::Phase;
 
-type Answer = Response<Either<Full<Bytes>, Channel<Bytes>>>;
-
-const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
-const JSON_LINES: &str = "application/x-ndjson";
-
 /// Answers a request. Its body is never read.
-pub(super) fn answer(shared: &Shared, access: &Access, request: &Request<Incoming>) -> Answer {
-    let path = request.uri().path();
-    let asks = if path.starts_with("/api/") { Asks::Contents } else { Asks::Numbers };
-    let mut answer = match access.check(request.headers(), asks) {
-        Ok(()) => answer_to(shared, request),
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    access: &Access,
+    request: &Request<Incoming>,
+) -> Answer {
+    let route = Route::of(request.uri().path());
+    let mut answer = match access.check(request.headers(), route.asks(request.method())) {
+        Ok(()) if route.methods().contains(request.method()) => {
+            answer_to(route, shared, access, request).await
+        }
+        Ok(()) => not_allowed(route.methods()),
         Err((status, why)) => text(status, format!("{why}\n")),
     };
     if answer.status() == StatusCode::UNAUTHORIZED {
@@ -37,54 +38,55 @@ pub(super) fn answer(shared: &Shared, access: &Access, request: &Request<Incomin
     answer
 }
 
-fn answer_to(shared: &Shared, request: &Request<Incoming>) -> Answer {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n".into());
-        let allowed = header::HeaderValue::from_static("GET, HEAD");
+async fn answer_to(
+    route: Route<'_>,
+    shared: &Arc<Shared>,
+    access: &Access,
+    request: &Request<Incoming>,
+) -> Answer {
+    match route {
+        Route::Page(file) => file.answer(),
+        Route::Health => text(StatusCode::OK, "the process is alive\n".into()),
+        Route::Ready => ready(shared),
+        Route::Metrics => metrics(shared, request.headers()),
+        Route::Graph => graph(shared, access).await,
+        Route::Events => streamed(EVENTS, events::listen(shared)),
+        Route::Process => json(&api::identity(shared)),
+        Route::Pipelines => json(&api::sample(shared)),
+        Route::Tap => {
+            streamed(JSON_LINES, tap::open(shared, request.uri().query().unwrap_or_default()))
+        }
+        Route::Letters => dead_letters::list(shared).await,
+        Route::Letter(id) => dead_letters::show(shared, id).await,
+        Route::Purge => dead_letters::purge(shared).await,
+        Route::Replay if *request.method() == Method::POST => replay::start(shared),
+        Route::Replay => json(&shared.replays.state()),
+        Route::Nothing => text(StatusCode::NOT_FOUND, PATHS.into()),
+    }
+}
+
+fn not_allowed(methods: &[Method]) -> Answer {
+    let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    let why = format!("use {}\n", names.first().copied().unwrap_or_default());
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, why);
+    if let Ok(allowed) = header::HeaderValue::from_str(&names.join(", ")) {
         answer.headers_mut().insert(header::ALLOW, allowed);
-        return answer;
     }
-    match request.uri().path() {
-        "/health" => text(StatusCode::OK, "the process is alive\n".into()),
-        "/ready" => ready(shared),
-        "/metrics" => metrics(shared, request.headers()),
-        "/api/v1/process" => json(&api::identity(shared)),
-        "/api/v1/pipelines" => json(&api::sample(shared)),
-        "/api/v1/tap" => match tap::open(shared, request.uri().query().unwrap_or_default()) {
-            Ok(messages) => of_body(JSON_LINES, Either::Right(messages)),
-            Err(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
-        },
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "there are /metrics, /health, /ready, /api/v1/process, /api/v1/pipelines and \
-             /api/v1/tap\n"
-                .into(),
-        ),
-    }
-}
-
-fn json(value: &impl Serialize) -> Answer {
-    // A number that JSON does not have is null there: it does not fail.
-    of_type(StatusCode::OK, JSON, serde_json::to_string(value).unwrap_or_default())
-}
-
-fn text(status: StatusCode, text: String) -> Answer {
-    of_type(status, TEXT, text)
-}
-
-fn of_type(status: StatusCode, media_type: &'static str, text: String) -> Answer {
-    let mut answer = of_body(media_type, Either::Left(Full::new(Bytes::from(text))));
-    *answer.status_mut() = status;
     answer
 }
 
-fn of_body(media_type: &'static str, body: Either<Full<Bytes>, Channel<Bytes>>) -> Answer {
-    let mut answer = Response::new(body);
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
-    answer
+/// The drawings of the pipelines. To lay them out takes a moment, so other requests go on.
+async fn graph(shared: &Shared, access: &Access) -> Answer {
+    let reports = shared.reports(&ProcessorTime::default());
+    let has_token = access.has_a_token();
+    let drawn = spawn_blocking(move || GraphAnswer {
+        has_token,
+        pipelines: reports.iter().map(layout::draw).collect(),
+    });
+    match drawn.await {
+        Ok(drawn) => json(&drawn),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the graph cannot be laid out\n".into()),
+    }
 }
 
 fn ready(shared: &Shared) -> Answer {

@@ -1,11 +1,10 @@
 //! The thread of the server, and its limits.
 use std::{
     convert::Infallible,
-    future::{Future, ready},
+    future::Future,
     io,
     net::TcpListener as StandardListener,
     os::unix::net::UnixListener as StandardUnixListener,
-    path::PathBuf,
     pin::pin,
     sync::Arc,
     thread,
@@ -14,7 +13,9 @@ use std::{
 
 use super::{
     access::{Access, Reach},
+    events,
     response::answer,
+    served::Served,
     shared::Shared,
 };
 use crate::command::process::signals::Stops;
@@ -31,6 +32,8 @@ use tokio::{
 
 /// Connections at a time; others wait until one of them ends.
 const CONNECTIONS: usize = 64;
+/// Threads that read dead letters and lay out graphs.
+const BLOCKING_THREADS: usize = 2;
 /// The most bytes of a request's head.
 const HEAD: usize = 16 << 10;
 /// How long a head may take, from the moment when the connection is ready for it.
@@ -53,9 +56,13 @@ impl Listeners {
     ///
     /// # Errors
     /// There can be no thread.
-    pub(super) fn serve(self, file: PathBuf, stops: Stops) -> io::Result<()> {
-        let shared = Arc::new(Shared::new(file, stops));
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    pub(super) fn serve(self, served: Served, stops: Stops) -> io::Result<()> {
+        let shared = Arc::new(Shared::new(served, stops));
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("gopiper-http")
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build()?;
         thread::Builder::new().name("gopiper-http".into()).spawn(move || {
             runtime.block_on(async {
                 // Both fail only if the listener is none.
@@ -75,6 +82,8 @@ impl Listeners {
                         accept(next, shared, access).await;
                     });
                 }
+                let looked = shared.clone();
+                tokio::spawn(async move { events::look(&looked).await });
                 watch(shared).await;
             });
         })?;
@@ -115,9 +124,9 @@ where
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared, access: &Access) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Arc<Shared>, access: &Access) {
     let service =
-        service_fn(|request| ready(Ok::<_, Infallible>(answer(shared, access, &request))));
+        service_fn(async |request| Ok::<_, Infallible>(answer(shared, access, &request).await));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));

@@ -1,7 +1,6 @@
 //! `/api/v1/tap`: messages of a component while they pass, a JSON object a line.
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use gopiper_core::{
     Control,
     observe::{MessageTap, Side, TapOptions, TappedMessage},
@@ -9,10 +8,13 @@ use gopiper_core::{
 };
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::shared::{MOST_TAPS, Shared};
+use super::{
+    message::{add_data, attribute},
+    shared::{MOST_TAPS, Shared},
+};
 
 /// How often copies are collected.
 const COLLECT: Duration = Duration::from_millis(20);
@@ -125,14 +127,19 @@ async fn send(to: &mut Sender<Bytes>, line: String) -> bool {
 fn object(message: &TappedMessage, unseen: u64) -> Value {
     let attributes = message.attributes.iter();
     let attributes = attributes.map(|(name, value)| (redact(name).into_owned(), attribute(value)));
-    let mut object = json!({
-        "side": match message.side { Side::Before => "before", Side::After => "after" },
-        "time_seconds": message.seen as f64 / 1e9,
-        "position": message.position.as_deref().map(redact),
-        "bytes": message.length,
-        "attributes": serde_json::Map::from_iter(attributes),
-        "unseen": unseen,
-    });
+    let side = match message.side {
+        Side::Before => "before",
+        Side::After => "after",
+    };
+    let named = [
+        ("side", json!(side)),
+        ("time_seconds", json!(message.seen as f64 / 1e9)),
+        ("position", json!(message.position.as_deref().map(redact))),
+        ("bytes", json!(message.length)),
+        ("attributes", Map::from_iter(attributes).into()),
+        ("unseen", json!(unseen)),
+    ];
+    let mut object = Map::from_iter(named.map(|(name, value)| (name.to_owned(), value)));
     let mut data = message.data.clone();
     if message.length > data.len() {
         // A character may be cut, too.
@@ -142,26 +149,14 @@ fn object(message: &TappedMessage, unseen: u64) -> Value {
         }
         data.extend_from_slice("…".as_bytes());
     }
-    match String::from_utf8(redact_bytes(&data).into_owned()) {
-        Ok(text) => object["data"] = json!(text),
-        Err(bytes) => object["data_base64"] = json!(BASE64_STANDARD.encode(bytes.as_bytes())),
-    }
-    object
-}
-
-/// An attribute: as JSON has it, or in words.
-fn attribute(value: &gopiper_abi::Value) -> Value {
-    let number = || value.as_f64().map(|number| json!(number));
-    let whole = || value.as_i64().map(|number| json!(number));
-    let large = || value.as_u64().map(|number| json!(number));
-    let text = || value.as_str().map(|text| json!(redact(text)));
-    let flag = value.as_bool().map(|flag| json!(flag));
-    let simple = flag.or_else(whole).or_else(large).or_else(number).or_else(text);
-    simple.unwrap_or_else(|| json!(redact(&format!("{value:?}"))))
+    add_data(&mut object, redact_bytes(&data).into_owned());
+    Value::Object(object)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+
     use super::*;
 
     #[test]

@@ -147,8 +147,12 @@ fn mark_bottlenecks(components: &[ComponentSample], rows: &mut [ComponentRates])
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeMap;
+
     use super::{
-        super::report::{FailureSample, MemorySample, ProcessIdentity, ProcessSample},
+        super::report::{
+            FailureSample, MemorySample, MetricSample, ProcessIdentity, ProcessSample,
+        },
         *,
     };
 
@@ -260,5 +264,20 @@ pub(super) mod tests {
         let [_, now] = reports();
         let rows = rates(&PipelinesSample::default(), &now);
         assert!(rows[0].sent_per_second > 0.0 && rows[0].busy <= 1.0, "{:?}", rows[0]);
+    }
+
+    #[test]
+    fn numbers_have_no_texts_of_messages() {
+        let [_, now] = reports();
+        let has_texts = |sample: &PipelinesSample| {
+            let text = serde_json::to_string(sample).unwrap();
+            text.contains("no number: x") || text.contains("a value")
+        };
+        let mut with_metric = now;
+        let labels = BTreeMap::from([("label".to_owned(), "a value".to_owned())]);
+        let metric = MetricSample { labels, ..MetricSample::default() };
+        with_metric.pipelines[0].components[0].metrics.push(metric);
+        assert!(has_texts(&with_metric));
+        assert!(!has_texts(&with_metric.without_texts()));
     }
 }

@@ -91,12 +91,16 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ("command::process", "command::terminal"),
             ("command::control", ""),
             ("command::sample", ""),
-            ("command::http", "command::process command::control command::sample"),
             ("command::arguments", ""),
             ("command::attributes", ""),
             ("command::new_files", ""),
             ("command::state_directory", ""),
             ("command::letters", "command::arguments command::state_directory"),
+            (
+                "command::http",
+                "command::process command::control command::sample command::arguments \
+                 command::letters",
+            ),
             ("command::trust", "command::process"),
             (
                 "command::list",
@@ -115,8 +119,8 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ),
             (
                 "command::dlq",
-                "command::terminal command::process command::http command::arguments \
-                 command::letters command::run",
+                "command::terminal command::process command::arguments command::letters \
+                 command::http command::run",
             ),
             (
                 "command::cli",
