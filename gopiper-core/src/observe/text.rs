@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    loader,
     observe::{
         component::{ComponentReport, PipelineReport},
         families::{FAMILIES, FamilyKind, Sample, SampleValue},
@@ -255,6 +256,13 @@ impl Page {
                 &resident,
             );
         }
+        one(
+            "gopiper_loaded_libraries",
+            FamilyKind::Gauge,
+            "",
+            "Libraries of components that were loaded; none is ever unloaded.",
+            &loader::loaded_libraries(),
+        );
         one(
             "gopiper_left_out_metrics",
             FamilyKind::Gauge,

@@ -28,6 +28,7 @@ use crate::command::{
     top::TopArguments,
     trust::TrustArguments,
     verify::VerifyArguments,
+    why::WhyArguments,
 };
 
 /// Runs message processing pipelines of prebuilt components.
@@ -74,6 +75,11 @@ pub(crate) enum Command {
     Top(TopArguments),
     /// Show messages of a component while they pass, as they come to it and as they leave it
     Tap(TapArguments),
+    /// Show the way of one message: its components, with times and reports, and its outcome
+    ///
+    /// Without an id it follows the next message of a running gopiper. With the id of a dead letter
+    /// it shows what is on disk about that.
+    Why(WhyArguments),
     /// Show the note in a component's file, without running any of its code
     Inspect {
         /// The component's file.
@@ -117,6 +123,7 @@ impl Command {
             Command::Top(arguments) => arguments.json,
             Command::Tap(arguments) => arguments.writes_json(),
             Command::Verify(arguments) => arguments.json,
+            Command::Why(arguments) => arguments.json,
             Command::Inspect { json, .. }
             | Command::Dlq { command: DlqCommand::List { json, .. } }
             | Command::Version { json } => *json,

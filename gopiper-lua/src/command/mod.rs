@@ -18,6 +18,7 @@ mod terminal;
 mod top;
 mod trust;
 mod verify;
+mod why;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ use self::{
     top::top,
     trust::TrustArguments,
     verify::verify,
+    why::why,
 };
 
 /// Executes the command line.
@@ -59,6 +61,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
         Command::List(arguments) => list(&arguments),
         Command::Top(arguments) => top(&arguments),
         Command::Tap(arguments) => tap(&arguments),
+        Command::Why(arguments) => why(&arguments),
         Command::Inspect { file, load, json, trust } => {
             with_trust(&trust, |trust| inspect(&file, trust, load, json))
         }

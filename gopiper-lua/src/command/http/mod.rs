@@ -5,13 +5,16 @@
 //! contain, and nothing here makes a message wait, or changes a pipeline.
 mod access;
 mod api;
+mod lines;
 mod readiness;
 mod response;
 mod server;
 mod shared;
 mod tap;
+mod trace;
 
 use std::{
+    env::{self, VarError},
     fs, io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -39,6 +42,9 @@ pub(crate) struct HttpArguments {
     /// loopback address only those for /api/v1 need it.
     #[arg(long, env = "GOPIPER_HTTP_TOKEN_FILE", value_name = "FILE", requires = "http")]
     http_token_file: Option<PathBuf>,
+    /// The variable of the environment with that token.
+    #[arg(long, value_name = "NAME", requires = "http", conflicts_with = "http_token_file")]
+    http_token_env: Option<String>,
 }
 
 /// The server of this process. It answers until the process ends; the control socket's file goes
@@ -98,7 +104,7 @@ impl HttpArguments {
         if token.is_none() && !address.ip().is_loopback() {
             return Err(format!(
                 "--http {address}: other machines can reach this address, so it needs a token: \
-                 give --http-token-file, or use 127.0.0.1:{}",
+                 give --http-token-file or --http-token-env, or use 127.0.0.1:{}",
                 address.port()
             ));
         }
@@ -116,16 +122,29 @@ impl HttpArguments {
     }
 
     fn token(&self) -> Result<Option<String>, String> {
-        let Some(file) = &self.http_token_file else { return Ok(None) };
-        let shown = file.display();
-        let text = fs::read_to_string(file)
-            .map_err(|error| format!("--http-token-file {shown}: it cannot be read: {error}"))?;
+        let (shown, text) = match (&self.http_token_file, &self.http_token_env) {
+            (Some(file), _) => {
+                let shown = format!("--http-token-file {}", file.display());
+                let text = fs::read_to_string(file)
+                    .map_err(|error| format!("{shown}: it cannot be read: {error}"))?;
+                (shown, text)
+            }
+            (None, Some(name)) => {
+                let shown = format!("--http-token-env {name}");
+                let text = env::var(name).map_err(|error| match error {
+                    VarError::NotPresent => format!("{shown}: there is no such variable"),
+                    VarError::NotUnicode(_) => format!("{shown}: its value is not text"),
+                })?;
+                (shown, text)
+            }
+            (None, None) => return Ok(None),
+        };
         let token = text.trim();
         let fits = token.len() >= SHORTEST_TOKEN && token.bytes().all(|it| it.is_ascii_graphic());
         match fits {
             true => Ok(Some(token.to_owned())),
             false => Err(format!(
-                "--http-token-file {shown}: a token is a line of at least {SHORTEST_TOKEN} visible \
+                "{shown}: a token is a line of at least {SHORTEST_TOKEN} visible \
                  ASCII characters: make one with 'openssl rand -hex 32'"
             )),
         }

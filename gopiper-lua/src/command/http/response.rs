@@ -14,7 +14,7 @@ use super::{
     access::{Access, Asks},
     api,
     shared::Shared,
-    tap,
+    tap, trace,
 };
 use crate::command::process::signals::Phase;
 
@@ -46,22 +46,29 @@ fn answer_to(shared: &Shared, request: &Request<Incoming>) -> Answer {
         answer.headers_mut().insert(header::ALLOW, allowed);
         return answer;
     }
+    let query = request.uri().query().unwrap_or_default();
     match request.uri().path() {
         "/health" => text(StatusCode::OK, "the process is alive\n".into()),
         "/ready" => ready(shared),
         "/metrics" => metrics(&shared.stops.controls(), request.headers()),
         "/api/v1/process" => json(&api::process(shared)),
         "/api/v1/pipelines" => pipelines(shared),
-        "/api/v1/tap" => match tap::open(shared, request.uri().query().unwrap_or_default()) {
-            Ok(messages) => of_body(JSON_LINES, Either::Right(messages)),
-            Err(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
-        },
+        "/api/v1/tap" => lines(tap::open(shared, query)),
+        "/api/v1/trace" => lines(trace::open(shared, query)),
         _ => text(
             StatusCode::NOT_FOUND,
-            "there are /metrics, /health, /ready, /api/v1/process, /api/v1/pipelines and \
-             /api/v1/tap\n"
+            "there are /metrics, /health, /ready, /api/v1/process, /api/v1/pipelines, \
+             /api/v1/tap and /api/v1/trace\n"
                 .into(),
         ),
+    }
+}
+
+/// An answer that goes on, or the reason why there is none.
+fn lines(opened: Result<Channel<Bytes>, String>) -> Answer {
+    match opened {
+        Ok(lines) => of_body(JSON_LINES, Either::Right(lines)),
+        Err(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
     }
 }
 

@@ -1,26 +1,19 @@
 //! `/api/v1/tap`: messages of a component while they pass, a JSON object a line.
-use std::time::Duration;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gopiper_core::{
     Control,
     observe::{MessageTap, Side, TapOptions, TappedMessage},
     secrets::{redact, redact_bytes},
 };
-use http_body_util::channel::{Channel, Sender};
+use http_body_util::channel::Channel;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 
-use super::shared::{MOST_TAPS, Shared};
-
-/// How often copies are collected.
-const COLLECT: Duration = Duration::from_millis(20);
-/// How often an empty line is sent while nothing passes: it shows whether the client still reads.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
-
-/// How long a client may take to read a line.
-const READ_TIME: Duration = Duration::from_secs(10);
+use super::{
+    lines::{COLLECT, Lines},
+    shared::{MOST_TAPS, Shared},
+};
 
 /// Opens the tap that a query asks for.
 ///
@@ -57,7 +50,7 @@ pub(super) fn open(shared: &Shared, query: &str) -> Result<Channel<Bytes>, Strin
     let tap = tap.ok_or("this component has too many taps already: end one")?;
     let (sender, body) = Channel::new(1);
     tokio::spawn(async move {
-        show(tap, sender).await;
+        show(tap, Lines::new(sender)).await;
         drop(place);
     });
     Ok(body)
@@ -91,37 +84,23 @@ fn having(
 }
 
 /// Sends the messages that pass, until the component ends or the client goes away.
-async fn show(tap: MessageTap, mut to: Sender<Bytes>) {
-    let mut last = Instant::now();
+async fn show(tap: MessageTap, mut to: Lines) {
     loop {
         let has_ended = tap.has_ended();
         // One at a time: other requests are answered in between.
         while let Some(message) = tap.take() {
-            if !send(&mut to, format!("{}\n", object(&message, tap.unseen()))).await {
+            if !to.send(&object(&message, tap.unseen())).await {
                 return;
             }
-            last = Instant::now();
         }
-        if has_ended {
+        if has_ended || !to.is_read().await {
             return;
-        }
-        if last.elapsed() >= SIGN_OF_LIFE {
-            if !send(&mut to, "\n".into()).await {
-                return;
-            }
-            last = Instant::now();
         }
         sleep(COLLECT).await;
     }
 }
 
-/// Returns whether the client reads. A client that is stopped (Ctrl-Z) loses its tap after a while,
-/// because each tap costs.
-async fn send(to: &mut Sender<Bytes>, line: String) -> bool {
-    matches!(timeout(READ_TIME, to.send_data(Bytes::from(line))).await, Ok(Ok(())))
-}
-
-/// A message without secrets. Those that the end of the copy cuts off are hidden, too.
+/// A message without secrets.
 fn object(message: &TappedMessage, unseen: u64) -> Value {
     let attributes = message.attributes.iter();
     let attributes = attributes.map(|(name, value)| (redact(name).into_owned(), attribute(value)));
@@ -133,8 +112,20 @@ fn object(message: &TappedMessage, unseen: u64) -> Value {
         "attributes": serde_json::Map::from_iter(attributes),
         "unseen": unseen,
     });
-    let mut data = message.data.clone();
-    if message.length > data.len() {
+    data(&message.data, message.length).write_to(&mut object);
+    object
+}
+
+/// Bytes without secrets, as JSON has them.
+pub(super) enum ShownData {
+    Text(String),
+    Base64(String),
+}
+
+/// The first bytes of a message of this length. Secrets that their end cuts off are hidden, too.
+pub(super) fn data(copied: &[u8], length: usize) -> ShownData {
+    let mut data = copied.to_vec();
+    if length > data.len() {
         // A character may be cut, too.
         let whole = std::str::from_utf8(&data).map_or_else(|error| error.valid_up_to(), str::len);
         if whole + 4 > data.len() {
@@ -143,10 +134,18 @@ fn object(message: &TappedMessage, unseen: u64) -> Value {
         data.extend_from_slice("…".as_bytes());
     }
     match String::from_utf8(redact_bytes(&data).into_owned()) {
-        Ok(text) => object["data"] = json!(text),
-        Err(bytes) => object["data_base64"] = json!(BASE64_STANDARD.encode(bytes.as_bytes())),
+        Ok(text) => ShownData::Text(text),
+        Err(bytes) => ShownData::Base64(BASE64_STANDARD.encode(bytes.as_bytes())),
     }
-    object
+}
+
+impl ShownData {
+    pub(super) fn write_to(self, object: &mut Value) {
+        match self {
+            ShownData::Text(text) => object["data"] = json!(text),
+            ShownData::Base64(bytes) => object["data_base64"] = json!(bytes),
+        }
+    }
 }
 
 /// An attribute: as JSON has it, or in words.
