@@ -7,6 +7,7 @@ mod component;
 mod families;
 mod memory;
 mod processor;
+mod published;
 mod tap;
 mod text;
 
@@ -19,5 +20,6 @@ pub use component::{ComponentReport, PipelineReport};
 pub use families::{FAMILIES, Family, FamilyKind};
 pub use memory::{LibraryMemory, resident_bytes};
 pub use processor::ProcessorTime;
+pub use published::{MetricPoint, PointValue, PublishedMetric, published};
 pub use tap::MessageTap;
 pub use text::{MetricsFormat, metrics_text};
