@@ -174,9 +174,9 @@ mod tests {
         });
         let expected = [
             "WARN slow disk",
-            "WARN slow disk (66 times more)",
+            "WARN slow disk (67 times more)",
             "WARN another line",
-            "WARN slow disk (33 times more)",
+            "WARN slow disk (32 times more)",
         ];
         assert_eq!(said, expected);
     }

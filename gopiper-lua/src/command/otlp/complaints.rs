@@ -14,6 +14,7 @@ const AGAIN: Duration = Duration::from_secs(600);
 pub(super) enum OtlpSignal {
     Metrics,
     Logs,
+    Spans,
 }
 
 impl OtlpSignal {
@@ -21,6 +22,7 @@ impl OtlpSignal {
         match self {
             OtlpSignal::Metrics => "metrics",
             OtlpSignal::Logs => "log lines",
+            OtlpSignal::Spans => "spans",
         }
     }
 }
@@ -36,8 +38,8 @@ struct Kinds {
     failing: Fold,
     /// The failure that was reported last has not ended.
     is_failing: bool,
-    refused: [Fold; 2],
-    partial: [Fold; 2],
+    refused: [Fold; 3],
+    partial: [Fold; 3],
     lost: Fold,
 }
 
@@ -113,14 +115,15 @@ impl Complaints {
     }
 
     /// The program ends, and has not sent this. Also says what was counted, and not said yet.
-    pub(super) fn unsent(&self, metrics: bool, lines: u64) {
+    pub(super) fn unsent(&self, metrics: bool, lines: u64, spans: u64) {
         let url = &self.url;
-        let missing = match (metrics, lines) {
-            (true, 0) => "the last metrics".to_owned(),
-            (true, _) => format!("the last metrics and {}", plural(lines as usize, "log line")),
-            (false, 0) => String::new(),
-            (false, _) => plural(lines as usize, "log line"),
-        };
+        let some = |count: u64, noun| (count > 0).then(|| plural(count as usize, noun));
+        let missing = [
+            metrics.then(|| "the last metrics".to_owned()),
+            some(lines, "log line"),
+            some(spans, "span"),
+        ];
+        let missing = missing.into_iter().flatten().collect::<Vec<_>>().join(" and ");
         if !missing.is_empty() {
             warn!(code = "otlp_lost", "{missing} could not be sent to {url} before the end");
         }
@@ -133,7 +136,8 @@ impl Complaints {
                 "more log lines were not sent to {url}, as too many were waiting"
             );
         }
-        for (signal, of) in [(OtlpSignal::Metrics, 0), (OtlpSignal::Logs, 1)] {
+        for signal in [OtlpSignal::Metrics, OtlpSignal::Logs, OtlpSignal::Spans] {
+            let of = signal as usize;
             let items = kinds.refused[of].take() + kinds.partial[of].take();
             if items > 0 {
                 let what = signal.name();

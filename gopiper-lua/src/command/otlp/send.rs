@@ -1,5 +1,5 @@
-//! The thread that sends: metrics at an interval, the log as it comes, both until they are taken or
-//! refused. What is left at the end has [`LAST`] more.
+//! The thread that sends: metrics at an interval, the log and the ways of messages as they come, all
+//! until they are taken or refused. What is left at the end has [`LAST`] more.
 use std::{
     io,
     sync::{
@@ -18,6 +18,7 @@ use gopiper_core::{
 use opentelemetry_proto::tonic::collector::{
     logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
     metrics::v1::{ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient},
+    trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -30,9 +31,11 @@ use tonic::{Request, transport::Channel};
 use super::{
     answer::{NotTaken, answer},
     complaints::{Complaints, OtlpSignal},
+    following::Following,
     logs::{self, LogQueue, THREAD},
     metrics::{self, Moments},
     settings::OtlpSettings,
+    spans,
     values::nanoseconds,
     waits::{LAST, OtlpWaits},
 };
@@ -40,6 +43,8 @@ use crate::command::process::signals::Stops;
 
 /// How long a line of the log waits for others.
 const LINES_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked for messages that have ended.
+const SPANS_EVERY: Duration = Duration::from_secs(1);
 
 /// Sends until it is dropped; then what is left.
 pub(crate) struct Exporter {
@@ -53,8 +58,9 @@ impl Exporter {
     /// There can be no thread.
     pub(super) fn start(
         settings: OtlpSettings,
+        traces_per_second: f64,
         lines: Arc<LogQueue>,
-        stops: Stops,
+        stops: &Stops,
     ) -> io::Result<Self> {
         // Threads that find addresses count as gopiper's own by their name.
         let runtime =
@@ -68,6 +74,12 @@ impl Exporter {
             last: Mutex::new(None),
             lacks_metrics: AtomicBool::new(false),
             lines_in_hand: AtomicU64::new(0),
+            following: Following::new(traces_per_second),
+            spans_in_hand: AtomicU64::new(0),
+        });
+        let at_begin = sending.clone();
+        stops.when_they_begin(move |controls| {
+            at_begin.following.iter().for_each(|following| following.begin(controls));
         });
         let at_end = sending.clone();
         stops.when_they_end(move |controls| *at_end.last.lock() = Some(look(controls)));
@@ -111,6 +123,10 @@ struct ExporterState {
     lacks_metrics: AtomicBool,
     /// Lines that were taken from the queue, and not taken by the receiver yet.
     lines_in_hand: AtomicU64,
+    /// `None` if no ways of messages are sent.
+    following: Option<Following>,
+    /// Spans that the receiver has not taken yet.
+    spans_in_hand: AtomicU64,
 }
 
 impl ExporterState {
@@ -119,15 +135,18 @@ impl ExporterState {
             let metrics =
                 tokio::spawn(self.clone().send_metrics(OtlpWaits::new(is_ending.clone())));
             let lines = tokio::spawn(self.clone().send_lines(OtlpWaits::new(is_ending.clone())));
+            let spans = tokio::spawn(self.clone().send_spans(OtlpWaits::new(is_ending.clone())));
             // It is also the end if the sender of it has gone.
             let _ = is_ending.wait_for(|is_ending| *is_ending).await;
-            let both = async {
+            let all = async {
                 let _ = metrics.await;
                 let _ = lines.await;
+                let _ = spans.await;
             };
-            let _ = timeout(LAST, both).await;
+            let _ = timeout(LAST, all).await;
             let lines = self.lines_in_hand.load(Relaxed) + self.lines.len() as u64;
-            self.complaints.unsent(self.lacks_metrics.load(Relaxed), lines);
+            let spans = self.spans_in_hand.load(Relaxed);
+            self.complaints.unsent(self.lacks_metrics.load(Relaxed), lines, spans);
         });
         // A thread that finds an address may take longer.
         runtime.shutdown_background();
@@ -262,6 +281,60 @@ impl ExporterState {
             }
             Err(NotTaken::Refused { why }) => {
                 self.complaints.refused(OtlpSignal::Logs, count, &why);
+                Ok(())
+            }
+            Err(later) => Err(later),
+        }
+    }
+
+    async fn send_spans(self: Arc<Self>, mut waits: OtlpWaits) {
+        let Some(following) = &self.following else { return };
+        let mut client = TraceServiceClient::new(self.channel());
+        loop {
+            let is_last = waits.look() || waits.pause(SPANS_EVERY).await;
+            loop {
+                let request = spans::request(&following.take(), &self.settings.resource);
+                let count = spans::count(&request);
+                if count == 0 {
+                    break;
+                }
+                self.spans_in_hand.store(count as u64, Relaxed);
+                while let Err(NotTaken::Later { demanded, why }) =
+                    self.export_spans(&mut client, request.clone(), count).await
+                {
+                    self.complaints.failing(&why);
+                    client = TraceServiceClient::new(self.channel());
+                    if !waits.before_another(demanded).await {
+                        return;
+                    }
+                }
+                waits.reset();
+                self.spans_in_hand.store(0, Relaxed);
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Sends spans. A refusal is reported here.
+    async fn export_spans(
+        &self,
+        client: &mut TraceServiceClient<Channel>,
+        request: ExportTraceServiceRequest,
+        count: usize,
+    ) -> Result<(), NotTaken> {
+        match answer(client.export(self.with_headers(request))).await {
+            Ok(response) => {
+                self.complaints.works();
+                if let Some(partial) = response.partial_success {
+                    let rejected = partial.rejected_spans;
+                    self.complaints.partial(OtlpSignal::Spans, rejected, &partial.error_message);
+                }
+                Ok(())
+            }
+            Err(NotTaken::Refused { why }) => {
+                self.complaints.refused(OtlpSignal::Spans, count, &why);
                 Ok(())
             }
             Err(later) => Err(later),

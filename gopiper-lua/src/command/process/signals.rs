@@ -67,10 +67,12 @@ struct StopsState {
     has_started: bool,
     is_stopping: bool,
     /// Looks at the pipelines when they have ended, and are not gone yet.
-    at_end: Option<AtEnd>,
+    at_end: Option<Look>,
+    /// Looks at the pipelines before they produce anything.
+    at_begin: Option<Look>,
 }
 
-type AtEnd = Arc<dyn Fn(&[Control]) + Send + Sync>;
+type Look = Arc<dyn Fn(&[Control]) + Send + Sync>;
 
 impl Stops {
     /// Listens from now on, on a thread of its own.
@@ -95,6 +97,10 @@ impl Stops {
 
     /// These are what signals stop from now on; they are stopped now if a signal has come already.
     pub(crate) fn set(&self, controls: Vec<Control>) {
+        let at_begin = self.lock().at_begin.clone();
+        if let Some(look) = at_begin {
+            look(&controls);
+        }
         let mut state = self.lock();
         if state.is_stopping {
             controls.iter().for_each(Control::stop);
@@ -106,6 +112,11 @@ impl Stops {
     /// They have started.
     pub(crate) fn started(&self) {
         self.lock().has_started = true;
+    }
+
+    /// Has a look at the pipelines each time before they produce anything.
+    pub(crate) fn when_they_begin(&self, look: impl Fn(&[Control]) + Send + Sync + 'static) {
+        self.lock().at_begin = Some(Arc::new(look));
     }
 
     /// Has a look at the pipelines each time that they have ended, and are not gone yet.
