@@ -335,3 +335,30 @@ fn a_url_or_variable_that_cannot_be_used_is_refused() {
         assert!(said.contains(words), "{said}");
     }
 }
+
+/// The way of one message is a trace: a span for the message, and below it one for each component.
+#[test]
+fn the_way_of_a_message_arrives_as_spans() {
+    let collector = Collector::start(0, "UNAVAILABLE,partial:1");
+    let between = "gopiper.loadComponent('pass_component.so', {}),";
+    let home = Home::new(&pipeline_text(between, "{}"));
+    let mut command = home.gopiper(&["run", "--otlp", &collector.url()]);
+    let output = run(command.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000"), b"one\ntwo\n");
+    assert_eq!(stdout(&output), "one\ntwo\n", "{}", stderr(&output));
+    let all = collector.end();
+    let sent: Vec<_> = all.iter().filter(|sent| sent.signal == "traces").collect();
+    assert_eq!(sent[0].answer, "UNAVAILABLE", "it is sent again");
+    let spans = sent[1].spans();
+    assert_eq!(sent[0].spans(), spans, "with the same ids");
+    let names: Vec<_> = spans.iter().map(|span| span["name"].as_str().expect("text")).collect();
+    assert_eq!(names, ["message of main", "pass", "stdout"]);
+    assert!(spans.iter().all(|span| span["trace_id"] == spans[0]["trace_id"]));
+    assert!(spans[1..].iter().all(|span| span["parent_span_id"] == spans[0]["span_id"]));
+    let said = stderr(&output);
+    assert!(said.contains("does not take some of the spans"), "{said}");
+
+    let collector = Collector::start(0, "");
+    let mut command = home.gopiper(&["run", "--otlp", &collector.url(), "--otlp-traces", "0"]);
+    assert_eq!(stdout(&run(&mut command, b"one\n")), "one\n");
+    assert!(collector.end().iter().all(|sent| sent.signal != "traces"));
+}

@@ -146,6 +146,7 @@ impl Sent {
         let signal = text("signal");
         let (resources, scopes) = match &*signal {
             "metrics" => ("resource_metrics", "scope_metrics"),
+            "traces" => ("resource_spans", "scope_spans"),
             _ => ("resource_logs", "scope_logs"),
         };
         let part = &line["body"][resources][0];
@@ -190,6 +191,11 @@ impl Sent {
             time: moment(&record["observed_time_unix_nano"]).expect("a time"),
         };
         records.map(line).collect()
+    }
+
+    /// Its spans, as they came.
+    pub fn spans(&self) -> Vec<Value> {
+        self.scopes.iter().flat_map(|scope| list(&scope["spans"])).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
     receiver.py PORT [ANSWER,...]
 
-Port 0 is a free one; the first line says which. Each signal (metrics, logs) gets these answers in
+Port 0 is a free one; the first line says which. Each signal (metrics, logs, traces) gets these answers in
 order, then it is taken: `ok`, the name of a status of gRPC as in `UNAVAILABLE`, with `:N` after it
 to demand a wait of N milliseconds, `partial:N` to reject N items, or `warning`.
 """
@@ -17,6 +17,7 @@ from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 WRITING = threading.Lock()
 
@@ -77,6 +78,10 @@ def main():
         Receiver(
             "logs", answers, logs_service_pb2.ExportLogsServiceResponse, "rejected_log_records"
         ),
+        server,
+    )
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(
+        Receiver("traces", answers, trace_service_pb2.ExportTraceServiceResponse, "rejected_spans"),
         server,
     )
     port = server.add_insecure_port(f"127.0.0.1:{port}")
