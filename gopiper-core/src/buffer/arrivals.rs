@@ -1,43 +1,51 @@
-//! When blocks came into a buffer: only as much as tells how old the oldest one is, to a second.
+//! When blocks came into a buffer: only as much as tells how old the oldest one is, to a second or,
+//! if it holds messages of many minutes, to a small part of that time.
 use std::{collections::VecDeque, fs, path::Path, time::UNIX_EPOCH};
 
 /// Blocks that came within so many nanoseconds have one time.
 const GRAIN: i64 = 1_000_000_000;
-/// The most times that are kept. Beyond that every second one is forgotten.
+/// The most times that are kept. Beyond that every second one is forgotten, and fewer are added.
 const MOST: usize = 1024;
 
 /// The numbers of blocks, in order, each with the time when it came. Blocks between two of them
 /// came between these times.
-#[derive(Debug, Default)]
-pub(super) struct Arrivals(VecDeque<(u64, i64)>);
+#[derive(Debug)]
+pub(super) struct Arrivals {
+    times: VecDeque<(u64, i64)>,
+    grain: i64,
+}
 
 impl Arrivals {
     /// The blocks of an earlier run came at this time at the latest.
     pub(super) fn of_earlier_run(time: Option<i64>) -> Self {
-        Arrivals(time.map(|time| (0, time)).into_iter().collect())
+        Arrivals { times: time.map(|time| (0, time)).into_iter().collect(), grain: GRAIN }
     }
 
     /// Blocks from this number on come now.
     pub(super) fn add(&mut self, first: u64, now: i64) {
-        if self.0.back().is_some_and(|(_, last)| now < last.saturating_add(GRAIN)) {
+        if self.times.back().is_some_and(|(_, last)| now < last.saturating_add(self.grain)) {
             return;
         }
-        if self.0.len() == MOST {
+        if self.times.len() == MOST {
             let mut place = 0;
-            self.0.retain(|_| {
+            self.times.retain(|_| {
                 place += 1;
                 place % 2 == 1
             });
+            self.grain = self.grain.saturating_mul(2);
         }
-        self.0.push_back((first, now));
+        self.times.push_back((first, now));
     }
 
     /// When the block with this number came, which is the oldest one that is left.
     pub(super) fn oldest(&mut self, number: u64) -> Option<i64> {
-        while self.0.get(1).is_some_and(|(next, _)| *next <= number) {
-            self.0.pop_front();
+        while self.times.get(1).is_some_and(|(next, _)| *next <= number) {
+            self.times.pop_front();
         }
-        self.0.front().map(|(_, time)| *time)
+        if self.times.len() < MOST / 4 {
+            self.grain = GRAIN;
+        }
+        self.times.front().map(|(_, time)| *time)
     }
 }
 
@@ -63,19 +71,21 @@ mod tests {
         assert_eq!(arrivals.oldest(9), Some(5 * GRAIN));
         assert_eq!(arrivals.oldest(11), Some(7 * GRAIN));
         assert_eq!(arrivals.oldest(100), Some(9 * GRAIN));
-        assert_eq!(Arrivals::default().oldest(0), None);
+        assert_eq!(Arrivals::of_earlier_run(None).oldest(0), None);
     }
 
     #[test]
     fn few_times_are_kept_of_many_blocks() {
-        let mut arrivals = Arrivals::default();
-        for number in 0..100 * MOST as u64 {
-            arrivals.add(number, number as i64 * GRAIN);
+        let mut arrivals = Arrivals::of_earlier_run(None);
+        let count = 100 * MOST as i64;
+        for number in 0..count {
+            arrivals.add(number as u64, number * GRAIN);
         }
-        assert!(arrivals.0.len() <= MOST);
-        assert_eq!(arrivals.oldest(0), Some(0), "the oldest one stays");
-        let middle = 50 * MOST as i64;
-        let found = arrivals.oldest(middle as u64).map(|time| time / GRAIN);
-        assert!(found.is_some_and(|found| found <= middle && found > 0), "{found:?}");
+        assert!(arrivals.times.len() <= MOST);
+        for number in [0, count / 3, count / 2, count - 1] {
+            let found = arrivals.oldest(number as u64).expect("a time") / GRAIN;
+            let off = number - found;
+            assert!((0..=count / (MOST as i64 / 4)).contains(&off), "{number}: {found}");
+        }
     }
 }
