@@ -13,9 +13,10 @@ use std::{
     thread,
 };
 
-use common::{Home, pipeline_text, run, stderr, stdout};
+use common::{Home, pipeline_text, run, send, stderr, stdout};
 use gopiper_core::observe::{FAMILIES, FamilyKind};
 use received::{Collector, Sent};
+use rustix::process::Signal;
 use serde_json::json;
 
 /// It fails with some messages. A secret is in the reason.
@@ -109,7 +110,8 @@ fn check_metrics(all: &[Sent]) {
     let failed = "gopiper_component_failed_messages";
     assert_eq!(value(failed, &[of("parse"), ("status", "fail")]), json!("1"));
     let outcome = |name| value("gopiper_pipeline_messages", &[("outcome", name)]);
-    assert_eq!([outcome("delivered"), outcome("dead_lettered")], [json!("2"), json!("1")]);
+    // The buffer takes three messages, and makes three others.
+    assert_eq!([outcome("delivered"), outcome("dead_lettered")], [json!("5"), json!("1")]);
     // A metric that a component has registered.
     assert_eq!(value("gopiper_component_stored_limit_bytes", &[of("buffer")]), json!(100_000.0));
     for name in [
@@ -183,10 +185,12 @@ struct AtWork {
     program: Child,
     said: Arc<Mutex<String>>,
     reader: thread::JoinHandle<()>,
+    _home: Home,
 }
 
 impl AtWork {
-    fn start(home: &Home, url: &str) -> Self {
+    fn start(url: &str) -> Self {
+        let home = home();
         let mut command = home.gopiper(&["run", "-v", "--log-format", "json", "--otlp", url]);
         command.env("PASSWORD", "the-password").env("OTEL_METRIC_EXPORT_INTERVAL", "100");
         let mut program = command.stdin(Stdio::piped()).spawn().expect("it starts");
@@ -198,7 +202,7 @@ impl AtWork {
                 write.lock().expect("no panic").push_str(&(line + "\n"));
             }
         });
-        AtWork { program, said, reader }
+        AtWork { program, said, reader, _home: home }
     }
 
     /// Waits until its log has this.
@@ -234,8 +238,8 @@ fn free_port() -> u16 {
 
 #[test]
 fn a_receiver_that_comes_later_gets_everything() {
-    let (home, port) = (home(), free_port());
-    let mut at_work = AtWork::start(&home, &format!("http://127.0.0.1:{port}"));
+    let port = free_port();
+    let mut at_work = AtWork::start(&format!("http://127.0.0.1:{port}"));
     at_work.give(b"one\nbad\n");
     at_work.wait("message_failed");
     at_work.wait("otlp_failing");
@@ -276,6 +280,21 @@ fn a_pipeline_does_not_wait_for_a_receiver_that_is_not_there_or_does_not_answer(
     }
 }
 
+/// The pipelines have succeeded by then.
+#[test]
+fn a_signal_while_the_rest_is_sent_changes_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let mut at_work = AtWork::start(&format!("http://127.0.0.1:{port}"));
+    at_work.give(b"one\n");
+    drop(at_work.program.stdin.take());
+    at_work.wait("\"component\":\"stdout\",\"received\":1");
+    send(&at_work.program, Signal::TERM);
+    let (output, said) = at_work.end();
+    assert_eq!(output, "one\n");
+    assert!(said.contains("otlp_lost") && !said.contains("stuck_start"), "{said}");
+}
+
 #[test]
 fn what_may_pass_is_sent_again() {
     let collector = Collector::start(0, "UNAVAILABLE,RESOURCE_EXHAUSTED:50,ABORTED,UNAVAILABLE:50");
@@ -302,7 +321,7 @@ fn what_is_refused_or_taken_in_part_is_not_sent_again() {
         ("warning", "otlp_partial", "this is an old version"),
     ] {
         let collector = Collector::start(0, &format!("{answer},{answer}"));
-        let mut at_work = AtWork::start(&home(), &collector.url());
+        let mut at_work = AtWork::start(&collector.url());
         at_work.give(b"one\nbad\n");
         let answered = |all: &[Sent], signal: &str| {
             all.iter().filter(|sent| sent.signal == signal && sent.answer != "ok").count()

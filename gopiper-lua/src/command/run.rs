@@ -84,7 +84,10 @@ pub(crate) fn run(
     for (pipeline, warning) in gopiper_core::left_in_buffers(&loaded.pipelines) {
         show(&loaded.places.problem(&pipeline, &warning));
     }
-    match drive(loaded, &arguments.pipeline, &stops) {
+    let outcome = drive(loaded, &arguments.pipeline, &stops);
+    // A signal must not look like one while they start.
+    stops.over();
+    match outcome {
         DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code) => code,
     }
 }

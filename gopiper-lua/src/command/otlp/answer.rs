@@ -70,12 +70,17 @@ fn of_receiver(status: &Status) -> String {
 /// The innermost cause: the others say only that there is one.
 fn of_connection(status: &Status) -> String {
     let mut cause: &dyn Error = status;
-    let mut is_http = false;
+    let mut is_connected = true;
     while let Some(source) = cause.source() {
         cause = source;
-        is_http |= source.to_string().contains("http2");
+        let said = cause.to_string();
+        is_connected &= !said.contains("connect error") && !said.contains("dns error");
     }
-    let hint = if is_http { "; is this the port for OTLP by gRPC, mostly 4317?" } else { "" };
+    // A server that speaks something else closes the connection.
+    let hint = match is_connected {
+        true => " (if this goes on: is it the port for OTLP by gRPC, mostly 4317?)",
+        false => "",
+    };
     format!("{}{hint}", in_a_line(&cause.to_string()))
 }
 
@@ -117,8 +122,8 @@ mod tests {
         let cause = std::io::Error::other("the cable is cut");
         let mut status = Status::unknown("transport error");
         status.set_source(std::sync::Arc::new(cause));
-        let why = "the cable is cut".to_owned();
-        assert_eq!(reason(&status), NotTaken::Later { demanded: None, why });
+        let NotTaken::Later { demanded: None, why } = reason(&status) else { panic!("refused") };
+        assert!(why.starts_with("the cable is cut (if this goes on"), "{why}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, fs, process, time::Duration};
 
 use gopiper_core::secrets;
+use hyper::Uri;
 use opentelemetry_proto::tonic::{common::v1::any_value::Value, resource::v1::Resource};
 use percent_encoding::percent_decode_str;
 use rustix::system::uname;
@@ -83,9 +84,7 @@ fn endpoint(url: &str) -> Result<Endpoint, String> {
         ));
     }
     let wrong = |why: &str| format!("--otlp {url}: {why}");
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|_| wrong(&format!("is not a URL: {example}")))?;
-    let uri = endpoint.uri();
+    let uri: Uri = url.parse().map_err(|_| wrong(&format!("is not a URL: {example}")))?;
     match uri.scheme_str() {
         Some("http") => {}
         Some("https") => {
@@ -107,17 +106,20 @@ fn endpoint(url: &str) -> Result<Endpoint, String> {
              gRPC, which is 4317 for most receivers",
         ));
     }
-    Ok(endpoint.connect_timeout(CONNECTING))
+    Ok(Endpoint::from(uri).connect_timeout(CONNECTING))
 }
 
-/// Headers, as in `name=value,name=value`. Their values are secrets.
+/// Headers, as in `name=value,name=value`.
 fn headers(text: &str) -> Result<MetadataMap, String> {
     let mut headers = MetadataMap::new();
     for (name, value) in pairs(text, HEADERS)? {
-        secrets::keep(&value);
-        // A word before the token, as in `Bearer TOKEN`, is not secret.
-        value.split_once(' ').iter().for_each(|(_, token)| secrets::keep(token));
-        let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes());
+        let name = name.to_ascii_lowercase();
+        if is_secret(&name, &value) {
+            secrets::keep(&value);
+            // A word before the token, as in `Bearer TOKEN`, is not secret.
+            value.split_once(' ').iter().for_each(|(_, token)| secrets::keep(token));
+        }
+        let key = MetadataKey::from_bytes(name.as_bytes());
         let key = key.map_err(|_| {
             format!("{HEADERS}: '{name}' is not the name of a header: letters, digits and '-' are")
         })?;
@@ -127,6 +129,13 @@ fn headers(text: &str) -> Result<MetadataMap, String> {
         headers.insert(key, value);
     }
     Ok(headers)
+}
+
+/// Whether the value of a header may be a token. A short one of another kind, such as `x-tenant`, may
+/// be a word that lines of the log need.
+fn is_secret(name: &str, value: &str) -> bool {
+    let words = ["auth", "cookie", "key", "password", "secret", "token"];
+    value.len() >= 16 || words.iter().any(|word| name.contains(word))
 }
 
 /// Names and values, as in `name=value,name=value`. Other characters than visible ASCII, and those
@@ -213,7 +222,7 @@ mod tests {
             ("http://a b:1", "is not a URL"),
             ("grpc://a:4317", "does not begin with http://"),
             ("https://a:4317", "does not send by TLS: use http://"),
-            ("unix:///run/otlp.sock", "does not begin with http://"),
+            ("unix:///run/otlp.sock", "is not a URL: use one like http://"),
             ("http://collector", "has no port: it is 4317"),
             ("http://127.0.0.1:4318/v1/metrics", "has a path: gopiper sends by gRPC"),
         ] {
@@ -232,6 +241,7 @@ mod tests {
         assert_eq!(header("authorization"), Some("Bearer a-token,of-some-length"));
         assert_eq!(header("x-tenant"), Some("7"));
         assert_eq!(secrets::redact("it was a-token,of-some-length"), "it was (secret)");
+        assert!(is_secret("x-api-key", "short") && !is_secret("x-tenant", "main"));
         for (given, why) in [
             ("x-tenant=7,the-token", "part 2 has no '='"),
             ("=the-token", "part 1 has no name"),

@@ -133,6 +133,12 @@ impl Stops {
         self.set(Vec::new());
     }
 
+    /// All have ended, and none will follow: signals have nothing to stop any more.
+    pub(crate) fn over(&self) {
+        let mut state = self.lock();
+        (state.has_started, state.is_stopping) = (true, true);
+    }
+
     /// Whether a signal has come: nothing more is to be started.
     pub(crate) fn is_stopping(&self) -> bool {
         self.lock().is_stopping
