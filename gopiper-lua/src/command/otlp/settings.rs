@@ -131,8 +131,8 @@ fn headers(text: &str) -> Result<MetadataMap, String> {
     Ok(headers)
 }
 
-/// Whether the value of a header may be a token. A short one of another kind, such as `x-tenant`, may
-/// be a word that lines of the log need.
+/// Whether the value of a header may be a token. A short one of another kind, such as `x-tenant`,
+/// may be a word that lines of the log need.
 fn is_secret(name: &str, value: &str) -> bool {
     let words = ["auth", "cookie", "key", "password", "secret", "token"];
     value.len() >= 16 || words.iter().any(|word| name.contains(word))
