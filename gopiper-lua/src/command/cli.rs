@@ -18,6 +18,7 @@ use crate::command::{
     kit::KitCommand,
     list::ListArguments,
     new::NewArguments,
+    otlp::{LogLayer, OtlpArguments},
     process::exit,
     run::RunArguments,
     tap::TapArguments,
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Run {
         #[command(flatten)]
         http: HttpArguments,
+        #[command(flatten)]
+        otlp: OtlpArguments,
         #[command(flatten)]
         run: RunArguments,
     },
@@ -110,6 +113,14 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// What else receives the lines of the log.
+    pub(crate) fn log_layer(&self) -> Option<LogLayer> {
+        match self {
+            Command::Run { otlp, .. } => otlp.layer(),
+            _ => None,
+        }
+    }
+
     /// Whether it has `--json`.
     pub(crate) fn writes_json(&self) -> bool {
         match self {

@@ -10,6 +10,7 @@ mod kit;
 mod list;
 mod new;
 mod new_files;
+mod otlp;
 pub(crate) mod process;
 mod run;
 mod state_directory;
@@ -45,13 +46,14 @@ use self::{
 
 /// Executes the command line.
 pub(crate) fn execute(arguments: Arguments) -> ExitCode {
-    if let Err(error) = logging::init(&arguments.log, arguments.command.writes_json()) {
+    let command = &arguments.command;
+    if let Err(error) = logging::init(&arguments.log, command.writes_json(), command.log_layer()) {
         show_error(error);
         return ExitCode::from(exit::USAGE);
     }
     standard::raise_open_files();
     match arguments.command {
-        Command::Run { http, run: arguments } => run(&arguments, &http),
+        Command::Run { http, otlp, run: arguments } => run(&arguments, &http, &otlp),
         Command::Check { deny_warnings, run } => {
             check(&run, deny_warnings, arguments.log.log_format)
         }

@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 use crate::command::{
     arguments::{PipelineArguments, SearchArguments},
     http::HttpArguments,
+    otlp::OtlpArguments,
     process::exit::{self, refuse},
     process::signals::Stops,
     state_directory::DefaultState,
@@ -54,7 +55,11 @@ pub(crate) struct RunArguments {
 }
 
 /// Runs the pipelines of a file until they have ended.
-pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
+pub(crate) fn run(
+    arguments: &RunArguments,
+    http: &HttpArguments,
+    otlp: &OtlpArguments,
+) -> ExitCode {
     // First, so that a signal that arrives while the file is read is not lost, and does not end the
     // program.
     let stops = match Stops::listen() {
@@ -67,6 +72,11 @@ pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     server.announce();
+    // Until the end: when it is dropped, what is left is sent.
+    let _exporter = match otlp.start(&stops) {
+        Ok(exporter) => exporter,
+        Err(error) => return refuse(&error),
+    };
     let loaded = match load(arguments, ("run", true)) {
         Ok(loaded) => loaded,
         Err(code) => return code,
@@ -74,7 +84,10 @@ pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
     for (pipeline, warning) in gopiper_core::left_in_buffers(&loaded.pipelines) {
         show(&loaded.places.problem(&pipeline, &warning));
     }
-    match drive(loaded, &arguments.pipeline, &stops) {
+    let outcome = drive(loaded, &arguments.pipeline, &stops);
+    // A signal must not look like one while they start.
+    stops.over();
+    match outcome {
         DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code) => code,
     }
 }

@@ -66,7 +66,11 @@ struct StopsState {
     /// All of them have started.
     has_started: bool,
     is_stopping: bool,
+    /// Looks at the pipelines when they have ended, and are not gone yet.
+    at_end: Option<AtEnd>,
 }
+
+type AtEnd = Arc<dyn Fn(&[Control]) + Send + Sync>;
 
 impl Stops {
     /// Listens from now on, on a thread of its own.
@@ -104,9 +108,24 @@ impl Stops {
         self.lock().has_started = true;
     }
 
+    /// Has a look at the pipelines each time that they have ended, and are not gone yet.
+    pub(crate) fn when_they_end(&self, look: impl Fn(&[Control]) + Send + Sync + 'static) {
+        self.lock().at_end = Some(Arc::new(look));
+    }
+
     /// They have ended. Others may follow: a signal until then does not end the program.
     pub(crate) fn clear(&self) {
+        let at_end = self.lock().at_end.clone();
+        if let Some(look) = at_end {
+            look(&self.controls());
+        }
         self.set(Vec::new());
+    }
+
+    /// All have ended, and none will follow: signals have nothing to stop any more.
+    pub(crate) fn over(&self) {
+        let mut state = self.lock();
+        (state.has_started, state.is_stopping) = (true, true);
     }
 
     /// Whether a signal has come: nothing more is to be started.
