@@ -2,98 +2,24 @@
 mod common;
 
 use std::{
-    fs::{self, DirBuilder},
+    fs,
     io::{BufRead, BufReader, Write},
-    os::unix::{
-        fs::{DirBuilderExt, PermissionsExt},
-        net::UnixListener,
-    },
-    path::PathBuf,
-    process::{Child, ChildStdin, Command, Output},
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use common::{Home, gopiper, pipeline_text, stderr, stdout};
+use common::{
+    running::{PATIENCE, RunningPipeline, runtime_directory},
+    stderr, stdout,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// Longer than anything takes, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn runtime_directory(home: &Home) -> PathBuf {
-    home.folder.path().join("run")
-}
-
-/// A pipeline at work, in a runtime directory of its own.
-struct AtWork {
-    program: Child,
-    /// Until a thread takes it.
-    input: Option<ChildStdin>,
-    home: Home,
-}
-
-impl AtWork {
-    fn new(between: &str) -> Self {
-        let home = Home::new(&pipeline_text(between, "{}"));
-        let mut command = home.gopiper(&["run"]);
-        DirBuilder::new().mode(0o700).create(runtime_directory(&home)).expect("made");
-        command
-            .env("XDG_RUNTIME_DIR", runtime_directory(&home))
-            .stdin(std::process::Stdio::piped());
-        let mut program = command.spawn().expect("it starts");
-        let input = program.stdin.take();
-        let at_work = AtWork { program, input, home };
-        let until = Instant::now() + PATIENCE;
-        let running = format!("{}  running", at_work.pid());
-        while !stdout(&at_work.ask(&["list", "--running"])).contains(&running) {
-            assert!(Instant::now() < until, "it does not run");
-            thread::sleep(Duration::from_millis(10));
-        }
-        at_work
-    }
-
-    fn pid(&self) -> String {
-        self.program.id().to_string()
-    }
-
-    fn socket(&self) -> PathBuf {
-        runtime_directory(&self.home).join(format!("gopiper/{}.sock", self.pid()))
-    }
-
-    /// A command of an operator who has the same runtime directory.
-    fn ask(&self, arguments: &[&str]) -> Output {
-        self.asking(arguments).output().expect("the program starts")
-    }
-
-    fn asking(&self, arguments: &[&str]) -> Command {
-        let mut command = gopiper();
-        command.args(arguments).env("XDG_RUNTIME_DIR", runtime_directory(&self.home));
-        command
-    }
-
-    /// The row of a component in `gopiper top --json`.
-    fn row(&self, id: &str) -> Value {
-        let arguments = ["top", "--pid", &self.pid(), "--once", "--json", "--interval", "0.1"];
-        let output = self.ask(&arguments);
-        assert!(output.status.success(), "{}", stderr(&output));
-        let rows = stdout(&output);
-        let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).expect("an object"));
-        rows.into_iter().find(|row| row["id"] == id).expect("a row")
-    }
-}
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        let _ = self.program.kill();
-        let _ = self.program.wait();
-    }
-}
-
 #[test]
 fn a_running_pipeline_is_found_and_goes_from_the_list_at_its_end() {
-    let mut at_work = AtWork::new("");
+    let mut at_work = RunningPipeline::new("");
     let mode = |path: &std::path::Path| fs::metadata(path).expect("there").permissions().mode();
     assert_eq!(mode(&at_work.socket()) & 0o777, 0o600);
     assert_eq!(mode(at_work.socket().parent().expect("a folder")) & 0o777, 0o700);
@@ -113,7 +39,7 @@ fn a_running_pipeline_is_found_and_goes_from_the_list_at_its_end() {
 
 #[test]
 fn the_socket_of_a_killed_process_is_cleaned_up() {
-    let at_work = AtWork::new("");
+    let at_work = RunningPipeline::new("");
     let left = at_work.socket().with_file_name("1.sock");
     drop(UnixListener::bind(&left).expect("a socket"));
     let other = at_work.socket().with_file_name("notes.txt");
@@ -127,7 +53,7 @@ fn the_socket_of_a_killed_process_is_cleaned_up() {
 #[test]
 fn top_shows_what_holds_a_pipeline_up() {
     let fails = "function(message) if message.data == 'bad' then error('it is bad') end end,";
-    let mut at_work = AtWork::new(fails);
+    let mut at_work = RunningPipeline::new(fails);
     let mut input = at_work.input.take().expect("a pipe");
     input.write_all(b"good\nbad\n").expect("taken");
     let until = Instant::now() + PATIENCE;
@@ -150,7 +76,7 @@ fn top_shows_what_holds_a_pipeline_up() {
 
 #[test]
 fn top_says_why_it_shows_nothing() {
-    let at_work = AtWork::new("");
+    let at_work = RunningPipeline::new("");
     let none = at_work.ask(&["top", "--pid", "1", "--once"]);
     assert_eq!(none.status.code(), Some(78));
     let error = stderr(&none);
@@ -166,7 +92,7 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
         message.attributes.length = #message.data
         message.data = string.upper(message.data)
     end,";
-    let mut at_work = AtWork::new(upper);
+    let mut at_work = RunningPipeline::new(upper);
     let mut input = at_work.input.take().expect("a pipe");
     let pid = at_work.pid();
     let feeder = thread::spawn(move || while input.write_all(b"one\nsecret two\n").is_ok() {});
@@ -208,7 +134,7 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
 /// `su` and `sudo` may keep the variable: the directory is another user's to change.
 #[test]
 fn a_runtime_directory_that_others_can_open_is_not_used() {
-    let at_work = AtWork::new("");
+    let at_work = RunningPipeline::new("");
     let others = runtime_directory(&at_work.home);
     fs::set_permissions(&others, fs::Permissions::from_mode(0o755)).expect("set");
     let listed = stdout(&at_work.ask(&["list", "--running"]));
@@ -218,7 +144,7 @@ fn a_runtime_directory_that_others_can_open_is_not_used() {
 /// One that follows ends with the process that it looks at.
 #[test]
 fn a_tap_ends_with_its_pipeline() {
-    let mut at_work = AtWork::new("");
+    let mut at_work = RunningPipeline::new("");
     let mut input = at_work.input.take().expect("a pipe");
     let pid = at_work.pid();
     let mut command = at_work.asking(&["tap", "stdout", "--side", "before", "--pid", &pid]);

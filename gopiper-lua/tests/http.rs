@@ -104,7 +104,7 @@ fn an_address_that_others_reach_needs_a_token() {
     };
     let said = refused(&["run", "--http", "0.0.0.0:9598"]);
     assert!(
-        said.contains("needs a token: give --http-token-file, or use 127.0.0.1:9598"),
+        said.contains("needs a token: give --http-token-file or --http-token-env, or use 127"),
         "{said}"
     );
     let file = home.folder.path().join("token");
@@ -112,6 +112,11 @@ fn an_address_that_others_reach_needs_a_token() {
     let file = file.to_str().expect("text");
     let said = refused(&["run", "--http", "127.0.0.1:0", "--http-token-file", file]);
     assert!(said.contains("at least 16 visible ASCII characters"), "{said}");
+    let said = refused(&["run", "--http", "127.0.0.1:0", "--http-token-env", "GOPIPER_NO_TOKEN"]);
+    assert!(
+        said.contains("--http-token-env GOPIPER_NO_TOKEN: there is no such variable"),
+        "{said}"
+    );
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let said = refused(&["run", "--http", &address]);

@@ -1,7 +1,7 @@
 //! Messages that a component keeps and has not passed on yet.
 use std::mem;
 
-use crate::raw::{Message, Outcome, Parent, Report, delivery};
+use crate::raw::{Message, MessageId, Outcome, Parent, Report, delivery};
 
 /// A message that a component keeps, with the duty to settle it: by sending something made from it
 /// ([`Postponed::send_from`](crate::Postponed::send_from)). If it is dropped unsent, it has failed.
@@ -78,6 +78,14 @@ impl Deliveries {
     /// Whether no message waits for this.
     pub fn is_empty(&self) -> bool {
         self.parents.is_empty()
+    }
+
+    /// Whether this message is among them. For hosts.
+    pub fn contains(&self, message: MessageId) -> bool {
+        self.parents.iter().any(|parent| {
+            let place = message.index.checked_sub(parent.first);
+            parent.delivery.addr() == message.delivery && place.is_some_and(|at| at < parent.count)
+        })
     }
 
     /// Gives the messages back to their source, which sends them again the next time, if it can:

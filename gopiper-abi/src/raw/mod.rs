@@ -95,6 +95,7 @@ pub use message::object::{ValueObject, ValueVtable, ValueVtable_Ref};
 pub use message::owner::{PayloadOwner, PayloadVtable, PayloadVtable_Ref, Region};
 pub use message::payload::{Payload, PayloadMut};
 pub use message::report::Report;
+pub use message::slot::MessageId;
 pub use message::value::{Value, ValueTag};
 pub use metric::{Counter, Gauge, Histogram, Label, Metric, MetricDescription, MetricKind};
 pub use note::{NOTE_OWNER, NOTE_SECTION, NOTE_TYPE, Note, NoteDescription, UNSEALED};

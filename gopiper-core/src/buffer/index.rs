@@ -98,6 +98,12 @@ impl Index {
         self.segments.last_key_value().map(|(id, segment)| (*id, segment))
     }
 
+    /// The number of the oldest unfinished block. A finished one counts until its end is synced.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        let first = self.explicit.keys().next().copied().unwrap_or(u64::MAX);
+        (self.messages > 0).then_some(first.min(self.cursor.number))
+    }
+
     /// Whether another segment has to follow the newest one.
     pub(super) fn is_newest_full(&self) -> bool {
         self.newest().is_none_or(|(_, newest)| newest.length >= self.segment_bytes)

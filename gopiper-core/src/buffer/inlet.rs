@@ -80,7 +80,7 @@ impl BufferSink {
             }
             (count, bytes) = (count + part.len(), bytes + size);
         }
-        self.shared.append(&mut self.entries).map_err(|error| {
+        self.shared.append(&mut self.entries, host.now()).map_err(|error| {
             if error.is_final() {
                 host.fail(&error.to_string());
             }

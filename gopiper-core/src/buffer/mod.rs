@@ -9,6 +9,7 @@
 //! On disk a buffer is a log: segments (`record.rs`), which are only appended to. Blocks of
 //! messages are added to the newest one, and those that are finished are named there. `index.rs`
 //! keeps the index in memory, `store.rs` writes and reads the log, `replay.rs` opens it.
+mod arrivals;
 mod block;
 mod error;
 mod index;

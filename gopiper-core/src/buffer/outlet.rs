@@ -10,8 +10,6 @@ use crate::base::plural::plural;
 
 /// How long it waits before it repeats a read that failed.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often a lasting problem is reported.
-const COMPLAINT: Duration = Duration::from_secs(10);
 /// The memory for a block is a multiple of this, so that it can be used again for another one.
 const GRAIN: usize = 16 << 10;
 /// Finished blocks are removed with the next incoming block, or after this time if there is none.
@@ -23,8 +21,6 @@ struct BufferSource {
     sent: BTreeMap<u64, UnderWay>,
     /// When finished blocks are removed, unless a block comes in before.
     idle_until: Option<i64>,
-    /// Until when problems of the disk are not reported again.
-    quiet_until: i64,
     postponed: Postponed,
 }
 
@@ -44,7 +40,6 @@ pub(crate) fn outlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
             shared: shared.clone(),
             sent: BTreeMap::new(),
             idle_until: None,
-            quiet_until: i64::MIN,
             postponed,
         })
     })
@@ -77,12 +72,9 @@ impl BufferSource {
         }
     }
 
+    /// A lasting problem is repeated: the log counts equal lines.
     fn complain(&mut self, error: &str) {
-        let host = self.postponed.host();
-        if host.monotonic() >= self.quiet_until {
-            host.log(Level::ERROR, module_path!(), error);
-            self.quiet_until = self.after(COMPLAINT);
-        }
+        self.postponed.host().log(Level::ERROR, module_path!(), error);
     }
 }
 

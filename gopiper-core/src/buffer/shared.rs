@@ -16,7 +16,9 @@ use gopiper_abi::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    BufferOptions, WhenFull, block,
+    BufferOptions, WhenFull,
+    arrivals::{Arrivals, oldest_file},
+    block,
     error::StoreError,
     index::Index,
     record::Entries,
@@ -51,12 +53,24 @@ pub(crate) struct SharedBuffer {
 struct Opened {
     store: Store,
     gauges: Gauges,
+    /// Locked after the index.
+    arrivals: Mutex<Arrivals>,
+}
+
+impl Opened {
+    fn show(&self, index: &Index) {
+        self.gauges.messages.set(index.messages as f64);
+        self.gauges.bytes.set(index.bytes as f64);
+        let oldest = index.oldest().and_then(|number| self.arrivals.lock().oldest(number));
+        self.gauges.oldest.set(oldest.map_or(0.0, |time| time as f64 / 1e9));
+    }
 }
 
 /// The numbers that a buffer publishes.
 pub(super) struct Gauges {
     messages: Gauge,
     bytes: Gauge,
+    oldest: Gauge,
 }
 
 impl Gauges {
@@ -64,12 +78,14 @@ impl Gauges {
         Ok(Gauges {
             messages: host.metric("stored_messages", "Messages that are stored.").gauge()?,
             bytes: stored_bytes(host, max_bytes)?,
+            oldest: host
+                .metric(
+                    "oldest_stored_timestamp_seconds",
+                    "When the oldest stored message came, in seconds since 1970; 0 if none is.",
+                )
+                .unit("seconds")
+                .gauge()?,
         })
-    }
-
-    fn show(&self, index: &Index) {
-        self.messages.set(index.messages as f64);
-        self.bytes.set(index.bytes as f64);
     }
 }
 
@@ -95,9 +111,10 @@ impl SharedBuffer {
         }
         let segment_bytes = self.options.max_bytes / SEGMENT_PART;
         let segment_bytes = segment_bytes.clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
+        let arrivals = Mutex::new(Arrivals::of_earlier_run(oldest_file(folder)));
         let store = Store::open(folder, segment_bytes)?;
-        let opened = self.opened.get_or_init(|| Opened { store, gauges });
-        opened.gauges.show(&opened.store.index.lock());
+        let opened = self.opened.get_or_init(|| Opened { store, gauges, arrivals });
+        opened.show(&opened.store.index.lock());
         Ok(())
     }
 
@@ -166,11 +183,13 @@ impl SharedBuffer {
         self.changed.notify_all();
     }
 
-    /// Adds blocks in one commit, which is synced. It also removes finished blocks.
-    pub(super) fn append(&self, entries: &mut Entries) -> Result<(), StoreError> {
+    /// Adds blocks in one commit, which is synced. `now`: for the age of the oldest. It also removes finished blocks.
+    pub(super) fn append(&self, entries: &mut Entries, now: i64) -> Result<(), StoreError> {
         let opened = self.opened();
+        let first = opened.store.index.lock().next;
         opened.store.append(entries)?;
-        opened.gauges.show(&opened.store.index.lock());
+        opened.arrivals.lock().add(first, now);
+        opened.show(&opened.store.index.lock());
         self.wake_outlet();
         Ok(())
     }
@@ -190,7 +209,7 @@ impl SharedBuffer {
         let count = {
             let mut index = opened.store.index.lock();
             index.done(number);
-            opened.gauges.show(&index);
+            opened.show(&index);
             self.changed.notify_all();
             index.count_done()
         };
@@ -207,7 +226,7 @@ impl SharedBuffer {
     ) -> Result<(), StoreError> {
         let opened = self.opened();
         opened.store.shorten(finished)?;
-        opened.gauges.show(&opened.store.index.lock());
+        opened.show(&opened.store.index.lock());
         Ok(())
     }
 

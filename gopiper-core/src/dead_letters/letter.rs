@@ -21,6 +21,10 @@ pub mod about {
     pub const ID: &str = "gopiper.id";
     /// Its position in its source, if the source reports positions.
     pub const POSITION: &str = "gopiper.position";
+    /// The ways through the pipeline that lead to the component: `stdin → grep`.
+    pub const WAYS: &str = "gopiper.ways";
+    /// The attempts before the last one, if there were any: a list of maps.
+    pub const HISTORY: &str = "gopiper.history";
 }
 
 /// A failed message, as received by the component that failed with it.
@@ -44,6 +48,13 @@ pub struct Letter {
     pub description: String,
     /// How often the component received it.
     pub attempts: u64,
+    /// The ways through the pipeline that lead to the component, separated by commas; of many the
+    /// first ones.
+    #[serde(default)]
+    pub ways: String,
+    /// The attempts before the last one, in order.
+    #[serde(default)]
+    pub history: Vec<Attempted>,
     /// When the message was created, in nanoseconds since 1970; 0 if unknown.
     pub message_time: i64,
     /// Whether it was the end of its input, without a delimiter.
@@ -56,11 +67,40 @@ pub struct Letter {
     payload: ByteBuf,
 }
 
+/// Attempts after each other that had the same report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempted {
+    /// When the first of them ended, in nanoseconds since 1970.
+    pub first: i64,
+    /// When the last of them ended.
+    pub last: i64,
+    /// How many they were.
+    pub attempts: u64,
+    /// The status that was reported.
+    pub status: i64,
+    /// The description, or its beginning.
+    pub description: String,
+}
+
+impl Attempted {
+    fn of(value: &Value) -> Option<Self> {
+        let map = value.as_map()?;
+        Some(Attempted {
+            first: map.get("first")?.as_time()?,
+            last: map.get("last")?.as_time()?,
+            attempts: map.get("attempts")?.as_u64()?,
+            status: map.get("status")?.as_i64()?,
+            description: map.get("description")?.as_str()?.to_owned(),
+        })
+    }
+}
+
 impl Letter {
     /// The letter of a message that carries the attributes of [`about`].
     pub(crate) fn of(message: &Message, time: i64) -> Self {
         let text = |key| message.attribute(key).and_then(Value::as_str).unwrap_or_default().into();
         let number = |key| message.attribute(key).and_then(Value::as_i64).unwrap_or_default();
+        let list = |key| message.attribute(key).and_then(Value::as_list).unwrap_or_default();
         let own = |key: &str| !key.starts_with("gopiper.");
         // A letter that could not be read again would hide the letters after it, too.
         let mut left_out = String::new();
@@ -83,6 +123,8 @@ impl Letter {
             status: number(about::STATUS),
             description: text(about::DESCRIPTION) + &left_out,
             attempts: number(about::ATTEMPTS).unsigned_abs(),
+            ways: text(about::WAYS),
+            history: list(about::HISTORY).iter().filter_map(Attempted::of).collect(),
             message_time: message.time(),
             lacks_delimiter: message.lacks_delimiter(),
             piece: (message.piece(), message.continues()),

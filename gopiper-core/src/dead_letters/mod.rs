@@ -18,7 +18,7 @@ mod sink;
 
 use std::path::Path;
 
-pub use letter::{Letter, about};
+pub use letter::{Attempted, Letter, about};
 pub use marks::done;
 pub(crate) use outbox::Outbox;
 pub(crate) use replay::replay;

@@ -38,9 +38,9 @@ impl Outbox {
         self.inlet.begin_sending();
     }
 
-    /// Sends failed messages, each with the details of its failure. Waits for room, as `waits`
+    /// Sends failed messages of a component, each with the details of its failure. Waits for room, as `waits`
     /// counts: if the dead letters cannot be written, the pipeline stalls.
-    pub(crate) fn put(&self, component: &str, mut batch: Batch, waits: &TimeSpent) {
+    pub(crate) fn put(&self, (component, ways): (&str, &str), mut batch: Batch, waits: &TimeSpent) {
         for message in batch.messages_mut() {
             let (status, attempts) = (message.status(), message.attempts());
             // It goes to disk, and `dlq list` knows no secrets.
@@ -53,6 +53,7 @@ impl Outbox {
             message.set_attribute(about::STATUS, i64::from(status));
             message.set_attribute(about::DESCRIPTION, description);
             message.set_attribute(about::ATTEMPTS, i64::from(attempts) + 1);
+            message.set_attribute(about::WAYS, ways);
             message.set_status(0);
             message.set_attempts(0);
         }

@@ -148,6 +148,11 @@ static LOADED: Mutex<BTreeMap<FileVersion, (Inspection, ComponentModule_Ref)>> =
 static OPENED: Mutex<BTreeMap<[u8; 32], Result<ComponentModule_Ref, Refusal>>> =
     Mutex::new(BTreeMap::new());
 
+/// How many libraries of components were opened in this process; refused ones stay open, too.
+pub fn loaded_libraries() -> usize {
+    OPENED.lock().len()
+}
+
 fn root_module(
     inspection: &Inspection,
     copy: PrivateCopy,

@@ -2,22 +2,29 @@
 //! are made of it.
 //!
 //! A report reads the counts of the workers, on the caller's thread. A tap makes workers copy some
-//! messages. Neither makes a worker wait.
+//! messages, and a trace makes them write down what happens to some. Nothing makes a worker wait.
 mod component;
 mod families;
 mod memory;
 mod processor;
+mod published;
 mod tap;
 mod text;
+mod trace;
 
 pub use crate::stage::{
+    counters::outcome_name,
     durations::DurationCounts,
+    passport::{Passport, TraceEvent, TraceStep},
     recent_failures::RecentFailure,
     taps::{Side, TapOptions, TappedMessage},
+    traces::TraceOptions,
 };
 pub use component::{ComponentReport, PipelineReport};
 pub use families::{FAMILIES, Family, FamilyKind};
 pub use memory::{LibraryMemory, resident_bytes};
 pub use processor::ProcessorTime;
+pub use published::{MetricPoint, PointValue, PublishedMetric, published};
 pub use tap::MessageTap;
 pub use text::{MetricsFormat, metrics_text};
+pub use trace::MessageTrace;

@@ -7,19 +7,14 @@ mod tests;
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     fmt::{Display, Write as _},
-    time::Duration,
 };
 
-use crate::{
-    observe::{
-        component::{ComponentReport, PipelineReport},
-        families::{FAMILIES, FamilyKind, Sample, SampleValue},
-        memory::resident_bytes,
-        processor::ProcessorTime,
-    },
-    stage::metrics::{ComponentMetric, MetricValue},
+use crate::observe::{
+    component::PipelineReport,
+    families::FamilyKind,
+    processor::ProcessorTime,
+    published::{MetricPoint, PointValue, PublishedMetric, published},
 };
 
 /// A format of metrics as text.
@@ -43,56 +38,21 @@ impl MetricsFormat {
     }
 }
 
-/// The prefix of all metrics of components.
-const PREFIX: &str = "gopiper_component_";
-
 /// The metrics of all pipelines and of the process, as text.
-///
-/// Two components may have metrics of one name and different kinds, which the formats do not allow:
-/// then those of the first kind are published, and `gopiper_left_out_metrics` counts the others.
 pub fn metrics_text(
     pipelines: &[PipelineReport],
     processor: &ProcessorTime,
     format: MetricsFormat,
 ) -> String {
     let mut page = Page { text: String::new(), format };
-    let components: Vec<_> = pipelines
-        .iter()
-        .flat_map(|pipeline| pipeline.components.iter().map(|it| (labels(pipeline, it), it)))
-        .collect();
-    for family in FAMILIES {
-        page.begin(&format!("{PREFIX}{}", family.name), family.kind, family.unit, family.help);
-        for (labels, component) in &components {
-            for Sample { label, value } in (family.read)(component) {
-                let mut labels = labels.clone();
-                if let Some((name, value)) = label {
-                    push_label(&mut labels, name, value);
-                }
-                page.sample(&format!("{PREFIX}{}", family.name), &labels, &value);
-            }
-        }
+    for metric in published(pipelines, processor) {
+        page.begin(&metric);
+        metric.points.iter().for_each(|point| page.point(&metric.name, point));
     }
-    let left_out = page.authors(&components);
-    page.pipelines(pipelines);
-    page.process(processor, left_out);
     if format == MetricsFormat::OpenMetrics {
         page.text.push_str("# EOF\n");
     }
     page.text
-}
-
-/// The labels of a component's metrics, without their braces.
-fn labels(pipeline: &PipelineReport, component: &ComponentReport) -> String {
-    let mut labels = String::new();
-    for (name, value) in [
-        ("pipeline", &*pipeline.name),
-        ("component_id", &component.name),
-        ("component_kind", component.kind.name()),
-        ("component_type", &component.component),
-    ] {
-        push_label(&mut labels, name, value);
-    }
-    labels
 }
 
 fn push_label(labels: &mut String, name: &str, value: &str) {
@@ -116,7 +76,7 @@ struct Page {
 }
 
 impl Page {
-    fn begin(&mut self, name: &str, kind: FamilyKind, unit: &str, help: &str) {
+    fn begin(&mut self, PublishedMetric { name, kind, unit, help, .. }: &PublishedMetric<'_>) {
         let is_open = self.format == MetricsFormat::OpenMetrics;
         let name = if is_open { name.strip_suffix("_total").unwrap_or(name) } else { name };
         let kind = match kind {
@@ -138,13 +98,14 @@ impl Page {
         };
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: &SampleValue) {
-        match value {
-            SampleValue::Whole(value) => self.line(name, labels, value),
-            SampleValue::Seconds(value) => self.line(name, labels, value.as_secs_f64()),
-            SampleValue::Durations(counts) => {
-                let within = counts.within.iter().map(|(bound, n)| (bound.as_secs_f64(), *n));
-                self.histogram(name, labels, within, counts.longer, counts.sum.as_secs_f64());
+    fn point(&mut self, name: &str, point: &MetricPoint<'_>) {
+        let mut labels = String::new();
+        point.labels.iter().for_each(|(name, value)| push_label(&mut labels, name, value));
+        match &point.value {
+            PointValue::Whole(value) => self.line(name, &labels, value),
+            PointValue::Real(value) => self.line(name, &labels, number(*value)),
+            PointValue::Histogram { buckets, beyond, sum } => {
+                self.histogram(name, &labels, buckets, *beyond, *sum);
             }
         }
     }
@@ -153,12 +114,12 @@ impl Page {
         &mut self,
         name: &str,
         labels: &str,
-        buckets: impl Iterator<Item = (f64, u64)>,
+        buckets: &[(f64, u64)],
         beyond: u64,
         sum: f64,
     ) {
         let mut count = 0;
-        for (bound, more) in buckets.chain([(f64::INFINITY, beyond)]) {
+        for (bound, more) in buckets.iter().chain([&(f64::INFINITY, beyond)]) {
             count += more;
             let mut labels = labels.to_owned();
             let bound = if bound.is_finite() { format!("{bound:?}") } else { "+Inf".into() };
@@ -167,109 +128,6 @@ impl Page {
         }
         self.line(&format!("{name}_sum"), labels, number(sum));
         self.line(&format!("{name}_count"), labels, count);
-    }
-
-    /// The metrics that components have registered. Returns how many are left out.
-    fn authors(&mut self, components: &[(String, &ComponentReport)]) -> usize {
-        // The name of a counter without its ending may not be that of a gauge, in OpenMetrics.
-        let mut families: BTreeMap<&str, Vec<(&str, &ComponentMetric)>> = BTreeMap::new();
-        for (labels, component) in components {
-            for metric in &component.metrics {
-                let name = metric.name.strip_suffix("_total").unwrap_or(&metric.name);
-                families.entry(name).or_default().push((labels, metric));
-            }
-        }
-        let mut left_out = 0;
-        for all in families.values() {
-            let first = all[0].1;
-            let name = format!("{PREFIX}{}", first.name);
-            self.begin(&name, kind_of(&first.value), &first.unit, &first.help);
-            for (labels, metric) in all {
-                if kind_of(&metric.value) != kind_of(&first.value) {
-                    left_out += 1;
-                    continue;
-                }
-                let mut labels = (*labels).to_owned();
-                for (name, value) in &metric.labels {
-                    push_label(&mut labels, name, value);
-                }
-                match &metric.value {
-                    MetricValue::Counter(value) => self.line(&name, &labels, value),
-                    MetricValue::Gauge(value) => self.line(&name, &labels, number(*value)),
-                    MetricValue::Histogram { buckets, beyond, sum } => {
-                        self.histogram(&name, &labels, buckets.iter().copied(), *beyond, *sum);
-                    }
-                }
-            }
-        }
-        left_out
-    }
-
-    fn pipelines(&mut self, pipelines: &[PipelineReport]) {
-        let name = "gopiper_pipeline_messages_total";
-        let help = "Messages that components created, by their outcome.";
-        self.begin(name, FamilyKind::Counter, "", help);
-        for PipelineReport { name: pipeline, outcomes, .. } in pipelines {
-            for (outcome, count) in outcomes.named() {
-                let mut labels = String::new();
-                push_label(&mut labels, "pipeline", pipeline);
-                push_label(&mut labels, "outcome", outcome);
-                self.line(name, &labels, count);
-            }
-        }
-    }
-
-    fn process(&mut self, processor: &ProcessorTime, left_out: usize) {
-        let mut one = |name: &str, kind, unit, help, value: &dyn Display| {
-            self.begin(name, kind, unit, help);
-            self.line(name, "", value);
-        };
-        let counter = |time: Duration| time.as_secs_f64();
-        one(
-            "gopiper_cpu_seconds_total",
-            FamilyKind::Counter,
-            "seconds",
-            "Processor time of gopiper itself, without its components.",
-            &counter(processor.gopiper()),
-        );
-        one(
-            "gopiper_own_threads_cpu_seconds_total",
-            FamilyKind::Counter,
-            "seconds",
-            "Processor time of threads that components started and named.",
-            &counter(processor.own_threads),
-        );
-        one(
-            "process_cpu_seconds_total",
-            FamilyKind::Counter,
-            "seconds",
-            "Processor time of the whole process.",
-            &counter(processor.process),
-        );
-        if let Some(resident) = resident_bytes() {
-            one(
-                "process_resident_memory_bytes",
-                FamilyKind::Gauge,
-                "bytes",
-                "Memory of the whole process that is in RAM.",
-                &resident,
-            );
-        }
-        one(
-            "gopiper_left_out_metrics",
-            FamilyKind::Gauge,
-            "",
-            "Metrics of components that are left out: another has the name for another kind.",
-            &left_out,
-        );
-    }
-}
-
-fn kind_of(value: &MetricValue) -> FamilyKind {
-    match value {
-        MetricValue::Counter(_) => FamilyKind::Counter,
-        MetricValue::Gauge(_) => FamilyKind::Gauge,
-        MetricValue::Histogram { .. } => FamilyKind::Histogram,
     }
 }
 

@@ -69,6 +69,29 @@ impl fmt::Display for Way {
     }
 }
 
+/// The most ways to a component that are listed: tees and routes multiply them.
+const MOST_WAYS: usize = 4;
+
+/// The ways that lead to each stage from the sources, in words: `stdin → grep`. Of many, the first
+/// ones.
+pub(crate) fn ways_to(stages: &[PlannedStage]) -> Vec<Vec<String>> {
+    let mut ways = vec![Vec::<String>::new(); stages.len()];
+    // A stage comes after those that lead to it.
+    for (place, stage) in stages.iter().enumerate() {
+        if ways[place].is_empty() {
+            ways[place].push(stage.name.clone());
+        }
+        for target in stage.next.targets() {
+            let of_target = stages[target].name.as_str();
+            let longer = ways[place].iter().map(|way| format!("{way} → {of_target}"));
+            let longer: Vec<_> = longer.filter(|way| !ways[target].contains(way)).collect();
+            ways[target].extend(longer);
+            ways[target].truncate(MOST_WAYS);
+        }
+    }
+    ways
+}
+
 impl Pipeline {
     /// Its components, the sources first; the operator's sink for failed messages last.
     pub fn nodes(&self) -> Vec<Node> {

@@ -109,13 +109,14 @@ impl Pool {
         begun: Option<HandledBatch>,
         start: impl FnOnce(&mut Instance) -> bool + Send + 'static,
     ) -> Result<(), (io::Error, impl FnOnce())> {
-        let host = WorkerHost::new(self.stage.clone(), worker.inbox.clone());
+        let number = self.next_number();
+        let host = WorkerHost::new(self.stage.clone(), worker.inbox.clone(), number);
         let post = Post { host, watched: Arc::new(Watched::new()), seen: (0, 0) };
         if self.stage.timeout.is_some() {
             self.posts.lock().push(post.clone());
         }
         let present = Present::new(self, begun.is_some());
-        self.spawn(move || {
+        self.spawn(number, move || {
             // It goes after the instance: the factory has to outlive that.
             let mut present = present;
             let mut instance = Instance::new(post.host);
@@ -130,10 +131,10 @@ impl Pool {
         held: Receiver<()>,
     ) -> Result<(), (io::Error, impl FnOnce())> {
         let present = Present::new(self, false);
-        let stage = self.stage.clone();
-        self.spawn(move || {
+        let (stage, number) = (self.stage.clone(), self.next_number());
+        self.spawn(number, move || {
             let mut present = present;
-            match SourceWorker::new(stage) {
+            match SourceWorker::new(stage, number) {
                 Ok(mut source) => {
                     let _ = tell.send(Ok(()));
                     // Disconnected when the pipeline is released; nothing is ever sent.
@@ -147,10 +148,18 @@ impl Pool {
         })
     }
 
+    /// A worker that replaces another one has a number of its own.
+    fn next_number(&self) -> u64 {
+        self.begun.fetch_add(1, Relaxed) as u64 + 1
+    }
+
     /// Returns the work if there can be no thread for it.
-    fn spawn<W: FnOnce() + Send + 'static>(&self, work: W) -> Result<(), (io::Error, W)> {
+    fn spawn<W: FnOnce() + Send + 'static>(
+        &self,
+        number: u64,
+        work: W,
+    ) -> Result<(), (io::Error, W)> {
         let name = thread_name(&self.stage.name);
-        let number = self.begun.fetch_add(1, Relaxed) + 1;
         let (component, pipeline) = (&self.stage.name, &self.stage.pipeline);
         let words = format!("component {component} (pipeline {pipeline}, worker {number})");
         // The new thread takes it from here: a thread that cannot start would drop its argument.

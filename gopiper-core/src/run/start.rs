@@ -22,6 +22,7 @@ use crate::{
         planned_stage::PlannedStage,
         policy::{BranchPolicy, OnFail},
         routes::Destination,
+        ways::ways_to,
     },
     run::{
         attendance::Attendance,
@@ -30,8 +31,8 @@ use crate::{
         watchdog,
     },
     stage::{
-        Failures, Linger, Outlet, Stage, Tee, durations::Durations, inlet::Inlet, metrics::Metrics,
-        stop::Stop, taps::Taps, threads::Threads,
+        Failures, Linger, Outlet, Stage, Tee, component_log::ComponentLog, durations::Durations,
+        inlet::Inlet, metrics::Metrics, stop::Stop, taps::Taps, threads::Threads, traces::Traces,
     },
 };
 
@@ -63,11 +64,14 @@ impl Pipeline {
     pub fn prepare(mut self) -> Result<Prepared, PipelineError> {
         let system = |error: std::io::Error| PipelineError::System(error.to_string());
         let dead_letter = self.take_dead_letter()?;
+        let (pipeline, clock): (Arc<str>, _) =
+            (self.name.as_str().into(), self.options.clock.clone());
         let common = Common {
             stop: Arc::new(Stop::new(&self.stages).map_err(system)?),
             blocks: Arc::new(Blocks::new(self.options.memory)),
-            clock: self.options.clock.clone(),
-            pipeline: self.name.as_str().into(),
+            traces: Traces::new(pipeline.clone(), clock.clone()),
+            clock,
+            pipeline,
             state_directory: self.options.state_directory.clone(),
         };
         let attendance = Arc::new(Attendance::new(common.clock.clone()));
@@ -141,6 +145,7 @@ struct Common {
     blocks: Arc<Blocks>,
     clock: Clock,
     state_directory: Option<PathBuf>,
+    traces: Arc<Traces>,
 }
 
 fn channel(planned: &PlannedStage) -> Arc<Channel> {
@@ -198,7 +203,7 @@ impl Common {
             Outbox::new(self.pipeline.to_string(), channel, &self.clock)
         });
         // From the end on: a stage has those that it leads to.
-        let mut made = BTreeMap::new();
+        let (mut made, mut ways) = (BTreeMap::new(), ways_to(&planned));
         for (position, planned) in planned.into_iter().enumerate().rev() {
             let workers = planned.pool_size;
             let channel = (planned.factory.kind() != Kind::SOURCE).then(|| channel(&planned));
@@ -206,7 +211,8 @@ impl Common {
             let outlet = outlet(&planned.next, &made);
             outlet.iter().for_each(Outlet::begin);
             outbox.iter().for_each(|outbox| outbox.begin());
-            let stage = self.stage(planned, position, channel, outlet, outbox);
+            let mut stage = self.stage(planned, position, channel, outlet, outbox);
+            stage.ways = ways.pop().unwrap_or_default().join(", ");
             made.extend(stage.inlet.clone().map(|inlet| (position, inlet)));
             add(stage, workers);
         }
@@ -229,6 +235,8 @@ impl Common {
         let failures =
             Failures::new(self.pipeline.clone(), planned.name.clone(), self.clock.clone());
         let failures = Arc::new(failures);
+        let log =
+            ComponentLog::new(self.pipeline.clone(), planned.name.clone(), self.clock.clone());
         let inlet = channel.map(|channel| Arc::new(Inlet::new(channel, failures.clone())));
         let ledger = inlet.as_ref().map(|inlet| inlet.ledger.clone()).unwrap_or_default();
         let of_linger = if planned.linger.is_some() { DEFAULT_CAPACITY as usize } else { 1 };
@@ -236,6 +244,7 @@ impl Common {
         Stage {
             pipeline: self.pipeline.clone(),
             name: planned.name,
+            ways: String::new(),
             position,
             kind,
             is_buffer: planned.next.stored_at().is_some(),
@@ -270,11 +279,14 @@ impl Common {
             blocked: TimeSpent::new(self.clock.clone()),
             threads: Threads::default(),
             taps: Taps::default(),
+            traces: self.traces.clone(),
             calls: Durations::default(),
             ages: Durations::default(),
             senders: AtomicUsize::new(planned.pool_size),
             workers: AtomicUsize::new(planned.pool_size),
             failures,
+            log,
+            pool_size: planned.pool_size,
             failure_stops: Default::default(),
         }
     }

@@ -111,14 +111,22 @@ impl OutcomeCounts {
     /// Each with its name, as operators see it.
     pub fn named(&self) -> [(&'static str, u64); 5] {
         let OutcomeCounts { delivered, dropped, dead_lettered, failed, returned } = *self;
-        [
-            ("delivered", delivered),
-            ("dropped", dropped),
-            ("dead_lettered", dead_lettered),
-            ("failed", failed),
-            ("returned", returned),
-        ]
+        let counts = [delivered, dropped, dead_lettered, failed, returned];
+        std::array::from_fn(|place| (OUTCOMES[place], counts[place]))
     }
+}
+
+/// The outcomes, from the best to the worst.
+const OUTCOMES: [&str; 5] = ["delivered", "dropped", "dead_lettered", "failed", "returned"];
+
+/// The name of an outcome, as operators see it.
+pub fn outcome_name(outcome: Outcome) -> &'static str {
+    OUTCOMES[place_of(outcome)]
+}
+
+/// An outcome of a later interface is worse than all that are known here.
+fn place_of(outcome: Outcome) -> usize {
+    usize::try_from(outcome.0).unwrap_or(4).min(4)
 }
 
 /// Outcomes, counted as they come.
@@ -127,9 +135,7 @@ pub(crate) struct Outcomes([AtomicU64; 5]);
 
 impl Outcomes {
     pub(crate) fn add(&self, outcome: Outcome, count: u32) {
-        // An outcome of a later interface is worse than all that are known here.
-        let place = usize::try_from(outcome.0).unwrap_or(4).min(4);
-        self.0[place].fetch_add(u64::from(count), Relaxed);
+        self.0[place_of(outcome)].fetch_add(u64::from(count), Relaxed);
     }
 
     pub(crate) fn read(&self) -> OutcomeCounts {

@@ -1,7 +1,7 @@
 //! Logs a component's failures: the first of each reason at once, then counts while it goes on, and
 //! its end. So a new reason is always noticed, and a thousand failures a second do not drown it.
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,6 @@
 //! One component of a running pipeline: the state that its workers share, and its way to the next
 //! stages. Nothing here calls a component or starts a thread: `worker` and `run` do.
+pub(crate) mod component_log;
 pub(crate) mod counters;
 pub(crate) mod durations;
 mod failure_log;
@@ -7,10 +8,12 @@ pub(crate) mod inlet;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 mod outlet;
+pub(crate) mod passport;
 pub(crate) mod recent_failures;
 pub(crate) mod stop;
 pub(crate) mod taps;
 pub(crate) mod threads;
+pub(crate) mod traces;
 
 use std::{
     sync::{
@@ -39,6 +42,7 @@ use crate::{
     disk::state::ComponentState,
     plan::policy::{OnFail, RetryPolicy},
     stage::{
+        component_log::ComponentLog,
         counters::{ComponentCounts, Counters},
         durations::Durations,
         inlet::Inlet,
@@ -47,6 +51,7 @@ use crate::{
         stop::{Stop, StopReason},
         taps::{Side, Taps},
         threads::Threads,
+        traces::Traces,
     },
 };
 
@@ -95,6 +100,8 @@ pub(crate) struct Stage {
     pub(crate) blocked: TimeSpent,
     pub(crate) threads: Threads,
     pub(crate) taps: Taps,
+    /// Of the whole pipeline.
+    pub(crate) traces: Arc<Traces>,
     /// How long its calls of `handle` took.
     pub(crate) calls: Durations,
     /// The age of messages as the last component was done with them.
@@ -102,9 +109,15 @@ pub(crate) struct Stage {
     /// Workers that may still send.
     pub(crate) senders: AtomicUsize,
     pub(crate) workers: AtomicUsize,
+    /// The ways that lead to it from the sources, in words: for dead letters.
+    pub(crate) ways: String,
     /// Its place in the pipeline; the source's is 0.
     pub(crate) position: usize,
     pub(crate) failures: Arc<Failures>,
+    /// The lines that its component logs.
+    pub(crate) log: ComponentLog,
+    /// How many workers it began with.
+    pub(crate) pool_size: usize,
     /// Whether a failure has stopped the pipeline.
     pub(crate) failure_stops: AtomicBool,
 }
@@ -184,7 +197,7 @@ impl Stage {
         }
         if let (Some(failed), Some(dead_letters)) = (output.failed, &self.dead_letters) {
             self.counters.dead_letters.fetch_add(failed.len() as u64, Relaxed);
-            dead_letters.put(&self.name, failed, &self.blocked);
+            dead_letters.put((&self.name, &self.ways), failed, &self.blocked);
         }
         if let (Some(ticket), Some(inlet)) = (output.ticket, &self.inlet) {
             inlet.channel.give(ticket);
@@ -194,7 +207,7 @@ impl Stage {
     /// Sends a batch to the next component; after the last one it has been delivered. Waits for
     /// room.
     pub(crate) fn pass_on(&self, mut batch: Batch) -> Result<(), Batch> {
-        self.taps.show(Side::After, &mut batch, &self.clock);
+        self.show_after(&mut batch);
         let messages = batch.len() as u64;
         match &self.outlet {
             Some(outlet) => {
@@ -213,9 +226,29 @@ impl Stage {
         Ok(())
     }
 
+    /// Shows what leaves the component to taps and traces.
+    pub(crate) fn show_after(&self, batch: &mut Batch) {
+        self.taps.show(Side::After, batch, &self.clock);
+        // The end is no step.
+        if self.traces.is_on() && self.outlet.is_some() {
+            self.traces.passed_on(&self.name, batch);
+        }
+    }
+
     /// Its counts so far.
     pub(crate) fn counts(&self) -> ComponentCounts {
         self.counters.read(self.inlet.as_ref().map_or(0, |inlet| inlet.channel.missed()))
+    }
+
+    /// When [`Stage::tell_counts`] has something to do; `i64::MAX` for never.
+    pub(crate) fn counts_due(&self) -> i64 {
+        self.failures.due().min(self.log.due())
+    }
+
+    /// Writes the counts of failures and of repeated lines that are due.
+    pub(crate) fn tell_counts(&self) {
+        self.failures.tell_counts();
+        self.log.tell_counts();
     }
 
     /// Reports a failed message, and gives it the id of the dead letter that it becomes.
@@ -223,6 +256,9 @@ impl Stage {
         let id = self.dead_letters.as_ref().map(|outbox| outbox.next_id());
         self.report_failure(message, id.as_deref());
         if let Some(id) = id {
+            if self.traces.is_on() {
+                self.traces.buried(&self.name, message, &id);
+            }
             message.set_attribute(about::ID, id);
         }
     }
@@ -318,6 +354,7 @@ impl Stage {
     pub(crate) fn worker_ended(&self) {
         if self.workers.fetch_sub(1, SeqCst) == 1 {
             self.failures.end();
+            self.log.end();
             self.factory.lock().destroy();
         }
     }

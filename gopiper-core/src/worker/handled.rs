@@ -9,7 +9,8 @@ use gopiper_abi::{
 use crate::{
     channel::Ticket,
     plan::policy::OnFail,
-    stage::{Output, Stage},
+    stage::{Output, Stage, traces::Followed},
+    worker::attempts::Attempts,
 };
 
 /// A batch that a component has handled.
@@ -33,6 +34,35 @@ pub(crate) struct Context {
     pub(crate) again: bool,
     /// The batch from which they were taken for another attempt, and their places there.
     pub(crate) origin: Option<Box<(HandledBatch, Vec<u32>)>>,
+    /// The messages that an operator follows.
+    pub(crate) followed: Followed,
+    /// The attempts of each message so far; empty if none had any.
+    pub(crate) attempts: Vec<Attempts>,
+}
+
+/// Messages that are to be tried again.
+pub(crate) struct Retries {
+    pub(crate) batch: Batch,
+    /// Their places in the batch that they come from.
+    pub(crate) places: Vec<u32>,
+    pub(crate) attempts: Vec<Attempts>,
+}
+
+impl Context {
+    /// The component gets the batch.
+    pub(crate) fn begin(&mut self, stage: &Stage, batch: &Batch) {
+        if stage.traces.is_on() {
+            self.followed = stage.traces.began(&stage.name, batch);
+        }
+    }
+
+    /// The component has reported on the batch.
+    pub(crate) fn end(&mut self, stage: &Stage, batch: &Batch) {
+        if !self.followed.is_empty() {
+            let followed = std::mem::take(&mut self.followed);
+            stage.traces.reported(&stage.name, &followed, (batch, self.through));
+        }
+    }
 }
 
 impl HandledBatch {
@@ -47,8 +77,11 @@ impl HandledBatch {
             return self;
         };
         let (mut whole, places) = *origin;
+        let mut attempts = std::mem::take(&mut self.context.attempts).into_iter();
+        whole.context.attempts.resize_with(whole.batch.len(), Attempts::default);
         let returned = self.batch.messages_mut().iter_mut().zip(&places).enumerate();
         for (i, (message, place)) in returned {
+            whole.context.attempts[*place as usize] = attempts.next().unwrap_or_default();
             let mut message = std::mem::replace(message, Message::vacated());
             if i as u32 >= self.context.through {
                 // It was not even tried again: `settle` returns it.
@@ -74,7 +107,7 @@ impl HandledBatch {
     }
 
     /// Takes out the messages that are to be tried again, with their attempts counted.
-    pub(crate) fn take_retries(&mut self, stage: &Stage) -> Option<(Batch, Vec<u32>)> {
+    pub(crate) fn take_retries(&mut self, stage: &Stage) -> Option<Retries> {
         let max_attempts = stage.retry.max_attempts;
         let wants = |message: &Message| {
             RETRY.contains(&message.status()) && message.attempts().saturating_add(1) < max_attempts
@@ -85,19 +118,37 @@ impl HandledBatch {
         if count == 0 {
             return None;
         }
-        let (mut retries, mut places) = (Batch::new(count as u32), Vec::with_capacity(count));
+        let (mut batch, mut places) = (Batch::new(count as u32), Vec::with_capacity(count));
+        let (mut attempts, now) = (Vec::with_capacity(count), stage.clock.now());
         for (place, message) in self.batch.messages_mut().iter_mut().enumerate() {
             if place < through && wants(message) {
                 let mut message = std::mem::replace(message, Message::vacated());
                 stage.report_retry(&message);
+                let before = self.context.attempts.get_mut(place).map(std::mem::take);
+                let mut of_message = before.unwrap_or_default();
+                of_message.add(&message, now);
+                attempts.push(of_message);
                 message.set_attempts(message.attempts().saturating_add(1));
                 message.set_status(0);
                 places.push(place as u32);
-                let full = retries.push(message).is_err();
+                let full = batch.push(message).is_err();
                 debug_assert!(!full, "there is room for all that were counted");
             }
         }
-        Some((retries, places))
+        Some(Retries { batch, places, attempts })
+    }
+
+    /// Writes the attempts of messages that have failed for good on them, for the dead letters.
+    pub(crate) fn write_attempts(&mut self, stage: &Stage) {
+        if self.context.attempts.is_empty() || stage.dead_letters.is_none() {
+            return;
+        }
+        let attempts = std::mem::take(&mut self.context.attempts);
+        for (message, attempts) in self.batch.messages_mut().iter_mut().zip(attempts) {
+            if !matches!(message.status(), 0 | 1 | 300.. | VACATED) {
+                attempts.write_on(message);
+            }
+        }
     }
 
     /// Settles the messages that end here, and puts the rest together, with the messages sent

@@ -24,10 +24,9 @@ use parking_lot::Mutex;
 use scoped_tls::scoped_thread_local;
 
 use crate::{
-    base::one_line::in_a_line,
     dead_letters::Outbox,
     plan::policy::OnFail,
-    stage::{Stage, Wait, stop::HearsStop, taps::Side},
+    stage::{Stage, Wait, component_log, stop::HearsStop},
     worker::deferred::Inbox,
 };
 
@@ -35,6 +34,8 @@ use crate::{
 pub(crate) struct WorkerHost {
     pub(crate) stage: Arc<Stage>,
     pub(crate) inbox: Arc<Inbox>,
+    /// The worker's number, as the log names it.
+    number: u64,
     /// The batches sent inside the running call of `handle`, each with the place of the message
     /// that was being handled.
     emitted: Mutex<Vec<(u32, Batch)>>,
@@ -59,10 +60,11 @@ pub(crate) struct CurrentCall {
 scoped_thread_local!(pub(crate) static CURRENT_CALL: CurrentCall);
 
 impl WorkerHost {
-    pub(crate) fn new(stage: Arc<Stage>, inbox: Arc<Inbox>) -> Arc<Self> {
+    pub(crate) fn new(stage: Arc<Stage>, inbox: Arc<Inbox>, number: u64) -> Arc<Self> {
         let host = Arc::new_cyclic(|me| WorkerHost {
             stage,
             inbox,
+            number,
             emitted: Mutex::default(),
             given_up: AtomicBool::new(false),
             settled: Mutex::default(),
@@ -166,7 +168,7 @@ impl WorkerHost {
         counters.failed.fetch_add(count as u64, Relaxed);
         if count > 0 {
             counters.dead_letters.fetch_add(count as u64, Relaxed);
-            dead_letters.put(&self.stage.name, buried, &self.stage.blocked);
+            dead_letters.put((&self.stage.name, &self.stage.ways), buried, &self.stage.blocked);
         }
     }
 }
@@ -187,38 +189,12 @@ impl HearsStop for WorkerHost {
 
 impl HostSide for WorkerHost {
     fn log_enabled(&self, level: Level, _target: &str) -> bool {
-        match level {
-            Level::ERROR => tracing::enabled!(target: "gopiper::component", tracing::Level::ERROR),
-            Level::WARN => tracing::enabled!(target: "gopiper::component", tracing::Level::WARN),
-            Level::INFO => tracing::enabled!(target: "gopiper::component", tracing::Level::INFO),
-            Level::DEBUG => tracing::enabled!(target: "gopiper::component", tracing::Level::DEBUG),
-            _ => tracing::enabled!(target: "gopiper::component", tracing::Level::TRACE),
-        }
+        component_log::is_wanted(level)
     }
 
     fn log(&self, level: Level, target: &str, text: &str) {
-        let text = in_a_line(text);
-        // An event's level must be known at compile time.
-        macro_rules! event {
-            ($level:ident $(, $field:ident = $value:expr)?) => {
-                tracing::event!(
-                    target: "gopiper::component",
-                    tracing::Level::$level,
-                    pipeline = &*self.stage.pipeline,
-                    component = self.stage.name,
-                    $($field = $value,)?
-                    "{text}"
-                )
-            };
-        }
-        // Only the component's author has a use for its modules.
-        match level {
-            Level::ERROR => event!(ERROR),
-            Level::WARN => event!(WARN),
-            Level::INFO => event!(INFO),
-            Level::DEBUG => event!(DEBUG, module = target),
-            _ => event!(TRACE, module = target),
-        }
+        let worker = (self.stage.pool_size > 1).then_some(self.number);
+        self.stage.log.write(level, target, worker, text);
     }
 
     fn metric(&self, description: &MetricDescription<'_>) -> Result<&'static Metric, RawError> {
@@ -297,13 +273,20 @@ impl HostSide for WorkerHost {
         }
         let mut batch = batch.into_own();
         if !sending.deliveries.is_empty() {
+            if stage.traces.is_on() {
+                stage.traces.made(&stage.name, &mut batch, &sending.deliveries);
+            }
             batch.derive_delivery(sending.deliveries);
         } else {
             stage.ledger.open(batch.len());
-            let hears: Arc<dyn Settle> = match (sending.token, self.me.upgrade()) {
+            let mut hears: Arc<dyn Settle> = match (sending.token, self.me.upgrade()) {
                 (Some(_), Some(me)) if stage.kind == Kind::SOURCE => me,
                 _ => stage.ledger.clone(),
             };
+            if stage.traces.is_on() && !batch.is_empty() {
+                let positions = sending.positions.as_deref();
+                hears = stage.traces.created(&stage.name, &mut batch, positions, hears);
+            }
             batch.open_delivery_at(sending.token.unwrap_or(0), sending.positions, hears);
         }
         if stage.kind == Kind::SOURCE {
@@ -314,7 +297,7 @@ impl HostSide for WorkerHost {
         match (outside, room) {
             (Some(batch), None) => drop(stage.pass_on(batch)),
             (Some(mut batch), Some(room)) => {
-                stage.taps.show(Side::After, &mut batch, &stage.clock);
+                stage.show_after(&mut batch);
                 let messages = batch.len() as u64;
                 if let Ok(bytes) = outlet.send(batch, Wait::Reserved(room)) {
                     stage.counters.sent.fetch_add(messages, Relaxed);

@@ -55,8 +55,8 @@ pub(crate) fn create(
         attempt = attempt.saturating_add(1);
         let until = wake.clock.after(policy.backoff(attempt));
         while wake.clock.monotonic() < until && !is_over(stage) {
-            wake.sleep(until.min(stage.failures.due()));
-            stage.failures.tell_counts();
+            wake.sleep(until.min(stage.counts_due()));
+            stage.tell_counts();
         }
     }
 }

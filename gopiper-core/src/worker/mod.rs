@@ -4,6 +4,7 @@
 //! A worker runs on one thread, with one [`Instance`]. While that has a batch under a limit of
 //! time, the worker itself lies in a [`Watched`]: if the call does not return, another thread
 //! continues as this worker; the first then ends.
+pub(crate) mod attempts;
 pub(crate) mod deferred;
 pub(crate) mod handled;
 pub(crate) mod host;
@@ -27,7 +28,7 @@ use crate::{
     stage::{Output, Stage},
     worker::{
         deferred::{Inbox, Limited, Parked},
-        handled::{Context, HandledBatch},
+        handled::{Context, HandledBatch, Retries},
         host::CurrentCall,
         instance::Instance,
         linger::Lingering,
@@ -171,22 +172,7 @@ impl Worker {
         let parked = self.parked.front().map_or(i64::MAX, |(until, _)| *until);
         let gathered = self.gathered.as_ref().filter(|_| !self.is_held_back());
         let gathered = gathered.map_or(i64::MAX, |gathered| gathered.until);
-        self.retries.next().min(parked).min(gathered).min(self.stage.failures.due())
-    }
-
-    /// The batches that were collected, if it is time for them.
-    fn take_gathered(&mut self, now: i64) -> Option<Lingering> {
-        if self.is_held_back() {
-            return None;
-        }
-        // Without a time it takes what is there, and waits for nothing. No more comes either while
-        // a sender waits for the room that these messages have.
-        let takes_all = self.stage.linger.time.is_zero()
-            || self.stage.inlet.as_ref().is_some_and(|inlet| inlet.channel.has_waiting_sender());
-        self.gathered.take_if(|all| {
-            let is_due = if takes_all { self.queue.is_empty() } else { all.until <= now };
-            all.is_full() || is_due
-        })
+        self.retries.next().min(parked).min(gathered).min(self.stage.counts_due())
     }
 
     /// Looks at what others have left for this worker, and at the clock.
@@ -207,7 +193,7 @@ impl Worker {
             i64::MAX => 0,
             _ => self.stage.clock.monotonic(),
         };
-        self.stage.failures.tell_counts();
+        self.stage.tell_counts();
         while self.parked.front().is_some_and(|(until, _)| *until <= now) {
             self.parked.pop_front().inspect(|(_, parked)| parked.expire());
         }
@@ -225,39 +211,14 @@ impl Worker {
         Some(self)
     }
 
-    fn take(
-        mut self: Box<Self>,
-        instance: &mut Instance,
-        watched: &Watched<Called>,
-        mut queued: Queued,
-    ) -> UnlessTakenOver {
-        self.stage.receive(&mut queued);
-        if self.stage.linger.time.is_zero() && !self.stage.linger.gathers {
-            return self.handle(instance, watched, queued.into());
-        }
-        match &mut self.gathered {
-            Some(gathered) if gathered.has_room_for(&queued) => gathered.add(queued, &self.stage),
-            gathered => {
-                // Into the worker's hands first: this thread may get stuck in `handle`.
-                let before = gathered.replace(Lingering::new(queued, &self.stage));
-                if let Some(before) = before {
-                    self = self.handle(instance, watched, before.into())?;
-                }
-            }
-        }
-        match self.take_gathered(0) {
-            Some(gathered) => self.handle(instance, watched, gathered.into()),
-            None => Some(self),
-        }
-    }
-
     /// Has the component handle a batch, and hands it on unless some of it was deferred.
-    fn handle(
+    pub(crate) fn handle(
         mut self: Box<Self>,
         instance: &mut Instance,
         watched: &Watched<Called>,
         HandledBatch { batch, mut context }: HandledBatch,
     ) -> UnlessTakenOver {
+        context.begin(&self.stage, &batch);
         let (mut lent, batch) = match self.stage.timeout {
             None => (None, batch),
             Some(_) => {
@@ -324,6 +285,7 @@ impl Worker {
             self.keep(lent.guard());
         }
         if all_done && context.emitted.is_empty() && context.origin.is_none() {
+            context.end(&self.stage, &batch);
             let (first, ticket) = (Some(batch), context.ticket);
             self.stage.put(context.sequence, Output { first, ticket, ..Output::default() });
         } else {
@@ -350,7 +312,8 @@ impl Worker {
 
     /// Puts away the messages to be tried again, and hands on the rest: in order, so with all that
     /// waits, or at once if the order is given up.
-    fn conclude(&mut self, handled: HandledBatch) {
+    fn conclude(&mut self, mut handled: HandledBatch) {
+        handled.context.end(&self.stage, &handled.batch);
         let retried = handled.context.again.then(|| handled.attempted());
         let mut handled = handled.rejoined();
         let (stage, gave_up) = (&self.stage, self.gave_up);
@@ -358,24 +321,26 @@ impl Worker {
             true => None,
             false => handled.take_retries(stage),
         };
-        if let Some((batch, _)) = &retries {
-            stage.failures.begin_retrying(batch.len());
+        if let Some(retries) = &retries {
+            stage.failures.begin_retrying(retries.batch.len());
         }
         if let Some((messages, succeeded)) = retried {
             stage.failures.end_retrying(messages, succeeded);
         }
-        let Some((batch, places)) = retries else {
+        let Some(Retries { batch, places, attempts }) = retries else {
+            handled.write_attempts(stage);
             return stage.put(handled.context.sequence, handled.into_output(stage, gave_up));
         };
         stage.counters.retries.fetch_add(batch.len() as u64, Relaxed);
         let attempt =
             batch.messages().iter().map(|message| message.attempts()).max().unwrap_or(0) + 1;
         let sequence = handled.context.sequence;
-        let mut context = Context { sequence, again: true, ..Context::default() };
+        let mut context = Context { sequence, again: true, attempts, ..Context::default() };
         if stage.sequencer.is_some() {
             context.origin = Some(Box::new((handled, places)));
         } else {
             context.ticket = handled.context.ticket.take();
+            handled.write_attempts(stage);
             stage.put(sequence, handled.into_output(stage, gave_up));
         }
         self.retries.add(&stage.clock, &stage.retry, attempt, HandledBatch { batch, context });

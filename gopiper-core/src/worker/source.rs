@@ -21,9 +21,9 @@ pub(crate) struct SourceWorker {
 }
 
 impl SourceWorker {
-    pub(crate) fn new(stage: Arc<Stage>) -> Result<Self, RawError> {
+    pub(crate) fn new(stage: Arc<Stage>, number: u64) -> Result<Self, RawError> {
         let inbox = Inbox::new(&stage);
-        let host = WorkerHost::new(stage, inbox);
+        let host = WorkerHost::new(stage, inbox, number);
         let component = create(&host, |stage| stage.stop.is_requested())?;
         Ok(SourceWorker { host, component, is_deaf: false })
     }
@@ -34,7 +34,7 @@ impl SourceWorker {
         while !stage.stop.is_requested() && !stage.is_done_with() {
             self.tell_settled();
             self.host.inbox.wake.take_due();
-            stage.failures.tell_counts();
+            stage.tell_counts();
             let credit = stage.outlet.as_ref().map_or(0, |outlet| outlet.credit());
             match self.component.produce(credit) {
                 Ok(Produced { state: 0, .. }) => {}
@@ -65,7 +65,7 @@ impl SourceWorker {
     }
 
     fn wait(&self, until: i64) {
-        let until = until.min(self.host.stage.failures.due());
+        let until = until.min(self.host.stage.counts_due());
         if !self.host.inbox.wake.take_nudge() {
             let _idle = self.host.stage.idle.begin();
             self.host.inbox.wake.wait(until);

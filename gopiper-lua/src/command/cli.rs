@@ -18,6 +18,7 @@ use crate::command::{
     kit::KitCommand,
     list::ListArguments,
     new::NewArguments,
+    otlp::{LogLayer, OtlpArguments},
     process::exit,
     run::RunArguments,
     tap::TapArguments,
@@ -28,6 +29,7 @@ use crate::command::{
     top::TopArguments,
     trust::TrustArguments,
     verify::VerifyArguments,
+    why::WhyArguments,
 };
 
 /// Runs message processing pipelines of prebuilt components.
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Run {
         #[command(flatten)]
         http: HttpArguments,
+        #[command(flatten)]
+        otlp: OtlpArguments,
         #[command(flatten)]
         run: RunArguments,
     },
@@ -74,6 +78,11 @@ pub(crate) enum Command {
     Top(TopArguments),
     /// Show messages of a component while they pass, as they come to it and as they leave it
     Tap(TapArguments),
+    /// Show the way of one message: its components, with times and reports, and its outcome
+    ///
+    /// Without an id it follows the next message of a running gopiper. With the id of a dead letter
+    /// it shows what is on disk about that.
+    Why(WhyArguments),
     /// Show the note in a component's file, without running any of its code
     Inspect {
         /// The component's file.
@@ -110,6 +119,14 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// What else receives the lines of the log.
+    pub(crate) fn log_layer(&self) -> Option<LogLayer> {
+        match self {
+            Command::Run { otlp, .. } => otlp.layer(),
+            _ => None,
+        }
+    }
+
     /// Whether it has `--json`.
     pub(crate) fn writes_json(&self) -> bool {
         match self {
@@ -117,6 +134,7 @@ impl Command {
             Command::Top(arguments) => arguments.json,
             Command::Tap(arguments) => arguments.writes_json(),
             Command::Verify(arguments) => arguments.json,
+            Command::Why(arguments) => arguments.json,
             Command::Inspect { json, .. }
             | Command::Dlq { command: DlqCommand::List { json, .. } }
             | Command::Version { json } => *json,

@@ -11,6 +11,7 @@ mod letters;
 mod list;
 mod new;
 mod new_files;
+mod otlp;
 pub(crate) mod process;
 mod run;
 mod sample;
@@ -20,6 +21,7 @@ mod terminal;
 mod top;
 mod trust;
 mod verify;
+mod why;
 
 use std::process::ExitCode;
 
@@ -43,17 +45,19 @@ use self::{
     top::top,
     trust::TrustArguments,
     verify::verify,
+    why::why,
 };
 
 /// Executes the command line.
 pub(crate) fn execute(arguments: Arguments) -> ExitCode {
-    if let Err(error) = logging::init(&arguments.log, arguments.command.writes_json()) {
+    let command = &arguments.command;
+    if let Err(error) = logging::init(&arguments.log, command.writes_json(), command.log_layer()) {
         show_error(error);
         return ExitCode::from(exit::USAGE);
     }
     standard::raise_open_files();
     match arguments.command {
-        Command::Run { http, run: arguments } => run(&arguments, &http),
+        Command::Run { http, otlp, run: arguments } => run(&arguments, &http, &otlp),
         Command::Check { deny_warnings, run } => {
             check(&run, deny_warnings, arguments.log.log_format)
         }
@@ -61,6 +65,7 @@ pub(crate) fn execute(arguments: Arguments) -> ExitCode {
         Command::List(arguments) => list(&arguments),
         Command::Top(arguments) => top(&arguments),
         Command::Tap(arguments) => tap(&arguments),
+        Command::Why(arguments) => why(&arguments),
         Command::Inspect { file, load, json, trust } => {
             with_trust(&trust, |trust| inspect(&file, trust, load, json))
         }

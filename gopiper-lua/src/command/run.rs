@@ -19,6 +19,7 @@ pub(crate) use self::options::RunArguments;
 use crate::command::{
     arguments::PipelineArguments,
     http::{HttpArguments, Served},
+    otlp::OtlpArguments,
     process::exit::{self, refuse},
     process::signals::Stops,
     state_directory::DefaultState,
@@ -29,7 +30,11 @@ use crate::command::{
 };
 
 /// Runs the pipelines of a file until they have ended.
-pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
+pub(crate) fn run(
+    arguments: &RunArguments,
+    http: &HttpArguments,
+    otlp: &OtlpArguments,
+) -> ExitCode {
     // First, so that a signal that arrives while the file is read is not lost, and does not end the
     // program.
     let stops = match Stops::listen() {
@@ -43,6 +48,11 @@ pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     server.announce();
+    // Until the end: when it is dropped, what is left is sent.
+    let _exporter = match otlp.start(&stops) {
+        Ok(exporter) => exporter,
+        Err(error) => return refuse(&error),
+    };
     let loaded = match load(arguments, ("run", true)) {
         Ok(loaded) => loaded,
         Err(code) => return code,
@@ -50,7 +60,10 @@ pub(crate) fn run(arguments: &RunArguments, http: &HttpArguments) -> ExitCode {
     for (pipeline, warning) in gopiper_core::left_in_buffers(&loaded.pipelines) {
         show(&loaded.places.problem(&pipeline, &warning));
     }
-    match drive(loaded, &arguments.pipeline, &stops) {
+    let outcome = drive(loaded, &arguments.pipeline, &stops);
+    // A signal must not look like one while they start.
+    stops.over();
+    match outcome {
         DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code) => code,
     }
 }

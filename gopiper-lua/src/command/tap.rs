@@ -137,7 +137,7 @@ fn write(message: &Value, format: TapFormat) {
 }
 
 /// The bytes that were copied.
-fn data(message: &Value) -> Cow<'_, [u8]> {
+pub(super) fn data(message: &Value) -> Cow<'_, [u8]> {
     match (message["data"].as_str(), message["data_base64"].as_str()) {
         (Some(text), _) => text.as_bytes().into(),
         (None, encoded) => {

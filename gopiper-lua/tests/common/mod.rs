@@ -1,5 +1,6 @@
 //! Runs the program as an operator does.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
+pub mod running;
 
 pub mod served;
 

@@ -12,6 +12,7 @@ mod ci;
 mod compilers;
 mod deny;
 mod edges;
+mod needs;
 mod nights;
 mod outside;
 mod program;

@@ -1,11 +1,12 @@
 //! The tests, with the program and the plugins that they load.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::checks::c;
+use crate::checks::needs;
 use crate::checks::variants;
 use crate::plugins::{self, Known};
 use crate::run::Built;
@@ -37,7 +38,7 @@ pub(crate) fn built() -> Result<Built> {
 
 /// `model_cases`: how many random pipelines the scheduler's model is held against.
 pub(crate) fn run(args: &[OsString], model_cases: u32) -> Result<()> {
-    check_needs(&env::var_os("PATH").unwrap_or_default())?;
+    let fetched = needs::fetch(&env::var_os("PATH").unwrap_or_default())?;
     let built = built()?;
     let variants = variants::build()?;
     let all: &[&str] = if names_packages(args) { &[] } else { WORKSPACE };
@@ -46,23 +47,11 @@ pub(crate) fn run(args: &[OsString], model_cases: u32) -> Result<()> {
         .env("GOPIPER_TEST_PROGRAM", built.program)
         .env("GOPIPER_TEST_VARIANTS", variants)
         .env("GOPIPER_TEST_C", c::test_folder()?)
+        .env("GOPIPER_TEST_PYTHON", fetched.python)
+        .env("GOPIPER_TEST_NODE", fetched.node)
         .env("GOPIPER_MODEL_CASES", model_cases.to_string())
         .flags(all.iter().copied())
         .run("test", args)
-}
-
-/// The commands that the tests call, with their packages.
-const NEEDS: &str = include_str!("../../../.ci/needs");
-
-/// Fails with the first command that the tests need, and these folders do not have.
-fn check_needs(path: &OsStr) -> Result<()> {
-    for line in NEEDS.lines().filter(|line| !line.starts_with('#')) {
-        let (command, package) = line.split_once(' ').context(".ci/needs: COMMAND PACKAGE")?;
-        if !env::split_paths(path).any(|folder| folder.join(command).is_file()) {
-            bail!("the tests need {command}: apt-get install {}", package.trim());
-        }
-    }
-    Ok(())
 }
 
 /// Whether cargo's own arguments choose packages: `--workspace` would silently override them.
@@ -77,12 +66,6 @@ fn names_packages(args: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_missing_command_is_named_with_its_package() {
-        let error = check_needs("/nowhere".as_ref()).unwrap_err().to_string();
-        assert_eq!(error, "the tests need cc: apt-get install build-essential");
-    }
 
     #[test]
     fn knows_when_packages_are_chosen() {

@@ -21,7 +21,7 @@ use std::{
 use abi_stable::StableAbi;
 
 use crate::raw::{
-    Delivery, Fate, Message, Outcome, Positions, Settle, batch::runs::Runs, delivery,
+    Delivery, Fate, Message, Outcome, Positions, Settle, Trace, batch::runs::Runs, delivery,
 };
 
 /// The capacity of the batches that hosts hand out, in messages.
@@ -224,6 +224,13 @@ impl Batch {
     /// Whether the messages have a delivery already (all of a batch have, or none).
     pub fn has_delivery(&self) -> bool {
         self.messages().first().is_some_and(|message| !message.delivery.is_null())
+    }
+
+    /// The messages that belong to a sampled trace: the place of each, and its trace.
+    pub fn traced(&self) -> impl Iterator<Item = (usize, Trace)> {
+        let messages = if self.is_run() { &[] } else { self.messages() };
+        let traces = messages.iter().map(Message::trace).enumerate();
+        traces.filter_map(|(place, trace)| Some((place, trace.filter(|it| it.is_sampled())?)))
     }
 
     /// Looks at each message: keeps it in the batch, in order, or settles it. Neighbours of one

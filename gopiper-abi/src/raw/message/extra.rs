@@ -26,6 +26,13 @@ pub struct Trace {
     pub flags: u64,
 }
 
+impl Trace {
+    /// Whether the trace is recorded (W3C's flag `sampled`).
+    pub fn is_sampled(self) -> bool {
+        self.flags & 1 == 1
+    }
+}
+
 /// A name with its value, as one message has it.
 #[repr(C)]
 #[derive(StableAbi)]

@@ -11,6 +11,15 @@ pub(crate) const VACANT: i32 = i32::MIN;
 /// Deferred; the slot owns the message as received.
 pub(crate) const LATE: i32 = i32::MIN + 1;
 
+/// What tells a message from all others that some source waits for at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageId {
+    /// The address of its delivery.
+    pub(in crate::raw) delivery: usize,
+    /// Its index there.
+    pub(in crate::raw) index: u32,
+}
+
 impl Message {
     /// Describes the outcome of the message in a slot. Another thread may read the slot's status
     /// meanwhile (`Watch`): a reference to the whole message would overlap that.
@@ -50,6 +59,13 @@ impl Message {
     /// the first one does ([`Batch::has_delivery`](crate::raw::Batch::has_delivery)).
     pub fn has_delivery(&self) -> bool {
         !self.delivery.is_null()
+    }
+
+    /// What tells it from all other messages with a delivery at this time. `None` where
+    /// [`Message::has_delivery`] says no.
+    pub fn id(&self) -> Option<MessageId> {
+        let id = MessageId { delivery: self.delivery.addr(), index: self.index };
+        self.has_delivery().then_some(id)
     }
 
     /// Puts a status on it, without a description.

@@ -1,6 +1,12 @@
+use std::time::Duration;
+
 use gopiper_abi::Kind;
 
 use super::*;
+use crate::{
+    observe::component::ComponentReport,
+    stage::metrics::{ComponentMetric, MetricValue},
+};
 
 fn registered(name: &str, help: &str, value: MetricValue) -> ComponentMetric {
     ComponentMetric {

@@ -15,7 +15,7 @@ fn a_reason_is_recognized_though_messages_differ() {
 }
 
 /// The lines logged while `f` runs: each with its level, text and fields.
-fn log_of(f: impl FnOnce()) -> Vec<String> {
+pub(in crate::stage) fn log_of(f: impl FnOnce()) -> Vec<String> {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
     impl std::io::Write for Lines {

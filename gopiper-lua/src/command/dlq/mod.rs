@@ -127,7 +127,15 @@ fn folder(of: &PipelineArguments) -> Result<PathBuf, String> {
     Ok(folder.path)
 }
 
-fn time(nanoseconds: i64) -> String {
+/// The letter with this id.
+///
+/// # Errors
+/// There is none, or it cannot be read: why.
+pub(super) fn find(of: &PipelineArguments, id: &str) -> Result<FoundLetter, String> {
+    find_in(&folder(of)?, id).map_err(|error| error.to_string())
+}
+
+pub(super) fn time(nanoseconds: i64) -> String {
     Timestamp::from_nanosecond(nanoseconds.into())
         .map_or_else(|_| nanoseconds.to_string(), |time| format!("{time:.3}"))
 }
@@ -154,7 +162,7 @@ fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
+pub(super) fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
     json!({
         "id": id,
         "position": Some(&letter.position).filter(|position| !position.is_empty()),
@@ -169,12 +177,16 @@ fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
     })
 }
 
-fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
+fn find_in(folder: &Path, id: &str) -> io::Result<FoundLetter> {
     let found = read_all(folder)?.into_iter().find(|found| found.id == id);
-    let Some(FoundLetter { entry: StoredLetter { letter, .. }, done, .. }) = found else {
+    found.ok_or_else(|| {
         let said = format!("there is no dead letter '{id}' in {}", folder.display());
-        return Err(io::Error::new(io::ErrorKind::NotFound, said));
-    };
+        io::Error::new(io::ErrorKind::NotFound, said)
+    })
+}
+
+fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
+    let FoundLetter { entry: StoredLetter { letter, .. }, done, .. } = find_in(folder, id)?;
     let mut out = BufWriter::new(standard_output());
     if !payload_alone {
         writeln!(out, "{:#}", described(id, &letter, done))?;

@@ -82,8 +82,8 @@ impl Access {
             Reach::Network => asks != Asks::Files,
         };
         if needs_token && self.token.is_none() {
-            let why = "this needs a token: start gopiper with --http-token-file, or ask over the \
-                       control socket (gopiper top)";
+            let why = "this needs a token: start gopiper with --http-token-file or --http-token-env, or \
+                       ask over the control socket (gopiper top)";
             return Err((StatusCode::UNAUTHORIZED, why));
         }
         if needs_token && !self.has_token(text(header::AUTHORIZATION).unwrap_or("")) {

@@ -1,7 +1,22 @@
 //! Parts of messages in JSON, without secrets.
 use base64::{Engine, prelude::BASE64_STANDARD};
-use gopiper_core::secrets::redact;
+use gopiper_core::secrets::{redact, redact_bytes};
 use serde_json::{Map, Value, json};
+
+/// The first bytes of a message of this length, without secrets. Those that their end cuts off are
+/// hidden, too.
+pub(super) fn shown(copied: &[u8], length: usize) -> Vec<u8> {
+    let mut data = copied.to_vec();
+    if length > data.len() {
+        // A character may be cut, too.
+        let whole = std::str::from_utf8(&data).map_or_else(|error| error.valid_up_to(), str::len);
+        if whole + 4 > data.len() {
+            data.truncate(whole);
+        }
+        data.extend_from_slice("…".as_bytes());
+    }
+    redact_bytes(&data).into_owned()
+}
 
 /// Adds the bytes of a message to an object: as text, if they are.
 pub(super) fn add_data(object: &mut Map<String, Value>, data: Vec<u8>) {

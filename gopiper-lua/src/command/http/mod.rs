@@ -11,6 +11,7 @@ mod api;
 mod dead_letters;
 mod events;
 mod layout;
+mod lines;
 mod message;
 mod page;
 mod readiness;
@@ -22,8 +23,10 @@ mod served;
 mod server;
 mod shared;
 mod tap;
+mod trace;
 
 use std::{
+    env::{self, VarError},
     fs, io,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
@@ -53,6 +56,9 @@ pub(crate) struct HttpArguments {
     /// loopback address only those need it that show parts of messages, or change dead letters.
     #[arg(long, env = "GOPIPER_HTTP_TOKEN_FILE", value_name = "FILE", requires = "http")]
     http_token_file: Option<PathBuf>,
+    /// The variable of the environment with that token.
+    #[arg(long, value_name = "NAME", requires = "http", conflicts_with = "http_token_file")]
+    http_token_env: Option<String>,
 }
 
 /// The server of this process. It answers until the process ends; the control socket's file goes
@@ -110,7 +116,7 @@ impl HttpArguments {
         if token.is_none() && !address.ip().is_loopback() {
             return Err(format!(
                 "--http {address}: other machines can reach this address, so it needs a token: \
-                 give --http-token-file, or use 127.0.0.1:{}",
+                 give --http-token-file or --http-token-env, or use 127.0.0.1:{}",
                 address.port()
             ));
         }
@@ -128,16 +134,29 @@ impl HttpArguments {
     }
 
     fn token(&self) -> Result<Option<String>, String> {
-        let Some(file) = &self.http_token_file else { return Ok(None) };
-        let shown = file.display();
-        let text = fs::read_to_string(file)
-            .map_err(|error| format!("--http-token-file {shown}: it cannot be read: {error}"))?;
+        let (shown, text) = match (&self.http_token_file, &self.http_token_env) {
+            (Some(file), _) => {
+                let shown = format!("--http-token-file {}", file.display());
+                let text = fs::read_to_string(file)
+                    .map_err(|error| format!("{shown}: it cannot be read: {error}"))?;
+                (shown, text)
+            }
+            (None, Some(name)) => {
+                let shown = format!("--http-token-env {name}");
+                let text = env::var(name).map_err(|error| match error {
+                    VarError::NotPresent => format!("{shown}: there is no such variable"),
+                    VarError::NotUnicode(_) => format!("{shown}: its value is not text"),
+                })?;
+                (shown, text)
+            }
+            (None, None) => return Ok(None),
+        };
         let token = text.trim();
         let fits = token.len() >= SHORTEST_TOKEN && token.bytes().all(|it| it.is_ascii_graphic());
         match fits {
             true => Ok(Some(token.to_owned())),
             false => Err(format!(
-                "--http-token-file {shown}: a token is a line of at least {SHORTEST_TOKEN} visible \
+                "{shown}: a token is a line of at least {SHORTEST_TOKEN} visible \
                  ASCII characters: make one with 'openssl rand -hex 32'"
             )),
         }

@@ -13,7 +13,7 @@ use super::{
     replay,
     routes::{PATHS, Route},
     shared::Shared,
-    tap,
+    tap, trace,
 };
 use crate::command::process::signals::Phase;
 
@@ -44,6 +44,7 @@ async fn answer_to(
     access: &Access,
     request: &Request<Incoming>,
 ) -> Answer {
+    let query = request.uri().query().unwrap_or_default();
     match route {
         Route::Page(file) => file.answer(),
         Route::Health => text(StatusCode::OK, "the process is alive\n".into()),
@@ -53,9 +54,8 @@ async fn answer_to(
         Route::Events => streamed(EVENTS, events::listen(shared)),
         Route::Process => json(&api::identity(shared)),
         Route::Pipelines => json(&api::sample(shared)),
-        Route::Tap => {
-            streamed(JSON_LINES, tap::open(shared, request.uri().query().unwrap_or_default()))
-        }
+        Route::Tap => streamed(JSON_LINES, tap::open(shared, query)),
+        Route::Trace => streamed(JSON_LINES, trace::open(shared, query)),
         Route::Letters => dead_letters::list(shared).await,
         Route::Letter(id) => dead_letters::show(shared, id).await,
         Route::Purge => dead_letters::purge(shared).await,

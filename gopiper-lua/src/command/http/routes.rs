@@ -15,6 +15,7 @@ pub(super) enum Route<'p> {
     Process,
     Pipelines,
     Tap,
+    Trace,
     Letters,
     /// A letter, by its id as it is in the path.
     Letter(&'p str),
@@ -25,8 +26,8 @@ pub(super) enum Route<'p> {
 
 /// All paths, for whoever asks for another one.
 pub(super) const PATHS: &str = "there are /, /metrics, /health, /ready, /api/v1/graph, \
-     /api/v1/events, /api/v1/process, /api/v1/pipelines, /api/v1/tap, /api/v1/dead-letters, \
-     /api/v1/dead-letters/purge and /api/v1/dead-letters/replay\n";
+     /api/v1/events, /api/v1/process, /api/v1/pipelines, /api/v1/tap, /api/v1/trace, \
+     /api/v1/dead-letters, /api/v1/dead-letters/purge and /api/v1/dead-letters/replay\n";
 
 impl<'p> Route<'p> {
     pub(super) fn of(path: &'p str) -> Self {
@@ -39,6 +40,7 @@ impl<'p> Route<'p> {
             "/api/v1/process" => Route::Process,
             "/api/v1/pipelines" => Route::Pipelines,
             "/api/v1/tap" => Route::Tap,
+            "/api/v1/trace" => Route::Trace,
             "/api/v1/dead-letters" => Route::Letters,
             "/api/v1/dead-letters/purge" => Route::Purge,
             "/api/v1/dead-letters/replay" => Route::Replay,
@@ -70,6 +72,7 @@ impl<'p> Route<'p> {
             Route::Process
             | Route::Pipelines
             | Route::Tap
+            | Route::Trace
             | Route::Letters
             | Route::Letter(_)
             | Route::Purge
@@ -98,6 +101,7 @@ mod tests {
             "/api/v1/process",
             "/api/v1/pipelines",
             "/api/v1/tap",
+            "/api/v1/trace",
             "/api/v1/dead-letters",
             "/api/v1/dead-letters/17-42",
             "/api/v1/dead-letters/replay",

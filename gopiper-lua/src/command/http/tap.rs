@@ -1,28 +1,19 @@
 //! `/api/v1/tap`: messages of a component while they pass, a JSON object a line.
-use std::time::Duration;
-
 use gopiper_core::{
     Control,
     observe::{MessageTap, Side, TapOptions, TappedMessage},
-    secrets::{redact, redact_bytes},
+    secrets::redact,
 };
-use http_body_util::channel::{Channel, Sender};
+use http_body_util::channel::Channel;
 use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 
 use super::{
-    message::{add_data, attribute},
+    lines::{COLLECT, Lines},
+    message::{add_data, attribute, shown},
     shared::{MOST_TAPS, Shared},
 };
-
-/// How often copies are collected.
-const COLLECT: Duration = Duration::from_millis(20);
-/// How often an empty line is sent while nothing passes: it shows whether the client still reads.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
-
-/// How long a client may take to read a line.
-const READ_TIME: Duration = Duration::from_secs(10);
 
 /// Opens the tap that a query asks for.
 ///
@@ -59,7 +50,7 @@ pub(super) fn open(shared: &Shared, query: &str) -> Result<Channel<Bytes>, Strin
     let tap = tap.ok_or("this component has too many taps already: end one")?;
     let (sender, body) = Channel::new(1);
     tokio::spawn(async move {
-        show(tap, sender).await;
+        show(tap, Lines::new(sender)).await;
         drop(place);
     });
     Ok(body)
@@ -93,37 +84,23 @@ fn having(
 }
 
 /// Sends the messages that pass, until the component ends or the client goes away.
-async fn show(tap: MessageTap, mut to: Sender<Bytes>) {
-    let mut last = Instant::now();
+async fn show(tap: MessageTap, mut to: Lines) {
     loop {
         let has_ended = tap.has_ended();
         // One at a time: other requests are answered in between.
         while let Some(message) = tap.take() {
-            if !send(&mut to, format!("{}\n", object(&message, tap.unseen()))).await {
+            if !to.send(&object(&message, tap.unseen())).await {
                 return;
             }
-            last = Instant::now();
         }
-        if has_ended {
+        if has_ended || !to.is_read().await {
             return;
-        }
-        if last.elapsed() >= SIGN_OF_LIFE {
-            if !send(&mut to, "\n".into()).await {
-                return;
-            }
-            last = Instant::now();
         }
         sleep(COLLECT).await;
     }
 }
 
-/// Returns whether the client reads. A client that is stopped (Ctrl-Z) loses its tap after a while,
-/// because each tap costs.
-async fn send(to: &mut Sender<Bytes>, line: String) -> bool {
-    matches!(timeout(READ_TIME, to.send_data(Bytes::from(line))).await, Ok(Ok(())))
-}
-
-/// A message without secrets. Those that the end of the copy cuts off are hidden, too.
+/// A message without secrets.
 fn object(message: &TappedMessage, unseen: u64) -> Value {
     let attributes = message.attributes.iter();
     let attributes = attributes.map(|(name, value)| (redact(name).into_owned(), attribute(value)));
@@ -140,16 +117,7 @@ fn object(message: &TappedMessage, unseen: u64) -> Value {
         ("unseen", json!(unseen)),
     ];
     let mut object = Map::from_iter(named.map(|(name, value)| (name.to_owned(), value)));
-    let mut data = message.data.clone();
-    if message.length > data.len() {
-        // A character may be cut, too.
-        let whole = std::str::from_utf8(&data).map_or_else(|error| error.valid_up_to(), str::len);
-        if whole + 4 > data.len() {
-            data.truncate(whole);
-        }
-        data.extend_from_slice("…".as_bytes());
-    }
-    add_data(&mut object, redact_bytes(&data).into_owned());
+    add_data(&mut object, shown(&message.data, message.length));
     Value::Object(object)
 }
 

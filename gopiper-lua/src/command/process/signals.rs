@@ -66,7 +66,13 @@ struct StopsState {
     /// All of them have started.
     has_started: bool,
     is_stopping: bool,
+    /// Looks at the pipelines when they have ended, and are not gone yet.
+    at_end: Option<Look>,
+    /// Looks at the pipelines before they produce anything.
+    at_begin: Option<Look>,
 }
+
+type Look = Arc<dyn Fn(&[Control]) + Send + Sync>;
 
 impl Stops {
     /// Listens from now on, on a thread of its own.
@@ -91,6 +97,10 @@ impl Stops {
 
     /// These are what signals stop from now on; they are stopped now if a signal has come already.
     pub(crate) fn set(&self, controls: Vec<Control>) {
+        let at_begin = self.lock().at_begin.clone();
+        if let Some(look) = at_begin {
+            look(&controls);
+        }
         let mut state = self.lock();
         if state.is_stopping {
             controls.iter().for_each(Control::stop);
@@ -104,9 +114,29 @@ impl Stops {
         self.lock().has_started = true;
     }
 
+    /// Has a look at the pipelines each time before they produce anything.
+    pub(crate) fn when_they_begin(&self, look: impl Fn(&[Control]) + Send + Sync + 'static) {
+        self.lock().at_begin = Some(Arc::new(look));
+    }
+
+    /// Has a look at the pipelines each time that they have ended, and are not gone yet.
+    pub(crate) fn when_they_end(&self, look: impl Fn(&[Control]) + Send + Sync + 'static) {
+        self.lock().at_end = Some(Arc::new(look));
+    }
+
     /// They have ended. Others may follow: a signal until then does not end the program.
     pub(crate) fn clear(&self) {
+        let at_end = self.lock().at_end.clone();
+        if let Some(look) = at_end {
+            look(&self.controls());
+        }
         self.set(Vec::new());
+    }
+
+    /// All have ended, and none will follow: signals have nothing to stop any more.
+    pub(crate) fn over(&self) {
+        let mut state = self.lock();
+        (state.has_started, state.is_stopping) = (true, true);
     }
 
     /// Whether a signal has come: nothing more is to be started.

@@ -1,6 +1,7 @@
 //! The log, on standard error.
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use tracing_subscriber::{
+    Layer, Registry,
     filter::{LevelFilter, Targets},
     fmt,
     layer::SubscriberExt,
@@ -37,11 +38,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Sets the log up. `as_json`: a command whose output is for programs has such a log, too.
+/// Sets the log up. `as_json`: a command whose output is for programs has such a log, too. `more`
+/// receives the same lines.
 ///
 /// # Errors
 /// The filter cannot be read.
-pub(crate) fn init(arguments: &LogArguments, as_json: bool) -> Result<(), String> {
+pub(crate) fn init(
+    arguments: &LogArguments,
+    as_json: bool,
+    more: Option<impl Layer<Registry> + Send + Sync>,
+) -> Result<(), String> {
     let format = if as_json { LogFormat::Json } else { arguments.log_format };
     if matches!(format, LogFormat::Json) {
         problems::write_objects();
@@ -52,8 +58,8 @@ pub(crate) fn init(arguments: &LogArguments, as_json: bool) -> Result<(), String
         (false, 1) => "info",
         (false, _) => "trace",
     };
-    let registry =
-        tracing_subscriber::registry().with(targets(arguments.log.as_deref().unwrap_or(level))?);
+    let targets = targets(arguments.log.as_deref().unwrap_or(level))?;
+    let registry = tracing_subscriber::registry().with(more).with(targets);
     let lines = fmt::layer().with_writer(standard_error);
     match format {
         LogFormat::Text => registry.with(lines.with_target(false).with_ansi(false)).init(),
@@ -62,10 +68,16 @@ pub(crate) fn init(arguments: &LogArguments, as_json: bool) -> Result<(), String
     Ok(())
 }
 
+/// Libraries that would tell of each piece of each request: they log errors, unless the operator
+/// names them.
+const TALKATIVE: [&str; 5] = ["h2", "hyper", "hyper_util", "tonic", "tower"];
+
 /// The levels in a filter's text. Spaces and empty parts in it mean nothing; without a level of its
 /// own, everything else logs errors.
 fn targets(text: &str) -> Result<Targets, String> {
-    let mut targets = Targets::new().with_default(LevelFilter::ERROR);
+    let mut targets = Targets::new()
+        .with_default(LevelFilter::ERROR)
+        .with_targets(TALKATIVE.map(|library| (library, LevelFilter::ERROR)));
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (target, level) = part.split_once('=').map_or((None, part), |(t, l)| (Some(t), l));
         let level: LevelFilter = level.parse().map_err(|_| {
@@ -97,6 +109,10 @@ mod tests {
         let nothing = targets(" ,").unwrap();
         assert!(nothing.would_enable("gopiper_core", &Level::ERROR));
         assert!(!nothing.would_enable("gopiper_core", &Level::WARN));
+        let all = targets("trace").unwrap();
+        assert!(all.would_enable("gopiper_core", &Level::TRACE));
+        assert!(!all.would_enable("h2::codec", &Level::DEBUG));
+        assert!(targets("warn,h2=trace").unwrap().would_enable("h2::codec", &Level::DEBUG));
         for (text, level) in [("gopiper=loud", "loud"), ("warn,debgu", "debgu")] {
             let expected =
                 format!("the log filter '{text}' cannot be read: '{level}' is not a level");

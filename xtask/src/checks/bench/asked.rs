@@ -43,7 +43,7 @@ pub(super) fn during<T>(
                     scope.spawn(move || {
                         // Its pipelines may not have started yet, or it may have ended.
                         while !is_done.load(Relaxed) {
-                            if ask(&socket, path).unwrap_or(false) {
+                            if ask(&socket, path, &mut io::sink()).unwrap_or(false) {
                                 answered.fetch_add(1, Relaxed);
                                 return;
                             }
@@ -70,18 +70,18 @@ fn goes_on(path: &str) -> bool {
     path.starts_with("/api/v1/tap")
 }
 
-fn sockets(runtime_directory: &Path) -> Vec<PathBuf> {
+pub(super) fn sockets(runtime_directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(runtime_directory.join("gopiper")).into_iter().flatten();
     entries.flatten().map(|entry| entry.path()).collect()
 }
 
-/// Reads the whole answer. Whether it is what was asked for.
-fn ask(socket: &Path, path: &str) -> io::Result<bool> {
+/// Reads the whole answer, and writes what comes after its status. Whether it is what was asked for.
+pub(super) fn ask(socket: &Path, path: &str, into: &mut dyn Write) -> io::Result<bool> {
     let mut stream = UnixStream::connect(socket)?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut status = [0; 12];
     stream.read_exact(&mut status)?;
-    io::copy(&mut stream, &mut io::sink())?;
+    io::copy(&mut stream, into)?;
     Ok(status.ends_with(b" 200"))
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
+use super::answers;
 use super::asked;
 use super::row::How;
 
@@ -33,11 +34,13 @@ pub(super) struct Sample {
 /// The values that the command lines of a row refer to.
 pub(super) struct Commands {
     /// $INPUT; $SCRATCH (a folder to write to); $GOPIPER, $PIPELINE, $NOTHING_BETWEEN, $FILES,
-    /// $FILE_TO_NULL, $ALL_FAIL; $STAGE (the example `bench_stage`), $LINES; $STDIN, $STDOUT and
+    /// $FILE_TO_NULL, $ALL_FAIL, $MANY; $STAGE and $STATIC (examples), $ANSWER, $LINES; $STDIN, $STDOUT and
     /// $GREP (component files); $DLOPEN (the program in C).
     pub(super) variables: Vec<(&'static str, OsString)>,
     /// How many lines are echoed.
     pub(super) echoes: u32,
+    /// How often a server is asked.
+    pub(super) asks: u32,
 }
 
 impl Commands {
@@ -49,6 +52,11 @@ impl Commands {
             How::Asked(path) => {
                 let scratch = PathBuf::from(self.variable("SCRATCH")?);
                 asked::during(&scratch, path, || timed(&mut self.shell(line)))
+            }
+            How::Answers(path) => {
+                let [scratch, answer] = ["SCRATCH", "ANSWER"].map(|name| self.variable(name));
+                let asked = (path, self.asks);
+                answers::measured(self.direct(line)?, scratch?.as_ref(), asked, answer?.as_ref())
             }
         }
     }
@@ -126,7 +134,7 @@ mod tests {
 
     fn commands(variables: &[(&'static str, &str)]) -> Commands {
         let variables = variables.iter().map(|(name, value)| (*name, value.into())).collect();
-        Commands { variables, echoes: 3 }
+        Commands { variables, echoes: 3, asks: 3 }
     }
 
     #[test]

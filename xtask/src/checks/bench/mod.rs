@@ -7,6 +7,7 @@
 //! The best round counts. The bench ends with 0 even if a row misses its target, and writes
 //! `bench.json` and `bench.svg` under `target/bench`.
 
+mod answers;
 mod asked;
 mod commands;
 mod measured;
@@ -26,8 +27,8 @@ use serde_json::{Value, json};
 
 use self::commands::Commands;
 use self::measured::Measured;
-use self::row::{Input, Row};
-use self::rows::ROWS;
+use self::row::{How, Input, Row};
+use self::rows::{PASS, ROWS};
 use crate::checks::access_log::{self, Format};
 use crate::plugins;
 use crate::run::{self, Built};
@@ -54,8 +55,10 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     let folder = target_folder()?.join("bench");
     let built = run::release_of_all()?;
     build_components(measured_components(&built))?;
-    let ours = copied((built, stage_program()?), &folder.join("ours"))?;
-    let mut bench = Bench::new(ours, folder, args.lines, args.rounds)?;
+    let stage = example("gopiper-core", STAGE_PROGRAM)?;
+    let ours = copied((built, stage), &folder.join("ours"))?;
+    let static_server = example("gopiper-lua", "bench_static")?;
+    let mut bench = Bench::new(ours, static_server, folder, (args.lines, args.rounds))?;
     if let Some(other) = &args.against {
         bench.against = Some(copied(built_in(other)?, &bench.folder.join("other"))?);
         rows = rows.into_iter().map(Row::side_by_side).collect();
@@ -140,14 +143,15 @@ fn build_components(out: PathBuf) -> Result<()> {
 
 const STAGE_PROGRAM: &str = "bench_stage";
 
-fn stage_program() -> Result<PathBuf> {
+/// An example of a package.
+fn example(package: &str, name: &str) -> Result<PathBuf> {
     let cargo = Cargo::new().release(true).quiet_when_fresh();
-    let artifacts = cargo.build(&["-p", "gopiper-core", "--example", STAGE_PROGRAM])?;
+    let artifacts = cargo.build(&["-p", package, "--example", name])?;
     let program = artifacts
         .into_iter()
-        .filter(|artifact| artifact.target.name == STAGE_PROGRAM)
+        .filter(|artifact| artifact.target.name == name)
         .find_map(|artifact| artifact.executable);
-    Ok(program.with_context(|| format!("cargo built no example '{STAGE_PROGRAM}'"))?.into())
+    Ok(program.with_context(|| format!("cargo built no example '{name}'"))?.into())
 }
 
 struct Bench {
@@ -156,6 +160,8 @@ struct Bench {
     stage: PathBuf,
     /// The alternative to each row's reference: another build, and its example.
     against: Option<(Built, PathBuf)>,
+    /// The example of gopiper-lua.
+    static_server: PathBuf,
     /// The program in C.
     dlopen: PathBuf,
     folder: PathBuf,
@@ -166,15 +172,15 @@ struct Bench {
 impl Bench {
     fn new(
         (built, stage): (Built, PathBuf),
+        static_server: PathBuf,
         folder: PathBuf,
-        lines: u64,
-        rounds: u32,
+        (lines, rounds): (u64, u32),
     ) -> Result<Self> {
         fs::create_dir_all(&folder)?;
         let dlopen = folder.join("dlopen");
         let source = root().join("xtask/src/checks/bench/dlopen.c");
         succeed(Command::new("cc").args(["-O2", "-o"]).arg(&dlopen).arg(source).arg("-ldl"))?;
-        Ok(Self { built, stage, against: None, dlopen, folder, lines, rounds })
+        Ok(Self { built, stage, against: None, static_server, dlopen, folder, lines, rounds })
     }
 
     fn run(&self, rows: &[&'static Row]) -> Result<()> {
@@ -224,6 +230,10 @@ impl Bench {
             Some(_) => Some((self.messages(row, &commands)?, lines(&commands)?)),
             None => None,
         };
+        if let How::Answers(_) = row.how {
+            // The reference needs an answer.
+            commands.run(row.how, row.ours)?;
+        }
         Measured::new(row, (reference, &commands), self.rounds, self.lines, counts)
     }
 
@@ -252,6 +262,8 @@ impl Bench {
         fs::write(&file_to_null, FILE_TO_NULL)?;
         let all_fail = self.folder.join("all-fail.lua");
         fs::write(&all_fail, ALL_FAIL)?;
+        let many = self.folder.join("many.lua");
+        fs::write(&many, lua(&[PASS; 198]))?;
         let scratch = self.scratch();
         let plugin = |name| built.plugins.join(format!("{name}_component.so")).into();
         Ok(Commands {
@@ -268,12 +280,16 @@ impl Bench {
                 ("GOPIPER_STATE_DIR", scratch.join("state").into()),
                 ("SCRATCH", scratch.into()),
                 ("STAGE", stage.into()),
+                ("MANY", many.into()),
+                ("STATIC", self.static_server.clone().into()),
+                ("ANSWER", self.folder.join("answer.txt").into()),
                 ("DLOPEN", self.dlopen.clone().into()),
                 ("STDIN", plugin("stdin")),
                 ("STDOUT", plugin("stdout")),
                 ("GREP", plugin("grep")),
             ],
             echoes: self.lines.min(2000) as u32,
+            asks: (self.lines / 10).clamp(10, 1000) as u32,
         })
     }
 

@@ -65,6 +65,9 @@ pub(super) enum How {
     Echo,
     /// By `sh`; each gopiper with the runtime directory $SCRATCH is asked for this each second.
     Asked(&'static str),
+    /// Without a shell: it is asked for this many times, over its control socket in $SCRATCH. The
+    /// last answer is in $ANSWER.
+    Answers(&'static str),
 }
 
 #[derive(Clone, Copy)]
@@ -99,7 +102,7 @@ impl How {
     pub(super) fn turns(self) -> u32 {
         match self {
             How::Start => 25,
-            How::Shell | How::Echo | How::Asked(_) => 1,
+            How::Shell | How::Echo | How::Asked(_) | How::Answers(_) => 1,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::checks::access_log::Format;
 const LOG: Input = Input::Requests(Format::AccessLog);
 const JSON: Input = Input::Requests(Format::Json);
 const SET_ATTRIBUTES: &str = "gopiper.loadComponent('attributes_component.so', { count = tonumber(os.getenv('COUNT') or 1) })";
-const PASS: &str = "gopiper.loadComponent('pass_component.so')";
+pub(super) const PASS: &str = "gopiper.loadComponent('pass_component.so')";
 
 const THROUGH: &str = r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#;
 /// Its runtime directory is the one that is asked.
@@ -69,6 +69,17 @@ pub(super) const ROWS: &[Row] = &[
         between: Some(&[]),
         reference: THROUGH,
         ours: IN_SCRATCH,
+    },
+    Row {
+        name: "answers",
+        what: "/metrics of 200 components, against the same text as a file by the same server",
+        target: Target::AtMost(10.0),
+        figure: Figure::Cpu,
+        how: How::Answers("/metrics"),
+        input: Input::Nothing,
+        between: None,
+        reference: "$STATIC $ANSWER $SCRATCH",
+        ours: "$GOPIPER run $MANY",
     },
     Row {
         name: "file",
@@ -309,6 +320,21 @@ pub(super) const ROWS: &[Row] = &[
   end"]),
         reference: r#"luajit -e "for line in io.lines() do
             last = { one = 'twelve bytes', two = 'twelve bytes', three = line } end" < "$INPUT""#,
+        ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
+    },
+    Row {
+        name: "allocates",
+        what: "three attributes and an end for each message, in a Lua function",
+        target: Target::AtMost(700.0),
+        figure: Figure::NanosecondsAStage,
+        how: How::Shell,
+        input: LOG,
+        between: Some(&["function(message)
+    local attributes = message.attributes
+    attributes.one, attributes.two, attributes.three = 'twelve bytes', 'twelve bytes', 'twelve bytes'
+    message:append(' and an end')
+  end"]),
+        reference: r#""$GOPIPER" run "$NOTHING_BETWEEN" < "$INPUT""#,
         ours: r#""$GOPIPER" run "$PIPELINE" < "$INPUT""#,
     },
     Row {

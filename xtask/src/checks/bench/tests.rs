@@ -30,9 +30,10 @@ fn every_row_can_be_measured() {
     let given = |name| env::var_os(name).map(PathBuf::from).expect("run: cargo xtask test");
     let built =
         Built { program: given("GOPIPER_TEST_PROGRAM"), plugins: given("GOPIPER_TEST_PLUGINS") };
-    let stage = built.program.with_file_name("examples").join(STAGE_PROGRAM);
+    let example = |name| built.program.with_file_name("examples").join(name);
+    let (stage, static_server) = (example(STAGE_PROGRAM), example("bench_static"));
     let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::new((built, stage), folder.path().into(), 200, 1).unwrap();
+    let bench = Bench::new((built, stage), static_server, folder.path().into(), (200, 1)).unwrap();
     let rows = chosen(&[]).unwrap();
     bench.run(&rows).unwrap();
 

@@ -91,6 +91,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ("command::process", "command::terminal"),
             ("command::control", ""),
             ("command::sample", ""),
+            ("command::otlp", "command::process"),
             ("command::arguments", ""),
             ("command::attributes", ""),
             ("command::new_files", ""),
@@ -114,7 +115,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ("command::verify", "command::terminal command::process command::trust"),
             (
                 "command::run",
-                "command::terminal command::process command::http command::arguments \
+                "command::terminal command::process command::http command::otlp command::arguments \
                  command::state_directory command::trust",
             ),
             (
@@ -124,9 +125,9 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ),
             (
                 "command::cli",
-                "command::terminal command::process command::http command::trust command::list \
-                 command::top command::tap command::new command::kit command::verify command::run \
-                 command::dlq",
+                "command::terminal command::process command::http command::otlp command::trust \
+                 command::list command::top command::tap command::new command::kit \
+                 command::verify command::run command::dlq",
             ),
             (
                 "command",

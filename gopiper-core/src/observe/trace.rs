@@ -1,0 +1,57 @@
+//! Follows single messages through a pipeline.
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use crate::{
+    run::running::Control,
+    stage::{
+        passport::Passport,
+        traces::{SharedWatch, TraceOptions, Traces},
+    },
+};
+
+/// Follows messages of a pipeline, until it is dropped.
+pub struct MessageTrace {
+    control: Control,
+    traces: Arc<Traces>,
+    watch: Arc<SharedWatch>,
+}
+
+impl MessageTrace {
+    /// The passport of the message that ended first, of those that were not taken yet. It does not
+    /// wait.
+    pub fn take(&self) -> Option<Passport> {
+        self.watch.receiver.try_recv().ok()
+    }
+
+    /// The passports of messages that have not ended.
+    pub fn open(&self) -> Vec<Passport> {
+        self.traces.open(&self.watch)
+    }
+
+    /// The number of messages that were due, and were not followed or shown because there were too
+    /// many.
+    pub fn unseen(&self) -> u64 {
+        self.watch.unseen.load(Relaxed)
+    }
+
+    /// Whether the pipeline has ended: no more messages come.
+    pub fn has_ended(&self) -> bool {
+        self.control.stages().iter().all(|stage| stage.workers.load(Relaxed) == 0)
+    }
+}
+
+impl Drop for MessageTrace {
+    fn drop(&mut self) {
+        self.traces.end(&self.watch);
+    }
+}
+
+impl Control {
+    /// Follows some of the messages that come from now on. `None` if others do so already, too many
+    /// of them.
+    pub fn trace(&self, options: &TraceOptions) -> Option<MessageTrace> {
+        let traces = self.stages().first()?.traces.clone();
+        let watch = traces.watch(options)?;
+        Some(MessageTrace { control: self.clone(), traces, watch })
+    }
+}

@@ -1,0 +1,209 @@
+//! The lines that a component logs. One that comes again and again is written once, then counted:
+//! so a component that complains about each message does not drown the rest.
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicI64,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::Duration,
+};
+
+use gopiper_abi::Level;
+use parking_lot::Mutex;
+
+use crate::base::{clock::Clock, one_line::in_a_line};
+
+/// How often a line that goes on is written.
+const WINDOW: Duration = Duration::from_secs(10);
+/// The most lines that are told apart at the same time. Others are written each time.
+const MOST_LINES: usize = 32;
+
+/// The log of one component. Any of its threads writes; whichever worker comes first after
+/// [`ComponentLog::due`] writes the counts.
+pub(crate) struct ComponentLog {
+    pipeline: Arc<str>,
+    component: String,
+    clock: Clock,
+    /// When counts are to be written; `i64::MAX` while there are none.
+    due: AtomicI64,
+    lines: Mutex<HashMap<(u32, String), Repeated>>,
+}
+
+/// A line that was written, and how often it has come since.
+struct Repeated {
+    until: i64,
+    unsaid: usize,
+}
+
+/// Whether anybody wants lines of this level.
+pub(crate) fn is_wanted(level: Level) -> bool {
+    match level {
+        Level::ERROR => tracing::enabled!(target: "gopiper::component", tracing::Level::ERROR),
+        Level::WARN => tracing::enabled!(target: "gopiper::component", tracing::Level::WARN),
+        Level::INFO => tracing::enabled!(target: "gopiper::component", tracing::Level::INFO),
+        Level::DEBUG => tracing::enabled!(target: "gopiper::component", tracing::Level::DEBUG),
+        _ => tracing::enabled!(target: "gopiper::component", tracing::Level::TRACE),
+    }
+}
+
+impl ComponentLog {
+    pub(crate) fn new(pipeline: Arc<str>, component: String, clock: Clock) -> Self {
+        let due = AtomicI64::new(i64::MAX);
+        ComponentLog { pipeline, component, clock, due, lines: Mutex::default() }
+    }
+
+    /// Writes a line of a worker's component, or counts it. `worker` is none where there is one
+    /// worker alone.
+    pub(crate) fn write(&self, level: Level, target: &str, worker: Option<u64>, text: &str) {
+        // Who looks for what went wrong wants each line.
+        let is_folded = [Level::ERROR, Level::WARN, Level::INFO].contains(&level);
+        if !is_folded || !self.is_repeated(level, text) {
+            self.say(level, target, worker, &in_a_line(text));
+        }
+    }
+
+    fn is_repeated(&self, level: Level, text: &str) -> bool {
+        let now = self.clock.monotonic();
+        let mut lines = self.lines.lock();
+        let is_full = lines.len() == MOST_LINES;
+        match lines.entry((level.0, text.to_owned())) {
+            Entry::Occupied(line) => {
+                line.into_mut().unsaid += 1;
+                true
+            }
+            Entry::Vacant(line) => {
+                if !is_full {
+                    let until = now.saturating_add(WINDOW.as_nanos() as i64);
+                    line.insert(Repeated { until, unsaid: 0 });
+                    self.due.fetch_min(until, SeqCst);
+                }
+                false
+            }
+        }
+    }
+
+    /// When [`ComponentLog::tell_counts`] has something to do.
+    pub(crate) fn due(&self) -> i64 {
+        self.due.load(Relaxed)
+    }
+
+    /// Writes the counts that are due, and forgets lines that came no more.
+    pub(crate) fn tell_counts(&self) {
+        let due = self.due();
+        if due < i64::MAX && due <= self.clock.monotonic() {
+            self.tell(self.clock.monotonic());
+        }
+    }
+
+    /// Writes the counts that are left: the component has ended.
+    pub(crate) fn end(&self) {
+        self.tell(i64::MAX);
+    }
+
+    fn tell(&self, now: i64) {
+        let mut lines = self.lines.lock();
+        lines.retain(|(level, text), line| {
+            if line.until > now {
+                return true;
+            }
+            let again = std::mem::take(&mut line.unsaid);
+            line.until = now.saturating_add(WINDOW.as_nanos() as i64);
+            if again > 0 {
+                let times = if again == 1 { "once" } else { &format!("{again} times") };
+                let said = format!("{} ({times} more)", in_a_line(text));
+                self.say(Level(*level), "", None, &said);
+            }
+            again > 0
+        });
+        let next = lines.values().map(|line| line.until).min();
+        self.due.store(next.unwrap_or(i64::MAX), SeqCst);
+    }
+
+    fn say(&self, level: Level, target: &str, worker: Option<u64>, text: &str) {
+        // An event's level must be known at compile time.
+        macro_rules! event {
+            ($level:ident $(, $field:ident = $value:expr)?) => {
+                tracing::event!(
+                    target: "gopiper::component",
+                    tracing::Level::$level,
+                    pipeline = &*self.pipeline,
+                    component = self.component,
+                    worker,
+                    $($field = $value,)?
+                    "{text}"
+                )
+            };
+        }
+        // Only the component's author has a use for its modules.
+        match level {
+            Level::ERROR => event!(ERROR),
+            Level::WARN => event!(WARN),
+            Level::INFO => event!(INFO),
+            Level::DEBUG => event!(DEBUG, module = target),
+            _ => event!(TRACE, module = target),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{base::clock::ManualClock, stage::failure_log::tests::log_of};
+
+    fn with_clock() -> (ManualClock, ComponentLog) {
+        let clock = ManualClock::new();
+        let log = ComponentLog::new("p".into(), "c".into(), clock.clock());
+        (clock, log)
+    }
+
+    #[test]
+    fn a_line_that_comes_again_is_counted() {
+        let (clock, log) = with_clock();
+        let said = log_of(|| {
+            for _ in 0..100 {
+                log.write(Level::WARN, "", None, "slow disk");
+                log.tell_counts();
+                clock.advance(Duration::from_millis(150));
+            }
+            log.write(Level::WARN, "", None, "another line");
+            log.end();
+        });
+        let expected = [
+            "WARN slow disk",
+            "WARN slow disk (67 times more)",
+            "WARN another line",
+            "WARN slow disk (32 times more)",
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_line_that_has_ended_is_new_again() {
+        let (clock, log) = with_clock();
+        let said = log_of(|| {
+            for _ in 0..2 {
+                log.write(Level::INFO, "", Some(2), "connected");
+                clock.advance(WINDOW);
+                log.tell_counts();
+            }
+            assert_eq!(log.due(), i64::MAX, "nothing waits");
+        });
+        assert_eq!(said, ["INFO connected worker=2", "INFO connected worker=2"]);
+    }
+
+    #[test]
+    fn details_are_not_counted() {
+        let (_, log) = with_clock();
+        let said = log_of(|| {
+            for level in [Level::ERROR, Level::ERROR, Level::WARN, Level::DEBUG, Level::DEBUG] {
+                log.write(level, "module", None, "text");
+            }
+        });
+        assert_eq!(said, ["ERROR text", "WARN text"], "the tests' subscriber wants no details");
+        assert!(!log.is_repeated(Level::DEBUG, "text"));
+    }
+}

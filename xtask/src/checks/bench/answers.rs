@@ -1,0 +1,91 @@
+//! The cost of an answer of a server: its processor time while it is asked many times.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::asked::{ask, sockets};
+use super::commands::Sample;
+
+/// How long it may take to start.
+const STARTING: Duration = Duration::from_secs(30);
+
+/// Starts a server that has its socket in this runtime directory, asks it for `path` many times,
+/// and ends it. Writes the last answer to `answer`.
+///
+/// # Errors
+/// It does not answer.
+pub(super) fn measured(
+    mut server: Command,
+    runtime_directory: &Path,
+    (path, times): (&str, u32),
+    answer: &Path,
+) -> Result<Sample> {
+    if runtime_directory.exists() {
+        fs::remove_dir_all(runtime_directory)?;
+    }
+    fs::create_dir_all(runtime_directory)?;
+    restrict(runtime_directory)?;
+    server.env("XDG_RUNTIME_DIR", runtime_directory).stdin(Stdio::piped());
+    let mut server = server.spawn().with_context(|| format!("cannot start {server:?}"))?;
+    let sample = ask_often(&server, runtime_directory, (path, times), answer);
+    server.kill()?;
+    server.wait()?;
+    sample
+}
+
+/// gopiper uses no runtime directory that others can open.
+fn restrict(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?)
+}
+
+fn ask_often(
+    server: &Child,
+    folder: &Path,
+    (path, times): (&str, u32),
+    answer: &Path,
+) -> Result<Sample> {
+    let until = Instant::now() + STARTING;
+    let socket = loop {
+        let found = sockets(folder).into_iter().find(|it| it.extension() == Some("sock".as_ref()));
+        let mut text = Vec::new();
+        if let Some(socket) = found
+            && ask(&socket, path, &mut text).unwrap_or(false)
+            // Its pipelines have started.
+            && text.len() > 100_000
+        {
+            fs::write(answer, text)?;
+            break socket;
+        }
+        if Instant::now() > until {
+            bail!("nothing in {} answers with what is measured", folder.display());
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    let (start, cpu) = (Instant::now(), processor_time(server)?);
+    for _ in 0..times {
+        if !ask(&socket, path, &mut std::io::sink())? {
+            bail!("{} has stopped answering", socket.display());
+        }
+    }
+    let cpu = processor_time(server)?.saturating_sub(cpu);
+    Ok(Sample { wall: start.elapsed(), cpu, memory: 0 })
+}
+
+/// What it has used so far, to the 100th of a second.
+fn processor_time(process: &Child) -> Result<Duration> {
+    let text = fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
+    // The name may have anything in it; the field after it is the third.
+    let (_, fields) = text.rsplit_once(')').context("a name in brackets")?;
+    let ticks = |place: usize| -> Result<u64> {
+        let field = fields.split_whitespace().nth(place).context("a field")?;
+        Ok(field.parse()?)
+    };
+    // Fields 14 and 15, in ticks of which Linux shows 100 a second.
+    Ok(Duration::from_millis(10 * (ticks(11)? + ticks(12)?)))
+}
