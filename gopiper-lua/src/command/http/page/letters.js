@@ -38,7 +38,7 @@ export function access() {
     byId(part).replaceChildren();
   }
   say(byId('letters-note'), has_token ? 'Enter the token to see them.'
-    : 'They are only served with a token: start gopiper with --http-token-file.');
+    : 'They are only served with a token: start gopiper with --http-token-file or --http-token-env.');
 }
 
 async function refresh() {

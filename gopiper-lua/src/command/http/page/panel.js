@@ -93,7 +93,7 @@ export function access() {
   clearInterval(timer);
   const is_open = Boolean(token());
   const note = is_open ? '' : has_token ? 'Enter the token to see them.'
-    : 'They are only served with a token: start gopiper with --http-token-file.';
+    : 'They are only served with a token: start gopiper with --http-token-file or --http-token-env.';
   say(byId('failures-note'), note);
   tap.access(note);
   byId('failures').replaceChildren();
