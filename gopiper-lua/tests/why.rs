@@ -70,7 +70,7 @@ fn a_message_is_followed_to_its_end() {
 fn each_branch_of_a_tee_is_followed() {
     let null = "gopiper.loadComponent('null_component.so', {}, { name = 'NAME' })";
     let branches = format!(
-        "gopiper.tee({{ {{ {} }}, {{ {} }} }}),",
+        "gopiper.tee({{ {} }}, {{ {} }}),",
         null.replace("NAME", "left"),
         null.replace("NAME", "right")
     );
@@ -115,7 +115,7 @@ fn a_message_that_has_not_ended_is_shown_as_it_stands() {
 
 #[test]
 fn attempts_are_seen_one_by_one() {
-    let retry = "retry = { max_attempts = 3, initial_backoff = '1ms', max_backoff = '1ms' }";
+    let retry = "retry = { max_attempts = 3, initial_backoff = 0.001, max_backoff = 0.001 }";
     let mut at_work = RunningPipeline::new(&FAULTS.replace("RETRY", retry));
     let all = followed(&mut at_work, "retry\n", &[]);
     assert_eq!(reports(&all[0])[..3], [101, 101, 101]);
@@ -140,7 +140,7 @@ fn without_messages_it_says_so() {
 
 #[test]
 fn a_dead_letter_has_its_way_and_its_attempts() {
-    let retry = "retry = { max_attempts = 3, initial_backoff = '1ms', max_backoff = '1ms' }";
+    let retry = "retry = { max_attempts = 3, initial_backoff = 0.001, max_backoff = 0.001 }";
     let home = Home::new(&pipeline_text(&FAULTS.replace("RETRY", retry), "{}"));
     let output = home.run(&["run"], b"done\nretry\nfail\n");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

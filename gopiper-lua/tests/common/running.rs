@@ -41,11 +41,12 @@ impl RunningPipeline {
         command.env("XDG_RUNTIME_DIR", runtime_directory(&home)).stdin(Stdio::piped());
         let mut program = command.spawn().expect("it starts");
         let input = program.stdin.take();
-        let at_work = RunningPipeline { program, input, home };
+        let mut at_work = RunningPipeline { program, input, home };
         let until = Instant::now() + PATIENCE;
         let running = format!("{}  running", at_work.pid());
         while !stdout(&at_work.ask(&["list", "--running"])).contains(&running) {
-            assert!(Instant::now() < until, "it does not run");
+            let ended = at_work.program.try_wait().expect("a child");
+            assert!(ended.is_none() && Instant::now() < until, "it does not run: {ended:?}");
             thread::sleep(Duration::from_millis(10));
         }
         at_work
