@@ -183,7 +183,8 @@ impl SharedBuffer {
         self.changed.notify_all();
     }
 
-    /// Adds blocks in one commit, which is synced. `now`: for the age of the oldest. It also removes finished blocks.
+    /// Adds blocks in one commit, which is synced. It also removes finished blocks. `now`: for the
+    /// age of the oldest one.
     pub(super) fn append(&self, entries: &mut Entries, now: i64) -> Result<(), StoreError> {
         let opened = self.opened();
         let first = opened.store.index.lock().next;

@@ -59,11 +59,11 @@ pub(crate) struct Traces {
     pipeline: Arc<str>,
     clock: Clock,
     count: AtomicUsize,
-    state: Mutex<State>,
+    state: Mutex<TracesState>,
 }
 
 #[derive(Default)]
-struct State {
+struct TracesState {
     watches: Vec<Arc<SharedWatch>>,
     open: HashMap<TraceId, OpenTrace>,
 }

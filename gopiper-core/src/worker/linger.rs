@@ -4,12 +4,7 @@ use gopiper_abi::raw::Batch;
 use crate::{
     channel::{Queued, Ticket},
     stage::{Linger, Output, Stage},
-    worker::{
-        Called, UnlessTakenOver, Worker,
-        handled::{Context, HandledBatch},
-        instance::Instance,
-        watched::Watched,
-    },
+    worker::handled::{Context, HandledBatch},
 };
 
 /// Batches out of the channel that are handled as one.
@@ -62,50 +57,6 @@ impl Lingering {
         debug_assert!(!full, "there is room for it");
         // Its place in the order is taken by nothing.
         stage.put(self.last, Output::default());
-    }
-}
-
-impl Worker {
-    /// The batches that were collected, if it is time for them.
-    pub(crate) fn take_gathered(&mut self, now: i64) -> Option<Lingering> {
-        if self.is_held_back() {
-            return None;
-        }
-        // Without a time it takes what is there, and waits for nothing. No more comes either while
-        // a sender waits for the room that these messages have.
-        let takes_all = self.stage.linger.time.is_zero()
-            || self.stage.inlet.as_ref().is_some_and(|inlet| inlet.channel.has_waiting_sender());
-        self.gathered.take_if(|all| {
-            let is_due = if takes_all { self.queue.is_empty() } else { all.until <= now };
-            all.is_full() || is_due
-        })
-    }
-
-    /// Takes a batch out of the channel: the component gets it, or it is collected with others.
-    pub(crate) fn take(
-        mut self: Box<Self>,
-        instance: &mut Instance,
-        watched: &Watched<Called>,
-        mut queued: Queued,
-    ) -> UnlessTakenOver {
-        self.stage.receive(&mut queued);
-        if self.stage.linger.time.is_zero() && !self.stage.linger.gathers {
-            return self.handle(instance, watched, queued.into());
-        }
-        match &mut self.gathered {
-            Some(gathered) if gathered.has_room_for(&queued) => gathered.add(queued, &self.stage),
-            gathered => {
-                // Into the worker's hands first: this thread may get stuck in `handle`.
-                let before = gathered.replace(Lingering::new(queued, &self.stage));
-                if let Some(before) = before {
-                    self = self.handle(instance, watched, before.into())?;
-                }
-            }
-        }
-        match self.take_gathered(0) {
-            Some(gathered) => self.handle(instance, watched, gathered.into()),
-            None => Some(self),
-        }
     }
 }
 

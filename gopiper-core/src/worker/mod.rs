@@ -6,6 +6,7 @@
 //! continues as this worker; the first then ends.
 pub(crate) mod attempts;
 pub(crate) mod deferred;
+mod gather;
 pub(crate) mod handled;
 pub(crate) mod host;
 pub(crate) mod instance;

@@ -19,7 +19,7 @@ pub(crate) struct Fetched {
     pub(crate) node: PathBuf,
 }
 
-/// Looks for the commands in the folders of `path`, and fetches the packages that are not there yet.
+/// Looks for the commands in the folders of `path`, and fetches packages that are not there yet.
 pub(crate) fn fetch(path: &OsStr) -> Result<Fetched> {
     check_commands(NEEDS, path)?;
     let target = target_folder()?;

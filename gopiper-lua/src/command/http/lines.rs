@@ -14,14 +14,14 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 const READ_TIME: Duration = Duration::from_secs(10);
 
 /// The client, as it reads lines.
-pub(super) struct Lines {
+pub(super) struct LineSender {
     to: Sender<Bytes>,
     last: Instant,
 }
 
-impl Lines {
+impl LineSender {
     pub(super) fn new(to: Sender<Bytes>) -> Self {
-        Lines { to, last: Instant::now() }
+        LineSender { to, last: Instant::now() }
     }
 
     /// Sends an object. Returns whether the client reads. One that is stopped (Ctrl-Z) loses its

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
 use super::{
-    lines::{COLLECT, Lines},
+    lines::{COLLECT, LineSender},
     message::{add_data, attribute, shown},
     shared::{MOST_TAPS, Shared},
 };
@@ -50,7 +50,7 @@ pub(super) fn open(shared: &Shared, query: &str) -> Result<Channel<Bytes>, Strin
     let tap = tap.ok_or("this component has too many taps already: end one")?;
     let (sender, body) = Channel::new(1);
     tokio::spawn(async move {
-        show(tap, Lines::new(sender)).await;
+        show(tap, LineSender::new(sender)).await;
         drop(place);
     });
     Ok(body)
@@ -84,7 +84,7 @@ fn having(
 }
 
 /// Sends the messages that pass, until the component ends or the client goes away.
-async fn show(tap: MessageTap, mut to: Lines) {
+async fn show(tap: MessageTap, mut to: LineSender) {
     loop {
         let has_ended = tap.has_ended();
         // One at a time: other requests are answered in between.

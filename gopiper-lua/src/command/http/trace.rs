@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
 use super::{
-    lines::{COLLECT, Lines},
+    lines::{COLLECT, LineSender},
     message::{add_data, shown},
     shared::{MOST_TAPS, Shared},
 };
@@ -64,14 +64,14 @@ pub(super) fn open(shared: &Shared, query: &str) -> Result<Channel<Bytes>, Strin
     let traces = traces.ok_or("messages of this pipeline are followed too often: end one")?;
     let (sender, body) = Channel::new(1);
     tokio::spawn(async move {
-        show(traces, wait, Lines::new(sender)).await;
+        show(traces, wait, LineSender::new(sender)).await;
         drop(place);
     });
     Ok(body)
 }
 
 /// Sends passports until the pipelines end or the client goes away.
-async fn show(traces: Vec<MessageTrace>, wait: Duration, mut to: Lines) {
+async fn show(traces: Vec<MessageTrace>, wait: Duration, mut to: LineSender) {
     let mut late = HashSet::new();
     loop {
         let has_ended = traces.iter().all(MessageTrace::has_ended);

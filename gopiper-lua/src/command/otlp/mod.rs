@@ -1,5 +1,5 @@
-//! `gopiper run --otlp URL`: sends metrics, the log and the ways of some messages by OTLP (gRPC) to a receiver, for example a
-//! collector of OpenTelemetry.
+//! `gopiper run --otlp URL`: sends metrics, the log and the ways of some messages by OTLP (gRPC) to
+//! a receiver, for example a collector of OpenTelemetry.
 //!
 //! It reads what workers have counted, on a thread of its own, and keeps a limited number of log
 //! lines. Nothing here makes a message wait. `docs/decisions` says why it does not use the SDK.

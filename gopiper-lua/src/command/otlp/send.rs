@@ -1,5 +1,5 @@
-//! The thread that sends: metrics at an interval, the log and the ways of messages as they come, all
-//! until they are taken or refused. What is left at the end has [`LAST`] more.
+//! The thread that sends: metrics at an interval, the log and the ways of messages as they come,
+//! all until they are taken or refused. What is left at the end has [`LAST`] more.
 use std::{
     io,
     sync::{

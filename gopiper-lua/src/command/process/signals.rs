@@ -67,12 +67,12 @@ struct StopsState {
     has_started: bool,
     is_stopping: bool,
     /// Looks at the pipelines when they have ended, and are not gone yet.
-    at_end: Option<Look>,
+    at_end: Option<ControlsLook>,
     /// Looks at the pipelines before they produce anything.
-    at_begin: Option<Look>,
+    at_begin: Option<ControlsLook>,
 }
 
-type Look = Arc<dyn Fn(&[Control]) + Send + Sync>;
+type ControlsLook = Arc<dyn Fn(&[Control]) + Send + Sync>;
 
 impl Stops {
     /// Listens from now on, on a thread of its own.

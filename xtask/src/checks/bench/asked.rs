@@ -75,7 +75,8 @@ pub(super) fn sockets(runtime_directory: &Path) -> Vec<PathBuf> {
     entries.flatten().map(|entry| entry.path()).collect()
 }
 
-/// Reads the whole answer, and writes what comes after its status. Whether it is what was asked for.
+/// Reads the whole answer, and writes what comes after its status. Whether it is what was asked
+/// for.
 pub(super) fn ask(socket: &Path, path: &str, into: &mut dyn Write) -> io::Result<bool> {
     let mut stream = UnixStream::connect(socket)?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

@@ -34,8 +34,8 @@ pub(super) struct Sample {
 /// The values that the command lines of a row refer to.
 pub(super) struct Commands {
     /// $INPUT; $SCRATCH (a folder to write to); $GOPIPER, $PIPELINE, $NOTHING_BETWEEN, $FILES,
-    /// $FILE_TO_NULL, $ALL_FAIL, $MANY; $STAGE and $STATIC (examples), $ANSWER, $LINES; $STDIN, $STDOUT and
-    /// $GREP (component files); $DLOPEN (the program in C).
+    /// $FILE_TO_NULL, $ALL_FAIL, $MANY; $STAGE and $STATIC (examples), $ANSWER, $LINES; $STDIN,
+    /// $STDOUT and $GREP (component files); $DLOPEN (the program in C).
     pub(super) variables: Vec<(&'static str, OsString)>,
     /// How many lines are echoed.
     pub(super) echoes: u32,

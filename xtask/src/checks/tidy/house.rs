@@ -75,7 +75,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ("stage", "base disk channel dead_letters plan"),
             ("worker", "base channel dead_letters plan stage"),
             ("run", "base disk channel dead_letters plan stage worker"),
-            ("observe", "base disk channel stage run"),
+            ("observe", "base disk channel stage run loader"),
         ],
     ),
     (
@@ -109,6 +109,11 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ),
             ("command::top", "command::terminal command::process command::control command::sample"),
             ("command::tap", "command::terminal command::process command::control"),
+            (
+                "command::why",
+                "command::terminal command::process command::control command::arguments \
+                 command::letters command::tap command::dlq",
+            ),
             ("command::inspect", "command::terminal command::process command::attributes"),
             ("command::new", "command::terminal command::process command::new_files"),
             ("command::kit", "command::terminal command::process command::new_files"),
@@ -127,13 +132,13 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
                 "command::cli",
                 "command::terminal command::process command::http command::otlp command::trust \
                  command::list command::top command::tap command::new command::kit \
-                 command::verify command::run command::dlq",
+                 command::verify command::run command::dlq command::why",
             ),
             (
                 "command",
                 "command::terminal command::process command::trust command::list command::top \
                  command::tap command::inspect command::new command::kit command::verify \
-                 command::run command::dlq command::cli",
+                 command::run command::dlq command::why command::cli",
             ),
         ],
     ),
