@@ -23,9 +23,10 @@ impl MessageTrace {
         self.watch.receiver.try_recv().ok()
     }
 
-    /// The passports of messages that have not ended.
-    pub fn open(&self) -> Vec<Passport> {
-        self.traces.open(&self.watch)
+    /// The passports of messages that have not ended: those that `wants` takes. It is called while
+    /// workers wait, so it has to be quick.
+    pub fn open(&self, wants: impl FnMut(&Passport) -> bool) -> Vec<Passport> {
+        self.traces.open(&self.watch, wants)
     }
 
     /// The number of messages that were due, and were not followed or shown because there were too

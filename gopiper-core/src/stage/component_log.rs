@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicI64,
+            AtomicBool, AtomicI64,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -31,12 +31,20 @@ pub(crate) struct ComponentLog {
     /// When counts are to be written; `i64::MAX` while there are none.
     due: AtomicI64,
     lines: Mutex<HashMap<(u32, String), Repeated>>,
+    has_ended: AtomicBool,
 }
 
 /// A line that was written, and how often it has come since.
 struct Repeated {
     until: i64,
-    unsaid: usize,
+    unsaid: u64,
+}
+
+fn with_count(text: &str, again: u64) -> String {
+    match again {
+        1 => format!("{text} (once more)"),
+        _ => format!("{text} ({again} times more)"),
+    }
 }
 
 /// Whether anybody wants lines of this level.
@@ -52,8 +60,14 @@ pub(crate) fn is_wanted(level: Level) -> bool {
 
 impl ComponentLog {
     pub(crate) fn new(pipeline: Arc<str>, component: String, clock: Clock) -> Self {
-        let due = AtomicI64::new(i64::MAX);
-        ComponentLog { pipeline, component, clock, due, lines: Mutex::default() }
+        ComponentLog {
+            pipeline,
+            component,
+            clock,
+            due: AtomicI64::new(i64::MAX),
+            lines: Mutex::default(),
+            has_ended: AtomicBool::new(false),
+        }
     }
 
     /// Writes a line of a worker's component, or counts it. `worker` is none where there is one
@@ -61,27 +75,39 @@ impl ComponentLog {
     pub(crate) fn write(&self, level: Level, target: &str, worker: Option<u64>, text: &str) {
         // Who looks for what went wrong wants each line.
         let is_folded = [Level::ERROR, Level::WARN, Level::INFO].contains(&level);
-        if !is_folded || !self.is_repeated(level, text) {
-            self.say(level, target, worker, &in_a_line(text));
+        let text = in_a_line(text);
+        match if is_folded { self.times(level, &text) } else { Some(0) } {
+            None => {}
+            Some(0) => self.say(level, target, worker, &text),
+            Some(again) => self.say(level, target, worker, &with_count(&text, again)),
         }
     }
 
-    fn is_repeated(&self, level: Level, text: &str) -> bool {
+    /// How often the line has come since it was written, if it is to be written now: no worker may
+    /// be awake to do that later.
+    fn times(&self, level: Level, text: &str) -> Option<u64> {
         let now = self.clock.monotonic();
+        let until = now.saturating_add(WINDOW.as_nanos() as i64);
         let mut lines = self.lines.lock();
+        if self.has_ended.load(SeqCst) {
+            return Some(0);
+        }
         let is_full = lines.len() == MOST_LINES;
         match lines.entry((level.0, text.to_owned())) {
-            Entry::Occupied(line) => {
-                line.into_mut().unsaid += 1;
-                true
+            Entry::Occupied(mut line) => {
+                let line = line.get_mut();
+                line.unsaid += 1;
+                (line.until <= now).then(|| {
+                    line.until = until;
+                    std::mem::take(&mut line.unsaid)
+                })
             }
             Entry::Vacant(line) => {
                 if !is_full {
-                    let until = now.saturating_add(WINDOW.as_nanos() as i64);
                     line.insert(Repeated { until, unsaid: 0 });
                     self.due.fetch_min(until, SeqCst);
                 }
-                false
+                Some(0)
             }
         }
     }
@@ -99,9 +125,11 @@ impl ComponentLog {
         }
     }
 
-    /// Writes the counts that are left: the component has ended.
+    /// Writes the counts that are left: the component has ended. What still comes is not counted.
     pub(crate) fn end(&self) {
+        self.has_ended.store(true, SeqCst);
         self.tell(i64::MAX);
+        self.lines.lock().clear();
     }
 
     fn tell(&self, now: i64) {
@@ -113,9 +141,7 @@ impl ComponentLog {
             let again = std::mem::take(&mut line.unsaid);
             line.until = now.saturating_add(WINDOW.as_nanos() as i64);
             if again > 0 {
-                let times = if again == 1 { "once" } else { &format!("{again} times") };
-                let said = format!("{} ({times} more)", in_a_line(text));
-                self.say(Level(*level), "", None, &said);
+                self.say(Level(*level), "", None, &with_count(text, again));
             }
             again > 0
         });
@@ -204,6 +230,30 @@ mod tests {
             }
         });
         assert_eq!(said, ["ERROR text", "WARN text"], "the tests' subscriber wants no details");
-        assert!(!log.is_repeated(Level::DEBUG, "text"));
+        assert_eq!(log.times(Level::DEBUG, "text"), Some(0));
+    }
+
+    /// A component may log from a thread of its own while its workers sleep.
+    #[test]
+    fn a_line_is_written_in_each_window_though_no_worker_looks() {
+        let (clock, log) = with_clock();
+        let said = log_of(|| {
+            for _ in 0..25 {
+                log.write(Level::WARN, "", None, "no connection");
+                clock.advance(Duration::from_secs(1));
+            }
+            log.end();
+            log.write(Level::WARN, "", None, "no connection");
+            log.write(Level::WARN, "", None, "no connection");
+        });
+        let expected = [
+            "WARN no connection",
+            "WARN no connection (10 times more)",
+            "WARN no connection (10 times more)",
+            "WARN no connection (4 times more)",
+            "WARN no connection",
+            "WARN no connection",
+        ];
+        assert_eq!(said, expected);
     }
 }

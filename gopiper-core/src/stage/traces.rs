@@ -5,60 +5,42 @@
 //! they do with followed messages, under a lock that only those need.
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
         Arc,
-        atomic::{
-            AtomicI64, AtomicU64, AtomicUsize,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
+        atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use gopiper_abi::{
     Message, Positions, Trace,
-    raw::{Batch, Deliveries, Outcome, Settle},
+    raw::{Batch, Deliveries, MessageId, Outcome, Settle},
 };
-use memchr::memmem::Finder;
 use parking_lot::Mutex;
 
+pub(crate) use self::watch::SharedWatch;
+pub use self::watch::TraceOptions;
+use self::watch::{MOST_OPEN, TraceId};
 use crate::{
-    base::clock::Clock,
+    base::{clock::Clock, secrets::redact},
     stage::passport::{OpenPassport, Passport, SHOWN, TraceEvent, TraceStep},
 };
 
 /// The most operators that follow messages of one pipeline.
 const MOST_WATCHES: usize = 8;
-/// The most messages that are followed at the same time. Others pass unfollowed.
-const MOST_OPEN: usize = 256;
-/// The most passports that wait for an operator.
-const WAITING: usize = 256;
 /// Of messages that are made of a followed one, so many are followed, too.
 const MOST_MADE: usize = 8;
-
-type TraceId = [u8; 16];
-
-/// Which messages are followed.
-#[derive(Debug, Clone)]
-pub struct TraceOptions {
-    /// The most messages a second.
-    pub per_second: f64,
-    /// Only messages whose bytes contain this as their source sends them. Each is searched for it.
-    pub contains: Vec<u8>,
-    /// Also messages whose source gives them a trace that is sampled, and those out of a buffer
-    /// that had one before.
-    pub given: bool,
-}
 
 /// What is followed in a pipeline.
 pub(crate) struct Traces {
     pipeline: Arc<str>,
     clock: Clock,
     count: AtomicUsize,
+    /// When the next message is to be followed, at the earliest.
+    due: AtomicI64,
     state: Mutex<TracesState>,
 }
 
@@ -73,26 +55,22 @@ struct OpenTrace {
     to: Vec<Arc<SharedWatch>>,
 }
 
-/// The state that the workers share with the operator's side.
-pub(crate) struct SharedWatch {
-    contains: Finder<'static>,
-    given: bool,
-    interval: i64,
-    due: AtomicI64,
-    /// The last ones that it chose: they are followed again when they come out of a buffer.
-    chosen: Mutex<VecDeque<TraceId>>,
-    sender: Sender<Passport>,
-    pub(crate) receiver: Receiver<Passport>,
-    /// Messages that were not followed or shown, as there were too many.
-    pub(crate) unseen: AtomicU64,
-}
+/// The followed messages of a batch.
+pub(crate) type Followed = Vec<FollowedMessage>;
 
-/// The places of followed messages in a batch.
-pub(crate) type Followed = Vec<(usize, TraceId)>;
+/// A followed message of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FollowedMessage {
+    place: usize,
+    trace: TraceId,
+    /// Where a component has it: what its source waits for.
+    message: Option<MessageId>,
+}
 
 impl Traces {
     pub(crate) fn new(pipeline: Arc<str>, clock: Clock) -> Arc<Self> {
-        Arc::new(Traces { pipeline, clock, count: AtomicUsize::new(0), state: Mutex::default() })
+        let (count, due) = (AtomicUsize::new(0), AtomicI64::new(i64::MIN));
+        Arc::new(Traces { pipeline, clock, count, due, state: Mutex::default() })
     }
 
     /// Whether anything may be followed.
@@ -107,20 +85,9 @@ impl Traces {
         if state.watches.len() == MOST_WATCHES {
             return None;
         }
-        let interval =
-            Duration::try_from_secs_f64(1.0 / options.per_second).unwrap_or(Duration::MAX);
-        let (sender, receiver) = bounded(WAITING);
-        let watch = Arc::new(SharedWatch {
-            contains: Finder::new(&options.contains).into_owned(),
-            given: options.given,
-            interval: i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
-            due: AtomicI64::new(i64::MIN),
-            chosen: Mutex::default(),
-            sender,
-            receiver,
-            unseen: AtomicU64::new(0),
-        });
+        let watch = SharedWatch::new(options);
         state.watches.push(watch.clone());
+        self.due.store(i64::MIN, Relaxed);
         self.count.store(state.watches.len(), Relaxed);
         Some(watch)
     }
@@ -136,11 +103,16 @@ impl Traces {
         self.count.store(state.watches.len(), Relaxed);
     }
 
-    /// The passports of messages that are on their way, for one operator.
-    pub(crate) fn open(&self, watch: &Arc<SharedWatch>) -> Vec<Passport> {
+    /// The passports of messages that are on their way, for one operator: those that `wants` takes.
+    pub(crate) fn open(
+        &self,
+        watch: &Arc<SharedWatch>,
+        mut wants: impl FnMut(&Passport) -> bool,
+    ) -> Vec<Passport> {
         let state = self.state.lock();
-        let of_it = |trace: &&OpenTrace| trace.to.iter().any(|other| Arc::ptr_eq(other, watch));
-        state.open.values().filter(of_it).map(|trace| trace.passport.passport.clone()).collect()
+        let of_it = state.open.values().filter(|trace| trace.goes_to(watch));
+        let passports = of_it.map(|trace| &trace.passport.passport);
+        passports.filter(|passport| wants(passport)).cloned().collect()
     }
 
     /// A source or a buffer sends a batch, whose outcomes `hears` hears: some of its messages may
@@ -155,31 +127,46 @@ impl Traces {
         let mut followed = Followed::new();
         let given: Vec<_> = batch.traced().collect();
         let now = self.clock.monotonic();
+        if given.is_empty() && now < self.due.load(Relaxed) {
+            return hears;
+        }
         let watches = self.state.lock().watches.clone();
         for (place, trace) in given {
             let follows = |watch: &&Arc<SharedWatch>| watch.given || watch.has_chosen(trace.id);
             let to: Vec<_> = watches.iter().filter(follows).cloned().collect();
             let own = Trace { span: fastrand::u64(1..).to_ne_bytes(), ..trace };
             let message = &batch.messages()[place];
-            if self.begin(component, (place, message), (own, Some(trace.span)), positions, to) {
-                followed.push((place, trace.id));
+            if self.begin(component, (place, message), (own, Some(trace.span)), positions, &to) {
+                followed.push(FollowedMessage { place, trace: trace.id, message: None });
+            } else {
+                to.iter().for_each(|watch| watch.miss());
             }
         }
         for watch in &watches {
             let Some(place) = watch.choose(batch, now) else { continue };
-            let id = fastrand::u128(1..).to_ne_bytes();
             let span = fastrand::u64(1..).to_ne_bytes();
-            let trace = Trace { id, span, flags: 1 };
             let message = &mut batch.messages_mut()[place];
-            let to = vec![watch.clone()];
-            if self.begin(component, (place, message), (trace, None), positions, to) {
+            // It may be followed for another operator already, or have a trace of its own.
+            let (id, parent) = match message.trace() {
+                Some(trace) if self.join(trace.id, watch) => {
+                    watch.remember(trace.id);
+                    continue;
+                }
+                Some(trace) => (trace.id, Some(trace.span)),
+                None => (fastrand::u128(1..).to_ne_bytes(), None),
+            };
+            let trace = Trace { id, span, flags: 1 };
+            let to = std::slice::from_ref(watch);
+            if self.begin(component, (place, message), (trace, parent), positions, to) {
                 message.set_trace(trace);
                 watch.remember(id);
-                followed.push((place, id));
+                followed.push(FollowedMessage { place, trace: id, message: None });
             } else {
-                watch.unseen.fetch_add(1, Relaxed);
+                watch.miss();
             }
         }
+        let next = watches.iter().map(|watch| watch.due.load(Relaxed)).min();
+        self.due.store(next.unwrap_or(i64::MIN), Relaxed);
         match followed.is_empty() {
             true => hears,
             false => Arc::new(FollowedOutcomes { hears, traces: self.clone(), followed }),
@@ -193,10 +180,11 @@ impl Traces {
         (place, message): (usize, &Message),
         (trace, parent): (Trace, Option<[u8; 8]>),
         positions: Option<&Positions>,
-        to: Vec<Arc<SharedWatch>>,
+        to: &[Arc<SharedWatch>],
     ) -> bool {
         let mut state = self.state.lock();
-        if to.is_empty() || state.open.len() >= MOST_OPEN || state.open.contains_key(&trace.id) {
+        let to: Vec<_> = to.iter().filter(|watch| state.has_room_for(watch)).cloned().collect();
+        if to.is_empty() || state.open.contains_key(&trace.id) {
             return false;
         }
         let data = message.data();
@@ -213,19 +201,32 @@ impl Traces {
             left_out: 0,
             outcome: None,
         };
-        let passport = OpenPassport { passport, message: None };
+        let passport = OpenPassport { passport, kept: Vec::new() };
         state.open.insert(trace.id, OpenTrace { passport, to });
         true
     }
 
-    /// A component gets a batch. Returns where the followed messages are in it.
-    pub(crate) fn began(&self, component: &str, batch: &Batch) -> Followed {
+    /// Follows a message for one operator more. Returns whether it is followed already.
+    fn join(&self, id: TraceId, watch: &Arc<SharedWatch>) -> bool {
+        let mut state = self.state.lock();
+        let has_room = state.has_room_for(watch);
+        let Some(open) = state.open.get_mut(&id) else { return false };
+        match has_room && !open.goes_to(watch) {
+            true => open.to.push(watch.clone()),
+            false => watch.miss(),
+        }
+        true
+    }
+
+    /// A component gets the messages of a batch from a place on. Returns the followed ones.
+    pub(crate) fn began(&self, component: &str, (batch, from): (&Batch, u32)) -> Followed {
         let mut followed = Followed::new();
-        for (place, trace) in batch.traced() {
+        for (place, trace) in batch.traced().filter(|(place, _)| *place >= from as usize) {
             let message = &batch.messages()[place];
             let began = TraceStep::Began { attempts: message.attempts() };
-            if self.note(trace.id, component, began, |open| open.message = message.id()) {
-                followed.push((place, trace.id));
+            if self.note(trace.id, component, began, |_| {}) {
+                let message = message.id();
+                followed.push(FollowedMessage { place, trace: trace.id, message });
             }
         }
         followed
@@ -238,22 +239,28 @@ impl Traces {
         followed: &Followed,
         (batch, through): (&Batch, u32),
     ) {
-        for (place, id) in followed.iter().filter(|(place, _)| *place < through as usize) {
-            let message = &batch.messages()[*place];
-            let description = message.description().chars().take(SHOWN).collect();
-            let reported = TraceStep::Reported { status: message.status(), description };
-            self.note(*id, component, reported, |_| {});
+        for of in followed.iter().filter(|of| of.place < through as usize) {
+            let message = &batch.messages()[of.place];
+            let (status, description) = (message.status(), beginning(message.description()));
+            let reported = TraceStep::Reported { status, description };
+            self.note(of.trace, component, reported, |open| {
+                // The component keeps it: what it makes of it is followed, too.
+                open.kept.extend(of.message.filter(|_| status == 1));
+            });
         }
     }
 
     /// A component sends messages in the name of those that it has kept.
     pub(crate) fn made(&self, component: &str, batch: &mut Batch, of: &Deliveries) {
         let parents: Vec<_> = {
-            let state = self.state.lock();
-            let is_parent = |open: &&OpenTrace| {
-                open.passport.message.is_some_and(|message| of.contains(message))
+            let mut state = self.state.lock();
+            let parent = |open: &mut OpenTrace| {
+                let before = open.passport.kept.len();
+                // Sent once: later, another message may have the same id.
+                open.passport.kept.retain(|message| !of.contains(*message));
+                (open.passport.kept.len() < before).then_some(open.passport.passport.trace)
             };
-            state.open.values().filter(is_parent).map(|open| open.passport.passport.trace).collect()
+            state.open.values_mut().filter_map(parent).collect()
         };
         let made = TraceStep::Made { messages: batch.len() };
         for parent in &parents {
@@ -291,7 +298,7 @@ impl Traces {
         passport.passport.add(TraceEvent { time, component, step: TraceStep::Settled(outcome) });
         for watch in to {
             if watch.sender.try_send(passport.passport.clone()).is_err() {
-                watch.unseen.fetch_add(1, Relaxed);
+                watch.miss();
             }
         }
     }
@@ -313,32 +320,24 @@ impl Traces {
     }
 }
 
-impl SharedWatch {
-    fn has_chosen(&self, id: TraceId) -> bool {
-        self.chosen.lock().contains(&id)
+impl TracesState {
+    fn has_room_for(&self, watch: &Arc<SharedWatch>) -> bool {
+        self.open.values().filter(|open| open.goes_to(watch)).count() < MOST_OPEN
     }
+}
 
-    fn remember(&self, id: TraceId) {
-        let mut chosen = self.chosen.lock();
-        if chosen.len() == MOST_OPEN {
-            chosen.pop_front();
-        }
-        chosen.push_back(id);
+impl OpenTrace {
+    fn goes_to(&self, watch: &Arc<SharedWatch>) -> bool {
+        self.to.iter().any(|other| Arc::ptr_eq(other, watch))
     }
+}
 
-    /// The place of the message to follow next, if one is due.
-    fn choose(&self, batch: &Batch, now: i64) -> Option<usize> {
-        let before = self.due.load(Acquire);
-        if now < before {
-            return None;
-        }
-        let fits = |message: &Message| {
-            message.trace().is_none() && self.contains.find(message.data()).is_some()
-        };
-        let place = batch.messages().iter().position(fits)?;
-        let next = now.saturating_add(self.interval);
-        // Another worker may have been faster.
-        self.due.compare_exchange(before, next, AcqRel, Relaxed).ok().map(|_| place)
+/// The beginning of a description, without secrets. It is cut last, so that no part of one is left.
+fn beginning(description: &str) -> String {
+    let whole = redact(description);
+    match whole.char_indices().nth(SHOWN) {
+        None => whole.into_owned(),
+        Some((end, _)) => format!("{}…", &whole[..end]),
     }
 }
 
@@ -352,8 +351,8 @@ struct FollowedOutcomes {
 impl Settle for FollowedOutcomes {
     fn settled(&self, token: u64, first: u32, count: u32, outcome: Outcome) {
         let settled = first as usize..first as usize + count as usize;
-        for (_, id) in self.followed.iter().filter(|(place, _)| settled.contains(place)) {
-            self.traces.settled(*id, outcome);
+        for of in self.followed.iter().filter(|of| settled.contains(&of.place)) {
+            self.traces.settled(of.trace, outcome);
         }
         self.hears.settled(token, first, count, outcome);
     }

@@ -26,7 +26,7 @@ impl Attempts {
     /// Adds the attempt that the message has just had.
     pub(crate) fn add(&mut self, message: &Message, now: i64) {
         let status = message.status();
-        let description: String = message.description().chars().take(DESCRIBED).collect();
+        let description = without_secrets(message.description());
         match self.0.last_mut() {
             Some(last) if (last.status, &last.description) == (status, &description) => {
                 last.last = now;
@@ -43,17 +43,29 @@ impl Attempts {
 
     /// Writes them on the message, which has failed for good.
     pub(crate) fn write_on(&self, message: &mut Message) {
+        if self.0.is_empty() {
+            return;
+        }
         let value = |alike: &Alike| {
             Value::from(Map::from_iter([
                 ("first", Value::time(alike.first)),
                 ("last", Value::time(alike.last)),
                 ("attempts", i64::from(alike.count).into()),
                 ("status", i64::from(alike.status).into()),
-                ("description", redact(&alike.description).into_owned().into()),
+                ("description", alike.description.as_str().into()),
             ]))
         };
         let all: Vec<_> = self.0.iter().map(value).collect();
         message.set_attribute(about::HISTORY, all);
+    }
+}
+
+/// The beginning of a description. It is cut last, so that no part of a secret is left.
+fn without_secrets(description: &str) -> String {
+    let whole = redact(description);
+    match whole.char_indices().nth(DESCRIBED) {
+        None => whole.into_owned(),
+        Some((end, _)) => format!("{}…", &whole[..end]),
     }
 }
 
@@ -88,6 +100,14 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let expected = [(0, 1, 2, text("busy")), (2, 2, 1, text("busy")), (3, 3, 1, text("gone"))];
         assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_kept() {
+        crate::secrets::keep("attempts-password");
+        let text = format!("{}attempts-password", "x".repeat(DESCRIBED - 5));
+        let kept = without_secrets(&text);
+        assert!(kept.ends_with("x(secr…") && !kept.contains("atte"), "{kept}");
     }
 
     #[test]

@@ -49,10 +49,10 @@ pub(crate) struct Retries {
 }
 
 impl Context {
-    /// The component gets the batch.
+    /// The component gets the messages from `through` on.
     pub(crate) fn begin(&mut self, stage: &Stage, batch: &Batch) {
-        if stage.traces.is_on() {
-            self.followed = stage.traces.began(&stage.name, batch);
+        if stage.traces.is_on() && !stage.is_done_with() {
+            self.followed = stage.traces.began(&stage.name, (batch, self.through));
         }
     }
 
@@ -124,10 +124,12 @@ impl HandledBatch {
             if place < through && wants(message) {
                 let mut message = std::mem::replace(message, Message::vacated());
                 stage.report_retry(&message);
-                let before = self.context.attempts.get_mut(place).map(std::mem::take);
-                let mut of_message = before.unwrap_or_default();
-                of_message.add(&message, now);
-                attempts.push(of_message);
+                if stage.dead_letters.is_some() {
+                    let before = self.context.attempts.get_mut(place).map(std::mem::take);
+                    let mut of_message = before.unwrap_or_default();
+                    of_message.add(&message, now);
+                    attempts.push(of_message);
+                }
                 message.set_attempts(message.attempts().saturating_add(1));
                 message.set_status(0);
                 places.push(place as u32);

@@ -1,4 +1,6 @@
 //! What is followed, on a clock that the tests move.
+use std::time::Duration;
+
 use gopiper_abi::raw::Outcome;
 
 use super::*;
@@ -41,12 +43,12 @@ fn a_message_is_followed_through_components_to_its_outcome() {
     let (_clock, traces) = with_clock();
     let watch = traces.watch(&options(1.0, "needle")).expect("room");
     let mut batch = sent(&traces, &["hay", "needle"]);
-    let followed = traces.began("grep", &batch);
+    let followed = traces.began("grep", (&batch, 0));
     assert_eq!(followed.len(), 1);
-    assert_eq!(followed[0].0, 1, "the place of the needle");
+    assert_eq!(followed[0].place, 1, "the place of the needle");
     traces.reported("grep", &followed, (&batch, 2));
     traces.passed_on("grep", &batch);
-    assert_eq!(traces.open(&watch).len(), 1);
+    assert_eq!(traces.open(&watch, |_| true).len(), 1);
     batch.settle(Outcome::DELIVERED);
     let passport = watch.receiver.try_recv().expect("it has ended");
     let (grep, source) = ("grep".to_owned(), "source".to_owned());
@@ -61,7 +63,7 @@ fn a_message_is_followed_through_components_to_its_outcome() {
             (String::new(), TraceStep::Settled(Outcome::DELIVERED)),
         ]
     );
-    assert!(traces.open(&watch).is_empty());
+    assert!(traces.open(&watch, |_| true).is_empty());
 }
 
 #[test]
@@ -80,14 +82,15 @@ fn a_message_that_was_kept_is_followed_in_what_is_made_of_it() {
     let (_clock, traces) = with_clock();
     let watch = traces.watch(&options(1.0, "")).expect("room");
     let mut batch = sent(&traces, &["one"]);
-    traces.began("join", &batch);
-    let mut slot = std::mem::replace(&mut batch.messages_mut()[0], Message::vacated());
-    let (_message, deliveries) = gopiper_abi::raw::Kept::of_slot(&mut slot).split();
+    let followed = traces.began("join", (&batch, 0));
+    let kept = gopiper_abi::raw::Kept::of_slot(&mut batch.messages_mut()[0]);
+    traces.reported("join", &followed, (&batch, 1));
+    let (_message, deliveries) = kept.split();
     let mut made = Batch::new(1);
     assert!(made.push(Message::new("other")).is_ok());
     traces.made("join", &mut made, &deliveries);
     made.derive_delivery(deliveries);
-    assert_eq!(traces.began("sink", &made).len(), 1, "it has the trace of the first one");
+    assert_eq!(traces.began("sink", (&made, 0)).len(), 1, "it has the trace of the first one");
     drop(batch);
     made.settle(Outcome::DROPPED);
     let passport = watch.receiver.try_recv().expect("it has ended");
@@ -119,6 +122,31 @@ fn a_message_is_followed_again_after_a_buffer() {
 }
 
 #[test]
+fn a_message_is_followed_for_two_operators() {
+    let (_clock, traces) = with_clock();
+    let first = traces.watch(&options(1.0, "")).expect("room");
+    let second = traces.watch(&options(1.0, "one")).expect("room");
+    drop(sent(&traces, &["one"]));
+    let ids = [first, second].map(|watch| watch.receiver.try_recv().expect("one").trace.id);
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_message_with_a_trace_of_its_own_is_followed_too() {
+    let (_clock, traces) = with_clock();
+    let watch = traces.watch(&options(1.0, "")).expect("room");
+    let mut batch = Batch::new(1);
+    let mut message = Message::new("one");
+    message.set_trace(Trace { id: [7; 16], span: [3; 8], flags: 0 });
+    assert!(batch.push(message).is_ok());
+    let hears = traces.created("source", &mut batch, None, Arc::new(Deaf));
+    batch.open_delivery(0, hears);
+    drop(batch);
+    let passport = watch.receiver.try_recv().expect("it is followed");
+    assert_eq!((passport.trace.id, passport.parent), ([7; 16], Some([3; 8])));
+}
+
+#[test]
 fn there_is_a_limit_of_all() {
     let (clock, traces) = with_clock();
     let watch = traces.watch(&options(1e9, "")).expect("room");
@@ -127,13 +155,13 @@ fn there_is_a_limit_of_all() {
         batches.push(sent(&traces, &["one"]));
         clock.advance(Duration::from_secs(1));
     }
-    assert_eq!(traces.open(&watch).len(), MOST_OPEN);
+    assert_eq!(traces.open(&watch, |_| true).len(), MOST_OPEN);
     assert_eq!(watch.unseen.load(Relaxed), MOST_OPEN as u64);
     let more: Vec<_> = (1..MOST_WATCHES).map(|_| traces.watch(&options(1.0, ""))).collect();
     assert!(more.iter().all(Option::is_some) && traces.watch(&options(1.0, "")).is_none());
     for other in more.iter().flatten().chain([&watch]) {
         traces.end(other);
     }
-    assert!(!traces.is_on() && traces.open(&watch).is_empty());
+    assert!(!traces.is_on() && traces.open(&watch, |_| true).is_empty());
     drop(batches);
 }

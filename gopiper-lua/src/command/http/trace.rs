@@ -82,12 +82,11 @@ async fn show(traces: Vec<MessageTrace>, wait: Duration, mut to: LineSender) {
                 return;
             }
         }
-        for passport in traces.iter().flat_map(MessageTrace::open) {
-            let is_late = age(&passport) >= wait;
-            if is_late
-                && late.insert(passport.trace.id)
-                && !to.send(&object(&passport, unseen)).await
-            {
+        let is_new =
+            |passport: &Passport| age(passport) >= wait && !late.contains(&passport.trace.id);
+        let open: Vec<_> = traces.iter().flat_map(|trace| trace.open(is_new)).collect();
+        for passport in open {
+            if late.insert(passport.trace.id) && !to.send(&object(&passport, unseen)).await {
                 return;
             }
         }

@@ -5,8 +5,9 @@ use gopiper_core::{
 };
 use parking_lot::Mutex;
 
-/// The most passports of a request.
-const REQUEST_PASSPORTS: usize = 100;
+/// The most passports of a request: with all their events, they are smaller than the 4 MiB that
+/// many receivers take.
+const REQUEST_PASSPORTS: usize = 20;
 
 /// Follows some messages of all pipelines.
 pub(super) struct Following {
@@ -38,7 +39,7 @@ impl Following {
             let room = REQUEST_PASSPORTS - taken.len();
             let before = taken.len();
             taken.extend(std::iter::from_fn(|| trace.take()).take(room));
-            !has_ended || taken.len() > before
+            !has_ended || room == 0 || taken.len() > before
         });
         taken
     }

@@ -145,7 +145,15 @@ impl ExporterState {
             };
             let _ = timeout(LAST, all).await;
             let lines = self.lines_in_hand.load(Relaxed) + self.lines.len() as u64;
-            let spans = self.spans_in_hand.load(Relaxed);
+            self.complaints.lost(self.lines.take_lost());
+            let mut spans = self.spans_in_hand.load(Relaxed);
+            if let Some(following) = &self.following {
+                // What is taken here is not sent any more.
+                while let passports @ [_, ..] = &*following.take() {
+                    spans +=
+                        spans::count(&spans::request(passports, &self.settings.resource)) as u64;
+                }
+            }
             self.complaints.unsent(self.lacks_metrics.load(Relaxed), lines, spans);
         });
         // A thread that finds an address may take longer.

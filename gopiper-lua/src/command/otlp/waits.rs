@@ -12,6 +12,8 @@ pub(super) const LAST: Duration = Duration::from_secs(5);
 /// The pause before the second attempt, and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest one that a receiver may demand.
+const LONGEST_DEMANDED: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest one when the program waits for the end.
 const LONGEST_AT_END: Duration = Duration::from_secs(1);
 
@@ -52,6 +54,8 @@ impl OtlpWaits {
     /// Waits before another attempt: longer each time, or as long as the receiver wants. Returns
     /// false if there is none before the end.
     pub(super) async fn before_another(&mut self, demanded: Option<Duration>) -> bool {
+        // A day at most: a larger number may be none that a clock has.
+        let demanded = demanded.map(|wait| wait.min(LONGEST_DEMANDED));
         let Some(wait) = demanded.filter(|wait| !wait.is_zero()) else {
             let longest = if self.is_ending { LONGEST_AT_END } else { LONGEST_PAUSE };
             self.pause(jitter(backoff(self.attempts).min(longest))).await;

@@ -1,0 +1,100 @@
+//! An operator's wish to follow messages, and the passports that wait for them.
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicI64, AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed},
+        },
+    },
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use gopiper_abi::{Message, raw::Batch};
+use memchr::memmem::Finder;
+use parking_lot::Mutex;
+
+use crate::stage::passport::Passport;
+
+/// The most messages that are followed at the same time for an operator. Others pass unfollowed.
+pub(super) const MOST_OPEN: usize = 256;
+/// The most passports that wait for an operator.
+const WAITING: usize = 256;
+
+pub(super) type TraceId = [u8; 16];
+
+/// Which messages are followed.
+#[derive(Debug, Clone)]
+pub struct TraceOptions {
+    /// The most messages a second.
+    pub per_second: f64,
+    /// Only messages whose bytes contain this as their source sends them. Each is searched for it.
+    pub contains: Vec<u8>,
+    /// Also messages whose source gives them a trace that is sampled, and those out of a buffer
+    /// that had one before.
+    pub given: bool,
+}
+
+/// The state that the workers share with the operator's side.
+pub(crate) struct SharedWatch {
+    contains: Finder<'static>,
+    pub(super) given: bool,
+    interval: i64,
+    pub(super) due: AtomicI64,
+    /// The last ones that it chose: they are followed again when they come out of a buffer.
+    chosen: Mutex<VecDeque<TraceId>>,
+    pub(super) sender: Sender<Passport>,
+    pub(crate) receiver: Receiver<Passport>,
+    /// Messages that were not followed or shown, as there were too many.
+    pub(crate) unseen: AtomicU64,
+}
+
+impl SharedWatch {
+    pub(super) fn new(options: &TraceOptions) -> Arc<Self> {
+        let interval =
+            Duration::try_from_secs_f64(1.0 / options.per_second).unwrap_or(Duration::MAX);
+        let (sender, receiver) = bounded(WAITING);
+        Arc::new(SharedWatch {
+            contains: Finder::new(&options.contains).into_owned(),
+            given: options.given,
+            interval: i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
+            due: AtomicI64::new(i64::MIN),
+            chosen: Mutex::default(),
+            sender,
+            receiver,
+            unseen: AtomicU64::new(0),
+        })
+    }
+
+    /// A message is not followed, or not shown.
+    pub(super) fn miss(&self) {
+        self.unseen.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn has_chosen(&self, id: TraceId) -> bool {
+        self.chosen.lock().contains(&id)
+    }
+
+    pub(super) fn remember(&self, id: TraceId) {
+        let mut chosen = self.chosen.lock();
+        if chosen.len() == MOST_OPEN {
+            chosen.pop_front();
+        }
+        chosen.push_back(id);
+    }
+
+    /// The place of the message to follow next, if one is due.
+    pub(super) fn choose(&self, batch: &Batch, now: i64) -> Option<usize> {
+        let before = self.due.load(Acquire);
+        if now < before {
+            return None;
+        }
+        let fits = |message: &Message| self.contains.find(message.data()).is_some();
+        let place = batch.messages().iter().position(fits)?;
+        let next = now.saturating_add(self.interval);
+        // Another worker may have been faster.
+        self.due.compare_exchange(before, next, AcqRel, Relaxed).ok().map(|_| place)
+    }
+}
