@@ -77,15 +77,14 @@ fn ask_often(
     Ok(Sample { wall: start.elapsed(), cpu, memory: 0 })
 }
 
-/// What it has used so far, to the 100th of a second.
+/// The time that its threads have run so far, as the scheduler counts it, in nanoseconds: the times
+/// of a process have ticks of a 100th of a second.
 fn processor_time(process: &Child) -> Result<Duration> {
-    let text = fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
-    // The name may have anything in it; the field after it is the third.
-    let (_, fields) = text.rsplit_once(')').context("a name in brackets")?;
-    let ticks = |place: usize| -> Result<u64> {
-        let field = fields.split_whitespace().nth(place).context("a field")?;
-        Ok(field.parse()?)
-    };
-    // Fields 14 and 15, in ticks of which Linux shows 100 a second.
-    Ok(Duration::from_millis(10 * (ticks(11)? + ticks(12)?)))
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{}/task", process.id()))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let first = text.split_whitespace().next().context("/proc has no times of threads")?;
+        sum += first.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(sum))
 }
