@@ -91,6 +91,6 @@ impl Passport {
 /// A passport while its message is on its way.
 pub(super) struct OpenPassport {
     pub(super) passport: Passport,
-    /// It, or what was made of it, as components keep it: they send others in its name.
+    /// It, or what was made of it, as components have or keep it: they send others in its name.
     pub(super) kept: Vec<MessageId>,
 }

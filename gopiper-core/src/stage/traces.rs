@@ -224,8 +224,9 @@ impl Traces {
         for (place, trace) in batch.traced().filter(|(place, _)| *place >= from as usize) {
             let message = &batch.messages()[place];
             let began = TraceStep::Began { attempts: message.attempts() };
-            if self.note(trace.id, component, began, |_| {}) {
-                let message = message.id();
+            let message = message.id();
+            // It may be kept, and sent on, before the call ends.
+            if self.note(trace.id, component, began, |open| open.kept.extend(message)) {
                 followed.push(FollowedMessage { place, trace: trace.id, message });
             }
         }
@@ -244,8 +245,10 @@ impl Traces {
             let (status, description) = (message.status(), beginning(message.description()));
             let reported = TraceStep::Reported { status, description };
             self.note(of.trace, component, reported, |open| {
-                // The component keeps it: what it makes of it is followed, too.
-                open.kept.extend(of.message.filter(|_| status == 1));
+                // Kept: what the component makes of it later is followed, too.
+                if status != 1 {
+                    open.kept.retain(|kept| Some(*kept) != of.message);
+                }
             });
         }
     }
