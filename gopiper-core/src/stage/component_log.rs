@@ -19,7 +19,7 @@ use crate::base::{clock::Clock, one_line::in_a_line};
 
 /// How often a line that goes on is written.
 const WINDOW: Duration = Duration::from_secs(10);
-/// The most lines that are told apart at the same time. Others are written each time.
+/// The number of different lines that are counted at the same time. Others are always written.
 const MOST_LINES: usize = 32;
 
 /// The log of one component. Any of its threads writes; whichever worker comes first after
@@ -73,7 +73,7 @@ impl ComponentLog {
     /// Writes a line of a worker's component, or counts it. `worker` is none where there is one
     /// worker alone.
     pub(crate) fn write(&self, level: Level, target: &str, worker: Option<u64>, text: &str) {
-        // Who looks for what went wrong wants each line.
+        // Details are for authors, who need each line.
         let is_folded = [Level::ERROR, Level::WARN, Level::INFO].contains(&level);
         let text = in_a_line(text);
         match if is_folded { self.times(level, &text) } else { Some(0) } {

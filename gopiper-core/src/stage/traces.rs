@@ -34,7 +34,7 @@ const MOST_WATCHES: usize = 8;
 /// Of messages that are made of a followed one, so many are followed, too.
 const MOST_MADE: usize = 8;
 
-/// What is followed in a pipeline.
+/// The followed messages of a pipeline.
 pub(crate) struct Traces {
     pipeline: Arc<str>,
     clock: Clock,

@@ -1,4 +1,4 @@
-//! What is followed, on a clock that the tests move.
+//! The choice of messages, and their passports, on a clock that the tests move.
 use std::time::Duration;
 
 use gopiper_abi::raw::Outcome;

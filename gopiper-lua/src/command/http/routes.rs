@@ -3,7 +3,7 @@ use hyper::Method;
 
 use super::{access::Asks, page::PageFile};
 
-/// What is at a path.
+/// The resource at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route<'p> {
     Page(PageFile),

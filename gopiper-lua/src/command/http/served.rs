@@ -1,4 +1,4 @@
-//! What the server is told about its process.
+//! The process, as its command describes it to the server.
 use std::{ffi::OsString, path::PathBuf};
 
 use crate::command::arguments::PipelineArguments;
