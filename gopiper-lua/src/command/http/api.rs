@@ -11,7 +11,7 @@ use gopiper_core::{
 };
 use serde_json::{Value, json};
 
-use super::shared::Shared;
+use super::state::shared::Shared;
 use crate::command::sample::{
     ComponentSample, DurationsSample, FailureSample, MemorySample, MetricSample, PipelineSample,
     PipelinesSample, ProcessIdentity, ProcessSample,

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     api,
-    shared::{MOST_LISTENERS, Shared},
+    state::shared::{MOST_LISTENERS, Shared},
 };
 use crate::command::sample::{ComponentRates, PipelinesSample, rates};
 

@@ -267,7 +267,7 @@ impl Drawing {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::readiness::tests, *};
+    use super::{super::state::readiness::tests, *};
 
     /// A pipeline of components, each with those that it sends to.
     fn pipeline(components: &[(&str, &[&str])]) -> PipelineReport {

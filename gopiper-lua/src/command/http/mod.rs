@@ -8,22 +8,16 @@
 mod access;
 mod answer;
 mod api;
-mod dead_letters;
 mod events;
 mod layout;
-mod lines;
+mod letters;
+mod live;
 mod message;
 mod page;
-mod readiness;
-mod replay;
-mod replays;
 mod response;
 mod routes;
-mod served;
 mod server;
-mod shared;
-mod tap;
-mod trace;
+mod state;
 
 use std::{
     env::{self, VarError},
@@ -35,7 +29,7 @@ use std::{
 use clap::Args;
 use tracing::info;
 
-pub(crate) use self::served::Served;
+pub(crate) use self::state::served::Served;
 use self::{
     access::{Access, Reach},
     server::Listeners,

@@ -8,12 +8,12 @@ use tokio::task::spawn_blocking;
 use super::{
     access::Access,
     answer::{Answer, EVENTS, JSON_LINES, json, of_type, streamed, text},
-    api, dead_letters, events,
+    api, events,
     layout::{self, GraphAnswer},
-    replay,
+    letters::{self, replay},
+    live::{tap, trace},
     routes::{PATHS, Route},
-    shared::Shared,
-    tap, trace,
+    state::shared::Shared,
 };
 use crate::command::process::signals::Phase;
 
@@ -56,9 +56,9 @@ async fn answer_to(
         Route::Pipelines => json(&api::sample(shared)),
         Route::Tap => streamed(JSON_LINES, tap::open(shared, query)),
         Route::Trace => streamed(JSON_LINES, trace::open(shared, query)),
-        Route::Letters => dead_letters::list(shared).await,
-        Route::Letter(id) => dead_letters::show(shared, id).await,
-        Route::Purge => dead_letters::purge(shared).await,
+        Route::Letters => letters::list(shared).await,
+        Route::Letter(id) => letters::show(shared, id).await,
+        Route::Purge => letters::purge(shared).await,
         Route::Replay if *request.method() == Method::POST => replay::start(shared),
         Route::Replay => json(&shared.replays.state()),
         Route::Nothing => text(StatusCode::NOT_FOUND, PATHS.into()),

@@ -15,8 +15,7 @@ use super::{
     access::{Access, Reach},
     events,
     response::answer,
-    served::Served,
-    shared::Shared,
+    state::{served::Served, shared::Shared},
 };
 use crate::command::process::signals::Stops;
 use gopiper_core::observe::ProcessorTime;

@@ -6,11 +6,11 @@ use crate::command::arguments::PipelineArguments;
 /// What a server shows and does.
 pub(crate) struct Served {
     /// The pipelines' file, in full.
-    pub(super) file: PathBuf,
+    pub(in crate::command::http) file: PathBuf,
     /// As they were given.
-    pub(super) pipeline: PipelineArguments,
+    pub(in crate::command::http) pipeline: PipelineArguments,
     /// The arguments of `gopiper dlq replay`; `None` if this process replays itself.
-    pub(super) replay: Option<Vec<OsString>>,
+    pub(in crate::command::http) replay: Option<Vec<OsString>>,
 }
 
 impl Served {

@@ -5,7 +5,7 @@ use gopiper_core::{in_a_line, secrets::redact};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::message::cut;
+use crate::command::http::message::cut;
 
 /// The last lines that are kept of what it says, and the bytes of each.
 const MOST_LINES: usize = 40;
@@ -13,10 +13,10 @@ const MOST_OF_LINE: usize = 2 << 10;
 
 /// The replay that runs, or the last one.
 #[derive(Default)]
-pub(super) struct Replays(Mutex<ReplayState>);
+pub(in crate::command::http) struct Replays(Mutex<ReplayState>);
 
 #[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct ReplayState {
+pub(in crate::command::http) struct ReplayState {
     /// `none`, `running` or `ended`.
     state: ReplayPhase,
     /// How it ended, in words.
@@ -36,12 +36,12 @@ enum ReplayPhase {
 }
 
 impl Replays {
-    pub(super) fn state(&self) -> ReplayState {
+    pub(in crate::command::http) fn state(&self) -> ReplayState {
         self.0.lock().clone()
     }
 
     /// Begins one, unless one runs.
-    pub(super) fn begin(&self) -> bool {
+    pub(in crate::command::http) fn begin(&self) -> bool {
         let mut state = self.0.lock();
         let is_free = state.state != ReplayPhase::Running;
         if is_free {
@@ -50,7 +50,7 @@ impl Replays {
         is_free
     }
 
-    pub(super) fn say(&self, line: &str) {
+    pub(in crate::command::http) fn say(&self, line: &str) {
         let mut line = redact(&in_a_line(line)).into_owned();
         cut(&mut line, MOST_OF_LINE);
         let lines = &mut self.0.lock().lines;
@@ -60,7 +60,7 @@ impl Replays {
         lines.push_back(line);
     }
 
-    pub(super) fn end(&self, ended: io::Result<ExitStatus>) {
+    pub(in crate::command::http) fn end(&self, ended: io::Result<ExitStatus>) {
         let mut state = self.0.lock();
         state.state = ReplayPhase::Ended;
         state.is_success = Some(ended.as_ref().is_ok_and(ExitStatus::success));

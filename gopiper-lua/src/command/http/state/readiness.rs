@@ -14,7 +14,7 @@ const FULL: f64 = 0.9;
 
 /// The progress of each component, as it was seen.
 #[derive(Default)]
-pub(super) struct Readiness {
+pub(in crate::command::http) struct Readiness {
     seen: HashMap<(String, String), LastProgress>,
 }
 
@@ -26,7 +26,7 @@ struct LastProgress {
 
 impl Readiness {
     /// Looks at the pipelines: often enough that a stuck component is noticed in time.
-    pub(super) fn look(&mut self, pipelines: &[PipelineReport], now: Instant) {
+    pub(in crate::command::http) fn look(&mut self, pipelines: &[PipelineReport], now: Instant) {
         for pipeline in pipelines {
             for component in &pipeline.components {
                 let (messages, blocked) = (component.progress(), component.blocked);
@@ -44,7 +44,7 @@ impl Readiness {
 
     /// For how long a component has had messages and finished none of them, while it waited for no
     /// later one.
-    pub(super) fn stuck(
+    pub(in crate::command::http) fn stuck(
         &self,
         pipeline: &PipelineReport,
         component: &ComponentReport,
@@ -56,7 +56,11 @@ impl Readiness {
     }
 
     /// Why the pipelines are not ready; empty if they are.
-    pub(super) fn reasons(&self, pipelines: &[PipelineReport], now: Instant) -> Vec<String> {
+    pub(in crate::command::http) fn reasons(
+        &self,
+        pipelines: &[PipelineReport],
+        now: Instant,
+    ) -> Vec<String> {
         let mut reasons = Vec::new();
         for pipeline in pipelines {
             for component in &pipeline.components {
@@ -79,7 +83,7 @@ impl Readiness {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::command::http) mod tests {
     use gopiper_abi::Kind;
     use gopiper_core::{MetricValue, observe::ComponentReport};
 

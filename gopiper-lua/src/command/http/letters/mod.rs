@@ -1,5 +1,7 @@
 //! `/api/v1/dead-letters`: lists dead letters, shows one, and removes those that were replayed.
 //! They are read on a thread of their own, one request at a time.
+pub(super) mod replay;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use gopiper_core::{
@@ -15,7 +17,7 @@ use tracing::warn;
 use super::{
     answer::{Answer, json, text},
     message::{add_data, attribute, cut},
-    shared::Shared,
+    state::shared::Shared,
 };
 use crate::command::{
     arguments::PipelineArguments,

@@ -14,17 +14,20 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
-use super::{
-    lines::{COLLECT, LineSender},
+use super::lines::{COLLECT, LineSender};
+use crate::command::http::{
     message::{add_data, shown},
-    shared::{MOST_TAPS, Shared},
+    state::shared::{MOST_TAPS, Shared},
 };
 
 /// Follows the messages that a query asks for.
 ///
 /// # Errors
 /// Why not.
-pub(super) fn open(shared: &Shared, query: &str) -> Result<Channel<Bytes>, String> {
+pub(in crate::command::http) fn open(
+    shared: &Shared,
+    query: &str,
+) -> Result<Channel<Bytes>, String> {
     let (mut pipeline, mut wait) = (None, Duration::from_secs(10));
     let mut options = TraceOptions { per_second: 1.0, contains: Vec::new(), given: false };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

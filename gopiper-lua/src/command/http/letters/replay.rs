@@ -14,9 +14,9 @@ use std::{
 
 use hyper::StatusCode;
 
-use super::{
+use crate::command::http::{
     answer::{Answer, json, text},
-    shared::Shared,
+    state::shared::Shared,
 };
 use crate::command::process::signals::Phase;
 
@@ -24,7 +24,7 @@ use crate::command::process::signals::Phase;
 const PROGRAM: &str = "/proc/self/exe";
 
 /// Starts a replay. How it goes is asked for later.
-pub(super) fn start(shared: &Arc<Shared>) -> Answer {
+pub(in crate::command::http) fn start(shared: &Arc<Shared>) -> Answer {
     if shared.served.replay.is_none() {
         return refused("this process replays dead letters itself: wait until it has ended");
     }

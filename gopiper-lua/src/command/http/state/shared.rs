@@ -10,26 +10,26 @@ use super::{readiness::Readiness, replays::Replays, served::Served};
 use crate::command::process::signals::Stops;
 
 /// Taps at a time, of all components.
-pub(super) const MOST_TAPS: usize = 16;
+pub(in crate::command::http) const MOST_TAPS: usize = 16;
 /// Those who listen to events at a time.
-pub(super) const MOST_LISTENERS: usize = 16;
+pub(in crate::command::http) const MOST_LISTENERS: usize = 16;
 
 /// What all connections share.
-pub(super) struct Shared {
-    pub(super) served: Served,
-    pub(super) started: Instant,
-    pub(super) stops: Stops,
-    pub(super) readiness: Mutex<Readiness>,
+pub(in crate::command::http) struct Shared {
+    pub(in crate::command::http) served: Served,
+    pub(in crate::command::http) started: Instant,
+    pub(in crate::command::http) stops: Stops,
+    pub(in crate::command::http) readiness: Mutex<Readiness>,
     /// Places for taps: each keeps a connection.
-    pub(super) taps: Arc<Semaphore>,
-    pub(super) events: Events,
+    pub(in crate::command::http) taps: Arc<Semaphore>,
+    pub(in crate::command::http) events: Events,
     /// One request at a time reads dead letters: they may be many.
-    pub(super) letters: Arc<Semaphore>,
-    pub(super) replays: Replays,
+    pub(in crate::command::http) letters: Arc<Semaphore>,
+    pub(in crate::command::http) replays: Replays,
 }
 
 impl Shared {
-    pub(super) fn new(served: Served, stops: Stops) -> Self {
+    pub(in crate::command::http) fn new(served: Served, stops: Stops) -> Self {
         Shared {
             served,
             started: Instant::now(),
@@ -43,12 +43,15 @@ impl Shared {
     }
 
     /// The reports of the pipelines that are starting or at work.
-    pub(super) fn reports(&self, processor: &ProcessorTime) -> Vec<PipelineReport> {
+    pub(in crate::command::http) fn reports(
+        &self,
+        processor: &ProcessorTime,
+    ) -> Vec<PipelineReport> {
         self.stops.controls().iter().map(|control| control.report(processor)).collect()
     }
 
     /// Why the pipelines are not ready, after a look at these reports; empty if they are.
-    pub(super) fn not_ready(&self, reports: &[PipelineReport]) -> Vec<String> {
+    pub(in crate::command::http) fn not_ready(&self, reports: &[PipelineReport]) -> Vec<String> {
         let (now, mut readiness) = (Instant::now(), self.readiness.lock());
         readiness.look(reports, now);
         readiness.reasons(reports, now)
@@ -56,11 +59,11 @@ impl Shared {
 }
 
 /// The latest event, for all who listen.
-pub(super) struct Events {
-    pub(super) latest: watch::Sender<Bytes>,
+pub(in crate::command::http) struct Events {
+    pub(in crate::command::http) latest: watch::Sender<Bytes>,
     /// Somebody listens.
-    pub(super) wanted: Notify,
-    pub(super) places: Arc<Semaphore>,
+    pub(in crate::command::http) wanted: Notify,
+    pub(in crate::command::http) places: Arc<Semaphore>,
 }
 
 impl Default for Events {

@@ -9,17 +9,20 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
-use super::{
-    lines::{COLLECT, LineSender},
+use super::lines::{COLLECT, LineSender};
+use crate::command::http::{
     message::{add_data, attribute, shown},
-    shared::{MOST_TAPS, Shared},
+    state::shared::{MOST_TAPS, Shared},
 };
 
 /// Opens the tap that a query asks for.
 ///
 /// # Errors
 /// Why not.
-pub(super) fn open(shared: &Shared, query: &str) -> Result<Channel<Bytes>, String> {
+pub(in crate::command::http) fn open(
+    shared: &Shared,
+    query: &str,
+) -> Result<Channel<Bytes>, String> {
     let (mut component, mut pipeline) = (None, None);
     let mut options = TapOptions { per_second: 10.0, contains: Vec::new(), side: None };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
