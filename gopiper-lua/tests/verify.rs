@@ -94,7 +94,12 @@ fn odd_components_fail_for_their_own_reason() {
                 continue;
             }
             assert_eq!(output.status.code(), Some(1), "{test}: {text}");
-            assert!(text.starts_with(&format!("FAILED         {test}: {said}")), "{test}: {text}");
+            let failed = format!("FAILED         {test}: ");
+            let found = text.strip_prefix(&failed).unwrap_or_else(|| panic!("{test}: {text}"));
+            // A thread that opens a file at that moment gets the number of the closed descriptor.
+            let taken = test == "process::standard-descriptors"
+                && found.starts_with("descriptor 1 is another file after it");
+            assert!(found.starts_with(said) || taken, "{test}: {text}");
         }
     }
 }
