@@ -25,8 +25,8 @@ pub struct Family {
     pub unit: &'static str,
     /// What it counts or measures.
     pub help: &'static str,
-    /// Its values of a component, each with a label of its own if it has one.
-    pub(super) read: fn(&ComponentReport) -> Vec<Sample>,
+    /// Its values of a component, two at most, each with a label of its own if it has one.
+    pub(super) read: fn(&ComponentReport) -> [Option<Sample>; 2],
 }
 
 /// A value of a metric.
@@ -41,19 +41,22 @@ pub(super) enum SampleValue {
     Durations(DurationCounts),
 }
 
-fn whole(value: u64) -> Vec<Sample> {
-    vec![Sample { label: None, value: SampleValue::Whole(value) }]
+fn one(value: SampleValue) -> [Option<Sample>; 2] {
+    [Some(Sample { label: None, value }), None]
 }
 
-fn seconds(value: Duration) -> Vec<Sample> {
-    vec![Sample { label: None, value: SampleValue::Seconds(value) }]
+fn whole(value: u64) -> [Option<Sample>; 2] {
+    one(SampleValue::Whole(value))
+}
+
+fn seconds(value: Duration) -> [Option<Sample>; 2] {
+    one(SampleValue::Seconds(value))
 }
 
 /// Not published until there is one: a component that never calls has no histogram.
-fn durations(value: &DurationCounts) -> Vec<Sample> {
+fn durations(value: &DurationCounts) -> [Option<Sample>; 2] {
     let is_empty = value.longer == 0 && value.within.iter().all(|(_, count)| *count == 0);
-    let value = (!is_empty).then(|| SampleValue::Durations(value.clone()));
-    value.map(|value| Sample { label: None, value }).into_iter().collect()
+    if is_empty { [None, None] } else { one(SampleValue::Durations(value.clone())) }
 }
 
 macro_rules! families {
@@ -84,11 +87,11 @@ families! {
         = |it| whole(it.counts.missed);
     Counter "failed_messages_total" "" "Messages that failed here: at once (`fail`), or after the last attempt (`retry`)."
         = |it| {
-            let of = |status, count| Sample {
-                label: Some(("status", status)),
-                value: SampleValue::Whole(count),
+            let of = |status, count| {
+                let label = Some(("status", status));
+                Some(Sample { label, value: SampleValue::Whole(count) })
             };
-            vec![
+            [
                 of("fail", it.counts.failed.saturating_sub(it.counts.exhausted)),
                 of("retry", it.counts.exhausted),
             ]
@@ -128,9 +131,9 @@ families! {
     Counter "blocked_seconds_total" "seconds" "Time that its workers waited for room in what comes next, together."
         = |it| seconds(it.blocked);
     Counter "cpu_seconds_total" "seconds" "Processor time of its workers and of threads that it started."
-        = |it| it.processor.map(seconds).unwrap_or_default();
+        = |it| it.processor.map_or([None, None], seconds);
     Gauge "library_memory_bytes" "bytes" "Memory that its library holds, for it and for other components of the library."
-        = |it| it.memory.map(|memory| whole(memory.held_bytes())).unwrap_or_default();
+        = |it| it.memory.map_or([None, None], |memory| whole(memory.held_bytes()));
     Histogram "call_duration_seconds" "seconds" "Time that a call took, which handles a batch."
         = |it| durations(&it.calls);
     Histogram "age_seconds" "seconds" "Age of messages when the last component was done with them, by their time."

@@ -19,6 +19,29 @@ use crate::{
 /// The prefix of all metrics of components.
 const PREFIX: &str = "gopiper_component_";
 
+/// A label of a metric: its name and its value.
+pub type Label<'a> = (&'a str, &'a str);
+
+/// The metrics of all pipelines and of the process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published<'a> {
+    /// The labels of each component, which all of its metrics have.
+    pub components: Vec<[Label<'a>; 4]>,
+    /// The metrics.
+    pub metrics: Vec<PublishedMetric<'a>>,
+}
+
+impl<'a> Published<'a> {
+    /// All labels of a value: those of its component first.
+    pub fn labels<'b>(
+        &'b self,
+        point: &'b MetricPoint<'a>,
+    ) -> impl Iterator<Item = Label<'a>> + 'b {
+        let component = point.component.map(|number| &self.components[number][..]);
+        component.unwrap_or_default().iter().chain(&point.labels).copied()
+    }
+}
+
 /// A metric, and all of its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedMetric<'a> {
@@ -37,8 +60,10 @@ pub struct PublishedMetric<'a> {
 /// A value of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricPoint<'a> {
-    /// Names and values.
-    pub labels: Vec<(&'a str, &'a str)>,
+    /// The number of its component in [`Published::components`], if it is of one.
+    pub component: Option<usize>,
+    /// Its further labels.
+    pub labels: Vec<Label<'a>>,
     /// Its value.
     pub value: PointValue,
 }
@@ -65,41 +90,39 @@ pub enum PointValue {
 ///
 /// Two components may have metrics of one name and different kinds, which no format allows: then
 /// those of the first kind are published, and `gopiper_left_out_metrics` counts the others.
-pub fn published<'a>(
-    pipelines: &'a [PipelineReport],
-    processor: &ProcessorTime,
-) -> Vec<PublishedMetric<'a>> {
+pub fn published<'a>(pipelines: &'a [PipelineReport], processor: &ProcessorTime) -> Published<'a> {
     let components: Vec<_> = pipelines
         .iter()
-        .flat_map(|pipeline| pipeline.components.iter().map(|it| (labels(pipeline, it), it)))
+        .flat_map(|pipeline| pipeline.components.iter().map(move |it| (pipeline, it)))
         .collect();
     let mut all = Vec::new();
     for family in FAMILIES {
-        let points = components.iter().flat_map(|(labels, component)| {
-            (family.read)(component).into_iter().map(|Sample { label, value }| MetricPoint {
-                labels: labels.iter().copied().chain(label).collect(),
+        let mut points = Vec::with_capacity(components.len());
+        for (number, (_, component)) in components.iter().enumerate() {
+            let samples = (family.read)(component).into_iter().flatten();
+            points.extend(samples.map(|Sample { label, value }| MetricPoint {
+                component: Some(number),
+                labels: label.into_iter().collect(),
                 value: value.into(),
-            })
-        });
+            }));
+        }
         all.push(PublishedMetric {
             name: format!("{PREFIX}{}", family.name),
             kind: family.kind,
             unit: family.unit,
             help: family.help,
-            points: points.collect(),
+            points,
         });
     }
-    let left_out = of_authors(&components, &mut all);
+    let left_out = of_authors(components.iter().map(|(_, component)| *component), &mut all);
     all.push(outcomes(pipelines));
     of_process(processor, left_out, &mut all);
-    all
+    let labels = components.into_iter().map(|(pipeline, component)| labels(pipeline, component));
+    Published { components: labels.collect(), metrics: all }
 }
 
 /// The labels of a component's metrics.
-fn labels<'a>(
-    pipeline: &'a PipelineReport,
-    component: &'a ComponentReport,
-) -> [(&'a str, &'a str); 4] {
+fn labels<'a>(pipeline: &'a PipelineReport, component: &'a ComponentReport) -> [Label<'a>; 4] {
     [
         ("pipeline", &*pipeline.name),
         ("component_id", &component.name),
@@ -110,29 +133,32 @@ fn labels<'a>(
 
 /// The metrics that components have registered. Returns how many are left out.
 fn of_authors<'a>(
-    components: &[([(&'a str, &'a str); 4], &'a ComponentReport)],
+    components: impl Iterator<Item = &'a ComponentReport>,
     all: &mut Vec<PublishedMetric<'a>>,
 ) -> usize {
     // The name of a counter without its ending may not be that of a gauge, in OpenMetrics.
-    let mut families: BTreeMap<&str, Vec<(&[_; 4], &'a ComponentMetric)>> = BTreeMap::new();
-    for (labels, component) in components {
+    let mut families: BTreeMap<&str, Vec<(usize, &'a ComponentMetric)>> = BTreeMap::new();
+    for (number, component) in components.enumerate() {
         for metric in &component.metrics {
             let name = metric.name.strip_suffix("_total").unwrap_or(&metric.name);
-            families.entry(name).or_default().push((labels, metric));
+            families.entry(name).or_default().push((number, metric));
         }
     }
     let mut left_out = 0;
     for metrics in families.values() {
         let first = metrics[0].1;
         let mut points = Vec::new();
-        for (labels, metric) in metrics {
+        for &(number, metric) in metrics {
             if kind_of(&metric.value) != kind_of(&first.value) {
                 left_out += 1;
                 continue;
             }
             let own = metric.labels.iter().map(|(name, value)| (&**name, &**value));
-            let labels = labels.iter().copied().chain(own).collect();
-            points.push(MetricPoint { labels, value: metric.value.clone().into() });
+            points.push(MetricPoint {
+                component: Some(number),
+                labels: own.collect(),
+                value: metric.value.clone().into(),
+            });
         }
         all.push(PublishedMetric {
             name: format!("{PREFIX}{}", first.name),
@@ -148,6 +174,7 @@ fn of_authors<'a>(
 fn outcomes(pipelines: &[PipelineReport]) -> PublishedMetric<'_> {
     let points = pipelines.iter().flat_map(|PipelineReport { name, outcomes, .. }| {
         outcomes.named().map(|(outcome, count)| MetricPoint {
+            component: None,
             labels: vec![("pipeline", name), ("outcome", outcome)],
             value: PointValue::Whole(count),
         })
@@ -163,7 +190,7 @@ fn outcomes(pipelines: &[PipelineReport]) -> PublishedMetric<'_> {
 
 fn of_process(processor: &ProcessorTime, left_out: usize, all: &mut Vec<PublishedMetric<'_>>) {
     let mut one = |name: &str, kind, unit, help, value| {
-        let points = vec![MetricPoint { labels: Vec::new(), value }];
+        let points = vec![MetricPoint { component: None, labels: Vec::new(), value }];
         all.push(PublishedMetric { name: name.into(), kind, unit, help, points });
     };
     one(

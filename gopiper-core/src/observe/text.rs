@@ -7,14 +7,14 @@ mod tests;
 
 use std::{
     borrow::Cow,
-    fmt::{Display, Write as _},
+    fmt::{self, Display, Formatter, Write as _},
 };
 
 use crate::observe::{
     component::PipelineReport,
     families::FamilyKind,
     processor::ProcessorTime,
-    published::{MetricPoint, PointValue, PublishedMetric, published},
+    published::{Label, PointValue, PublishedMetric, published},
 };
 
 /// A format of metrics as text.
@@ -44,10 +44,16 @@ pub fn metrics_text(
     processor: &ProcessorTime,
     format: MetricsFormat,
 ) -> String {
+    let published = published(pipelines, processor);
+    // Most values have no labels but those of their component: these are written once.
+    let of_components: Vec<_> = published.components.iter().map(|it| written(it)).collect();
     let mut page = Page { text: String::new(), format };
-    for metric in published(pipelines, processor) {
-        page.begin(&metric);
-        metric.points.iter().for_each(|point| page.point(&metric.name, point));
+    for metric in &published.metrics {
+        page.begin(metric);
+        for point in &metric.points {
+            let component = point.component.map_or("", |number| &of_components[number]);
+            page.point(&metric.name, [component, &written(&point.labels)], &point.value);
+        }
     }
     if format == MetricsFormat::OpenMetrics {
         page.text.push_str("# EOF\n");
@@ -55,9 +61,14 @@ pub fn metrics_text(
     page.text
 }
 
-fn push_label(labels: &mut String, name: &str, value: &str) {
-    let comma = if labels.is_empty() { "" } else { "," };
-    let _ = write!(labels, "{comma}{name}=\"{}\"", escaped(value, true));
+/// Labels, separated by commas.
+fn written(labels: &[Label<'_>]) -> String {
+    let mut text = String::new();
+    for (name, value) in labels {
+        let comma = if text.is_empty() { "" } else { "," };
+        let _ = write!(text, "{comma}{name}=\"{}\"", escaped(value, true));
+    }
+    text
 }
 
 /// Backslashes and ends of lines have another form in both formats; quotes in labels, and in the
@@ -69,6 +80,9 @@ fn escaped(text: &str, with_quotes: bool) -> Cow<'_, str> {
     let escaped = text.replace('\\', "\\\\").replace('\n', "\\n");
     if with_quotes { escaped.replace('"', "\\\"").into() } else { escaped.into() }
 }
+
+/// Those of the component, and those of the value: both written already, perhaps empty.
+type Labels<'a> = [&'a str; 2];
 
 struct Page {
     text: String,
@@ -91,51 +105,54 @@ impl Page {
         }
     }
 
-    fn line(&mut self, name: &str, labels: &str, value: impl Display) {
-        let _ = match labels {
-            "" => writeln!(self.text, "{name} {value}"),
-            _ => writeln!(self.text, "{name}{{{labels}}} {value}"),
-        };
+    /// A value of `name` with `ending`, with these labels, and `le` if it is a bucket.
+    fn line(&mut self, name: [&str; 2], labels: Labels<'_>, le: Option<f64>, value: impl Display) {
+        let text = &mut self.text;
+        name.iter().for_each(|part| text.push_str(part));
+        let mut separator = '{';
+        for part in labels.into_iter().filter(|part| !part.is_empty()) {
+            text.push(separator);
+            text.push_str(part);
+            separator = ',';
+        }
+        if let Some(bound) = le {
+            text.push(separator);
+            let _ = match bound {
+                f64::INFINITY => write!(text, "le=\"+Inf\""),
+                bound => write!(text, "le=\"{bound:?}\""),
+            };
+            separator = ',';
+        }
+        text.push_str(if separator == '{' { " " } else { "} " });
+        let _ = writeln!(text, "{value}");
     }
 
-    fn point(&mut self, name: &str, point: &MetricPoint<'_>) {
-        let mut labels = String::new();
-        point.labels.iter().for_each(|(name, value)| push_label(&mut labels, name, value));
-        match &point.value {
-            PointValue::Whole(value) => self.line(name, &labels, value),
-            PointValue::Real(value) => self.line(name, &labels, number(*value)),
+    fn point(&mut self, name: &str, labels: Labels<'_>, value: &PointValue) {
+        match value {
+            PointValue::Whole(value) => self.line([name, ""], labels, None, value),
+            PointValue::Real(value) => self.line([name, ""], labels, None, Number(*value)),
             PointValue::Histogram { buckets, beyond, sum } => {
-                self.histogram(name, &labels, buckets, *beyond, *sum);
+                let mut count = 0;
+                for (bound, more) in buckets.iter().chain([&(f64::INFINITY, *beyond)]) {
+                    count += more;
+                    self.line([name, "_bucket"], labels, Some(*bound), count);
+                }
+                self.line([name, "_sum"], labels, None, Number(*sum));
+                self.line([name, "_count"], labels, None, count);
             }
         }
-    }
-
-    fn histogram(
-        &mut self,
-        name: &str,
-        labels: &str,
-        buckets: &[(f64, u64)],
-        beyond: u64,
-        sum: f64,
-    ) {
-        let mut count = 0;
-        for (bound, more) in buckets.iter().chain([&(f64::INFINITY, beyond)]) {
-            count += more;
-            let mut labels = labels.to_owned();
-            let bound = if bound.is_finite() { format!("{bound:?}") } else { "+Inf".into() };
-            push_label(&mut labels, "le", &bound);
-            self.line(&format!("{name}_bucket"), &labels, count);
-        }
-        self.line(&format!("{name}_sum"), labels, number(sum));
-        self.line(&format!("{name}_count"), labels, count);
     }
 }
 
 /// A number as the formats write it.
-fn number(value: f64) -> String {
-    match value {
-        f64::INFINITY => "+Inf".into(),
-        f64::NEG_INFINITY => "-Inf".into(),
-        value => value.to_string(),
+struct Number(f64);
+
+impl Display for Number {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            f64::INFINITY => formatter.write_str("+Inf"),
+            f64::NEG_INFINITY => formatter.write_str("-Inf"),
+            value => value.fmt(formatter),
+        }
     }
 }

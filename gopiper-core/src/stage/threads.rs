@@ -24,10 +24,12 @@ impl Threads {
         Presence { threads: self, number }
     }
 
-    /// The numbers of the present ones, and the processor time of those that have ended.
+    /// The numbers of the present ones, and the processor time of all that there have been.
     pub(crate) fn read(&self) -> (Vec<u32>, Duration) {
+        // None ends meanwhile, so that each is counted once.
         let known = self.0.lock();
-        (known.present.clone(), known.ended)
+        let present = known.present.iter().filter_map(|number| cpu::of_thread(*number));
+        (known.present.clone(), known.ended + present.sum::<Duration>())
     }
 }
 
@@ -56,10 +58,11 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let _presence = threads.enter();
-                assert_eq!(threads.read().0.len(), 1);
+                let (present, so_far) = threads.read();
+                assert!(present.len() == 1 && !so_far.is_zero(), "{present:?}, {so_far:?}");
             });
         });
-        let (present, ended) = threads.read();
-        assert!(present.is_empty() && !ended.is_zero(), "{ended:?}");
+        let (present, all) = threads.read();
+        assert!(present.is_empty() && !all.is_zero(), "{all:?}");
     }
 }

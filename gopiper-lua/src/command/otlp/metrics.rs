@@ -4,7 +4,7 @@
 //! that feed Prometheus make the same names of that, so that dashboards and alerts fit both ways.
 use std::mem;
 
-use gopiper_core::observe::{FamilyKind, MetricPoint, PointValue, PublishedMetric};
+use gopiper_core::observe::{FamilyKind, MetricPoint, PointValue, Published, PublishedMetric};
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
     common::v1::KeyValue,
@@ -31,7 +31,7 @@ pub(super) struct Moments {
 
 /// The requests that send these metrics. There are several if one would be too large.
 pub(super) fn requests(
-    all: &[PublishedMetric<'_>],
+    all: &Published<'_>,
     resource: &Resource,
     moments: Moments,
 ) -> Vec<ExportMetricsServiceRequest> {
@@ -47,23 +47,23 @@ pub(super) fn requests(
         }],
     };
     let (mut requests, mut metrics, mut size) = (Vec::new(), Vec::new(), 0);
-    for metric in all {
+    for metric in &all.metrics {
         let mut part = Vec::new();
         for point in &metric.points {
-            size += size_of(point);
+            size += size_of(all, point);
             if size > REQUEST_BYTES {
                 if !part.is_empty() {
-                    metrics.push(as_metric(metric, &mem::take(&mut part), moments));
+                    metrics.push(as_metric(all, metric, &mem::take(&mut part), moments));
                 }
                 if !metrics.is_empty() {
                     requests.push(request(mem::take(&mut metrics)));
                 }
-                size = size_of(point);
+                size = size_of(all, point);
             }
             part.push(point);
         }
         if !part.is_empty() {
-            metrics.push(as_metric(metric, &part, moments));
+            metrics.push(as_metric(all, metric, &part, moments));
         }
     }
     if !metrics.is_empty() {
@@ -84,8 +84,8 @@ pub(super) fn count(request: &ExportMetricsServiceRequest) -> usize {
     points.sum()
 }
 
-fn size_of(point: &MetricPoint<'_>) -> usize {
-    let labels: usize = point.labels.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+fn size_of(all: &Published<'_>, point: &MetricPoint<'_>) -> usize {
+    let labels: usize = all.labels(point).map(|(name, value)| name.len() + value.len() + 8).sum();
     let buckets = match &point.value {
         PointValue::Histogram { buckets, .. } => 16 * buckets.len(),
         _ => 0,
@@ -94,6 +94,7 @@ fn size_of(point: &MetricPoint<'_>) -> usize {
 }
 
 fn as_metric(
+    all: &Published<'_>,
     metric: &PublishedMetric<'_>,
     points: &[&MetricPoint<'_>],
     moments: Moments,
@@ -101,18 +102,21 @@ fn as_metric(
     let cumulative = AggregationTemporality::Cumulative.into();
     let data = match metric.kind {
         FamilyKind::Gauge => Data::Gauge(Gauge {
-            data_points: points.iter().filter_map(|point| number(point, 0, moments.now)).collect(),
+            data_points: points
+                .iter()
+                .filter_map(|point| number(all, point, (0, moments.now)))
+                .collect(),
         }),
         FamilyKind::Counter => Data::Sum(Sum {
             data_points: points
                 .iter()
-                .filter_map(|point| number(point, moments.start, moments.now))
+                .filter_map(|point| number(all, point, (moments.start, moments.now)))
                 .collect(),
             aggregation_temporality: cumulative,
             is_monotonic: true,
         }),
         FamilyKind::Histogram => Data::Histogram(Histogram {
-            data_points: points.iter().filter_map(|point| histogram(point, moments)).collect(),
+            data_points: points.iter().filter_map(|point| histogram(all, point, moments)).collect(),
             aggregation_temporality: cumulative,
         }),
     };
@@ -125,14 +129,18 @@ fn as_metric(
     }
 }
 
-fn number(point: &MetricPoint<'_>, start: u64, now: u64) -> Option<NumberDataPoint> {
+fn number(
+    all: &Published<'_>,
+    point: &MetricPoint<'_>,
+    (start, now): (u64, u64),
+) -> Option<NumberDataPoint> {
     let value = match point.value {
         PointValue::Whole(value) => Value::AsInt(i64::try_from(value).unwrap_or(i64::MAX)),
         PointValue::Real(value) => Value::AsDouble(value),
         PointValue::Histogram { .. } => return None,
     };
     Some(NumberDataPoint {
-        attributes: attributes(point),
+        attributes: attributes(all, point),
         start_time_unix_nano: start,
         time_unix_nano: now,
         value: Some(value),
@@ -140,12 +148,16 @@ fn number(point: &MetricPoint<'_>, start: u64, now: u64) -> Option<NumberDataPoi
     })
 }
 
-fn histogram(point: &MetricPoint<'_>, moments: Moments) -> Option<HistogramDataPoint> {
+fn histogram(
+    all: &Published<'_>,
+    point: &MetricPoint<'_>,
+    moments: Moments,
+) -> Option<HistogramDataPoint> {
     let PointValue::Histogram { buckets, beyond, sum } = &point.value else { return None };
     let (explicit_bounds, mut bucket_counts): (Vec<_>, Vec<_>) = buckets.iter().copied().unzip();
     bucket_counts.push(*beyond);
     Some(HistogramDataPoint {
-        attributes: attributes(point),
+        attributes: attributes(all, point),
         start_time_unix_nano: moments.start,
         time_unix_nano: moments.now,
         count: bucket_counts.iter().sum(),
@@ -156,8 +168,8 @@ fn histogram(point: &MetricPoint<'_>, moments: Moments) -> Option<HistogramDataP
     })
 }
 
-fn attributes(point: &MetricPoint<'_>) -> Vec<KeyValue> {
-    point.labels.iter().map(|(name, value)| text(name, value)).collect()
+fn attributes(all: &Published<'_>, point: &MetricPoint<'_>) -> Vec<KeyValue> {
+    all.labels(point).map(|(name, value)| text(name, value)).collect()
 }
 
 /// The symbol of a unit (UCUM); one that is not known as it is.
@@ -183,12 +195,17 @@ mod tests {
     use super::*;
 
     fn metric(name: &str, kind: FamilyKind, values: Vec<PointValue>) -> PublishedMetric<'static> {
-        let point = |value| MetricPoint { labels: vec![("pipeline", "main")], value };
+        let point =
+            |value| MetricPoint { component: None, labels: vec![("pipeline", "main")], value };
         let points = values.into_iter().map(point).collect();
         PublishedMetric { name: name.into(), kind, unit: "seconds", help: "Time.", points }
     }
 
-    fn sent(all: &[PublishedMetric<'_>]) -> Vec<Vec<Metric>> {
+    fn published(metrics: Vec<PublishedMetric<'static>>) -> Published<'static> {
+        Published { components: Vec::new(), metrics }
+    }
+
+    fn sent(all: &Published<'_>) -> Vec<Vec<Metric>> {
         let requests = requests(all, &Resource::default(), Moments { start: 1, now: 2 });
         let metrics = requests
             .into_iter()
@@ -198,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_counter_is_a_growing_sum_without_its_ending() {
-        let all = [metric("busy_seconds_total", FamilyKind::Counter, vec![PointValue::Real(0.5)])];
+        let busy = metric("busy_seconds_total", FamilyKind::Counter, vec![PointValue::Real(0.5)]);
+        let all = published(vec![busy]);
         let metric = sent(&all).remove(0).remove(0);
         assert_eq!((&*metric.name, &*metric.unit), ("busy_seconds", "s"));
         let Some(Data::Sum(sum)) = metric.data else { panic!("{:?}", metric.data) };
@@ -215,8 +233,8 @@ mod tests {
     fn a_histogram_has_a_count_for_what_is_beyond_its_bounds() {
         let buckets = vec![(0.5, 1), (1.0, 2)];
         let value = PointValue::Histogram { buckets, beyond: 4, sum: 9.25 };
-        let metric =
-            sent(&[metric("took", FamilyKind::Histogram, vec![value])]).remove(0).remove(0);
+        let mut metric = sent(&published(vec![metric("took", FamilyKind::Histogram, vec![value])]));
+        let metric = metric.remove(0).remove(0);
         let Some(Data::Histogram(histogram)) = metric.data else { panic!("{:?}", metric.data) };
         let point = &histogram.data_points[0];
         assert_eq!(point.explicit_bounds, [0.5, 1.0]);
@@ -227,11 +245,11 @@ mod tests {
     #[test]
     fn what_is_too_large_for_a_request_is_sent_in_several() {
         let values = |from: u64| (from..from + 30_000).map(PointValue::Whole).collect();
-        let all = [
+        let all = published(vec![
             metric("one", FamilyKind::Gauge, values(0)),
             metric("none", FamilyKind::Gauge, Vec::new()),
             metric("two", FamilyKind::Gauge, values(30_000)),
-        ];
+        ]);
         let requests = requests(&all, &Resource::default(), Moments { start: 1, now: 2 });
         assert!(requests.len() > 1);
         assert_eq!(requests.iter().map(count).sum::<usize>(), 60_000);

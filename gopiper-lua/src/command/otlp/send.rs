@@ -16,14 +16,15 @@ use gopiper_core::{
     observe::{PipelineReport, ProcessorTime, published},
 };
 use opentelemetry_proto::tonic::collector::{
-    logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
+    logs::v1::logs_service_client::LogsServiceClient,
     metrics::v1::{ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient},
-    trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
+    trace::v1::trace_service_client::TraceServiceClient,
 };
 use parking_lot::Mutex;
 use tokio::{
     runtime::{self, Runtime},
     sync::watch,
+    task::{LocalSet, spawn_local},
     time::timeout,
 };
 use tonic::{Request, transport::Channel};
@@ -32,7 +33,7 @@ use super::{
     answer::{NotTaken, answer},
     complaints::{Complaints, OtlpSignal},
     following::Following,
-    logs::{self, LogQueue, THREAD},
+    logs::{self, LogQueue},
     metrics::{self, Moments},
     settings::OtlpSettings,
     spans,
@@ -41,6 +42,8 @@ use super::{
 };
 use crate::command::process::signals::Stops;
 
+/// The name of the thread that sends, and of those that find addresses for it.
+const THREAD: &str = "gopiper-otlp";
 /// How long a line of the log waits for others.
 const LINES_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked for messages that have ended.
@@ -86,6 +89,7 @@ impl Exporter {
         let (end, is_ending) = watch::channel(false);
         let (has_ended, ended) = mpsc::channel();
         thread::Builder::new().name(THREAD.into()).spawn(move || {
+            sending.lines.taken_here();
             sending.run(runtime, is_ending);
             drop(has_ended);
         })?;
@@ -110,6 +114,10 @@ fn look(controls: &[Control]) -> LastLook {
     (controls.iter().map(|control| control.report(&processor)).collect(), processor)
 }
 
+/// How many items of a request that was taken the receiver has rejected, and why. `None`: it has
+/// not said that.
+type Partial = Option<(i64, String)>;
+
 struct ExporterState {
     settings: OtlpSettings,
     complaints: Complaints,
@@ -131,11 +139,10 @@ struct ExporterState {
 
 impl ExporterState {
     fn run(self: Arc<Self>, runtime: Runtime, mut is_ending: watch::Receiver<bool>) {
-        runtime.block_on(async {
-            let metrics =
-                tokio::spawn(self.clone().send_metrics(OtlpWaits::new(is_ending.clone())));
-            let lines = tokio::spawn(self.clone().send_lines(OtlpWaits::new(is_ending.clone())));
-            let spans = tokio::spawn(self.clone().send_spans(OtlpWaits::new(is_ending.clone())));
+        LocalSet::new().block_on(&runtime, async {
+            let metrics = spawn_local(self.clone().send_metrics(OtlpWaits::new(is_ending.clone())));
+            let lines = spawn_local(self.clone().send_lines(OtlpWaits::new(is_ending.clone())));
+            let spans = spawn_local(self.clone().send_spans(OtlpWaits::new(is_ending.clone())));
             // It is also the end if the sender of it has gone.
             let _ = is_ending.wait_for(|is_ending| *is_ending).await;
             let all = async {
@@ -201,30 +208,17 @@ impl ExporterState {
         }
     }
 
-    /// Reads the metrics, and sends them. A refusal is reported here.
+    /// Reads the metrics, and sends them.
     async fn export_metrics(
         &self,
         client: &mut MetricsServiceClient<Channel>,
     ) -> Result<(), NotTaken> {
         for request in self.metrics() {
             let values = metrics::count(&request);
-            match answer(client.export(self.with_headers(request))).await {
-                Ok(response) => {
-                    self.complaints.works();
-                    if let Some(partial) = response.partial_success {
-                        let rejected = partial.rejected_data_points;
-                        self.complaints.partial(
-                            OtlpSignal::Metrics,
-                            rejected,
-                            &partial.error_message,
-                        );
-                    }
-                }
-                Err(NotTaken::Refused { why }) => {
-                    self.complaints.refused(OtlpSignal::Metrics, values, &why);
-                }
-                Err(later) => return Err(later),
-            }
+            let answer = answer(client.export(self.with_headers(request))).await;
+            let partial = answer
+                .map(|it| it.partial_success.map(|it| (it.rejected_data_points, it.error_message)));
+            self.settle(OtlpSignal::Metrics, values, partial)?;
         }
         Ok(())
     }
@@ -238,7 +232,7 @@ impl ExporterState {
     }
 
     async fn send_lines(self: Arc<Self>, mut waits: OtlpWaits) {
-        let mut client = LogsServiceClient::new(self.channel());
+        let mut channel = self.channel();
         loop {
             let is_last = waits.look();
             if !is_last {
@@ -252,16 +246,18 @@ impl ExporterState {
                 }
                 self.lines_in_hand.store(count as u64, Relaxed);
                 let request = logs::request(lines, &self.settings.resource);
-                while let Err(NotTaken::Later { demanded, why }) =
-                    self.export_lines(&mut client, request.clone(), count).await
-                {
-                    self.complaints.failing(&why);
-                    client = LogsServiceClient::new(self.channel());
-                    if !waits.before_another(demanded).await {
-                        return;
+                let attempt = |channel| {
+                    let request = self.with_headers(request.clone());
+                    async move {
+                        let mut client = LogsServiceClient::new(channel);
+                        let partial = answer(client.export(request)).await?.partial_success;
+                        Ok(partial.map(|it| (it.rejected_log_records, it.error_message)))
                     }
+                };
+                let sent = (OtlpSignal::Logs, count);
+                if !self.send(sent, attempt, &mut channel, &mut waits).await {
+                    return;
                 }
-                waits.reset();
                 self.lines_in_hand.store(0, Relaxed);
             }
             self.complaints.lost(self.lines.take_lost());
@@ -271,33 +267,9 @@ impl ExporterState {
         }
     }
 
-    /// Sends lines. A refusal is reported here.
-    async fn export_lines(
-        &self,
-        client: &mut LogsServiceClient<Channel>,
-        request: ExportLogsServiceRequest,
-        count: usize,
-    ) -> Result<(), NotTaken> {
-        match answer(client.export(self.with_headers(request))).await {
-            Ok(response) => {
-                self.complaints.works();
-                if let Some(partial) = response.partial_success {
-                    let rejected = partial.rejected_log_records;
-                    self.complaints.partial(OtlpSignal::Logs, rejected, &partial.error_message);
-                }
-                Ok(())
-            }
-            Err(NotTaken::Refused { why }) => {
-                self.complaints.refused(OtlpSignal::Logs, count, &why);
-                Ok(())
-            }
-            Err(later) => Err(later),
-        }
-    }
-
     async fn send_spans(self: Arc<Self>, mut waits: OtlpWaits) {
         let Some(following) = &self.following else { return };
-        let mut client = TraceServiceClient::new(self.channel());
+        let mut channel = self.channel();
         loop {
             let is_last = waits.look() || waits.pause(SPANS_EVERY).await;
             loop {
@@ -307,16 +279,18 @@ impl ExporterState {
                     break;
                 }
                 self.spans_in_hand.store(count as u64, Relaxed);
-                while let Err(NotTaken::Later { demanded, why }) =
-                    self.export_spans(&mut client, request.clone(), count).await
-                {
-                    self.complaints.failing(&why);
-                    client = TraceServiceClient::new(self.channel());
-                    if !waits.before_another(demanded).await {
-                        return;
+                let attempt = |channel| {
+                    let request = self.with_headers(request.clone());
+                    async move {
+                        let mut client = TraceServiceClient::new(channel);
+                        let partial = answer(client.export(request)).await?.partial_success;
+                        Ok(partial.map(|it| (it.rejected_spans, it.error_message)))
                     }
+                };
+                let sent = (OtlpSignal::Spans, count);
+                if !self.send(sent, attempt, &mut channel, &mut waits).await {
+                    return;
                 }
-                waits.reset();
                 self.spans_in_hand.store(0, Relaxed);
             }
             if is_last {
@@ -325,27 +299,51 @@ impl ExporterState {
         }
     }
 
-    /// Sends spans. A refusal is reported here.
-    async fn export_spans(
+    /// Makes attempts until one is taken or refused. Returns false if there is no time for that.
+    async fn send<A>(
         &self,
-        client: &mut TraceServiceClient<Channel>,
-        request: ExportTraceServiceRequest,
-        count: usize,
-    ) -> Result<(), NotTaken> {
-        match answer(client.export(self.with_headers(request))).await {
-            Ok(response) => {
-                self.complaints.works();
-                if let Some(partial) = response.partial_success {
-                    let rejected = partial.rejected_spans;
-                    self.complaints.partial(OtlpSignal::Spans, rejected, &partial.error_message);
-                }
-                Ok(())
+        (signal, items): (OtlpSignal, usize),
+        attempt: impl Fn(Channel) -> A,
+        channel: &mut Channel,
+        waits: &mut OtlpWaits,
+    ) -> bool
+    where
+        A: Future<Output = Result<Partial, NotTaken>>,
+    {
+        while let Err(NotTaken::Later { demanded, why }) =
+            self.settle(signal, items, attempt(channel.clone()).await)
+        {
+            self.complaints.failing(&why);
+            // A connection that seems to work may be a broken one.
+            *channel = self.channel();
+            if !waits.before_another(demanded).await {
+                return false;
             }
-            Err(NotTaken::Refused { why }) => {
-                self.complaints.refused(OtlpSignal::Spans, count, &why);
-                Ok(())
-            }
-            Err(later) => Err(later),
         }
+        waits.reset();
+        true
+    }
+
+    /// Reports what the receiver will never take.
+    ///
+    /// # Errors
+    /// It may take it later.
+    fn settle(
+        &self,
+        signal: OtlpSignal,
+        items: usize,
+        answer: Result<Partial, NotTaken>,
+    ) -> Result<(), NotTaken> {
+        match answer {
+            Ok(partial) => {
+                self.complaints.works();
+                if let Some((rejected, message)) = partial {
+                    self.complaints.partial(signal, rejected, &message);
+                }
+            }
+            Err(NotTaken::Refused { why }) => self.complaints.refused(signal, items, &why),
+            Err(later) => return Err(later),
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! A report of a process and its pipelines.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -122,8 +122,13 @@ pub(crate) struct MetricSample {
 }
 
 impl PipelinesSample {
-    /// Leaves only numbers, and the names in the pipelines' file: texts may be parts of messages.
+    /// Leaves only numbers, and the names in the pipelines' file: texts may be parts of messages, and
+    /// folders tell who runs this.
     pub(crate) fn without_texts(mut self) -> Self {
+        let file = &mut self.process.identity.file;
+        *file = Path::new(&*file)
+            .file_name()
+            .map_or_else(String::new, |it| it.to_string_lossy().into());
         for component in self.pipelines.iter_mut().flat_map(|it| &mut it.components) {
             component.failures.clear();
             component.metrics.clear();
