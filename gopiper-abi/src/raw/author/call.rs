@@ -225,12 +225,11 @@ impl<'b> BatchCall<'b> {
                     if !extra.is_null() {
                         Extra::retain(extra);
                     }
-                    let mut message = ptr::read(slot);
-                    message.delivery = ptr::null();
-                    message.index = 0;
+                    let status = Message::atomic_status(slot).load(Relaxed);
                     if !frame.is_run() {
                         Message::atomic_status(slot).store(slot::VACANT, Relaxed);
                     }
+                    handed_out = Some((slot, extra));
                     // Release: a thread that sees it sees that this one is out, and may read the
                     // slots before it (`Watch`).
                     (*batch).cursor.store(i as u32, Release);
@@ -239,7 +238,13 @@ impl<'b> BatchCall<'b> {
                         call.fetch_or(CallFlags::SINGLY, Release);
                         is_first = false;
                     }
-                    handed_out = Some((slot, extra));
+                    // Last: where `handle` returns the message as it is, the compiler sees that it
+                    // still equals its slot, and compares nothing. A store between the two could
+                    // have changed the slot, as far as it knows.
+                    let mut message = ptr::read(slot);
+                    message.status = status;
+                    message.delivery = ptr::null();
+                    message.index = 0;
                     handle(message, HandledCallback::new(slot, &frame));
                     if !frame.take_done() {
                         flags |= settle_slot(slot, extra, &frame, "no report");
