@@ -36,8 +36,9 @@ pub use crate::attributes::{
 ///
 /// It also counts what the library allocates
 /// ([`CountedAllocator`](crate::raw::CountedAllocator)), so that the operator sees the memory of
-/// the component. For an allocator of your own, give its path, which must be that of a unit struct;
-/// `none` if the crate has a `#[global_allocator]`, or is an `rlib`, too: then nothing is counted.
+/// the component. To use another allocator, give its path, which must be that of a unit struct.
+/// Give `none` if the crate has a `#[global_allocator]`, or is also an `rlib`: then nothing is
+/// counted.
 ///
 /// ```no_run
 /// # use gopiper_abi::*;

@@ -227,7 +227,8 @@ pub struct RawFactory {
     pub(super) vtable: FactoryVtable_Ref,
 }
 
-/// The bytes that a library has allocated and not yet freed. Any thread may call it at any time.
+/// Returns the bytes that a library has allocated and not yet freed. Any thread may call it at any
+/// time.
 pub type HeldMemory = extern "C" fn() -> u64;
 
 /// The table that a component's file gives the host when it is loaded.
@@ -246,7 +247,7 @@ pub struct ComponentModule {
     pub schema: extern "C" fn() -> RString,
     /// Makes a factory, not configured yet.
     pub factory: extern "C" fn() -> RResult<RawFactory, RawError>,
-    /// What the library holds of memory; `None` if it does not count that.
+    /// Returns the memory that the library holds; `None` if the library does not count it.
     #[sabi(last_prefix_field)]
     pub held_memory: Option<extern "C" fn() -> u64>,
 }

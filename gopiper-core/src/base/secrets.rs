@@ -44,7 +44,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     redacted
 }
 
-/// As [`redact`], of bytes that need not be text.
+/// As [`redact`], for bytes that need not be text.
 pub fn redact_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(bytes) {
         Ok(text) => match redact(text) {
@@ -56,7 +56,7 @@ pub fn redact_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
             for secret in SECRETS.read().iter() {
                 let found: Vec<_> =
                     memchr::memmem::find_iter(&redacted, secret.as_bytes()).collect();
-                // From the last one on: the places of others stay the same.
+                // Backwards, so that the places of the others stay the same.
                 for at in found.into_iter().rev() {
                     redacted.to_mut().splice(at..at + secret.len(), SHOWN.bytes());
                 }

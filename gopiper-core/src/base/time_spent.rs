@@ -1,11 +1,12 @@
-//! Where the time of threads goes. They write it where they wait anyway; anyone reads.
+//! The time that threads spend in one way. They record it where they wait anyway; any thread may
+//! read it.
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::base::clock::Clock;
 
-/// Time that threads spend in one way.
+/// The time that threads spend in one way.
 #[derive(Debug)]
 pub(crate) struct TimeSpent {
     clock: Clock,
@@ -16,7 +17,7 @@ pub(crate) struct TimeSpent {
 struct Stays {
     /// Each stay adds the moment of its end and subtracts that of its beginning.
     sum: i64,
-    /// How many have begun and not ended.
+    /// The number of stays that have begun and not ended.
     open: i64,
 }
 
@@ -33,7 +34,7 @@ impl TimeSpent {
         Stay(self)
     }
 
-    /// All of it so far, with that of stays which have not ended.
+    /// The time so far, including stays that have not ended.
     pub(crate) fn read(&self) -> Duration {
         let stays = self.stays.lock();
         // Under the lock: a stay that begins meanwhile would begin after this moment.
@@ -42,7 +43,7 @@ impl TimeSpent {
     }
 }
 
-/// The time of one thread, from a beginning to the drop.
+/// The stay of one thread. It ends when this is dropped.
 #[must_use = "it ends at once if it is dropped"]
 pub(crate) struct Stay<'a>(&'a TimeSpent);
 

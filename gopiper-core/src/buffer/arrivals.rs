@@ -1,10 +1,11 @@
-//! When blocks came into a buffer: only as much as tells how old the oldest one is, to a second or,
-//! if it holds messages of many minutes, to a small part of that time.
+//! The times when blocks came into a buffer. They show the age of the oldest block: to a second, or
+//! to a small part of the age if the buffer holds messages of many minutes.
 use std::{collections::VecDeque, fs, path::Path, time::UNIX_EPOCH};
 
-/// Blocks that came within so many nanoseconds have one time.
+/// Blocks that came within this many nanoseconds share one time.
 const GRAIN: i64 = 1_000_000_000;
-/// The most times that are kept. Beyond that every second one is forgotten, and fewer are added.
+/// The most times that are kept. Beyond that, every second one is removed, and new ones are added
+/// less often.
 const MOST: usize = 1024;
 
 /// The numbers of blocks, in order, each with the time when it came. Blocks between two of them
@@ -37,7 +38,7 @@ impl Arrivals {
         self.times.push_back((first, now));
     }
 
-    /// When the block with this number came, which is the oldest one that is left.
+    /// When the block with this number came. It must be the oldest block that is left.
     pub(super) fn oldest(&mut self, number: u64) -> Option<i64> {
         while self.times.get(1).is_some_and(|(next, _)| *next <= number) {
             self.times.pop_front();
@@ -49,7 +50,7 @@ impl Arrivals {
     }
 }
 
-/// When the files in a folder were written last, of the one where that is longest ago.
+/// The earliest time at which a file of the folder was last written.
 pub(super) fn oldest_file(folder: &Path) -> Option<i64> {
     let files = fs::read_dir(folder).ok()?.flatten();
     let written = files.filter_map(|file| file.metadata().ok()?.modified().ok());

@@ -98,7 +98,7 @@ impl Index {
         self.segments.last_key_value().map(|(id, segment)| (*id, segment))
     }
 
-    /// The number of the oldest unfinished block. A finished one counts until its end is synced.
+    /// The number of the oldest unfinished block. A finished block counts until its end is synced.
     pub(super) fn oldest(&self) -> Option<u64> {
         let first = self.explicit.keys().next().copied().unwrap_or(u64::MAX);
         (self.messages > 0).then_some(first.min(self.cursor.number))

@@ -72,7 +72,7 @@ impl BufferSource {
         }
     }
 
-    /// A lasting problem is repeated: the log counts equal lines.
+    /// Called again for a lasting problem: the log counts equal lines.
     fn complain(&mut self, error: &str) {
         self.postponed.host().log(Level::ERROR, module_path!(), error);
     }

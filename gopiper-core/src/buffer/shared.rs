@@ -183,8 +183,8 @@ impl SharedBuffer {
         self.changed.notify_all();
     }
 
-    /// Adds blocks in one commit, which is synced. It also removes finished blocks. `now`: for the
-    /// age of the oldest one.
+    /// Adds blocks in one commit, which is synced. It also removes finished blocks. `now` is the
+    /// time of the new blocks.
     pub(super) fn append(&self, entries: &mut Entries, now: i64) -> Result<(), StoreError> {
         let opened = self.opened();
         let first = opened.store.index.lock().next;

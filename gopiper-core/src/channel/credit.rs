@@ -55,7 +55,7 @@ impl Load {
 #[must_use = "room that isn't given back is lost to the channel"]
 pub(crate) struct Ticket {
     pub(super) room: Load,
-    /// The bytes of its messages' payloads, which are not the bytes that take room.
+    /// The bytes of its messages' payloads. They differ from the bytes that take room.
     pub(crate) payload: u64,
 }
 

@@ -104,7 +104,7 @@ impl Channel {
         self.credit.used().messages()
     }
 
-    /// The room that is taken, and that of the whole channel.
+    /// The room that is taken, and the room of the whole channel.
     pub(crate) fn load(&self) -> (Load, Load) {
         (self.credit.used(), self.credit.limit())
     }
@@ -147,8 +147,8 @@ impl Channel {
         Ok(sent)
     }
 
-    /// Sends a batch, in parts if it is larger than the channel, and waits for room: `waits` counts
-    /// that time. Returns the bytes of the payloads, or the messages that it could not send because
+    /// Sends a batch, in parts if it is larger than the channel, and waits for room; `waits` counts
+    /// that time. Returns the bytes of the payloads, or the messages that could not be sent because
     /// the channel has closed.
     pub(crate) fn send(&self, batch: Batch, waits: &TimeSpent) -> Result<u64, Batch> {
         let Some(by) = &self.partition_by else {

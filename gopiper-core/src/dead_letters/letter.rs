@@ -48,8 +48,8 @@ pub struct Letter {
     pub description: String,
     /// How often the component received it.
     pub attempts: u64,
-    /// The ways through the pipeline that lead to the component, separated by commas; of many the
-    /// first ones.
+    /// The ways through the pipeline that lead to the component, separated by commas. If there are
+    /// many, these are the first ones.
     #[serde(default)]
     pub ways: String,
     /// The attempts before the last one, in order.
@@ -67,14 +67,14 @@ pub struct Letter {
     payload: ByteBuf,
 }
 
-/// Attempts after each other that had the same report.
+/// Consecutive attempts with the same report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempted {
     /// When the first of them ended, in nanoseconds since 1970.
     pub first: i64,
     /// When the last of them ended.
     pub last: i64,
-    /// How many they were.
+    /// The number of attempts.
     pub attempts: u64,
     /// The status that was reported.
     pub status: i64,

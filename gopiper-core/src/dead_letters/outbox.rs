@@ -38,8 +38,8 @@ impl Outbox {
         self.inlet.begin_sending();
     }
 
-    /// Sends failed messages of a component, each with the details of its failure. Waits for room,
-    /// as `waits` counts: if the dead letters cannot be written, the pipeline stalls.
+    /// Sends failed messages of a component, each with the details of its failure. Waits for room;
+    /// `waits` counts that time. If the dead letters cannot be written, the pipeline stalls.
     pub(crate) fn put(&self, (component, ways): (&str, &str), mut batch: Batch, waits: &TimeSpent) {
         for message in batch.messages_mut() {
             let (status, attempts) = (message.status(), message.attempts());

@@ -12,11 +12,12 @@ use gopiper_abi::{
     raw::{Host, RawError},
 };
 
-/// The gauges of what stores messages: an operator watches both alike.
+/// The gauges of buffers and dead letters. Their names are the same, so that an operator can watch
+/// both in the same way.
 pub(crate) const STORED_BYTES: &str = "stored_bytes";
 pub(crate) const STORED_LIMIT_BYTES: &str = "stored_limit_bytes";
 
-/// Registers these gauges. Returns the one for the bytes that are stored.
+/// Registers both gauges. Returns the one for the stored bytes.
 pub(crate) fn stored_bytes(host: &Host, limit: u64) -> Result<Gauge, RawError> {
     let gauge = |name, help| host.metric(name, help).unit("bytes").gauge();
     gauge(STORED_LIMIT_BYTES, "The most bytes that may be stored.")?.set(limit as f64);

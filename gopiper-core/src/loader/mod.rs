@@ -148,7 +148,8 @@ static LOADED: Mutex<BTreeMap<FileVersion, (Inspection, ComponentModule_Ref)>> =
 static OPENED: Mutex<BTreeMap<[u8; 32], Result<ComponentModule_Ref, Refusal>>> =
     Mutex::new(BTreeMap::new());
 
-/// How many libraries of components were opened in this process; refused ones stay open, too.
+/// The number of component libraries that were opened in this process, including refused ones,
+/// which stay open, too.
 pub fn loaded_libraries() -> usize {
     OPENED.lock().len()
 }

@@ -72,8 +72,8 @@ impl fmt::Display for Way {
 /// The most ways to a component that are listed: tees and routes multiply them.
 const MOST_WAYS: usize = 4;
 
-/// The ways that lead to each stage from the sources, in words: `stdin → grep`. Of many, the first
-/// ones.
+/// The ways from the sources to each stage, as text: `stdin → grep`. Of many ways, only the first
+/// are listed.
 pub(crate) fn ways_to(stages: &[PlannedStage]) -> Vec<Vec<String>> {
     let mut ways = vec![Vec::<String>::new(); stages.len()];
     // A stage comes after those that lead to it.

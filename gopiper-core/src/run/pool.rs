@@ -148,7 +148,7 @@ impl Pool {
         })
     }
 
-    /// A worker that replaces another one has a number of its own.
+    /// The number of the next worker. A worker that replaces another one gets a new number.
     fn next_number(&self) -> u64 {
         self.begun.fetch_add(1, Relaxed) as u64 + 1
     }

@@ -1,5 +1,5 @@
-//! The lines that a component logs. One that comes again and again is written once, then counted:
-//! so a component that complains about each message does not drown the rest.
+//! The lines that a component logs. A line that comes again and again is written once and then
+//! counted, so that a component that complains about each message does not drown the other lines.
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{
@@ -17,12 +17,12 @@ use parking_lot::Mutex;
 
 use crate::base::{clock::Clock, one_line::in_a_line};
 
-/// How often a line that goes on is written.
+/// How often a repeated line is written.
 const WINDOW: Duration = Duration::from_secs(10);
-/// The number of different lines that are counted at the same time. Others are always written.
+/// The most different lines that are counted at the same time. Further lines are always written.
 const MOST_LINES: usize = 32;
 
-/// The log of one component. Any of its threads writes; whichever worker comes first after
+/// The log of one component. Any of its threads may write to it. The first worker that looks after
 /// [`ComponentLog::due`] writes the counts.
 pub(crate) struct ComponentLog {
     pipeline: Arc<str>,
@@ -34,7 +34,7 @@ pub(crate) struct ComponentLog {
     has_ended: AtomicBool,
 }
 
-/// A line that was written, and how often it has come since.
+/// A line that was written, and the number of times that it has come since.
 struct Repeated {
     until: i64,
     unsaid: u64,
@@ -47,7 +47,7 @@ fn with_count(text: &str, again: u64) -> String {
     }
 }
 
-/// Whether anybody wants lines of this level.
+/// Whether lines of this level are written.
 pub(crate) fn is_wanted(level: Level) -> bool {
     match level {
         Level::ERROR => tracing::enabled!(target: "gopiper::component", tracing::Level::ERROR),
@@ -70,8 +70,8 @@ impl ComponentLog {
         }
     }
 
-    /// Writes a line of a worker's component, or counts it. `worker` is none where there is one
-    /// worker alone.
+    /// Writes a line of a worker's component, or counts it. `worker` is `None` if there is only one
+    /// worker.
     pub(crate) fn write(&self, level: Level, target: &str, worker: Option<u64>, text: &str) {
         // Details are for authors, who need each line.
         let is_folded = [Level::ERROR, Level::WARN, Level::INFO].contains(&level);
@@ -83,8 +83,8 @@ impl ComponentLog {
         }
     }
 
-    /// How often the line has come since it was written, if it is to be written now: no worker may
-    /// be awake to do that later.
+    /// How often the line has come since it was last written, if it is to be written now. It is not
+    /// left to a worker, because all workers may be asleep.
     fn times(&self, level: Level, text: &str) -> Option<u64> {
         let now = self.clock.monotonic();
         let until = now.saturating_add(WINDOW.as_nanos() as i64);
@@ -117,7 +117,7 @@ impl ComponentLog {
         self.due.load(Relaxed)
     }
 
-    /// Writes the counts that are due, and forgets lines that came no more.
+    /// Writes the counts that are due, and forgets lines that did not come again.
     pub(crate) fn tell_counts(&self) {
         let due = self.due();
         if due < i64::MAX && due <= self.clock.monotonic() {
@@ -125,7 +125,7 @@ impl ComponentLog {
         }
     }
 
-    /// Writes the counts that are left: the component has ended. What still comes is not counted.
+    /// Writes the remaining counts when the component has ended. Later lines are not counted.
     pub(crate) fn end(&self) {
         self.has_ended.store(true, SeqCst);
         self.tell(i64::MAX);
@@ -164,7 +164,7 @@ impl ComponentLog {
                 )
             };
         }
-        // Only the component's author has a use for its modules.
+        // Module names are only of use to the component's author.
         match level {
             Level::ERROR => event!(ERROR),
             Level::WARN => event!(WARN),

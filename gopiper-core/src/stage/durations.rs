@@ -1,4 +1,4 @@
-//! Durations by their length. Two atomic additions a batch, of whatever size.
+//! Counts of durations by their length. Recording takes two atomic additions for each batch.
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
@@ -24,7 +24,7 @@ pub(crate) const DURATIONS: [u64; 15] = {
 };
 
 impl Durations {
-    /// Counts a duration so many times; a negative one (a clock was set back) as 0.
+    /// Counts a duration `times` times. A negative one (a clock was set back) counts as 0.
     pub(crate) fn record(&self, nanoseconds: i64, times: u64) {
         let nanoseconds = u64::try_from(nanoseconds).unwrap_or(0);
         let place = DURATIONS.partition_point(|bound| *bound < nanoseconds);
@@ -49,12 +49,12 @@ impl Durations {
 /// Counts of durations by their length.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DurationCounts {
-    /// The upper bounds of the buckets, ascending, each with the number of durations within it that
-    /// are not within the one before.
+    /// The upper bounds of the buckets, ascending, each with the number of durations up to it and
+    /// above the bound before.
     pub within: Vec<(Duration, u64)>,
-    /// How many were longer than the last bound.
+    /// The number of durations that were longer than the last bound.
     pub longer: u64,
-    /// All of them together.
+    /// The sum of all durations.
     pub sum: Duration,
 }
 

@@ -1,5 +1,6 @@
-//! Logs a component's failures: the first of each reason at once, then counts while it goes on, and
-//! its end. So a new reason is always noticed, and a thousand failures a second do not drown it.
+//! Logs a component's failures: the first failure of each reason at once, then counts while the
+//! reason lasts, and finally its end. So a new reason is always seen, and a thousand failures a
+//! second do not drown it.
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -30,8 +31,8 @@ const MOST_REASONS: usize = 32;
 /// The entry that they share.
 const OTHERS: u64 = u64::MAX;
 
-/// Writes a line about the component, with a code that does not change, and more fields. It has no
-/// commas, so that rustfmt leaves one line as one line.
+/// Writes a line about the component, with its code and more fields. The arguments have no commas
+/// between them, so that rustfmt does not break a short line.
 macro_rules! log {
     ($of:ident $level:ident $code:literal [$($field:ident $(= $value:expr)?),*] $($text:tt)+) => {
         tracing::$level!(
@@ -44,9 +45,8 @@ macro_rules! log {
     };
 }
 
-/// The failures of one component. Any of its workers reports them; whichever worker comes first
-/// after
-/// [`Failures::due`] writes the counts.
+/// The failures of one component. Any of its workers reports them. The first worker that looks
+/// after [`Failures::due`] writes the counts.
 pub(crate) struct Failures {
     pipeline: Arc<str>,
     component: String,

@@ -22,7 +22,8 @@ impl Inlet {
         Inlet { channel, ledger: Arc::default(), failures }
     }
 
-    /// Takes a batch if there is room for it; drops it if not. Returns the bytes that it took.
+    /// Takes a batch if there is room for it; otherwise drops it. Returns the bytes that were
+    /// taken.
     pub(crate) fn offer(&self, batch: Batch) -> u64 {
         let mut missed = match self.channel.offer(batch) {
             Ok(sent) => return sent,

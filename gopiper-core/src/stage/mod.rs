@@ -91,7 +91,7 @@ pub(crate) struct Stage {
     pub(crate) metrics: Metrics,
     /// The name of its file's component, or of what gopiper has built in.
     pub(crate) component: String,
-    /// What its library holds of memory, if the library counts that.
+    /// The counter of its library's memory, if the library has one.
     pub(crate) held_memory: Option<HeldMemory>,
     /// Where its workers' time goes: all of it, waiting for messages, and waiting for room in what
     /// comes next.
@@ -104,19 +104,19 @@ pub(crate) struct Stage {
     pub(crate) traces: Arc<Traces>,
     /// How long its calls of `handle` took.
     pub(crate) calls: Durations,
-    /// The age of messages as the last component was done with them.
+    /// The age of messages when the last component was done with them.
     pub(crate) ages: Durations,
     /// Workers that may still send.
     pub(crate) senders: AtomicUsize,
     pub(crate) workers: AtomicUsize,
-    /// The ways that lead to it from the sources, in words: for dead letters.
+    /// The ways from the sources to it, as text, for dead letters.
     pub(crate) ways: String,
     /// Its place in the pipeline; the source's is 0.
     pub(crate) position: usize,
     pub(crate) failures: Arc<Failures>,
     /// The lines that its component logs.
     pub(crate) log: ComponentLog,
-    /// How many workers it began with.
+    /// The number of workers that it began with.
     pub(crate) pool_size: usize,
     /// Whether a failure has stopped the pipeline.
     pub(crate) failure_stops: AtomicBool,
@@ -172,7 +172,7 @@ impl Output {
 }
 
 impl Stage {
-    /// Counts what has come, and shows it to taps.
+    /// Counts a batch that has come, and shows it to taps.
     pub(crate) fn receive(&self, queued: &mut Queued) {
         self.taps.show(Side::Before, &mut queued.batch, &self.clock);
         self.counters.received.fetch_add(queued.batch.len() as u64, Relaxed);
@@ -216,7 +216,7 @@ impl Stage {
             }
             None => {
                 if let Some(first) = batch.messages().first() {
-                    // All have about the age of the first, and a look at each would cost.
+                    // All messages are about as old as the first: reading each would cost time.
                     self.ages.record(self.clock.now().saturating_sub(first.time()), messages);
                 }
                 batch.settle(self.delivers);
@@ -226,10 +226,10 @@ impl Stage {
         Ok(())
     }
 
-    /// Shows what leaves the component to taps and traces.
+    /// Shows a batch that leaves the component to taps and traces.
     pub(crate) fn show_after(&self, batch: &mut Batch) {
         self.taps.show(Side::After, batch, &self.clock);
-        // The end is no step.
+        // After the last component, a message ends and is not passed on.
         if self.traces.is_on() && self.outlet.is_some() {
             self.traces.passed_on(&self.name, batch);
         }

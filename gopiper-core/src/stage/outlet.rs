@@ -34,7 +34,7 @@ pub(crate) struct Tee {
 
 /// How long a batch waits for room.
 pub(crate) enum Wait<'a> {
-    /// As long as it takes: this counts the time.
+    /// As long as necessary; this counts the time.
     Room(&'a TimeSpent),
     /// Not at all: what finds no room is dropped.
     Never,
@@ -136,8 +136,8 @@ impl Outlet {
         }
     }
 
-    /// Sends a batch on its way. Returns the bytes of the payloads that went (to one branch of a
-    /// tee), or what could not be sent because the channel has closed.
+    /// Sends a batch on its way. Returns the bytes of the payloads that were sent (in a tee: into
+    /// one branch), or the messages that could not be sent because the channel has closed.
     pub(crate) fn send(&self, batch: Batch, wait: Wait<'_>) -> Result<u64, Batch> {
         match self {
             Outlet::To(inlet) => match wait {
@@ -197,8 +197,8 @@ impl<'a> Wait<'a> {
 }
 
 impl Tee {
-    /// Sends a batch into each branch; into those last that are waited for. Returns the bytes that
-    /// went into the branch that took most.
+    /// Sends a batch into each branch; last into the branches that are waited for. Returns the
+    /// bytes that were sent into the branch that took most.
     fn send(&self, mut batch: Batch, wait: Wait<'_>) -> u64 {
         let mut most = 0;
         // Messages that are not sent any more are returned.

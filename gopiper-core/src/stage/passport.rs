@@ -1,4 +1,4 @@
-//! One message's way through a pipeline, as it was seen.
+//! The way of one message through a pipeline, as workers recorded it.
 use gopiper_abi::{
     Trace,
     raw::{MessageId, Outcome},
@@ -9,26 +9,26 @@ const MOST_EVENTS: usize = 256;
 /// The most bytes of a message that are shown, and of a description.
 pub(super) const SHOWN: usize = 256;
 
-/// One message's way through a pipeline, with times.
+/// The way of one message through a pipeline, with times.
 #[derive(Debug, Clone)]
 pub struct Passport {
     /// The pipeline.
     pub pipeline: String,
-    /// Its trace, and the id of its own span there.
+    /// Its trace, with the id of the message's own span.
     pub trace: Trace,
     /// The span that it came from, if its source gave it a trace.
     pub parent: Option<[u8; 8]>,
-    /// Its position in its source's input, in words, if the source gives it.
+    /// Its position in its source's input, as text, if the source gives it.
     pub position: Option<String>,
-    /// The first bytes of it, as its source sent it.
+    /// Its first bytes, as its source sent them.
     pub data: Vec<u8>,
-    /// How many bytes it had.
+    /// The number of bytes that it had.
     pub length: usize,
-    /// What happened to it and to messages made of it, in order.
+    /// The events of the message and of messages made from it, in order.
     pub events: Vec<TraceEvent>,
-    /// How many events more there were.
+    /// The number of further events, which were not kept.
     pub left_out: u64,
-    /// How it ended; `None` while it has not.
+    /// How it ended; `None` if it has not ended.
     pub outcome: Option<Outcome>,
 }
 
@@ -37,9 +37,9 @@ pub struct Passport {
 pub struct TraceEvent {
     /// When: nanoseconds since 1970.
     pub time: i64,
-    /// The component; empty for the end, which belongs to none.
+    /// The component; empty for the end, which belongs to no component.
     pub component: String,
-    /// What.
+    /// What happened.
     pub step: TraceStep,
 }
 
@@ -48,9 +48,9 @@ pub struct TraceEvent {
 pub enum TraceStep {
     /// A source or a buffer sent it.
     Created,
-    /// The component got it. The number of attempts before is 0 for the first.
+    /// The component received it.
     Began {
-        /// Attempts before this one.
+        /// The number of attempts before this one.
         attempts: u16,
     },
     /// The component reported on it.
@@ -60,9 +60,9 @@ pub enum TraceStep {
         /// The description, or the beginning of it.
         description: String,
     },
-    /// The component sent messages that were made of it.
+    /// The component sent messages that were made from it.
     Made {
-        /// How many.
+        /// The number of messages.
         messages: usize,
     },
     /// It left the component for the next one. It may have to wait for room there.
@@ -91,6 +91,7 @@ impl Passport {
 /// A passport while its message is on its way.
 pub(super) struct OpenPassport {
     pub(super) passport: Passport,
-    /// It, or what was made of it, as components have or keep it: they send others in its name.
+    /// The message, or messages made from it, that components have or keep. A component may send
+    /// other messages made from these.
     pub(super) kept: Vec<MessageId>,
 }

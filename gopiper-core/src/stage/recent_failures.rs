@@ -3,13 +3,13 @@ use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
-/// How many are kept.
+/// The number of reasons that are kept.
 const KEPT: usize = 8;
 
-/// A reason that the log had in words. It may have occurred again since.
+/// A reason that the log reported in full. It may have occurred again since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentFailure {
-    /// When it was new: nanoseconds since 1970.
+    /// When it first occurred: nanoseconds since 1970.
     pub time: i64,
     /// The status that the component gave.
     pub status: i32,

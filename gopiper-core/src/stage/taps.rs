@@ -21,8 +21,8 @@ use crate::base::clock::Clock;
 
 /// The most taps of one component.
 const MOST_TAPS: usize = 8;
-/// The most copies that wait for the operator, and about their bytes. Beyond that, messages pass
-/// unseen.
+/// The most copies that wait for the operator, and approximately the most bytes of them. Beyond
+/// that, messages pass unseen.
 const WAITING: usize = 256;
 const WAITING_BYTES: usize = 4 << 20;
 /// The most bytes of a message that are copied, and of each of its attributes.
@@ -41,9 +41,9 @@ pub enum Side {
 /// Which messages a tap shows.
 #[derive(Debug, Clone)]
 pub struct TapOptions {
-    /// The most messages a second, of each side.
+    /// The most messages a second, on each side.
     pub per_second: f64,
-    /// Only messages whose bytes contain this. Each message is searched for it.
+    /// Only messages whose bytes contain this. Each message is searched while one is due.
     pub contains: Vec<u8>,
     /// Only this side; `None` for both.
     pub side: Option<Side>,
@@ -58,11 +58,11 @@ pub struct TappedMessage {
     pub seen: i64,
     /// Its bytes, or the first of them.
     pub data: Vec<u8>,
-    /// How many bytes it has.
+    /// The number of bytes that it has.
     pub length: usize,
-    /// Its attributes. Long ones are cut off; lists, maps and bytes are in words.
+    /// Its attributes. Long ones are cut off; lists, maps and bytes are described as text.
     pub attributes: Vec<(String, Value)>,
-    /// Its position in its source's input, in words, if the source gives it.
+    /// Its position in its source's input, as text, if the source gives it.
     pub position: Option<String>,
 }
 
@@ -78,12 +78,12 @@ pub(crate) struct SharedTap {
     contains: Finder<'static>,
     side: Option<Side>,
     interval: i64,
-    /// When the next message may be copied, of each side.
+    /// When the next message may be copied, for each side.
     due: [AtomicI64; 2],
     sender: Sender<TappedMessage>,
     receiver: Receiver<TappedMessage>,
     waiting_bytes: AtomicUsize,
-    /// Messages that were not copied, as too many copies waited.
+    /// Messages that were not copied because too many copies waited.
     pub(crate) unseen: AtomicU64,
 }
 
@@ -162,7 +162,7 @@ impl SharedTap {
         }
     }
 
-    /// The copy that has waited longest.
+    /// Takes the copy that has waited longest.
     pub(crate) fn take(&self) -> Option<TappedMessage> {
         let copy = self.receiver.try_recv().ok()?;
         self.waiting_bytes.fetch_sub(size(&copy), Relaxed);
@@ -170,19 +170,19 @@ impl SharedTap {
     }
 }
 
-/// About what a copy takes of memory.
+/// The approximate memory of a copy.
 fn size(copy: &TappedMessage) -> usize {
     let of_value = |value: &Value| value.as_str().map_or(0, str::len);
     let attributes = copy.attributes.iter().map(|(name, value)| name.len() + of_value(value));
     copy.data.len() + attributes.sum::<usize>()
 }
 
-/// An attribute, without the memory that it lies in, and not much of it.
+/// A copy of an attribute that shares no memory with it, cut off if it is long.
 fn copied_value(value: &Value) -> Value {
     match value.tag() {
         ValueTag::LIST | ValueTag::MAP => {
             let mut text = Cut { text: String::new(), left: COPIED_OF_ATTRIBUTE };
-            // It fails when there is enough.
+            // It fails when the limit is reached.
             let _ = write!(text, "{value:?}");
             text.text.into()
         }
@@ -199,7 +199,7 @@ fn copied_value(value: &Value) -> Value {
     }
 }
 
-/// A text that takes so many bytes more.
+/// A text that takes `left` more bytes.
 struct Cut {
     text: String,
     left: usize,

@@ -1,8 +1,8 @@
 //! Follows single messages through a pipeline, for an operator. A followed message carries a
-//! trace, so it is recognised wherever it comes, also after a buffer.
+//! trace, so it is recognised everywhere, also after a buffer.
 //!
-//! While no message is followed, a worker pays one load for each batch. Workers write down what
-//! they do with followed messages, under a lock that only those need.
+//! While no message is followed, a worker pays one load for each batch. Workers record what they do
+//! with followed messages, under a lock that only these messages need.
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -31,7 +31,7 @@ use crate::{
 
 /// The most operators that follow messages of one pipeline.
 const MOST_WATCHES: usize = 8;
-/// Of messages that are made of a followed one, so many are followed, too.
+/// The most messages made from a followed one, in one batch, that are followed, too.
 const MOST_MADE: usize = 8;
 
 /// The followed messages of a pipeline.
@@ -63,7 +63,7 @@ pub(crate) type Followed = Vec<FollowedMessage>;
 pub(crate) struct FollowedMessage {
     place: usize,
     trace: TraceId,
-    /// Where a component has it: what its source waits for.
+    /// Its id, if a component has received it.
     message: Option<MessageId>,
 }
 
@@ -79,7 +79,7 @@ impl Traces {
         self.count.load(Relaxed) > 0
     }
 
-    /// Follows messages from now on. `None` if too many do already.
+    /// Follows messages from now on. `None` if too many operators do so already.
     pub(crate) fn watch(&self, options: &TraceOptions) -> Option<Arc<SharedWatch>> {
         let mut state = self.state.lock();
         if state.watches.len() == MOST_WATCHES {
@@ -103,7 +103,8 @@ impl Traces {
         self.count.store(state.watches.len(), Relaxed);
     }
 
-    /// The passports of messages that are on their way, for one operator: those that `wants` takes.
+    /// The passports of messages that have not ended, for one operator: those for which `wants`
+    /// returns true.
     pub(crate) fn open(
         &self,
         watch: &Arc<SharedWatch>,
@@ -115,8 +116,8 @@ impl Traces {
         passports.filter(|passport| wants(passport)).cloned().collect()
     }
 
-    /// A source or a buffer sends a batch, whose outcomes `hears` hears: some of its messages may
-    /// be followed from here on. Returns the one that hears the outcomes now.
+    /// A source or a buffer sends a batch, and `hears` receives its outcomes. Some of its messages
+    /// may be followed from here on. Returns the receiver of the outcomes to use instead.
     pub(crate) fn created(
         self: &Arc<Self>,
         component: &str,
@@ -173,7 +174,8 @@ impl Traces {
         }
     }
 
-    /// Returns whether there was room for one more.
+    /// Begins to follow a message. Returns false if there is no room, or if a message with the same
+    /// trace is followed already.
     fn begin(
         &self,
         component: &str,
@@ -206,7 +208,7 @@ impl Traces {
         true
     }
 
-    /// Follows a message for one operator more. Returns whether it is followed already.
+    /// Follows a message for one more operator. Returns whether it was followed already.
     fn join(&self, id: TraceId, watch: &Arc<SharedWatch>) -> bool {
         let mut state = self.state.lock();
         let has_room = state.has_room_for(watch);
@@ -218,7 +220,7 @@ impl Traces {
         true
     }
 
-    /// A component gets the messages of a batch from a place on. Returns the followed ones.
+    /// A component receives the messages of a batch from a place on. Returns the followed ones.
     pub(crate) fn began(&self, component: &str, (batch, from): (&Batch, u32)) -> Followed {
         let mut followed = Followed::new();
         for (place, trace) in batch.traced().filter(|(place, _)| *place >= from as usize) {
@@ -233,7 +235,7 @@ impl Traces {
         followed
     }
 
-    /// A component has reported on a batch; messages from `through` on it has not seen.
+    /// A component has reported on a batch. It has not seen the messages from `through` on.
     pub(crate) fn reported(
         &self,
         component: &str,
@@ -245,7 +247,7 @@ impl Traces {
             let (status, description) = (message.status(), beginning(message.description()));
             let reported = TraceStep::Reported { status, description };
             self.note(of.trace, component, reported, |open| {
-                // Kept: what the component makes of it later is followed, too.
+                // A kept message (1): messages that the component makes from it are followed, too.
                 if status != 1 {
                     open.kept.retain(|kept| Some(*kept) != of.message);
                 }
@@ -253,7 +255,7 @@ impl Traces {
         }
     }
 
-    /// A component sends messages in the name of those that it has kept.
+    /// A component sends messages made from those that it has kept.
     pub(crate) fn made(&self, component: &str, batch: &mut Batch, of: &Deliveries) {
         let parents: Vec<_> = {
             let mut state = self.state.lock();
@@ -269,7 +271,7 @@ impl Traces {
         for parent in &parents {
             self.note(parent.id, component, made.clone(), |_| {});
         }
-        // A message belongs to one trace alone: of several parents, that is the first.
+        // A message belongs to one trace: if it has several parents, to that of the first.
         if let Some(parent) = parents.first() {
             for message in batch.messages_mut().iter_mut().take(MOST_MADE) {
                 if message.trace().is_none() {
@@ -306,7 +308,7 @@ impl Traces {
         }
     }
 
-    /// Writes an event down. Returns whether the message is followed.
+    /// Records an event. Returns whether the message is followed.
     fn note(
         &self,
         id: TraceId,
@@ -335,7 +337,8 @@ impl OpenTrace {
     }
 }
 
-/// The beginning of a description, without secrets. It is cut last, so that no part of one is left.
+/// The beginning of a description, without secrets. It is cut last, so that no part of a secret is
+/// left.
 fn beginning(description: &str) -> String {
     let whole = redact(description);
     match whole.char_indices().nth(SHOWN) {
@@ -344,7 +347,7 @@ fn beginning(description: &str) -> String {
     }
 }
 
-/// Hears the outcomes of a batch in which messages are followed.
+/// Receives the outcomes of a batch in which messages are followed.
 struct FollowedOutcomes {
     hears: Arc<dyn Settle>,
     traces: Arc<Traces>,

@@ -1,10 +1,10 @@
-//! The attempts of messages that are tried again: if one of them fails for good, its dead letter
-//! has them.
+//! The attempts of messages that are tried again. If a message fails for good, its dead letter
+//! lists them.
 use gopiper_abi::{Map, Message, Value};
 
 use crate::{base::secrets::redact, dead_letters::about};
 
-/// The most attempts with reports of their own; of more, the first and the last ones are kept.
+/// The most attempts with different reports. If there are more, the first and the last are kept.
 const MOST: usize = 8;
 /// The most characters of a description.
 const DESCRIBED: usize = 200;
@@ -13,7 +13,7 @@ const DESCRIBED: usize = 200;
 #[derive(Default)]
 pub(crate) struct Attempts(Vec<Alike>);
 
-/// Attempts after each other with the same report.
+/// Consecutive attempts with the same report.
 struct Alike {
     first: i64,
     last: i64,
@@ -41,7 +41,7 @@ impl Attempts {
         }
     }
 
-    /// Writes them on the message, which has failed for good.
+    /// Writes them into an attribute of the message, which has failed for good.
     pub(crate) fn write_on(&self, message: &mut Message) {
         if self.0.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! How a worker takes batches out of its channel: one by one, or collected to become one.
+//! A worker takes batches out of its channel: one by one, or collected into one.
 use crate::{
     channel::Queued,
     worker::{
@@ -12,8 +12,8 @@ impl Worker {
         if self.is_held_back() {
             return None;
         }
-        // Without a time it takes what is there, and waits for nothing. No more comes either while
-        // a sender waits for the room that these messages have.
+        // Without a time, it takes the batches that are there, and does not wait. It does not wait
+        // either while a sender waits for the room that these messages take.
         let takes_all = self.stage.linger.time.is_zero()
             || self.stage.inlet.as_ref().is_some_and(|inlet| inlet.channel.has_waiting_sender());
         self.gathered.take_if(|all| {
@@ -22,7 +22,7 @@ impl Worker {
         })
     }
 
-    /// Takes a batch out of the channel: the component gets it, or it is collected with others.
+    /// Takes a batch from the channel: the component receives it, or it is collected with others.
     pub(crate) fn take(
         mut self: Box<Self>,
         instance: &mut Instance,

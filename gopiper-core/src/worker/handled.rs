@@ -36,7 +36,7 @@ pub(crate) struct Context {
     pub(crate) origin: Option<Box<(HandledBatch, Vec<u32>)>>,
     /// The messages that an operator follows.
     pub(crate) followed: Followed,
-    /// The attempts of each message so far; empty if none had any.
+    /// The attempts of each message so far; empty if no message was tried again.
     pub(crate) attempts: Vec<Attempts>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Retries {
 }
 
 impl Context {
-    /// The component gets the messages from `through` on.
+    /// The component receives the messages from `through` on.
     pub(crate) fn begin(&mut self, stage: &Stage, batch: &Batch) {
         if stage.traces.is_on() && !stage.is_done_with() {
             self.followed = stage.traces.began(&stage.name, (batch, self.through));
@@ -140,7 +140,7 @@ impl HandledBatch {
         Some(Retries { batch, places, attempts })
     }
 
-    /// Writes the attempts of messages that have failed for good on them, for the dead letters.
+    /// Writes the attempts into the messages that have failed for good, for the dead letters.
     pub(crate) fn write_attempts(&mut self, stage: &Stage) {
         if self.context.attempts.is_empty() || stage.dead_letters.is_none() {
             return;

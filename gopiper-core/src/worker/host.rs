@@ -34,7 +34,7 @@ use crate::{
 pub(crate) struct WorkerHost {
     pub(crate) stage: Arc<Stage>,
     pub(crate) inbox: Arc<Inbox>,
-    /// The worker's number, as the log names it.
+    /// The worker's number in the log.
     number: u64,
     /// The batches sent inside the running call of `handle`, each with the place of the message
     /// that was being handled.

@@ -7,10 +7,9 @@ use std::{
 
 /// An allocator that counts the bytes that it has allocated and not yet freed. The export macro
 /// makes it the global allocator of a component's library, so that an operator sees what the
-/// component holds. Memory that travels on in messages counts until it is freed, by whichever
-/// thread.
+/// component holds. Memory that is passed on in messages counts until it is freed, by any thread.
 ///
-/// It counts what was asked for, in bytes, without what the allocator below adds.
+/// It counts the requested bytes, without the overhead of the allocator below.
 ///
 /// ```
 /// use std::alloc::{GlobalAlloc, Layout, System};
@@ -29,26 +28,26 @@ use std::{
 #[derive(Debug)]
 pub struct CountedAllocator<A> {
     below: A,
-    /// Of each of the first threads its own, which no other thread writes: so a count costs no
-    /// locked instruction. The last one is for all other threads.
+    /// Each of the first threads has its own count, which no other thread writes, so counting needs
+    /// no locked instruction. All other threads share the last count.
     counts: [Count; COUNTS],
 }
 
 const COUNTS: usize = 64;
 const SHARED: usize = COUNTS - 1;
 
-/// Bytes that a thread has allocated less those that it has freed. Alone in its cache lines.
+/// The bytes that a thread has allocated, minus those that it has freed. It shares no cache line.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Count(AtomicIsize);
 
 thread_local! {
-    /// The count of this thread, once it has one. It has no destructor, so it needs no memory
-    /// itself, and is there until the thread has ended.
+    /// The count of this thread, once it has one. It has no destructor, so it allocates nothing,
+    /// and exists until the thread has ended.
     static OWN: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// How many threads have a count of their own. A count is not given to another thread later: that
+/// The number of threads that have their own count. A count is not reused by another thread: that
 /// would need a destructor in each thread.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
@@ -71,8 +70,8 @@ impl<A> CountedAllocator<A> {
         CountedAllocator { below, counts: [const { Count(AtomicIsize::new(0)) }; COUNTS] }
     }
 
-    /// The bytes that are allocated now. Any thread may ask; what other threads do meanwhile may
-    /// be in it or not.
+    /// The bytes that are allocated now. Any thread may call it. The result may or may not include
+    /// changes that other threads make at the same time.
     pub fn held(&self) -> u64 {
         let held = self.counts.iter().fold(0isize, |sum, count| {
             sum.wrapping_add(count.0.load(Relaxed)) // one may be negative: others allocated it

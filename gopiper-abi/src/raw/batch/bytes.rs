@@ -56,15 +56,15 @@ impl CountedBlocks {
 /// The bytes of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchBytes {
-    /// Those that count in a channel: payloads and attributes, and at least a quarter of each block
-    /// of memory that they lie in. Lists and maps among the attributes do not count.
+    /// The bytes that count in a channel: payloads and attributes, and at least a quarter of each
+    /// block of memory that they lie in. Lists and maps among the attributes do not count.
     pub counted: usize,
-    /// Those of the payloads.
+    /// The bytes of the payloads.
     pub payload: usize,
 }
 
 impl Batch {
-    /// Its bytes: what they take in a channel, and how many messages have for themselves.
+    /// The bytes of the batch: those that count in a channel, and those of the payloads.
     pub fn bytes(&self) -> BatchBytes {
         if self.is_run() {
             let (first, bytes) = (&self.messages()[0], self.header().run_bytes as usize);

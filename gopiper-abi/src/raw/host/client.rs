@@ -55,7 +55,8 @@ impl FactoryHandle {
         self.module.version().as_str()
     }
 
-    /// The counter of its library's memory, if it has one: equal for components of one library.
+    /// The counter of its library's memory, if the library has one. Components of one library have
+    /// the same counter.
     pub fn held_memory(&self) -> Option<HeldMemory> {
         self.module.held_memory()
     }

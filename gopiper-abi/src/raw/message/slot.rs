@@ -11,7 +11,7 @@ pub(crate) const VACANT: i32 = i32::MIN;
 /// Deferred; the slot owns the message as received.
 pub(crate) const LATE: i32 = i32::MIN + 1;
 
-/// What tells a message from all others that some source waits for at the same time.
+/// Identifies a message among all messages whose outcomes sources wait for at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageId {
     /// The address of its delivery.
@@ -61,8 +61,8 @@ impl Message {
         !self.delivery.is_null()
     }
 
-    /// What tells it from all other messages with a delivery at this time. `None` where
-    /// [`Message::has_delivery`] says no.
+    /// Identifies the message among all that have a delivery at this time. `None` if it has no
+    /// delivery ([`Message::has_delivery`]).
     pub fn id(&self) -> Option<MessageId> {
         let id = MessageId { delivery: self.delivery.addr(), index: self.index };
         self.has_delivery().then_some(id)

@@ -1,4 +1,4 @@
-//! An operator's wish to follow messages, and the passports that wait for them.
+//! The options of an operator that follows messages, and the passports that wait for the operator.
 use std::{
     collections::VecDeque,
     sync::{
@@ -30,10 +30,11 @@ pub(super) type TraceId = [u8; 16];
 pub struct TraceOptions {
     /// The most messages a second.
     pub per_second: f64,
-    /// Only messages whose bytes contain this as their source sends them. Each is searched for it.
+    /// Only messages whose bytes contain this when their source sends them. Each message is
+    /// searched while one is due.
     pub contains: Vec<u8>,
-    /// Also messages whose source gives them a trace that is sampled, and those out of a buffer
-    /// that had one before.
+    /// Also messages whose source gives them a sampled trace, and messages from a buffer that had
+    /// one before.
     pub given: bool,
 }
 
@@ -43,11 +44,11 @@ pub(crate) struct SharedWatch {
     pub(super) given: bool,
     interval: i64,
     pub(super) due: AtomicI64,
-    /// The last ones that it chose: they are followed again when they come out of a buffer.
+    /// The last messages that were chosen: they are followed again when they leave a buffer.
     chosen: Mutex<VecDeque<TraceId>>,
     pub(super) sender: Sender<Passport>,
     pub(crate) receiver: Receiver<Passport>,
-    /// Messages that were not followed or shown, as there were too many.
+    /// Messages that were not followed or not shown because there were too many.
     pub(crate) unseen: AtomicU64,
 }
 
