@@ -76,12 +76,12 @@ pub(crate) enum Command {
     /// q quits; s changes the order, / filters, Enter shows a component's details. Without a
     /// terminal the table is written as text after each interval.
     Top(TopArguments),
-    /// Show messages of a component while they pass, as they come to it and as they leave it
+    /// Show messages of a component while they pass, as they reach it and as they leave it
     Tap(TapArguments),
     /// Show the way of one message: its components, with times and reports, and its outcome
     ///
-    /// Without an id it follows the next message of a running gopiper. With the id of a dead letter
-    /// it shows what is on disk about that.
+    /// Without an id, it follows the next message of a running gopiper. With the id of a dead
+    /// letter, it shows the record of that message on disk.
     Why(WhyArguments),
     /// Show the note in a component's file, without running any of its code
     Inspect {
@@ -119,7 +119,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// What else receives the lines of the log.
+    /// The layer that also receives the lines of the log, if there is one.
     pub(crate) fn log_layer(&self) -> Option<LogLayer> {
         match self {
             Command::Run { otlp, .. } => otlp.layer(),

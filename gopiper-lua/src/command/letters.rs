@@ -1,5 +1,5 @@
-//! The dead letters of a pipeline's file, for the commands and for the server. Their format on disk
-//! is not known here: `gopiper-core` reads and marks them. Nothing is shown here.
+//! The dead letters of a pipeline's file, for the commands and for the server. `gopiper-core` knows
+//! their format on disk, and reads and marks them. Nothing is shown here.
 use std::{
     fs::{self, File},
     io,
@@ -18,16 +18,16 @@ use crate::command::{arguments::PipelineArguments, state_directory::DefaultState
 #[derive(Debug)]
 pub(crate) struct LettersFolder {
     pub(crate) path: PathBuf,
-    /// The state directory, if there is none yet: then there are no letters.
+    /// The path of the state directory if it does not exist yet: then there are no letters.
     pub(crate) missing: Option<PathBuf>,
 }
 
 impl LettersFolder {
-    /// A missing state directory has no letters, but if the pipeline's file is missing, too, that
-    /// is an error.
+    /// If the state directory is missing, there are no letters. If the pipeline's file is missing,
+    /// too, that is an error.
     ///
     /// # Errors
-    /// There is no such folder, or it cannot be read, in words.
+    /// The folder cannot be determined or read, as text.
     pub(crate) fn of(pipeline: &PipelineArguments) -> Result<Self, String> {
         let usual = || DefaultState::of(&pipeline.file).map(DefaultState::current);
         let Some(directory) = pipeline.state_dir.clone().or_else(usual) else {
@@ -77,8 +77,8 @@ pub(crate) struct FoundLetter {
     pub(crate) done: bool,
 }
 
-/// Gives each letter of a segment to `each`, one after the other: together they may be large.
-/// Returns the damage.
+/// Calls `each` with each letter of a segment, one after the other, because all of them together
+/// may be large. Returns the damage.
 ///
 /// # Errors
 /// The segment cannot be read.
@@ -101,7 +101,7 @@ pub(crate) fn read_each(
                 done: done.contains(&entry.offset),
                 entry,
             }),
-            // Its writer may be in the middle of it.
+            // Its writer may not have finished it.
             Err(_) if dead_letters::is_written(segment) => {}
             Err(damage) => damaged.push(damage),
         }
@@ -131,20 +131,20 @@ pub(crate) fn read_all(folder: &Path) -> io::Result<Vec<FoundLetter>> {
     Ok(found)
 }
 
-/// How many letters a purge has removed, and left.
+/// The numbers of letters that a purge has removed and left.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct PurgedLetters {
     pub(crate) removed: usize,
-    /// Not replayed yet.
+    /// In segments with a letter that was not replayed.
     pub(crate) left: usize,
     /// In segments that a process is writing.
     pub(crate) in_use: usize,
 }
 
-/// Removes segments that no process is writing: those that were replayed, or all.
+/// Removes segments that no process is writing: those whose letters were all replayed, or all.
 ///
 /// # Errors
-/// One cannot be removed.
+/// A segment cannot be removed.
 pub(crate) fn purge(folder: &Path, all: bool) -> io::Result<PurgedLetters> {
     let (mut purged, mut has_changed) = (PurgedLetters::default(), false);
     for segment in segments(folder)? {
@@ -176,7 +176,7 @@ pub(crate) fn purge(folder: &Path, all: bool) -> io::Result<PurgedLetters> {
     }
     if has_changed {
         File::open(folder)?.sync_all()?;
-        // It has no other contents.
+        // It succeeds if all segments were removed.
         let _ = fs::remove_dir(folder);
     }
     Ok(purged)

@@ -27,8 +27,8 @@ pub(crate) struct ListArguments {
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) search: SearchArguments,
-    /// List the pipelines of yours that run instead: the number of each process, its state, for how
-    /// long it has run, and its file.
+    /// List your running pipelines instead: the number of each process, its state, how long it has
+    /// run, and its file.
     #[arg(long)]
     pub(crate) running: bool,
     /// Write a JSON object on each line.

@@ -41,14 +41,14 @@ pub(crate) fn run(
         Ok(stops) => stops,
         Err(error) => return refuse(&error),
     };
-    // Until the end: with it goes the file of the control socket.
+    // Kept until the end: dropping it removes the file of the control socket.
     let served = Served::new(&arguments.pipeline, Some(arguments.as_words()));
     let server = match http.serve(served, &stops) {
         Ok(server) => server,
         Err(error) => return refuse(&error),
     };
     server.announce();
-    // Until the end: when it is dropped, what is left is sent.
+    // Kept until the end: dropping it sends the rest.
     let _exporter = match otlp.start(&stops) {
         Ok(exporter) => exporter,
         Err(error) => return refuse(&error),
@@ -61,7 +61,7 @@ pub(crate) fn run(
         show(&loaded.places.problem(&pipeline, &warning));
     }
     let outcome = drive(loaded, &arguments.pipeline, &stops);
-    // A signal must not look like one while they start.
+    // Otherwise a signal would be treated like one while pipelines start.
     stops.over();
     match outcome {
         DriveOutcome::Ended { code, .. } | DriveOutcome::Refused(code) => code,

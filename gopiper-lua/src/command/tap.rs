@@ -21,22 +21,22 @@ pub(crate) struct TapArguments {
     component: String,
     #[command(flatten)]
     process: ProcessArguments,
-    /// The pipeline, if several have such a component.
+    /// The pipeline, if several have a component of this name.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<String>,
-    /// Show only messages as they come to the component, or as they leave it.
+    /// Show only messages as they reach the component, or as they leave it.
     #[arg(long, value_enum)]
     side: Option<SideArgument>,
     /// Show only messages that contain this word. Each message is searched for it.
     #[arg(long, value_name = "WORD")]
     filter: Option<String>,
-    /// Messages a second at most, of each side.
+    /// The most messages a second, on each side.
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = rate)]
     rate: f64,
-    /// End after so many messages.
+    /// End after this number of messages.
     #[arg(long, value_name = "NUMBER")]
     limit: Option<u64>,
-    /// How messages are written.
+    /// The format of the messages.
     #[arg(long, value_enum, default_value_t)]
     format: TapFormat,
 }
@@ -54,7 +54,7 @@ pub(crate) enum TapFormat {
     Text,
     /// A JSON object on a line for each
     Json,
-    /// The bytes alone, and the end of a line
+    /// The bytes alone, and a line feed
     Raw,
     /// The bytes as hexadecimal numbers
     Hex,
@@ -136,7 +136,7 @@ fn write(message: &Value, format: TapFormat) {
     }
 }
 
-/// The bytes that were copied.
+/// The copied bytes of a message.
 pub(super) fn data(message: &Value) -> Cow<'_, [u8]> {
     match (message["data"].as_str(), message["data_base64"].as_str()) {
         (Some(text), _) => text.as_bytes().into(),

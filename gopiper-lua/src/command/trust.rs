@@ -27,7 +27,7 @@ enum UnsignedArgument {
 }
 
 impl TrustArguments {
-    /// The same options for another process.
+    /// The same options as command-line words, for another process.
     pub(crate) fn as_words(&self) -> Vec<OsString> {
         let unsigned = self.unsigned.and_then(|unsigned| unsigned.to_possible_value());
         let unsigned = unsigned.map(|value| format!("--unsigned={}", value.get_name()));

@@ -23,7 +23,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Whether it has ended: nothing listens there any more.
+    /// Whether it has ended: nothing listens at its socket any more.
     pub(crate) fn has_ended(&self) -> bool {
         std::os::unix::net::UnixStream::connect(&self.socket).is_err()
     }
@@ -31,7 +31,7 @@ impl Process {
     /// The object at a path of its interface.
     ///
     /// # Errors
-    /// It does not answer, or refuses: why.
+    /// The reason why it does not answer or refuses, as text.
     pub(crate) fn get(&self, path: &str) -> Result<Value, String> {
         self.on_runtime(async {
             let body = in_time(self.ask(path)).await?;
@@ -39,10 +39,10 @@ impl Process {
         })
     }
 
-    /// Gives each line of an answer that goes on to `line`, until it ends or `line` wants no more.
+    /// Calls `line` with each line of a streamed answer, until the answer ends or `line` breaks.
     ///
     /// # Errors
-    /// It does not answer, or refuses: why.
+    /// The reason why it does not answer or refuses, as text.
     pub(crate) fn follow(
         &self,
         path: &str,
@@ -51,7 +51,7 @@ impl Process {
         self.on_runtime(async {
             let mut body = in_time(self.send(path)).await?.into_body();
             let mut begun = Vec::new();
-            // An answer that breaks off has ended: the process has.
+            // If the answer breaks off, the process has ended.
             while let Some(Ok(frame)) = body.frame().await {
                 begun.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
                 while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
@@ -76,7 +76,7 @@ impl Process {
         Ok(body.map_err(io::Error::other)?.to_bytes())
     }
 
-    /// Sends a request. An answer that is a refusal is an error with its words.
+    /// Sends a request. A refusal is an error with the text of the answer.
     async fn send(&self, path: &str) -> io::Result<Response<Incoming>> {
         let stream = UnixStream::connect(&self.socket).await?;
         let (mut sender, connection) =

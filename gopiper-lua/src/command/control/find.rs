@@ -13,19 +13,19 @@ use super::{
     folder::{check, folders},
 };
 
-/// Which of the running processes is meant.
+/// The choice of a running process.
 #[derive(Debug, Args)]
 pub(crate) struct ProcessArguments {
-    /// The number of the process, if several of yours run: gopiper list --running shows them.
+    /// The number of the process, if you run several: gopiper list --running shows them.
     #[arg(long, value_name = "PID")]
     pub(crate) pid: Option<u32>,
 }
 
 impl ProcessArguments {
-    /// The process.
+    /// The chosen process.
     ///
     /// # Errors
-    /// There is none, or there are several and no number.
+    /// There is none, or there are several and no number was given.
     pub(crate) fn process(&self) -> Result<Process, String> {
         let mut running = running();
         match self.pid {
@@ -46,7 +46,7 @@ impl ProcessArguments {
     }
 }
 
-/// The running processes of this user, by number. What a killed one has left is removed.
+/// The running processes of this user, by number. Sockets that killed processes left are removed.
 pub(crate) fn running() -> Vec<Process> {
     let mut found = Vec::new();
     for folder in folders() {
@@ -68,7 +68,7 @@ pub(crate) fn running() -> Vec<Process> {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     remove_leftover(&socket);
                 }
-                // It has ended just now, or cannot answer.
+                // The process has just ended, or cannot answer.
                 Err(_) => {}
             }
         }
@@ -77,7 +77,8 @@ pub(crate) fn running() -> Vec<Process> {
     found
 }
 
-/// Removes the socket of a process that was killed; not that of a new process with its number.
+/// Removes the socket of a process that was killed, but not the socket of a new process with the
+/// same number.
 fn remove_leftover(socket: &Path) {
     let inode = || fs::symlink_metadata(socket).map(|metadata| metadata.ino()).ok();
     let before = inode();

@@ -10,11 +10,11 @@ use std::{
 
 use rustix::process::geteuid;
 
-/// The folders where sockets may be. A service often has no runtime directory, and the shell that
-/// asks has one: so both are looked at.
+/// The folders where sockets may be. A service often has no runtime directory, while the shell of
+/// the user who asks has one, so both folders are searched.
 pub(super) fn folders() -> Vec<PathBuf> {
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    // One of another user (`su` keeps the variable) is theirs to rename and to replace.
+    // Another user could rename or replace a folder of their own (`su` keeps the variable).
     let runtime = runtime.filter(|folder| folder.is_absolute() && check(folder).is_ok());
     let runtime = runtime.map(|folder| folder.join("gopiper"));
     let short = PathBuf::from(format!("/tmp/gopiper-{}", geteuid().as_raw()));
@@ -24,7 +24,7 @@ pub(super) fn folders() -> Vec<PathBuf> {
 /// Makes a folder for sockets, if there is none.
 ///
 /// # Errors
-/// It cannot be made, or is not this user's alone.
+/// It cannot be made, or does not belong to this user alone.
 pub(super) fn make(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),

@@ -1,4 +1,4 @@
-//! The control socket of each running gopiper: where it is, and how another gopiper asks there.
+//! The control socket of each running gopiper: its place, and the client that another gopiper uses.
 mod client;
 mod find;
 mod folder;

@@ -26,7 +26,7 @@ impl ControlSocket {
     /// Listens in the first folder that can be used.
     ///
     /// # Errors
-    /// There is none: for each, why.
+    /// No folder can be used: the reason for each, as text.
     pub(crate) fn open() -> Result<Self, String> {
         let mut errors = Vec::new();
         for folder in folder::folders() {
@@ -49,17 +49,17 @@ impl ControlSocket {
         }
         folder::make(folder)?;
         if UnixStream::connect(&path).is_ok() {
-            // Processes in containers that share the folder may have one number.
+            // Processes in containers that share the folder may have the same number.
             let said = "another process with the number of this one listens there";
             return Err(io::Error::other(said));
         }
-        // It gets its name once it listens: until then it would look like a leftover, which
-        // others remove.
+        // It gets its name once it listens: before that, other processes would take it for the
+        // socket of a killed process, and remove it.
         let new = path.with_extension("new");
         let _ = fs::remove_file(&new);
         let listener = UnixListener::bind(&new)?;
         let socket = ControlSocket { path, listener };
-        // The folder has kept others out so far.
+        // Until here, the mode of the folder has kept other users out.
         let ready = fs::set_permissions(&new, fs::Permissions::from_mode(0o600))
             .and_then(|()| socket.listener.set_nonblocking(true))
             .and_then(|()| fs::rename(&new, &socket.path));

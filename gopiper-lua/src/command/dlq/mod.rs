@@ -57,7 +57,7 @@ pub(crate) enum DlqCommand {
         /// Send them through the whole pipeline.
         #[arg(long)]
         from_start: bool,
-        /// Stop when the process that started this one ends: the server of a running pipeline.
+        /// Stop when the process with this number ends, which has started this one.
         #[arg(long, hide = true, value_name = "PID")]
         end_with: Option<u32>,
         #[command(flatten)]
@@ -115,7 +115,7 @@ fn in_folder(of: &PipelineArguments, work: impl FnOnce(&Path) -> io::Result<Exit
     }
 }
 
-/// The folder of the letters. The user learns if there is none.
+/// The folder of the letters. If there is none, this is shown to the user.
 fn folder(of: &PipelineArguments) -> Result<PathBuf, String> {
     let folder = LettersFolder::of(of)?;
     if let Some(missing) = folder.missing {
@@ -130,7 +130,7 @@ fn folder(of: &PipelineArguments) -> Result<PathBuf, String> {
 /// The letter with this id.
 ///
 /// # Errors
-/// There is none, or it cannot be read: why.
+/// The reason why it cannot be found or read, as text.
 pub(super) fn find(of: &PipelineArguments, id: &str) -> Result<FoundLetter, String> {
     find_in(&folder(of)?, id).map_err(|error| error.to_string())
 }

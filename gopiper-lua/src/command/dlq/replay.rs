@@ -22,11 +22,11 @@ use crate::command::{
 
 const COMMAND: &str = "dlq replay";
 
-/// Stops like after a signal when the process with this number ends, which has started this one.
+/// When the process with this number ends, which has started this one, this process gets SIGTERM.
 pub(super) fn end_with(parent: u32) {
     let asked = set_parent_process_death_signal(Some(Signal::TERM));
     let is_there = getppid().is_some_and(|pid| pid.as_raw_pid().unsigned_abs() == parent);
-    // It ended before it was asked for.
+    // The parent may have ended before the request to the kernel.
     if asked.is_ok() && !is_there {
         let _ = kill_process(getpid(), Signal::TERM);
     }

@@ -1,4 +1,4 @@
-//! Access to the server: who can reach it, the token, and the headers Host and Origin.
+//! Access to the server: its reach, the token, and the headers Host and Origin.
 use std::{
     fmt::Write as _,
     time::{Duration, Instant},
@@ -9,7 +9,7 @@ use hyper::{HeaderMap, StatusCode, header};
 use parking_lot::Mutex;
 use tracing::warn;
 
-/// A flood of refused requests must not fill the log, so they are logged together.
+/// How often refused requests are logged. A flood of them must not fill the log.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// Decides which requests of one listener are answered.
@@ -24,22 +24,22 @@ pub(super) struct Access {
 pub(super) enum Reach {
     /// The user that the process runs as: the control socket.
     User,
-    /// Everybody on this machine.
+    /// All users of this machine.
     Machine,
     /// Other machines.
     Network,
 }
 
-/// What a request asks for.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asks {
-    /// The files of the page, which are the same everywhere.
+    /// The files of the page, which contain no data.
     Files,
     /// Metrics, states, names of components.
     Numbers,
-    /// What may have parts of messages in it, such as errors.
+    /// Data that may contain parts of messages, such as errors.
     Contents,
-    /// A change: of dead letters, or of what the pipelines do.
+    /// A change: of dead letters, or of the work of the pipelines.
     Change,
 }
 
@@ -70,8 +70,8 @@ impl Access {
         asks: Asks,
     ) -> Result<(), (StatusCode, &'static str)> {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("\0"));
-        // A page of another site may have made its name lead here (DNS rebinding). Browsers always
-        // name the host; simple health checks do not.
+        // Another site may have made its name point to this address (DNS rebinding). Browsers
+        // always send the header; simple health checks do not.
         if self.reach == Reach::Machine && !text(header::HOST).is_none_or(is_this_machine) {
             let why = "the header Host names another machine: use localhost or 127.0.0.1";
             return Err((StatusCode::FORBIDDEN, why));
@@ -105,7 +105,7 @@ impl Access {
         Ok(())
     }
 
-    /// Whether a token opens what messages contain.
+    /// Whether there is a token, with which clients can see the contents of messages.
     pub(super) fn has_a_token(&self) -> bool {
         self.token.is_some()
     }
@@ -134,7 +134,7 @@ impl Access {
     }
 }
 
-/// Whether a page is this server's own. A proxy may have added TLS.
+/// Whether a request comes from this server's own page. A proxy may have added TLS.
 fn is_of_host(origin: &str, host: &str) -> bool {
     let schemes = ["http://", "https://"];
     schemes.iter().any(|scheme| origin.strip_prefix(scheme) == Some(host))

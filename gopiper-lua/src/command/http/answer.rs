@@ -1,4 +1,4 @@
-//! Answers, with the headers that all of them have.
+//! Answers, and the headers that all answers have.
 use http_body_util::{Either, Full, channel::Channel};
 use hyper::{Response, StatusCode, body::Bytes, header};
 use serde::Serialize;
@@ -11,7 +11,7 @@ pub(super) const JSON_LINES: &str = "application/x-ndjson";
 pub(super) const EVENTS: &str = "text/event-stream";
 
 pub(super) fn json(value: &impl Serialize) -> Answer {
-    // A number that JSON does not have is null there: it does not fail.
+    // It does not fail: a number that JSON does not have becomes null.
     of_type(StatusCode::OK, JSON, serde_json::to_string(value).unwrap_or_default())
 }
 
@@ -19,7 +19,7 @@ pub(super) fn text(status: StatusCode, text: String) -> Answer {
     of_type(status, TEXT, text)
 }
 
-/// An answer that goes on; or why there is none.
+/// A streamed answer, or the reason why there is none.
 pub(super) fn streamed(media_type: &'static str, body: Result<Channel<Bytes>, String>) -> Answer {
     match body {
         Ok(body) => of_body(media_type, Either::Right(body)),

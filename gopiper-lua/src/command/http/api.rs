@@ -1,4 +1,5 @@
-//! What `/api/v1` answers about the pipelines: their reports, as the structs of `command::sample`.
+//! The answers of `/api/v1` about the pipelines: their reports, as the structs of
+//! `command::sample`.
 use std::time::Instant;
 
 use gopiper_core::{
@@ -17,7 +18,7 @@ use crate::command::sample::{
     PipelinesSample, ProcessIdentity, ProcessSample,
 };
 
-/// The process: what `gopiper list --running` shows.
+/// The process, as `gopiper list --running` shows it.
 pub(super) fn identity(shared: &Shared) -> ProcessIdentity {
     ProcessIdentity {
         pid: std::process::id(),

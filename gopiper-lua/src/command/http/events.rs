@@ -1,5 +1,5 @@
-//! `/api/v1/events`: the numbers of all components once a second, as server-sent events. However
-//! many listen, the process is looked at once.
+//! `/api/v1/events`: the numbers of all components once a second, as server-sent events. The
+//! numbers are read once for all clients.
 use std::time::Duration;
 
 use http_body_util::channel::{Channel, Sender};
@@ -16,12 +16,12 @@ use super::{
 };
 use crate::command::sample::{ComponentRates, PipelinesSample, rates};
 
-/// How often the process is looked at.
+/// How often the numbers are read.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a client may take to read an event.
 const READ_TIME: Duration = Duration::from_secs(10);
-/// How long a client listens at most; then it asks again. The server would cut the connection off
-/// a little later.
+/// The longest time that a client listens; then it asks again. A little later, the server would
+/// close the connection.
 const LONGEST: Duration = Duration::from_secs(270);
 
 /// The numbers of a moment.
@@ -29,11 +29,11 @@ const LONGEST: Duration = Duration::from_secs(270);
 struct LiveSample {
     #[serde(flatten)]
     sample: PipelinesSample,
-    /// Since the moment before; empty in the first one.
+    /// The rates since the previous event; empty in the first one.
     rates: Vec<ComponentRates>,
 }
 
-/// Looks at the process while somebody listens.
+/// Reads the numbers while clients listen.
 pub(super) async fn look(shared: &Shared) {
     let events = &shared.events;
     loop {
@@ -55,7 +55,7 @@ pub(super) async fn look(shared: &Shared) {
 }
 
 fn event(sample: LiveSample) -> Bytes {
-    // A number that JSON does not have is null there: it does not fail.
+    // It does not fail: a number that JSON does not have becomes null.
     let text = serde_json::to_string(&sample).unwrap_or_default();
     Bytes::from(format!("event: sample\ndata: {text}\n\n"))
 }
@@ -63,7 +63,7 @@ fn event(sample: LiveSample) -> Bytes {
 /// Sends events from now on.
 ///
 /// # Errors
-/// Too many listen: why not.
+/// Too many clients listen, as text.
 pub(super) fn listen(shared: &Shared) -> Result<Channel<Bytes>, String> {
     let events = &shared.events;
     let place = events.places.clone().try_acquire_owned();
@@ -84,7 +84,7 @@ async fn send(
 ) {
     let until = Instant::now() + LONGEST;
     while Instant::now() < until && latest.changed().await.is_ok() {
-        // One that reads slowly misses events; it delays nobody.
+        // A client that reads slowly misses events, but delays no other client.
         let event = latest.borrow_and_update().clone();
         if !matches!(timeout(READ_TIME, to.send_data(event)).await, Ok(Ok(()))) {
             return;

@@ -1,4 +1,4 @@
-//! `/api/v1/graph`: where the components of a pipeline and the lines between them are drawn.
+//! `/api/v1/graph`: the positions of the components of a pipeline and of the lines between them.
 use std::collections::{BTreeSet, HashMap};
 
 use gopiper_core::{
@@ -21,17 +21,17 @@ use serde::Serialize;
 const BOX: (f64, f64) = (180.0, 76.0);
 /// The room around a box, half of it on each side.
 const HALO: f64 = 36.0;
-/// The room between boxes that no line joins.
+/// The room between components without lines.
 const GAP: f64 = 36.0;
 /// The room around the whole drawing.
 const MARGIN: f64 = 12.0;
-/// The digits of a label's placeholder: a label is as wide.
+/// The digits of a label's placeholder, which has the width of a label.
 const LABEL_DIGITS: usize = 5;
 
 /// The answer: a drawing of each pipeline, from left to right and from top to bottom.
 #[derive(Debug, Serialize)]
 pub(super) struct GraphAnswer {
-    /// Whether a token opens the contents of messages.
+    /// Whether there is a token, with which clients can see the contents of messages.
     pub(super) has_token: bool,
     pub(super) pipelines: Vec<PipelineDrawing>,
 }
@@ -72,13 +72,13 @@ struct DrawnEdge {
     to: String,
     /// Messages wait on disk in between: it is a buffer.
     on_disk: bool,
-    /// Where it begins; then for each piece of the curve its two control points and its end.
+    /// The beginning of the curve; then, for each piece, its two control points and its end.
     curve: Vec<[f64; 2]>,
     /// The middle of its label.
     label: [f64; 2],
 }
 
-/// Draws a pipeline, which has a component.
+/// Draws a pipeline. It must have at least one component.
 pub(super) fn draw(pipeline: &PipelineReport) -> PipelineDrawing {
     PipelineDrawing {
         name: redact(&pipeline.name).into_owned(),
@@ -114,7 +114,7 @@ fn drawing(components: &[ComponentReport], orientation: Orientation) -> Drawing 
         ..Drawing::default()
     });
     let mut graph = VisualGraph::new(orientation);
-    // It would look for cycles after each line: there are none.
+    // Otherwise it would search for cycles after each line. There are none.
     graph.dag.set_validate(false);
     let ends: BTreeSet<_> = edges.iter().flat_map(|(from, to, _)| [*from, *to]).collect();
     let handles: HashMap<_, _> = ends
@@ -131,7 +131,7 @@ fn drawing(components: &[ComponentReport], orientation: Orientation) -> Drawing 
         let arrow = Arrow::simple_with_properties(&label(place), place.to_string());
         graph.add_edge(arrow, handles[from], handles[to]);
     }
-    // It refuses to draw nothing.
+    // It cannot draw an empty graph.
     if !handles.is_empty() {
         graph.do_it(false, false, false, &mut canvas);
     }
@@ -164,7 +164,7 @@ fn label(place: usize) -> String {
     format!("{place:0LABEL_DIGITS$}")
 }
 
-/// Takes what is drawn as numbers.
+/// Receives the drawing, and keeps it as numbers.
 struct Canvas(Drawing);
 
 impl RenderBackend for Canvas {
@@ -204,7 +204,8 @@ impl RenderBackend for Canvas {
     ) {
         let place = properties.and_then(|number| number.parse::<usize>().ok());
         let Some(edge) = place.and_then(|place| self.0.edges.get_mut(place)) else { return };
-        // The first piece has its beginning, the others the control point and the end.
+        // The first pair has the beginning and the first control point; each further pair has the
+        // second control point and the end of a piece.
         let Some(((begin, leaving), rest)) = path.split_first() else { return };
         let mut leaving = *leaving;
         edge.curve = vec![[begin.x, begin.y]];
@@ -221,7 +222,7 @@ impl RenderBackend for Canvas {
 }
 
 impl Drawing {
-    /// Puts the components without a line (the dead letters) below the others, one below the other.
+    /// Puts components without lines (the dead letters) below the others, in one column.
     fn with_those_apart(mut self, places: impl Iterator<Item = usize> + Clone) -> Self {
         let is_apart = |place: usize| places.clone().any(|one| one == place);
         let drawn = self.nodes.iter().enumerate().filter(|(place, _)| !is_apart(*place));
@@ -237,7 +238,7 @@ impl Drawing {
         self
     }
 
-    /// The same, with all of it beginning at the margin, in whole pixels.
+    /// Moves the drawing so that it begins at the margin, in whole pixels.
     fn moved_to_the_corner(mut self) -> Self {
         let corners = self
             .nodes

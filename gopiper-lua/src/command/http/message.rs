@@ -3,8 +3,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use gopiper_core::secrets::{redact, redact_bytes};
 use serde_json::{Map, Value, json};
 
-/// The first bytes of a message of this length, without secrets. Those that their end cuts off are
-/// hidden, too.
+/// The first bytes of a message of this length, without secrets. A secret that is cut off at their
+/// end is hidden, too, if they are text.
 pub(super) fn shown(copied: &[u8], length: usize) -> Vec<u8> {
     let mut data = copied.to_vec();
     if length > data.len() {
@@ -18,7 +18,7 @@ pub(super) fn shown(copied: &[u8], length: usize) -> Vec<u8> {
     redact_bytes(&data).into_owned()
 }
 
-/// Adds the bytes of a message to an object: as text, if they are.
+/// Adds the bytes of a message to an object: as text if possible, otherwise as base64.
 pub(super) fn add_data(object: &mut Map<String, Value>, data: Vec<u8>) {
     let (name, value) = match String::from_utf8(data) {
         Ok(text) => ("data", text),
@@ -27,7 +27,7 @@ pub(super) fn add_data(object: &mut Map<String, Value>, data: Vec<u8>) {
     object.insert(name.into(), value.into());
 }
 
-/// An attribute: as JSON has it, or in words.
+/// An attribute: as a JSON value if there is one for its type, otherwise as text.
 pub(super) fn attribute(value: &gopiper_abi::Value) -> Value {
     let number = || value.as_f64().map(|number| json!(number));
     let whole = || value.as_i64().map(|number| json!(number));
@@ -38,7 +38,7 @@ pub(super) fn attribute(value: &gopiper_abi::Value) -> Value {
     simple.unwrap_or_else(|| json!(redact(&format!("{value:?}"))))
 }
 
-/// The beginning of a text, in whole characters, if it is longer than this.
+/// Cuts a text that has more bytes than this, at a whole character. Returns whether it was cut.
 pub(super) fn cut(text: &mut String, most: usize) -> bool {
     let is_longer = text.len() > most;
     if is_longer {

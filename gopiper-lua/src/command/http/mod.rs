@@ -1,10 +1,10 @@
-//! The HTTP server of `gopiper run`: metrics, health, readiness, reports as JSON, taps, dead
-//! letters, and a page for people. It always listens on the control socket, and on a port if the
-//! operator asks for that.
+//! The HTTP server of `gopiper run`: metrics, health, readiness, reports as JSON, taps, traces,
+//! dead letters, and a page for people. It always listens on the control socket, and on a port if
+//! the operator asks for one.
 //!
-//! It reads what workers have counted, on a thread of its own. Only taps, failures and dead letters
-//! show what messages contain. Nothing here makes a message wait, or changes a pipeline: a replay
-//! of dead letters is a process of its own.
+//! It reads what workers have counted, on its own thread. Only taps, traces, failures and dead
+//! letters show contents of messages. Nothing here makes a message wait, or changes a pipeline: a
+//! replay of dead letters runs as a separate process.
 mod access;
 mod answer;
 mod api;
@@ -46,24 +46,24 @@ pub(crate) struct HttpArguments {
     /// messages, failures and dead letters always do.
     #[arg(long, env = "GOPIPER_HTTP", value_name = "ADDRESS:PORT")]
     http: Option<SocketAddr>,
-    /// The file with the token that requests have to bring (Authorization: Bearer TOKEN). At a
-    /// loopback address only those need it that show parts of messages, or change dead letters.
+    /// The file with the token that requests must send (Authorization: Bearer TOKEN). At a loopback
+    /// address, only requests that show parts of messages, or change dead letters, need it.
     #[arg(long, env = "GOPIPER_HTTP_TOKEN_FILE", value_name = "FILE", requires = "http")]
     http_token_file: Option<PathBuf>,
-    /// The variable of the environment with that token.
+    /// The environment variable with that token.
     #[arg(long, value_name = "NAME", requires = "http", conflicts_with = "http_token_file")]
     http_token_env: Option<String>,
 }
 
-/// The server of this process. It answers until the process ends; the control socket's file goes
-/// when this is dropped.
+/// The server of this process. It answers until the process ends. The file of the control socket is
+/// removed when this is dropped.
 pub(crate) struct Server {
     address: Option<SocketAddr>,
     _control: Option<ControlSocket>,
 }
 
 impl Server {
-    /// Says where it listens: with port 0 the system has chosen one.
+    /// Logs the address: with port 0, the system has chosen the port.
     pub(crate) fn announce(&self) {
         if let Some(address) = self.address {
             info!("HTTP: a live page, /metrics, /health, /ready and /api/v1 at http://{address}");
@@ -71,15 +71,15 @@ impl Server {
     }
 }
 
-/// The shortest token: shorter ones can be guessed.
+/// The length of the shortest token. Shorter ones can be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
 impl HttpArguments {
-    /// Starts the server: on the control socket, and where it is asked for. It ends with the
+    /// Starts the server on the control socket, and on the address of `--http`. It ends with the
     /// program.
     ///
     /// # Errors
-    /// The options do not fit together, or the address cannot be used, in words.
+    /// The options do not fit together, or the address cannot be used, as text.
     pub(crate) fn serve(&self, served: Served, stops: &Stops) -> Result<Server, String> {
         let tcp = self.listen()?;
         let address = tcp.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
@@ -92,7 +92,7 @@ impl HttpArguments {
         let listener = control.as_ref().and_then(|socket| socket.listener.try_clone().ok());
         match (Listeners { tcp, control: listener }).serve(served, stops.clone()) {
             Ok(()) => Ok(Server { address, _control: control }),
-            // The operator has not asked for a server.
+            // The operator has not asked for a server, so the run goes on without one.
             Err(error) if address.is_none() => {
                 info!("there is no control socket, as its thread cannot start: {error}");
                 Ok(Server { address, _control: None })

@@ -1,4 +1,4 @@
-//! The files of the page, which the program contains. They hold no data: the page asks for it.
+//! The files of the page, which the program contains. They contain no data: the page requests it.
 use super::answer::{Answer, of_type};
 use hyper::{StatusCode, header};
 

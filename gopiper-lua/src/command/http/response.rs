@@ -1,4 +1,4 @@
-//! Which answer a request gets.
+//! The answers to requests.
 use std::sync::Arc;
 
 use gopiper_core::observe::{MetricsFormat, ProcessorTime, metrics_text};
@@ -75,7 +75,7 @@ fn not_allowed(methods: &[Method]) -> Answer {
     answer
 }
 
-/// The drawings of the pipelines. To lay them out takes a moment, so other requests go on.
+/// The drawings of the pipelines. Laying them out takes a moment, so it runs on another thread.
 async fn graph(shared: &Shared, access: &Access) -> Answer {
     let reports = shared.reports(&ProcessorTime::default());
     let has_token = access.has_a_token();
@@ -98,7 +98,7 @@ fn ready(shared: &Shared) -> Answer {
     if let Some(why) = why {
         return text(StatusCode::SERVICE_UNAVAILABLE, why.into());
     }
-    // Readiness does not need the processor time, which costs a look at each thread.
+    // Readiness does not need the processor time, which is read from each thread.
     let reports = shared.reports(&ProcessorTime::default());
     match &*shared.not_ready(&reports) {
         [] => text(StatusCode::OK, "ready\n".into()),

@@ -1,4 +1,4 @@
-//! The paths of the server, and what a request for each of them asks for.
+//! The paths of the server, and the kind of a request for each of them.
 use hyper::Method;
 
 use super::{access::Asks, page::PageFile};
@@ -24,7 +24,7 @@ pub(super) enum Route<'p> {
     Nothing,
 }
 
-/// All paths, for whoever asks for another one.
+/// All paths, for the answer to a request for another one.
 pub(super) const PATHS: &str = "there are /, /metrics, /health, /ready, /api/v1/graph, \
      /api/v1/events, /api/v1/process, /api/v1/pipelines, /api/v1/tap, /api/v1/trace, \
      /api/v1/dead-letters, /api/v1/dead-letters/purge and /api/v1/dead-letters/replay\n";
@@ -61,7 +61,7 @@ impl<'p> Route<'p> {
         }
     }
 
-    /// What a request asks for. Each path is named: a new one has to be sorted in here.
+    /// The kind of a request. Every path is listed, so that a new one cannot be forgotten here.
     pub(super) fn asks(self, method: &Method) -> Asks {
         match self {
             Route::Page(_) => Asks::Files,

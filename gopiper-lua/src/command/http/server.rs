@@ -29,19 +29,19 @@ use tokio::{
     time::{interval, sleep, timeout},
 };
 
-/// Connections at a time; others wait until one of them ends.
+/// The most connections of a listener at a time. Further ones wait until one of them ends.
 const CONNECTIONS: usize = 64;
 /// Threads that read dead letters and lay out graphs.
 const BLOCKING_THREADS: usize = 2;
 /// The most bytes of a request's head.
 const HEAD: usize = 16 << 10;
-/// How long a head may take, from the moment when the connection is ready for it.
+/// The time that a head may take, from the moment when the connection is ready for it.
 const HEAD_TIME: Duration = Duration::from_secs(10);
-/// How long a connection may last: the client opens another one.
+/// The time that a connection may last; then the client opens another one.
 const CONNECTION_TIME: Duration = Duration::from_secs(300);
-/// How long its last answer may take after that.
+/// The time that its last answer may take after that.
 const LAST_ANSWER: Duration = Duration::from_secs(10);
-/// How often the progress of the pipelines is looked at.
+/// How often the progress of the pipelines is checked.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// The listeners of a server.
@@ -51,10 +51,10 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Answers on a thread of its own, which ends with the process.
+    /// Answers on a separate thread, which ends with the process.
     ///
     /// # Errors
-    /// There can be no thread.
+    /// The thread cannot start.
     pub(super) fn serve(self, served: Served, stops: Stops) -> io::Result<()> {
         let shared = Arc::new(Shared::new(served, stops));
         let runtime = runtime::Builder::new_current_thread()
@@ -64,7 +64,7 @@ impl Listeners {
             .build()?;
         thread::Builder::new().name("gopiper-http".into()).spawn(move || {
             runtime.block_on(async {
-                // Both fail only if the listener is none.
+                // Both only fail if the descriptor is not a listener.
                 if let Some(Ok(listener)) = self.control.map(UnixListener::from_std) {
                     let (shared, access) = (shared.clone(), Access::new(Reach::User, None));
                     tokio::spawn(async move {
@@ -99,7 +99,7 @@ async fn watch(shared: Arc<Shared>) {
     }
 }
 
-/// Serves the connections of a listener, of which `next` waits for one.
+/// Serves the connections of a listener. `next` waits for the next one.
 async fn accept<S, F>(next: impl Fn() -> F, shared: Arc<Shared>, access: Access)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -107,7 +107,7 @@ where
 {
     let (connections, access) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(access));
     loop {
-        // It is never closed.
+        // The semaphore is never closed.
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
         match next().await {
             Ok(stream) => {
@@ -117,7 +117,7 @@ where
                     drop(permit);
                 });
             }
-            // Too many open files, most likely: they may become fewer.
+            // Probably too many files are open. Some of them may be closed soon.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
@@ -129,7 +129,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Arc<Shared>
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    // The user may look at messages for as long as they like.
+    // A connection over the control socket has no time limit, so that a tap can run on.
     if access.is_of_user() {
         let _ = connection.await;
     } else if timeout(CONNECTION_TIME, connection.as_mut()).await.is_err() {

@@ -1,4 +1,4 @@
-//! The answers of a receiver, as the specification of OTLP reads them.
+//! The answers of a receiver, interpreted by the specification of OTLP.
 use std::{error::Error, future::Future, time::Duration};
 
 use gopiper_core::in_a_line;
@@ -6,15 +6,15 @@ use tokio::time::timeout;
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
-/// How long a request may take, its answer included.
+/// The time that a request may take, including its answer.
 const REQUEST: Duration = Duration::from_secs(10);
 
-/// Why a request was not taken.
+/// The reason why a request was not accepted.
 #[derive(Debug, PartialEq)]
 pub(super) enum NotTaken {
-    /// It may be taken later; not before this time has passed, if the receiver says so.
+    /// It may be accepted later: after this time, if the receiver has given one.
     Later { demanded: Option<Duration>, why: String },
-    /// It never will be.
+    /// It will never be accepted.
     Refused { why: String },
 }
 
@@ -34,7 +34,8 @@ pub(super) async fn answer<R>(
 
 fn reason(status: &Status) -> NotTaken {
     let demanded = status.get_details_retry_info().and_then(|info| info.retry_delay);
-    // The receiver has not answered: the error is this side's. The second one has no source.
+    // The receiver has not answered: the error comes from this side. "Service was not ready" has no
+    // source.
     let is_ours =
         status.source().is_some() || status.message().starts_with("Service was not ready");
     let may_pass = match status.code() {
@@ -51,7 +52,7 @@ fn reason(status: &Status) -> NotTaken {
     if may_pass { NotTaken::Later { demanded, why } } else { NotTaken::Refused { why } }
 }
 
-/// The status in the words of gRPC, and the receiver's own.
+/// The status as gRPC names it, and the receiver's message.
 fn of_receiver(status: &Status) -> String {
     let code = status.code();
     let hint = match code {
@@ -67,7 +68,7 @@ fn of_receiver(status: &Status) -> String {
     }
 }
 
-/// The innermost cause: the others say only that there is one.
+/// The innermost cause. The outer errors contain no details.
 fn of_connection(status: &Status) -> String {
     let mut cause: &dyn Error = status;
     let mut is_connected = true;

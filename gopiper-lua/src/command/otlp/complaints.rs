@@ -1,15 +1,15 @@
-//! Reports in the log that something was not sent. Each kind is reported once, then with a count at
-//! most every ten minutes: an outage must not fill the log.
+//! Reports in the log that data was not sent. Each kind of report is logged once, and then with a
+//! count at most every ten minutes, because an outage must not fill the log.
 use std::time::{Duration, Instant};
 
 use gopiper_core::{in_a_line, plural};
 use parking_lot::Mutex;
 use tracing::warn;
 
-/// How often a kind of error that goes on is reported.
+/// How often a kind of lasting error is reported.
 const AGAIN: Duration = Duration::from_secs(600);
 
-/// What is sent.
+/// The kind of data that is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OtlpSignal {
     Metrics,
@@ -36,7 +36,7 @@ pub(super) struct Complaints {
 #[derive(Default)]
 struct Kinds {
     failing: Fold,
-    /// The failure that was reported last has not ended.
+    /// Whether the failure that was reported last continues.
     is_failing: bool,
     refused: [Fold; 3],
     partial: [Fold; 3],
@@ -58,7 +58,7 @@ impl Complaints {
         }
     }
 
-    /// A request was taken.
+    /// A request was accepted.
     pub(super) fn works(&self) {
         if std::mem::take(&mut self.kinds.lock().is_failing) {
             let url = &self.url;
@@ -66,7 +66,7 @@ impl Complaints {
         }
     }
 
-    /// The receiver does not take this, now or later.
+    /// The receiver has refused data for good.
     pub(super) fn refused(&self, signal: OtlpSignal, items: usize, why: &str) {
         let said = self.kinds.lock().refused[signal as usize].add(items as u64, Instant::now());
         if let Some(items) = said {
@@ -75,7 +75,7 @@ impl Complaints {
         }
     }
 
-    /// The receiver has taken a part of a request, or all of it with a warning.
+    /// The receiver has accepted a part of a request, or all of it with a warning.
     pub(super) fn partial(&self, signal: OtlpSignal, rejected: i64, message: &str) {
         let rejected = u64::try_from(rejected).unwrap_or(0);
         if rejected == 0 && message.is_empty() {
@@ -114,7 +114,8 @@ impl Complaints {
         }
     }
 
-    /// The program ends, and has not sent this. Also says what was counted, and not said yet.
+    /// The program ends without having sent this. Also reports the counts that were not reported
+    /// yet.
     pub(super) fn unsent(&self, metrics: bool, lines: u64, spans: u64) {
         let url = &self.url;
         let some = |count: u64, noun| (count > 0).then(|| plural(count as usize, noun));
@@ -159,7 +160,7 @@ struct Fold {
 }
 
 impl Fold {
-    /// Adds events. Returns how many are to be reported now, if any.
+    /// Adds events. Returns the number to report now, if it is time.
     fn add(&mut self, events: u64, now: Instant) -> Option<u64> {
         self.unsaid += events;
         if self.said.is_some_and(|said| now.duration_since(said) < AGAIN) {

@@ -5,8 +5,8 @@ use gopiper_core::{
 };
 use parking_lot::Mutex;
 
-/// The most passports of a request: with all their events, they are smaller than the 4 MiB that
-/// many receivers take.
+/// The most passports of a request. With all their events, they are smaller than the 4 MiB that
+/// many receivers accept.
 const REQUEST_PASSPORTS: usize = 20;
 
 /// Follows some messages of all pipelines.
@@ -16,14 +16,14 @@ pub(super) struct Following {
 }
 
 impl Following {
-    /// So many messages a second of each pipeline; with 0, none. Those that come with a sampled
-    /// trace are followed, too.
+    /// Follows this many messages a second of each pipeline, and messages that come with a sampled
+    /// trace. `None` if the number is 0.
     pub(super) fn new(per_second: f64) -> Option<Self> {
         let options = TraceOptions { per_second, contains: Vec::new(), given: true };
         (per_second > 0.0).then(|| Following { options, traces: Mutex::default() })
     }
 
-    /// These pipelines begin. They have not produced anything yet.
+    /// Follows messages of these pipelines, which have not produced anything yet.
     pub(super) fn begin(&self, controls: &[Control]) {
         let begun = controls.iter().filter_map(|control| control.trace(&self.options));
         self.traces.lock().extend(begun);
@@ -33,7 +33,7 @@ impl Following {
     pub(super) fn take(&self) -> Vec<Passport> {
         let mut traces = self.traces.lock();
         let mut taken = Vec::new();
-        // Asked first: one that has ended gets nothing more.
+        // Read first: after the end of a pipeline, no more passports come.
         traces.retain(|trace| {
             let has_ended = trace.has_ended();
             let room = REQUEST_PASSPORTS - taken.len();

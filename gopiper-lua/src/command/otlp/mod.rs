@@ -1,8 +1,8 @@
 //! `gopiper run --otlp URL`: sends metrics, the log and the ways of some messages by OTLP (gRPC) to
 //! a receiver, for example a collector of OpenTelemetry.
 //!
-//! It reads what workers have counted, on a thread of its own, and keeps a limited number of log
-//! lines. Nothing here makes a message wait. `docs/decisions` says why it does not use the SDK.
+//! It reads what workers have counted, on its own thread, and keeps a limited number of log lines.
+//! Nothing here makes a message wait. `docs/decisions` explains why it does not use the SDK.
 mod answer;
 mod complaints;
 mod following;
@@ -29,7 +29,7 @@ pub(crate) struct OtlpArguments {
     /// example http://127.0.0.1:4317.
     #[arg(long, env = "GOPIPER_OTLP", value_name = "URL")]
     otlp: Option<String>,
-    /// Of so many messages a second of each pipeline, send the way through it as spans; 0 for none.
+    /// The number of messages a second of each pipeline whose ways are sent as spans; 0 for none.
     #[arg(long, env = "GOPIPER_OTLP_TRACES", value_name = "NUMBER", default_value_t = 1.0,
         requires = "otlp", value_parser = per_second)]
     otlp_traces: f64,
@@ -43,15 +43,15 @@ fn per_second(text: &str) -> Result<f64, String> {
 }
 
 impl OtlpArguments {
-    /// The layer that collects the lines of the log, if they are to be sent.
+    /// The layer that collects the lines of the log, if `--otlp` is given.
     pub(crate) fn layer(&self) -> Option<LogLayer> {
         self.otlp.is_some().then(|| LogLayer(self.lines.clone()))
     }
 
-    /// Sends from now on. What is left is sent when the value is dropped.
+    /// Sends from now on. The rest is sent when the result is dropped.
     ///
     /// # Errors
-    /// The URL or a variable cannot be used, in words.
+    /// The URL or a variable cannot be used, as text.
     pub(crate) fn start(&self, stops: &Stops) -> Result<Option<Exporter>, String> {
         let Some(url) = &self.otlp else { return Ok(None) };
         let settings = OtlpSettings::new(url, |name| std::env::var_os(name))?;

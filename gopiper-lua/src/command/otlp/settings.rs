@@ -1,5 +1,5 @@
-//! Where metrics and the log are sent, and as whose: the URL, and variables that other programs
-//! with OpenTelemetry read, too.
+//! The settings of the sender: the URL, and the variables that other programs with OpenTelemetry
+//! read, too.
 use std::{ffi::OsString, fs, process, time::Duration};
 
 use gopiper_core::secrets;
@@ -19,12 +19,12 @@ const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const SERVICE: &str = "OTEL_SERVICE_NAME";
 const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 
-/// How often metrics are sent, unless the operator decides that.
+/// How often metrics are sent, unless the operator sets the variable.
 const METRICS_EVERY: Duration = Duration::from_secs(15);
-/// How long connecting may take.
+/// The time that connecting may take.
 const CONNECTING: Duration = Duration::from_secs(5);
 
-/// The receiver, and what is sent to it each time.
+/// The receiver, and the data that each request contains.
 pub(super) struct OtlpSettings {
     pub(super) url: String,
     pub(super) endpoint: Endpoint,
@@ -34,15 +34,15 @@ pub(super) struct OtlpSettings {
 }
 
 impl OtlpSettings {
-    /// `variable` reads one of the environment.
+    /// `variable` reads an environment variable.
     ///
     /// # Errors
-    /// The URL or a variable cannot be used, in words.
+    /// The URL or a variable cannot be used, as text.
     pub(super) fn new(
         url: &str,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, String> {
-        // As for variables of gopiper's own, an empty one counts as unset.
+        // An empty variable counts as unset, like gopiper's own variables.
         let variable = |name: &str| match variable(name).map(OsString::into_string) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value).filter(|value| !value.is_empty())),
@@ -64,7 +64,7 @@ impl OtlpSettings {
         };
         Ok(OtlpSettings {
             endpoint: endpoint(url)?,
-            // Whatever it has at its end, its paths begin with a slash.
+            // Without the slash at its end, because paths begin with one.
             url: url.trim_end_matches('/').to_owned(),
             headers: headers?,
             resource: resource(variable(SERVICE)?, &attributes),
@@ -77,7 +77,7 @@ impl OtlpSettings {
 fn endpoint(url: &str) -> Result<Endpoint, String> {
     let example = "use one like http://127.0.0.1:4317";
     if url.contains('@') {
-        // What comes before it may be a password: it is not shown.
+        // The part before it may be a password, so the URL is not shown.
         return Err(format!(
             "--otlp: a URL may not contain a user or a password: leave them out, and set {HEADERS} \
              if the receiver wants a token"
@@ -131,15 +131,15 @@ fn headers(text: &str) -> Result<MetadataMap, String> {
     Ok(headers)
 }
 
-/// Whether the value of a header may be a token. A short one of another kind, such as `x-tenant`,
-/// may be a word that lines of the log need.
+/// Whether the value of a header may be a token. A short value of another header, such as
+/// `x-tenant`, may be a common word, which must not be hidden in the log.
 fn is_secret(name: &str, value: &str) -> bool {
     let words = ["auth", "cookie", "key", "password", "secret", "token"];
     value.len() >= 16 || words.iter().any(|word| name.contains(word))
 }
 
-/// Names and values, as in `name=value,name=value`. Other characters than visible ASCII, and those
-/// two, are written as in URLs.
+/// Names and values, as in `name=value,name=value`. A comma, an `=` and characters other than
+/// visible ASCII are written as in URLs.
 fn pairs(text: &str, variable: &str) -> Result<Vec<(String, String)>, String> {
     let parts = text.split(',').map(str::trim).enumerate().filter(|(_, part)| !part.is_empty());
     let pair = |(place, part): (usize, &str)| {
@@ -162,7 +162,7 @@ fn pairs(text: &str, variable: &str) -> Result<Vec<(String, String)>, String> {
     parts.map(pair).collect()
 }
 
-/// The process that sends. What the operator says of it overrides what gopiper knows.
+/// The attributes of this process. Attributes that the operator gives override gopiper's own.
 fn resource(service: Option<String>, given: &[(String, String)]) -> Resource {
     let machine = uname().nodename().to_string_lossy().into_owned();
     let known = [

@@ -1,5 +1,5 @@
-//! The ways of messages as spans: one for the message, below it one for each attempt of a
-//! component. The rest are events of the message's span.
+//! The ways of messages as spans: one for the message, and below it one for each attempt of a
+//! component. Other steps are events of the message's span.
 use gopiper_core::observe::{Passport, TraceStep, outcome_name};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -14,10 +14,10 @@ use opentelemetry_proto::tonic::{
 
 use super::values::{attribute, scope, text};
 
-/// W3C's flag of a trace that is recorded.
+/// W3C's flag of a sampled trace.
 const SAMPLED: u32 = 1;
 
-/// The request that sends these.
+/// The request that sends these passports.
 pub(super) fn request(passports: &[Passport], resource: &Resource) -> ExportTraceServiceRequest {
     let spans = passports.iter().flat_map(spans).collect();
     ExportTraceServiceRequest {
@@ -35,10 +35,10 @@ pub(super) fn count(request: &ExportTraceServiceRequest) -> usize {
     scopes.map(|scope| scope.spans.len()).sum()
 }
 
-/// The message's own span first.
+/// The spans of a message, its own span first.
 fn spans(passport: &Passport) -> Vec<Span> {
     let (mut components, mut events) = (Vec::<Span>::new(), Vec::new());
-    // Those of components that have not reported yet, by their place.
+    // The places of the spans whose components have not reported yet.
     let mut open = Vec::<usize>::new();
     let end = passport.events.last().map_or(0, |event| event.time.unsigned_abs());
     for event in &passport.events {
@@ -101,10 +101,10 @@ fn spans(passport: &Passport) -> Vec<Span> {
     std::iter::once(whole).chain(components).collect()
 }
 
-/// A span of the message with an id of its own.
+/// A span of the message, with its own id.
 fn span(passport: &Passport, number: usize) -> Span {
-    // Derived, so that an attempt to send again has the same ids. It differs from the message's
-    // own, as the number is not 0.
+    // Derived from the message's span, so that a second attempt to send has the same ids. The
+    // number is not 0, except for the message's own span.
     let own = u64::from_ne_bytes(passport.trace.span).wrapping_add(number as u64);
     Span {
         trace_id: passport.trace.id.to_vec(),

@@ -22,7 +22,7 @@ pub(super) fn nanoseconds(time: SystemTime) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Whose metrics, log and spans these are.
+/// The program that the metrics, the log and the spans come from.
 pub(super) fn scope() -> InstrumentationScope {
     InstrumentationScope {
         name: "gopiper".into(),

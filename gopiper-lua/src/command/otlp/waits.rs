@@ -1,4 +1,4 @@
-//! How long to wait: for the next request, and for another attempt.
+//! Waits before the next request, and before another attempt.
 use std::time::Duration;
 
 use tokio::{
@@ -6,18 +6,18 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-/// How long may be sent after the end is asked for.
+/// The time for sending after the end was requested.
 pub(super) const LAST: Duration = Duration::from_secs(5);
 
 /// The pause before the second attempt, and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The longest one that a receiver may demand.
+/// The longest pause that a receiver may ask for.
 const LONGEST_DEMANDED: Duration = Duration::from_secs(24 * 60 * 60);
-/// The longest one when the program waits for the end.
+/// The longest pause after the end was requested.
 const LONGEST_AT_END: Duration = Duration::from_secs(1);
 
-/// Waits that are cut short when the end is asked for.
+/// Waits that are cut short when the end is requested.
 pub(super) struct OtlpWaits {
     end: watch::Receiver<bool>,
     /// The end was noticed: waits are no longer cut short.
@@ -30,7 +30,7 @@ impl OtlpWaits {
         OtlpWaits { end, is_ending: false, attempts: 0 }
     }
 
-    /// Waits this long, or until the end is asked for. Returns whether it is.
+    /// Waits this long, or until the end is requested. Returns whether it was requested.
     pub(super) async fn pause(&mut self, wait: Duration) -> bool {
         if self.is_ending {
             sleep(wait).await;
@@ -40,21 +40,21 @@ impl OtlpWaits {
         self.is_ending
     }
 
-    /// Whether the end is asked for.
+    /// Whether the end was requested.
     pub(super) fn look(&mut self) -> bool {
         self.is_ending |= *self.end.borrow();
         self.is_ending
     }
 
-    /// A request was taken.
+    /// A request was accepted.
     pub(super) fn reset(&mut self) {
         self.attempts = 0;
     }
 
-    /// Waits before another attempt: longer each time, or as long as the receiver wants. Returns
-    /// false if there is none before the end.
+    /// Waits before another attempt: longer each time, or as long as the receiver asks for. Returns
+    /// false if there is no time for another attempt before the end.
     pub(super) async fn before_another(&mut self, demanded: Option<Duration>) -> bool {
-        // A day at most: a larger number may be none that a clock has.
+        // A day at most: a clock may not be able to represent a later moment.
         let demanded = demanded.map(|wait| wait.min(LONGEST_DEMANDED));
         let Some(wait) = demanded.filter(|wait| !wait.is_zero()) else {
             let longest = if self.is_ending { LONGEST_AT_END } else { LONGEST_PAUSE };
@@ -76,7 +76,7 @@ fn backoff(attempts: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << attempts.min(10))
 }
 
-/// So that many senders do not come at the same moment.
+/// Varies a pause, so that many senders do not try at the same moment.
 fn jitter(pause: Duration) -> Duration {
     pause.mul_f64(0.8 + 0.4 * fastrand::f64())
 }

@@ -57,6 +57,7 @@ static BEFORE: OnceLock<[sigaction; 5]> = OnceLock::new();
 static KEPT: OnceLock<[sigaction; 6]> = OnceLock::new();
 /// The program itself ends.
 static ENDING: AtomicBool = AtomicBool::new(false);
+/// The file that [`end`] removes.
 static TO_REMOVE: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// The number of this process: one that a component forks has another.
 static PROCESS: OnceLock<i32> = OnceLock::new();

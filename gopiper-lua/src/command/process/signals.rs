@@ -37,7 +37,7 @@ pub(crate) fn ignore_harmless() -> io::Result<()> {
     Ok(())
 }
 
-/// How far the pipelines are.
+/// The phase of the pipelines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Starting,
@@ -66,9 +66,9 @@ struct StopsState {
     /// All of them have started.
     has_started: bool,
     is_stopping: bool,
-    /// Looks at the pipelines when they have ended, and are not gone yet.
+    /// Called with the pipelines when they have ended, before they are released.
     at_end: Option<ControlsLook>,
-    /// Looks at the pipelines before they produce anything.
+    /// Called with the pipelines before they produce anything.
     at_begin: Option<ControlsLook>,
 }
 
@@ -114,12 +114,12 @@ impl Stops {
         self.lock().has_started = true;
     }
 
-    /// Has a look at the pipelines each time before they produce anything.
+    /// Calls `look` with the pipelines each time, before they produce anything.
     pub(crate) fn when_they_begin(&self, look: impl Fn(&[Control]) + Send + Sync + 'static) {
         self.lock().at_begin = Some(Arc::new(look));
     }
 
-    /// Has a look at the pipelines each time that they have ended, and are not gone yet.
+    /// Calls `look` with the pipelines each time that they have ended, before they are released.
     pub(crate) fn when_they_end(&self, look: impl Fn(&[Control]) + Send + Sync + 'static) {
         self.lock().at_end = Some(Arc::new(look));
     }
@@ -133,7 +133,7 @@ impl Stops {
         self.set(Vec::new());
     }
 
-    /// All have ended, and none will follow: signals have nothing to stop any more.
+    /// All pipelines have ended, and none will follow: signals have nothing to stop any more.
     pub(crate) fn over(&self) {
         let mut state = self.lock();
         (state.has_started, state.is_stopping) = (true, true);
@@ -148,7 +148,7 @@ impl Stops {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far the pipelines are.
+    /// The phase of the pipelines.
     pub(crate) fn phase(&self) -> Phase {
         let state = self.lock();
         match (state.is_stopping, state.has_started) {

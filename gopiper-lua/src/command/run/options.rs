@@ -1,4 +1,4 @@
-//! The options of `gopiper run`, which other commands that load a file have, too.
+//! The options of `gopiper run`. Other commands that load a file have them, too.
 use std::{env, ffi::OsString};
 
 use clap::{Args, builder::BoolishValueParser};
@@ -35,7 +35,7 @@ pub(crate) struct RunArguments {
 }
 
 impl RunArguments {
-    /// The same arguments for another process.
+    /// The same options and file as command-line words, for another process.
     pub(super) fn as_words(&self) -> Vec<OsString> {
         let mut words = Vec::new();
         let mut add = |option: &str, value: Option<OsString>| {
@@ -55,7 +55,7 @@ impl RunArguments {
         ] {
             words.extend(is_given.then(|| flag.into()));
         }
-        // A file's name may begin like an option.
+        // The name of a file may begin with a dash.
         words.extend(["--".into(), self.pipeline.file.clone().into()]);
         words
     }

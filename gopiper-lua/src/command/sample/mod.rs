@@ -1,5 +1,5 @@
-//! What a process reports about its pipelines, as JSON: the server writes it, the page and
-//! `gopiper top` read it. Also the rates between two reports. Nothing here asks or answers.
+//! The reports of a process about its pipelines, as JSON: the server writes them, the page and
+//! `gopiper top` read them. Also the rates between two reports. Nothing here sends or receives.
 mod rates;
 mod report;
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::report::{ComponentSample, DurationsSample, PipelineSample, PipelinesSample};
 
-/// A component between two reports.
+/// The rates of a component between two reports.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct ComponentRates {
     pub(crate) pipeline: String,
@@ -16,33 +16,34 @@ pub(crate) struct ComponentRates {
     pub(crate) sent_per_second: f64,
     /// The part of its channel that is filled; `None` for a source.
     pub(crate) depth: Option<f64>,
-    /// The parts of their time that its workers worked, and that they waited for room in what comes
-    /// next.
+    /// The parts of their time in which its workers worked, and in which they waited for room in
+    /// the next component.
     pub(crate) busy: f64,
     pub(crate) blocked: f64,
     pub(crate) failed_messages: u64,
     pub(crate) failed_per_second: f64,
-    /// Processors that it keeps busy; `None` where the system does not say.
+    /// The number of processors that it keeps busy; `None` if the system does not show it.
     pub(crate) cpu: Option<f64>,
-    /// The memory of its library; `None` where the library does not count it.
+    /// The memory of its library; `None` if the library does not count it.
     pub(crate) memory_bytes: Option<u64>,
-    /// Other components have the memory together with it.
+    /// Whether it shares the library, and its memory, with other components.
     pub(crate) memory_is_shared: bool,
-    /// How long its calls took: half of them at most so long, and 99 of 100. `None` if there were
-    /// none.
+    /// The longest time of the faster half of its calls, and of the fastest 99 %. `None` if there
+    /// were no calls.
     pub(crate) calls_median_seconds: Option<f64>,
     pub(crate) calls_99th_seconds: Option<f64>,
     /// The components before it wait for it.
     pub(crate) is_bottleneck: bool,
 }
 
-/// The part of its time that a component waits for room, from which on it counts as held up.
+/// A component that waits for room for at least this part of its time counts as held up.
 const HELD_UP: f64 = 0.1;
 
-/// From this part of its room on, a component keeps those before it waiting.
+/// A component whose channel is filled to at least this part keeps the components before it
+/// waiting.
 const FULL: f64 = 0.5;
 
-/// The components between two reports, in the order of the graph.
+/// The rates of all components between two reports, in the order of the graph.
 pub(crate) fn rates(before: &PipelinesSample, now: &PipelinesSample) -> Vec<ComponentRates> {
     let elapsed =
         (now.process.identity.uptime_seconds - before.process.identity.uptime_seconds).max(1e-3);
@@ -100,8 +101,8 @@ fn row(
     }
 }
 
-/// The time that this part of the calls between two reports took at most, as far as the buckets
-/// tell: within one, times are taken as evenly spread.
+/// The longest time of this part of the calls between two reports, estimated from the buckets:
+/// times within a bucket are taken as evenly spread.
 fn quantile(part: f64, before: &DurationsSample, now: &DurationsSample) -> Option<f64> {
     let earlier = |place: usize| before.buckets.get(place).map_or(0, |(_, count)| *count);
     let counts = now.buckets.iter().enumerate();
@@ -120,12 +121,12 @@ fn quantile(part: f64, before: &DurationsSample, now: &DurationsSample) -> Optio
         left -= count;
         lower = *bound;
     }
-    // It took longer than all bounds: that is all that is known.
+    // It took longer than the last bound; more is not known.
     Some(lower)
 }
 
-/// Of the components that one which is held up sends to, the one that is fullest holds it up,
-/// unless it is held up itself.
+/// Marks the bottlenecks. If a component is held up, the fullest of the components that it sends to
+/// is the bottleneck, unless that is held up itself.
 fn mark_bottlenecks(components: &[ComponentSample], rows: &mut [ComponentRates]) {
     let place = |id: &str| components.iter().position(|it| it.id == id);
     for (sender, component) in components.iter().enumerate() {
@@ -136,7 +137,7 @@ fn mark_bottlenecks(components: &[ComponentSample], rows: &mut [ComponentRates])
         let fullest = next.max_by(|one, other| {
             rows[*one].depth.unwrap_or(0.0).total_cmp(&rows[*other].depth.unwrap_or(0.0))
         });
-        // It may also wait for the dead letters.
+        // If that has room, the sender waits for something else, such as the dead letters.
         let is_full = |place: &usize| rows[*place].depth.is_some_and(|depth| depth >= FULL);
         let fullest = fullest.filter(|place| rows[*place].blocked < HELD_UP && is_full(place));
         if let Some(fullest) = fullest {

@@ -38,7 +38,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Sets the log up. `as_json`: a command whose output is for programs has such a log, too. `more`
+/// Sets up the log. `as_json` writes it as JSON, for a command whose output is for programs. `more`
 /// receives the same lines.
 ///
 /// # Errors
@@ -68,7 +68,7 @@ pub(crate) fn init(
     Ok(())
 }
 
-/// Libraries that would tell of each piece of each request: they log errors, unless the operator
+/// Libraries that would log each part of each request. They log errors only, unless the operator
 /// names them.
 const TALKATIVE: [&str; 5] = ["h2", "hyper", "hyper_util", "tonic", "tower"];
 

@@ -27,7 +27,7 @@ pub(crate) fn print_bytes(bytes: &[u8]) {
     note_error(standard_output().write_all(bytes));
 }
 
-/// Whether a line could not be written to standard output.
+/// Whether writing to standard output has failed.
 pub(crate) fn is_without_reader() -> bool {
     UNWRITTEN.lock().is_some()
 }

@@ -1,4 +1,4 @@
-//! `gopiper top`: what a running gopiper does, component by component.
+//! `gopiper top`: the work of a running gopiper, component by component.
 mod plain;
 mod quantity;
 mod screen;
@@ -28,10 +28,10 @@ use crate::command::{
 pub(crate) struct TopArguments {
     #[command(flatten)]
     process: ProcessArguments,
-    /// Seconds between two looks.
+    /// Seconds between two updates.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
     interval: f64,
-    /// Show one table, of one interval, and end.
+    /// Show one table, for one interval, and end.
     #[arg(long)]
     once: bool,
     /// Write a JSON object on a line for each component, after each interval.
@@ -44,7 +44,7 @@ fn interval(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "give seconds, from 0.1 to 3600".into())
 }
 
-/// Shows what a process does, until it ends or the user has seen enough.
+/// Shows the work of a process, until the process ends or the user quits.
 pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
     let process = match arguments.process.process() {
         Ok(process) => process,
@@ -86,15 +86,15 @@ fn write_tables(watched: &mut WatchedProcess, arguments: &TopArguments) -> Resul
     }
 }
 
-/// A process, as it was at the last look, and what it did since the one before.
+/// A process: its last report, and the rates since the report before.
 struct WatchedProcess {
     process: Process,
     interval: Duration,
     looked: Instant,
     report: PipelinesSample,
     rows: Vec<ComponentRates>,
-    /// Processors that are kept busy: by the process, by gopiper itself, and by threads that
-    /// components have named.
+    /// The number of processors that are kept busy by the process, by gopiper itself, and by
+    /// threads that components have named.
     cpu: [f64; 3],
 }
 
@@ -105,15 +105,15 @@ impl WatchedProcess {
         Ok(WatchedProcess { process, interval, looked: Instant::now(), report, rows, cpu })
     }
 
-    /// When the next look is due.
+    /// When the next report is due.
     fn due(&self) -> Instant {
         self.looked + self.interval
     }
 
-    /// Asks the process.
+    /// Asks the process for a report.
     ///
     /// # Errors
-    /// It does not answer.
+    /// The process does not answer, as text.
     fn look(&mut self) -> Result<Look, String> {
         let now = match ask(&self.process) {
             Ok(now) => now,
@@ -136,7 +136,7 @@ impl WatchedProcess {
     }
 }
 
-/// The result of a look.
+/// The result of asking for a report.
 #[derive(PartialEq, Eq)]
 enum Look {
     Taken,

@@ -8,7 +8,7 @@ use crate::command::sample::{ComponentRates, PipelinesSample};
 pub(super) const TITLES: [&str; 9] =
     ["IN/s", "OUT/s", "DEPTH", "BUSY", "BLOCK", "FAILED", "FAIL/s", "CPU", "MEMORY"];
 
-/// The first column: the name, and a mark for the one that others wait for.
+/// The first column: the name, with a mark at the bottleneck.
 pub(super) fn name(row: &ComponentRates) -> String {
     let mark = if row.is_bottleneck { "> " } else { "  " };
     format!("{mark}{}", in_a_line(&row.id))

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::command::sample::{ComponentRates, ComponentSample, DurationsSample};
 
-/// How often a signal is looked for: it must not leave the terminal as it is here.
+/// How often signals are checked. After a signal, the terminal must be restored.
 const SIGNAL_LOOK: Duration = Duration::from_millis(200);
 
 /// Shows the process until the user quits, or it ends.
@@ -75,7 +75,7 @@ fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<
             {
                 return Ok(());
             }
-            // A new size, for example: it is drawn again.
+            // For example a new size: the screen is drawn again.
             _ => {}
         }
     }
@@ -158,7 +158,7 @@ fn table(
     let titles = TITLES.map(|title| Cell::from(Text::from(title).right_aligned()));
     let titles = std::iter::once(Cell::from("COMPONENT")).chain(titles);
     let width = if area.width < 100 { 7 } else { 9 };
-    // On a wide screen, numbers should not be far from their name.
+    // On a wide screen, the numbers should not be far from the name.
     let first = area.width.saturating_sub(width * TITLES.len() as u16).min(40);
     let widths = TITLES.map(|_| Constraint::Length(width));
     let widths = std::iter::once(Constraint::Length(first)).chain(widths);
@@ -224,7 +224,7 @@ fn details(frame: &mut Frame, area: Rect, row: &ComponentRates, report: &Compone
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// A bar for each bucket from the first to the last that is not empty; nothing if all are.
+/// A bar for each bucket, from the first to the last that is not empty; nothing if all are empty.
 fn histogram(title: &str, durations: &DurationsSample) -> Vec<Line<'static>> {
     const WIDTH: f64 = 40.0;
     let beyond = (f64::INFINITY, durations.longer);

@@ -1,4 +1,4 @@
-//! The view on the screen: its order, its filter, the selected component. Keys change it.
+//! The view on the screen: the order, the filter and the selected component. Keys change it.
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::command::sample::ComponentRates;
@@ -44,17 +44,17 @@ impl Order {
     }
 }
 
-/// What the user has chosen.
+/// The choices of the user.
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) order: Order,
     /// Only components whose name or pipeline contains this are shown.
     pub(super) filter: String,
-    /// The filter is being typed.
+    /// Whether the user is typing the filter.
     pub(super) is_typing: bool,
     /// The selected component: its pipeline and its name.
     selected: Option<(String, String)>,
-    /// It is shown alone, with its details.
+    /// Whether it is shown alone, with its details.
     pub(super) shows_details: bool,
 }
 
@@ -72,7 +72,7 @@ impl View {
             row.id.contains(&self.filter) || row.pipeline.contains(&self.filter)
         };
         let mut shown: Vec<_> = rows.iter().filter(fits).collect();
-        // Equal ones stay in the order of the graph.
+        // Rows with equal values stay in the order of the graph.
         shown.sort_by(|one, other| self.order.value(other).total_cmp(&self.order.value(one)));
         shown
     }
@@ -107,7 +107,7 @@ impl View {
             KeyCode::Down | KeyCode::Char('j') => self.move_by(rows, 1),
             KeyCode::Up | KeyCode::Char('k') => self.move_by(rows, -1),
             KeyCode::Enter => {
-                // The selection stays with its component, even if others move above it.
+                // The component stays selected, even if others move above it.
                 self.move_by(rows, 0);
                 self.shows_details = self.selected.is_some();
             }

@@ -1,4 +1,4 @@
-//! The way of a dead letter: what is on disk about it.
+//! The way of a dead letter, from its record on disk.
 use std::fmt::Write as _;
 
 use gopiper_core::{
@@ -16,13 +16,13 @@ use crate::command::{
     terminal::output::print,
 };
 
-/// Bytes of the message that are shown.
+/// The most bytes of the message that are shown.
 const SHOWN: usize = 256;
 
 /// Shows the dead letter with this id.
 ///
 /// # Errors
-/// There is none, or it cannot be read: why.
+/// The reason why it cannot be found or read, as text.
 pub(super) fn show(of: &PipelineArguments, id: &str, as_json: bool) -> Result<(), String> {
     let found = dlq::find(of, id)?;
     match as_json {

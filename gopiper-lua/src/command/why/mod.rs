@@ -1,4 +1,4 @@
-//! `gopiper why`: the way of one message through its pipeline, with times, reports and the outcome.
+//! `gopiper why`: the way of a message through its pipeline, with times, reports and the outcome.
 mod letter;
 mod passport;
 
@@ -30,19 +30,19 @@ pub(crate) struct WhyArguments {
     pipeline: PipelineArguments,
     #[command(flatten)]
     process: ProcessArguments,
-    /// Follow only messages that contain this word as their source sends them.
+    /// Follow only messages that contain this word when their source sends them.
     #[arg(long, value_name = "WORD", conflicts_with = "dead_letter")]
     filter: Option<String>,
     /// Follow only messages of this pipeline.
     #[arg(long, value_name = "NAME", conflicts_with = "dead_letter")]
     only: Option<String>,
-    /// End after so many messages.
+    /// End after this number of messages.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     limit: u64,
-    /// Messages a second at most.
+    /// The most messages a second.
     #[arg(long, value_name = "NUMBER", default_value_t = 1.0, value_parser = rate)]
     rate: f64,
-    /// Show a message as it stands if it has not ended after so many seconds; give up if none came.
+    /// Show where a message is if it has not ended after this time; give up if no message has come.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = wait)]
     wait: f64,
     /// Write a JSON object for each message.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::command::tap;
 
-/// The way of a message, one event a line.
+/// The way of a message, one event on each line.
 pub(super) fn text(passport: &Value) -> String {
     let of = |name: &str| passport[name].as_str().unwrap_or_default();
     let bytes = passport["bytes"].as_u64().unwrap_or_default() as usize;
@@ -54,7 +54,7 @@ fn time(seconds: f64) -> String {
     }
 }
 
-/// `waited`: since the event before it.
+/// An event as text. `waited` is the time since the previous event.
 fn words(event: &Value, waited: f64) -> String {
     match event["event"].as_str().unwrap_or_default() {
         "began" => match event["attempt"].as_u64() {
@@ -78,7 +78,7 @@ fn words(event: &Value, waited: f64) -> String {
     }
 }
 
-/// A component's report in words.
+/// A component's report as text.
 pub(super) fn report(status: i64, description: &str) -> String {
     let name = match status {
         0 => return "done".into(),
@@ -94,7 +94,7 @@ pub(super) fn report(status: i64, description: &str) -> String {
     }
 }
 
-/// Where a message is whose last event this was.
+/// The place of a message whose last event this was.
 fn whereabouts(event: &Value) -> String {
     let component = event["component"].as_str().unwrap_or_default();
     match (event["event"].as_str(), event["status"].as_i64()) {

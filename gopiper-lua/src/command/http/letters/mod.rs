@@ -1,5 +1,5 @@
 //! `/api/v1/dead-letters`: lists dead letters, shows one, and removes those that were replayed.
-//! They are read on a thread of their own, one request at a time.
+//! They are read on a separate thread, for one request at a time.
 pub(super) mod replay;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,20 +24,20 @@ use crate::command::{
     letters::{self, FoundLetter, LettersFolder, PurgedLetters},
 };
 
-/// Letters in a list.
+/// The most letters in a list.
 const MOST_LISTED: usize = 200;
-/// Bytes of a letter that are shown.
+/// The most bytes of a letter that are shown.
 const MOST_BYTES: usize = 256 << 10;
-/// Attributes that are shown, and bytes of each.
+/// The most attributes that are shown, and the most bytes of each.
 const MOST_ATTRIBUTES: usize = 200;
 const MOST_OF_ATTRIBUTE: usize = 4 << 10;
 
 /// The newest letters, and how many there are.
 #[derive(Debug, Default, Serialize)]
 struct LettersAnswer {
-    /// All that can be read.
+    /// The number of letters that can be read.
     count: usize,
-    /// Of those, the ones that were replayed.
+    /// The number of those that were replayed.
     replayed: usize,
     /// Newest first.
     letters: Vec<ListedLetter>,
@@ -62,7 +62,7 @@ pub(super) async fn list(shared: &Arc<Shared>) -> Answer {
 }
 
 pub(super) async fn show(shared: &Arc<Shared>, id: &str) -> Answer {
-    // As the path has it.
+    // The path has it percent-encoded.
     let decoded = form_urlencoded::parse(id.as_bytes()).next();
     let id = decoded.map_or_else(String::new, |(name, _)| name.into_owned());
     answer(shared, move |pipeline| {
@@ -84,12 +84,12 @@ pub(super) async fn purge(shared: &Arc<Shared>) -> Answer {
     .await
 }
 
-/// Does this work on another thread.
+/// Does the work on another thread.
 async fn answer(
     shared: &Arc<Shared>,
     work: impl FnOnce(&PipelineArguments) -> Result<Answer, String> + Send + 'static,
 ) -> Answer {
-    // It is never closed.
+    // The semaphore is never closed.
     let place = shared.letters.clone().acquire_owned().await;
     let for_work = shared.clone();
     let done = spawn_blocking(move || {
@@ -109,7 +109,7 @@ fn read(pipeline: &PipelineArguments, mut each: impl FnMut(FoundLetter)) -> Resu
     let folder = LettersFolder::of(pipeline)?.path;
     for segment in letters::segments(&folder).map_err(|error| error.to_string())? {
         if let Err(error) = letters::read_each(&segment, &mut each) {
-            // It may have been removed just now.
+            // The segment may just have been removed.
             if error.kind() != std::io::ErrorKind::NotFound {
                 warn!(code = "dead_letter_unreadable", "{error}: skipped");
             }
@@ -124,7 +124,7 @@ fn listed(pipeline: &PipelineArguments) -> Result<LettersAnswer, String> {
     read(pipeline, |found| {
         answer.count += 1;
         answer.replayed += usize::from(found.done);
-        // Letters of one moment stay in their order.
+        // Letters with the same time stay in their order.
         newest.insert((found.entry.letter.time, answer.count), about(&found));
         if newest.len() > MOST_LISTED {
             newest.pop_first();

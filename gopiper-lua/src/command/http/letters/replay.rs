@@ -1,8 +1,9 @@
-//! `/api/v1/dead-letters/replay`: runs `gopiper dlq replay` as a process of its own, one at a time.
+//! `/api/v1/dead-letters/replay`: runs `gopiper dlq replay` as a separate process, one at a time.
 //!
-//! It is the same as the command in another terminal: what only one process may have (a checkpoint,
-//! a buffer, a file of `file_sink`) refuses it before a letter is read. Standard output belongs to
-//! this process, so it is refused there, too. It ends with this process.
+//! It works like the command in another terminal: it is refused before it reads a letter if the
+//! pipeline has something that only one process may have (a checkpoint, a buffer, a file of
+//! `file_sink`). Standard output belongs to this process, so a pipeline that writes to it is
+//! refused, too. The replay ends with this process.
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
@@ -20,10 +21,10 @@ use crate::command::http::{
 };
 use crate::command::process::signals::Phase;
 
-/// This program, even if its file was replaced meanwhile.
+/// This program, even if its file has been replaced.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// Starts a replay. How it goes is asked for later.
+/// Starts a replay. Later requests ask for its state.
 pub(in crate::command::http) fn start(shared: &Arc<Shared>) -> Answer {
     if shared.served.replay.is_none() {
         return refused("this process replays dead letters itself: wait until it has ended");
@@ -34,7 +35,7 @@ pub(in crate::command::http) fn start(shared: &Arc<Shared>) -> Answer {
     if !shared.replays.begin() {
         return refused("a replay runs already: wait until it has ended");
     }
-    // The child ends with the thread that has started it, so this one stays until then.
+    // The child ends when the thread that started it ends, so this thread waits for the child.
     let for_thread = shared.clone();
     let thread = thread::Builder::new().name("gopiper-replay".into());
     let started = thread.spawn(move || {
@@ -62,7 +63,7 @@ fn run(shared: &Shared) -> io::Result<ExitStatus> {
         .args(shared.served.replay.iter().flatten())
         .env("GOPIPER_LOG_FORMAT", "text")
         .stdin(Stdio::null())
-        // A component that writes to it is refused when it is checked.
+        // A component that writes to standard output is refused when it is checked.
         .stdout(File::open("/dev/null")?)
         .stderr(Stdio::piped())
         .spawn()?;

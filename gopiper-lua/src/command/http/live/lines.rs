@@ -1,4 +1,4 @@
-//! An answer that goes on: JSON objects on a line each, as they come.
+//! A streamed answer: JSON objects, one on each line, as they come.
 use std::time::Duration;
 
 use http_body_util::channel::Sender;
@@ -6,14 +6,15 @@ use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-/// How often it is looked for more.
+/// How often new objects are collected.
 pub(in crate::command::http) const COLLECT: Duration = Duration::from_millis(20);
-/// How often an empty line is sent while nothing comes: it shows whether the client still reads.
+/// How often an empty line is sent while there is nothing to send. It shows whether the client
+/// still reads.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// How long a client may take to read a line.
 const READ_TIME: Duration = Duration::from_secs(10);
 
-/// The client, as it reads lines.
+/// Sends lines to a client.
 pub(in crate::command::http) struct LineSender {
     to: Sender<Bytes>,
     last: Instant,
@@ -24,8 +25,8 @@ impl LineSender {
         LineSender { to, last: Instant::now() }
     }
 
-    /// Sends an object. Returns whether the client reads. One that is stopped (Ctrl-Z) loses its
-    /// answer after a while, because what it looks at costs.
+    /// Sends an object. Returns whether the client reads. A client that is stopped (Ctrl-Z) loses
+    /// its answer after a while, because a tap or a trace has a cost.
     pub(in crate::command::http) async fn send(&mut self, object: &Value) -> bool {
         self.send_line(format!("{object}\n")).await
     }

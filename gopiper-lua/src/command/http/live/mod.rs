@@ -1,4 +1,4 @@
-//! Answers that go on: messages of a component while they pass, and the ways of single messages.
+//! Streamed answers: messages of a component while they pass, and the ways of single messages.
 mod lines;
 pub(in crate::command::http) mod tap;
 pub(in crate::command::http) mod trace;

@@ -1,4 +1,4 @@
-//! `/api/v1/tap`: messages of a component while they pass, a JSON object a line.
+//! `/api/v1/tap`: messages of a component while they pass, one JSON object on each line.
 use gopiper_core::{
     Control,
     observe::{MessageTap, Side, TapOptions, TappedMessage},
@@ -18,7 +18,7 @@ use crate::command::http::{
 /// Opens the tap that a query asks for.
 ///
 /// # Errors
-/// Why not.
+/// The reason why it cannot be opened, as text.
 pub(in crate::command::http) fn open(
     shared: &Shared,
     query: &str,
@@ -59,7 +59,10 @@ pub(in crate::command::http) fn open(
     Ok(body)
 }
 
-/// The only pipeline that has such a component.
+/// The one pipeline that has this component.
+///
+/// # Errors
+/// None has it, or several have it, as text.
 fn having(
     controls: &[Control],
     component: &str,

@@ -1,5 +1,5 @@
-//! `/api/v1/trace`: the ways of single messages, a JSON object a line: each when its message has
-//! ended, or when it has not ended in time.
+//! `/api/v1/trace`: the ways of single messages, one JSON object on each line. An object is sent
+//! when its message has ended, or when it has not ended in time.
 use std::{
     collections::HashSet,
     time::{Duration, SystemTime},
@@ -23,7 +23,7 @@ use crate::command::http::{
 /// Follows the messages that a query asks for.
 ///
 /// # Errors
-/// Why not.
+/// The reason why they cannot be followed, as text.
 pub(in crate::command::http) fn open(
     shared: &Shared,
     query: &str,
@@ -80,7 +80,7 @@ async fn show(traces: Vec<MessageTrace>, wait: Duration, mut to: LineSender) {
         let has_ended = traces.iter().all(MessageTrace::has_ended);
         let unseen = traces.iter().map(MessageTrace::unseen).sum();
         for passport in traces.iter().flat_map(|trace| std::iter::from_fn(|| trace.take())) {
-            // What was shown before its end is not shown again.
+            // A message that was shown before its end is not shown again.
             if !late.remove(&passport.trace.id) && !to.send(&object(&passport, unseen)).await {
                 return;
             }

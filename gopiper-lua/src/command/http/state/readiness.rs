@@ -1,4 +1,4 @@
-//! Whether the pipelines do their work, and if not, why.
+//! Readiness: whether the pipelines do their work, and the reasons if they do not.
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
@@ -6,13 +6,13 @@ use std::{
 
 use gopiper_core::observe::{ComponentReport, PipelineReport};
 
-/// A component that has had messages for so long, and finished none of them, is stuck.
+/// A component that has had messages for this long, and finished none of them, is stuck.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// A buffer or the dead letters count as full from this part of their limit on.
+/// The part of their limit from which on a buffer or the dead letters count as full.
 const FULL: f64 = 0.9;
 
-/// The progress of each component, as it was seen.
+/// The last progress of each component.
 #[derive(Default)]
 pub(in crate::command::http) struct Readiness {
     seen: HashMap<(String, String), LastProgress>,
@@ -25,7 +25,8 @@ struct LastProgress {
 }
 
 impl Readiness {
-    /// Looks at the pipelines: often enough that a stuck component is noticed in time.
+    /// Records the progress of the pipelines. It must be called often enough that a stuck component
+    /// is noticed in time.
     pub(in crate::command::http) fn look(&mut self, pipelines: &[PipelineReport], now: Instant) {
         for pipeline in pipelines {
             for component in &pipeline.components {
@@ -33,7 +34,7 @@ impl Readiness {
                 let seen = LastProgress { messages, blocked, since: now };
                 let key = (pipeline.name.clone(), component.name.clone());
                 let before = self.seen.entry(key).or_insert(seen);
-                // One that waits for room has messages, too; a later one is the cause.
+                // A component that waits for room has messages, too, but a later one is the cause.
                 let moves = before.messages != messages || before.blocked != blocked;
                 if moves || component.depth_messages == 0 {
                     *before = LastProgress { messages, blocked, since: now };
@@ -42,8 +43,8 @@ impl Readiness {
         }
     }
 
-    /// For how long a component has had messages and finished none of them, while it waited for no
-    /// later one.
+    /// The time for which a component has had messages, finished none of them, and waited for no
+    /// later component.
     pub(in crate::command::http) fn stuck(
         &self,
         pipeline: &PipelineReport,
@@ -55,7 +56,7 @@ impl Readiness {
         seen.map_or(Duration::ZERO, |seen| now.duration_since(seen.since))
     }
 
-    /// Why the pipelines are not ready; empty if they are.
+    /// The reasons why the pipelines are not ready; empty if they are ready.
     pub(in crate::command::http) fn reasons(
         &self,
         pipelines: &[PipelineReport],

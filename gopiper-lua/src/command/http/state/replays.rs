@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::command::http::message::cut;
 
-/// The last lines that are kept of what it says, and the bytes of each.
+/// The most lines of its log that are kept, and the most bytes of each.
 const MOST_LINES: usize = 40;
 const MOST_OF_LINE: usize = 2 << 10;
 
@@ -19,10 +19,10 @@ pub(in crate::command::http) struct Replays(Mutex<ReplayState>);
 pub(in crate::command::http) struct ReplayState {
     /// `none`, `running` or `ended`.
     state: ReplayPhase,
-    /// How it ended, in words.
+    /// How it ended, as text.
     ended: Option<String>,
     is_success: Option<bool>,
-    /// The last lines that it has said so far.
+    /// The last lines of its log.
     lines: VecDeque<String>,
 }
 
@@ -40,7 +40,7 @@ impl Replays {
         self.0.lock().clone()
     }
 
-    /// Begins one, unless one runs.
+    /// Begins a replay, unless one runs already. Returns whether it has begun.
     pub(in crate::command::http) fn begin(&self) -> bool {
         let mut state = self.0.lock();
         let is_free = state.state != ReplayPhase::Running;

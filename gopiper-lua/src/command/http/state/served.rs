@@ -1,13 +1,13 @@
-//! The process, as its command describes it to the server.
+//! The description of the process that its command gives to the server.
 use std::{ffi::OsString, path::PathBuf};
 
 use crate::command::arguments::PipelineArguments;
 
-/// What a server shows and does.
+/// The process, for the server.
 pub(crate) struct Served {
-    /// The pipelines' file, in full.
+    /// The absolute path of the pipelines' file.
     pub(in crate::command::http) file: PathBuf,
-    /// As they were given.
+    /// The arguments as they were given.
     pub(in crate::command::http) pipeline: PipelineArguments,
     /// The arguments of `gopiper dlq replay`; `None` if this process replays itself.
     pub(in crate::command::http) replay: Option<Vec<OsString>>,
@@ -15,7 +15,7 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn new(pipeline: &PipelineArguments, replay: Option<Vec<OsString>>) -> Self {
-        // Where the working directory is lost, the path is shown as it was given.
+        // If the working directory does not exist any more, the path is shown as it was given.
         let file = std::path::absolute(&pipeline.file).unwrap_or_else(|_| pipeline.file.clone());
         Served { file, pipeline: pipeline.clone(), replay }
     }

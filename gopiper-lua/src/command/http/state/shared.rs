@@ -1,4 +1,4 @@
-//! The process and its pipelines, as all connections see them.
+//! The state of the process and its pipelines that all connections share.
 use std::{sync::Arc, time::Instant};
 
 use gopiper_core::observe::{PipelineReport, ProcessorTime};
@@ -9,21 +9,21 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::{readiness::Readiness, replays::Replays, served::Served};
 use crate::command::process::signals::Stops;
 
-/// Taps at a time, of all components.
+/// The most taps and traces at a time, of all components.
 pub(in crate::command::http) const MOST_TAPS: usize = 16;
-/// Those who listen to events at a time.
+/// The most clients that listen to events at a time.
 pub(in crate::command::http) const MOST_LISTENERS: usize = 16;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(in crate::command::http) struct Shared {
     pub(in crate::command::http) served: Served,
     pub(in crate::command::http) started: Instant,
     pub(in crate::command::http) stops: Stops,
     pub(in crate::command::http) readiness: Mutex<Readiness>,
-    /// Places for taps: each keeps a connection.
+    /// Places for taps and traces: each takes a connection.
     pub(in crate::command::http) taps: Arc<Semaphore>,
     pub(in crate::command::http) events: Events,
-    /// One request at a time reads dead letters: they may be many.
+    /// Only one request at a time reads dead letters, because there may be many.
     pub(in crate::command::http) letters: Arc<Semaphore>,
     pub(in crate::command::http) replays: Replays,
 }
@@ -50,7 +50,8 @@ impl Shared {
         self.stops.controls().iter().map(|control| control.report(processor)).collect()
     }
 
-    /// Why the pipelines are not ready, after a look at these reports; empty if they are.
+    /// Records the progress in these reports. Returns the reasons why the pipelines are not ready;
+    /// empty if they are ready.
     pub(in crate::command::http) fn not_ready(&self, reports: &[PipelineReport]) -> Vec<String> {
         let (now, mut readiness) = (Instant::now(), self.readiness.lock());
         readiness.look(reports, now);
@@ -58,10 +59,10 @@ impl Shared {
     }
 }
 
-/// The latest event, for all who listen.
+/// The latest event, for all listening clients.
 pub(in crate::command::http) struct Events {
     pub(in crate::command::http) latest: watch::Sender<Bytes>,
-    /// Somebody listens.
+    /// Notified when a client begins to listen.
     pub(in crate::command::http) wanted: Notify,
     pub(in crate::command::http) places: Arc<Semaphore>,
 }

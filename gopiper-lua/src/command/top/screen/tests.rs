@@ -34,7 +34,7 @@ fn screen(width: u16, height: u16, view: &View) -> String {
     lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
-/// A screen is as it was when a person looked at it last. To accept a new one, set GOPIPER_BLESS.
+/// The screens are those that a person checked last. To accept new ones, set GOPIPER_BLESS.
 fn check(name: &str, screen: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/command/top/screen");
     let golden = folder.join(format!("{name}.txt"));
