@@ -11,7 +11,7 @@ use crate::workspace::{succeed, target_folder};
 
 const NEEDS: &str = include_str!("../../../.ci/needs");
 
-/// What was fetched for the tests.
+/// The packages that were fetched for the tests.
 pub(crate) struct Fetched {
     /// A folder for PYTHONPATH.
     pub(crate) python: PathBuf,
@@ -19,7 +19,7 @@ pub(crate) struct Fetched {
     pub(crate) node: PathBuf,
 }
 
-/// Looks for the commands in the folders of `path`, and fetches packages that are not there yet.
+/// Checks that the folders of `path` have the commands, and fetches missing packages.
 pub(crate) fn fetch(path: &OsStr) -> Result<Fetched> {
     check_commands(NEEDS, path)?;
     let target = target_folder()?;
@@ -51,7 +51,7 @@ pub(crate) fn fetch(path: &OsStr) -> Result<Fetched> {
     Ok(Fetched { python, node })
 }
 
-/// Fails with the first command that none of the folders has.
+/// Fails with the first command that is in none of the folders.
 fn check_commands(needs: &str, path: &OsStr) -> Result<()> {
     for line in wanted(needs, "apt") {
         let (command, package) = line.split_once(' ').context(".ci/needs: apt COMMAND PACKAGE")?;
@@ -62,13 +62,13 @@ fn check_commands(needs: &str, path: &OsStr) -> Result<()> {
     Ok(())
 }
 
-/// What the list wants of a registry.
+/// The lines of the list for a registry.
 fn wanted<'a>(needs: &'a str, registry: &str) -> Vec<&'a str> {
     let of_registry = |line: &'a str| Some(line.strip_prefix(registry)?.strip_prefix(' ')?.trim());
     needs.lines().filter_map(of_registry).collect()
 }
 
-/// The folder with exactly these packages. A broken-off fetch leaves none.
+/// The folder with exactly these packages. After an interrupted fetch, they are fetched again.
 fn fetched(
     folder: &Path,
     packages: &[&str],

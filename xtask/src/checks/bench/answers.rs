@@ -1,4 +1,4 @@
-//! The cost of an answer of a server: its processor time while it is asked many times.
+//! The cost of an answer of a server: its processor time while it answers many requests.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +11,14 @@ use anyhow::{Context, Result, bail};
 use super::asked::{ask, sockets};
 use super::commands::Sample;
 
-/// How long it may take to start.
+/// The time that the server may take to start.
 const STARTING: Duration = Duration::from_secs(30);
 
-/// Starts a server that has its socket in this runtime directory, asks it for `path` many times,
-/// and ends it. Writes the last answer to `answer`.
+/// Starts a server that has its socket in this runtime directory, requests `path` many times, and
+/// ends it. Writes the first whole answer to `answer`.
 ///
 /// # Errors
-/// It does not answer.
+/// The server does not answer.
 pub(super) fn measured(
     mut server: Command,
     runtime_directory: &Path,
@@ -38,7 +38,7 @@ pub(super) fn measured(
     sample
 }
 
-/// gopiper uses no runtime directory that others can open.
+/// gopiper does not use a runtime directory that other users can open.
 fn restrict(folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     Ok(fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?)
@@ -77,8 +77,8 @@ fn ask_often(
     Ok(Sample { wall: start.elapsed(), cpu, memory: 0 })
 }
 
-/// The time that its threads have run so far, as the scheduler counts it, in nanoseconds: the times
-/// of a process have ticks of a 100th of a second.
+/// The time that its threads have run so far, as the scheduler counts it, in nanoseconds. The times
+/// of a process are only precise to a 100th of a second.
 fn processor_time(process: &Child) -> Result<Duration> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{}/task", process.id()))? {

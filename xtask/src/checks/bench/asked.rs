@@ -1,4 +1,4 @@
-//! Asks each gopiper that a row runs, as an operator does meanwhile, over its control socket.
+//! Sends requests to each gopiper that a row runs over its control socket, as an operator does.
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How often it is asked.
+/// How often a request is sent.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often an end of the work is looked for.
+/// How often the end of the work is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Does some work, and meanwhile asks those that have their sockets in this runtime directory for
-/// `path`. An answer that goes on is read until it ends.
+/// Does some work. Meanwhile, requests `path` from each process with a socket in this runtime
+/// directory. A streamed answer is read until it ends.
 ///
 /// # Errors
-/// One that has a socket gave no answer, though there was time for it: nothing was measured.
+/// No process answered, though there was time for it: nothing was measured.
 pub(super) fn during<T>(
     runtime_directory: &Path,
     path: &str,
@@ -65,7 +65,7 @@ pub(super) fn during<T>(
     done
 }
 
-/// Whether the answer ends with the process that gives it.
+/// Whether the answer is streamed until the process ends.
 fn goes_on(path: &str) -> bool {
     path.starts_with("/api/v1/tap")
 }
@@ -75,8 +75,8 @@ pub(super) fn sockets(runtime_directory: &Path) -> Vec<PathBuf> {
     entries.flatten().map(|entry| entry.path()).collect()
 }
 
-/// Reads the whole answer, and writes what comes after its status. Whether it is what was asked
-/// for.
+/// Reads the whole answer, and writes the part after its status. Returns whether the request
+/// succeeded.
 pub(super) fn ask(socket: &Path, path: &str, into: &mut dyn Write) -> io::Result<bool> {
     let mut stream = UnixStream::connect(socket)?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

@@ -63,10 +63,11 @@ pub(super) enum How {
     /// By `sh`; one line each millisecond is written to it and read back. The wall time is the
     /// median from written to read.
     Echo,
-    /// By `sh`; each gopiper with the runtime directory $SCRATCH is asked for this each second.
+    /// By `sh`; this path is requested each second from each gopiper with the runtime directory
+    /// $SCRATCH.
     Asked(&'static str),
-    /// Without a shell: it is asked for this many times, over its control socket in $SCRATCH. The
-    /// last answer is in $ANSWER.
+    /// Without a shell; this path is requested many times over its control socket in $SCRATCH. An
+    /// answer is kept in $ANSWER.
     Answers(&'static str),
 }
 

@@ -9,7 +9,7 @@ const SET_ATTRIBUTES: &str = "gopiper.loadComponent('attributes_component.so', {
 pub(super) const PASS: &str = "gopiper.loadComponent('pass_component.so')";
 
 const THROUGH: &str = r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#;
-/// Its runtime directory is the one that is asked.
+/// The same, with the runtime directory in which requests are sent.
 const IN_SCRATCH: &str = r#"mkdir -p -m 700 "$SCRATCH" &&
     cat "$INPUT" | XDG_RUNTIME_DIR="$SCRATCH" "$GOPIPER" run "$PIPELINE" | cat"#;
 
@@ -36,7 +36,7 @@ pub(super) const ROWS: &[Row] = &[
         reference: r#"cat "$INPUT" | cat | cat"#,
         ours: r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#,
     },
-    // The reference has its socket elsewhere: nothing asks it.
+    // The reference has its socket elsewhere, so it gets no requests.
     Row {
         name: "scraped",
         what: "stdin to stdout, its metrics read once a second",
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "tapped",
-        what: "stdin to stdout, ten messages a second of it looked at",
+        what: "stdin to stdout, ten messages a second tapped",
         target: Target::AtMost(1.01),
         figure: Figure::Cpu,
         how: How::Asked("/api/v1/tap?component=stdout"),
