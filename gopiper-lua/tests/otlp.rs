@@ -374,7 +374,7 @@ fn the_way_of_a_message_arrives_as_spans() {
     assert!(spans.iter().all(|span| span["trace_id"] == spans[0]["trace_id"]));
     assert!(spans[1..].iter().all(|span| span["parent_span_id"] == spans[0]["span_id"]));
     let said = stderr(&output);
-    assert!(said.contains("does not take some of the spans"), "{said}");
+    assert!(said.contains("does not accept some of the spans"), "{said}");
 
     let collector = Collector::start(0, "");
     let mut command = home.gopiper(&["run", "--otlp", &collector.url(), "--otlp-traces", "0"]);

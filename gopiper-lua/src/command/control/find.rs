@@ -32,15 +32,19 @@ impl ProcessArguments {
             Some(pid) => {
                 let found = running.into_iter().find(|process| process.pid == pid);
                 found.ok_or_else(|| {
-                    format!("no gopiper of yours runs as {pid}: gopiper list --running shows them")
+                    format!("no gopiper of yours runs as {pid}: see gopiper list --running")
                 })
             }
             None if running.len() > 1 => {
                 let all: Vec<_> = running.iter().map(|process| process.pid.to_string()).collect();
-                Err(format!("{} run: give --pid, one of {}", all.len(), all.join(", ")))
+                Err(format!(
+                    "{} gopipers run: give --pid with one of {}",
+                    all.len(),
+                    all.join(", ")
+                ))
             }
             None => running.pop().ok_or_else(|| {
-                "no gopiper of yours runs: ask as the user that it runs as".to_owned()
+                "no gopiper of yours runs: use this command as the user that runs it".to_owned()
             }),
         }
     }
@@ -52,11 +56,7 @@ pub(crate) fn running() -> Vec<Process> {
     for folder in folders() {
         if let Err(error) = check(&folder) {
             if error.kind() != io::ErrorKind::NotFound {
-                warn!(
-                    code = "control_folder",
-                    "{}: {error}: it is not looked at",
-                    folder.display()
-                );
+                warn!(code = "control_folder", "{}: {error}: it is not used", folder.display());
             }
             continue;
         }

@@ -93,7 +93,10 @@ impl Access {
         }
         match (text(header::ORIGIN), text(header::HOST)) {
             (Some(origin), Some(host)) if !is_of_host(origin, host) => {
-                return Err((StatusCode::FORBIDDEN, "pages of other sites may not ask"));
+                return Err((
+                    StatusCode::FORBIDDEN,
+                    "requests from pages of other sites are refused",
+                ));
             }
             _ => {}
         }

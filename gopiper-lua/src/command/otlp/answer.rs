@@ -56,7 +56,7 @@ fn reason(status: &Status) -> NotTaken {
 fn of_receiver(status: &Status) -> String {
     let code = status.code();
     let hint = match code {
-        Code::Unimplemented => "; is this the port for OTLP by gRPC, mostly 4317?",
+        Code::Unimplemented => "; is this the port for OTLP by gRPC, usually 4317?",
         Code::Unauthenticated | Code::PermissionDenied => {
             "; set a token in OTEL_EXPORTER_OTLP_HEADERS"
         }
@@ -79,7 +79,7 @@ fn of_connection(status: &Status) -> String {
     }
     // A server that speaks something else closes the connection.
     let hint = match is_connected {
-        true => " (if this goes on: is it the port for OTLP by gRPC, mostly 4317?)",
+        true => " (if this goes on: is it the port for OTLP by gRPC, usually 4317?)",
         false => "",
     };
     format!("{}{hint}", in_a_line(&cause.to_string()))

@@ -54,7 +54,11 @@ impl Complaints {
         if let Some(attempts) = kinds.failing.add(1, Instant::now()) {
             kinds.is_failing = true;
             let url = &self.url;
-            warn!(attempts, code = "otlp_failing", "cannot send to {url}, and tries again: {why}");
+            warn!(
+                attempts,
+                code = "otlp_failing",
+                "cannot send to {url}, and will try again: {why}"
+            );
         }
     }
 
@@ -93,7 +97,7 @@ impl Complaints {
             _ => warn!(
                 items,
                 code = "otlp_partial",
-                "{url} does not take some of the {what}, and they are lost: {message}"
+                "{url} does not accept some of the {what}, and they are lost: {message}"
             ),
         }
     }

@@ -51,7 +51,7 @@ fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<
     let is_stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGHUP, SIGINT] {
         flag::register(signal, is_stopped.clone())
-            .map_err(|error| format!("the handler of a signal: {error}"))?;
+            .map_err(|error| format!("cannot handle signals: {error}"))?;
     }
     let mut view = View::default();
     loop {

@@ -86,7 +86,7 @@ pub(super) fn report(status: i64, description: &str) -> String {
         100..200 => "wants it again",
         200..300 => "fails",
         300.. => "drops it",
-        _ => "reports what it may not report",
+        _ => "reports an invalid status",
     };
     match description {
         "" => format!("{name} ({status})"),

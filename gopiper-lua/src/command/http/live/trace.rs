@@ -64,7 +64,7 @@ pub(in crate::command::http) fn open(
     let place = shared.taps.clone().try_acquire_owned();
     let place = place.map_err(|_| format!("there are {MOST_TAPS} taps already: end one"))?;
     let traces: Option<Vec<_>> = named.into_iter().map(|control| control.trace(&options)).collect();
-    let traces = traces.ok_or("messages of this pipeline are followed too often: end one")?;
+    let traces = traces.ok_or("too many clients follow messages of this pipeline: end one")?;
     let (sender, body) = Channel::new(1);
     tokio::spawn(async move {
         show(traces, wait, LineSender::new(sender)).await;

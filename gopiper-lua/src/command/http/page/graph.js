@@ -5,9 +5,9 @@ import { byId, drawn, element, percent, plural, say, seconds, short } from './pa
 const SMALLEST = 0.8;
 // The padding and the border around a drawing.
 const AROUND = 26;
-// A component that finishes nothing for so long is marked.
+// A component that finishes nothing for this long is marked.
 const STUCK_SECONDS = 10;
-// A buffer, or a channel, that is so full is marked.
+// A buffer, or a channel, that is filled to this part is marked.
 const FULL = 0.9;
 
 // The pipelines, as the server has laid them out.
@@ -61,7 +61,7 @@ function draw() {
   if (focused) nodes.get(focused)?.group.focus();
 }
 
-// From left to right where that fits, or else from top to bottom.
+// From left to right if that fits, otherwise from top to bottom.
 function fitting({ right, down }, room) {
   return right.width * SMALLEST <= room || right.width <= down.width ? right : down;
 }
@@ -109,7 +109,7 @@ function drawNode(pipeline, node) {
   return group;
 }
 
-// What a component is, in words. Its type is often its name.
+// The kind and the type of a component as text. The type is often the same as its name.
 function about({ id, kind, type }) {
   return type === id ? kind : `${kind}, ${type}`;
 }
@@ -146,7 +146,7 @@ export function update(sample) {
   for (const edge of edges) updateEdge(edge, rates);
 }
 
-// What is to be noticed about a component: in words, the worst first.
+// The problems of a component as text, the worst first.
 export function marks(component, rate) {
   const found = [];
   if (component.stuck_seconds >= STUCK_SECONDS) found.push(`stuck ${seconds(component.stuck_seconds)}`);
@@ -186,7 +186,7 @@ function updateNode(node, component, rate) {
 function updateEdge({ pipeline, edge, line, rate, depth, only_way_in, only_way_out }, rates) {
   const [from, to] = [rates.get(key(pipeline, edge.from)), rates.get(key(pipeline, edge.to))];
   if (!from || !to) return;
-  // Where several ways join and divide, nobody counts what takes which.
+  // If several lines join and divide, the number of messages on each line is not known.
   const passes = only_way_in && to.depth !== null ? to.received_per_second
     : only_way_out ? from.sent_per_second : undefined;
   say(rate, passes === undefined ? '' : `${short(passes)}/s`);
@@ -198,7 +198,7 @@ function updateEdge({ pipeline, edge, line, rate, depth, only_way_in, only_way_o
 
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-// Another width may fit another drawing.
+// For another width, the other drawing may fit better.
 let width = 0;
 new ResizeObserver(() => {
   const now = byId('graphs').clientWidth;

@@ -1,11 +1,11 @@
-// Dead letters: a list, one in whole, replay and purge.
+// Dead letters: the list, the details of one, replay and purge.
 import { ask, byId, bytes, element, list, plural, say, time } from './parts.js';
 import { get, post, token } from './server.js';
 
 const PATH = '/api/v1/dead-letters';
-// A replay that runs is asked for so often.
+// How often the state of a running replay is requested, in milliseconds.
 const REPLAY_EVERY = 1000;
-// Letters that are shown at first.
+// The number of letters that are shown at first.
 const FEW = 20;
 
 let has_token = false;
@@ -19,7 +19,7 @@ export function begin(answer) {
   byId('letter-close').addEventListener('click', () => byId('letter').close());
 }
 
-// After the token has changed.
+// Called after the token has changed.
 export function access() {
   const is_open = Boolean(token());
   for (const name of ['refresh', 'replay', 'purge']) byId(`letters-${name}`).hidden = !is_open;
@@ -33,7 +33,7 @@ export function access() {
   byId('letters').tBodies[0].replaceChildren();
   byId('replay').hidden = true;
   byId('letter').close();
-  // What was shown is gone without the token.
+  // Without the token, nothing of the letters stays on the page.
   for (const part of ['replay-lines', 'letter-about', 'letter-attributes', 'letter-data', 'letters-count']) {
     byId(part).replaceChildren();
   }
@@ -111,8 +111,8 @@ async function show(id) {
 }
 
 async function purge() {
-  const text = 'Those that were replayed are removed from the disk. Those of a file that a running '
-    + 'process still writes stay.';
+  const text = 'Files whose letters were all replayed are removed from the disk. A file that a running '
+    + 'process still writes stays.';
   if (!await ask('Purge dead letters?', text, 'Purge')) return;
   try {
     const { removed, left, in_use } = await post(`${PATH}/purge`);
@@ -125,10 +125,10 @@ async function purge() {
 }
 
 async function replay() {
-  const text = 'A second process sends those that were not replayed through the pipeline again, from '
-    + 'the component that failed with them, with sinks of its own. It is refused standard output, a '
-    + 'buffer of the running pipeline, and a file that is being written. In that case nothing is '
-    + 'replayed: stop the pipeline, and run gopiper dlq replay.';
+  const text = 'A second process sends the letters that were not replayed through the pipeline again, '
+    + 'from the component that failed with them, with its own sinks. It cannot use standard output, a '
+    + 'buffer of the running pipeline, or a file that is being written. If the pipeline needs one of '
+    + 'these, nothing is replayed: stop the pipeline, and run gopiper dlq replay.';
   if (!await ask('Replay dead letters?', text, 'Replay')) return;
   try {
     await post(`${PATH}/replay`);
@@ -152,7 +152,7 @@ async function awaitReplay() {
     const { state, ended, is_success, lines } = answer;
     byId('replay').hidden = state === 'none';
     const said = is_success ? 'The replay has ended.' : `The replay has failed (${ended}): see below.`;
-    say(byId('replay-state'), state === 'running' ? 'A replay runs …' : said);
+    say(byId('replay-state'), state === 'running' ? 'A replay is running …' : said);
     say(byId('replay-lines'), lines.join('\n'));
     if (state !== 'running') {
       if (has_run) await refresh();

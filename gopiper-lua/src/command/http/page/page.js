@@ -1,11 +1,11 @@
-// The page: it asks for the graph, then listens to the numbers of each second.
+// The page: it requests the graph, then listens for new numbers each second.
 import * as graph from './graph.js';
 import * as letters from './letters.js';
 import * as panel from './panel.js';
 import { byId, bytes, element, list, percent, say, seconds } from './parts.js';
 import { Refused, follow, forgetToken, get, keepToken, token } from './server.js';
 
-// Between two attempts to connect, in seconds; then always the last.
+// The pauses between attempts to connect, in seconds. The last one is used for all further attempts.
 const PAUSES = [1, 2, 4, 8];
 
 let has_begun = false;
@@ -13,10 +13,10 @@ let attempts = 0;
 let before;
 let pids;
 let wake = () => {};
-// Ends what is listened to, to begin anew.
+// Ends the running request, so that a new one begins.
 let listening = new AbortController();
 
-// Asks for the graph, and listens until the connection breaks; then again.
+// Requests the graph, and listens until the connection breaks; then begins again.
 async function run() {
   for (;;) {
     let why = '';
@@ -66,7 +66,7 @@ function connection(text, is_live) {
 
 function update(sample) {
   const { process, pipelines } = sample;
-  // Another process, or pipelines that have started meanwhile: the graph is another one.
+  // The process is another one, or more pipelines have started: the graph is drawn again.
   const names = [process.pid, ...pipelines.map(({ name, components }) => `${name} ${components.length}`)].join();
   if (pids !== undefined && pids !== names) get('/api/v1/graph').then((answer) => graph.show(answer, panel.open), () => {});
   pids = names;

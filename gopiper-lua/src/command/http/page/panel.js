@@ -4,13 +4,13 @@ import { byId, bytes, drawn, element, list, percent, say, seconds, short, time }
 import { get, token } from './server.js';
 import * as tap from './tap.js';
 
-// Moments that are kept of each component: one a second. A plot shows at least the last minute.
+// The samples that are kept of each component, one for each second. A plot shows at least a minute.
 const [KEPT, LEAST_SHOWN] = [300, 60];
 const [WIDTH, HEIGHT] = [300, 56];
-// Failures are asked for so often, while the panel is open.
+// How often failures are requested while the panel is open, in milliseconds.
 const FAILURES_EVERY = 3000;
 
-// What is drawn: a title, lines with their names, and how a value is written.
+// The plots: a title, the lines with their names, and the format of a value.
 const PLOTS = [
   { title: 'Messages a second', write: short, lines: [['in', 'received_per_second'], ['out', 'sent_per_second']] },
   { title: 'Depth', write: percent, least: 1, lines: [['', 'depth']] },
@@ -39,7 +39,7 @@ export function begin(answer) {
   tap.begin();
 }
 
-// Keeps the numbers of a moment.
+// Keeps the numbers of a sample.
 export function update(sample) {
   latest = sample;
   for (const rate of sample.rates) {
@@ -88,7 +88,7 @@ function narrow() {
 }
 wide.addEventListener('change', narrow);
 
-// After the token has changed: what is open is shown, or closed to the view.
+// Called after the token has changed: shows what the token opens, or hides it.
 export function access() {
   clearInterval(timer);
   const is_open = Boolean(token());
@@ -174,7 +174,7 @@ function plot({ title, write, least = 0, lines }, kept) {
     element('span', { class: 'most', 'aria-hidden': 'true' }, write(most)));
 }
 
-// The points of the curves of these values: one curve for each row of moments that have one.
+// The points of the curves of these values: one curve for each run of samples that have a value.
 function pieces(values, most) {
   const found = [];
   let points = [];

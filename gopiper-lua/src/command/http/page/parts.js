@@ -1,4 +1,4 @@
-// Elements of the page, and numbers in words. All text goes in as text, never as HTML.
+// Elements of the page, and numbers as text. Text is always inserted as text, never as HTML.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -21,7 +21,7 @@ function filled(made, attributes, children) {
   return made;
 }
 
-// Sets the text if it is another one: an unchanged text is not announced again.
+// Sets the text if it differs: screen readers do not announce an unchanged text again.
 export function say(where, text) {
   if (where.textContent !== text) where.textContent = text;
 }
@@ -32,7 +32,7 @@ export function list(where, pairs) {
     element('div', {}, element('dt', {}, term), element('dd', {}, String(value)))));
 }
 
-// A number in at most five columns, as `gopiper top` has it: 0.25, 12, 1.2k, 340k, 5.1M.
+// A number in at most five columns, as `gopiper top` shows it: 0.25, 12, 1.2k, 340k, 5.1M.
 export function short(value) {
   if (value < 0.005) return '0';
   if (value < 9.95) return value.toFixed(value < 0.995 ? 2 : 1).replace(/\.0$/, '');
@@ -67,7 +67,7 @@ export const time = (at) => new Date(at * 1000).toISOString().replace('T', ' ').
 
 export const plural = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
 
-// Asks whether to do something. The answer is true or false.
+// Asks the user for confirmation. The answer is true or false.
 export function ask(title, text, yes) {
   const dialog = byId('ask');
   say(byId('ask-title'), title);

@@ -1,4 +1,4 @@
-// Asks the server. The token is sent as a header, and kept in this tab alone.
+// Requests to the server. The token is sent as a header, and kept in this tab only.
 
 const KEY = 'gopiper-token';
 
@@ -6,7 +6,7 @@ export const token = () => sessionStorage.getItem(KEY);
 export const keepToken = (token) => sessionStorage.setItem(KEY, token);
 export const forgetToken = () => sessionStorage.removeItem(KEY);
 
-// The server has refused, or does not answer.
+// The server has refused a request.
 export class Refused extends Error {
   constructor(status, text) {
     super(text);
@@ -33,7 +33,7 @@ export async function post(path) {
   return (await send(path, { method: 'POST' })).json();
 }
 
-// Calls `line` for each line of an answer that goes on, until it ends.
+// Calls `line` with each line of a streamed answer, until it ends.
 export async function follow(path, signal, line) {
   const reader = (await send(path, { signal })).body.pipeThrough(new TextDecoderStream()).getReader();
   let begun = '';

@@ -2,7 +2,7 @@
 import { byId, element, say, time } from './parts.js';
 import { follow, token } from './server.js';
 
-// Messages that are kept on the page, and how much of each is shown.
+// The most messages that are kept on the page, and the most characters of each.
 const KEPT = 50;
 const LONGEST = 2000;
 
@@ -58,7 +58,7 @@ async function start() {
   } catch (error) {
     said = error.name === 'AbortError' ? 'Stopped.' : error.message;
   }
-  // Another one may have begun meanwhile.
+  // Another tap may have begun.
   if (running !== own && running !== undefined) return;
   end();
   if (token()) say(byId('tap-state'), said);
@@ -66,7 +66,7 @@ async function start() {
 
 function show(message) {
   const unseen = message.unseen > 0 ? ` ${message.unseen} passed unseen.` : '';
-  say(byId('tap-state'), `Ten messages a second at most of each side.${unseen}`);
+  say(byId('tap-state'), `At most ten messages a second on each side.${unseen}`);
   const head = [message.side, time(message.time_seconds), message.position].filter(Boolean).join('  ');
   const data = message.data ?? `base64: ${message.data_base64}`;
   const parts = [element('span', { class: 'note' }, head)];
