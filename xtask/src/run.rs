@@ -71,7 +71,7 @@ pub(crate) fn release_of_all() -> Result<Built> {
 }
 
 /// The program and these components, in this folder, as a user would have them. Prints to standard
-/// error alone, and nothing if all is there already.
+/// error only, and nothing if everything is up to date.
 pub(crate) fn release(components: &[&Package], plugins: PathBuf) -> Result<Built> {
     let cargo = Cargo::new().release(true).quiet_when_fresh();
     let (program, artifacts) = plugins::build_with_program(&cargo, components)?;

@@ -17,12 +17,13 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    /// The blocks of an earlier run came at this time at the latest.
+    /// The oldest block of an earlier run came at this time at the latest. Its other blocks share
+    /// the time.
     pub(super) fn of_earlier_run(time: Option<i64>) -> Self {
         Arrivals { times: time.map(|time| (0, time)).into_iter().collect(), grain: GRAIN }
     }
 
-    /// Blocks from this number on come now.
+    /// Records that blocks from this number on come now.
     pub(super) fn add(&mut self, first: u64, now: i64) {
         if self.times.back().is_some_and(|(_, last)| now < last.saturating_add(self.grain)) {
             return;

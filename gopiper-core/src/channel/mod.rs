@@ -172,7 +172,7 @@ impl Channel {
             sent += match self.send_to(lane, batch, waits) {
                 Ok(sent) => sent,
                 Err(mut unsent) => {
-                    // Both parts were one batch: together again.
+                    // Both parts were one batch, so they are joined again.
                     while unsent.room() < rest.len() {
                         unsent.grow();
                     }

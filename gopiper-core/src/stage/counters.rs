@@ -40,9 +40,9 @@ pub struct ComponentCounts {
     pub dropped: u64,
     /// Messages that it failed with.
     pub failed: u64,
-    /// Those of them that it wanted to try again, but had no attempts left for.
+    /// Failed messages that it wanted to try again, but that had no attempts left.
     pub exhausted: u64,
-    /// Those of them that went to the dead letters.
+    /// Failed messages that went to the dead letters.
     pub dead_letters: u64,
     /// Messages that it kept, to make something of them.
     pub kept: u64,
@@ -108,7 +108,7 @@ pub struct OutcomeCounts {
 }
 
 impl OutcomeCounts {
-    /// Each with its name, as operators see it.
+    /// The count of each outcome, with its name as operators see it.
     pub fn named(&self) -> [(&'static str, u64); 5] {
         let OutcomeCounts { delivered, dropped, dead_lettered, failed, returned } = *self;
         let counts = [delivered, dropped, dead_lettered, failed, returned];
@@ -124,7 +124,8 @@ pub fn outcome_name(outcome: Outcome) -> &'static str {
     OUTCOMES[place_of(outcome)]
 }
 
-/// An outcome of a later interface is worse than all that are known here.
+/// The place of an outcome in [`OUTCOMES`]. An unknown one, of a later interface, counts as the
+/// worst.
 fn place_of(outcome: Outcome) -> usize {
     usize::try_from(outcome.0).unwrap_or(4).min(4)
 }

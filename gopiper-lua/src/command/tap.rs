@@ -27,7 +27,7 @@ pub(crate) struct TapArguments {
     /// Show only messages as they reach the component, or as they leave it.
     #[arg(long, value_enum)]
     side: Option<SideArgument>,
-    /// Show only messages that contain this word. Each message is searched for it.
+    /// Show only messages that contain this word. Searching has a cost.
     #[arg(long, value_name = "WORD")]
     filter: Option<String>,
     /// The most messages a second, on each side.

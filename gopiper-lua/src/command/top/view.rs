@@ -58,7 +58,7 @@ pub(super) struct View {
     pub(super) shows_details: bool,
 }
 
-/// What a key asks for.
+/// The request of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Nothing,

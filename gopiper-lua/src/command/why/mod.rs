@@ -60,7 +60,7 @@ fn wait(text: &str) -> Result<f64, String> {
     wait.ok_or_else(|| "give seconds, from 0 to 86400".into())
 }
 
-/// Shows ways of messages.
+/// Shows the ways of messages.
 pub(crate) fn why(arguments: &WhyArguments) -> ExitCode {
     let shown = match &arguments.dead_letter {
         Some(id) => letter::show(&arguments.pipeline, id, arguments.json),

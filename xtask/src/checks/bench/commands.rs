@@ -39,7 +39,7 @@ pub(super) struct Commands {
     pub(super) variables: Vec<(&'static str, OsString)>,
     /// How many lines are echoed.
     pub(super) echoes: u32,
-    /// How often a server is asked.
+    /// The number of requests to a server.
     pub(super) asks: u32,
 }
 
