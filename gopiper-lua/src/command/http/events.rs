@@ -24,12 +24,12 @@ const READ_TIME: Duration = Duration::from_secs(10);
 /// close the connection.
 const LONGEST: Duration = Duration::from_secs(270);
 
-/// The numbers of a moment.
+/// The numbers at one moment.
 #[derive(Serialize)]
 struct LiveSample {
     #[serde(flatten)]
     sample: PipelinesSample,
-    /// The rates since the previous event; empty in the first one.
+    /// The rates since the previous event; empty in the first event.
     rates: Vec<ComponentRates>,
 }
 

@@ -5,7 +5,7 @@ import * as panel from './panel.js';
 import { byId, bytes, element, list, percent, say, seconds } from './parts.js';
 import { Refused, follow, forgetToken, get, keepToken, token } from './server.js';
 
-// The pauses between attempts to connect, in seconds. The last one is used for all further attempts.
+// The pauses between attempts to connect, in seconds. The last one is used again and again.
 const PAUSES = [1, 2, 4, 8];
 
 let has_begun = false;
