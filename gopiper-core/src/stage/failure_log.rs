@@ -26,6 +26,8 @@ use crate::{
 
 /// How often a reason that goes on is reported.
 const WINDOW: Duration = Duration::from_secs(10);
+/// How often operators see a new occurrence of a reason.
+const SHOWN_EVERY: Duration = Duration::from_millis(100);
 /// The number of reasons that are distinguished at the same time. Further reasons share one entry.
 const MOST_REASONS: usize = 32;
 /// The entry that they share.
@@ -55,6 +57,8 @@ pub(crate) struct Failures {
     due: AtomicI64,
     /// Messages that wait for another attempt, or have it just now.
     retrying: AtomicU64,
+    /// How often messages have succeeded in a later attempt.
+    recoveries: AtomicU64,
     /// Messages that were dropped, as there was no room for them.
     dropped: AtomicU64,
     reasons: Mutex<HashMap<u64, Reason>>,
@@ -103,6 +107,10 @@ struct Reason {
     /// How many of them are not in the log yet, and when they will be.
     unsaid: u64,
     until: i64,
+    /// When operators were last shown an occurrence.
+    shown: i64,
+    /// [`Failures::recoveries`] when its window began.
+    recoveries: u64,
     /// An attempt has succeeded since the last failure.
     has_recovered: bool,
     /// A recovery was reported in this window.
@@ -117,6 +125,7 @@ impl Failures {
             clock,
             due: AtomicI64::new(i64::MAX),
             retrying: AtomicU64::new(0),
+            recoveries: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             reasons: Mutex::default(),
             recent: RecentFailures::default(),
@@ -185,6 +194,10 @@ impl Failures {
             }
             reason.total += messages;
             reason.unsaid += messages;
+            if now.saturating_sub(reason.shown) >= SHOWN_EVERY.as_nanos() as i64 {
+                reason.shown = now;
+                self.show(key, status, description);
+            }
             return false;
         }
         let until = now.saturating_add(WINDOW.as_nanos() as i64);
@@ -198,15 +211,20 @@ impl Failures {
                 total: messages,
                 unsaid: 0,
                 until,
+                shown: now,
+                recoveries: self.recoveries.load(Relaxed),
                 has_recovered: false,
                 told_recovery: false,
             },
         );
         self.due.fetch_min(until, SeqCst);
-        drop(reasons);
-        let (time, description) = (self.clock.now(), said(description).into_owned());
-        self.recent.add(RecentFailure { time, status, description });
+        self.show(key, status, description);
         true
+    }
+
+    fn show(&self, key: u64, status: i32, description: &str) {
+        let (time, description) = (self.clock.now(), said(description).into_owned());
+        self.recent.put(key, RecentFailure { time, status, description });
     }
 
     /// So many messages wait for another attempt from now on.
@@ -218,6 +236,7 @@ impl Failures {
     /// begin anew.
     pub(crate) fn end_retrying(&self, messages: usize, succeeded: bool) {
         let before = self.retrying.fetch_sub(messages as u64, Relaxed);
+        self.recoveries.fetch_add(succeeded.into(), Relaxed);
         if !succeeded || before > messages as u64 {
             return;
         }
@@ -276,6 +295,8 @@ impl Failures {
         let (status, waiting) = (reason.status, self.retrying.load(Relaxed));
         let unsaid = std::mem::take(&mut reason.unsaid);
         let is_retried = reason.attempt.is_retried();
+        let recoveries = self.recoveries.load(Relaxed);
+        let some_recovered = recoveries > std::mem::replace(&mut reason.recoveries, recoveries);
         let goes_on = unsaid > 0 || (is_retried && !reason.has_recovered && waiting > 0);
         match (goes_on, is_retried) {
             (true, _) if reason.attempt == Attempt::Room => {
@@ -294,6 +315,11 @@ impl Failures {
             (true, true) if waiting == 0 => log!(
                 self error "message_retried" [status, attempts = unsaid]
                 "more attempts failed within {}: {said}", lasted(reason.since, now)
+            ),
+            // Others wait at each moment, so that none is the end of it.
+            (true, true) if some_recovered => log!(
+                self warn "message_retried" [status, attempts = unsaid, waiting]
+                "some attempts failed within {}, and later ones succeeded: {said}", lasted(reason.since, now)
             ),
             (true, true) => log!(
                 self error "still_failing" [status, attempts = unsaid, waiting]
@@ -339,7 +365,7 @@ fn lasted(since: i64, now: i64) -> String {
     let seconds = now.saturating_sub(since) as f64 / 1e9;
     match seconds {
         ..100.0 => format!("{seconds:.1} s"),
-        ..6000.0 => format!("{:.0} min", seconds / 60.0),
+        ..6000.0 => format!("{:.1} min", seconds / 60.0),
         _ => format!("{:.1} h", seconds / 3600.0),
     }
 }

@@ -135,6 +135,41 @@ fn waiting_retries_are_reported_as_long_as_they_last() {
 }
 
 #[test]
+fn attempts_of_which_later_ones_succeed_are_no_standstill() {
+    let (clock, failures) = with_clock();
+    let attempt = |number| {
+        let description = format!("order {number} is locked");
+        failures.report(&fails(&description, true), || None);
+        failures.begin_retrying(1);
+    };
+    let log = log_of(|| {
+        attempt(0);
+        for number in 1..4 {
+            clock.advance(WINDOW / 2);
+            attempt(number);
+            // Another one waits at each moment.
+            failures.end_retrying(1, true);
+            failures.tell_counts();
+        }
+        clock.advance(WINDOW / 2);
+        failures.tell_counts();
+    });
+    assert_eq!(
+        log,
+        [
+            "WARN a message failed, and will be tried again: order 0 is locked status=100",
+            "WARN some attempts failed within 10.0 s, and later ones succeeded: order 1 is locked status=100 \
+             attempts=2 waiting=1",
+            "WARN some attempts failed within 20.0 s, and later ones succeeded: order 3 is locked status=100 \
+             attempts=1 waiting=1",
+        ]
+    );
+    let shown = failures.recent.read();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0].description, "order 3 is locked");
+}
+
+#[test]
 fn reasons_without_further_attempts_end() {
     let (clock, failures) = with_clock();
     let log = log_of(|| {
@@ -206,7 +241,7 @@ fn reasons_without_number_share_one_entry() {
 #[test]
 fn times_are_for_people() {
     assert_eq!(lasted(0, 12_340_000_000), "12.3 s");
-    assert_eq!(lasted(0, 300_000_000_000), "5 min");
+    assert_eq!(lasted(0, 300_000_000_000), "5.0 min");
     assert_eq!(lasted(0, 9_000_000_000_000), "2.5 h");
 }
 
