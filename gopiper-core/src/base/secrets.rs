@@ -1,12 +1,15 @@
 //! Texts that are never shown.
 use std::borrow::Cow;
 
+use memchr::{memchr_iter, memmem};
 use parking_lot::RwLock;
 
 /// The replacement for a secret.
 pub const SHOWN: &str = "(secret)";
 /// A shorter text occurs in too much that is not secret.
 pub const MIN_LENGTH: usize = 4;
+/// The mark at the end of a text that is cut off.
+const CUT: &str = "…";
 
 /// All secrets of the process, the longest first, each unchanged and as logs escape it.
 static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
@@ -32,48 +35,43 @@ pub fn keep(secret: &str) {
 
 /// A text without its secrets. Everything that the program shows passes through here.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let mut redacted = Cow::Borrowed(text);
-    for secret in SECRETS.read().iter() {
-        if redacted.contains(secret.as_str()) {
-            redacted = Cow::Owned(redacted.replace(secret.as_str(), SHOWN));
+    match redact_bytes(text.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        // Whole characters were replaced, so it is still text.
+        Cow::Owned(bytes) => {
+            Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|_| SHOWN.to_owned()))
         }
-        if let Some(begun) = cut_off(&redacted, secret) {
-            redacted = Cow::Owned(redacted.replace(&begun, &format!("{SHOWN}…")));
+    }
+}
+
+/// As [`redact`], for bytes that need not be text.
+pub fn redact_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let mut redacted = Cow::Borrowed(bytes);
+    for secret in SECRETS.read().iter() {
+        let secret = secret.as_bytes();
+        let found: Vec<_> = memmem::find_iter(&redacted, secret).collect();
+        // Backwards, so that the places of the others stay the same.
+        for at in found.into_iter().rev() {
+            redacted.to_mut().splice(at..at + secret.len(), SHOWN.bytes());
+        }
+        let mut end = redacted.len();
+        while let Some(mark) = memmem::rfind(&redacted[..end], CUT.as_bytes()) {
+            end = mark;
+            if let Some(at) = cut_off(&redacted[..mark], secret) {
+                redacted.to_mut().splice(at..mark, SHOWN.bytes());
+                end = at;
+            }
         }
     }
     redacted
 }
 
-/// As [`redact`], for bytes that need not be text.
-pub fn redact_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => match redact(text) {
-            Cow::Borrowed(_) => Cow::Borrowed(bytes),
-            Cow::Owned(redacted) => Cow::Owned(redacted.into_bytes()),
-        },
-        Err(_) => {
-            let mut redacted = Cow::Borrowed(bytes);
-            for secret in SECRETS.read().iter() {
-                let found: Vec<_> =
-                    memchr::memmem::find_iter(&redacted, secret.as_bytes()).collect();
-                // Backwards, so that the places of the others stay the same.
-                for at in found.into_iter().rev() {
-                    redacted.to_mut().splice(at..at + secret.len(), SHOWN.bytes());
-                }
-            }
-            redacted
-        }
-    }
-}
-
-/// The beginning of a secret that a text shows, with the mark of a cut after it.
-fn cut_off(text: &str, secret: &str) -> Option<String> {
-    if !text.contains('…') {
-        return None;
-    }
-    let ends = secret.char_indices().map(|(at, _)| at).filter(|at| *at >= MIN_LENGTH);
-    let begun = ends.rev().map(|end| format!("{}…", &secret[..end]));
-    begun.into_iter().find(|begun| text.contains(begun.as_str()))
+/// Where the beginning of a secret starts that these bytes end with. The mark of a cut comes after
+/// them.
+fn cut_off(bytes: &[u8], secret: &[u8]) -> Option<usize> {
+    let from = bytes.len().saturating_sub(secret.len() - 1);
+    let mut starts = memchr_iter(secret[0], &bytes[from..]).map(|at| from + at);
+    starts.find(|at| bytes.len() - at >= MIN_LENGTH && secret.starts_with(&bytes[*at..]))
 }
 
 #[cfg(test)]
@@ -105,5 +103,17 @@ mod tests {
         assert_eq!(&*redact_bytes(b"\xffhidden-word\xfe"), b"\xff(secret)\xfe");
         assert_eq!(&*redact_bytes(b"a hidden-word"), b"a (secret)");
         assert!(matches!(redact_bytes(b"\xff"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_off_is_found_in_bytes_and_each_time() {
+        keep("verdeckt-wörtlich");
+        let shown = |text: &[&[u8]]| redact_bytes(&text.concat()).into_owned();
+        let mark = CUT.as_bytes();
+        assert_eq!(shown(&[b"\xff verdeckt-w", mark]), [b"\xff (secret)", mark].concat());
+        let within_a_character = &"verdeckt-wö".as_bytes()[.."verdeckt-w".len() + 1];
+        assert_eq!(shown(&[b"\xff", within_a_character, mark]), [b"\xff(secret)", mark].concat());
+        assert_eq!(redact("verde… and verdeckt-wör…"), "(secret)… and (secret)…");
+        assert_eq!(redact("ver… verdeckt… verdeck"), "ver… (secret)… verdeck");
     }
 }

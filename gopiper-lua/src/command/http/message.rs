@@ -4,7 +4,7 @@ use gopiper_core::secrets::{redact, redact_bytes};
 use serde_json::{Map, Value, json};
 
 /// The first bytes of a message of this length, without secrets. A secret that is cut off at their
-/// end is hidden, too, if they are text.
+/// end is hidden, too.
 pub(super) fn shown(copied: &[u8], length: usize) -> Vec<u8> {
     let mut data = copied.to_vec();
     if length > data.len() {

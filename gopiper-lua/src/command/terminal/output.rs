@@ -4,7 +4,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use gopiper_core::{on_a_terminal, secrets::redact};
+use gopiper_core::{on_a_terminal, secrets::redact_bytes};
 use parking_lot::Mutex;
 use rustix::stdio::stdout;
 
@@ -114,10 +114,7 @@ impl<W: Write> Write for Redacted<W> {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => self.0.write_all(redact(text).as_bytes()),
-            Err(_) => self.0.write_all(bytes),
-        }
+        self.0.write_all(&redact_bytes(bytes))
     }
 
     /// In one write: otherwise each piece of the text would be a write of its own.

@@ -56,9 +56,10 @@ fn text(found: &FoundLetter) -> String {
         let _ = write!(text, "{}, ", in_a_line(&letter.position));
     }
     let bytes = letter.payload();
-    let cut = if bytes.len() > SHOWN { "…" } else { "" };
-    let data = redact_bytes(&bytes[..bytes.len().min(SHOWN)]);
-    let data = String::from_utf8_lossy(&data).into_owned();
+    // It is cut last, so that no part of a secret is left.
+    let data = redact_bytes(bytes);
+    let cut = if data.len() > SHOWN { "…" } else { "" };
+    let data = String::from_utf8_lossy(&data[..data.len().min(SHOWN)]).into_owned();
     let _ = writeln!(text, "{}: {}{cut}", plural(bytes.len(), "byte"), in_a_line(&data));
     for way in letter.ways.split(", ").filter(|way| !way.is_empty()) {
         let _ = writeln!(text, "way: {way}");

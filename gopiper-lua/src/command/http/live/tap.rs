@@ -170,13 +170,18 @@ mod tests {
             (&b"it is tap-password"[..], 18),
             (b"cut: tap-passw", 100),
             (b"cut: tap-password\xc3", 100),
-            (b"\xff tap-password", 14),
         ] {
             let shown = of(data, length);
             assert!(!shown.contains("tap-p"), "{shown}");
         }
-        let encoded: Value = serde_json::from_str(&of(b"\xff tap-password", 14)).unwrap();
-        let decoded = BASE64_STANDARD.decode(encoded["data_base64"].as_str().unwrap()).unwrap();
-        assert_eq!(decoded, b"\xff (secret)");
+        for (data, length, shown) in
+            [(&b"\xff tap-password"[..], 14, "(secret)"), (b"\xff tap-passw", 100, "(secret)…")]
+        {
+            let object: Value = serde_json::from_str(&of(data, length)).unwrap();
+            let encoded = object["data_base64"].as_str().unwrap();
+            assert!(!object.to_string().contains("tap-p"), "{object}");
+            let expected = [b"\xff ", shown.as_bytes()].concat();
+            assert_eq!(BASE64_STANDARD.decode(encoded).unwrap(), expected);
+        }
     }
 }
