@@ -24,7 +24,7 @@ pub use component::{ComponentReport, PipelineReport};
 pub use families::{FAMILIES, Family, FamilyKind};
 pub use memory::{LibraryMemory, resident_bytes};
 pub use processor::ProcessorTime;
-pub use published::{Label, MetricPoint, PointValue, Published, PublishedMetric, published};
+pub use published::{MetricPoint, PointLabel, PointValue, Published, PublishedMetric, published};
 pub use tap::MessageTap;
 pub use text::{MetricsFormat, metrics_text};
 pub use trace::MessageTrace;

@@ -20,13 +20,13 @@ use crate::{
 const PREFIX: &str = "gopiper_component_";
 
 /// A label of a metric: its name and its value.
-pub type Label<'a> = (&'a str, &'a str);
+pub type PointLabel<'a> = (&'a str, &'a str);
 
 /// The metrics of all pipelines and of the process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Published<'a> {
     /// The labels of each component, which all of its metrics have.
-    pub components: Vec<[Label<'a>; 4]>,
+    pub components: Vec<[PointLabel<'a>; 4]>,
     /// The metrics.
     pub metrics: Vec<PublishedMetric<'a>>,
 }
@@ -36,7 +36,7 @@ impl<'a> Published<'a> {
     pub fn labels<'b>(
         &'b self,
         point: &'b MetricPoint<'a>,
-    ) -> impl Iterator<Item = Label<'a>> + 'b {
+    ) -> impl Iterator<Item = PointLabel<'a>> + 'b {
         let component = point.component.map(|number| &self.components[number][..]);
         component.unwrap_or_default().iter().chain(&point.labels).copied()
     }
@@ -63,7 +63,7 @@ pub struct MetricPoint<'a> {
     /// The number of its component in [`Published::components`], if it is of one.
     pub component: Option<usize>,
     /// Its further labels.
-    pub labels: Vec<Label<'a>>,
+    pub labels: Vec<PointLabel<'a>>,
     /// Its value.
     pub value: PointValue,
 }
@@ -122,7 +122,7 @@ pub fn published<'a>(pipelines: &'a [PipelineReport], processor: &ProcessorTime)
 }
 
 /// The labels of a component's metrics.
-fn labels<'a>(pipeline: &'a PipelineReport, component: &'a ComponentReport) -> [Label<'a>; 4] {
+fn labels<'a>(pipeline: &'a PipelineReport, component: &'a ComponentReport) -> [PointLabel<'a>; 4] {
     [
         ("pipeline", &*pipeline.name),
         ("component_id", &component.name),

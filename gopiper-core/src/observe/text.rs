@@ -14,7 +14,7 @@ use crate::observe::{
     component::PipelineReport,
     families::FamilyKind,
     processor::ProcessorTime,
-    published::{Label, PointValue, PublishedMetric, published},
+    published::{PointLabel, PointValue, PublishedMetric, published},
 };
 
 /// A format of metrics as text.
@@ -62,7 +62,7 @@ pub fn metrics_text(
 }
 
 /// Labels, separated by commas.
-fn written(labels: &[Label<'_>]) -> String {
+fn written(labels: &[PointLabel<'_>]) -> String {
     let mut text = String::new();
     for (name, value) in labels {
         let comma = if text.is_empty() { "" } else { "," };

@@ -122,8 +122,8 @@ pub(crate) struct MetricSample {
 }
 
 impl PipelinesSample {
-    /// Leaves only numbers, and the names in the pipelines' file: texts may be parts of messages, and
-    /// folders tell who runs this.
+    /// Leaves only numbers, and the names in the pipelines' file: texts may be parts of messages,
+    /// and folders tell who runs this.
     pub(crate) fn without_texts(mut self) -> Self {
         let file = &mut self.process.identity.file;
         *file = Path::new(&*file)
