@@ -1,23 +1,19 @@
 //! `--otlp`: metrics and the log go to a receiver of PyPI's grpcio and opentelemetry-proto. The SDK
 //! of OpenTelemetry is a second sender to it.
+#[path = "otlp/at_work.rs"]
+mod at_work;
 mod common;
 #[path = "otlp/received.rs"]
 mod received;
 
-use std::{
-    collections::BTreeSet,
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    process::{Child, Output, Stdio},
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::{collections::BTreeSet, net::TcpListener, process::Output, thread, time::Duration};
 
+use at_work::AtWork;
 use common::{Home, pipeline_text, run, send, stderr, stdout};
 use gopiper_core::observe::{FAMILIES, FamilyKind};
 use received::{Collector, Sent};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// It fails with some messages. A secret is in the reason.
 const FAILING: &str = "
@@ -180,52 +176,6 @@ fn the_sdk_of_opentelemetry_is_understood() {
     assert!(all.iter().all(|sent| sent.resource["service.name"] == "sdk"));
 }
 
-/// A pipeline at work, which sends metrics ten times a second.
-struct AtWork {
-    program: Child,
-    said: Arc<Mutex<String>>,
-    reader: thread::JoinHandle<()>,
-    _home: Home,
-}
-
-impl AtWork {
-    fn start(url: &str) -> Self {
-        let home = home();
-        let mut command = home.gopiper(&["run", "-v", "--log-format", "json", "--otlp", url]);
-        command.env("PASSWORD", "the-password").env("OTEL_METRIC_EXPORT_INTERVAL", "100");
-        let mut program = command.stdin(Stdio::piped()).spawn().expect("it starts");
-        let log = BufReader::new(program.stderr.take().expect("a pipe"));
-        let said = Arc::<Mutex<String>>::default();
-        let write = said.clone();
-        let reader = thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                write.lock().expect("no panic").push_str(&(line + "\n"));
-            }
-        });
-        AtWork { program, said, reader, _home: home }
-    }
-
-    /// Waits until its log has this.
-    fn wait(&self, words: &str) {
-        let said = || self.said.lock().expect("no panic").clone();
-        received::wait(|| said().contains(words), said);
-    }
-
-    fn give(&mut self, input: &[u8]) {
-        self.program.stdin.as_mut().expect("open").write_all(input).expect("taken");
-    }
-
-    /// Ends the input. Returns the output, and the log.
-    fn end(mut self) -> (String, String) {
-        drop(self.program.stdin.take());
-        let output = self.program.wait_with_output().expect("it ends");
-        self.reader.join().expect("the log");
-        let said = self.said.lock().expect("no panic").clone();
-        assert!(output.status.success(), "{said}");
-        (stdout(&output), said)
-    }
-}
-
 fn times(text: &str, code: &str) -> usize {
     text.matches(&format!("\"code\":\"{code}\"")).count()
 }
@@ -278,6 +228,23 @@ fn a_pipeline_does_not_wait_for_a_receiver_that_is_not_there_or_does_not_answer(
         let lost = "the last metrics and ";
         assert!(said.contains(lost) && said.contains("code=\"otlp_lost\""), "{said}");
     }
+}
+
+/// Up to 100 messages a second are followed, and up to 256 passports wait.
+#[test]
+fn ways_of_messages_without_room_are_counted() {
+    let mut at_work = AtWork::following(&format!("http://127.0.0.1:{}", free_port()), "100");
+    // Nothing listens there: they are reported after an attempt.
+    while !at_work.has("the ways of messages were not sent to ") {
+        at_work.give(b"one\n");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let (_, said) = at_work.end();
+    let ways = |line: &&str| line.contains("the ways of messages were not sent");
+    let all: Vec<Value> =
+        said.lines().filter(ways).map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!((1..=2).contains(&all.len()), "once, and at the end once more: {said}");
+    assert!(all.iter().all(|line| line["code"] == "otlp_lost" && line["items"].as_u64() > Some(0)));
 }
 
 /// The pipelines have succeeded by then.

@@ -35,6 +35,12 @@ impl MessageTrace {
         self.watch.unseen.load(Relaxed)
     }
 
+    /// The number of messages that were followed, and whose passports found no room because too
+    /// many waited to be taken. Only those since the last call.
+    pub fn take_lost(&self) -> u64 {
+        self.watch.lost.swap(0, Relaxed)
+    }
+
     /// Whether the pipeline has ended: no more messages come.
     pub fn has_ended(&self) -> bool {
         self.control.stages().iter().all(|stage| stage.workers.load(Relaxed) == 0)

@@ -301,11 +301,7 @@ impl Traces {
         drop(state);
         let (time, component) = (self.clock.now(), String::new());
         passport.passport.add(TraceEvent { time, component, step: TraceStep::Settled(outcome) });
-        for watch in to {
-            if watch.sender.try_send(passport.passport.clone()).is_err() {
-                watch.miss();
-            }
-        }
+        to.iter().for_each(|watch| watch.show(&passport.passport));
     }
 
     /// Records an event. Returns whether the message is followed.

@@ -147,6 +147,19 @@ fn a_message_with_a_trace_of_its_own_is_followed_too() {
 }
 
 #[test]
+fn a_passport_without_room_is_counted() {
+    let (clock, traces) = with_clock();
+    let watch = traces.watch(&options(1e9, "")).expect("room");
+    let room = watch.receiver.capacity().expect("a limit");
+    for _ in 0..room + 3 {
+        drop(sent(&traces, &["one"]));
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(watch.receiver.len(), room);
+    assert_eq!([&watch.lost, &watch.unseen].map(|count| count.load(Relaxed)), [3, 3]);
+}
+
+#[test]
 fn there_is_a_limit_of_all() {
     let (clock, traces) = with_clock();
     let watch = traces.watch(&options(1e9, "")).expect("room");
@@ -157,6 +170,7 @@ fn there_is_a_limit_of_all() {
     }
     assert_eq!(traces.open(&watch, |_| true).len(), MOST_OPEN);
     assert_eq!(watch.unseen.load(Relaxed), MOST_OPEN as u64);
+    assert_eq!(watch.lost.load(Relaxed), 0, "they were not followed");
     let more: Vec<_> = (1..MOST_WATCHES).map(|_| traces.watch(&options(1.0, ""))).collect();
     assert!(more.iter().all(Option::is_some) && traces.watch(&options(1.0, "")).is_none());
     for other in more.iter().flatten().chain([&watch]) {

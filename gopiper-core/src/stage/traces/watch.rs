@@ -46,10 +46,12 @@ pub(crate) struct SharedWatch {
     pub(super) due: AtomicI64,
     /// The last messages that were chosen: they are followed again when they leave a buffer.
     chosen: Mutex<VecDeque<TraceId>>,
-    pub(super) sender: Sender<Passport>,
+    sender: Sender<Passport>,
     pub(crate) receiver: Receiver<Passport>,
     /// Messages that were not followed or not shown because there were too many.
     pub(crate) unseen: AtomicU64,
+    /// Those of them whose passports found no room since the count was taken last.
+    pub(crate) lost: AtomicU64,
 }
 
 impl SharedWatch {
@@ -66,12 +68,21 @@ impl SharedWatch {
             sender,
             receiver,
             unseen: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         })
     }
 
     /// A message is not followed, or not shown.
     pub(super) fn miss(&self) {
         self.unseen.fetch_add(1, Relaxed);
+    }
+
+    /// Shows the passport of a message that has ended, if there is room.
+    pub(super) fn show(&self, passport: &Passport) {
+        if self.sender.try_send(passport.clone()).is_err() {
+            self.miss();
+            self.lost.fetch_add(1, Relaxed);
+        }
     }
 
     pub(super) fn has_chosen(&self, id: TraceId) -> bool {

@@ -25,7 +25,19 @@ impl OtlpSignal {
             OtlpSignal::Spans => "spans",
         }
     }
+
+    /// What waits to be sent.
+    fn waiting(self) -> &'static str {
+        match self {
+            // The spans of a message are made when they are sent.
+            OtlpSignal::Spans => "the ways of messages",
+            other => other.name(),
+        }
+    }
 }
+
+/// All kinds of data.
+const SIGNALS: [OtlpSignal; 3] = [OtlpSignal::Metrics, OtlpSignal::Logs, OtlpSignal::Spans];
 
 /// The reports of errors.
 pub(super) struct Complaints {
@@ -40,7 +52,7 @@ struct Kinds {
     is_failing: bool,
     refused: [Fold; 3],
     partial: [Fold; 3],
-    lost: Fold,
+    lost: [Fold; 3],
 }
 
 impl Complaints {
@@ -102,18 +114,18 @@ impl Complaints {
         }
     }
 
-    /// There was no room for lines of the log.
-    pub(super) fn lost(&self, lines: u64) {
-        if lines == 0 {
+    /// There was no room for lines of the log, or for the ways of messages.
+    pub(super) fn lost(&self, signal: OtlpSignal, items: u64) {
+        if items == 0 {
             return;
         }
-        let said = self.kinds.lock().lost.add(lines, Instant::now());
-        if let Some(lines) = said {
-            let url = &self.url;
+        let said = self.kinds.lock().lost[signal as usize].add(items, Instant::now());
+        if let Some(items) = said {
+            let (what, url) = (signal.waiting(), &self.url);
             warn!(
-                lines,
+                items,
                 code = "otlp_lost",
-                "log lines were not sent to {url}, as too many were waiting"
+                "{what} were not sent to {url}, as too many were waiting"
             );
         }
     }
@@ -133,16 +145,17 @@ impl Complaints {
             warn!(code = "otlp_lost", "{missing} could not be sent to {url} before the end");
         }
         let mut kinds = self.kinds.lock();
-        let lines = kinds.lost.take();
-        if lines > 0 {
-            warn!(
-                lines,
-                code = "otlp_lost",
-                "more log lines were not sent to {url}, as too many were waiting"
-            );
-        }
-        for signal in [OtlpSignal::Metrics, OtlpSignal::Logs, OtlpSignal::Spans] {
+        for signal in SIGNALS {
             let of = signal as usize;
+            let items = kinds.lost[of].take();
+            if items > 0 {
+                let what = signal.waiting();
+                warn!(
+                    items,
+                    code = "otlp_lost",
+                    "{what} were not sent to {url} any more, as too many were waiting"
+                );
+            }
             let items = kinds.refused[of].take() + kinds.partial[of].take();
             if items > 0 {
                 let what = signal.name();

@@ -12,7 +12,14 @@ const REQUEST_PASSPORTS: usize = 20;
 /// Follows some messages of all pipelines.
 pub(super) struct Following {
     options: TraceOptions,
-    traces: Mutex<Vec<MessageTrace>>,
+    state: Mutex<FollowingState>,
+}
+
+#[derive(Default)]
+struct FollowingState {
+    traces: Vec<MessageTrace>,
+    /// The messages of pipelines that have ended whose passports found no room.
+    lost: u64,
 }
 
 impl Following {
@@ -20,27 +27,39 @@ impl Following {
     /// trace. `None` if the number is 0.
     pub(super) fn new(per_second: f64) -> Option<Self> {
         let options = TraceOptions { per_second, contains: Vec::new(), given: true };
-        (per_second > 0.0).then(|| Following { options, traces: Mutex::default() })
+        (per_second > 0.0).then(|| Following { options, state: Mutex::default() })
     }
 
     /// Follows messages of these pipelines, which have not produced anything yet.
     pub(super) fn begin(&self, controls: &[Control]) {
         let begun = controls.iter().filter_map(|control| control.trace(&self.options));
-        self.traces.lock().extend(begun);
+        self.state.lock().traces.extend(begun);
     }
 
     /// The passports of a request; none if no message has ended.
     pub(super) fn take(&self) -> Vec<Passport> {
-        let mut traces = self.traces.lock();
+        let mut state = self.state.lock();
+        let FollowingState { traces, lost } = &mut *state;
         let mut taken = Vec::new();
-        // Read first: after the end of a pipeline, no more passports come.
         traces.retain(|trace| {
+            // Read first: after the end of a pipeline, no more passports come.
             let has_ended = trace.has_ended();
             let room = REQUEST_PASSPORTS - taken.len();
             let before = taken.len();
             taken.extend(std::iter::from_fn(|| trace.take()).take(room));
-            !has_ended || room == 0 || taken.len() > before
+            let stays = !has_ended || room == 0 || taken.len() > before;
+            if !stays {
+                *lost += trace.take_lost();
+            }
+            stays
         });
         taken
+    }
+
+    /// The number of messages whose passports found no room, since the last call.
+    pub(super) fn take_lost(&self) -> u64 {
+        let mut state = self.state.lock();
+        let of_ended = std::mem::take(&mut state.lost);
+        of_ended + state.traces.iter().map(MessageTrace::take_lost).sum::<u64>()
     }
 }

@@ -152,7 +152,6 @@ impl ExporterState {
             };
             let _ = timeout(LAST, all).await;
             let lines = self.lines_in_hand.load(Relaxed) + self.lines.len() as u64;
-            self.complaints.lost(self.lines.take_lost());
             let mut spans = self.spans_in_hand.load(Relaxed);
             if let Some(following) = &self.following {
                 // What is taken here is not sent any more.
@@ -161,6 +160,7 @@ impl ExporterState {
                         spans::count(&spans::request(passports, &self.settings.resource)) as u64;
                 }
             }
+            self.report_lost();
             self.complaints.unsent(self.lacks_metrics.load(Relaxed), lines, spans);
         });
         // A thread that finds an address may take longer.
@@ -260,7 +260,7 @@ impl ExporterState {
                 }
                 self.lines_in_hand.store(0, Relaxed);
             }
-            self.complaints.lost(self.lines.take_lost());
+            self.report_lost();
             if is_last {
                 return;
             }
@@ -293,10 +293,18 @@ impl ExporterState {
                 }
                 self.spans_in_hand.store(0, Relaxed);
             }
+            self.report_lost();
             if is_last {
                 return;
             }
         }
+    }
+
+    /// Reports what found no room.
+    fn report_lost(&self) {
+        self.complaints.lost(OtlpSignal::Logs, self.lines.take_lost());
+        let ways = self.following.as_ref().map_or(0, Following::take_lost);
+        self.complaints.lost(OtlpSignal::Spans, ways);
     }
 
     /// Makes attempts until one is taken or refused. Returns false if there is no time for that.
@@ -314,6 +322,7 @@ impl ExporterState {
             self.settle(signal, items, attempt(channel.clone()).await)
         {
             self.complaints.failing(&why);
+            self.report_lost();
             // A connection that seems to work may be a broken one.
             *channel = self.channel();
             if !waits.before_another(demanded).await {
