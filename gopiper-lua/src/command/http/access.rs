@@ -101,7 +101,7 @@ impl Access {
             _ => {}
         }
         // A form of another site cannot send this type.
-        if asks == Asks::Change && text(header::CONTENT_TYPE) != Some("application/json") {
+        if asks == Asks::Change && !text(header::CONTENT_TYPE).is_some_and(is_json) {
             let why = "a change needs the header 'Content-Type: application/json'";
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
@@ -141,6 +141,12 @@ impl Access {
 fn is_of_host(origin: &str, host: &str) -> bool {
     let schemes = ["http://", "https://"];
     schemes.iter().any(|scheme| origin.strip_prefix(scheme) == Some(host))
+}
+
+/// Whether a header `Content-Type` names JSON, with or without parameters.
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or("");
+    media_type.trim().eq_ignore_ascii_case("application/json")
 }
 
 /// Whether the host of a header `Host`, with or without a port, is this machine.
@@ -219,6 +225,15 @@ mod tests {
         let here = (header::HOST, "localhost:1");
         let asked = |pairs: &[_]| asked(&access, pairs, Asks::Change);
         assert_eq!(asked(&[token.clone(), json.clone()]), 200);
+        for (content_type, status) in [
+            ("application/json; charset=utf-8", 200),
+            (" Application/JSON ;charset=UTF-8", 200),
+            ("text/plain; application/json", 415),
+            ("application/json5", 415),
+        ] {
+            let given = [token.clone(), (header::CONTENT_TYPE, content_type)];
+            assert_eq!(asked(&given), status, "{content_type}");
+        }
         assert_eq!(asked(std::slice::from_ref(&json)), 401);
         assert_eq!([asked(std::slice::from_ref(&token)), asked(&[token.clone(), form])], [415; 2]);
         assert_eq!(asked(&[token, json.clone(), here, site]), 403);
