@@ -122,7 +122,11 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
     assert!(text.starts_with("before  2") && text.contains("  secret two"), "{text}");
     let missing = at_work.ask(&["tap", "other", "--pid", &pid]);
     assert_eq!(missing.status.code(), Some(1));
-    assert_eq!(at_work.ask(&["tap", "lua", "--pid", &pid, "--rate", "0"]).status.code(), Some(64));
+    for (option, value) in [("--rate", "0"), ("--limit", "0")] {
+        let refused = at_work.ask(&["tap", "lua", "--pid", &pid, option, value]);
+        assert_eq!(refused.status.code(), Some(64), "{option}");
+        assert!(stderr(&refused).contains(option), "{}", stderr(&refused));
+    }
     assert!(
         stderr(&missing)
             .contains("there is no component 'other', but there are: stdin, lua, stdout")

@@ -134,6 +134,8 @@ fn without_messages_it_says_so() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("no message with 'x' in it came from a source"), "{said}");
+    let output = at_work.ask(&["why", "--pid", &at_work.pid(), "--limit", "0"]);
+    assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
     let output = at_work.ask(&["why", "--pid", &at_work.pid(), "--only", "other"]);
     assert!(stderr(&output).contains("there is no pipeline 'other', but there are: main"));
 }

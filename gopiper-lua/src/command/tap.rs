@@ -2,7 +2,7 @@
 use std::{borrow::Cow, fmt::Write as _, ops::ControlFlow, process::ExitCode};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use gopiper_core::in_a_line;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub(crate) struct TapArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = rate)]
     rate: f64,
     /// End after this number of messages.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// The format of the messages.
     #[arg(long, value_enum, default_value_t)]
@@ -92,9 +92,6 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Shows messages until the limit, or the end of the process.
 pub(crate) fn tap(arguments: &TapArguments) -> ExitCode {
-    if arguments.limit == Some(0) {
-        return ExitCode::SUCCESS;
-    }
     let process = match arguments.process.process() {
         Ok(process) => process,
         Err(error) => return refuse(&error),

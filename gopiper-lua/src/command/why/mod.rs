@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Args;
+use clap::{Args, value_parser};
 use serde_json::Value;
 
 use crate::command::{
@@ -37,7 +37,7 @@ pub(crate) struct WhyArguments {
     #[arg(long, value_name = "NAME", conflicts_with = "dead_letter")]
     only: Option<String>,
     /// End after this number of messages.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     limit: u64,
     /// The most messages a second.
     #[arg(long, value_name = "NUMBER", default_value_t = 1.0, value_parser = rate)]
