@@ -136,7 +136,7 @@ fn without_messages_it_says_so() {
     assert!(said.contains("no message with 'x' in it came from a source"), "{said}");
     let output = at_work.ask(&["why", "--pid", &at_work.pid(), "--limit", "0"]);
     assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
-    let output = at_work.ask(&["why", "--pid", &at_work.pid(), "--only", "other"]);
+    let output = at_work.ask(&["why", "--pid", &at_work.pid(), "--pipeline", "other"]);
     assert!(stderr(&output).contains("there is no pipeline 'other', but there are: main"));
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct WhyArguments {
     /// a running gopiper are followed.
     dead_letter: Option<String>,
     #[command(flatten)]
-    pipeline: PipelineArguments,
+    letters_of: PipelineArguments,
     #[command(flatten)]
     process: ProcessArguments,
     /// Follow only messages that contain this word when their source sends them.
@@ -35,7 +35,7 @@ pub(crate) struct WhyArguments {
     filter: Option<String>,
     /// Follow only messages of this pipeline.
     #[arg(long, value_name = "NAME", conflicts_with = "dead_letter")]
-    only: Option<String>,
+    pipeline: Option<String>,
     /// End after this number of messages.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     limit: u64,
@@ -63,7 +63,7 @@ fn wait(text: &str) -> Result<f64, String> {
 /// Shows the ways of messages.
 pub(crate) fn why(arguments: &WhyArguments) -> ExitCode {
     let shown = match &arguments.dead_letter {
-        Some(id) => letter::show(&arguments.pipeline, id, arguments.json),
+        Some(id) => letter::show(&arguments.letters_of, id, arguments.json),
         None => match arguments.process.process() {
             Ok(process) => arguments.follow(&process),
             Err(error) => return refuse(&error),
@@ -82,7 +82,7 @@ impl WhyArguments {
     fn query(&self) -> String {
         let (rate, wait) = (self.rate.to_string(), self.wait.to_string());
         let pairs = [
-            ("pipeline", self.only.as_deref()),
+            ("pipeline", self.pipeline.as_deref()),
             ("contains", self.filter.as_deref()),
             ("rate", Some(&*rate)),
             ("wait", Some(&*wait)),
