@@ -86,7 +86,7 @@ impl Access {
                        ask over the control socket (gopiper top)";
             return Err((StatusCode::UNAUTHORIZED, why));
         }
-        if needs_token && !self.has_token(text(header::AUTHORIZATION).unwrap_or("")) {
+        if needs_token && !self.accepts(text(header::AUTHORIZATION).unwrap_or("")) {
             self.log_refusal();
             let why = "a token is missing or wrong: send 'Authorization: Bearer TOKEN'";
             return Err((StatusCode::UNAUTHORIZED, why));
@@ -109,11 +109,11 @@ impl Access {
     }
 
     /// Whether there is a token, with which clients can see the contents of messages.
-    pub(super) fn has_a_token(&self) -> bool {
+    pub(super) fn is_protected(&self) -> bool {
         self.token.is_some()
     }
 
-    fn has_token(&self, authorization: &str) -> bool {
+    fn accepts(&self, authorization: &str) -> bool {
         let Some((scheme, given)) = authorization.split_once(' ') else { return false };
         let digest = |text: &str| blake3::hash(text.as_bytes());
         // Digests are compared in constant time.

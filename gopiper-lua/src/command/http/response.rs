@@ -78,7 +78,7 @@ fn not_allowed(methods: &[Method]) -> Answer {
 /// The drawings of the pipelines. Laying them out takes a moment, so it runs on another thread.
 async fn graph(shared: &Shared, access: &Access) -> Answer {
     let reports = shared.reports(&ProcessorTime::default());
-    let has_token = access.has_a_token();
+    let has_token = access.is_protected();
     let drawn = spawn_blocking(move || GraphAnswer {
         has_token,
         pipelines: reports.iter().map(layout::draw).collect(),
