@@ -10,6 +10,8 @@ use gopiper_core::{
     dead_letters::{self, Damage, SegmentReader, StoredLetter},
     state,
 };
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::command::{arguments::PipelineArguments, state_directory::DefaultState};
@@ -129,6 +131,41 @@ pub(crate) fn read_all(folder: &Path) -> io::Result<Vec<FoundLetter>> {
         }
     }
     Ok(found)
+}
+
+/// Finds the letter with this id.
+///
+/// # Errors
+/// There is no such letter, or the folder cannot be read.
+pub(crate) fn find(folder: &Path, id: &str) -> io::Result<FoundLetter> {
+    let found = read_all(folder)?.into_iter().find(|found| found.id == id);
+    found.ok_or_else(|| {
+        let said = format!("there is no dead letter '{id}' in {}", folder.display());
+        io::Error::new(io::ErrorKind::NotFound, said)
+    })
+}
+
+/// A letter as an object, without its bytes and its attributes.
+pub(crate) fn described(FoundLetter { id, entry, done }: &FoundLetter) -> Value {
+    let letter = &entry.letter;
+    json!({
+        "id": id,
+        "position": Some(&letter.position).filter(|position| !position.is_empty()),
+        "time": time(letter.time),
+        "pipeline": letter.pipeline,
+        "component": letter.component,
+        "status": letter.status,
+        "description": letter.description,
+        "attempts": letter.attempts,
+        "bytes": letter.payload().len(),
+        "replayed": done,
+    })
+}
+
+/// A time as text, from nanoseconds since 1970.
+pub(crate) fn time(nanoseconds: i64) -> String {
+    Timestamp::from_nanosecond(nanoseconds.into())
+        .map_or_else(|_| nanoseconds.to_string(), |time| format!("{time:.3}"))
 }
 
 /// The numbers of letters that a purge has removed and left.

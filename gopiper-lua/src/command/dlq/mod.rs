@@ -14,12 +14,10 @@ use gopiper_core::{
     loader::for_shell,
     plural,
 };
-use jiff::Timestamp;
-use serde_json::json;
 
 use crate::command::{
     arguments::PipelineArguments,
-    letters::{self, FoundLetter, LettersFolder, PurgedLetters, read_all},
+    letters::{self, FoundLetter, LettersFolder, PurgedLetters, described, read_all, time},
     process::exit::{self, refuse},
     run::RunArguments,
     terminal::output::{print, standard_output},
@@ -127,27 +125,15 @@ fn folder(of: &PipelineArguments) -> Result<PathBuf, String> {
     Ok(folder.path)
 }
 
-/// The letter with this id.
-///
-/// # Errors
-/// The reason why it cannot be found or read, as text.
-pub(super) fn find(of: &PipelineArguments, id: &str) -> Result<FoundLetter, String> {
-    find_in(&folder(of)?, id).map_err(|error| error.to_string())
-}
-
-pub(super) fn time(nanoseconds: i64) -> String {
-    Timestamp::from_nanosecond(nanoseconds.into())
-        .map_or_else(|_| nanoseconds.to_string(), |time| format!("{time:.3}"))
-}
-
 fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
     let mut out = BufWriter::new(standard_output());
-    for FoundLetter { id, entry: StoredLetter { letter, .. }, done } in read_all(folder)? {
+    for found in read_all(folder)? {
         if as_json {
-            writeln!(out, "{}", described(&id, &letter, done))?;
+            writeln!(out, "{}", described(&found))?;
             continue;
         }
-        let Letter { pipeline, component, status, description, attempts, .. } = &letter;
+        let FoundLetter { id, entry: StoredLetter { letter, .. }, done } = &found;
+        let Letter { pipeline, component, status, description, attempts, .. } = letter;
         let description = in_a_line(description);
         writeln!(
             out,
@@ -155,41 +141,19 @@ fn list(folder: &Path, as_json: bool) -> io::Result<ExitCode> {
             time(letter.time),
             plural(*attempts as usize, "attempt"),
             plural(letter.payload().len(), "byte"),
-            if done { "  replayed" } else { "" }
+            if *done { "  replayed" } else { "" }
         )?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn described(id: &str, letter: &Letter, done: bool) -> serde_json::Value {
-    json!({
-        "id": id,
-        "position": Some(&letter.position).filter(|position| !position.is_empty()),
-        "time": time(letter.time),
-        "pipeline": letter.pipeline,
-        "component": letter.component,
-        "status": letter.status,
-        "description": letter.description,
-        "attempts": letter.attempts,
-        "bytes": letter.payload().len(),
-        "replayed": done,
-    })
-}
-
-fn find_in(folder: &Path, id: &str) -> io::Result<FoundLetter> {
-    let found = read_all(folder)?.into_iter().find(|found| found.id == id);
-    found.ok_or_else(|| {
-        let said = format!("there is no dead letter '{id}' in {}", folder.display());
-        io::Error::new(io::ErrorKind::NotFound, said)
-    })
-}
-
 fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
-    let FoundLetter { entry: StoredLetter { letter, .. }, done, .. } = find_in(folder, id)?;
+    let found = letters::find(folder, id)?;
+    let letter = &found.entry.letter;
     let mut out = BufWriter::new(standard_output());
     if !payload_alone {
-        writeln!(out, "{:#}", described(id, &letter, done))?;
+        writeln!(out, "{:#}", described(&found))?;
         let message = letter.message();
         for (key, value) in message.attributes().iter() {
             writeln!(out, "{key}: {value:?}")?;

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use super::passport::report;
 use crate::command::{
     arguments::PipelineArguments,
-    dlq::{self, time},
-    letters::FoundLetter,
+    letters::{self, FoundLetter, LettersFolder, described, time},
     terminal::output::print,
 };
 
@@ -24,7 +23,8 @@ const SHOWN: usize = 256;
 /// # Errors
 /// The reason why it cannot be found or read, as text.
 pub(super) fn show(of: &PipelineArguments, id: &str, as_json: bool) -> Result<(), String> {
-    let found = dlq::find(of, id)?;
+    let folder = LettersFolder::of(of)?.path;
+    let found = letters::find(&folder, id).map_err(|error| error.to_string())?;
     match as_json {
         true => print(object(&found)),
         false => print(text(&found).trim_end()),
@@ -34,7 +34,7 @@ pub(super) fn show(of: &PipelineArguments, id: &str, as_json: bool) -> Result<()
 
 fn object(found: &FoundLetter) -> Value {
     let letter = &found.entry.letter;
-    let mut object = dlq::described(&found.id, letter, found.done);
+    let mut object = described(found);
     let ways: Vec<_> = letter.ways.split(", ").filter(|way| !way.is_empty()).collect();
     object["ways"] = json!(ways);
     object["created"] = json!((letter.message_time != 0).then(|| time(letter.message_time)));

@@ -112,7 +112,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             (
                 "command::why",
                 "command::terminal command::process command::control command::arguments \
-                 command::letters command::tap command::dlq",
+                 command::letters command::tap",
             ),
             ("command::inspect", "command::terminal command::process command::attributes"),
             ("command::new", "command::terminal command::process command::new_files"),
