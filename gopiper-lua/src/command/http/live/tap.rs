@@ -9,7 +9,10 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
-use super::lines::{COLLECT, LineSender};
+use super::{
+    lines::{COLLECT, LineSender},
+    named::named,
+};
 use crate::command::http::{
     message::{add_data, attribute, shown},
     state::shared::{MOST_TAPS, Shared},
@@ -68,18 +71,11 @@ fn having(
     component: &str,
     pipeline: Option<&str>,
 ) -> Result<Control, String> {
-    let named = controls.iter().filter(|it| pipeline.is_none_or(|name| name == it.name()));
-    let named: Vec<_> = named.collect();
+    let named = named(controls, pipeline)?;
     let has_it = |it: &&&Control| it.counts().iter().any(|(name, _)| name == component);
     let having: Vec<_> = named.iter().filter(has_it).collect();
     match having[..] {
         [one] => Ok((*one).clone()),
-        [] if controls.is_empty() => Err("no pipeline has started yet".into()),
-        [] if named.is_empty() => {
-            let names: Vec<_> = controls.iter().map(Control::name).collect();
-            let wanted = pipeline.unwrap_or_default();
-            Err(format!("there is no pipeline '{wanted}', but there are: {}", names.join(", ")))
-        }
         [] => {
             let names = named.iter().flat_map(|it| it.counts()).map(|(name, _)| name);
             let names = names.collect::<Vec<_>>().join(", ");

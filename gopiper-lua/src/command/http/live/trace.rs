@@ -14,7 +14,10 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
-use super::lines::{COLLECT, LineSender};
+use super::{
+    lines::{COLLECT, LineSender},
+    named::named,
+};
 use crate::command::http::{
     message::{add_data, shown},
     state::shared::{MOST_TAPS, Shared},
@@ -49,18 +52,7 @@ pub(in crate::command::http) fn open(
         }
     }
     let controls = shared.stops.controls();
-    let named =
-        controls.iter().filter(|it| pipeline.as_deref().is_none_or(|name| name == it.name()));
-    let named: Vec<_> = named.collect();
-    if named.is_empty() {
-        let names: Vec<_> = controls.iter().map(|control| control.name()).collect();
-        return Err(match (controls.is_empty(), pipeline) {
-            (false, Some(name)) => {
-                format!("there is no pipeline '{name}', but there are: {}", names.join(", "))
-            }
-            _ => "no pipeline has started yet".into(),
-        });
-    }
+    let named = named(&controls, pipeline.as_deref())?;
     let place = shared.taps.clone().try_acquire_owned();
     let place = place.map_err(|_| format!("there are {MOST_TAPS} taps already: end one"))?;
     let traces: Option<Vec<_>> = named.into_iter().map(|control| control.trace(&options)).collect();
