@@ -8,6 +8,7 @@ pub(crate) mod inlet;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 mod outlet;
+mod pace;
 pub(crate) mod passport;
 pub(crate) mod recent_failures;
 pub(crate) mod stop;

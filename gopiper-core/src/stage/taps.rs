@@ -4,12 +4,8 @@ use std::{
     fmt::{self, Write as _},
     sync::{
         Arc,
-        atomic::{
-            AtomicI64, AtomicU64, AtomicUsize,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -17,7 +13,7 @@ use gopiper_abi::{Message, Value, ValueTag, raw::Batch};
 use memchr::memmem::Finder;
 use parking_lot::Mutex;
 
-use crate::base::clock::Clock;
+use crate::{base::clock::Clock, stage::pace::Pace};
 
 /// The most taps of one component.
 const MOST_TAPS: usize = 8;
@@ -77,9 +73,8 @@ pub(crate) struct Taps {
 pub(crate) struct SharedTap {
     contains: Finder<'static>,
     side: Option<Side>,
-    interval: i64,
-    /// When the next message may be copied, for each side.
-    due: [AtomicI64; 2],
+    /// For each side.
+    paces: [Pace; 2],
     sender: Sender<TappedMessage>,
     receiver: Receiver<TappedMessage>,
     waiting_bytes: AtomicUsize,
@@ -94,14 +89,11 @@ impl Taps {
         if open.len() == MOST_TAPS {
             return None;
         }
-        let interval =
-            Duration::try_from_secs_f64(1.0 / options.per_second).unwrap_or(Duration::MAX);
         let (sender, receiver) = bounded(WAITING);
         let tap = Arc::new(SharedTap {
             contains: Finder::new(&options.contains).into_owned(),
             side: options.side,
-            interval: i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
-            due: [AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN)],
+            paces: [Pace::new(options.per_second), Pace::new(options.per_second)],
             sender,
             receiver,
             waiting_bytes: AtomicUsize::new(0),
@@ -140,18 +132,9 @@ impl Taps {
 impl SharedTap {
     /// Copies a message of the batch, if one is due.
     fn look(&self, side: Side, batch: &mut Batch, now: i64, clock: &Clock) {
-        let due = &self.due[side as usize];
-        let before = due.load(Acquire);
-        if now < before {
-            return;
-        }
         let fits = |message: &Message| self.contains.find(message.data()).is_some();
-        let Some(place) = batch.messages().iter().position(fits) else { return };
-        // Another worker may have been faster.
-        if due.compare_exchange(before, now.saturating_add(self.interval), AcqRel, Relaxed).is_err()
-        {
-            return;
-        }
+        let find = || batch.messages().iter().position(fits);
+        let Some(place) = self.paces[side as usize].choose(now, find) else { return };
         // A message in a run has no position: `messages_mut` takes the run apart.
         let copy = copied(&batch.messages_mut()[place], side, clock.now());
         let bytes = size(&copy);
@@ -234,6 +217,8 @@ fn copied(message: &Message, side: Side, seen: i64) -> TappedMessage {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::base::clock::ManualClock;
 

@@ -166,7 +166,7 @@ impl Traces {
                 watch.miss();
             }
         }
-        let next = watches.iter().map(|watch| watch.due.load(Relaxed)).min();
+        let next = watches.iter().map(|watch| watch.pace.due()).min();
         self.due.store(next.unwrap_or(i64::MIN), Relaxed);
         match followed.is_empty() {
             true => hears,

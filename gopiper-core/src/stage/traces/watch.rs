@@ -3,12 +3,8 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{
-            AtomicI64, AtomicU64,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -16,7 +12,7 @@ use gopiper_abi::{Message, raw::Batch};
 use memchr::memmem::Finder;
 use parking_lot::Mutex;
 
-use crate::stage::passport::Passport;
+use crate::stage::{pace::Pace, passport::Passport};
 
 /// The most messages that are followed at the same time for an operator. Others pass unfollowed.
 pub(super) const MOST_OPEN: usize = 256;
@@ -42,8 +38,7 @@ pub struct TraceOptions {
 pub(crate) struct SharedWatch {
     contains: Finder<'static>,
     pub(super) given: bool,
-    interval: i64,
-    pub(super) due: AtomicI64,
+    pub(super) pace: Pace,
     /// The last messages that were chosen: they are followed again when they leave a buffer.
     chosen: Mutex<VecDeque<TraceId>>,
     sender: Sender<Passport>,
@@ -56,14 +51,11 @@ pub(crate) struct SharedWatch {
 
 impl SharedWatch {
     pub(super) fn new(options: &TraceOptions) -> Arc<Self> {
-        let interval =
-            Duration::try_from_secs_f64(1.0 / options.per_second).unwrap_or(Duration::MAX);
         let (sender, receiver) = bounded(WAITING);
         Arc::new(SharedWatch {
             contains: Finder::new(&options.contains).into_owned(),
             given: options.given,
-            interval: i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
-            due: AtomicI64::new(i64::MIN),
+            pace: Pace::new(options.per_second),
             chosen: Mutex::default(),
             sender,
             receiver,
@@ -99,14 +91,7 @@ impl SharedWatch {
 
     /// The place of the message to follow next, if one is due.
     pub(super) fn choose(&self, batch: &Batch, now: i64) -> Option<usize> {
-        let before = self.due.load(Acquire);
-        if now < before {
-            return None;
-        }
         let fits = |message: &Message| self.contains.find(message.data()).is_some();
-        let place = batch.messages().iter().position(fits)?;
-        let next = now.saturating_add(self.interval);
-        // Another worker may have been faster.
-        self.due.compare_exchange(before, next, AcqRel, Relaxed).ok().map(|_| place)
+        self.pace.choose(now, || batch.messages().iter().position(fits))
     }
 }
