@@ -44,6 +44,15 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The beginning of a text, without secrets. It is cut last, so that no part of a secret is left.
+pub(crate) fn redact_beginning(text: &str, characters: usize) -> String {
+    let whole = redact(text);
+    match whole.char_indices().nth(characters) {
+        None => whole.into_owned(),
+        Some((end, _)) => format!("{}{CUT}", &whole[..end]),
+    }
+}
+
 /// As [`redact`], for bytes that need not be text.
 pub fn redact_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut redacted = Cow::Borrowed(bytes);
@@ -115,5 +124,6 @@ mod tests {
         assert_eq!(shown(&[b"\xff", within_a_character, mark]), [b"\xff(secret)", mark].concat());
         assert_eq!(redact("verde… and verdeckt-wör…"), "(secret)… and (secret)…");
         assert_eq!(redact("ver… verdeckt… verdeck"), "ver… (secret)… verdeck");
+        assert_eq!(redact_beginning("is verdeckt-wörtlich", 6), "is (se…");
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use self::watch::SharedWatch;
 pub use self::watch::TraceOptions;
 use self::watch::{MOST_OPEN, TraceId};
 use crate::{
-    base::{clock::Clock, secrets::redact},
+    base::{clock::Clock, secrets::redact_beginning},
     stage::passport::{OpenPassport, Passport, SHOWN, TraceEvent, TraceStep},
 };
 
@@ -244,7 +244,8 @@ impl Traces {
     ) {
         for of in followed.iter().filter(|of| of.place < through as usize) {
             let message = &batch.messages()[of.place];
-            let (status, description) = (message.status(), beginning(message.description()));
+            let (status, description) =
+                (message.status(), redact_beginning(message.description(), SHOWN));
             let reported = TraceStep::Reported { status, description };
             self.note(of.trace, component, reported, |open| {
                 // A kept message (1): messages that the component makes from it are followed, too.
@@ -330,16 +331,6 @@ impl TracesState {
 impl OpenTrace {
     fn goes_to(&self, watch: &Arc<SharedWatch>) -> bool {
         self.to.iter().any(|other| Arc::ptr_eq(other, watch))
-    }
-}
-
-/// The beginning of a description, without secrets. It is cut last, so that no part of a secret is
-/// left.
-fn beginning(description: &str) -> String {
-    let whole = redact(description);
-    match whole.char_indices().nth(SHOWN) {
-        None => whole.into_owned(),
-        Some((end, _)) => format!("{}…", &whole[..end]),
     }
 }
 

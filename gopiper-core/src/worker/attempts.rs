@@ -2,7 +2,7 @@
 //! lists them.
 use gopiper_abi::{Map, Message, Value};
 
-use crate::{base::secrets::redact, dead_letters::about};
+use crate::{base::secrets::redact_beginning, dead_letters::about};
 
 /// The most attempts with different reports. If there are more, the first and the last are kept.
 const MOST: usize = 8;
@@ -26,7 +26,7 @@ impl Attempts {
     /// Adds the attempt that the message has just had.
     pub(crate) fn add(&mut self, message: &Message, now: i64) {
         let status = message.status();
-        let description = without_secrets(message.description());
+        let description = redact_beginning(message.description(), DESCRIBED);
         match self.0.last_mut() {
             Some(last) if (last.status, &last.description) == (status, &description) => {
                 last.last = now;
@@ -57,15 +57,6 @@ impl Attempts {
         };
         let all: Vec<_> = self.0.iter().map(value).collect();
         message.set_attribute(about::HISTORY, all);
-    }
-}
-
-/// The beginning of a description. It is cut last, so that no part of a secret is left.
-fn without_secrets(description: &str) -> String {
-    let whole = redact(description);
-    match whole.char_indices().nth(DESCRIBED) {
-        None => whole.into_owned(),
-        Some((end, _)) => format!("{}…", &whole[..end]),
     }
 }
 
@@ -106,7 +97,7 @@ mod tests {
     fn no_part_of_a_secret_is_kept() {
         crate::secrets::keep("attempts-password");
         let text = format!("{}attempts-password", "x".repeat(DESCRIBED - 5));
-        let kept = without_secrets(&text);
+        let kept = redact_beginning(&text, DESCRIBED);
         assert!(kept.ends_with("x(secr…") && !kept.contains("atte"), "{kept}");
     }
 
