@@ -244,8 +244,8 @@ impl Traces {
     ) {
         for of in followed.iter().filter(|of| of.place < through as usize) {
             let message = &batch.messages()[of.place];
-            let (status, description) =
-                (message.status(), redact_beginning(message.description(), SHOWN));
+            let status = message.status();
+            let description = redact_beginning(message.description(), SHOWN);
             let reported = TraceStep::Reported { status, description };
             self.note(of.trace, component, reported, |open| {
                 // A kept message (1): messages that the component makes from it are followed, too.

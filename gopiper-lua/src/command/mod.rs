@@ -1,6 +1,7 @@
 //! The command line, and a file for each command. Only this folder writes to the terminal.
 mod arguments;
 mod attributes;
+mod bytes;
 pub(crate) mod cli;
 mod control;
 mod dlq;

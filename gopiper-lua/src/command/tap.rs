@@ -7,6 +7,7 @@ use gopiper_core::in_a_line;
 use serde_json::Value;
 
 use crate::command::{
+    bytes::hex,
     control::ProcessArguments,
     process::exit::{self, refuse},
     terminal::{
@@ -141,14 +142,6 @@ pub(super) fn data(message: &Value) -> Cow<'_, [u8]> {
             BASE64_STANDARD.decode(encoded.unwrap_or_default()).unwrap_or_default().into()
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 fn text(message: &Value) -> String {

@@ -3,16 +3,14 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use gopiper_core::secrets::{redact, redact_bytes};
 use serde_json::{Map, Value, json};
 
+use crate::command::bytes::drop_cut_character;
+
 /// The first bytes of a message of this length, without secrets. A secret that is cut off at their
 /// end is hidden, too.
 pub(super) fn shown(copied: &[u8], length: usize) -> Vec<u8> {
     let mut data = copied.to_vec();
     if length > data.len() {
-        // A character may be cut, too.
-        let whole = std::str::from_utf8(&data).map_or_else(|error| error.valid_up_to(), str::len);
-        if whole + 4 > data.len() {
-            data.truncate(whole);
-        }
+        drop_cut_character(&mut data);
         data.extend_from_slice("…".as_bytes());
     }
     redact_bytes(&data).into_owned()

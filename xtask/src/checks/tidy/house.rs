@@ -94,13 +94,14 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ("command::otlp", "command::process"),
             ("command::arguments", ""),
             ("command::attributes", ""),
+            ("command::bytes", ""),
             ("command::new_files", ""),
             ("command::state_directory", ""),
             ("command::letters", "command::arguments command::state_directory"),
             (
                 "command::http",
                 "command::process command::control command::sample command::arguments \
-                 command::letters",
+                 command::bytes command::letters",
             ),
             ("command::trust", "command::process"),
             (
@@ -108,7 +109,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
                 "command::terminal command::process command::control command::arguments",
             ),
             ("command::top", "command::terminal command::process command::control command::sample"),
-            ("command::tap", "command::terminal command::process command::control"),
+            ("command::tap", "command::terminal command::process command::control command::bytes"),
             (
                 "command::why",
                 "command::terminal command::process command::control command::arguments \

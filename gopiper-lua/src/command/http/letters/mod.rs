@@ -21,6 +21,7 @@ use super::{
 };
 use crate::command::{
     arguments::PipelineArguments,
+    bytes::drop_cut_character,
     letters::{self, FoundLetter, LettersFolder, PurgedLetters},
 };
 
@@ -175,11 +176,7 @@ fn contents(found: &FoundLetter) -> Value {
     let is_cut = data.len() > MOST_BYTES;
     if is_cut {
         data.truncate(MOST_BYTES);
-        // A character may be cut, too.
-        let whole = std::str::from_utf8(&data).map_or_else(|error| error.valid_up_to(), str::len);
-        if whole + 4 > data.len() {
-            data.truncate(whole);
-        }
+        drop_cut_character(&mut data);
     }
     object.insert("is_cut".into(), is_cut.into());
     add_data(&mut object, data);

@@ -18,9 +18,12 @@ use super::{
     lines::{COLLECT, LineSender},
     named::named,
 };
-use crate::command::http::{
-    message::{add_data, shown},
-    state::shared::{MOST_TAPS, Shared},
+use crate::command::{
+    bytes::hex,
+    http::{
+        message::{add_data, shown},
+        state::shared::{MOST_TAPS, Shared},
+    },
 };
 
 /// Follows the messages that a query asks for.
@@ -144,10 +147,6 @@ fn event(event: &TraceEvent, begun: i64) -> Value {
         object["component"] = json!(event.component);
     }
     object
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
