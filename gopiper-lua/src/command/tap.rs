@@ -7,8 +7,9 @@ use gopiper_core::in_a_line;
 use serde_json::Value;
 
 use crate::command::{
+    arguments::tap_rate,
     bytes::hex,
-    control::ProcessArguments,
+    control::{ProcessArguments, query},
     process::exit::{self, refuse},
     terminal::{
         output::{is_without_reader, print, print_bytes},
@@ -32,7 +33,7 @@ pub(crate) struct TapArguments {
     #[arg(long, value_name = "WORD")]
     filter: Option<String>,
     /// The most messages a second, on each side.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = rate)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = tap_rate)]
     rate: f64,
     /// End after this number of messages.
     #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u64).range(1..))]
@@ -77,18 +78,10 @@ impl TapArguments {
             ("pipeline", self.pipeline.as_deref()),
             ("side", side),
             ("contains", self.filter.as_deref()),
-            ("rate", Some(&rate)),
+            ("rate", Some(&*rate)),
         ];
-        let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let path = "/api/v1/tap?".to_owned();
-        let begin = path.len();
-        form_urlencoded::Serializer::for_suffix(path, begin).extend_pairs(given).finish()
+        query("/api/v1/tap", pairs)
     }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate| (0.001..=1000.0).contains(rate));
-    rate.ok_or_else(|| "give messages a second, from 0.001 to 1000".into())
 }
 
 /// Shows messages until the limit, or the end of the process.

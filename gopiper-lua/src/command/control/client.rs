@@ -93,6 +93,17 @@ impl Process {
     }
 }
 
+/// The path of a request, with the values that are given.
+pub(crate) fn query<'a>(
+    path: &str,
+    pairs: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+) -> String {
+    let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let path = format!("{path}?");
+    let begin = path.len();
+    form_urlencoded::Serializer::for_suffix(path, begin).extend_pairs(given).finish()
+}
+
 async fn in_time<T>(answer: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(io::Error::other("it does not answer")))
 }

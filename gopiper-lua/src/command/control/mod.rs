@@ -5,7 +5,7 @@ mod folder;
 mod socket;
 
 pub(crate) use self::{
-    client::Process,
+    client::{Process, query},
     find::{ProcessArguments, running},
     socket::ControlSocket,
 };

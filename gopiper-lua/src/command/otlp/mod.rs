@@ -19,7 +19,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use self::{logs::LogQueue, send::Exporter, settings::OtlpSettings};
-use crate::command::process::signals::Stops;
+use crate::command::{arguments::in_range, process::signals::Stops};
 
 pub(crate) use self::logs::LogLayer;
 
@@ -38,8 +38,7 @@ pub(crate) struct OtlpArguments {
 }
 
 fn per_second(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate| (0.0..=100.0).contains(rate));
-    rate.ok_or_else(|| "give messages a second, from 0 to 100".into())
+    in_range(text, 0.0..=100.0, "messages a second")
 }
 
 impl OtlpArguments {

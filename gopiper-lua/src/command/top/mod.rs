@@ -15,6 +15,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::command::{
+    arguments::in_range,
     control::{Process, ProcessArguments},
     process::exit::{self, refuse},
     sample::{ComponentRates, PipelinesSample, rates},
@@ -40,8 +41,7 @@ pub(crate) struct TopArguments {
 }
 
 fn interval(text: &str) -> Result<f64, String> {
-    let seconds = text.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
-    seconds.ok_or_else(|| "give seconds, from 0.1 to 3600".into())
+    in_range(text, 0.1..=3600.0, "seconds")
 }
 
 /// Shows the work of a process, until the process ends or the user quits.

@@ -12,8 +12,8 @@ use clap::{Args, value_parser};
 use serde_json::Value;
 
 use crate::command::{
-    arguments::PipelineArguments,
-    control::ProcessArguments,
+    arguments::{PipelineArguments, trace_rate, trace_wait},
+    control::{ProcessArguments, query},
     process::exit::{self, refuse},
     terminal::{
         output::{is_without_reader, print},
@@ -40,24 +40,14 @@ pub(crate) struct WhyArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     limit: u64,
     /// The most messages a second.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1.0, value_parser = rate)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1.0, value_parser = trace_rate)]
     rate: f64,
     /// Show where a message is if it has not ended after this time; give up if no message has come.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = wait)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = trace_wait)]
     wait: f64,
     /// Write a JSON object for each message.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate| (0.001..=100.0).contains(rate));
-    rate.ok_or_else(|| "give messages a second, from 0.001 to 100".into())
-}
-
-fn wait(text: &str) -> Result<f64, String> {
-    let wait = text.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
-    wait.ok_or_else(|| "give seconds, from 0 to 86400".into())
 }
 
 /// Shows the ways of messages.
@@ -87,10 +77,7 @@ impl WhyArguments {
             ("rate", Some(&*rate)),
             ("wait", Some(&*wait)),
         ];
-        let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let path = "/api/v1/trace?".to_owned();
-        let begin = path.len();
-        form_urlencoded::Serializer::for_suffix(path, begin).extend_pairs(given).finish()
+        query("/api/v1/trace", pairs)
     }
 
     fn follow(&self, process: &crate::command::control::Process) -> Result<(), String> {

@@ -91,8 +91,8 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
             ("command::process", "command::terminal"),
             ("command::control", ""),
             ("command::sample", ""),
-            ("command::otlp", "command::process"),
             ("command::arguments", ""),
+            ("command::otlp", "command::process command::arguments"),
             ("command::attributes", ""),
             ("command::bytes", ""),
             ("command::new_files", ""),
@@ -108,8 +108,16 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
                 "command::list",
                 "command::terminal command::process command::control command::arguments",
             ),
-            ("command::top", "command::terminal command::process command::control command::sample"),
-            ("command::tap", "command::terminal command::process command::control command::bytes"),
+            (
+                "command::top",
+                "command::terminal command::process command::control command::sample \
+                 command::arguments",
+            ),
+            (
+                "command::tap",
+                "command::terminal command::process command::control command::arguments \
+                 command::bytes",
+            ),
             (
                 "command::why",
                 "command::terminal command::process command::control command::arguments \

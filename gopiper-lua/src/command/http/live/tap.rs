@@ -13,9 +13,12 @@ use super::{
     lines::{COLLECT, LineSender},
     named::named,
 };
-use crate::command::http::{
-    message::{add_data, attribute, shown},
-    state::shared::{MOST_TAPS, Shared},
+use crate::command::{
+    arguments::tap_rate,
+    http::{
+        message::{add_data, attribute, shown},
+        state::shared::{MOST_TAPS, Shared},
+    },
 };
 
 /// Opens the tap that a query asks for.
@@ -34,9 +37,7 @@ pub(in crate::command::http) fn open(
             "pipeline" => pipeline = Some(value.into_owned()),
             "contains" => options.contains = value.as_bytes().to_vec(),
             "rate" => {
-                let rate = value.parse().ok().filter(|rate| (0.001..=1000.0).contains(rate));
-                options.per_second =
-                    rate.ok_or("rate: give messages a second, from 0.001 to 1000")?;
+                options.per_second = tap_rate(&value).map_err(|why| format!("rate: {why}"))?;
             }
             "side" => {
                 options.side = match &*value {

@@ -19,6 +19,7 @@ use super::{
     named::named,
 };
 use crate::command::{
+    arguments::{trace_rate, trace_wait},
     bytes::hex,
     http::{
         message::{add_data, shown},
@@ -41,14 +42,10 @@ pub(in crate::command::http) fn open(
             "pipeline" => pipeline = Some(value.into_owned()),
             "contains" => options.contains = value.as_bytes().to_vec(),
             "rate" => {
-                let rate = value.parse().ok().filter(|rate| (0.001..=100.0).contains(rate));
-                options.per_second =
-                    rate.ok_or("rate: give messages a second, from 0.001 to 100")?;
+                options.per_second = trace_rate(&value).map_err(|why| format!("rate: {why}"))?;
             }
             "wait" => {
-                let seconds =
-                    value.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
-                let seconds = seconds.ok_or("wait: give seconds, from 0 to 86400")?;
+                let seconds = trace_wait(&value).map_err(|why| format!("wait: {why}"))?;
                 wait = Duration::from_secs_f64(seconds);
             }
             _ => return Err(format!("there is no parameter '{name}'")),
