@@ -35,15 +35,15 @@ pub(super) fn sample(shared: &Shared) -> PipelinesSample {
     let controls = shared.stops.controls();
     let processor = ProcessorTime::look(&controls);
     let reports = shared.reports(&processor);
-    let (now, mut readiness) = (Instant::now(), shared.readiness.lock());
-    readiness.look(&reports, now);
+    let now = Instant::now();
+    let (not_ready, readiness) = shared.not_ready(&reports, now);
     let process = ProcessSample {
         identity: identity(shared),
         cpu_seconds: processor.process.as_secs_f64(),
         gopiper_cpu_seconds: processor.gopiper().as_secs_f64(),
         own_threads_cpu_seconds: processor.own_threads.as_secs_f64(),
         resident_bytes: resident_bytes(),
-        not_ready: readiness.reasons(&reports, now),
+        not_ready,
     };
     let libraries: Vec<_> = reports
         .iter()

@@ -1,5 +1,5 @@
 //! The answers to requests.
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use gopiper_core::observe::{MetricsFormat, ProcessorTime, metrics_text};
 use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming, header};
@@ -100,7 +100,8 @@ fn ready(shared: &Shared) -> Answer {
     }
     // Readiness does not need the processor time, which is read from each thread.
     let reports = shared.reports(&ProcessorTime::default());
-    match &*shared.not_ready(&reports) {
+    let (reasons, _) = shared.not_ready(&reports, Instant::now());
+    match &*reasons {
         [] => text(StatusCode::OK, "ready\n".into()),
         reasons => {
             let reasons: String = reasons.iter().map(|why| format!("not ready: {why}\n")).collect();

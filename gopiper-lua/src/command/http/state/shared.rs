@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Instant};
 
 use gopiper_core::observe::{PipelineReport, ProcessorTime};
 use hyper::body::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{readiness::Readiness, replays::Replays, served::Served};
@@ -50,12 +50,16 @@ impl Shared {
         self.stops.controls().iter().map(|control| control.report(processor)).collect()
     }
 
-    /// Records the progress in these reports. Returns the reasons why the pipelines are not ready;
-    /// empty if they are ready.
-    pub(in crate::command::http) fn not_ready(&self, reports: &[PipelineReport]) -> Vec<String> {
-        let (now, mut readiness) = (Instant::now(), self.readiness.lock());
+    /// Records the progress in these reports. Returns the reasons why the pipelines are not ready,
+    /// which are empty if they are ready, and the progress of each component.
+    pub(in crate::command::http) fn not_ready(
+        &self,
+        reports: &[PipelineReport],
+        now: Instant,
+    ) -> (Vec<String>, MutexGuard<'_, Readiness>) {
+        let mut readiness = self.readiness.lock();
         readiness.look(reports, now);
-        readiness.reasons(reports, now)
+        (readiness.reasons(reports, now), readiness)
     }
 }
 
