@@ -310,7 +310,13 @@ fn report(summary: &Summary, ends: &PipelineEnd, arguments: &PipelineArguments) 
             StopReason::Requested => info!(pipeline, "stopped"),
         }
     }
-    let outcomes = &summary.outcomes;
+    report_outcomes(summary, ends, arguments);
+    summary.is_success()
+}
+
+/// Reports the messages that were not delivered.
+fn report_outcomes(summary: &Summary, ends: &PipelineEnd, arguments: &PipelineArguments) {
+    let (pipeline, outcomes) = (summary.pipeline.as_str(), &summary.outcomes);
     if outcomes.dead_lettered > 0 {
         let messages = outcomes.dead_lettered;
         let (failed, _) = in_words(messages);
@@ -356,7 +362,6 @@ fn report(summary: &Summary, ends: &PipelineEnd, arguments: &PipelineArguments) 
             "{left} {were} left unprocessed: {fate}"
         );
     }
-    summary.is_success()
 }
 
 /// A number of messages, and the verb for it: `1 message` and `was`.

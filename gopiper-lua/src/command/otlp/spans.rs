@@ -78,6 +78,11 @@ fn spans(passport: &Passport) -> Vec<Span> {
             }),
         }
     }
+    std::iter::once(whole(passport, events, end)).chain(components).collect()
+}
+
+/// The span of a message from its creation to its end.
+fn whole(passport: &Passport, events: Vec<Event>, end: u64) -> Span {
     let mut attributes: Vec<_> = of_pipeline(passport).collect();
     attributes.extend(passport.position.as_deref().map(|it| text("gopiper.position", it)));
     let bytes = Value::IntValue(i64::try_from(passport.length).unwrap_or(i64::MAX));
@@ -85,7 +90,7 @@ fn spans(passport: &Passport) -> Vec<Span> {
     let outcome = passport.outcome.map(outcome_name);
     attributes.extend(outcome.map(|outcome| text("gopiper.outcome", outcome)));
     let is_failure = matches!(outcome, Some("failed" | "dead_lettered"));
-    let whole = Span {
+    Span {
         span_id: passport.trace.span.to_vec(),
         parent_span_id: passport.parent.map(|parent| parent.to_vec()).unwrap_or_default(),
         name: format!("message of {}", passport.pipeline),
@@ -97,8 +102,7 @@ fn spans(passport: &Passport) -> Vec<Span> {
         dropped_events_count: u32::try_from(passport.left_out).unwrap_or(u32::MAX),
         status: is_failure.then(|| failed("")),
         ..span(passport, 0)
-    };
-    std::iter::once(whole).chain(components).collect()
+    }
 }
 
 /// A span of the message, with its own id.
