@@ -1,5 +1,5 @@
 // The pipelines as graphs. The server has laid them out; here they are drawn, and kept up to date.
-import { byId, drawn, element, percent, plural, say, seconds, short } from './parts.js';
+import { byId, drawn, element, key, percent, plural, say, seconds, short } from './parts.js';
 
 // A drawing is made smaller to fit, but not more than this.
 const SMALLEST = 0.8;
@@ -18,8 +18,6 @@ let edges = [];
 let open = () => {};
 let selected;
 let latest;
-
-const key = (pipeline, id) => `${pipeline}\n${id}`;
 
 export function show(answer, whenOpened) {
   pipelines = answer.pipelines;

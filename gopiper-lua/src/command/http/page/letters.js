@@ -1,5 +1,5 @@
 // Dead letters: the list, the details of one, replay and purge.
-import { ask, byId, bytes, element, list, plural, say, time } from './parts.js';
+import { ask, byId, bytes, element, list, plural, say, time, tokenNote } from './parts.js';
 import { get, post, token } from './server.js';
 
 const PATH = '/api/v1/dead-letters';
@@ -37,8 +37,7 @@ export function access() {
   for (const part of ['replay-lines', 'letter-about', 'letter-attributes', 'letter-data', 'letters-count']) {
     byId(part).replaceChildren();
   }
-  say(byId('letters-note'), has_token ? 'Enter the token to see them.'
-    : 'They are only served with a token: start gopiper with --http-token-file or --http-token-env.');
+  say(byId('letters-note'), tokenNote(has_token));
 }
 
 async function refresh() {

@@ -1,6 +1,8 @@
 // The panel of a component: its numbers over the last minutes, its failures, and a tap.
 import * as graph from './graph.js';
-import { byId, bytes, drawn, element, list, percent, say, seconds, short, time } from './parts.js';
+import {
+  byId, bytes, drawn, element, key, list, percent, plural, say, seconds, short, time, tokenNote,
+} from './parts.js';
 import { get, token } from './server.js';
 import * as tap from './tap.js';
 
@@ -27,8 +29,6 @@ let opener;
 let timer;
 let latest;
 let has_token = false;
-
-const key = (pipeline, id) => `${pipeline}\n${id}`;
 
 export function begin(answer) {
   has_token = answer.has_token;
@@ -92,8 +92,7 @@ wide.addEventListener('change', narrow);
 export function access() {
   clearInterval(timer);
   const is_open = Boolean(token());
-  const note = is_open ? '' : has_token ? 'Enter the token to see them.'
-    : 'They are only served with a token: start gopiper with --http-token-file or --http-token-env.';
+  const note = is_open ? '' : tokenNote(has_token);
   say(byId('failures-note'), note);
   tap.access(note);
   byId('failures').replaceChildren();
@@ -132,7 +131,7 @@ function draw() {
   const kept = history.get(key(shown.pipeline, shown.id)) ?? [];
   const { kind, type, workers, next } = component;
   const to = next.length > 0 ? `, sends to ${next.join(', ')}` : '';
-  say(byId('panel-kind'), `${kind} (${type}) in ${shown.pipeline}, ${workers} worker${workers === 1 ? '' : 's'}${to}`);
+  say(byId('panel-kind'), `${kind} (${type}) in ${shown.pipeline}, ${plural(workers, 'worker')}${to}`);
   say(byId('panel-marks'), graph.marks(component, kept.at(-1)).map((mark) => `⚠ ${mark}`).join('  '));
   byId('plots').replaceChildren(...PLOTS.map((of) => plot(of, kept)).filter(Boolean));
   const counts = [

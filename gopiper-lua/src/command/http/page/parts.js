@@ -67,6 +67,13 @@ export const time = (at) => new Date(at * 1000).toISOString().replace('T', ' ').
 
 export const plural = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
 
+// The key of a component in a Map.
+export const key = (pipeline, id) => `${pipeline}\n${id}`;
+
+// Why contents of messages are not shown without a token.
+export const tokenNote = (has_token) => (has_token ? 'Enter the token to see them.'
+  : 'They are only served with a token: start gopiper with --http-token-file or --http-token-env.');
+
 // Asks the user for confirmation. The answer is true or false.
 export function ask(title, text, yes) {
   const dialog = byId('ask');
