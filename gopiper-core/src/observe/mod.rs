@@ -2,7 +2,9 @@
 //! are made of it.
 //!
 //! A report reads the counts of the workers, on the caller's thread. A tap makes workers copy some
-//! messages, and a trace makes them write down what happens to some. Nothing makes a worker wait.
+//! messages, and a trace makes them write down what happens to some. No worker waits for an
+//! operator: what finds no room is left out. While a tap or a trace is open, a worker may wait for
+//! a lock that is held for a short time.
 mod component;
 mod families;
 mod memory;

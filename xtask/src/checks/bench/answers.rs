@@ -13,6 +13,8 @@ use super::commands::Sample;
 
 /// The time that the server may take to start.
 const STARTING: Duration = Duration::from_secs(30);
+/// The bytes of an answer without pipelines, at most: they have not started yet.
+const WITHOUT_PIPELINES: usize = 100_000;
 
 /// Starts a server that has its socket in this runtime directory, requests `path` many times, and
 /// ends it. Writes the first whole answer to `answer`.
@@ -56,8 +58,7 @@ fn ask_often(
         let mut text = Vec::new();
         if let Some(socket) = found
             && ask(&socket, path, &mut text).unwrap_or(false)
-            // Its pipelines have started.
-            && text.len() > 100_000
+            && text.len() > WITHOUT_PIPELINES
         {
             fs::write(answer, text)?;
             break socket;
