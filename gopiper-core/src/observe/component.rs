@@ -1,4 +1,4 @@
-//! A report of what a pipeline and its components have done so far, and do now.
+//! Reports of the past and the present work of a pipeline and its components.
 use std::{
     ptr,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What a pipeline has done so far, and does now.
+/// The past and the present work of a pipeline.
 #[derive(Debug, Clone)]
 pub struct PipelineReport {
     /// Its name.
@@ -31,18 +31,18 @@ pub struct PipelineReport {
     pub outcomes: OutcomeCounts,
 }
 
-/// What a component has done so far, and does now.
+/// The past and the present work of a component.
 #[derive(Debug, Clone)]
 pub struct ComponentReport {
     /// Its name in the pipeline.
     pub name: String,
     /// Whether it is a source, a transform or a sink.
     pub kind: Kind,
-    /// The name of its file's component, or of what gopiper has built in.
+    /// The name of the component in its file, or of a component that is built into gopiper.
     pub component: String,
     /// The components that its messages go to, by their names in the pipeline.
     pub next: Vec<String>,
-    /// What it has counted.
+    /// The counts of its workers.
     pub counts: ComponentCounts,
     /// The messages that wait for it or that it is handling.
     pub depth_messages: u64,
@@ -56,20 +56,20 @@ pub struct ComponentReport {
     pub in_flight: u64,
     /// Workers that have not ended.
     pub workers: u64,
-    /// The time that its workers had so far, together.
+    /// The time of all of its workers together since each was started.
     pub present: Duration,
     /// Of that, the time that they waited for messages, or for a moment to try again.
     pub idle: Duration,
-    /// Of that, the time that they waited for room in what comes next.
+    /// Of that, the time that they waited for room in the next components.
     pub blocked: Duration,
-    /// The processor time of its workers, and of threads that it has started itself. `None` where
-    /// the system does not say.
+    /// The processor time of its workers, and of threads that it has started itself. `None` if the
+    /// system does not report it.
     pub processor: Option<Duration>,
     /// The memory that its library holds. `None` if the library does not count it.
     pub memory: Option<LibraryMemory>,
     /// How long its calls of `handle` took.
     pub calls: DurationCounts,
-    /// The age of messages when it was done with them, if no component comes after it.
+    /// The age of messages when it had finished them, if no component comes after it.
     pub ages: DurationCounts,
     /// The last reasons why its messages failed, from the oldest to the newest.
     pub failures: Vec<RecentFailure>,
@@ -89,24 +89,24 @@ impl ComponentReport {
         }
     }
 
-    /// Messages that it has done with so far, in whatever way, and calls that have ended: while
-    /// these stay the same, it makes no progress.
+    /// The number of messages that it has finished so far, with any outcome, and of calls that have
+    /// ended: while the number stays the same, it makes no progress.
     pub fn progress(&self) -> u64 {
         let counts = &self.counts;
         let calls: u64 = self.calls.within.iter().map(|(_, count)| count).sum();
         counts.sent + counts.dropped + counts.failed + counts.kept + calls + self.calls.longer
     }
 
-    /// The time that its workers worked: neither waited for messages nor for room. A source that
-    /// waits for input by itself works meanwhile, as far as can be seen.
+    /// The time that its workers worked: they waited neither for messages nor for room. A source
+    /// that waits for input by itself counts as working, because gopiper cannot see that it waits.
     pub fn busy(&self) -> Duration {
         self.present.saturating_sub(self.idle + self.blocked)
     }
 }
 
 impl Control {
-    /// What the pipeline has done so far, and does now. `processor`: from the same look at the
-    /// process for all pipelines.
+    /// Reports the past and the present work of the pipeline. `processor` is read once for the
+    /// whole process, and is the same for all pipelines.
     pub fn report(&self, processor: &ProcessorTime) -> PipelineReport {
         PipelineReport {
             name: self.name().to_owned(),

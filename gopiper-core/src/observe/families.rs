@@ -73,13 +73,13 @@ macro_rules! families {
 }
 
 families! {
-    Counter "received_messages_total" "" "Messages that came to the component."
+    Counter "received_messages_total" "" "Messages that the component received."
         = |it| whole(it.counts.received);
-    Counter "received_bytes_total" "bytes" "Bytes of the payloads of messages that came to it."
+    Counter "received_bytes_total" "bytes" "Bytes of the payloads that it received."
         = |it| whole(it.counts.received_bytes);
-    Counter "sent_messages_total" "" "Messages that it passed on, made or (a sink) delivered."
+    Counter "sent_messages_total" "" "Messages that it passed on or created, or delivered (a sink)."
         = |it| whole(it.counts.sent);
-    Counter "sent_bytes_total" "bytes" "Bytes of the payloads that it passed on or made."
+    Counter "sent_bytes_total" "bytes" "Bytes of the payloads that it passed on or created."
         = |it| whole(it.counts.sent_bytes);
     Counter "dropped_messages_total" "" "Messages that it dropped on purpose."
         = |it| whole(it.counts.dropped);
@@ -100,7 +100,7 @@ families! {
         = |it| whole(it.counts.dead_letters);
     Counter "returned_messages_total" "" "Messages that went back to their source because the pipeline ended."
         = |it| whole(it.counts.returned);
-    Counter "kept_messages_total" "" "Messages that it kept, to make something of them."
+    Counter "kept_messages_total" "" "Messages that it kept, to create other messages from them."
         = |it| whole(it.counts.kept);
     Counter "retries_total" "" "Attempts after the first."
         = |it| whole(it.counts.retries);
@@ -110,7 +110,7 @@ families! {
         = |it| whole(it.counts.restarts);
     Counter "abandoned_workers_total" "" "Workers that were replaced because they were stuck."
         = |it| whole(it.counts.abandoned);
-    Counter "late_reports_total" "" "Reports that came when nothing waited for them any more."
+    Counter "late_reports_total" "" "Reports that came too late: nothing waited for them any more."
         = |it| whole(it.counts.late);
     Gauge "workers" "" "Workers that have not ended."
         = |it| whole(it.workers);
@@ -124,19 +124,19 @@ families! {
         = |it| whole(it.depth_bytes);
     Gauge "depth_limit_bytes" "bytes" "The most bytes that may wait for it; 0 for a source."
         = |it| whole(it.limit_bytes);
-    Counter "busy_seconds_total" "seconds" "Time that its workers worked, together."
+    Counter "busy_seconds_total" "seconds" "Time that all of its workers worked."
         = |it| seconds(it.busy());
-    Counter "idle_seconds_total" "seconds" "Time that its workers waited for messages, together."
+    Counter "idle_seconds_total" "seconds" "Time that all of its workers waited for messages."
         = |it| seconds(it.idle);
-    Counter "blocked_seconds_total" "seconds" "Time that its workers waited for room in what comes next, together."
+    Counter "blocked_seconds_total" "seconds" "Time that all of its workers waited for room in the next components."
         = |it| seconds(it.blocked);
     Counter "cpu_seconds_total" "seconds" "Processor time of its workers and of threads that it started."
         = |it| it.processor.map_or([None, None], seconds);
     Gauge "library_memory_bytes" "bytes" "Memory that its library holds, for it and for other components of the library."
         = |it| it.memory.map_or([None, None], |memory| whole(memory.held_bytes()));
-    Histogram "call_duration_seconds" "seconds" "Time that a call took, which handles a batch."
+    Histogram "call_duration_seconds" "seconds" "Duration of a call, which handles a batch."
         = |it| durations(&it.calls);
-    Histogram "age_seconds" "seconds" "Age of messages when the last component was done with them, by their time."
+    Histogram "age_seconds" "seconds" "Age of messages when the last component had finished them, by their time."
         = |it| durations(&it.ages);
 }
 

@@ -1,5 +1,5 @@
-//! The metrics of all pipelines and of the process, before any format: each way to publish them
-//! publishes the same.
+//! The metrics of all pipelines and of the process, independent of a format: Prometheus and OTLP
+//! publish the same metrics.
 use std::collections::BTreeMap;
 
 use crate::{
@@ -234,7 +234,7 @@ fn of_process(processor: &ProcessorTime, left_out: usize, all: &mut Vec<Publishe
         "gopiper_left_out_metrics",
         FamilyKind::Gauge,
         "",
-        "Metrics of components that are left out: another has the name for another kind.",
+        "Metrics of components that are not published, because another uses the name for another kind.",
         PointValue::Whole(left_out as u64),
     );
 }

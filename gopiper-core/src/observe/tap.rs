@@ -1,4 +1,4 @@
-//! Looks at messages while they pass a component.
+//! Copies of messages that pass a component.
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use crate::{
@@ -9,14 +9,14 @@ use crate::{
     },
 };
 
-/// A look at the messages of a component, until it is dropped.
+/// Receives copies of the messages of a component, until it is dropped.
 pub struct MessageTap {
     stage: Arc<Stage>,
     tap: Arc<SharedTap>,
 }
 
 impl MessageTap {
-    /// The message that was copied first of those that were not taken yet. It does not wait.
+    /// Takes the oldest copy. Does not wait.
     pub fn take(&self) -> Option<TappedMessage> {
         self.tap.take()
     }
@@ -39,8 +39,8 @@ impl Drop for MessageTap {
 }
 
 impl Control {
-    /// Looks at messages of a component from now on. `None` if there is no such component, or
-    /// others look at it already, too many of them.
+    /// Copies messages of a component from now on. `None` if there is no such component, or if it
+    /// has too many taps already.
     pub fn tap(&self, component: &str, options: &TapOptions) -> Option<MessageTap> {
         let stage = self.stages().iter().find(|stage| stage.name == component)?;
         Some(MessageTap { tap: stage.taps.open(options)?, stage: stage.clone() })

@@ -17,14 +17,13 @@ pub struct MessageTrace {
 }
 
 impl MessageTrace {
-    /// The passport of the message that ended first, of those that were not taken yet. It does not
-    /// wait.
+    /// Takes the passport of the message that ended first. Does not wait.
     pub fn take(&self) -> Option<Passport> {
         self.watch.receiver.try_recv().ok()
     }
 
-    /// The passports of messages that have not ended: those that `wants` takes. It is called while
-    /// workers wait, so it has to be quick.
+    /// The passports of messages that have not ended, if `wants` returns true for them. `wants` has
+    /// to be quick: workers with followed messages wait for the lock meanwhile.
     pub fn open(&self, wants: impl FnMut(&Passport) -> bool) -> Vec<Passport> {
         self.traces.open(&self.watch, wants)
     }
@@ -54,8 +53,8 @@ impl Drop for MessageTrace {
 }
 
 impl Control {
-    /// Follows some of the messages that come from now on. `None` if others do so already, too many
-    /// of them.
+    /// Follows some of the messages that are created from now on. `None` if too many clients follow
+    /// messages of this pipeline already.
     pub fn trace(&self, options: &TraceOptions) -> Option<MessageTrace> {
         let traces = self.stages().first()?.traces.clone();
         let watch = traces.watch(options)?;

@@ -29,7 +29,7 @@ use super::values::{attribute, nanoseconds, scope};
 const MOST_LINES: usize = 10_000;
 const MOST_BYTES: usize = 8 << 20;
 /// The most lines of a request, and about the most bytes, unless a line is longer: many receivers
-/// take 4 MiB.
+/// accept 4 MiB.
 const REQUEST_LINES: usize = 500;
 const REQUEST_BYTES: usize = 1 << 20;
 /// About the bytes of a line or field, without its texts.
@@ -57,7 +57,7 @@ impl LogQueue {
         self.taker.get_or_init(|| thread::current().id());
     }
 
-    /// Adds a line. Where there is no room it is lost: its writer does not wait.
+    /// Adds a line. If there is no room, the line is lost: its writer does not wait.
     fn push(&self, record: LogRecord) {
         let size = size_of(&record);
         let mut waiting = self.waiting.lock();
@@ -89,12 +89,12 @@ impl LogQueue {
         taken
     }
 
-    /// How many lines wait.
+    /// The number of lines that wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.lock().records.len()
     }
 
-    /// How many lines there was no room for since the last call.
+    /// The number of lines that found no room since the last call.
     pub(super) fn take_lost(&self) -> u64 {
         std::mem::take(&mut self.waiting.lock().lost)
     }
@@ -146,8 +146,8 @@ pub(super) fn request(
     }
 }
 
-/// Puts the lines of the log into the queue, but not those of the thread that sends them: each
-/// request would bring about another one.
+/// Puts the lines of the log into the queue, but not those of the thread that sends them: otherwise
+/// each request would cause another one.
 pub(crate) struct LogLayer(pub(super) Arc<LogQueue>);
 
 impl<S: Subscriber> Layer<S> for LogLayer {

@@ -1,7 +1,8 @@
 //! The metrics as OTLP writes them.
 //!
-//! A counter has its name in Prometheus without `_total`, and units are those of UCUM: receivers
-//! that feed Prometheus make the same names of that, so that dashboards and alerts fit both ways.
+//! The name of a counter is that in Prometheus without `_total`, and units are those of UCUM. A
+//! receiver that writes to Prometheus then creates the same names, so that the same dashboards and
+//! alerts work.
 use std::mem;
 
 use gopiper_core::observe::{FamilyKind, MetricPoint, PointValue, Published, PublishedMetric};
@@ -227,8 +228,8 @@ mod tests {
         assert_eq!(point.attributes, [text("pipeline", "main")]);
     }
 
-    /// In Prometheus the counts of buckets add up, here they do not; and there is one more of them
-    /// than there are bounds.
+    /// Prometheus adds up the counts of buckets, and OTLP does not. There is one more count than
+    /// there are bounds.
     #[test]
     fn a_histogram_has_a_count_for_what_is_beyond_its_bounds() {
         let buckets = vec![(0.5, 1), (1.0, 2)];

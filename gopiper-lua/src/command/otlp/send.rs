@@ -46,10 +46,10 @@ use crate::command::process::signals::Stops;
 const THREAD: &str = "gopiper-otlp";
 /// How long a line of the log waits for others.
 const LINES_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked for messages that have ended.
+/// How often the spans of messages that have ended are sent.
 const SPANS_EVERY: Duration = Duration::from_secs(1);
 
-/// Sends until it is dropped; then what is left.
+/// Sends until it is dropped, and then the rest.
 pub(crate) struct Exporter {
     end: watch::Sender<bool>,
     lines: Arc<LogQueue>,
@@ -57,8 +57,10 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
+    /// Starts the thread that sends.
+    ///
     /// # Errors
-    /// There can be no thread.
+    /// The thread cannot be started.
     pub(super) fn start(
         settings: OtlpSettings,
         traces_per_second: f64,
@@ -106,7 +108,7 @@ impl Drop for Exporter {
     }
 }
 
-/// What all pipelines and the process have done.
+/// The reports of all pipelines, and the processor time of the process.
 type LastLook = (Vec<PipelineReport>, ProcessorTime);
 
 fn look(controls: &[Control]) -> LastLook {
@@ -114,8 +116,8 @@ fn look(controls: &[Control]) -> LastLook {
     (controls.iter().map(|control| control.report(&processor)).collect(), processor)
 }
 
-/// How many items of a request that was taken the receiver has rejected, and why. `None`: it has
-/// not said that.
+/// The number of items that the receiver has rejected of an accepted request, and its reason.
+/// `None` if the receiver has not reported it.
 type Partial = Option<(i64, String)>;
 
 struct ExporterState {
@@ -125,15 +127,16 @@ struct ExporterState {
     start: u64,
     lines: Arc<LogQueue>,
     stops: Stops,
-    /// The pipelines at their end, when they are gone.
+    /// The reports at the end of the pipelines, after which they cannot be read any more.
     last: Mutex<Option<LastLook>>,
-    /// The metrics that were read last were not taken.
+    /// Whether the receiver has not accepted the metrics that were read last.
     lacks_metrics: AtomicBool,
-    /// Lines that were taken from the queue, and not taken by the receiver yet.
+    /// The number of lines that were taken from the queue, and that the receiver has not accepted
+    /// yet.
     lines_in_hand: AtomicU64,
-    /// `None` if no ways of messages are sent.
+    /// The followed messages; `None` if no spans are sent.
     following: Option<Following>,
-    /// Spans that the receiver has not taken yet.
+    /// The number of spans in the present request, which the receiver has not accepted yet.
     spans_in_hand: AtomicU64,
 }
 
@@ -143,7 +146,7 @@ impl ExporterState {
             let metrics = spawn_local(self.clone().send_metrics(OtlpWaits::new(is_ending.clone())));
             let lines = spawn_local(self.clone().send_lines(OtlpWaits::new(is_ending.clone())));
             let spans = spawn_local(self.clone().send_spans(OtlpWaits::new(is_ending.clone())));
-            // It is also the end if the sender of it has gone.
+            // An error means that its sender was dropped: that is the end, too.
             let _ = is_ending.wait_for(|is_ending| *is_ending).await;
             let all = async {
                 let _ = metrics.await;
@@ -154,7 +157,7 @@ impl ExporterState {
             let lines = self.lines_in_hand.load(Relaxed) + self.lines.len() as u64;
             let mut spans = self.spans_in_hand.load(Relaxed);
             if let Some(following) = &self.following {
-                // What is taken here is not sent any more.
+                // These passports are not sent any more, only counted.
                 while let passports @ [_, ..] = &*following.take() {
                     spans +=
                         spans::count(&spans::request(passports, &self.settings.resource)) as u64;
@@ -307,7 +310,8 @@ impl ExporterState {
         self.complaints.lost(OtlpSignal::Spans, ways);
     }
 
-    /// Makes attempts until one is taken or refused. Returns false if there is no time for that.
+    /// Sends a request again and again until the receiver accepts or refuses it. Returns false if
+    /// no time is left.
     async fn send<A>(
         &self,
         (signal, items): (OtlpSignal, usize),
@@ -333,10 +337,10 @@ impl ExporterState {
         true
     }
 
-    /// Reports what the receiver will never take.
+    /// Reports data that the receiver will never accept.
     ///
     /// # Errors
-    /// It may take it later.
+    /// The receiver may accept it later.
     fn settle(
         &self,
         signal: OtlpSignal,

@@ -77,7 +77,7 @@ pub(crate) struct ComponentSample {
     pub(crate) memory: Option<MemorySample>,
     /// How full a buffer or the dead letters are.
     pub(crate) stored_part: Option<f64>,
-    /// For how long it has had messages and finished none of them, while it waited for no later
+    /// The time for which it has had messages, finished none of them, and waited for no later
     /// component.
     pub(crate) stuck_seconds: f64,
     pub(crate) calls: DurationsSample,
@@ -97,8 +97,8 @@ pub(crate) struct MemorySample {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DurationsSample {
-    /// The upper bound in seconds, and how many are in the bucket: above the bound of the one
-    /// before.
+    /// The upper bound of each bucket in seconds, and the number of calls or messages in it. They
+    /// are above the bound of the previous bucket.
     pub(crate) buckets: Vec<(f64, u64)>,
     pub(crate) longer: u64,
     pub(crate) sum_seconds: f64,
