@@ -34,7 +34,28 @@ pub(crate) struct ComponentRates {
     pub(crate) calls_99th_seconds: Option<f64>,
     /// The components before it wait for it.
     pub(crate) is_bottleneck: bool,
+    /// For how long it has had messages and finished none of them.
+    pub(crate) stuck_seconds: f64,
+    /// How full a buffer or the dead letters are.
+    pub(crate) stored_part: Option<f64>,
 }
+
+impl ComponentRates {
+    /// Whether it is stuck, by the rule of the page.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck_seconds >= STUCK_SECONDS
+    }
+
+    /// How full its channel is, or what it stores, whichever is more.
+    pub(crate) fn filled(&self) -> Option<f64> {
+        let parts = self.depth.into_iter().chain(self.stored_part);
+        parts.reduce(f64::max)
+    }
+}
+
+/// A component that finishes nothing for this long is marked: as on the page (`graph.js`), and long
+/// before `/ready` reports it.
+const STUCK_SECONDS: f64 = 10.0;
 
 /// A component that waits for room for at least this part of its time counts as held up.
 const HELD_UP: f64 = 0.1;
@@ -98,6 +119,8 @@ fn row(
         calls_median_seconds: quantile(0.5, &before.calls, &now.calls),
         calls_99th_seconds: quantile(0.99, &before.calls, &now.calls),
         is_bottleneck: false,
+        stuck_seconds: now.stuck_seconds,
+        stored_part: now.stored_part,
     }
 }
 

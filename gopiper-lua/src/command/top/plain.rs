@@ -8,10 +8,23 @@ use crate::command::sample::{ComponentRates, PipelinesSample};
 pub(super) const TITLES: [&str; 9] =
     ["IN/s", "OUT/s", "DEPTH", "BUSY", "BLOCK", "FAILED", "FAIL/s", "CPU", "MEMORY"];
 
-/// The first column: the name, with a mark at the bottleneck.
+/// The first column: the name, with marks at the bottleneck and at a component that is stuck.
 pub(super) fn name(row: &ComponentRates) -> String {
-    let mark = if row.is_bottleneck { "> " } else { "  " };
+    let mark = match (row.is_stuck(), row.is_bottleneck) {
+        (true, true) => "!>",
+        (true, false) => "! ",
+        (false, true) => "> ",
+        (false, false) => "  ",
+    };
     format!("{mark}{}", in_a_line(&row.id))
+}
+
+/// The components that are stuck, each with its time; `None` if there are none.
+pub(super) fn stuck(rows: &[ComponentRates]) -> Option<String> {
+    let stuck = rows.iter().filter(|row| row.is_stuck());
+    let of = |row: &ComponentRates| format!("{} {:.0} s", in_a_line(&row.id), row.stuck_seconds);
+    let all: Vec<_> = stuck.map(of).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// The columns after the first.
@@ -54,6 +67,9 @@ pub(super) fn table(report: &PipelinesSample, rows: &[ComponentRates]) -> String
     if rows.iter().any(|row| row.is_bottleneck) {
         text += "> the components before this one wait for it\n";
     }
+    if let Some(stuck) = stuck(rows) {
+        text += &format!("! has messages and finishes none: {stuck}\n");
+    }
     if rows.iter().any(|row| row.memory_is_shared) {
         text += "* together with other components of the same library\n";
     }
@@ -67,6 +83,21 @@ pub(super) fn table(report: &PipelinesSample, rows: &[ComponentRates]) -> String
 mod tests {
     use super::*;
     use crate::command::sample::{rates, reports};
+
+    #[test]
+    fn a_component_that_finishes_nothing_is_marked_as_on_the_page() {
+        let [before, mut now] = reports();
+        now.pipelines[0].components[2].stuck_seconds = 21.4;
+        now.pipelines[0].components[3].stuck_seconds = 9.9;
+        let rows = rates(&before, &now);
+        let table = table(&now, &rows);
+        assert!(table.contains("\n!>store ") && table.contains("\n  count "), "{table}");
+        assert!(table.contains("\n! has messages and finishes none: store 21 s\n"), "{table}");
+        now.pipelines[0].components[3].stuck_seconds = 10.0;
+        let rows = rates(&before, &now);
+        assert_eq!(stuck(&rows).as_deref(), Some("store 21 s, count 10 s"));
+        assert_eq!(serde_json::json!(rows[3])["stuck_seconds"], 10.0);
+    }
 
     #[test]
     fn a_table_has_a_line_for_each_component() {

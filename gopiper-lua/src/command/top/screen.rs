@@ -149,6 +149,7 @@ fn table(
         let cells = cells(row).map(|cell| Cell::from(Text::from(cell).right_aligned()));
         let cells = std::iter::once(Cell::from(name_of(row))).chain(cells);
         let style = match row {
+            row if row.is_stuck() => Style::new().add_modifier(Modifier::BOLD).red(),
             row if row.is_bottleneck => Style::new().add_modifier(Modifier::BOLD).yellow(),
             row if row.failed_per_second > 0.0 => Style::new().red(),
             _ => Style::new(),
@@ -211,6 +212,10 @@ fn details(frame: &mut Frame, area: Rect, row: &ComponentRates, report: &Compone
             bytes(report.depth_limit_bytes),
         )),
     ];
+    if row.is_stuck() {
+        let time = row.stuck_seconds;
+        lines.push(Line::from(format!("stuck: has messages, finished none for {time:.0} s")).red());
+    }
     lines.extend(histogram("Calls, by how long they took", &report.calls));
     lines.extend(histogram("Messages, by their age at the end", &report.ages));
     if !report.failures.is_empty() {

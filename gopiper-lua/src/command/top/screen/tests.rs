@@ -27,8 +27,22 @@ fn watched() -> WatchedProcess {
 }
 
 fn screen(width: u16, height: u16, view: &View) -> String {
+    drawn(width, height, &watched(), view)
+}
+
+/// The view with the details of this component.
+fn details_of(id: &str, watched: &WatchedProcess) -> View {
+    let mut view = View::default();
+    let place = watched.rows.iter().position(|row| row.id == id).unwrap();
+    for key in std::iter::repeat_n(KeyCode::Down, place).chain([KeyCode::Enter]) {
+        view.press(KeyEvent::from(key), &watched.rows);
+    }
+    view
+}
+
+fn drawn(width: u16, height: u16, watched: &WatchedProcess, view: &View) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(frame, &watched(), view)).unwrap();
+    terminal.draw(|frame| draw(frame, watched, view)).unwrap();
     let text = terminal.backend().to_string();
     let lines = text.lines().map(|line| line.trim_matches('"').trim_end());
     lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
@@ -57,11 +71,16 @@ fn a_wide_screen_has_wide_columns() {
 
 #[test]
 fn a_component_is_shown_alone_with_its_times_and_failures() {
-    let mut view = View::default();
-    for key in [KeyCode::Down, KeyCode::Enter] {
-        view.press(KeyEvent::from(key), &watched().rows);
-    }
-    check("details-80x24", &screen(80, 24, &view));
+    check("details-80x24", &screen(80, 24, &details_of("parse", &watched())));
+}
+
+#[test]
+fn the_details_of_a_stuck_component_say_so() {
+    let mut watched = watched();
+    let row = &mut watched.rows[1];
+    row.stuck_seconds = 21.4;
+    let shown = drawn(80, 24, &watched, &details_of("parse", &watched));
+    assert!(shown.contains("\nstuck: has messages, finished none for 21 s\n"), "{shown}");
 }
 
 /// More components than lines: the selected one is seen.
