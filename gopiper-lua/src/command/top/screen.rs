@@ -1,4 +1,5 @@
 //! The table on a terminal.
+mod fit;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +29,7 @@ use signal_hook::{
 use super::{
     Look, WatchedProcess,
     plain::{TITLES, cells, name},
-    quantity::{bytes, percent, seconds, short},
+    quantity::{bytes, seconds, short},
     view::{Asked, View},
 };
 use crate::command::sample::{ComponentRates, ComponentSample, DurationsSample};
@@ -82,9 +83,12 @@ fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<
 }
 
 fn draw(frame: &mut Frame, watched: &WatchedProcess, view: &View) {
-    let parts = [Constraint::Length(2), Constraint::Fill(1), Constraint::Length(1)];
-    let [head, body, foot] = Layout::vertical(parts).areas(frame.area());
-    frame.render_widget(self::head(watched), head);
+    let area = frame.area();
+    let head = fit::head(watched, area.width.into());
+    let height = head.len().try_into().unwrap_or(area.height);
+    let parts = [Constraint::Length(height), Constraint::Fill(1), Constraint::Length(1)];
+    let [top, body, foot] = Layout::vertical(parts).areas(area);
+    frame.render_widget(Text::from(head), top);
     let shown = view.shown(&watched.rows);
     let selected = view.selected(&shown);
     let component = shown.get(selected).filter(|_| view.shows_details);
@@ -92,45 +96,12 @@ fn draw(frame: &mut Frame, watched: &WatchedProcess, view: &View) {
         Some((row, report)) => details(frame, body, row, report),
         None => table(frame, body, watched, &shown, selected),
     }
-    frame.render_widget(self::foot(view), foot);
+    frame.render_widget(Line::from(fit::foot(view, area.width.into())).dim(), foot);
 }
 
 fn report_of<'w>(watched: &'w WatchedProcess, row: &ComponentRates) -> Option<&'w ComponentSample> {
     let pipeline = watched.report.pipelines.iter().find(|it| it.name == row.pipeline)?;
     pipeline.components.iter().find(|it| it.id == row.id)
-}
-
-fn head(watched: &WatchedProcess) -> Text<'static> {
-    let process = &watched.report.process;
-    let identity = &process.identity;
-    let [cpu, gopiper, own_threads] = watched.cpu.map(percent);
-    let memory = process.resident_bytes.map_or_else(|| "-".into(), bytes);
-    let first =
-        format!("gopiper {}  {}  {}", identity.pid, identity.state, in_a_line(&identity.file));
-    let mut second =
-        format!("CPU {cpu} (gopiper {gopiper}, own threads {own_threads})  memory {memory}");
-    if let Some(why) = process.not_ready.first() {
-        second += &format!("  not ready: {}", in_a_line(why));
-    }
-    Text::from(vec![Line::from(first).bold(), Line::from(second)])
-}
-
-fn foot(view: &View) -> Line<'static> {
-    if view.is_typing {
-        return Line::from(format!("/{}  Enter: filter  Esc: all", view.filter));
-    }
-    let filter = match view.filter.as_str() {
-        "" => String::new(),
-        filter => format!("  filter '{filter}' (Esc: all)"),
-    };
-    let keys = match view.shows_details {
-        true => "q quit  Esc back  up/down others".to_owned(),
-        false => format!(
-            "q quit  s order ({})  / filter  up/down, Enter details{filter}",
-            view.order.name()
-        ),
-    };
-    Line::from(keys).dim()
 }
 
 fn table(
@@ -145,9 +116,14 @@ fn table(
         true => format!("{}  {}", name(row), in_a_line(&row.pipeline)),
         false => name(row),
     };
+    let column = if area.width < 100 { 7 } else { 9 };
+    let longest = watched.rows.iter().map(|row| fit::width(&name_of(row))).max().unwrap_or(0);
+    let (first, columns) = fit::columns(area.width.into(), longest, column);
     let rows = shown.iter().map(|row| {
-        let cells = cells(row).map(|cell| Cell::from(Text::from(cell).right_aligned()));
-        let cells = std::iter::once(Cell::from(name_of(row))).chain(cells);
+        let cells = cells(row).into_iter().take(columns);
+        let cells = cells.map(|cell| Cell::from(Text::from(cell).right_aligned()));
+        let name = Cell::from(fit::cut(&name_of(row), first));
+        let cells = std::iter::once(name).chain(cells);
         let style = match row {
             row if row.is_stuck() => Style::new().add_modifier(Modifier::BOLD).red(),
             row if row.is_bottleneck => Style::new().add_modifier(Modifier::BOLD).yellow(),
@@ -156,13 +132,11 @@ fn table(
         };
         TableRow::new(cells).style(style)
     });
-    let titles = TITLES.map(|title| Cell::from(Text::from(title).right_aligned()));
+    let titles = TITLES.into_iter().take(columns);
+    let titles = titles.map(|title| Cell::from(Text::from(title).right_aligned()));
     let titles = std::iter::once(Cell::from("COMPONENT")).chain(titles);
-    let width = if area.width < 100 { 7 } else { 9 };
-    // On a wide screen, the numbers should not be far from the name.
-    let first = area.width.saturating_sub(width * TITLES.len() as u16).min(40);
-    let widths = TITLES.map(|_| Constraint::Length(width));
-    let widths = std::iter::once(Constraint::Length(first)).chain(widths);
+    let widths = std::iter::repeat_n(Constraint::Length(column as u16), columns);
+    let widths = std::iter::once(Constraint::Length(first as u16)).chain(widths);
     let table = Table::new(rows, widths)
         .header(TableRow::new(titles).style(Style::new().underlined()))
         .column_spacing(0)

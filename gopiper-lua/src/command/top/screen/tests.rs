@@ -64,6 +64,30 @@ fn the_table_fits_into_80_columns() {
     check("table-80x24", &screen(80, 24, &View::default()));
 }
 
+/// The columns that do not fit are left out, and the reason takes lines of its own.
+#[test]
+fn a_narrow_screen_shows_what_fits() {
+    let mut watched = watched();
+    watched.rows[2].stuck_seconds = 75.2;
+    watched.report.process.not_ready = vec![
+        "pipeline main, component store: 1000 messages wait, and none was finished for 75 s".into(),
+        "pipeline main, component keep: 95 % of its limit is stored".into(),
+    ];
+    check("problems-40x20", &drawn(40, 20, &watched, &View::default()));
+    check("problems-80x24", &drawn(80, 24, &watched, &View::default()));
+}
+
+#[test]
+fn the_keys_fit_while_a_filter_is_set() {
+    let mut view = View::default();
+    for key in "/parse".chars().map(KeyCode::Char).chain([KeyCode::Enter]) {
+        view.press(KeyEvent::from(key), &watched().rows);
+    }
+    let foot = |width| screen(width, 10, &view).lines().last().unwrap_or_default().to_owned();
+    assert_eq!(foot(80), "q quit  Esc clears /parse  s sort: graph  Enter details");
+    assert_eq!(foot(40), "q quit  Esc clears /parse  s sort: graph");
+}
+
 #[test]
 fn a_wide_screen_has_wide_columns() {
     check("table-140x24", &screen(140, 24, &View::default()));
