@@ -35,7 +35,7 @@ pub(super) fn cells(row: &ComponentRates) -> [String; 9] {
     [
         if is_source { unknown() } else { short(row.received_per_second) },
         short(row.sent_per_second),
-        row.depth.map_or_else(unknown, percent),
+        row.filled().map_or_else(unknown, percent),
         percent(row.busy),
         percent(row.blocked),
         short(row.failed_messages as f64),
@@ -83,6 +83,17 @@ pub(super) fn table(report: &PipelinesSample, rows: &[ComponentRates]) -> String
 mod tests {
     use super::*;
     use crate::command::sample::{rates, reports};
+
+    #[test]
+    fn the_depth_of_a_buffer_is_that_of_its_store_if_it_is_fuller() {
+        let [before, mut now] = reports();
+        let depths = |now: &PipelinesSample| {
+            rates(&before, now).iter().map(|row| cells(row)[2].clone()).collect::<Vec<_>>()
+        };
+        now.pipelines[0].components[1].stored_part = Some(0.25);
+        now.pipelines[0].components[3].stored_part = Some(0.95);
+        assert_eq!(depths(&now), ["-", "90%", "100%", "95%"]);
+    }
 
     #[test]
     fn a_component_that_finishes_nothing_is_marked_as_on_the_page() {

@@ -29,7 +29,7 @@ use signal_hook::{
 use super::{
     Look, WatchedProcess,
     plain::{TITLES, cells, name},
-    quantity::{bytes, seconds, short},
+    quantity::{bytes, percent, seconds, short},
     view::{Asked, View},
 };
 use crate::command::sample::{ComponentRates, ComponentSample, DurationsSample};
@@ -93,15 +93,29 @@ fn draw(frame: &mut Frame, watched: &WatchedProcess, view: &View) {
     let selected = view.selected(&shown);
     let component = shown.get(selected).filter(|_| view.shows_details);
     match component.and_then(|row| Some((row, report_of(watched, row)?))) {
-        Some((row, report)) => details(frame, body, row, report),
+        Some((row, (report, way))) => details(frame, body, row, report, &way),
         None => table(frame, body, watched, &shown, selected),
     }
     frame.render_widget(Line::from(fit::foot(view, area.width.into())).dim(), foot);
 }
 
-fn report_of<'w>(watched: &'w WatchedProcess, row: &ComponentRates) -> Option<&'w ComponentSample> {
+/// The report of the component, and where its messages go.
+fn report_of<'w>(
+    watched: &'w WatchedProcess,
+    row: &ComponentRates,
+) -> Option<(&'w ComponentSample, String)> {
     let pipeline = watched.report.pipelines.iter().find(|it| it.name == row.pipeline)?;
-    pipeline.components.iter().find(|it| it.id == row.id)
+    let report = pipeline.components.iter().find(|it| it.id == row.id)?;
+    // The halves of a buffer: see `gopiper_core`'s `plan::names`.
+    let out = format!("{}.out", row.id);
+    let way = match report.next.as_slice() {
+        [] if pipeline.components.iter().any(|it| it.id == out) => {
+            format!("its messages come out at {}", in_a_line(&out))
+        }
+        [] => "sends to nothing".into(),
+        next => format!("sends to {}", in_a_line(&next.join(", "))),
+    };
+    Some((report, way))
 }
 
 fn table(
@@ -145,15 +159,17 @@ fn table(
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn details(frame: &mut Frame, area: Rect, row: &ComponentRates, report: &ComponentSample) {
-    let next = match report.next.as_slice() {
-        [] => "nothing".into(),
-        next => in_a_line(&next.join(", ")).into_owned(),
-    };
+fn details(
+    frame: &mut Frame,
+    area: Rect,
+    row: &ComponentRates,
+    report: &ComponentSample,
+    way: &str,
+) {
     let count = |count: u64| short(count as f64);
     let mut lines = vec![
         Line::from(format!(
-            "{} ({}, {}), {}, sends to {next}",
+            "{} ({}, {}), {}, {way}",
             in_a_line(&row.id),
             report.kind,
             in_a_line(&report.component_type),
@@ -186,6 +202,9 @@ fn details(frame: &mut Frame, area: Rect, row: &ComponentRates, report: &Compone
             bytes(report.depth_limit_bytes),
         )),
     ];
+    if let Some(stored) = row.stored_part {
+        lines.push(Line::from(format!("stored {} of its limit", percent(stored))));
+    }
     if row.is_stuck() {
         let time = row.stuck_seconds;
         lines.push(Line::from(format!("stuck: has messages, finished none for {time:.0} s")).red());

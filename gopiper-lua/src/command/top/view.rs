@@ -38,7 +38,7 @@ impl Order {
             Order::Graph => 0.0,
             Order::Cpu => row.cpu.unwrap_or(0.0),
             Order::Received => row.received_per_second,
-            Order::Depth => row.depth.unwrap_or(0.0),
+            Order::Depth => row.filled().unwrap_or(0.0),
             Order::Failed => row.failed_messages as f64,
         }
     }

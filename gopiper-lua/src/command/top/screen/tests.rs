@@ -107,6 +107,21 @@ fn the_details_of_a_stuck_component_say_so() {
     assert!(shown.contains("\nstuck: has messages, finished none for 21 s\n"), "{shown}");
 }
 
+#[test]
+fn the_details_of_a_buffer_show_its_store_and_where_its_messages_come_out() {
+    let mut watched = watched();
+    let components = &mut watched.report.pipelines[0].components;
+    components[2].id = "keep".into();
+    components[3].id = "keep.out".into();
+    (watched.rows[2].id, watched.rows[3].id) = ("keep".into(), "keep.out".into());
+    watched.rows[2].stored_part = Some(0.96);
+    let shown = drawn(80, 24, &watched, &details_of("keep", &watched));
+    assert!(shown.contains("1 worker, its messages come out at keep.out"), "{shown}");
+    assert!(shown.contains("\nstored 96% of its limit\n"), "{shown}");
+    let shown = drawn(80, 24, &watched, &details_of("keep.out", &watched));
+    assert!(shown.contains("sends to nothing") && !shown.contains("stored"), "{shown}");
+}
+
 /// More components than lines: the selected one is seen.
 #[test]
 fn a_small_screen_scrolls() {
