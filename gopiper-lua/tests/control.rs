@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixListener},
+    process::Stdio,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -173,4 +174,23 @@ fn a_tap_ends_with_its_pipeline() {
     assert!(at_work.program.wait().expect("it ends").success());
     assert!(follows.wait().expect("it ends").success());
     reader.join().expect("no panic").expect("read");
+}
+
+/// It restores the terminal before, so the reason why it ends is seen.
+#[test]
+fn top_says_that_the_process_has_ended() {
+    let mut at_work = RunningPipeline::new("");
+    let pid = at_work.pid();
+    let mut command = at_work.asking(&["top", "--json", "--interval", "0.1", "--pid", &pid]);
+    let mut shows = command.stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut rows = BufReader::new(shows.stdout.take().expect("a pipe"));
+    let mut row = String::new();
+    rows.read_line(&mut row).expect("text");
+    assert!(row.contains("stuck_seconds"), "{row}");
+    thread::spawn(move || std::io::copy(&mut rows, &mut std::io::sink()));
+    drop(at_work.input.take());
+    assert!(at_work.program.wait().expect("it ends").success());
+    let ended = shows.wait_with_output().expect("it ends");
+    assert!(ended.status.success());
+    assert_eq!(stderr(&ended), format!("process {pid} has ended\n"));
 }

@@ -20,7 +20,7 @@ use crate::command::{
     process::exit::{self, refuse},
     sample::{ComponentRates, PipelinesSample, rates},
     terminal::{
-        output::{is_without_reader, print},
+        output::{is_without_reader, print, say},
         problems::show_error,
     },
 };
@@ -61,7 +61,11 @@ pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
         false => screen::run(&mut watched),
     };
     match shown {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Shown::ToTheUser) => ExitCode::SUCCESS,
+        Ok(Shown::ToTheEnd) => {
+            say(format_args!("process {} has ended", watched.process.pid));
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             show_error(error);
             ExitCode::from(exit::FAILED)
@@ -69,11 +73,11 @@ pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
     }
 }
 
-fn write_tables(watched: &mut WatchedProcess, arguments: &TopArguments) -> Result<(), String> {
+fn write_tables(watched: &mut WatchedProcess, arguments: &TopArguments) -> Result<Shown, String> {
     loop {
         thread::sleep(watched.due().saturating_duration_since(Instant::now()));
         if watched.look()? == Look::Ended {
-            return Ok(());
+            return Ok(Shown::ToTheEnd);
         }
         if arguments.json {
             watched.rows.iter().for_each(|row| print(json!(row)));
@@ -81,9 +85,17 @@ fn write_tables(watched: &mut WatchedProcess, arguments: &TopArguments) -> Resul
             print(plain::table(&watched.report, &watched.rows).trim_end());
         }
         if arguments.once || is_without_reader() {
-            return Ok(());
+            return Ok(Shown::ToTheUser);
         }
     }
+}
+
+/// Why no more is shown.
+enum Shown {
+    /// The user has quit, or has seen what they asked for.
+    ToTheUser,
+    /// The process has ended.
+    ToTheEnd,
 }
 
 /// A process: its last report, and the rates since the report before.

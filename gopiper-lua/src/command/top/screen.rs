@@ -27,7 +27,7 @@ use signal_hook::{
 };
 
 use super::{
-    Look, WatchedProcess,
+    Look, Shown, WatchedProcess,
     plain::{TITLES, cells, name},
     quantity::{bytes, percent, seconds, short},
     view::{Asked, View},
@@ -41,14 +41,14 @@ const SIGNAL_LOOK: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// The process does not answer any more, or the terminal fails.
-pub(super) fn run(watched: &mut WatchedProcess) -> Result<(), String> {
+pub(super) fn run(watched: &mut WatchedProcess) -> Result<Shown, String> {
     let begun = ratatui::try_init().map_err(|error| format!("the terminal: {error}"));
     let shown = begun.and_then(|mut terminal| show(&mut terminal, watched));
     ratatui::restore();
     shown
 }
 
-fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<(), String> {
+fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<Shown, String> {
     let is_stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGHUP, SIGINT] {
         flag::register(signal, is_stopped.clone())
@@ -60,12 +60,12 @@ fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<
             .draw(|frame| draw(frame, watched, &view))
             .map_err(|error| format!("the terminal: {error}"))?;
         if is_stopped.load(Relaxed) {
-            return Ok(());
+            return Ok(Shown::ToTheUser);
         }
         let left = watched.due().saturating_duration_since(Instant::now()).min(SIGNAL_LOOK);
         if !event::poll(left).map_err(|error| format!("the terminal: {error}"))? {
             if watched.due() <= Instant::now() && watched.look()? == Look::Ended {
-                return Ok(());
+                return Ok(Shown::ToTheEnd);
             }
             continue;
         }
@@ -74,7 +74,7 @@ fn show(terminal: &mut DefaultTerminal, watched: &mut WatchedProcess) -> Result<
                 if key.kind != KeyEventKind::Release
                     && view.press(key, &watched.rows) == Asked::Quit =>
             {
-                return Ok(());
+                return Ok(Shown::ToTheUser);
             }
             // For example a new size: the screen is drawn again.
             _ => {}
