@@ -189,14 +189,15 @@ fn the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() {
     }
 }
 
+fn promtool(arguments: &[&str]) {
+    let output = Command::new("promtool").args(arguments).output().expect("promtool");
+    let said = common::stdout(&output) + &stderr(&output);
+    assert!(output.status.success(), "{said}");
+}
+
 #[test]
 fn the_alerts_fire_when_they_should() {
     let rules = common::root().join("docs/operators/alerts.yml");
-    let promtool = |arguments: &[&str]| {
-        let output = Command::new("promtool").args(arguments).output().expect("promtool");
-        let said = common::stdout(&output) + &stderr(&output);
-        assert!(output.status.success(), "{said}");
-    };
     let rules = rules.to_str().expect("text");
     promtool(&["check", "rules", rules]);
     let folder = tempfile::tempdir().expect("a folder");
@@ -204,6 +205,42 @@ fn the_alerts_fire_when_they_should() {
     fs::write(&cases, include_str!("http/alerts.test.yml").replace("ALERTS", rules))
         .expect("written");
     promtool(&["test", "rules", cases.to_str().expect("text")]);
+}
+
+/// A channel is full in messages, or in bytes: the panel shows the larger part.
+#[test]
+fn the_panel_of_waiting_messages_looks_at_messages_and_bytes() {
+    let queries = queries_of_the_dashboard();
+    let query = queries.iter().find(|query| query.contains("depth_messages")).expect("a panel");
+    let series = |[messages, bytes]: [&str; 2], id: &str| {
+        let of = |name: &str, value: &str| {
+            let labels = format!("pipeline=\"main\", component_id=\"{id}\"");
+            format!(
+                "      - series: 'gopiper_component_{name}{{{labels}}}'\n        values: '{value}'\n"
+            )
+        };
+        of("depth_messages", messages)
+            + &of("depth_limit_messages", "100")
+            + &of("depth_bytes", bytes)
+            + &of("depth_limit_bytes", "1000")
+    };
+    let sample = |id: &str, value: &str| {
+        format!(
+            "          - labels: '{{pipeline=\"main\", component_id=\"{id}\"}}'\n            value: {value}\n"
+        )
+    };
+    let cases = format!(
+        "tests:\n  - interval: 1m\n    input_series:\n{}{}    promql_expr_test:\n      - expr: '{query}'\n        \
+         eval_time: 0m\n        exp_samples:\n{}{}",
+        series(["50", "100"], "lines"),
+        series(["10", "900"], "blobs"),
+        sample("lines", "0.5"),
+        sample("blobs", "0.9"),
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("cases.yml");
+    fs::write(&file, cases).expect("written");
+    promtool(&["test", "rules", file.to_str().expect("text")]);
 }
 
 /// A Prometheus that scrapes one address, each second.
