@@ -85,6 +85,9 @@ fn top_says_why_it_shows_nothing() {
     let wrong = at_work.ask(&["top", "--interval", "0"]);
     assert_eq!(wrong.status.code(), Some(64));
     assert!(stderr(&wrong).contains("from 0.1 to 3600"), "{}", stderr(&wrong));
+    let wrong = at_work.ask(&["top", "--pid", "abc"]);
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(stderr(&wrong).contains("a process id is a whole number"), "{}", stderr(&wrong));
 }
 
 #[test]

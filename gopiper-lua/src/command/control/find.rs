@@ -17,8 +17,13 @@ use super::{
 #[derive(Debug, Args)]
 pub(crate) struct ProcessArguments {
     /// The number of the process, if you run several: gopiper list --running shows them.
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", value_parser = pid)]
     pub(crate) pid: Option<u32>,
+}
+
+fn pid(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "a process id is a whole number: gopiper list --running shows it".into())
 }
 
 impl ProcessArguments {

@@ -44,7 +44,7 @@ pub(crate) struct HttpArguments {
     /// Serve a live page of the pipelines, /metrics, /health, /ready and /api/v1 by HTTP at this
     /// address, for example 127.0.0.1:9598. An address that other machines can reach needs a token;
     /// messages, failures and dead letters always do.
-    #[arg(long, env = "GOPIPER_HTTP", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "GOPIPER_HTTP", value_name = "ADDRESS:PORT", value_parser = address)]
     http: Option<SocketAddr>,
     /// The file with the token that requests must send (Authorization: Bearer TOKEN). At a loopback
     /// address, only requests that show parts of messages, or change dead letters, need it.
@@ -53,6 +53,17 @@ pub(crate) struct HttpArguments {
     /// The environment variable with that token.
     #[arg(long, value_name = "NAME", requires = "http", conflicts_with = "http_token_file")]
     http_token_env: Option<String>,
+}
+
+/// The address of `--http`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    local.as_deref().unwrap_or(text).parse().map_err(|_| {
+        // The port, if that is all that was given.
+        let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+        let port = port.map_or_else(|_| "9598".to_owned(), |port| port.to_string());
+        format!("give localhost or an IP address, and a port, for example --http 127.0.0.1:{port}")
+    })
 }
 
 /// The server of this process. It answers until the process ends. The file of the control socket is
@@ -153,6 +164,33 @@ impl HttpArguments {
                 "{shown}: a token is a line of at least {SHORTEST_TOKEN} visible \
                  ASCII characters: make one with 'openssl rand -hex 32'"
             )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn an_address_has_a_port_and_may_be_localhost() {
+        for (text, expected) in [
+            ("127.0.0.1:9598", "127.0.0.1:9598"),
+            ("localhost:9872", "127.0.0.1:9872"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+            ("[::1]:9598", "[::1]:9598"),
+        ] {
+            assert_eq!(address(text).unwrap().to_string(), expected);
+        }
+        for (text, example) in [
+            ("9899", "--http 127.0.0.1:9899"),
+            (":9899", "--http 127.0.0.1:9899"),
+            ("localhost", "--http 127.0.0.1:9598"),
+            ("localhost:", "--http 127.0.0.1:9598"),
+            ("host.test:9899", "--http 127.0.0.1:9598"),
+        ] {
+            let said = address(text).unwrap_err();
+            assert!(said.starts_with("give localhost or an IP address") && said.ends_with(example));
         }
     }
 }
