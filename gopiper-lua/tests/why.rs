@@ -85,6 +85,24 @@ fn each_branch_of_a_tee_is_followed() {
     assert_eq!(all[0]["outcome"], "delivered");
 }
 
+/// As docs/operators/watching.md says: one branch delivers it, and the other drops it.
+#[test]
+fn the_outcome_after_a_tee_is_the_worst_of_its_branches() {
+    let branches = "gopiper.tee({
+        gopiper.loadComponent('null_component.so', {}, { name = 'left' })
+      }, {
+        gopiper.loadComponent('grep_component.so', { word = 'two' }),
+        gopiper.loadComponent('null_component.so', {}, { name = 'right' })
+      }),";
+    let text = pipeline_text("", "{}")
+        .replace("gopiper.loadComponent('stdout_component.so', {}),", branches);
+    let mut at_work = RunningPipeline::of(&text);
+    let one = followed(&mut at_work, "one\n", &["--filter", "one"]);
+    let events = events(&one[0]);
+    assert!(events.iter().any(|it| it == "left reported"), "{events:?}");
+    assert_eq!(one[0]["outcome"], "dropped", "{events:?}");
+}
+
 #[test]
 fn what_is_made_of_a_message_is_followed() {
     let mut at_work = RunningPipeline::new(NO_RETRY);
