@@ -29,6 +29,7 @@ gopiper.createPipeline({{
 }})
 gopiper.createPipeline({{
   gopiper.loadComponent('generate_component.so', {{ rate = 5, template = 'tick' }}, {{ name = 'ticks' }}),
+  gopiper.loadComponent('pass_component.so', {{}}, {{ name = 'a_long_name_of_a_component_WWWWWW' }}),
   gopiper.loadComponent('null_component.so', {{}}, {{ name = 'nowhere' }}),
 }}, {{ name = 'clock' }})
 "

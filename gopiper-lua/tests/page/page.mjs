@@ -6,7 +6,9 @@ import { join } from 'node:path';
 const { GOPIPER_TEST_NODE, PAGE_ADDRESS, PAGE_TOKEN, PAGE_PICTURES, PAGE_PROFILE, PAGE_PROCESS } = process.env;
 const { chromium } = createRequire(join(GOPIPER_TEST_NODE, 'package.json'))('playwright-core');
 
-const COMPONENTS = ['lines', 'parse', 'keep', 'keep.out', 'stuck', 'grep', 'ends', 'dead_letters', 'ticks', 'nowhere'];
+const LONG = 'a_long_name_of_a_component_WWWWWW';
+const COMPONENTS = ['lines', 'parse', 'keep', 'keep.out', 'stuck', 'grep', 'ends', 'dead_letters', 'ticks',
+  'nowhere', LONG];
 const ARGUMENTS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -50,6 +52,17 @@ async function picture(name) {
   await page.screenshot({ path: join(PAGE_PICTURES, `${name}.png`), fullPage: true });
 }
 
+// As at an address that other machines can reach: nothing is shown without the token.
+async function beforeToken() {
+  await page.route('**/api/v1/graph', (route) => route.fulfill({ status: 401, body: 'no' }));
+  await page.goto(PAGE_ADDRESS);
+  await says('#connection', 'a token is needed');
+  for (const name of ['refresh', 'replay', 'purge']) assert.ok(!await page.locator(`#letters-${name}`).isVisible(), name);
+  while (complaints.length === 0) await page.waitForTimeout(20);
+  assert.match(complaints.pop(), /401/);
+  await page.unroute('**/api/v1/graph');
+}
+
 async function withoutToken() {
   await page.goto(PAGE_ADDRESS);
   await says('#connection', 'live');
@@ -71,12 +84,33 @@ async function withoutToken() {
   assert.ok(await focused('parse'), 'the focus goes back to the component');
 }
 
+// Whether all texts of the boxes are inside of them, and none is printed over another.
+async function textsFit(what) {
+  const found = await page.evaluate(() => [...document.querySelectorAll('.node')].flatMap((node) => {
+    const box = node.querySelector('.box').getBoundingClientRect();
+    // The longest line of times; the next numbers replace it.
+    [...node.querySelectorAll('.about')].at(-1).textContent = 'busy 0 %, blocked 100 %';
+    const texts = [...node.querySelectorAll('text:not(.mark)')].filter((text) => text.textContent !== '');
+    const places = texts.map((text) => [text.textContent, text.getBoundingClientRect()]);
+    const outside = places.filter(([, at]) => at.left < box.left || at.right > box.right).map(([text]) => text);
+    // The lines of a font may overlap; letters that are beside each other may not.
+    const over = places.flatMap(([text, at], place) => places.slice(place + 1)
+      .filter(([, other]) => at.left < other.right && other.left < at.right
+        && Math.abs(at.top - other.top) < 8).map(([other]) => `${text} over ${other}`));
+    return [...outside, ...over];
+  }));
+  assert.deepEqual(found, [], what);
+}
+
 async function whatIsWrong() {
   await says('.node[data-key$="stuck"] .mark', 'stuck');
   await says('.node[data-key$="keep"] .mark', 'full');
   assert.match(await node('stuck').getAttribute('aria-label'), /bottleneck/);
   await says('.node[data-key$="parse"] .failed', '✕');
   await says('#not-ready', 'component keep');
+  await textsFit('1280');
+  assert.match(await node(LONG).locator('.name').textContent(), /^a_long_.*…$/);
+  assert.match(await node(LONG).locator('title').textContent(), new RegExp(LONG));
   await picture('graph-without-token');
 }
 
@@ -111,6 +145,17 @@ async function component() {
 }
 
 async function letters() {
+  // The list says that there are more, and shows them when they are wanted.
+  const before = await page.locator('#letters-count').textContent();
+  await says('#letters-refresh', /new: refresh/);
+  await page.locator('#letters-refresh').click();
+  await page.waitForFunction((text) => document.getElementById('letters-count').textContent !== text, before);
+  const broken = await page.evaluate(() => {
+    document.querySelector('#letters td:nth-child(4)').textContent = 'a long reason, '.repeat(100);
+    return [...document.querySelectorAll('#letters th')]
+      .filter((heading) => heading.getClientRects()[0].height > 40).map((heading) => heading.textContent);
+  });
+  assert.deepEqual(broken, [], 'headings are broken');
   await page.locator('#letters tbody button').first().focus();
   await page.keyboard.press('Enter');
   await says('#letter-data', /line \d*77:/);
@@ -147,6 +192,7 @@ async function otherSizes() {
   await page.setViewportSize({ width: 390, height: 844 });
   await picture('narrow-dark');
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  await textsFit('390');
   await picture('narrow');
   await tabTo('parse');
   await page.keyboard.press('Enter');
@@ -176,7 +222,7 @@ async function lostConnection() {
   await picture('lost');
 }
 
-for (const step of [withoutToken, whatIsWrong, enterToken, component, letters, otherSizes, forgetToken, lostConnection]) {
+for (const step of [beforeToken, withoutToken, whatIsWrong, enterToken, component, letters, otherSizes, forgetToken, lostConnection]) {
   await step().catch(async (error) => {
     await page.screenshot({ path: join(PAGE_PICTURES, 'failed.png'), fullPage: true });
     console.error(`${step.name}: ${error.stack}\n${complaints.join('\n')}`);

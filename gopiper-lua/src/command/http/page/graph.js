@@ -10,6 +10,9 @@ const STUCK_SECONDS = 10;
 // A buffer, or a channel, that is filled to this part is marked.
 const FULL = 0.9;
 
+// What is left and right of the texts in a box.
+const BESIDE = 24;
+
 // The pipelines, as the server has laid them out.
 let pipelines = [];
 // The parts of the drawing that change, by pipeline and component.
@@ -55,6 +58,10 @@ function draw() {
       element('figcaption', {}, element('h2', {}, pipeline.name), element('span', { class: 'note' })),
       element('div', { class: 'scrolls' }, picture));
   }));
+  for (const { name, about: kind, node } of nodes.values()) {
+    fit(name, node.id, node.width - BESIDE);
+    fit(kind, about(node), node.width - BESIDE);
+  }
   if (latest) update(latest);
   if (focused) nodes.get(focused)?.group.focus();
 }
@@ -78,12 +85,12 @@ function definitions() {
 function drawNode(pipeline, node) {
   const { x, y, width, height } = node;
   const parts = {
-    name: drawn('text', { x: 14, y: 21, class: 'name' }, cut(node.id, 19)),
-    about: drawn('text', { x: 14, y: 37, class: 'about' }, cut(about(node), 25)),
+    name: drawn('text', { x: 14, y: 21, class: 'name' }),
+    about: drawn('text', { x: 14, y: 37, class: 'about' }),
     busy: drawn('rect', { x: 14, y: 46, width: 0, height: 6, class: 'busy' }),
     blocked: drawn('rect', { x: 14, y: 46, width: 0, height: 6, class: 'blocked' }),
     times: drawn('text', { x: 14, y: 67, class: 'about' }),
-    failed: drawn('text', { x: width - 10, y: 67, class: 'failed' }),
+    failed: drawn('text', { x: width - 10, y: 37, class: 'failed' }),
     mark: drawn('text', { x: width - 16, y: 1, class: 'mark' }),
     plate: drawn('rect', { height: 18, y: -12, rx: 9, class: 'plate', visibility: 'hidden' }),
   };
@@ -162,7 +169,13 @@ function updateNode(node, component, rate) {
   const times = rate ? `busy ${percent(busy)}` + (blocked >= 0.005 ? `, blocked ${percent(blocked)}` : '') : '';
   say(node.times, times);
   const failed = component.failed_messages;
-  say(node.failed, failed > 0 ? `✕ ${short(failed)}` : '');
+  const few = failed > 0 ? `✕ ${short(failed)}` : '';
+  if (node.failed.textContent !== few) {
+    say(node.failed, few);
+    // They share a line.
+    const taken = few === '' ? 0 : node.failed.getComputedTextLength() + 6;
+    fit(node.about, about(node.node), node.node.width - BESIDE - taken);
+  }
   const found = marks(component, rate);
   const mark = cut(found.join(', '), 24);
   say(node.mark, mark);
@@ -192,6 +205,16 @@ function updateEdge({ pipeline, edge, line, rate, depth, only_way_in, only_way_o
   say(depth, edge.on_disk ? 'on disk' : filled === undefined ? '' : `${percent(filled)} full`);
   line.classList.toggle('full', filled >= FULL);
   depth.classList.toggle('full', filled >= FULL);
+}
+
+// Sets a text, cut with … if it is wider than its room. Its title, the group's, has the whole name.
+function fit(where, text, room) {
+  let most = text.length;
+  say(where, text);
+  while (most > 1 && where.getComputedTextLength() > room) {
+    most -= 1;
+    say(where, cut(text, most));
+  }
 }
 
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

@@ -1,5 +1,5 @@
 // Dead letters: the list, the details of one, replay and purge.
-import { ask, byId, bytes, element, list, plural, say, time, tokenNote } from './parts.js';
+import { ask, byId, bytes, element, list, plural, say, short, time, tokenNote } from './parts.js';
 import { get, post, token } from './server.js';
 
 const PATH = '/api/v1/dead-letters';
@@ -10,6 +10,9 @@ const FEW = 20;
 
 let has_token = false;
 let is_asking = false;
+// The letters that this process has written so far: now, and when the list was requested.
+let written = 0;
+let listed = 0;
 
 export function begin(answer) {
   has_token = answer.has_token;
@@ -17,6 +20,21 @@ export function begin(answer) {
   byId('letters-purge').addEventListener('click', purge);
   byId('letters-replay').addEventListener('click', replay);
   byId('letter-close').addEventListener('click', () => byId('letter').close());
+}
+
+// Offers the letters that the list does not show yet. It does not change by itself: somebody may be
+// reading it.
+export function update({ pipelines }) {
+  const components = pipelines.flatMap((pipeline) => pipeline.components);
+  written = components.reduce((sum, component) => sum + component.dead_letters, 0);
+  // Another process counts from 0.
+  listed = Math.min(listed, written);
+  offer();
+}
+
+function offer() {
+  const more = written - listed;
+  say(byId('letters-refresh'), more > 0 ? `${short(more)} new: refresh` : 'Refresh');
 }
 
 // Called after the token has changed.
@@ -42,6 +60,7 @@ export function access() {
 
 async function refresh() {
   let answer;
+  const before = written;
   try {
     answer = await get(PATH);
   } catch (error) {
@@ -49,6 +68,8 @@ async function refresh() {
     return;
   }
   if (!token()) return;
+  listed = before;
+  offer();
   const { count, replayed, letters } = answer;
   say(byId('letters-count'), count === 0 ? '' : `${count}, ${replayed} of them replayed`);
   const newest = letters.length < count ? `The newest ${letters.length} are shown.` : '';

@@ -92,6 +92,7 @@ function update(sample) {
   }
   graph.update(sample);
   panel.update(sample);
+  letters.update(sample);
 }
 
 function access() {
