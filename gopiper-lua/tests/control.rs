@@ -81,7 +81,7 @@ fn top_says_why_it_shows_nothing() {
     let none = at_work.ask(&["top", "--pid", "1", "--once"]);
     assert_eq!(none.status.code(), Some(78));
     let error = stderr(&none);
-    assert!(error.contains("no gopiper of yours runs as 1"), "{error}");
+    assert!(error.contains("no gopiper of this user runs as process 1"), "{error}");
     let wrong = at_work.ask(&["top", "--interval", "0"]);
     assert_eq!(wrong.status.code(), Some(64));
     assert!(stderr(&wrong).contains("from 0.1 to 3600"), "{}", stderr(&wrong));
@@ -135,6 +135,9 @@ fn a_tap_shows_messages_on_both_sides_of_a_component() {
         stderr(&missing)
             .contains("there is no component 'other', but there are: stdin, lua, stdout")
     );
+    let before = at_work.ask(&["tap", "stdin", "--pid", &pid, "--side", "before"]);
+    assert_eq!(before.status.code(), Some(1));
+    assert!(stderr(&before).contains("'stdin' is a source"), "{}", stderr(&before));
     at_work.program.kill().expect("it is there");
     feeder.join().expect("the pipe has broken");
 }

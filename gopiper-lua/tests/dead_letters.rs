@@ -39,7 +39,11 @@ fn dead_letters_are_listed_shown_replayed_and_purged() {
     assert_eq!(dlq(&["show", "--payload", id]), "fail");
     assert!(dlq(&["show", id]).contains("\"description\": \"as told\""));
     assert!(dlq(&["list", "--json"]).lines().all(|line| line.starts_with("{\"")));
-    assert_eq!(dlq(&["purge"]), "0 dead letters removed, 2 left\n");
+    let purged = dlq(&["purge"]);
+    assert!(
+        purged.starts_with("0 dead letters removed, 2 left\n2 of them are in a file"),
+        "{purged}"
+    );
 
     // The operator repairs it.
     let repaired = "gopiper.loadComponent('pass_component.so', {}, { name = 'faults' }),";

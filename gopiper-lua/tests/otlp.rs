@@ -283,7 +283,7 @@ fn what_is_refused_or_taken_in_part_is_not_sent_again() {
     for (answer, code, words) in [
         // Without a time to wait it is final.
         ("RESOURCE_EXHAUSTED", "otlp_refused", "ResourceExhausted: not now"),
-        ("UNAUTHENTICATED", "otlp_refused", "set a token in OTEL_EXPORTER_OTLP_HEADERS"),
+        ("UNAUTHENTICATED", "otlp_refused", "check the token in OTEL_EXPORTER_OTLP_HEADERS"),
         ("partial:1", "otlp_partial", "some are too old"),
         ("warning", "otlp_partial", "this is an old version"),
     ] {

@@ -152,7 +152,7 @@ impl Control {
     }
 
     /// The names of the stages that this one sends to.
-    fn next(&self, stage: &Stage) -> Vec<String> {
+    pub(super) fn next(&self, stage: &Stage) -> Vec<String> {
         let mut next = Vec::new();
         let Some(outlet) = &stage.outlet else { return next };
         outlet.each_channel(&mut |channel| {

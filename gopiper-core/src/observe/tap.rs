@@ -1,6 +1,8 @@
 //! Copies of messages that pass a component.
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
+use gopiper_abi::Kind;
+
 use crate::{
     run::running::Control,
     stage::{
@@ -39,6 +41,11 @@ impl Drop for MessageTap {
 }
 
 impl Control {
+    /// Whether a component of this name is a source.
+    pub fn is_source(&self, component: &str) -> bool {
+        self.stages().iter().any(|stage| stage.name == component && stage.kind == Kind::SOURCE)
+    }
+
     /// Copies messages of a component from now on. `None` if there is no such component, or if it
     /// has too many taps already.
     pub fn tap(&self, component: &str, options: &TapOptions) -> Option<MessageTap> {

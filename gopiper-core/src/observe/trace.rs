@@ -40,6 +40,12 @@ impl MessageTrace {
         self.watch.lost.swap(0, Relaxed)
     }
 
+    /// The components that a message goes to from this one, by their names in the pipeline.
+    pub fn next_of(&self, component: &str) -> Vec<String> {
+        let stage = self.control.stages().iter().find(|stage| stage.name == component);
+        stage.map_or_else(Vec::new, |stage| self.control.next(stage))
+    }
+
     /// Whether the pipeline has ended: no more messages come.
     pub fn has_ended(&self) -> bool {
         self.control.stages().iter().all(|stage| stage.workers.load(Relaxed) == 0)

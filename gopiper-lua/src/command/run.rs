@@ -268,9 +268,9 @@ impl PipelineEnd {
         match (again.is_empty(), lost.is_empty()) {
             (_, true) => format!("{again} will send {them} again in the next run"),
             (true, _) => format!("{they_are} lost, because {lost} cannot send {them} again"),
-            _ => format!(
-                "messages of {again} will come again in the next run, messages of {lost} are lost"
-            ),
+            _ => {
+                format!("those of {again} will come again in the next run, any of {lost} are lost")
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::command::{
     control::{ProcessArguments, query},
     process::exit::{self, refuse},
     terminal::{
-        output::{is_without_reader, print, print_bytes},
+        output::{is_without_reader, print, print_bytes, say},
         problems::show_error,
     },
 };
@@ -90,7 +90,7 @@ pub(crate) fn tap(arguments: &TapArguments) -> ExitCode {
         Ok(process) => process,
         Err(error) => return refuse(&error),
     };
-    let mut shown = 0;
+    let (mut shown, mut is_over) = (0, false);
     let followed = process.follow(&arguments.query(), |line| {
         // An empty line is a sign of life.
         let Ok(message) = serde_json::from_slice::<Value>(line) else {
@@ -98,15 +98,16 @@ pub(crate) fn tap(arguments: &TapArguments) -> ExitCode {
         };
         write(&message, arguments.format);
         shown += 1;
-        let is_enough = arguments.limit.is_some_and(|limit| shown >= limit);
-        if is_enough || is_without_reader() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        is_over = arguments.limit.is_some_and(|limit| shown >= limit) || is_without_reader();
+        if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     match followed {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            if !is_over {
+                say(format_args!("{} of process {} has ended", arguments.component, process.pid));
+            }
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             show_error(error);
             ExitCode::from(exit::FAILED)

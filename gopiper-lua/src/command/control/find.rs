@@ -37,7 +37,9 @@ impl ProcessArguments {
             Some(pid) => {
                 let found = running.into_iter().find(|process| process.pid == pid);
                 found.ok_or_else(|| {
-                    format!("no gopiper of yours runs as {pid}: see gopiper list --running")
+                    format!(
+                        "no gopiper of this user runs as process {pid}: see gopiper list --running"
+                    )
                 })
             }
             None if running.len() > 1 => {
@@ -49,7 +51,9 @@ impl ProcessArguments {
                 ))
             }
             None => running.pop().ok_or_else(|| {
-                "no gopiper of yours runs: use this command as the user that runs it".to_owned()
+                "no gopiper runs as this user; if another user runs one, use this command as that \
+                 user"
+                    .to_owned()
             }),
         }
     }

@@ -171,6 +171,13 @@ fn show(folder: &Path, id: &str, payload_alone: bool) -> io::Result<ExitCode> {
 fn purge(folder: &Path, all: bool) -> io::Result<ExitCode> {
     let PurgedLetters { removed, left, in_use } = letters::purge(folder, all)?;
     print(format_args!("{} removed, {} left", plural(removed, "dead letter"), left + in_use));
+    if left > 0 {
+        let are = if left == 1 { "is" } else { "are" };
+        print(format_args!(
+            "{left} of them {are} in a file with letters that were not replayed: replay these, or \
+             remove all of them with --all"
+        ));
+    }
     if in_use > 0 {
         let (are, it) = if in_use == 1 { ("is", "it") } else { ("are", "them") };
         print(format_args!(

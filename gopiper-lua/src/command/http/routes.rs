@@ -25,9 +25,10 @@ pub(super) enum Route<'p> {
 }
 
 /// All paths, for the answer to a request for another one.
-pub(super) const PATHS: &str = "the paths are /, /metrics, /health, /ready, /api/v1/graph, \
-     /api/v1/events, /api/v1/process, /api/v1/pipelines, /api/v1/tap, /api/v1/trace, \
-     /api/v1/dead-letters, /api/v1/dead-letters/purge and /api/v1/dead-letters/replay\n";
+pub(super) const PATHS: &str = "there is nothing at this path: the paths are /, /metrics, /health, \
+     /ready, /api/v1/graph, /api/v1/events, /api/v1/process, /api/v1/pipelines, /api/v1/tap, \
+     /api/v1/trace, /api/v1/dead-letters, /api/v1/dead-letters/ID, /api/v1/dead-letters/purge and \
+     /api/v1/dead-letters/replay\n";
 
 impl<'p> Route<'p> {
     pub(super) fn of(path: &'p str) -> Self {

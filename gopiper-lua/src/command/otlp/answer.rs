@@ -58,7 +58,7 @@ fn of_receiver(status: &Status) -> String {
     let hint = match code {
         Code::Unimplemented => "; is this the port for OTLP by gRPC, usually 4317?",
         Code::Unauthenticated | Code::PermissionDenied => {
-            "; set a token in OTEL_EXPORTER_OTLP_HEADERS"
+            "; check the token in OTEL_EXPORTER_OTLP_HEADERS"
         }
         _ => "",
     };
@@ -130,7 +130,10 @@ mod tests {
     #[test]
     fn a_refusal_says_what_to_do() {
         let said = of_receiver(&Status::unauthenticated("no\ntoken"));
-        assert!(said.contains("no\\ntoken; set a token in OTEL_EXPORTER_OTLP_HEADERS"), "{said}");
+        assert!(
+            said.contains("no\\ntoken; check the token in OTEL_EXPORTER_OTLP_HEADERS"),
+            "{said}"
+        );
         assert!(of_receiver(&Status::unimplemented("")).contains("4317"));
     }
 }

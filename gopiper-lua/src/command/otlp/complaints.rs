@@ -156,13 +156,21 @@ impl Complaints {
                     "{what} were not sent to {url} any more, as too many were waiting"
                 );
             }
-            let items = kinds.refused[of].take() + kinds.partial[of].take();
+            let what = signal.name();
+            let items = kinds.refused[of].take();
             if items > 0 {
-                let what = signal.name();
                 warn!(
                     items,
                     code = "otlp_refused",
                     "{url} has refused more {what}, which are lost"
+                );
+            }
+            let items = kinds.partial[of].take();
+            if items > 0 {
+                warn!(
+                    items,
+                    code = "otlp_partial",
+                    "{url} has not accepted more of the {what}, which are lost"
                 );
             }
         }

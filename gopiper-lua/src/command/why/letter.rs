@@ -82,7 +82,10 @@ fn text(found: &FoundLetter) -> String {
         let between = plural((letter.attempts - attempts - 1) as usize, "attempt");
         let _ = writeln!(text, "({between} not listed)");
     }
-    let said = report(letter.status, &letter.description);
+    let mut said = report(letter.status, &letter.description);
+    if (100..200).contains(&letter.status) {
+        said += "; that was the last attempt";
+    }
     let of =
         if letter.attempts > 1 { format!("attempt {}: ", letter.attempts) } else { String::new() };
     let _ = writeln!(text, "{}  {component}  {of}{said}", time(letter.time));

@@ -37,7 +37,9 @@ pub(super) fn text(passport: &Value) -> String {
     }
     if passport["outcome"].is_null() {
         let age = passport["age_seconds"].as_f64().unwrap_or_default();
-        let whereabouts = events.last().map(whereabouts).unwrap_or_default();
+        let next = passport["next"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let next = next.collect::<Vec<_>>().join(" or ");
+        let whereabouts = events.last().map(|it| whereabouts(it, &next)).unwrap_or_default();
         let _ = writeln!(text, "{:>14}  no outcome yet: {whereabouts}", time(age));
     }
     text
@@ -69,6 +71,8 @@ fn words(event: &Value, waited: f64) -> String {
             let messages = event["messages"].as_u64().unwrap_or_default() as usize;
             format!("sends {} made of it", plural(messages, "message"))
         }
+        // Before, a message of another worker had to go on, or there was no room.
+        "passed_on" if waited >= 0.001 => format!("passes it on, after {}", time(waited)),
         "passed_on" => "passes it on".into(),
         "dead_letter" => {
             format!("becomes dead letter {}", event["id"].as_str().unwrap_or_default())
@@ -94,8 +98,8 @@ pub(super) fn report(status: i64, description: &str) -> String {
     }
 }
 
-/// The place of a message whose last event this was.
-fn whereabouts(event: &Value) -> String {
+/// The place of a message whose last event this was. `next` comes after that component.
+fn whereabouts(event: &Value, next: &str) -> String {
     let component = event["component"].as_str().unwrap_or_default();
     match (event["event"].as_str(), event["status"].as_i64()) {
         (Some("began"), _) => format!("{component} has it"),
@@ -104,7 +108,8 @@ fn whereabouts(event: &Value) -> String {
             format!("it waits for another attempt of {component}")
         }
         (Some("dead_letter"), _) => "it waits to be written to the dead letters".into(),
-        _ => format!("after {component} it waits for its next component"),
+        _ if next.is_empty() => format!("after {component} it waits for its next component"),
+        _ => format!("after {component} it waits for {next}"),
     }
 }
 
@@ -137,5 +142,13 @@ trace ab
        2.500 s  no outcome yet: it waits for another attempt of sink
 ";
         assert_eq!(text(&passport), expected);
+        let mut waiting = passport.clone();
+        waiting["events"].as_array_mut().expect("a list").truncate(2);
+        for (next, said) in [(json!([]), "its next component"), (json!(["a", "b"]), "a or b")] {
+            waiting["next"] = next;
+            let text = text(&waiting);
+            let line = format!("2.500 s  no outcome yet: after stdin it waits for {said}\n");
+            assert!(text.ends_with(&line), "{text}");
+        }
     }
 }

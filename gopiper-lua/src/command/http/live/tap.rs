@@ -51,6 +51,9 @@ pub(in crate::command::http) fn open(
     }
     let component = component.ok_or("give the component: ?component=NAME")?;
     let control = having(&shared.stops.controls(), &component, pipeline.as_deref())?;
+    if options.side == Some(Side::Before) && control.is_source(&component) {
+        return Err(format!("'{component}' is a source: no messages reach it, give 'after'"));
+    }
     let place = shared.taps.clone().try_acquire_owned();
     let place = place.map_err(|_| format!("there are {MOST_TAPS} taps already: end one"))?;
     let tap = control.tap(&component, &options);
@@ -82,7 +85,11 @@ fn having(
             let names = names.collect::<Vec<_>>().join(", ");
             Err(format!("there is no component '{component}', but there are: {names}"))
         }
-        _ => Err(format!("several pipelines have a component '{component}': name the pipeline")),
+        _ => {
+            let names: Vec<_> = having.iter().map(|it| it.name()).collect();
+            let names = names.join(", ");
+            Err(format!("several pipelines have a component '{component}': name one of {names}"))
+        }
     }
 }
 

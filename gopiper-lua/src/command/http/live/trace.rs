@@ -79,9 +79,14 @@ async fn show(traces: Vec<MessageTrace>, wait: Duration, mut to: LineSender) {
         }
         let is_new =
             |passport: &Passport| age(passport) >= wait && !late.contains(&passport.trace.id);
-        let open: Vec<_> = traces.iter().flat_map(|trace| trace.open(is_new)).collect();
-        for passport in open {
-            if late.insert(passport.trace.id) && !to.send(&object(&passport, unseen)).await {
+        let open: Vec<_> = traces
+            .iter()
+            .flat_map(|trace| trace.open(is_new).into_iter().map(move |open| (trace, open)))
+            .collect();
+        for (trace, passport) in open {
+            let mut object = object(&passport, unseen);
+            object["next"] = json!(next(trace, &passport));
+            if late.insert(passport.trace.id) && !to.send(&object).await {
                 return;
             }
         }
@@ -89,6 +94,16 @@ async fn show(traces: Vec<MessageTrace>, wait: Duration, mut to: LineSender) {
             return;
         }
         sleep(COLLECT).await;
+    }
+}
+
+/// Where a message may be that waits for its next component.
+fn next(trace: &MessageTrace, passport: &Passport) -> Vec<String> {
+    match passport.events.last() {
+        Some(event) if matches!(event.step, TraceStep::Created | TraceStep::PassedOn) => {
+            trace.next_of(&event.component)
+        }
+        _ => Vec::new(),
     }
 }
 
