@@ -107,6 +107,13 @@ impl Metrics {
             return refuse("gopiper publishes one of this name for each component: rename it");
         }
         let mut families = self.0.lock();
+        let is_too_close = |other: &&String| other.as_str() != name && root(other) == root(name);
+        if let Some(other) = families.keys().find(is_too_close) {
+            return refuse(&format!(
+                "there is '{other}' already, and '_total' does not tell two metrics apart: rename \
+                 one of them"
+            ));
+        }
         let family = families.entry(name.to_owned()).or_insert_with(|| NamedMetrics {
             kind: description.kind,
             help: description.help.to_string(),
@@ -224,6 +231,17 @@ mod tests {
             let error = Metrics::default().register(&ours).unwrap_err();
             assert!(error.to_string().contains("gopiper publishes one of this name"), "{error}");
         }
+    }
+
+    /// OpenMetrics gives a counter's family its name without the ending.
+    #[test]
+    fn a_name_that_differs_by_its_ending_alone_is_refused() {
+        let metrics = Metrics::default();
+        let gauge = MetricDescription { kind: MetricKind::GAUGE, ..described("lines") };
+        metrics.register(&gauge).unwrap();
+        let error = metrics.register(&described("lines_total")).unwrap_err().to_string();
+        assert!(error.contains("there is 'lines' already"), "{error}");
+        metrics.register(&gauge).unwrap();
     }
 
     #[test]
