@@ -1,6 +1,6 @@
 //! The stored form of a failed message.
 use gopiper_abi::{Message, Value};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::disk::value::StoredValue;
@@ -21,7 +21,8 @@ pub mod about {
     pub const ID: &str = "gopiper.id";
     /// Its position in its source, if the source reports positions.
     pub const POSITION: &str = "gopiper.position";
-    /// The ways through the pipeline that lead to the component: a list of texts (`stdin → grep`).
+    /// The ways through the pipeline that lead to the component, one on each line: `stdin → grep`.
+    /// One text: a list would be counted by each message that fails.
     pub const WAYS: &str = "gopiper.ways";
     /// The attempts before the last one, if there were any: a list of maps.
     pub const HISTORY: &str = "gopiper.history";
@@ -48,10 +49,10 @@ pub struct Letter {
     pub description: String,
     /// How often the component received it.
     pub attempts: u64,
-    /// The ways through the pipeline that lead to the component. If there are many, these are the
-    /// first ones.
-    #[serde(default, deserialize_with = "read_ways")]
-    pub ways: Vec<String>,
+    /// The ways through the pipeline that lead to the component, one on each line. If there are
+    /// many, these are the first ones.
+    #[serde(default)]
+    pub ways: String,
     /// The attempts before the last one, in order.
     #[serde(default)]
     pub history: Vec<Attempted>,
@@ -123,7 +124,7 @@ impl Letter {
             status: number(about::STATUS),
             description: text(about::DESCRIPTION) + &left_out,
             attempts: number(about::ATTEMPTS).unsigned_abs(),
-            ways: list(about::WAYS).iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            ways: text(about::WAYS),
             history: list(about::HISTORY).iter().filter_map(Attempted::of).collect(),
             message_time: message.time(),
             lacks_delimiter: message.lacks_delimiter(),
@@ -156,22 +157,6 @@ impl Letter {
     }
 }
 
-/// Reads the ways. Letters of older versions have a text, with commas between the ways.
-fn read_ways<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum StoredWays {
-        List(Vec<String>),
-        Text(String),
-    }
-    Ok(match StoredWays::deserialize(from)? {
-        StoredWays::List(ways) => ways,
-        StoredWays::Text(ways) => {
-            ways.split(", ").filter(|way| !way.is_empty()).map(str::to_owned).collect()
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use gopiper_abi::{Map, Payload};
@@ -202,19 +187,6 @@ mod tests {
         assert_eq!(again.value(), message.value());
         assert_eq!((again.time(), again.lacks_delimiter()), (77, true));
         assert_eq!((again.piece(), again.continues()), (7, true));
-    }
-
-    #[test]
-    fn ways_are_a_list_and_were_a_text() {
-        let read = |bytes: &[u8]| rmp_serde::from_slice::<Letter>(bytes).unwrap().ways;
-        let mut message = Message::new("text");
-        let ways = ["a, b → c", "d → c"];
-        message.set_attribute(about::WAYS, ways.map(Value::from).to_vec());
-        let letter = Letter::of(&message, 1);
-        assert_eq!(read(&rmp_serde::to_vec_named(&letter).unwrap()), ways);
-        let mut older = serde_json::to_value(&letter).unwrap();
-        older["ways"] = "a → c, d → c".into();
-        assert_eq!(serde_json::from_value::<Letter>(older).unwrap().ways, ["a → c", "d → c"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use gopiper_abi::{Value, raw::Batch};
+use gopiper_abi::raw::Batch;
 
 use super::about;
 use crate::{
@@ -40,12 +40,7 @@ impl Outbox {
 
     /// Sends failed messages of a component, each with the details of its failure. Waits for room;
     /// `waits` counts that time. If the dead letters cannot be written, the pipeline stalls.
-    pub(crate) fn put(
-        &self,
-        (component, ways): (&str, &Value),
-        mut batch: Batch,
-        waits: &TimeSpent,
-    ) {
+    pub(crate) fn put(&self, (component, ways): (&str, &str), mut batch: Batch, waits: &TimeSpent) {
         for message in batch.messages_mut() {
             let (status, attempts) = (message.status(), message.attempts());
             // It goes to disk, and `dlq list` knows no secrets.
@@ -58,7 +53,7 @@ impl Outbox {
             message.set_attribute(about::STATUS, i64::from(status));
             message.set_attribute(about::DESCRIPTION, description);
             message.set_attribute(about::ATTEMPTS, i64::from(attempts) + 1);
-            message.set_attribute(about::WAYS, ways.clone());
+            message.set_attribute(about::WAYS, ways);
             message.set_status(0);
             message.set_attempts(0);
         }

@@ -7,7 +7,7 @@ use std::{
 
 use crossbeam_channel::Receiver;
 use gopiper_abi::{
-    Kind, Value,
+    Kind,
     raw::{DEFAULT_CAPACITY, Outcome},
 };
 
@@ -212,8 +212,7 @@ impl Common {
             outlet.iter().for_each(Outlet::begin);
             outbox.iter().for_each(|outbox| outbox.begin());
             let mut stage = self.stage(planned, position, channel, outlet, outbox);
-            let of_it = ways.pop().unwrap_or_default().into_iter().map(Value::from);
-            stage.ways = of_it.collect::<Vec<_>>().into();
+            stage.ways = ways.pop().unwrap_or_default().join("\n");
             made.extend(stage.inlet.clone().map(|inlet| (position, inlet)));
             add(stage, workers);
         }
@@ -245,7 +244,7 @@ impl Common {
         Stage {
             pipeline: self.pipeline.clone(),
             name: planned.name,
-            ways: Vec::new().into(),
+            ways: String::new(),
             position,
             kind,
             is_buffer: planned.next.stored_at().is_some(),

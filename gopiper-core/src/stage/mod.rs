@@ -28,7 +28,7 @@ use std::{
 };
 
 use gopiper_abi::{
-    Kind, Message, Value,
+    Kind, Message,
     raw::{Batch, DEFAULT_CAPACITY, HeldMemory, Outcome, RawError, client::FactoryHandle},
 };
 use parking_lot::Mutex;
@@ -110,8 +110,8 @@ pub(crate) struct Stage {
     /// Workers that may still send.
     pub(crate) senders: AtomicUsize,
     pub(crate) workers: AtomicUsize,
-    /// The ways from the sources to it, for dead letters: a list of texts.
-    pub(crate) ways: Value,
+    /// The ways from the sources to it, one on each line, for dead letters.
+    pub(crate) ways: String,
     /// Its place in the pipeline; the source's is 0.
     pub(crate) position: usize,
     pub(crate) failures: Arc<Failures>,

@@ -35,7 +35,8 @@ pub(super) fn show(of: &PipelineArguments, id: &str, as_json: bool) -> Result<()
 fn object(found: &FoundLetter) -> Value {
     let letter = &found.entry.letter;
     let mut object = described(found);
-    object["ways"] = json!(letter.ways);
+    let ways: Vec<_> = letter.ways.lines().collect();
+    object["ways"] = json!(ways);
     object["created"] = json!((letter.message_time != 0).then(|| time(letter.message_time)));
     let attempted = |it: &Attempted| {
         json!({
@@ -60,7 +61,7 @@ fn text(found: &FoundLetter) -> String {
     let cut = if data.len() > SHOWN { "…" } else { "" };
     let data = String::from_utf8_lossy(&data[..data.len().min(SHOWN)]).into_owned();
     let _ = writeln!(text, "{}: {}{cut}", plural(bytes.len(), "byte"), in_a_line(&data));
-    for way in &letter.ways {
+    for way in letter.ways.lines() {
         let _ = writeln!(text, "way: {way}");
     }
     if letter.message_time != 0 {
