@@ -67,7 +67,7 @@ impl Outlet {
                 self.postponed.send_located(batch, None, positions)?;
             }
             Some(ledger) => {
-                let positions = ledger.positions(number, starts);
+                let positions = ledger.positions(number, starts, &ends);
                 let token = ledger.sent(number, ends);
                 match positions {
                     Some(positions) => {

@@ -11,7 +11,7 @@ use crate::{
 /// Messages that are sent together. Yours until you send or free it; used by one thread at a time.
 pub struct gopiper_batch {
     messages: Batch,
-    positions: Option<Positions>,
+    pub(crate) positions: Option<Positions>,
 }
 
 impl gopiper_batch {

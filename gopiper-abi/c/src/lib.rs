@@ -19,6 +19,7 @@ pub mod component;
 mod declared;
 mod factory;
 pub mod host;
+pub mod identity;
 pub mod message;
 pub mod metric;
 mod text;

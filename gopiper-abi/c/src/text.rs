@@ -43,6 +43,25 @@ pub(crate) unsafe fn name<'a>(name: *const c_char) -> Option<&'a str> {
     unsafe { CStr::from_ptr(name) }.to_str().ok()
 }
 
+/// Writes a text with a NUL after it, cut to `size` bytes. Returns the length of the whole text.
+///
+/// # Safety
+/// `to` has room for `size` bytes.
+pub(crate) unsafe fn write(text: &str, to: *mut c_char, size: usize) -> usize {
+    if let Some(most) = size.checked_sub(1) {
+        let mut end = most.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        // SAFETY: there is room for `end` bytes and a NUL (`# Safety`, `most`).
+        unsafe {
+            std::ptr::copy_nonoverlapping(text.as_ptr(), to.cast(), end);
+            to.add(end).write(0);
+        }
+    }
+    text.len()
+}
+
 /// A length that C has given. No memory is so large as what -1 becomes on its way, and a panic
 /// below C's code could not be caught: the program ends, with a word.
 pub(crate) fn length(length: usize) -> usize {

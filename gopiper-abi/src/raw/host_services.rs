@@ -128,6 +128,8 @@ pub struct HostServices {
     pub stop_descriptor: unsafe extern "C" fn(context: *const ()) -> i32,
     /// A directory of the component's own, made and locked now if it wasn't.
     pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RawError>,
+    /// A name that no other component has, the same as long as there is the state directory.
+    pub origin: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RawError>,
     /// Messages that the component kept were dropped, and nothing was sent for them: they have
     /// failed.
     pub unsent: unsafe extern "C" fn(context: *const (), count: u32),
@@ -248,13 +250,25 @@ impl Host {
 
     /// A directory for what the component must remember. It is made now if it wasn't there, and
     /// locked until the pipeline has ended: no other process gets it meanwhile. All workers of one
-    /// component have the same; a file `lock` in it is the host's.
+    /// component have the same; the files `lock` and `origin` in it are the host's.
     ///
     /// # Errors
     /// When it cannot be made, or another process has it, in the host's words.
     pub fn state_directory(&self) -> Result<PathBuf, RawError> {
         let directory = service!(self.state_directory());
         Ok(PathBuf::from(directory.into_result()?.into_string()))
+    }
+
+    /// A name that no other component in the world has. It stays the same as long as the component
+    /// has its state directory, which the first call makes. A source whose numbers mean something in
+    /// this place alone (the offsets of a file) begins the origin of its messages' identities with
+    /// it: see [`Positions::identified`].
+    ///
+    /// # Errors
+    /// As [`Host::state_directory`].
+    pub fn origin(&self) -> Result<String, RawError> {
+        let origin = service!(self.origin());
+        Ok(origin.into_result()?.into_string())
     }
 
     /// The component dropped so many kept messages unsent.

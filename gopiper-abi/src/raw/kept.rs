@@ -1,7 +1,7 @@
 //! Messages that a component keeps and has not passed on yet.
 use std::mem;
 
-use crate::raw::{Message, MessageId, Outcome, Parent, Report, delivery};
+use crate::raw::{Identity, Message, MessageId, Outcome, Parent, Report, delivery};
 
 /// A message that a component keeps, with the duty to settle it: by sending something made from it
 /// ([`Postponed::send_from`](crate::Postponed::send_from)). If it is dropped unsent, it has failed.
@@ -33,6 +33,15 @@ impl Kept {
     /// The message.
     pub fn message(&self) -> &Message {
         &self.message
+    }
+
+    /// The identity of the message, as [`HandledCallback::id`](crate::HandledCallback::id) has it.
+    pub fn id(&self) -> Option<Identity> {
+        let mut identity = Identity::default();
+        let parent = self.deliveries.parents.first()?;
+        // SAFETY: the index is held here (`new`), and kept.
+        let is_known = unsafe { delivery::identity(parent.delivery, parent.first, &mut identity) };
+        is_known.then_some(identity)
     }
 
     /// The message to change or pass on, and the duty apart from it.

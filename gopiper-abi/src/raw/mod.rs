@@ -67,6 +67,7 @@ pub use component::{
     FactoryVtable, FactoryVtable_Ref, Header, HeldMemory, Kind, Need, Parallel, Produced,
     RawComponent, RawFactory, enter, header,
 };
+pub use delivery::identity::{Identities, Identity, IdentityRun, NoIdentity};
 pub use delivery::positions::{MessagePosition, Positions};
 pub use delivery::{Delivery, DeliveryVtable, DeliveryVtable_Ref, Outcome, Parent, Settle};
 pub use error::RawError;

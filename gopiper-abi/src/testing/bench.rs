@@ -103,6 +103,13 @@ impl Settle for Bench {
     }
 }
 
+/// Of messages that were sent without a token.
+struct Unheard;
+
+impl Settle for Unheard {
+    fn settled(&self, _token: u64, _first: u32, _count: u32, _outcome: Outcome) {}
+}
+
 impl Completion for Bench {
     fn completed(&self, batch: Batch) {
         self.lock().completed = Some(batch);
@@ -163,6 +170,9 @@ impl HostSide for BenchHost {
         let none = || RawError::new("", "this test has no state directory");
         self.0.state_directory.clone().ok_or_else(none)
     }
+    fn origin(&self) -> Result<String, RawError> {
+        Ok("test".to_owned())
+    }
     fn unsent(&self, count: u32) {
         self.0.lock().unsent += u64::from(count);
     }
@@ -174,9 +184,11 @@ impl HostSide for BenchHost {
     }
     fn send(&self, mut batch: Batch, sending: Sending) -> Result<(), (SendStatus, Batch, Sending)> {
         if sending.deliveries.is_empty() {
-            if let Some(token) = sending.token {
-                batch.open_delivery(token, self.0.clone());
-            }
+            let hears: Arc<dyn Settle> = match sending.token {
+                Some(_) => self.0.clone(),
+                None => Arc::new(Unheard),
+            };
+            batch.open_delivery_at(sending.token.unwrap_or(0), sending.positions, hears);
         } else {
             batch.derive_delivery(sending.deliveries);
         }

@@ -1,7 +1,7 @@
 //! The messages that a test gives to a component and gets back.
 use std::fmt;
 
-use crate::Message;
+use crate::{Message, Outcome, Report};
 
 /// A component's report on a message that it received.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,5 +46,18 @@ impl IntoMessage for &str {
 impl IntoMessage for &[u8] {
     fn into_message(self) -> Message {
         Message::new(self.to_vec())
+    }
+}
+
+/// The outcome of a message that is not passed on.
+pub(super) fn outcome_of(status: i32) -> Outcome {
+    if status >= 300 { Outcome::DROPPED } else { Outcome::FAILED }
+}
+
+pub(super) fn with_its_report(message: &Message) -> Message {
+    let copy = message.duplicate();
+    match message.status() {
+        0 => copy,
+        status => copy.with_report(Report::new(status, message.description().to_owned())),
     }
 }

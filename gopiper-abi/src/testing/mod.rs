@@ -10,13 +10,14 @@ use std::{
 };
 
 use self::bench::{Bench, BenchHost, keep};
+use self::message::{outcome_of, with_its_report};
 pub use self::{
     bench::Settled,
     message::{HandledMessage, IntoMessage},
 };
 use crate::{
-    Batch, Error, Factory, HandleFlags, Kind, Level, Map, Message, Outcome, Produced, Report,
-    Value,
+    Batch, Error, Factory, HandleFlags, Identity, Kind, Level, Map, Message, Outcome, Positions,
+    Produced, Value,
     export::{AsSink, AsSource, AsTransform, Exported, HasKind, Role},
     raw::{
         DEFAULT_CAPACITY, Fate, Handling, MetricKind, RawError,
@@ -60,6 +61,8 @@ pub struct Harness {
     bench: Arc<Bench>,
     /// The moment until which a source waits.
     waits_until: Option<i64>,
+    /// The number in the identity of the next message that it gets.
+    next: u64,
 }
 
 impl Harness {
@@ -127,7 +130,7 @@ impl Harness {
         factory.check().map_err(first)?;
         let bench = Arc::new(Bench { state_directory, ..Bench::default() });
         let component = started(&mut factory, &bench)?;
-        Ok(Harness { component, factory, bench, waits_until: None })
+        Ok(Harness { component, factory, bench, waits_until: None, next: 1 })
     }
 
     /// Gives it messages in one batch, and returns its report on each, after all deferred messages
@@ -149,7 +152,9 @@ impl Harness {
         }
         let token = self.bench.lock().calls;
         self.bench.lock().calls += 1;
-        batch.open_delivery(token, self.bench.clone());
+        let numbers = Positions::counted("test", "message", self.next).identified("test");
+        self.next += batch.len() as u64;
+        batch.open_delivery_at(token, Some(Box::new(numbers)), self.bench.clone());
         let handling = Handling::new(batch);
         while !handling.is_through() {
             if self.component.handle(&handling).contains(HandleFlags::PANICKED) {
@@ -176,6 +181,22 @@ impl Harness {
         });
         self.bench.lock().sent.push_back(batch);
         handled
+    }
+
+    /// The next message for [`Harness::handle`] has the identity `test:NUMBER`, and those after it the
+    /// numbers that follow. So a test gives a message again, as a source does after a restart. The
+    /// first message of a harness has the number 1.
+    ///
+    /// ```
+    /// # use gopiper_abi::testing::Harness;
+    /// # fn example(mut sink: Harness) {
+    /// sink.handle(["one", "two"]);
+    /// sink.number_from(2);
+    /// sink.handle(["two", "three"]);
+    /// # }
+    /// ```
+    pub fn number_from(&mut self, number: u64) {
+        self.next = number;
     }
 
     /// Asks a source for messages; [`Harness::sent`] returns them.
@@ -215,11 +236,25 @@ impl Harness {
         self.take_sent(Outcome::DELIVERED)
     }
 
+    /// As [`Harness::sent`], the data of each message with its identity, if it has one.
+    pub fn sent_with_ids(&mut self) -> Vec<(Vec<u8>, Option<Identity>)> {
+        let sent = self.take_sent_with_ids(Outcome::DELIVERED).into_iter();
+        sent.map(|(message, id)| (message.data().to_vec(), id)).collect()
+    }
+
     fn take_sent(&mut self, outcome: Outcome) -> Vec<Message> {
+        self.take_sent_with_ids(outcome).into_iter().map(|(message, _)| message).collect()
+    }
+
+    fn take_sent_with_ids(&mut self, outcome: Outcome) -> Vec<(Message, Option<Identity>)> {
         let batches = std::mem::take(&mut self.bench.lock().sent);
         let mut messages = Vec::new();
         for mut batch in batches {
-            messages.extend(batch.messages().iter().map(with_its_report));
+            messages.extend(batch.messages_mut().iter().map(|message| {
+                let mut id = Identity::default();
+                let is_known = message.write_id(&mut id);
+                (with_its_report(message), is_known.then_some(id))
+            }));
             batch.retain(|message| match message.status() {
                 0 => Fate::Settle(outcome),
                 status => Fate::Settle(outcome_of(status)),
@@ -365,17 +400,4 @@ fn started(factory: &mut FactoryHandle, bench: &Arc<Bench>) -> Result<ComponentH
     let mut component = factory.create(host(Arc::new(BenchHost(bench.clone())))).map_err(Error)?;
     component.start().map_err(Error)?;
     Ok(component)
-}
-
-/// The outcome of a message that is not passed on.
-fn outcome_of(status: i32) -> Outcome {
-    if status >= 300 { Outcome::DROPPED } else { Outcome::FAILED }
-}
-
-fn with_its_report(message: &Message) -> Message {
-    let copy = message.duplicate();
-    match message.status() {
-        0 => copy,
-        status => copy.with_report(Report::new(status, message.description().to_owned())),
-    }
 }

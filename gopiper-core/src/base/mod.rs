@@ -6,5 +6,6 @@ pub(crate) mod cpu;
 pub(crate) mod memory;
 pub(crate) mod one_line;
 pub(crate) mod plural;
+pub(crate) mod random;
 pub mod secrets;
 pub(crate) mod time_spent;

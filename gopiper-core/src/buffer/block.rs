@@ -11,11 +11,23 @@
 //! ```
 //!
 //! Numbers are varints. A block does not know how many messages it has: its entry does.
+#[cfg(test)]
+mod tests;
+
+mod identities;
+
 use std::ops::Range;
 
-use gopiper_abi::{Batch, Message, Outcome, Payload, Trace, Value, ValueTag, raw::Fate};
+use gopiper_abi::{
+    Batch, Message, Outcome, Payload, Positions, Trace, Value, ValueTag,
+    raw::{Fate, Identities, IdentityRun},
+};
 
-use super::varint::{Malformed, VarintReader, put, put_bytes, put_signed};
+use self::identities::{begins, read_identities, write_identities};
+use super::{
+    store::StoredBlock,
+    varint::{Malformed, VarintReader, put, put_bytes, put_signed},
+};
 use crate::disk::value::{Stored, check_depth};
 
 /// The flags of a message with rarities: its state, and the fields that follow, in this order.
@@ -23,8 +35,9 @@ const LACKS_DELIMITER: u8 = 1;
 const CONTINUES: u8 = 2;
 /// The number of the piece.
 const PIECE: u8 = 4;
-/// Bytes that identify it for its source: not written so far, but a block may have some.
-const IDENTITY: u8 = 8;
+/// From this message on: how many have identities of one origin, the origin, the number of each since
+/// that of the message before, and 1 if ordinals follow: of each, how many, and those.
+const IDENTITIES: u8 = 8;
 /// How many; each with name and value.
 const ATTRIBUTES: u8 = 16;
 const VALUE: u8 = 32;
@@ -38,8 +51,9 @@ const BYTES: u8 = 2;
 const INTEGER: u8 = 3;
 const OTHER: u8 = 4;
 
-/// Appends the bytes of messages that pass [`check`], or were read from a block.
-pub(super) fn write(messages: &[Message], bytes: &mut Vec<u8>) {
+/// Appends the bytes of messages that pass [`check`], or were read from a block, with their
+/// identities.
+pub(super) fn write(messages: &[Message], ids: &Identities, bytes: &mut Vec<u8>) {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; 4]);
     let mut time = 0i64;
@@ -52,13 +66,14 @@ pub(super) fn write(messages: &[Message], bytes: &mut Vec<u8>) {
         time = its_time;
     }
     messages.iter().for_each(|message| put(bytes, message.data().len() as u64));
-    let mut next = 0;
+    let (mut next, mut runs) = (0, begins(ids).peekable());
     for (place, message) in (1..).zip(messages) {
-        let flags = flags_of(message);
+        let run = runs.next_if(|(begin, _)| *begin == place).map(|(_, run)| run);
+        let flags = flags_of(message) | if run.is_some() { IDENTITIES } else { 0 };
         if flags != 0 {
             put(bytes, place - next);
             next = place;
-            write_rarities(message, flags, bytes);
+            write_rarities(message, flags, run, bytes);
         }
     }
     bytes.push(0);
@@ -99,10 +114,13 @@ fn flags_of(message: &Message) -> u8 {
     flags
 }
 
-fn write_rarities(message: &Message, flags: u8, bytes: &mut Vec<u8>) {
+fn write_rarities(message: &Message, flags: u8, ids: Option<&IdentityRun>, bytes: &mut Vec<u8>) {
     bytes.push(flags);
     if flags & PIECE != 0 {
         put(bytes, message.piece().into());
+    }
+    if let Some(run) = ids {
+        write_identities(run, bytes);
     }
     if flags & ATTRIBUTES != 0 {
         let attributes = message.attributes();
@@ -147,7 +165,12 @@ fn write_value(value: &Value, bytes: &mut Vec<u8>) {
 }
 
 /// Puts the messages of a block into a batch, which becomes large enough. They share its memory.
-pub(super) fn read(block: &Payload, messages: u32, batch: &mut Batch) -> Result<(), Malformed> {
+/// Returns their identities, as far as they came with some.
+pub(super) fn read(
+    block: &Payload,
+    messages: u32,
+    batch: &mut Batch,
+) -> Result<Identities, Malformed> {
     let payloads = u32::from_le_bytes(VarintReader(block).array()?) as usize;
     let mut runs = VarintReader(block.get(4..payloads).ok_or(Malformed)?);
     let mut lengths = runs.clone();
@@ -192,26 +215,36 @@ pub(super) fn read(block: &Payload, messages: u32, batch: &mut Batch) -> Result<
     read_rarities(lengths, &mut batch.messages_mut()[first..])
 }
 
-fn read_rarities(mut reader: VarintReader, messages: &mut [Message]) -> Result<(), Malformed> {
-    let mut next = 0usize;
+fn read_rarities(
+    mut reader: VarintReader,
+    messages: &mut [Message],
+) -> Result<Identities, Malformed> {
+    let (mut next, mut ids, mut identified) = (0usize, Identities::default(), 0);
     loop {
         let step = usize::try_from(reader.number()?).map_err(|_| Malformed)?;
         if step == 0 {
-            return if reader.0.is_empty() { Ok(()) } else { Err(Malformed) };
+            return if reader.0.is_empty() { Ok(ids) } else { Err(Malformed) };
         }
         next = next.checked_add(step).ok_or(Malformed)?;
-        let message = messages.get_mut(next - 1).ok_or(Malformed)?;
         let flags = reader.byte()?;
-        if flags & !ALL != 0 {
+        if next > messages.len() || flags & !ALL != 0 {
             return Err(Malformed);
         }
-        message.set_lacks_delimiter(flags & LACKS_DELIMITER != 0);
         let piece = if flags & PIECE != 0 { reader.number()? } else { 0 };
         let piece = u16::try_from(piece).map_err(|_| Malformed)?;
-        message.set_piece(piece, flags & CONTINUES != 0);
-        if flags & IDENTITY != 0 {
-            reader.bytes()?;
+        if flags & IDENTITIES != 0 {
+            // Between two runs are messages that came without.
+            let without = (next - 1).checked_sub(identified).ok_or(Malformed)?;
+            let run = read_identities(&mut reader, messages.len() - (next - 1))?;
+            identified = next - 1 + run.count as usize;
+            if without > 0 {
+                ids.push_run(IdentityRun { count: without as u32, ..IdentityRun::default() });
+            }
+            ids.push_run(run);
         }
+        let message = &mut messages[next - 1];
+        message.set_lacks_delimiter(flags & LACKS_DELIMITER != 0);
+        message.set_piece(piece, flags & CONTINUES != 0);
         if flags & ATTRIBUTES != 0 {
             for _ in 0..reader.number()? {
                 let name = reader.text()?;
@@ -242,137 +275,26 @@ fn read_value<'a>(reader: &mut VarintReader<'a>) -> Result<Stored<'a>, Malformed
     })
 }
 
-/// Appends the block without the messages in these places. Returns how many it holds then.
+/// Appends a block without the messages in these places. Returns how many it holds then. Those that
+/// came without an identity get the one that they have had as messages of this block, of `origin`.
 pub(super) fn write_without(
-    block: &Payload,
-    messages: u32,
+    block: &StoredBlock,
     places: &[Range<u32>],
+    origin: &str,
     bytes: &mut Vec<u8>,
 ) -> Result<u32, Malformed> {
     let mut batch = Batch::new(1);
-    read(block, messages, &mut batch)?;
-    let mut all = 0..;
+    let came = read(&block.bytes, block.messages, &mut batch)?;
+    let all = Positions::counted("", "", 1).identified(origin).with_identities(came);
+    let (mut place, mut left) = (0.., Identities::default());
     batch.retain(|_| {
-        let is_named = all.next().is_some_and(|at| places.iter().any(|range| range.contains(&at)));
-        if is_named { Fate::Settle(Outcome::DELIVERED) } else { Fate::Keep }
+        let place = place.next().unwrap_or_default();
+        if places.iter().any(|range| range.contains(&place)) {
+            return Fate::Settle(Outcome::DELIVERED);
+        }
+        left.push(all.identity(place).as_ref());
+        Fate::Keep
     });
-    write(batch.messages(), bytes);
+    write(batch.messages(), &left, bytes);
     Ok(batch.len() as u32)
-}
-
-#[cfg(test)]
-mod tests {
-    use gopiper_abi::Map;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn messages() -> Batch {
-        let mut full = Message::new(&b"\xff\0 bytes"[..]);
-        full.set_attribute("key", vec![Value::from(1i64), Value::NULL]);
-        full.set_attribute("text", "some text");
-        full.set_attribute("bytes", &b"\xff"[..]);
-        full.set_attribute("number", -7i64);
-        full.set_attribute("nothing", Value::NULL);
-        full.set_attribute("large", u64::MAX);
-        full.set_attribute("map", Map::from_iter([("b", Value::time(3)), ("a", true.into())]));
-        full.set_value("a value".into());
-        full.set_trace(Trace { id: [1; 16], span: [2; 8], flags: 1 });
-        full.set_time(i64::MAX);
-        let mut last = Message::new("no delimiter");
-        last.set_lacks_delimiter(true);
-        last.set_time(-5);
-        let mut piece = Message::new("the rest follows");
-        piece.set_piece(7, true);
-        let mut batch = Batch::new(8);
-        batch.push(Message::new("")).unwrap();
-        let lines = Payload::from("one\ntwo\n");
-        batch.extend_slices(&lines, 1, 12, [0..3, 4..7].into_iter());
-        for message in [full, last, piece] {
-            batch.push(message).unwrap();
-        }
-        batch
-    }
-
-    fn written(messages: &[Message]) -> Payload {
-        let mut bytes = Vec::new();
-        write(messages, &mut bytes);
-        bytes.into()
-    }
-
-    fn assert_alike(read: &[Message], written: &[Message]) {
-        assert_eq!(read.len(), written.len());
-        for (read, written) in read.iter().zip(written) {
-            assert_eq!(read.data(), written.data());
-            assert_eq!(read.delimiter(), written.delimiter());
-            assert_eq!(read.attributes(), written.attributes());
-            assert_eq!(read.value(), written.value());
-            assert_eq!(read.trace(), written.trace());
-            assert_eq!(read.time(), written.time());
-            assert_eq!(read.lacks_delimiter(), written.lacks_delimiter());
-            assert_eq!((read.piece(), read.continues()), (written.piece(), written.continues()));
-        }
-    }
-
-    #[test]
-    fn messages_are_read_as_they_were_written() {
-        let messages = messages();
-        let mut batch = Batch::new(1);
-        read(&written(messages.messages()), 6, &mut batch).unwrap();
-        assert_alike(batch.messages(), messages.messages());
-    }
-
-    #[test]
-    fn finished_messages_can_be_left_out() {
-        let (messages, mut bytes) = (messages(), Vec::new());
-        let block = written(messages.messages());
-        let count = write_without(&block, 6, &[0..1, 2..4], &mut bytes).unwrap();
-        let mut batch = Batch::new(1);
-        read(&bytes.into(), count, &mut batch).unwrap();
-        let messages = messages.messages();
-        let expected = [messages[1].duplicate(), messages[4].duplicate(), messages[5].duplicate()];
-        assert_alike(batch.messages(), &expected);
-    }
-
-    #[test]
-    fn an_identity_may_follow_in_a_later_version() {
-        let mut bytes = written(&[Message::new("text")]).to_vec();
-        let payloads = bytes.len() - "text".len();
-        assert_eq!(bytes[payloads - 1], 0, "the end of the rarities");
-        bytes.splice(payloads - 1..payloads, [1, IDENTITY, 3, b'a', b'b', b'c', 0]);
-        bytes[..4].copy_from_slice(&(payloads as u32 + 6).to_le_bytes());
-        let mut batch = Batch::new(1);
-        read(&bytes.into(), 1, &mut batch).unwrap();
-        assert_eq!(batch.messages()[0].data(), b"text");
-    }
-
-    #[test]
-    fn damage_is_an_error_and_no_panic() {
-        let whole = written(messages().messages());
-        for at in 0..whole.len() {
-            for bit in 0..8 {
-                let mut bytes = whole.to_vec();
-                bytes[at] ^= 1 << bit;
-                let _ = read(&bytes.into(), 6, &mut Batch::new(8));
-            }
-            assert_eq!(read(&whole.slice(..at), 6, &mut Batch::new(8)), Err(Malformed));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(
-            mut bytes in proptest::collection::vec(any::<u8>(), 0..200),
-            payloads in 0..220u32,
-            messages in prop_oneof![0..20u32, any::<u32>()],
-        ) {
-            if let Some(first) = bytes.first_chunk_mut() {
-                *first = payloads.to_le_bytes();
-            }
-            let mut batch = Batch::new(1);
-            if read(&bytes.into(), messages, &mut batch).is_ok() {
-                prop_assert_eq!(batch.len(), messages as usize);
-            }
-        }
-    }
 }

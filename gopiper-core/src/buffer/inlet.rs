@@ -2,7 +2,7 @@
 use std::{iter::repeat_n, sync::Arc};
 
 use gopiper_abi::{
-    BatchCall, BatchComponent, Error, HandleFlags, Message, Postponed, Report, own,
+    BatchCall, BatchComponent, Error, HandleFlags, Postponed, Report, own,
     raw::client::FactoryHandle,
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn inlet(shared: Arc<SharedBuffer>) -> FactoryHandle {
         let (host, waits) = (postponed.host(), shared.clone());
         let folder = host.state_directory()?;
         shared
-            .open(&folder, Gauges::new(host, shared.max_bytes())?)
+            .open(&folder, host.origin()?, Gauges::new(host, shared.max_bytes())?)
             .map_err(StoreError::on_start)?;
         postponed.on_stop(move || waits.nudge());
         shared.enter();
@@ -42,9 +42,10 @@ impl Drop for BufferSink {
 }
 
 impl BufferSink {
-    /// Stores the first of these messages, in one commit, or drops them. Returns how many those
-    /// were, and their report; an error is the report of all.
-    fn store(&mut self, messages: &[Message]) -> Result<(usize, Report), Report> {
+    /// Stores the first of the messages from `reported` on, in one commit, or drops them. Returns how
+    /// many those were, and their report; an error is the report of all.
+    fn store(&mut self, call: &BatchCall<'_>, reported: usize) -> Result<(usize, Report), Report> {
+        let messages = &call.messages()[reported..];
         let refused = messages.iter().enumerate().find_map(|(at, message)| {
             block::check(message).err().map(|why| (at, format!("it cannot be buffered: {why}")))
         });
@@ -61,8 +62,10 @@ impl BufferSink {
         while count < messages.len() {
             let part = &messages[count..];
             let part = &part[..self.shared.block_of(part)];
+            let first = reported + count;
+            let ids = call.ids(first..first + part.len());
             let size = self.entries.add_block(|bytes| {
-                block::write(part, bytes);
+                block::write(part, &ids, bytes);
                 Ok(part.len() as u32)
             });
             let size = size.unwrap_or(u64::MAX);
@@ -96,7 +99,7 @@ impl BatchComponent for BufferSink {
         // How many messages have which report, in order.
         let (mut reports, mut reported) = (Vec::new(), 0);
         while reported < count {
-            let (more, report) = match self.store(&call.messages()[reported..]) {
+            let (more, report) = match self.store(&call, reported) {
                 Ok(stored) => stored,
                 // Later messages must not overtake it.
                 Err(report) => (count - reported, report),

@@ -96,11 +96,13 @@ impl Source for BufferSource {
         };
         let mut batch = self.postponed.batch();
         let number = block.number;
-        block::read(&block.bytes, block.messages, &mut batch)
+        let ids = block::read(&block.bytes, block.messages, &mut batch)
             .map_err(|_| self.shared.damaged(number))?;
         self.idle_until = None;
         self.sent.insert(number, UnderWay { left: batch.len() as u32, done: Vec::new() });
-        let positions = Positions::counted(format!("buffered block {number}"), "message", 1);
+        let positions = Positions::counted(format!("buffered block {number}"), "message", 1)
+            .identified(self.shared.origin_of(number))
+            .with_identities(ids);
         self.postponed.send_located(batch, Some(number), positions)?;
         Ok(Produced::MORE)
     }

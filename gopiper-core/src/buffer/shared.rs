@@ -105,14 +105,19 @@ impl SharedBuffer {
         })
     }
 
-    pub(super) fn open(&self, folder: &Path, gauges: Gauges) -> Result<(), StoreError> {
+    pub(super) fn open(
+        &self,
+        folder: &Path,
+        origin: String,
+        gauges: Gauges,
+    ) -> Result<(), StoreError> {
         if self.opened.get().is_some() {
             return Ok(());
         }
         let segment_bytes = self.options.max_bytes / SEGMENT_PART;
         let segment_bytes = segment_bytes.clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let arrivals = Mutex::new(Arrivals::of_earlier_run(oldest_file(folder)));
-        let store = Store::open(folder, segment_bytes)?;
+        let store = Store::open(folder, origin, segment_bytes)?;
         let opened = self.opened.get_or_init(|| Opened { store, gauges, arrivals });
         opened.show(&opened.store.index.lock());
         Ok(())
@@ -137,6 +142,11 @@ impl SharedBuffer {
 
     fn wake_outlet(&self) {
         self.outlet.lock().iter().for_each(Host::wake);
+    }
+
+    /// As [`Store::origin_of`].
+    pub(super) fn origin_of(&self, block: u64) -> String {
+        self.opened().store.origin_of(block)
     }
 
     fn opened(&self) -> &Opened {

@@ -54,6 +54,8 @@ pub(super) struct StoredBlock {
 /// Blocks in a folder, which is this process's.
 pub(super) struct Store {
     folder: PathBuf,
+    /// The name that no other buffer has.
+    origin: String,
     /// Held while the log is written. Locked before `index`.
     log: Mutex<Log>,
     pub(super) index: Mutex<Index>,
@@ -70,8 +72,13 @@ struct Log {
 }
 
 impl Store {
-    /// Opens the store in `folder`, whose segments get about so many bytes each.
-    pub(super) fn open(folder: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
+    /// Opens the store in `folder`, whose segments get about so many bytes each. No other buffer has
+    /// this `origin`.
+    pub(super) fn open(
+        folder: &Path,
+        origin: String,
+        segment_bytes: u64,
+    ) -> Result<Self, StoreError> {
         let FoundBuffer { mut index, needless } = replay(folder)?;
         index.segment_bytes = segment_bytes;
         let failed = |error| StoreError::Disk { path: folder.to_owned(), error };
@@ -95,12 +102,19 @@ impl Store {
         index.synced(Vec::new());
         let store = Store {
             folder: folder.to_owned(),
+            origin,
             log: Mutex::new(Log { newest, note: None }),
             index: Mutex::new(index),
             reading: Mutex::default(),
         };
         store.remove_dead();
         Ok(store)
+    }
+
+    /// The origin of the messages of a block that came without an identity: they have their places
+    /// in it as numbers, from 1 on.
+    pub(super) fn origin_of(&self, block: u64) -> String {
+        format!("{}/{block}", self.origin)
     }
 
     /// Closes its files. If it is used again, another segment begins.
@@ -190,7 +204,8 @@ impl Store {
                 own.clear();
                 let length = own
                     .add_block(|bytes| {
-                        block::write_without(&old.bytes, old.messages, finished, bytes)
+                        let origin = self.origin_of(number);
+                        block::write_without(&old, finished, &origin, bytes)
                     })
                     .map_err(|_| self.damaged(format!("block {number}")))?;
                 own.seal_blocks(number, 0)?;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gopiper_abi::{Batch, Message, PayloadMut};
+use gopiper_abi::{Batch, Message, PayloadMut, raw::Identities};
 use tempfile::TempDir;
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
 const MB: usize = 1 << 20;
 
 fn open(folder: &TempDir) -> Result<Store, StoreError> {
-    Store::open(folder.path(), 16 << 20)
+    Store::open(folder.path(), "buffer".into(), 16 << 20)
 }
 
 fn opened(folder: &TempDir) -> Store {
@@ -34,7 +34,7 @@ fn append(store: &Store, blocks: &[&[&str]]) -> Result<(), StoreError> {
     for texts in blocks {
         let messages: Vec<_> = texts.iter().map(|text| Message::new(text.to_string())).collect();
         let written = entries.add_block(|bytes| {
-            block::write(&messages, bytes);
+            block::write(&messages, &Identities::default(), bytes);
             Ok(messages.len() as u32)
         });
         written.unwrap();
@@ -300,7 +300,7 @@ fn a_segment_that_cannot_be_made_is_tried_again() {
 #[test]
 fn finished_blocks_are_logged_once_even_if_no_segment_can_begin() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), 50).unwrap();
+    let store = Store::open(folder.path(), "buffer".into(), 50).unwrap();
     append(&store, &[&["zero"], &["one"], &["two"]]).unwrap();
     assert_eq!(numbers(&store), [0, 1, 2]);
     finish(&store, [0]);

@@ -1,7 +1,8 @@
 //! The stored form of a failed message.
+use std::borrow::Cow;
+
 use gopiper_abi::{Message, Value};
-use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::disk::value::StoredValue;
 
@@ -21,6 +22,8 @@ pub mod about {
     pub const ID: &str = "gopiper.id";
     /// Its position in its source, if the source reports positions.
     pub const POSITION: &str = "gopiper.position";
+    /// The message's identity.
+    pub const IDENTITY: &str = "gopiper.identity";
     /// The ways through the pipeline that lead to the component, one on each line: `stdin → grep`.
     /// One text: a list would be counted by each message that fails.
     pub const WAYS: &str = "gopiper.ways";
@@ -28,31 +31,36 @@ pub mod about {
     pub const HISTORY: &str = "gopiper.history";
 }
 
-/// A failed message, as received by the component that failed with it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Letter {
+/// A failed message, as received by the component that failed with it. It borrows from the message
+/// that it is written from; one that was read is `Letter<'static>`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Letter<'m> {
     /// Its id in the log; empty in letters of older versions.
     #[serde(default)]
-    pub id: String,
+    pub id: Cow<'m, str>,
     /// The message's position in its source, if the source reports positions.
     #[serde(default)]
-    pub position: String,
+    pub position: Cow<'m, str>,
+    /// The message's identity, as text: the one that it came with, or one of its own. Empty in
+    /// letters of older versions.
+    #[serde(default)]
+    pub identity: Cow<'m, str>,
     /// When it was written, in nanoseconds since 1970.
     pub time: i64,
     /// The pipeline.
-    pub pipeline: String,
+    pub pipeline: Cow<'m, str>,
     /// The component that failed with it.
-    pub component: String,
+    pub component: Cow<'m, str>,
     /// The status of the last report.
     pub status: i64,
     /// The description of the last report.
-    pub description: String,
+    pub description: Cow<'m, str>,
     /// How often the component received it.
     pub attempts: u64,
     /// The ways through the pipeline that lead to the component, one on each line. If there are
     /// many, these are the first ones.
     #[serde(default)]
-    pub ways: String,
+    pub ways: Cow<'m, str>,
     /// The attempts before the last one, in order.
     #[serde(default)]
     pub history: Vec<Attempted>,
@@ -63,9 +71,15 @@ pub struct Letter {
     /// Which piece of a long line it is, and whether the rest of the line follows.
     #[serde(default)]
     piece: (u16, bool),
-    attributes: Vec<(String, StoredValue)>,
+    attributes: Vec<(Cow<'m, str>, StoredValue)>,
     value: StoredValue,
-    payload: ByteBuf,
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "read_payload")]
+    payload: Cow<'m, [u8]>,
+}
+
+/// The bytes of a letter that was read are its own.
+fn read_payload<'m, 'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'m, [u8]>, D::Error> {
+    serde_bytes::deserialize(from).map(Cow::<[u8]>::Owned)
 }
 
 /// Consecutive attempts with the same report.
@@ -96,43 +110,54 @@ impl Attempted {
     }
 }
 
-impl Letter {
+impl<'m> Letter<'m> {
     /// The letter of a message that carries the attributes of [`about`].
-    pub(crate) fn of(message: &Message, time: i64) -> Self {
-        let text = |key| message.attribute(key).and_then(Value::as_str).unwrap_or_default().into();
-        let number = |key| message.attribute(key).and_then(Value::as_i64).unwrap_or_default();
-        let list = |key| message.attribute(key).and_then(Value::as_list).unwrap_or_default();
-        let own = |key: &str| !key.starts_with("gopiper.");
-        // A letter that could not be read again would hide the letters after it, too.
-        let mut left_out = String::new();
-        let mut stored = |name: &str, value: &Value| {
-            let stored = StoredValue::new(value);
-            stored.map_err(|why| left_out += &format!(" (not stored: {name}, {why})")).ok()
-        };
-        let attributes = message.attributes().iter().filter(|(key, _)| own(key));
-        let attributes = attributes.filter_map(|(key, value)| {
-            Some((key.to_owned(), stored(&format!("attribute {key}"), value)?))
-        });
-        let attributes = attributes.collect();
-        let value = message.value().and_then(|value| stored("its value", value));
-        Letter {
-            id: text(about::ID),
-            position: text(about::POSITION),
+    pub(crate) fn of(message: &'m Message, time: i64) -> Self {
+        let mut letter = Letter {
             time,
-            pipeline: text(about::PIPELINE),
-            component: text(about::COMPONENT),
-            status: number(about::STATUS),
-            description: text(about::DESCRIPTION) + &left_out,
-            attempts: number(about::ATTEMPTS).unsigned_abs(),
-            ways: text(about::WAYS),
-            history: list(about::HISTORY).iter().filter_map(Attempted::of).collect(),
             message_time: message.time(),
             lacks_delimiter: message.lacks_delimiter(),
             piece: (message.piece(), message.continues()),
-            attributes,
-            value: value.unwrap_or_default(),
-            payload: ByteBuf::from(message.data()),
+            payload: message.data().into(),
+            ..Letter::default()
+        };
+        // A letter that could not be read again would hide the letters after it, too.
+        let mut left_out = String::new();
+        let mut stored = |what: &str, name: &str, value: &Value| {
+            let stored = StoredValue::new(value);
+            stored.map_err(|why| left_out += &format!(" (not stored: {what}{name}, {why})")).ok()
+        };
+        for (name, value) in message.attributes().iter() {
+            let text = || value.as_str().unwrap_or_default().into();
+            let number = || value.as_i64().unwrap_or_default();
+            match name {
+                about::ID => letter.id = text(),
+                about::POSITION => letter.position = text(),
+                about::IDENTITY => letter.identity = text(),
+                about::PIPELINE => letter.pipeline = text(),
+                about::COMPONENT => letter.component = text(),
+                about::STATUS => letter.status = number(),
+                about::DESCRIPTION => letter.description = text(),
+                about::ATTEMPTS => letter.attempts = number().unsigned_abs(),
+                about::WAYS => letter.ways = text(),
+                about::HISTORY => {
+                    let attempts = value.as_list().unwrap_or_default();
+                    letter.history = attempts.iter().filter_map(Attempted::of).collect();
+                }
+                _ if name.starts_with("gopiper.") => {}
+                _ => {
+                    let stored = stored("attribute ", name, value);
+                    letter.attributes.extend(stored.map(|value| (name.into(), value)));
+                }
+            }
         }
+        if let Some(value) = message.value() {
+            letter.value = stored("its value", "", value).unwrap_or_default();
+        }
+        if !left_out.is_empty() {
+            letter.description.to_mut().push_str(&left_out);
+        }
+        letter
     }
 
     /// The message, as received by the component that failed with it.
@@ -177,9 +202,9 @@ mod tests {
         message.set_attribute(about::COMPONENT, "grep");
         message.set_attribute(about::STATUS, 204i64);
         let letter = Letter::of(&message, 5);
-        assert_eq!((letter.component.as_str(), letter.status), ("grep", 204));
+        assert_eq!((&*letter.component, letter.status), ("grep", 204));
         let bytes = rmp_serde::to_vec_named(&letter).unwrap();
-        let read: Letter = rmp_serde::from_slice(&bytes).unwrap();
+        let read: Letter<'static> = rmp_serde::from_slice(&bytes).unwrap();
         assert_eq!(read, letter);
         let again = read.message();
         assert_eq!(again.data(), message.data());
@@ -204,7 +229,7 @@ mod tests {
              (not stored: its value, nested more than 128 levels deep)"
         );
         let bytes = rmp_serde::to_vec_named(&letter).unwrap();
-        let read: Letter = rmp_serde::from_slice(&bytes).unwrap();
+        let read: Letter<'static> = rmp_serde::from_slice(&bytes).unwrap();
         assert_eq!(read, letter);
         let again = read.message();
         assert_eq!(again.data(), b"text");

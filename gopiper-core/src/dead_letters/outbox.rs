@@ -4,11 +4,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use gopiper_abi::raw::Batch;
+use gopiper_abi::{Identity, raw::Batch};
 
 use super::about;
 use crate::{
-    base::{clock::Clock, secrets::redact, time_spent::TimeSpent},
+    base::{clock::Clock, random::random_name, secrets::redact, time_spent::TimeSpent},
     channel::Channel,
 };
 
@@ -19,13 +19,24 @@ pub(crate) struct Outbox {
     /// The prefix of the ids of this run: the time and the process, so that it is unique.
     run: String,
     ids: AtomicU64,
+    /// The origin of messages that came without an identity: no other run in the world has it.
+    origin: String,
+    unidentified: AtomicU64,
 }
 
 impl Outbox {
     pub(crate) fn new(pipeline: String, inlet: Arc<Channel>, clock: &Clock) -> Arc<Self> {
         let started = clock.now().unsigned_abs() / 1_000_000;
         let run = format!("{}-{}", base36(started), base36(std::process::id().into()));
-        Arc::new(Outbox { pipeline, inlet, run, ids: AtomicU64::new(0) })
+        let origin = random_name();
+        Arc::new(Outbox {
+            pipeline,
+            inlet,
+            run,
+            ids: AtomicU64::new(0),
+            origin,
+            unidentified: AtomicU64::new(0),
+        })
     }
 
     /// The id of the next dead letter.
@@ -41,17 +52,23 @@ impl Outbox {
     /// Sends failed messages of a component, each with the details of its failure. Waits for room;
     /// `waits` counts that time. If the dead letters cannot be written, the pipeline stalls.
     pub(crate) fn put(&self, (component, ways): (&str, &str), mut batch: Batch, waits: &TimeSpent) {
+        let (mut description, mut identity) = (String::new(), Identity::default());
         for message in batch.messages_mut() {
             let (status, attempts) = (message.status(), message.attempts());
             // It goes to disk, and `dlq list` knows no secrets.
-            let description = redact(message.description()).into_owned();
+            redact(message.description()).as_ref().clone_into(&mut description);
             if let Some(position) = message.position() {
                 message.set_attribute(about::POSITION, position);
             }
+            if !message.write_id(&mut identity) {
+                let number = self.unidentified.fetch_add(1, Relaxed) + 1;
+                identity.set(&self.origin, number, &[]);
+            }
+            message.set_attribute(about::IDENTITY, identity.to_string());
             message.set_attribute(about::PIPELINE, self.pipeline.as_str());
             message.set_attribute(about::COMPONENT, component);
             message.set_attribute(about::STATUS, i64::from(status));
-            message.set_attribute(about::DESCRIPTION, description);
+            message.set_attribute(about::DESCRIPTION, &*description);
             message.set_attribute(about::ATTEMPTS, i64::from(attempts) + 1);
             message.set_attribute(about::WAYS, ways);
             message.set_status(0);

@@ -6,7 +6,8 @@ use std::{
 };
 
 use gopiper_abi::{
-    Error, Outcome, Positions, Postponed, Produced, Source, own, raw::client::FactoryHandle,
+    Error, Outcome, Positions, Postponed, Produced, Source, own,
+    raw::{Identities, client::FactoryHandle},
 };
 use parking_lot::Mutex;
 
@@ -26,6 +27,8 @@ struct Replay {
     /// The letters sent under a token: their marker, and their offsets.
     sent: BTreeMap<u64, (usize, Vec<u64>)>,
     tokens: u64,
+    /// How many letters were sent.
+    replayed: u64,
     postponed: Postponed,
 }
 
@@ -41,6 +44,7 @@ pub(crate) fn replay(segments: Vec<PathBuf>, pipeline: String, component: String
             entries: VecDeque::new(),
             sent: BTreeMap::new(),
             tokens: 0,
+            replayed: 0,
             postponed,
         })
     })
@@ -70,15 +74,26 @@ impl Replay {
     }
 
     /// How many of the next letters are sent together, at most `limit`: a batch has positions in
-    /// one input. Returns those, too.
-    fn first_of_one_input(&self, limit: usize) -> (usize, Option<Positions>) {
+    /// one input. Returns those, too, with the identities.
+    fn first_of_one_input(&self, limit: usize) -> (usize, Positions) {
         let mut all = self.entries.iter().take(limit).map(|entry| parsed(&entry.letter.position));
-        let Some(Some((first, (input, unit)))) = all.next() else {
-            return (1 + all.take_while(Option::is_none).count(), None);
+        let (count, positions) = match all.next() {
+            Some(Some((first, (input, unit)))) => {
+                let alike = all.map_while(|one| one.filter(|(_, of)| *of == (input, unit)));
+                let numbers = [first].into_iter().chain(alike.map(|(number, _)| number));
+                let numbers: Vec<_> = numbers.collect();
+                (numbers.len(), Positions::listed(input, interned(unit), numbers))
+            }
+            _ => {
+                let count = 1 + all.take_while(Option::is_none).count();
+                (count, Positions::counted("replayed letters", "letter", self.replayed + 1))
+            }
         };
-        let alike = all.map_while(|one| one.filter(|(_, of)| *of == (input, unit)));
-        let numbers: Vec<_> = [first].into_iter().chain(alike.map(|(number, _)| number)).collect();
-        (numbers.len(), Some(Positions::listed(input, interned(unit), numbers)))
+        let mut ids = Identities::default();
+        for entry in self.entries.iter().take(count) {
+            ids.push(entry.letter.identity.parse().ok().as_ref());
+        }
+        (count, positions.with_identities(ids))
     }
 }
 
@@ -118,12 +133,8 @@ impl Source for Replay {
         }
         self.tokens += 1;
         self.sent.insert(self.tokens, (self.markers.len() - 1, offsets));
-        match positions {
-            Some(positions) => {
-                self.postponed.send_located(batch, Some(self.tokens), positions)?;
-            }
-            None => self.postponed.send_tracked(batch, self.tokens)?,
-        }
+        self.replayed += count as u64;
+        self.postponed.send_located(batch, Some(self.tokens), positions)?;
         Ok(Produced::MORE)
     }
 

@@ -62,9 +62,9 @@ impl Segment {
 
     /// Writes the first of these letters, until they have `room` bytes, and syncs them: all or, as
     /// far as others can see, none. Returns how many those were.
-    pub(super) fn append(
+    pub(super) fn append<'m>(
         &mut self,
-        letters: impl Iterator<Item = Letter>,
+        letters: impl Iterator<Item = Letter<'m>>,
         room: u64,
     ) -> io::Result<usize> {
         let (mut bytes, mut count) = (Vec::new(), 0);
@@ -144,7 +144,7 @@ pub struct StoredLetter {
     /// The offset of its beginning; this identifies it.
     pub offset: u64,
     /// The letter.
-    pub letter: Letter,
+    pub letter: Letter<'static>,
 }
 
 /// Reads a segment from its beginning. Damage is skipped, and reported.
@@ -169,7 +169,7 @@ impl SegmentReader {
     }
 
     /// The entry at `at`, and where it ends.
-    fn entry(&self, at: usize) -> Option<(Letter, usize)> {
+    fn entry(&self, at: usize) -> Option<(Letter<'static>, usize)> {
         let (head, body) = entry::read(self.bytes.get(at..)?)?;
         if head.kind != LETTER {
             return None;

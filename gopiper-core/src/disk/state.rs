@@ -5,6 +5,7 @@
 //! dead-letters/                segments, each written by one process
 //! pipelines/PIPELINE/COMPONENT what one component keeps; locked by the process that runs it
 //! ```
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -206,8 +207,7 @@ fn close(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Writes the version unless it is there: under another name first, so that an existing version is
-/// always complete.
+/// Writes the version unless it is there.
 fn ensure_version(file: &Path) -> io::Result<()> {
     // The name is this process's alone, and its components start at the same time.
     static WRITING: Mutex<()> = Mutex::new(());
@@ -215,11 +215,16 @@ fn ensure_version(file: &Path) -> io::Result<()> {
     if fs::read(file).ok() == Some(version_text().into_bytes()) {
         return Ok(());
     }
+    write_whole(file, version_text().as_bytes())
+}
+
+/// Writes a file under another name first, so that the one of this name is always complete.
+fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = file.with_extension(format!("{}.new", std::process::id()));
     let write = || {
         let mut options = OpenOptions::new();
         let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-        made.write_all(version_text().as_bytes())?;
+        made.write_all(bytes)?;
         made.sync_all()?;
         fs::rename(&aside, file)
     };
@@ -274,6 +279,17 @@ impl ComponentState {
         let folder = make(directory, &self.folder)?;
         *lock = Some(lock_folder(&folder)?);
         Ok(folder)
+    }
+
+    /// A name that no other component has: random, and made once in the component's folder.
+    pub(crate) fn origin(&self) -> Result<String, Error> {
+        let folder = self.folder()?;
+        // For this process's workers; other processes wait for the folder.
+        let _alone = self.lock.lock();
+        origin::of(&folder).map_err(|error| {
+            let path = folder.join(origin::FILE);
+            Error::new(format!("cannot use {}: {error}", path.display())).caused_by(&error)
+        })
     }
 
     /// The pipeline has ended.

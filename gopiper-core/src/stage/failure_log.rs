@@ -1,12 +1,11 @@
 //! Logs a component's failures: the first failure of each reason at once, then counts while the
 //! reason lasts, and finally its end. So a new reason is always seen, and a thousand failures a
 //! second do not drown it.
+mod reasons;
 #[cfg(test)]
 pub(super) mod tests;
 
 use std::{
-    collections::HashMap,
-    hash::{DefaultHasher, Hasher},
     sync::{
         Arc,
         atomic::{
@@ -17,11 +16,15 @@ use std::{
     time::Duration,
 };
 
+use gopiper_abi::{Identity, Message};
 use parking_lot::Mutex;
 
 use crate::{
     base::{clock::Clock, one_line::in_a_line},
-    stage::recent_failures::{RecentFailure, RecentFailures},
+    stage::{
+        failure_log::reasons::{Reason, Reasons},
+        recent_failures::{RecentFailure, RecentFailures},
+    },
 };
 
 /// How often a reason that goes on is reported.
@@ -61,7 +64,7 @@ pub(crate) struct Failures {
     recoveries: AtomicU64,
     /// Messages that were dropped, as there was no room for them.
     dropped: AtomicU64,
-    reasons: Mutex<HashMap<u64, Reason>>,
+    reasons: Mutex<Reasons>,
     pub(crate) recent: RecentFailures,
 }
 
@@ -72,6 +75,22 @@ pub(crate) struct Failure<'m> {
     pub(crate) attempt: Attempt,
     /// The id of its dead letter.
     pub(crate) dead_letter: Option<&'m str>,
+}
+
+/// Where a message comes from, as far as its source says.
+#[derive(Default)]
+pub(crate) struct MessageOrigin {
+    pub(crate) position: Option<String>,
+    pub(crate) identity: Option<String>,
+}
+
+impl MessageOrigin {
+    pub(crate) fn of(message: &Message) -> Self {
+        let mut id = Identity::default();
+        let is_known = message.write_id(&mut id);
+        let identity = is_known.then(|| id.to_string());
+        MessageOrigin { position: message.position(), identity }
+    }
 }
 
 /// The operation that failed.
@@ -95,28 +114,6 @@ impl Attempt {
     }
 }
 
-/// Failures that are reported together.
-struct Reason {
-    status: i32,
-    /// Of the last one.
-    description: String,
-    attempt: Attempt,
-    /// When the first one came, and how many have come since.
-    since: i64,
-    total: u64,
-    /// How many of them are not in the log yet, and when they will be.
-    unsaid: u64,
-    until: i64,
-    /// When operators were last shown an occurrence.
-    shown: i64,
-    /// [`Failures::recoveries`] when its window began.
-    recoveries: u64,
-    /// An attempt has succeeded since the last failure.
-    has_recovered: bool,
-    /// A recovery was reported in this window.
-    told_recovery: bool,
-}
-
 impl Failures {
     pub(crate) fn new(pipeline: Arc<str>, component: String, clock: Clock) -> Self {
         Failures {
@@ -132,22 +129,22 @@ impl Failures {
         }
     }
 
-    /// Reports a failure: in words if its reason is new, otherwise with the next counts. `position`
+    /// Reports a failure: in words if its reason is new, otherwise with the next counts. `origin`
     /// says where the message comes from; it is only called for a report in words.
-    pub(crate) fn report(&self, failure: &Failure<'_>, position: impl FnOnce() -> Option<String>) {
+    pub(crate) fn report(&self, failure: &Failure<'_>, origin: impl FnOnce() -> MessageOrigin) {
         if !self.is_new(failure, 1) {
             return;
         }
         let Failure { status, description, attempt, dead_letter } = *failure;
         let said = said(description);
-        let position = position();
+        let MessageOrigin { position, identity } = origin();
         match attempt {
             Attempt::Last => log!(
-                self error "message_failed" [status, dead_letter, position]
+                self error "message_failed" [status, dead_letter, position, identity]
                 "a message failed: {said}"
             ),
             Attempt::Retried => log!(
-                self warn "message_retried" [status, position]
+                self warn "message_retried" [status, position, identity]
                 "a message failed, and will be tried again: {said}"
             ),
             Attempt::Start => log!(
@@ -179,7 +176,8 @@ impl Failures {
         let Failure { status, description, attempt, .. } = *failure;
         let now = self.clock.monotonic();
         let mut reasons = self.reasons.lock();
-        let mut key = key(status, attempt, description);
+        let mut key = reasons.key(status, attempt, description);
+        let reasons = &mut reasons.by_key;
         if reasons.len() >= MOST_REASONS && !reasons.contains_key(&key) && attempt != Attempt::Room
         {
             key = OTHERS;
@@ -241,7 +239,7 @@ impl Failures {
             return;
         }
         let now = self.clock.monotonic();
-        for reason in self.reasons.lock().values_mut() {
+        for reason in self.reasons.lock().by_key.values_mut() {
             let is_new =
                 reason.attempt.is_retried() && !std::mem::replace(&mut reason.has_recovered, true);
             if is_new && !std::mem::replace(&mut reason.told_recovery, true) {
@@ -265,7 +263,7 @@ impl Failures {
         if now < due {
             return;
         }
-        let mut reasons = self.reasons.lock();
+        let reasons = &mut self.reasons.lock().by_key;
         reasons.retain(|key, reason| reason.until > now || self.tell(*key, reason, now));
         let next = reasons.values().map(|reason| reason.until).min();
         self.due.store(next.unwrap_or(i64::MAX), SeqCst);
@@ -273,7 +271,7 @@ impl Failures {
 
     /// Writes the counts that are left: the component has ended.
     pub(crate) fn end(&self) {
-        for (key, mut reason) in self.reasons.lock().drain() {
+        for (key, mut reason) in self.reasons.lock().by_key.drain() {
             // For dropped messages the log has their total.
             if reason.unsaid > 0 && reason.attempt != Attempt::Room {
                 self.tell(key, &mut reason, self.clock.monotonic());
@@ -368,29 +366,4 @@ fn lasted(since: i64, now: i64) -> String {
         ..6000.0 => format!("{:.1} min", seconds / 60.0),
         _ => format!("{:.1} h", seconds / 3600.0),
     }
-}
-
-/// Tells reasons apart: by the status, and by the description without the numbers and quoted texts
-/// in it, which differ from message to message.
-fn key(status: i32, attempt: Attempt, description: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write_i32(status);
-    hasher.write_u8(attempt as u8);
-    let bytes = description.as_bytes();
-    let (mut from, mut at) = (0, 0);
-    while at < bytes.len() {
-        let is_quote = matches!(bytes[at], b'\'' | b'"' | b'`')
-            && !at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
-        let quoted = is_quote.then(|| memchr::memchr(bytes[at], &bytes[at + 1..])).flatten();
-        let differs = quoted.map_or(usize::from(bytes[at].is_ascii_digit()), |end| end + 2);
-        if differs > 0 && from < at {
-            hasher.write(&bytes[from..at]);
-        }
-        at += differs.max(1);
-        if differs > 0 {
-            from = at;
-        }
-    }
-    hasher.write(&bytes[from..]);
-    hasher.finish()
 }

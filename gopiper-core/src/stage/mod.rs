@@ -34,7 +34,7 @@ use gopiper_abi::{
 use parking_lot::Mutex;
 
 pub(crate) use self::failure_log::Failures;
-use self::failure_log::{Attempt, Failure};
+use self::failure_log::{Attempt, Failure, MessageOrigin};
 pub(crate) use self::outlet::{Outlet, Tee, Wait};
 use crate::{
     base::{clock::Clock, memory::Blocks, time_spent::TimeSpent},
@@ -268,13 +268,13 @@ impl Stage {
     pub(crate) fn report_failure(&self, message: &Message, dead_letter: Option<&str>) {
         let (status, description) = (message.status(), message.description());
         let failure = Failure { status, description, attempt: Attempt::Last, dead_letter };
-        self.failures.report(&failure, || message.position());
+        self.failures.report(&failure, || MessageOrigin::of(message));
     }
 
     /// Reports messages that failed without a report of their component.
     pub(crate) fn report_loss(&self, description: &str) {
         let failure = Failure { status: 0, description, attempt: Attempt::Last, dead_letter: None };
-        self.failures.report(&failure, || None);
+        self.failures.report(&failure, MessageOrigin::default);
     }
 
     /// Reports a start of the component that will be tried again.
@@ -282,7 +282,7 @@ impl Stage {
         let description = &*error.to_string();
         let failure =
             Failure { status: 0, description, attempt: Attempt::Start, dead_letter: None };
-        self.failures.report(&failure, || None);
+        self.failures.report(&failure, MessageOrigin::default);
     }
 
     /// Reports a call of the component's timer that has failed, and will be made again.
@@ -290,14 +290,14 @@ impl Stage {
         let description = &*error.to_string();
         let failure =
             Failure { status: 0, description, attempt: Attempt::Timer, dead_letter: None };
-        self.failures.report(&failure, || None);
+        self.failures.report(&failure, MessageOrigin::default);
     }
 
     /// Reports a message that will be tried again.
     pub(crate) fn report_retry(&self, message: &Message) {
         let (status, description) = (message.status(), message.description());
         let failure = Failure { status, description, attempt: Attempt::Retried, dead_letter: None };
-        self.failures.report(&failure, || message.position());
+        self.failures.report(&failure, || MessageOrigin::of(message));
     }
 
     /// A message has failed, and the operator wants the pipeline to stop then.

@@ -238,6 +238,10 @@ impl HostSide for WorkerHost {
         Ok(self.stage.state.folder()?)
     }
 
+    fn origin(&self) -> Result<String, RawError> {
+        Ok(self.stage.state.origin()?)
+    }
+
     fn unsent(&self, count: u32) {
         // Messages that a source keeps are not sent yet.
         if self.stage.kind == Kind::SOURCE {

@@ -80,7 +80,7 @@ fn every_report_has_its_effect() {
 }
 
 /// The dead letters after these messages.
-fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter> {
+fn letters_of(components: Vec<ComponentSpec>) -> Vec<Letter<'static>> {
     let state = tempfile::tempdir().expect("a folder");
     let options =
         PipelineOptions { state_directory: Some(state.path().to_owned()), ..Default::default() };

@@ -96,7 +96,7 @@ pub(crate) fn read_each(
     for entry in SegmentReader::open(segment).map_err(failed)? {
         match entry {
             Ok(entry) => each(FoundLetter {
-                id: match entry.letter.id.as_str() {
+                id: match &*entry.letter.id {
                     "" => format!("{stem}:{}", entry.offset),
                     id => id.to_owned(),
                 },
@@ -151,6 +151,7 @@ pub(crate) fn described(FoundLetter { id, entry, done }: &FoundLetter) -> Value 
     json!({
         "id": id,
         "position": Some(&letter.position).filter(|position| !position.is_empty()),
+        "identity": Some(&letter.identity).filter(|identity| !identity.is_empty()),
         "time": time(letter.time),
         "pipeline": letter.pipeline,
         "component": letter.component,

@@ -54,6 +54,9 @@ pub(crate) struct Entry {
     /// How long it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) length: Option<u64>,
+    /// How often its content was replaced: its bytes have other identities each time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) generation: u32,
     /// It was not there any more when it was read to its end, or that it is gone was said.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) ended: bool,
@@ -73,6 +76,7 @@ impl Entry {
             mark: None,
             beyond: None,
             length: None,
+            generation: 0,
             ended: false,
         }
     }
@@ -93,6 +97,16 @@ impl Entry {
         matches!((self.born, born), (Some(own), Some(other)) if own != other)
     }
 
+    /// What the places in it belong to, as they are now, among the files that a source with this
+    /// origin reads. `None` without a time of birth: another file may have the inode later.
+    pub(crate) fn origin(&self, of_source: &str) -> Option<String> {
+        let (inode, born) = (self.inode.number(), self.born?);
+        Some(match self.generation {
+            0 => format!("{of_source}/{inode:x}-{born:x}"),
+            generation => format!("{of_source}/{inode:x}-{born:x}-{generation}"),
+        })
+    }
+
     /// How much of it was not read, as far as is known.
     pub(crate) fn unread(&self) -> u64 {
         self.length.map_or(0, |length| length.saturating_sub(self.offset))
@@ -101,6 +115,10 @@ impl Entry {
 
 fn is_false(is: &bool) -> bool {
     !is
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use gopiper_abi::Positions;
+use gopiper_abi::{Identity, Positions, raw::Identities};
 
 use crate::{
     files::{
@@ -32,6 +32,11 @@ pub(crate) struct Ledger {
     known: Vec<Entry>,
     last_number: u64,
     last_token: u64,
+    /// What the identities of all messages begin with.
+    origin: String,
+    /// A file has other content than the checkpoint knows. Until that is on disk its messages have
+    /// no identity: after a kill, the next content could get the same.
+    pub(crate) is_replaced: bool,
     /// Whether something has changed since the last [`Ledger::entries`].
     pub(crate) changed: bool,
 }
@@ -60,8 +65,8 @@ struct Open {
 }
 
 impl Ledger {
-    pub(crate) fn new(known: Vec<Entry>) -> Self {
-        Ledger { known, ..Ledger::default() }
+    pub(crate) fn new(known: Vec<Entry>, origin: String) -> Self {
+        Ledger { known, origin, ..Ledger::default() }
     }
 
     /// Takes the remembered details of files that this one may be: they were the same inode.
@@ -80,6 +85,7 @@ impl Ledger {
     /// A file is read from where its entry says; returns the number under which it is known here.
     pub(crate) fn open(&mut self, entry: Entry) -> u64 {
         self.last_number += 1;
+        self.is_replaced |= entry.generation > 0 && entry.offset == 0;
         let (batches, marks) = (VecDeque::new(), VecDeque::new());
         let (closed, is_bound_said) = (false, false);
         let progress = Progress { entry, batches, marks, closed, is_bound_said };
@@ -96,10 +102,29 @@ impl Ledger {
         starts
     }
 
-    /// The positions of messages of this file that begin there, for the reader of a failure.
-    pub(crate) fn positions(&self, number: u64, starts: Vec<u64>) -> Option<Positions> {
-        let path = self.files.get(&number)?.entry.path.to_string_lossy();
-        Some(Positions::listed(path, "byte", starts))
+    /// The positions of messages of this file that begin and end there. The places where they begin
+    /// identify them.
+    pub(crate) fn positions(
+        &self,
+        number: u64,
+        starts: Vec<u64>,
+        ends: &[u64],
+    ) -> Option<Positions> {
+        let entry = &self.files.get(&number)?.entry;
+        let path = entry.path.to_string_lossy();
+        let origin = if self.is_replaced { None } else { entry.origin(&self.origin) };
+        let Some(origin) = origin else { return Some(Positions::listed(path, "byte", starts)) };
+        // A line that was refused before its end was seen: the next one seems to begin there, too.
+        let is_open_ended = |(start, end): (&u64, &u64)| start == end;
+        if !starts.iter().zip(ends).any(is_open_ended) {
+            return Some(Positions::listed(path, "byte", starts).identified(origin));
+        }
+        let mut ids = Identities::default();
+        for (start, end) in starts.iter().zip(ends) {
+            let id = (start < end).then(|| Identity::new(&*origin, *start));
+            ids.push(id.as_ref());
+        }
+        Some(Positions::listed(path, "byte", starts).with_identities(ids))
     }
 
     /// Which of the messages that begin and end there have gone through already; `None` if none

@@ -22,6 +22,8 @@ pub(crate) struct Known {
     pub(crate) beyond: Option<Beyond>,
     /// The path under which it is remembered.
     pub(crate) remembered: Option<PathBuf>,
+    /// How often its content was replaced.
+    pub(crate) generation: u32,
 }
 
 /// Returns the place to begin a file that was just opened.
@@ -43,6 +45,7 @@ pub(crate) fn place_of(
     // Their inode was given to this one.
     others.iter().for_each(say_missing);
     let is_first = known.is_empty();
+    let next = known.iter().map(|entry| entry.generation.saturating_add(1)).max();
     for entry in known {
         let fits = entry.fingerprint.fits(head)
             && (input.is_gzip()
@@ -54,14 +57,16 @@ pub(crate) fn place_of(
                 Some(known) if !input.is_gzip() && !known.fits(input.file())? => None,
                 beyond => beyond,
             };
-            return Ok(Known { place: entry.offset, mark, beyond, remembered: Some(entry.path) });
+            let (place, generation) = (entry.offset, entry.generation);
+            return Ok(Known { place, mark, beyond, remembered: Some(entry.path), generation });
         }
     }
     if !is_first {
         log::warn!("{} was truncated or replaced; reading it from the beginning", path.display());
     }
     let at_end = is_first && others.is_empty() && from == Start::End && !input.is_gzip();
-    Ok(Known { place: if at_end { metadata.len() } else { 0 }, ..Known::default() })
+    let place = if at_end { metadata.len() } else { 0 };
+    Ok(Known { place, generation: next.unwrap_or(0), ..Known::default() })
 }
 
 /// A file that is remembered is not there any more.

@@ -33,7 +33,8 @@ impl Saving {
     }
 
     pub(crate) fn save_if_due(&mut self, ledger: &mut Ledger) {
-        if !ledger.changed || self.host.monotonic() < self.next {
+        let is_due = ledger.is_replaced || self.host.monotonic() >= self.next;
+        if !(ledger.changed && is_due) {
             return;
         }
         match self.save(ledger) {
@@ -64,6 +65,9 @@ impl Saving {
 
     fn save(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
         self.next = self.host.monotonic().saturating_add(self.interval);
-        self.store.save(&ledger.entries(self.host.now())).inspect_err(|_| ledger.changed = true)
+        let saved = self.store.save(&ledger.entries(self.host.now()));
+        ledger.changed = saved.is_err();
+        ledger.is_replaced &= saved.is_err();
+        saved
     }
 }

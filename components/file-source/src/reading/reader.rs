@@ -103,12 +103,14 @@ impl Reader {
         input.begin(&head)?;
         input.look_for_size(&head)?;
         let inode = Inode::from(&metadata);
+        // What has no size has other content each time: its places identify nothing.
+        let born = born(&metadata).filter(|_| input.has_size(&metadata));
         let known = place_of(path, &metadata, &input, &head, from, outlet.ledger.as_mut())?;
         let mut reader = Reader {
             path: path.to_owned(),
             real: real(path),
             inode,
-            born: born(&metadata),
+            born,
             tail: Tail::default(),
             mark: None,
             log: log_of(known.remembered.as_deref().unwrap_or(path)),
@@ -169,7 +171,7 @@ impl Reader {
     }
 
     fn begin(&mut self, known: Known, head: &[u8], outlet: &mut Outlet) {
-        let Known { place, mark, beyond, .. } = known;
+        let Known { place, mark, beyond, generation, .. } = known;
         self.fingerprint = Fingerprint::of(head);
         self.lines = None;
         (self.read, self.unsent, self.sent) = (place, place, 0);
@@ -182,6 +184,7 @@ impl Reader {
                 real: self.real.clone(),
                 mark: self.mark.clone(),
                 beyond,
+                generation,
                 ..Entry::new(&self.path, self.inode, self.born)
             });
         }
@@ -198,9 +201,8 @@ impl Reader {
             Ok(Block::Skipped) => return Ok(Step::Read),
             Ok(Block::None) => return Ok(Step::AtEnd),
             Ok(Block::Overwritten(head)) => {
-                if let Some(ledger) = &mut outlet.ledger {
-                    ledger.forget(self.number);
-                }
+                let before = outlet.ledger.as_mut().and_then(|ledger| ledger.forget(self.number));
+                let generation = before.map_or(0, |entry| entry.generation.saturating_add(1));
                 log::warn!(
                     "{} was truncated: reading it from the beginning{}",
                     self.path.display(),
@@ -210,7 +212,7 @@ impl Reader {
                     }
                 );
                 self.tail = Tail::default();
-                self.begin(Known::default(), &head, outlet);
+                self.begin(Known { generation, ..Known::default() }, &head, outlet);
                 return Ok(Step::Overwritten);
             }
             Err(error) => return Ok(Step::Failed(error, self.read)),

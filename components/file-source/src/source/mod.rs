@@ -93,7 +93,7 @@ impl FileSource {
             let interval = i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX);
             let interval = interval.max(SAVE_PAUSE);
             saving = Some(Saving::new(opened, host.clone(), interval));
-            ledger = Some(Ledger::new(known.unwrap_or_default()));
+            ledger = Some(Ledger::new(known.unwrap_or_default(), postponed.host().origin()?));
         }
         let path_attribute = attributes.path_attribute.clone();
         Ok(FileSource {
@@ -159,6 +159,9 @@ impl FileSource {
                 reader.turn = self.opened;
                 self.readers.push(reader);
                 self.refused.remove(path);
+                if self.outlet.ledger.as_ref().is_some_and(|ledger| ledger.is_replaced) {
+                    self.checkpoint(Saving::save_if_due);
+                }
             }
             Err(error) if is_starved(&error) => {
                 if !self.starved {

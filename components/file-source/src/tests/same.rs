@@ -184,3 +184,43 @@ fn files_that_the_system_generates_are_read_each_time() {
     assert_eq!(now(&mut source).len(), 1);
     assert_eq!(now(&mut source).len(), 0);
 }
+
+/// The identities of what is there now, without the part that is the file's own.
+fn numbers(source: &mut Harness) -> (Vec<String>, Vec<u64>) {
+    while source.produce(512).unwrap() == Produced::MORE {}
+    let ids = source.sent_with_ids().into_iter().map(|(_, id)| id.expect("an identity"));
+    ids.map(|id| (id.origin().to_owned(), id.number())).unzip()
+}
+
+#[test]
+fn a_line_has_the_same_identity_each_time_until_its_file_has_other_content() {
+    let folder = Folder::new();
+    folder.write("a.log", "one\ntwo\n");
+    let mut source = folder.source("*.log");
+    let (origins, starts) = numbers(&mut source);
+    assert_eq!(starts, [0, 4]);
+    assert!(origins[0].starts_with("test/") && origins[0] == origins[1], "{origins:?}");
+    // Nothing was settled, as after a kill; and the file has another name.
+    drop(source);
+    folder.rename("a.log", "b.log");
+    let mut source = folder.source("*.log");
+    assert_eq!(numbers(&mut source), (origins.clone(), vec![0, 4]));
+    source.tell_settled();
+    drop(source);
+    folder.write("b.log", "new\n");
+    let (other, starts) = numbers(&mut folder.source("*.log"));
+    assert_eq!((&*other[0], &*starts), (&*format!("{}-1", origins[0]), &[0][..]));
+    // It is replaced before a line of it has gone through: that is a third content.
+    folder.write("b.log", "x\n");
+    let (third, _) = numbers(&mut folder.source("*.log"));
+    assert_eq!(third[0], format!("{}-2", origins[0]));
+}
+
+#[test]
+fn lines_without_a_checkpoint_have_no_identity() {
+    let folder = Folder::new();
+    folder.write("a.log", "one\n");
+    let mut source = folder.try_source("*.log", [("checkpoint", false.into())]).unwrap();
+    while source.produce(512).unwrap() == Produced::MORE {}
+    assert_eq!(source.sent_with_ids(), [(b"one".to_vec(), None)]);
+}

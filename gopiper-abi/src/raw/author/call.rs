@@ -13,14 +13,14 @@ use std::{
 };
 
 use crate::raw::{
-    BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Message, PayloadOwner,
-    Report,
+    BatchHeader, CallFlags, Ending, Extra, HandleFlags, HandledCallback, Identities, Message,
+    PayloadOwner, Report,
     author::{
         frame::{Frame, settle_slot},
         scope::log_panic_here,
     },
-    batch::run::{end_run, looks_like_run},
-    fence,
+    batch::run::{delivery_of, end_run, looks_like_run},
+    delivery, fence,
     message::{owner, slot},
 };
 
@@ -116,6 +116,33 @@ impl<'b> BatchCall<'b> {
             *ending = Ending::of(last, delimiter);
             Some(Piece { messages: start..next, data, delimiter_before, add_delimiter })
         })
+    }
+
+    /// The identities of messages, by their places in [`BatchCall::messages`]: see
+    /// [`HandledCallback::id`].
+    ///
+    /// # Panics
+    /// When there are fewer messages.
+    pub fn ids(&self, places: std::ops::Range<usize>) -> Identities {
+        let range = self.range();
+        assert!(places.end <= range.len(), "there are {} messages", range.len());
+        let mut identities = Identities::default();
+        let mut places = places.map(|place| (range.start + place) as u32);
+        // SAFETY: the batch is alive for as long as the call (`new`), and the slots from the cursor
+        // on hold messages that are not reported yet.
+        let parts =
+            std::iter::from_fn(|| places.next().map(|at| unsafe { delivery_of(self.batch, at) }));
+        let mut parts = parts.peekable();
+        while let Some((delivery, first)) = parts.next() {
+            let mut count = 1;
+            // Neighbours of one delivery are asked for at once.
+            while parts.next_if_eq(&(delivery, first + count)).is_some() {
+                count += 1;
+            }
+            // SAFETY: these slots hold messages that are not reported yet, so they hold the indices.
+            unsafe { delivery::identities(delivery, first, count, &mut identities) }
+        }
+        identities
     }
 
     /// How many bytes the messages have together.

@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::raw::{
-    BatchHeader, Kept, Message, Report,
+    BatchHeader, Identity, Kept, Message, Report,
     author::frame::{Frame, release_pin},
-    batch::release_hold,
+    batch::{release_hold, run::identity_of},
     message::{owner, slot},
 };
 
@@ -30,6 +30,35 @@ impl<'b> HandledCallback<'b> {
     /// `slot` was handed out in the call of `frame`, to this callback alone.
     pub(in crate::raw) unsafe fn new(slot: *mut Message, frame: &'b Frame) -> Self {
         HandledCallback { slot, frame }
+    }
+
+    /// The identity of the message: the same in each attempt, and after each restart, as long as its
+    /// source gives one. A message made from several others has none.
+    ///
+    /// A component that writes to a place of its own uses it to write each message once.
+    ///
+    /// ```
+    /// use gopiper_abi::{Component, HandledCallback, Message};
+    /// use std::collections::HashSet;
+    ///
+    /// struct Once(HashSet<String>);
+    ///
+    /// impl Component for Once {
+    ///     fn handle(&mut self, message: Message, handled: HandledCallback) {
+    ///         match handled.id() {
+    ///             Some(id) if !self.0.insert(id.to_string()) => handled.discard(message),
+    ///             _ => handled.done(message),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn id(&self) -> Option<Identity> {
+        // SAFETY: the slot is one of this batch's and was handed out to this callback alone. It
+        // keeps the message's index until the report, which consumes the callback.
+        unsafe {
+            let at = self.slot.offset_from((*self.frame.batch).messages) as u32;
+            identity_of(self.frame.batch, at)
+        }
     }
 
     /// The next component gets this message.
@@ -200,6 +229,16 @@ pub struct Deferred {
 unsafe impl Send for Deferred {}
 
 impl Deferred {
+    /// The identity of the message, as [`HandledCallback::id`] has it.
+    pub fn id(&self) -> Option<Identity> {
+        // SAFETY: the slot is one of this batch's, which the hold keeps alive, and belongs to this
+        // value alone. It keeps the message's index until the report.
+        unsafe {
+            let at = self.slot.offset_from((*self.batch).messages) as u32;
+            identity_of(self.batch, at)
+        }
+    }
+
     /// The next component gets this message.
     pub fn done(self, message: Message) {
         self.report(message, Report::DONE);

@@ -5,7 +5,9 @@
 //! piece, and two calls settle the batch. Code that changes a slot ends the run first.
 use std::mem;
 
-use crate::raw::{Batch, BatchHeader, Message, Outcome, delivery, message::owner};
+use crate::raw::{
+    Batch, BatchHeader, Delivery, Identity, Message, Outcome, delivery, message::owner,
+};
 
 impl BatchHeader {
     /// Whether the messages are one run. An empty batch may be one, too.
@@ -13,6 +15,39 @@ impl BatchHeader {
     pub(in crate::raw) fn is_run(&self) -> bool {
         self.run_bytes != 0
     }
+}
+
+/// The delivery of the message in a slot, and its index there.
+///
+/// # Safety
+/// The batch is alive, the slot is below `len`, and nothing else changes it meanwhile.
+#[inline]
+pub(in crate::raw) unsafe fn delivery_of(
+    header: *const BatchHeader,
+    at: u32,
+) -> (*const Delivery, u32) {
+    // SAFETY: the batch is alive, and the slot one of its messages' (`# Safety`). Of a run the first
+    // slot holds the indices of all.
+    unsafe {
+        let (slot, behind) = if (*header).is_run() { (0, at) } else { (at, 0) };
+        let slot = (*header).messages.add(slot as usize);
+        ((*slot).delivery, (*slot).index + behind)
+    }
+}
+
+/// The identity of the message in a slot.
+///
+/// # Safety
+/// As for [`delivery_of`]; the slot's message is not reported to the host yet.
+pub(in crate::raw) unsafe fn identity_of(header: *const BatchHeader, at: u32) -> Option<Identity> {
+    let mut identity = Identity::default();
+    // SAFETY: as the caller says (`# Safety`). The slot holds the index until its message is
+    // reported.
+    let is_known = unsafe {
+        let (delivery, index) = delivery_of(header, at);
+        delivery::identity(delivery, index, &mut identity)
+    };
+    is_known.then_some(identity)
 }
 
 /// Ends a run: each slot gets its own index of the delivery, so that it can be changed, or moved,

@@ -4,6 +4,7 @@
 //! A delivery is the host's: one for each produced batch. A message refers to it by pointer and
 //! index, and each index is settled exactly once, by its holder at that time: the host for messages
 //! in a batch, a [`Kept`](crate::raw::Kept) for messages that a component collects.
+pub(in crate::raw) mod identity;
 pub(in crate::raw) mod positions;
 pub(in crate::raw) mod threads_host;
 
@@ -21,7 +22,9 @@ use abi_stable::{StableAbi, prefix_type::WithMetadata};
 #[cfg(all(test, loom))]
 use loom::sync::atomic::{AtomicI32, AtomicU32};
 
-use crate::raw::{MessagePosition, Positions, delivery::threads_host::ThreadsHost};
+use crate::raw::{
+    Identities, Identity, MessagePosition, Positions, delivery::threads_host::ThreadsHost,
+};
 
 /// The end of one produced message: an open number; of several the greatest, the worst, wins.
 #[repr(transparent)]
@@ -63,8 +66,20 @@ pub struct DeliveryVtable {
     ) -> u32,
     /// The position of the message of an index, if its source gives one. The caller holds the
     /// index, and the positions stay for as long as it does. Takes no lock and no memory.
-    #[sabi(last_prefix_field)]
     pub position: unsafe extern "C" fn(delivery: *const Delivery, index: u32) -> MessagePosition,
+    /// Writes the identity of the message of an index, and returns whether it has one. The caller
+    /// holds the index, or held it until a host took it back.
+    pub identity:
+        unsafe extern "C" fn(delivery: *const Delivery, index: u32, into: &mut Identity) -> bool,
+    /// Adds the identities of the messages of `count` indices from `first` on, as `identity` has
+    /// them.
+    #[sabi(last_prefix_field)]
+    pub identities: unsafe extern "C" fn(
+        delivery: *const Delivery,
+        first: u32,
+        count: u32,
+        into: &mut Identities,
+    ),
 }
 
 /// The head of a delivery; the rest is the host's.
@@ -138,6 +153,52 @@ pub(super) unsafe fn position(delivery: *const Delivery, index: u32) -> MessageP
     unsafe { ((*delivery).vtable.position())(delivery, index) }
 }
 
+/// Writes the identity of a message; returns whether it has one.
+///
+/// # Safety
+/// The caller holds the index.
+pub(super) unsafe fn identity(delivery: *const Delivery, index: u32, into: &mut Identity) -> bool {
+    // SAFETY: a delivery lives until its last index is settled, and the caller holds this one (`#
+    // Safety`) and keeps it.
+    !delivery.is_null() && unsafe { ((*delivery).vtable.identity())(delivery, index, into) }
+}
+
+/// Adds the identities of `count` messages.
+///
+/// # Safety
+/// The caller holds the indices.
+pub(super) unsafe fn identities(
+    delivery: *const Delivery,
+    first: u32,
+    count: u32,
+    into: &mut Identities,
+) {
+    match delivery.is_null() {
+        true => into.push_unknown(count),
+        // SAFETY: a delivery lives until its last index is settled, and the caller holds these (`#
+        // Safety`) and keeps them.
+        false => unsafe { ((*delivery).vtable.identities())(delivery, first, count, into) },
+    }
+}
+
+/// Adds the identities one by one: for deliveries that cannot do better.
+///
+/// # Safety
+/// As for [`identities`]; `delivery` is not null.
+pub(super) unsafe extern "C" fn identities_one_by_one(
+    delivery: *const Delivery,
+    first: u32,
+    count: u32,
+    into: &mut Identities,
+) {
+    let mut identity = Identity::default();
+    for index in first..first + count {
+        // SAFETY: the caller holds these indices (`# Safety`).
+        let is_known = unsafe { self::identity(delivery, index, &mut identity) };
+        into.push(is_known.then_some(&identity));
+    }
+}
+
 /// Receives the outcomes of produced messages. Called from any thread; must not block for long, nor
 /// panic (that would end the process).
 pub trait Settle: Send + Sync + 'static {
@@ -158,8 +219,12 @@ enum Origin {
     Derived { parents: Vec<Parent>, worst: AtomicI32 },
 }
 
-const VALUE: &WithMetadata<DeliveryVtable> =
-    &WithMetadata::new(DeliveryVtable { settle: settle_record, position: position_in_record });
+const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable {
+    settle: settle_record,
+    position: position_in_record,
+    identity: identity_in_record,
+    identities: identities_in_record,
+});
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 fn leak(count: u32, origin: Origin) -> *const Delivery {
@@ -233,6 +298,50 @@ unsafe extern "C" fn position_in_record(delivery: *const Delivery, index: u32) -
                 Some(parent) => position(parent.delivery, parent.first),
                 None => MessagePosition::UNKNOWN,
             },
+        }
+    }
+}
+
+unsafe extern "C" fn identity_in_record(
+    delivery: *const Delivery,
+    index: u32,
+    into: &mut Identity,
+) -> bool {
+    // SAFETY: this vtable is only found in records of this side, and the caller holds an index of
+    // this one (DeliveryVtable), as the record holds its parents.
+    unsafe {
+        match &(*delivery.cast::<Record>()).origin {
+            Origin::Source { positions, .. } => {
+                positions.as_deref().is_some_and(|positions| positions.identity_of(index, into))
+            }
+            // What is made of several messages is none of them.
+            Origin::Derived { parents, .. } => match parents[..] {
+                [parent] if parent.count == 1 => {
+                    let is_known = identity(parent.delivery, parent.first, into);
+                    into.derive(index);
+                    is_known
+                }
+                _ => false,
+            },
+        }
+    }
+}
+
+unsafe extern "C" fn identities_in_record(
+    delivery: *const Delivery,
+    first: u32,
+    count: u32,
+    into: &mut Identities,
+) {
+    // SAFETY: this vtable is only found in records of this side, and the caller holds these indices
+    // (DeliveryVtable).
+    unsafe {
+        match &(*delivery.cast::<Record>()).origin {
+            Origin::Source { positions: Some(positions), .. } => {
+                positions.identities_of(first, count, into);
+            }
+            Origin::Source { positions: None, .. } => into.push_unknown(count),
+            Origin::Derived { .. } => identities_one_by_one(delivery, first, count, into),
         }
     }
 }

@@ -8,8 +8,8 @@ use abi_stable::prefix_type::WithMetadata;
 use loom::sync::{Mutex, atomic::AtomicU32};
 
 use crate::raw::{
-    Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Message, MessagePosition, Outcome,
-    Parent, Payload, delivery, message::owner,
+    Batch, Delivery, DeliveryVtable, DeliveryVtable_Ref, Extra, Identity, Message, MessagePosition,
+    Outcome, Parent, Payload, delivery, message::owner,
 };
 
 /// The delivery of all copies. Message `m` of copy `c` of a batch of `n` has index `c * n + m`:
@@ -47,8 +47,12 @@ struct Forked {
 // lock.
 unsafe impl Send for Forked {}
 
-const VALUE: &WithMetadata<DeliveryVtable> =
-    &WithMetadata::new(DeliveryVtable { settle, position });
+const VALUE: &WithMetadata<DeliveryVtable> = &WithMetadata::new(DeliveryVtable {
+    settle,
+    position,
+    identity,
+    identities: delivery::identities_one_by_one,
+});
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// For hosts: components have no use for these.
@@ -174,6 +178,20 @@ impl ForkRecord {
         ended
     }
 
+    /// The index that a message itself held, and the way of this copy.
+    fn parent(&self, index: u32) -> (Option<Parent>, u32) {
+        let (mut before, way) = (index % self.messages, index / self.messages);
+        let parent =
+            self.parents.iter().find_map(|(parent, _)| match before.checked_sub(parent.count) {
+                Some(left) => {
+                    before = left;
+                    None
+                }
+                None => Some(Parent { first: parent.first + before, count: 1, ..*parent }),
+            });
+        (parent, way)
+    }
+
     fn each(&self, open: u32) -> Box<[Forked]> {
         let of = |&(Parent { delivery, first, count }, worst): &(Parent, Outcome)| {
             (first..first + count).map(move |index| Forked { open, worst, delivery, index })
@@ -207,14 +225,19 @@ unsafe extern "C" fn position(fork: *const Delivery, index: u32) -> MessagePosit
     // SAFETY: this vtable is only found in records of this side, and the caller holds an index
     // (DeliveryVtable), as the record holds what the messages themselves held.
     unsafe {
-        let record = fork.cast::<ForkRecord>();
-        let mut before = index % (*record).messages;
-        for (parent, _) in &(*record).parents {
-            match before.checked_sub(parent.count) {
-                Some(left) => before = left,
-                None => return delivery::position(parent.delivery, parent.first + before),
-            }
-        }
+        let (parent, _) = (*fork.cast::<ForkRecord>()).parent(index);
+        parent.map_or(MessagePosition::UNKNOWN, |it| delivery::position(it.delivery, it.first))
     }
-    MessagePosition::UNKNOWN
+}
+
+/// Each copy is a message of its own, with its way as the ordinal: two ways may meet again.
+unsafe extern "C" fn identity(fork: *const Delivery, index: u32, into: &mut Identity) -> bool {
+    // SAFETY: this vtable is only found in records of this side, and the caller holds an index
+    // (DeliveryVtable), as the record holds what the messages themselves held.
+    unsafe {
+        let (parent, way) = (*fork.cast::<ForkRecord>()).parent(index);
+        let is_known = parent.is_some_and(|it| delivery::identity(it.delivery, it.first, into));
+        into.derive(way);
+        is_known
+    }
 }

@@ -9,17 +9,18 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool,
-            Ordering::{AcqRel, Acquire},
+            AtomicU8,
+            Ordering::{AcqRel, Acquire, Release},
         },
     },
+    thread,
 };
 
 use abi_stable::prefix_type::WithMetadata;
 
 use crate::raw::{
-    Batch, Deliveries, Delivery, DeliveryVtable, DeliveryVtable_Ref, Message, MessagePosition,
-    Outcome, Parent, delivery,
+    Batch, Deliveries, Delivery, DeliveryVtable, DeliveryVtable_Ref, Identity, Message,
+    MessagePosition, Outcome, Parent, delivery,
 };
 
 #[repr(C)]
@@ -29,21 +30,71 @@ struct LentRecord {
 }
 
 struct LentPlace {
-    /// Whether it is the component's still.
-    open: AtomicBool,
+    state: PlaceState,
     delivery: *const Delivery,
     index: u32,
 }
 
-// SAFETY: a delivery may be settled from any thread (DeliveryVtable); of the rest only `open`
+// SAFETY: a delivery may be settled from any thread (DeliveryVtable); of the rest only `state`
 // changes, which is atomic.
 unsafe impl Send for LentRecord {}
-// SAFETY: only `open` changes, which is atomic: the thread that closes a place is the only one to
+// SAFETY: only `state` changes, which is atomic: the thread that closes a place is the only one to
 // settle it.
 unsafe impl Sync for LentRecord {}
 
+/// Whether a place is the component's still.
+struct PlaceState(AtomicU8);
+
+impl PlaceState {
+    const OPEN: u8 = 0;
+    /// The component reads from the delivery, which has to stay until it has.
+    const READ: u8 = 1;
+    const CLOSED: u8 = 2;
+
+    fn open() -> Self {
+        PlaceState(AtomicU8::new(Self::OPEN))
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.load(Acquire) != Self::CLOSED
+    }
+
+    /// Ends it, once no thread reads. Returns whether it was open: for one caller alone.
+    fn close(&self) -> bool {
+        self.leave_open(Self::CLOSED)
+    }
+
+    /// Calls `read` if the place is open, and keeps it open meanwhile.
+    fn with_open(&self, read: impl FnOnce() -> bool) -> bool {
+        let is_open = self.leave_open(Self::READ);
+        if !is_open {
+            return false;
+        }
+        let result = read();
+        self.0.store(Self::OPEN, Release);
+        result
+    }
+
+    /// Waits while another thread reads: that takes no lock, and is over soon.
+    fn leave_open(&self, next: u8) -> bool {
+        loop {
+            match self.0.compare_exchange_weak(Self::OPEN, next, AcqRel, Acquire) {
+                Ok(_) => return true,
+                Err(Self::CLOSED) => return false,
+                Err(Self::READ) => thread::yield_now(),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
 // A static has one address, by which `resolve` knows a guard.
-static VALUE: WithMetadata<DeliveryVtable> = WithMetadata::new(DeliveryVtable { settle, position });
+static VALUE: WithMetadata<DeliveryVtable> = WithMetadata::new(DeliveryVtable {
+    settle,
+    position,
+    identity,
+    identities: delivery::identities_one_by_one,
+});
 const VTABLE: DeliveryVtable_Ref = DeliveryVtable_Ref(VALUE.static_as_prefix());
 
 /// The host's part of a batch that it has lent out.
@@ -61,7 +112,7 @@ impl Lent {
     pub fn new(mut came: Batch) -> (Self, Batch) {
         came.end_run();
         let place = |message: &Message| LentPlace {
-            open: AtomicBool::new(true),
+            state: PlaceState::open(),
             delivery: message.delivery,
             index: message.index,
         };
@@ -98,7 +149,7 @@ impl Lent {
     pub fn take_back(&mut self, place: usize, instead: Option<Message>) -> Message {
         let came = &mut self.came.messages_mut()[place];
         let mut message = std::mem::replace(came, Message::vacated());
-        let (delivery, index) = match self.guard.0.places[place].open.swap(false, AcqRel) {
+        let (delivery, index) = match self.guard.0.places[place].state.close() {
             true => message.take_delivery(),
             false => (ptr::null(), 0),
         };
@@ -143,7 +194,7 @@ impl Drop for Lent {
 impl Guard {
     /// Whether components hold some of the messages.
     pub fn is_open(&self) -> bool {
-        let open = |place: &LentPlace| !place.delivery.is_null() && place.open.load(Acquire);
+        let open = |place: &LentPlace| !place.delivery.is_null() && place.state.is_open();
         self.0.places.iter().any(open)
     }
 
@@ -161,7 +212,7 @@ impl Guard {
 
 impl LentPlace {
     fn settle(&self, outcome: Outcome) -> bool {
-        let open = self.open.swap(false, AcqRel);
+        let open = self.state.close();
         if open {
             // SAFETY: an open place holds its index of the delivery, and the thread that closed it
             // is the only one to use that.
@@ -205,7 +256,7 @@ pub(in crate::raw) unsafe fn resolve(parent: Parent, into: &mut Vec<Parent>) {
         let record = parent.delivery.cast::<LentRecord>();
         let places = parent.first as usize..(parent.first + parent.count) as usize;
         for place in &(&(*record).places)[places] {
-            if place.open.swap(false, AcqRel) {
+            if place.state.close() {
                 into.push(Parent { delivery: place.delivery, first: place.index, count: 1 });
             }
         }
@@ -235,4 +286,14 @@ unsafe extern "C" fn settle(
 /// moment, and its delivery be gone.
 unsafe extern "C" fn position(_guard: *const Delivery, _index: u32) -> MessagePosition {
     MessagePosition::UNKNOWN
+}
+
+/// As the host may take a place back at any moment, the place is kept open meanwhile.
+unsafe extern "C" fn identity(guard: *const Delivery, index: u32, into: &mut Identity) -> bool {
+    // SAFETY: this vtable is only found in records of this side; the caller has this index, which
+    // is a count of the record (DeliveryVtable). An open place holds an index of its delivery.
+    unsafe {
+        let place = &(&(*guard.cast::<LentRecord>()).places)[index as usize];
+        place.state.with_open(|| delivery::identity(place.delivery, place.index, into))
+    }
 }

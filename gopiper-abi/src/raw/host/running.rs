@@ -12,7 +12,11 @@ use std::{
 
 use crate::raw::{
     Awaited, Batch, BatchHeader, CallFlags, Completion, HandleFlags, Message,
-    batch::{own_batch::OwnBatch, release_hold, run::end_run},
+    batch::{
+        own_batch::OwnBatch,
+        release_hold,
+        run::{delivery_of, end_run},
+    },
     delivery,
     message::slot,
 };
@@ -42,9 +46,8 @@ pub fn write_position_here(to: &mut dyn fmt::Write) -> fmt::Result {
         if at >= header.len {
             return Ok(());
         }
-        let (slot, behind) = if header.is_run() { (0, at) } else { (at, 0) };
-        let slot = header.messages.add(slot as usize);
-        let position = delivery::position((*slot).delivery, (*slot).index + behind);
+        let (delivery, index) = delivery_of(header, at);
+        let position = delivery::position(delivery, index);
         position.positions.as_ref().map(|all| (all, position.index))
     };
     position.map_or(Ok(()), |(positions, index)| positions.write_of(index, to))

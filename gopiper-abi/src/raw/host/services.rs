@@ -26,6 +26,7 @@ pub trait HostSide: Send + Sync + 'static {
     fn is_stopping(&self) -> bool;
     fn stop_descriptor(&self) -> i32;
     fn state_directory(&self) -> Result<PathBuf, RawError>;
+    fn origin(&self) -> Result<String, RawError>;
     fn unsent(&self, count: u32);
     fn payload(&self, length: usize) -> PayloadMut;
     fn batch(&self) -> Batch;
@@ -55,6 +56,7 @@ impl<S: HostSide> Services<S> {
         is_stopping: is_stopping::<S>,
         stop_descriptor: stop_descriptor::<S>,
         state_directory: state_directory::<S>,
+        origin: origin::<S>,
         unsent: unsent::<S>,
         payload: payload::<S>,
         batch: batch::<S>,
@@ -107,6 +109,7 @@ services! {
             let directory = side.state_directory();
             directory.map(|path| path.to_string_lossy().into_owned().into()).into()
         };
+    origin() -> RResult<RString, RawError> = |side| side.origin().map(RString::from).into();
     unsent(count: u32) = |side| side.unsent(count);
     payload(length: usize) -> PayloadMut = |side| side.payload(length);
     batch() -> *mut BatchHeader = |side| side.batch().into_raw();

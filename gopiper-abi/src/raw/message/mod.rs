@@ -18,7 +18,7 @@ use std::{fmt, ptr};
 use abi_stable::StableAbi;
 
 use crate::raw::{
-    AttributeValue, Attributes, Delivery, Extra, Payload, Report, Trace, Value, delivery,
+    AttributeValue, Attributes, Delivery, Extra, Identity, Payload, Report, Trace, Value, delivery,
 };
 
 /// Set in `flags`: the payload was the end of its input, without a delimiter after it.
@@ -211,8 +211,7 @@ impl Message {
         self.status
     }
 
-    /// The message's position in its source's input, in words, if the source gives it: for hosts,
-    /// of a message that is neither lent nor in a run.
+    /// The message's position in its source's input, in words, if the source gives it: for hosts.
     pub fn position(&self) -> Option<String> {
         // SAFETY: a message holds the index of the delivery that it has, so the positions are
         // there; an author's message has none.
@@ -220,6 +219,14 @@ impl Message {
             let position = delivery::position(self.delivery, self.index);
             position.positions.as_ref().map(|all| all.of_message(position.index))
         }
+    }
+
+    /// Writes the message's identity; returns whether it has one. For code that has the slots of a
+    /// batch: in an author's hands a message has none, see
+    /// [`HandledCallback::id`](crate::HandledCallback::id).
+    pub fn write_id(&self, identity: &mut Identity) -> bool {
+        // SAFETY: a message holds the index of the delivery that it has.
+        unsafe { delivery::identity(self.delivery, self.index, identity) }
     }
 
     /// The description of the last report; empty if there was none.
@@ -358,8 +365,7 @@ impl Message {
     }
 }
 
-/// Whether two delimiters are the same. Most are one byte: a call for each message would cost more
-/// than all other work on it.
+/// Whether two delimiters are the same. Most are one byte: a call would cost more than all else.
 #[inline]
 pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
     match (one, other) {

@@ -166,6 +166,7 @@ impl HostSide for Listening {
     fn is_stopping(&self) -> bool { false }
     fn stop_descriptor(&self) -> i32 { -1 }
     fn state_directory(&self) -> Result<std::path::PathBuf, RawError> { Err(RawError::new("", "none")) }
+    fn origin(&self) -> Result<String, RawError> { Err(RawError::new("", "none")) }
     fn unsent(&self, _: u32) {}
     fn payload(&self, length: usize) -> PayloadMut { PayloadMut::new(length) }
     fn batch(&self) -> Batch { Batch::new(4) }

@@ -5,6 +5,7 @@ mod delivery;
 mod fork;
 mod glue;
 mod handled;
+mod identity;
 mod lent;
 mod message;
 #[cfg(loom)]

@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use gopiper_abi::Message;
+use gopiper_abi::{Message, raw::Identities};
 use proptest::prelude::*;
 
 use super::{append, files, finish, large, next, numbers, open, opened, read_all};
@@ -97,7 +97,7 @@ fn a_message_in_a_torn_entry_proves_nothing() {
     copied.add_numbers(FINISHED, 1 << 20, &[]);
     let mut entries = Entries::default();
     let written = entries.add_block(|bytes| {
-        block::write(&[Message::new(copied.bytes().to_vec())], bytes);
+        block::write(&[Message::new(copied.bytes().to_vec())], &Identities::default(), bytes);
         Ok(1)
     });
     written.unwrap();

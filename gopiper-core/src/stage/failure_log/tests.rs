@@ -1,5 +1,5 @@
 //! The log of failures, on a clock that the tests move.
-use super::*;
+use super::{reasons::key, *};
 
 #[test]
 fn a_reason_is_recognized_though_messages_differ() {
@@ -63,11 +63,14 @@ fn each_new_reason_is_said_at_once_and_then_counted_until_it_ends() {
     let log = log_of(|| {
         for n in 0..1000 {
             let description = format!("line {n} is odd");
-            let position = || Some(format!("in, message {n}"));
-            failures.report(&fails(&description, false), position);
+            let origin = || MessageOrigin {
+                position: Some(format!("in, message {n}")),
+                identity: Some(format!("in:{n}")),
+            };
+            failures.report(&fails(&description, false), origin);
         }
         let letter = Failure { dead_letter: Some("run-7"), ..fails("", false) };
-        failures.report(&letter, || None);
+        failures.report(&letter, MessageOrigin::default);
         assert!(failures.due() > 0 && failures.due() < i64::MAX);
         failures.tell_counts();
         clock.advance(WINDOW);
@@ -75,14 +78,15 @@ fn each_new_reason_is_said_at_once_and_then_counted_until_it_ends() {
         clock.advance(WINDOW);
         failures.tell_counts();
         assert_eq!(failures.due(), i64::MAX);
-        failures.report(&fails("line 1 is odd", false), || None);
-        failures.report(&fails("line 1 is odd", false), || None);
+        failures.report(&fails("line 1 is odd", false), MessageOrigin::default);
+        failures.report(&fails("line 1 is odd", false), MessageOrigin::default);
         failures.end();
     });
     assert_eq!(
         log,
         [
-            "ERROR a message failed: line 0 is odd status=200 position=\"in, message 0\"",
+            "ERROR a message failed: line 0 is odd status=200 position=\"in, message 0\" \
+             identity=\"in:0\"",
             "ERROR a message failed: the component gave no reason status=200 dead_letter=\"run-7\"",
             "ERROR more messages failed: line 1 is odd status=200 messages=999",
             "WARN no more messages fail like this: line 1 is odd status=200 messages=1000",
@@ -95,7 +99,7 @@ fn each_new_reason_is_said_at_once_and_then_counted_until_it_ends() {
 #[test]
 fn waiting_retries_are_reported_as_long_as_they_last() {
     let (clock, failures) = with_clock();
-    let attempt = || failures.report(&fails("the disk is full", true), || None);
+    let attempt = || failures.report(&fails("the disk is full", true), MessageOrigin::default);
     let log = log_of(|| {
         attempt();
         failures.begin_retrying(1);
@@ -139,7 +143,7 @@ fn attempts_of_which_later_ones_succeed_are_no_standstill() {
     let (clock, failures) = with_clock();
     let attempt = |number| {
         let description = format!("order {number} is locked");
-        failures.report(&fails(&description, true), || None);
+        failures.report(&fails(&description, true), MessageOrigin::default);
         failures.begin_retrying(1);
     };
     let log = log_of(|| {
@@ -173,11 +177,11 @@ fn attempts_of_which_later_ones_succeed_are_no_standstill() {
 fn reasons_without_further_attempts_end() {
     let (clock, failures) = with_clock();
     let log = log_of(|| {
-        failures.report(&fails("it is busy", true), || None);
+        failures.report(&fails("it is busy", true), MessageOrigin::default);
         failures.begin_retrying(1);
-        failures.report(&fails("it is busy", true), || None);
+        failures.report(&fails("it is busy", true), MessageOrigin::default);
         failures.end_retrying(1, false);
-        failures.report(&fails("it is busy", false), || None);
+        failures.report(&fails("it is busy", false), MessageOrigin::default);
         clock.advance(Duration::from_millis(1200));
         failures.end();
     });
@@ -201,7 +205,7 @@ fn a_timer_that_fails_is_counted_as_messages_are() {
             attempt: Attempt::Timer,
             dead_letter: None,
         };
-        failures.report(&failure, || None);
+        failures.report(&failure, MessageOrigin::default);
     };
     let log = log_of(|| {
         fails();
@@ -228,7 +232,7 @@ fn reasons_without_number_share_one_entry() {
         for n in 0..1000u32 {
             let letters: String =
                 n.to_string().bytes().map(|digit| char::from(digit + 49)).collect();
-            failures.report(&fails(&letters, false), || None);
+            failures.report(&fails(&letters, false), MessageOrigin::default);
         }
         clock.advance(WINDOW);
         failures.tell_counts();

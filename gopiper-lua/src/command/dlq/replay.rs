@@ -60,7 +60,7 @@ pub(super) fn replay(only: Option<&str>, from_start: bool, arguments: &RunArgume
     let mut wanted = BTreeMap::<(String, String), Vec<String>>::new();
     for FoundLetter { id, entry: StoredLetter { letter, .. }, done } in found {
         if !done && only.is_none_or(|only| only == letter.component) {
-            wanted.entry((letter.pipeline, letter.component)).or_default().push(id);
+            wanted.entry((letter.pipeline.into(), letter.component.into())).or_default().push(id);
         }
     }
     if wanted.is_empty() {

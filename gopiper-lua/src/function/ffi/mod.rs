@@ -66,6 +66,7 @@ pub(super) fn new_state(postponed: Postponed) -> OwnedState {
         keep: message::keep,
         window_emit: window::emit,
         window_drop: window::drop,
+        id: values::id,
         original: Message::new(""),
         parts: Vec::new(),
         window: Window::default(),

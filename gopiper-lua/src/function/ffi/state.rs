@@ -62,6 +62,7 @@ pub(crate) struct State {
         &mut Plain,
     ) -> i32,
     pub(super) window_drop: unsafe extern "C" fn(&mut State, *const u8, usize) -> i32,
+    pub(super) id: unsafe extern "C" fn(&mut State, &Message, &mut Plain),
     /// From here on Lua does not know it.
     pub(super) original: Message,
     /// The messages that it has emitted in its place.

@@ -1,7 +1,7 @@
 //! Calls for attributes, structured values and fields of JSON.
 #![allow(unsafe_code)]
 
-use gopiper_abi::{AttributeValue, Message, ValueTag};
+use gopiper_abi::{AttributeValue, Identity, Message, ValueTag};
 
 use super::{
     plain::{ABSENT, Plain, TABLE, bytes},
@@ -29,6 +29,22 @@ pub(super) unsafe extern "C" fn get(
     let key = unsafe { bytes(key, len) };
     let found = std::str::from_utf8(key).ok().and_then(|key| message.attribute(key));
     out.put(found, state.text_and_room());
+}
+
+/// The message's identity, as text.
+pub(super) unsafe extern "C" fn id(state: &mut State, message: &Message, out: &mut Plain) {
+    let mut id = Identity::default();
+    if !message.write_id(&mut id) {
+        out.tag = ABSENT;
+        return;
+    }
+    let text = id.to_string().into_bytes();
+    if !state.has_room(text.len()) {
+        out.lacks_room(&mut state.text);
+        return;
+    }
+    state.text = text;
+    out.point_to(ValueTag::STRING.0 as i32, &state.text);
 }
 
 /// All attributes, as one table.

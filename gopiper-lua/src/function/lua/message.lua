@@ -12,7 +12,7 @@ local position, range, nanoseconds, as_text, no_room =
 local find, set_data, append, crop = s.find, s.set_data, s.append, s.crop
 local set_time, emit, get, set, get_all = s.set_time, s.emit, s.get, s.set, s.get_all
 local get_value, set_value = s.get_value, s.set_value
-local json, decode, add_json, set_json = s.json, s.decode, s.add_json, s.set_json
+local json, decode, add_json, set_json, id = s.json, s.decode, s.add_json, s.set_json, s.id
 
 -- The current message; invalid when its function has returned. The object that a function gets
 -- contains no slot, because the function could overwrite it.
@@ -64,6 +64,14 @@ function methods.append(message, bytes)
   local slot = slot_of(message)
   if type(bytes) ~= 'string' then bytes = as_text(bytes) or wants_string('append', bytes) end
   if append(s, slot, bytes, #bytes) == 0 then return no_room() end
+end
+
+-- Returns its identity, the same in each attempt and after each restart; nil if it has none.
+function methods.id(message)
+  id(s, slot_of(message), value)
+  local found, wrong = given()
+  if wrong then error("the message's id" .. wrong, 2) end
+  return found
 end
 
 -- Returns a field of a JSON message: 'status', 'user.name', 'items.0', or a JSON Pointer: '/a.b/c'.

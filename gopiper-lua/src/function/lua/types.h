@@ -33,6 +33,7 @@ typedef struct {
   int32_t (*keep)(void *, gopiper_slot *, const char *, size_t);
   int32_t (*window_emit)(void *, const char *, size_t, const char *, size_t, int64_t, gopiper_value *);
   int32_t (*window_drop)(void *, const char *, size_t);
+  void (*id)(void *, const gopiper_slot *, gopiper_value *);
 } gopiper_state;
 // The arguments of a function: nothing in them can be set.
 typedef struct {} gopiper_message;

@@ -74,7 +74,7 @@ fn a_file_that_is_gone_is_forgotten_after_a_week() {
 fn a_file_that_comes_back_is_known_also_while_some_of_it_is_under_way() {
     let inode = entry(0).inode;
     let claim = |ledger: &mut Ledger, inode| ledger.claim(inode, Path::new("/a"), None);
-    let mut ledger = Ledger::new(vec![entry(9)]);
+    let mut ledger = Ledger::new(vec![entry(9)], "test".into());
     assert_eq!(claim(&mut ledger, inode), [entry(9)]);
     assert!(ledger.known().is_empty());
     let file = ledger.open(entry(9));
