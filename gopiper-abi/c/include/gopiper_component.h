@@ -14,7 +14,7 @@
 // The version of the interface that this header is of.
 #define GOPIPER_INTERFACE_VERSION "0.1.0"
 // The hash of the interface's layout.
-#define GOPIPER_LAYOUT_ { 0xb9, 0x00, 0x30, 0x36, 0x50, 0xb8, 0x7c, 0x9a }
+#define GOPIPER_LAYOUT_ { 0xba, 0xcc, 0xf6, 0xd6, 0xc3, 0xa5, 0xbb, 0x77 }
 
 // One unit of data with its attributes: the one that `handle` got, one of gopiper_message_new, or
 // one in a batch. Its contents are private.
@@ -433,6 +433,28 @@ int32_t gopiper_retry(gopiper_host *host, uint8_t code, const char *text);
 // `code` is your number for the reason, 0 to 99; `text` says why, is copied, and may be NULL. On
 // the worker's thread alone.
 int32_t gopiper_fail(gopiper_host *host, uint8_t code, const char *text);
+
+// Writes the identity of the message that `handle` got into `id`, as text with a NUL after it, cut
+// to `size` bytes. It is the same in each attempt and after each restart: a component that writes
+// to a place of its own uses it to write each message once.
+//
+// Returns the length of the whole text, without the NUL; 0 if the message has no identity, because
+// its source gives none, or because it was made from several others. On the worker's thread alone.
+size_t gopiper_id(gopiper_host *host, const gopiper_message *message, char *id, size_t size);
+
+// Sources: a name that no other component in the world has, the same as long as this one has its
+// state directory, which the first call makes. An origin (gopiper_batch_set_origin) of numbers that
+// mean something in this place alone begins with it.
+//
+// Writes it into `origin` as gopiper_id does, and returns its length. Without a state directory it
+// returns 0, and sets `error`.
+size_t gopiper_origin(gopiper_host *host, char *origin, size_t size, gopiper_error *error);
+
+// Sources: says that the numbers of gopiper_batch_set_positions identify the messages. Each time
+// that you send a message, it has this `origin` and the same number, and no other message in the
+// world has both; a file's name does not do, as another file may get it. Call it after
+// gopiper_batch_set_positions. `origin` is copied.
+void gopiper_batch_set_origin(gopiper_batch *batch, const char *origin);
 
 // A message of your own, without bytes and attributes: read into it, and make other messages from
 // it with gopiper_message_set_slice. Messages to send come from gopiper_batch_add. Free it.
