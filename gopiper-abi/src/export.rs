@@ -297,6 +297,10 @@ impl<F: Factory, R: Role<F> + HasKind + 'static> WorkerFactory for Exported<F, R
         self.0.durability()
     }
 
+    fn exactly_once(&self) -> Result<(), String> {
+        self.0.exactly_once()
+    }
+
     fn reads(&self, path: &str) -> bool {
         self.0.reads(path)
     }

@@ -111,6 +111,8 @@ mod documentation {
     struct Sources;
     #[doc = include_str!("../../docs/authors/aggregates.md")]
     struct Aggregates;
+    #[doc = include_str!("../../docs/authors/identities.md")]
+    struct Identities;
     #[doc = include_str!("../../docs/authors/batches.md")]
     struct Batches;
     #[doc = include_str!("../../docs/authors/threads.md")]

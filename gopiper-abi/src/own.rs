@@ -95,6 +95,10 @@ where
         Err(String::new())
     }
 
+    fn exactly_once(&self) -> Result<(), String> {
+        Err(String::new())
+    }
+
     fn reads(&self, _path: &str) -> bool {
         false
     }

@@ -32,7 +32,7 @@ pub use plan::options::{ComponentOptions, ComponentSpec, DEFAULT_CHANNEL_BYTES, 
 pub use plan::pipeline::Pipeline;
 pub use plan::policy::{BranchPolicy, OnFail, RetryPolicy};
 pub use plan::step::{Branch, Step};
-pub use plan::ways::{Link, Node, Way};
+pub use plan::ways::{Link, Node, Promise, Way};
 pub use run::running::{Control, Running, Summary};
 pub use run::start::Prepared;
 pub use stage::counters::{ComponentCounts, OutcomeCounts};

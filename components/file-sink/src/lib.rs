@@ -8,6 +8,7 @@
 //! when a message without a delimiter was last done. No mark is written for a batch of lines.
 mod disk;
 mod mark;
+mod once;
 mod place;
 mod sink;
 mod target;
@@ -55,6 +56,12 @@ attributes! {
         pub rotate_every: Option<f64>,
         /// The maximum number of open files.
         pub max_open_files: usize = 64,
+        /// Write each message once, even if the program is killed: the state directory keeps which
+        /// messages are in the files, until their source has settled them. Only for messages with
+        /// an identity, such as those of a file_source with its checkpoint; `gopiper check` shows
+        /// the promise. Needs `sync = 'batch'`, and syncs twice as often. Nothing else may write to
+        /// the files.
+        pub exactly_once: bool = false,
     }
 }
 
@@ -98,10 +105,14 @@ pub(crate) struct Settings {
     pub(crate) rotate_bytes: Option<u64>,
     pub(crate) rotate_every: Option<i64>,
     pub(crate) max_open_files: usize,
+    pub(crate) exactly_once: bool,
 }
 
 /// The default of `sync_interval`.
 const EVERY_SECOND: f64 = 1.0;
+
+/// The remedy where there is no state directory.
+const WITHOUT_STATE: &str = "leave exactly_once out: after a crash some messages may come twice";
 
 /// The remedy where another component writes the file.
 const ANOTHER_PATH: &str =
@@ -143,6 +154,9 @@ impl Factory for FileSinkFactory {
                 "has no effect without sync = 'interval'",
             ));
         }
+        if attributes.exactly_once && attributes.sync != Sync::Batch {
+            return Err(Error::attribute("exactly_once", "needs sync = 'batch'"));
+        }
         let rotate_every = attributes.rotate_every.map(|every| seconds("rotate_every", every));
         let zone = TimeZone::system();
         Template::parse(&attributes.path, zone.clone())?;
@@ -154,6 +168,7 @@ impl Factory for FileSinkFactory {
                 rotate_bytes: attributes.rotate_bytes,
                 rotate_every: rotate_every.transpose()?,
                 max_open_files: attributes.max_open_files,
+                exactly_once: attributes.exactly_once,
             },
             path: attributes.path,
             zone,
@@ -176,7 +191,9 @@ impl Factory for FileSinkFactory {
                 .of_attribute("path")
                 .otherwise("write elsewhere, or read other files")
         };
-        alone.into_iter().chain(files.into_iter().map(output)).collect()
+        let state = Need::state().of_attribute("exactly_once").otherwise(WITHOUT_STATE);
+        let state = self.settings.exactly_once.then_some(state);
+        alone.into_iter().chain(state).chain(files.into_iter().map(output)).collect()
     }
 
     fn create(&self, postponed: Postponed) -> Result<FileSink, Error> {
@@ -206,6 +223,17 @@ impl Factory for FileSinkFactory {
             Sync::Batch => Ok(()),
             Sync::Interval => Err("sync = 'interval'".into()),
             Sync::Never => Err("sync = 'never'".into()),
+        }
+    }
+
+    fn exactly_once(&self) -> Result<(), String> {
+        let constant = self.template().ok().and_then(|template| template.constant());
+        match self.settings.exactly_once {
+            true if constant.is_some_and(|path| place::of_one(&path).is_none()) => {
+                Err("path is not a regular file".into())
+            }
+            true => Ok(()),
+            false => Err("exactly_once = false".into()),
         }
     }
 }

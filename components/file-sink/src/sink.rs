@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use crate::{
     Settings, Sync,
     disk::{Folders, folder_of, sync_folder},
+    once::Once,
     target::Target,
     template::{NANOSECONDS, Template},
 };
@@ -37,6 +38,8 @@ pub struct FileSink {
     undone: Vec<(Range<usize>, Report)>,
     /// Whether a moment to sync was asked for.
     waits_to_sync: bool,
+    /// With `exactly_once`.
+    once: Option<Once>,
 }
 
 impl FileSink {
@@ -57,7 +60,12 @@ impl FileSink {
             refused: HashMap::new(),
             undone: Vec::new(),
             waits_to_sync: false,
+            once: None,
         };
+        if sink.settings.exactly_once {
+            // Before any file is opened: it may have to be cut.
+            sink.once = Some(Once::new(&sink.host)?);
+        }
         if let Some(path) = sink.template.constant() {
             let opened = sink.target(&path).map(|_| ());
             opened.map_err(|error| {
@@ -91,6 +99,9 @@ impl FileSink {
                     opened => break opened?,
                 }
             };
+            if let (Some(once), Some(state)) = (&mut self.once, target.state()) {
+                once.opened(path, state.inode, state.length)?;
+            }
             self.open.insert(path.to_owned(), target);
         }
         let target = self.open.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
@@ -109,7 +120,8 @@ impl FileSink {
     fn close(&mut self, path: &Path) {
         self.settle(path);
         // If it could not be settled, it is closed already.
-        if let Some(Err(error)) = self.open.remove(path).map(Target::close) {
+        let Some(target) = self.open.remove(path) else { return };
+        if let Err(error) = closed(&mut self.once, path, target) {
             // That was reported as done before.
             self.host.fail(&failure(path, &error));
         }
@@ -123,7 +135,12 @@ impl FileSink {
         if unsettled.is_empty() {
             return;
         }
-        let Err(error) = target.settle() else { return };
+        let once = &mut self.once;
+        let settled = target.settle(|state| match once {
+            Some(once) => once.written(path, state, &unsettled),
+            None => Ok(()),
+        });
+        let Err(error) = settled else { return };
         self.open.remove(path).into_iter().for_each(Target::take_back);
         let report = Report::retry(CANNOT_WRITE, failure(path, &error));
         self.undone.extend(unsettled.into_iter().map(|messages| (messages, report.clone())));
@@ -225,14 +242,19 @@ impl BatchComponent for FileSink {
         let now = self.host.now();
         // File by file: one that has to be closed for another is not opened again for this batch.
         let mut files = BTreeMap::<PathBuf, Vec<Range<usize>>>::new();
-        let mut rest = 0..call.messages().len();
-        while !rest.is_empty() {
-            let messages = &call.messages()[rest.clone()];
-            let run = rest.start..rest.start + self.template.run(messages, now);
-            rest.start = run.end;
-            match self.template.render(&messages[0], now) {
-                Ok(path) => files.entry(path).or_default().push(run),
-                Err(why) => self.undone.push((run, Report::fail(NO_PATH, why))),
+        let new = match &mut self.once {
+            Some(once) => once.begin(&call),
+            None => vec![0..call.messages().len()],
+        };
+        for mut rest in new {
+            while !rest.is_empty() {
+                let messages = &call.messages()[rest.clone()];
+                let run = rest.start..rest.start + self.template.run(messages, now);
+                rest.start = run.end;
+                match self.template.render(&messages[0], now) {
+                    Ok(path) => files.entry(path).or_default().push(run),
+                    Err(why) => self.undone.push((run, Report::fail(NO_PATH, why))),
+                }
             }
         }
         for (path, runs) in files {
@@ -258,7 +280,8 @@ impl BatchComponent for FileSink {
 
     fn end(&mut self, _deadline: i64) -> Result<(), Error> {
         for (path, target) in self.open.drain() {
-            target.close().map_err(|error| Error::new(failure(&path, &error)))?;
+            closed(&mut self.once, &path, target)
+                .map_err(|error| Error::new(failure(&path, &error)))?;
         }
         Ok(())
     }
@@ -267,12 +290,19 @@ impl BatchComponent for FileSink {
 impl Drop for FileSink {
     /// It may never have ended: the pipeline did not start, or was ended at once.
     fn drop(&mut self) {
-        for (path, target) in self.open.drain().filter(|(_, target)| target.unsettled.is_empty()) {
-            if let Err(error) = target.close() {
+        let settled = self.open.drain().filter(|(_, target)| target.unsettled.is_empty());
+        for (path, target) in settled {
+            if let Err(error) = closed(&mut self.once, &path, target) {
                 log::error!("{}", failure(&path, &error));
             }
         }
     }
+}
+
+/// Closes a file as whole.
+fn closed(once: &mut Option<Once>, path: &Path, target: Target) -> io::Result<()> {
+    target.close()?;
+    once.as_mut().map_or(Ok(()), |once| once.closed(path))
 }
 
 /// The name that a file gets when a new one replaces it in this second.

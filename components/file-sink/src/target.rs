@@ -19,6 +19,7 @@ use crate::{
     Sync,
     disk::{Folders, Inode, folder_of, sync_folder},
     mark::Mark,
+    once::FileState,
 };
 
 /// Smaller pieces are put together to this size first.
@@ -160,6 +161,11 @@ impl Target {
         self.regular.is_some()
     }
 
+    /// What the journal has to know of a regular file.
+    pub(crate) fn state(&self) -> Option<FileState> {
+        self.regular.map(|inode| FileState { inode, length: self.length })
+    }
+
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
@@ -242,8 +248,12 @@ impl Target {
         Ok(written)
     }
 
-    /// From now on, the data written since it was last settled stays.
-    pub(crate) fn settle(&mut self) -> io::Result<()> {
+    /// From now on, the data written since it was last settled stays. A regular file that is on disk
+    /// so far is shown to `note`: if that fails, nothing stays.
+    pub(crate) fn settle(
+        &mut self,
+        note: impl FnOnce(FileState) -> io::Result<()>,
+    ) -> io::Result<()> {
         if self.sync == Sync::Batch {
             self.sync()?;
         }
@@ -253,6 +263,7 @@ impl Target {
             }
             self.mark.iter().try_for_each(|mark| mark.set(self.length))?;
         }
+        self.state().map_or(Ok(()), note)?;
         self.settled = self.length;
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Messages into files of a folder.
 mod crashes;
+mod once;
 
 use std::{
     fs::{self, File},

@@ -77,6 +77,10 @@ attributes! {
         pub bom: Bom = Bom::Keep,
         /// An attribute to put the path of the file into; none if it is not given.
         pub path_attribute: Option<String>,
+        /// An attribute to put the place into where the line begins, in bytes from the beginning of
+        /// the file (of the content of a compressed one); none if it is not given. Needs the
+        /// checkpoint.
+        pub offset_attribute: Option<String>,
     }
 }
 
@@ -128,6 +132,9 @@ impl Factory for FileSourceFactory {
             let error = "has no effect without checkpoint = true";
             return Err(Error::attribute("checkpoint_interval", error));
         }
+        if !attributes.checkpoint && attributes.offset_attribute.is_some() {
+            return Err(Error::attribute("offset_attribute", "needs checkpoint = true"));
+        }
         Ok(FileSourceFactory { attributes, patterns, format, interval })
     }
 
@@ -165,6 +172,10 @@ impl Factory for FileSourceFactory {
             (true, _) | (false, Start::Beginning) => Ok(()),
             (false, Start::End) => Err("from = 'end' with checkpoint = false".into()),
         }
+    }
+
+    fn exactly_once(&self) -> Result<(), String> {
+        if self.attributes.checkpoint { Ok(()) } else { Err("checkpoint = false".into()) }
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Outlet {
     pub(crate) ledger: Option<Ledger>,
     /// The name of the attribute that says the path.
     pub(crate) path_attribute: Option<String>,
+    /// The name of the attribute that says where a line begins.
+    pub(crate) offset_attribute: Option<String>,
 }
 
 impl Outlet {
@@ -59,6 +61,11 @@ impl Outlet {
         if !of_all.attributes().is_empty() {
             for message in batch.messages_mut() {
                 message.share_attributes(of_all);
+            }
+        }
+        if let Some(name) = &self.offset_attribute {
+            for (message, start) in batch.messages_mut().iter_mut().zip(&starts) {
+                message.set_attribute(name, *start);
             }
         }
         match &mut self.ledger {

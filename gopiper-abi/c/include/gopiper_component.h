@@ -14,7 +14,7 @@
 // The version of the interface that this header is of.
 #define GOPIPER_INTERFACE_VERSION "0.1.0"
 // The hash of the interface's layout.
-#define GOPIPER_LAYOUT_ { 0xba, 0xcc, 0xf6, 0xd6, 0xc3, 0xa5, 0xbb, 0x77 }
+#define GOPIPER_LAYOUT_ { 0xe8, 0xa2, 0x26, 0xc0, 0xd7, 0xb4, 0x66, 0xf8 }
 
 // One unit of data with its attributes: the one that `handle` got, one of gopiper_message_new, or
 // one in a batch. Its contents are private.
@@ -262,6 +262,11 @@ typedef struct {
   // settled again the next time; a sink keeps the messages for which it returned GOPIPER_DONE in
   // a safe place. Means nothing for a transform.
   bool durable;
+  // Whether the component does its part so that each message is written exactly once, even if the
+  // program is killed: a source gives each message the same identity each time
+  // (gopiper_batch_set_origin) and says which will not come again (gopiper_set_settled); a sink
+  // keeps the identities (gopiper_id) of what it has written. Means nothing for a transform.
+  bool exactly_once;
   // Makes a configuration of the attributes, which have been checked against the table; refuses
   // what does not fit together. Nothing is opened yet. The configuration it returns belongs to
   // you and may be NULL; it is not changed any more, as all workers may read it at once.
@@ -449,6 +454,15 @@ size_t gopiper_id(gopiper_host *host, const gopiper_message *message, char *id, 
 // Writes it into `origin` as gopiper_id does, and returns its length. Without a state directory it
 // returns 0, and sets `error`.
 size_t gopiper_origin(gopiper_host *host, char *origin, size_t size, gopiper_error *error);
+
+// Sources: messages of this origin with smaller numbers will not be sent again, not even after the
+// program is killed: their outcomes are in your checkpoint, on disk. UINT64_MAX says so of all.
+void gopiper_set_settled(gopiper_host *host, const char *origin, uint64_t below);
+
+// Sinks: the number below which the messages of an origin do not come again, as far as its source
+// has said; 0 if it has not said anything. The origin is what stands before the last ':' of an
+// identity, and the number what follows it.
+uint64_t gopiper_settled_below(gopiper_host *host, const char *origin);
 
 // Sources: says that the numbers of gopiper_batch_set_positions identify the messages. Each time
 // that you send a message, it has this `origin` and the same number, and no other message in the

@@ -80,6 +80,11 @@ pub struct gopiper_component {
     /// settled again the next time; a sink keeps the messages for which it returned GOPIPER_DONE in
     /// a safe place. Means nothing for a transform.
     pub durable: bool,
+    /// Whether the component does its part so that each message is written exactly once, even if the
+    /// program is killed: a source gives each message the same identity each time
+    /// (gopiper_batch_set_origin) and says which will not come again (gopiper_set_settled); a sink
+    /// keeps the identities (gopiper_id) of what it has written. Means nothing for a transform.
+    pub exactly_once: bool,
     /// Makes a configuration of the attributes, which have been checked against the table; refuses
     /// what does not fit together. Nothing is opened yet. The configuration it returns belongs to
     /// you and may be NULL; it is not changed any more, as all workers may read it at once.

@@ -103,4 +103,8 @@ impl Factory for CFactory {
     fn durability(&self) -> Result<(), String> {
         if self.component.durable { Ok(()) } else { Err(String::new()) }
     }
+
+    fn exactly_once(&self) -> Result<(), String> {
+        if self.component.exactly_once { Ok(()) } else { Err(String::new()) }
+    }
 }

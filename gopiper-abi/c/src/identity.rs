@@ -61,6 +61,34 @@ pub unsafe extern "C" fn gopiper_origin(
     }
 }
 
+/// Sources: messages of this origin with smaller numbers will not be sent again, not even after the
+/// program is killed: their outcomes are in your checkpoint, on disk. UINT64_MAX says so of all.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_set_settled(
+    host: *mut gopiper_host,
+    origin: *const c_char,
+    below: u64,
+) {
+    // SAFETY: C got `host` from a callback of this worker, and `origin` is a text that C keeps for
+    // the call (the header).
+    let (host, origin) = unsafe { (host::host(host), text::text(origin)) };
+    host.postponed.host().set_settled(&origin, below);
+}
+
+/// Sinks: the number below which the messages of an origin do not come again, as far as its source
+/// has said; 0 if it has not said anything. The origin is what stands before the last ':' of an
+/// identity, and the number what follows it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gopiper_settled_below(
+    host: *mut gopiper_host,
+    origin: *const c_char,
+) -> u64 {
+    // SAFETY: C got `host` from a callback of this worker, and `origin` is a text that C keeps for
+    // the call (the header).
+    let (host, origin) = unsafe { (host::host(host), text::text(origin)) };
+    host.postponed.host().settled_below(&origin)
+}
+
 /// Sources: says that the numbers of gopiper_batch_set_positions identify the messages. Each time
 /// that you send a message, it has this `origin` and the same number, and no other message in the
 /// world has both; a file's name does not do, as another file may get it. Call it after

@@ -203,6 +203,8 @@ pub struct FactoryVtable {
     /// Whether nothing that it has is lost when the program ends at any moment; if not, what the
     /// operator has set that makes it so.
     pub durability: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RString>,
+    /// Whether it does its part so that each message is written once; if not, the reason.
+    pub exactly_once: unsafe extern "C" fn(object: *mut ()) -> RResult<(), RString>,
     /// Whether it would read the file of this path.
     pub reads: unsafe extern "C" fn(object: *mut (), path: RStr<'_>) -> bool,
     /// Warnings for the operator, though it can work; each names its attribute.

@@ -130,6 +130,10 @@ pub struct HostServices {
     pub state_directory: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RawError>,
     /// A name that no other component has, the same as long as there is the state directory.
     pub origin: unsafe extern "C" fn(context: *const ()) -> RResult<RString, RawError>,
+    /// Messages of this origin with smaller numbers will not be sent again.
+    pub set_settled: unsafe extern "C" fn(context: *const (), origin: RStr<'_>, below: u64),
+    /// Of an origin, the last number of `set_settled`; 0 if there was none.
+    pub settled_below: unsafe extern "C" fn(context: *const (), origin: RStr<'_>) -> u64,
     /// Messages that the component kept were dropped, and nothing was sent for them: they have
     /// failed.
     pub unsent: unsafe extern "C" fn(context: *const (), count: u32),
@@ -269,6 +273,21 @@ impl Host {
     pub fn origin(&self) -> Result<String, RawError> {
         let origin = service!(self.origin());
         Ok(origin.into_result()?.into_string())
+    }
+
+    /// A source will not send messages of this origin with smaller numbers again, not even after the
+    /// program is killed: their outcomes are in its checkpoint, on disk. `u64::MAX` says so of all.
+    /// Sinks that keep the identities of what they have written may forget these.
+    pub fn set_settled(&self, origin: &str, below: u64) {
+        let origin = origin.into();
+        service!(self.set_settled(origin, below))
+    }
+
+    /// The number below which the messages of an origin do not come again, as far as its source has
+    /// said; 0 if it has not said anything. Dead letters may come at any time.
+    pub fn settled_below(&self, origin: &str) -> u64 {
+        let origin = origin.into();
+        service!(self.settled_below(origin))
     }
 
     /// The component dropped so many kept messages unsent.

@@ -58,6 +58,7 @@ pub(super) struct BenchState {
     pub(super) stopped: Option<Option<String>>,
     pub(super) completed: Option<Batch>,
     pub(super) calls: u64,
+    pub(super) settled_below: BTreeMap<String, u64>,
     pub(super) unsent: u64,
     /// By name; labels follow it, as `name{label=value}`.
     pub(super) metrics: BTreeMap<String, (MetricKind, &'static Metric)>,
@@ -172,6 +173,12 @@ impl HostSide for BenchHost {
     }
     fn origin(&self) -> Result<String, RawError> {
         Ok("test".to_owned())
+    }
+    fn set_settled(&self, origin: &str, below: u64) {
+        self.0.lock().settled_below.insert(origin.to_owned(), below);
+    }
+    fn settled_below(&self, origin: &str) -> u64 {
+        self.0.lock().settled_below.get(origin).copied().unwrap_or(0)
     }
     fn unsent(&self, count: u32) {
         self.0.lock().unsent += u64::from(count);

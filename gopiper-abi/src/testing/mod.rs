@@ -119,6 +119,20 @@ impl Harness {
         Self::new::<F, AsSource>(attributes, Some(state_directory.into()))
     }
 
+    /// A sink with these attributes and this state directory.
+    ///
+    /// # Errors
+    /// The component refuses the attributes, or does not start.
+    pub fn sink_in<F: Factory>(
+        state_directory: impl Into<PathBuf>,
+        attributes: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Self, Error>
+    where
+        AsSink: Role<F>,
+    {
+        Self::new::<F, AsSink>(attributes, Some(state_directory.into()))
+    }
+
     fn new<F: Factory, R: Role<F> + HasKind + 'static>(
         attributes: impl IntoIterator<Item = (&'static str, Value)>,
         state_directory: Option<PathBuf>,
@@ -363,6 +377,17 @@ impl Harness {
             }
             _ => metric.value.load(SeqCst) as f64,
         }
+    }
+
+    /// As a source does through [`Host::set_settled`](crate::Host::set_settled): the messages of this
+    /// origin with smaller numbers do not come again.
+    pub fn set_settled(&mut self, origin: &str, below: u64) {
+        self.bench.lock().settled_below.insert(origin.to_owned(), below);
+    }
+
+    /// The number below which the messages of an origin do not come again, as a source has said.
+    pub fn settled_below(&self, origin: &str) -> u64 {
+        self.bench.lock().settled_below.get(origin).copied().unwrap_or(0)
     }
 
     /// How many of the messages that it kept are gone without anything sent for them.

@@ -54,6 +54,45 @@ pub struct Way {
     /// Whether a message may come twice after a crash, because its source or a buffer sends it
     /// again.
     pub repeats: bool,
+    /// Why a message that comes twice may be written twice; if there is no reason, each is written
+    /// once at most.
+    pub duplicates: Vec<String>,
+}
+
+/// The promise of a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// Each message reaches its end, and is written there once.
+    ExactlyOnce,
+    /// Each reaches its end, and may be written twice.
+    AtLeastOnce,
+    /// Some may be lost, and none is written twice.
+    AtMostOnce,
+    /// Some may be lost, and others may be written twice.
+    BestEffort,
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Promise::ExactlyOnce => "exactly once at the sink",
+            Promise::AtLeastOnce => "at least once",
+            Promise::AtMostOnce => "at most once",
+            Promise::BestEffort => "best effort",
+        })
+    }
+}
+
+impl Way {
+    /// Its promise.
+    pub fn promise(&self) -> Promise {
+        match (self.losses.is_empty(), self.duplicates.is_empty()) {
+            (true, true) => Promise::ExactlyOnce,
+            (true, false) => Promise::AtLeastOnce,
+            (false, _) if !self.repeats => Promise::AtMostOnce,
+            (false, _) => Promise::BestEffort,
+        }
+    }
 }
 
 impl fmt::Display for Way {
@@ -153,7 +192,7 @@ impl Pipeline {
         let failing = self.losses_of_failing();
         let promises = self.stages.iter_mut().enumerate().map(|(place, stage)| {
             let is_buffers = stage.next.stored_at().is_some() || outlets.contains(&place);
-            Promises::of(stage, is_buffers, &failing)
+            Guarantees::of(stage, is_buffers, &failing)
         });
         let promises: Vec<_> = promises.collect();
         let is_source = |stage: &usize| self.stages[*stage].factory.kind() == Kind::SOURCE;
@@ -212,14 +251,15 @@ impl Pipeline {
     }
 }
 
-/// The promises of a component for each message that comes to it.
-struct Promises {
+/// What a component guarantees for each message that comes to it.
+struct Guarantees {
     name: String,
     losses: Vec<String>,
     repeats: bool,
+    duplicates: Option<String>,
 }
 
-impl Promises {
+impl Guarantees {
     /// `is_buffers`: it is one of the two halves of a buffer, which keeps what it has on disk.
     fn of(
         stage: &mut PlannedStage,
@@ -241,13 +281,27 @@ impl Promises {
             losses.push(format!("{name} drops messages while it is full (when_full)"));
         }
         losses.extend(failing(&name, stage.on_fail));
-        Promises { name, losses, repeats }
+        let duplicates = match is_buffers {
+            true => Some(format!("{name} sends messages again after a crash, as a buffer")),
+            false => stage.factory.exactly_once().err().and_then(|cause| {
+                let lacks = match kind {
+                    Kind::SOURCE => "does not give messages identities that stay the same",
+                    Kind::SINK => "does not write each message once",
+                    // It makes messages from several others, or need not say anything.
+                    _ if cause.is_empty() => return None,
+                    _ => "sends messages that have no identity",
+                };
+                Some(format!("{name} {lacks}{}", in_brackets(&cause)))
+            }),
+        };
+        Guarantees { name, losses, repeats, duplicates }
     }
 
     fn add_to(&self, way: &mut Way) {
         way.components.push(self.name.clone());
         way.losses.extend(self.losses.iter().cloned());
         way.repeats |= self.repeats;
+        way.duplicates.extend(self.duplicates.clone());
     }
 }
 

@@ -32,7 +32,8 @@ use crate::{
     },
     stage::{
         Failures, Linger, Outlet, Stage, Tee, component_log::ComponentLog, durations::Durations,
-        inlet::Inlet, metrics::Metrics, stop::Stop, taps::Taps, threads::Threads, traces::Traces,
+        inlet::Inlet, metrics::Metrics, origins::Origins, stop::Stop, taps::Taps, threads::Threads,
+        traces::Traces,
     },
 };
 
@@ -70,6 +71,7 @@ impl Pipeline {
             stop: Arc::new(Stop::new(&self.stages).map_err(system)?),
             blocks: Arc::new(Blocks::new(self.options.memory)),
             traces: Traces::new(pipeline.clone(), clock.clone()),
+            origins: Arc::default(),
             clock,
             pipeline,
             state_directory: self.options.state_directory.clone(),
@@ -146,6 +148,7 @@ struct Common {
     clock: Clock,
     state_directory: Option<PathBuf>,
     traces: Arc<Traces>,
+    origins: Arc<Origins>,
 }
 
 fn channel(planned: &PlannedStage) -> Arc<Channel> {
@@ -271,6 +274,7 @@ impl Common {
             stop: self.stop.clone(),
             blocks: self.blocks.clone(),
             state,
+            origins: self.origins.clone(),
             metrics: Metrics::default(),
             component,
             held_memory,

@@ -7,6 +7,7 @@ mod failure_log;
 pub(crate) mod inlet;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
+pub(crate) mod origins;
 mod outlet;
 mod pace;
 pub(crate) mod passport;
@@ -49,6 +50,7 @@ use crate::{
         inlet::Inlet,
         ledger::Ledger,
         metrics::Metrics,
+        origins::Origins,
         stop::{Stop, StopReason},
         taps::{Side, Taps},
         threads::Threads,
@@ -89,6 +91,8 @@ pub(crate) struct Stage {
     pub(crate) stop: Arc<Stop>,
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) state: ComponentState,
+    /// Of the whole pipeline.
+    pub(crate) origins: Arc<Origins>,
     pub(crate) metrics: Metrics,
     /// The name of its file's component, or of what gopiper has built in.
     pub(crate) component: String,

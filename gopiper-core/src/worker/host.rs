@@ -242,6 +242,14 @@ impl HostSide for WorkerHost {
         Ok(self.stage.state.origin()?)
     }
 
+    fn set_settled(&self, origin: &str, below: u64) {
+        self.stage.origins.set_settled(origin, below);
+    }
+
+    fn settled_below(&self, origin: &str) -> u64 {
+        self.stage.origins.settled_below(origin)
+    }
+
     fn unsent(&self, count: u32) {
         // Messages that a source keeps are not sent yet.
         if self.stage.kind == Kind::SOURCE {

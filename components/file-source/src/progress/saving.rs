@@ -6,7 +6,10 @@ use std::{
 
 use gopiper_abi::{Error, Host};
 
-use crate::progress::{checkpoint::Store, ledger::Ledger};
+use crate::progress::{
+    checkpoint::{Entry, Store},
+    ledger::Ledger,
+};
 
 /// How long the last one is tried to be written.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -15,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Saving {
     store: Store,
     host: Host,
+    /// What the identities of all messages begin with.
+    origin: String,
     /// How much time lies between two, in nanoseconds.
     interval: i64,
     next: i64,
@@ -23,8 +28,26 @@ pub(crate) struct Saving {
 }
 
 impl Saving {
-    pub(crate) fn new(store: Store, host: Host, interval: i64) -> Self {
-        Saving { store, host, interval, next: i64::MIN, complained: false }
+    pub(crate) fn new(store: Store, host: Host, origin: String, interval: i64) -> Self {
+        Saving { store, host, origin, interval, next: i64::MIN, complained: false }
+    }
+
+    /// Tells the sinks which lines will not come again, as these entries are on disk.
+    pub(crate) fn tell_settled(&self, saved: &[Entry]) {
+        for entry in saved {
+            if let Some(generation) = entry.generation.checked_sub(1) {
+                // The content before this one is gone.
+                let before = Entry { generation, ..entry.clone() };
+                self.tell(&before, u64::MAX);
+            }
+            self.tell(entry, entry.offset);
+        }
+    }
+
+    fn tell(&self, entry: &Entry, below: u64) {
+        if let Some(origin) = entry.origin(&self.origin) {
+            self.host.set_settled(&origin, below);
+        }
     }
 
     /// When the ledger is to be saved.
@@ -65,7 +88,8 @@ impl Saving {
 
     fn save(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
         self.next = self.host.monotonic().saturating_add(self.interval);
-        let saved = self.store.save(&ledger.entries(self.host.now()));
+        let entries = ledger.entries(self.host.now());
+        let saved = self.store.save(&entries).map(|()| self.tell_settled(&entries));
         ledger.changed = saved.is_err();
         ledger.is_replaced &= saved.is_err();
         saved

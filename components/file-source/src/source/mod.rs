@@ -92,14 +92,18 @@ impl FileSource {
             }
             let interval = i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX);
             let interval = interval.max(SAVE_PAUSE);
-            saving = Some(Saving::new(opened, host.clone(), interval));
-            ledger = Some(Ledger::new(known.unwrap_or_default(), postponed.host().origin()?));
+            let (origin, known) = (host.origin()?, known.unwrap_or_default());
+            let checkpoint = Saving::new(opened, host.clone(), origin.clone(), interval);
+            checkpoint.tell_settled(&known);
+            saving = Some(checkpoint);
+            ledger = Some(Ledger::new(known, origin));
         }
         let path_attribute = attributes.path_attribute.clone();
+        let offset_attribute = attributes.offset_attribute.clone();
         Ok(FileSource {
             paths,
             from,
-            outlet: Outlet { format, postponed, ledger, path_attribute },
+            outlet: Outlet { format, postponed, ledger, path_attribute, offset_attribute },
             saving,
             watch: attributes.follow.then(|| Watch::new(host)),
             readers: Vec::new(),

@@ -43,6 +43,7 @@ pub trait WorkerFactory: Send + Sized + 'static {
     fn parallel(&self) -> Parallel;
     fn needs(&self) -> Vec<Need>;
     fn durability(&self) -> Result<(), String>;
+    fn exactly_once(&self) -> Result<(), String>;
     fn reads(&self, path: &str) -> bool;
     fn warnings(&self) -> Vec<RawError>;
     fn create(&self, host: Host, on_stop: OnStop) -> Result<Self::Worker, RawError>;
@@ -107,6 +108,7 @@ impl<F: WorkerFactory> FactorySlot<F> {
         parallel: parallel::<F>,
         needs: needs::<F>,
         durability: durability::<F>,
+        exactly_once: exactly_once::<F>,
         reads: reads::<F>,
         warnings: warnings::<F>,
         create: create::<F>,
@@ -230,6 +232,10 @@ factory_entries! {
     durability() -> RResult<(), RString> = |slot| {
         let unknown = Err(String::new());
         slot.ask("durability", unknown, |f| f.durability()).map_err(RString::from).into()
+    };
+    exactly_once() -> RResult<(), RString> = |slot| {
+        let unknown = Err(String::new());
+        slot.ask("exactly once", unknown, |f| f.exactly_once()).map_err(RString::from).into()
     };
     reads(path: RStr<'_>) -> bool = |slot| slot.ask("inputs", false, |f| f.reads(path.as_str()));
     warnings() -> RVec<RawError> = |slot| slot.ask("warnings", Vec::new(), |f| f.warnings()).into();

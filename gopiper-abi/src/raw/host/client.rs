@@ -136,6 +136,14 @@ impl FactoryHandle {
         entry!(self.durability()).into_result().map_err(Into::into)
     }
 
+    /// Whether it does its part so that each message is written once.
+    ///
+    /// # Errors
+    /// The operator's setting, or the reason, that keeps it from that; may be empty.
+    pub fn exactly_once(&mut self) -> Result<(), String> {
+        entry!(self.exactly_once()).into_result().map_err(Into::into)
+    }
+
     /// Whether it would read the file of this path.
     pub fn reads(&mut self, path: &str) -> bool {
         let path = path.into();

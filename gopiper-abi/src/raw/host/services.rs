@@ -27,6 +27,8 @@ pub trait HostSide: Send + Sync + 'static {
     fn stop_descriptor(&self) -> i32;
     fn state_directory(&self) -> Result<PathBuf, RawError>;
     fn origin(&self) -> Result<String, RawError>;
+    fn set_settled(&self, origin: &str, below: u64);
+    fn settled_below(&self, origin: &str) -> u64;
     fn unsent(&self, count: u32);
     fn payload(&self, length: usize) -> PayloadMut;
     fn batch(&self) -> Batch;
@@ -57,6 +59,8 @@ impl<S: HostSide> Services<S> {
         stop_descriptor: stop_descriptor::<S>,
         state_directory: state_directory::<S>,
         origin: origin::<S>,
+        set_settled: set_settled::<S>,
+        settled_below: settled_below::<S>,
         unsent: unsent::<S>,
         payload: payload::<S>,
         batch: batch::<S>,
@@ -110,6 +114,8 @@ services! {
             directory.map(|path| path.to_string_lossy().into_owned().into()).into()
         };
     origin() -> RResult<RString, RawError> = |side| side.origin().map(RString::from).into();
+    set_settled(origin: RStr<'_>, below: u64) = |side| side.set_settled(origin.into(), below);
+    settled_below(origin: RStr<'_>) -> u64 = |side| side.settled_below(origin.into());
     unsent(count: u32) = |side| side.unsent(count);
     payload(length: usize) -> PayloadMut = |side| side.payload(length);
     batch() -> *mut BatchHeader = |side| side.batch().into_raw();

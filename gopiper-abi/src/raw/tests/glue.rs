@@ -98,6 +98,9 @@ impl WorkerFactory for UnrulyFactory {
     fn durability(&self) -> Result<(), String> {
         panic!("does not know either")
     }
+    fn exactly_once(&self) -> Result<(), String> {
+        panic!("nor this")
+    }
     fn reads(&self, path: &str) -> bool {
         panic!("cannot read {path}")
     }
@@ -167,6 +170,8 @@ impl HostSide for Listening {
     fn stop_descriptor(&self) -> i32 { -1 }
     fn state_directory(&self) -> Result<std::path::PathBuf, RawError> { Err(RawError::new("", "none")) }
     fn origin(&self) -> Result<String, RawError> { Err(RawError::new("", "none")) }
+    fn set_settled(&self, _: &str, _: u64) {}
+    fn settled_below(&self, _: &str) -> u64 { 0 }
     fn unsent(&self, _: u32) {}
     fn payload(&self, length: usize) -> PayloadMut { PayloadMut::new(length) }
     fn batch(&self) -> Batch { Batch::new(4) }
@@ -318,6 +323,7 @@ fn a_panic_in_any_entry_comes_back_as_an_error() {
     assert!(panicked.message.starts_with("panicked: when created"));
     assert_eq!((factory.pool_size(), factory.channel_size(), factory.gathers()), (1, 7, 0));
     assert_eq!((factory.needs(), factory.durability()), (vec![], Err(String::new())));
+    assert_eq!(factory.exactly_once(), Err(String::new()));
     factory.destroy();
 }
 

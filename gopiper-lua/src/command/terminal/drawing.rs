@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::ValueEnum;
 use gopiper_abi::Kind;
-use gopiper_core::{Node, Pipeline};
+use gopiper_core::{Node, Pipeline, Promise};
 use serde_json::json;
 
 use crate::command::{terminal::logging::LogFormat, terminal::output::print};
@@ -39,19 +39,20 @@ pub(crate) fn show_promises(pipeline: &mut Pipeline, format: LogFormat) {
     let name = pipeline.name().to_owned();
     let mut ways = pipeline.ways();
     for way in ways.by_ref().take(MOST_WAYS) {
-        let promise = match (way.losses.is_empty(), way.repeats) {
-            (true, _) => "at least once",
-            (false, false) => "at most once",
-            (false, true) => "best effort",
-        };
+        let promise = way.promise();
         match format {
             LogFormat::Text => {
                 print(format_args!("{name}: {way}: {promise}"));
                 way.losses.iter().for_each(|loss| print(format_args!("  {loss}")));
+                if promise == Promise::AtLeastOnce {
+                    let each = way.duplicates.iter();
+                    each.for_each(|cause| print(format_args!("  may come twice: {cause}")));
+                }
             }
             LogFormat::Json => print(json!({
                 "pipeline": name, "components": way.components, "branches": way.branches,
-                "promise": promise, "losses": way.losses,
+                "promise": promise.to_string(), "losses": way.losses,
+                "duplicates": way.duplicates,
             })),
         }
     }
