@@ -33,7 +33,7 @@ fn run(pipeline: Pipeline) -> Summary {
     pipeline.start().unwrap_or_else(|error| panic!("{error}")).wait()
 }
 
-fn letters(state: &Path) -> Vec<Letter> {
+fn letters(state: &Path) -> Vec<Letter<'static>> {
     let segments = segments(&state.join(dead_letters::FOLDER)).unwrap();
     let read = |path| SegmentReader::open(path).unwrap().map(|entry| entry.unwrap().letter);
     segments.iter().flat_map(|path| read(path)).collect()
@@ -60,7 +60,7 @@ fn failed_messages_are_kept_as_received_and_the_source_learns_it() {
     let letters = letters(state.path());
     let said: Vec<_> = letters
         .iter()
-        .map(|one| (one.component.as_str(), one.status, one.description.as_str(), one.attempts))
+        .map(|one| (&*one.component, one.status, &*one.description, one.attempts))
         .collect();
     assert_eq!(said, [("faults", 204, "as told", 1), ("faults", 101, "not yet", 5)]);
     let message = letters[0].message();

@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// Also what takes longer: models of threads in every interleaving, tests under
     /// AddressSanitizer, ThreadSanitizer and Miri, components built by other compilers, a new
     /// author's way in Rust and C, ten thousand cases of the scheduler's model, 200 rounds of
-    /// chaos, 100 bad nights
+    /// chaos, 500 kills of a pipeline that writes exactly once, 100 bad nights
     #[arg(long)]
     full: bool,
     /// Only the step with this name, as the list of times shows it
@@ -61,7 +61,9 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
     }
     let rounds = if args.full { 200 } else { 10 };
     steps.step("nights", || nights::check(&test::built()?, rounds / 2))?;
-    steps.step("chaos", || chaos::check(&test::built()?, rounds))
+    steps.step("chaos", || chaos::check(&test::built()?, rounds))?;
+    let kills = if args.full { 500 } else { 30 };
+    steps.step("exactly once", || chaos::check_exactly_once(&test::built()?, kills))
 }
 
 #[derive(Default)]

@@ -18,8 +18,11 @@ pub(super) struct Tally {
     pub(super) messages: u64,
     pub(super) lost: u64,
     pub(super) duplicated: u64,
+    /// How many of these are in the output.
+    pub(super) written_twice: u64,
     /// How many may be duplicated.
     pub(super) bound: u64,
+    pub(super) kills: u64,
 }
 
 impl<'a> Found<'a> {
@@ -88,6 +91,7 @@ impl<'a> Found<'a> {
             let right = if line.fate == Fate::Output { output } else { letters };
             tally.lost += u64::from(right == 0);
             tally.duplicated += right.saturating_sub(1);
+            tally.written_twice += output.saturating_sub(1);
         }
         tally
     }
@@ -119,6 +123,8 @@ impl Tally {
         self.messages += other.messages;
         self.lost += other.lost;
         self.duplicated += other.duplicated;
+        self.written_twice += other.written_twice;
+        self.kills += other.kills;
         self.bound += other.bound;
     }
 
@@ -129,8 +135,12 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { messages, lost, duplicated, bound } = self;
-        write!(f, "messages={messages} lost={lost} duplicated={duplicated} bound={bound}")
+        let Tally { messages, lost, duplicated, written_twice, bound, kills } = self;
+        write!(
+            f,
+            "kills={kills} messages={messages} lost={lost} duplicated={duplicated} \
+             written_twice={written_twice} bound={bound}"
+        )
     }
 }
 

@@ -11,7 +11,8 @@
 //! round fails if something was written that the shim did not see. In other rounds the disk is
 //! full, no file can be opened, or the sink's folder is elsewhere, for a while. `--leave-out
 //! PATTERN` makes a sync do nothing, which must be noticed. A round that fails is kept and can be
-//! run again by its seed.
+//! run again by its seed. With `--exactly-once` there is no buffer, and the sink keeps what it has
+//! written: then no line may be in the output twice.
 
 mod account;
 mod bound;
@@ -31,6 +32,7 @@ use anyhow::{Context, Result, bail};
 
 use self::account::Tally;
 use self::disk::compile_shim;
+use self::pipeline::Promise;
 use self::round::{Round, Setting};
 use crate::checks::rounds::Rounds;
 use crate::plugins;
@@ -41,6 +43,9 @@ use crate::workspace::{own_metadata, target_folder};
 pub(crate) struct Args {
     #[command(flatten)]
     rounds: Rounds,
+    /// A pipeline that writes each line exactly once, instead of one with a buffer
+    #[arg(long)]
+    exactly_once: bool,
     #[command(flatten)]
     syncs: SyncOptions,
 }
@@ -58,12 +63,30 @@ struct SyncOptions {
 }
 
 pub(crate) fn chaos(args: &Args) -> Result<()> {
-    run(&built()?, args.rounds.seed(), args.rounds.count, &args.syncs)
+    let promise = if args.exactly_once { Promise::ExactlyOnce } else { Promise::AtLeastOnce };
+    run(&built()?, args.rounds.seed(), args.rounds.count, promise, &args.syncs)
 }
 
 /// The same rounds each time.
 pub(crate) fn check(built: &Built, rounds: u64) -> Result<()> {
-    run(built, 0, rounds, &SyncOptions::default())
+    run(built, 0, rounds, Promise::AtLeastOnce, &SyncOptions::default())
+}
+
+/// The same of a pipeline that writes each line exactly once, until it was killed so often.
+pub(crate) fn check_exactly_once(built: &Built, kills: u64) -> Result<()> {
+    let mut tally = Tally::default();
+    let folder = target_folder()?.join("chaos");
+    let (shim, folder) = (compile_shim(&folder)?, folder.join("once"));
+    let promise = Promise::ExactlyOnce;
+    let setting = Setting { built, shim: &shim, folder: &folder, leave_out: None, promise };
+    for seed in 0.. {
+        tally.add(rounds(&setting, seed, 1)?.0);
+        if tally.kills >= kills {
+            break;
+        }
+    }
+    println!("{tally}");
+    Ok(())
 }
 
 /// With a release program, as a user has it.
@@ -73,10 +96,10 @@ fn built() -> Result<Built> {
     run::release(&components, metadata.target_directory.join("chaos/plugins").into())
 }
 
-fn run(built: &Built, seed: u64, count: u64, syncs: &SyncOptions) -> Result<()> {
+fn run(built: &Built, seed: u64, count: u64, promise: Promise, syncs: &SyncOptions) -> Result<()> {
     let folder = target_folder()?.join("chaos");
     let (shim, folder) = (compile_shim(&folder)?, folder.join("rounds"));
-    let setting = Setting { built, shim: &shim, folder: &folder, leave_out: None };
+    let setting = Setting { built, shim: &shim, folder: &folder, leave_out: None, promise };
     match syncs.leave_out.as_deref() {
         _ if syncs.list_syncs => {
             rounds(&setting, seed, count)?.1.iter().for_each(|sync| println!("{sync}"));

@@ -15,13 +15,28 @@ pub(super) const INPUT: &str = "in";
 pub(super) const OUTPUT: &str = "out";
 pub(super) const STATE: &str = "state";
 
+/// What the pipeline promises for the lines that it writes.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Promise {
+    /// Through a buffer.
+    AtLeastOnce,
+    /// Directly into a file whose sink keeps what it has written.
+    ExactlyOnce,
+}
+
 /// Its Lua file. With small channels there is little under way, and much to sync.
-pub(super) fn lua(disk: &Path, inputs: &[String], random: &mut Rng) -> String {
+pub(super) fn lua(disk: &Path, inputs: &[String], promise: Promise, random: &mut Rng) -> String {
     let path = |folder: &str, name: &str| format!("'{}'", disk.join(folder).join(name).display());
     let paths: Vec<_> = inputs.iter().map(|name| path(INPUT, name)).collect();
     let (paths, output) = (paths.join(", "), path(OUTPUT, "out.log"));
     let mut channel_size = || 16 << random.u32(0..7);
     let (transform, sink) = (channel_size(), channel_size());
+    let (between, of_sink) = match promise {
+        Promise::ExactlyOnce => (String::new(), ", exactly_once = true"),
+        Promise::AtLeastOnce => {
+            (format!("  gopiper.buffer({{ max_bytes = {} }}),\n", 1 << random.u32(14..20)), "")
+        }
+    };
     format!(
         "local gopiper = require('gopiper')
 gopiper.createPipeline({{
@@ -31,13 +46,11 @@ gopiper.createPipeline({{
   gopiper.loadComponent('faults_component.so', {{ first_word = true }}, {{
     pool_size = 2, channel_size = {transform}, retry = {{ max_attempts = 3, initial_backoff = 0.005 }},
   }}),
-  gopiper.buffer({{ max_bytes = {buffer} }}),
-  gopiper.loadComponent('file_sink_component.so', {{ path = {output}, sync = 'batch' }}, {{
+{between}  gopiper.loadComponent('file_sink_component.so', {{ path = {output}, sync = 'batch'{of_sink} }}, {{
     channel_size = {sink},
   }}),
 }})
-",
-        buffer = 1 << random.u32(14..20),
+"
     )
 }
 

@@ -16,7 +16,7 @@ use super::account::{Found, Tally};
 use super::bound::at_most_again;
 use super::disk::{Disk, Syncs};
 use super::input::Input;
-use super::pipeline::{self, INPUT, OUTPUT, STATE};
+use super::pipeline::{self, INPUT, OUTPUT, Promise, STATE};
 use super::trouble::Trouble;
 use crate::checks::program;
 use crate::run::Built;
@@ -35,6 +35,7 @@ pub(super) struct Setting<'a> {
     pub(super) folder: &'a Path,
     /// Syncs that are not done.
     pub(super) leave_out: Option<&'a str>,
+    pub(super) promise: Promise,
 }
 
 pub(super) struct Round<'a> {
@@ -78,10 +79,14 @@ impl<'a> Round<'a> {
         }
         input.write(&disk.folder().join(INPUT))?;
         disk.begin()?;
-        let lua = pipeline::lua(disk.folder(), &input.file_names(), &mut random);
+        let (names, promise) = (input.file_names(), setting.promise);
+        let lua = pipeline::lua(disk.folder(), &names, promise, &mut random);
         fs::write(folder.join("pipeline.lua"), lua)?;
         let loses_power = setting.leave_out.is_some() || seed % 2 == 1;
-        let trouble = Trouble::of(seed / 2, loses_power);
+        // Where a sink finds a file again that was cut off in the middle of a commit, it cuts it: a
+        // folder that is elsewhere for good it does not find.
+        let never_away = loses_power || promise == Promise::ExactlyOnce;
+        let trouble = Trouble::of(seed / 2, never_away);
         Ok(Round { setting, random, folder, disk, input, loses_power, trouble, kills: 0 })
     }
 
@@ -112,8 +117,13 @@ impl<'a> Round<'a> {
             self.disk.lose_power(Syncs::Done, |_| false)?;
         }
         let found = self.found()?;
-        let (tally, wrong) = (found.tally(bound), found.wrong());
-        if !tally.good() || !wrong.is_empty() {
+        let (mut tally, wrong) = (found.tally(bound), found.wrong());
+        tally.kills = self.kills.into();
+        let is_good = match self.setting.promise {
+            Promise::AtLeastOnce => tally.good(),
+            Promise::ExactlyOnce => tally.good() && tally.written_twice == 0,
+        };
+        if !is_good || !wrong.is_empty() {
             let file = self.folder.join("wrong");
             fs::write(&file, wrong.join("\n"))?;
             let some = wrong.iter().take(10).map(|line| format!("\n  {line}")).collect::<String>();

@@ -45,11 +45,11 @@ enum Now {
 
 impl Trouble {
     /// Each sort by turns. The shim does not watch a folder that is elsewhere.
-    pub(super) fn of(turn: u64, loses_power: bool) -> Trouble {
+    pub(super) fn of(turn: u64, never_away: bool) -> Trouble {
         let sort = match turn % 4 {
             1 => Sort::Full,
             2 => Sort::NoFiles,
-            3 if !loses_power => Sort::Away,
+            3 if !never_away => Sort::Away,
             _ => Sort::None,
         };
         let (delay, length, everywhere) = Default::default();
