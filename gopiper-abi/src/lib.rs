@@ -88,9 +88,9 @@ pub use postponed::{Postponed, Unsent};
 #[doc(inline)]
 pub use raw::{
     AttributeValue, Batch, BatchCall, Counter, Deferred, Deliveries, Ending, Gauge, HandleFlags,
-    HandledCallback, Histogram, Host, Identity, Kept, Kind, Level, Map, Message, Need, NewMetric,
-    NoIdentity, Outcome, Parallel, Payload, PayloadMut, Piece, Positions, Produced, Report,
-    SendStatus, Trace, Value, ValueTag,
+    HandledCallback, Histogram, Host, Identities, Identity, Kept, Kind, Level, Map, Message, Need,
+    NewMetric, NoIdentity, Outcome, Parallel, Payload, PayloadMut, Piece, Positions, Produced,
+    Report, SendStatus, Trace, Value, ValueTag,
 };
 
 #[doc(hidden)]

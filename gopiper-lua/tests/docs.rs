@@ -245,7 +245,7 @@ fn components_in_c() {
     let headers = ["gopiper_component.h", "errno.h", "string.h", "unistd.h"];
     let mut code: String = headers.map(|header| format!("#include <{header}>\n")).concat();
     let parts = blocks(page, "c,part");
-    assert_eq!(parts.len(), 6);
+    assert_eq!(parts.len(), 7);
     let given = "gopiper_host *host, gopiper_message *message, gopiper_error *error, int file, uint64_t token";
     for (number, part) in parts.iter().enumerate() {
         code += &format!(

@@ -65,7 +65,7 @@ impl Outlet {
         }
         if let Some(name) = &self.offset_attribute {
             for (message, start) in batch.messages_mut().iter_mut().zip(&starts) {
-                message.set_attribute(name, *start);
+                message.set_attribute(name, *start as i64);
             }
         }
         match &mut self.ledger {

@@ -123,6 +123,13 @@ pub struct IdentityRun {
 }
 
 impl Identities {
+    /// The identity of the message at a place; `None` if it has none, or there are fewer messages.
+    pub fn get(&self, place: usize) -> Option<Identity> {
+        let mut identity = Identity::default();
+        let place = u32::try_from(place).ok()?;
+        self.read(place, &mut identity).then_some(identity)
+    }
+
     /// The neighbours of one origin, in order.
     pub fn runs(&self) -> &[IdentityRun] {
         &self.runs

@@ -54,6 +54,7 @@ struct ListedLetter {
     description: String,
     attempts: u64,
     position: Option<String>,
+    identity: Option<String>,
     bytes: usize,
     replayed: bool,
 }
@@ -149,6 +150,7 @@ fn about(FoundLetter { id, entry, done }: &FoundLetter) -> ListedLetter {
         description,
         attempts: letter.attempts,
         position: Some(clean(&letter.position)).filter(|position| !position.is_empty()),
+        identity: Some(clean(&letter.identity)).filter(|identity| !identity.is_empty()),
         bytes: letter.payload().len(),
         replayed: *done,
     }

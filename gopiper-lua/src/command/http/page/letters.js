@@ -118,6 +118,7 @@ async function show(id) {
     ['reason', letter.description],
     ['attempts', letter.attempts],
     ['position', letter.position ?? '-'],
+    ['identity', letter.identity ?? '-'],
     ['replayed', letter.replayed ? 'yes' : 'no'],
   ]);
   const attributes = Object.entries(letter.attributes).map(([name, value]) =>
