@@ -98,7 +98,10 @@ impl Positions {
 
     /// Adds the identities of `count` messages from one on.
     pub(in crate::raw) fn identities_of(&self, first: u32, count: u32, into: &mut Identities) {
-        if self.came.runs().is_empty() && !self.origin.is_empty() {
+        if self.came.runs().is_empty() {
+            if self.origin.is_empty() {
+                return into.push_unknown(count);
+            }
             let places = first as usize..(first + count) as usize;
             match self.numbers.get(places) {
                 Some(numbers) => return into.push_numbers(&self.origin, numbers.iter().copied()),

@@ -127,7 +127,7 @@ fn rounds(setting: &Setting, seed: u64, count: u64) -> Result<(Tally, BTreeSet<S
                 "round {number} ({round}) failed: --seed {seed} --rounds 1; it is kept in {folder}"
             )
         })?;
-        eprintln!("round {number}: {round}: {tally}");
+        eprintln!("seed {seed}: {round}: {tally}");
         syncs.extend(round.syncs()?);
         all.add(tally);
         fs::remove_dir_all(round.folder())?;
