@@ -302,15 +302,15 @@ pub trait Factory: Sized + Send + 'static {
         Err(String::new())
     }
 
-    /// Whether the component does its part so that each message is written exactly once, even if the
-    /// program is killed:
+    /// Whether the component does its part so that each message is written exactly once, even if
+    /// the program is killed:
     ///
     /// - A source gives each message an identity ([`Positions::identified`](crate::Positions)), the
     ///   same each time that it sends it, and says from where on it may send messages again
     ///   ([`Host::set_settled`](crate::Host::set_settled)).
     /// - A sink keeps the identities of what it has written, and writes each of them once.
-    /// - A transform need not say anything, unless it makes messages from several others: those have
-    ///   no identity.
+    /// - A transform need not say anything, unless it makes messages from several others: those
+    ///   have no identity.
     ///
     /// `gopiper check` shows the operator the resulting promise.
     ///

@@ -242,9 +242,10 @@ impl BatchComponent for FileSink {
         let now = self.host.now();
         // File by file: one that has to be closed for another is not opened again for this batch.
         let mut files = BTreeMap::<PathBuf, Vec<Range<usize>>>::new();
+        let all = 0..call.messages().len();
         let new = match &mut self.once {
             Some(once) => once.begin(&call),
-            None => vec![0..call.messages().len()],
+            None => Vec::from([all]),
         };
         for mut rest in new {
             while !rest.is_empty() {

@@ -248,8 +248,8 @@ impl Target {
         Ok(written)
     }
 
-    /// From now on, the data written since it was last settled stays. A regular file that is on disk
-    /// so far is shown to `note`: if that fails, nothing stays.
+    /// From now on, the data written since it was last settled stays. A regular file that is on
+    /// disk so far is shown to `note`: if that fails, nothing stays.
     pub(crate) fn settle(
         &mut self,
         note: impl FnOnce(FileState) -> io::Result<()>,

@@ -80,8 +80,8 @@ pub struct gopiper_component {
     /// settled again the next time; a sink keeps the messages for which it returned GOPIPER_DONE in
     /// a safe place. Means nothing for a transform.
     pub durable: bool,
-    /// Whether the component does its part so that each message is written exactly once, even if the
-    /// program is killed: a source gives each message the same identity each time
+    /// Whether the component does its part so that each message is written exactly once, even if
+    /// the program is killed: a source gives each message the same identity each time
     /// (gopiper_batch_set_origin) and says which will not come again (gopiper_set_settled); a sink
     /// keeps the identities (gopiper_id) of what it has written. Means nothing for a transform.
     pub exactly_once: bool,

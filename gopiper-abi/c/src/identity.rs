@@ -36,8 +36,8 @@ pub unsafe extern "C" fn gopiper_id(
 }
 
 /// Sources: a name that no other component in the world has, the same as long as this one has its
-/// state directory, which the first call makes. An origin (gopiper_batch_set_origin) of numbers that
-/// mean something in this place alone begins with it.
+/// state directory, which the first call makes. An origin (gopiper_batch_set_origin) of numbers
+/// that mean something in this place alone begins with it.
 ///
 /// Writes it into `origin` as gopiper_id does, and returns its length. Without a state directory it
 /// returns 0, and sets `error`.

@@ -264,9 +264,9 @@ impl Host {
     }
 
     /// A name that no other component in the world has. It stays the same as long as the component
-    /// has its state directory, which the first call makes. A source whose numbers mean something in
-    /// this place alone (the offsets of a file) begins the origin of its messages' identities with
-    /// it: see [`Positions::identified`].
+    /// has its state directory, which the first call makes. A source whose numbers mean something
+    /// in this place alone (the offsets of a file) begins the origin of its messages' identities
+    /// with it: see [`Positions::identified`].
     ///
     /// # Errors
     /// As [`Host::state_directory`].
@@ -275,9 +275,9 @@ impl Host {
         Ok(origin.into_result()?.into_string())
     }
 
-    /// A source will not send messages of this origin with smaller numbers again, not even after the
-    /// program is killed: their outcomes are in its checkpoint, on disk. `u64::MAX` says so of all.
-    /// Sinks that keep the identities of what they have written may forget these.
+    /// A source will not send messages of this origin with smaller numbers again, not even after
+    /// the program is killed: their outcomes are in its checkpoint, on disk. `u64::MAX` says so of
+    /// all. Sinks that keep the identities of what they have written may forget these.
     pub fn set_settled(&self, origin: &str, below: u64) {
         let origin = origin.into();
         service!(self.set_settled(origin, below))

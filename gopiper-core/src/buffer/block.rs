@@ -24,10 +24,7 @@ use gopiper_abi::{
 };
 
 use self::identities::{begins, read_identities, write_identities};
-use super::{
-    store::StoredBlock,
-    varint::{Malformed, VarintReader, put, put_bytes, put_signed},
-};
+use super::varint::{Malformed, VarintReader, put, put_bytes, put_signed};
 use crate::disk::value::{Stored, check_depth};
 
 /// The flags of a message with rarities: its state, and the fields that follow, in this order.
@@ -35,8 +32,8 @@ const LACKS_DELIMITER: u8 = 1;
 const CONTINUES: u8 = 2;
 /// The number of the piece.
 const PIECE: u8 = 4;
-/// From this message on: how many have identities of one origin, the origin, the number of each since
-/// that of the message before, and 1 if ordinals follow: of each, how many, and those.
+/// From this message on: how many have identities of one origin, the origin, the number of each
+/// since that of the message before, and 1 if ordinals follow: of each, how many, and those.
 const IDENTITIES: u8 = 8;
 /// How many; each with name and value.
 const ATTRIBUTES: u8 = 16;
@@ -278,13 +275,13 @@ fn read_value<'a>(reader: &mut VarintReader<'a>) -> Result<Stored<'a>, Malformed
 /// Appends a block without the messages in these places. Returns how many it holds then. Those that
 /// came without an identity get the one that they have had as messages of this block, of `origin`.
 pub(super) fn write_without(
-    block: &StoredBlock,
+    (block, messages): (&Payload, u32),
     places: &[Range<u32>],
     origin: &str,
     bytes: &mut Vec<u8>,
 ) -> Result<u32, Malformed> {
     let mut batch = Batch::new(1);
-    let came = read(&block.bytes, block.messages, &mut batch)?;
+    let came = read(block, messages, &mut batch)?;
     let all = Positions::counted("", "", 1).identified(origin).with_identities(came);
     let (mut place, mut left) = (0.., Identities::default());
     batch.retain(|_| {

@@ -42,8 +42,8 @@ impl Drop for BufferSink {
 }
 
 impl BufferSink {
-    /// Stores the first of the messages from `reported` on, in one commit, or drops them. Returns how
-    /// many those were, and their report; an error is the report of all.
+    /// Stores the first of the messages from `reported` on, in one commit, or drops them. Returns
+    /// how many those were, and their report; an error is the report of all.
     fn store(&mut self, call: &BatchCall<'_>, reported: usize) -> Result<(usize, Report), Report> {
         let messages = &call.messages()[reported..];
         let refused = messages.iter().enumerate().find_map(|(at, message)| {

@@ -72,8 +72,8 @@ struct Log {
 }
 
 impl Store {
-    /// Opens the store in `folder`, whose segments get about so many bytes each. No other buffer has
-    /// this `origin`.
+    /// Opens the store in `folder`, whose segments get about so many bytes each. No other buffer
+    /// has this `origin`.
     pub(super) fn open(
         folder: &Path,
         origin: String,
@@ -205,7 +205,8 @@ impl Store {
                 let length = own
                     .add_block(|bytes| {
                         let origin = self.origin_of(number);
-                        block::write_without(&old, finished, &origin, bytes)
+                        let block = (&old.bytes, old.messages);
+                        block::write_without(block, finished, &origin, bytes)
                     })
                     .map_err(|_| self.damaged(format!("block {number}")))?;
                 own.seal_blocks(number, 0)?;

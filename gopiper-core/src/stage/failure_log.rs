@@ -19,12 +19,11 @@ use std::{
 use gopiper_abi::{Identity, Message};
 use parking_lot::Mutex;
 
+pub(crate) use self::reasons::Attempt;
+use self::reasons::{Reason, Reasons};
 use crate::{
     base::{clock::Clock, one_line::in_a_line},
-    stage::{
-        failure_log::reasons::{Reason, Reasons},
-        recent_failures::{RecentFailure, RecentFailures},
-    },
+    stage::recent_failures::{RecentFailure, RecentFailures},
 };
 
 /// How often a reason that goes on is reported.
@@ -90,27 +89,6 @@ impl MessageOrigin {
         let is_known = message.write_id(&mut id);
         let identity = is_known.then(|| id.to_string());
         MessageOrigin { position: message.position(), identity }
-    }
-}
-
-/// The operation that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Attempt {
-    /// A message, for good.
-    Last,
-    /// A message that will be tried again.
-    Retried,
-    /// The start of the component, which will be tried again.
-    Start,
-    /// The component's timer, which will be tried again.
-    Timer,
-    /// Room for messages, which were dropped.
-    Room,
-}
-
-impl Attempt {
-    fn is_retried(self) -> bool {
-        !matches!(self, Attempt::Last | Attempt::Room)
     }
 }
 

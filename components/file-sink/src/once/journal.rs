@@ -121,7 +121,7 @@ impl Journal {
             let runs = commit.written.into_iter();
             let left = runs.filter_map(|run| {
                 let below = settled(&run.origin);
-                run.from_on(below)
+                run.without_below(below)
             });
             let left = Commit { written: left.collect(), ..Commit::default() };
             if !left.written.is_empty() {

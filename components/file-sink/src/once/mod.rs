@@ -91,7 +91,7 @@ impl Once {
         }
         self.prune();
         if self.before.is_empty() {
-            return vec![all];
+            return Vec::from([all]);
         }
         let (mut new, mut place) = (Vec::<Range<usize>>::new(), 0);
         for run in self.ids.runs() {

@@ -153,7 +153,7 @@ impl WrittenRun {
     }
 
     /// Without the messages whose numbers are smaller; `None` if none is left.
-    pub(super) fn from_on(self, below: u64) -> Option<Self> {
+    pub(super) fn without_below(self, below: u64) -> Option<Self> {
         if below == 0 {
             return Some(self);
         }

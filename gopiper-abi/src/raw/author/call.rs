@@ -139,7 +139,8 @@ impl<'b> BatchCall<'b> {
             while parts.next_if_eq(&(delivery, first + count)).is_some() {
                 count += 1;
             }
-            // SAFETY: these slots hold messages that are not reported yet, so they hold the indices.
+            // SAFETY: these slots hold messages that are not reported yet, so they hold the
+            // indices.
             unsafe { delivery::identities(delivery, first, count, &mut identities) }
         }
         identities

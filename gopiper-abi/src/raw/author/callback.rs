@@ -32,8 +32,8 @@ impl<'b> HandledCallback<'b> {
         HandledCallback { slot, frame }
     }
 
-    /// The identity of the message: the same in each attempt, and after each restart, as long as its
-    /// source gives one. A message made from several others has none.
+    /// The identity of the message: the same in each attempt, and after each restart, as long as
+    /// its source gives one. A message made from several others has none.
     ///
     /// A component that writes to a place of its own uses it to write each message once.
     ///

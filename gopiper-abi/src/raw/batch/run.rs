@@ -26,8 +26,8 @@ pub(in crate::raw) unsafe fn delivery_of(
     header: *const BatchHeader,
     at: u32,
 ) -> (*const Delivery, u32) {
-    // SAFETY: the batch is alive, and the slot one of its messages' (`# Safety`). Of a run the first
-    // slot holds the indices of all.
+    // SAFETY: the batch is alive, and the slot one of its messages' (`# Safety`). Of a run the
+    // first slot holds the indices of all.
     unsafe {
         let (slot, behind) = if (*header).is_run() { (0, at) } else { (at, 0) };
         let slot = (*header).messages.add(slot as usize);

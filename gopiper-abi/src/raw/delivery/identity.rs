@@ -100,8 +100,8 @@ impl FromStr for Identity {
     }
 }
 
-/// The identities of messages, in the order of their batch. Neighbours of one origin share its name,
-/// so most messages take 8 bytes.
+/// The identities of messages, in the order of their batch. Neighbours of one origin share its
+/// name, so most messages take 8 bytes.
 #[repr(C)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, StableAbi)]
 pub struct Identities {

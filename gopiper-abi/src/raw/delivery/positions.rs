@@ -61,7 +61,8 @@ impl Positions {
     /// ```
     /// use gopiper_abi::{Identity, Positions};
     ///
-    /// let positions = Positions::listed("orders/3", "offset", vec![4, 8]).identified("kafka/orders/3");
+    /// let positions = Positions::listed("orders/3", "offset", vec![4, 8]);
+    /// let positions = positions.identified("kafka/orders/3");
     /// assert_eq!(positions.identity(1), Some(Identity::new("kafka/orders/3", 8)));
     /// ```
     pub fn identified(mut self, origin: impl Into<String>) -> Self {

@@ -74,9 +74,8 @@ fn messages_are_read_as_they_were_written() {
 #[test]
 fn finished_messages_can_be_left_out() {
     let (messages, mut bytes) = (messages(), Vec::new());
-    let bytes_before = written(messages.messages(), &ids());
-    let block = StoredBlock { number: 3, messages: 6, bytes: bytes_before };
-    let count = write_without(&block, &[0..1, 2..4], "own/3", &mut bytes).unwrap();
+    let block = written(messages.messages(), &ids());
+    let count = write_without((&block, 6), &[0..1, 2..4], "own/3", &mut bytes).unwrap();
     let mut batch = Batch::new(1);
     let came = read(&bytes.into(), count, &mut batch).unwrap();
     // The first of them came without.

@@ -4,7 +4,26 @@ use std::{
     hash::{DefaultHasher, Hasher},
 };
 
-use super::Attempt;
+/// The operation that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Attempt {
+    /// A message, for good.
+    Last,
+    /// A message that will be tried again.
+    Retried,
+    /// The start of the component, which will be tried again.
+    Start,
+    /// The component's timer, which will be tried again.
+    Timer,
+    /// Room for messages, which were dropped.
+    Room,
+}
+
+impl Attempt {
+    pub(super) fn is_retried(self) -> bool {
+        !matches!(self, Attempt::Last | Attempt::Room)
+    }
+}
 
 /// The reasons that are told apart, by their keys.
 #[derive(Default)]

@@ -67,7 +67,7 @@ pub(super) const HOUSE: &[(&str, &[Room])] = &[
         &[
             ("base", ""),
             ("loader", ""),
-            ("disk", ""),
+            ("disk", "base"),
             ("channel", "base"),
             ("dead_letters", "base disk channel"),
             ("buffer", "base disk"),
