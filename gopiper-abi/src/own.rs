@@ -17,7 +17,7 @@ pub fn source<S: Source>(
     make: impl Fn(Postponed) -> Result<S, Error> + Send + 'static,
 ) -> FactoryHandle {
     let make = move |postponed| make(postponed).map(SourceComponent);
-    FactoryHandle::own(name, Own::<_, { Kind::SOURCE.0 }>(make, 0))
+    FactoryHandle::own(name, Own::<_, { Kind::SOURCE.0 }> { make, gathers: 0, why: "" })
 }
 
 /// A transform.
@@ -25,8 +25,18 @@ pub fn transform<C: BatchComponent>(
     name: &'static str,
     make: impl Fn(Postponed) -> Result<C, Error> + Send + 'static,
 ) -> FactoryHandle {
+    combining_transform(name, "", make)
+}
+
+/// A transform that makes messages from several others, and why: those have no identity
+/// ([`Factory::exactly_once`](crate::Factory::exactly_once)).
+pub fn combining_transform<C: BatchComponent>(
+    name: &'static str,
+    why: &'static str,
+    make: impl Fn(Postponed) -> Result<C, Error> + Send + 'static,
+) -> FactoryHandle {
     let make = move |postponed| make(postponed).map(ComponentWorker);
-    FactoryHandle::own(name, Own::<_, { Kind::TRANSFORM.0 }>(make, 0))
+    FactoryHandle::own(name, Own::<_, { Kind::TRANSFORM.0 }> { make, gathers: 0, why })
 }
 
 /// A sink.
@@ -45,11 +55,17 @@ pub fn committing_sink<C: BatchComponent>(
     make: impl Fn(Postponed) -> Result<C, Error> + Send + 'static,
 ) -> FactoryHandle {
     let make = move |postponed| make(postponed).map(ComponentWorker);
-    FactoryHandle::own(name, Own::<_, { Kind::SINK.0 }>(make, gathers))
+    FactoryHandle::own(name, Own::<_, { Kind::SINK.0 }> { make, gathers, why: "" })
 }
 
-/// The function that creates the components, and how many messages a call of theirs gathers.
-struct Own<M, const KIND: u32>(M, usize);
+struct Own<M, const KIND: u32> {
+    /// Creates the components.
+    make: M,
+    /// How many messages a call of theirs gathers.
+    gathers: usize,
+    /// Why the messages that they send have no identity; empty if they have one.
+    why: &'static str,
+}
 
 impl<W, M, const KIND: u32> WorkerFactory for Own<M, KIND>
 where
@@ -80,7 +96,7 @@ where
     }
 
     fn gathers(&self) -> usize {
-        self.1
+        self.gathers
     }
 
     fn parallel(&self) -> Parallel {
@@ -96,7 +112,7 @@ where
     }
 
     fn exactly_once(&self) -> Result<(), String> {
-        Err(String::new())
+        Err(self.why.to_owned())
     }
 
     fn reads(&self, _path: &str) -> bool {
@@ -108,7 +124,7 @@ where
     }
 
     fn create(&self, host: Host, on_stop: OnStop) -> Result<W, RawError> {
-        Ok((self.0)(Postponed::new(host, on_stop))?)
+        Ok((self.make)(Postponed::new(host, on_stop))?)
     }
 
     fn destroy(&mut self) {}

@@ -129,6 +129,16 @@ fn check_says_what_keeps_a_way_from_it() {
   may come twice: buffer may send messages again after a crash
 "
     );
+    let window = "gopiper.transform(function() return gopiper.CONTINUE end,
+    { every = 1, flush = function() end }),";
+    assert_eq!(
+        of(window, &sink),
+        "main: file_source → lua → file_sink: at least once
+  may come twice: lua sends messages that have no identity (a window makes messages from several)
+"
+    );
+    let late = sink.replace("channel_size = 256", "timeout = 5");
+    assert!(of("", &late).contains("file_sink may write a message although its time was over"));
     let stdout = "gopiper.loadComponent('stdout_component.so', {}),";
     let best_effort = of("", stdout);
     assert!(best_effort.contains("best effort") && !best_effort.contains("twice"), "{best_effort}");
@@ -139,7 +149,8 @@ fn a_function_reads_the_identity_and_a_line_its_place() {
     let home = home(
         "function(message)
     local id, offset = message:id(), message.attributes.offset
-    assert(id:match('^%x+/%x+%-%x+:' .. offset .. '$'), id)
+    local ends = offset + #message.data + 1
+    assert(id:match('^%x+/%x+%-%x+:' .. ends .. '$'), id)
     message:emit(id); message:emit(id)
   end,
   function(message) assert(message:id():match('%.[01]$')) end,",
@@ -171,7 +182,7 @@ fn the_log_and_a_dead_letter_name_the_identity() {
     let log = stderr(&output);
     let (_, after) = log.split_once(" identity=\"").expect("it names it");
     let (identity, _) = after.split_once('"').expect("its end");
-    assert!(identity.ends_with(":5"), "{log}");
+    assert!(identity.ends_with(":10"), "{log}");
     let list = stdout(&home.run(&["dlq", "list", "--json"], b""));
     assert!(list.contains(&format!("\"identity\":\"{identity}\"")), "{list}");
 }

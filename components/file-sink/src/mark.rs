@@ -8,6 +8,7 @@
 //! The mark goes when the file is closed.
 use std::{
     fs::{self, File},
+    hash::{BuildHasher, RandomState},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -22,6 +23,9 @@ pub(crate) struct Mark {
     path: PathBuf,
     inode: Inode,
     sync: bool,
+    /// A random number, which no other mark has: the journal knows by it whether the file was
+    /// closed, or opened by another run.
+    nonce: u64,
 }
 
 impl Mark {
@@ -43,6 +47,21 @@ impl Mark {
         }
     }
 
+    /// The number of the mark that was left behind; 0 if there is none.
+    pub(crate) fn nonce_left_at(file: &Path) -> io::Result<u64> {
+        let text = match fs::read_to_string(Self::path_of(file)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            text => text?,
+        };
+        let last = text.trim_end().rsplit(' ').next().unwrap_or_default();
+        let has_one = text.strip_prefix(FORMAT).is_some_and(|it| it.split(' ').count() > 4);
+        Ok(if has_one { last.parse().unwrap_or(0) } else { 0 })
+    }
+
+    pub(crate) fn nonce(&self) -> u64 {
+        self.nonce
+    }
+
     fn parse(text: &str, inode: Inode) -> Option<u64> {
         let mut fields = text.strip_prefix(FORMAT)?.strip_suffix('\n')?.split(' ').skip(1);
         let mut number = || fields.next()?.parse().ok();
@@ -53,7 +72,8 @@ impl Mark {
 
     /// Marks a file as one that is being written.
     pub(crate) fn new(file: &Path, inode: Inode, whole: u64, sync: bool) -> io::Result<Self> {
-        let mark = Mark { path: Self::path_of(file), inode, sync };
+        let nonce = RandomState::new().hash_one(whole).max(1);
+        let mark = Mark { path: Self::path_of(file), inode, sync, nonce };
         mark.set(whole)?;
         Ok(mark)
     }
@@ -63,7 +83,8 @@ impl Mark {
         let aside = self.path.with_extension("gopiper-new");
         let Inode(device, inode) = self.inode;
         let mut file = File::create(&aside)?;
-        file.write_all(format!("{FORMAT} {device} {inode} {whole}\n").as_bytes())?;
+        let nonce = self.nonce;
+        file.write_all(format!("{FORMAT} {device} {inode} {whole} {nonce}\n").as_bytes())?;
         if self.sync {
             file.sync_all()?;
         }

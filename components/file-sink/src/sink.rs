@@ -99,12 +99,14 @@ impl FileSink {
                     opened => break opened?,
                 }
             };
-            if let (Some(once), Some(state)) = (&mut self.once, target.state()) {
-                once.opened(path, state.inode, state.length)?;
-            }
             self.open.insert(path.to_owned(), target);
         }
         let target = self.open.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
+        if (known != Some(true) || target.used != batch)
+            && let (Some(once), Some(state)) = (&mut self.once, target.state())
+        {
+            once.opened(path, state)?;
+        }
         target.used = batch;
         Ok(target)
     }
@@ -303,7 +305,8 @@ impl Drop for FileSink {
 /// Closes a file as whole.
 fn closed(once: &mut Option<Once>, path: &Path, target: Target) -> io::Result<()> {
     target.close()?;
-    once.as_mut().map_or(Ok(()), |once| once.closed(path))
+    once.iter_mut().for_each(|once| once.closed(path));
+    Ok(())
 }
 
 /// The name that a file gets when a new one replaces it in this second.

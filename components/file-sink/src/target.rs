@@ -32,6 +32,8 @@ pub(crate) struct Target {
     sync: Sync,
     /// `None` for anything but a regular file: that is only written to.
     regular: Option<Inode>,
+    /// When it was made, where the file system knows.
+    born: Option<i64>,
     /// `None` if none could be made.
     mark: Option<Mark>,
     length: u64,
@@ -75,6 +77,7 @@ impl Target {
             file,
             sync,
             regular: (!special).then(|| Inode::from(&metadata)),
+            born: made,
             mark: None,
             length: metadata.len(),
             settled: 0,
@@ -163,7 +166,9 @@ impl Target {
 
     /// What the journal has to know of a regular file.
     pub(crate) fn state(&self) -> Option<FileState> {
-        self.regular.map(|inode| FileState { inode, length: self.length })
+        let nonce = self.mark.as_ref().map_or(0, Mark::nonce);
+        let (born, length) = (self.born, self.length);
+        self.regular.map(|inode| FileState { inode, born, length, nonce })
     }
 
     pub(crate) fn length(&self) -> u64 {

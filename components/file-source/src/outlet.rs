@@ -42,15 +42,18 @@ impl Outlet {
         mut ends: Vec<u64>,
         counted: Counted<'_>,
     ) -> Result<(), Error> {
-        let mut starts = Vec::new();
+        // Where the messages begin and end, without what lies between them.
+        let (mut starts, mut own_ends) = (Vec::new(), Vec::new());
         if let Some(ledger) = &mut self.ledger {
             starts = ledger.starts(number, &ends);
+            own_ends.clone_from(&ends);
             if let Some(are_done) = ledger.are_done(number, &starts, &ends) {
                 // Also of those that are left out at the end.
                 let sent_to = ends.last().copied().unwrap_or_default();
                 batch = without(batch, &are_done, self.postponed.batch());
                 remove(&mut starts, &are_done);
                 remove(&mut ends, &are_done);
+                own_ends.clone_from(&ends);
                 let Some(end) = ends.last_mut() else {
                     ledger.passed(number, sent_to);
                     return Ok(());
@@ -74,7 +77,7 @@ impl Outlet {
                 self.postponed.send_located(batch, None, positions)?;
             }
             Some(ledger) => {
-                let positions = ledger.positions(number, starts, &ends);
+                let positions = ledger.positions(number, starts, own_ends);
                 let token = ledger.sent(number, ends);
                 match positions {
                     Some(positions) => {

@@ -296,6 +296,11 @@ impl Guarantees {
                 Some(format!("{name} {lacks}{}", in_brackets(&cause)))
             }),
         };
+        let late = format!(
+            "{name} may write a message although its time was over, and it failed (timeout)"
+        );
+        let is_late = kind == Kind::SINK && !is_buffers && stage.timeout.is_some();
+        let duplicates = duplicates.or(is_late.then_some(late));
         Guarantees { name, losses, repeats, duplicates }
     }
 

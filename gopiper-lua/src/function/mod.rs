@@ -56,7 +56,9 @@ pub(crate) fn transform(
     limit: Duration,
     every: Option<Duration>,
 ) -> FactoryHandle {
-    own::transform(name, move |postponed| {
+    // A window joins messages.
+    let why = if every.is_some() { "a window makes messages from several" } else { "" };
+    own::combining_transform(name, why, move |postponed| {
         LuaFunction::new(&source, &wanted, limit, every, ffi::new_state(postponed))
             .map_err(|error| Error::new(source.said(&error)))
     })

@@ -7,8 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use memchr::memmem;
+use rustix::fs::{FlockOperation, flock};
+
 use super::{
-    record::{Commit, FileState},
+    record::{BEGIN, Commit, FileState},
     written::Written,
 };
 use crate::disk::sync_folder;
@@ -29,6 +32,11 @@ pub(super) struct Journal {
     shortest: u64,
     /// The files that are open, and how much of each is done.
     files: BTreeMap<PathBuf, FileState>,
+    /// Files that were closed since the last entry. It need not be on disk: their marks have gone.
+    closed: Vec<PathBuf>,
+    /// Locked, so that a component that is stuck does not write to it beside the one that was put
+    /// in its place.
+    _lock: File,
 }
 
 fn path_in(folder: &Path) -> PathBuf {
@@ -40,6 +48,13 @@ impl Journal {
     /// in it, too.
     pub(super) fn open(folder: &Path) -> io::Result<(Self, Written)> {
         let path = path_in(folder);
+        let mut options = File::options();
+        let options = options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(folder.join("written.lock"))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let error = "another worker of this component still has it: it is stuck in a call";
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, error));
+        }
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 write_whole(folder, MAGIC)?;
@@ -58,6 +73,15 @@ impl Journal {
             note_files(&commit, &mut files);
             at += length;
         }
+        // An entry that was being written is the last one.
+        let rest = bytes.get(at + 1..).unwrap_or_default();
+        if memmem::find_iter(rest, &BEGIN).any(|begin| Commit::read(&rest[begin..]).is_some()) {
+            let error = format!(
+                "it is damaged at byte {at}; remove it to begin anew: messages under way may then \
+                 be written twice"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
         let file = File::options().read(true).write(true).open(&path)?;
         if at < bytes.len() {
             // The process or the machine stopped while it was written: nothing was reported of it.
@@ -65,8 +89,17 @@ impl Journal {
             file.sync_all()?;
         }
         let (folder, length) = (folder.to_owned(), at as u64);
-        let journal = Journal { folder, file, length, is_doubtful: false, shortest: length, files };
-        Ok((journal, written.sorted()))
+        let journal = Journal {
+            folder,
+            file,
+            length,
+            is_doubtful: false,
+            shortest: length,
+            files,
+            closed: Vec::new(),
+            _lock: lock,
+        };
+        Ok((journal, written))
     }
 
     /// The files that were not closed.
@@ -74,12 +107,27 @@ impl Journal {
         self.files.iter().map(|(path, state)| (path.clone(), *state)).collect()
     }
 
+    /// Whether this is what it has of a file.
+    pub(super) fn knows(&self, path: &Path, state: FileState) -> bool {
+        self.files.get(path) == Some(&state)
+    }
+
+    /// A file was closed.
+    pub(super) fn closed(&mut self, path: &Path) {
+        self.files.remove(path);
+        self.closed.push(path.to_owned());
+    }
+
     /// Appends a commit, and syncs it: all of it or, after an error, nothing.
-    pub(super) fn commit(&mut self, commit: Commit) -> io::Result<()> {
+    pub(super) fn commit(&mut self, mut commit: Commit) -> io::Result<()> {
+        // Before what is said of them now: a file may be open again.
+        let opened = std::mem::take(&mut commit.files);
+        self.closed.iter().for_each(|path| commit.add_file(path, None));
+        commit.files.extend(opened);
         let mut bytes = Vec::new();
         commit.write(&mut bytes)?;
         if self.is_doubtful {
-            self.write_anew(|_| 0)?;
+            self.write_anew(|_| Some(0))?;
         }
         if let Err(error) = self.file.write_all_at(&bytes, self.length) {
             self.is_doubtful |= self.file.set_len(self.length).is_err();
@@ -92,6 +140,7 @@ impl Journal {
             return Err(error);
         }
         self.length += bytes.len() as u64;
+        self.closed.clear();
         note_files(&commit, &mut self.files);
         Ok(())
     }
@@ -101,27 +150,31 @@ impl Journal {
         if self.length < SHORT.max(2 * self.shortest) {
             return;
         }
-        if let Err(error) = self.write_anew(settled) {
+        let told = |origin: &str| Some(settled(origin)).filter(|below| *below > 0);
+        if let Err(error) = self.write_anew(told) {
             log::warn!("cannot shorten {}: {error}", path_in(&self.folder).display());
             // Not with each batch again.
             self.shortest = self.length;
         }
     }
 
-    fn write_anew(&mut self, settled: impl Fn(&str) -> u64) -> io::Result<()> {
+    fn write_anew(&mut self, settled: impl Fn(&str) -> Option<u64>) -> io::Result<()> {
         let mut old = vec![0; self.length as usize];
         self.file.read_exact_at(&mut old, 0)?;
         let mut anew = MAGIC.to_vec();
         let mut state = Commit::default();
-        self.files.iter().for_each(|(path, file)| state.add_file(path.clone(), *file));
+        self.files.iter().for_each(|(path, file)| state.add_file(path, Some(*file)));
         state.write(&mut anew)?;
-        let mut at = MAGIC.len();
+        let (mut at, middle) = (MAGIC.len(), old.len() / 2);
         while let Some((commit, length)) = Commit::read(&old[at..]) {
             at += length;
             let runs = commit.written.into_iter();
-            let left = runs.filter_map(|run| {
-                let below = settled(&run.origin);
-                run.without_below(below)
+            let left = runs.filter_map(|run| match settled(&run.origin) {
+                Some(below) => run.without_below(below),
+                // The source may never say that these are settled, and the journal must not grow
+                // for ever: exactly once is not promised for them.
+                None if at < middle => None,
+                None => Some(run),
             });
             let left = Commit { written: left.collect(), ..Commit::default() };
             if !left.written.is_empty() {

@@ -1,9 +1,9 @@
-//! The entries of the journal as bytes: how long, their checksum, and the commit.
+//! The entries of the journal as bytes: a mark, how long it is, a checksum, and the commit.
 use std::{
     ffi::OsStr,
     io,
     ops::Range,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -14,8 +14,10 @@ use gopiper_abi::{
 
 use crate::disk::Inode;
 
-/// How long the length and the checksum are.
-const HEAD: usize = 4 + 4;
+/// The beginning of an entry: by it, an entry behind a damaged one is found.
+pub(super) const BEGIN: [u8; 4] = *b"\xd1GPO";
+/// How long the beginning, the length and the checksum are.
+const HEAD: usize = 4 + 4 + 4;
 
 /// What is so at one moment, all of it or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,8 @@ pub(super) struct WrittenRun {
     pub(super) origin: String,
     /// Of each, its number since that of the one before: so most take two bytes.
     steps: Vec<i64>,
+    /// Of each, the checksum of its bytes: four bytes, which are not worth packing.
+    sums: Vec<u8>,
     /// Of each, or none of all.
     ordinals: Vec<Vec<u32>>,
 }
@@ -41,32 +45,58 @@ pub(super) struct WrittenRun {
 #[serde(crate = "gopiper_abi::serde")]
 pub(super) struct FileEntry {
     path: Vec<u8>,
-    /// Its inode (device, number) and length; none if it was closed.
-    open: Option<(u64, u64, u64)>,
+    /// None if it was closed.
+    open: Option<OpenEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "gopiper_abi::serde")]
+struct OpenEntry {
+    device: u64,
+    inode: u64,
+    born: Option<i64>,
+    length: u64,
+    nonce: u64,
 }
 
 /// An open file, and how much of it is done.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct FileState {
     pub(crate) inode: Inode,
+    /// When it was made, where the file system knows.
+    pub(crate) born: Option<i64>,
     pub(crate) length: u64,
+    /// The number of its mark; 0 if none could be made.
+    pub(crate) nonce: u64,
+}
+
+impl From<FileState> for OpenEntry {
+    fn from(FileState { inode: Inode(device, inode), born, length, nonce }: FileState) -> Self {
+        OpenEntry { device, inode, born, length, nonce }
+    }
+}
+
+impl From<&OpenEntry> for FileState {
+    fn from(&OpenEntry { device, inode, born, length, nonce }: &OpenEntry) -> Self {
+        FileState { inode: Inode(device, inode), born, length, nonce }
+    }
 }
 
 impl Commit {
-    pub(super) fn closed(path: &Path) -> Self {
-        let path = path.as_os_str().as_bytes().to_vec();
-        Commit { files: vec![FileEntry { path, open: None }], ..Commit::default() }
+    pub(super) fn of_file(path: &Path, state: FileState) -> Self {
+        let mut commit = Commit::default();
+        commit.add_file(path, Some(state));
+        commit
     }
 
-    pub(super) fn of_file(path: &Path, state: FileState) -> Self {
-        let FileState { inode: Inode(device, inode), length } = state;
+    /// A file is so, or was closed.
+    pub(super) fn add_file(&mut self, path: &Path, state: Option<FileState>) {
         let path = path.as_os_str().as_bytes().to_vec();
-        let open = Some((device, inode, length));
-        Commit { files: vec![FileEntry { path, open }], ..Commit::default() }
+        self.files.push(FileEntry { path, open: state.map(OpenEntry::from) });
     }
 
     /// The messages at these places of a batch are in the file, too.
-    pub(super) fn with(mut self, ids: &Identities, places: &[Range<usize>]) -> Self {
+    pub(super) fn with(mut self, ids: &Identities, sums: &[u32], places: &[Range<usize>]) -> Self {
         let mut begin = 0;
         for run in ids.runs() {
             let of_run = begin..begin + run.count as usize;
@@ -75,7 +105,7 @@ impl Commit {
                 let common = range.start.max(of_run.start)..range.end.min(of_run.end);
                 if !common.is_empty() && !run.origin.is_empty() {
                     let in_run = common.start - of_run.start..common.end - of_run.start;
-                    self.written.push(WrittenRun::of(run, in_run));
+                    self.written.push(WrittenRun::of(run, in_run, &sums[common]));
                 }
             }
         }
@@ -84,16 +114,8 @@ impl Commit {
 
     pub(super) fn files(&self) -> impl Iterator<Item = (PathBuf, Option<FileState>)> {
         self.files.iter().map(|FileEntry { path, open }| {
-            let state = open
-                .map(|(device, inode, length)| FileState { inode: Inode(device, inode), length });
-            (PathBuf::from(OsStr::from_bytes(path)), state)
+            (PathBuf::from(OsStr::from_bytes(path)), open.as_ref().map(FileState::from))
         })
-    }
-
-    pub(super) fn add_file(&mut self, path: PathBuf, state: FileState) {
-        let FileState { inode: Inode(device, inode), length } = state;
-        let path = path.into_os_string().into_vec();
-        self.files.push(FileEntry { path, open: Some((device, inode, length)) });
     }
 
     /// Appends the entry.
@@ -106,15 +128,19 @@ impl Commit {
         let body = bytes.len() - start - HEAD;
         let length = u32::try_from(body).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let sum = crc32fast::hash(&bytes[start + HEAD..]);
-        bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        bytes[start + 4..start + HEAD].copy_from_slice(&sum.to_le_bytes());
+        bytes[start..start + 4].copy_from_slice(&BEGIN);
+        bytes[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
+        bytes[start + 8..start + HEAD].copy_from_slice(&sum.to_le_bytes());
         Ok(())
     }
 
     /// The entry at the start of these bytes, and how long it is; `None` if it is not whole.
     pub(super) fn read(bytes: &[u8]) -> Option<(Self, usize)> {
         let number = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-        let (length, sum) = (number(0)? as usize, number(4)?);
+        let (length, sum) = (number(4)? as usize, number(8)?);
+        if !bytes.starts_with(&BEGIN) {
+            return None;
+        }
         let body = bytes.get(HEAD..)?.get(..length)?;
         if crc32fast::hash(body) != sum {
             return None;
@@ -124,11 +150,12 @@ impl Commit {
 }
 
 impl WrittenRun {
-    fn of(run: &IdentityRun, places: Range<usize>) -> Self {
+    fn of(run: &IdentityRun, places: Range<usize>, sums: &[u32]) -> Self {
         let ordinals = run.ordinals.get(places.clone()).unwrap_or_default();
         let ordinals = ordinals.iter().map(|of_one| of_one.to_vec()).collect();
-        let mut written =
-            WrittenRun { origin: run.origin.to_string(), steps: Vec::new(), ordinals };
+        let sums = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
+        let origin = run.origin.to_string();
+        let mut written = WrittenRun { origin, steps: Vec::new(), sums, ordinals };
         written.set_numbers(run.numbers.get(places).unwrap_or_default().iter().copied());
         written
     }
@@ -136,19 +163,19 @@ impl WrittenRun {
     fn set_numbers(&mut self, numbers: impl Iterator<Item = u64>) {
         let mut before = 0u64;
         self.steps = numbers
-            .map(|number| {
-                let step = number.wrapping_sub(std::mem::replace(&mut before, number));
-                step as i64
-            })
+            .map(|number| number.wrapping_sub(std::mem::replace(&mut before, number)) as i64)
             .collect();
     }
 
-    /// The number of each message, with its ordinals.
-    pub(super) fn each(&self) -> impl Iterator<Item = (u64, &[u32])> {
+    /// The number of each message, with its ordinals and its checksum.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u64, &[u32], u32)> {
         let mut number = 0u64;
-        self.steps.iter().enumerate().map(move |(place, step)| {
+        let sums = self.sums.chunks_exact(4);
+        self.steps.iter().zip(sums).enumerate().map(move |(place, (step, sum))| {
             number = number.wrapping_add(*step as u64);
-            (number, self.ordinals.get(place).map_or(&[][..], |all| all))
+            let ordinals = self.ordinals.get(place).map_or(&[][..], |all| all);
+            let sum = sum.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+            (number, ordinals, sum)
         })
     }
 
@@ -157,13 +184,14 @@ impl WrittenRun {
         if below == 0 {
             return Some(self);
         }
-        let kept: Vec<_> = self.each().filter(|(number, _)| *number >= below).collect();
-        let has_ordinals = kept.iter().any(|(_, ordinals)| !ordinals.is_empty());
-        let of_each = kept.iter().map(|(_, ordinals)| ordinals.to_vec());
+        let kept: Vec<_> = self.each().filter(|(number, ..)| *number >= below).collect();
+        let has_ordinals = kept.iter().any(|(_, ordinals, _)| !ordinals.is_empty());
+        let of_each = kept.iter().map(|(_, ordinals, _)| ordinals.to_vec());
         let ordinals = if has_ordinals { of_each.collect() } else { Vec::new() };
-        let mut rest = WrittenRun { origin: String::new(), steps: Vec::new(), ordinals };
-        rest.set_numbers(kept.iter().map(|(number, _)| *number));
-        rest.origin = self.origin;
+        let sums = kept.iter().flat_map(|(.., sum)| sum.to_le_bytes()).collect();
+        let mut rest =
+            WrittenRun { origin: self.origin.clone(), steps: Vec::new(), sums, ordinals };
+        rest.set_numbers(kept.iter().map(|(number, ..)| *number));
         (!rest.steps.is_empty()).then_some(rest)
     }
 }

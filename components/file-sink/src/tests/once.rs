@@ -23,8 +23,10 @@ impl Folder {
     /// Dies, with these bytes at the end of the file that no entry of the journal covers.
     fn kill(&self, sink: Harness, torn: &str) {
         let journal = fs::read(self.journal()).unwrap();
+        let mark = fs::read(self.path(".a.gopiper")).unwrap();
         drop(sink);
         fs::write(self.journal(), journal).unwrap();
+        fs::write(self.path(".a.gopiper"), mark).unwrap();
         let mut file = File::options().append(true).open(self.path("a")).unwrap();
         file.write_all(torn.as_bytes()).unwrap();
     }
@@ -73,6 +75,49 @@ fn what_others_append_to_a_closed_file_stays() {
 }
 
 #[test]
+fn what_a_run_without_the_journal_has_written_stays() {
+    let folder = Folder::new();
+    let mut sink = folder.once("a");
+    sink.handle(["1"]);
+    folder.kill(sink, "");
+    let mut without = folder.sink("a");
+    without.handle(["of another run"]);
+    drop(without);
+    folder.once("a").end().unwrap();
+    assert_eq!(folder.read("a"), "1\nof another run\n");
+}
+
+#[test]
+fn other_bytes_with_a_known_identity_are_written() {
+    let folder = Folder::new();
+    let mut sink = folder.once("a");
+    sink.handle(["1", "2"]);
+    folder.kill(sink, "");
+    let mut sink = folder.once("a");
+    sink.number_from(1);
+    sink.handle(["1", "changed"]);
+    assert_eq!(sink.metric("messages_changed_total"), 1.0);
+    assert!(warnings(&mut sink)[0].contains("other bytes"));
+    // Also of what comes twice in one run.
+    sink.number_from(1);
+    sink.handle(["1", "changed", "3"]);
+    assert_eq!(folder.read("a"), "1\n2\nchanged\n3\n");
+}
+
+#[test]
+fn a_component_in_the_place_of_a_stuck_one_waits_for_it() {
+    let folder = Folder::new();
+    let stuck = folder.once("a");
+    let path = ("path", folder.path("a").display().to_string().into());
+    let attributes = [path, ("exactly_once", true.into())];
+    let again = Harness::sink_in::<FileSinkFactory>(folder.state(), attributes);
+    let error = again.err().unwrap();
+    assert!(error.is_temporary() && error.to_string().contains("stuck"), "{error}");
+    drop(stuck);
+    folder.once("a");
+}
+
+#[test]
 fn a_file_that_was_renamed_after_the_crash_is_cut_too() {
     let folder = Folder::new();
     let mut sink = folder.once("a");
@@ -112,11 +157,17 @@ fn a_damaged_journal_is_not_believed() {
     let mut sink = folder.once("a");
     sink.handle(["1"]);
     drop(sink);
-    fs::write(folder.journal(), "GPON").unwrap();
+    let mut journal = fs::read(folder.journal()).unwrap();
     let path = ("path", folder.path("a").display().to_string().into());
     let attributes = [path, ("exactly_once", true.into())];
-    let refused = Harness::sink_in::<FileSinkFactory>(folder.state(), attributes);
-    let error = refused.err().unwrap().to_string();
+    let again = || Harness::sink_in::<FileSinkFactory>(folder.state(), attributes.clone());
+    // Not in its last entry, which may have been torn.
+    journal[30] ^= 1;
+    fs::write(folder.journal(), journal).unwrap();
+    let error = again().err().unwrap().to_string();
+    assert!(error.contains("it is damaged at byte 8; remove it"), "{error}");
+    fs::write(folder.journal(), "GPON").unwrap();
+    let error = again().err().unwrap().to_string();
     assert!(error.contains("it is not a journal") && error.contains("remove it"), "{error}");
 }
 

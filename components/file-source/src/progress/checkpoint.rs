@@ -145,6 +145,10 @@ impl Store {
         Ok((store, entries))
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     fn file(&self) -> PathBuf {
         self.directory.join("checkpoint")
     }

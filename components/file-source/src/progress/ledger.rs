@@ -9,7 +9,10 @@ use std::{
     path::Path,
 };
 
-use gopiper_abi::{Identity, Positions, raw::Identities};
+use gopiper_abi::{
+    Identity, Positions,
+    raw::{Identities, IdentityRun},
+};
 
 use crate::{
     files::{
@@ -83,9 +86,10 @@ impl Ledger {
     }
 
     /// A file is read from where its entry says; returns the number under which it is known here.
-    pub(crate) fn open(&mut self, entry: Entry) -> u64 {
+    /// `is_replaced`: its content is another one than the checkpoint knows.
+    pub(crate) fn open(&mut self, entry: Entry, is_replaced: bool) -> u64 {
         self.last_number += 1;
-        self.is_replaced |= entry.generation > 0 && entry.offset == 0;
+        self.is_replaced |= is_replaced;
         let (batches, marks) = (VecDeque::new(), VecDeque::new());
         let (closed, is_bound_said) = (false, false);
         let progress = Progress { entry, batches, marks, closed, is_bound_said };
@@ -102,29 +106,33 @@ impl Ledger {
         starts
     }
 
-    /// The positions of messages of this file that begin and end there. The places where they begin
-    /// identify them.
+    /// The positions of messages of this file that begin and end there. The places where they end
+    /// identify them: an unfinished line that has grown is another one.
     pub(crate) fn positions(
         &self,
         number: u64,
         starts: Vec<u64>,
-        ends: &[u64],
+        ends: Vec<u64>,
     ) -> Option<Positions> {
         let entry = &self.files.get(&number)?.entry;
-        let path = entry.path.to_string_lossy();
         let origin = if self.is_replaced { None } else { entry.origin(&self.origin) };
-        let Some(origin) = origin else { return Some(Positions::listed(path, "byte", starts)) };
-        // A line that was refused before its end was seen: the next one seems to begin there, too.
-        let is_open_ended = |(start, end): (&u64, &u64)| start == end;
-        if !starts.iter().zip(ends).any(is_open_ended) {
-            return Some(Positions::listed(path, "byte", starts).identified(origin));
-        }
         let mut ids = Identities::default();
-        for (start, end) in starts.iter().zip(ends) {
-            let id = (start < end).then(|| Identity::new(&*origin, *start));
-            ids.push(id.as_ref());
+        if let Some(origin) = origin {
+            // A line that was refused before its end was seen has none.
+            let is_open_ended = |(start, end): (&u64, &u64)| start == end;
+            if starts.iter().zip(&ends).any(is_open_ended) {
+                for (start, end) in starts.iter().zip(ends) {
+                    let id = (*start < end).then(|| Identity::new(&*origin, end));
+                    ids.push(id.as_ref());
+                }
+            } else {
+                let (count, numbers) = (ends.len() as u32, ends.into());
+                let origin = origin.into();
+                ids.push_run(IdentityRun { origin, count, numbers, ..IdentityRun::default() });
+            }
         }
-        Some(Positions::listed(path, "byte", starts).with_identities(ids))
+        let positions = Positions::listed(entry.path.to_string_lossy(), "byte", starts);
+        Some(positions.with_identities(ids))
     }
 
     /// Which of the messages that begin and end there have gone through already; `None` if none

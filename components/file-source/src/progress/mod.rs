@@ -5,3 +5,4 @@ pub(crate) mod checkpoint;
 pub(crate) mod ledger;
 pub(crate) mod resume;
 pub(crate) mod saving;
+pub(crate) mod series;

@@ -24,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) remembered: Option<PathBuf>,
     /// How often its content was replaced.
     pub(crate) generation: u32,
+    /// Whether it was since the checkpoint.
+    pub(crate) is_replaced: bool,
 }
 
 /// Returns the place to begin a file that was just opened.
@@ -53,12 +55,21 @@ pub(crate) fn place_of(
                     && entry.mark.as_ref().map_or(Ok(true), |mark| mark.fits(input.file()))?));
         if fits {
             let mark = entry.mark.filter(|_| input.is_gzip());
+            let had_beyond = entry.beyond.is_some();
             let beyond = match entry.beyond {
                 Some(known) if !input.is_gzip() && !known.fits(input.file())? => None,
                 beyond => beyond,
             };
-            let (place, generation) = (entry.offset, entry.generation);
-            return Ok(Known { place, mark, beyond, remembered: Some(entry.path), generation });
+            // What lies behind the place is other content than it was.
+            let is_replaced = had_beyond && beyond.is_none();
+            return Ok(Known {
+                place: entry.offset,
+                mark,
+                beyond,
+                remembered: Some(entry.path),
+                generation: entry.generation.saturating_add(is_replaced.into()),
+                is_replaced,
+            });
         }
     }
     if !is_first {
@@ -66,7 +77,8 @@ pub(crate) fn place_of(
     }
     let at_end = is_first && others.is_empty() && from == Start::End && !input.is_gzip();
     let place = if at_end { metadata.len() } else { 0 };
-    Ok(Known { place, generation: next.unwrap_or(0), ..Known::default() })
+    let (generation, is_replaced) = (next.unwrap_or(0), next.is_some());
+    Ok(Known { place, generation, is_replaced, ..Known::default() })
 }
 
 /// A file that is remembered is not there any more.

@@ -9,6 +9,7 @@ use gopiper_abi::{Error, Host};
 use crate::progress::{
     checkpoint::{Entry, Store},
     ledger::Ledger,
+    series::Series,
 };
 
 /// How long the last one is tried to be written.
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Saving {
     store: Store,
     host: Host,
+    series: Series,
     /// What the identities of all messages begin with.
     origin: String,
     /// How much time lies between two, in nanoseconds.
@@ -28,8 +30,19 @@ pub(crate) struct Saving {
 }
 
 impl Saving {
-    pub(crate) fn new(store: Store, host: Host, origin: String, interval: i64) -> Self {
-        Saving { store, host, origin, interval, next: i64::MIN, complained: false }
+    pub(crate) fn new(
+        store: Store,
+        host: Host,
+        series: Series,
+        interval: i64,
+    ) -> Result<Self, Error> {
+        let origin = series.origin(&host.origin()?);
+        Ok(Saving { store, host, series, origin, interval, next: i64::MIN, complained: false })
+    }
+
+    /// What the identities of all messages begin with.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Tells the sinks which lines will not come again, as these entries are on disk.
@@ -40,7 +53,8 @@ impl Saving {
                 let before = Entry { generation, ..entry.clone() };
                 self.tell(&before, u64::MAX);
             }
-            self.tell(entry, entry.offset);
+            // The number of a line is where it ends.
+            self.tell(entry, entry.offset + 1);
         }
     }
 
@@ -89,7 +103,11 @@ impl Saving {
     fn save(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
         self.next = self.host.monotonic().saturating_add(self.interval);
         let entries = ledger.entries(self.host.now());
-        let saved = self.store.save(&entries).map(|()| self.tell_settled(&entries));
+        let saved = self.store.save(&entries).and_then(|()| {
+            self.series.saved(self.store.directory())?;
+            self.tell_settled(&entries);
+            Ok(())
+        });
         ledger.changed = saved.is_err();
         ledger.is_replaced &= saved.is_err();
         saved

@@ -171,13 +171,13 @@ impl Reader {
     }
 
     fn begin(&mut self, known: Known, head: &[u8], outlet: &mut Outlet) {
-        let Known { place, mark, beyond, generation, .. } = known;
+        let Known { place, mark, beyond, generation, is_replaced, .. } = known;
         self.fingerprint = Fingerprint::of(head);
         self.lines = None;
         (self.read, self.unsent, self.sent) = (place, place, 0);
         self.mark = mark;
         if let Some(ledger) = &mut outlet.ledger {
-            self.number = ledger.open(Entry {
+            let entry = Entry {
                 fingerprint: self.fingerprint.clone(),
                 offset: place,
                 seen: outlet.postponed.host().now(),
@@ -186,7 +186,8 @@ impl Reader {
                 beyond,
                 generation,
                 ..Entry::new(&self.path, self.inode, self.born)
-            });
+            };
+            self.number = ledger.open(entry, is_replaced);
         }
     }
 
@@ -212,7 +213,8 @@ impl Reader {
                     }
                 );
                 self.tail = Tail::default();
-                self.begin(Known { generation, ..Known::default() }, &head, outlet);
+                let known = Known { generation, is_replaced: true, ..Known::default() };
+                self.begin(known, &head, outlet);
                 return Ok(Step::Overwritten);
             }
             Err(error) => return Ok(Step::Failed(error, self.read)),

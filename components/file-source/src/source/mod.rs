@@ -21,7 +21,9 @@ use crate::{
         watch::Watch,
     },
     outlet::Outlet,
-    progress::{checkpoint::Store, ledger::Ledger, resume::say_missing, saving::Saving},
+    progress::{
+        checkpoint::Store, ledger::Ledger, resume::say_missing, saving::Saving, series::Series,
+    },
     reading::reader::{Reader, Step},
 };
 
@@ -92,11 +94,12 @@ impl FileSource {
             }
             let interval = i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX);
             let interval = interval.max(SAVE_PAUSE);
-            let (origin, known) = (host.origin()?, known.unwrap_or_default());
-            let checkpoint = Saving::new(opened, host.clone(), origin.clone(), interval);
+            let series = Series::open(opened.directory(), known.is_some())?;
+            let known = known.unwrap_or_default();
+            let checkpoint = Saving::new(opened, host.clone(), series, interval)?;
             checkpoint.tell_settled(&known);
+            ledger = Some(Ledger::new(known, checkpoint.origin().to_owned()));
             saving = Some(checkpoint);
-            ledger = Some(Ledger::new(known, origin));
         }
         let path_attribute = attributes.path_attribute.clone();
         let offset_attribute = attributes.offset_attribute.clone();

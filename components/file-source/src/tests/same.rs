@@ -198,18 +198,18 @@ fn a_line_has_the_same_identity_each_time_until_its_file_has_other_content() {
     folder.write("a.log", "one\ntwo\n");
     let mut source = folder.source("*.log");
     let (origins, starts) = numbers(&mut source);
-    assert_eq!(starts, [0, 4]);
+    assert_eq!(starts, [4, 8], "where the lines end");
     assert!(origins[0].starts_with("test/") && origins[0] == origins[1], "{origins:?}");
     // Nothing was settled, as after a kill; and the file has another name.
     drop(source);
     folder.rename("a.log", "b.log");
     let mut source = folder.source("*.log");
-    assert_eq!(numbers(&mut source), (origins.clone(), vec![0, 4]));
+    assert_eq!(numbers(&mut source), (origins.clone(), vec![4, 8]));
     source.tell_settled();
     drop(source);
     folder.write("b.log", "new\n");
     let (other, starts) = numbers(&mut folder.source("*.log"));
-    assert_eq!((&*other[0], &*starts), (&*format!("{}-1", origins[0]), &[0][..]));
+    assert_eq!((&*other[0], &*starts), (&*format!("{}-1", origins[0]), &[4][..]));
     // It is replaced before a line of it has gone through: that is a third content.
     folder.write("b.log", "x\n");
     let (third, _) = numbers(&mut folder.source("*.log"));
@@ -223,4 +223,33 @@ fn lines_without_a_checkpoint_have_no_identity() {
     let mut source = folder.try_source("*.log", [("checkpoint", false.into())]).unwrap();
     while source.produce(512).unwrap() == Produced::MORE {}
     assert_eq!(source.sent_with_ids(), [(b"one".to_vec(), None)]);
+}
+
+#[test]
+fn an_unfinished_line_that_has_grown_is_another_message() {
+    let folder = Folder::new();
+    folder.write("a.log", "abc");
+    let mut source = folder.source("*.log");
+    let (_, before) = numbers(&mut source);
+    drop(source);
+    folder.append("a.log", "def\n");
+    let mut source = folder.source("*.log");
+    let (_, after) = numbers(&mut source);
+    assert_eq!((before, after), (vec![3], vec![7]));
+}
+
+#[test]
+fn lines_are_new_ones_when_the_checkpoint_was_removed() {
+    let folder = Folder::new();
+    folder.write("a.log", "one\n");
+    let origin = || {
+        let mut source = folder.source("*.log");
+        let origin = numbers(&mut source).0.remove(0);
+        source.tell_settled();
+        origin
+    };
+    let first = origin();
+    fs::remove_file(folder.state().join("checkpoint")).unwrap();
+    let second = origin();
+    assert_eq!(second, first.replacen("test/", "test.2/", 1));
 }

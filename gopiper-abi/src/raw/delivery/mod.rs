@@ -51,7 +51,7 @@ impl Outcome {
     }
 }
 
-/// The calls that a delivery offers. Any thread may call them; they never block.
+/// The calls that a delivery offers. Any thread may call them; none waits for more than a moment.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = DeliveryVtable_Ref, prefix_fields = DeliveryVtable_Prefix)))]
@@ -318,7 +318,9 @@ unsafe extern "C" fn identity_in_record(
             Origin::Derived { parents, .. } => match parents[..] {
                 [parent] if parent.count == 1 => {
                     let is_known = identity(parent.delivery, parent.first, into);
-                    into.derive(index);
+                    if is_known {
+                        into.derive(index);
+                    }
                     is_known
                 }
                 _ => false,

@@ -237,7 +237,9 @@ unsafe extern "C" fn identity(fork: *const Delivery, index: u32, into: &mut Iden
     unsafe {
         let (parent, way) = (*fork.cast::<ForkRecord>()).parent(index);
         let is_known = parent.is_some_and(|it| delivery::identity(it.delivery, it.first, into));
-        into.derive(way);
+        if is_known {
+            into.derive(way);
+        }
         is_known
     }
 }

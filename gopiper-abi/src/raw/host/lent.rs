@@ -70,9 +70,15 @@ impl PlaceState {
         if !is_open {
             return false;
         }
-        let result = read();
-        self.0.store(Self::OPEN, Release);
-        result
+        /// Opens it again, also after a panic.
+        struct Reopens<'a>(&'a PlaceState);
+        impl Drop for Reopens<'_> {
+            fn drop(&mut self) {
+                self.0.0.store(PlaceState::OPEN, Release);
+            }
+        }
+        let _reopens = Reopens(self);
+        read()
     }
 
     /// Waits while another thread reads: that takes no lock, and is over soon.

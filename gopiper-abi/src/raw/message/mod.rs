@@ -211,7 +211,7 @@ impl Message {
         self.status
     }
 
-    /// The message's position in its source's input, in words, if the source gives it: for hosts.
+    /// The message's position in its source's input, in words: for hosts, of one not lent or in a run.
     pub fn position(&self) -> Option<String> {
         // SAFETY: a message holds the index of the delivery that it has, so the positions are
         // there; an author's message has none.
@@ -222,7 +222,7 @@ impl Message {
     }
 
     /// Writes the message's identity; returns whether it has one. For code that has the slots of a
-    /// batch: in an author's hands a message has none, see
+    /// batch, which is no run: in an author's hands a message has none, see
     /// [`HandledCallback::id`](crate::HandledCallback::id).
     pub fn write_id(&self, identity: &mut Identity) -> bool {
         // SAFETY: a message holds the index of the delivery that it has.

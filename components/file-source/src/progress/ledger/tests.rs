@@ -19,7 +19,7 @@ fn offset(ledger: &mut Ledger) -> u64 {
 #[test]
 fn ranges_finished_out_of_order_wait_for_earlier_ones() {
     let mut ledger = Ledger::default();
-    let file = ledger.open(entry(3));
+    let file = ledger.open(entry(3), false);
     let first = ledger.sent(file, vec![5, 7, 9]);
     let second = ledger.sent(file, vec![11]);
     ledger.settled(second, 0..1);
@@ -36,7 +36,7 @@ fn ranges_finished_out_of_order_wait_for_earlier_ones() {
 #[test]
 fn skipped_ranges_end_with_those_before_them() {
     let mut ledger = Ledger::default();
-    let file = ledger.open(entry(0));
+    let file = ledger.open(entry(0), false);
     ledger.passed(file, 4);
     assert_eq!(offset(&mut ledger), 4);
     let token = ledger.sent(file, vec![6]);
@@ -49,10 +49,10 @@ fn skipped_ranges_end_with_those_before_them() {
 #[test]
 fn overwritten_ranges_move_nothing() {
     let mut ledger = Ledger::default();
-    let old = ledger.open(entry(0));
+    let old = ledger.open(entry(0), false);
     let token = ledger.sent(old, vec![100]);
     ledger.forget(old);
-    ledger.open(entry(0));
+    ledger.open(entry(0), false);
     ledger.settled(token, 0..1);
     assert_eq!(offset(&mut ledger), 0);
 }
@@ -60,7 +60,7 @@ fn overwritten_ranges_move_nothing() {
 #[test]
 fn a_file_that_is_gone_is_forgotten_after_a_week() {
     let mut ledger = Ledger::default();
-    let file = ledger.open(entry(0));
+    let file = ledger.open(entry(0), false);
     let token = ledger.sent(file, vec![8]);
     ledger.close(file, 5, false);
     ledger.settled(token, 0..1);
@@ -77,7 +77,7 @@ fn a_file_that_comes_back_is_known_also_while_some_of_it_is_under_way() {
     let mut ledger = Ledger::new(vec![entry(9)], "test".into());
     assert_eq!(claim(&mut ledger, inode), [entry(9)]);
     assert!(ledger.known().is_empty());
-    let file = ledger.open(entry(9));
+    let file = ledger.open(entry(9), false);
     let token = ledger.sent(file, vec![11, 13]);
     ledger.settled(token, 0..1);
     assert_eq!(claim(&mut ledger, inode), [], "it is open");
@@ -94,7 +94,7 @@ proptest! {
         order in Just((0usize..30).collect::<Vec<_>>()).prop_shuffle(),
     ) {
         let mut ledger = Ledger::default();
-        let file = ledger.open(entry(0));
+        let file = ledger.open(entry(0), false);
         let mut places = Vec::new();
         let mut end = 0;
         for size in sizes {
@@ -125,7 +125,7 @@ proptest! {
 #[test]
 fn lines_before_the_offset_are_known_once_they_are_finished() {
     let mut ledger = Ledger::default();
-    let file = ledger.open(entry(0));
+    let file = ledger.open(entry(0), false);
     let token = ledger.sent(file, vec![4, 8]);
     ledger.marked(file, 4, b"abc\n", 9);
     ledger.marked(file, 8, b"def\n", 9);
