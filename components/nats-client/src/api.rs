@@ -1,13 +1,14 @@
 //! Requests to JetStream, and their failures.
 use std::fmt;
 
-use async_nats::jetstream::{
-    Context,
-    context::{RequestError, RequestErrorKind},
-    response::Response,
+use async_nats::{
+    Request,
+    client::{RequestError, RequestErrorKind},
 };
 use gopiper_abi::Error;
-use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::connect::Connected;
 
 /// JetStream's numbers of failures (`err_code`).
 const NOT_ENABLED: [u64; 2] = [10039, 10076];
@@ -18,7 +19,7 @@ const CONSUMER_NOT_FOUND: u64 = 10014;
 #[derive(Debug, Clone, PartialEq)]
 pub enum ApiFailure {
     /// JetStream refused it: the status, the number of the failure, its text.
-    Refused(usize, u64, String),
+    Refused(u64, u64, String),
     /// There was no answer.
     Unanswered(String),
 }
@@ -70,20 +71,45 @@ impl From<RequestError> for ApiFailure {
     }
 }
 
-/// Asks JetStream: `CONSUMER.INFO.orders.mail`.
-///
-/// # Errors
-/// It refused, or did not answer.
-pub async fn ask<T: DeserializeOwned>(
-    jetstream: &Context,
-    subject: String,
-    request: &impl Serialize,
-) -> Result<T, ApiFailure> {
-    match jetstream.request::<_, _, Response<T>>(subject, request).await? {
-        Response::Ok(answer) => Ok(answer),
-        Response::Err { error } => {
-            let text = error.to_string();
-            Err(ApiFailure::Refused(error.code(), error.error_code().0, text))
-        }
+impl Connected {
+    /// Asks JetStream: `CONSUMER.INFO.orders.mail`. Many questions must have no text.
+    ///
+    /// # Errors
+    /// It refused, or did not answer.
+    pub async fn ask(&self, subject: &str, question: Option<&Value>) -> Result<Value, ApiFailure> {
+        let text = question.map(Value::to_string).unwrap_or_default();
+        let request = Request::new().payload(text.into());
+        let subject = format!("{}.{subject}", self.api);
+        let answer = self.client.send_request(subject, request).await?;
+        read(&answer.payload)
+    }
+}
+
+fn read(answer: &[u8]) -> Result<Value, ApiFailure> {
+    let answer: Value = serde_json::from_slice(answer)
+        .map_err(|error| ApiFailure::Unanswered(format!("JetStream's answer: {error}")))?;
+    let Some(error) = answer.get("error") else { return Ok(answer) };
+    let number = |name: &str| error.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let text = error.get("description").and_then(Value::as_str).unwrap_or_default();
+    Err(ApiFailure::Refused(number("code"), number("err_code"), text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_jetstream_refuses_may_pass_or_not() {
+        let failure = |code: u64, number: u64| {
+            let text =
+                format!(r#"{{"error":{{"code":{code},"err_code":{number},"description":"why"}}}}"#);
+            read(text.as_bytes()).unwrap_err()
+        };
+        assert!(failure(404, 10059).is_no_stream() && failure(404, 10014).is_no_consumer());
+        assert!(failure(503, 10008).is_temporary() && !failure(503, 10076).is_temporary());
+        let error = failure(400, 10012).error("stream", "stream 'a'");
+        assert_eq!(error.to_string(), "attribute stream: stream 'a': why (10012)");
+        assert!(read(b"no JSON").unwrap_err().is_temporary());
+        assert_eq!(read(br#"{"a":1}"#).unwrap()["a"], 1);
     }
 }

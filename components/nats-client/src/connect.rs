@@ -16,6 +16,8 @@ use crate::connection::Connection;
 pub struct Connected {
     pub client: Client,
     pub jetstream: jetstream::Context,
+    /// What the subjects of JetStream's questions begin with.
+    pub api: String,
     /// Counts how often the connection was made: its value changes when it is there again.
     pub times: watch::Receiver<u64>,
 }
@@ -59,12 +61,13 @@ pub async fn connect(
     });
     let addresses = connection.addresses()?;
     let client = options.connect(addresses).await.map_err(|error| refusal(connection, &error))?;
-    let mut jetstream = match &connection.domain {
-        None => jetstream::new(client.clone()),
-        Some(domain) => jetstream::with_domain(client.clone(), domain),
+    let api = match &connection.domain {
+        None => "$JS.API".to_owned(),
+        Some(domain) => format!("$JS.{domain}.API"),
     };
+    let mut jetstream = jetstream::with_prefix(client.clone(), &api);
     jetstream.set_timeout(connection.timeout());
-    Ok(Connected { client, jetstream, times })
+    Ok(Connected { client, jetstream, api, times })
 }
 
 /// The causes of an error, from the outermost on.

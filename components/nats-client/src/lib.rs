@@ -8,7 +8,7 @@ mod driver;
 mod headers;
 
 pub use crate::{
-    api::{ApiFailure, ask},
+    api::ApiFailure,
     connect::{Connected, connect},
     connection::{Connection, Tls},
     driver::Driver,

@@ -7,8 +7,7 @@ use std::{
 use async_nats::Request;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use gopiper_abi::{Counter, Error, Host, Report};
-use nats_client::{ApiFailure, Connected, Driver, ask, connect};
-use serde_json::Value;
+use nats_client::{ApiFailure, Connected, Driver, connect};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::{sleep, timeout},
@@ -91,8 +90,7 @@ impl Publishing {
     async fn stream_failure(&self) -> Option<(ApiFailure, Error)> {
         let stream = self.settings.stream.as_ref()?;
         let subject = format!("STREAM.INFO.{stream}");
-        let info: Result<Value, ApiFailure> = ask(&self.connected.jetstream, subject, &()).await;
-        let failure = info.err()?;
+        let failure = self.connected.ask(&subject, None).await.err()?;
         let error = if failure.is_no_stream() {
             let problem =
                 format!("the server has no stream '{stream}': create it (nats stream add)");
@@ -107,7 +105,6 @@ impl Publishing {
         while let Some(Call { messages, reports }) = calls.recv().await {
             let _ = reports.send(self.publish_all(messages).await);
         }
-        let _ = timeout(self.settings.connection.timeout(), self.connected.client.flush()).await;
     }
 
     /// Publishes all, in rounds: each has those that have no end yet.

@@ -120,7 +120,7 @@ impl Factory for NatsSourceFactory {
         match &self.settings.origin {
             Origin::Stream { .. } => Ok(()),
             Origin::Subjects { .. } => Err("subjects without a stream".into()),
-            Origin::Bucket { .. } => Err("a bucket says only the last values again".into()),
+            Origin::Bucket { .. } => Err("bucket".into()),
         }
     }
 }

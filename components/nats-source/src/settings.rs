@@ -109,3 +109,41 @@ fn origin(attributes: Attributes) -> Result<Origin, Error> {
     let keys = subjects("keys", keys.unwrap_or_else(|| vec![">".into()]))?;
     Ok(Origin::Bucket { bucket, keys })
 }
+
+#[cfg(test)]
+mod tests {
+    use gopiper_abi::{Map, Value, testing::Harness};
+
+    use crate::NatsSourceFactory;
+
+    fn refused(attributes: &[(&'static str, Value)]) -> String {
+        let servers = vec![Value::from("nats://127.0.0.1:1")];
+        let connection: Map = [("servers", Value::from(servers))].into_iter().collect();
+        let all = [("connection", connection.into())].into_iter().chain(attributes.iter().cloned());
+        match Harness::source::<NatsSourceFactory>(all) {
+            Ok(_) => panic!("there is no server"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn attributes_have_to_fit_together() {
+        let text = Value::from;
+        let list = |it: &str| Value::from(vec![Value::from(it)]);
+        for (attributes, wanted) in [
+            (vec![], "give one of stream, subjects and bucket"),
+            (vec![("stream", text("a")), ("bucket", text("b"))], "give one of"),
+            (vec![("stream", text("a"))], "attribute consumer: must be given"),
+            (vec![("stream", text("a.b")), ("consumer", text("c"))], "is not a name"),
+            (vec![("bucket", text("b")), ("double_ack", true.into())], "without stream"),
+            (vec![("subjects", list("a..b"))], "is not a subject"),
+            (vec![("subjects", list("a")), ("keys", list("b"))], "without bucket"),
+        ] {
+            let refused = refused(&attributes);
+            assert!(refused.contains(wanted), "{attributes:?}: {refused}");
+        }
+        // These fit: only the server is missing.
+        let refused = refused(&[("subjects", list("a.>"))]);
+        assert!(refused.contains("no connection to nats://127.0.0.1:1"), "{refused}");
+    }
+}

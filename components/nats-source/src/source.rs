@@ -1,7 +1,7 @@
 //! The component: sends what has arrived, and says how each message has ended.
 use std::{collections::HashMap, ops::Range};
 
-use gopiper_abi::{Counter, Error, Outcome, Positions, Postponed, Produced, Source};
+use gopiper_abi::{Error, Outcome, Positions, Postponed, Produced, Source};
 use nats_client::Driver;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -27,16 +27,12 @@ pub struct NatsSource {
     /// The thread of the connection ends when this is dropped; `None` after that.
     answers: Option<UnboundedSender<Answer>>,
     driver: Option<Driver>,
-    returned: Counter,
 }
 
 impl NatsSource {
     pub(crate) fn new(settings: Settings, postponed: Postponed) -> Result<Self, Error> {
         let host = postponed.host();
         let metrics = Metrics::new(host)?;
-        let returned = host
-            .metric("returned_messages_total", "Messages that went back to the server.")
-            .counter()?;
         let shared = Shared::new(host.clone(), settings.max_in_flight);
         let (answers, driver) = receiving::start(&settings, &shared, host, metrics)?;
         let stream = match &settings.origin {
@@ -53,7 +49,6 @@ impl NatsSource {
             last_token: 0,
             answers: Some(answers),
             driver: Some(driver),
-            returned,
         })
     }
 
@@ -119,9 +114,6 @@ impl Source for NatsSource {
         *left = left.saturating_sub(ended.len());
         if *left == 0 {
             self.batches.remove(&token);
-        }
-        if outcome == Outcome::RETURNED {
-            self.returned.add(ended.len() as u64);
         }
         for sequence in ended {
             self.answer(Answer { sequence, outcome });

@@ -4,7 +4,6 @@ use std::time::Duration;
 use async_nats::jetstream::kv::{Operation, Watch};
 use futures_util::StreamExt;
 use gopiper_abi::{Error, Value};
-use nats_client::ask;
 use tokio::{sync::mpsc::UnboundedReceiver, task::spawn_local, time::sleep};
 
 use super::{Line, answers::Answer};
@@ -17,7 +16,7 @@ pub(super) async fn watch(line: &Line, bucket: &str, keys: &[String]) -> Result<
     let jetstream = &line.connected.jetstream;
     // It says why it is not there, which the client's own call does not.
     let stream = format!("STREAM.INFO.KV_{bucket}");
-    let info: Result<serde_json::Value, _> = ask(jetstream, stream, &()).await;
+    let info = line.connected.ask(&stream, None).await;
     info.map_err(|failure| {
         if failure.is_no_stream() {
             let problem =

@@ -2,8 +2,7 @@
 use std::time::Duration;
 
 use gopiper_abi::Error;
-use nats_client::{ApiFailure, ask};
-use serde::Deserialize;
+use nats_client::ApiFailure;
 use serde_json::{Map, Value, json};
 
 use super::Line;
@@ -30,9 +29,12 @@ pub(crate) struct Found {
     pub(crate) max_deliver: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct Info {
-    config: Map<String, Value>,
+/// The settings in what JetStream says of a consumer.
+fn config_of(mut info: Value) -> Map<String, Value> {
+    match info.get_mut("config").map(Value::take) {
+        Some(Value::Object(config)) => config,
+        _ => Map::new(),
+    }
 }
 
 /// The text for the consumer in errors.
@@ -50,24 +52,24 @@ pub(super) async fn find(
     consumer: &str,
     create: Option<&NewConsumer>,
 ) -> Result<Found, Error> {
-    let jetstream = &line.connected.jetstream;
-    let subject = format!("CONSUMER.INFO.{stream}.{consumer}");
-    let known: Result<Info, _> = ask(jetstream, subject, &()).await;
+    let connected = &line.connected;
+    let known = connected.ask(&format!("CONSUMER.INFO.{stream}.{consumer}"), None).await;
     let wanted = create.map(|create| asked_for(consumer, create));
     let config = match (known, &wanted) {
-        (Ok(info), _) => info.config,
+        (Ok(info), _) => config_of(info),
         (Err(failure), Some(wanted)) if failure.is_no_consumer() => {
             let filter = wanted.get("filter_subject").and_then(Value::as_str);
             let filter = filter.map(|filter| format!(".{filter}")).unwrap_or_default();
             let subject = format!("CONSUMER.CREATE.{stream}.{consumer}{filter}");
             let request = json!({ "stream_name": stream, "config": wanted });
-            let created: Result<Info, _> = ask(jetstream, subject, &request).await;
+            let created = connected.ask(&subject, Some(&request)).await;
             let what = format!("{} cannot be created", named(stream, consumer));
             let info = created.map_err(|failure| failure.error("create", &what))?;
-            if let Some(difference) = difference(wanted, &info.config) {
+            let config = config_of(info);
+            if let Some(difference) = difference(wanted, &config) {
                 // The server does not know a setting, and has left it out.
                 let subject = format!("CONSUMER.DELETE.{stream}.{consumer}");
-                let _: Result<Value, _> = ask(jetstream, subject, &()).await;
+                let _ = connected.ask(&subject, None).await;
                 return Err(Error::attribute(
                     "create",
                     format!(
@@ -77,7 +79,7 @@ pub(super) async fn find(
                     ),
                 ));
             }
-            info.config
+            config
         }
         (Err(failure), _) => return Err(missing(stream, consumer, &failure)),
     };

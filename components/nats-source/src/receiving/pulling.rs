@@ -56,13 +56,9 @@ pub(super) struct Pulling {
 impl Pulling {
     pub(super) fn new(line: &Line, found: &Found) -> Self {
         let Found { stream, name, .. } = found;
-        let prefix = match &line.settings.connection.domain {
-            None => "$JS.API".to_owned(),
-            Some(domain) => format!("$JS.{domain}.API"),
-        };
         let expires = found.max_expires.map_or(EXPIRES, |most| most.min(EXPIRES));
         Pulling {
-            subject: format!("{prefix}.CONSUMER.MSG.NEXT.{stream}.{name}"),
+            subject: format!("{}.CONSUMER.MSG.NEXT.{stream}.{name}", line.connected.api),
             inbox: line.connected.client.new_inbox(),
             expires,
             // The server refuses half of the request's time or more.

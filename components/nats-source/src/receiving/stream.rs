@@ -7,8 +7,6 @@ use std::{
 use async_nats::Message;
 use futures_util::StreamExt;
 use gopiper_abi::Error;
-use nats_client::{ApiFailure, ask};
-use serde_json::Value;
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     task::{JoinHandle, spawn_local},
@@ -50,7 +48,7 @@ pub(super) async fn run(line: Line, found: Found, mut answers: UnboundedReceiver
     for reply in rest {
         sender.publish(reply, Reply::Nak(receiving.line.settings.nak_delay_ms)).await;
     }
-    if timeout(LAST, sender.finish()).await.is_err() {
+    if !receiving.line.connected.is_up() || timeout(LAST, sender.finish()).await.is_err() {
         log::warn!("the last answers did not reach the server: their messages come again");
     }
 }
@@ -202,9 +200,7 @@ impl Receiving {
     async fn look_after_consumer(&self) {
         let Found { stream, name, .. } = &self.found;
         let subject = format!("CONSUMER.INFO.{stream}.{name}");
-        let info: Result<Value, ApiFailure> =
-            ask(&self.line.connected.jetstream, subject, &()).await;
-        if let Err(failure) = info
+        if let Err(failure) = self.line.connected.ask(&subject, None).await
             && (failure.is_no_stream() || failure.is_no_consumer())
         {
             self.line.shared.fail(missing(stream, name, &failure));
