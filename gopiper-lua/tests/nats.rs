@@ -1,4 +1,6 @@
 //! `nats_source` and `nats_sink` with real servers of NATS: the newest one of PyPI, and Debian's.
+#[path = "nats/cluster.rs"]
+mod cluster;
 mod common;
 #[path = "nats/piping.rs"]
 mod piping;

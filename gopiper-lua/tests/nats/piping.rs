@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Stdio},
     sync::{Arc, Mutex},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,7 @@ pub struct Piping {
     pub program: Child,
     lines: Arc<Mutex<Vec<String>>>,
     log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
     pub home: Home,
 }
 
@@ -28,13 +29,13 @@ fn read_into<T: Send + 'static>(
     reader: impl Read + Send + 'static,
     into: &Arc<Mutex<T>>,
     mut add: impl FnMut(&mut T, String) + Send + 'static,
-) {
+) -> JoinHandle<()> {
     let into = into.clone();
     thread::spawn(move || {
         for line in BufReader::new(reader).lines().map_while(Result::ok) {
             add(&mut into.lock().expect("no panic"), line);
         }
-    });
+    })
 }
 
 /// A file with a pipeline of these components, each with a comma behind it.
@@ -53,12 +54,14 @@ impl Piping {
         let mut program = command.stdin(Stdio::null()).spawn().expect("it starts");
         let (lines, log) = <(Arc<Mutex<Vec<String>>>, Arc<Mutex<String>>)>::default();
         let (output, said) = (program.stdout.take(), program.stderr.take());
-        read_into(output.expect("a pipe"), &lines, Vec::push);
-        read_into(said.expect("a pipe"), &log, |log, line| {
-            log.push_str(&line);
-            log.push('\n');
-        });
-        Piping { program, lines, log, home }
+        let readers = vec![
+            read_into(output.expect("a pipe"), &lines, Vec::push),
+            read_into(said.expect("a pipe"), &log, |log, line| {
+                log.push_str(&line);
+                log.push('\n');
+            }),
+        ];
+        Piping { program, lines, log, readers, home }
     }
 
     pub fn lines(&self) -> Vec<String> {
@@ -96,17 +99,10 @@ impl Piping {
             assert!(Instant::now() < until, "it does not end:\n{}", self.log());
             thread::sleep(Duration::from_millis(20));
         };
-        // What was written last is read by another thread.
-        let mut before = String::new();
-        wait(
-            || {
-                let log = self.log();
-                let is_same = log == before;
-                before = log;
-                is_same
-            },
-            String::new,
-        );
+        // What was written last is read by other threads.
+        for reader in self.readers.drain(..) {
+            reader.join().expect("no panic");
+        }
         (status.code().unwrap_or(-1), self.log())
     }
 }
