@@ -14,8 +14,15 @@ const MASKED: [&str; 7] = ["layout", "target", "compiler", "glibc", "processor",
 /// The names of the components that come with gopiper.
 fn shipped() -> Vec<String> {
     let folders = fs::read_dir(root().join("components")).expect("our components");
+    let folders = folders.map(|folder| folder.expect("a folder"));
+    // Some folders are libraries that components share.
+    let is_component = |folder: &fs::DirEntry| {
+        let manifest = fs::read_to_string(folder.path().join("Cargo.toml")).expect("a manifest");
+        manifest.contains("cdylib")
+    };
     let mut names: Vec<_> = folders
-        .map(|folder| folder.expect("a folder").file_name().to_string_lossy().replace('-', "_"))
+        .filter(is_component)
+        .map(|folder| folder.file_name().to_string_lossy().replace('-', "_"))
         .collect();
     names.sort();
     names

@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// Writes the identity of the message that `handle` got into `id`, as text with a NUL after it, cut
-/// to `size` bytes: one that was cut identifies nothing. It is the same in each attempt and after each restart: a component that writes
-/// to a place of its own uses it to write each message once.
+/// to `size` bytes: one that was cut identifies nothing. It is the same in each attempt and after
+/// each restart: a component that writes to a place of its own uses it to write each message once.
 ///
 /// Returns the length of the whole text, without the NUL; 0 if the message has no identity, because
 /// its source gives none, or because it was made from several others. On the worker's thread alone.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use cargo_metadata::semver::Version;
 
 use crate::checks::{test, variants};
 use crate::plugins::{self, Known};
@@ -30,6 +31,11 @@ pub(crate) fn all() -> Result<()> {
     let mut components = components_below(&metadata, plugins::SHIPPED);
     components.extend(plugins::named(&metadata, &["faults", "faults-source"])?);
     for version in VERSIONS {
+        let components: Vec<_> = components
+            .iter()
+            .copied()
+            .filter(|it| is_for(it.rust_version.as_ref(), version))
+            .collect();
         with_compiler(version, |cargo| {
             let mut args = vec!["--lib"];
             components.iter().for_each(|package| args.extend(["-p", &package.id.repr]));
@@ -64,6 +70,13 @@ pub(crate) fn all() -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Whether a component that needs this version of Rust can be built with that compiler. A library
+/// may need a later one than the kit does.
+fn is_for(needed: Option<&Version>, compiler: &str) -> bool {
+    let compiler = Version::parse(&format!("{compiler}.0"));
+    needed.is_none_or(|needed| compiler.is_ok_and(|compiler| *needed <= compiler))
 }
 
 /// Does it with a cargo that compiles with that version, in a folder of its own.
@@ -146,4 +159,17 @@ fn llvm(package: &str) -> Option<String> {
     let depends = text.lines().find_map(|line| line.strip_prefix("Depends: "))?;
     let name = depends.split([',', ' ']).find(|name| name.starts_with("libllvm"))?;
     Some(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_may_need_a_later_compiler() {
+        let needed = Version::new(1, 89, 0);
+        assert!(is_for(None, "1.85"));
+        assert!(!is_for(Some(&needed), "1.85"));
+        assert!(is_for(Some(&needed), "1.96"));
+    }
 }

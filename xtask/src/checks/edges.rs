@@ -19,6 +19,10 @@ const RULES: &[(&str, &[&str], bool)] = &[
     ("gopiper-core/tests/components", &["gopiper-abi"], true),
     ("gopiper-core", &["gopiper-abi"], false),
     ("gopiper-lua", &["gopiper-abi", "gopiper-core"], true),
+    // What components of one kind share.
+    ("components/nats-client", &["gopiper-abi"], false),
+    ("components/nats-source", &["gopiper-abi", "nats-client"], false),
+    ("components/nats-sink", &["gopiper-abi", "nats-client"], false),
     ("components", &["gopiper-abi"], false),
     ("xtask", &[], false),
 ];
@@ -115,6 +119,8 @@ mod tests {
             member("gopiper-core/tests/components/faults", &["gopiper-abi"]),
             member("gopiper-lua", &["gopiper-core", "gopiper-abi", "mlua"]),
             member("components/grep", &["gopiper-abi", "regex"]),
+            member("components/nats-client", &["gopiper-abi", "tokio"]),
+            member("components/nats-sink", &["gopiper-abi", "nats-client"]),
             member("xtask", &["clap"]),
         ];
         assert_eq!(violations(&house), Vec::<String>::new());

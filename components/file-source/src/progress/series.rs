@@ -1,5 +1,6 @@
-//! The number of this series of checkpoints. The identities of messages contain it: when an operator
-//! removes the checkpoint, to read all files as if for the first time, their lines are new ones.
+//! The number of this series of checkpoints. The identities of messages contain it: when an
+//! operator removes the checkpoint, to read all files as if for the first time, their lines are new
+//! ones.
 use std::{
     fs::{self, File},
     io::{self, Write},
