@@ -30,9 +30,10 @@ attributes! {
         /// The stream that has to take the messages. It must exist at the start. Without it, the
         /// server chooses the stream by the subject.
         pub stream: Option<String>,
-        /// The attribute with the message's id. The stream stores messages with equal ids once
-        /// within its duplicate window. A message without it gets a random one.
-        pub id_attribute: String = ID.into(),
+        /// An attribute with the message's id. Without it, the id is the message's identity, or
+        /// random if it has none. The stream stores messages with equal ids once within its
+        /// duplicate window: so messages that are made from one another need ids of their own.
+        pub id_attribute: Option<String>,
         /// What the names of attributes begin with that become headers.
         pub header_prefix: String = nats_client::HEADER_PREFIX.into(),
         /// How many messages may be published and not confirmed.
@@ -50,8 +51,6 @@ attributes! {
     }
 }
 
-/// The attribute into which `nats_source` puts the id.
-const ID: &str = "header.Nats-Msg-Id";
 /// The most messages of a call. They are confirmed together.
 const GATHERED: usize = 8192;
 
@@ -61,7 +60,7 @@ pub(crate) struct Settings {
     pub(crate) connection: Connection,
     pub(crate) subject: Subject,
     pub(crate) stream: Option<String>,
-    pub(crate) id_attribute: String,
+    pub(crate) id_attribute: Option<String>,
     pub(crate) headers: Headers,
     /// 1 if the order is kept.
     pub(crate) max_in_flight: usize,
@@ -120,6 +119,10 @@ impl Factory for NatsSinkFactory {
 
     fn durability(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    fn exactly_once(&self) -> Result<(), String> {
+        Err("the server removes duplicates within the stream's duplicate window".into())
     }
 }
 

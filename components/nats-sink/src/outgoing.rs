@@ -4,7 +4,7 @@ use async_nats::{
     header::{NATS_EXPECTED_STREAM, NATS_MESSAGE_ID},
 };
 use bytes::Bytes;
-use gopiper_abi::{Message, Payload, Report};
+use gopiper_abi::{Identity, Message, Payload, Report};
 
 use crate::Settings;
 
@@ -29,8 +29,11 @@ impl AsRef<[u8]> for Shared {
 }
 
 /// The id of a message: the same in each attempt. `None` if it has none.
-fn id(message: &Message, settings: &Settings) -> Option<String> {
-    let id = message.attribute(&settings.id_attribute)?;
+fn id(message: &Message, identity: Option<Identity>, settings: &Settings) -> Option<String> {
+    let Some(name) = &settings.id_attribute else {
+        return identity.map(|identity| identity.to_string());
+    };
+    let id = message.attribute(name)?;
     let number = || id.as_i64().map(|id| id.to_string()).or(id.as_u64().map(|id| id.to_string()));
     let id = id.as_str().map(str::to_owned).or_else(number)?;
     (!id.is_empty()).then_some(id)
@@ -46,14 +49,17 @@ impl Outgoing {
     ///
     /// # Errors
     /// The report for a message that cannot be published.
-    pub(crate) fn new(message: &Message, settings: &Settings) -> Result<Self, Report> {
+    pub(crate) fn new(
+        message: &Message,
+        identity: Option<Identity>,
+        settings: &Settings,
+    ) -> Result<Self, Report> {
         let fail = |problem: String| Report::fail(WRONG_MESSAGE, problem);
         let subject = settings.subject.of(message).map_err(fail)?;
         let mut headers = settings.headers.write(message).map_err(fail)?;
-        let id = id(message, settings).unwrap_or_else(random_id);
+        let id = id(message, identity, settings).unwrap_or_else(random_id);
         if id.contains(['\r', '\n']) {
-            let problem = format!("its id ({}) contains the end of a line", settings.id_attribute);
-            return Err(fail(problem));
+            return Err(fail(format!("its id '{}' contains the end of a line", id.escape_debug())));
         }
         headers.insert(NATS_MESSAGE_ID, id);
         if let Some(stream) = &settings.stream {

@@ -41,7 +41,10 @@ impl NatsSink {
 
 impl BatchComponent for NatsSink {
     fn handle_batch(&mut self, call: BatchCall<'_>) -> HandleFlags {
-        let outgoing = call.messages().iter().map(|it| Outgoing::new(it, &self.settings));
+        let messages = call.messages();
+        let ids = call.ids(0..messages.len());
+        let outgoing = messages.iter().enumerate();
+        let outgoing = outgoing.map(|(at, it)| Outgoing::new(it, ids.get(at), &self.settings));
         let (mut messages, mut wrong) = (Vec::new(), Vec::new());
         for outgoing in outgoing {
             match outgoing {

@@ -123,6 +123,14 @@ impl Factory for NatsSourceFactory {
             Origin::Bucket { .. } => Err("bucket".into()),
         }
     }
+
+    fn exactly_once(&self) -> Result<(), String> {
+        match &self.settings.origin {
+            Origin::Stream { .. } => Ok(()),
+            Origin::Subjects { .. } => Err("subjects without a stream".into()),
+            Origin::Bucket { .. } => Err("a bucket".into()),
+        }
+    }
 }
 
 export_component!(source: NatsSourceFactory);

@@ -2,7 +2,7 @@
 //! which of them have not ended.
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -22,6 +22,9 @@ struct Both {
     /// Wakes the thread of the connection: there may be more room, or the end has come.
     changed: Notify,
     host: Host,
+    /// What the sequences of the stream belong to, as identities: set before the source begins. A
+    /// stream that is deleted and made again begins with the same sequences.
+    origin: OnceLock<String>,
 }
 
 #[derive(Debug)]
@@ -52,11 +55,27 @@ impl Shared {
             failure: None,
             is_closing: false,
         };
-        Shared(Arc::new(Both { state: Mutex::new(state), changed: Notify::new(), host }))
+        let (state, changed, origin) = (Mutex::new(state), Notify::new(), OnceLock::new());
+        Shared(Arc::new(Both { state, changed, host, origin }))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stream is the one with this name that was made at this time.
+    pub(crate) fn set_stream(&self, stream: &str, made: &str) {
+        let digits: String = made.chars().filter(char::is_ascii_digit).collect();
+        let _ = self.0.origin.set(format!("nats/{stream}/{digits}"));
+    }
+
+    /// What the sequences of the stream belong to, if it is known.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.0.origin.get().map(String::as_str)
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.0.host
     }
 
     /// Has the worker look.

@@ -97,6 +97,10 @@ impl Source for NatsSource {
             return Ok(Produced::MORE);
         };
         let positions = Positions::listed(stream, "sequence", sequences.clone());
+        let positions = match self.shared.origin() {
+            Some(origin) => positions.identified(origin),
+            None => positions,
+        };
         let token = self.answers().then(|| {
             self.last_token += 1;
             let count = sequences.len();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::checks::{
-    api, authors, chaos, compilers, deny, edges, nights, outside, soundness, test, tidy,
+    api, authors, chaos, compilers, deny, edges, nights, outside, scale, soundness, test, tidy,
 };
 use crate::workspace::{Cargo, WORKSPACE};
 
@@ -63,6 +63,9 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
     steps.step("nights", || nights::check(&test::built()?, rounds / 2))?;
     steps.step("chaos", || chaos::check(&test::built()?, rounds))?;
     let kills = if args.full { 500 } else { 30 };
+    if args.full {
+        steps.step("scale", || scale::check(&test::built()?))?;
+    }
     steps.step("exactly once", || chaos::check_exactly_once(&test::built()?, kills))
 }
 

@@ -17,6 +17,7 @@ mod nights;
 mod outside;
 mod program;
 mod rounds;
+mod scale;
 mod soundness;
 mod test;
 mod tidy;
@@ -42,6 +43,8 @@ pub(crate) enum Check {
     /// Mix odd lines, rotations, environments, signals and limits at random: each line must come
     /// once
     Nights(rounds::Rounds),
+    /// Share a work queue of JetStream among processes, and kill them and its servers
+    Scale(scale::Args),
     /// Build the components with other compilers, and run pipelines of them
     Compilers,
     /// Compare the public API of gopiper-abi with its list (gopiper-abi/api.txt)
@@ -62,6 +65,7 @@ impl Check {
             Check::Bench(args) => bench::bench(&args),
             Check::Chaos(args) => chaos::chaos(&args),
             Check::Nights(args) => nights::nights(&args),
+            Check::Scale(args) => scale::scale(&args),
             Check::Compilers => compilers::all(),
             Check::Api(args) => api::api(&args),
             Check::Tidy => tidy::tidy(),

@@ -102,6 +102,11 @@ async fn run(
         Origin::Stream { stream, consumer, create } => {
             match consumer::find(&line, stream, consumer, create.as_ref()).await {
                 Ok(found) => {
+                    // Without the permission to ask, the messages have no identities.
+                    let info = line.connected.ask(&format!("STREAM.INFO.{stream}"), None).await;
+                    let info = info.ok();
+                    let made = info.as_ref().and_then(|info| info["created"].as_str());
+                    made.into_iter().for_each(|made| line.shared.set_stream(stream, made));
                     begun(Ok(()));
                     stream::run(line, found, answers).await;
                 }

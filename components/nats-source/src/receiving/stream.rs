@@ -25,6 +25,8 @@ use crate::arrival::{Arrival, Delivered};
 const LAST: Duration = Duration::from_secs(3);
 /// The shortest time between two reports that messages are in progress.
 const SHORTEST: Duration = Duration::from_millis(50);
+/// How often sinks are told which messages do not come again.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Receives until the answers end.
 pub(super) async fn run(line: Line, found: Found, mut answers: UnboundedReceiver<Answer>) {
@@ -38,6 +40,7 @@ pub(super) async fn run(line: Line, found: Found, mut answers: UnboundedReceiver
         spawn_local(receiving.clone().ask()),
         spawn_local(receiving.clone().say_in_progress()),
         spawn_local(receiving.clone().look_at_connections()),
+        spawn_local(receiving.clone().tell_settled()),
     ];
     while let Some(answer) = answers.recv().await {
         sender.send(answer).await;
@@ -94,6 +97,23 @@ impl Receiving {
         let text = reply.text(self.line.connected.has_version(2, 10, 4));
         if let Err(error) = self.line.connected.client.publish(to, text).await {
             log::warn!("an answer cannot be sent: {error}: the message comes again");
+        }
+    }
+
+    /// Tells sinks up to where all messages are acknowledged: they may forget these.
+    async fn tell_settled(self: Rc<Self>) {
+        let Some(origin) = self.line.shared.origin() else { return };
+        let subject = format!("CONSUMER.INFO.{}.{}", self.found.stream, self.found.name);
+        loop {
+            sleep(TELL_EVERY).await;
+            if !self.line.connected.is_up() {
+                continue;
+            }
+            let info = self.line.connected.ask(&subject, None).await.ok();
+            let floor = info.as_ref().and_then(|info| info["ack_floor"]["stream_seq"].as_u64());
+            if let Some(floor) = floor {
+                self.line.shared.host().set_settled(origin, floor + 1);
+            }
         }
     }
 
