@@ -211,8 +211,7 @@ impl Message {
         self.status
     }
 
-    /// The message's position in its source's input, in words: for hosts, of one not lent or in a
-    /// run.
+    /// The position in the source's input, in words: for hosts, of one not lent or in a run.
     pub fn position(&self) -> Option<String> {
         // SAFETY: a message holds the index of the delivery that it has, so the positions are
         // there; an author's message has none.
