@@ -19,6 +19,10 @@ const RULES: &[(&str, &[&str], bool)] = &[
     ("gopiper-core/tests/components", &["gopiper-abi"], true),
     ("gopiper-core", &["gopiper-abi"], false),
     ("gopiper-lua", &["gopiper-abi", "gopiper-core"], true),
+    // What components of one kind share.
+    ("components/kafka-client", &["gopiper-abi"], false),
+    ("components/kafka-source", &["gopiper-abi", "kafka-client"], false),
+    ("components/kafka-sink", &["gopiper-abi", "kafka-client"], false),
     ("components", &["gopiper-abi"], false),
     ("xtask", &[], false),
 ];
@@ -115,6 +119,8 @@ mod tests {
             member("gopiper-core/tests/components/faults", &["gopiper-abi"]),
             member("gopiper-lua", &["gopiper-core", "gopiper-abi", "mlua"]),
             member("components/grep", &["gopiper-abi", "regex"]),
+            member("components/kafka-client", &["gopiper-abi", "rdkafka"]),
+            member("components/kafka-sink", &["gopiper-abi", "kafka-client"]),
             member("xtask", &["clap"]),
         ];
         assert_eq!(violations(&house), Vec::<String>::new());

@@ -17,6 +17,7 @@ mod nights;
 mod outside;
 mod program;
 mod rounds;
+mod slow;
 mod soundness;
 mod test;
 mod tidy;
