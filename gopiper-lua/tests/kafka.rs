@@ -1,5 +1,5 @@
-//! `kafka_source` and `kafka_sink` with a real broker of the protocol: Tansu. `cargo xtask ci --full`
-//! runs this, because their library takes minutes to build.
+//! `kafka_source` and `kafka_sink` with a real broker of the protocol: Tansu. It is `cargo xtask ci
+//! --full` that runs this, because their library takes minutes to build.
 #[path = "kafka/broker.rs"]
 mod broker;
 mod common;

@@ -157,8 +157,8 @@ impl Producing {
             let Err((error, back)) = self.producer.send(wanted) else { return };
             let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             let call = self.desk.call();
-            // The others make room: a while after their reports, when librdkafka lets go of them. If
-            // there are none for long, it is too large.
+            // The others make room: a while after their reports, when librdkafka lets go of them.
+            // If there are none for long, it is too large.
             let since = match call.open {
                 ..=1 => *alone_since.get_or_insert_with(Instant::now),
                 _ => Instant::now(),

@@ -19,7 +19,7 @@ pub(crate) fn message_of(arrived: &BorrowedMessage<'_>, fields: &Fields) -> Mess
     if let (Some(key), false) = (arrived.key(), fields.key.is_empty()) {
         match std::str::from_utf8(key) {
             Ok(text) => message.set_attribute(&fields.key, text),
-            Err(_) => message.set_attribute(&fields.key, &read_field(key)),
+            Err(_) => message.set_attribute(&fields.key, read_field(key)),
         }
     }
     if arrived.payload().is_none() && !fields.tombstone.is_empty() {

@@ -1,115 +1,94 @@
 //! Committing what has ended.
+//!
+//! Commits wait for their answer: rdkafka 0.39 gives none for one that is made asynchronously. The
+//! answer for several partitions raises nothing if only some of them have failed, so what the
+//! brokers have is asked for afterwards.
+use std::{sync::Arc, time::Duration};
+
 use kafka_client::Watcher;
 use log::Level;
 use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    error::{KafkaError, KafkaResult},
     topic_partition_list::{Offset, TopicPartitionList},
 };
 
-use crate::{group::Group, shared::Shared};
+use crate::{group::Group, progress::Place, shared::Shared};
 
-/// Commits the news of all partitions. The answer comes later. Whether there was something.
-pub(crate) fn later(consumer: &BaseConsumer<Group>, shared: &Shared, watcher: &Watcher) -> bool {
-    let positions = shared.partitions(|held| held.to_commit());
-    let mut list = TopicPartitionList::with_capacity(positions.len());
-    for (place, position) in &positions {
-        add(&mut list, &place.topic, place.partition, *position);
-    }
-    if list.count() == 0 {
-        return false;
-    }
-    match consumer.commit(&list, CommitMode::Async) {
-        Ok(()) => true,
-        Err(error) => {
-            watcher.say(Level::Warn, &format!("offsets are not committed yet: {error}"));
-            false
-        }
-    }
-}
+/// How long to wait for what the brokers have.
+const LOOK: Duration = Duration::from_secs(10);
 
-/// Commits the news of these partitions, or all, and waits. One by one: the answer for several at
-/// once does not say which of them failed.
-pub(crate) fn now(
+/// Commits the news of these partitions, or of all.
+pub(crate) fn commit(
     consumer: &BaseConsumer<Group>,
     shared: &Shared,
     watcher: &Watcher,
     only: Option<&[(String, i32)]>,
 ) {
-    for (place, position) in shared.partitions(|held| held.to_commit()) {
-        let is_meant = |(topic, partition): &(String, i32)| {
+    let mut positions = shared.partitions(|held| held.to_commit());
+    positions.retain(|(place, _)| {
+        let is_it = |(topic, partition): &(String, i32)| {
             *topic == place.topic && *partition == place.partition
         };
-        if only.is_some_and(|only| !only.iter().any(is_meant)) {
-            continue;
+        only.is_none_or(|only| only.iter().any(is_it))
+    });
+    if positions.is_empty() {
+        return;
+    }
+    let there = match send(consumer, &positions) {
+        Ok(there) => there,
+        Err(error) => {
+            return positions.iter().for_each(|it| failed(watcher, it, &error.to_string()));
         }
-        let mut list = TopicPartitionList::with_capacity(1);
-        add(&mut list, &place.topic, place.partition, position);
-        match consumer.commit(&list, CommitMode::Sync) {
-            Ok(()) => committed(shared, &place.topic, place.partition, position),
-            Err(error) => {
-                let name = &place.name;
-                let line = format!(
-                    "{name}: offset {position} is not committed: {error}; messages from an earlier \
-                     one on come again"
-                );
-                watcher.say(Level::Warn, &line);
-                if is_away(&error) {
-                    return;
-                }
+    };
+    for (position, there) in positions.iter().zip(there) {
+        match there {
+            Ok(()) => {
+                let (place, below) = position;
+                shared.partitions(|held| held.committed(place, *below));
+                shared.host().set_settled(&place.origin, *below);
             }
+            Err(why) => failed(watcher, position, &why),
         }
     }
 }
 
-/// The answer for [`later`]: of each partition by itself.
-pub(crate) fn answered(
-    shared: &Shared,
-    watcher: &Watcher,
-    result: KafkaResult<()>,
-    offsets: &TopicPartitionList,
-) {
-    for element in offsets.elements() {
-        let (topic, partition) = (element.topic(), element.partition());
-        let Offset::Offset(offset) = element.offset() else { continue };
-        let answer = result.clone().and_then(|()| element.error());
-        match (answer, u64::try_from(offset)) {
-            (Ok(()), Ok(position)) => committed(shared, topic, partition, position),
-            (Err(error), _) if error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset) => {
-                let line =
-                    format!("{topic}/{partition}: offset {offset} is not committed: {error}");
-                watcher.say(Level::Warn, &line);
-            }
-            _ => {}
+fn failed(watcher: &Watcher, (place, position): &(Arc<Place>, u64), why: &str) {
+    let line = format!("{}: offset {position} is not committed: {why}", place.name);
+    watcher.say(Level::Warn, &line);
+}
+
+/// Commits, and says of each partition whether the brokers have it.
+fn send(
+    consumer: &BaseConsumer<Group>,
+    positions: &[(Arc<Place>, u64)],
+) -> KafkaResult<Vec<Result<(), String>>> {
+    consumer.commit(&list(positions, true)?, CommitMode::Sync)?;
+    if positions.len() == 1 {
+        return Ok(vec![Ok(())]);
+    }
+    let there = consumer.committed_offsets(list(positions, false)?, LOOK)?;
+    let of = |(place, position): &(Arc<Place>, u64)| {
+        let found = there.find_partition(&place.topic, place.partition);
+        let found = found.ok_or("the brokers do not name it")?;
+        found.error().map_err(|error| error.to_string())?;
+        match found.offset() {
+            Offset::Offset(there) if there >= offset(*position) => Ok(()),
+            there => Err(format!("the brokers have {there:?}")),
         }
-    }
+    };
+    Ok(positions.iter().map(of).collect())
 }
 
-fn committed(shared: &Shared, topic: &str, partition: i32, position: u64) {
-    let origin =
-        shared.partitions(|held| held.committed(topic, partition, position).map(str::to_owned));
-    if let Some(origin) = origin {
-        shared.host().set_settled(&origin, position);
+fn list(positions: &[(Arc<Place>, u64)], is_given: bool) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(positions.len());
+    for (place, position) in positions {
+        let offset = if is_given { Offset::Offset(offset(*position)) } else { Offset::Invalid };
+        list.add_partition_offset(&place.topic, place.partition, offset)?;
     }
+    Ok(list)
 }
 
-fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, position: u64) {
-    let offset = Offset::Offset(i64::try_from(position).unwrap_or(i64::MAX));
-    if let Err(error) = list.add_partition_offset(topic, partition, offset) {
-        log::error!("{topic}/{partition}: offset {position} cannot be committed: {error}");
-    }
-}
-
-/// Whether the next commit would wait in vain, too.
-fn is_away(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::WaitingForCoordinator
-                | RDKafkaErrorCode::CoordinatorNotAvailable
-        )
-    )
+fn offset(position: u64) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What the consumer of librdkafka calls: partitions come and go, commits are answered.
+//! What the consumer of librdkafka calls: partitions come and go, and it says something.
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -10,7 +10,7 @@ use rdkafka::{
     client::ClientContext,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance},
-    error::{KafkaError, KafkaResult},
+    error::KafkaError,
     topic_partition_list::TopicPartitionList,
 };
 
@@ -50,10 +50,6 @@ impl ConsumerContext for Group {
             Rebalance::Error(error) => self.watcher.say(Level::Warn, &error.to_string()),
         }
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        committing::answered(&self.shared, &self.watcher, result, offsets);
-    }
 }
 
 impl Group {
@@ -73,7 +69,7 @@ impl Group {
             self.watcher.say(Level::Info, &format!("given back: {names}"));
         }
         if self.commits && !is_lost {
-            committing::now(consumer, &self.shared, &self.watcher, Some(partitions));
+            committing::commit(consumer, &self.shared, &self.watcher, Some(partitions));
         }
         self.shared.partitions(|held| held.drop(partitions));
     }

@@ -71,7 +71,7 @@ impl Receiving {
         }
         if self.reading.commit {
             let watcher = &self.consumer.context().watcher;
-            committing::now(&self.consumer, &self.shared, watcher, None);
+            committing::commit(&self.consumer, &self.shared, watcher, None);
         }
         // Dropping the consumer leaves the group, which gives its partitions back at once.
     }
@@ -183,7 +183,8 @@ impl Receiving {
             return;
         }
         self.next_commit = now + self.reading.commit_interval;
-        committing::later(&self.consumer, &self.shared, &self.consumer.context().watcher);
+        let watcher = &self.consumer.context().watcher;
+        committing::commit(&self.consumer, &self.shared, watcher, None);
     }
 
     /// A broker that does not know the group's protocol says nothing at all.

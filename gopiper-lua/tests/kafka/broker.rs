@@ -118,10 +118,10 @@ impl Broker {
 
     /// A sink of this topic.
     pub fn sink(&self, topic: &str, more: &str) -> String {
+        let connection = self.connection();
         format!(
-            "gopiper.loadComponent('kafka_sink_component.so', {{ topic = '{topic}', {more} {} }}, \
-             {{ retry = {{ max_attempts = 1000000 }} }}),",
-            self.connection()
+            "gopiper.loadComponent('kafka_sink_component.so',
+               {{ topic = '{topic}', {more} {connection} }}),"
         )
     }
 }

@@ -13,8 +13,9 @@ use crate::workspace::{Cargo, WORKSPACE};
 pub(crate) struct Args {
     /// Also what takes longer: models of threads in every interleaving, tests under
     /// AddressSanitizer, ThreadSanitizer and Miri, components built by other compilers or with
-    /// libraries that take minutes to build, a new author's way in Rust and C, ten thousand cases of the scheduler's model, 200 rounds of
-    /// chaos, 500 kills of a pipeline that writes exactly once, 100 bad nights
+    /// libraries that take minutes to build, a new author's way in Rust and C, ten thousand cases
+    /// of the scheduler's model, 200 rounds of chaos, 500 kills of a pipeline that writes exactly
+    /// once, 100 bad nights
     #[arg(long)]
     full: bool,
     /// Only the step with this name, as the list of times shows it

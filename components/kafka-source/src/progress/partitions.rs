@@ -139,12 +139,11 @@ impl Partitions {
         positions.collect()
     }
 
-    /// The group knows this position. Returns the origin, if that is news of this term.
-    pub(crate) fn committed(&mut self, topic: &str, partition: i32, position: u64) -> Option<&str> {
-        let held = self.held.get_mut(&(topic.to_owned(), partition))?;
-        // A late answer for an earlier term says nothing wrong: it was settled then.
-        held.committed = held.committed.max(Some(position));
-        Some(&held.place.origin)
+    /// The group knows this position.
+    pub(crate) fn committed(&mut self, place: &Place, position: u64) {
+        if let Some(held) = self.of_mut(place) {
+            held.committed = held.committed.max(Some(position));
+        }
     }
 }
 
@@ -174,9 +173,8 @@ mod tests {
         partitions.settle(second, 0..1, true);
         partitions.settle(first, 0..1, true);
         assert_eq!(positions(&partitions), [("t/0".to_owned(), 6), ("t/1".to_owned(), 1)]);
-        assert_eq!(partitions.committed("t", 1, 1), Some("kafka/c/t/1"));
+        partitions.committed(&b, 1);
         assert_eq!(positions(&partitions), [("t/0".to_owned(), 6)]);
-        assert_eq!(partitions.committed("t", 7, 1), None);
     }
 
     #[test]

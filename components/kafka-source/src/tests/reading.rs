@@ -84,7 +84,8 @@ fn a_rebalance_waits_for_what_is_under_way() {
     let mut first = cluster.source(&[]);
     let all = read(&mut first, 8);
     let mut second = cluster.source(&[]);
-    let until = Instant::now() + Duration::from_secs(10);
+    // The mock cluster puts a member out that holds a rebalance up for its session's timeout.
+    let until = Instant::now() + Duration::from_millis(3500);
     while Instant::now() < until {
         assert!(read_now(&mut second).is_empty(), "nothing of it comes twice");
         thread::sleep(Duration::from_millis(50));
@@ -103,7 +104,8 @@ fn a_rebalance_waits_for_what_is_under_way() {
         "both read on",
     );
     assert_eq!(numbers(&all), Vec::from_iter(0..8));
-    assert_eq!(numbers(&[of_first, of_second.clone()].concat()), Vec::from_iter(8..16));
+    let rest = numbers(&[of_first, of_second.clone()].concat());
+    assert_eq!(rest, Vec::from_iter(8..16), "{:?}", first.logged());
     assert!(!of_second.is_empty(), "it has its share");
 }
 
@@ -122,7 +124,7 @@ fn a_rebalance_does_not_wait_longer_than_it_may() {
     // What becomes of it there does not count any more.
     late.iter().for_each(|settled| first.tell(settled));
     thread::sleep(Duration::from_millis(500));
-    assert!(first.settled_below(&origin) <= 0, "{origin}");
+    assert!(first.settled_below(&origin) == 0, "{origin}");
     let logged = first.logged();
     let says = |line: &str| line.contains("4 messages have not ended, and come again");
     assert!(logged.iter().any(|(_, line)| says(line)), "{logged:?}");
