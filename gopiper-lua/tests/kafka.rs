@@ -207,6 +207,26 @@ fn a_topic_that_is_missing_is_named() {
 }
 
 #[test]
+fn a_user_who_is_not_known_is_refused_at_the_start() {
+    let broker = Broker::closed();
+    let log_in = "connection = { sasl = { user = 'u', password = 'secret word' },";
+    for component in [broker.source("t", ""), broker.sink("t", "")] {
+        let component = component.replace("connection = {", log_in);
+        let components = match component.contains("kafka_sink") {
+            true => "gopiper.loadComponent('generate_component.so', {}),".to_owned() + &component,
+            false => component + STDOUT,
+        };
+        let (code, log) = Piping::start(&components).end();
+        assert_eq!(code, 78, "{log}");
+        assert!(log.contains("attribute connection.sasl"), "{log}");
+        assert!(log.contains("does not accept who connects"), "{log}");
+        // Below it, the line of the file is shown as the operator wrote it.
+        let said = log.split("\n -->").next().unwrap_or_default();
+        assert!(!said.contains("secret word"), "{log}");
+    }
+}
+
+#[test]
 fn a_broker_without_the_groups_protocol_is_named() {
     let broker = Broker::with(&[("t", 1)]);
     let components = format!(

@@ -46,6 +46,10 @@ impl Watcher {
 
     /// For `ClientContext::log`.
     pub fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if facility == "FAIL" {
+            let reason = without_thread(line).to_owned();
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).trouble = Some(reason);
+        }
         self.say(level_of(level), &format!("librdkafka: {facility}: {line}"));
     }
 
@@ -56,7 +60,8 @@ impl Watcher {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if is_denied {
             said.denied = Some((code, reason.to_owned()));
-        } else {
+        } else if code != RDKafkaErrorCode::AllBrokersDown || said.trouble.is_none() {
+            // That all are down says less than why the last one is.
             said.trouble = Some(reason.to_owned());
         }
         drop(said);
@@ -73,6 +78,14 @@ impl Watcher {
     /// The last other error.
     pub fn trouble(&self) -> Option<String> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+}
+
+/// A line begins with the thread that it is from: `[thrd:NAME]: `.
+fn without_thread(line: &str) -> &str {
+    match line.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")) {
+        Some((_, text)) => text,
+        None => line,
     }
 }
 
@@ -109,6 +122,13 @@ mod tests {
         assert_eq!(level_of(RDKafkaLogLevel::Warning), Level::Warn);
         assert_eq!(level_of(RDKafkaLogLevel::Notice), Level::Info);
         assert_eq!(level_of(RDKafkaLogLevel::Debug), Level::Debug);
+    }
+
+    #[test]
+    fn the_reason_goes_without_the_thread() {
+        let line = "[thrd:127.0.0.1:1/bootstrap]: 127.0.0.1:1/bootstrap: Connection refused";
+        assert_eq!(without_thread(line), "127.0.0.1:1/bootstrap: Connection refused");
+        assert_eq!(without_thread("other"), "other");
     }
 
     #[test]

@@ -46,10 +46,17 @@ impl Broker {
     /// One that has these topics, each with so many partitions.
     pub fn with(topics: &[(&str, u32)]) -> Self {
         let mut broker = Self::later();
-        broker.begin();
+        broker.begin_with(&[]);
         for (topic, partitions) in topics {
             broker.create(topic, *partitions);
         }
+        broker
+    }
+
+    /// One that nobody may use: it demands a user, and knows none.
+    pub fn closed() -> Self {
+        let mut broker = Self::later();
+        broker.begin_with(&["--authentication"]);
         broker
     }
 
@@ -77,11 +84,12 @@ impl Broker {
     }
 
     /// Starts it, and waits until it listens.
-    fn begin(&mut self) {
+    fn begin_with(&mut self, more: &[&str]) {
         let log = fs::File::create(self.folder.path().join("log")).expect("a log");
         let program = Command::new(tansu())
             .args(["broker", "--cluster-id", "tests", "--storage-engine", "memory://tansu/"])
             .args(["--listener-url", &self.url(), "--advertised-listener-url", &self.url()])
+            .args(more)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
