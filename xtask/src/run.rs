@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
 
 use crate::plugins::{self, Known};
-use crate::workspace::{Cargo, components_below, own_metadata};
+use crate::workspace::{Cargo, components_below, own_metadata, slow_components};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -33,7 +33,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     // Lua takes any bytes.
     let text = fs::read(&args.file)?;
     let built = release(
-        &named_in(&String::from_utf8_lossy(&text), components),
+        &named_in(&String::from_utf8_lossy(&text), components, &slow_components(&metadata)),
         plugins::default_out(&metadata),
     )?;
     let mut path = vec![built.plugins];
@@ -54,14 +54,23 @@ pub(crate) struct Built {
 }
 
 /// The components whose files a pipeline's text names: the others need not be built. All of them,
-/// unless each call that loads a component has such a name.
-fn named_in<'m>(text: &str, components: Vec<&'m Package>) -> Vec<&'m Package> {
+/// unless each call that loads a component has such a name; but slow ones only if they are named.
+fn named_in<'m>(
+    text: &str,
+    components: Vec<&'m Package>,
+    slow: &[&'m Package],
+) -> Vec<&'m Package> {
     let times = |component: &Package| text.matches(&plugins::file_name(&component.name)).count();
-    let named: Vec<_> = components.iter().copied().filter(|one| times(one) > 0).collect();
+    let all = components.iter().chain(slow).copied();
+    let named: Vec<_> = all.filter(|one| times(one) > 0).collect();
     let is_complete = text.matches("require").count() == 1
         && text.matches("loadComponent").count()
             == named.iter().map(|one| times(one)).sum::<usize>();
-    if is_complete && !named.is_empty() { named } else { components }
+    if is_complete && !named.is_empty() {
+        return named;
+    }
+    let named_slow = slow.iter().copied().filter(|one| times(one) > 0);
+    components.into_iter().chain(named_slow).collect()
 }
 
 /// The program and all components as a user would have them.
@@ -88,13 +97,16 @@ mod tests {
         let metadata = own_metadata().unwrap();
         let built = |text: &str| -> Vec<String> {
             let components = components_below(&metadata, plugins::SHIPPED);
-            named_in(text, components).iter().map(|one| one.name.to_string()).collect()
+            let slow = slow_components(&metadata);
+            named_in(text, components, &slow).iter().map(|one| one.name.to_string()).collect()
         };
         let text = "local gopiper = require('gopiper')
             gopiper.loadComponent('stdin_component.so') gopiper.loadComponent('null_component.so')";
         assert_eq!(built(text), ["null", "stdin"]);
+        let slow = text.replace("null_component", "kafka_sink_component");
+        assert_eq!(built(&slow), ["stdin", "kafka_sink"]);
         let all = built("");
-        assert!(all.len() > 5);
+        assert!(all.len() > 5 && !all.contains(&"kafka_sink".to_owned()));
         for text in [
             format!("{text} gopiper.loadComponent('vendor.so')"),
             format!("{text} gopiper.loadComponent(name .. '_component.so')"),

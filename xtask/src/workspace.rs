@@ -14,8 +14,22 @@ use cargo_metadata::{Artifact, CrateType, Message, Metadata, MetadataCommand, Pa
 const PROGRAM_PACKAGE: &str = "gopiper-lua";
 const PROGRAM: &str = "gopiper";
 
-/// The arguments of cargo for all of the workspace.
-pub(crate) const WORKSPACE: &[&str] = &["--workspace", "--features", "xtask/checks"];
+/// The arguments of cargo for all of the workspace that is built each time.
+pub(crate) const WORKSPACE: &[&str] = &[
+    "--workspace",
+    "--features",
+    "xtask/checks",
+    "--exclude",
+    "kafka-client",
+    "--exclude",
+    "kafka_source",
+    "--exclude",
+    "kafka_sink",
+];
+
+/// Members whose libraries take minutes to build: the first ones are components. They are built by
+/// their names, and in `ci --full`.
+pub(crate) const SLOW: &[&str] = &["kafka_source", "kafka_sink", "kafka-client"];
 
 /// The checkout.
 pub(crate) fn root() -> &'static Path {
@@ -43,16 +57,23 @@ pub(crate) fn has_cdylib(package: &Package) -> bool {
     package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib))
 }
 
-/// The members below one of `folders` of the checkout that become a shared library.
+/// The members below one of `folders` of the checkout that become a shared library, without those
+/// that are slow to build.
 pub(crate) fn components_below<'a>(metadata: &'a Metadata, folders: &[&str]) -> Vec<&'a Package> {
     metadata
         .packages
         .iter()
-        .filter(|package| has_cdylib(package))
+        .filter(|package| has_cdylib(package) && !SLOW.contains(&package.name.as_str()))
         .filter(|package| {
             folders.iter().any(|folder| package.manifest_path.starts_with(root().join(folder)))
         })
         .collect()
+}
+
+/// The components that are slow to build.
+pub(crate) fn slow_components(metadata: &Metadata) -> Vec<&Package> {
+    let packages = metadata.packages.iter().filter(|package| has_cdylib(package));
+    packages.filter(|package| SLOW.contains(&package.name.as_str())).collect()
 }
 
 /// How cargo is called: where, with which flags for every build, with which environment.
@@ -282,6 +303,19 @@ mod tests {
             "manifest_path": format!("/w/{name}/Cargo.toml"),
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn slow_members_are_left_out_everywhere() {
+        let excluded: Vec<_> = WORKSPACE
+            .windows(2)
+            .filter_map(|pair| (pair[0] == "--exclude").then_some(pair[1]))
+            .collect();
+        assert!(SLOW.len() == excluded.len() && SLOW.iter().all(|name| excluded.contains(name)));
+        let metadata = own_metadata().unwrap();
+        let usual = components_below(&metadata, &["components"]);
+        assert!(usual.iter().all(|package| !SLOW.contains(&package.name.as_str())));
+        assert_eq!(slow_components(&metadata).len(), 2);
     }
 
     #[test]

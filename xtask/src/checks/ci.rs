@@ -5,16 +5,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::checks::{
-    api, authors, chaos, compilers, deny, edges, nights, outside, scale, soundness, test, tidy,
+    api, authors, chaos, compilers, deny, edges, nights, outside, scale, slow, soundness, test,
+    tidy,
 };
 use crate::workspace::{Cargo, WORKSPACE};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Also what takes longer: models of threads in every interleaving, tests under
-    /// AddressSanitizer, ThreadSanitizer and Miri, components built by other compilers, a new
-    /// author's way in Rust and C, ten thousand cases of the scheduler's model, 200 rounds of
-    /// chaos, 500 kills of a pipeline that writes exactly once, 100 bad nights
+    /// AddressSanitizer, ThreadSanitizer and Miri, components built by other compilers or with
+    /// libraries that take minutes to build, a new author's way in Rust and C, ten thousand cases
+    /// of the scheduler's model, 200 rounds of chaos, 500 kills of a pipeline that writes exactly
+    /// once, 100 bad nights
     #[arg(long)]
     full: bool,
     /// Only the step with this name, as the list of times shows it
@@ -53,6 +55,7 @@ fn checks(args: &Args, steps: &mut Steps) -> Result<()> {
         steps.step("authors", authors::check)?;
         steps.step("advisories", deny::advisories)?;
         steps.step("outside", outside::check)?;
+        steps.step("slow components", slow::check)?;
         steps.step("public api", api::check)?;
         steps.step("loom", soundness::models)?;
         steps.step("memory errors", soundness::memory_errors)?;

@@ -20,6 +20,9 @@ const RULES: &[(&str, &[&str], bool)] = &[
     ("gopiper-core", &["gopiper-abi"], false),
     ("gopiper-lua", &["gopiper-abi", "gopiper-core"], true),
     // What components of one kind share.
+    ("components/kafka-client", &["gopiper-abi"], false),
+    ("components/kafka-source", &["gopiper-abi", "kafka-client"], false),
+    ("components/kafka-sink", &["gopiper-abi", "kafka-client"], false),
     ("components/nats-client", &["gopiper-abi"], false),
     ("components/nats-source", &["gopiper-abi", "nats-client"], false),
     ("components/nats-sink", &["gopiper-abi", "nats-client"], false),
@@ -119,6 +122,8 @@ mod tests {
             member("gopiper-core/tests/components/faults", &["gopiper-abi"]),
             member("gopiper-lua", &["gopiper-core", "gopiper-abi", "mlua"]),
             member("components/grep", &["gopiper-abi", "regex"]),
+            member("components/kafka-client", &["gopiper-abi", "rdkafka"]),
+            member("components/kafka-sink", &["gopiper-abi", "kafka-client"]),
             member("components/nats-client", &["gopiper-abi", "tokio"]),
             member("components/nats-sink", &["gopiper-abi", "nats-client"]),
             member("xtask", &["clap"]),

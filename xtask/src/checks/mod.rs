@@ -18,6 +18,7 @@ mod outside;
 mod program;
 mod rounds;
 mod scale;
+mod slow;
 mod soundness;
 mod test;
 mod tidy;
