@@ -262,8 +262,8 @@ typedef struct {
   // settled again the next time; a sink keeps the messages for which it returned GOPIPER_DONE in
   // a safe place. Means nothing for a transform.
   bool durable;
-  // Whether the component does its part so that each message is written exactly once, even if the
-  // program is killed: a source gives each message the same identity each time
+  // Whether the component does its part so that each message is written exactly once, even if
+  // the program is killed: a source gives each message the same identity each time
   // (gopiper_batch_set_origin) and says which will not come again (gopiper_set_settled); a sink
   // keeps the identities (gopiper_id) of what it has written. Means nothing for a transform.
   bool exactly_once;
@@ -440,16 +440,16 @@ int32_t gopiper_retry(gopiper_host *host, uint8_t code, const char *text);
 int32_t gopiper_fail(gopiper_host *host, uint8_t code, const char *text);
 
 // Writes the identity of the message that `handle` got into `id`, as text with a NUL after it, cut
-// to `size` bytes. It is the same in each attempt and after each restart: a component that writes
-// to a place of its own uses it to write each message once.
+// to `size` bytes: one that was cut identifies nothing. It is the same in each attempt and after
+// each restart: a component that writes to a place of its own uses it to write each message once.
 //
 // Returns the length of the whole text, without the NUL; 0 if the message has no identity, because
 // its source gives none, or because it was made from several others. On the worker's thread alone.
 size_t gopiper_id(gopiper_host *host, const gopiper_message *message, char *id, size_t size);
 
 // Sources: a name that no other component in the world has, the same as long as this one has its
-// state directory, which the first call makes. An origin (gopiper_batch_set_origin) of numbers that
-// mean something in this place alone begins with it.
+// state directory, which the first call makes. An origin (gopiper_batch_set_origin) of numbers
+// that mean something in this place alone begins with it.
 //
 // Writes it into `origin` as gopiper_id does, and returns its length. Without a state directory it
 // returns 0, and sets `error`.

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use async_nats::jetstream::stream::Config;
 
 use super::{
-    piping::{Piping, counted, each_once},
+    piping::{Piping, each_once},
     server::{Looking, Server, wait},
     source,
 };
