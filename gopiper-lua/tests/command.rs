@@ -146,6 +146,10 @@ fn check_shows_the_promise_of_each_way() {
             "pipeline": "both", "components": ["stdin", "by \"speed\" <b>#1", "null"],
             "branches": ["", "", "slow, copy 1, detach"], "promise": "at most once",
             "losses": of_null.map(str::trim),
+            "duplicates": [
+                "stdin does not give messages identities that stay the same",
+                "null does not write each message once",
+            ],
         })
     );
 }

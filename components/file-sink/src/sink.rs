@@ -102,10 +102,10 @@ impl FileSink {
             self.open.insert(path.to_owned(), target);
         }
         let target = self.open.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
-        if (known != Some(true) || target.used != batch)
-            && let (Some(once), Some(state)) = (&mut self.once, target.state())
-        {
-            once.opened(path, state)?;
+        if known != Some(true) || target.used != batch {
+            if let (Some(once), Some(state)) = (&mut self.once, target.state()) {
+                once.opened(path, state)?;
+            }
         }
         target.used = batch;
         Ok(target)

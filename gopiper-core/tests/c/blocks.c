@@ -15,7 +15,7 @@ static const gopiper_attribute attributes[] = {
 
 typedef struct {
   uint64_t lines;
-  bool counted, listed;
+  bool counted, listed, identified;
 } configuration;
 
 typedef struct {
@@ -34,6 +34,7 @@ static void *configure(const gopiper_attributes *given, gopiper_error *error) {
   if (positions.kind == GOPIPER_TEXT) {
     made->counted = strcmp((const char *)positions.content.bytes.data, "counted") == 0;
     made->listed = strcmp((const char *)positions.content.bytes.data, "listed") == 0;
+    made->identified = strcmp((const char *)positions.content.bytes.data, "identified") == 0;
   }
   return made;
 }
@@ -84,6 +85,14 @@ static int64_t produce(void *of, gopiper_host *host, size_t credit, gopiper_erro
     uint64_t bytes[100];
     for (size_t i = 0; i < count; i++) bytes[i] = (token + i) * 10;
     gopiper_batch_set_positions(batch, "memory", "byte", 0, bytes);
+  }
+  if (it->configuration->identified) {
+    char origin[32];
+    const size_t length = gopiper_origin(host, origin, sizeof origin, error);
+    if (length == 0 || length >= sizeof origin) return GOPIPER_FINISHED;
+    gopiper_batch_set_positions(batch, "memory", "line", token, NULL);
+    gopiper_batch_set_origin(batch, origin);
+    gopiper_set_settled(host, origin, 3);
   }
   it->sent += count;
   return gopiper_send_tracked(host, batch, token) ? GOPIPER_MORE : GOPIPER_FINISHED;

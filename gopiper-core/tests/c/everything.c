@@ -222,6 +222,18 @@ static int32_t handle(void *of, gopiper_host *host, gopiper_message *message) {
   gopiper_gauge_add(it->last_length, 0.5);
   gopiper_histogram_record(it->lengths, length);
   if (strcmp(it->configuration->text, "fails") == 0) return gopiper_fail(host, 5, "as all do");
+  if (strcmp(it->configuration->text, "identities") == 0) {
+    char id[64], said[96], cut[4];
+    const size_t length = gopiper_id(host, message, id, sizeof id);
+    if (length == 0) return gopiper_fail(host, 6, "it has none");
+    if (gopiper_id(host, message, cut, sizeof cut) != length || strlen(cut) != 3) return GOPIPER_FAILED;
+    char origin[64];
+    snprintf(origin, sizeof origin, "%s", id);
+    *strrchr(origin, ':') = 0;
+    const uint64_t settled = gopiper_settled_below(host, origin);
+    snprintf(said, sizeof said, "%s, settled below %u", strrchr(id, ':') + 1, (unsigned)settled);
+    return gopiper_fail(host, 7, said);
+  }
   gopiper_bytes data = gopiper_message_data(message);
   char word[32] = { 0 };
   for (size_t i = 0; i < data.length && i < sizeof word - 1 && data.data[i] != ' '; i++) word[i] = (char)data.data[i];

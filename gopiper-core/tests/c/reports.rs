@@ -114,3 +114,19 @@ fn failed_messages_have_their_position() {
         assert_eq!(last.position, wanted);
     }
 }
+
+#[test]
+fn failed_messages_have_the_identity_that_their_source_gives() {
+    let letters = |positions: &str| {
+        let attributes = [("lines", 8u64.into()), ("positions", positions.into())];
+        let source = spec(&component_of("gopiper-core/tests/c/blocks.c"), attributes);
+        let fails = spec(&component_of(EVERYTHING), [("text", "identities".into())]);
+        letters_of(vec![source, fails, Probe::new([""; 0]).sink()])
+    };
+    let all = letters("identified");
+    let last = all.iter().find(|letter| letter.payload() == b"line 00007").expect("failed");
+    let (origin, number) = last.identity.rsplit_once(':').expect("an identity");
+    assert_eq!((origin.len(), number), (16, "7"));
+    assert_eq!((last.status, &*last.description), (207, "7, settled below 3"));
+    assert_eq!(letters("counted")[0].description, "it has none");
+}

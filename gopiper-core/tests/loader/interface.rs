@@ -16,8 +16,8 @@ fn each_kind_of_change_in_a_layout_is_seen() {
         ("alignment-changed", "size in bytes: 128\nin RawError, at ", "size in bytes: 72"),
         (
             "entry-added",
-            "number of fields from the start: 17\nin HostServices, at ",
-            "number of fields from the start: 16",
+            "number of fields from the start: 20\nin HostServices, at ",
+            "number of fields from the start: 19",
         ),
         (
             "entries-swapped",

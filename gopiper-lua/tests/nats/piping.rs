@@ -19,7 +19,7 @@ use super::{
 /// The program at work, with what it has written.
 pub struct Piping {
     pub program: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+    pub lines: Arc<Mutex<Vec<String>>>,
     log: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
     pub home: Home,
