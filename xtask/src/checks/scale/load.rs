@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::ConnectOptions;
-use async_nats::HeaderMap;
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
 use async_nats::jetstream::{self, Context};
+use async_nats::{HeaderMap, ServerAddr};
 use tokio::runtime::{Builder, Runtime};
 
 /// How many messages are published before their confirmations are awaited.
@@ -34,7 +34,9 @@ impl Load {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let jetstream = runtime.block_on(async {
             let options = ConnectOptions::new().retry_on_initial_connect();
-            let client = options.connect(servers.join(",")).await?;
+            let servers = servers.iter().map(|server| server.parse::<ServerAddr>());
+            let servers = servers.collect::<Result<Vec<_>, _>>()?;
+            let client = options.connect(servers).await?;
             let jetstream = jetstream::new(client);
             let (work, done) = (RetentionPolicy::WorkQueue, RetentionPolicy::Limits);
             for (name, subject, retention) in [("WORK", "work", work), ("DONE", "done", done)] {
