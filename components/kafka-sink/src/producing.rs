@@ -157,7 +157,7 @@ impl Producing {
             let Err((error, back)) = self.producer.send(wanted) else { return };
             let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             let call = self.desk.call();
-            // The others make room: a while after their reports, when librdkafka lets go of them.
+            // There is room again a while after the reports of others, when librdkafka frees them.
             // If there are none for long, it is too large.
             let since = match call.open {
                 ..=1 => *alone_since.get_or_insert_with(Instant::now),

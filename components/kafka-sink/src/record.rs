@@ -10,7 +10,7 @@ use crate::Writing;
 /// The number for the reason in reports.
 pub(crate) const WRONG_MESSAGE: u8 = 1;
 
-/// What is written for a message.
+/// The record that is written for a message.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) topic: Cow<'a, str>,

@@ -250,14 +250,14 @@ fn a_producer_that_cannot_go_on_is_replaced() {
 
 #[test]
 fn what_is_not_there_at_the_start_is_named() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = |brokers: &str, more: &[(&'static str, Value)], properties: &[(&str, &str)]| {
         let attributes = attributes(brokers, more, properties);
         Harness::sink::<KafkaSinkFactory>(attributes).map(drop).unwrap_err()
     };
-    let error = refused(&nobody.to_string(), &[], &[]);
+    let error = refused(&unused.to_string(), &[], &[]);
     assert!(error.is_temporary(), "{error}");
-    assert!(error.to_string().contains(&format!("no connection to {nobody}")), "{error}");
+    assert!(error.to_string().contains(&format!("no connection to {unused}")), "{error}");
     let cluster = Cluster::with_partitions(1);
     let error = refused(&cluster.0.bootstrap_servers(), &[("topic", "absent".into())], &[]);
     assert!(error.to_string().contains("has no topic 'absent': create it"), "{error}");

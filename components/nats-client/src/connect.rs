@@ -124,7 +124,7 @@ fn refusal(connection: &Connection, error: &async_nats::ConnectError) -> Error {
     }
 }
 
-/// What is said of the connection.
+/// Logs changes of the connection.
 struct Events {
     host: Host,
     /// What was said last: the same is not said twice.

@@ -15,8 +15,8 @@ use crate::{
         Stage,
         counters::{ComponentCounts, OutcomeCounts},
         durations::DurationCounts,
+        failure_log::recent_failures::RecentFailure,
         metrics::{ComponentMetric, MetricValue},
-        recent_failures::RecentFailure,
     },
 };
 

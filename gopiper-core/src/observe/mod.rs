@@ -17,10 +17,10 @@ mod trace;
 pub use crate::stage::{
     counters::outcome_name,
     durations::DurationCounts,
-    passport::{Passport, TraceEvent, TraceStep},
-    recent_failures::RecentFailure,
+    failure_log::recent_failures::RecentFailure,
     taps::{Side, TapOptions, TappedMessage},
     traces::TraceOptions,
+    traces::passport::{Passport, TraceEvent, TraceStep},
 };
 pub use component::{ComponentReport, PipelineReport};
 pub use families::{FAMILIES, Family, FamilyKind};

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use crate::{
     run::running::Control,
     stage::{
-        passport::Passport,
+        traces::passport::Passport,
         traces::{SharedWatch, TraceOptions, Traces},
     },
 };

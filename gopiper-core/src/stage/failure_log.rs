@@ -2,6 +2,7 @@
 //! reason lasts, and finally its end. So a new reason is always seen, and a thousand failures a
 //! second do not drown it.
 mod reasons;
+pub(crate) mod recent_failures;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -23,7 +24,7 @@ pub(crate) use self::reasons::Attempt;
 use self::reasons::{Reason, Reasons};
 use crate::{
     base::{clock::Clock, one_line::in_a_line},
-    stage::recent_failures::{RecentFailure, RecentFailures},
+    stage::failure_log::recent_failures::{RecentFailure, RecentFailures},
 };
 
 /// How often a reason that goes on is reported.

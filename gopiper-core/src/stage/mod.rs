@@ -3,15 +3,13 @@
 pub(crate) mod component_log;
 pub(crate) mod counters;
 pub(crate) mod durations;
-mod failure_log;
+pub(crate) mod failure_log;
 pub(crate) mod inlet;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod origins;
 mod outlet;
 mod pace;
-pub(crate) mod passport;
-pub(crate) mod recent_failures;
 pub(crate) mod stop;
 pub(crate) mod taps;
 pub(crate) mod threads;

@@ -3,6 +3,7 @@
 //!
 //! While no message is followed, a worker pays one load for each batch. Workers record what they do
 //! with followed messages, under a lock that only these messages need.
+pub(crate) mod passport;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -26,7 +27,7 @@ pub use self::watch::TraceOptions;
 use self::watch::{MOST_OPEN, TraceId};
 use crate::{
     base::{clock::Clock, secrets::redact_beginning},
-    stage::passport::{OpenPassport, Passport, SHOWN, TraceEvent, TraceStep},
+    stage::traces::passport::{OpenPassport, Passport, SHOWN, TraceEvent, TraceStep},
 };
 
 /// The most operators that follow messages of one pipeline.

@@ -28,7 +28,7 @@ use self::{
 /// How often what is written is compared with what the sources have settled, in nanoseconds.
 const PRUNE_EVERY: i64 = 1_000_000_000;
 
-/// What is written already.
+/// Keeps the messages that are in the files already.
 pub(crate) struct Once {
     journal: Journal,
     /// The messages in the files that may come again.

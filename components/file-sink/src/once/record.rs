@@ -19,7 +19,7 @@ pub(super) const BEGIN: [u8; 4] = *b"\xd1GPO";
 /// How long the beginning, the length and the checksum are.
 const HEAD: usize = 4 + 4 + 4;
 
-/// What is so at one moment, all of it or nothing.
+/// A change of the journal: all of it is there, or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(crate = "gopiper_abi::serde")]
 pub(super) struct Commit {

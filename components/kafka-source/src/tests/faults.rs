@@ -8,11 +8,11 @@ fn refused(attributes: Vec<(&'static str, Value)>) -> gopiper_abi::Error {
 
 #[test]
 fn without_a_broker_the_start_is_tried_again() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = refused(attributes(&nobody.to_string(), &[]));
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = refused(attributes(&unused.to_string(), &[]));
     let text = error.to_string();
     assert!(error.is_temporary(), "{text}");
-    assert!(text.contains(&format!("connection.brokers: no connection to {nobody}")), "{text}");
+    assert!(text.contains(&format!("connection.brokers: no connection to {unused}")), "{text}");
 }
 
 #[test]

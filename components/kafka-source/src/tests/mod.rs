@@ -103,7 +103,7 @@ fn read(source: &mut Harness, count: usize) -> Vec<(String, String)> {
     all
 }
 
-/// What is there.
+/// The messages that have come.
 fn read_now(source: &mut Harness) -> Vec<(String, String)> {
     source.produce(100).unwrap();
     let text = |(data, id): (Vec<u8>, Option<Identity>)| {

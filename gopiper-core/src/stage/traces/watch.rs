@@ -12,7 +12,7 @@ use gopiper_abi::{Message, raw::Batch};
 use memchr::memmem::Finder;
 use parking_lot::Mutex;
 
-use crate::stage::{pace::Pace, passport::Passport};
+use crate::stage::{pace::Pace, traces::passport::Passport};
 
 /// The most messages that are followed at the same time for an operator. Others pass unfollowed.
 pub(super) const MOST_OPEN: usize = 256;
