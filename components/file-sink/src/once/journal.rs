@@ -119,7 +119,7 @@ impl Journal {
     }
 
     /// Appends a commit, and syncs it: all of it or, after an error, nothing.
-    pub(super) fn commit(&mut self, mut commit: Commit) -> io::Result<()> {
+    pub(super) fn commit(&mut self, commit: &mut Commit) -> io::Result<()> {
         // Before what is said of them now: a file may be open again.
         let opened = std::mem::take(&mut commit.files);
         self.closed.iter().for_each(|path| commit.add_file(path, None));
@@ -141,7 +141,7 @@ impl Journal {
         }
         self.length += bytes.len() as u64;
         self.closed.clear();
-        note_files(&commit, &mut self.files);
+        note_files(commit, &mut self.files);
         Ok(())
     }
 

@@ -163,7 +163,7 @@ impl Once {
     pub(crate) fn opened(&mut self, path: &Path, state: FileState) -> io::Result<()> {
         match self.journal.knows(path, state) {
             true => Ok(()),
-            false => self.journal.commit(Commit::of_file(path, state)),
+            false => self.journal.commit(&mut Commit::of_file(path, state)),
         }
     }
 
@@ -174,9 +174,9 @@ impl Once {
         state: FileState,
         messages: &[Range<usize>],
     ) -> io::Result<()> {
-        let commit = Commit::of_file(path, state).with(&self.ids, &self.sums, messages);
+        let mut commit = Commit::of_file(path, state).with(&self.ids, &self.sums, messages);
         let host = &self.host;
-        self.journal.commit(commit.clone())?;
+        self.journal.commit(&mut commit)?;
         commit.written.iter().for_each(|run| self.known.add(run));
         self.journal.shorten(|origin| host.settled_below(origin));
         Ok(())
