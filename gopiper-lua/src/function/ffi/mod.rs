@@ -28,13 +28,14 @@ use std::{
 };
 
 use gopiper_abi::{BatchCall, Message, Postponed, nearest::did_you_mean};
+use json_fields::Paths;
 use mlua::{Function, LightUserData, Lua, LuaOptions, StdLib, Table, Value};
 
 use self::held::Held;
 pub(super) use self::state::OwnedState;
 use self::state::State;
 use crate::{
-    function::{json::Paths, window::Window},
+    function::window::Window,
     language::script::Script,
     state::{Chunk, STOPPED, TEXT, code, memory},
 };

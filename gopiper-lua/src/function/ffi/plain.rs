@@ -6,7 +6,7 @@ use std::{fmt::Display, slice};
 use gopiper_abi::{AttributeValue, Value, ValueTag};
 
 use crate::{
-    function::{json, serialized::Writer, structured},
+    function::{serialized::Writer, structured},
     state::memory::NOT_ENOUGH,
 };
 
@@ -61,9 +61,9 @@ impl Plain {
     }
 
     /// Says why JSON gives no answer.
-    pub(super) fn no_answer(&mut self, text: &mut Vec<u8>, problem: json::JsonProblem) {
+    pub(super) fn no_answer(&mut self, text: &mut Vec<u8>, problem: json_fields::JsonProblem) {
         match problem {
-            json::JsonProblem::Unreadable(why) => {
+            json_fields::JsonProblem::Unreadable(why) => {
                 *text = why.into_bytes();
                 self.point_to(UNREADABLE, text);
             }

@@ -8,14 +8,12 @@ use std::{
 };
 
 use gopiper_abi::{Message, Payload, PayloadMut, Postponed};
+use json_fields::Paths;
 use memchr::memmem::Finder;
 use mlua::LightUserData;
 
 use super::{held::Held, plain::Plain};
-use crate::{
-    function::{json::Paths, window::Window},
-    state::time_limit::Progress,
-};
+use crate::{function::window::Window, state::time_limit::Progress};
 
 /// How many bytes of new payloads share one owner.
 const BLOCK: usize = 64 << 10;

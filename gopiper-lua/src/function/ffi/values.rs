@@ -2,16 +2,13 @@
 #![allow(unsafe_code)]
 
 use gopiper_abi::{AttributeValue, Identity, Message, ValueTag};
+use json_fields::FoundField;
 
 use super::{
     plain::{ABSENT, Plain, TABLE, bytes},
     state::State,
 };
-use crate::function::{
-    json::{self, FoundField},
-    serialized::Writer,
-    structured,
-};
+use crate::function::{json, serialized::Writer, structured};
 
 /// The memory of a path for each of its bytes: its text and its keys are stored.
 const OF_PATH: usize = 8;
@@ -127,7 +124,7 @@ pub(super) unsafe extern "C" fn json(
         out.lacks_room(&mut state.text);
         return;
     }
-    let found = match state.paths.get(path).and_then(|path| json::find(data, path)) {
+    let found = match state.paths.get(path).and_then(|path| json_fields::find(data, path)) {
         Ok(found) => found,
         Err(problem) => return out.no_answer(&mut state.text, problem),
     };
@@ -205,7 +202,8 @@ pub(super) unsafe extern "C" fn add_json(
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
     let before = message.payload().clone();
-    let Some((place, field)) = json::with_field(&before, &String::from_utf8_lossy(key), &value)
+    let Some((place, field)) =
+        json_fields::with_field(&before, &String::from_utf8_lossy(key), &value)
     else {
         return given.refuse(&mut state.text, ": the message is not a JSON object");
     };
@@ -235,7 +233,7 @@ pub(super) unsafe extern "C" fn set_json(
         Err(problem) => return given.refuse(&mut state.text, problem),
     };
     let before = message.payload().clone();
-    let edit = state.paths.get(path).and_then(|path| json::replaced(&before, path, &value));
+    let edit = state.paths.get(path).and_then(|path| json_fields::replaced(&before, path, &value));
     let (place, new) = match edit {
         Ok(edit) => edit,
         Err(problem) => return given.refuse(&mut state.text, problem),

@@ -13,10 +13,10 @@ use super::{
 };
 
 /// Bytes to put into a text, and the range that they replace.
-type Edit = (Range<usize>, Vec<u8>);
+pub type Edit = (Range<usize>, Vec<u8>);
 
 /// A field to be put at the end of an object. None if it is no object.
-pub(crate) fn with_field(data: &[u8], key: &str, value: &Value) -> Option<Edit> {
+pub fn with_field(data: &[u8], key: &str, value: &Value) -> Option<Edit> {
     let first = data.len() - after_mark(data).len();
     let is_said = |byte: &u8| !byte.is_ascii_whitespace();
     let end = data.iter().rposition(is_said)?;
@@ -34,7 +34,7 @@ pub(crate) fn with_field(data: &[u8], key: &str, value: &Value) -> Option<Edit> 
 
 /// Replaces the field at a path, or adds it at the end of its object. Text that cannot be read does
 /// not count as a missing field: otherwise the field would be added a second time.
-pub(crate) fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Edit, JsonProblem> {
+pub fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Edit, JsonProblem> {
     let text = after_mark(data);
     if is_too_deep(text) {
         return Err(JsonProblem::too_deep());
@@ -226,7 +226,7 @@ fn is_same(value: &Value, old: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{function::json::Paths, state::depth::DEPTH};
+    use crate::{Paths, depth::DEPTH};
 
     fn with(data: &str, value: Value) -> Option<String> {
         let (place, field) = with_field(data.as_bytes(), "k\"", &value)?;

@@ -1,7 +1,8 @@
 //! The depth of nested JSON values.
 use memchr::memchr2;
 
-use crate::state::depth::DEPTH;
+/// How deeply lists and objects may be nested, including the outermost one.
+pub const DEPTH: usize = 64;
 
 /// How many bytes are counted in a counter of one byte.
 const CHUNK: usize = 240;
@@ -9,12 +10,12 @@ const CHUNK: usize = 240;
 /// Whether lists and objects are nested deeper than [`DEPTH`]. The parsers call themselves for each
 /// level: without this, one message could use up a thread's stack. Most messages have fewer
 /// brackets than that at all, and counting those is nearly free.
-pub(super) fn is_too_deep(data: &[u8]) -> bool {
+pub fn is_too_deep(data: &[u8]) -> bool {
     too_deep_at(data).is_some()
 }
 
 /// The place where the first list or object begins that is nested deeper than [`DEPTH`].
-pub(super) fn too_deep_at(data: &[u8]) -> Option<usize> {
+pub(crate) fn too_deep_at(data: &[u8]) -> Option<usize> {
     if data.len() <= DEPTH {
         return None;
     }
@@ -47,7 +48,7 @@ fn brackets(chunk: &[u8]) -> usize {
 }
 
 /// The beginnings of the objects of a text, as far as it is JSON.
-pub(super) fn objects(data: &[u8]) -> impl Iterator<Item = usize> {
+pub(crate) fn objects(data: &[u8]) -> impl Iterator<Item = usize> {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {

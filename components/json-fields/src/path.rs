@@ -5,9 +5,9 @@ use super::{depth::objects, problem::JsonProblem};
 
 /// A path that was taken apart.
 #[derive(Debug)]
-pub(crate) struct Path {
+pub struct Path {
     /// The keys, from the outermost on. One that is a number can be a place in a list, too.
-    pub(super) keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
     /// The same for the parser, which must know what each is: as it was in the message before.
     nodes: Vec<PointerNode>,
     /// Whether one of them is a number.
@@ -16,13 +16,17 @@ pub(crate) struct Path {
 
 /// Paths that were taken apart before: a function asks for the same ones again and again.
 #[derive(Default)]
-pub(crate) struct Paths(Vec<(Vec<u8>, Path)>);
+pub struct Paths(Vec<(Vec<u8>, Path)>);
 
 /// How many are remembered.
 const PATHS: usize = 32;
 
 impl Paths {
-    pub(crate) fn get(&mut self, path: &[u8]) -> Result<&mut Path, JsonProblem> {
+    /// The path of this text.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn get(&mut self, path: &[u8]) -> Result<&mut Path, JsonProblem> {
         let place = match self.0.iter().position(|(known, _)| known == path) {
             Some(place) => place,
             None => {
@@ -40,7 +44,10 @@ impl Paths {
 
 impl Path {
     /// `a.b.0`, or a JSON Pointer (RFC 6901), which begins with a slash: `/a.b/0`.
-    fn parse(path: &str) -> Result<Self, JsonProblem> {
+    ///
+    /// # Errors
+    /// A pointer with a `~` that is not followed by 0 or 1.
+    pub fn parse(path: &str) -> Result<Self, JsonProblem> {
         let keys: Vec<String> = match path.strip_prefix('/') {
             Some(rest) => {
                 let keys: Option<_> = rest.split('/').map(unescaped).collect();
@@ -53,18 +60,23 @@ impl Path {
             }
             None => path.split('.').map(String::from).collect(),
         };
+        Ok(Self::of(keys))
+    }
+
+    /// The path of these keys, from the outermost on.
+    pub fn of(keys: Vec<String>) -> Self {
         let node = |key: &String| match place_in_list(key) {
             Some(place) => PointerNode::Index(place),
             None => PointerNode::Key(key.clone().into()),
         };
         let nodes: Vec<_> = keys.iter().map(node).collect();
         let is_open = nodes.iter().any(|node| matches!(node, PointerNode::Index(_)));
-        Ok(Path { keys, nodes, is_open })
+        Path { keys, nodes, is_open }
     }
 
     /// The text of the field at this path in a JSON text; `None` if it is missing. Text after the
     /// field is not read, but a field counts as missing only if the whole text is JSON.
-    pub(super) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<&'a [u8]>, JsonProblem> {
+    pub(crate) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<&'a [u8]>, JsonProblem> {
         let found = match sonic_rs::get(data, &self.nodes) {
             Err(error) if error.is_unmatched_type() && self.fit(data) => {
                 sonic_rs::get(data, &self.nodes)
@@ -88,7 +100,7 @@ impl Path {
     }
 
     /// The object or list that the last key is in.
-    pub(super) fn get_outer<'a>(
+    pub(crate) fn get_outer<'a>(
         &mut self,
         data: &'a [u8],
     ) -> Result<Option<LazyValue<'a>>, JsonProblem> {

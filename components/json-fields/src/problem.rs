@@ -1,11 +1,11 @@
 //! Errors of JSON messages and paths.
 use std::fmt;
 
-use crate::state::depth::TOO_DEEP;
+use crate::depth::DEPTH;
 
 /// Why there is no answer.
 #[derive(Debug, PartialEq)]
-pub(crate) enum JsonProblem {
+pub enum JsonProblem {
     /// The message is not JSON, as far as it was read: it may be one of many that are not.
     Unreadable(String),
     /// The request is wrong, or exceeds a limit.
@@ -13,18 +13,18 @@ pub(crate) enum JsonProblem {
 }
 
 impl JsonProblem {
-    pub(super) fn of(error: &sonic_rs::Error) -> Self {
+    pub fn of(error: &sonic_rs::Error) -> Self {
         // The other lines are a drawing.
         JsonProblem::Unreadable(error.to_string().lines().next().unwrap_or_default().into())
     }
 
     /// An object with something else in place of a key.
-    pub(super) fn no_key() -> Self {
+    pub fn no_key() -> Self {
         JsonProblem::Unreadable("expected a key in double quotes, or the end of the object".into())
     }
 
-    pub(super) fn too_deep() -> Self {
-        JsonProblem::Wrong(TOO_DEEP.into())
+    pub fn too_deep() -> Self {
+        JsonProblem::Wrong(format!(": nested deeper than {DEPTH} levels"))
     }
 }
 
@@ -38,6 +38,6 @@ impl fmt::Display for JsonProblem {
 }
 
 /// Without the byte order mark that some put before a text.
-pub(super) fn after_mark(data: &[u8]) -> &[u8] {
+pub fn after_mark(data: &[u8]) -> &[u8] {
     data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data)
 }

@@ -1,0 +1,18 @@
+//! Fields of JSON text, read and changed in place.
+//!
+//! A field is found without reading what comes after it, and a change leaves all other bytes as
+//! they are: the order of keys, the spelling of numbers, escapes and spaces. Functions in Lua and
+//! the components for JSON use this.
+mod depth;
+mod edit;
+mod find;
+mod path;
+mod problem;
+
+pub use crate::{
+    depth::{DEPTH, is_too_deep},
+    edit::{Edit, replaced, with_field},
+    find::{FoundField, find, items, reach, read_field},
+    path::{Path, Paths},
+    problem::{JsonProblem, after_mark},
+};
