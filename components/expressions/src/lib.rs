@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use expressions::{Expression, Scope};
-//! use gopiper_abi::Message;
+//! use gopiper_abi::{Message, attributes};
 //!
 //! let expression = Expression::parse("json.status >= 500 && has(attributes.host)").unwrap();
 //! let mut message = Message::new(r#"{"status":503}"#);
@@ -19,6 +19,7 @@ mod known;
 mod mistake;
 mod node;
 mod parse;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +27,23 @@ use crate::{known::Fault, node::Node};
 pub use crate::{
     known::Known,
     mistake::{Failure, Mistake},
+    target::{Kept, Target},
 };
-use gopiper_abi::Message;
+use gopiper_abi::{Message, attributes};
+
+attributes! {
+    /// What becomes of a message for which an expression has no value: it is no JSON, a field is
+    /// missing, a text is compared with a number.
+    #[derive(Copy)]
+    pub enum OnError {
+        /// It fails, with the reason: by default a dead letter.
+        Fail,
+        /// It is dropped.
+        Drop,
+        /// It is passed on, as it came.
+        Keep,
+    }
+}
 
 /// What an expression can read.
 pub struct Scope<'a> {

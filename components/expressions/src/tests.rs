@@ -110,3 +110,41 @@ fn deeply_nested_parts_are_refused() {
     let text = format!("{}1{}", "(".repeat(400), ")".repeat(400));
     assert!(Expression::parse(&text).is_err());
 }
+
+fn set(target: &str, value: &str) -> Result<Message, String> {
+    let mut message = message();
+    message.set_data(r#"{ "a": 1.50, "list": [1, 2], "user":{"name":"Ann"} }"#.as_bytes().to_vec());
+    let value = Expression::parse(value).map_err(|mistake| mistake.to_string())?;
+    let kept = value.value(&Scope::new(&message, 7)).map_err(|it| it.to_string())?.keep();
+    let mut target = Target::parse(target).map_err(|mistake| mistake.to_string())?;
+    target.set(&mut message, kept)?;
+    Ok(message)
+}
+
+#[test]
+fn a_value_is_put_where_the_rest_stays_as_it_is() {
+    for (target, value, expected) in [
+        ("json.b", "true", r#"{ "a": 1.50, "list": [1, 2], "user":{"name":"Ann"} ,"b":true}"#),
+        ("json.a", "json.a", r#"{ "a": 1.50, "list": [1, 2], "user":{"name":"Ann"} }"#),
+        ("json.user.name", "'B'", r#"{ "a": 1.50, "list": [1, 2], "user":{"name":"B"} }"#),
+        (
+            "json.list[1]",
+            "json.user",
+            r#"{ "a": 1.50, "list": [1, {"name":"Ann"}], "user":{"name":"Ann"} }"#,
+        ),
+        ("data", "json.user", r#"{"name":"Ann"}"#),
+        ("data", "string(json.a) + ' and ' + json.user.name", "1.5 and Ann"),
+        ("data", "[1, 'a', null]", r#"[1,"a",null]"#),
+    ] {
+        let message = set(target, value).unwrap();
+        assert_eq!(std::str::from_utf8(message.data()), Ok(expected), "{target} = {value}");
+    }
+    let message = set("attributes['a b']", "json.list").unwrap();
+    assert_eq!(message.attribute("a b").and_then(|it| it.as_str()), Some("[1, 2]"));
+    assert_eq!(set("time", "now").unwrap().time(), 7);
+    assert!(set("time", "1").is_err_and(|it| it.contains("has to be a time")));
+    assert!(set("json.a.b", "1").is_err_and(|it| it.contains("no")), "{:?}", set("json.a.b", "1"));
+    for target in ["now", "json", "1", "attributes.a.b", "json.a == 1"] {
+        assert!(set(target, "1").is_err_and(|it| it.contains("cannot be set")), "{target}");
+    }
+}

@@ -17,6 +17,10 @@ pub type Edit = (Range<usize>, Vec<u8>);
 
 /// A field to be put at the end of an object. None if it is no object.
 pub fn with_field(data: &[u8], key: &str, value: &Value) -> Option<Edit> {
+    added(data, key, |to| put(to, value))
+}
+
+fn added(data: &[u8], key: &str, write: impl Fn(&mut Vec<u8>)) -> Option<Edit> {
     let first = data.len() - after_mark(data).len();
     let is_said = |byte: &u8| !byte.is_ascii_whitespace();
     let end = data.iter().rposition(is_said)?;
@@ -28,20 +32,46 @@ pub fn with_field(data: &[u8], key: &str, value: &Value) -> Option<Edit> {
     let mut field = if is_empty { Vec::new() } else { vec![b','] };
     put_text(&mut field, key);
     field.push(b':');
-    put(&mut field, value);
+    write(&mut field);
     Some((end..end, field))
 }
 
 /// Replaces the field at a path, or adds it at the end of its object. Text that cannot be read does
-/// not count as a missing field: otherwise the field would be added a second time.
+/// not count as a missing field: otherwise the field would be added a second time. Where the old
+/// value has equal parts, they keep their form.
+///
+/// # Errors
+/// The data is not JSON, or has no place for the field.
 pub fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Edit, JsonProblem> {
+    let is_table = matches!(value.tag(), ValueTag::LIST | ValueTag::MAP);
+    edited(data, path, is_table, |to, old| match old {
+        Some(old) => drop(put_like(to, value, old)),
+        None => put(to, value),
+    })
+}
+
+/// As [`replaced`], with a value that is JSON text.
+///
+/// # Errors
+/// As of [`replaced`].
+pub fn replaced_by_text(data: &[u8], path: &mut Path, text: &[u8]) -> Result<Edit, JsonProblem> {
+    let is_table = text.starts_with(b"{") || text.starts_with(b"[");
+    edited(data, path, is_table, |to, _| to.extend_from_slice(text))
+}
+
+fn edited(
+    data: &[u8],
+    path: &mut Path,
+    is_table: bool,
+    write: impl Fn(&mut Vec<u8>, Option<&[u8]>),
+) -> Result<Edit, JsonProblem> {
     let text = after_mark(data);
     if is_too_deep(text) {
         return Err(JsonProblem::too_deep());
     }
     let edit = if let Some(old) = path.get(text)? {
         let mut new = Vec::new();
-        put_like(&mut new, value, old);
+        write(&mut new, Some(old));
         (place(data, old)?, new)
     } else {
         let outer = path.get_outer(text)?.filter(|outer| outer.as_raw_str().starts_with('{'));
@@ -55,12 +85,11 @@ pub fn replaced(data: &[u8], path: &mut Path, value: &Value) -> Result<Edit, Jso
             return Err(JsonProblem::Unreadable("there is more text after the object".into()));
         }
         let key = path.keys.last().map_or("", String::as_str);
-        let (place, field) =
-            with_field(&data[outer.clone()], key, value).ok_or_else(JsonProblem::too_deep)?;
+        let (place, field) = added(&data[outer.clone()], key, |to| write(to, None))
+            .ok_or_else(JsonProblem::too_deep)?;
         (outer.start + place.start..outer.start + place.end, field)
     };
     // The result must be readable again.
-    let is_table = matches!(value.tag(), ValueTag::LIST | ValueTag::MAP);
     if is_table && is_too_deep(&[&data[..edit.0.start], &edit.1, &data[edit.0.end..]].concat()) {
         return Err(JsonProblem::too_deep());
     }
@@ -76,7 +105,9 @@ fn place(data: &[u8], part: &[u8]) -> Result<Range<usize>, JsonProblem> {
         .ok_or_else(|| JsonProblem::Unreadable(String::new()))
 }
 
-fn put(to: &mut Vec<u8>, value: &Value) {
+/// Writes a value as JSON text. A time is its nanoseconds since 1970, bytes are their text; there
+/// is no NaN and no infinity in JSON: they are null.
+pub fn put(to: &mut Vec<u8>, value: &Value) {
     match value.tag() {
         ValueTag::BOOL => to.extend(value.as_bool().unwrap_or_default().to_string().bytes()),
         ValueTag::I64 => to.extend(value.as_i64().unwrap_or_default().to_string().bytes()),

@@ -11,7 +11,7 @@ mod problem;
 
 pub use crate::{
     depth::{DEPTH, is_too_deep},
-    edit::{Edit, replaced, with_field},
+    edit::{Edit, put, replaced, replaced_by_text, with_field},
     find::{FoundField, find, items, reach, read_field},
     path::{Path, Paths},
     problem::{JsonProblem, after_mark},

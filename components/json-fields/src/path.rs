@@ -4,7 +4,7 @@ use sonic_rs::{LazyValue, PointerNode};
 use super::{depth::objects, problem::JsonProblem};
 
 /// A path that was taken apart.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Path {
     /// The keys, from the outermost on. One that is a number can be a place in a list, too.
     pub(crate) keys: Vec<String>,

@@ -22,6 +22,9 @@ const RULES: &[(&str, &[&str], bool)] = &[
     ("gopiper-lua", &["gopiper-abi", "gopiper-core", "json-fields"], true),
     // What components of one kind share; one of these is what functions in Lua do, too.
     ("components/json-fields", &["gopiper-abi"], false),
+    ("components/expressions", &["gopiper-abi", "json-fields"], false),
+    ("components/filter", &["gopiper-abi", "expressions", "json-fields"], false),
+    ("components/set", &["gopiper-abi", "expressions", "json-fields"], false),
     ("components/kafka-client", &["gopiper-abi"], false),
     ("components/kafka-source", &["gopiper-abi", "kafka-client"], false),
     ("components/kafka-sink", &["gopiper-abi", "kafka-client"], false),
