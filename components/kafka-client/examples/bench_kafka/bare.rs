@@ -2,8 +2,10 @@
 //! librdkafka are those of `kafka_source` and `kafka_sink`.
 //!
 //! An offset is committed when it and all before it in its partition have been written. It is the
-//! only member of its group. The variables COMMIT_MS and SESSION_MS are how often to commit, and the
-//! timeout of the group's sessions: a broker may hold the first assignment back for half of that.
+//! only member of its group.
+//!
+//! COMMIT_MS is how often to commit. SESSION_MS is the timeout of sessions: a broker may hold the
+//! first assignment back for half of that.
 use std::{
     collections::VecDeque,
     env,
