@@ -141,6 +141,9 @@ impl Reading {
             ("auto.offset.reset", first.to_owned()),
             // What librdkafka itself holds in memory. Its own default is 64 MB.
             ("queued.max.messages.kbytes", "16384".to_owned()),
+            // How long librdkafka fetches nothing once it holds that much. By default a second, in
+            // which the pipeline has long taken all of it, and stands still.
+            ("fetch.queue.backoff.ms", "10".to_owned()),
         ];
         match self.protocol {
             // The brokers choose how to share, and librdkafka refuses another wish.
