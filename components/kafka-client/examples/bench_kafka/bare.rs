@@ -112,8 +112,8 @@ fn consumer(broker: &str, group: &str) -> Result<BaseConsumer> {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
-        .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.queue.backoff.ms", "10")
+        .set("queued.max.messages.kbytes", "4096")
+        .set("fetch.queue.backoff.ms", "2")
         .set("group.protocol", "classic")
         .set("partition.assignment.strategy", "cooperative-sticky");
     if let Ok(session) = env::var("SESSION_MS") {

@@ -1,15 +1,14 @@
 //! What `cargo xtask bench` compares gopiper's components for Kafka with, and what it needs around
 //! that.
 //!
-//! - `bench_kafka fill BROKER TOPIC PARTITIONS MESSAGES BYTES`: makes a topic of so many messages.
-//! - `bench_kafka make BROKER TOPIC PARTITIONS`: makes an empty one.
+//! - `bench_kafka fill BROKER TOPIC MESSAGES BYTES`: makes a topic of so many messages.
+//! - `bench_kafka make BROKER TOPIC`: makes an empty one.
+//! - `bench_kafka remove BROKER TOPIC`
 //! - `bench_kafka committed BROKER GROUP TOPIC MESSAGES`: waits until the group has committed so
 //!   many messages. Prints how many seconds passed since it had a tenth of them.
 //! - `bench_kafka written BROKER TOPIC MESSAGES`: the same for what the topic has.
 //! - `bench_kafka bare BROKER GROUP FROM [TO]`: reads a topic as a member of the group, and with TO
 //!   writes each message to that one, until SIGTERM; `bare` says how.
-//! - `bench_kafka mock PARTITIONS TOPIC…`: a cluster of librdkafka's own with these topics, until
-//!   SIGTERM. Prints its address. It keeps at most 5 MiB of each partition.
 mod bare;
 
 use std::{
@@ -18,10 +17,7 @@ use std::{
     future::Future,
     pin::pin,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
     time::{Duration, Instant},
@@ -34,7 +30,6 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::RDKafkaErrorCode,
     message::DeliveryResult,
-    mocking::MockCluster,
     producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
     topic_partition_list::{Offset, TopicPartitionList},
 };
@@ -44,6 +39,8 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn StdError>>;
 /// How long to wait for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
+/// How many partitions a topic has.
+const PARTITIONS: i32 = 4;
 
 fn main() -> ExitCode {
     match run() {
@@ -59,12 +56,12 @@ fn run() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["fill", broker, topic, partitions, messages, bytes] => {
-            let partitions = number(partitions)?;
-            make(broker, topic, partitions)?;
-            fill(broker, topic, partitions, number(messages)?, number(bytes)?)
+        ["fill", broker, topic, messages, bytes] => {
+            make(broker, topic)?;
+            fill(broker, topic, number(messages)?, number(bytes)?)
         }
-        ["make", broker, topic, partitions] => make(broker, topic, number(partitions)?),
+        ["make", broker, topic] => make(broker, topic),
+        ["remove", broker, topic] => remove(broker, topic),
         ["committed", broker, group, topic, messages] => {
             let consumer = looking(broker, group)?;
             let partitions = partitions(&consumer, topic)?;
@@ -79,7 +76,6 @@ fn run() -> Result<()> {
             let ended = ended()?;
             bare::run(broker, group, from, to.first().copied(), &ended)
         }
-        ["mock", partitions, ref topics @ ..] => mock(number(partitions)?, topics),
         _ => Err("see the first lines of this program's source".into()),
     }
 }
@@ -101,12 +97,21 @@ fn client(broker: &str) -> ClientConfig {
     config
 }
 
-fn make(broker: &str, topic: &str, partitions: i32) -> Result<()> {
+fn make(broker: &str, topic: &str) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = client(broker).create()?;
-    let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let topic = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     for made in wait_for(admin.create_topics([&topic], &options))? {
         made.map_err(|(topic, code)| format!("cannot make the topic {topic}: {code}"))?;
+    }
+    Ok(())
+}
+
+fn remove(broker: &str, topic: &str) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> = client(broker).create()?;
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    for removed in wait_for(admin.delete_topics(&[topic], &options))? {
+        removed.map_err(|(topic, code)| format!("cannot remove the topic {topic}: {code}"))?;
     }
     Ok(())
 }
@@ -145,13 +150,13 @@ impl ProducerContext for Filling {
     }
 }
 
-/// Spreads the messages evenly: a partition of the mock cluster has a limit.
-fn fill(broker: &str, topic: &str, partitions: i32, messages: u64, bytes: usize) -> Result<()> {
+/// Spreads the messages evenly.
+fn fill(broker: &str, topic: &str, messages: u64, bytes: usize) -> Result<()> {
     let mut config = client(broker);
     config.set("linger.ms", "20").set("batch.num.messages", "10000");
     let producer: BaseProducer<Filling> = config.create_with_context(Filling)?;
     let payload = "0123456789abcdef".repeat(bytes / 16 + 1);
-    for (_, partition) in (0..messages).zip((0..partitions).cycle()) {
+    for (_, partition) in (0..messages).zip((0..PARTITIONS).cycle()) {
         let mut record =
             BaseRecord::<(), str>::to(topic).payload(&payload[..bytes]).partition(partition);
         while let Err((error, back)) = producer.send(record) {
@@ -212,17 +217,4 @@ fn timed(messages: i64, count: impl Fn() -> Result<i64>) -> Result<()> {
         }
         thread::sleep(LOOK);
     }
-}
-
-fn mock(partitions: i32, topics: &[&str]) -> Result<()> {
-    let ended = ended()?;
-    let cluster = MockCluster::new(1)?;
-    for topic in topics {
-        cluster.create_topic(topic, partitions, 1)?;
-    }
-    println!("{}", cluster.bootstrap_servers());
-    while !ended.load(Ordering::Relaxed) {
-        thread::sleep(LOOK);
-    }
-    Ok(())
 }

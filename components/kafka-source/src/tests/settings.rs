@@ -46,5 +46,5 @@ fn properties_that_break_a_promise_are_refused() {
 fn fetching_goes_on_soon_after_the_queue_was_full() {
     let text = r#"{"connection": {"brokers": ["a:1"]}, "topics": ["t"], "group": "g"}"#;
     let reading = Reading::new(serde_json::from_str(text).unwrap()).unwrap();
-    assert_eq!(reading.config().unwrap().get("fetch.queue.backoff.ms"), Some("10"));
+    assert_eq!(reading.config().unwrap().get("fetch.queue.backoff.ms"), Some("2"));
 }
