@@ -164,7 +164,9 @@ impl Running {
             ("GROUP", group.clone().into()),
             ("FROM", FROM.into()),
             // So that the end is seen soon.
-            ("COMMIT_MS", "100".into()),
+            ("COMMIT_MS", "50".into()),
+            // A broker may hold the first assignment of a group back for half of that.
+            ("SESSION_MS", "6000".into()),
         ];
         if !self.traffic.to_nothing {
             variables.push(("TO", to.clone().into()));

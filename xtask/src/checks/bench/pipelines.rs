@@ -58,15 +58,17 @@ gopiper.createPipeline({
 
 /// From a topic of Kafka to another one, or to nothing.
 pub(super) const KAFKA: &str = "local gopiper = require('gopiper')
-local connection = { brokers = { os.getenv('SERVER') } }
+local brokers = { os.getenv('SERVER') }
+local session = { ['session.timeout.ms'] = os.getenv('SESSION_MS') }
 local topic = os.getenv('TO')
 gopiper.createPipeline({
   gopiper.loadComponent('kafka_source_component.so', {
-    connection = connection, topics = { os.getenv('FROM') }, group = os.getenv('GROUP'),
+    connection = { brokers = brokers, properties = session },
+    topics = { os.getenv('FROM') }, group = os.getenv('GROUP'),
     commit_interval_ms = tonumber(os.getenv('COMMIT_MS')),
   }),
   topic and gopiper.loadComponent('kafka_sink_component.so', {
-    connection = connection, topic = topic, max_in_flight = tonumber(os.getenv('IN_FLIGHT')),
+    connection = { brokers = brokers }, topic = topic, max_in_flight = tonumber(os.getenv('IN_FLIGHT')),
   }) or gopiper.loadComponent('null_component.so'),
 })
 ";
