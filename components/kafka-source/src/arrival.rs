@@ -9,8 +9,9 @@ use crate::{progress::Place, settings::Fields};
 
 /// The number for the reason in reports.
 const NO_HEADERS: u8 = 1;
-/// How many bytes of payloads share one allocation.
-const BLOCK: usize = 64 << 10;
+/// How many bytes of payloads share one allocation. A channel counts at least a quarter of it for
+/// each batch: with many partitions, batches are small.
+const BLOCK: usize = 16 << 10;
 
 /// Makes messages of what arrives. Neighbours share the memory of their payloads, and the
 /// attributes that all messages of their partition have.
@@ -57,8 +58,15 @@ impl Arrivals {
     }
 
     fn payload(&mut self, bytes: &[u8]) -> Payload {
+        if bytes.is_empty() {
+            return Payload::from_static(b"");
+        }
         if self.block.len() < bytes.len() {
-            self.block = self.host.payload(BLOCK.max(bytes.len()));
+            // The rest of a block must be small: it stays in memory with the messages in it.
+            if bytes.len() > BLOCK / 4 {
+                return Payload::from(bytes.to_vec());
+            }
+            self.block = self.host.payload(BLOCK);
         }
         self.block[..bytes.len()].copy_from_slice(bytes);
         self.block.split_to(bytes.len())

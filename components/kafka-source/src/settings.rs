@@ -142,7 +142,8 @@ impl Reading {
             // What librdkafka itself holds in memory. Its own default is 64 MB.
             ("queued.max.messages.kbytes", "4096".to_owned()),
             // How long librdkafka fetches nothing once it holds that much. By default a second, in
-            // which the pipeline has long taken all of it, and stands still.
+            // which the pipeline has long taken all of it, and stands still. With 10 ms, two
+            // thirds of the rate were seen.
             ("fetch.queue.backoff.ms", "2".to_owned()),
         ];
         match self.protocol {

@@ -13,7 +13,7 @@ use tokio::{
     time::{sleep, timeout, timeout_at},
 };
 
-use crate::{Settings, answer::Answer, outgoing::Outgoing, window::Window};
+use crate::{GATHERED, Settings, answer::Answer, outgoing::Outgoing, window::Window};
 
 /// The name of the thread.
 const THREAD: &str = "gopiper-nats";
@@ -26,8 +26,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a subject may have no stream: its servers may be choosing another leader.
 const LEADERLESS: Duration = Duration::from_secs(10);
-/// Answers come on one subscription, which holds so many at least.
-const ANSWERS: usize = 1 << 16;
+/// Answers come on one subscription, which holds so many: eight times those of a call.
+const ANSWERS: usize = 8 * GATHERED;
 
 /// The messages of a call, and where their reports go.
 pub(crate) struct Call {
@@ -82,8 +82,7 @@ struct Trouble {
 
 impl Publishing {
     async fn new(settings: Settings, host: Host, duplicates: Counter) -> Result<Self, Error> {
-        let answers = ANSWERS.max(2 * settings.max_in_flight);
-        let connected = connect(&settings.connection, answers, &host, || {}).await?;
+        let connected = connect(&settings.connection, ANSWERS, &host, || {}).await?;
         let inbox = format!("{}.", connected.client.new_inbox());
         let answers = connected.client.subscribe(format!("{inbox}*")).await;
         let answers = answers.map_err(|error| Error::new(format!("cannot subscribe: {error}")))?;
@@ -134,7 +133,8 @@ impl Publishing {
                 if trouble.is_some_and(|trouble| trouble.pause > FIRST_PAUSE) {
                     log::info!("messages are published again");
                 }
-                return reports.into_iter().map(|report| report.unwrap_or(Report::DONE)).collect();
+                let unknown = || Report::retry(NOT_CONFIRMED, "nothing is known of it");
+                return reports.into_iter().map(|it| it.unwrap_or_else(unknown)).collect();
             };
             let now = Instant::now();
             let trouble = trouble.get_or_insert_with(|| {

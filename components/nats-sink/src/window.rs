@@ -7,6 +7,7 @@ pub(crate) struct Window {
     /// The number of the first.
     first: u64,
     /// Their places in the call, and when they were published; `None` for those that have ended.
+    /// The first has not ended.
     published: VecDeque<Option<(usize, Instant)>>,
     open: usize,
 }

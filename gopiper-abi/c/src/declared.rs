@@ -129,7 +129,10 @@ impl DeclaredAttribute {
                 _ => Some(Json::from(text)),
             };
             default.unwrap_or_else(|| {
-                panic!("attribute {name}: its default '{text}' is not of the attribute's kind")
+                panic!(
+                    "attribute {name}: its default '{text}' is not of the attribute's kind (a \
+                     double has at most 15 digits, and a power of ten from -22 to 22)"
+                )
             })
         });
         DeclaredAttribute { name, kind, required: row.required, default, documentation }
@@ -193,16 +196,16 @@ fn decimal(text: &str) -> Option<Json> {
     }
     let digits: u64 = format!("{whole}{fraction}").parse().ok()?;
     let shift = exponent.parse::<i32>().ok()?.checked_sub(fraction.len() as i32)?;
-    if digits >= 1 << f64::MANTISSA_DIGITS || shift.abs() > EXACT_POWER {
+    if digits >= 1 << f64::MANTISSA_DIGITS || shift.unsigned_abs() > EXACT_POWER {
         return None;
     }
-    let power = 10f64.powi(shift.abs());
+    let power = 10f64.powi(shift.unsigned_abs() as i32);
     let number = if shift < 0 { digits as f64 / power } else { digits as f64 * power };
     Some((sign * number).into())
 }
 
 /// The greatest power of ten that a double holds exactly.
-const EXACT_POWER: i32 = 22;
+const EXACT_POWER: u32 = 22;
 
 /// A text of the author's file; empty for NULL.
 ///
@@ -301,7 +304,17 @@ mod tests {
         for text in ["0.1", "2.5", "-0.25", "1e6", "1.5e-3", "6.02E20", "123456789012.345", ".5"] {
             assert_eq!(decimal(text), text.parse::<f64>().ok().map(Json::from), "{text}");
         }
-        for text in ["", "-", "1.2.3", "one", "1e400", "1e", "0.30000000000000004"] {
+        for text in [
+            "",
+            "-",
+            "1.2.3",
+            "one",
+            "1e400",
+            "1e-30",
+            "1e-2147483648",
+            "1e",
+            "0.30000000000000004",
+        ] {
             assert_eq!(decimal(text), None, "{text}");
         }
     }

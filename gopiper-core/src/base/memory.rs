@@ -42,8 +42,8 @@ impl AsMut<[u8]> for Block {
     }
 }
 
-/// The size of a block for so many bytes: blocks of few sizes fit again, and at most a quarter of
-/// one is unused.
+/// The size of a block for so many bytes: blocks of few sizes fit again. Less than a quarter of one
+/// is unused, or less than 4 KB.
 fn size(length: usize) -> usize {
     let step = (length.next_power_of_two() / 8).max(*REUSED.start());
     length.next_multiple_of(step)
