@@ -6,7 +6,6 @@
 //! - `bench_kafka remove BROKER TOPIC`
 //! - `bench_kafka committed BROKER GROUP TOPIC MESSAGES`: waits until the group has committed so
 //!   many messages. Prints how many seconds passed since it had a tenth of them.
-//! - `bench_kafka written BROKER TOPIC MESSAGES`: the same for what the topic has.
 //! - `bench_kafka bare BROKER GROUP FROM [TO]`: reads a topic as a member of the group, and with TO
 //!   writes each message to that one, until SIGTERM; `bare` says how.
 mod bare;
@@ -66,11 +65,6 @@ fn run() -> Result<()> {
             let consumer = looking(broker, group)?;
             let partitions = partitions(&consumer, topic)?;
             timed(number(messages)?, || committed(&consumer, topic, partitions))
-        }
-        ["written", broker, topic, messages] => {
-            let consumer = looking(broker, "bench_kafka")?;
-            let partitions = partitions(&consumer, topic)?;
-            timed(number(messages)?, || written(&consumer, topic, partitions))
         }
         ["bare", broker, group, from, ref to @ ..] if to.len() < 2 => {
             let ended = ended()?;
@@ -191,14 +185,6 @@ fn committed(consumer: &BaseConsumer, topic: &str, partitions: i32) -> Result<i6
     let list = consumer.committed_offsets(list, PATIENCE)?;
     let of = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
     Ok(list.elements().iter().map(|element| of(element.offset())).sum())
-}
-
-fn written(consumer: &BaseConsumer, topic: &str, partitions: i32) -> Result<i64> {
-    let mut sum = 0;
-    for partition in 0..partitions {
-        sum += consumer.fetch_watermarks(topic, partition, PATIENCE)?.1;
-    }
-    Ok(sum)
 }
 
 /// Prints how long it took from a tenth of these messages until there are all.

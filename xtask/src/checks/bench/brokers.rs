@@ -177,10 +177,10 @@ impl Running {
         let mut command = command(variables)?;
         let program = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         let messages = self.messages.to_string();
-        let seconds = if self.traffic.to_nothing {
-            self.ask("committed", &[&group, FROM, &messages])
-        } else {
-            self.ask("written", &[&to, &messages])
+        let seconds = match self.traffic.broker {
+            Broker::Nats => self.ask("written", &[&to, &messages]),
+            // A message is committed when it is written.
+            Broker::Kafka => self.ask("committed", &[&group, FROM, &messages]),
         };
         let sample = end(program, &command);
         let wall = Duration::try_from_secs_f64(seconds?.trim().parse()?)?;
