@@ -45,6 +45,8 @@ struct Deliveries {
     reports: Vec<Option<Report>>,
     /// How many are on their way.
     open: usize,
+    /// A message waits for the report of another one.
+    wants_room: bool,
 }
 
 impl Desk {
@@ -92,7 +94,11 @@ impl ProducerContext for Reports {
             *empty = Some(report);
             call.open -= 1;
         }
-        self.0.ended.notify_all();
+        // The worker's thread is not woken for each of thousands of messages.
+        if call.open == 0 || call.wants_room {
+            call.wants_room = false;
+            self.0.ended.notify_all();
+        }
     }
 }
 
@@ -139,7 +145,7 @@ impl Producing {
 
     /// Begins a call of so many messages.
     pub(crate) fn begin(&self, count: usize) {
-        *self.desk.call() = Deliveries { reports: vec![None; count], open: 0 };
+        *self.desk.call() = Deliveries { reports: vec![None; count], ..Deliveries::default() };
     }
 
     /// Writes a message of the call; waits for room in the queue of librdkafka.
@@ -156,7 +162,7 @@ impl Producing {
         loop {
             let Err((error, back)) = self.producer.send(wanted) else { return };
             let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
-            let call = self.desk.call();
+            let mut call = self.desk.call();
             // There is room again a while after the reports of others, when librdkafka frees them.
             // If there are none for long, it is too large.
             let since = match call.open {
@@ -165,6 +171,7 @@ impl Producing {
             };
             if is_full && since.elapsed() < ALONE && !self.has_stopped() {
                 wanted = back;
+                call.wants_room = true;
                 let waited = self.desk.ended.wait_timeout(call, ROOM);
                 drop(waited.unwrap_or_else(PoisonError::into_inner));
                 continue;

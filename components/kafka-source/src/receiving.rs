@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gopiper_abi::Error;
+use gopiper_abi::{Error, Message};
 use log::Level;
 use rdkafka::{
     consumer::{BaseConsumer, Consumer},
@@ -15,7 +15,7 @@ use rdkafka::{
 
 use crate::{
     GroupProtocol,
-    arrival::message_of,
+    arrival::Arrivals,
     committing,
     group::Group,
     progress::Place,
@@ -35,6 +35,7 @@ pub(crate) struct Receiving {
     consumer: BaseConsumer<Group>,
     shared: Arc<Shared>,
     reading: Reading,
+    arrivals: Arrivals,
     /// The last message's partition, and how many rebalances there had been.
     last: Option<(Arc<Place>, u64)>,
     is_paused: bool,
@@ -51,6 +52,7 @@ impl Receiving {
     ) -> Self {
         let now = Instant::now();
         Receiving {
+            arrivals: Arrivals::new(reading.fields.clone(), shared.host().clone()),
             consumer,
             shared,
             last: None,
@@ -97,56 +99,32 @@ impl Receiving {
     /// Takes what has come.
     fn round(&mut self) {
         let (mut parcels, mut count, mut bytes) = (Vec::<Parcel>::new(), 0, 0);
-        let (mut last, mut wait) = (self.last.take(), POLL);
+        let Receiving { consumer, shared, arrivals, last, .. } = self;
+        let (mut wait, mut failure) = (POLL, None);
         while count < ROUND.0 && bytes < ROUND.1 {
-            match self.consumer.poll(wait) {
+            match consumer.poll(wait) {
                 None => break,
                 Some(Ok(arrived)) => {
                     count += 1;
                     bytes += arrived.payload_len();
-                    self.take(&arrived, &mut last, &mut parcels);
+                    let place = place_of(shared, &arrived, last);
+                    let offset = u64::try_from(arrived.offset());
+                    if let (Some(place), Ok(offset)) = (place, offset) {
+                        put(&mut parcels, place, (offset, arrivals.message(&arrived, place)));
+                    }
                 }
                 Some(Err(error)) => {
-                    self.failed(&error);
+                    failure = Some(error);
                     break;
                 }
             }
             wait = Duration::ZERO;
         }
-        self.last = last;
         if !parcels.is_empty() {
-            self.shared.put(parcels);
+            shared.put(parcels);
         }
-    }
-
-    fn take(
-        &self,
-        arrived: &BorrowedMessage<'_>,
-        last: &mut Option<(Arc<Place>, u64)>,
-        parcels: &mut Vec<Parcel>,
-    ) {
-        let (topic, partition) = (arrived.topic(), arrived.partition());
-        let rebalances = self.shared.rebalances();
-        let place = match last {
-            Some((place, known))
-                if *known == rebalances && place.partition == partition && place.topic == topic =>
-            {
-                place.clone()
-            }
-            _ => {
-                let place = self.shared.partitions(|held| held.place(topic, partition));
-                // Of a partition that goes to another member: the message comes there.
-                let Some(place) = place else { return };
-                *last = Some((place.clone(), rebalances));
-                place
-            }
-        };
-        let Ok(offset) = u64::try_from(arrived.offset()) else { return };
-        let message = message_of(arrived, &self.reading.fields);
-        let same = parcels.iter_mut().rfind(|parcel| Arc::ptr_eq(&parcel.place, &place));
-        match same {
-            Some(parcel) => parcel.messages.push_back((offset, message)),
-            None => parcels.push(Parcel { place, messages: VecDeque::from([(offset, message)]) }),
+        if let Some(error) = failure {
+            self.failed(&error);
         }
     }
 
@@ -214,6 +192,34 @@ impl Receiving {
                 self.consumer.context().watcher.say(Level::Error, &line);
                 self.assignment_until = Some(Instant::now() + self.reading.assignment_timeout);
             }
+        }
+    }
+}
+
+/// The partition of a message; `None` if it goes to another member: the message comes there.
+fn place_of<'a>(
+    shared: &Shared,
+    arrived: &BorrowedMessage<'_>,
+    last: &'a mut Option<(Arc<Place>, u64)>,
+) -> Option<&'a Arc<Place>> {
+    let (topic, partition) = (arrived.topic(), arrived.partition());
+    let rebalances = shared.rebalances();
+    let is_last = |(place, known): &(Arc<Place>, u64)| {
+        *known == rebalances && place.partition == partition && place.topic == topic
+    };
+    if !last.as_ref().is_some_and(is_last) {
+        *last = shared.partitions(|held| held.place(topic, partition)).map(|it| (it, rebalances));
+    }
+    last.as_ref().map(|(place, _)| place)
+}
+
+/// Puts a message, with its offset, behind those of its partition.
+fn put(parcels: &mut Vec<Parcel>, place: &Arc<Place>, message: (u64, Message)) {
+    match parcels.iter_mut().rfind(|parcel| Arc::ptr_eq(&parcel.place, place)) {
+        Some(parcel) => parcel.messages.push_back(message),
+        None => {
+            let messages = VecDeque::from([message]);
+            parcels.push(Parcel { place: place.clone(), messages });
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What the server has said of a published message.
-use async_nats::{Message, client::RequestErrorKind};
+use async_nats::{
+    Message, StatusCode,
+    client::{PublishError, PublishErrorKind},
+};
 use serde::Deserialize;
 
 /// JetStream's numbers of failures (`err_code`) that say something of the message itself.
@@ -36,20 +39,21 @@ struct Failure {
 }
 
 impl Answer {
-    pub(crate) fn of(answer: Result<Message, async_nats::client::RequestError>) -> Self {
-        match answer {
-            Ok(message) => Self::read(&message.payload),
-            Err(error) => match error.kind() {
-                RequestErrorKind::NoResponders => Answer::NoStream,
-                RequestErrorKind::TimedOut => Answer::unconfirmed(),
-                RequestErrorKind::MaxPayloadExceeded => Answer::Refused(
-                    "with its headers it is larger than the server takes (max_payload)".into(),
-                ),
-                RequestErrorKind::InvalidSubject => {
-                    Answer::Refused("its subject is not one".into())
-                }
-                RequestErrorKind::Other => Answer::Again(error.to_string()),
-            },
+    pub(crate) fn of(message: &Message) -> Self {
+        match message.status {
+            Some(StatusCode::NO_RESPONDERS) => Answer::NoStream,
+            _ => Self::read(&message.payload),
+        }
+    }
+
+    /// For a message that the client did not send.
+    pub(crate) fn not_sent(error: &PublishError) -> Self {
+        match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded => Answer::Refused(
+                "with its headers it is larger than the server takes (max_payload)".into(),
+            ),
+            PublishErrorKind::InvalidSubject => Answer::Refused("its subject is not one".into()),
+            PublishErrorKind::Send => Answer::Again(error.to_string()),
         }
     }
 

@@ -9,6 +9,7 @@ mod outgoing;
 mod publishing;
 mod sink;
 mod subject;
+mod window;
 
 use std::time::Duration;
 

@@ -15,7 +15,10 @@ pub(crate) const WRONG_MESSAGE: u8 = 1;
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     pub(crate) subject: String,
-    pub(crate) headers: HeaderMap,
+    id: String,
+    /// Those of its attributes. Many messages wait here, and most have none: an empty map of them
+    /// would be larger than a short message.
+    headers: Option<Box<HeaderMap>>,
     pub(crate) payload: Bytes,
 }
 
@@ -56,16 +59,23 @@ impl Outgoing {
     ) -> Result<Self, Report> {
         let fail = |problem: String| Report::fail(WRONG_MESSAGE, problem);
         let subject = settings.subject.of(message).map_err(fail)?;
-        let mut headers = settings.headers.write(message).map_err(fail)?;
+        let headers = settings.headers.write(message).map_err(fail)?;
         let id = id(message, identity, settings).unwrap_or_else(random_id);
         if id.contains(['\r', '\n']) {
             return Err(fail(format!("its id '{}' contains the end of a line", id.escape_debug())));
         }
-        headers.insert(NATS_MESSAGE_ID, id);
+        let headers = (!headers.is_empty()).then(|| Box::new(headers));
+        let payload = Bytes::from_owner(Shared(message.payload().clone()));
+        Ok(Outgoing { subject, id, headers, payload })
+    }
+
+    /// All headers that it is sent with.
+    pub(crate) fn headers(&self, settings: &Settings) -> HeaderMap {
+        let mut headers = self.headers.as_deref().cloned().unwrap_or_default();
+        headers.insert(NATS_MESSAGE_ID, self.id.as_str());
         if let Some(stream) = &settings.stream {
             headers.insert(NATS_EXPECTED_STREAM, stream.as_str());
         }
-        let payload = Bytes::from_owner(Shared(message.payload().clone()));
-        Ok(Outgoing { subject, headers, payload })
+        headers
     }
 }

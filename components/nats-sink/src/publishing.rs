@@ -4,16 +4,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::Request;
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use async_nats::Subscriber;
+use futures_util::StreamExt;
 use gopiper_abi::{Counter, Error, Host, Report};
 use nats_client::{ApiFailure, Connected, Driver, connect};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    time::{sleep, timeout},
+    time::{sleep, timeout, timeout_at},
 };
 
-use crate::{Settings, answer::Answer, outgoing::Outgoing};
+use crate::{GATHERED, Settings, answer::Answer, outgoing::Outgoing, window::Window};
 
 /// The name of the thread.
 const THREAD: &str = "gopiper-nats";
@@ -26,8 +26,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a subject may have no stream: its servers may be choosing another leader.
 const LEADERLESS: Duration = Duration::from_secs(10);
-/// Answers come on one subscription.
-const ANSWERS: usize = 1 << 16;
+/// Answers come on one subscription, which holds so many: eight times those of a call.
+const ANSWERS: usize = 8 * GATHERED;
 
 /// The messages of a call, and where their reports go.
 pub(crate) struct Call {
@@ -66,6 +66,10 @@ struct Publishing {
     settings: Settings,
     host: Host,
     duplicates: Counter,
+    /// The first part of the subjects for answers; behind it comes the message's number.
+    inbox: String,
+    answers: Subscriber,
+    window: Window,
 }
 
 /// What holds messages up, and since when.
@@ -79,7 +83,12 @@ struct Trouble {
 impl Publishing {
     async fn new(settings: Settings, host: Host, duplicates: Counter) -> Result<Self, Error> {
         let connected = connect(&settings.connection, ANSWERS, &host, || {}).await?;
-        let publishing = Publishing { connected, settings, host, duplicates };
+        let inbox = format!("{}.", connected.client.new_inbox());
+        let answers = connected.client.subscribe(format!("{inbox}*")).await;
+        let answers = answers.map_err(|error| Error::new(format!("cannot subscribe: {error}")))?;
+        let window = Window::default();
+        let publishing =
+            Publishing { connected, settings, host, duplicates, inbox, answers, window };
         match publishing.stream_failure().await {
             None => Ok(publishing),
             Some((_, error)) => Err(error),
@@ -101,14 +110,14 @@ impl Publishing {
         Some((failure, error))
     }
 
-    async fn run(self, mut calls: UnboundedReceiver<Call>) {
+    async fn run(mut self, mut calls: UnboundedReceiver<Call>) {
         while let Some(Call { messages, reports }) = calls.recv().await {
             let _ = reports.send(self.publish_all(messages).await);
         }
     }
 
     /// Publishes all, in rounds: each has those that have no end yet.
-    async fn publish_all(&self, messages: Vec<Outgoing>) -> Vec<Report> {
+    async fn publish_all(&mut self, messages: Vec<Outgoing>) -> Vec<Report> {
         let mut reports: Vec<Option<Report>> = messages.iter().map(|_| None).collect();
         let mut trouble: Option<Trouble> = None;
         loop {
@@ -124,7 +133,8 @@ impl Publishing {
                 if trouble.is_some_and(|trouble| trouble.pause > FIRST_PAUSE) {
                     log::info!("messages are published again");
                 }
-                return reports.into_iter().map(|report| report.unwrap_or(Report::DONE)).collect();
+                let unknown = || Report::retry(NOT_CONFIRMED, "nothing is known of it");
+                return reports.into_iter().map(|it| it.unwrap_or_else(unknown)).collect();
             };
             let now = Instant::now();
             let trouble = trouble.get_or_insert_with(|| {
@@ -142,7 +152,7 @@ impl Publishing {
 
     /// Publishes the open messages once; returns why some of them have no end yet.
     async fn publish_round(
-        &self,
+        &mut self,
         messages: &[Outgoing],
         open: &[usize],
         reports: &mut [Option<Report>],
@@ -150,16 +160,21 @@ impl Publishing {
     ) -> Option<String> {
         let mut why = None;
         let mut to_do = open.iter().copied();
-        let mut under_way = FuturesUnordered::new();
         let mut is_leaderless = false;
         loop {
             // A server that does not answer is not given more.
-            while why.is_none() && under_way.len() < self.settings.max_in_flight {
-                let Some(place) = to_do.next() else { break };
-                let answer = self.publish(&messages[place]);
-                under_way.push(async move { (place, answer.await) });
-            }
-            let Some((place, answer)) = under_way.next().await else { break };
+            let has_room = why.is_none() && self.window.len() < self.settings.max_in_flight;
+            let next = if has_room { to_do.next() } else { None };
+            let (place, answer) = match next {
+                Some(place) => match self.publish(place, &messages[place]).await {
+                    Ok(()) => continue,
+                    Err(answer) => (place, answer),
+                },
+                None => match self.answer().await {
+                    Some(answered) => answered,
+                    None => break,
+                },
+            };
             match answer {
                 Answer::Stored(is_duplicate) => {
                     self.duplicates.add(u64::from(is_duplicate));
@@ -183,18 +198,48 @@ impl Publishing {
         why
     }
 
-    /// Publishes a message, and waits for the server's answer.
-    async fn publish(&self, message: &Outgoing) -> Answer {
-        let confirm = self.settings.confirm;
-        let request = Request::new()
-            .headers(message.headers.clone())
-            .payload(message.payload.clone())
-            .timeout(Some(confirm));
-        let sending = self.connected.client.send_request(message.subject.clone(), request);
+    /// Publishes a message.
+    ///
+    /// # Errors
+    /// The client did not take it.
+    async fn publish(&mut self, place: usize, message: &Outgoing) -> Result<(), Answer> {
+        let sending = self.connected.client.publish_with_reply_and_headers(
+            message.subject.clone(),
+            format!("{}{}", self.inbox, self.window.next()),
+            message.headers(&self.settings),
+            message.payload.clone(),
+        );
         // The client waits without a limit for room among what has not been sent.
-        match timeout(confirm + FIRST_PAUSE, sending).await {
-            Ok(answer) => Answer::of(answer),
-            Err(_) => Answer::unconfirmed(),
+        match timeout(self.settings.confirm, sending).await {
+            Ok(Ok(())) => {
+                self.window.push(place, Instant::now());
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Answer::not_sent(&error)),
+            Err(_) => Err(Answer::unconfirmed()),
+        }
+    }
+
+    /// The next answer to a message under way, or that there is none for the oldest one in time.
+    /// `None` if no message is under way.
+    async fn answer(&mut self) -> Option<(usize, Answer)> {
+        loop {
+            let until = self.window.oldest()? + self.settings.confirm;
+            match timeout_at(until.into(), self.answers.next()).await {
+                Ok(Some(message)) => {
+                    let number = message.subject.strip_prefix(&*self.inbox);
+                    let number = number.and_then(|number| number.parse().ok());
+                    // One that came too late belongs to no message.
+                    if let Some(place) = number.and_then(|number| self.window.take(number)) {
+                        return Some((place, Answer::of(&message)));
+                    }
+                }
+                Ok(None) => {
+                    let text = "the connection to the server has ended for good";
+                    return Some((self.window.take_oldest()?, Answer::Again(text.into())));
+                }
+                Err(_) => return Some((self.window.take_oldest()?, Answer::unconfirmed())),
+            }
         }
     }
 

@@ -60,9 +60,10 @@ impl BatchComponent for NatsSink {
             return call.report_all(report);
         };
         let mut reports = reports.into_iter();
+        let unknown = || Report::retry(NO_THREAD, "nothing is known of it");
         call.report_each(|place, _| {
             let report = wrong.get_mut(place).and_then(Option::take);
-            report.or_else(|| reports.next()).unwrap_or(Report::DONE)
+            report.or_else(|| reports.next()).unwrap_or_else(unknown)
         })
     }
 }

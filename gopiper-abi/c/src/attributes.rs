@@ -21,7 +21,8 @@ pub struct gopiper_attribute {
     /// Whether it must be given.
     pub required: bool,
     /// Its value unless it is given, written as in a pipeline's file, text without quotes: "100",
-    /// "true". NULL for none: then its value is GOPIPER_NULL.
+    /// "true". NULL for none: then its value is GOPIPER_NULL. A double that is no int64 has at most
+    /// 15 digits, and a power of ten from -22 to 22.
     pub default_value: *const c_char,
     /// Its purpose, in a sentence or more.
     pub documentation: *const c_char,

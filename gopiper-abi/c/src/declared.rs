@@ -119,19 +119,20 @@ impl DeclaredAttribute {
         let default = (!row.default_value.is_null()).then(|| {
             // SAFETY: the default is not NULL, so it is a constant (`# Safety`).
             let text = unsafe { constant(row.default_value) };
-            let json = match kind {
-                GOPIPER_TEXT | GOPIPER_PATH => Ok(Json::from(text)),
-                _ => serde_json::from_str(text),
+            // A parser of JSON would be as large as what this library does with messages.
+            let whole = || text.parse::<i64>().map(Json::from);
+            let default = match kind {
+                GOPIPER_BOOLEAN => text.parse::<bool>().map(Json::from).ok(),
+                GOPIPER_INT64 => whole().ok(),
+                GOPIPER_UINT64 => text.parse::<u64>().map(Json::from).ok(),
+                GOPIPER_DOUBLE => whole().ok().or_else(|| decimal(text)),
+                _ => Some(Json::from(text)),
             };
-            let fits = json.ok().filter(|json| match kind {
-                GOPIPER_BOOLEAN => json.is_boolean(),
-                GOPIPER_INT64 => json.is_i64(),
-                GOPIPER_UINT64 => json.is_u64(),
-                GOPIPER_DOUBLE => json.is_number(),
-                _ => true,
-            });
-            fits.unwrap_or_else(|| {
-                panic!("attribute {name}: its default '{text}' is not of the attribute's kind")
+            default.unwrap_or_else(|| {
+                panic!(
+                    "attribute {name}: its default '{text}' is not of the attribute's kind (a \
+                     double has at most 15 digits, and a power of ten from -22 to 22)"
+                )
             })
         });
         DeclaredAttribute { name, kind, required: row.required, default, documentation }
@@ -182,6 +183,29 @@ impl DeclaredAttribute {
         })
     }
 }
+
+/// A number with a decimal point or an exponent. One division of what a double can hold exactly
+/// gives the nearest double; more digits would need the standard library's tables.
+fn decimal(text: &str) -> Option<Json> {
+    let (sign, text) = text.strip_prefix('-').map_or((1.0, text), |rest| (-1.0, rest));
+    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_plain(whole) || !is_plain(fraction) {
+        return None;
+    }
+    let digits: u64 = format!("{whole}{fraction}").parse().ok()?;
+    let shift = exponent.parse::<i32>().ok()?.checked_sub(fraction.len() as i32)?;
+    if digits >= 1 << f64::MANTISSA_DIGITS || shift.unsigned_abs() > EXACT_POWER {
+        return None;
+    }
+    let power = 10f64.powi(shift.unsigned_abs() as i32);
+    let number = if shift < 0 { digits as f64 / power } else { digits as f64 * power };
+    Some((sign * number).into())
+}
+
+/// The greatest power of ten that a double holds exactly.
+const EXACT_POWER: u32 = 22;
 
 /// A text of the author's file; empty for NULL.
 ///
@@ -268,5 +292,30 @@ impl DeclaredAttributes for gopiper_attributes {
             "additionalProperties": false,
         });
         schema.try_into().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_with_a_decimal_point_is_the_nearest_double() {
+        for text in ["0.1", "2.5", "-0.25", "1e6", "1.5e-3", "6.02E20", "123456789012.345", ".5"] {
+            assert_eq!(decimal(text), text.parse::<f64>().ok().map(Json::from), "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            "1.2.3",
+            "one",
+            "1e400",
+            "1e-30",
+            "1e-2147483648",
+            "1e",
+            "0.30000000000000004",
+        ] {
+            assert_eq!(decimal(text), None, "{text}");
+        }
     }
 }

@@ -31,13 +31,22 @@ type Spare = Mutex<Vec<Box<[u8]>>>;
 /// A block that goes back when it is dropped.
 struct Block {
     bytes: Box<[u8]>,
+    /// How many of them were asked for.
+    length: usize,
     home: Arc<Spare>,
 }
 
 impl AsMut<[u8]> for Block {
     fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        &mut self.bytes[..self.length]
     }
+}
+
+/// The size of a block for so many bytes: blocks of few sizes fit again. Less than a quarter of one
+/// is unused, or less than 4 KB.
+fn size(length: usize) -> usize {
+    let step = (length.next_power_of_two() / 8).max(*REUSED.start());
+    length.next_multiple_of(step)
 }
 
 impl Drop for Block {
@@ -68,14 +77,13 @@ impl Blocks {
         if !REUSED.contains(&length) {
             return PayloadMut::new(length);
         }
+        let size = size(length);
         let mut spare = self.spare.lock();
-        let found = spare.iter().rposition(|block| block.len() == length);
-        let bytes = match found {
-            Some(place) => spare.swap_remove(place),
-            None => vec![0; length].into(),
-        };
+        let found = spare.iter().rposition(|block| block.len() == size);
+        let found = found.map(|place| spare.swap_remove(place));
         drop(spare);
-        PayloadMut::from_owner(Block { bytes, home: self.spare.clone() }, None)
+        let bytes = found.unwrap_or_else(|| vec![0; size].into());
+        PayloadMut::from_owner(Block { bytes, length, home: self.spare.clone() }, None)
     }
 }
 
@@ -96,6 +104,18 @@ mod tests {
         assert_eq!(blocks.spare.lock().len(), 1);
         let again = blocks.get(8192);
         assert_eq!((again[0], blocks.spare.lock().len()), (7, 0), "the same memory again");
+    }
+
+    #[test]
+    fn a_block_of_almost_the_same_length_fits_again() {
+        let blocks = Blocks::new(PayloadMemory::Private);
+        assert_eq!(blocks.get(50_000).len(), 50_000);
+        assert_eq!(blocks.get(51_001).len(), 51_001);
+        assert_eq!(blocks.spare.lock().len(), 1);
+        for length in [4096, 4097, 50_000, 65_536, 65_537, 100_000, 1 << 20] {
+            assert!(size(length) >= length && size(length) - length < (length / 4).max(4096));
+        }
+        assert_eq!((size(1 << 18), size(50_000)), (1 << 18, 57_344));
     }
 
     #[test]

@@ -22,20 +22,7 @@ pub(crate) struct Fetched {
 /// Checks that the folders of `path` have the commands, and fetches missing packages.
 pub(crate) fn fetch(path: &OsStr) -> Result<Fetched> {
     check_commands(NEEDS, path)?;
-    let target = target_folder()?;
-    let python =
-        fetched(&target.join("test-python"), &wanted(NEEDS, "pypi"), |folder, packages| {
-            let mut pip = Command::new("python3");
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--target",
-            ]);
-            succeed(pip.arg(folder).args(packages))
-        })?;
+    let (target, python) = (target_folder()?, python()?);
     let node = fetched(&target.join("test-node"), &wanted(NEEDS, "npm"), |folder, packages| {
         let mut npm = Command::new("npm");
         npm.args([
@@ -49,6 +36,15 @@ pub(crate) fn fetch(path: &OsStr) -> Result<Fetched> {
         succeed(npm.arg(folder).args(packages))
     })?;
     Ok(Fetched { python, node })
+}
+
+/// A folder for PYTHONPATH, with the packages of PyPI alone.
+pub(crate) fn python() -> Result<PathBuf> {
+    fetched(&target_folder()?.join("test-python"), &wanted(NEEDS, "pypi"), |folder, packages| {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
+        succeed(pip.arg(folder).args(packages))
+    })
 }
 
 /// Fails with the first command that is in none of the folders.

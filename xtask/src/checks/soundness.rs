@@ -8,7 +8,9 @@ use anyhow::{Context, Result};
 
 use crate::checks::variants;
 use crate::plugins::{self, Known};
-use crate::workspace::{Cargo, components_below, own_metadata, program_of, succeed, target_folder};
+use crate::workspace::{
+    Cargo, SLOW, components_below, own_metadata, program_of, succeed, target_folder,
+};
 
 /// `-rdynamic`: a plugin takes the sanitizer's functions from the program that opens it.
 const SANITIZE: &str = "-Zsanitizer=address -Clink-arg=-rdynamic --cfg sanitized";
@@ -62,8 +64,9 @@ fn test_boundary(cargo: Cargo, plugins: &str) -> Result<()> {
     let metadata = own_metadata()?;
     let components = components_below(&metadata, plugins::FOR_TESTS);
     // With the programs that tests run.
-    let artifacts =
-        cargo.build(&["--workspace", "--exclude", "xtask", "--lib", "--bins", "--examples"])?;
+    let left_out = SLOW.iter().chain(&["xtask"]).flat_map(|name| ["--exclude", name]);
+    let workspace: Vec<&str> = ["--workspace"].into_iter().chain(left_out).collect();
+    let artifacts = cargo.build(&[&workspace[..], &["--lib", "--bins", "--examples"]].concat())?;
     let program = program_of(&artifacts)?;
     let out = metadata.target_directory.join(plugins);
     plugins::install(&program, &components, &artifacts, out.as_ref(), Known::Keep)?;

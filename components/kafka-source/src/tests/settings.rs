@@ -1,4 +1,5 @@
 use super::*;
+use crate::settings::Reading;
 
 fn refusal(more: &[(&'static str, Value)]) -> String {
     let attributes = attributes("127.0.0.1:1", more);
@@ -38,4 +39,12 @@ fn properties_that_break_a_promise_are_refused() {
         assert!(refused.contains("connection.properties"), "{refused}");
         assert!(refused.contains(name) && refused.contains(wanted), "{refused}");
     }
+}
+
+/// A second without fetching is librdkafka's default: a fast pipeline stood still for most of it.
+#[test]
+fn fetching_goes_on_soon_after_the_queue_was_full() {
+    let text = r#"{"connection": {"brokers": ["a:1"]}, "topics": ["t"], "group": "g"}"#;
+    let reading = Reading::new(serde_json::from_str(text).unwrap()).unwrap();
+    assert_eq!(reading.config().unwrap().get("fetch.queue.backoff.ms"), Some("2"));
 }

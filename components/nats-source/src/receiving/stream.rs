@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::Message;
+use async_nats::{Message, Subject};
 use futures_util::StreamExt;
 use gopiper_abi::Error;
 use tokio::{
@@ -93,7 +93,7 @@ impl Receiving {
         }
     }
 
-    async fn publish(&self, to: async_nats::Subject, reply: Reply) {
+    async fn publish(&self, to: Subject, reply: Reply) {
         let text = reply.text(self.line.connected.has_version(2, 10, 4));
         if let Err(error) = self.line.connected.client.publish(to, text).await {
             log::warn!("an answer cannot be sent: {error}: the message comes again");
@@ -174,6 +174,9 @@ impl Receiving {
             log::warn!("a message on {} is not of a stream: left out", message.subject);
             return;
         };
+        // It is kept until the message has ended. As a part of the client's buffer, it would keep
+        // the bytes of the message in memory a second time.
+        let reply = Subject::from(reply.as_str());
         if delivered.times > 1 {
             metrics.redelivered.add(1);
         }

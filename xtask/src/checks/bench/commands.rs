@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use wait4::Wait4;
 
 use super::answers;
 use super::asked;
+use super::brokers::Running;
 use super::row::How;
 
 const PERIOD: Duration = Duration::from_millis(1);
@@ -32,15 +34,19 @@ pub(super) struct Sample {
 }
 
 /// The values that the command lines of a row refer to.
+#[derive(Clone)]
 pub(super) struct Commands {
     /// $INPUT; $SCRATCH (a folder to write to); $GOPIPER, $PIPELINE, $NOTHING_BETWEEN, $FILES,
     /// $FILE_TO_NULL, $ALL_FAIL, $MANY; $STAGE and $STATIC (examples), $ANSWER, $LINES; $STDIN,
-    /// $STDOUT and $GREP (component files); $DLOPEN (the program in C).
+    /// $STDOUT and $GREP (component files); $DLOPEN (the program in C). A row between brokers also
+    /// has those of `brokers`.
     pub(super) variables: Vec<(&'static str, OsString)>,
     /// How many lines are echoed.
     pub(super) echoes: u32,
     /// The number of requests to a server.
     pub(super) asks: u32,
+    /// What a row between brokers runs against.
+    pub(super) broker: Option<Rc<Running>>,
 }
 
 impl Commands {
@@ -58,7 +64,18 @@ impl Commands {
                 let asked = (path, self.asks);
                 answers::measured(self.direct(line)?, scratch?.as_ref(), asked, answer?.as_ref())
             }
+            How::Between(_) => {
+                let broker = self.broker.as_ref().context("the row has a broker")?;
+                broker.measured(|names| self.with(names).direct(line))
+            }
         }
+    }
+
+    /// With further variables.
+    fn with(&self, more: Vec<(&'static str, OsString)>) -> Self {
+        let mut all = self.clone();
+        all.variables.extend(more);
+        all
     }
 
     pub(super) fn shell(&self, line: &str) -> Command {
@@ -118,7 +135,7 @@ fn timed(command: &mut Command) -> Result<Sample> {
     end_of(child, &format!("{command:?}"), start)
 }
 
-fn end_of(mut child: Child, line: &str, start: Instant) -> Result<Sample> {
+pub(super) fn end_of(mut child: Child, line: &str, start: Instant) -> Result<Sample> {
     let end = child.wait4()?;
     let wall = start.elapsed();
     if !end.status.success() {
@@ -134,7 +151,7 @@ mod tests {
 
     fn commands(variables: &[(&'static str, &str)]) -> Commands {
         let variables = variables.iter().map(|(name, value)| (*name, value.into())).collect();
-        Commands { variables, echoes: 3, asks: 3 }
+        Commands { variables, echoes: 3, asks: 3, broker: None }
     }
 
     #[test]

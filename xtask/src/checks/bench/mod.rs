@@ -9,8 +9,10 @@
 
 mod answers;
 mod asked;
+mod brokers;
 mod commands;
 mod measured;
+mod pipelines;
 mod plot;
 mod row;
 mod rows;
@@ -20,16 +22,20 @@ mod tests;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use self::brokers::{Broker, Programs, Running};
 use self::commands::Commands;
 use self::measured::Measured;
+use self::pipelines::{ALL_FAIL, FILE_TO_NULL, FILES, lua};
 use self::row::{How, Input, Row};
-use self::rows::{PASS, ROWS};
+use self::rows::PASS;
 use crate::checks::access_log::{self, Format};
+use crate::checks::needs;
 use crate::plugins;
 use crate::run::{self, Built};
 use crate::workspace::{Cargo, own_metadata, root, succeed, target_folder};
@@ -54,11 +60,18 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     let mut rows = chosen(&args.rows)?;
     let folder = target_folder()?.join("bench");
     let built = run::release_of_all()?;
-    build_components(measured_components(&built))?;
+    let brokers: Vec<_> = rows.iter().filter_map(|row| row.how.broker()).collect();
+    build_components(&brokers, measured_components(&built))?;
     let stage = example("gopiper-core", STAGE_PROGRAM)?;
+    for broker in &brokers {
+        let (package, name) = broker.example();
+        example(package, name)?;
+    }
+    let examples = stage.parent().context("examples are in a folder")?.to_owned();
+    let programs = Programs { brokers: needs::python()?, examples };
     let ours = copied((built, stage), &folder.join("ours"))?;
     let static_server = example("gopiper-lua", "bench_static")?;
-    let mut bench = Bench::new(ours, static_server, folder, (args.lines, args.rounds))?;
+    let mut bench = Bench::new(ours, static_server, programs, folder, (args.lines, args.rounds))?;
     if let Some(other) = &args.against {
         bench.against = Some(copied(built_in(other)?, &bench.folder.join("other"))?);
         rows = rows.into_iter().map(Row::side_by_side).collect();
@@ -110,12 +123,12 @@ fn copied((built, stage): (Built, PathBuf), folder: &Path) -> Result<(Built, Pat
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Row>> {
-    if let Some(name) = names.iter().find(|name| !ROWS.iter().any(|row| row.name == **name)) {
-        let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+    if let Some(name) = names.iter().find(|name| !rows::all().any(|row| row.name == **name)) {
+        let known: Vec<_> = rows::all().map(|row| row.name).collect();
         bail!("no row '{name}'; there are: {}", known.join(", "));
     }
     let wanted = |row: &&Row| names.is_empty() || names.iter().any(|name| name == row.name);
-    Ok(ROWS.iter().filter(wanted).collect())
+    Ok(rows::all().filter(wanted).collect())
 }
 
 /// The program of a row's reference that is not on this machine.
@@ -135,9 +148,13 @@ fn measured_components(built: &Built) -> PathBuf {
 }
 
 /// Builds the components that only the benchmark uses.
-fn build_components(out: PathBuf) -> Result<()> {
+fn build_components(brokers: &[Broker], out: PathBuf) -> Result<()> {
     let metadata = own_metadata()?;
-    run::release(&plugins::named(&metadata, &["attributes"])?, out)?;
+    let mut names = vec!["attributes"];
+    names.extend(brokers.iter().flat_map(|broker| broker.components()));
+    names.sort_unstable();
+    names.dedup();
+    run::release(&plugins::named(&metadata, &names)?, out)?;
     Ok(())
 }
 
@@ -164,6 +181,7 @@ struct Bench {
     static_server: PathBuf,
     /// The program in C.
     dlopen: PathBuf,
+    programs: Programs,
     folder: PathBuf,
     lines: u64,
     rounds: u32,
@@ -173,6 +191,7 @@ impl Bench {
     fn new(
         (built, stage): (Built, PathBuf),
         static_server: PathBuf,
+        programs: Programs,
         folder: PathBuf,
         (lines, rounds): (u64, u32),
     ) -> Result<Self> {
@@ -180,7 +199,8 @@ impl Bench {
         let dlopen = folder.join("dlopen");
         let source = root().join("xtask/src/checks/bench/dlopen.c");
         succeed(Command::new("cc").args(["-O2", "-o"]).arg(&dlopen).arg(source).arg("-ldl"))?;
-        Ok(Self { built, stage, against: None, static_server, dlopen, folder, lines, rounds })
+        let against = None;
+        Ok(Self { built, stage, against, static_server, dlopen, programs, folder, lines, rounds })
     }
 
     fn run(&self, rows: &[&'static Row]) -> Result<()> {
@@ -219,11 +239,16 @@ impl Bench {
             fs::remove_dir_all(&scratch)?;
         }
         let input = self.input(row.input)?;
-        let commands = self.commands(row, &input, &self.built, &self.stage)?;
+        let broker = self.broker(row.how, &scratch)?;
+        let commands = |built, stage| {
+            let commands = self.commands(row, &input, built, stage)?;
+            anyhow::Ok(Commands { broker: broker.clone(), ..commands })
+        };
         let others = match &self.against {
-            Some((built, stage)) => Some(self.commands(row, &input, built, stage)?),
+            Some((built, stage)) => Some(commands(built, stage)?),
             None => None,
         };
+        let commands = commands(&self.built, &self.stage)?;
         let reference = others.as_ref().unwrap_or(&commands);
         // First, because it also shows that the pipeline works, which a shell's `|` hides.
         let counts = match row.between {
@@ -235,6 +260,12 @@ impl Bench {
             commands.run(row.how, row.ours)?;
         }
         Measured::new(row, (reference, &commands), self.rounds, self.lines, counts)
+    }
+
+    fn broker(&self, how: How, folder: &Path) -> Result<Option<Rc<Running>>> {
+        let How::Between(traffic) = how else { return Ok(None) };
+        let messages = (self.lines / 20).max(10);
+        Ok(Some(Rc::new(Running::start(&self.programs, traffic, folder, messages)?)))
     }
 
     fn input(&self, input: Input) -> Result<PathBuf> {
@@ -262,6 +293,10 @@ impl Bench {
         fs::write(&file_to_null, FILE_TO_NULL)?;
         let all_fail = self.folder.join("all-fail.lua");
         fs::write(&all_fail, ALL_FAIL)?;
+        let between_brokers = self.folder.join("between-brokers.lua");
+        if let Some(broker) = row.how.broker() {
+            fs::write(&between_brokers, broker.pipeline())?;
+        }
         let many = self.folder.join("many.lua");
         fs::write(&many, lua(&[PASS; 198]))?;
         let scratch = self.scratch();
@@ -281,6 +316,7 @@ impl Bench {
                 ("SCRATCH", scratch.into()),
                 ("STAGE", stage.into()),
                 ("MANY", many.into()),
+                ("BETWEEN_BROKERS", between_brokers.into()),
                 ("STATIC", self.static_server.clone().into()),
                 ("ANSWER", self.folder.join("answer.txt").into()),
                 ("DLOPEN", self.dlopen.clone().into()),
@@ -290,6 +326,7 @@ impl Bench {
             ],
             echoes: self.lines.min(2000) as u32,
             asks: (self.lines / 10).clamp(10, 1000) as u32,
+            broker: None,
         })
     }
 
@@ -313,46 +350,6 @@ impl Bench {
 /// Once more, with what it counted on standard error.
 const COUNTED: &str = r#""$GOPIPER" run -v --log-format json "$PIPELINE" < "$INPUT""#;
 const SOURCE: &str = "stdin";
-
-/// From $INPUT to a file in $SCRATCH.
-const FILES: &str = "local gopiper = require('gopiper')
-gopiper.createPipeline({
-  gopiper.loadComponent('file_source_component.so', { paths = { os.getenv('INPUT') } }),
-  gopiper.loadComponent('file_sink_component.so', {
-    path = os.getenv('SCRATCH') .. '/out', sync = os.getenv('SYNC'),
-  }),
-})
-";
-
-/// From $INPUT to nothing.
-const FILE_TO_NULL: &str = "local gopiper = require('gopiper')
-gopiper.createPipeline({
-  gopiper.loadComponent('file_source_component.so', { paths = { os.getenv('INPUT') } }),
-  gopiper.loadComponent('null_component.so'),
-})
-";
-
-/// From standard input to the dead letters.
-const ALL_FAIL: &str = "local gopiper = require('gopiper')
-gopiper.createPipeline({
-  gopiper.loadComponent('stdin_component.so', {}),
-  function() return gopiper.FAIL end,
-  gopiper.loadComponent('null_component.so'),
-})
-";
-
-/// The file that makes a pipeline of standard input, these, and standard output.
-fn lua(between: &[&str]) -> String {
-    let between: String = between.iter().map(|component| format!("  {component},\n")).collect();
-    format!(
-        "local gopiper = require('gopiper')
-gopiper.createPipeline({{
-  gopiper.loadComponent('stdin_component.so', {{}}),
-{between}  gopiper.loadComponent('stdout_component.so', {{}}),
-}})
-"
-    )
-}
 
 fn lines(commands: &Commands) -> Result<u64> {
     let output = commands.shell(r#"wc -l < "$INPUT""#).stdout(Stdio::piped()).output()?;

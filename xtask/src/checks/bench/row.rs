@@ -1,5 +1,6 @@
 //! A measurement: what runs on both sides, and which figure is compared with which target.
 
+use super::brokers::{Broker, Traffic};
 use crate::checks::access_log::Format;
 
 /// One comparison. Both sides are command lines that find their files in variables (`Commands`).
@@ -69,6 +70,8 @@ pub(super) enum How {
     /// Without a shell; this path is requested many times over its control socket in $SCRATCH. An
     /// answer is kept in $ANSWER.
     Answers(&'static str),
+    /// Without a shell; it moves the messages of a broker that runs for this row.
+    Between(Traffic),
 }
 
 #[derive(Clone, Copy)]
@@ -99,11 +102,19 @@ impl Target {
 }
 
 impl How {
+    /// What a row between brokers runs against.
+    pub(super) fn broker(self) -> Option<Broker> {
+        match self {
+            How::Between(traffic) => Some(traffic.broker),
+            How::Shell | How::Start | How::Echo | How::Asked(_) | How::Answers(_) => None,
+        }
+    }
+
     /// How often each side runs in a round.
     pub(super) fn turns(self) -> u32 {
         match self {
             How::Start => 25,
-            How::Shell | How::Echo | How::Asked(_) | How::Answers(_) => 1,
+            How::Shell | How::Echo | How::Asked(_) | How::Answers(_) | How::Between(_) => 1,
         }
     }
 }

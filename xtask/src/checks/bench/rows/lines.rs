@@ -1,12 +1,12 @@
-//! The measurements, with their references and targets.
+//! Pipelines from standard input or a file, against the commands that they replace.
 
-use super::row::{Figure, How, Input, Row, Target};
 use crate::checks::access_log::Format;
+use crate::checks::bench::row::{Figure, How, Input, Row, Target};
 
 const LOG: Input = Input::Requests(Format::AccessLog);
 const JSON: Input = Input::Requests(Format::Json);
 const SET_ATTRIBUTES: &str = "gopiper.loadComponent('attributes_component.so', { count = tonumber(os.getenv('COUNT') or 1) })";
-pub(super) const PASS: &str = "gopiper.loadComponent('pass_component.so')";
+pub(in crate::checks::bench) const PASS: &str = "gopiper.loadComponent('pass_component.so')";
 
 const THROUGH: &str = r#"cat "$INPUT" | "$GOPIPER" run "$PIPELINE" | cat"#;
 /// The same, with the runtime directory in which requests are sent.
