@@ -220,7 +220,7 @@ impl Reader<'_> {
         let (root, keys) = self.keys(tree)?;
         let read = self.root(tree.id, &root, keys);
         let start = self.start(tree);
-        read.map_err(|mistake| Mistake { at: start..mistake.at.end, ..mistake })
+        read.map_err(|mistake| Mistake { at: start..start + root.len(), ..mistake })
     }
 
     /// The name that a path begins with, and its keys: `json.a["b"][0]`.

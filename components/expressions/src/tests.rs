@@ -86,7 +86,7 @@ fn mistakes_are_drawn() {
         )
     );
     for (text, expected) in [
-        ("jsn.status > 1", "there is no 'jsn'; did you mean 'json'?\n  jsn.status > 1\n  ^"),
+        ("jsn.status > 1", "there is no 'jsn'; did you mean 'json'?\n  jsn.status > 1\n  ^^^"),
         ("status > 1", "(json.status is a field of the message's JSON)"),
         ("json.a > ", "^"),
         ("json.a.matches('(')", "regex parse error"),

@@ -2,6 +2,7 @@
 
 mod brokers;
 mod lines;
+mod records;
 
 pub(super) use self::lines::PASS;
 
@@ -9,5 +10,5 @@ use super::row::Row;
 
 /// All of them, in the order in which they run.
 pub(super) fn all() -> impl Iterator<Item = &'static Row> {
-    lines::ROWS.iter().chain(brokers::ROWS)
+    lines::ROWS.iter().chain(records::ROWS).chain(brokers::ROWS)
 }
