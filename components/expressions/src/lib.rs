@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use expressions::{Expression, Scope};
-//! use gopiper_abi::{Message, attributes};
+//! use gopiper_abi::Message;
 //!
 //! let expression = Expression::parse("json.status >= 500 && has(attributes.host)").unwrap();
 //! let mut message = Message::new(r#"{"status":503}"#);
@@ -29,21 +29,7 @@ pub use crate::{
     mistake::{Failure, Mistake},
     target::{Kept, Target},
 };
-use gopiper_abi::{Message, attributes};
-
-attributes! {
-    /// What becomes of a message for which an expression has no value: it is no JSON, a field is
-    /// missing, a text is compared with a number.
-    #[derive(Copy)]
-    pub enum OnError {
-        /// It fails, with the reason: by default a dead letter.
-        Fail,
-        /// It is dropped.
-        Drop,
-        /// It is passed on, as it came.
-        Keep,
-    }
-}
+use gopiper_abi::Message;
 
 /// What an expression can read.
 pub struct Scope<'a> {

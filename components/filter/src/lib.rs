@@ -1,9 +1,10 @@
 //! Keeps the messages for which an expression is true, and drops the others.
-use expressions::{Expression, OnError, Scope};
+use expressions::{Expression, Scope};
 use gopiper_abi::{
     BatchCall, BatchComponent, Error, Factory, HandleFlags, Host, Postponed, Report, attributes,
     export_component,
 };
+use json_fields::OnError;
 
 /// The number for the reason in reports.
 const NO_VALUE: u8 = 1;

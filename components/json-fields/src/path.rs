@@ -74,6 +74,11 @@ impl Path {
         Path { keys, nodes, is_open }
     }
 
+    /// Its keys, from the outermost on.
+    pub fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
     /// The text of the field at this path in a JSON text; `None` if it is missing. Text after the
     /// field is not read, but a field counts as missing only if the whole text is JSON.
     pub(crate) fn get<'a>(&mut self, data: &'a [u8]) -> Result<Option<&'a [u8]>, JsonProblem> {

@@ -1,11 +1,12 @@
 //! Puts the values of expressions into parts of a message.
 use std::collections::BTreeMap;
 
-use expressions::{Expression, Kept, OnError, Scope, Target};
+use expressions::{Expression, Kept, Scope, Target};
 use gopiper_abi::{
     BatchCall, BatchComponent, Error, Factory, HandleFlags, Host, Message, Postponed, Report,
     attributes, export_component,
 };
+use json_fields::OnError;
 
 /// The number for the reason in reports.
 const NO_VALUE: u8 = 1;

@@ -24,6 +24,7 @@ const RULES: &[(&str, &[&str], bool)] = &[
     ("components/json-fields", &["gopiper-abi"], false),
     ("components/expressions", &["gopiper-abi", "json-fields"], false),
     ("components/filter", &["gopiper-abi", "expressions", "json-fields"], false),
+    ("components/json", &["gopiper-abi", "json-fields"], false),
     ("components/set", &["gopiper-abi", "expressions", "json-fields"], false),
     ("components/kafka-client", &["gopiper-abi"], false),
     ("components/kafka-source", &["gopiper-abi", "kafka-client"], false),
