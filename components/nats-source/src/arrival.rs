@@ -20,15 +20,36 @@ pub(crate) struct Arrival {
     pub(crate) more: Vec<(&'static str, Value)>,
 }
 
+/// The attribute with the last message's subject: neighbours with the same one share it.
+#[derive(Debug, Default)]
+pub(crate) struct LastSubject(Option<(String, Message)>);
+
+impl LastSubject {
+    fn attribute(&mut self, name: &str, subject: String) -> &Message {
+        let known = self.0.take().filter(|(known, _)| *known == subject);
+        let known = known.unwrap_or_else(|| {
+            let mut message = Message::new("");
+            message.set_attribute(name, subject.as_str());
+            (subject, message)
+        });
+        &self.0.insert(known).1
+    }
+}
+
 impl Arrival {
     /// Makes the message. Its bytes are copied into the block, which has room for them.
-    pub(crate) fn into_message(self, block: &mut PayloadMut, settings: &Settings) -> Message {
+    pub(crate) fn into_message(
+        self,
+        block: &mut PayloadMut,
+        last: &mut LastSubject,
+        settings: &Settings,
+    ) -> Message {
         let length = self.payload.len();
         block[..length].copy_from_slice(&self.payload);
         let mut message = Message::new(block.split_to(length));
         message.set_time(self.time);
         if !settings.subject_attribute.is_empty() {
-            message.set_attribute(&settings.subject_attribute, self.subject.as_str());
+            message.share_attributes(last.attribute(&settings.subject_attribute, self.subject));
         }
         if let Some(headers) = &self.headers {
             settings.headers.read(headers, &mut message);

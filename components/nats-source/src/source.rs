@@ -6,6 +6,7 @@ use nats_client::Driver;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
+    arrival::LastSubject,
     receiving::{self, Answer, Metrics},
     settings::{Origin, Settings},
     shared::Shared,
@@ -19,6 +20,7 @@ pub struct NatsSource {
     settings: Settings,
     postponed: Postponed,
     shared: Shared,
+    last_subject: LastSubject,
     /// What is in positions: the name of the stream; `None` without a stream.
     stream: Option<String>,
     /// Of each batch under way, the numbers of its messages, and how many have not ended.
@@ -44,6 +46,7 @@ impl NatsSource {
             settings,
             postponed,
             shared,
+            last_subject: LastSubject::default(),
             stream,
             batches: HashMap::new(),
             last_token: 0,
@@ -89,7 +92,11 @@ impl Source for NatsSource {
         let mut sequences = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
             sequences.extend(arrival.sequence);
-            let pushed = batch.push(arrival.into_message(&mut block, &self.settings));
+            let pushed = batch.push(arrival.into_message(
+                &mut block,
+                &mut self.last_subject,
+                &self.settings,
+            ));
             debug_assert!(pushed.is_ok(), "there is room");
         }
         let Some(stream) = &self.stream else {
