@@ -17,93 +17,61 @@ const KAFKA_TO_NULL: Traffic = Traffic { to_nothing: true, ..KAFKA };
 /// What the memory is measured with.
 const MANY: Option<usize> = Some(10_000);
 
+/// What rows have in common.
+const SPEED: Row = Row {
+    name: "",
+    what: "the same",
+    target: Target::AtLeast(0.9),
+    figure: Figure::Speed,
+    how: How::Between(JETSTREAM),
+    input: Input::Nothing,
+    between: None,
+    reference: BARE,
+    ours: OURS,
+};
+const CPU: Row = Row { target: Target::AtMost(1.3), figure: Figure::Cpu, ..SPEED };
+const MEMORY: Row = Row {
+    what: "the same with 10,000 messages of 1 KB in flight",
+    target: Target::AtMost(40.0),
+    figure: Figure::Megabytes,
+    ..SPEED
+};
+
 pub(super) const ROWS: &[Row] = &[
     Row {
         name: "jetstream",
         what: "JetStream to JetStream, messages of 200 bytes, against a bare async-nats program",
-        target: Target::AtLeast(0.9),
-        figure: Figure::Speed,
-        how: How::Between(JETSTREAM),
-        input: Input::Nothing,
-        between: None,
-        reference: BARE,
-        ours: OURS,
+        ..SPEED
     },
-    Row {
-        name: "jetstream_cpu",
-        what: "the same",
-        target: Target::AtMost(1.3),
-        figure: Figure::Cpu,
-        how: How::Between(JETSTREAM),
-        input: Input::Nothing,
-        between: None,
-        reference: BARE,
-        ours: OURS,
-    },
+    Row { name: "jetstream_cpu", ..CPU },
     Row {
         name: "jetstream_memory",
-        what: "the same with 10,000 messages of 1 KB in flight",
-        target: Target::AtMost(40.0),
-        figure: Figure::Megabytes,
         how: How::Between(Traffic { bytes: 1000, in_flight: MANY, ..JETSTREAM }),
-        input: Input::Nothing,
-        between: None,
-        reference: BARE,
-        ours: OURS,
+        ..MEMORY
     },
     Row {
         name: "kafka_null",
         what: "Kafka to nothing, messages of 200 bytes, against a bare rdkafka program",
-        target: Target::AtLeast(0.9),
-        figure: Figure::Speed,
         how: How::Between(KAFKA_TO_NULL),
-        input: Input::Nothing,
-        between: None,
         reference: BARE_TO_NOTHING,
-        ours: OURS,
+        ..SPEED
     },
     Row {
         name: "kafka_null_cpu",
-        what: "the same",
-        target: Target::AtMost(1.3),
-        figure: Figure::Cpu,
         how: How::Between(KAFKA_TO_NULL),
-        input: Input::Nothing,
-        between: None,
         reference: BARE_TO_NOTHING,
-        ours: OURS,
+        ..CPU
     },
     Row {
         name: "kafka",
         what: "Kafka to Kafka, messages of 200 bytes, against a bare rdkafka program",
-        target: Target::AtLeast(0.9),
-        figure: Figure::Speed,
         how: How::Between(KAFKA),
-        input: Input::Nothing,
-        between: None,
-        reference: BARE,
-        ours: OURS,
+        ..SPEED
     },
-    Row {
-        name: "kafka_cpu",
-        what: "the same",
-        target: Target::AtMost(1.3),
-        figure: Figure::Cpu,
-        how: How::Between(KAFKA),
-        input: Input::Nothing,
-        between: None,
-        reference: BARE,
-        ours: OURS,
-    },
+    Row { name: "kafka_cpu", how: How::Between(KAFKA), ..CPU },
     Row {
         name: "kafka_memory",
-        what: "the same with 10,000 messages of 1 KB in flight",
-        target: Target::AtMost(40.0),
-        figure: Figure::Megabytes,
         how: How::Between(Traffic { bytes: 1000, in_flight: MANY, ..KAFKA }),
-        input: Input::Nothing,
-        between: None,
-        reference: BARE,
-        ours: OURS,
+        ..MEMORY
     },
 ];
