@@ -105,6 +105,36 @@ fn a_token_and_an_nkey() {
     }
 }
 
+/// The components subscribe below this prefix alone: for messages, confirmations and answers.
+#[test]
+fn a_user_with_an_inbox_of_its_own() {
+    let server = Server::with(
+        "authorization { users: [
+           { user: all, password: a }
+           { user: few, password: f, permissions: {
+               publish: [\"$JS.API.>\", \"$JS.ACK.>\", \"copies\"], subscribe: [\"_MINE.>\"] } }
+         ] }",
+    );
+    let look = server.client_with(ConnectOptions::with_user_and_password("all".into(), "a".into()));
+    look.stream("events", &["events"]);
+    look.stream("copies", &["copies"]);
+    look.publish_numbers("events", 0..100);
+    let connection = format!(
+        "connection = {{ servers = {{ '{}' }}, user = 'few', password = 'f', inbox_prefix = '_MINE' }}",
+        server.url()
+    );
+    let piping = Piping::start(&format!(
+        "gopiper.loadComponent('nats_source_component.so', {{ {connection}, stream = 'events', \
+         consumer = 'copy', create = {{}} }}),
+         gopiper.loadComponent('nats_sink_component.so', {{ {connection}, stream = 'copies', \
+         subject = 'copies' }}),"
+    ));
+    look.wait_until_empty("events", "copy");
+    let (code, log) = piping.stop();
+    assert_eq!(code, 0, "{log}");
+    assert_eq!(look.count("copies"), 100, "{log}");
+}
+
 struct Nkey {
     seed: String,
     public: String,
