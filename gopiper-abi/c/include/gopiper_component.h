@@ -228,8 +228,8 @@ typedef struct {
   // Whether it must be given.
   bool required;
   // Its value unless it is given, written as in a pipeline's file, text without quotes: "100",
-  // "true"; a number with a decimal point has at most 15 digits. NULL for none: then its value
-  // is GOPIPER_NULL.
+  // "true". NULL for none: then its value is GOPIPER_NULL. A double that is no int64 has at most
+  // 15 digits, and a power of ten from -22 to 22.
   const char *default_value;
   // Its purpose, in a sentence or more.
   const char *documentation;
