@@ -6,7 +6,7 @@ use json_fields::{FoundField, items, read_field};
 
 use crate::node::{Calculation, Comparison};
 
-/// A value. What is read of a message is borrowed from it.
+/// A value. It borrows from the message that it was read of.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Known<'a> {
     Null,

@@ -1,4 +1,4 @@
-//! What is wrong with an expression, or with it for one message.
+//! Mistakes in the text of an expression, and failures for one message.
 use std::{error::Error, fmt, ops::Range};
 
 /// A mistake in the text of an expression.

@@ -32,7 +32,7 @@ pub(crate) enum Part {
     List(Vec<Node>),
 }
 
-/// What is read of a message.
+/// A part of a message, or the present time.
 pub(crate) enum Read {
     Data,
     Time,

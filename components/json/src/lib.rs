@@ -40,7 +40,7 @@ attributes! {
     }
 }
 
-/// What is done with each message.
+/// The work on each message.
 #[derive(Clone)]
 enum Work {
     Parse,
